@@ -1,0 +1,58 @@
+//! A release: a published workflow version with every connector pinned by digest.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Digest, NodeId};
+
+/// Payload type of the envelope that carries a [`Release`].
+pub const RELEASE_TYPE: &str = "application/vnd.flowforge.workflow-release.v1+json";
+
+/// What may run: signed by the release key, immutable.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Release {
+    /// Tenant.
+    pub workspace: String,
+    /// Workflow name, kebab-case.
+    pub workflow: String,
+    /// 1, 2, 3, … for each workflow.
+    pub version: u32,
+    /// For people.
+    pub title: String,
+    /// Digest of `definition` in canonical form.
+    pub definition_digest: Digest,
+    /// The definition in canonical form; only the `workflow` crate reads it.
+    pub definition: serde_json::Value,
+    /// Every connector the definition calls, by name.
+    pub connectors: BTreeMap<String, PinnedConnector>,
+    /// Configuration fixed for this version.
+    pub config: serde_json::Map<String, serde_json::Value>,
+    /// What each node asks for; a host gives at most what the grant set also holds.
+    pub requests: Vec<GrantRequest>,
+    /// When it was made, milliseconds since 1970 UTC.
+    pub created_at_ms: u64,
+}
+
+/// One connector version, by its bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PinnedConnector {
+    /// Semantic version, for people.
+    pub version: String,
+    /// Digest of the component's bytes.
+    pub digest: Digest,
+}
+
+/// What one node needs beyond computing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GrantRequest {
+    /// The node, wherever it is nested: ids are unique in a workflow.
+    pub node: NodeId,
+    /// `scheme://name:port`, port always written out.
+    pub destinations: Vec<String>,
+    /// Slot of the connector → name of the secret.
+    pub secrets: BTreeMap<String, String>,
+}
