@@ -132,11 +132,39 @@ pub enum Event {
         /// Who and why.
         reason: String,
     },
+    /// A line for people: from a connector, or from the host about a step. Changes nothing; bounded per attempt, and
+    /// free of secret values.
+    Log {
+        /// The step.
+        step: StepKey,
+        /// Which try.
+        attempt: u32,
+        /// How much it matters.
+        level: LogLevel,
+        /// The line, at most 4 KiB.
+        message: String,
+    },
     /// The run is over; always the last record.
     Ended {
         /// How.
         outcome: Outcome,
     },
+}
+
+/// How much a log line matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogLevel {
+    /// Every detail.
+    Trace,
+    /// For whoever looks for a mistake.
+    Debug,
+    /// What happened.
+    Info,
+    /// Degraded, but going on.
+    Warn,
+    /// Somebody must act.
+    Error,
 }
 
 /// How a run ended.
