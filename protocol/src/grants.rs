@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::envelope::Document;
 use crate::{Digest, NodeId};
 
 /// Payload type of the envelope that carries a [`GrantSet`].
@@ -23,6 +24,10 @@ pub struct GrantSet {
     pub nodes: BTreeMap<NodeId, NodeGrants>,
     /// When it was made, milliseconds since 1970 UTC.
     pub created_at_ms: u64,
+}
+
+impl Document for GrantSet {
+    const TYPE: &'static str = GRANT_SET_TYPE;
 }
 
 /// What one node may use.

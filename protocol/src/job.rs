@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::envelope::Document;
 use crate::{ApprovalId, Digest, HostId, JobId, RunId};
 
 /// Payload type of the envelope that carries a [`Job`].
@@ -32,6 +33,12 @@ pub struct Job {
     /// W3C trace context of the request that caused it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<String>,
+}
+
+impl Document for Job {
+    const TYPE: &'static str = JOB_TYPE;
+    // The input alone may be 256 KiB.
+    const MAX_BYTES: usize = 320 * 1024;
 }
 
 /// What a job asks for.

@@ -5,14 +5,27 @@
 //! parameters. Invariant: a document is acted upon only in the form in which its signature was verified.
 
 pub mod digest;
+pub mod envelope;
 pub mod failure;
 pub mod grants;
 pub mod ids;
 pub mod job;
+pub mod keys;
+mod pem;
+pub mod publication;
 pub mod receipt;
 pub mod record;
 pub mod release;
+pub mod seal;
+pub mod strict;
+pub mod trust;
+pub mod webhook;
 
 pub use digest::Digest;
+pub use envelope::{Document, Signed};
 pub use failure::{Failure, FailureKind};
 pub use ids::{ApprovalId, HostId, JobId, NodeId, RunId, StepKey};
+pub use keys::{KeyId, SigningKey, VerifyingKey};
+pub use publication::{ConnectorName, Publication};
+pub use strict::parse_strict;
+pub use trust::TrustRoot;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::envelope::Document;
 use crate::{Digest, HostId, JobId, RunId};
 
 /// Payload type of the envelope that carries a [`Receipt`].
@@ -43,4 +44,8 @@ pub struct Receipt {
     pub used: BTreeMap<String, u64>,
     /// When the run ended, milliseconds since 1970 UTC.
     pub ended_at_ms: u64,
+}
+
+impl Document for Receipt {
+    const TYPE: &'static str = RECEIPT_TYPE;
 }

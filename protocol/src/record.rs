@@ -203,6 +203,22 @@ pub enum Outcome {
     },
 }
 
+/// The key that makes a step's effects safe to repeat: the same for every attempt and every host.
+///
+/// 64 hexadecimal digits: SHA-256 of workspace, run and step, separated by line ends, which none of them can hold.
+#[must_use]
+pub fn idempotency_key(workspace: &str, run: &RunId, step: &StepKey) -> String {
+    let step = step.to_string();
+    Digest::of_parts(&[
+        workspace.as_bytes(),
+        b"\n",
+        run.as_str().as_bytes(),
+        b"\n",
+        step.as_bytes(),
+    ])
+    .hex()
+}
+
 /// The chain value before the first record of a run.
 #[must_use]
 pub fn chain_start(run: &RunId) -> Digest {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::envelope::Document;
 use crate::{Digest, NodeId};
 
 /// Payload type of the envelope that carries a [`Release`].
@@ -33,6 +34,12 @@ pub struct Release {
     pub requests: Vec<GrantRequest>,
     /// When it was made, milliseconds since 1970 UTC.
     pub created_at_ms: u64,
+}
+
+impl Document for Release {
+    const TYPE: &'static str = RELEASE_TYPE;
+    // A definition with its embedded data may be larger than other documents.
+    const MAX_BYTES: usize = 1024 * 1024;
 }
 
 /// One connector version, by its bytes.

@@ -1,0 +1,358 @@
+//! The envelope around every signed document: DSSE with Ed25519.
+//!
+//! Owns the wire form and the order of checks: size, shape, type, signature, and only then the payload. Leaves to
+//! others which keys are believed for what. Invariant: a payload leaves this module only after a signature over exactly
+//! these bytes and this type was verified by a given key; a [`Signed`] document was read from such bytes.
+//! Source: DSSE 1.0.2, protocol and JSON envelope.
+
+use std::borrow::Cow;
+
+use base64::alphabet;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
+use base64::engine::{DecodePaddingMode, Engine};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::Digest;
+use crate::keys::{KeyId, SigningKey, VerifyingKey};
+use crate::strict::{MAX_BYTES, StrictError, parse_strict};
+
+/// Most signatures that one envelope may carry.
+pub const MAX_SIGNATURES: usize = 8;
+
+/// Bytes of an envelope besides its payload: field names, type, signatures.
+const FRAME_BYTES: usize = 4096;
+
+/// The second alphabet that readers must accept, with or without padding.
+const URL_SAFE: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::URL_SAFE,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// A document that travels in an envelope.
+pub trait Document: Serialize + DeserializeOwned {
+    /// Payload type: it separates one kind of document from all others under the same key.
+    const TYPE: &'static str;
+    /// Largest payload in bytes.
+    const MAX_BYTES: usize = MAX_BYTES;
+}
+
+/// The envelope as it stands on the wire.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wire<'a> {
+    #[serde(borrow)]
+    payload: Cow<'a, str>,
+    #[serde(rename = "payloadType", borrow)]
+    payload_type: Cow<'a, str>,
+    #[serde(borrow)]
+    signatures: Vec<WireSignature<'a>>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WireSignature<'a> {
+    #[serde(default, borrow)]
+    keyid: Cow<'a, str>,
+    #[serde(borrow)]
+    sig: Cow<'a, str>,
+}
+
+/// Why an envelope is not believed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum VerifyError {
+    /// Larger than its kind may be; nothing was decoded.
+    #[error("the envelope is {actual_bytes} bytes, above the limit of {limit_bytes}")]
+    TooLarge {
+        /// Its size.
+        actual_bytes: usize,
+        /// The largest size.
+        limit_bytes: usize,
+    },
+    /// Not a DSSE envelope.
+    #[error("not a signed envelope: {0}")]
+    Malformed(String),
+    /// It holds another kind of document.
+    #[error("the envelope holds `{found}`, expected `{expected}`")]
+    WrongType {
+        /// What the reader wanted.
+        expected: String,
+        /// What it says, shortened.
+        found: String,
+    },
+    /// It names a key that is believed here, but the signature is not this key's over these bytes.
+    #[error("the signature does not match: the document or the signature by key {key_id} was changed")]
+    BadSignature {
+        /// The key that it names.
+        key_id: KeyId,
+    },
+    /// No signature is by a key that is believed here.
+    #[error("signed by {hint}, which is not trusted here")]
+    UntrustedKey {
+        /// The key it names, unverified, for people: `key sha256:…` or `an unnamed key`.
+        hint: String,
+    },
+}
+
+impl VerifyError {
+    /// Stable code for operators.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::TooLarge { .. } => "FF-ENV-001",
+            Self::Malformed(_) => "FF-ENV-002",
+            Self::WrongType { .. } => "FF-ENV-003",
+            Self::BadSignature { .. } => "FF-ENV-004",
+            Self::UntrustedKey { .. } => "FF-ENV-005",
+        }
+    }
+}
+
+/// A payload whose signature was verified.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verified {
+    payload: Vec<u8>,
+    key_id: KeyId,
+}
+
+impl Verified {
+    /// The signed bytes.
+    #[must_use]
+    pub fn payload(&self) -> &[u8] {
+        &self.payload
+    }
+
+    /// The signed bytes, owned.
+    #[must_use]
+    pub fn into_payload(self) -> Vec<u8> {
+        self.payload
+    }
+
+    /// Digest of the signed bytes: the document's name everywhere.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        Digest::of(&self.payload)
+    }
+
+    /// The key whose signature verified.
+    #[must_use]
+    pub fn key_id(&self) -> KeyId {
+        self.key_id
+    }
+}
+
+/// Signs a payload; returns the envelope as one line of JSON.
+#[must_use]
+pub fn sign(payload_type: &str, payload: &[u8], key: &SigningKey) -> String {
+    let signature = key.sign(&pre_authentication(payload_type, payload));
+    let wire = Wire {
+        payload: STANDARD.encode(payload).into(),
+        payload_type: payload_type.into(),
+        signatures: vec![WireSignature {
+            keyid: key.verifying_key().id().to_string().into(),
+            sig: STANDARD.encode(signature).into(),
+        }],
+    };
+    // Strings only: there is no value here that JSON cannot hold.
+    serde_json::to_string(&wire).unwrap_or_default()
+}
+
+/// Verifies an envelope of one type with any of the given keys. Payloads up to `max_payload_bytes` bytes are accepted.
+///
+/// The key id in the envelope decides only which key is tried first.
+///
+/// # Errors
+/// [`VerifyError`]; nothing in the envelope may be used.
+pub fn verify(
+    envelope: &[u8],
+    payload_type: &str,
+    max_payload_bytes: usize,
+    keys: &[VerifyingKey],
+) -> Result<Verified, VerifyError> {
+    let limit_bytes = max_payload_bytes
+        .div_ceil(3)
+        .saturating_mul(4)
+        .saturating_add(FRAME_BYTES);
+    if envelope.len() > limit_bytes {
+        return Err(VerifyError::TooLarge {
+            actual_bytes: envelope.len(),
+            limit_bytes,
+        });
+    }
+    let wire: Wire<'_> =
+        serde_json::from_slice(envelope).map_err(|error| VerifyError::Malformed(error.to_string()))?;
+    if wire.payload_type != payload_type {
+        return Err(VerifyError::WrongType {
+            expected: payload_type.to_owned(),
+            found: wire.payload_type.chars().take(100).collect(),
+        });
+    }
+    if wire.signatures.is_empty() || wire.signatures.len() > MAX_SIGNATURES {
+        return Err(VerifyError::Malformed(format!(
+            "{} signatures, expected 1 to {MAX_SIGNATURES}",
+            wire.signatures.len()
+        )));
+    }
+    let payload = decode(&wire.payload, "payload")?;
+    if payload.len() > max_payload_bytes {
+        return Err(VerifyError::TooLarge {
+            actual_bytes: payload.len(),
+            limit_bytes: max_payload_bytes,
+        });
+    }
+    let message = pre_authentication(payload_type, &payload);
+    let mut named: Option<KeyId> = None;
+    for signature in &wire.signatures {
+        let bytes: [u8; 64] = decode(&signature.sig, "sig")?
+            .try_into()
+            .map_err(|_| VerifyError::Malformed("`sig` is not 64 bytes".to_owned()))?;
+        let hint = signature.keyid.parse::<KeyId>().ok();
+        let hinted = keys.iter().filter(|key| Some(key.id()) == hint);
+        let others = keys.iter().filter(|key| Some(key.id()) != hint);
+        named = named.or_else(|| hinted.clone().next().map(VerifyingKey::id));
+        if let Some(key) = hinted.chain(others).find(|key| key.verifies(&message, &bytes)) {
+            return Ok(Verified {
+                payload,
+                key_id: key.id(),
+            });
+        }
+    }
+    Err(match named {
+        Some(key_id) => VerifyError::BadSignature { key_id },
+        None => VerifyError::UntrustedKey {
+            hint: describe_hint(&wire),
+        },
+    })
+}
+
+fn describe_hint(wire: &Wire<'_>) -> String {
+    match wire.signatures.iter().find(|s| !s.keyid.is_empty()) {
+        Some(signature) => {
+            let id: String = signature.keyid.chars().take(80).collect();
+            format!("key {id}")
+        }
+        None => "an unnamed key".to_owned(),
+    }
+}
+
+fn decode(text: &str, field: &str) -> Result<Vec<u8>, VerifyError> {
+    let url_safe = text.contains(['-', '_']) || !text.len().is_multiple_of(4);
+    let decoded = if url_safe {
+        URL_SAFE.decode(text)
+    } else {
+        STANDARD.decode(text)
+    };
+    decoded.map_err(|error| VerifyError::Malformed(format!("`{field}` is not base64: {error}")))
+}
+
+/// The bytes that are signed: type and payload with their lengths, so that neither can be taken for the other.
+fn pre_authentication(payload_type: &str, payload: &[u8]) -> Vec<u8> {
+    let head = format!("DSSEv1 {} {payload_type} {} ", payload_type.len(), payload.len());
+    let mut message = Vec::with_capacity(head.len() + payload.len());
+    message.extend_from_slice(head.as_bytes());
+    message.extend_from_slice(payload);
+    message
+}
+
+/// Why a signed document is not accepted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OpenError {
+    /// The envelope is not believed.
+    #[error(transparent)]
+    Envelope(#[from] VerifyError),
+    /// The signature is good, the document is not: it is of a newer or a broken maker.
+    #[error("the signed document is not acceptable: {0}")]
+    Document(#[from] StrictError),
+}
+
+impl OpenError {
+    /// Stable code for operators.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Envelope(error) => error.code(),
+            Self::Document(_) => "FF-ENV-006",
+        }
+    }
+}
+
+/// A document read from bytes whose signature was verified. Cannot be made in any other way.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Signed<T> {
+    document: T,
+    digest: Digest,
+    key_id: KeyId,
+}
+
+impl<T: Document> Signed<T> {
+    /// Verifies an envelope and reads the document in it.
+    ///
+    /// # Errors
+    /// [`OpenError`]; nothing in the envelope may be used.
+    pub fn open(envelope: &[u8], keys: &[VerifyingKey]) -> Result<Self, OpenError> {
+        let verified = verify(envelope, T::TYPE, T::MAX_BYTES, keys)?;
+        let document = parse_strict(verified.payload(), T::MAX_BYTES)?;
+        Ok(Self {
+            document,
+            digest: verified.digest(),
+            key_id: verified.key_id,
+        })
+    }
+
+    /// The document.
+    #[must_use]
+    pub fn document(&self) -> &T {
+        &self.document
+    }
+
+    /// The document, owned.
+    #[must_use]
+    pub fn into_document(self) -> T {
+        self.document
+    }
+
+    /// Digest of the signed bytes: the document's name everywhere.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// The key that signed it.
+    #[must_use]
+    pub fn key_id(&self) -> KeyId {
+        self.key_id
+    }
+}
+
+impl<T> std::ops::Deref for Signed<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.document
+    }
+}
+
+/// The payload bytes of a document, as they are signed and digested.
+///
+/// # Errors
+/// [`StrictError`]: a value that no reader would accept, such as an integer beyond 2⁵³, or more than
+/// [`Document::MAX_BYTES`] bytes.
+pub fn payload<T: Document>(document: &T) -> Result<Vec<u8>, StrictError> {
+    let text = serde_json::to_string(document).map_err(|error| StrictError::Shape(error.to_string()))?;
+    if text.len() > T::MAX_BYTES {
+        return Err(StrictError::TooLarge {
+            actual_bytes: text.len(),
+            limit_bytes: T::MAX_BYTES,
+        });
+    }
+    crate::strict::scan(&text)?;
+    Ok(text.into_bytes())
+}
+
+/// Signs a document.
+///
+/// # Errors
+/// As [`payload`].
+pub fn sign_document<T: Document>(document: &T, key: &SigningKey) -> Result<String, StrictError> {
+    Ok(sign(T::TYPE, &payload(document)?, key))
+}
