@@ -1,0 +1,78 @@
+//! `cargo xtask bench`: the figures of this machine, from the bench programs of `tests/`.
+//!
+//! Figures are taken with the release profile. Each program prints its own medians; this prints them one after the
+//! other, under the name of the machine.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context, Result, bail};
+
+use crate::workspace::Workspace;
+use crate::{build, tools};
+
+/// Builds and runs every `bench_…` program of `tests/`. `--quick` asks each for fewer repetitions.
+pub(crate) fn command(flags: &[&str]) -> Result<ExitCode> {
+    let survey = tools::survey();
+    if !survey.report() {
+        return Ok(ExitCode::from(2));
+    }
+    let workspace = Workspace::find()?;
+    let built = workspace
+        .cargo()
+        .args(["build", "--release", "--locked"])
+        .args(build::PROGRAMS)
+        .status()?;
+    if !built.success() {
+        bail!("the release build failed; the messages above say why");
+    }
+    let programs = workspace.target().join("release");
+    let components = programs.join("components");
+    tools::add_wasm_target();
+    build::connectors(&workspace, &programs.join("flowforge"), &components)?;
+    println!("machine: {}", machine());
+    for name in bench_programs(workspace.root())? {
+        println!("\n── {name}");
+        let status = Command::new(programs.join(&name))
+            .current_dir(workspace.root())
+            .env("FLOWFORGE_COMPONENTS", &components)
+            .env("FLOWFORGE_PROGRAMS", &programs)
+            .args(flags)
+            .status()
+            .with_context(|| format!("cannot start {name}"))?;
+        if !status.success() {
+            bail!("{name} failed; the messages above say why");
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn bench_programs(root: &Path) -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(root.join("tests/src/bin"))? {
+        let path = entry?.path();
+        let name = path.file_stem().unwrap_or_default().to_string_lossy();
+        if name.starts_with("bench_") {
+            names.push(name.into_owned());
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// Processor, number of processing units and kernel, as the system names them.
+fn machine() -> String {
+    let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = info
+        .lines()
+        .find_map(|line| line.strip_prefix("model name")?.split_once(':'))
+        .map_or("unknown processor", |(_, name)| name.trim());
+    let units = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    format!(
+        "{model}, {units} processing units, {} {}",
+        std::env::consts::OS,
+        kernel.trim()
+    )
+}
