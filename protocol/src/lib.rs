@@ -5,6 +5,7 @@
 //! parameters. Invariant: a document is acted upon only in the form in which its signature was verified.
 
 pub mod digest;
+pub mod enrol;
 pub mod envelope;
 pub mod failure;
 pub mod grants;
