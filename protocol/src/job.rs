@@ -26,7 +26,7 @@ pub struct Job {
     pub sequence: u64,
     /// Milliseconds since 1970 UTC.
     pub issued_at_ms: u64,
-    /// Not to be accepted at or after this time.
+    /// Not to be accepted at or after this time, give or take [`CLOCK_TOLERANCE_MS`].
     pub expires_at_ms: u64,
     /// What to do.
     pub order: Order,
@@ -39,6 +39,108 @@ impl Document for Job {
     const TYPE: &'static str = JOB_TYPE;
     // The input alone may be 256 KiB.
     const MAX_BYTES: usize = 320 * 1024;
+}
+
+/// How far a host's clock and the scheduler's may differ, in milliseconds, either way.
+pub const CLOCK_TOLERANCE_MS: u64 = 120_000;
+/// Largest input of a run, in bytes of canonical JSON: 256 KiB.
+pub const MAX_INPUT_BYTES: usize = 256 * 1024;
+
+/// Why a host does not act on a job whose signature is good.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum JobRefusal {
+    /// It is for another tenant.
+    #[error("the job is for workspace `{found}`, this host serves `{expected}`")]
+    WrongWorkspace {
+        /// This host's.
+        expected: String,
+        /// The job's.
+        found: String,
+    },
+    /// It is for another host.
+    #[error("the job is for host {found}, this is host {expected}")]
+    WrongAudience {
+        /// This host.
+        expected: HostId,
+        /// The job's.
+        found: HostId,
+    },
+    /// It is from the future: one of the clocks is wrong.
+    #[error("the job was issued {ahead_ms} ms in the future; check this machine's clock")]
+    NotYetValid {
+        /// How far.
+        ahead_ms: u64,
+    },
+    /// Its time is over, or it never had any.
+    #[error("the job expired {late_ms} ms ago")]
+    Expired {
+        /// How long ago, 0 if it ended before it began.
+        late_ms: u64,
+    },
+    /// The input is not what was signed for.
+    #[error("the job's input has digest {found}, the job says {expected}")]
+    WrongInput {
+        /// What the job says.
+        expected: Digest,
+        /// What the input is.
+        found: Digest,
+    },
+    /// The input is larger than a run may take.
+    #[error("the job's input is {actual_bytes} bytes, above the limit of {MAX_INPUT_BYTES}")]
+    InputTooLarge {
+        /// Its size in canonical form.
+        actual_bytes: usize,
+    },
+}
+
+impl JobRefusal {
+    /// Stable code for operators.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::WrongWorkspace { .. } => "FF-JOB-001",
+            Self::WrongAudience { .. } => "FF-JOB-002",
+            Self::NotYetValid { .. } => "FF-JOB-003",
+            Self::Expired { .. } => "FF-JOB-004",
+            Self::WrongInput { .. } => "FF-JOB-005",
+            Self::InputTooLarge { .. } => "FF-JOB-006",
+        }
+    }
+}
+
+impl Job {
+    /// Whether this host may act on the job now: tenant, audience, time, input. Not whether it was seen before.
+    ///
+    /// # Errors
+    /// [`JobRefusal`]: nothing of the job may be done.
+    pub fn check(&self, workspace: &str, host: &HostId, now_ms: u64) -> Result<(), JobRefusal> {
+        if self.workspace != workspace {
+            return Err(JobRefusal::WrongWorkspace {
+                expected: workspace.to_owned(),
+                found: self.workspace.chars().take(80).collect(),
+            });
+        }
+        if &self.audience != host {
+            return Err(JobRefusal::WrongAudience {
+                expected: host.clone(),
+                found: self.audience.clone(),
+            });
+        }
+        let ahead_ms = self.issued_at_ms.saturating_sub(now_ms);
+        if ahead_ms > CLOCK_TOLERANCE_MS {
+            return Err(JobRefusal::NotYetValid { ahead_ms });
+        }
+        let over = now_ms >= self.expires_at_ms.saturating_add(CLOCK_TOLERANCE_MS);
+        if over || self.expires_at_ms <= self.issued_at_ms {
+            return Err(JobRefusal::Expired {
+                late_ms: now_ms.saturating_sub(self.expires_at_ms),
+            });
+        }
+        match &self.order {
+            Order::Start(start) => start.check_input(),
+            Order::Decide(_) | Order::Cancel { .. } => Ok(()),
+        }
+    }
 }
 
 /// What a job asks for.
@@ -70,6 +172,25 @@ pub struct StartOrder {
     pub input: serde_json::Value,
     /// What started it.
     pub trigger: Trigger,
+}
+
+impl StartOrder {
+    fn check_input(&self) -> Result<(), JobRefusal> {
+        let bytes = crate::digest::canonical_json(&self.input);
+        if bytes.len() > MAX_INPUT_BYTES {
+            return Err(JobRefusal::InputTooLarge {
+                actual_bytes: bytes.len(),
+            });
+        }
+        let found = Digest::of(&bytes);
+        if found != self.input_digest {
+            return Err(JobRefusal::WrongInput {
+                expected: self.input_digest,
+                found,
+            });
+        }
+        Ok(())
+    }
 }
 
 /// What started a run.

@@ -4,6 +4,7 @@
 //! others: who sends what when, and where keys are kept. Pure: no I/O, no clock, no randomness; time and entropy are
 //! parameters. Invariant: a document is acted upon only in the form in which its signature was verified.
 
+pub mod batch;
 pub mod digest;
 pub mod enrol;
 pub mod envelope;
@@ -20,6 +21,7 @@ pub mod release;
 pub mod seal;
 pub mod strict;
 pub mod trust;
+pub mod verify;
 pub mod webhook;
 
 pub use digest::Digest;

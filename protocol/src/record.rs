@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use crate::batch::RecordBatch;
 use crate::job::{Decision, Trigger};
 use crate::{ApprovalId, Digest, Failure, JobId, NodeId, RunId, StepKey};
 
@@ -203,6 +204,27 @@ pub enum Outcome {
     },
 }
 
+impl Outcome {
+    /// Its name, as the receipt and the API say it: `done`, `failed`, `rejected`, `expired` or `cancelled`.
+    #[must_use]
+    pub fn state(&self) -> &'static str {
+        match self {
+            Self::Done { .. } => "done",
+            Self::Failed { .. } => "failed",
+            Self::Rejected { .. } => "rejected",
+            Self::Expired { .. } => "expired",
+            Self::Cancelled { .. } => "cancelled",
+        }
+    }
+
+    /// Digest of the outcome in canonical form, as the receipt holds it.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        // An outcome is made of JSON values and strings: there is nothing in it that JSON cannot hold.
+        Digest::of_json(&serde_json::to_value(self).unwrap_or_default())
+    }
+}
+
 /// The key that makes a step's effects safe to repeat: the same for every attempt and every host.
 ///
 /// 64 hexadecimal digits: SHA-256 of workspace, run and step, separated by line ends, which none of them can hold.
@@ -229,21 +251,4 @@ pub fn chain_start(run: &RunId) -> Digest {
 #[must_use]
 pub fn chain_next(previous: &Digest, line: &[u8]) -> Digest {
     Digest::of_parts(&[previous.as_bytes(), line])
-}
-
-/// Consecutive records of one run, as they are stored and sent: lines of JSON, each ended by `\n`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RecordBatch {
-    /// The run.
-    pub run: RunId,
-    /// Fencing number under which they were written.
-    pub epoch: u64,
-    /// `seq` of the first line.
-    pub first_seq: u64,
-    /// Number of lines.
-    pub count: u32,
-    /// Chain value after the last line.
-    pub chain: Digest,
-    /// The lines.
-    pub lines: Vec<u8>,
 }
