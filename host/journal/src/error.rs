@@ -1,0 +1,265 @@
+//! What can go wrong, shaped by what the caller does about it.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use flowforge_protocol::RunId;
+
+/// A stored value that is not what was written.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("table `{table}`, key {key}: {what}")]
+pub struct Damage {
+    /// The table.
+    pub table: &'static str,
+    /// The key, in hexadecimal.
+    pub key: String,
+    /// What is wrong.
+    pub what: &'static str,
+}
+
+impl Damage {
+    pub(crate) fn new(table: &'static str, key: &[u8], what: &'static str) -> Self {
+        use fmt::Write as _;
+        let mut text = String::with_capacity(key.len() * 2);
+        for byte in key {
+            // Writing into a String cannot fail.
+            let _ = write!(text, "{byte:02x}");
+        }
+        Self {
+            table,
+            key: text,
+            what,
+        }
+    }
+}
+
+/// Why a journal could not be opened. Nothing in the file was changed, except by [`OpenError::Storage`].
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// FF-JRN-001. Another process works on this data folder; stop it, or use another folder.
+    #[error("the journal {path} is already open{}; stop that process or use another data folder", holder(*.pid))]
+    AlreadyOpen {
+        /// The journal file.
+        path: PathBuf,
+        /// The process that holds it, if it could be read.
+        pid: Option<u32>,
+    },
+    /// FF-JRN-002. The folder or file cannot be written; mend its permissions or the mount.
+    #[error("the journal {path} cannot be written; make the folder and the file writable for this user")]
+    ReadOnly {
+        /// The journal file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// FF-JRN-003. The disk or the quota is full; free space and start again. Nothing is lost.
+    #[error("no space is left for the journal {path}; free some and start again, nothing is lost")]
+    Full {
+        /// The journal file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// FF-JRN-004. The file is not what was written; see [`crate::quarantine`].
+    #[error(
+        "the journal {path} is damaged: {what}; move it away and let the control plane send its runs again"
+    )]
+    Damaged {
+        /// The journal file.
+        path: PathBuf,
+        /// Where and how.
+        what: String,
+    },
+    /// FF-JRN-005. A newer program wrote the file; start that one.
+    #[error(
+        "the journal {path} has format {found}, this program reads up to {supported}; start the newer program"
+    )]
+    NewerFormat {
+        /// The journal file.
+        path: PathBuf,
+        /// The format of the file.
+        found: u32,
+        /// The newest format this program reads.
+        supported: u32,
+    },
+    /// FF-JRN-006. The storage failed in another way; mend it and start again.
+    #[error("the journal {path} could not be read or written")]
+    Storage {
+        /// The journal file.
+        path: PathBuf,
+        /// What the storage said.
+        #[source]
+        source: Box<redb::Error>,
+    },
+    /// FF-JRN-007. The writer thread could not be started: the system is out of threads or memory.
+    #[error("the journal's writer thread could not be started")]
+    Thread(#[source] io::Error),
+}
+
+fn holder(pid: Option<u32>) -> String {
+    pid.map_or_else(String::new, |pid| format!(" in process {pid}"))
+}
+
+/// The journal stopped: a storage error, an injected failure, or its closing.
+///
+/// What was not confirmed before may or may not be stored. Nothing is accepted or confirmed any more; open the
+/// journal again, best in a new process.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the journal has stopped: {reason}")]
+pub struct Stopped {
+    /// Why.
+    pub reason: Arc<str>,
+}
+
+impl Stopped {
+    pub(crate) fn because(reason: impl fmt::Display) -> Self {
+        Self {
+            reason: reason.to_string().into(),
+        }
+    }
+}
+
+/// Why records were not taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AppendError {
+    /// Never storable: the step that made it fails.
+    #[error("a record is {actual_bytes} bytes, above the limit of {limit_bytes}")]
+    RecordTooLarge {
+        /// Its size.
+        actual_bytes: u64,
+        /// The limit.
+        limit_bytes: u64,
+    },
+    /// The run has written too much: it fails. Its last records (`ended`) are still taken.
+    #[error("the run's records would be {actual_bytes} bytes, above the limit of {limit_bytes}")]
+    RunTooLarge {
+        /// Their size with these.
+        actual_bytes: u64,
+        /// The limit.
+        limit_bytes: u64,
+    },
+    /// The journal has reached its size; runs can still end. Room comes when records are acknowledged.
+    #[error("the journal holds {actual_bytes} bytes, its limit is {limit_bytes}")]
+    JournalFull {
+        /// What it holds.
+        actual_bytes: u64,
+        /// The limit.
+        limit_bytes: u64,
+    },
+    /// The lines are not lines: empty, or without a line end.
+    #[error("records are lines that each end with a line feed: {0}")]
+    NotLines(&'static str),
+    /// The run has ended; nothing follows its last record.
+    #[error("run {0} has ended")]
+    Ended(RunId),
+    /// The order that came with the records is not to be taken.
+    #[error(transparent)]
+    Job(#[from] JobRefused),
+    /// See there.
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
+}
+
+/// Why an order was not taken, although its signature was right.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum JobRefused {
+    /// Another order with this sequence was taken before.
+    #[error("sequence {sequence} of scheduler key {scheduler_key} was used before")]
+    Replayed {
+        /// The key.
+        scheduler_key: String,
+        /// The sequence.
+        sequence: u64,
+    },
+    /// The sequence is so far behind the newest one that it cannot be told from a replay.
+    #[error(
+        "sequence {sequence} of scheduler key {scheduler_key} is too old: {high} was seen, and {window} are remembered"
+    )]
+    TooOld {
+        /// The key.
+        scheduler_key: String,
+        /// The sequence.
+        sequence: u64,
+        /// The newest sequence.
+        high: u64,
+        /// How many are remembered.
+        window: u64,
+    },
+    /// The same job id came before with other bytes.
+    #[error("job {0} came before with other content")]
+    Conflict(flowforge_protocol::JobId),
+    /// This very order was taken before: nothing is added, it is to be answered as taken.
+    #[error("job {0} was taken before")]
+    Taken(flowforge_protocol::JobId),
+    /// More scheduler keys than a host ever needs.
+    #[error("{0} scheduler keys are in use, which is the limit")]
+    TooManyKeys(usize),
+}
+
+/// Why a run was not accepted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AcceptError {
+    /// The host has as many unfinished runs as it may have; it is to be offered again later.
+    #[error("busy: {open} unfinished runs, the limit is {limit}")]
+    Busy {
+        /// Unfinished runs.
+        open: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// The journal is so full that the rest is kept for finishing what was accepted.
+    #[error("busy: the journal holds {actual_bytes} bytes, new runs are taken below {limit_bytes}")]
+    BusyFull {
+        /// What it holds.
+        actual_bytes: u64,
+        /// The limit.
+        limit_bytes: u64,
+    },
+    /// The run is already here, by another order.
+    #[error("run {0} was accepted before by another order")]
+    RunExists(RunId),
+    /// The order or its first records are not to be taken.
+    #[error(transparent)]
+    Append(#[from] AppendError),
+}
+
+impl From<Stopped> for AcceptError {
+    fn from(stopped: Stopped) -> Self {
+        Self::Append(AppendError::Stopped(stopped))
+    }
+}
+
+impl From<JobRefused> for AcceptError {
+    fn from(refused: JobRefused) -> Self {
+        Self::Append(AppendError::Job(refused))
+    }
+}
+
+/// Why something stored could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The value is not what was written; it is not served. Stop, and move the journal away.
+    #[error("the journal is damaged")]
+    Damaged(#[from] Damage),
+    /// The storage failed.
+    #[error("the journal could not be read")]
+    Storage(#[from] Box<redb::Error>),
+    /// See there.
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
+}
+
+macro_rules! storage_into_read_error {
+    ($($source:ty),*) => {$(
+        impl From<$source> for ReadError {
+            fn from(error: $source) -> Self {
+                Self::Storage(Box::new(error.into()))
+            }
+        }
+    )*};
+}
+storage_into_read_error!(redb::StorageError, redb::TableError, redb::TransactionError);

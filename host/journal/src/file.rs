@@ -1,0 +1,274 @@
+//! The file: made whole or not at all, held by one process, looked at before it is touched.
+//!
+//! A new journal, and one that is rewritten because it holds much more space than it needs, is written beside the old
+//! place under another name, made durable, and renamed; the folder is synced after. A lock file with the process id
+//! beside it lets a second process say who is in the way.
+
+use std::ffi::OsString;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use redb::{Builder, Database, ReadableDatabase, ReadableTable};
+
+use crate::config::JournalConfig;
+use crate::core::begin;
+use crate::error::{OpenError, ReadError};
+use crate::load::{LoadError, Loaded, format_of, initialise, load};
+use crate::overlay::Overlay;
+use crate::tables;
+
+/// A file this small is never rewritten.
+const REWRITE_ABOVE_BYTES: u64 = 64 << 20;
+/// A file this many times as large as its content is rewritten at start-up.
+const REWRITE_FACTOR: u64 = 4;
+
+/// Held as long as the journal is open.
+#[derive(Debug)]
+pub(crate) struct FileLock {
+    _file: File,
+}
+
+/// An open journal file.
+pub(crate) struct Opened {
+    pub(crate) db: Arc<Database>,
+    pub(crate) loaded: Loaded,
+    pub(crate) lock: FileLock,
+}
+
+/// Opens the journal, making or rewriting it first where needed.
+pub(crate) fn open(config: &JournalConfig) -> Result<Opened, OpenError> {
+    let path = &config.path;
+    let failed = |error| classify_io(path, error);
+    if let Some(folder) = folder_of(path) {
+        fs::create_dir_all(folder).map_err(failed)?;
+    }
+    let lock = take_lock(path)?;
+    let unfinished = beside(path, ".new");
+    match fs::remove_file(&unfinished) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
+        _ => {}
+    }
+    if fs::exists(path).map_err(failed)? {
+        look(path, config.cache_bytes)?;
+    } else {
+        let db = create(path, &unfinished, config.cache_bytes)?;
+        initialise(&db).map_err(|error| classify(path, error))?;
+        put_in_place(path, &unfinished, db)?;
+    }
+    let (mut db, mut loaded) = open_existing(path, config.cache_bytes)?;
+    let file_bytes = fs::metadata(path).map_err(failed)?.len();
+    let content = loaded.state.stored_bytes + loaded.state.cells_bytes;
+    if file_bytes > REWRITE_ABOVE_BYTES && file_bytes / REWRITE_FACTOR > content {
+        rewrite(path, &unfinished, db, config.cache_bytes)?;
+        (db, loaded) = open_existing(path, config.cache_bytes)?;
+        tracing::info!(
+            file_bytes,
+            content_bytes = content,
+            "journal was rewritten to give back space"
+        );
+    }
+    Ok(Opened {
+        db: Arc::new(db),
+        loaded,
+        lock,
+    })
+}
+
+/// Moves a damaged journal out of the way, so that the next start begins with an empty one; answers its new name.
+///
+/// The runs it held are lost to this host; the control plane gives them out again under a new epoch.
+///
+/// # Errors
+/// What the file system says; the file is then where it was.
+pub fn quarantine(path: &Path) -> io::Result<PathBuf> {
+    for number in 1..=u32::MAX {
+        let target = beside(path, &format!(".damaged-{number}"));
+        if !fs::exists(&target)? {
+            fs::rename(path, &target)?;
+            sync_folder(path)?;
+            return Ok(target);
+        }
+    }
+    Err(io::Error::other("every name for a damaged journal is taken"))
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name: OsString = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+fn folder_of(path: &Path) -> Option<&Path> {
+    path.parent().map(|folder| {
+        if folder.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            folder
+        }
+    })
+}
+
+fn sync_folder(path: &Path) -> io::Result<()> {
+    folder_of(path).map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+}
+
+fn take_lock(path: &Path) -> Result<FileLock, OpenError> {
+    let failed = |error| classify_io(path, error);
+    let place = beside(path, ".lock");
+    let mut file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(place)
+        .map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let mut text = String::new();
+            // Whoever holds the lock may be writing just now; then nobody is named.
+            let _ = (&file).take(32).read_to_string(&mut text);
+            return Err(OpenError::AlreadyOpen {
+                path: path.to_owned(),
+                pid: text.trim().parse().ok(),
+            });
+        }
+        Err(TryLockError::Error(error)) => return Err(failed(error)),
+    }
+    file.set_len(0).map_err(failed)?;
+    writeln!(file, "{}", std::process::id()).map_err(failed)?;
+    Ok(FileLock { _file: file })
+}
+
+fn builder(cache_bytes: usize) -> Builder {
+    let mut builder = Builder::new();
+    builder.set_cache_size(cache_bytes);
+    builder
+}
+
+/// Refuses a file of a newer format, and one that is no journal, without changing a byte of it.
+fn look(path: &Path, cache_bytes: usize) -> Result<(), OpenError> {
+    let failed = |error| classify_io(path, error);
+    let overlay = File::open(path).and_then(Overlay::new).map_err(failed)?;
+    if redb::StorageBackend::len(&overlay).map_err(failed)? == 0 {
+        return Err(damaged(path, "the file is empty"));
+    }
+    let db = builder(cache_bytes)
+        .create_with_backend(overlay)
+        .map_err(|error| classify(path, error.into()))?;
+    match format_of(&db).map_err(|error| classify_read(path, error))? {
+        Some(found) if found > tables::FORMAT => Err(OpenError::NewerFormat {
+            path: path.to_owned(),
+            found,
+            supported: tables::FORMAT,
+        }),
+        Some(_) => Ok(()),
+        None => Err(damaged(path, "it holds no tables")),
+    }
+}
+
+fn create(path: &Path, unfinished: &Path, cache_bytes: usize) -> Result<Database, OpenError> {
+    builder(cache_bytes)
+        .create(unfinished)
+        .map_err(|error| classify(path, error.into()))
+}
+
+fn put_in_place(path: &Path, unfinished: &Path, db: Database) -> Result<(), OpenError> {
+    db.close().map_err(|error| classify(path, error.into()))?;
+    let finish = || -> io::Result<()> {
+        File::open(unfinished)?.sync_all()?;
+        fs::rename(unfinished, path)?;
+        sync_folder(path)
+    };
+    finish().map_err(|error| classify_io(path, error))
+}
+
+fn open_existing(path: &Path, cache_bytes: usize) -> Result<(Database, Loaded), OpenError> {
+    let db = builder(cache_bytes)
+        .open(path)
+        .map_err(|error| classify(path, error.into()))?;
+    match load(&db) {
+        Ok(loaded) => Ok((db, loaded)),
+        Err(LoadError::Read(error)) => Err(classify_read(path, error)),
+        Err(LoadError::NewerFormat(found)) => Err(OpenError::NewerFormat {
+            path: path.to_owned(),
+            found,
+            supported: tables::FORMAT,
+        }),
+    }
+}
+
+/// Copies every row into a new file and puts that in the place of the old one.
+fn rewrite(path: &Path, unfinished: &Path, old: Database, cache_bytes: usize) -> Result<(), OpenError> {
+    let copy = || -> Result<Database, redb::Error> {
+        let new = builder(cache_bytes).create(unfinished)?;
+        let (source, target) = (old.begin_read()?, begin(&new)?);
+        for name in tables::ALL {
+            let from = source.open_table(tables::Definition::new(name))?;
+            let mut to = target.open_table(tables::Definition::new(name))?;
+            for entry in from.iter()? {
+                let (key, value) = entry?;
+                to.insert(key.value(), value.value())?;
+            }
+        }
+        target.commit()?;
+        Ok(new)
+    };
+    let new = copy().map_err(|error| classify(path, error))?;
+    drop(old);
+    put_in_place(path, unfinished, new)
+}
+
+fn damaged(path: &Path, what: impl ToString) -> OpenError {
+    OpenError::Damaged {
+        path: path.to_owned(),
+        what: what.to_string(),
+    }
+}
+
+fn classify_io(path: &Path, source: io::Error) -> OpenError {
+    let path = path.to_owned();
+    match source.kind() {
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            OpenError::ReadOnly { path, source }
+        }
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => OpenError::Full { path, source },
+        io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => damaged(&path, source),
+        _ => OpenError::Storage {
+            path,
+            source: Box::new(redb::Error::Io(source)),
+        },
+    }
+}
+
+pub(crate) fn classify(path: &Path, error: redb::Error) -> OpenError {
+    match error {
+        redb::Error::Io(source) => classify_io(path, source),
+        redb::Error::DatabaseAlreadyOpen => OpenError::AlreadyOpen {
+            path: path.to_owned(),
+            pid: None,
+        },
+        redb::Error::Corrupted(what) => damaged(path, what),
+        redb::Error::UpgradeRequired(version) => {
+            damaged(path, format_args!("its pages have the unknown layout {version}"))
+        }
+        error @ (redb::Error::TableTypeMismatch { .. }
+        | redb::Error::TableDoesNotExist(_)
+        | redb::Error::TypeDefinitionChanged { .. }
+        | redb::Error::TableIsMultimap(_)) => damaged(path, error),
+        error => OpenError::Storage {
+            path: path.to_owned(),
+            source: Box::new(error),
+        },
+    }
+}
+
+pub(crate) fn classify_read(path: &Path, error: ReadError) -> OpenError {
+    match error {
+        ReadError::Damaged(damage) => damaged(path, damage),
+        ReadError::Storage(error) => classify(path, *error),
+        ReadError::Stopped(stopped) => damaged(path, stopped),
+    }
+}

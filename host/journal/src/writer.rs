@@ -1,0 +1,134 @@
+//! The writer thread: takes what waits, commits it, says so.
+//!
+//! A thin shell around [`JournalCore`]: it knows when, the core knows what. While one commit syncs, the next batch
+//! collects, so a lone caller waits for one commit and many callers share one, without a timer between.
+
+use std::io;
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
+
+use flowforge_protocol::RunId;
+
+use crate::core::{Committed, JournalCore};
+use crate::error::Stopped;
+use crate::file::FileLock;
+use crate::journal::Shared;
+use crate::queue::{Batch, Next};
+
+/// The writer thread.
+pub(crate) struct Writer {
+    core: JournalCore,
+    shared: Arc<Shared>,
+}
+
+impl Writer {
+    pub(crate) fn start(core: JournalCore, shared: Arc<Shared>, lock: FileLock) -> io::Result<()> {
+        let ending = Ending {
+            shared: Arc::clone(&shared),
+            lock: Some(lock),
+        };
+        std::thread::Builder::new()
+            .name("journal".to_owned())
+            .spawn(move || {
+                // Dropped last, also by a panic: nobody waits for a writer that is gone.
+                let ending = ending;
+                let stopped = Self {
+                    core,
+                    shared: Arc::clone(&ending.shared),
+                }
+                .run();
+                ending.shared.queue().stopped.get_or_insert(stopped);
+            })?;
+        Ok(())
+    }
+
+    fn run(mut self) -> Stopped {
+        while let Some(batch) = self.next_batch() {
+            let begun = Instant::now();
+            let (position, weight) = (batch.position, batch.weight);
+            match self.core.commit(batch.requests, (self.shared.config.clock)()) {
+                Ok(committed) => self.committed(position, weight, &committed, begun.elapsed()),
+                Err(stopped) => {
+                    tracing::error!(error = %stopped.reason, "journal stopped");
+                    return stopped;
+                }
+            }
+        }
+        Stopped::because("it was closed")
+    }
+
+    fn next_batch(&self) -> Option<Batch> {
+        let mut queue = self.shared.queue();
+        loop {
+            queue = match queue.next(&self.shared.config.batching, self.shared.now()) {
+                Next::Commit => return Some(queue.drain(&self.shared.config.batching)),
+                Next::Finished => return None,
+                Next::Idle => self
+                    .shared
+                    .wake
+                    .wait(queue)
+                    .unwrap_or_else(PoisonError::into_inner),
+                Next::Within(time) => {
+                    self.shared
+                        .wake
+                        .wait_timeout(queue, time)
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .0
+                }
+            };
+        }
+    }
+
+    fn committed(&self, position: u64, weight: usize, committed: &Committed, elapsed: Duration) {
+        self.dropped(&committed.dropped);
+        {
+            let mut accounts = self.shared.accounts();
+            accounts.take(&self.core.state);
+            accounts.commits += 1;
+            accounts.records += committed.records;
+            accounts.times.add(elapsed);
+        }
+        let outbox_end = self.core.state.next_place;
+        self.shared.progress.send_modify(|progress| {
+            progress.durable = position;
+            progress.outbox_end = outbox_end;
+        });
+        self.shared.room.add_permits(weight);
+    }
+
+    fn dropped(&self, runs: &[RunId]) {
+        if !runs.is_empty() {
+            let mut queue = self.shared.queue();
+            for run in runs {
+                queue.runs.remove(run);
+            }
+        }
+    }
+}
+
+/// Whatever way the writer ends, the file is closed, then everybody who waits is told.
+struct Ending {
+    shared: Arc<Shared>,
+    lock: Option<FileLock>,
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        let stopped = self
+            .shared
+            .queue()
+            .stopped
+            .get_or_insert_with(|| Stopped::because("its writer ended unexpectedly"))
+            .clone();
+        self.shared.room.close();
+        self.shared
+            .reader
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        drop(self.lock.take());
+        self.shared
+            .progress
+            .send_modify(|progress| progress.ended = Some(stopped));
+    }
+}

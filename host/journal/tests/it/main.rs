@@ -1,0 +1,5 @@
+//! The journal through its public surface.
+
+mod life;
+mod open;
+mod support;

@@ -1,0 +1,66 @@
+//! Opening: what is refused, and how it is said.
+
+use std::fs;
+use std::path::Path;
+
+use flowforge_failpoints::FailPoints;
+use flowforge_journal::{Journal, JournalConfig, OpenError, quarantine};
+use tempfile::TempDir;
+
+use crate::support::{accept, durable, open};
+
+fn refused(path: &Path) -> OpenError {
+    Journal::open(JournalConfig::at(path), FailPoints::inert()).unwrap_err()
+}
+
+#[tokio::test]
+async fn a_second_open_names_the_process_in_the_way() {
+    let folder = TempDir::new().unwrap();
+    let config = JournalConfig::at(folder.path().join("new/folder/journal.redb"));
+    let (journal, _) = open(&config);
+    let error = refused(&config.path);
+    assert!(
+        matches!(error, OpenError::AlreadyOpen { pid: Some(pid), .. } if pid == std::process::id()),
+        "{error}"
+    );
+    let expected = format!("is already open in process {}", std::process::id());
+    assert!(error.to_string().contains(&expected), "{error}");
+    journal.close().await;
+    open(&config);
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_is_said_so() {
+    // sysfs refuses new files and folders to everybody, root included.
+    let error = refused(Path::new("/sys/kernel/flowforge/journal.redb"));
+    assert!(matches!(error, OpenError::ReadOnly { .. }), "{error:?}");
+    assert!(
+        error
+            .to_string()
+            .contains("make the folder and the file writable"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_journal_is_refused_untouched_and_can_be_moved_away() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("journal.redb");
+    for content in [&b""[..], &b"no database"[..], &[0; 8192][..]] {
+        fs::write(&path, content).unwrap();
+        let error = refused(&path);
+        assert!(matches!(error, OpenError::Damaged { .. }), "{error:?}");
+        assert_eq!(fs::read(&path).unwrap(), content);
+    }
+    assert_eq!(
+        quarantine(&path).unwrap(),
+        folder.path().join("journal.redb.damaged-1")
+    );
+    let (journal, _) = open(&JournalConfig::at(&path));
+    durable(accept(&journal, 1).await.1).await;
+    journal.close().await;
+    assert_eq!(
+        quarantine(&path).unwrap(),
+        folder.path().join("journal.redb.damaged-2")
+    );
+}
