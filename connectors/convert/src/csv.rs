@@ -1,0 +1,109 @@
+//! Comma-separated values, written and read. Source: RFC 4180.
+
+use std::io::{self, Write};
+
+use flowforge_sdk::Failure;
+
+/// Write one line, each value quoted only if it must be.
+pub(crate) fn write_line<'a>(out: &mut impl Write, values: impl Iterator<Item = &'a str>) -> io::Result<()> {
+    for (index, value) in values.enumerate() {
+        if index > 0 {
+            out.write_all(b",")?;
+        }
+        if value.contains(['"', ',', '\r', '\n']) {
+            write!(out, "\"{}\"", value.replace('"', "\"\""))?;
+        } else {
+            out.write_all(value.as_bytes())?;
+        }
+    }
+    out.write_all(b"\r\n")
+}
+
+/// The lines of a text, each a list of values; an empty line at the end is none.
+pub(crate) struct Lines<'a> {
+    rest: std::iter::Peekable<std::str::Chars<'a>>,
+    separator: char,
+    line: usize,
+}
+
+impl<'a> Lines<'a> {
+    pub(crate) fn new(text: &'a str, separator: char) -> Self {
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        Self {
+            rest: text.chars().peekable(),
+            separator,
+            line: 0,
+        }
+    }
+
+    /// The rest of a quoted value, after its opening quote.
+    fn quoted(&mut self) -> Result<String, Failure> {
+        let opened = self.line;
+        let mut value = String::new();
+        while let Some(char) = self.rest.next() {
+            match char {
+                '"' if self.rest.next_if_eq(&'"').is_some() => value.push('"'),
+                '"' => return Ok(value),
+                other => {
+                    self.line += usize::from(other == '\n');
+                    value.push(other);
+                }
+            }
+        }
+        Err(Failure::rejected(
+            "open_quote",
+            format!("the quote opened in line {opened} is never closed"),
+        ))
+    }
+}
+
+impl Iterator for Lines<'_> {
+    type Item = Result<Vec<String>, Failure>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.rest.peek()?;
+        self.line += 1;
+        let mut values = vec![String::new()];
+        while let Some(char) = self.rest.next() {
+            let Some(value) = values.last_mut() else { break };
+            match char {
+                '\n' => break,
+                '\r' if self.rest.peek() == Some(&'\n') => {}
+                '"' if value.is_empty() => match self.quoted() {
+                    Ok(quoted) => values.splice(values.len() - 1.., [quoted]).for_each(drop),
+                    Err(failure) => {
+                        self.rest = "".chars().peekable();
+                        return Some(Err(failure));
+                    }
+                },
+                other if other == self.separator => values.push(String::new()),
+                other => value.push(other),
+            }
+        }
+        Some(Ok(values))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_open_quote_names_its_line() {
+        let lines: Vec<_> = Lines::new("a,b\n1,\"x\ny", ',').collect();
+        assert_eq!(
+            lines[1],
+            Err(Failure::rejected(
+                "open_quote",
+                "the quote opened in line 2 is never closed"
+            ))
+        );
+        assert_eq!(lines.len(), 2, "reading stops there");
+    }
+
+    #[test]
+    fn both_line_ends_and_a_byte_order_mark_are_read() {
+        let lines: Result<Vec<_>, _> = Lines::new("\u{feff}a,b\r\n1,\"2\"\n", ',').collect();
+        assert_eq!(lines.unwrap(), [["a", "b"], ["1", "2"]]);
+    }
+}

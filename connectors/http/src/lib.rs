@@ -1,0 +1,213 @@
+//! `flowforge:http`: HTTP requests to the destinations that a node allows.
+//!
+//! Owns: mapping ports to a request and an answer to ports. Leaves to the host: destinations, secrets, limits, retries.
+
+use flowforge_sdk::http::{HeaderPlacement, Placement, Request, Response};
+use flowforge_sdk::{Artefact, Failure, Json, connector, json, secrets};
+use serde_json::{Map, Value};
+
+use bindings::Response as Answer;
+
+/// The slot whose secret is attached to every request, if it is bound.
+const AUTH_SLOT: &str = "auth";
+
+struct Http;
+connector!(Http);
+
+impl Connector for Http {
+    fn get(url: String, headers: Option<Json>, user: Option<String>) -> Result<Answer, Failure> {
+        let request = with_headers(Request::get(&url), headers)?;
+        answer(&with_auth(request, user)?.send()?)
+    }
+
+    fn post(
+        url: String,
+        json: Option<Json>,
+        text: Option<String>,
+        headers: Option<Json>,
+        user: Option<String>,
+    ) -> Result<Answer, Failure> {
+        let request = with_headers(Request::post(&url), headers)?;
+        let request = if request.has_header("idempotency-key") {
+            request
+        } else {
+            request.idempotent()
+        };
+        let request = match (json, text) {
+            (Some(_), Some(_)) => return Err(Failure::invalid("text", "give `json` or `text`, not both")),
+            (Some(json), None) => with_type(request, "application/json").body(json),
+            (None, Some(text)) => with_type(request, "text/plain; charset=utf-8").body(text),
+            (None, None) => request,
+        };
+        answer(&with_auth(request, user)?.send()?)
+    }
+
+    fn download(
+        url: String,
+        file_name: String,
+        headers: Option<Json>,
+        user: Option<String>,
+    ) -> Result<Artefact, Failure> {
+        let request = with_headers(Request::get(&url), headers)?.save_as(&file_name);
+        let response = with_auth(request, user)?.send()?;
+        match response.artefact() {
+            Some(artefact) => Ok(artefact.clone()),
+            None => Err(Failure::internal(
+                "the host gave the body in memory, not as an artefact",
+            )),
+        }
+    }
+}
+
+fn with_type(request: Request, media_type: &str) -> Request {
+    if request.has_header("content-type") {
+        request
+    } else {
+        request.header("content-type", media_type)
+    }
+}
+
+fn with_headers(mut request: Request, headers: Option<Json>) -> Result<Request, Failure> {
+    let Some(text) = headers else { return Ok(request) };
+    let fields: Map<String, Value> = json::parse("headers", &text)?;
+    for (name, value) in &fields {
+        let value = match value {
+            Value::String(text) => text.clone(),
+            Value::Number(number) => number.to_string(),
+            Value::Bool(flag) => flag.to_string(),
+            _ => {
+                return Err(Failure::invalid(
+                    format!("headers.{name}"),
+                    "must be a text, a number or a switch",
+                ));
+            }
+        };
+        request = request.header(name, &value);
+    }
+    Ok(request)
+}
+
+fn with_auth(request: Request, user: Option<String>) -> Result<Request, Failure> {
+    let Some(secret) = secrets::describe(AUTH_SLOT) else {
+        return match user {
+            Some(_) => Err(Failure::invalid(
+                "user",
+                "needs a secret of kind `basic` in the slot `auth`",
+            )),
+            None => Ok(request),
+        };
+    };
+    let placement = match (secret.kind.as_str(), user) {
+        ("basic", Some(user)) => Placement::Basic(user),
+        ("basic", None) => {
+            return Err(Failure::invalid(
+                "user",
+                "is needed: the secret in slot `auth` is of kind `basic`",
+            ));
+        }
+        (_, Some(_)) => {
+            return Err(Failure::invalid(
+                "user",
+                "only a secret of kind `basic` takes a user name",
+            ));
+        }
+        ("api-key", None) => Placement::Header(HeaderPlacement {
+            name: "x-api-key".to_owned(),
+            prefix: String::new(),
+        }),
+        (_, None) => Placement::Bearer,
+    };
+    Ok(request.auth(AUTH_SLOT, placement))
+}
+
+fn answer(response: &Response) -> Result<Answer, Failure> {
+    Ok(Answer {
+        status: response.status(),
+        headers: headers_of(response)?,
+        body: body_of(response)?,
+    })
+}
+
+fn headers_of(response: &Response) -> Result<Json, Failure> {
+    let mut fields: Map<String, Value> = Map::new();
+    for (name, value) in response.headers() {
+        let name = name.to_ascii_lowercase();
+        match fields.get_mut(&name) {
+            Some(Value::String(earlier)) => {
+                earlier.push_str(", ");
+                earlier.push_str(value);
+            }
+            _ => {
+                fields.insert(name, Value::String(value.to_owned()));
+            }
+        }
+    }
+    json::text(&fields)
+}
+
+/// A body that says it is JSON must be JSON. One that says nothing useful is JSON if its text is, because many services
+/// send `text/plain`.
+fn body_of(response: &Response) -> Result<Json, Failure> {
+    if response.bytes().is_empty() {
+        return Ok("null".to_owned());
+    }
+    let text = response.text()?;
+    if is_json(response.header("content-type").unwrap_or_default()) {
+        return valid_json(text).map_err(|error| {
+            Failure::rejected("not_json", format!("the response says it is JSON, but: {error}"))
+        });
+    }
+    match text
+        .trim_start()
+        .starts_with(['{', '['])
+        .then(|| valid_json(text))
+    {
+        Some(Ok(json)) => Ok(json),
+        _ => json::text(text),
+    }
+}
+
+/// The text itself, once it is known to be JSON: a large body is checked without being built.
+fn valid_json(text: &str) -> Result<Json, serde_json::Error> {
+    serde_json::from_str::<serde::de::IgnoredAny>(text)?;
+    Ok(text.to_owned())
+}
+
+/// Whether a content type is JSON. Source: RFC 6839 §3.1 for the suffix.
+fn is_json(content_type: &str) -> bool {
+    let media_type = content_type
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase();
+    media_type == "application/json" || media_type.ends_with("+json")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_is_known_by_type_and_suffix() {
+        assert!(is_json("application/json; charset=utf-8"));
+        assert!(is_json("application/geo+JSON"));
+        assert!(!is_json("text/plain"));
+        assert!(!is_json("application/jsonp"));
+    }
+
+    #[test]
+    fn headers_are_an_object_of_plain_values() {
+        let request = with_headers(
+            Request::get("http://x"),
+            Some(r#"{"Accept":"a/b","n":3}"#.to_owned()),
+        )
+        .unwrap();
+        assert!(request.has_header("accept") && request.has_header("n"));
+        let failure = with_headers(Request::get("http://x"), Some(r#"{"x":[1]}"#.to_owned())).unwrap_err();
+        assert_eq!(
+            failure,
+            Failure::invalid("headers.x", "must be a text, a number or a switch")
+        );
+    }
+}

@@ -1,0 +1,309 @@
+//! Outgoing HTTP with typed failures.
+//!
+//! The host attaches secrets, checks the destination against the node's grants and never follows a redirect. This
+//! module turns an answer that says "later" into a retryable failure, so that the retry policy, not the connector, waits.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::bindings::flowforge::connector::http as host;
+pub use crate::bindings::flowforge::connector::http::{HeaderPlacement, Placement};
+use crate::{Artefact, Failure, context, json};
+
+/// How much of a refusal's body its failure quotes, in characters.
+const QUOTED_CHARS: usize = 200;
+
+/// One request. Nothing happens before [`Request::send`].
+#[derive(Debug, Clone)]
+pub struct Request(host::Request);
+
+impl Request {
+    /// A request without body.
+    #[must_use]
+    pub fn new(method: &str, url: &str) -> Self {
+        Self(host::Request {
+            method: method.to_owned(),
+            url: url.to_owned(),
+            headers: Vec::new(),
+            body: None,
+            auth: None,
+            timeout_ms: None,
+            save_as: None,
+        })
+    }
+
+    /// `GET`.
+    #[must_use]
+    pub fn get(url: &str) -> Self {
+        Self::new("GET", url)
+    }
+
+    /// `POST`.
+    #[must_use]
+    pub fn post(url: &str) -> Self {
+        Self::new("POST", url)
+    }
+
+    /// Add a header field.
+    #[must_use]
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        self.0.headers.push(host::Header {
+            name: name.to_owned(),
+            value: value.to_owned(),
+        });
+        self
+    }
+
+    /// Whether a header field of this name is set, in any case.
+    #[must_use]
+    pub fn has_header(&self, name: &str) -> bool {
+        self.0
+            .headers
+            .iter()
+            .any(|header| header.name.eq_ignore_ascii_case(name))
+    }
+
+    /// Send the step's idempotency key in the header `idempotency-key`, so that a repeated attempt acts once.
+    #[must_use]
+    pub fn idempotent(self) -> Self {
+        let key = context::step().idempotency_key;
+        self.header("idempotency-key", &key)
+    }
+
+    /// Send these bytes, at most 2 MiB.
+    #[must_use]
+    pub fn body(mut self, bytes: impl Into<Vec<u8>>) -> Self {
+        self.0.body = Some(host::Body::Bytes(bytes.into()));
+        self
+    }
+
+    /// Send an artefact, at most 64 MiB.
+    #[must_use]
+    pub fn artefact(mut self, artefact: Artefact) -> Self {
+        self.0.body = Some(host::Body::Artefact(artefact));
+        self
+    }
+
+    /// Send a value as JSON and set `content-type`, unless it is set.
+    ///
+    /// # Errors
+    /// `Internal`: the value cannot be JSON.
+    pub fn json<T: Serialize + ?Sized>(self, value: &T) -> Result<Self, Failure> {
+        let text = json::text(value)?;
+        let typed = if self.has_header("content-type") {
+            self
+        } else {
+            self.header("content-type", "application/json")
+        };
+        Ok(typed.body(text))
+    }
+
+    /// Let the host attach the secret of this slot. The connector never sees its value.
+    #[must_use]
+    pub fn auth(mut self, slot: &str, placement: Placement) -> Self {
+        self.0.auth = Some(host::Auth {
+            slot: slot.to_owned(),
+            placement,
+        });
+        self
+    }
+
+    /// Limit the whole exchange, in milliseconds; the step's own limit holds besides.
+    #[must_use]
+    pub fn timeout_ms(mut self, timeout_ms: u32) -> Self {
+        self.0.timeout_ms = Some(timeout_ms);
+        self
+    }
+
+    /// Store the response body as an artefact of this name, up to 64 MiB.
+    #[must_use]
+    pub fn save_as(mut self, name: &str) -> Self {
+        self.0.save_as = Some(name.to_owned());
+        self
+    }
+
+    /// Send and give back only an answer of status 2xx or 3xx.
+    ///
+    /// # Errors
+    /// 429 → `Throttled`, 408 and 425 and 5xx → `Unavailable` or, with a known wait, `Throttled`; 401 and 403 → `Denied`;
+    /// every other 4xx → `Rejected` with the status as its code. No answer: as [`Request::send_any`].
+    pub fn send(self) -> Result<Response, Failure> {
+        let response = self.send_any()?;
+        match response.failure() {
+            Some(failure) => Err(failure),
+            None => Ok(response),
+        }
+    }
+
+    /// Send and give back the answer, whatever its status.
+    ///
+    /// # Errors
+    /// `Denied`: no grant. `Unavailable`: no connection, nothing was sent. `TimedOut`: the outcome is unknown.
+    /// `Rejected` with code `too_large`: the response is above the limit. `Internal`: the request breaks a rule.
+    pub fn send_any(self) -> Result<Response, Failure> {
+        Ok(Response(host::send(&self.0)?))
+    }
+}
+
+/// One response.
+#[derive(Debug, Clone)]
+pub struct Response(host::Response);
+
+impl Response {
+    /// Status code.
+    #[must_use]
+    pub fn status(&self) -> u16 {
+        self.0.status
+    }
+
+    /// The first header field of this name, in any case.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers()
+            .find(|(found, _)| found.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value)
+    }
+
+    /// All header fields in their order.
+    pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0
+            .headers
+            .iter()
+            .map(|header| (header.name.as_str(), header.value.as_str()))
+    }
+
+    /// The body in memory; empty if it was saved as an artefact.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        match &self.0.body {
+            host::Body::Bytes(bytes) => bytes,
+            host::Body::Artefact(_) => &[],
+        }
+    }
+
+    /// The artefact that [`Request::save_as`] asked for.
+    #[must_use]
+    pub fn artefact(&self) -> Option<&Artefact> {
+        match &self.0.body {
+            host::Body::Bytes(_) => None,
+            host::Body::Artefact(artefact) => Some(artefact),
+        }
+    }
+
+    /// The body as text.
+    ///
+    /// # Errors
+    /// `Rejected` with code `not_text`.
+    pub fn text(&self) -> Result<&str, Failure> {
+        std::str::from_utf8(self.bytes()).map_err(|error| {
+            Failure::rejected(
+                "not_text",
+                format!("the response is not UTF-8 at byte {}", error.valid_up_to()),
+            )
+        })
+    }
+
+    /// The body as JSON.
+    ///
+    /// # Errors
+    /// `Rejected` with code `not_json`, naming line and column.
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T, Failure> {
+        serde_json::from_slice(self.bytes()).map_err(|error| {
+            Failure::rejected(
+                "not_json",
+                format!("the response is not the JSON expected: {error}"),
+            )
+        })
+    }
+
+    /// What this status means as a failure; none below 400.
+    #[must_use]
+    pub fn failure(&self) -> Option<Failure> {
+        let status = self.status();
+        if status < 400 {
+            return None;
+        }
+        let wait = self.header("retry-after").and_then(retry_after_ms);
+        let message = self.refusal();
+        Some(match status {
+            401 | 403 => Failure::Denied(message),
+            429 => Failure::throttled(message, wait),
+            408 | 425 | 500.. => match wait {
+                Some(_) => Failure::throttled(message, wait),
+                None => Failure::Unavailable(message),
+            },
+            _ => Failure::rejected(status.to_string(), message),
+        })
+    }
+
+    fn refusal(&self) -> String {
+        let text = String::from_utf8_lossy(self.bytes());
+        let quoted: String = text.trim().chars().take(QUOTED_CHARS).collect();
+        if quoted.is_empty() {
+            format!("answered {}", self.status())
+        } else {
+            format!("answered {}: {quoted}", self.status())
+        }
+    }
+}
+
+/// `Retry-After` as milliseconds. Source: RFC 9110 §10.2.3; of its two forms only the seconds are read, because a date
+/// would need the service's clock.
+fn retry_after_ms(value: &str) -> Option<u32> {
+    value.trim().parse::<u32>().ok()?.checked_mul(1000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn response(status: u16, headers: &[(&str, &str)], body: &str) -> Response {
+        Response(host::Response {
+            status,
+            headers: headers
+                .iter()
+                .map(|(name, value)| host::Header {
+                    name: (*name).to_owned(),
+                    value: (*value).to_owned(),
+                })
+                .collect(),
+            body: host::Body::Bytes(body.as_bytes().to_vec()),
+        })
+    }
+
+    #[test]
+    fn statuses_become_the_failures_that_say_who_may_retry() {
+        assert_eq!(response(204, &[], "").failure(), None);
+        assert_eq!(response(302, &[], "").failure(), None);
+        assert_eq!(
+            response(429, &[("Retry-After", "2")], "busy").failure(),
+            Some(Failure::throttled("answered 429: busy", Some(2000)))
+        );
+        assert_eq!(
+            response(503, &[], "").failure(),
+            Some(Failure::Unavailable("answered 503".into()))
+        );
+        assert_eq!(
+            response(503, &[("retry-after", "1")], "").failure(),
+            Some(Failure::throttled("answered 503", Some(1000)))
+        );
+        assert_eq!(
+            response(401, &[], "").failure(),
+            Some(Failure::Denied("answered 401".into()))
+        );
+        assert_eq!(
+            response(404, &[], "no").failure(),
+            Some(Failure::rejected("404", "answered 404: no"))
+        );
+    }
+
+    #[test]
+    fn a_date_in_retry_after_leaves_the_wait_to_the_policy() {
+        assert_eq!(retry_after_ms("Wed, 21 Oct 2026 07:28:00 GMT"), None);
+        assert_eq!(
+            retry_after_ms("4294968"),
+            None,
+            "more milliseconds than a u32 holds"
+        );
+    }
+}
