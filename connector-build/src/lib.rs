@@ -1,0 +1,32 @@
+//! From a connector's folder to one component file, for Rust, TypeScript or JavaScript, and Python.
+//!
+//! Owns: `connector.toml`, the language's tools and where they are kept, the SDK that is built in, the description in the
+//! component, and every error that an author can make. Leaves to others: signing, publishing, running. Invariant: a
+//! component that [`build`] returns was inspected, and declares no more and no less than it imports.
+//!
+//! Everything that is downloaded or compiled is kept in one cache folder under names that hold the digests of what it
+//! was made from, so that builds side by side are safe and an interrupted one leaves nothing half made.
+
+mod assets;
+mod build;
+mod cache;
+mod command;
+mod describe;
+mod error;
+mod language;
+mod manifest;
+mod options;
+mod progress;
+mod rust;
+mod tools;
+mod wasm_target;
+mod world;
+
+pub use build::{Built, build};
+pub use error::{BuildError, Diagnostic, MissingTool};
+pub use language::Language;
+pub use manifest::Manifest;
+pub use options::{BuildOptions, Limits, default_cache_dir};
+pub use progress::{Progress, Stage};
+pub use tools::check_tools;
+pub use wasm_target::{WasmTarget, ensure_wasm_target};

@@ -1,0 +1,162 @@
+//! Rust connectors: plain cargo, one target folder for all of them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::build::{Compiled, Job};
+use crate::command::{run, tool};
+use crate::{BuildError, Diagnostic, Stage, ensure_wasm_target};
+
+/// Compile the crate in the job's folder. Cargo itself knows what is fresh.
+pub(crate) fn compile(job: &mut Job<'_>) -> Result<Compiled, BuildError> {
+    let (folder, options) = (job.folder, job.options);
+    let target = ensure_wasm_target(folder, options, job.progress)?;
+    job.tell(Stage::Compile, "cargo build --release --target wasm32-wasip2");
+    let mut cargo = tool("cargo");
+    cargo
+        .current_dir(folder)
+        .args([
+            "build",
+            "--release",
+            "--target",
+            "wasm32-wasip2",
+            "--message-format",
+            "json",
+        ])
+        .arg("--target-dir")
+        .arg(options.cache_dir.join("rust-target"));
+    target.apply(&mut cargo);
+    let finished = run("cargo", &mut cargo, "", options.limits.compile)?;
+    let messages: Vec<Message> = finished
+        .stdout
+        .lines()
+        .filter_map(|line| serde_json::from_str(line).ok())
+        .collect();
+    if !finished.status.success() {
+        let found: Vec<Diagnostic> = messages
+            .iter()
+            .filter_map(|message| message.diagnostic(folder))
+            .collect();
+        return Err(if found.is_empty() {
+            finished.failure("cargo build")
+        } else {
+            BuildError::Source(found)
+        });
+    }
+    let manifest = folder.join("Cargo.toml");
+    let artifact = messages
+        .iter()
+        .rev()
+        .find_map(|message| message.component(&manifest));
+    let Some((path, fresh)) = artifact else {
+        return Err(BuildError::Source(vec![Diagnostic {
+            file: "Cargo.toml".to_owned(),
+            line: 0,
+            column: 0,
+            code: None,
+            message: "the crate makes no component".to_owned(),
+            mend: Some("add [lib] with crate-type = [\"cdylib\"]".to_owned()),
+        }]));
+    };
+    Ok(Compiled {
+        component: fs::read(&path).map_err(BuildError::io("cannot read", &path))?,
+        cached: fresh,
+    })
+}
+
+/// One line of cargo's JSON. Source: the Cargo book, External tools.
+#[derive(Deserialize)]
+#[serde(tag = "reason")]
+enum Message {
+    #[serde(rename = "compiler-artifact")]
+    Artifact {
+        manifest_path: PathBuf,
+        #[serde(default)]
+        filenames: Vec<PathBuf>,
+        fresh: bool,
+    },
+    #[serde(rename = "compiler-message")]
+    Compiler { message: Rendered },
+    #[serde(other)]
+    Other,
+}
+
+#[derive(Deserialize)]
+struct Rendered {
+    message: String,
+    level: String,
+    #[serde(default)]
+    code: Option<Code>,
+    #[serde(default)]
+    spans: Vec<Span>,
+    #[serde(default)]
+    rendered: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Code {
+    code: String,
+}
+
+#[derive(Deserialize)]
+struct Span {
+    file_name: String,
+    line_start: usize,
+    column_start: usize,
+    is_primary: bool,
+}
+
+impl Message {
+    /// The component that the crate with this manifest made, and whether it was fresh.
+    fn component(&self, manifest: &Path) -> Option<(PathBuf, bool)> {
+        let Self::Artifact {
+            manifest_path,
+            filenames,
+            fresh,
+        } = self
+        else {
+            return None;
+        };
+        let same =
+            manifest_path == manifest || fs::canonicalize(manifest_path).is_ok_and(|path| path == manifest);
+        let file = filenames
+            .iter()
+            .find(|file| file.extension().is_some_and(|ext| ext == "wasm"))?;
+        same.then(|| (file.clone(), *fresh))
+    }
+
+    /// A compiler's error; its sentence is followed by the compiler's own picture of the place.
+    fn diagnostic(&self, folder: &Path) -> Option<Diagnostic> {
+        let Self::Compiler { message } = self else {
+            return None;
+        };
+        if message.level != "error" {
+            return None;
+        }
+        let span = message.spans.iter().find(|span| span.is_primary)?;
+        // Cargo names files from the root of the workspace; authors think from the connector's folder.
+        let name = Path::new(&span.file_name);
+        let inside = folder.ancestors().find_map(|root| {
+            root.join(name)
+                .strip_prefix(folder)
+                .ok()
+                .filter(|path| folder.join(path).is_file())
+                .map(Path::to_owned)
+        });
+        Some(Diagnostic {
+            file: inside.as_deref().unwrap_or(name).display().to_string(),
+            line: span.line_start,
+            column: span.column_start,
+            code: message.code.as_ref().map(|code| code.code.clone()),
+            message: message
+                .rendered
+                .as_ref()
+                .map_or(&message.message, |text| text)
+                .trim_end()
+                .to_owned(),
+            mend: None,
+        })
+    }
+}

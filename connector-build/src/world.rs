@@ -1,0 +1,227 @@
+//! The folder `wit/` of a connector: its packages, its world, and what that world exports.
+//!
+//! `flowforge:connector` need not lie in `wit/deps`: it is built in.
+
+use std::fs;
+use std::path::Path;
+
+use flowforge_ports::{Docs, Interface, inspect, wit_docs};
+use wit_component::{ComponentEncoder, StringEncoding, dummy_module, embed_component_metadata};
+use wit_parser::{ManglingAndAbi, Resolve, SourceMap, UnresolvedPackageGroup};
+
+use crate::{BuildError, Manifest, assets};
+
+/// Name of the package that every host offers.
+const BUILT_IN: &str = "flowforge:connector";
+
+/// One WIT package: the files it consists of, as `(path inside the connector's folder, text)`.
+pub(crate) struct Package {
+    /// The folder or file under `wit/deps` it came from; empty for the connector's own.
+    pub(crate) origin: String,
+    pub(crate) files: Vec<(String, String)>,
+}
+
+/// The world of a connector.
+pub(crate) struct World {
+    /// Name inside its package.
+    pub(crate) name: String,
+    /// `publisher:name` of the package it is in.
+    pub(crate) package: String,
+    /// Version of that package.
+    pub(crate) version: Option<String>,
+    /// The connector's own package, then the packages it uses.
+    pub(crate) packages: Vec<Package>,
+    /// What the world offers, as if it were built already.
+    pub(crate) interface: Interface,
+    /// Its doc comments.
+    pub(crate) docs: Docs,
+}
+
+impl World {
+    /// Read `wit/` of a connector.
+    ///
+    /// # Errors
+    /// [`BuildError::Folder`] if there is no WIT, [`BuildError::Wit`] with the parser's message, file and line.
+    pub(crate) fn read(folder: &Path) -> Result<Self, BuildError> {
+        let wit = folder.join("wit");
+        let own = files_in(&wit, "wit/")?;
+        if own.is_empty() {
+            return Err(BuildError::Folder {
+                folder: folder.to_owned(),
+                reason: "wit/world.wit is missing; it describes the connector's operations".to_owned(),
+            });
+        }
+        let mut packages = vec![Package {
+            origin: String::new(),
+            files: own,
+        }];
+        packages.extend(dependencies(&wit.join("deps"))?);
+        let others = packages
+            .iter()
+            .skip(1)
+            .map(parse)
+            .collect::<Result<Vec<_>, _>>()?;
+        if !others.iter().any(is_built_in) {
+            packages.push(built_in());
+        }
+        Self::resolve(packages)
+    }
+
+    fn resolve(packages: Vec<Package>) -> Result<Self, BuildError> {
+        let mut groups = packages
+            .iter()
+            .map(parse)
+            .collect::<Result<Vec<_>, _>>()?
+            .into_iter();
+        let main = groups
+            .next()
+            .ok_or_else(|| BuildError::Wit("no package".to_owned()))?;
+        let mut resolve = Resolve::default();
+        let package = match resolve.push_groups(main, groups.collect()) {
+            Ok(package) => package,
+            Err(error) => return Err(BuildError::Wit(error.render(&resolve.source_map))),
+        };
+        let told = |error: &dyn std::fmt::Display| BuildError::Wit(format!("{error:#}"));
+        let id = resolve
+            .select_world(&[package], None)
+            .map_err(|error| told(&error))?;
+        let (Some(package), Some(world)) = (resolve.packages.get(package), resolve.worlds.get(id)) else {
+            return Err(BuildError::Wit("its package holds no world".to_owned()));
+        };
+        let mut module = dummy_module(&resolve, id, ManglingAndAbi::Standard32);
+        embed_component_metadata(&mut module, &resolve, id, StringEncoding::UTF8)
+            .map_err(|error| told(&error))?;
+        let component = ComponentEncoder::default()
+            .module(&module)
+            .and_then(|mut encoder| encoder.encode())
+            .map_err(|error| told(&error))?;
+        let borrowed: Vec<Vec<(&str, &str)>> = packages
+            .iter()
+            .map(|package| {
+                package
+                    .files
+                    .iter()
+                    .map(|(path, text)| (path.as_str(), text.as_str()))
+                    .collect()
+            })
+            .collect();
+        let slices: Vec<&[(&str, &str)]> = borrowed.iter().map(Vec::as_slice).collect();
+        let (main, others) = slices
+            .split_first()
+            .ok_or_else(|| BuildError::Wit("no package".to_owned()))?;
+        Ok(Self {
+            name: world.name.clone(),
+            package: format!("{}:{}", package.name.namespace, package.name.name),
+            version: package.name.version.as_ref().map(ToString::to_string),
+            interface: inspect(&component)?,
+            docs: wit_docs(main, others, None).map_err(BuildError::Wit)?,
+            packages,
+        })
+    }
+
+    /// Whether `connector.toml` and the WIT package speak of the same connector.
+    ///
+    /// # Errors
+    /// [`BuildError::Wit`] naming both.
+    pub(crate) fn check_name(&self, manifest: &Manifest) -> Result<(), BuildError> {
+        let version = self.version.as_deref().unwrap_or("none");
+        if self.package == manifest.name && version == manifest.version {
+            return Ok(());
+        }
+        Err(BuildError::Wit(format!(
+            "the package is {}@{version}, but connector.toml says {}@{}; give both the same name and version",
+            self.package, manifest.name, manifest.version
+        )))
+    }
+
+    /// Write all packages as a folder that other tools read, with `extra` as one more file of the connector's own package.
+    pub(crate) fn write_to(&self, folder: &Path, extra: (&str, &str)) -> Result<(), BuildError> {
+        crate::cache::fresh_dir(folder)?;
+        for (index, package) in self.packages.iter().enumerate() {
+            let into = if package.origin.is_empty() {
+                folder.to_owned()
+            } else {
+                folder.join(format!("deps/{index}"))
+            };
+            for (path, text) in &package.files {
+                let name = path.rsplit('/').next().unwrap_or(path);
+                crate::cache::write_whole(&into.join(name), text.as_bytes())?;
+            }
+        }
+        crate::cache::write_whole(&folder.join(extra.0), extra.1.as_bytes())
+    }
+}
+
+fn built_in() -> Package {
+    Package {
+        origin: BUILT_IN.to_owned(),
+        files: vec![("connector.wit".to_owned(), assets::CONNECTOR_WIT.to_owned())],
+    }
+}
+
+fn is_built_in(group: &UnresolvedPackageGroup) -> bool {
+    let name = &group.main.name;
+    format!("{}:{}", name.namespace, name.name) == BUILT_IN
+}
+
+fn parse(package: &Package) -> Result<UnresolvedPackageGroup, BuildError> {
+    let mut sources = SourceMap::default();
+    for (path, text) in &package.files {
+        sources.push_str(path, text.as_str());
+    }
+    sources
+        .parse()
+        .map_err(|(sources, error)| BuildError::Wit(error.render(&sources)))
+}
+
+/// The `.wit` files that lie directly in a folder, sorted; none if there is no such folder.
+fn files_in(folder: &Path, prefix: &str) -> Result<Vec<(String, String)>, BuildError> {
+    let mut files = Vec::new();
+    for (name, is_dir) in entries(folder)? {
+        if !is_dir && name.ends_with(".wit") {
+            let path = folder.join(&name);
+            let text = fs::read_to_string(&path).map_err(BuildError::io("cannot read", &path))?;
+            files.push((format!("{prefix}{name}"), text));
+        }
+    }
+    Ok(files)
+}
+
+/// The packages in `wit/deps`: each a file, or a folder of files.
+fn dependencies(deps: &Path) -> Result<Vec<Package>, BuildError> {
+    let mut packages = Vec::new();
+    for (name, is_dir) in entries(deps)? {
+        let path = deps.join(&name);
+        let files = if is_dir {
+            files_in(&path, &format!("wit/deps/{name}/"))?
+        } else if name.ends_with(".wit") {
+            let text = fs::read_to_string(&path).map_err(BuildError::io("cannot read", &path))?;
+            vec![(format!("wit/deps/{name}"), text)]
+        } else {
+            Vec::new()
+        };
+        if !files.is_empty() {
+            packages.push(Package { origin: name, files });
+        }
+    }
+    Ok(packages)
+}
+
+/// Names in a folder and whether each is a folder, sorted; none if the folder is not there.
+fn entries(folder: &Path) -> Result<Vec<(String, bool)>, BuildError> {
+    let listing = match fs::read_dir(folder) {
+        Ok(listing) => listing,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(BuildError::io("cannot read", folder)(error)),
+    };
+    let mut found = Vec::new();
+    for entry in listing {
+        let entry = entry.map_err(BuildError::io("cannot read", folder))?;
+        found.push((
+            entry.file_name().to_string_lossy().into_owned(),
+            entry.path().is_dir(),
+        ));
+    }
+    found.sort();
+    Ok(found)
+}

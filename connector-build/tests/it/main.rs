@@ -1,0 +1,3 @@
+//! Builds of real folders.
+
+mod rust;
