@@ -140,7 +140,7 @@ pub struct NewRun {
     pub epoch: u64,
     /// The signed envelope of the order, kept as long as the run.
     pub envelope: Vec<u8>,
-    /// Its first records. Always durable at once; crosses [`Point::B4`].
+    /// Its first records; crosses [`Point::B4`].
     pub entry: Entry,
 }
 

@@ -291,7 +291,8 @@ impl Journal {
         Ok((journal, recovered))
     }
 
-    /// Accepts a run: the order, the anti-replay memory and the first records in one commit (B4), at once.
+    /// Accepts a run: the order, the anti-replay memory and the first records in one commit (B4), as soon as the entry's
+    /// urgency asks for: a short run that is accepted lazily shares the commit with its end.
     ///
     /// Waits while the queue is full.
     ///
@@ -341,7 +342,7 @@ impl Journal {
             envelope,
             mut entry,
         } = new;
-        entry.urgency = Urgency::Now;
+        let urgency = entry.urgency;
         entry.points = entry.points.with(Point::B4);
         entry.job = Some(job);
         let mut log = RunLog::begin(self.clone(), number, run.clone(), epoch);
@@ -352,12 +353,9 @@ impl Journal {
             envelope,
         };
         let append = log.advance(entry, checked, Some(row));
-        let ticket = self.shared.enqueue(
-            &mut queue,
-            Request::Append(Box::new(append)),
-            weight,
-            Urgency::Now,
-        );
+        let ticket = self
+            .shared
+            .enqueue(&mut queue, Request::Append(Box::new(append)), weight, urgency);
         Ok(Accepted::New(log, ticket))
     }
 
@@ -457,18 +455,19 @@ impl Journal {
         self.request(Request::Ack(acks), bytes, Urgency::Lazy).await
     }
 
-    /// Returns when there are durable outbox items at or behind this position.
+    /// Returns when there were durable outbox items at or behind this position: the position after the last of them,
+    /// acknowledged or not.
     ///
     /// # Errors
     /// [`Stopped`].
     ///
     /// # Cancel safety
     /// Safe.
-    pub async fn outbox_reaches(&self, position: u64) -> Result<(), Stopped> {
+    pub async fn outbox_reaches(&self, position: u64) -> Result<u64, Stopped> {
         let mut progress = self.shared.progress.subscribe();
         let reached = |progress: &Progress| progress.outbox_end > position || progress.ended.is_some();
         match progress.wait_for(reached).await {
-            Ok(progress) if progress.ended.is_none() => Ok(()),
+            Ok(progress) if progress.ended.is_none() => Ok(progress.outbox_end),
             Ok(progress) => Err(progress.ended.clone().unwrap_or_else(gone)),
             Err(_) => Err(gone()),
         }
