@@ -1,1 +1,33 @@
-//! Placeholder.
+//! Runs connectors: any WebAssembly component, in a sandbox that has only what one step was granted.
+//!
+//! Owns: wasmtime's configuration, compiled code, instances, the conversion between JSON and component values, both HTTP
+//! doors with their egress policy, artefact storage. Leaves to others: what runs when, records, retries, where secrets come
+//! from. Knows nothing of workflows, and nothing of networks to the control plane.
+//!
+//! Invariants: every attempt gets a fresh instance; nothing a guest does ends more than its own attempt; before anything
+//! leaves the host, [`StepServices::before_effect`] has returned; every wait and every size has a limit in [`Limits`].
+
+pub mod artefacts;
+mod cache;
+mod compile;
+mod config;
+mod connector;
+mod egress;
+mod engine;
+mod host;
+mod invoke;
+mod outcome;
+mod runtime;
+mod services;
+mod state;
+mod step;
+mod values;
+
+pub use artefacts::Artefact;
+pub use compile::{COMPILE_ARGUMENT, CompileError, compile_worker_main};
+pub use config::{CompileConfig, CompileWorker, Limits, RuntimeConfig};
+pub use connector::{Connector, LoadError};
+pub use egress::{AddressKind, EgressPolicy, Resolve};
+pub use invoke::{Invocation, Invoked, StepError, Usage};
+pub use runtime::{Runtime, RuntimeError};
+pub use services::{EffectRefused, LogLevel, OpenSecret, StepContext, StepServices};

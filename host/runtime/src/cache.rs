@@ -1,0 +1,137 @@
+//! Compiled code on disk: `ENGINE/DIGEST.cwasm` and beside it `DIGEST.seal`, the digest of the code.
+//!
+//! Loading compiled code is trusting it. What is loaded here was written by this host into a folder that only its own
+//! user can write, under a name that says which component and which engine it is for, and its bytes still have the digest
+//! that was noted when they were made. A file without its note, or with other bytes, is removed and made again.
+
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use flowforge_protocol::Digest;
+use wasmtime::Engine;
+use wasmtime::component::Component;
+
+use crate::compile::{CompileError, compile};
+use crate::config::CompileConfig;
+use crate::engine::compatibility_key;
+
+/// Where compiled code is kept.
+pub(crate) struct CodeCache {
+    folder: PathBuf,
+    next_temporary: AtomicU64,
+}
+
+/// Why there is no code for a component.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CodeError {
+    #[error(transparent)]
+    Compile(#[from] CompileError),
+    #[error("compiled code cannot be loaded: {0}")]
+    Load(String),
+    #[error("code cache cannot be used")]
+    Storage(#[source] std::io::Error),
+}
+
+impl CodeCache {
+    pub(crate) fn open(root: &Path, engine: &Engine) -> std::io::Result<Self> {
+        let folder = root.join(compatibility_key(engine));
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&folder)?;
+        std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o700))?;
+        for entry in std::fs::read_dir(&folder)? {
+            let path = entry?.path();
+            if path.extension().is_some_and(|extension| extension == "tmp") {
+                std::fs::remove_file(path)?;
+            }
+        }
+        Ok(Self {
+            folder,
+            next_temporary: AtomicU64::new(0),
+        })
+    }
+
+    /// The compiled component: from disk if it is there and whole, else compiled now.
+    pub(crate) async fn component(
+        &self,
+        engine: &Engine,
+        config: &CompileConfig,
+        digest: &Digest,
+        bytes: &[u8],
+    ) -> Result<Component, CodeError> {
+        if let Some(component) = self.stored(engine, digest)? {
+            return Ok(component);
+        }
+        let number = self.next_temporary.fetch_add(1, Ordering::Relaxed);
+        let temporary = TemporaryFile(self.folder.join(format!("{number}.tmp")));
+        compile(config, bytes, &temporary.0).await?;
+        let code = std::fs::read(&temporary.0).map_err(CodeError::Storage)?;
+        let seal = TemporaryFile(self.folder.join(format!("{number}.seal.tmp")));
+        std::fs::write(&seal.0, Digest::of(&code).to_string()).map_err(CodeError::Storage)?;
+        // The seal goes last: a crash in between leaves code without a seal, which is never loaded.
+        std::fs::rename(&temporary.0, self.code_path(digest)).map_err(CodeError::Storage)?;
+        std::fs::rename(&seal.0, self.seal_path(digest)).map_err(CodeError::Storage)?;
+        tracing::debug!(connector = %digest, code_bytes = code.len(), "component compiled");
+        self.stored(engine, digest)?
+            .ok_or_else(|| CodeError::Load("the file vanished after it was written".to_owned()))
+    }
+
+    /// The code on disk, if it is whole. Anything else under its name is removed.
+    fn stored(&self, engine: &Engine, digest: &Digest) -> Result<Option<Component>, CodeError> {
+        let path = self.code_path(digest);
+        let Ok(seal) = std::fs::read_to_string(self.seal_path(digest)) else {
+            return Ok(None);
+        };
+        let code = match std::fs::read(&path) {
+            Ok(code) => code,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(CodeError::Storage(error)),
+        };
+        if Digest::of(&code).to_string() != seal {
+            tracing::warn!(connector = %digest, "compiled code does not match its seal and is made again");
+            self.forget(digest);
+            return Ok(None);
+        }
+        drop(code);
+        match deserialize(engine, &path) {
+            Ok(component) => Ok(Some(component)),
+            Err(error) => {
+                tracing::warn!(connector = %digest, error = %error, "compiled code cannot be loaded and is made again");
+                self.forget(digest);
+                Ok(None)
+            }
+        }
+    }
+
+    fn forget(&self, digest: &Digest) {
+        // What cannot be removed is overwritten by the rename that follows.
+        let _ = std::fs::remove_file(self.seal_path(digest));
+        let _ = std::fs::remove_file(self.code_path(digest));
+    }
+
+    fn code_path(&self, digest: &Digest) -> PathBuf {
+        self.folder.join(format!("{}.cwasm", digest.hex()))
+    }
+
+    fn seal_path(&self, digest: &Digest) -> PathBuf {
+        self.folder.join(format!("{}.seal", digest.hex()))
+    }
+}
+
+#[expect(unsafe_code, reason = "loading compiled code has no safe form")]
+fn deserialize(engine: &Engine, path: &Path) -> wasmtime::Result<Component> {
+    // SAFETY: the file was written by `component` above from wasmtime's own output, into a folder that only this user can
+    // write, and the caller has just checked its bytes against the digest noted then.
+    unsafe { Component::deserialize_file(engine, path) }
+}
+
+/// A file that is removed unless it was renamed.
+struct TemporaryFile(PathBuf);
+
+impl Drop for TemporaryFile {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}

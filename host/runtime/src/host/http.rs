@@ -1,0 +1,267 @@
+//! `flowforge:connector/http`: one request of plain records, one response.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt as _, Full, StreamBody};
+use tokio::sync::mpsc;
+use url::Url;
+
+use super::artefacts::{ArtefactReader, ArtefactWriter};
+use super::bindings::flowforge::connector::artefacts::ArtefactError as WitArtefactError;
+use super::bindings::flowforge::connector::http as wit;
+use crate::egress::{Answer, Attachment, EgressError, Outbound, Placement, send};
+use crate::state::StepState;
+use crate::step::StepShared;
+
+/// Longest address.
+const URL_BYTES_MAX: usize = 8 << 10;
+
+/// How much of an artefact is read ahead while it is sent.
+const SEND_PIECE_BYTES: usize = 64 << 10;
+
+type RequestBody = UnsyncBoxBody<Bytes, std::io::Error>;
+
+impl wit::Host for StepState {
+    async fn send(
+        &mut self,
+        request: wit::Request,
+    ) -> wasmtime::Result<Result<wit::Response, wit::SendError>> {
+        match exchange(&self.step, request).await {
+            Ok(response) => Ok(Ok(response)),
+            Err(EgressError::Ended) => Err(wasmtime::Error::msg(
+                "the step was ended before the request was sent",
+            )),
+            Err(EgressError::DestinationDenied(reason)) => Ok(Err(wit::SendError::DestinationDenied(reason))),
+            Err(EgressError::SecretDenied(reason)) => Ok(Err(wit::SendError::SecretDenied(reason))),
+            Err(EgressError::InvalidRequest(reason)) => Ok(Err(wit::SendError::InvalidRequest(reason))),
+            Err(EgressError::Unreachable(reason)) => Ok(Err(wit::SendError::Unreachable(reason))),
+            Err(EgressError::TimedOut(reason)) => Ok(Err(wit::SendError::TimedOut(reason))),
+            Err(EgressError::TooLarge(limit)) => Ok(Err(wit::SendError::TooLarge(limit))),
+        }
+    }
+}
+
+async fn exchange(step: &StepShared, request: wit::Request) -> Result<wit::Response, EgressError> {
+    let save_as = request.save_as.clone();
+    let (outbound, pump) = outbound(step, request).await?;
+    // An artefact is read while it is sent; both end together.
+    let mut answer = match pump {
+        None => send(step, outbound).await?,
+        Some(pump) => {
+            let sending = send(step, outbound);
+            tokio::pin!(sending);
+            tokio::select! {
+                answer = &mut sending => answer?,
+                () = pump.run() => sending.await?,
+            }
+        }
+    };
+    let headers = guest_headers(answer.response.headers());
+    let status = answer.response.status().as_u16();
+    let body = match save_as {
+        Some(name) => saved_body(step, &mut answer, name).await?,
+        None => memory_body(step, &mut answer).await?,
+    };
+    Ok(wit::Response {
+        status,
+        headers,
+        body,
+    })
+}
+
+async fn outbound(
+    step: &StepShared,
+    request: wit::Request,
+) -> Result<(Outbound<RequestBody>, Option<Pump>), EgressError> {
+    let invalid = |reason: String| EgressError::InvalidRequest(reason);
+    if request.url.len() > URL_BYTES_MAX {
+        return Err(invalid(format!(
+            "the address is longer than {URL_BYTES_MAX} bytes"
+        )));
+    }
+    let method = http::Method::from_bytes(request.method.as_bytes())
+        .map_err(|_| invalid(format!("`{}` is not a method", request.method)))?;
+    let url = Url::parse(&request.url)
+        .map_err(|error| invalid(format!("`{}` is not an address: {error}", request.url)))?;
+    let headers = host_headers(step, &request.headers)?;
+    let (body, pump) = match request.body {
+        None => (empty_body(), None),
+        Some(wit::Body::Bytes(bytes)) => (memory_request_body(step, bytes)?, None),
+        Some(wit::Body::Artefact(artefact)) => {
+            let reader = ArtefactReader::open(step, &artefact.digest)
+                .await
+                .map_err(artefact_error)?;
+            let (body, pump) = Pump::new(reader);
+            (body, Some(pump))
+        }
+    };
+    let outbound = Outbound {
+        method,
+        url,
+        headers,
+        body,
+        auth: request.auth.map(attachment),
+        timeout: request.timeout_ms.map(|ms| Duration::from_millis(u64::from(ms))),
+    };
+    Ok((outbound, pump))
+}
+
+fn host_headers(step: &StepShared, fields: &[wit::Header]) -> Result<HeaderMap, EgressError> {
+    let invalid = |reason: String| EgressError::InvalidRequest(reason);
+    if fields.len() > step.limits.header_count {
+        return Err(invalid(format!(
+            "{} header fields, at most {} are allowed",
+            fields.len(),
+            step.limits.header_count
+        )));
+    }
+    let mut headers = HeaderMap::with_capacity(fields.len());
+    for field in fields {
+        let name = HeaderName::from_bytes(field.name.as_bytes());
+        let name =
+            name.map_err(|_| invalid(format!("`{}` is not a header name", field.name.escape_debug())))?;
+        if name == http::header::CONTENT_LENGTH {
+            // The host knows the length better.
+            continue;
+        }
+        let value = HeaderValue::from_str(&field.value);
+        let value =
+            value.map_err(|_| invalid(format!("header `{name}` has a value with control characters")))?;
+        headers.append(name, value);
+    }
+    Ok(headers)
+}
+
+fn guest_headers(headers: &HeaderMap) -> Vec<wit::Header> {
+    let field = |(name, value): (&HeaderName, &HeaderValue)| wit::Header {
+        name: name.as_str().to_owned(),
+        value: String::from_utf8_lossy(value.as_bytes()).into_owned(),
+    };
+    headers.iter().map(field).collect()
+}
+
+fn attachment(auth: wit::Auth) -> Attachment {
+    let placement = match auth.placement {
+        wit::Placement::Bearer => Placement::Bearer,
+        wit::Placement::Basic(user) => Placement::Basic(user),
+        wit::Placement::Header(place) => Placement::Header {
+            name: place.name,
+            prefix: place.prefix,
+        },
+        wit::Placement::Query(name) => Placement::Query(name),
+    };
+    Attachment {
+        slot: auth.slot,
+        placement,
+    }
+}
+
+fn empty_body() -> RequestBody {
+    Full::new(Bytes::new())
+        .map_err(|never| match never {})
+        .boxed_unsync()
+}
+
+fn memory_request_body(step: &StepShared, bytes: Vec<u8>) -> Result<RequestBody, EgressError> {
+    if bytes.len() > step.limits.body_bytes {
+        return Err(EgressError::InvalidRequest(format!(
+            "a body of {} bytes, at most {} may be in memory; send an artefact",
+            bytes.len(),
+            step.limits.body_bytes
+        )));
+    }
+    Ok(Full::new(Bytes::from(bytes))
+        .map_err(|never| match never {})
+        .boxed_unsync())
+}
+
+async fn memory_body(step: &StepShared, answer: &mut Answer) -> Result<wit::Body, EgressError> {
+    let limit = step.limits.body_bytes as u64;
+    let mut left = limit;
+    let mut bytes = Vec::new();
+    while let Some(piece) = answer.next_piece(&mut left, limit).await? {
+        bytes.extend_from_slice(&piece);
+    }
+    Ok(wit::Body::Bytes(bytes))
+}
+
+async fn saved_body(step: &StepShared, answer: &mut Answer, name: String) -> Result<wit::Body, EgressError> {
+    let told = answer
+        .response
+        .headers()
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
+    let media_type = told
+        .filter(|text| !text.is_empty())
+        .unwrap_or("application/octet-stream")
+        .to_owned();
+    let mut writer = ArtefactWriter::begin(step, name, media_type)
+        .await
+        .map_err(artefact_error)?;
+    let limit = step.limits.artefact_bytes;
+    let mut left = limit;
+    while let Some(piece) = answer.next_piece(&mut left, limit).await? {
+        writer.append(&piece).await.map_err(artefact_error)?;
+    }
+    writer
+        .close(step)
+        .await
+        .map(wit::Body::Artefact)
+        .map_err(artefact_error)
+}
+
+fn artefact_error(error: WitArtefactError) -> EgressError {
+    match error {
+        WitArtefactError::NotGranted(reason) | WitArtefactError::Storage(reason) => {
+            EgressError::InvalidRequest(reason)
+        }
+        WitArtefactError::TooLarge(limit) => EgressError::TooLarge(limit),
+    }
+}
+
+/// Feeds an artefact into a request body, piece by piece.
+struct Pump {
+    reader: ArtefactReader,
+    pieces: mpsc::Sender<std::io::Result<Bytes>>,
+}
+
+impl Pump {
+    fn new(reader: ArtefactReader) -> (RequestBody, Self) {
+        // One piece on its way, one being read; a slow receiver makes the reading wait.
+        let (pieces, receiver) = mpsc::channel(1);
+        let body = StreamBody::new(Pieces(receiver)).boxed_unsync();
+        (body, Self { reader, pieces })
+    }
+
+    async fn run(mut self) {
+        loop {
+            let piece = match self.reader.next(SEND_PIECE_BYTES).await {
+                Ok(bytes) if bytes.is_empty() => return,
+                Ok(bytes) => Ok(Bytes::from(bytes)),
+                Err(_) => Err(std::io::Error::other("the artefact cannot be read")),
+            };
+            let broken = piece.is_err();
+            if self.pieces.send(piece).await.is_err() || broken {
+                return;
+            }
+        }
+    }
+}
+
+/// The receiving end as a stream of frames.
+struct Pieces(mpsc::Receiver<std::io::Result<Bytes>>);
+
+impl futures::Stream for Pieces {
+    type Item = std::io::Result<http_body::Frame<Bytes>>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.0
+            .poll_recv(cx)
+            .map(|piece| piece.map(|piece| piece.map(http_body::Frame::data)))
+    }
+}

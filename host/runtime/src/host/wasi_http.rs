@@ -1,0 +1,163 @@
+//! `wasi:http/outgoing-handler`: the standard door, for components that know nothing of FlowForge.
+//!
+//! The guest cannot name a slot here, so the host attaches by the grant: a secret of kind bearer, basic or api-key whose
+//! own destinations cover the request goes where its kind belongs.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use http::uri::Scheme;
+use http::{HeaderName, Request, Response};
+use http_body_util::{BodyExt as _, Limited};
+use url::Url;
+use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
+
+use crate::egress::{
+    Attachment, Destination, EgressError, Outbound, Placement, covers, describe, is_forbidden, send,
+};
+use crate::step::StepShared;
+
+/// The hooks of one store.
+pub(crate) struct WasiDoor {
+    step: Arc<StepShared>,
+}
+
+impl WasiDoor {
+    pub(crate) fn new(step: Arc<StepShared>) -> Self {
+        Self { step }
+    }
+}
+
+type Sent = (
+    Response<WasiBody>,
+    Box<dyn Future<Output = Result<(), Error>> + Send>,
+);
+
+impl WasiHttpHooks for WasiDoor {
+    fn is_forbidden_header(&mut self, name: &HeaderName) -> bool {
+        is_forbidden(name)
+    }
+
+    fn is_supported_scheme(&mut self, scheme: &Scheme) -> bool {
+        *scheme == Scheme::HTTP || *scheme == Scheme::HTTPS
+    }
+
+    fn set_host_header(&mut self) -> bool {
+        false
+    }
+
+    fn send_request(
+        &mut self,
+        request: Request<WasiBody>,
+        options: Option<RequestOptions>,
+        _processed: Box<dyn Future<Output = Result<(), Error>> + Send>,
+    ) -> Box<dyn Future<Output = Result<Sent, Error>> + Send> {
+        let step = self.step.clone();
+        Box::new(async move { exchange(step, request, options).await })
+    }
+}
+
+async fn exchange(
+    step: Arc<StepShared>,
+    request: Request<WasiBody>,
+    options: Option<RequestOptions>,
+) -> Result<Sent, Error> {
+    let (parts, body) = request.into_parts();
+    let url = Url::parse(&parts.uri.to_string()).map_err(|_| Error::HttpRequestUriInvalid)?;
+    let auth = attachment_by_rule(&step, &url).map_err(|reason| denied(&step, reason))?;
+    let timeout = options.and_then(|options| options.first_byte_timeout);
+    let outbound = Outbound {
+        method: parts.method,
+        url,
+        headers: parts.headers,
+        body: Limited::new(
+            body,
+            usize::try_from(step.limits.artefact_bytes).unwrap_or(usize::MAX),
+        ),
+        auth,
+        timeout,
+    };
+    // Waiting here holds back only this exchange; the guest may wait for another one meanwhile.
+    let Ok(permit) = step.open_requests.acquire().await else {
+        return Err(Error::ConnectionLimitReached);
+    };
+    let answer = send(&step, outbound)
+        .await
+        .map_err(|error| to_wasi(&step, error))?;
+    drop(permit);
+    let limit = usize::try_from(step.limits.artefact_bytes).unwrap_or(usize::MAX);
+    let response = answer.response.map(|body| {
+        let bounded = Limited::new(body, limit);
+        bounded
+            .map_err(move |error| {
+                if error.is::<http_body_util::LengthLimitError>() {
+                    Error::HttpResponseBodySize(Some(limit as u64))
+                } else {
+                    Error::InternalError(Some(describe(error.as_ref())))
+                }
+            })
+            .boxed_unsync()
+    });
+    let mut connection = answer.connection;
+    let io = Box::new(async move {
+        // Ends when the connection does, or when the guest lets go of the response.
+        while connection.join_next().await.is_some() {}
+        Ok(())
+    });
+    Ok((response, io))
+}
+
+/// The secret that the grants of this node attach to a request for this place.
+fn attachment_by_rule(step: &StepShared, url: &Url) -> Result<Option<Attachment>, String> {
+    let Ok(destination) = Destination::of_url(url) else {
+        return Ok(None);
+    };
+    let mut found = None;
+    for (slot, grant) in &step.grants.secrets {
+        let placement = Placement::of_kind(&grant.kind).filter(|_| covers(grant, &destination));
+        let Some(placement) = placement else { continue };
+        if found.is_some() {
+            return Err(format!(
+                "two secrets of this node could be attached for {destination}"
+            ));
+        }
+        found = Some(Attachment {
+            slot: slot.clone(),
+            placement,
+        });
+    }
+    Ok(found)
+}
+
+/// A guest of this door learns only a code; the step's log says why.
+fn denied(step: &StepShared, reason: String) -> Error {
+    step.log(
+        crate::services::LogLevel::Warn,
+        &format!("request refused: {reason}"),
+    );
+    Error::HttpRequestDenied
+}
+
+fn to_wasi(step: &StepShared, error: EgressError) -> Error {
+    match error {
+        EgressError::DestinationDenied(place) => denied(step, format!("this node may not reach {place}")),
+        EgressError::SecretDenied(reason) => denied(step, reason),
+        EgressError::InvalidRequest(reason) => denied(step, reason),
+        EgressError::Unreachable(reason) => {
+            step.log(
+                crate::services::LogLevel::Warn,
+                &format!("not reachable: {reason}"),
+            );
+            Error::DestinationUnavailable
+        }
+        EgressError::TimedOut(reason) => {
+            step.log(
+                crate::services::LogLevel::Warn,
+                &format!("no whole answer: {reason}"),
+            );
+            Error::ConnectionReadTimeout
+        }
+        EgressError::TooLarge(limit) => Error::HttpResponseBodySize(Some(limit)),
+        EgressError::Ended => Error::InternalError(Some("the step was ended".to_owned())),
+    }
+}

@@ -1,0 +1,15 @@
+//! JSON to component values and back, by declared port type. The mapping table stands at [`flowforge_ports::Type`].
+
+mod lift;
+mod lower;
+mod path;
+
+pub(crate) use lift::{LiftError, Lifter, cut, lift_failure};
+pub(crate) use lower::Lowerer;
+pub(crate) use path::PathError;
+
+/// Largest integer that every JSON reader keeps exactly: 2^53 - 1.
+const SAFE_INTEGER: u64 = (1 << 53) - 1;
+
+/// Deepest JSON that goes in or out.
+pub(crate) const JSON_DEPTH_MAX: usize = 64;
