@@ -1,4 +1,52 @@
 //! What is built in, so that a build needs no checkout of this project.
 
+/// Files as `(path, content)`.
+pub(crate) type Files = &'static [(&'static str, &'static str)];
+
 /// The interfaces that a connector may import.
 pub(crate) const CONNECTOR_WIT: &str = include_str!("../../wit/connector.wit");
+
+/// The tools for TypeScript, pinned.
+pub(crate) const JS_TOOLS: Files = &[
+    ("package.json", include_str!("../tools/package.json")),
+    ("package-lock.json", include_str!("../tools/package-lock.json")),
+];
+
+macro_rules! sdk_js {
+    ($($path:literal),* $(,)?) => {
+        &[$(($path, include_str!(concat!("../../sdk-js/", $path)))),*]
+    };
+}
+
+/// The SDK for TypeScript and its part of the build.
+pub(crate) const SDK_JS: Files = sdk_js![
+    "package.json",
+    "build/bundle.mjs",
+    "build/driver.mjs",
+    "build/mends.mjs",
+    "build/names.mjs",
+    "build/ports.mjs",
+    "build/typecheck.mjs",
+    "src/artefacts.ts",
+    "src/context.ts",
+    "src/failure.ts",
+    "src/globals.d.ts",
+    "src/host.d.ts",
+    "src/http.ts",
+    "src/index.ts",
+    "src/log.ts",
+    "src/phase.ts",
+    "src/place.ts",
+    "src/polyfill/clone.ts",
+    "src/polyfill/console.ts",
+    "src/polyfill/promise.ts",
+    "src/polyfill/random.ts",
+    "src/polyfill/text.ts",
+    "src/polyfill/timers.ts",
+    "src/polyfill/url.ts",
+    "src/polyfill/utf8.ts",
+    "src/runtime.ts",
+    "src/secret.ts",
+    "src/shape.ts",
+    "src/types.ts",
+];

@@ -9,10 +9,12 @@ use flowforge_protocol::Digest;
 
 use crate::cache::{Recipe, write_whole};
 use crate::world::World;
-use crate::{BuildError, BuildOptions, Language, Manifest, Progress, Stage, check_tools, describe, rust};
+use crate::{
+    BuildError, BuildOptions, Language, Manifest, Progress, Stage, check_tools, describe, rust, typescript,
+};
 
 /// Part of the name of every cached result: a change here makes all of them new.
-const BUILD_FORMAT: &str = "1";
+const BUILD_FORMAT: &str = "2";
 
 /// A finished connector.
 #[derive(Debug, Clone)]
@@ -91,7 +93,8 @@ pub fn build(
     };
     let compiled = match language {
         Language::Rust => rust::compile(&mut job)?,
-        Language::TypeScript | Language::Python => {
+        Language::TypeScript => typescript::compile(&mut job)?,
+        Language::Python => {
             return Err(BuildError::Folder {
                 folder,
                 reason: format!("{language} connectors cannot be built yet"),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use flowforge_protocol::Digest;
 
@@ -135,10 +136,15 @@ pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), BuildError> {
     fs::rename(&part, path).map_err(BuildError::io("cannot write", path))
 }
 
-/// A name beside `path` that only this process uses.
+/// A name beside `path` that nobody else uses.
 fn part_of(path: &Path) -> PathBuf {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
     let mut name = path.as_os_str().to_owned();
-    name.push(format!(".part-{}", std::process::id()));
+    name.push(format!(
+        ".part-{}-{}",
+        std::process::id(),
+        NEXT.fetch_add(1, Ordering::Relaxed)
+    ));
     PathBuf::from(name)
 }
 

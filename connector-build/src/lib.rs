@@ -13,12 +13,15 @@ mod cache;
 mod command;
 mod describe;
 mod error;
+mod installed;
 mod language;
 mod manifest;
 mod options;
 mod progress;
+mod quickjs;
 mod rust;
 mod tools;
+mod typescript;
 mod wasm_target;
 mod world;
 

@@ -9,6 +9,7 @@ use flowforge_ports::{Docs, Interface, inspect, wit_docs};
 use wit_component::{ComponentEncoder, StringEncoding, dummy_module, embed_component_metadata};
 use wit_parser::{ManglingAndAbi, Resolve, SourceMap, UnresolvedPackageGroup};
 
+use crate::cache::{fresh_dir, write_whole};
 use crate::{BuildError, Manifest, assets};
 
 /// Name of the package that every host offers.
@@ -134,9 +135,9 @@ impl World {
         )))
     }
 
-    /// Write all packages as a folder that other tools read, with `extra` as one more file of the connector's own package.
-    pub(crate) fn write_to(&self, folder: &Path, extra: (&str, &str)) -> Result<(), BuildError> {
-        crate::cache::fresh_dir(folder)?;
+    /// Write all packages as a folder that other tools read.
+    pub(crate) fn write_to(&self, folder: &Path) -> Result<(), BuildError> {
+        fresh_dir(folder)?;
         for (index, package) in self.packages.iter().enumerate() {
             let into = if package.origin.is_empty() {
                 folder.to_owned()
@@ -145,10 +146,10 @@ impl World {
             };
             for (path, text) in &package.files {
                 let name = path.rsplit('/').next().unwrap_or(path);
-                crate::cache::write_whole(&into.join(name), text.as_bytes())?;
+                write_whole(&into.join(name), text.as_bytes())?;
             }
         }
-        crate::cache::write_whole(&folder.join(extra.0), extra.1.as_bytes())
+        Ok(())
     }
 }
 

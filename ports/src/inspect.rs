@@ -180,15 +180,16 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// QuickJS leaves its initialiser in the component: `init` without parameters. An author's own is named by the
-    /// build tool.
+    /// QuickJS leaves its initialiser in the component: `init`, without parameters or with the sources as its first. An
+    /// author's own is named by the build tool.
     fn is_toolchain_function(&self, function: &Function) -> bool {
         let named = self
             .interface
             .meta
             .as_ref()
             .is_some_and(|meta| meta.operations.contains_key(&function.name));
-        function.name == "init" && function.params.is_empty() && !named
+        let first = function.params.first();
+        function.name == "init" && first.is_none_or(|param| param.name == "shim") && !named
     }
 
     fn read_function(&mut self, interface: Option<(&str, &str)>, function: &Function) {

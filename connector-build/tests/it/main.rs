@@ -1,3 +1,6 @@
-//! Builds of real folders.
+//! Builds of real folders, and what their components do in the real runtime.
 
-mod rust;
+mod first_party;
+mod harness;
+mod mistakes;
+mod typescript;

@@ -1,0 +1,197 @@
+//! TypeScript and JavaScript connectors: checked, bundled and wrapped by the SDK's driver, run by QuickJS.
+
+use std::fs;
+use std::path::Path;
+
+use flowforge_ports::Operation;
+use serde::{Deserialize, Serialize};
+
+use crate::build::{Compiled, Job, recipe};
+use crate::cache::{Recipe, fresh_dir, lock, write_whole};
+use crate::command::{run, tool};
+use crate::installed::{installed, unpacked, write_files};
+use crate::tools::version_text;
+use crate::{BuildError, BuildOptions, Diagnostic, Language, Progress, Stage, assets, quickjs};
+
+/// What the driver is told. Paths are absolute.
+#[derive(Serialize)]
+struct DriverJob<'a> {
+    folder: &'a Path,
+    entry: &'a str,
+    tools: &'a Path,
+    sdk: &'a Path,
+    work: &'a Path,
+    wit: &'a Path,
+    world: &'a str,
+    operations: &'a [Operation],
+    component: &'a Path,
+}
+
+#[derive(Deserialize)]
+struct DriverAnswer {
+    diagnostics: Vec<DriverDiagnostic>,
+}
+
+#[derive(Deserialize)]
+struct DriverDiagnostic {
+    file: String,
+    line: usize,
+    column: usize,
+    code: String,
+    message: String,
+    #[serde(default)]
+    mend: Option<String>,
+}
+
+impl From<DriverDiagnostic> for Diagnostic {
+    fn from(one: DriverDiagnostic) -> Self {
+        Self {
+            file: one.file,
+            line: one.line,
+            column: one.column,
+            code: Some(one.code),
+            message: one.message,
+            mend: one.mend,
+        }
+    }
+}
+
+/// Compile the connector in the job's folder, or take it from the cache.
+pub(crate) fn compile(job: &mut Job<'_>) -> Result<Compiled, BuildError> {
+    let cache = &job.options.cache_dir;
+    check_packages(job.folder)?;
+    let tools = tools(job.options, job.progress)?;
+    let sdk = unpacked(cache, "js-sdk", assets::SDK_JS)?;
+    let mut name = recipe(Language::TypeScript);
+    name.add("tools", tools.display().to_string())
+        .add("sdk", sdk.display().to_string())
+        .add_bytes("wit", assets::CONNECTOR_WIT.as_bytes())
+        .add_folder(job.folder)?;
+    let name = format!("ts-{}", name.name());
+    let component = cache.join("compiled").join(format!("{name}.wasm"));
+    let _lock = lock(cache, &name)?;
+    if let Ok(bytes) = fs::read(&component) {
+        return Ok(Compiled {
+            component: bytes,
+            cached: true,
+        });
+    }
+    job.tell(Stage::Compile, "checking types, bundling, making the component");
+    let work = cache.join("work").join(&name);
+    fresh_dir(&work)?;
+    let wit = work.join("wit");
+    job.world.write_to(&wit)?;
+    let made = work.join("connector.wasm");
+    let entry = if job.folder.join("src/connector.ts").is_file() {
+        "src/connector.ts"
+    } else {
+        "src/connector.js"
+    };
+    let driver_job = DriverJob {
+        folder: job.folder,
+        entry,
+        tools: &tools,
+        sdk: &sdk,
+        work: &work,
+        wit: &wit,
+        world: &job.world.name,
+        operations: &job.world.interface.operations,
+        component: &made,
+    };
+    let input = serde_json::to_string(&driver_job).map_err(|error| BuildError::Wit(error.to_string()))?;
+    let mut node = tool("node");
+    node.arg(sdk.join("build/driver.mjs"));
+    let finished = run("node", &mut node, &input, job.options.limits.compile)?;
+    let answer: Option<DriverAnswer> = finished
+        .status
+        .success()
+        .then(|| serde_json::from_str(&finished.stdout).ok())
+        .flatten();
+    let Some(answer) = answer else {
+        return Err(finished.failure("the TypeScript build"));
+    };
+    if !answer.diagnostics.is_empty() {
+        return Err(BuildError::Source(
+            answer.diagnostics.into_iter().map(Diagnostic::from).collect(),
+        ));
+    }
+    let bytes = quickjs::taken_out(&fs::read(&made).map_err(BuildError::io("cannot read", &made))?)?;
+    write_whole(&component, &bytes)?;
+    fs::remove_dir_all(&work).map_err(BuildError::io("cannot remove", &work))?;
+    Ok(Compiled {
+        component: bytes,
+        cached: false,
+    })
+}
+
+/// The pinned tools, installed with npm once.
+fn tools(
+    options: &BuildOptions,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<std::path::PathBuf, BuildError> {
+    let mut recipe = Recipe::default();
+    for (path, content) in assets::JS_TOOLS {
+        recipe.add_bytes(*path, content.as_bytes());
+    }
+    // The tools hold native code for one platform and one Node.
+    recipe
+        .add("platform", std::env::consts::ARCH)
+        .add("node", version_text("node", &["--version"])?);
+    installed(&options.cache_dir, "js-tools", &recipe, |folder| {
+        progress(Progress {
+            stage: Stage::Install,
+            detail: "TypeScript, esbuild and componentize-qjs, with npm".to_owned(),
+        });
+        write_files(folder, assets::JS_TOOLS)?;
+        let mut npm = tool("npm");
+        npm.current_dir(folder).args([
+            "ci",
+            "--ignore-scripts",
+            "--no-audit",
+            "--no-fund",
+            "--loglevel",
+            "error",
+        ]);
+        let finished = run("npm ci", &mut npm, "", options.limits.install)?;
+        if finished.status.success() {
+            Ok(())
+        } else {
+            Err(finished.failure("npm ci"))
+        }
+    })
+}
+
+/// The author's own packages are the author's to install: their lock file decides what comes in.
+fn check_packages(folder: &Path) -> Result<(), BuildError> {
+    #[derive(Deserialize)]
+    struct Package {
+        #[serde(default)]
+        dependencies: std::collections::BTreeMap<String, serde_json::Value>,
+    }
+    let path = folder.join("package.json");
+    let Ok(text) = fs::read_to_string(&path) else {
+        return Ok(());
+    };
+    let wrong = |message: String, mend: Option<String>| {
+        BuildError::Source(vec![Diagnostic {
+            file: "package.json".to_owned(),
+            line: 0,
+            column: 0,
+            code: None,
+            message,
+            mend,
+        }])
+    };
+    let package: Package = serde_json::from_str(&text).map_err(|error| wrong(error.to_string(), None))?;
+    let absent: Vec<&str> = package
+        .dependencies
+        .keys()
+        .map(String::as_str)
+        .filter(|name| *name != "@flowforge/sdk" && !folder.join("node_modules").join(name).exists())
+        .collect();
+    if absent.is_empty() {
+        return Ok(());
+    }
+    let mend = "run `npm install` in the connector's folder".to_owned();
+    Err(wrong(format!("not installed: {}", absent.join(", ")), Some(mend)))
+}

@@ -1,0 +1,165 @@
+//! What authors get wrong, and what the build says.
+
+use crate::harness::Sample;
+
+const WIT: &str = "package test:sample@0.1.0;
+world connector {
+  use flowforge:connector/types@0.1.0.{failure};
+  export run: func(n: f64) -> result<string, failure>;
+}
+";
+
+fn mistake(source: &str) -> String {
+    Sample::new(&[("wit/world.wit", WIT), ("src/connector.ts", source)]).mistake()
+}
+
+#[test]
+fn a_type_error_names_its_place() {
+    let message =
+        mistake("export function run(n: number): string {\n  const s: string = n;\n  return s;\n}\n");
+    assert_eq!(
+        message,
+        "src/connector.ts:2:9 error TS2322: Type 'number' is not assignable to type 'string'."
+    );
+}
+
+#[test]
+fn a_module_of_node_is_refused_with_its_mend() {
+    let message = mistake(
+        "import fs from \"node:fs\";\nexport function run(n: number): string { return String(fs) + n; }\n",
+    );
+    assert_eq!(
+        message,
+        "src/connector.ts:1:16 error FF-SDK-001: node:fs is a module of Node\n  mend: connectors have no file system. \
+         Take an Artefact port for files, a secret slot for tokens"
+    );
+}
+
+#[test]
+fn the_environment_is_refused_with_its_mend() {
+    let message =
+        mistake("export function run(n: number): string {\n  return process.env.HOME ?? String(n);\n}\n");
+    assert!(
+        message.starts_with("src/connector.ts:2:10 error FF-SDK-002: process does not exist in a connector"),
+        "{message}"
+    );
+    assert!(message.contains("secret slot"), "{message}");
+}
+
+#[test]
+fn a_function_that_does_not_fit_the_world_is_named() {
+    let message = mistake("export function run(n: string): string { return n; }\n");
+    assert!(
+        message.starts_with("src/connector.ts:1:17 error FF-SDK-003: run does not fit wit/: "),
+        "{message}"
+    );
+    let message = mistake("export function walk(n: number): string { return String(n); }\n");
+    assert!(
+        message.starts_with("src/connector.ts error FF-SDK-003: wit/ exports run, but no function run"),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_package_that_needs_node_is_named() {
+    let sample = Sample::new(&[
+        ("wit/world.wit", WIT),
+        (
+            "src/connector.js",
+            "import { read } from \"reader\";\nexport function run(n) { return read(n); }\n",
+        ),
+        ("package.json", r#"{"dependencies": {"reader": "1"}}"#),
+    ]);
+    let message = sample.mistake();
+    assert_eq!(
+        message,
+        "package.json: not installed: reader\n  mend: run `npm install` in the connector's folder"
+    );
+    sample.write(
+        "node_modules/reader/package.json",
+        r#"{"name": "reader", "main": "i.js", "type": "module"}"#,
+    );
+    sample.write(
+        "node_modules/reader/i.js",
+        "import fs from \"fs\";\nexport const read = (n) => String(fs) + n;\n",
+    );
+    let message = sample.mistake();
+    assert!(
+        message.starts_with(
+            "node_modules/reader/i.js error FF-SDK-001: package reader needs fs, a module of Node"
+        ),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_failing_top_level_is_named() {
+    let message = mistake(
+        "const n = Math.random();\nexport function run(m: number): string { return String(n + m); }\n",
+    );
+    assert!(message.starts_with("src/connector.ts:1:"), "{message}");
+    assert!(
+        message.contains("Math.random() at the top level of a module"),
+        "{message}"
+    );
+}
+
+#[test]
+fn needs_that_differ_from_imports_are_named() {
+    let source = "import { http } from \"@flowforge/sdk\";\n\
+                  export async function run(n: number): Promise<string> {\n  \
+                  return (await http.get(`https://a.example/${n}`)).text();\n}\n";
+    let message = mistake(source);
+    assert!(
+        message.starts_with(
+            "connector.toml: the connector makes HTTP requests, but has no section [needs.http]"
+        ),
+        "{message}"
+    );
+}
+
+#[test]
+fn folders_that_are_no_connector_say_what_is_missing() {
+    let sample = Sample::new(&[]);
+    assert!(
+        sample
+            .mistake()
+            .contains("no connector source found: expected Cargo.toml"),
+        "{}",
+        sample.mistake()
+    );
+    sample.write("src/connector.py", "");
+    assert!(
+        sample.mistake().contains("wit/world.wit is missing"),
+        "{}",
+        sample.mistake()
+    );
+    sample.write("src/connector.ts", "");
+    assert!(
+        sample.mistake().contains("src/connector.ts and src/connector.py"),
+        "{}",
+        sample.mistake()
+    );
+}
+
+#[test]
+fn a_wit_mistake_names_its_line() {
+    let sample = Sample::new(&[
+        (
+            "wit/world.wit",
+            "package test:sample@0.1.0;\nworld w {\n  export f: fun();\n}\n",
+        ),
+        ("src/connector.py", ""),
+    ]);
+    let message = sample.mistake();
+    assert!(message.contains("wit/world.wit:3:"), "{message}");
+    sample.write(
+        "wit/world.wit",
+        "package test:other@0.1.0;\nworld w { export f: func(); }\n",
+    );
+    let message = sample.mistake();
+    assert!(
+        message.contains("the package is test:other@0.1.0, but connector.toml says test:sample@0.1.0"),
+        "{message}"
+    );
+}
