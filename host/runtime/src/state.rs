@@ -170,6 +170,6 @@ impl ResourceLimiter for StepLimiter {
 
 /// Bytes for people, rounded up to a tenth of a megabyte.
 fn megabytes(bytes: usize) -> String {
-    let tenths = bytes.div_ceil((1 << 20) / 10);
+    let tenths = bytes.saturating_mul(10).div_ceil(1 << 20);
     format!("{}.{} MiB", tenths / 10, tenths % 10)
 }
