@@ -12,6 +12,8 @@ pub enum Action {
     Abort,
     /// Makes the crossing answer [`Injected`]; the caller treats it as the failure of the operation.
     Error,
+    /// Holds whoever crosses, from this crossing on, until the process is ended. For [`FailPoints::is_held`] only.
+    Hold,
 }
 
 /// A failure that a plan asked for.
@@ -37,7 +39,7 @@ pub enum ParsePlanError {
         rule: String,
     },
     /// The action is unknown.
-    #[error("fail point rule `{rule}`: unknown action `{action}`, expected `abort` or `error`")]
+    #[error("fail point rule `{rule}`: unknown action `{action}`, expected `abort`, `error` or `hold`")]
     Action {
         /// The rule.
         rule: String,
@@ -67,6 +69,7 @@ struct Plan {
     rules: Vec<Rule>,
     before: [AtomicU64; 13],
     after: [AtomicU64; 13],
+    holdable: [AtomicU64; 13],
 }
 
 impl Plan {
@@ -98,7 +101,7 @@ impl FailPoints {
 
     /// Reads a plan as it stands in an environment variable: rules divided by commas, each `POINT[.before]=ACTION[@N]`.
     ///
-    /// `POINT` is `B0` to `B12`, `ACTION` is `abort` or `error`, `N` is the crossing it happens at, 1 if it is left out.
+    /// `POINT` is `B0` to `B12`, `ACTION` is `abort`, `error` or `hold`, `N` is the crossing it happens at, 1 if it is left out.
     /// Without `.before` it happens just after the boundary was crossed and before anybody is told. The rule `count`
     /// counts only. No value, or an empty one, is [`FailPoints::inert`].
     ///
@@ -154,6 +157,20 @@ impl FailPoints {
         }
     }
 
+    /// The boundary was crossed in asynchronous code: says whether the caller is to go no further. A caller that is held
+    /// waits for something that never comes, so that the process can be killed exactly here.
+    #[inline]
+    #[must_use]
+    pub fn is_held(&self, point: Point) -> bool {
+        let Some(plan) = &self.0 else { return false };
+        let Some(counter) = plan.holdable.get(point.index()) else {
+            return false;
+        };
+        let nth = counter.fetch_add(1, Ordering::Relaxed) + 1;
+        let holds = |rule: &Rule| rule.action == Action::Hold && rule.point == point && nth >= rule.nth;
+        plan.rules.iter().any(holds)
+    }
+
     /// How often a side of a boundary was crossed; 0 when nothing is counted.
     #[must_use]
     pub fn crossings(&self, point: Point, side: Side) -> u64 {
@@ -182,6 +199,7 @@ fn parse_rule(rule: &str) -> Result<Rule, ParsePlanError> {
     let action = match action {
         "abort" => Action::Abort,
         "error" => Action::Error,
+        "hold" => Action::Hold,
         other => {
             return Err(ParsePlanError::Action {
                 rule: rule.to_owned(),
@@ -214,7 +232,7 @@ fn cross(plan: &Plan, point: Point, side: Side) -> Result<(), Injected> {
         .iter()
         .find(|rule| rule.point == point && rule.side == side && rule.nth == nth);
     match planned.map(|rule| rule.action) {
-        None => Ok(()),
+        None | Some(Action::Hold) => Ok(()),
         Some(Action::Error) => Err(Injected(point)),
         Some(Action::Abort) => std::process::abort(),
     }
@@ -242,6 +260,16 @@ mod tests {
         assert_eq!(answers, [true, true, false, true, true]);
         assert_eq!(points.crossings(Point::B8, Side::After), 5);
         assert_eq!(points.crossings(Point::B8, Side::Before), 0);
+    }
+
+    #[test]
+    fn from_the_planned_crossing_on_callers_are_held() {
+        let points = FailPoints::from_env_value(Some("B7=hold@3")).unwrap();
+        let held: Vec<_> = (0..4).map(|_| points.is_held(Point::B7)).collect();
+        assert_eq!(held, [false, false, true, true]);
+        assert!(!points.is_held(Point::B8));
+        assert_eq!(points.hit(Point::B7), Ok(()));
+        assert!(!FailPoints::inert().is_held(Point::B7));
     }
 
     #[test]
@@ -282,7 +310,7 @@ mod tests {
                 "fail point rule `B13=abort`: `B13` is not a commit point: expected B0 to B12",
                 "fail point rule `B8`: expected `B8=abort@3`, `B4.before=error`, or `count`",
                 "fail point rule `B8.after=abort`: expected `B8=abort@3`, `B4.before=error`, or `count`",
-                "fail point rule `B8=explode`: unknown action `explode`, expected `abort` or `error`",
+                "fail point rule `B8=explode`: unknown action `explode`, expected `abort`, `error` or `hold`",
                 "fail point rule `B8=abort@0`: `0` is not a crossing number, expected 1 or more",
                 "fail point rule `B8=abort@x`: `x` is not a crossing number, expected 1 or more",
             ]

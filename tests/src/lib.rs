@@ -1,1 +1,11 @@
-//! Placeholder.
+//! What needs both planes: the demo, end-to-end tests, measurements.
+//!
+//! Owns: starting the real programs, killing them, small loopback servers that count what they get. Everything is done
+//! through what users have: the command line, webhooks, GraphQL. Invariant: a program started here ends with the value
+//! that stands for it.
+
+pub mod counting;
+pub mod demo;
+pub mod files;
+pub mod flowforge;
+pub mod programs;

@@ -12,9 +12,9 @@ use crate::tools::answers;
 use crate::workspace::{Workspace, cache_folder};
 
 /// The version that `deny.toml` is written for.
-const VERSION: &str = "0.19";
+const VERSION: &str = "^0.19";
 
-/// Checks what `deny.toml` says, without the network.
+/// Checks what `deny.toml` says.
 ///
 /// Where cargo-deny can neither be found nor installed, it says so and lets the other checks go on.
 pub(crate) fn check(workspace: &Workspace) -> Result<()> {
@@ -25,7 +25,6 @@ pub(crate) fn check(workspace: &Workspace) -> Result<()> {
     let status = Command::new(&program)
         .current_dir(workspace.root())
         .args([
-            "--offline",
             "--locked",
             "check",
             "--hide-inclusion-graph",

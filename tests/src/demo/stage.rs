@@ -1,0 +1,363 @@
+//! Everything that stands on the stage: both planes, feed and chat, secrets, what was published.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context as _, Result, bail};
+use axum::body::Bytes;
+use flowforge_client::{Api, Context};
+use flowforge_protocol::{Digest, webhook};
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
+
+use crate::counting::Counting;
+use crate::demo::{Expected, Settings};
+use crate::flowforge::Flowforge;
+use crate::programs::{Programs, Running};
+
+/// Name of the host on the stage.
+const HOST: &str = "edge-demo";
+/// The connectors that the workflow calls, in the order in which they are published.
+const CONNECTORS: [&str; 4] = [
+    "flowforge.http",
+    "flowforge.convert",
+    "demo.quake-text",
+    "demo.statistics",
+];
+/// How long a host may take to come up and be heard.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(60);
+/// How often the control plane is asked whether something has happened.
+const LOOK: Duration = Duration::from_millis(25);
+
+/// The stage.
+#[derive(Debug)]
+pub struct Stage {
+    settings: Settings,
+    programs: Programs,
+    pub(crate) flowforge: Flowforge,
+    pub(crate) api: Api,
+    pub(crate) expected: Expected,
+    pub(crate) feed: Counting,
+    pub(crate) chat: Counting,
+    pub(crate) chat_token: String,
+    hook_key: String,
+    /// Digest of the signed release.
+    pub(crate) release: String,
+    /// Name of each published connector and the digest of the file that was published.
+    pub(crate) connectors: Vec<(String, String)>,
+    /// The run.
+    pub(crate) run: String,
+    host: Option<Running>,
+    plane: Running,
+}
+
+impl Stage {
+    /// Starts control plane, host, feed and chat in an empty folder.
+    ///
+    /// # Errors
+    /// A program does not start; the error shows what it said.
+    pub async fn set_up(settings: &Settings) -> Result<Self> {
+        let programs = Programs::in_folder(&settings.programs)?;
+        let data = &settings.data;
+        if data.exists() {
+            fs::remove_dir_all(data).with_context(|| format!("cannot empty {}", data.display()))?;
+        }
+        fs::create_dir_all(data)?;
+        let data = fs::canonicalize(data)?;
+        let settings = Settings {
+            data: data.clone(),
+            ..settings.clone()
+        };
+        let week = fs::read("examples/earthquake-watch/usgs-all-week.geojson")
+            .context("the recorded week is missing")?;
+        let expected = Expected::of_feed(&week)?;
+        let feed = Counting::feed(Bytes::from(week)).await?;
+        let chat = Counting::chat().await?;
+        let home = data.join("home");
+        let mut serve = Command::new(programs.path("flowforge"));
+        serve
+            .args([
+                "server",
+                "--listen",
+                "127.0.0.1:0",
+                "--output",
+                "json",
+                "--data-dir",
+            ])
+            .arg(data.join("plane"))
+            .env("FLOWFORGE_HOME", &home);
+        let mut plane = Running::start("plane", &mut serve, &data.join("logs"))?;
+        plane.first_line()?;
+        let client = data.join("plane/client.json");
+        let flowforge = Flowforge::new(&programs, &home).with_context(&client);
+        let api = Api::new(Context::resolve(None, Some(&client))?)?;
+        let mut stage = Self {
+            settings,
+            programs,
+            flowforge,
+            api,
+            expected,
+            feed,
+            chat,
+            chat_token: random_token()?,
+            hook_key: random_token()?,
+            release: String::new(),
+            connectors: Vec::new(),
+            run: String::new(),
+            host: None,
+            plane,
+        };
+        stage.start_host(Some(LABELS_BEFORE_THE_CRASH)).await?;
+        Ok(stage)
+    }
+
+    /// What was started, in one line.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        format!(
+            "control plane {} · host {HOST} enrolled · feed and chat servers {}, {} · data {}",
+            self.api.context().server,
+            self.feed.address(),
+            self.chat.address(),
+            self.settings.data.display()
+        )
+    }
+
+    /// The folder of everything that is written.
+    #[must_use]
+    pub fn data(&self) -> &Path {
+        &self.settings.data
+    }
+
+    /// The folders in which no secret may stand in the clear.
+    #[must_use]
+    pub fn folders(&self) -> Vec<PathBuf> {
+        ["plane", "host", "logs"]
+            .iter()
+            .map(|name| self.settings.data.join(name))
+            .collect()
+    }
+
+    /// Publishes connectors, secrets and the workflow with the command line.
+    ///
+    /// # Errors
+    /// A command failed; the error holds what it said.
+    pub fn publish(&mut self) -> Result<String> {
+        for name in CONNECTORS {
+            let file = self.settings.components.join(format!("{name}.wasm"));
+            let bytes = fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
+            let published = self
+                .flowforge
+                .json(&["connector", "publish", &file.to_string_lossy()])?;
+            let name = published
+                .get("name")
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+                .to_owned();
+            self.connectors.push((name, Digest::of(&bytes).to_string()));
+        }
+        let chat = self.chat.url();
+        self.flowforge.json_with_input(
+            &["secret", "set", "chat_token", "--kind", "bearer", "--for", &chat],
+            &self.chat_token,
+        )?;
+        self.flowforge.json_with_input(
+            &["secret", "set", "hook_key", "--kind", "hmac-key"],
+            &self.hook_key,
+        )?;
+        let workflow = self.copy_of_the_workflow()?;
+        let (feed, chat) = (
+            format!("config.feed={}", self.feed.url()),
+            format!("config.chat={chat}"),
+        );
+        let published = self.flowforge.json(&[
+            "workflow",
+            "publish",
+            &workflow.to_string_lossy(),
+            "--set",
+            &feed,
+            "--set",
+            &chat,
+        ])?;
+        let text = |pointer: &str| {
+            published
+                .pointer(pointer)
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+        };
+        self.release = text("/release").to_owned();
+        Ok(format!(
+            "{} connectors signed and published · {} v{}, {} nodes, signed release {}",
+            self.connectors.len(),
+            text("/name"),
+            published.get("version").unwrap_or(&Value::Null),
+            published.pointer("/summary/nodes").unwrap_or(&Value::Null),
+            short_digest(&self.release),
+        ))
+    }
+
+    /// The example's files in the data folder, so that the lock file is written there and not into the clone.
+    fn copy_of_the_workflow(&self) -> Result<PathBuf> {
+        let folder = self.settings.data.join("earthquake-watch");
+        fs::create_dir_all(&folder)?;
+        fs::copy(
+            "examples/earthquake-watch/workflow.yaml",
+            folder.join("workflow.yaml"),
+        )?;
+        Ok(folder)
+    }
+
+    /// Starts the run as an outside system does: a signed webhook.
+    ///
+    /// # Errors
+    /// The webhook was refused, or an unsigned one was not.
+    pub async fn start_by_webhook(&mut self) -> Result<String> {
+        let url = format!("{}/hooks/earthquake-watch", self.api.context().server);
+        let body = json!({ "threshold": 4.0 }).to_string();
+        let post = |body: String| {
+            self.api
+                .http()
+                .post(&url)
+                .header("content-type", "application/json")
+                .body(body)
+        };
+        let unsigned = post(body.clone()).send().await?;
+        if unsigned.status().is_success() {
+            bail!("a webhook without signature was accepted");
+        }
+        let seconds = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+        let signature = webhook::sign(self.hook_key.as_bytes(), seconds, body.as_bytes())?;
+        let answer = post(body)
+            .header(webhook::SIGNATURE_HEADER, signature)
+            .send()
+            .await?;
+        let status = answer.status();
+        let text = answer.text().await?;
+        let run = serde_json::from_str::<Value>(&text).ok();
+        let run = run
+            .as_ref()
+            .and_then(|answer| answer.get("run"))
+            .and_then(Value::as_str);
+        self.run = run
+            .with_context(|| format!("the webhook was refused: {status} {text}"))?
+            .to_owned();
+        Ok(format!(
+            "started by webhook, signature checked (without one: {}): run {}",
+            unsigned.status().as_u16(),
+            self.short_run()
+        ))
+    }
+
+    /// The start of the run's id.
+    #[must_use]
+    pub fn short_run(&self) -> &str {
+        self.run.get(..6).unwrap_or(&self.run)
+    }
+
+    /// Kills the host as a power cut does.
+    ///
+    /// # Errors
+    /// It was not running.
+    pub fn kill_host(&mut self) -> Result<()> {
+        let mut host = self.host.take().context("the host is not running")?;
+        if !host.is_running()? {
+            bail!("the host ended by itself:\n{}", host.end_of_log());
+        }
+        host.kill()
+    }
+
+    /// Starts the host and waits until the control plane has heard of it; gives the time that took.
+    ///
+    /// With `pause_after` it stops going on after that many connector calls, to be killed there.
+    ///
+    /// # Errors
+    /// It does not come up; the error shows what it said.
+    pub async fn start_host(&mut self, pause_after: Option<u32>) -> Result<Duration> {
+        let data = self.settings.data.clone();
+        let mut command = Command::new(self.programs.path("flowforge-host"));
+        command
+            .arg("--data-dir")
+            .arg(data.join("host"))
+            .arg("--join")
+            .arg(data.join("plane/host-join.json"))
+            .args(["--name", HOST, "--loopback-destinations"]);
+        if let Some(calls) = pause_after {
+            command.env("FLOWFORGE_FAIL_POINTS", format!("B7=pause@{calls}"));
+        }
+        let before = self.last_heard().await?;
+        let started = Instant::now();
+        let mut host = Running::start("host", &mut command, &data.join("logs"))?;
+        while self.last_heard().await? <= before {
+            if !host.is_running()? {
+                bail!("the host ended at its start:\n{}", host.end_of_log());
+            }
+            if started.elapsed() > CONNECT_TIMEOUT {
+                bail!(
+                    "the host was not heard in {} s:\n{}",
+                    CONNECT_TIMEOUT.as_secs(),
+                    host.end_of_log()
+                );
+            }
+            sleep(LOOK).await;
+        }
+        self.host = Some(host);
+        Ok(started.elapsed())
+    }
+
+    /// When the control plane last heard the host, milliseconds since 1970; 0 for never.
+    async fn last_heard(&self) -> Result<u64> {
+        let data = self
+            .api
+            .ask("{ hosts { name lastHeardMs } }", Value::Null)
+            .await?;
+        let hosts = data
+            .get("hosts")
+            .and_then(Value::as_array)
+            .cloned()
+            .unwrap_or_default();
+        let host = hosts
+            .iter()
+            .find(|host| host.get("name").and_then(Value::as_str) == Some(HOST));
+        Ok(host
+            .and_then(|host| host.get("lastHeardMs"))
+            .and_then(Value::as_u64)
+            .unwrap_or(0))
+    }
+
+    /// Leaves everything running until Ctrl-C, then stops it in order.
+    ///
+    /// # Errors
+    /// A program does not end when asked to.
+    pub async fn keep(self) -> Result<()> {
+        println!(
+            "Open {}/graphql · Ctrl-C stops everything",
+            self.api.context().server
+        );
+        tokio::signal::ctrl_c().await?;
+        if let Some(host) = self.host {
+            host.stop()?;
+        }
+        self.plane.stop()?;
+        Ok(())
+    }
+}
+
+/// Connector calls after which the first host goes no further: one is the fetch, the rest are labels, of which there are
+/// 128. So the crash is in the middle of them on every machine, however quick.
+const LABELS_BEFORE_THE_CRASH: u32 = 58;
+
+fn random_token() -> Result<String> {
+    let mut bytes = [0_u8; 24];
+    fs::File::open("/dev/urandom")
+        .and_then(|mut source| std::io::Read::read_exact(&mut source, &mut bytes))
+        .context("this machine gives no random bytes")?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// The start of a digest.
+pub(crate) fn short_digest(digest: &str) -> String {
+    let hex = digest.strip_prefix("sha256:").unwrap_or(digest);
+    format!("{}…", hex.get(..8).unwrap_or(hex))
+}
