@@ -12,7 +12,7 @@ use flowforge_failpoints::{FailPoints, Point, PointSet, Side};
 use flowforge_protocol::{Digest, RunId};
 use redb::{Database, WriteTransaction};
 
-use crate::config::{Limits, Retention};
+use crate::config::{JournalConfig, Retention};
 use crate::entry::{Ack, Entry};
 use crate::error::Stopped;
 use crate::state::{RunHead, State};
@@ -78,7 +78,7 @@ pub(crate) struct Committed {
 pub(crate) struct JournalCore {
     db: Arc<Database>,
     pub(crate) state: State,
-    limits: Limits,
+    remembered_jobs: usize,
     retention: Retention,
     failpoints: FailPoints,
     stopped: Option<Stopped>,
@@ -88,22 +88,17 @@ impl JournalCore {
     pub(crate) fn new(
         db: Arc<Database>,
         state: State,
-        limits: Limits,
-        retention: Retention,
+        config: &JournalConfig,
         failpoints: FailPoints,
     ) -> Self {
         Self {
             db,
             state,
-            limits,
-            retention,
+            remembered_jobs: config.limits.remembered_jobs,
+            retention: config.retention.clone(),
             failpoints,
             stopped: None,
         }
-    }
-
-    pub(crate) fn database(&self) -> &Arc<Database> {
-        &self.db
     }
 
     /// Makes all requests durable, in order, or stops for ever.
@@ -135,7 +130,7 @@ impl JournalCore {
             }
             apply.finish()?;
             apply.retire(&self.retention)?;
-            apply.forget_jobs(self.limits.remembered_jobs)?;
+            apply.forget_jobs(self.remembered_jobs)?;
             apply.committed
         };
         txn.commit()?;

@@ -33,6 +33,11 @@ impl Damage {
             what,
         }
     }
+
+    /// Damage that shows below the tables.
+    pub(crate) fn pages() -> Self {
+        Self::new("", b"", "the pages of the file contradict each other")
+    }
 }
 
 /// Why a journal could not be opened. Nothing in the file was changed, except by [`OpenError::Storage`].
@@ -120,6 +125,10 @@ impl Stopped {
         Self {
             reason: reason.to_string().into(),
         }
+    }
+
+    pub(crate) fn gone() -> Self {
+        Self::because("its writer is gone")
     }
 }
 

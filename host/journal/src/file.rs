@@ -14,7 +14,7 @@ use redb::{Builder, Database, ReadableDatabase, ReadableTable};
 
 use crate::config::JournalConfig;
 use crate::core::begin;
-use crate::error::{OpenError, ReadError};
+use crate::error::{Damage, OpenError, ReadError};
 use crate::load::{LoadError, Loaded, format_of, initialise, load};
 use crate::overlay::Overlay;
 use crate::tables;
@@ -39,6 +39,13 @@ pub(crate) struct Opened {
 
 /// Opens the journal, making or rewriting it first where needed.
 pub(crate) fn open(config: &JournalConfig) -> Result<Opened, OpenError> {
+    // A file whose pages contradict each other can make the database panic; that is damage too, not a fault of the
+    // program, and its operator is to be told which file to move away. Nothing of what was begun is used afterwards.
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| open_or_make(config)))
+        .unwrap_or_else(|_| Err(classify_read(&config.path, Damage::pages().into())))
+}
+
+fn open_or_make(config: &JournalConfig) -> Result<Opened, OpenError> {
     let path = &config.path;
     let failed = |error| classify_io(path, error);
     if let Some(folder) = folder_of(path) {

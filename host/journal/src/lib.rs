@@ -11,6 +11,7 @@
 //! One writer thread owns the write side ([`Journal`] is its handle); it commits what has come while it was busy, so
 //! records of many runs share one commit. Lazy entries wait for the next commit, at most `flush_after`.
 
+mod cells;
 mod codec;
 mod config;
 mod core;
@@ -21,21 +22,28 @@ mod journal;
 mod load;
 mod overlay;
 mod queue;
+mod read_side;
 mod reader;
+mod recovered;
 mod replay;
 mod run_log;
+mod shared;
 mod state;
 mod stats;
 mod tables;
+mod ticket;
 mod writer;
 
+pub use cells::PutError;
 pub use config::{Batching, JournalConfig, Limits, Retention, WallClock};
 pub use entry::{Ack, Entry, NewRun, OutboxBody, OutboxItem, Space, Upload, Urgency};
 pub use error::{AcceptError, AppendError, Damage, JobRefused, OpenError, ReadError, Stopped};
 pub use file::quarantine;
-pub use journal::{Accepted, Journal, OpenRun, PutError, Recovered, Ticket};
+pub use journal::{Accepted, Journal};
 pub use load::Timer;
 pub use reader::Verified;
+pub use recovered::{OpenRun, Recovered};
 pub use replay::{JobEntry, REPLAY_WINDOW, SCHEDULER_KEYS_MAX};
 pub use run_log::RunLog;
 pub use stats::JournalStats;
+pub use ticket::Ticket;

@@ -11,8 +11,8 @@ use flowforge_protocol::RunId;
 use crate::config::Batching;
 use crate::core::Request;
 use crate::entry::Urgency;
-use crate::error::Stopped;
-use crate::replay::ReplayMemory;
+use crate::error::{JobRefused, Stopped};
+use crate::replay::{FORGET_BATCH, JobEntry, ReplayMemory, Seen};
 use crate::state::State;
 
 /// Something that waits.
@@ -89,6 +89,31 @@ impl Queue {
             }
         }
         self.position
+    }
+
+    /// Refuses an order that was taken before, or that cannot be told from one.
+    pub(crate) fn check_new(&self, job: &JobEntry) -> Result<(), JobRefused> {
+        match self.replay.check(job)? {
+            Seen::Never => Ok(()),
+            Seen::Before => Err(JobRefused::Taken(job.job_id.clone())),
+        }
+    }
+
+    /// Remembers a new order; the writer does the same when it stores it.
+    pub(crate) fn remember(&mut self, job: &JobEntry, now_ms: u64, limit: usize) {
+        self.replay.take(job);
+        self.replay.forget(now_ms, limit, FORGET_BATCH);
+    }
+
+    /// Gives a new run its number.
+    pub(crate) fn begin_run(&mut self, run: &RunId, ended: bool) -> u64 {
+        let number = self.next_number;
+        self.next_number += 1;
+        self.runs.insert(run.clone(), number);
+        if !ended {
+            self.open_runs += 1;
+        }
+        number
     }
 
     /// Position of the last request that came.

@@ -102,7 +102,7 @@ impl Reader {
     }
 
     /// Checks every value and every chain.
-    pub(crate) fn verify_owned(self) -> Result<Verified, ReadError> {
+    pub(crate) fn verify(&self) -> Result<Verified, ReadError> {
         let (snapshot, _txn) = self.snapshot()?;
         let mut verified = Verified::default();
         for entry in snapshot.runs.iter()? {

@@ -15,6 +15,8 @@ use crate::error::{Damage, JobRefused};
 pub const REPLAY_WINDOW: u64 = 1024;
 /// How many scheduler keys are remembered: the current one, its successor and a history, with room to spare.
 pub const SCHEDULER_KEYS_MAX: usize = 64;
+/// Job ids are forgotten in groups of this size, so that few commits carry the work.
+pub(crate) const FORGET_BATCH: usize = 64;
 const WORDS: usize = 16;
 
 /// An order as the anti-replay memory knows it. Signature, audience and expiry were checked by admission.

@@ -1,15 +1,18 @@
 //! The writing end of one run.
 
+use std::sync::Arc;
+
 use flowforge_protocol::record::{chain_next, chain_start};
 use flowforge_protocol::{Digest, RunId};
 
 use crate::core::{Append, Request};
 use crate::entry::{Entry, Urgency};
-use crate::error::{AppendError, JobRefused, Stopped};
-use crate::journal::{Journal, Ticket, still_open};
-use crate::replay::Seen;
+use crate::error::{AppendError, Stopped};
+use crate::journal::Journal;
+use crate::shared::still_open;
 use crate::state::RunHead;
 use crate::tables::RunRow;
+use crate::ticket::Ticket;
 
 /// The writing end of one run: whoever holds it is the only one who adds records to it, so their order is the order of
 /// the calls. The chain is computed here, in the caller's thread.
@@ -142,24 +145,13 @@ impl RunLog {
         let checked = check_lines(&entry.lines, limits.record_bytes, self.chain)?;
         let weight = entry.weight();
         self.check_size(&entry, u64::try_from(weight).unwrap_or(u64::MAX))?;
-        let shared = std::sync::Arc::clone(&self.journal.shared);
+        let shared = Arc::clone(&self.journal.shared);
         let room = shared.room_for(weight).await?;
         let mut queue = shared.queue();
-        let mut refused = still_open(&queue).err().map(AppendError::from);
-        if let (None, Some(job)) = (&refused, &entry.job) {
-            refused = match queue.replay.check(job) {
-                Ok(Seen::Never) => None,
-                Ok(Seen::Before) => Some(JobRefused::Taken(job.job_id.clone()).into()),
-                Err(error) => Some(error.into()),
-            };
-        }
-        if let Some(error) = refused {
-            drop(queue);
-            shared.room.add_permits(usize::try_from(room).unwrap_or(0));
-            return Err(error);
-        }
+        still_open(&queue)?;
         if let Some(job) = &entry.job {
-            queue.replay.take(job);
+            queue.check_new(job)?;
+            queue.remember(job, (shared.config.clock)(), shared.config.limits.remembered_jobs);
         }
         if entry.ended {
             queue.open_runs = queue.open_runs.saturating_sub(1);

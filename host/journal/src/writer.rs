@@ -4,7 +4,7 @@
 //! collects, so a lone caller waits for one commit and many callers share one, without a timer between.
 
 use std::io;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use flowforge_protocol::RunId;
@@ -12,8 +12,9 @@ use flowforge_protocol::RunId;
 use crate::core::{Committed, JournalCore};
 use crate::error::Stopped;
 use crate::file::FileLock;
-use crate::journal::Shared;
+
 use crate::queue::{Batch, Next};
+use crate::shared::Shared;
 
 /// The writer thread.
 pub(crate) struct Writer {
@@ -22,10 +23,10 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    pub(crate) fn start(core: JournalCore, shared: Arc<Shared>, lock: FileLock) -> io::Result<()> {
+    pub(crate) fn start(core: JournalCore, shared: Arc<Shared>, lock: Option<FileLock>) -> io::Result<()> {
         let ending = Ending {
             shared: Arc::clone(&shared),
-            lock: Some(lock),
+            lock,
         };
         std::thread::Builder::new()
             .name("journal".to_owned())
@@ -63,18 +64,8 @@ impl Writer {
             queue = match queue.next(&self.shared.config.batching, self.shared.now()) {
                 Next::Commit => return Some(queue.drain(&self.shared.config.batching)),
                 Next::Finished => return None,
-                Next::Idle => self
-                    .shared
-                    .wake
-                    .wait(queue)
-                    .unwrap_or_else(PoisonError::into_inner),
-                Next::Within(time) => {
-                    self.shared
-                        .wake
-                        .wait_timeout(queue, time)
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .0
-                }
+                Next::Idle => self.shared.wait(queue, None),
+                Next::Within(time) => self.shared.wait(queue, Some(time)),
             };
         }
     }
@@ -88,12 +79,8 @@ impl Writer {
             accounts.records += committed.records;
             accounts.times.add(elapsed);
         }
-        let outbox_end = self.core.state.next_place;
-        self.shared.progress.send_modify(|progress| {
-            progress.durable = position;
-            progress.outbox_end = outbox_end;
-        });
-        self.shared.room.add_permits(weight);
+        self.shared.advance(position, self.core.state.next_place);
+        self.shared.give_room(weight);
     }
 
     fn dropped(&self, runs: &[RunId]) {
@@ -114,21 +101,8 @@ struct Ending {
 
 impl Drop for Ending {
     fn drop(&mut self) {
-        let stopped = self
-            .shared
-            .queue()
-            .stopped
-            .get_or_insert_with(|| Stopped::because("its writer ended unexpectedly"))
-            .clone();
-        self.shared.room.close();
-        self.shared
-            .reader
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let stopped = self.shared.close_file();
         drop(self.lock.take());
-        self.shared
-            .progress
-            .send_modify(|progress| progress.ended = Some(stopped));
+        self.shared.announce_end(stopped);
     }
 }

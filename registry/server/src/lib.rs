@@ -1,1 +1,31 @@
-//! Placeholder.
+//! The registry: connectors pushed, checked, published and pulled, by the OCI distribution protocol.
+//!
+//! Owns a folder of blobs, manifests and versions, the gates that a component passes before it may be a version, and
+//! the catalogue of what is published. Leaves to others: running anything, who may reach the listener, and scorecards.
+//! Invariants: bytes are served exactly as they were pushed; a version is published only while a publisher whom the
+//! trust root lets speak for its name signed it; a published version's bytes never change; what an answer confirmed
+//! survives power loss.
+//!
+//! [`Registry::router`] is mounted by the control plane, or served alone. [`Client`] pushes and pulls.
+
+mod blobs;
+mod catalogue;
+pub mod client;
+mod config;
+mod files;
+mod gates;
+mod http;
+mod index;
+mod layout;
+mod load;
+mod manifest;
+mod refusal;
+mod registry;
+mod uploads;
+
+pub use catalogue::Entry;
+pub use client::{Client, ClientError};
+pub use config::RegistryConfig;
+pub use load::OpenError;
+pub use refusal::{Code, Refusal};
+pub use registry::Registry;

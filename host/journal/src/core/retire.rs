@@ -3,6 +3,7 @@
 use super::Failure;
 use super::apply::Apply;
 use crate::config::Retention;
+use crate::replay::FORGET_BATCH;
 use crate::tables;
 
 /// Runs go in groups of at least so many, so that few commits carry the work,
@@ -73,7 +74,7 @@ impl Apply<'_, '_> {
 
     /// Forgets the ids of expired orders and of the oldest above the limit.
     pub(super) fn forget_jobs(&mut self, limit: usize) -> Result<(), Failure> {
-        let gone = self.state.replay.forget(self.now_ms, limit, GROUP);
+        let gone = self.state.replay.forget(self.now_ms, limit, FORGET_BATCH);
         let (Some(first), Some(last)) = (gone.first(), gone.last()) else {
             return Ok(());
         };

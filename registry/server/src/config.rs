@@ -1,0 +1,62 @@
+//! What may be set, with its bounds.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use flowforge_protocol::TrustRoot;
+
+/// Settings of a registry.
+#[derive(Clone)]
+pub struct RegistryConfig {
+    /// Which keys may publish under which names.
+    pub trust: TrustRoot,
+    /// Largest component, and so the largest blob, in bytes. 32 MiB.
+    pub component_bytes_max: u64,
+    /// Most bytes of blobs kept in all; a push beyond it is refused. 16 GiB.
+    pub store_bytes_max: u64,
+    /// Uploads open at the same time; another one is refused until one ends or has been idle for
+    /// [`Self::upload_idle`]. 32.
+    pub uploads_max: usize,
+    /// How long an upload may stand still before another may take its place. 15 minutes.
+    pub upload_idle: Duration,
+    /// How long a client may take to send the next bytes of a body. 30 seconds.
+    pub body_wait: Duration,
+    /// Milliseconds since 1970 UTC, for the time of publication.
+    pub now_ms: Arc<dyn Fn() -> u64 + Send + Sync>,
+}
+
+impl RegistryConfig {
+    /// The usual bounds and the system's clock.
+    #[must_use]
+    pub fn new(trust: TrustRoot) -> Self {
+        Self {
+            trust,
+            component_bytes_max: 32 * 1024 * 1024,
+            store_bytes_max: 16 * 1024 * 1024 * 1024,
+            uploads_max: 32,
+            upload_idle: Duration::from_secs(15 * 60),
+            body_wait: Duration::from_secs(30),
+            now_ms: Arc::new(system_now_ms),
+        }
+    }
+}
+
+fn system_now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Largest manifest in bytes.
+pub(crate) const MANIFEST_BYTES_MAX: usize = 256 * 1024;
+/// Most connectors.
+pub(crate) const REPOS_MAX: usize = 10_000;
+/// Most blobs of one connector.
+pub(crate) const BLOBS_MAX: usize = 16_384;
+/// Most manifests in one repository.
+pub(crate) const MANIFESTS_MAX: usize = 4096;
+/// Most referrers of one manifest.
+pub(crate) const REFERRERS_MAX: usize = 64;
+/// Most layers of a referrer.
+pub(crate) const LAYERS_MAX: usize = 8;
+/// Components inspected at the same time; others wait, because each needs a core and memory of its own size.
+pub(crate) const INSPECTIONS_MAX: usize = 2;

@@ -1,0 +1,82 @@
+//! Files that are either whole and on the disk, or not there.
+//!
+//! Everything here blocks; callers in asynchronous code go through [`blocking`].
+
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::Path;
+
+use crate::refusal::Refusal;
+
+/// Writes a file so that after a power cut it has either its old content or all of the new one.
+pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let folder = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
+    create_folder(folder)?;
+    let mut temporary = path.as_os_str().to_owned();
+    temporary.push(".new");
+    let temporary = Path::new(&temporary);
+    let mut file = File::create(temporary)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    drop(file);
+    rename_durably(temporary, path)
+}
+
+/// Moves a file that is already on the disk to its place.
+pub(crate) fn rename_durably(from: &Path, to: &Path) -> io::Result<()> {
+    fs::rename(from, to)?;
+    sync_folder(to.parent().ok_or(io::ErrorKind::InvalidInput)?)
+}
+
+/// Makes a folder and those above it, each entered durably into the one that holds it.
+pub(crate) fn create_folder(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    if let Some(parent) = path.parent() {
+        create_folder(parent)?;
+    }
+    match fs::create_dir(path) {
+        Ok(()) => path.parent().map_or(Ok(()), sync_folder),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+fn sync_folder(path: &Path) -> io::Result<()> {
+    // The folder above a relative path is the empty path.
+    let path = if path.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        path
+    };
+    File::open(path)?.sync_all()
+}
+
+/// Names of the entries of a folder, without unfinished files; none if there is no such folder.
+pub(crate) fn entries(path: &Path) -> io::Result<Vec<String>> {
+    let listing = match fs::read_dir(path) {
+        Ok(listing) => listing,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let mut names = Vec::new();
+    for entry in listing {
+        match entry?.file_name().into_string() {
+            Ok(name) if !name.ends_with(".new") => names.push(name),
+            _ => {}
+        }
+    }
+    names.sort_unstable();
+    Ok(names)
+}
+
+/// Runs file work off the threads that serve requests. `what` names it in the log if it fails.
+pub(crate) async fn blocking<T: Send + 'static>(
+    what: &'static str,
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> Result<T, Refusal> {
+    let done = tokio::task::spawn_blocking(work).await;
+    let result = done.unwrap_or_else(|error| Err(io::Error::other(error)));
+    result.map_err(|error| Refusal::storage(what, &error))
+}

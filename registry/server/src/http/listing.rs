@@ -1,0 +1,116 @@
+//! Lists: the protocol's version, tags, referrers, discovery, publications.
+
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, HeaderName, Uri, header};
+use axum::response::{IntoResponse, Response};
+use flowforge_protocol::ConnectorName;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::{Repository, header_value, parse_digest};
+use crate::manifest::IMAGE_INDEX;
+use crate::refusal::{Code, Refusal};
+use crate::registry::Registry;
+
+/// `GET /v2/`: here is a registry, and it asks for no sign-in.
+pub(super) async fn version() -> Response {
+    let version = HeaderName::from_static("docker-distribution-api-version");
+    ([(version, header_value("registry/2.0"))], axum::Json(json!({}))).into_response()
+}
+
+/// Any other path below `/v2/`, which the nest has taken off.
+pub(super) async fn unknown_path(uri: Uri) -> Refusal {
+    let path: String = uri.path().chars().take(200).collect();
+    Refusal::new(
+        Code::NameUnknown,
+        format!("there is nothing at `/v2{path}`: a repository is named `publisher/name`"),
+    )
+}
+
+#[derive(Deserialize)]
+pub(super) struct Page {
+    /// Most tags; all if it is absent, because clients that do not say it do not turn pages either.
+    n: Option<usize>,
+    /// The last tag of the page before.
+    last: Option<String>,
+}
+
+/// `GET …/tags/list`: the published versions.
+pub(super) async fn tags(
+    State(registry): State<Registry>,
+    Repository(name): Repository,
+    Query(page): Query<Page>,
+) -> Result<Response, Refusal> {
+    let all = registry.tags(&name)?;
+    let rest = all
+        .iter()
+        .filter(|tag| page.last.as_ref().is_none_or(|last| *tag > last));
+    let tags: Vec<&String> = rest.clone().take(page.n.unwrap_or(usize::MAX)).collect();
+    let more = rest.count() > tags.len();
+    let repository = format!("{}/{}", name.publisher(), name.name());
+    let mut headers = HeaderMap::new();
+    if let (true, Some(n), Some(last)) = (more, page.n, tags.last()) {
+        // A version holds nothing that a URL would have to escape.
+        let next = format!("</v2/{repository}/tags/list?n={n}&last={last}>; rel=\"next\"");
+        headers.insert(header::LINK, header_value(next));
+    }
+    Ok((headers, axum::Json(json!({"name": repository, "tags": tags}))).into_response())
+}
+
+#[derive(Deserialize)]
+pub(super) struct Filter {
+    #[serde(rename = "artifactType")]
+    artifact_type: Option<String>,
+}
+
+/// `GET …/referrers/DIGEST`: what refers to a manifest; nothing if there is none.
+pub(super) async fn referrers(
+    State(registry): State<Registry>,
+    Repository(name): Repository,
+    Path((_, _, digest)): Path<(String, String, String)>,
+    Query(filter): Query<Filter>,
+) -> Result<Response, Refusal> {
+    let subject = parse_digest(&digest)?;
+    let manifests = registry.referrers(&name, &subject, filter.artifact_type.as_deref());
+    let mut headers = HeaderMap::new();
+    headers.insert(header::CONTENT_TYPE, header_value(IMAGE_INDEX));
+    if filter.artifact_type.is_some() {
+        headers.insert(
+            HeaderName::from_static("oci-filters-applied"),
+            header_value("artifactType"),
+        );
+    }
+    let index = json!({"schemaVersion": 2, "mediaType": IMAGE_INDEX, "manifests": manifests});
+    Ok((headers, index.to_string()).into_response())
+}
+
+/// `GET /.well-known/wasm-pkg/registry.json`: where the registry is. Nothing else may stand in this file: clients take
+/// any further key for another protocol.
+pub(super) async fn well_known(headers: HeaderMap) -> Result<Response, Refusal> {
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let host = host.ok_or_else(|| Refusal::new(Code::Unsupported, "the request names no host"))?;
+    Ok(axum::Json(json!({"preferredProtocol": "oci", "oci": {"registry": host}})).into_response())
+}
+
+#[derive(Deserialize)]
+pub(super) struct Which {
+    /// Of this connector, if several have the same bytes.
+    name: Option<ConnectorName>,
+}
+
+/// `GET /connectors/DIGEST/publication`: the publisher's envelope for these bytes.
+pub(super) async fn publication(
+    State(registry): State<Registry>,
+    Path(digest): Path<String>,
+    Query(which): Query<Which>,
+) -> Result<Response, Refusal> {
+    let layer = parse_digest(&digest)?;
+    let entry = registry.by_digest(&layer, which.name.as_ref()).ok_or_else(|| {
+        Refusal::new(
+            Code::ManifestUnknown,
+            format!("no published connector has the digest {layer}"),
+        )
+    })?;
+    let kind = [(header::CONTENT_TYPE, header_value("application/json"))];
+    Ok((kind, entry.publication.clone()).into_response())
+}

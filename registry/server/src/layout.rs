@@ -1,0 +1,86 @@
+//! Where things lie in the registry's folder.
+//!
+//! ```text
+//! lock                                        held by the one process that has the folder open
+//! blobs/HEX                                   content by SHA-256, shared by all repositories
+//! uploads/ID                                  unfinished; removed at every start
+//! interfaces/HEX.json                         what a component offers, kept so that a start reads no components
+//! repos/PUBLISHER/NAME/manifests/HEX          manifests, byte for byte as pushed
+//! repos/PUBLISHER/NAME/tags/TAG               digest of the manifest
+//! repos/PUBLISHER/NAME/versions/VERSION.json  what is published: written last, so a half-done publication is none
+//! ```
+
+use std::path::{Path, PathBuf};
+
+use flowforge_protocol::{ConnectorName, Digest};
+
+#[derive(Debug, Clone)]
+pub(crate) struct Layout {
+    root: PathBuf,
+}
+
+impl Layout {
+    pub(crate) fn new(root: &Path) -> Self {
+        Self {
+            root: root.to_owned(),
+        }
+    }
+
+    pub(crate) fn lock(&self) -> PathBuf {
+        self.root.join("lock")
+    }
+
+    pub(crate) fn blobs(&self) -> PathBuf {
+        self.root.join("blobs")
+    }
+
+    pub(crate) fn blob(&self, digest: &Digest) -> PathBuf {
+        self.blobs().join(digest.hex())
+    }
+
+    pub(crate) fn uploads(&self) -> PathBuf {
+        self.root.join("uploads")
+    }
+
+    pub(crate) fn interfaces(&self) -> PathBuf {
+        self.root.join("interfaces")
+    }
+
+    pub(crate) fn interface(&self, layer: &Digest) -> PathBuf {
+        self.interfaces().join(format!("{}.json", layer.hex()))
+    }
+
+    pub(crate) fn repos(&self) -> PathBuf {
+        self.root.join("repos")
+    }
+
+    fn repo(&self, name: &ConnectorName) -> PathBuf {
+        // The parts of a name are kebab-case, so they cannot lead out of the folder.
+        self.repos().join(name.publisher()).join(name.name())
+    }
+
+    pub(crate) fn manifests(&self, name: &ConnectorName) -> PathBuf {
+        self.repo(name).join("manifests")
+    }
+
+    pub(crate) fn manifest(&self, name: &ConnectorName, digest: &Digest) -> PathBuf {
+        self.manifests(name).join(digest.hex())
+    }
+
+    pub(crate) fn tags(&self, name: &ConnectorName) -> PathBuf {
+        self.repo(name).join("tags")
+    }
+
+    /// A tag is a semantic version: no separator can occur in it.
+    pub(crate) fn tag(&self, name: &ConnectorName, version: &semver::Version) -> PathBuf {
+        self.tags(name).join(version.to_string())
+    }
+
+    pub(crate) fn versions(&self, name: &ConnectorName) -> PathBuf {
+        self.repo(name).join("versions")
+    }
+
+    pub(crate) fn version(&self, name: &ConnectorName, version: &semver::Version) -> PathBuf {
+        self.versions(name).join(format!("{version}.json"))
+    }
+}

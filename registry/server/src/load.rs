@@ -1,0 +1,267 @@
+//! Opening the folder: everything is read once, checked, and what no finished push refers to is removed.
+//!
+//! A damaged file costs what it describes and is logged; a folder that cannot be read at all is an error.
+
+use std::collections::HashSet;
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use flowforge_ports::Interface;
+use flowforge_protocol::{ConnectorName, Digest, TrustRoot};
+use semver::Version;
+use serde::{Deserialize, Serialize};
+
+use crate::blobs::{Blobs, read_checked};
+use crate::catalogue::Entry;
+use crate::config::{MANIFEST_BYTES_MAX, RegistryConfig};
+use crate::index::{Index, Repo};
+use crate::layout::Layout;
+use crate::manifest::Stored;
+use crate::{files, gates};
+
+/// Why a registry's folder cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another process has it open; use that one, or another folder.
+    #[error("the registry's folder {path} is open in another process")]
+    Locked {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// It cannot be read or written.
+    #[error("the registry's folder {path} cannot be used")]
+    Io {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// What is stored of a published version. It holds what cannot be derived from the manifest.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct VersionFile {
+    pub(crate) manifest_digest: Digest,
+    pub(crate) publication: String,
+    pub(crate) published_at_ms: u64,
+}
+
+/// What is stored of a component's interface, so that it is not read from its bytes at every start.
+#[derive(Serialize, Deserialize)]
+struct InterfaceFile {
+    /// Version of the program that read it: another one may see more.
+    made_by: String,
+    interface: Interface,
+}
+
+const MADE_BY: &str = env!("CARGO_PKG_VERSION");
+
+/// Everything that [`open`] finds.
+pub(crate) struct Loaded {
+    pub(crate) layout: Layout,
+    pub(crate) index: Index,
+    pub(crate) blobs: Blobs,
+    /// Held as long as the registry lives.
+    pub(crate) lock: File,
+}
+
+/// Opens the folder, making it if there is none. Blocks.
+pub(crate) fn open(path: &Path, config: &RegistryConfig) -> Result<Loaded, OpenError> {
+    let layout = Layout::new(path);
+    let failed = |source| OpenError::Io {
+        path: path.to_owned(),
+        source,
+    };
+    files::create_folder(path).map_err(failed)?;
+    let lock = File::create(layout.lock()).map_err(failed)?;
+    match lock.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            return Err(OpenError::Locked {
+                path: path.to_owned(),
+            });
+        }
+        Err(TryLockError::Error(source)) => return Err(failed(source)),
+    }
+    let (index, stored_bytes) = load(&layout, config).map_err(failed)?;
+    let blobs = Blobs::new(layout.clone(), stored_bytes, config.store_bytes_max);
+    Ok(Loaded {
+        layout,
+        index,
+        blobs,
+        lock,
+    })
+}
+
+fn load(layout: &Layout, config: &RegistryConfig) -> io::Result<(Index, u64)> {
+    for folder in [
+        layout.blobs(),
+        layout.uploads(),
+        layout.interfaces(),
+        layout.repos(),
+    ] {
+        files::create_folder(&folder)?;
+    }
+    for upload in files::entries(&layout.uploads())? {
+        fs::remove_file(layout.uploads().join(upload))?;
+    }
+    let mut index = Index::default();
+    for publisher in files::entries(&layout.repos())? {
+        for connector in files::entries(&layout.repos().join(&publisher))? {
+            match format!("{publisher}:{connector}").parse::<ConnectorName>() {
+                Ok(name) => {
+                    let repo = load_repo(layout, config, &name)?;
+                    index.repos.insert(name, repo);
+                }
+                Err(error) => tracing::warn!(%error, "foreign folder in the registry is left alone"),
+            }
+        }
+    }
+    let stored_bytes = sweep(layout, &index)?;
+    Ok((index, stored_bytes))
+}
+
+/// Removes blobs that no manifest names: pushes that never ended. Returns the bytes that stay.
+fn sweep(layout: &Layout, index: &Index) -> io::Result<u64> {
+    let named: HashSet<&Digest> = index.repos.values().flat_map(|repo| &repo.blobs).collect();
+    let mut stored_bytes = 0;
+    for file in files::entries(&layout.blobs())? {
+        let path = layout.blobs().join(&file);
+        match format!("sha256:{file}").parse::<Digest>() {
+            Ok(digest) if !named.contains(&digest) => fs::remove_file(path)?,
+            _ => stored_bytes += fs::metadata(path)?.len(),
+        }
+    }
+    Ok(stored_bytes)
+}
+
+fn load_repo(layout: &Layout, config: &RegistryConfig, name: &ConnectorName) -> io::Result<Repo> {
+    let mut repo = Repo::default();
+    for file in files::entries(&layout.manifests(name))? {
+        let path = layout.manifests(name).join(&file);
+        match load_manifest(&path, &file) {
+            Ok(stored) => repo.add_manifest(Arc::new(stored)),
+            Err(error) => {
+                tracing::error!(connector = %name, file, %error, "manifest is damaged and not served")
+            }
+        }
+    }
+    for tag in files::entries(&layout.tags(name))? {
+        let text = fs::read_to_string(layout.tags(name).join(&tag))?;
+        match (gates::version_of_tag(&tag), text.parse()) {
+            (Ok(version), Ok(digest)) => {
+                repo.tags.insert(version, digest);
+            }
+            _ => tracing::error!(connector = %name, tag, "tag is damaged and not served"),
+        }
+    }
+    for file in files::entries(&layout.versions(name))? {
+        let version = file
+            .strip_suffix(".json")
+            .and_then(|tag| gates::version_of_tag(tag).ok());
+        let bytes = fs::read(layout.versions(name).join(&file))?;
+        let entry = match (version, serde_json::from_slice::<VersionFile>(&bytes)) {
+            (Some(version), Ok(stored)) => load_entry(layout, config, name, &repo, version, stored),
+            _ => Err("its file is damaged".to_owned()),
+        };
+        match entry {
+            Ok(entry) => {
+                repo.versions.insert(entry.version.clone(), Arc::new(entry));
+            }
+            Err(error) => {
+                tracing::error!(connector = %name, file, %error, "version is not published any more")
+            }
+        }
+    }
+    Ok(repo)
+}
+
+fn load_manifest(path: &Path, file: &str) -> Result<Stored, String> {
+    let digest: Digest = format!("sha256:{file}")
+        .parse()
+        .map_err(|_| "its name is no digest".to_owned())?;
+    let bytes = read_checked(path, &digest, MANIFEST_BYTES_MAX as u64).map_err(|error| error.to_string())?;
+    Stored::parse(bytes).map_err(|refusal| refusal.message)
+}
+
+fn load_entry(
+    layout: &Layout,
+    config: &RegistryConfig,
+    name: &ConnectorName,
+    repo: &Repo,
+    version: Version,
+    file: VersionFile,
+) -> Result<Entry, String> {
+    let stored = repo
+        .manifests
+        .get(&file.manifest_digest)
+        .ok_or("its manifest is missing")?;
+    let layer = stored
+        .manifest
+        .component()
+        .ok_or("its manifest is no component")?;
+    let interface = match load_interface(layout, &layer.digest) {
+        Some(interface) => interface,
+        None => {
+            let path = layout.blob(&layer.digest);
+            let bytes =
+                read_checked(&path, &layer.digest, config.component_bytes_max).map_err(|e| e.to_string())?;
+            let interface = gates::inspect_component(name, Some(&version), &bytes).map_err(|r| r.message)?;
+            store_interface(layout, &layer.digest, &interface).map_err(|error| error.to_string())?;
+            interface
+        }
+    };
+    new_entry(name, version, stored, interface, file, &config.trust)
+}
+
+/// The entry of a version, if its publication holds.
+pub(crate) fn new_entry(
+    name: &ConnectorName,
+    version: Version,
+    stored: &Stored,
+    interface: Interface,
+    file: VersionFile,
+    trust: &TrustRoot,
+) -> Result<Entry, String> {
+    let layer = stored
+        .manifest
+        .component()
+        .ok_or("its manifest is no component")?;
+    let signed = gates::check_publication(file.publication.as_bytes(), trust, name, &layer.digest)
+        .map_err(|refusal| refusal.message)?;
+    if signed.version != version.to_string() {
+        return Err(format!("its publication is for version {}", signed.version));
+    }
+    Ok(Entry {
+        name: name.clone(),
+        version,
+        layer_digest: layer.digest,
+        manifest_digest: stored.digest,
+        size_bytes: layer.size,
+        interface: Arc::new(interface),
+        publisher_key: signed.key_id(),
+        publication: file.publication,
+        published_at_ms: file.published_at_ms,
+    })
+}
+
+/// The stored interface of a component; none if there is none, or one that another version of this program read.
+pub(crate) fn load_interface(layout: &Layout, layer: &Digest) -> Option<Interface> {
+    let bytes = Bytes::from(fs::read(layout.interface(layer)).ok()?);
+    let file: InterfaceFile = serde_json::from_slice(&bytes).ok()?;
+    (file.made_by == MADE_BY).then_some(file.interface)
+}
+
+/// Stores the interface of a component. Blocks.
+pub(crate) fn store_interface(layout: &Layout, layer: &Digest, interface: &Interface) -> io::Result<()> {
+    let file = InterfaceFile {
+        made_by: MADE_BY.to_owned(),
+        interface: interface.clone(),
+    };
+    files::write_whole(&layout.interface(layer), &serde_json::to_vec(&file)?)
+}
