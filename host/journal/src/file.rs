@@ -24,6 +24,10 @@ const REWRITE_ABOVE_BYTES: u64 = 64 << 20;
 /// A file this many times as large as its content is rewritten at start-up.
 const REWRITE_FACTOR: u64 = 4;
 
+/// A file up to this size is checked page by page before it is opened; that reads all of it, about 0.1 s at this size.
+/// Larger ones are trusted as far as their values' own digests prove them.
+const CHECK_BELOW_BYTES: u64 = 128 << 20;
+
 /// Held as long as the journal is open.
 #[derive(Debug)]
 pub(crate) struct FileLock {
@@ -159,11 +163,24 @@ fn builder(cache_bytes: usize) -> Builder {
 fn look(path: &Path, cache_bytes: usize) -> Result<(), OpenError> {
     let failed = |error| classify_io(path, error);
     let overlay = File::open(path).and_then(Overlay::new).map_err(failed)?;
-    if redb::StorageBackend::len(&overlay).map_err(failed)? == 0 {
+    let bytes = redb::StorageBackend::len(&overlay).map_err(failed)?;
+    if bytes == 0 {
         return Err(damaged(path, "the file is empty"));
     }
-    let db = builder(cache_bytes)
-        .create_with_backend(overlay)
+    inspect(path, overlay, cache_bytes, bytes <= CHECK_BELOW_BYTES)
+}
+
+/// Looks at a storage: what it writes while it does that is lost with the backend.
+pub(crate) fn inspect(
+    path: &Path,
+    storage: impl redb::StorageBackend,
+    cache_bytes: usize,
+    check_pages: bool,
+) -> Result<(), OpenError> {
+    let mut builder = builder(cache_bytes);
+    builder.set_check_integrity_on_open(check_pages);
+    let db = builder
+        .create_with_backend(storage)
         .map_err(|error| classify(path, error.into()))?;
     match format_of(&db).map_err(|error| classify_read(path, error))? {
         Some(found) if found > tables::FORMAT => Err(OpenError::NewerFormat {

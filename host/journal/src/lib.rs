@@ -31,6 +31,8 @@ mod shared;
 mod state;
 mod stats;
 mod tables;
+#[cfg(test)]
+mod testing;
 mod ticket;
 mod writer;
 

@@ -134,6 +134,7 @@ fn load_runs(snapshot: &Snapshot, loaded: &mut Loaded) -> Result<(), LoadError> 
         if let Some(value) = snapshot.ended.get(key.value())? {
             let ended = EndedRow::open(key.value(), value.value())?;
             head.ended_at_ms = Some(ended.ended_at_ms);
+            head.epoch = ended.epoch;
             (head.next_seq, head.chain, head.bytes) = (ended.next_seq, ended.chain, ended.bytes);
         } else {
             let mut lines = Vec::new();

@@ -209,6 +209,7 @@ impl RecordsRow {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct EndedRow {
     pub(crate) ended_at_ms: u64,
+    pub(crate) epoch: u64,
     pub(crate) next_seq: u64,
     pub(crate) chain: Digest,
     /// Stored bytes, for the accounts.
@@ -219,6 +220,7 @@ impl EndedRow {
     pub(crate) fn seal(&self, key: &[u8]) -> Vec<u8> {
         let mut body = BodyWriter::with_capacity(64);
         body.u64(self.ended_at_ms)
+            .u64(self.epoch)
             .u64(self.next_seq)
             .digest(&self.chain)
             .u64(self.bytes);
@@ -229,6 +231,7 @@ impl EndedRow {
         let mut reader = BodyReader::open(ENDED, key, value)?;
         let row = Self {
             ended_at_ms: reader.u64()?,
+            epoch: reader.u64()?,
             next_seq: reader.u64()?,
             chain: reader.digest()?,
             bytes: reader.u64()?,
@@ -372,6 +375,7 @@ mod tests {
         assert_eq!(RecordsRow::open(b"k", &row.seal(b"k")), Ok(row));
         let row = EndedRow {
             ended_at_ms: 1,
+            epoch: 4,
             next_seq: 2,
             chain: Digest::of(b"x"),
             bytes: 3,

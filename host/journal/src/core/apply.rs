@@ -327,6 +327,7 @@ impl<'t, 's> Apply<'t, 's> {
         let key = tables::number_key(number);
         let row = EndedRow {
             ended_at_ms: head.ended_at_ms.unwrap_or(self.now_ms),
+            epoch: head.epoch,
             next_seq: head.next_seq,
             chain: head.chain,
             bytes: head.bytes,
