@@ -1,0 +1,59 @@
+//! Spelling of names (R1), reserved words (R4).
+
+/// Words that every expression knows; no node, loop variable or case may be called so.
+pub(crate) const RESERVED: [&str; 5] = ["input", "config", "trigger", "run", "item"];
+
+/// Words of the expression language itself.
+const EXPRESSION_WORDS: [&str; 25] = [
+    "true", "false", "null", "in", "as", "break", "const", "continue", "else", "for", "function", "if", "import",
+    "let", "loop", "package", "namespace", "return", "var", "void", "while", "optional", "math", "lists", "strings",
+];
+
+/// Whether it is `snake_case`, beginning with a letter, at most 64 characters.
+pub(super) fn is_snake(name: &str) -> bool {
+    let shape = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
+    name.len() <= 64 && name.bytes().next().is_some_and(|b| b.is_ascii_lowercase()) && name.bytes().all(shape)
+}
+
+/// Whether it is kebab-case, beginning with a letter, at most 64 characters.
+pub(super) fn is_kebab(name: &str) -> bool {
+    let shape = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    name.len() <= 64
+        && name.bytes().next().is_some_and(|b| b.is_ascii_lowercase())
+        && name.bytes().all(shape)
+        && !name.ends_with('-')
+        && !name.contains("--")
+}
+
+/// The name as it should have been written, if there is one: `feedUrl`, `feed-url` and `Feed URL` are `feed_url`.
+pub(super) fn to_snake(name: &str) -> Option<String> {
+    let mut out = String::new();
+    let mut previous_lower = false;
+    for c in name.chars() {
+        if c.is_ascii_alphanumeric() {
+            if c.is_ascii_uppercase() && previous_lower {
+                out.push('_');
+            }
+            previous_lower = c.is_ascii_lowercase() || c.is_ascii_digit();
+            out.push(c.to_ascii_lowercase());
+        } else {
+            previous_lower = false;
+            if !out.is_empty() && !out.ends_with('_') {
+                out.push('_');
+            }
+        }
+    }
+    let out = out.trim_matches('_').to_owned();
+    is_snake(&out).then_some(out)
+}
+
+/// Why this word cannot name a node or a loop variable, if it cannot.
+pub(super) fn reserved(name: &str) -> Option<&'static str> {
+    if RESERVED.contains(&name) {
+        Some("every expression has a name of its own for that")
+    } else if EXPRESSION_WORDS.contains(&name) {
+        Some("it is a word of the expression language")
+    } else {
+        None
+    }
+}

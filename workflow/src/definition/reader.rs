@@ -1,0 +1,234 @@
+//! Typed reading of the YAML tree, with a finding for everything that has the wrong shape.
+
+use serde_json::{Map, Value as Json};
+
+use super::duration::parse_duration_ms;
+use super::places::{Place, Places};
+use crate::diagnostic::{Diagnostic, Edit, Source, nearest};
+use crate::yaml::{Entry, Node, Value};
+
+/// Reads parts of the tree, remembers their places and collects the findings.
+pub(super) struct Reader<'s> {
+    pub(super) source: &'s Source,
+    pub(super) places: Places,
+    pub(super) problems: Vec<Diagnostic>,
+}
+
+/// A mapping that is being read: every key must be asked for, the rest is unknown.
+pub(super) struct Section<'n> {
+    path: String,
+    at: usize,
+    entries: &'n [Entry],
+    known: Vec<&'static str>,
+}
+
+impl<'n> Section<'n> {
+    /// The entry of a key, if it is there.
+    pub(super) fn get(&mut self, key: &'static str) -> Option<&'n Entry> {
+        self.known.push(key);
+        self.entries.iter().find(|entry| entry.key == key)
+    }
+
+    /// The path of a key.
+    pub(super) fn path(&self, key: &str) -> String {
+        join(&self.path, key)
+    }
+}
+
+/// The path of a key below a path.
+pub(super) fn join(path: &str, key: &str) -> String {
+    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
+}
+
+impl<'s> Reader<'s> {
+    pub(super) fn new(source: &'s Source) -> Self {
+        Self { source, places: Places::default(), problems: Vec::new() }
+    }
+
+    pub(super) fn problem(&mut self, code: &str, at: usize, message: impl Into<String>) {
+        self.problems.push(self.source.error(code, at, message));
+    }
+
+    pub(super) fn problem_mend(&mut self, code: &str, at: usize, message: impl Into<String>, mend: impl Into<String>) {
+        self.problems.push(self.source.error(code, at, message).with_mend(mend));
+    }
+
+    fn wrong_kind(&mut self, node: &Node, path: &str, wanted: &str) {
+        let message = format!("`{}` must be {wanted}, not {}", last(path), node.kind());
+        self.problem("FF-WF-005", node.span.start, message);
+    }
+
+    /// Remembers where a value stands.
+    pub(super) fn place(&mut self, path: &str, key: Option<&Entry>, node: &Node) {
+        let style = match &node.value {
+            Value::Text(text) => Some(text.style),
+            _ => None,
+        };
+        self.places.add(path, Place { key: key.map(|entry| entry.key_span), value: node.span, style });
+    }
+
+    /// Remembers where a value and everything in it stands.
+    pub(super) fn place_all(&mut self, path: &str, key: Option<&Entry>, node: &Node) {
+        self.place(path, key, node);
+        match &node.value {
+            Value::List(items) => {
+                for (index, item) in items.iter().enumerate() {
+                    self.place_all(&format!("{path}[{index}]"), None, item);
+                }
+            }
+            Value::Map(entries) => {
+                for entry in entries {
+                    self.place_all(&join(path, &entry.key), Some(entry), &entry.node);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// A mapping whose keys are known.
+    pub(super) fn section<'n>(&mut self, path: &str, node: &'n Node) -> Option<Section<'n>> {
+        let entries = self.entries(path, node)?;
+        Some(Section { path: path.to_owned(), at: node.span.start, entries, known: Vec::new() })
+    }
+
+    /// The entries of a mapping whose keys are the author's.
+    pub(super) fn entries<'n>(&mut self, path: &str, node: &'n Node) -> Option<&'n [Entry]> {
+        match &node.value {
+            Value::Map(entries) => Some(entries),
+            _ => {
+                self.wrong_kind(node, path, "a mapping");
+                None
+            }
+        }
+    }
+
+    /// Reports every key that was not asked for.
+    pub(super) fn finish(&mut self, section: Section<'_>) {
+        for entry in section.entries {
+            if section.known.contains(&entry.key.as_str()) {
+                continue;
+            }
+            let message = if section.path.is_empty() {
+                format!("`{}` is not a key of a workflow", entry.key)
+            } else {
+                format!("`{}` is not a key of `{}`", entry.key, last(&section.path))
+            };
+            let mut found = self.source.error("FF-WF-003", entry.key_span.start, message);
+            found = match nearest(&entry.key, section.known.iter().copied()) {
+                Some(known) => {
+                    let edit = Edit {
+                        start: entry.key_span.start,
+                        end: entry.key_span.end,
+                        text: known.to_owned(),
+                    };
+                    found
+                        .with_mend(format!("did you mean `{known}`?"))
+                        .with_fix(format!("renamed `{}` to `{known}`", entry.key), vec![edit])
+                }
+                None => found.with_mend(format!("the keys here are: {}", section.known.join(", "))),
+            };
+            self.problems.push(found);
+        }
+    }
+
+    /// Reports a key that must be there.
+    pub(super) fn missing(&mut self, section: &Section<'_>, key: &str, mend: &str) {
+        let message = if section.path.is_empty() {
+            format!("the workflow has no `{key}`")
+        } else {
+            format!("`{}` has no `{key}`", last(&section.path))
+        };
+        self.problem_mend("FF-WF-004", section.at, message, mend);
+    }
+
+    pub(super) fn text(&mut self, path: &str, entry: &Entry) -> Option<String> {
+        self.place(path, Some(entry), &entry.node);
+        self.text_of(path, &entry.node)
+    }
+
+    pub(super) fn text_of(&mut self, path: &str, node: &Node) -> Option<String> {
+        match &node.value {
+            Value::Text(text) => Some(text.text.clone()),
+            // A bare `true`, `5` or `null` where text or an expression is wanted is taken as it is written.
+            Value::Bool(_) | Value::Int(_) | Value::Float(_) => {
+                self.source.text().get(node.span.start..node.span.end).map(|text| text.trim().to_owned())
+            }
+            _ => {
+                self.wrong_kind(node, path, "text");
+                None
+            }
+        }
+    }
+
+    pub(super) fn texts(&mut self, path: &str, entry: &Entry) -> Option<Vec<String>> {
+        self.place(path, Some(entry), &entry.node);
+        match &entry.node.value {
+            Value::List(items) => {
+                let mut out = Vec::with_capacity(items.len());
+                for (index, item) in items.iter().enumerate() {
+                    let path = format!("{path}[{index}]");
+                    self.place(&path, None, item);
+                    out.extend(self.text_of(&path, item));
+                }
+                Some(out)
+            }
+            Value::Null => Some(Vec::new()),
+            _ => {
+                self.wrong_kind(&entry.node, path, "a list");
+                None
+            }
+        }
+    }
+
+    pub(super) fn whole(&mut self, path: &str, entry: &Entry, range: std::ops::RangeInclusive<u32>) -> Option<u32> {
+        self.place(path, Some(entry), &entry.node);
+        let found = match &entry.node.value {
+            Value::Int(number) => u32::try_from(*number).ok().filter(|number| range.contains(number)),
+            _ => {
+                self.wrong_kind(&entry.node, path, "a whole number");
+                return None;
+            }
+        };
+        if found.is_none() {
+            let message = format!("`{}` must be {} to {}", last(path), range.start(), range.end());
+            self.problem("FF-WF-009", entry.node.span.start, message);
+        }
+        found
+    }
+
+    pub(super) fn duration(&mut self, path: &str, entry: &Entry, longest_ms: u64) -> Option<u64> {
+        let text = self.text(path, entry)?;
+        match parse_duration_ms(&text) {
+            Ok(0) => {
+                self.problem("FF-WF-009", entry.node.span.start, format!("`{}` must be longer than 0", last(path)));
+                None
+            }
+            Ok(ms) if ms <= longest_ms => Some(ms),
+            Ok(_) => {
+                let longest = super::duration::format_duration_ms(longest_ms);
+                let message = format!("`{}` is longer than the limit of {longest}", last(path));
+                self.problem("FF-WF-009", entry.node.span.start, message);
+                None
+            }
+            Err(message) => {
+                self.problem("FF-WF-009", entry.node.span.start, message);
+                None
+            }
+        }
+    }
+
+    /// A mapping of free values, as JSON; everything in it keeps its place.
+    pub(super) fn free_map(&mut self, path: &str, entry: &Entry) -> Option<Map<String, Json>> {
+        self.place_all(path, Some(entry), &entry.node);
+        if matches!(entry.node.value, Value::Null) {
+            return Some(Map::new());
+        }
+        let entries = self.entries(path, &entry.node)?;
+        Some(entries.iter().map(|entry| (entry.key.clone(), entry.node.to_json())).collect())
+    }
+}
+
+/// The last part of a path, as the author knows it.
+pub(super) fn last(path: &str) -> &str {
+    path.rsplit('.').next().unwrap_or(path)
+}

@@ -1,0 +1,225 @@
+//! The sections beside the nodes: input, config, secrets, triggers, output.
+
+use serde_json::{Map, Value as Json};
+
+use super::model::{Answer, Field, InputField, Output, Trigger, TriggerKind};
+use super::names;
+use super::reader::{Reader, join};
+use crate::yaml::{Entry, Node, Value};
+
+/// Keywords that the schema of an input field may have, besides `default` and `optional`.
+const SCHEMA_KEYWORDS: [&str; 16] = [
+    "type", "description", "title", "minimum", "maximum", "enum", "pattern", "format", "items", "properties",
+    "required", "minLength", "maxLength", "minItems", "maxItems", "examples",
+];
+
+const TYPES: [&str; 7] = ["string", "number", "integer", "boolean", "array", "object", "any"];
+
+impl Reader<'_> {
+    /// A name that expressions use; reports one that is not `snake_case`.
+    pub(super) fn snake_name(&mut self, entry: &Entry, what: &str) -> String {
+        self.check_snake(&entry.key, entry.key_span.start, what);
+        entry.key.clone()
+    }
+
+    pub(super) fn check_snake(&mut self, name: &str, at: usize, what: &str) {
+        if names::is_snake(name) {
+            return;
+        }
+        let message = format!("`{name}` is not a name for {what}");
+        let mend = match names::to_snake(name) {
+            Some(snake) => format!("names are snake_case, because expressions use them: `{snake}`"),
+            None => "names are snake_case: lower-case letters, digits and `_`, beginning with a letter".to_owned(),
+        };
+        self.problem_mend("FF-WF-007", at, message, mend);
+    }
+
+    pub(super) fn input(&mut self, entry: &Entry) -> Vec<InputField> {
+        self.place("input", Some(entry), &entry.node);
+        if matches!(entry.node.value, Value::Null) {
+            return Vec::new();
+        }
+        let Some(entries) = self.entries("input", &entry.node) else { return Vec::new() };
+        entries.iter().filter_map(|entry| self.input_field(entry)).collect()
+    }
+
+    fn input_field(&mut self, entry: &Entry) -> Option<InputField> {
+        let name = self.snake_name(entry, "an input");
+        let path = join("input", &name);
+        self.place_all(&path, Some(entry), &entry.node);
+        let mut section = self.section(&path, &entry.node)?;
+        let default = section.get("default").map(|entry| entry.node.to_json());
+        let optional = section.get("optional").is_some_and(|entry| matches!(entry.node.value, Value::Bool(true)));
+        let mut schema = Map::new();
+        for keyword in SCHEMA_KEYWORDS {
+            if let Some(entry) = section.get(keyword) {
+                schema.insert(keyword.to_owned(), entry.node.to_json());
+            }
+        }
+        match section.get("type").map(|entry| &entry.node) {
+            None => self.missing(&section, "type", &format!("one of: {}", TYPES.join(", "))),
+            Some(Node { value: Value::Text(text), .. }) if TYPES.contains(&text.text.as_str()) => {
+                if text.text == "any" {
+                    schema.remove("type");
+                }
+            }
+            Some(node) => {
+                let mend = format!("one of: {}", TYPES.join(", "));
+                self.problem_mend("FF-WF-009", node.span.start, format!("`{name}` has an unknown type"), mend);
+            }
+        }
+        self.finish(section);
+        self.check_default(&path, &name, &schema, default.as_ref());
+        Some(InputField { name, schema, default, optional })
+    }
+
+    fn check_default(&mut self, path: &str, name: &str, schema: &Map<String, Json>, default: Option<&Json>) {
+        let validator = match jsonschema::validator_for(&Json::Object(schema.clone())) {
+            Ok(validator) => validator,
+            Err(error) => {
+                let at = self.places.key_at(path);
+                self.problem("FF-WF-009", at, format!("the schema of `{name}` is wrong: {error}"));
+                return;
+            }
+        };
+        let Some(default) = default else { return };
+        if let Some(error) = validator.iter_errors(default).next() {
+            let at = self.places.value_at(&join(path, "default"));
+            self.problem("FF-WF-009", at, format!("the default of `{name}` does not fit its schema: {error}"));
+        }
+    }
+
+    pub(super) fn config(&mut self, entry: &Entry) -> Option<Map<String, Json>> {
+        let config = self.free_map("config", entry)?;
+        if let Value::Map(entries) = &entry.node.value {
+            for entry in entries {
+                self.snake_name(entry, "a configuration value");
+            }
+        }
+        Some(config)
+    }
+
+    pub(super) fn secrets(&mut self, entry: &Entry) -> Vec<String> {
+        let names = self.texts("secrets", entry).unwrap_or_default();
+        for (index, name) in names.iter().enumerate() {
+            let at = self.places.value_at(&format!("secrets[{index}]"));
+            self.check_snake(name, at, "a secret");
+            if names.iter().take(index).any(|earlier| earlier == name) {
+                self.problem("FF-WF-006", at, format!("`{name}` stands here a second time"));
+            }
+        }
+        names
+    }
+
+    pub(super) fn triggers(&mut self, entry: &Entry) -> Vec<Trigger> {
+        self.place("triggers", Some(entry), &entry.node);
+        if matches!(entry.node.value, Value::Null) {
+            return Vec::new();
+        }
+        let Some(entries) = self.entries("triggers", &entry.node) else { return Vec::new() };
+        entries.iter().filter_map(|entry| self.trigger(entry)).collect()
+    }
+
+    fn trigger(&mut self, entry: &Entry) -> Option<Trigger> {
+        let name = self.snake_name(entry, "a trigger");
+        let path = join("triggers", &name);
+        self.place(&path, Some(entry), &entry.node);
+        let mut section = self.section(&path, &entry.node)?;
+        let webhook = section.get("webhook");
+        let schedule = section.get("schedule");
+        let kind = match (webhook, schedule) {
+            (Some(webhook), None) => self.webhook(&section.path("webhook"), webhook),
+            (None, Some(schedule)) => self.schedule(&section.path("schedule"), schedule),
+            _ => {
+                self.missing(&section, "kind", "give it exactly one of: webhook, schedule");
+                None
+            }
+        };
+        self.finish(section);
+        Some(Trigger { name, kind: kind? })
+    }
+
+    fn webhook(&mut self, path: &str, entry: &Entry) -> Option<TriggerKind> {
+        self.place(path, Some(entry), &entry.node);
+        let mut section = self.section(path, &entry.node)?;
+        let hook = match section.get("path") {
+            Some(entry) => self.text(&join(path, "path"), entry),
+            None => {
+                self.missing(&section, "path", "the address below /hooks/, for example `path: my-workflow`");
+                None
+            }
+        };
+        let hmac = section.get("hmac").and_then(|entry| self.text(&join(path, "hmac"), entry));
+        let answer = match section.get("answer") {
+            None => Some(Answer::AtOnce),
+            Some(entry) => match self.text(&join(path, "answer"), entry)?.as_str() {
+                "at_once" => Some(Answer::AtOnce),
+                "result" => Some(Answer::Result),
+                other => {
+                    let message = format!("`{other}` is not an answer");
+                    let mend = "at_once: with the run's id; result: with the run's output, when it has ended";
+                    self.problem_mend("FF-WF-009", entry.node.span.start, message, mend);
+                    None
+                }
+            },
+        };
+        self.finish(section);
+        let hook = hook?;
+        let good = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
+        if hook.len() > 200 || !hook.split('/').all(good) {
+            let at = self.places.value_at(&join(path, "path"));
+            let mend = "letters, digits, `-`, `_`, with `/` between parts, at most 200 characters";
+            self.problem_mend("FF-WF-009", at, format!("`{hook}` is not a webhook path"), mend);
+        }
+        Some(TriggerKind::Webhook { path: hook, hmac, answer: answer? })
+    }
+
+    fn schedule(&mut self, path: &str, entry: &Entry) -> Option<TriggerKind> {
+        self.place(path, Some(entry), &entry.node);
+        let mut section = self.section(path, &entry.node)?;
+        let cron = match section.get("cron") {
+            Some(entry) => self.text(&join(path, "cron"), entry),
+            None => {
+                let mend = "minute, hour, day of month, month, day of week: `cron: \"0 7 * * MON-FRI\"`";
+                self.missing(&section, "cron", mend);
+                None
+            }
+        };
+        let time_zone = match section.get("time_zone") {
+            Some(entry) => self.text(&join(path, "time_zone"), entry)?,
+            None => "UTC".to_owned(),
+        };
+        let input = match section.get("input") {
+            Some(entry) => self.free_map(&join(path, "input"), entry)?,
+            None => Map::new(),
+        };
+        self.finish(section);
+        let cron = cron?;
+        if let Err(problem) = crate::schedule::check(&cron, &time_zone) {
+            let (key, message) = match problem {
+                crate::schedule::ScheduleError::Cron(message) => ("cron", message),
+                crate::schedule::ScheduleError::TimeZone(message) => ("time_zone", message),
+            };
+            let at = self.places.value_at(&join(path, key));
+            self.problem("FF-WF-035", at, message);
+        }
+        Some(TriggerKind::Schedule { cron, time_zone, input })
+    }
+
+    pub(super) fn output(&mut self, entry: &Entry) -> Output {
+        self.place_all("output", Some(entry), &entry.node);
+        match &entry.node.value {
+            Value::Map(entries) => Output::Fields(self.fields(entries)),
+            Value::Null => Output::Fields(Vec::new()),
+            _ => Output::Value(entry.node.to_json()),
+        }
+    }
+
+    /// Named templates, in order.
+    pub(super) fn fields(&mut self, entries: &[Entry]) -> Vec<Field> {
+        entries
+            .iter()
+            .map(|entry| Field { name: self.snake_name(entry, "a value"), value: entry.node.to_json() })
+            .collect()
+    }
+}

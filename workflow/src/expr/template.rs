@@ -1,0 +1,328 @@
+//! Values with expressions in them: `${…}` alone keeps its type, inside longer text it becomes text.
+
+use std::borrow::Cow;
+
+use serde_json::{Map, Value};
+
+use super::{EvaluationError, Expression, ExpressionError, References, Scope};
+
+/// A compiled value.
+#[derive(Debug, Clone)]
+pub enum Template {
+    /// A value without expressions.
+    Constant(Value),
+    /// One expression, whose value keeps its type.
+    Expression(Box<Expression>),
+    /// Text with expressions in it.
+    Text(Vec<Part>),
+    /// A list.
+    List(Vec<Template>),
+    /// An object.
+    Object(Vec<(String, Template)>),
+}
+
+/// A part of a text.
+#[derive(Debug, Clone)]
+pub enum Part {
+    /// As it stands.
+    Literal(String),
+    /// An expression; the byte of the text where its source begins.
+    Expression(Box<Expression>, usize),
+}
+
+/// A finding in a template: where in it, and what.
+#[derive(Debug, Clone)]
+pub struct TemplateError {
+    /// Path inside the value: `rows[0].text`; empty for the value itself.
+    pub path: String,
+    /// What is wrong; its offset counts from the start of the text at `path`.
+    pub error: ExpressionError,
+}
+
+/// A failed evaluation: where in the template, and why.
+#[derive(Debug, Clone)]
+pub struct TemplateFailure {
+    /// Path inside the value.
+    pub path: String,
+    /// Why.
+    pub error: EvaluationError,
+}
+
+impl Template {
+    /// Compiles a value.
+    ///
+    /// # Errors
+    ///
+    /// Every expression in it that does not compile.
+    pub fn compile(value: &Value) -> Result<Self, Vec<TemplateError>> {
+        let mut errors = Vec::new();
+        let out = compile(value, &mut String::new(), &mut errors);
+        if errors.is_empty() { Ok(out) } else { Err(errors) }
+    }
+
+    /// The value.
+    ///
+    /// # Errors
+    ///
+    /// The first expression that gives no value.
+    pub fn evaluate(&self, scope: &dyn Scope, now_ms: u64) -> Result<Value, TemplateFailure> {
+        match self {
+            Self::Constant(value) => Ok(value.clone()),
+            Self::Expression(expression) => expression.evaluate(scope, now_ms).map_err(here),
+            Self::Text(parts) => text(parts, scope, now_ms).map(Value::String).map_err(here),
+            Self::List(items) => items
+                .iter()
+                .enumerate()
+                .map(|(index, item)| {
+                    item.evaluate(scope, now_ms).map_err(|failure| failure.below(&format!("[{index}]")))
+                })
+                .collect(),
+            Self::Object(fields) => fields
+                .iter()
+                .map(|(name, field)| {
+                    let value = field.evaluate(scope, now_ms).map_err(|failure| failure.below(&format!(".{name}")))?;
+                    Ok((name.clone(), value))
+                })
+                .collect::<Result<Map<_, _>, _>>()
+                .map(Value::Object),
+        }
+    }
+
+    /// The names its expressions use.
+    #[must_use]
+    pub fn references(&self) -> References {
+        let mut out = References::default();
+        self.each(&mut |_, expression, _| out.merge(expression.references()));
+        out
+    }
+
+    /// Calls back for each expression with its path inside the value and its offset inside its text.
+    pub fn each<'t>(&'t self, then: &mut impl FnMut(&str, &'t Expression, usize)) {
+        walk(self, &mut String::new(), then);
+    }
+}
+
+fn walk<'t>(template: &'t Template, path: &mut String, then: &mut impl FnMut(&str, &'t Expression, usize)) {
+    let length = path.len();
+    match template {
+        Template::Constant(_) => {}
+        Template::Expression(expression) => then(path, expression, 2),
+        Template::Text(parts) => {
+            for part in parts {
+                if let Part::Expression(expression, offset) = part {
+                    then(path, expression, *offset);
+                }
+            }
+        }
+        Template::List(items) => {
+            for (index, item) in items.iter().enumerate() {
+                path.push_str(&format!("[{index}]"));
+                walk(item, path, then);
+                path.truncate(length);
+            }
+        }
+        Template::Object(fields) => {
+            for (name, field) in fields {
+                path.push('.');
+                path.push_str(name);
+                walk(field, path, then);
+                path.truncate(length);
+            }
+        }
+    }
+}
+
+fn here(error: EvaluationError) -> TemplateFailure {
+    TemplateFailure { path: String::new(), error }
+}
+
+impl TemplateFailure {
+    fn below(mut self, step: &str) -> Self {
+        self.path.insert_str(0, step);
+        self
+    }
+}
+
+fn text(parts: &[Part], scope: &dyn Scope, now_ms: u64) -> Result<String, EvaluationError> {
+    let mut out = String::new();
+    for part in parts {
+        match part {
+            Part::Literal(literal) => out.push_str(literal),
+            Part::Expression(expression, _) => match expression.evaluate_cow(scope, now_ms)? {
+                Cow::Borrowed(Value::String(text)) => out.push_str(text),
+                Cow::Owned(Value::String(text)) => out.push_str(&text),
+                other => out.push_str(&other.to_string()),
+            },
+        }
+        if out.len() > crate::limits::MAX_VALUE_BYTES {
+            let message = format!("the text is larger than {} bytes", crate::limits::MAX_VALUE_BYTES);
+            return Err(EvaluationError { message });
+        }
+    }
+    Ok(out)
+}
+
+fn compile(value: &Value, path: &mut String, errors: &mut Vec<TemplateError>) -> Template {
+    let length = path.len();
+    match value {
+        Value::String(source) => match compile_text(source) {
+            Ok(template) => template,
+            Err(error) => {
+                errors.push(TemplateError { path: path.clone(), error });
+                Template::Constant(Value::Null)
+            }
+        },
+        Value::Array(items) => {
+            let mut out = Vec::with_capacity(items.len());
+            for (index, item) in items.iter().enumerate() {
+                path.push_str(&format!("[{index}]"));
+                out.push(compile(item, path, errors));
+                path.truncate(length);
+            }
+            fold(Template::List(out))
+        }
+        Value::Object(fields) => {
+            let mut out = Vec::with_capacity(fields.len());
+            for (name, field) in fields {
+                path.push('.');
+                path.push_str(name);
+                out.push((name.clone(), compile(field, path, errors)));
+                path.truncate(length);
+            }
+            fold(Template::Object(out))
+        }
+        scalar => Template::Constant(scalar.clone()),
+    }
+}
+
+/// A collection of constants is a constant.
+fn fold(template: Template) -> Template {
+    let constant = |template: &Template| matches!(template, Template::Constant(_));
+    match template {
+        Template::List(items) if items.iter().all(constant) => {
+            Template::Constant(items.into_iter().filter_map(into_constant).collect())
+        }
+        Template::Object(fields) if fields.iter().all(|(_, field)| constant(field)) => {
+            let fields = fields.into_iter().filter_map(|(name, field)| Some((name, into_constant(field)?)));
+            Template::Constant(Value::Object(fields.collect()))
+        }
+        other => other,
+    }
+}
+
+fn into_constant(template: Template) -> Option<Value> {
+    match template {
+        Template::Constant(value) => Some(value),
+        _ => None,
+    }
+}
+
+/// A piece of text: as it stands, or an expression with the byte where its source begins.
+pub(crate) enum Piece<'s> {
+    Literal(String),
+    Expression(&'s str, usize),
+}
+
+/// Cuts a text at its `${…}`. `$${` stands for `${` itself.
+pub(crate) fn pieces(source: &str) -> Result<Vec<Piece<'_>>, ExpressionError> {
+    let mut out = Vec::new();
+    let mut literal = String::new();
+    let mut at = 0;
+    while let Some(rest) = source.get(at..).filter(|rest| !rest.is_empty()) {
+        if rest.starts_with("$${") {
+            literal.push_str("${");
+            at += 3;
+        } else if let Some(body) = rest.strip_prefix("${") {
+            let Some(length) = expression_length(body) else {
+                return Err(ExpressionError {
+                    code: "FF-WF-010",
+                    offset: at,
+                    message: "the expression has no end".to_owned(),
+                    mend: Some("close it with `}`; write `$${` for the characters `${` themselves".to_owned()),
+                });
+            };
+            if !literal.is_empty() {
+                out.push(Piece::Literal(std::mem::take(&mut literal)));
+            }
+            out.push(Piece::Expression(body.get(..length).unwrap_or_default(), at + 2));
+            at += 2 + length + 1;
+        } else {
+            let step = rest.chars().next().map_or(1, char::len_utf8);
+            literal.push_str(rest.get(..step).unwrap_or_default());
+            at += step;
+        }
+    }
+    if !literal.is_empty() {
+        out.push(Piece::Literal(literal));
+    }
+    Ok(out)
+}
+
+/// Bytes up to the brace that closes the expression; braces inside it and inside its texts do not count.
+fn expression_length(body: &str) -> Option<usize> {
+    let mut depth = 0_usize;
+    let mut quote: Option<char> = None;
+    let mut escaped = false;
+    for (at, c) in body.char_indices() {
+        match (quote, c) {
+            (Some(_), _) if escaped => escaped = false,
+            (Some(_), '\\') => escaped = true,
+            (Some(open), c) if c == open => quote = None,
+            (Some(_), _) => {}
+            (None, '"' | '\'') => quote = Some(c),
+            (None, '{') => depth += 1,
+            (None, '}') if depth == 0 => return Some(at),
+            (None, '}') => depth -= 1,
+            (None, _) => {}
+        }
+    }
+    None
+}
+
+fn compile_text(source: &str) -> Result<Template, ExpressionError> {
+    if let Some(at) = source.find("{{") {
+        if source.get(at..).is_some_and(|rest| rest.contains("}}")) && !source.get(..at).is_some_and(|b| b.ends_with('$')) && !inside_expression(source, at) {
+            let inner: String = source.get(at + 2..).unwrap_or_default().split("}}").next().unwrap_or_default().trim().to_owned();
+            return Err(ExpressionError {
+                code: "FF-WF-012",
+                offset: at,
+                message: "`{{ … }}` is another product's way to write an expression".to_owned(),
+                mend: Some(format!("write ${{{}}}", inner.trim_start_matches('$'))),
+            });
+        }
+    }
+    if !source.contains("${") {
+        return Ok(Template::Constant(Value::String(source.to_owned())));
+    }
+    let compile_at = |text: &str, offset: usize| {
+        Expression::compile(text).map(Box::new).map_err(|mut error| {
+            error.offset += offset;
+            error
+        })
+    };
+    let pieces = pieces(source)?;
+    if let [Piece::Expression(text, offset)] = pieces.as_slice() {
+        return compile_at(text, *offset).map(Template::Expression);
+    }
+    let parts: Vec<Part> = pieces
+        .into_iter()
+        .map(|piece| match piece {
+            Piece::Literal(literal) => Ok(Part::Literal(literal)),
+            Piece::Expression(text, offset) => compile_at(text, offset).map(|e| Part::Expression(e, offset)),
+        })
+        .collect::<Result<_, _>>()?;
+    match parts.as_slice() {
+        [Part::Literal(literal)] => Ok(Template::Constant(Value::String(literal.clone()))),
+        _ => Ok(Template::Text(parts)),
+    }
+}
+
+/// Whether a byte of a text lies inside one of its expressions.
+fn inside_expression(source: &str, at: usize) -> bool {
+    pieces(source).is_ok_and(|pieces| {
+        pieces.iter().any(|piece| match piece {
+            Piece::Expression(text, start) => (*start..start + text.len()).contains(&at),
+            Piece::Literal(_) => false,
+        })
+    })
+}

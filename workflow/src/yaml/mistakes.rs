@@ -1,0 +1,118 @@
+//! What the YAML parser's complaints mean in a workflow file.
+//!
+//! An expression contains `: `, `{` and `}` sooner or later, and YAML gives them a meaning of its own. The parser's
+//! words for that help nobody, so the line is looked at and the mend is shown as the line should be.
+
+use saphyr_parser::ScanError;
+
+use crate::diagnostic::{Diagnostic, Edit, Source, Span};
+
+/// The message for a parse error.
+pub(super) fn explain(source: &Source, error: &ScanError) -> Diagnostic {
+    let at = source.offset(error.marker().line(), error.marker().col());
+    let line_number = error.marker().line().max(1);
+    // The parser notices some mistakes only on the next line.
+    for number in [line_number, line_number.saturating_sub(1)] {
+        if number == 0 {
+            continue;
+        }
+        let start = source.line_start(number);
+        if let Some(found) = explain_line(source, source.line(number), start) {
+            return found;
+        }
+    }
+    let info = error.info();
+    let found = source.error("FF-WF-001", at, format!("this is not YAML: {info}"));
+    if source.line_at(at).starts_with('\t') || info.contains("tab") {
+        return found.with_mend("indent with spaces, YAML allows no tabs there");
+    }
+    found
+}
+
+/// The message for a list or a mapping that stands where a key belongs, as in `text: {{ value }}`.
+pub(super) fn collection_as_key(source: &Source, span: Span) -> Diagnostic {
+    let line = source.line_at(span.start);
+    let start = span.start - line_offset(source, span.start);
+    explain_line(source, line, start)
+        .unwrap_or_else(|| source.error("FF-WF-001", span.start, "a key must be text, not a list or a mapping"))
+}
+
+fn line_offset(source: &Source, at: usize) -> usize {
+    let (line, _) = source.place(at);
+    at - source.line_start(usize::try_from(line).unwrap_or(1))
+}
+
+fn explain_line(source: &Source, line: &str, start: usize) -> Option<Diagnostic> {
+    if let Some(at) = line.find("{{") {
+        return Some(template(source, start + at, line.get(at..).unwrap_or_default()));
+    }
+    let at = line.find("${")?;
+    let before = line.get(..at)?;
+    let open_quote = before.matches('"').count() % 2 == 1 || before.matches('\'').count() % 2 == 1;
+    if open_quote {
+        return None;
+    }
+    let value_at = value_start(before);
+    let value = line.get(value_at..)?;
+    let in_flow = before.contains(['{', '[']);
+    let value = if in_flow { flow_value(value) } else { value.trim_end() };
+    let quoted = quote(value);
+    let reason = if in_flow {
+        "inside { … } or [ … ] a value with an expression must be quoted"
+    } else {
+        "an expression with `: ` or ` #` in it must be quoted"
+    };
+    let mended = format!(
+        "{}{quoted}{}",
+        line.get(..value_at)?.trim_start(),
+        line.get(value_at + value.len()..).unwrap_or_default()
+    );
+    let edit = Edit { start: start + value_at, end: start + value_at + value.len(), text: quoted };
+    Some(source.error("FF-WF-011", start + at, reason).with_mend(mended).with_fix("quoted the value", vec![edit]))
+}
+
+/// The message for `{{ … }}`.
+pub(crate) fn template(source: &Source, at: usize, rest: &str) -> Diagnostic {
+    let inner = rest.trim_start_matches('{').split("}}").next().unwrap_or_default().trim();
+    let inner = inner.trim_start_matches('$');
+    let example = if inner.is_empty() { "fetch.body" } else { inner };
+    source
+        .error("FF-WF-012", at, "`{{ … }}` is another product's way to write an expression")
+        .with_mend(format!("write ${{{example}}}"))
+}
+
+/// Where the value begins that ends this prefix of a line: after the last `key: ` or `- ` or opening bracket.
+fn value_start(before: &str) -> usize {
+    let mut at = before.len() - before.trim_start().len();
+    for mark in [": ", "- ", "{", "[", ", "] {
+        if let Some(found) = before.rfind(mark) {
+            at = at.max(found + mark.len());
+        }
+    }
+    let rest = before.get(at..).unwrap_or_default();
+    at + (rest.len() - rest.trim_start().len())
+}
+
+/// The value at the beginning of this rest of a flow collection, up to the `}` that closes its last expression.
+fn flow_value(rest: &str) -> &str {
+    let mut depth = 0_usize;
+    for (at, c) in rest.char_indices() {
+        match c {
+            '{' | '[' | '(' => depth += 1,
+            '}' | ']' | ')' if depth == 0 => return rest.get(..at).unwrap_or(rest).trim_end(),
+            '}' | ']' | ')' => depth -= 1,
+            ',' if depth == 0 => return rest.get(..at).unwrap_or(rest).trim_end(),
+            _ => {}
+        }
+    }
+    rest.trim_end()
+}
+
+/// The value in quotes, in the kind of quotes it does not contain.
+pub(crate) fn quote(value: &str) -> String {
+    if !value.contains('"') && !value.contains('\\') {
+        format!("\"{value}\"")
+    } else {
+        format!("'{}'", value.replace('\'', "''"))
+    }
+}

@@ -1,0 +1,101 @@
+//! YAML as a tree with places.
+//!
+//! Owns the part of YAML that workflow files use: mappings with text keys, sequences, scalars of the core schema.
+//! Leaves out on purpose, each with its message: anchors, aliases, tags, several documents. Bounds size, depth and
+//! number of values, so that a hostile file costs little.
+
+mod mistakes;
+mod reader;
+mod scalar;
+
+pub(crate) use reader::read;
+
+use crate::diagnostic::Span;
+
+/// A value and where it stands.
+#[derive(Debug, Clone)]
+pub(crate) struct Node {
+    /// The value.
+    pub(crate) value: Value,
+    /// Where.
+    pub(crate) span: Span,
+}
+
+/// A YAML value.
+#[derive(Debug, Clone)]
+pub(crate) enum Value {
+    /// `null`, `~` or nothing.
+    Null,
+    /// `true` or `false`.
+    Bool(bool),
+    /// A whole number.
+    Int(i64),
+    /// Any other number.
+    Float(f64),
+    /// Text.
+    Text(Text),
+    /// A sequence.
+    List(Vec<Node>),
+    /// A mapping, in the order of the file.
+    Map(Vec<Entry>),
+}
+
+/// Text, and how it was written.
+#[derive(Debug, Clone)]
+pub(crate) struct Text {
+    /// The text.
+    pub(crate) text: String,
+    /// How it was written; decides where inside it a place can be told.
+    pub(crate) style: Style,
+}
+
+/// How text was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Style {
+    /// Without quotes.
+    Plain,
+    /// With quotes.
+    Quoted,
+    /// As a block, `|` or `>`.
+    Block,
+}
+
+/// One key and its value.
+#[derive(Debug, Clone)]
+pub(crate) struct Entry {
+    /// The key.
+    pub(crate) key: String,
+    /// Where the key stands.
+    pub(crate) key_span: Span,
+    /// The value.
+    pub(crate) node: Node,
+}
+
+impl Node {
+    /// What it is, for messages: "a list", "text", ….
+    pub(crate) fn kind(&self) -> &'static str {
+        match self.value {
+            Value::Null => "nothing",
+            Value::Bool(_) => "true or false",
+            Value::Int(_) | Value::Float(_) => "a number",
+            Value::Text(_) => "text",
+            Value::List(_) => "a list",
+            Value::Map(_) => "a mapping",
+        }
+    }
+
+    /// The value as JSON. Numbers that JSON does not know cannot occur: the reader refuses them.
+    pub(crate) fn to_json(&self) -> serde_json::Value {
+        match &self.value {
+            Value::Null => serde_json::Value::Null,
+            Value::Bool(value) => serde_json::Value::Bool(*value),
+            Value::Int(value) => (*value).into(),
+            Value::Float(value) => (*value).into(),
+            Value::Text(text) => serde_json::Value::String(text.text.clone()),
+            Value::List(items) => items.iter().map(Self::to_json).collect(),
+            Value::Map(entries) => serde_json::Value::Object(
+                entries.iter().map(|entry| (entry.key.clone(), entry.node.to_json())).collect(),
+            ),
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! From YAML events to the tree.
+
+use std::collections::HashSet;
+
+use saphyr_parser::{Event, Parser, ScalarStyle};
+
+use super::{Entry, Node, Style, Text, Value, mistakes, scalar};
+use crate::diagnostic::{Diagnostic, Source, Span};
+use crate::limits::{MAX_SOURCE_BYTES, MAX_YAML_DEPTH, MAX_YAML_VALUES};
+
+/// Reads one document.
+///
+/// # Errors
+///
+/// Everything that stops the reading (`FF-WF-001`, `-002`, `-008`, `-011`, `-012`), or all duplicate keys
+/// (`FF-WF-006`).
+pub(crate) fn read(source: &Source) -> Result<Node, Vec<Diagnostic>> {
+    if source.text().len() > MAX_SOURCE_BYTES {
+        let message = format!(
+            "the file has {} bytes, above the limit of {MAX_SOURCE_BYTES}",
+            source.text().len()
+        );
+        return Err(vec![source.error("FF-WF-002", 0, message)]);
+    }
+    let mut builder = Builder { source, stack: Vec::new(), root: None, values: 0, problems: Vec::new() };
+    let mut documents = 0;
+    for event in Parser::new_from_str(source.text()) {
+        let (event, span) = match event {
+            Ok(event) => event,
+            Err(error) => return Err(vec![mistakes::explain(source, &error)]),
+        };
+        let start = source.offset(span.start.line(), span.start.col());
+        let end = source.offset(span.end.line(), span.end.col()).max(start);
+        if matches!(event, Event::DocumentStart(_)) {
+            documents += 1;
+            if documents > 1 {
+                let message = "a file holds one workflow, here begins a second document";
+                return Err(vec![source.error("FF-WF-008", start, message)]);
+            }
+        }
+        if let Err(problem) = builder.take(event, Span { start, end }) {
+            return Err(vec![*problem]);
+        }
+    }
+    if !builder.problems.is_empty() {
+        return Err(builder.problems);
+    }
+    builder.root.ok_or_else(|| vec![source.error("FF-WF-001", 0, "the file is empty")])
+}
+
+/// A collection that is still open.
+enum Open {
+    List(Vec<Node>, usize),
+    Map { entries: Vec<Entry>, keys: HashSet<String>, pending: Option<(String, Span)>, start: usize },
+}
+
+struct Builder<'s> {
+    source: &'s Source,
+    stack: Vec<Open>,
+    root: Option<Node>,
+    values: usize,
+    problems: Vec<Diagnostic>,
+}
+
+impl Builder<'_> {
+    fn take(&mut self, event: Event<'_>, span: Span) -> Result<(), Box<Diagnostic>> {
+        match event {
+            Event::Scalar(text, style, anchor, tag) => {
+                self.refuse_extras(anchor, tag.is_some(), span)?;
+                self.scalar(&text, style, span)
+            }
+            Event::SequenceStart(anchor, tag) => {
+                self.refuse_extras(anchor, tag.is_some(), span)?;
+                self.open(Open::List(Vec::new(), span.start), span)
+            }
+            Event::MappingStart(anchor, tag) => {
+                self.refuse_extras(anchor, tag.is_some(), span)?;
+                let keys = HashSet::new();
+                let open = Open::Map { entries: Vec::new(), keys, pending: None, start: span.start };
+                self.open(open, span)
+            }
+            Event::SequenceEnd | Event::MappingEnd => self.close(span),
+            Event::Alias(_) => Err(self.extra("an alias (`*name`)", span)),
+            _ => Ok(()),
+        }
+    }
+
+    fn extra(&self, what: &str, span: Span) -> Box<Diagnostic> {
+        let message = format!("{what} is not part of the workflow language");
+        Box::new(self.source.error("FF-WF-008", span.start, message).with_mend("write the value out"))
+    }
+
+    fn refuse_extras(&self, anchor: usize, tag: bool, span: Span) -> Result<(), Box<Diagnostic>> {
+        if anchor != 0 {
+            return Err(self.extra("an anchor (`&name`)", span));
+        }
+        if tag {
+            return Err(self.extra("a tag (`!name`)", span));
+        }
+        Ok(())
+    }
+
+    fn scalar(&mut self, text: &str, style: ScalarStyle, span: Span) -> Result<(), Box<Diagnostic>> {
+        if let Some(Open::Map { pending: pending @ None, keys, .. }) = self.stack.last_mut() {
+            if !keys.insert(text.to_owned()) {
+                let message = format!("`{}` stands here a second time", shorten(text));
+                let mend = "keep one of them";
+                self.problems.push(self.source.error("FF-WF-006", span.start, message).with_mend(mend));
+            }
+            *pending = Some((text.to_owned(), span));
+            return Ok(());
+        }
+        let quoted = |style| Ok(Value::Text(Text { text: text.to_owned(), style }));
+        let value = match style {
+            ScalarStyle::Plain => scalar::plain(text),
+            ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted => quoted(Style::Quoted),
+            ScalarStyle::Literal | ScalarStyle::Folded => quoted(Style::Block),
+        };
+        let value = value.map_err(|reason| Box::new(self.source.error("FF-WF-009", span.start, reason)))?;
+        self.add(Node { value, span })
+    }
+
+    fn open(&mut self, open: Open, span: Span) -> Result<(), Box<Diagnostic>> {
+        if let Some(Open::Map { pending: None, .. }) = self.stack.last() {
+            return Err(Box::new(mistakes::collection_as_key(self.source, span)));
+        }
+        if self.stack.len() >= MAX_YAML_DEPTH {
+            let message = format!("nested deeper than {MAX_YAML_DEPTH} levels");
+            return Err(Box::new(self.source.error("FF-WF-002", span.start, message)));
+        }
+        self.stack.push(open);
+        Ok(())
+    }
+
+    fn close(&mut self, span: Span) -> Result<(), Box<Diagnostic>> {
+        let (value, start) = match self.stack.pop() {
+            Some(Open::List(items, start)) => (Value::List(items), start),
+            Some(Open::Map { entries, start, .. }) => (Value::Map(entries), start),
+            None => return Ok(()),
+        };
+        self.add(Node { value, span: Span { start, end: span.end.max(start) } })
+    }
+
+    fn add(&mut self, node: Node) -> Result<(), Box<Diagnostic>> {
+        self.values += 1;
+        if self.values > MAX_YAML_VALUES {
+            let message = format!("more than {MAX_YAML_VALUES} values");
+            return Err(Box::new(self.source.error("FF-WF-002", node.span.start, message)));
+        }
+        match self.stack.last_mut() {
+            None => self.root = Some(node),
+            Some(Open::List(items, _)) => items.push(node),
+            Some(Open::Map { entries, pending, .. }) => {
+                if let Some((key, key_span)) = pending.take() {
+                    entries.push(Entry { key, key_span, node });
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn shorten(text: &str) -> String {
+    text.chars().take(60).collect()
+}
