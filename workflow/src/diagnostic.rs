@@ -83,7 +83,11 @@ impl Diagnostic {
     pub fn render(&self, file: &str) -> String {
         let mut out = format!("{} {}: {}\n", self.severity.as_str(), self.code, self.message);
         // Writing to a string cannot fail.
-        let _ = writeln!(out, "  {file}:{}:{}      {}", self.line, self.column, self.excerpt);
+        let _ = writeln!(
+            out,
+            "  {file}:{}:{}      {}",
+            self.line, self.column, self.excerpt
+        );
         if let Some(mend) = &self.mend {
             for (index, line) in mend.lines().enumerate() {
                 let label = if index == 0 { "mend: " } else { "      " };
@@ -149,8 +153,15 @@ pub(crate) struct Span {
 
 impl Source {
     pub(crate) fn new(text: &str) -> Self {
-        let starts = text.bytes().enumerate().filter(|(_, b)| *b == b'\n').map(|(at, _)| at + 1);
-        Self { text: text.to_owned(), line_starts: std::iter::once(0).chain(starts).collect() }
+        let starts = text
+            .bytes()
+            .enumerate()
+            .filter(|(_, b)| *b == b'\n')
+            .map(|(at, _)| at + 1);
+        Self {
+            text: text.to_owned(),
+            line_starts: std::iter::once(0).chain(starts).collect(),
+        }
     }
 
     pub(crate) fn text(&self) -> &str {
@@ -159,7 +170,11 @@ impl Source {
 
     /// Byte offset of a place given as line from 1 and column from 0 in characters, clamped to the line.
     pub(crate) fn offset(&self, line: usize, column: usize) -> usize {
-        let start = self.line_starts.get(line.saturating_sub(1)).copied().unwrap_or(self.text.len());
+        let start = self
+            .line_starts
+            .get(line.saturating_sub(1))
+            .copied()
+            .unwrap_or(self.text.len());
         let rest = self.text.get(start..).unwrap_or_default();
         let line = rest.split('\n').next().unwrap_or_default();
         start + line.char_indices().nth(column).map_or(line.len(), |(at, _)| at)
@@ -169,7 +184,10 @@ impl Source {
     pub(crate) fn place(&self, offset: usize) -> (u32, u32) {
         let line = self.line_starts.partition_point(|start| *start <= offset).max(1);
         let start = self.line_starts.get(line - 1).copied().unwrap_or(0);
-        let before = self.text.get(start..offset.min(self.text.len())).unwrap_or_default();
+        let before = self
+            .text
+            .get(start..offset.min(self.text.len()))
+            .unwrap_or_default();
         let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         (number(line), number(before.chars().count() + 1))
     }
@@ -182,14 +200,21 @@ impl Source {
 
     /// A line by its number from 1, without its end.
     pub(crate) fn line(&self, line: usize) -> &str {
-        let start = self.line_starts.get(line.saturating_sub(1)).copied().unwrap_or(self.text.len());
+        let start = self
+            .line_starts
+            .get(line.saturating_sub(1))
+            .copied()
+            .unwrap_or(self.text.len());
         let rest = self.text.get(start..).unwrap_or_default();
         rest.split('\n').next().unwrap_or_default().trim_end_matches('\r')
     }
 
     /// Byte offset of the start of a line, counted from 1.
     pub(crate) fn line_start(&self, line: usize) -> usize {
-        self.line_starts.get(line.saturating_sub(1)).copied().unwrap_or(self.text.len())
+        self.line_starts
+            .get(line.saturating_sub(1))
+            .copied()
+            .unwrap_or(self.text.len())
     }
 
     /// An error at a byte offset.
@@ -216,7 +241,10 @@ impl Diagnostic {
     }
 
     pub(crate) fn with_fix(mut self, title: impl Into<String>, edits: Vec<Edit>) -> Self {
-        self.fix = Some(Fix { title: title.into(), edits });
+        self.fix = Some(Fix {
+            title: title.into(),
+            edits,
+        });
         self
     }
 
@@ -282,9 +310,19 @@ mod tests {
     fn overlapping_fixes_are_taken_once() {
         let source = Source::new("abc");
         let fix = |start, end, text: &str| {
-            source.error("FF-WF-001", 0, "m").with_fix("t", vec![Edit { start, end, text: text.to_owned() }])
+            source.error("FF-WF-001", 0, "m").with_fix(
+                "t",
+                vec![Edit {
+                    start,
+                    end,
+                    text: text.to_owned(),
+                }],
+            )
         };
-        let out = apply_fixes("abc", &[fix(0, 2, "X"), fix(1, 3, "Y"), fix(3, 3, "!"), fix(3, 3, "!")]);
+        let out = apply_fixes(
+            "abc",
+            &[fix(0, 2, "X"), fix(1, 3, "Y"), fix(3, 3, "!"), fix(3, 3, "!")],
+        );
         assert_eq!(out, "Xc!");
     }
 }

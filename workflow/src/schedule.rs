@@ -37,9 +37,13 @@ pub fn check(cron: &str, time_zone: &str) -> Result<(), ScheduleError> {
 pub fn next_after(cron: &str, time_zone: &str, after_ms: u64) -> Result<Option<u64>, ScheduleError> {
     let cron = parse_cron(cron)?;
     let zone = parse_zone(time_zone)?;
-    let after = i64::try_from(after_ms).ok().and_then(DateTime::<Utc>::from_timestamp_millis);
+    let after = i64::try_from(after_ms)
+        .ok()
+        .and_then(DateTime::<Utc>::from_timestamp_millis);
     let Some(after) = after else { return Ok(None) };
-    let next = cron.find_next_occurrence(&zone.from_utc_datetime(&after.naive_utc()), false).ok();
+    let next = cron
+        .find_next_occurrence(&zone.from_utc_datetime(&after.naive_utc()), false)
+        .ok();
     Ok(next.and_then(|moment| u64::try_from(moment.timestamp_millis()).ok()))
 }
 
@@ -50,12 +54,16 @@ fn parse_cron(cron: &str) -> Result<Cron, ScheduleError> {
             "`{cron}` has {fields} fields, expected 5: minute, hour, day of month, month, day of week"
         )));
     }
-    Cron::from_str(cron).map_err(|error| ScheduleError::Cron(format!("`{cron}` is not a time table: {error}")))
+    Cron::from_str(cron)
+        .map_err(|error| ScheduleError::Cron(format!("`{cron}` is not a time table: {error}")))
 }
 
 fn parse_zone(name: &str) -> Result<chrono_tz::Tz, ScheduleError> {
-    chrono_tz::Tz::from_str(name)
-        .map_err(|_| ScheduleError::TimeZone(format!("`{name}` is not a time zone; for example Europe/Berlin or UTC")))
+    chrono_tz::Tz::from_str(name).map_err(|_| {
+        ScheduleError::TimeZone(format!(
+            "`{name}` is not a time zone; for example Europe/Berlin or UTC"
+        ))
+    })
 }
 
 #[cfg(test)]
@@ -66,7 +74,9 @@ mod tests {
     fn a_time_table_is_read_in_its_zone() {
         // 2026-11-23 04:00 UTC is 05:00 in Berlin.
         let after = 1_795_406_400_000;
-        let next = next_after("0 7 * * *", "Europe/Berlin", after).expect("right").expect("there is one");
+        let next = next_after("0 7 * * *", "Europe/Berlin", after)
+            .expect("right")
+            .expect("there is one");
         assert_eq!(next, after + 2 * 60 * 60 * 1000);
     }
 
@@ -74,6 +84,9 @@ mod tests {
     fn what_is_wrong_is_named() {
         assert!(matches!(check("* * * *", "UTC"), Err(ScheduleError::Cron(m)) if m.contains("4 fields")));
         assert!(matches!(check("99 * * * *", "UTC"), Err(ScheduleError::Cron(_))));
-        assert!(matches!(check("* * * * *", "Mars/Base"), Err(ScheduleError::TimeZone(_))));
+        assert!(matches!(
+            check("* * * * *", "Mars/Base"),
+            Err(ScheduleError::TimeZone(_))
+        ));
     }
 }

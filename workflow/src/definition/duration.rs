@@ -6,7 +6,12 @@
 ///
 /// A fragment that says what a length of time looks like, or that it is too long.
 pub fn parse_duration_ms(text: &str) -> Result<u64, String> {
-    let wrong = || format!("`{}` is no length of time: write 200ms, 5s, 90m, 72h or 7d", short(text));
+    let wrong = || {
+        format!(
+            "`{}` is no length of time: write 200ms, 5s, 90m, 72h or 7d",
+            short(text)
+        )
+    };
     let mut rest = text.trim();
     if rest.is_empty() {
         return Err(wrong());

@@ -3,9 +3,8 @@
 //! Owns the shape of the language: keys, names, kinds of values, bounds. Leaves to `lint` what takes more than one
 //! part to see: order, connectors, expressions against ports.
 
-pub mod duration;
+pub(crate) mod duration;
 pub mod model;
-mod names;
 mod nodes;
 mod parse;
 mod places;
@@ -13,7 +12,6 @@ mod reader;
 mod sections;
 
 pub use parse::parse;
-pub(crate) use names::RESERVED;
 pub(crate) use places::Places;
 
 use crate::diagnostic::Source;
@@ -45,7 +43,11 @@ impl Definition {
     /// Title for people; the name if the file gives none.
     #[must_use]
     pub fn title(&self) -> &str {
-        if self.model.title.is_empty() { &self.model.workflow } else { &self.model.title }
+        if self.model.title.is_empty() {
+            &self.model.workflow
+        } else {
+            &self.model.title
+        }
     }
 
     /// The file as it was read.
@@ -69,7 +71,8 @@ impl Definition {
     /// Names of the connectors it calls, sorted.
     #[must_use]
     pub fn connectors(&self) -> Vec<String> {
-        let names: std::collections::BTreeSet<_> = self.model.calls().map(|(_, c)| c.connector.clone()).collect();
+        let names: std::collections::BTreeSet<_> =
+            self.model.calls().map(|(_, c)| c.connector.clone()).collect();
         names.into_iter().collect()
     }
 }

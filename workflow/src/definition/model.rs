@@ -47,7 +47,11 @@ pub struct InputField {
     /// Its schema: the JSON Schema keywords that a field may have.
     pub schema: Map<String, Value>,
     /// The value if a run gives none. A field without one must be given.
-    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "present"
+    )]
     pub default: Option<Value>,
     /// Whether it may be left out although it has no default; it is `null` then.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -178,7 +182,11 @@ pub struct Retry {
 
 impl Default for Retry {
     fn default() -> Self {
-        Self { attempts: 10, first_delay_ms: 500, max_delay_ms: 5 * 60 * 1000 }
+        Self {
+            attempts: 10,
+            first_delay_ms: 500,
+            max_delay_ms: 5 * 60 * 1000,
+        }
     }
 }
 
@@ -280,7 +288,10 @@ impl FromStr for After {
             Some((node, outcome)) => (node, Some(outcome.to_owned())),
             None => (text, None),
         };
-        Ok(Self { node: node.parse()?, outcome })
+        Ok(Self {
+            node: node.parse()?,
+            outcome,
+        })
     }
 }
 

@@ -6,10 +6,12 @@ use flowforge_protocol::NodeId;
 use serde_json::{Map, Value as Json};
 
 use super::model::{After, Approval, Call, Case, Foreach, Node, NodeKind, Retry, Wait};
-use super::names;
 use super::reader::{Reader, Section, join};
 use crate::diagnostic::nearest;
-use crate::limits::{MAX_AFTER, MAX_ATTEMPTS, MAX_LOOP_DEPTH, MAX_NODES, MAX_PARALLEL, MAX_TIMEOUT_MS, MAX_WAIT_MS};
+use crate::limits::{
+    MAX_AFTER, MAX_ATTEMPTS, MAX_LOOP_DEPTH, MAX_NODES, MAX_PARALLEL, MAX_TIMEOUT_MS, MAX_WAIT_MS,
+};
+use crate::names;
 use crate::yaml::{Entry, Value};
 
 /// The keys that say what a node does.
@@ -61,11 +63,16 @@ impl Reader<'_> {
 
     /// The nodes of the workflow or of a loop.
     fn body(&mut self, entry: &Entry, path: &str, depth: usize) -> Vec<Node> {
-        let Some(entries) = self.entries(path, &entry.node) else { return Vec::new() };
+        let Some(entries) = self.entries(path, &entry.node) else {
+            return Vec::new();
+        };
         if entries.is_empty() {
             self.problem("FF-WF-004", entry.key_span.start, "there is no node here");
         }
-        entries.iter().filter_map(|entry| self.node(entry, depth)).collect()
+        entries
+            .iter()
+            .filter_map(|entry| self.node(entry, depth))
+            .collect()
     }
 
     fn node(&mut self, entry: &Entry, depth: usize) -> Option<Node> {
@@ -75,18 +82,30 @@ impl Reader<'_> {
         self.place(&path, Some(entry), &entry.node);
         let id: Option<NodeId> = entry.key.parse().ok();
         let mut section = self.section(&path, &entry.node)?;
-        let after = section.get("after").map(|entry| self.after(&join(&path, "after"), entry)).unwrap_or_default();
+        let after = section
+            .get("after")
+            .map(|entry| self.after(&join(&path, "after"), entry))
+            .unwrap_or_default();
         let kind = self.kind(&path, &mut section, entry, depth);
         if kind.is_some() {
             self.finish(section);
         }
-        Some(Node { id: id?, after, kind: kind? })
+        Some(Node {
+            id: id?,
+            after,
+            kind: kind?,
+        })
     }
 
     fn check_reserved(&mut self, name: &str, at: usize) {
         if let Some(reason) = names::reserved(name) {
             let mend = format!("choose another, for example `{name}_step`");
-            self.problem_mend("FF-WF-007", at, format!("`{name}` cannot be the name of a node: {reason}"), mend);
+            self.problem_mend(
+                "FF-WF-007",
+                at,
+                format!("`{name}` cannot be the name of a node: {reason}"),
+                mend,
+            );
         }
     }
 
@@ -96,7 +115,11 @@ impl Reader<'_> {
             _ => self.text(path, entry).into_iter().collect(),
         };
         if texts.len() > MAX_AFTER {
-            self.problem("FF-WF-002", entry.node.span.start, format!("`after` names more than {MAX_AFTER} nodes"));
+            self.problem(
+                "FF-WF-002",
+                entry.node.span.start,
+                format!("`after` names more than {MAX_AFTER} nodes"),
+            );
         }
         let mut out = Vec::new();
         for (index, text) in texts.iter().enumerate() {
@@ -105,16 +128,29 @@ impl Reader<'_> {
                 Err(_) => {
                     let at = self.places.value_at(&format!("{path}[{index}]"));
                     let mend = "write `node` or `node.outcome`, for example `gate.strong`";
-                    self.problem_mend("FF-WF-021", at, format!("`{text}` is not a node or an outcome"), mend);
+                    self.problem_mend(
+                        "FF-WF-021",
+                        at,
+                        format!("`{text}` is not a node or an outcome"),
+                        mend,
+                    );
                 }
             }
         }
         out
     }
 
-    fn kind(&mut self, path: &str, section: &mut Section<'_>, node: &Entry, depth: usize) -> Option<NodeKind> {
-        let found: Vec<(&'static str, &Entry)> =
-            KINDS.iter().filter_map(|kind| section.get(kind).map(|entry| (*kind, entry))).collect();
+    fn kind(
+        &mut self,
+        path: &str,
+        section: &mut Section<'_>,
+        node: &Entry,
+        depth: usize,
+    ) -> Option<NodeKind> {
+        let found: Vec<(&'static str, &Entry)> = KINDS
+            .iter()
+            .filter_map(|kind| section.get(kind).map(|entry| (*kind, entry)))
+            .collect();
         match found.as_slice() {
             [(kind, entry)] => {
                 let path = join(path, kind);
@@ -124,7 +160,9 @@ impl Reader<'_> {
                     "set" => {
                         let entries = self.entries(&path, &entry.node)?;
                         self.place_all(&path, Some(entry), &entry.node);
-                        Some(NodeKind::Set { fields: self.fields(entries) })
+                        Some(NodeKind::Set {
+                            fields: self.fields(entries),
+                        })
                     }
                     "switch" => self.switch(&path, entry),
                     "foreach" => self.foreach(section, entry, &path, depth),
@@ -138,7 +176,12 @@ impl Reader<'_> {
             }
             [(first, _), (second, entry), ..] => {
                 let message = format!("`{}` has both `{first}` and `{second}`", node.key);
-                self.problem_mend("FF-WF-003", entry.key_span.start, message, "a node does one thing: make two nodes");
+                self.problem_mend(
+                    "FF-WF-003",
+                    entry.key_span.start,
+                    message,
+                    "a node does one thing: make two nodes",
+                );
                 None
             }
         }
@@ -149,14 +192,23 @@ impl Reader<'_> {
             Value::Map(entries) => entries.iter().map(|entry| entry.key.as_str()).collect(),
             _ => Vec::new(),
         };
-        let synonym = keys.iter().find_map(|key| SYNONYMS.iter().find(|(word, _)| word == key));
-        let near = keys.iter().find_map(|key| nearest(key, KINDS).map(|kind| (*key, kind)));
+        let synonym = keys
+            .iter()
+            .find_map(|key| SYNONYMS.iter().find(|(word, _)| word == key));
+        let near = keys
+            .iter()
+            .find_map(|key| nearest(key, KINDS).map(|kind| (*key, kind)));
         let mend = match (synonym, near) {
             (Some((word, kind)), _) => format!("`{word}` is called `{kind}` here"),
             (None, Some((word, kind))) => format!("did you mean `{kind}` instead of `{word}`?"),
             (None, None) => format!("give it one of: {}", KINDS.join(", ")),
         };
-        self.problem_mend("FF-WF-004", node.key_span.start, format!("`{}` does nothing", node.key), mend);
+        self.problem_mend(
+            "FF-WF-004",
+            node.key_span.start,
+            format!("`{}` does nothing", node.key),
+            mend,
+        );
     }
 
     fn call(&mut self, section: &mut Section<'_>, entry: &Entry, path: &str) -> Option<NodeKind> {
@@ -175,7 +227,10 @@ impl Reader<'_> {
             Some(entry) => self.slots(&join(&base, "secrets"), entry),
             None => BTreeMap::new(),
         };
-        let retry = section.get("retry").map_or_else(|| Some(Retry::default()), |e| self.retry(&join(&base, "retry"), e));
+        let retry = section.get("retry").map_or_else(
+            || Some(Retry::default()),
+            |e| self.retry(&join(&base, "retry"), e),
+        );
         let timeout_ms = match section.get("timeout") {
             Some(entry) => self.duration(&join(&base, "timeout"), entry, MAX_TIMEOUT_MS),
             None => Some(DEFAULT_TIMEOUT_MS),
@@ -214,7 +269,10 @@ impl Reader<'_> {
         let default = Retry::default();
         if let Value::Text(text) = &entry.node.value {
             if text.text == "never" {
-                return Some(Retry { attempts: 1, ..default });
+                return Some(Retry {
+                    attempts: 1,
+                    ..default
+                });
             }
         }
         let mut section = self.section(path, &entry.node)?;
@@ -231,7 +289,11 @@ impl Reader<'_> {
             None => default.max_delay_ms.max(first_delay_ms),
         };
         self.finish(section);
-        Some(Retry { attempts, first_delay_ms, max_delay_ms })
+        Some(Retry {
+            attempts,
+            first_delay_ms,
+            max_delay_ms,
+        })
     }
 
     fn switch(&mut self, path: &str, entry: &Entry) -> Option<NodeKind> {
@@ -239,7 +301,9 @@ impl Reader<'_> {
         let mut cases = Vec::with_capacity(entries.len());
         for (index, entry) in entries.iter().enumerate() {
             let name = self.snake_name(entry, "a case");
-            let Some(when) = self.text(&join(path, &name), entry) else { continue };
+            let Some(when) = self.text(&join(path, &name), entry) else {
+                continue;
+            };
             let when = (when.trim() != "else").then_some(when);
             if when.is_none() && index + 1 != entries.len() {
                 let message = format!("`{name}: else` must be the last case");
@@ -253,7 +317,13 @@ impl Reader<'_> {
         Some(NodeKind::Switch { cases })
     }
 
-    fn foreach(&mut self, section: &mut Section<'_>, entry: &Entry, path: &str, depth: usize) -> Option<NodeKind> {
+    fn foreach(
+        &mut self,
+        section: &mut Section<'_>,
+        entry: &Entry,
+        path: &str,
+        depth: usize,
+    ) -> Option<NodeKind> {
         let list = self.text(path, entry);
         let base = section.path("");
         let base = base.trim_end_matches('.').to_owned();
@@ -287,7 +357,12 @@ impl Reader<'_> {
                 Vec::new()
             }
         };
-        Some(NodeKind::Foreach(Foreach { list: list?, item, parallel, body }))
+        Some(NodeKind::Foreach(Foreach {
+            list: list?,
+            item,
+            parallel,
+            body,
+        }))
     }
 
     fn wait(&mut self, path: &str, entry: &Entry) -> Option<NodeKind> {
@@ -297,11 +372,21 @@ impl Reader<'_> {
         let wait = match (length, moment) {
             (Some(entry), None) => {
                 let for_ms = self.duration(&join(path, "for"), entry, MAX_WAIT_MS)?;
-                Some(Wait { for_ms: Some(for_ms), until: None })
+                Some(Wait {
+                    for_ms: Some(for_ms),
+                    until: None,
+                })
             }
-            (None, Some(entry)) => Some(Wait { for_ms: None, until: self.text(&join(path, "until"), entry) }),
+            (None, Some(entry)) => Some(Wait {
+                for_ms: None,
+                until: self.text(&join(path, "until"), entry),
+            }),
             _ => {
-                self.missing(&section, "for", "give exactly one of: `for: 10m`, `until: <expression of a moment>`");
+                self.missing(
+                    &section,
+                    "for",
+                    "give exactly one of: `for: 10m`, `until: <expression of a moment>`",
+                );
                 None
             }
         };
@@ -314,7 +399,11 @@ impl Reader<'_> {
         let title = match section.get("title") {
             Some(entry) => self.text(&join(path, "title"), entry),
             None => {
-                self.missing(&section, "title", "the question, for example `title: Send the report?`");
+                self.missing(
+                    &section,
+                    "title",
+                    "the question, for example `title: Send the report?`",
+                );
                 None
             }
         };
@@ -325,13 +414,21 @@ impl Reader<'_> {
             }
             None => Json::Null,
         };
-        let approvers = section.get("approvers").and_then(|e| self.texts(&join(path, "approvers"), e)).unwrap_or_default();
+        let approvers = section
+            .get("approvers")
+            .and_then(|e| self.texts(&join(path, "approvers"), e))
+            .unwrap_or_default();
         let expires_ms = match section.get("expires") {
             Some(entry) => Some(self.duration(&join(path, "expires"), entry, MAX_WAIT_MS)?),
             None => None,
         };
         self.finish(section);
-        Some(NodeKind::Approval(Approval { title: title?, show, approvers, expires_ms }))
+        Some(NodeKind::Approval(Approval {
+            title: title?,
+            show,
+            approvers,
+            expires_ms,
+        }))
     }
 }
 

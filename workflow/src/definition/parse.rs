@@ -1,10 +1,10 @@
 //! The file as a whole.
 
+use super::Definition;
 use super::model::{FORMAT, Output, Workflow};
 use super::reader::{Reader, Section};
-use super::{Definition, names};
 use crate::diagnostic::{Diagnostic, Source};
-use crate::yaml;
+use crate::{names, yaml};
 
 /// Reads a workflow file.
 ///
@@ -17,24 +17,46 @@ pub fn parse(source: &str) -> Result<Definition, Vec<Diagnostic>> {
     let source = Source::new(source);
     let root = yaml::read(&source)?;
     let mut reader = Reader::new(&source);
-    let model = reader.section("", &root).map(|section| workflow(&mut reader, section));
-    let Reader { places, mut problems, .. } = reader;
+    let model = reader
+        .section("", &root)
+        .map(|section| workflow(&mut reader, section));
+    let Reader {
+        places, mut problems, ..
+    } = reader;
     problems.sort_by_key(|problem| (problem.line, problem.column));
     match model {
-        Some(model) if !problems.iter().any(Diagnostic::is_error) => {
-            Ok(Definition { model, places, warnings: problems, source })
-        }
+        Some(model) if !problems.iter().any(Diagnostic::is_error) => Ok(Definition {
+            model,
+            places,
+            warnings: problems,
+            source,
+        }),
         _ => Err(problems),
     }
 }
 
 fn workflow(reader: &mut Reader<'_>, mut section: Section<'_>) -> Workflow {
     let name = name(reader, &mut section);
-    let title = section.get("title").and_then(|entry| reader.text("title", entry)).unwrap_or_default();
-    let input = section.get("input").map(|entry| reader.input(entry)).unwrap_or_default();
-    let config = section.get("config").and_then(|entry| reader.config(entry)).unwrap_or_default();
-    let secrets = section.get("secrets").map(|entry| reader.secrets(entry)).unwrap_or_default();
-    let triggers = section.get("triggers").map(|entry| reader.triggers(entry)).unwrap_or_default();
+    let title = section
+        .get("title")
+        .and_then(|entry| reader.text("title", entry))
+        .unwrap_or_default();
+    let input = section
+        .get("input")
+        .map(|entry| reader.input(entry))
+        .unwrap_or_default();
+    let config = section
+        .get("config")
+        .and_then(|entry| reader.config(entry))
+        .unwrap_or_default();
+    let secrets = section
+        .get("secrets")
+        .map(|entry| reader.secrets(entry))
+        .unwrap_or_default();
+    let triggers = section
+        .get("triggers")
+        .map(|entry| reader.triggers(entry))
+        .unwrap_or_default();
     let nodes = match section.get("nodes") {
         Some(entry) => {
             reader.place("nodes", Some(entry), &entry.node);
@@ -45,9 +67,21 @@ fn workflow(reader: &mut Reader<'_>, mut section: Section<'_>) -> Workflow {
             Vec::new()
         }
     };
-    let output = section.get("output").map_or(Output::Fields(Vec::new()), |entry| reader.output(entry));
+    let output = section
+        .get("output")
+        .map_or(Output::Fields(Vec::new()), |entry| reader.output(entry));
     reader.finish(section);
-    Workflow { format: FORMAT, workflow: name, title, input, config, secrets, triggers, nodes, output }
+    Workflow {
+        format: FORMAT,
+        workflow: name,
+        title,
+        input,
+        config,
+        secrets,
+        triggers,
+        nodes,
+        output,
+    }
 }
 
 fn name(reader: &mut Reader<'_>, section: &mut Section<'_>) -> String {
@@ -55,7 +89,9 @@ fn name(reader: &mut Reader<'_>, section: &mut Section<'_>) -> String {
         reader.missing(section, "workflow", "begin with `workflow: its-name`");
         return String::new();
     };
-    let Some(name) = reader.text("workflow", entry) else { return String::new() };
+    let Some(name) = reader.text("workflow", entry) else {
+        return String::new();
+    };
     if !names::is_kebab(&name) {
         let message = format!("`{name}` is not a workflow name");
         let mend = "use kebab-case: lower-case letters, digits and single hyphens, beginning with a letter, at most 64";

@@ -40,7 +40,8 @@ impl Places {
 
     /// First byte of the key at this path, or of the nearest part around it that has a place.
     pub(crate) fn key_at(&self, path: &str) -> usize {
-        self.nearest(path).map_or(0, |place| place.key.unwrap_or(place.value).start)
+        self.nearest(path)
+            .map_or(0, |place| place.key.unwrap_or(place.value).start)
     }
 
     fn nearest(&self, path: &str) -> Option<Place> {

@@ -37,20 +37,35 @@ impl<'n> Section<'n> {
 
 /// The path of a key below a path.
 pub(super) fn join(path: &str, key: &str) -> String {
-    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
+    if path.is_empty() {
+        key.to_owned()
+    } else {
+        format!("{path}.{key}")
+    }
 }
 
 impl<'s> Reader<'s> {
     pub(super) fn new(source: &'s Source) -> Self {
-        Self { source, places: Places::default(), problems: Vec::new() }
+        Self {
+            source,
+            places: Places::default(),
+            problems: Vec::new(),
+        }
     }
 
     pub(super) fn problem(&mut self, code: &str, at: usize, message: impl Into<String>) {
         self.problems.push(self.source.error(code, at, message));
     }
 
-    pub(super) fn problem_mend(&mut self, code: &str, at: usize, message: impl Into<String>, mend: impl Into<String>) {
-        self.problems.push(self.source.error(code, at, message).with_mend(mend));
+    pub(super) fn problem_mend(
+        &mut self,
+        code: &str,
+        at: usize,
+        message: impl Into<String>,
+        mend: impl Into<String>,
+    ) {
+        self.problems
+            .push(self.source.error(code, at, message).with_mend(mend));
     }
 
     fn wrong_kind(&mut self, node: &Node, path: &str, wanted: &str) {
@@ -64,7 +79,14 @@ impl<'s> Reader<'s> {
             Value::Text(text) => Some(text.style),
             _ => None,
         };
-        self.places.add(path, Place { key: key.map(|entry| entry.key_span), value: node.span, style });
+        self.places.add(
+            path,
+            Place {
+                key: key.map(|entry| entry.key_span),
+                value: node.span,
+                style,
+            },
+        );
     }
 
     /// Remembers where a value and everything in it stands.
@@ -88,7 +110,12 @@ impl<'s> Reader<'s> {
     /// A mapping whose keys are known.
     pub(super) fn section<'n>(&mut self, path: &str, node: &'n Node) -> Option<Section<'n>> {
         let entries = self.entries(path, node)?;
-        Some(Section { path: path.to_owned(), at: node.span.start, entries, known: Vec::new() })
+        Some(Section {
+            path: path.to_owned(),
+            at: node.span.start,
+            entries,
+            known: Vec::new(),
+        })
     }
 
     /// The entries of a mapping whose keys are the author's.
@@ -150,9 +177,11 @@ impl<'s> Reader<'s> {
         match &node.value {
             Value::Text(text) => Some(text.text.clone()),
             // A bare `true`, `5` or `null` where text or an expression is wanted is taken as it is written.
-            Value::Bool(_) | Value::Int(_) | Value::Float(_) => {
-                self.source.text().get(node.span.start..node.span.end).map(|text| text.trim().to_owned())
-            }
+            Value::Bool(_) | Value::Int(_) | Value::Float(_) => self
+                .source
+                .text()
+                .get(node.span.start..node.span.end)
+                .map(|text| text.trim().to_owned()),
             _ => {
                 self.wrong_kind(node, path, "text");
                 None
@@ -180,10 +209,17 @@ impl<'s> Reader<'s> {
         }
     }
 
-    pub(super) fn whole(&mut self, path: &str, entry: &Entry, range: std::ops::RangeInclusive<u32>) -> Option<u32> {
+    pub(super) fn whole(
+        &mut self,
+        path: &str,
+        entry: &Entry,
+        range: std::ops::RangeInclusive<u32>,
+    ) -> Option<u32> {
         self.place(path, Some(entry), &entry.node);
         let found = match &entry.node.value {
-            Value::Int(number) => u32::try_from(*number).ok().filter(|number| range.contains(number)),
+            Value::Int(number) => u32::try_from(*number)
+                .ok()
+                .filter(|number| range.contains(number)),
             _ => {
                 self.wrong_kind(&entry.node, path, "a whole number");
                 return None;
@@ -200,7 +236,11 @@ impl<'s> Reader<'s> {
         let text = self.text(path, entry)?;
         match parse_duration_ms(&text) {
             Ok(0) => {
-                self.problem("FF-WF-009", entry.node.span.start, format!("`{}` must be longer than 0", last(path)));
+                self.problem(
+                    "FF-WF-009",
+                    entry.node.span.start,
+                    format!("`{}` must be longer than 0", last(path)),
+                );
                 None
             }
             Ok(ms) if ms <= longest_ms => Some(ms),
@@ -224,7 +264,12 @@ impl<'s> Reader<'s> {
             return Some(Map::new());
         }
         let entries = self.entries(path, &entry.node)?;
-        Some(entries.iter().map(|entry| (entry.key.clone(), entry.node.to_json())).collect())
+        Some(
+            entries
+                .iter()
+                .map(|entry| (entry.key.clone(), entry.node.to_json()))
+                .collect(),
+        )
     }
 }
 

@@ -3,14 +3,28 @@
 use serde_json::{Map, Value as Json};
 
 use super::model::{Answer, Field, InputField, Output, Trigger, TriggerKind};
-use super::names;
 use super::reader::{Reader, join};
+use crate::names;
 use crate::yaml::{Entry, Node, Value};
 
 /// Keywords that the schema of an input field may have, besides `default` and `optional`.
 const SCHEMA_KEYWORDS: [&str; 16] = [
-    "type", "description", "title", "minimum", "maximum", "enum", "pattern", "format", "items", "properties",
-    "required", "minLength", "maxLength", "minItems", "maxItems", "examples",
+    "type",
+    "description",
+    "title",
+    "minimum",
+    "maximum",
+    "enum",
+    "pattern",
+    "format",
+    "items",
+    "properties",
+    "required",
+    "minLength",
+    "maxLength",
+    "minItems",
+    "maxItems",
+    "examples",
 ];
 
 const TYPES: [&str; 7] = ["string", "number", "integer", "boolean", "array", "object", "any"];
@@ -29,7 +43,9 @@ impl Reader<'_> {
         let message = format!("`{name}` is not a name for {what}");
         let mend = match names::to_snake(name) {
             Some(snake) => format!("names are snake_case, because expressions use them: `{snake}`"),
-            None => "names are snake_case: lower-case letters, digits and `_`, beginning with a letter".to_owned(),
+            None => {
+                "names are snake_case: lower-case letters, digits and `_`, beginning with a letter".to_owned()
+            }
         };
         self.problem_mend("FF-WF-007", at, message, mend);
     }
@@ -39,8 +55,13 @@ impl Reader<'_> {
         if matches!(entry.node.value, Value::Null) {
             return Vec::new();
         }
-        let Some(entries) = self.entries("input", &entry.node) else { return Vec::new() };
-        entries.iter().filter_map(|entry| self.input_field(entry)).collect()
+        let Some(entries) = self.entries("input", &entry.node) else {
+            return Vec::new();
+        };
+        entries
+            .iter()
+            .filter_map(|entry| self.input_field(entry))
+            .collect()
     }
 
     fn input_field(&mut self, entry: &Entry) -> Option<InputField> {
@@ -49,7 +70,9 @@ impl Reader<'_> {
         self.place_all(&path, Some(entry), &entry.node);
         let mut section = self.section(&path, &entry.node)?;
         let default = section.get("default").map(|entry| entry.node.to_json());
-        let optional = section.get("optional").is_some_and(|entry| matches!(entry.node.value, Value::Bool(true)));
+        let optional = section
+            .get("optional")
+            .is_some_and(|entry| matches!(entry.node.value, Value::Bool(true)));
         let mut schema = Map::new();
         for keyword in SCHEMA_KEYWORDS {
             if let Some(entry) = section.get(keyword) {
@@ -58,19 +81,32 @@ impl Reader<'_> {
         }
         match section.get("type").map(|entry| &entry.node) {
             None => self.missing(&section, "type", &format!("one of: {}", TYPES.join(", "))),
-            Some(Node { value: Value::Text(text), .. }) if TYPES.contains(&text.text.as_str()) => {
+            Some(Node {
+                value: Value::Text(text),
+                ..
+            }) if TYPES.contains(&text.text.as_str()) => {
                 if text.text == "any" {
                     schema.remove("type");
                 }
             }
             Some(node) => {
                 let mend = format!("one of: {}", TYPES.join(", "));
-                self.problem_mend("FF-WF-009", node.span.start, format!("`{name}` has an unknown type"), mend);
+                self.problem_mend(
+                    "FF-WF-009",
+                    node.span.start,
+                    format!("`{name}` has an unknown type"),
+                    mend,
+                );
             }
         }
         self.finish(section);
         self.check_default(&path, &name, &schema, default.as_ref());
-        Some(InputField { name, schema, default, optional })
+        Some(InputField {
+            name,
+            schema,
+            default,
+            optional,
+        })
     }
 
     fn check_default(&mut self, path: &str, name: &str, schema: &Map<String, Json>, default: Option<&Json>) {
@@ -78,14 +114,22 @@ impl Reader<'_> {
             Ok(validator) => validator,
             Err(error) => {
                 let at = self.places.key_at(path);
-                self.problem("FF-WF-009", at, format!("the schema of `{name}` is wrong: {error}"));
+                self.problem(
+                    "FF-WF-009",
+                    at,
+                    format!("the schema of `{name}` is wrong: {error}"),
+                );
                 return;
             }
         };
         let Some(default) = default else { return };
         if let Some(error) = validator.iter_errors(default).next() {
             let at = self.places.value_at(&join(path, "default"));
-            self.problem("FF-WF-009", at, format!("the default of `{name}` does not fit its schema: {error}"));
+            self.problem(
+                "FF-WF-009",
+                at,
+                format!("the default of `{name}` does not fit its schema: {error}"),
+            );
         }
     }
 
@@ -116,7 +160,9 @@ impl Reader<'_> {
         if matches!(entry.node.value, Value::Null) {
             return Vec::new();
         }
-        let Some(entries) = self.entries("triggers", &entry.node) else { return Vec::new() };
+        let Some(entries) = self.entries("triggers", &entry.node) else {
+            return Vec::new();
+        };
         entries.iter().filter_map(|entry| self.trigger(entry)).collect()
     }
 
@@ -145,11 +191,17 @@ impl Reader<'_> {
         let hook = match section.get("path") {
             Some(entry) => self.text(&join(path, "path"), entry),
             None => {
-                self.missing(&section, "path", "the address below /hooks/, for example `path: my-workflow`");
+                self.missing(
+                    &section,
+                    "path",
+                    "the address below /hooks/, for example `path: my-workflow`",
+                );
                 None
             }
         };
-        let hmac = section.get("hmac").and_then(|entry| self.text(&join(path, "hmac"), entry));
+        let hmac = section
+            .get("hmac")
+            .and_then(|entry| self.text(&join(path, "hmac"), entry));
         let answer = match section.get("answer") {
             None => Some(Answer::AtOnce),
             Some(entry) => match self.text(&join(path, "answer"), entry)?.as_str() {
@@ -165,13 +217,22 @@ impl Reader<'_> {
         };
         self.finish(section);
         let hook = hook?;
-        let good = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
+        let good = |part: &str| {
+            !part.is_empty()
+                && part
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
+        };
         if hook.len() > 200 || !hook.split('/').all(good) {
             let at = self.places.value_at(&join(path, "path"));
             let mend = "letters, digits, `-`, `_`, with `/` between parts, at most 200 characters";
             self.problem_mend("FF-WF-009", at, format!("`{hook}` is not a webhook path"), mend);
         }
-        Some(TriggerKind::Webhook { path: hook, hmac, answer: answer? })
+        Some(TriggerKind::Webhook {
+            path: hook,
+            hmac,
+            answer: answer?,
+        })
     }
 
     fn schedule(&mut self, path: &str, entry: &Entry) -> Option<TriggerKind> {
@@ -203,7 +264,11 @@ impl Reader<'_> {
             let at = self.places.value_at(&join(path, key));
             self.problem("FF-WF-035", at, message);
         }
-        Some(TriggerKind::Schedule { cron, time_zone, input })
+        Some(TriggerKind::Schedule {
+            cron,
+            time_zone,
+            input,
+        })
     }
 
     pub(super) fn output(&mut self, entry: &Entry) -> Output {
@@ -219,7 +284,10 @@ impl Reader<'_> {
     pub(super) fn fields(&mut self, entries: &[Entry]) -> Vec<Field> {
         entries
             .iter()
-            .map(|entry| Field { name: self.snake_name(entry, "a value"), value: entry.node.to_json() })
+            .map(|entry| Field {
+                name: self.snake_name(entry, "a value"),
+                value: entry.node.to_json(),
+            })
             .collect()
     }
 }

@@ -65,15 +65,21 @@ impl StaticVal for Budget {}
 pub(super) fn pay(budget: Option<&CowVal<'_, '_>>, work: usize) -> Result<(), ExecutionError> {
     match budget.and_then(|value| value.downcast_ref::<Budget>()) {
         Some(budget) => budget.take(u64::try_from(work).unwrap_or(u64::MAX)),
-        None => Err(ExecutionError::InternalError("an operator lost its budget".to_owned())),
+        None => Err(ExecutionError::InternalError(
+            "an operator lost its budget".to_owned(),
+        )),
     }
 }
 
 /// `@walk(list, @budget)`: the list itself, once it is paid for.
 pub(super) fn walk<'b, 'v>(mut args: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>, ExecutionError> {
     let budget = args.pop();
-    let list = args.pop().ok_or_else(ExecutionError::missing_argument_or_target)?;
-    let size = list.as_sizer().map_or(0, |sizer| usize::try_from(*sizer.size().inner()).unwrap_or(0));
+    let list = args
+        .pop()
+        .ok_or_else(ExecutionError::missing_argument_or_target)?;
+    let size = list
+        .as_sizer()
+        .map_or(0, |sizer| usize::try_from(*sizer.size().inner()).unwrap_or(0));
     if list.get_type().kind() == Kind::List && size > MAX_LIST {
         let message = format!("the list has {size} elements, above the limit of {MAX_LIST}");
         return Err(ExecutionError::function_error("@walk", message));

@@ -2,7 +2,8 @@
 
 use base64::Engine as _;
 use cel::common::types::{
-    CelBool, CelBytes, CelDouble, CelDuration, CelInt, CelMap, CelOptional, CelString, CelTimestamp, CelType, CelUInt, Kind,
+    CelBool, CelBytes, CelDouble, CelDuration, CelInt, CelMap, CelOptional, CelString, CelTimestamp, CelType,
+    CelUInt, Kind,
 };
 use cel::common::value::Val;
 use serde_json::{Map, Number, Value};
@@ -28,7 +29,9 @@ fn spend(left: &mut usize, bytes: usize) -> Result<(), String> {
 
 fn convert(value: &dyn Val, left: &mut usize, depth: usize) -> Result<Value, String> {
     if depth > MAX_VALUE_DEPTH {
-        return Err(format!("the result is nested deeper than {MAX_VALUE_DEPTH} levels"));
+        return Err(format!(
+            "the result is nested deeper than {MAX_VALUE_DEPTH} levels"
+        ));
     }
     spend(left, 4)?;
     match value.get_type().kind() {
@@ -48,7 +51,9 @@ fn text_value(text: &str, left: &mut usize) -> Result<Value, String> {
 }
 
 fn list(value: &dyn Val, left: &mut usize, depth: usize) -> Result<Value, String> {
-    let Some(iterable) = value.as_iterable() else { return Ok(Value::Null) };
+    let Some(iterable) = value.as_iterable() else {
+        return Ok(Value::Null);
+    };
     let mut walk = iterable.iter();
     let mut out = Vec::new();
     while let Some(item) = walk.next() {
@@ -58,13 +63,17 @@ fn list(value: &dyn Val, left: &mut usize, depth: usize) -> Result<Value, String
 }
 
 fn map(value: &dyn Val, left: &mut usize, depth: usize) -> Result<Value, String> {
-    let (Some(iterable), Some(indexer)) = (value.as_iterable(), value.as_indexer()) else { return Ok(Value::Null) };
+    let (Some(iterable), Some(indexer)) = (value.as_iterable(), value.as_indexer()) else {
+        return Ok(Value::Null);
+    };
     let mut walk = iterable.iter();
     let mut out = Map::new();
     while let Some(key) = walk.next() {
         let name = key_name(key)?;
         spend(left, name.len() + 4)?;
-        let item = indexer.get(key).map_err(|error| super::failure::describe(&error))?;
+        let item = indexer
+            .get(key)
+            .map_err(|error| super::failure::describe(&error))?;
         out.insert(name, convert(item.as_ref(), left, depth + 1)?);
     }
     // A map of the language has no order; the result must not depend on chance.
@@ -96,7 +105,8 @@ fn scalar(value: &dyn Val, left: &mut usize, depth: usize) -> Result<Value, Stri
     }
     if let Some(float) = value.downcast_ref::<CelDouble>() {
         let float = *float.inner();
-        let number = Number::from_f64(float).ok_or_else(|| format!("the result is {float}, which JSON cannot hold"))?;
+        let number = Number::from_f64(float)
+            .ok_or_else(|| format!("the result is {float}, which JSON cannot hold"))?;
         return Ok(Value::Number(number));
     }
     if let Some(flag) = value.downcast_ref::<CelBool>() {
@@ -106,26 +116,39 @@ fn scalar(value: &dyn Val, left: &mut usize, depth: usize) -> Result<Value, Stri
         return Ok(Value::from(*whole.inner()));
     }
     if let Some(moment) = value.downcast_ref::<CelTimestamp>() {
-        let text = moment.inner().to_utc().to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true);
+        let text = moment
+            .inner()
+            .to_utc()
+            .to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true);
         return Ok(Value::String(text));
     }
     if let Some(length) = value.downcast_ref::<CelDuration>() {
-        #[expect(clippy::cast_precision_loss, reason = "a length of time in seconds is meant for people")]
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "a length of time in seconds is meant for people"
+        )]
         let seconds = length.inner().num_milliseconds() as f64 / 1000.0;
         return Ok(Value::String(format!("{seconds}s")));
     }
     if let Some(bytes) = value.downcast_ref::<CelBytes>() {
         spend(left, bytes.inner().len() * 4 / 3)?;
-        return Ok(Value::String(base64::engine::general_purpose::STANDARD.encode(bytes.inner())));
+        return Ok(Value::String(
+            base64::engine::general_purpose::STANDARD.encode(bytes.inner()),
+        ));
     }
     if let Some(optional) = value.downcast_ref::<CelOptional>() {
-        return optional.option().map_or(Ok(Value::Null), |inner| convert(inner, left, depth + 1));
+        return optional
+            .option()
+            .map_or(Ok(Value::Null), |inner| convert(inner, left, depth + 1));
     }
     if let Some(name) = value.downcast_ref::<CelType>() {
         return Ok(Value::String(name.name().to_owned()));
     }
     match value.get_type().kind() {
         Kind::NullType => Ok(Value::Null),
-        _ => Err(format!("the result is a {}, which JSON cannot hold", super::failure::type_name(value))),
+        _ => Err(format!(
+            "the result is a {}, which JSON cannot hold",
+            super::failure::type_name(value)
+        )),
     }
 }

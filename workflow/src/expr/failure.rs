@@ -42,7 +42,9 @@ pub(super) fn describe(error: &ExecutionError) -> String {
         }
         ExecutionError::UndeclaredReference(name) => format!("`{name}` is unknown"),
         ExecutionError::FunctionError { message, .. } => message.clone(),
-        ExecutionError::UnexpectedType { got, want } => format!("found {}, expected {}", word(got), word(want)),
+        ExecutionError::UnexpectedType { got, want } => {
+            format!("found {}, expected {}", word(got), word(want))
+        }
         ExecutionError::NoSuchOverload(overload) => {
             let types: Vec<&str> = overload.argument_types().iter().map(|t| word(t)).collect();
             no_overload(overload.function(), &types)
@@ -54,7 +56,9 @@ pub(super) fn describe(error: &ExecutionError) -> String {
             };
             format!("the list has no element {index}; the first one is 0")
         }
-        ExecutionError::DivisionByZero(_) | ExecutionError::RemainderByZero(_) => "division by zero".to_owned(),
+        ExecutionError::DivisionByZero(_) | ExecutionError::RemainderByZero(_) => {
+            "division by zero".to_owned()
+        }
         ExecutionError::Overflow(..) => "the result is beyond 64 bits".to_owned(),
         ExecutionError::DuplicateKey(_) => "a key stands twice in one object".to_owned(),
         ExecutionError::InvalidArgumentCount { expected, actual } => {
@@ -73,14 +77,24 @@ fn no_overload(function: &str, types: &[&str]) -> String {
     let list = |types: &[&str]| types.join(" and ");
     match (function, types) {
         ("_<_" | "_<=_" | "_>_" | "_>=_", _) => {
-            let hint = if types.contains(&"null") { "; write default(x, 0) if it may be absent" } else { "" };
+            let hint = if types.contains(&"null") {
+                "; write default(x, 0) if it may be absent"
+            } else {
+                ""
+            };
             format!("cannot compare {}{hint}", list(types))
         }
         ("_._", [value, ..]) => format!("{value} has no fields"),
         ("_[_]", [value, index, ..]) => format!("{value} cannot be indexed with {index}"),
-        ("@in", [_, container, ..]) => format!("`in` needs a list or an object on the right, not {container}"),
+        ("@in", [_, container, ..]) => {
+            format!("`in` needs a list or an object on the right, not {container}")
+        }
         ("_&&_" | "_||_" | "!_", _) => {
-            format!("`{}` needs bool, not {}", function.trim_matches('_').trim_end_matches('_'), list(types))
+            format!(
+                "`{}` needs bool, not {}",
+                function.trim_matches('_').trim_end_matches('_'),
+                list(types)
+            )
         }
         (name, types) => format!("`{}` does not take {}", name.trim_start_matches('@'), list(types)),
     }

@@ -22,7 +22,9 @@ type Outcome<'b, 'v> = Result<CowVal<'b, 'v>, ExecutionError>;
 type Function = for<'b, 'v> fn(Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>, ExecutionError>;
 
 /// Functions of ours that the rewriting turns into `@name(target, arguments…)`.
-pub(super) const REWRITTEN: [&str; 9] = ["join", "sum", "min", "max", "round", "unique", "first", "date", "json"];
+pub(super) const REWRITTEN: [&str; 9] = [
+    "join", "sum", "min", "max", "round", "unique", "first", "date", "json",
+];
 
 /// The environment every expression is compiled and evaluated in.
 pub(super) static ENV: LazyLock<Result<Arc<Env>, DeclarationError>> = LazyLock::new(|| build().map(Arc::new));
@@ -34,11 +36,15 @@ fn build() -> Result<Env, DeclarationError> {
     env.add_extension(cel::extensions::math)?;
     env.add_macro(Macro::receiver("sort_by", 2, |helper, target, args| {
         let list = target.take();
-        Ok(sort_by_call(helper, list, args))
+        sort_by_call(helper, list, args)
     }))?;
     env.add_macro(Macro::global("sort_by", 3, |helper, _, args| {
-        let list = if args.is_empty() { None } else { Some(args.remove(0)) };
-        Ok(sort_by_call(helper, list, args))
+        let list = if args.is_empty() {
+            None
+        } else {
+            Some(args.remove(0))
+        };
+        sort_by_call(helper, list, args)
     }))?;
     let functions: [(&str, std::ops::RangeInclusive<usize>, Function); 19] = [
         ("@walk", 2..=2, budget::walk),
@@ -63,7 +69,12 @@ fn build() -> Result<Env, DeclarationError> {
     ];
     for (name, arity, function) in functions {
         for count in arity {
-            env.add_overload(name, &format!("{name}/{count}"), vec![DYN_TYPE; count], function)?;
+            env.add_overload(
+                name,
+                &format!("{name}/{count}"),
+                std::iter::repeat_with(|| DYN_TYPE).take(count).collect(),
+                function,
+            )?;
         }
     }
     Ok(env)
@@ -75,9 +86,14 @@ fn sort_by_call(
     list: Option<IdedExpr>,
     args: &mut Vec<IdedExpr>,
 ) -> Result<Option<IdedExpr>, ParseError> {
-    let (Some(list), Some(key), Some(variable)) = (list, args.pop(), args.pop()) else { return Ok(None) };
+    let (Some(list), Some(key), Some(variable)) = (list, args.pop(), args.pop()) else {
+        return Ok(None);
+    };
     let Expr::Ident(name) = &variable.expr else {
-        return Err(helper.new_error(variable.id, "the first argument of `sort_by` is the name of the element"));
+        return Err(helper.new_error(
+            variable.id,
+            "the first argument of `sort_by` is the name of the element",
+        ));
     };
     let accumulator = "@result".to_owned();
     let result = helper.next_expr(Expr::Ident(accumulator.clone()));
@@ -106,18 +122,32 @@ fn sort_by_call(
 }
 
 fn fail(function: &str, message: impl Into<String>) -> ExecutionError {
-    ExecutionError::FunctionError { function: function.to_owned(), message: message.into() }
+    ExecutionError::FunctionError {
+        function: function.to_owned(),
+        message: message.into(),
+    }
 }
 
 fn one<'b, 'v>(args: Args<'b, 'v>) -> Result<CowVal<'b, 'v>, ExecutionError> {
-    args.into_iter().next().ok_or_else(ExecutionError::missing_argument_or_target)
+    args.into_iter()
+        .next()
+        .ok_or_else(ExecutionError::missing_argument_or_target)
 }
 
 /// The elements of a list.
 fn elements<'v>(function: &str, value: &CowVal<'_, 'v>) -> Result<Vec<Box<dyn Val + 'v>>, ExecutionError> {
-    let list = value.as_iterable().filter(|_| value.get_type().kind() == Kind::List).ok_or_else(|| {
-        fail(function, format!("`{function}` needs a list, not {}", super::failure::type_name(value.as_ref())))
-    })?;
+    let list = value
+        .as_iterable()
+        .filter(|_| value.get_type().kind() == Kind::List)
+        .ok_or_else(|| {
+            fail(
+                function,
+                format!(
+                    "`{function}` needs a list, not {}",
+                    super::failure::type_name(value.as_ref())
+                ),
+            )
+        })?;
     let mut walk = list.iter();
     let mut out = Vec::new();
     while let Some(item) = walk.next() {
@@ -136,12 +166,16 @@ pub(super) fn to_text(value: &dyn Val) -> Result<String, String> {
 
 fn text<'b, 'v>(args: Args<'b, 'v>) -> Outcome<'b, 'v> {
     let value = one(args)?;
-    to_text(value.as_ref()).map(|text| CowVal::owned(CelString::from(text))).map_err(|m| fail("text", m))
+    to_text(value.as_ref())
+        .map(|text| CowVal::owned(CelString::from(text)))
+        .map_err(|m| fail("text", m))
 }
 
 fn join<'b, 'v>(args: Args<'b, 'v>) -> Outcome<'b, 'v> {
     let mut args = args.into_iter();
-    let list = args.next().ok_or_else(ExecutionError::missing_argument_or_target)?;
+    let list = args
+        .next()
+        .ok_or_else(ExecutionError::missing_argument_or_target)?;
     let separator = match args.next() {
         None => String::new(),
         Some(value) => match value.downcast_ref::<CelString>() {
@@ -156,7 +190,10 @@ fn join<'b, 'v>(args: Args<'b, 'v>) -> Outcome<'b, 'v> {
         }
         out.push_str(&to_text(item.as_ref()).map_err(|message| fail("join", message))?);
         if out.len() > crate::limits::MAX_VALUE_BYTES {
-            return Err(fail("join", format!("the text is larger than {} bytes", crate::limits::MAX_VALUE_BYTES)));
+            return Err(fail(
+                "join",
+                format!("the text is larger than {} bytes", crate::limits::MAX_VALUE_BYTES),
+            ));
         }
     }
     Ok(CowVal::owned(CelString::from(out)))
@@ -168,7 +205,10 @@ fn numbers(function: &str, list: &CowVal<'_, '_>) -> Result<Vec<Number>, Executi
         .map(|item| {
             Number::of(item.as_ref()).ok_or_else(|| {
                 let found = super::failure::type_name(item.as_ref());
-                fail(function, format!("`{function}` needs numbers, the list holds {found}"))
+                fail(
+                    function,
+                    format!("`{function}` needs numbers, the list holds {found}"),
+                )
             })
         })
         .collect()
@@ -176,7 +216,10 @@ fn numbers(function: &str, list: &CowVal<'_, '_>) -> Result<Vec<Number>, Executi
 
 fn sum<'b, 'v>(args: Args<'b, 'v>) -> Outcome<'b, 'v> {
     let list = one(args)?;
-    numbers("sum", &list)?.into_iter().try_fold(Number::Int(0), Number::add).map(Number::into_val)
+    numbers("sum", &list)?
+        .into_iter()
+        .try_fold(Number::Int(0), Number::add)
+        .map(Number::into_val)
 }
 
 /// Order of two values of the same kind: numbers, text, booleans, moments, lengths of time.
@@ -196,14 +239,22 @@ fn extreme<'b, 'v>(function: &str, args: Args<'b, 'v>, wanted: Ordering) -> Outc
     };
     let mut items = items.into_iter();
     let mut best = items.next().ok_or_else(|| {
-        fail(function, format!("`{function}` of an empty list; write default({function}(…), x) around a check of size()"))
+        fail(
+            function,
+            format!(
+                "`{function}` of an empty list; write default({function}(…), x) around a check of size()"
+            ),
+        )
     })?;
     for item in items {
         match order(item.as_ref(), best.as_ref()) {
             Some(found) if found == wanted => best = item,
             Some(_) => {}
             None => {
-                let (a, b) = (super::failure::type_name(item.as_ref()), super::failure::type_name(best.as_ref()));
+                let (a, b) = (
+                    super::failure::type_name(item.as_ref()),
+                    super::failure::type_name(best.as_ref()),
+                );
                 return Err(fail(function, format!("`{function}` cannot compare {a} and {b}")));
             }
         }
@@ -222,7 +273,9 @@ fn max<'b, 'v>(args: Args<'b, 'v>) -> Outcome<'b, 'v> {
 /// `round(x)` is a whole number; `round(x, digits)` keeps that many digits after the point.
 fn round<'b, 'v>(args: Args<'b, 'v>) -> Outcome<'b, 'v> {
     let value = args.first().and_then(|value| Number::of(value.as_ref()));
-    let Some(value) = value else { return Err(fail("round", "`round` needs a number")) };
+    let Some(value) = value else {
+        return Err(fail("round", "`round` needs a number"));
+    };
     match (value, args.get(1).map(|digits| Number::of(digits.as_ref()))) {
         (Number::Int(whole), _) => Ok(CowVal::owned(CelInt::from(whole))),
         (Number::Double(float), None) => {
@@ -236,10 +289,17 @@ fn round<'b, 'v>(args: Args<'b, 'v>) -> Outcome<'b, 'v> {
         (Number::Double(float), Some(Some(Number::Int(digits @ 0..=15)))) => {
             let scale = 10_f64.powi(i32::try_from(digits).unwrap_or(0));
             let scaled = float * scale;
-            let rounded = if scaled.is_finite() { scaled.round() / scale } else { float };
+            let rounded = if scaled.is_finite() {
+                scaled.round() / scale
+            } else {
+                float
+            };
             Ok(CowVal::owned(CelDouble::from(rounded)))
         }
-        _ => Err(fail("round", "the digits of `round` must be a whole number from 0 to 15")),
+        _ => Err(fail(
+            "round",
+            "the digits of `round` must be a whole number from 0 to 15",
+        )),
     }
 }
 
@@ -251,7 +311,9 @@ fn unique<'b, 'v>(args: Args<'b, 'v>) -> Outcome<'b, 'v> {
         // Equal numbers of both kinds count once; their texts differ.
         let key = match Number::of(item.as_ref()) {
             Some(number) => format!("n{}", number.as_double()),
-            None => convert::to_json(item.as_ref()).map_err(|message| fail("unique", message))?.to_string(),
+            None => convert::to_json(item.as_ref())
+                .map_err(|message| fail("unique", message))?
+                .to_string(),
         };
         if seen.insert(key) {
             out.push(item);
@@ -274,7 +336,10 @@ fn sort_by<'b, 'v>(args: Args<'b, 'v>) -> Outcome<'b, 'v> {
     let (Some(list), Some(keys)) = (args.next(), args.next()) else {
         return Err(ExecutionError::missing_argument_or_target());
     };
-    let mut pairs: Vec<_> = elements("sort_by", &keys)?.into_iter().zip(elements("sort_by", &list)?).collect();
+    let mut pairs: Vec<_> = elements("sort_by", &keys)?
+        .into_iter()
+        .zip(elements("sort_by", &list)?)
+        .collect();
     let mut incomparable = false;
     pairs.sort_by(|(a, _), (b, _)| {
         order(a.as_ref(), b.as_ref()).unwrap_or_else(|| {
@@ -283,9 +348,14 @@ fn sort_by<'b, 'v>(args: Args<'b, 'v>) -> Outcome<'b, 'v> {
         })
     });
     if incomparable {
-        return Err(fail("sort_by", "the keys of `sort_by` are of different kinds and cannot be compared"));
+        return Err(fail(
+            "sort_by",
+            "the keys of `sort_by` are of different kinds and cannot be compared",
+        ));
     }
-    Ok(CowVal::owned(CelList::from(pairs.into_iter().map(|(_, item)| item).collect::<Vec<_>>())))
+    Ok(CowVal::owned(CelList::from(
+        pairs.into_iter().map(|(_, item)| item).collect::<Vec<_>>(),
+    )))
 }
 
 /// `default(x, y)`: the rewriting made `x` optional.
@@ -301,7 +371,11 @@ fn default<'b, 'v>(args: Args<'b, 'v>) -> Outcome<'b, 'v> {
         },
         None => value,
     };
-    if value.get_type().kind() == Kind::NullType { Ok(fallback) } else { Ok(value) }
+    if value.get_type().kind() == Kind::NullType {
+        Ok(fallback)
+    } else {
+        Ok(value)
+    }
 }
 
 /// A moment from a timestamp, from milliseconds since 1970, or from its text form.
@@ -310,11 +384,16 @@ pub(super) fn moment(value: &dyn Val) -> Option<DateTime<Utc>> {
         return Some(moment.inner().to_utc());
     }
     if let Some(text) = value.downcast_ref::<CelString>() {
-        return DateTime::parse_from_rfc3339(text.inner()).ok().map(|moment| moment.to_utc());
+        return DateTime::parse_from_rfc3339(text.inner())
+            .ok()
+            .map(|moment| moment.to_utc());
     }
     match Number::of(value)? {
         Number::Int(ms) => DateTime::from_timestamp_millis(ms),
-        #[expect(clippy::cast_possible_truncation, reason = "fractions of a millisecond are dropped")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "fractions of a millisecond are dropped"
+        )]
         Number::Double(ms) if ms.abs() < 9e15 => DateTime::from_timestamp_millis(ms as i64),
         Number::Double(_) => None,
     }
@@ -331,15 +410,31 @@ fn date<'b, 'v>(args: Args<'b, 'v>) -> Outcome<'b, 'v> {
         Some(Some(form)) => {
             let items: Vec<Item<'_>> = StrftimeItems::new(form.inner()).collect();
             if form.inner().len() > 200 || items.contains(&Item::Error) {
-                return Err(fail("date", "the form of `date` is wrong; for example %Y-%m-%d %H:%M"));
+                return Err(fail(
+                    "date",
+                    "the form of `date` is wrong; for example %Y-%m-%d %H:%M",
+                ));
             }
             let mut text = String::new();
-            if std::fmt::write(&mut text, format_args!("{}", found.format_with_items(items.iter()))).is_err() {
-                return Err(fail("date", "the form of `date` is wrong; for example %Y-%m-%d %H:%M"));
+            if std::fmt::write(
+                &mut text,
+                format_args!("{}", found.format_with_items(items.iter())),
+            )
+            .is_err()
+            {
+                return Err(fail(
+                    "date",
+                    "the form of `date` is wrong; for example %Y-%m-%d %H:%M",
+                ));
             }
             text
         }
-        Some(None) => return Err(fail("date", "the form of `date` must be text, for example %Y-%m-%d %H:%M")),
+        Some(None) => {
+            return Err(fail(
+                "date",
+                "the form of `date` must be text, for example %Y-%m-%d %H:%M",
+            ));
+        }
     };
     Ok(CowVal::owned(CelString::from(text)))
 }
@@ -348,11 +443,13 @@ fn date<'b, 'v>(args: Args<'b, 'v>) -> Outcome<'b, 'v> {
 fn json<'b, 'v>(args: Args<'b, 'v>) -> Outcome<'b, 'v> {
     let value = one(args)?;
     if let Some(text) = value.downcast_ref::<CelString>() {
-        let parsed: serde_json::Value =
-            serde_json::from_str(text.inner()).map_err(|error| fail("json", format!("this text is not JSON: {error}")))?;
+        let parsed: serde_json::Value = serde_json::from_str(text.inner())
+            .map_err(|error| fail("json", format!("this text is not JSON: {error}")))?;
         return Ok(CowVal::Owned(owned(&parsed)));
     }
-    let text = convert::to_json(value.as_ref()).map_err(|message| fail("json", message))?.to_string();
+    let text = convert::to_json(value.as_ref())
+        .map_err(|message| fail("json", message))?
+        .to_string();
     Ok(CowVal::owned(CelString::from(text)))
 }
 
@@ -362,8 +459,12 @@ fn owned<'v>(value: &serde_json::Value) -> Box<dyn Val + 'v> {
     match value {
         Value::Array(items) => Box::new(CelList::from(items.iter().map(owned).collect::<Vec<_>>())),
         Value::Object(fields) => {
-            let entries = fields.iter().map(|(key, value)| (key.clone().into(), owned(value)));
-            Box::new(cel::common::types::CelMap::from(entries.collect::<std::collections::HashMap<_, _>>()))
+            let entries = fields
+                .iter()
+                .map(|(key, value)| (key.clone().into(), owned(value)));
+            Box::new(cel::common::types::CelMap::from(
+                entries.collect::<std::collections::HashMap<_, _>>(),
+            ))
         }
         Value::String(text) => Box::new(CelString::from(text.clone())),
         scalar => super::view::scalar(scalar),

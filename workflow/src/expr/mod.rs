@@ -27,7 +27,8 @@ use serde_json::Value;
 pub use help::{HelpEntry, expr_help};
 pub(crate) use library::moment_text;
 pub use references::References;
-pub use template::Template;
+pub use template::{Part, Template, TemplateError, TemplateFailure};
+pub(crate) use template::{Piece, pieces};
 
 use crate::limits::{MAX_COMPREHENSION_DEPTH, MAX_EXPRESSION_BYTES};
 
@@ -97,7 +98,10 @@ impl Expression {
             return Err(ExpressionError {
                 code: "FF-WF-017",
                 offset: 0,
-                message: format!("the expression has {} bytes, above the limit of {MAX_EXPRESSION_BYTES}", source.len()),
+                message: format!(
+                    "the expression has {} bytes, above the limit of {MAX_EXPRESSION_BYTES}",
+                    source.len()
+                ),
                 mend: Some("split it: let a `set` node before it do a part".to_owned()),
             });
         }
@@ -110,7 +114,10 @@ impl Expression {
             message: format!("the expression library is broken: {error}"),
             mend: None,
         })?;
-        let tree = env.parser().parse(source).map_err(|errors| mistakes::after_parsing(source, &errors))?;
+        let tree = env
+            .parser()
+            .parse(source)
+            .map_err(|errors| mistakes::after_parsing(source, &errors))?;
         if references::loop_depth(&tree) > MAX_COMPREHENSION_DEPTH {
             return Err(ExpressionError {
                 code: "FF-WF-017",
@@ -128,7 +135,12 @@ impl Expression {
             },
             |(root, fields)| Evaluation::Path { root, fields },
         );
-        Ok(Self { source: source.to_owned(), tree, plan, references })
+        Ok(Self {
+            source: source.to_owned(),
+            tree,
+            plan,
+            references,
+        })
     }
 
     /// The text it was compiled from.
@@ -160,13 +172,17 @@ impl Expression {
     }
 
     /// Evaluates it; a plain path gives the value where it lies.
-    pub(crate) fn evaluate_cow<'s>(&self, scope: &'s dyn Scope, now_ms: u64) -> Result<Cow<'s, Value>, EvaluationError> {
+    pub(crate) fn evaluate_cow<'s>(
+        &self,
+        scope: &'s dyn Scope,
+        now_ms: u64,
+    ) -> Result<Cow<'s, Value>, EvaluationError> {
         match &self.plan {
             Evaluation::Path { root, fields } => path(scope, root, fields).map(Cow::Borrowed),
-            Evaluation::Tree(tree) => {
-                run(tree, scope, now_ms, |value| convert::to_json(value).map_err(|message| EvaluationError { message }))
-                    .map(Cow::Owned)
-            }
+            Evaluation::Tree(tree) => run(tree, scope, now_ms, |value| {
+                convert::to_json(value).map_err(|message| EvaluationError { message })
+            })
+            .map(Cow::Owned),
         }
     }
 
@@ -191,6 +207,16 @@ impl Expression {
             Evaluation::Tree(tree) => run(tree, scope, now_ms, to_ms),
         }
     }
+}
+
+/// The expression in a text that stands where only an expression can stand: the marker `${…}` around it is dropped.
+#[must_use]
+pub fn strip_marker(source: &str) -> &str {
+    let trimmed = source.trim();
+    trimmed
+        .strip_prefix("${")
+        .and_then(|rest| rest.strip_suffix('}'))
+        .map_or(source, str::trim)
 }
 
 /// `a.b.c` as root and fields; `None` for anything else.
@@ -219,20 +245,38 @@ fn path<'s>(scope: &'s dyn Scope, root: &str, fields: &[String]) -> Result<&'s V
         Some(Meaning::Value(value)) => value,
         Some(Meaning::Absent) => match fields.first() {
             None => &NULL,
-            Some(_) => return Err(EvaluationError { message: format!("`{root}` did not run") }),
+            Some(_) => {
+                return Err(EvaluationError {
+                    message: format!("`{root}` did not run"),
+                });
+            }
         },
-        None => return Err(EvaluationError { message: format!("`{root}` is unknown") }),
+        None => {
+            return Err(EvaluationError {
+                message: format!("`{root}` is unknown"),
+            });
+        }
     };
     for (index, field) in fields.iter().enumerate() {
         value = match value {
             Value::Object(map) => map.get(field).ok_or_else(|| {
-                let before = fields.iter().take(index).fold(root.to_owned(), |path, field| format!("{path}.{field}"));
-                EvaluationError { message: missing_field(&before, field, map) }
+                let before = fields
+                    .iter()
+                    .take(index)
+                    .fold(root.to_owned(), |path, field| format!("{path}.{field}"));
+                EvaluationError {
+                    message: missing_field(&before, field, map),
+                }
             })?,
             other => {
-                let before = fields.iter().take(index).fold(root.to_owned(), |path, field| format!("{path}.{field}"));
+                let before = fields
+                    .iter()
+                    .take(index)
+                    .fold(root.to_owned(), |path, field| format!("{path}.{field}"));
                 let kind = failure::type_name(view::view(other).as_ref());
-                return Err(EvaluationError { message: format!("`{before}` is {kind} and has no field `{field}`") });
+                return Err(EvaluationError {
+                    message: format!("`{before}` is {kind} and has no field `{field}`"),
+                });
             }
         };
     }
@@ -243,7 +287,9 @@ fn missing_field(path: &str, field: &str, map: &serde_json::Map<String, Value>) 
     let near = crate::diagnostic::nearest(field, map.keys().map(String::as_str));
     match near {
         Some(near) => format!("`{path}` has no field `{field}`; did you mean `{near}`?"),
-        None => format!("`{path}` has no field `{field}`; write `.?{field}` or default(…, x) if it may be absent"),
+        None => {
+            format!("`{path}` has no field `{field}`; write `.?{field}` or default(…, x) if it may be absent")
+        }
     }
 }
 
@@ -254,13 +300,21 @@ fn run<T>(
     now_ms: u64,
     then: impl FnOnce(&dyn Val) -> Result<T, EvaluationError>,
 ) -> Result<T, EvaluationError> {
-    let env = library::ENV.as_ref().map_err(|error| EvaluationError { message: error.to_string() })?;
-    let resolver = Resolver { scope, now: library::now_value(now_ms), budget: budget::Budget::new() };
+    let env = library::ENV.as_ref().map_err(|error| EvaluationError {
+        message: error.to_string(),
+    })?;
+    let resolver = Resolver {
+        scope,
+        now: library::now_value(now_ms),
+        budget: budget::Budget::new(),
+    };
     let mut context = Context::with_env(Arc::clone(env));
     context.set_variable_resolver(&resolver);
     match cel::Value::resolve_val(tree, &context) {
         Ok(value) => then(value.as_ref()),
-        Err(error) => Err(EvaluationError { message: failure::describe(&error) }),
+        Err(error) => Err(EvaluationError {
+            message: failure::describe(&error),
+        }),
     }
 }
 

@@ -75,7 +75,10 @@ fn collect<'e>(expr: &'e IdedExpr, bound: &mut Vec<&'e str>, out: &mut Reference
             collect(&comprehension.result, bound, out);
             bound.truncate(before);
         }
-        Expr::List(list) => list.elements.iter().for_each(|element| collect(element, bound, out)),
+        Expr::List(list) => list
+            .elements
+            .iter()
+            .for_each(|element| collect(element, bound, out)),
         Expr::Map(map) => {
             for entry in &map.entries {
                 if let EntryExpr::MapEntry(entry) = &entry.expr {
@@ -111,7 +114,11 @@ fn ask_chain<'e>(expr: &'e IdedExpr, bound: &mut Vec<&'e str>, out: &mut Referen
         Expr::Select(select) if !select.test => ask_chain(&select.operand, bound, out),
         Expr::Call(call) if call.func_name == operators::INDEX => {
             for (index, arg) in call.args.iter().enumerate() {
-                if index == 0 { ask_chain(arg, bound, out) } else { collect(arg, bound, out) }
+                if index == 0 {
+                    ask_chain(arg, bound, out)
+                } else {
+                    collect(arg, bound, out)
+                }
             }
         }
         _ => ask_or_collect(expr, bound, out),

@@ -43,7 +43,10 @@ pub(super) fn rewrite(expr: &mut IdedExpr) {
 }
 
 fn ident(id: u64, name: &str) -> IdedExpr {
-    IdedExpr { id, expr: Expr::Ident(name.to_owned()) }
+    IdedExpr {
+        id,
+        expr: Expr::Ident(name.to_owned()),
+    }
 }
 
 /// Whether the target of a call is a group of functions.
@@ -140,7 +143,10 @@ fn make_optional(expr: &mut IdedExpr) {
     match std::mem::take(&mut expr.expr) {
         Expr::Select(mut select) if !select.test => {
             make_optional(&mut select.operand);
-            let field = IdedExpr { id, expr: Expr::Literal(LiteralValue::String(select.field.into())) };
+            let field = IdedExpr {
+                id,
+                expr: Expr::Literal(LiteralValue::String(select.field.into())),
+            };
             expr.expr = Expr::Call(CallExpr {
                 func_name: operators::OPT_SELECT.to_owned(),
                 target: None,

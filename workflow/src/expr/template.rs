@@ -74,13 +74,16 @@ impl Template {
                 .iter()
                 .enumerate()
                 .map(|(index, item)| {
-                    item.evaluate(scope, now_ms).map_err(|failure| failure.below(&format!("[{index}]")))
+                    item.evaluate(scope, now_ms)
+                        .map_err(|failure| failure.below(&format!("[{index}]")))
                 })
                 .collect(),
             Self::Object(fields) => fields
                 .iter()
                 .map(|(name, field)| {
-                    let value = field.evaluate(scope, now_ms).map_err(|failure| failure.below(&format!(".{name}")))?;
+                    let value = field
+                        .evaluate(scope, now_ms)
+                        .map_err(|failure| failure.below(&format!(".{name}")))?;
                     Ok((name.clone(), value))
                 })
                 .collect::<Result<Map<_, _>, _>>()
@@ -133,7 +136,10 @@ fn walk<'t>(template: &'t Template, path: &mut String, then: &mut impl FnMut(&st
 }
 
 fn here(error: EvaluationError) -> TemplateFailure {
-    TemplateFailure { path: String::new(), error }
+    TemplateFailure {
+        path: String::new(),
+        error,
+    }
 }
 
 impl TemplateFailure {
@@ -168,7 +174,10 @@ fn compile(value: &Value, path: &mut String, errors: &mut Vec<TemplateError>) ->
         Value::String(source) => match compile_text(source) {
             Ok(template) => template,
             Err(error) => {
-                errors.push(TemplateError { path: path.clone(), error });
+                errors.push(TemplateError {
+                    path: path.clone(),
+                    error,
+                });
                 Template::Constant(Value::Null)
             }
         },
@@ -203,7 +212,9 @@ fn fold(template: Template) -> Template {
             Template::Constant(items.into_iter().filter_map(into_constant).collect())
         }
         Template::Object(fields) if fields.iter().all(|(_, field)| constant(field)) => {
-            let fields = fields.into_iter().filter_map(|(name, field)| Some((name, into_constant(field)?)));
+            let fields = fields
+                .into_iter()
+                .filter_map(|(name, field)| Some((name, into_constant(field)?)));
             Template::Constant(Value::Object(fields.collect()))
         }
         other => other,
@@ -238,7 +249,9 @@ pub(crate) fn pieces(source: &str) -> Result<Vec<Piece<'_>>, ExpressionError> {
                     code: "FF-WF-010",
                     offset: at,
                     message: "the expression has no end".to_owned(),
-                    mend: Some("close it with `}`; write `$${` for the characters `${` themselves".to_owned()),
+                    mend: Some(
+                        "close it with `}`; write `$${` for the characters `${` themselves".to_owned(),
+                    ),
                 });
             };
             if !literal.is_empty() {
@@ -281,8 +294,18 @@ fn expression_length(body: &str) -> Option<usize> {
 
 fn compile_text(source: &str) -> Result<Template, ExpressionError> {
     if let Some(at) = source.find("{{") {
-        if source.get(at..).is_some_and(|rest| rest.contains("}}")) && !source.get(..at).is_some_and(|b| b.ends_with('$')) && !inside_expression(source, at) {
-            let inner: String = source.get(at + 2..).unwrap_or_default().split("}}").next().unwrap_or_default().trim().to_owned();
+        if source.get(at..).is_some_and(|rest| rest.contains("}}"))
+            && !source.get(..at).is_some_and(|b| b.ends_with('$'))
+            && !inside_expression(source, at)
+        {
+            let inner: String = source
+                .get(at + 2..)
+                .unwrap_or_default()
+                .split("}}")
+                .next()
+                .unwrap_or_default()
+                .trim()
+                .to_owned();
             return Err(ExpressionError {
                 code: "FF-WF-012",
                 offset: at,

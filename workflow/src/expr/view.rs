@@ -46,7 +46,10 @@ pub(super) struct JsonList<'a> {
 
 impl<'a> JsonList<'a> {
     fn new(items: &'a [Value]) -> Self {
-        Self { items, views: OnceLock::new() }
+        Self {
+            items,
+            views: OnceLock::new(),
+        }
     }
 
     fn views(&self) -> &[Box<dyn Val + 'a>] {
@@ -54,22 +57,21 @@ impl<'a> JsonList<'a> {
     }
 }
 
-/// Walks values that exist.
-struct Walk<'b, 'a, I>
-where
-    I: Iterator<Item = &'b (dyn Val + 'a)>,
-    'a: 'b,
-{
-    inner: I,
+/// Walks the elements of a list.
+struct Elements<'b, 'a>(std::slice::Iter<'b, Box<dyn Val + 'a>>);
+
+impl<'b, 'a: 'w, 'w> traits::Iterator<'b, 'w> for Elements<'b, 'a> {
+    fn next(&mut self) -> Option<&'b (dyn Val + 'w)> {
+        self.0.next().map(|value| value.as_ref() as &(dyn Val + 'w))
+    }
 }
 
-impl<'b, 'a: 'w, 'w, I> traits::Iterator<'b, 'w> for Walk<'b, 'a, I>
-where
-    I: Iterator<Item = &'b (dyn Val + 'a)>,
-    'w: 'b,
-{
+/// Walks the keys of a map.
+struct Keys<'b, 'a>(std::slice::Iter<'b, CelString<'a>>);
+
+impl<'b, 'a: 'w, 'w> traits::Iterator<'b, 'w> for Keys<'b, 'a> {
     fn next(&mut self) -> Option<&'b (dyn Val + 'w)> {
-        self.inner.next().map(|value| value as &'b (dyn Val + 'w))
+        self.0.next().map(|key| key as &(dyn Val + 'w))
     }
 }
 
@@ -161,7 +163,9 @@ impl Indexer for JsonList<'_> {
     {
         let wanted = index_of(index)?;
         let found = usize::try_from(wanted).ok().and_then(|at| self.items.get(at));
-        found.map(|item| CowVal::Owned(view(item))).ok_or(ExecutionError::IndexOutOfBounds(wanted.into()))
+        found
+            .map(|item| CowVal::Owned(view(item)))
+            .ok_or(ExecutionError::IndexOutOfBounds(wanted.into()))
     }
 
     fn steal<'v>(self: Box<Self>, index: &dyn Val) -> Result<Box<dyn Val + 'v>, ExecutionError>
@@ -170,7 +174,10 @@ impl Indexer for JsonList<'_> {
     {
         let wanted = index_of(index)?;
         let found = usize::try_from(wanted).ok().and_then(|at| self.items.get(at));
-        found.map(view).map(|value| value as Box<dyn Val + 'v>).ok_or(ExecutionError::IndexOutOfBounds(wanted.into()))
+        found
+            .map(view)
+            .map(|value| value as Box<dyn Val + 'v>)
+            .ok_or(ExecutionError::IndexOutOfBounds(wanted.into()))
     }
 }
 
@@ -186,7 +193,10 @@ fn index_of(index: &dyn Val) -> Result<i64, ExecutionError> {
             return Ok(float as i64);
         }
     }
-    Err(ExecutionError::UnexpectedType { got: index.get_type().name().to_owned(), want: "int".to_owned() })
+    Err(ExecutionError::UnexpectedType {
+        got: index.get_type().name().to_owned(),
+        want: "int".to_owned(),
+    })
 }
 
 impl Iterable for JsonList<'_> {
@@ -194,7 +204,7 @@ impl Iterable for JsonList<'_> {
     where
         Self: 'v,
     {
-        Box::new(Walk { inner: self.views().iter().map(|value| value.as_ref() as &'b (dyn Val + 'v)) })
+        Box::new(Elements(self.views().iter()))
     }
 }
 
@@ -219,19 +229,27 @@ pub(super) struct JsonMap<'a> {
 
 impl<'a> JsonMap<'a> {
     fn new(fields: &'a Map<String, Value>) -> Self {
-        Self { fields, keys: OnceLock::new() }
+        Self {
+            fields,
+            keys: OnceLock::new(),
+        }
     }
 
     fn find(&self, key: &dyn Val) -> Result<&'a Value, ExecutionError> {
         let Some(key) = key.downcast_ref::<CelString>() else {
             return Err(ExecutionError::NoSuchKey(key_text(key).into()));
         };
-        self.fields.get(key.inner()).ok_or_else(|| ExecutionError::no_such_key(key.inner()))
+        self.fields
+            .get(key.inner())
+            .ok_or_else(|| ExecutionError::no_such_key(key.inner()))
     }
 }
 
 fn key_text(key: &dyn Val) -> String {
-    key.downcast_ref::<CelInt>().map_or_else(|| key.get_type().name().to_owned(), |whole| whole.inner().to_string())
+    key.downcast_ref::<CelInt>().map_or_else(
+        || key.get_type().name().to_owned(),
+        |whole| whole.inner().to_string(),
+    )
 }
 
 impl Val for JsonMap<'_> {
@@ -308,8 +326,13 @@ impl Iterable for JsonMap<'_> {
     where
         Self: 'v,
     {
-        let keys = self.keys.get_or_init(|| self.fields.keys().map(|key| CelString::from(key.as_str())).collect());
-        Box::new(Walk { inner: keys.iter().map(|key| key as &'b (dyn Val + 'v)) })
+        let keys = self.keys.get_or_init(|| {
+            self.fields
+                .keys()
+                .map(|key| CelString::from(key.as_str()))
+                .collect()
+        });
+        Box::new(Keys(keys.iter()))
     }
 }
 
@@ -387,7 +410,9 @@ pub(super) fn equal(a: &dyn Val, b: &dyn Val) -> bool {
 }
 
 fn lists_equal(a: &dyn Val, b: &dyn Val) -> bool {
-    let (Some(a), Some(b)) = (a.as_iterable(), b.as_iterable()) else { return false };
+    let (Some(a), Some(b)) = (a.as_iterable(), b.as_iterable()) else {
+        return false;
+    };
     let (mut a, mut b) = (a.iter(), b.iter());
     loop {
         match (a.next(), b.next()) {

@@ -33,8 +33,13 @@ pub(super) fn explain(source: &Source, error: &ScanError) -> Diagnostic {
 pub(super) fn collection_as_key(source: &Source, span: Span) -> Diagnostic {
     let line = source.line_at(span.start);
     let start = span.start - line_offset(source, span.start);
-    explain_line(source, line, start)
-        .unwrap_or_else(|| source.error("FF-WF-001", span.start, "a key must be text, not a list or a mapping"))
+    explain_line(source, line, start).unwrap_or_else(|| {
+        source.error(
+            "FF-WF-001",
+            span.start,
+            "a key must be text, not a list or a mapping",
+        )
+    })
 }
 
 fn line_offset(source: &Source, at: usize) -> usize {
@@ -55,7 +60,11 @@ fn explain_line(source: &Source, line: &str, start: usize) -> Option<Diagnostic>
     let value_at = value_start(before);
     let value = line.get(value_at..)?;
     let in_flow = before.contains(['{', '[']);
-    let value = if in_flow { flow_value(value) } else { value.trim_end() };
+    let value = if in_flow {
+        flow_value(value)
+    } else {
+        value.trim_end()
+    };
     let quoted = quote(value);
     let reason = if in_flow {
         "inside { … } or [ … ] a value with an expression must be quoted"
@@ -67,17 +76,35 @@ fn explain_line(source: &Source, line: &str, start: usize) -> Option<Diagnostic>
         line.get(..value_at)?.trim_start(),
         line.get(value_at + value.len()..).unwrap_or_default()
     );
-    let edit = Edit { start: start + value_at, end: start + value_at + value.len(), text: quoted };
-    Some(source.error("FF-WF-011", start + at, reason).with_mend(mended).with_fix("quoted the value", vec![edit]))
+    let edit = Edit {
+        start: start + value_at,
+        end: start + value_at + value.len(),
+        text: quoted,
+    };
+    Some(
+        source
+            .error("FF-WF-011", start + at, reason)
+            .with_mend(mended)
+            .with_fix("quoted the value", vec![edit]),
+    )
 }
 
 /// The message for `{{ … }}`.
 pub(crate) fn template(source: &Source, at: usize, rest: &str) -> Diagnostic {
-    let inner = rest.trim_start_matches('{').split("}}").next().unwrap_or_default().trim();
+    let inner = rest
+        .trim_start_matches('{')
+        .split("}}")
+        .next()
+        .unwrap_or_default()
+        .trim();
     let inner = inner.trim_start_matches('$');
     let example = if inner.is_empty() { "fetch.body" } else { inner };
     source
-        .error("FF-WF-012", at, "`{{ … }}` is another product's way to write an expression")
+        .error(
+            "FF-WF-012",
+            at,
+            "`{{ … }}` is another product's way to write an expression",
+        )
         .with_mend(format!("write ${{{example}}}"))
 }
 

@@ -8,6 +8,7 @@ mod mistakes;
 mod reader;
 mod scalar;
 
+pub(crate) use mistakes::quote;
 pub(crate) use reader::read;
 
 use crate::diagnostic::Span;
@@ -94,7 +95,10 @@ impl Node {
             Value::Text(text) => serde_json::Value::String(text.text.clone()),
             Value::List(items) => items.iter().map(Self::to_json).collect(),
             Value::Map(entries) => serde_json::Value::Object(
-                entries.iter().map(|entry| (entry.key.clone(), entry.node.to_json())).collect(),
+                entries
+                    .iter()
+                    .map(|entry| (entry.key.clone(), entry.node.to_json()))
+                    .collect(),
             ),
         }
     }

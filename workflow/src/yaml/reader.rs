@@ -22,7 +22,13 @@ pub(crate) fn read(source: &Source) -> Result<Node, Vec<Diagnostic>> {
         );
         return Err(vec![source.error("FF-WF-002", 0, message)]);
     }
-    let mut builder = Builder { source, stack: Vec::new(), root: None, values: 0, problems: Vec::new() };
+    let mut builder = Builder {
+        source,
+        stack: Vec::new(),
+        root: None,
+        values: 0,
+        problems: Vec::new(),
+    };
     let mut documents = 0;
     for event in Parser::new_from_str(source.text()) {
         let (event, span) = match event {
@@ -45,13 +51,20 @@ pub(crate) fn read(source: &Source) -> Result<Node, Vec<Diagnostic>> {
     if !builder.problems.is_empty() {
         return Err(builder.problems);
     }
-    builder.root.ok_or_else(|| vec![source.error("FF-WF-001", 0, "the file is empty")])
+    builder
+        .root
+        .ok_or_else(|| vec![source.error("FF-WF-001", 0, "the file is empty")])
 }
 
 /// A collection that is still open.
 enum Open {
     List(Vec<Node>, usize),
-    Map { entries: Vec<Entry>, keys: HashSet<String>, pending: Option<(String, Span)>, start: usize },
+    Map {
+        entries: Vec<Entry>,
+        keys: HashSet<String>,
+        pending: Option<(String, Span)>,
+        start: usize,
+    },
 }
 
 struct Builder<'s> {
@@ -76,7 +89,12 @@ impl Builder<'_> {
             Event::MappingStart(anchor, tag) => {
                 self.refuse_extras(anchor, tag.is_some(), span)?;
                 let keys = HashSet::new();
-                let open = Open::Map { entries: Vec::new(), keys, pending: None, start: span.start };
+                let open = Open::Map {
+                    entries: Vec::new(),
+                    keys,
+                    pending: None,
+                    start: span.start,
+                };
                 self.open(open, span)
             }
             Event::SequenceEnd | Event::MappingEnd => self.close(span),
@@ -87,7 +105,11 @@ impl Builder<'_> {
 
     fn extra(&self, what: &str, span: Span) -> Box<Diagnostic> {
         let message = format!("{what} is not part of the workflow language");
-        Box::new(self.source.error("FF-WF-008", span.start, message).with_mend("write the value out"))
+        Box::new(
+            self.source
+                .error("FF-WF-008", span.start, message)
+                .with_mend("write the value out"),
+        )
     }
 
     fn refuse_extras(&self, anchor: usize, tag: bool, span: Span) -> Result<(), Box<Diagnostic>> {
@@ -101,16 +123,30 @@ impl Builder<'_> {
     }
 
     fn scalar(&mut self, text: &str, style: ScalarStyle, span: Span) -> Result<(), Box<Diagnostic>> {
-        if let Some(Open::Map { pending: pending @ None, keys, .. }) = self.stack.last_mut() {
+        if let Some(Open::Map {
+            pending: pending @ None,
+            keys,
+            ..
+        }) = self.stack.last_mut()
+        {
             if !keys.insert(text.to_owned()) {
                 let message = format!("`{}` stands here a second time", shorten(text));
                 let mend = "keep one of them";
-                self.problems.push(self.source.error("FF-WF-006", span.start, message).with_mend(mend));
+                self.problems.push(
+                    self.source
+                        .error("FF-WF-006", span.start, message)
+                        .with_mend(mend),
+                );
             }
             *pending = Some((text.to_owned(), span));
             return Ok(());
         }
-        let quoted = |style| Ok(Value::Text(Text { text: text.to_owned(), style }));
+        let quoted = |style| {
+            Ok(Value::Text(Text {
+                text: text.to_owned(),
+                style,
+            }))
+        };
         let value = match style {
             ScalarStyle::Plain => scalar::plain(text),
             ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted => quoted(Style::Quoted),
@@ -138,7 +174,13 @@ impl Builder<'_> {
             Some(Open::Map { entries, start, .. }) => (Value::Map(entries), start),
             None => return Ok(()),
         };
-        self.add(Node { value, span: Span { start, end: span.end.max(start) } })
+        self.add(Node {
+            value,
+            span: Span {
+                start,
+                end: span.end.max(start),
+            },
+        })
     }
 
     fn add(&mut self, node: Node) -> Result<(), Box<Diagnostic>> {

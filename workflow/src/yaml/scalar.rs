@@ -18,16 +18,26 @@ pub(super) fn plain(text: &str) -> Result<Value, &'static str> {
     }
     if looks_like_float(text) {
         if let Ok(value) = text.parse::<f64>() {
-            return if value.is_finite() { Ok(Value::Float(value)) } else { Err("the number is too large") };
+            return if value.is_finite() {
+                Ok(Value::Float(value))
+            } else {
+                Err("the number is too large")
+            };
         }
     }
-    Ok(Value::Text(Text { text: text.to_owned(), style: Style::Plain }))
+    Ok(Value::Text(Text {
+        text: text.to_owned(),
+        style: Style::Plain,
+    }))
 }
 
 fn whole(text: &str) -> Option<Value> {
     let based = |digits: &str, radix| {
         let plain = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_alphanumeric());
-        plain.then(|| i64::from_str_radix(digits, radix).ok()).flatten().map(Value::Int)
+        plain
+            .then(|| i64::from_str_radix(digits, radix).ok())
+            .flatten()
+            .map(Value::Int)
     };
     if let Some(digits) = text.strip_prefix("0x") {
         return based(digits, 16);
@@ -66,7 +76,10 @@ fn looks_like_float(text: &str) -> bool {
         None => dot,
         Some(b'e' | b'E') => {
             let tail: Vec<u8> = rest.collect();
-            let tail = tail.strip_prefix(b"-").or_else(|| tail.strip_prefix(b"+")).unwrap_or(&tail);
+            let tail = tail
+                .strip_prefix(b"-")
+                .or_else(|| tail.strip_prefix(b"+"))
+                .unwrap_or(&tail);
             !tail.is_empty() && tail.iter().all(u8::is_ascii_digit)
         }
         Some(_) => false,

@@ -3,20 +3,66 @@
 /// Words that every expression knows; no node, loop variable or case may be called so.
 pub(crate) const RESERVED: [&str; 5] = ["input", "config", "trigger", "run", "item"];
 
+/// The reserved words that have a value in every expression.
+pub(crate) const SPECIAL: [&str; 4] = ["input", "config", "trigger", "run"];
+
+/// Names of types, which an expression may compare with `type(x)`.
+const TYPE_WORDS: [&str; 11] = [
+    "int",
+    "uint",
+    "double",
+    "bool",
+    "string",
+    "bytes",
+    "list",
+    "map",
+    "null_type",
+    "type",
+    "dyn",
+];
+
+/// Whether the word names a type in expressions.
+pub(crate) fn is_type_word(name: &str) -> bool {
+    TYPE_WORDS.contains(&name)
+}
+
 /// Words of the expression language itself.
 const EXPRESSION_WORDS: [&str; 25] = [
-    "true", "false", "null", "in", "as", "break", "const", "continue", "else", "for", "function", "if", "import",
-    "let", "loop", "package", "namespace", "return", "var", "void", "while", "optional", "math", "lists", "strings",
+    "true",
+    "false",
+    "null",
+    "in",
+    "as",
+    "break",
+    "const",
+    "continue",
+    "else",
+    "for",
+    "function",
+    "if",
+    "import",
+    "let",
+    "loop",
+    "package",
+    "namespace",
+    "return",
+    "var",
+    "void",
+    "while",
+    "optional",
+    "math",
+    "lists",
+    "strings",
 ];
 
 /// Whether it is `snake_case`, beginning with a letter, at most 64 characters.
-pub(super) fn is_snake(name: &str) -> bool {
+pub(crate) fn is_snake(name: &str) -> bool {
     let shape = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
     name.len() <= 64 && name.bytes().next().is_some_and(|b| b.is_ascii_lowercase()) && name.bytes().all(shape)
 }
 
 /// Whether it is kebab-case, beginning with a letter, at most 64 characters.
-pub(super) fn is_kebab(name: &str) -> bool {
+pub(crate) fn is_kebab(name: &str) -> bool {
     let shape = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
     name.len() <= 64
         && name.bytes().next().is_some_and(|b| b.is_ascii_lowercase())
@@ -26,7 +72,7 @@ pub(super) fn is_kebab(name: &str) -> bool {
 }
 
 /// The name as it should have been written, if there is one: `feedUrl`, `feed-url` and `Feed URL` are `feed_url`.
-pub(super) fn to_snake(name: &str) -> Option<String> {
+pub(crate) fn to_snake(name: &str) -> Option<String> {
     let mut out = String::new();
     let mut previous_lower = false;
     for c in name.chars() {
@@ -48,7 +94,7 @@ pub(super) fn to_snake(name: &str) -> Option<String> {
 }
 
 /// Why this word cannot name a node or a loop variable, if it cannot.
-pub(super) fn reserved(name: &str) -> Option<&'static str> {
+pub(crate) fn reserved(name: &str) -> Option<&'static str> {
     if RESERVED.contains(&name) {
         Some("every expression has a name of its own for that")
     } else if EXPRESSION_WORDS.contains(&name) {

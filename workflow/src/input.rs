@@ -1,0 +1,143 @@
+//! The input of a run against the definition: defaults filled in, everything else checked.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::diagnostic::nearest;
+use crate::limits::MAX_INPUT_BYTES;
+use crate::model::{InputField, Workflow};
+
+/// One thing wrong with an input.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{path}: {message}")]
+pub struct InputProblem {
+    /// Path of the wrong value: `threshold`, `rows[3].price`; empty for the whole input.
+    pub path: String,
+    /// What is wrong.
+    pub message: String,
+}
+
+/// Most problems reported for one input.
+const MAX_PROBLEMS: usize = 20;
+
+/// The JSON Schema of a workflow's input.
+#[must_use]
+pub fn input_schema(workflow: &Workflow) -> Value {
+    let required: Vec<&str> = workflow
+        .input
+        .iter()
+        .filter(|field| field.default.is_none() && !field.optional)
+        .map(|field| field.name.as_str())
+        .collect();
+    let properties: Map<String, Value> = workflow
+        .input
+        .iter()
+        .map(|field| {
+            let mut schema = field.schema.clone();
+            if let Some(default) = &field.default {
+                schema.insert("default".to_owned(), default.clone());
+            }
+            (field.name.clone(), Value::Object(schema))
+        })
+        .collect();
+    serde_json::json!({
+        "type": "object",
+        "properties": properties,
+        "required": required,
+        "additionalProperties": false,
+    })
+}
+
+/// The input as the run gets it: every field there, defaults filled in; an absent optional field is `null`.
+///
+/// # Errors
+///
+/// What is wrong with it, each with its path; at most 20.
+pub fn complete_input(workflow: &Workflow, given: &Value) -> Result<Value, Vec<InputProblem>> {
+    let problem = |path: &str, message: String| InputProblem {
+        path: path.to_owned(),
+        message,
+    };
+    let empty = Map::new();
+    let given = match given {
+        Value::Object(fields) => fields,
+        Value::Null => &empty,
+        _ => return Err(vec![problem("", "the input must be an object".to_owned())]),
+    };
+    let mut problems = Vec::new();
+    let names: Vec<&str> = workflow.input.iter().map(|field| field.name.as_str()).collect();
+    for name in given.keys().filter(|name| !names.contains(&name.as_str())) {
+        let message = match nearest(name, names.iter().copied()) {
+            Some(near) => format!("the workflow has no such input; did you mean `{near}`?"),
+            None if names.is_empty() => "the workflow has no input".to_owned(),
+            None => format!("the workflow has no such input; it has: {}", names.join(", ")),
+        };
+        problems.push(problem(name, message));
+    }
+    let mut out = Map::with_capacity(workflow.input.len());
+    for field in &workflow.input {
+        let value = match (given.get(&field.name), &field.default) {
+            (Some(value), _) if !(value.is_null() && field.optional) => {
+                check(field, value, &mut problems);
+                value.clone()
+            }
+            (None, Some(default)) => default.clone(),
+            (Some(_), _) | (None, None) if field.optional => Value::Null,
+            _ => {
+                problems.push(problem(&field.name, "is missing and has no default".to_owned()));
+                Value::Null
+            }
+        };
+        out.insert(field.name.clone(), value);
+    }
+    let out = Value::Object(out);
+    let size = out.to_string().len();
+    if size > MAX_INPUT_BYTES {
+        problems.push(problem(
+            "",
+            format!("the input has {size} bytes, above the limit of {MAX_INPUT_BYTES}"),
+        ));
+    }
+    problems.truncate(MAX_PROBLEMS);
+    if problems.is_empty() {
+        Ok(out)
+    } else {
+        Err(problems)
+    }
+}
+
+fn check(field: &InputField, value: &Value, problems: &mut Vec<InputProblem>) {
+    let validator = match jsonschema::validator_for(&Value::Object(field.schema.clone())) {
+        Ok(validator) => validator,
+        Err(error) => {
+            problems.push(InputProblem {
+                path: field.name.clone(),
+                message: format!("its schema is wrong: {error}"),
+            });
+            return;
+        }
+    };
+    for error in validator.iter_errors(value).take(MAX_PROBLEMS) {
+        let path = dotted(&field.name, &error.instance_path().to_string());
+        problems.push(InputProblem {
+            path,
+            message: error.to_string().chars().take(300).collect(),
+        });
+    }
+}
+
+/// A JSON pointer below a field as `field.a[0].b`.
+fn dotted(field: &str, pointer: &str) -> String {
+    let mut out = field.to_owned();
+    for part in pointer.split('/').skip(1) {
+        if part.bytes().all(|b| b.is_ascii_digit()) && !part.is_empty() {
+            out.push('[');
+            out.push_str(part);
+            out.push(']');
+        } else {
+            out.push('.');
+            out.push_str(&part.replace("~1", "/").replace("~0", "~"));
+        }
+    }
+    out
+}

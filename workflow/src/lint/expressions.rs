@@ -1,0 +1,385 @@
+//! Expressions: each one compiles, names what is in reach, and gives what its place wants.
+
+use cel::common::ast::{Expr, IdedExpr, operators};
+use serde_json::Value;
+
+use super::Lint;
+use crate::diagnostic::{Diagnostic, Edit, nearest};
+use crate::expr::{Expression, ExpressionError, Template, strip_marker};
+use crate::model::{Field, Node, NodeKind, Output};
+use crate::names::{SPECIAL, is_type_word, to_snake};
+
+/// Where an expression stands.
+pub(super) struct Site<'d> {
+    /// The loops around it, outermost first.
+    pub(super) around: Vec<&'d Node>,
+    /// The nodes beside it and around it.
+    pub(super) reach: Vec<&'d Node>,
+}
+
+impl<'d> Site<'d> {
+    fn item(&self, name: &str) -> Option<&'d Node> {
+        self.around
+            .iter()
+            .rev()
+            .copied()
+            .find(|node| matches!(&node.kind, NodeKind::Foreach(each) if each.item == name))
+    }
+
+    fn node(&self, name: &str) -> Option<&'d Node> {
+        self.reach.iter().copied().find(|node| node.id.as_str() == name)
+    }
+
+    /// Every name that an expression here may use.
+    fn names(&self) -> Vec<&'d str> {
+        let items = self.around.iter().filter_map(|node| match &node.kind {
+            NodeKind::Foreach(each) => Some(each.item.as_str()),
+            _ => None,
+        });
+        SPECIAL
+            .into_iter()
+            .chain(items)
+            .chain(self.reach.iter().map(|node| node.id.as_str()))
+            .collect()
+    }
+}
+
+impl<'d> Lint<'d> {
+    pub(super) fn expressions(&mut self) {
+        let model = &self.definition.model;
+        let top = Site {
+            around: Vec::new(),
+            reach: model.nodes.iter().collect(),
+        };
+        self.body(&model.nodes, &top);
+        match &model.output {
+            Output::Fields(fields) => self.fields("output", fields, &top),
+            Output::Value(value) => self.template("output", value, &top),
+        }
+        for (_, call) in model.calls() {
+            for source in &call.allow {
+                if let Ok(template) = Template::compile(&Value::String(source.clone())) {
+                    template.each(&mut |_, expression, _| self.use_of(expression.tree()));
+                }
+            }
+        }
+    }
+
+    fn body(&mut self, nodes: &'d [Node], site: &Site<'d>) {
+        for node in nodes {
+            self.node(node, site);
+        }
+    }
+
+    fn node(&mut self, node: &'d Node, site: &Site<'d>) {
+        let path = format!("nodes.{}", node.id);
+        match &node.kind {
+            NodeKind::Call(call) => {
+                for (port, value) in &call.with {
+                    self.template(&format!("{path}.with.{port}"), value, site);
+                }
+            }
+            NodeKind::Set { fields } => self.fields(&format!("{path}.set"), fields, site),
+            NodeKind::Switch { cases } => {
+                for case in cases {
+                    if let Some(when) = &case.when {
+                        self.bare(&format!("{path}.switch.{}", case.name), when, site);
+                    }
+                }
+            }
+            NodeKind::Foreach(each) => {
+                self.bare(&format!("{path}.foreach"), &each.list, site);
+                let mut around = site.around.clone();
+                around.push(node);
+                // Nodes inside come first: they are the nearer ones.
+                let reach = each
+                    .body
+                    .iter()
+                    .chain(site.reach.iter().copied().filter(|other| other.id != node.id))
+                    .collect();
+                self.body(&each.body, &Site { around, reach });
+            }
+            NodeKind::Wait(wait) => {
+                if let Some(until) = &wait.until {
+                    self.bare(&format!("{path}.wait.until"), until, site);
+                }
+            }
+            NodeKind::Approval(approval) => {
+                self.template(
+                    &format!("{path}.approval.title"),
+                    &Value::String(approval.title.clone()),
+                    site,
+                );
+                self.template(&format!("{path}.approval.show"), &approval.show, site);
+            }
+        }
+    }
+
+    fn fields(&mut self, path: &str, fields: &[Field], site: &Site<'d>) {
+        for field in fields {
+            self.template(&format!("{path}.{}", field.name), &field.value, site);
+        }
+    }
+
+    fn template(&mut self, path: &str, value: &Value, site: &Site<'d>) {
+        match Template::compile(value) {
+            Ok(template) => {
+                let mut found = Vec::new();
+                let mut seen = Vec::new();
+                template.each(&mut |inner, expression, offset| {
+                    found.extend(self.names(&format!("{path}{inner}"), expression, offset, site));
+                    seen.push(expression);
+                });
+                for expression in seen {
+                    self.use_of(expression.tree());
+                }
+                self.findings.extend(found);
+            }
+            Err(errors) => {
+                for error in errors {
+                    let found = self.broken(&format!("{path}{}", error.path), &error.error, 0);
+                    self.findings.push(found);
+                }
+            }
+        }
+    }
+
+    /// An expression that stands without marker.
+    fn bare(&mut self, path: &str, source: &str, site: &Site<'d>) {
+        let inner = strip_marker(source);
+        if inner.len() != source.len() {
+            let message = "this is always an expression, it needs no `${…}`";
+            let mut found = self
+                .error_at_value("FF-WF-019", path, message)
+                .as_warning()
+                .with_mend(format!("write {inner}"));
+            if let Some(place) = self.definition.places.get(path) {
+                let text = if needs_quotes(inner) {
+                    crate::yaml::quote(inner)
+                } else {
+                    inner.to_owned()
+                };
+                let edit = Edit {
+                    start: place.value.start,
+                    end: place.value.end,
+                    text,
+                };
+                found = found.with_fix("took the marker off", vec![edit]);
+            }
+            self.findings.push(found);
+        }
+        let offset = source.find(inner).unwrap_or(0);
+        match Expression::compile(inner) {
+            Ok(expression) => {
+                let found = self.names(path, &expression, offset, site);
+                self.findings.extend(found);
+                self.use_of(expression.tree());
+            }
+            Err(error) => {
+                let found = self.broken(path, &error, offset);
+                self.findings.push(found);
+            }
+        }
+    }
+
+    fn broken(&self, path: &str, error: &ExpressionError, offset: usize) -> Diagnostic {
+        let at = self.definition.places.inside_text(path, error.offset + offset);
+        let found = self
+            .definition
+            .source
+            .error(error.code, at, error.message.clone());
+        match &error.mend {
+            Some(mend) => found.with_mend(mend.clone()),
+            None => found,
+        }
+    }
+
+    /// Names that are not in reach.
+    fn names(&self, path: &str, expression: &Expression, offset: usize, site: &Site<'d>) -> Vec<Diagnostic> {
+        let known = |name: &str| {
+            SPECIAL.contains(&name)
+                || site.item(name).is_some()
+                || site.node(name).is_some()
+                || is_type_word(name)
+        };
+        let unknown: Vec<&str> = expression
+            .references()
+            .all()
+            .filter(|name| !known(name))
+            .collect();
+        unknown
+            .into_iter()
+            .map(|name| {
+                let at_in_source = word_at(expression.source(), name).unwrap_or(0);
+                let at = self.definition.places.inside_text(path, offset + at_in_source);
+                self.unknown_name(at, name, expression, site)
+            })
+            .collect()
+    }
+
+    fn unknown_name(&self, at: usize, name: &str, expression: &Expression, site: &Site<'d>) -> Diagnostic {
+        let source = &self.definition.source;
+        if let Some((left, field)) = minus_trap(expression.tree(), name) {
+            let wrong = format!("{field}-{name}");
+            let right = to_snake(&wrong).unwrap_or_else(|| format!("{field}_{name}"));
+            let message = format!("`{left}.{wrong}` means `{left}.{field}` minus `{name}`");
+            return source.error("FF-WF-016", at, message).with_mend(format!(
+                "names are snake_case: {left}.{right}; for a field of other data write {left}[\"{wrong}\"]"
+            ));
+        }
+        let found = source.error("FF-WF-013", at, format!("`{name}` is not in reach here"));
+        if let Some((around, _)) = self
+            .definition
+            .model
+            .walk()
+            .iter()
+            .find(|(_, node)| node.id.as_str() == name)
+        {
+            let mend = match around.last() {
+                Some(each) => format!(
+                    "`{name}` runs inside `{0}`: use `{0}`, the list of its results",
+                    each.id
+                ),
+                None => "it is this node itself".to_owned(),
+            };
+            return found.with_mend(mend);
+        }
+        if self.definition.model.input.iter().any(|field| field.name == name) {
+            return found.with_mend(format!("write `input.{name}`"));
+        }
+        if self.definition.model.config.contains_key(name) {
+            return found.with_mend(format!("write `config.{name}`"));
+        }
+        if self.definition.model.secrets.iter().any(|secret| secret == name)
+            || name == "secrets"
+            || name == "env"
+        {
+            return found
+                .with_mend("no expression sees a secret: give it to a slot, `secrets: { auth: name }`");
+        }
+        let names = site.names();
+        match nearest(name, names.iter().copied()) {
+            Some(near) => found.with_mend(format!("did you mean `{near}`?")),
+            None => found.with_mend(format!("in reach are: {}", names.join(", "))),
+        }
+    }
+
+    /// Remembers which inputs and configuration values are used.
+    fn use_of(&mut self, tree: &IdedExpr) {
+        visit(tree, &mut |expr| match &expr.expr {
+            Expr::Select(select) => match &select.operand.expr {
+                Expr::Ident(root) if root == "input" || root == "config" => {
+                    self.used.insert(format!("{root}.{}", select.field));
+                    false
+                }
+                _ => true,
+            },
+            Expr::Call(call) if call.func_name == operators::OPT_SELECT => match call.args.as_slice() {
+                [
+                    IdedExpr {
+                        expr: Expr::Ident(root),
+                        ..
+                    },
+                    _,
+                ] if root == "input" || root == "config" => {
+                    // Which field it is does not matter: it is asked about.
+                    self.used.insert(root.clone());
+                    false
+                }
+                _ => true,
+            },
+            Expr::Ident(root) if root == "input" || root == "config" => {
+                self.used.insert(root.clone());
+                true
+            }
+            _ => true,
+        });
+    }
+}
+
+/// Whether a plain scalar of this text would mean something else to YAML.
+fn needs_quotes(text: &str) -> bool {
+    text.contains(": ")
+        || text.contains(" #")
+        || text.starts_with([
+            '"', '\'', '[', '{', '!', '&', '*', '-', '?', '|', '>', '%', '@', '`',
+        ])
+}
+
+/// Calls back for each part of a tree; `false` leaves the parts of a part out.
+pub(super) fn visit(expr: &IdedExpr, then: &mut impl FnMut(&IdedExpr) -> bool) {
+    if !then(expr) {
+        return;
+    }
+    match &expr.expr {
+        Expr::Select(select) => visit(&select.operand, then),
+        Expr::Call(call) => {
+            call.target.iter().for_each(|target| visit(target, then));
+            call.args.iter().for_each(|arg| visit(arg, then));
+        }
+        Expr::Comprehension(comprehension) => {
+            visit(&comprehension.iter_range, then);
+            visit(&comprehension.accu_init, then);
+            visit(&comprehension.loop_cond, then);
+            visit(&comprehension.loop_step, then);
+            visit(&comprehension.result, then);
+        }
+        Expr::List(list) => list.elements.iter().for_each(|element| visit(element, then)),
+        Expr::Map(map) => {
+            for entry in &map.entries {
+                if let cel::common::ast::EntryExpr::MapEntry(entry) = &entry.expr {
+                    visit(&entry.key, then);
+                    visit(&entry.value, then);
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+/// `input.feed-url`: the path and the field before a minus whose right side begins with this unknown name.
+fn minus_trap(tree: &IdedExpr, name: &str) -> Option<(String, String)> {
+    let mut found = None;
+    visit(tree, &mut |expr| {
+        if let Expr::Call(call) = &expr.expr {
+            if let (operators::SUBSTRACT, [left, right]) = (call.func_name.as_str(), call.args.as_slice()) {
+                let right_name = matches!(root(right), Some(root) if root == name);
+                if let (true, Expr::Select(select)) = (right_name, &left.expr) {
+                    if let Some(path) = dotted(&select.operand) {
+                        found = Some((path, select.field.clone()));
+                    }
+                }
+            }
+        }
+        true
+    });
+    found
+}
+
+fn root(expr: &IdedExpr) -> Option<&str> {
+    match &expr.expr {
+        Expr::Ident(name) => Some(name),
+        Expr::Select(select) => root(&select.operand),
+        _ => None,
+    }
+}
+
+fn dotted(expr: &IdedExpr) -> Option<String> {
+    match &expr.expr {
+        Expr::Ident(name) => Some(name.clone()),
+        Expr::Select(select) if !select.test => {
+            Some(format!("{}.{}", dotted(&select.operand)?, select.field))
+        }
+        _ => None,
+    }
+}
+
+/// The byte at which a name stands as a word of its own.
+fn word_at(source: &str, name: &str) -> Option<usize> {
+    let part = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric() || c == '_' || c == '.');
+    source.match_indices(name).map(|(at, _)| at).find(|at| {
+        let before = source.get(..*at).and_then(|text| text.chars().next_back());
+        let after = source.get(at + name.len()..).and_then(|text| text.chars().next());
+        !part(before) && !after.is_some_and(|c| c.is_ascii_alphanumeric() || c == '_')
+    })
+}

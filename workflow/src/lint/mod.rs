@@ -1,0 +1,107 @@
+//! What a definition means: order, connectors, ports, grants, expressions.
+//!
+//! Owns every check that takes more than one part of the file, or the connectors it calls, to see. Pure: the
+//! connectors come through [`Connectors`]. Invariant: a definition without errors here makes a [`crate::Plan`].
+
+mod calls;
+mod expressions;
+mod grants;
+mod order;
+mod sections;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use flowforge_ports::{Interface, Operation};
+use flowforge_protocol::Digest;
+use serde_json::Value;
+
+use crate::Definition;
+use crate::diagnostic::Diagnostic;
+
+/// A connector that a workflow can call.
+#[derive(Debug, Clone)]
+pub struct ConnectorVersion {
+    /// Semantic version.
+    pub version: String,
+    /// Digest of the component's bytes.
+    pub digest: Digest,
+    /// What it offers.
+    pub interface: Interface,
+}
+
+/// The connectors there are.
+pub trait Connectors {
+    /// The connector of this name, in the version the workflow would get.
+    fn find(&self, name: &str) -> Option<ConnectorVersion>;
+
+    /// Names to offer when one is not found; may be empty.
+    fn names(&self) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+impl Connectors for BTreeMap<String, ConnectorVersion> {
+    fn find(&self, name: &str) -> Option<ConnectorVersion> {
+        self.get(name).cloned()
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.keys().cloned().collect()
+    }
+}
+
+/// Everything found in a definition, in the order of the file; publish only if none is an error.
+#[must_use]
+pub fn lint(definition: &Definition, connectors: &dyn Connectors) -> Vec<Diagnostic> {
+    let found: BTreeMap<String, ConnectorVersion> = definition
+        .connectors()
+        .into_iter()
+        .filter_map(|name| connectors.find(&name).map(|version| (name, version)))
+        .collect();
+    let mut lint = Lint {
+        definition,
+        config: Value::Object(definition.model.config.clone()),
+        connectors: found,
+        names: connectors.names(),
+        used: BTreeSet::new(),
+        findings: definition.warnings.clone(),
+    };
+    lint.order();
+    lint.calls();
+    lint.grants();
+    lint.expressions();
+    lint.sections();
+    let mut findings = lint.findings;
+    findings.sort_by(|a, b| (a.line, a.column, &a.code).cmp(&(b.line, b.column, &b.code)));
+    findings.dedup();
+    findings
+}
+
+/// One lint at work.
+struct Lint<'d> {
+    definition: &'d Definition,
+    config: Value,
+    connectors: BTreeMap<String, ConnectorVersion>,
+    names: Vec<String>,
+    /// What is used of the definition: `config.feed`, `input.threshold`, `secret.chat_token`.
+    used: BTreeSet<String>,
+    findings: Vec<Diagnostic>,
+}
+
+impl Lint<'_> {
+    fn error_at_key(&self, code: &str, path: &str, message: impl Into<String>) -> Diagnostic {
+        self.definition
+            .source
+            .error(code, self.definition.places.key_at(path), message)
+    }
+
+    fn error_at_value(&self, code: &str, path: &str, message: impl Into<String>) -> Diagnostic {
+        self.definition
+            .source
+            .error(code, self.definition.places.value_at(path), message)
+    }
+
+    fn operation(&self, connector: &str, operation: &str) -> Option<&Operation> {
+        self.connectors.get(connector)?.interface.operation(operation)
+    }
+}

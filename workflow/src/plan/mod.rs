@@ -1,0 +1,196 @@
+//! The plan: a canonical definition with its expressions compiled and its order known.
+//!
+//! Owns what follows from the definition alone. Nodes are numbered; a body (the workflow's nodes, or those of a loop)
+//! is a list of such numbers, and a node's place in its body is its slot. Immutable and shared by all runs.
+
+mod build;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use flowforge_ports::Effect;
+use flowforge_protocol::NodeId;
+use serde_json::Value;
+
+use crate::expr::{Expression, Template};
+use crate::model::Retry;
+
+/// A workflow that can run.
+#[derive(Debug)]
+pub struct Plan {
+    pub(crate) workflow: String,
+    pub(crate) title: String,
+    pub(crate) config: Arc<Value>,
+    pub(crate) nodes: Vec<PlanNode>,
+    pub(crate) by_id: HashMap<String, usize>,
+    pub(crate) top: Body,
+    pub(crate) output: OutputPlan,
+}
+
+/// The nodes of the workflow, or of a loop.
+#[derive(Debug, Default)]
+pub(crate) struct Body {
+    /// Numbers of its nodes, in the order of the file.
+    pub(crate) nodes: Vec<usize>,
+    /// Slots that wait for nothing.
+    pub(crate) roots: Vec<usize>,
+}
+
+/// One node.
+#[derive(Debug)]
+pub(crate) struct PlanNode {
+    pub(crate) id: NodeId,
+    pub(crate) kind: PlanKind,
+    /// Numbers of the loops around it, outermost first.
+    pub(crate) loops: Vec<usize>,
+    /// Its place in its body.
+    pub(crate) slot: usize,
+    /// Slots whose value its expressions need, or those of anything inside it.
+    pub(crate) needs: Vec<usize>,
+    /// Slots whose value they only ask about.
+    pub(crate) asks: Vec<usize>,
+    /// What must have happened: at least one of these, unless there is none.
+    pub(crate) after: Vec<AfterPlan>,
+    /// Slots to look at again when this one is settled.
+    pub(crate) dependents: Vec<usize>,
+}
+
+/// One entry of `after`.
+#[derive(Debug)]
+pub(crate) struct AfterPlan {
+    /// The slot.
+    pub(crate) slot: usize,
+    /// Which of its outcomes.
+    pub(crate) outcome: Wanted,
+}
+
+/// An outcome that `after` asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// The good one.
+    Good,
+    /// A case of a switch, by its position.
+    Case(usize),
+    /// The rejection of an approval.
+    Rejected,
+    /// The expiry of an approval.
+    Expired,
+}
+
+/// What a node does.
+#[derive(Debug)]
+pub(crate) enum PlanKind {
+    Call(CallPlan),
+    Set(Vec<(String, Template)>),
+    Switch(Vec<(String, Option<Expression>)>),
+    Foreach(LoopPlan),
+    Wait(WaitPlan),
+    Approval(ApprovalPlan),
+}
+
+#[derive(Debug)]
+pub(crate) struct CallPlan {
+    pub(crate) connector: String,
+    pub(crate) operation: String,
+    pub(crate) with: Vec<(String, Template)>,
+    pub(crate) retry: Retry,
+    pub(crate) timeout_ms: u64,
+    pub(crate) effect: Effect,
+}
+
+#[derive(Debug)]
+pub(crate) struct LoopPlan {
+    pub(crate) list: Expression,
+    pub(crate) item: String,
+    pub(crate) parallel: u32,
+    pub(crate) body: Body,
+}
+
+#[derive(Debug)]
+pub(crate) enum WaitPlan {
+    For(u64),
+    Until(Expression),
+}
+
+#[derive(Debug)]
+pub(crate) struct ApprovalPlan {
+    pub(crate) title: Template,
+    pub(crate) show: Template,
+    pub(crate) approvers: Vec<String>,
+    pub(crate) expires_ms: Option<u64>,
+    /// Whether a node comes after the rejection, so that it does not end the run.
+    pub(crate) rejection_handled: bool,
+    /// Whether a node comes after the expiry.
+    pub(crate) expiry_handled: bool,
+}
+
+#[derive(Debug)]
+pub(crate) enum OutputPlan {
+    Fields(Vec<(String, Template)>),
+    Value(Template),
+}
+
+/// Why a definition cannot run. A published one always can: the lint refuses these before.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PlanError {
+    /// The canonical form is of another version or has another shape.
+    #[error("not a definition of this version: {0}")]
+    Shape(String),
+    /// An expression does not compile.
+    #[error("`{place}`: {message}")]
+    Expression {
+        /// Path of the expression.
+        place: String,
+        /// Why.
+        message: String,
+    },
+    /// A name that is neither a node nor a reserved word nor a loop variable in reach.
+    #[error("`{place}` names `{name}`, which is not in reach")]
+    UnknownName {
+        /// The node that names it.
+        place: String,
+        /// The name.
+        name: String,
+    },
+    /// Nodes that wait for each other.
+    #[error("these nodes wait for each other: {}", .path.join(" → "))]
+    Cycle {
+        /// The way around; the first id stands at the end again.
+        path: Vec<String>,
+    },
+}
+
+impl Plan {
+    /// Name of the workflow.
+    #[must_use]
+    pub fn workflow(&self) -> &str {
+        &self.workflow
+    }
+
+    /// Title for people.
+    #[must_use]
+    pub fn title(&self) -> &str {
+        &self.title
+    }
+
+    /// Number of nodes, nested ones counted.
+    #[must_use]
+    pub fn node_count(&self) -> usize {
+        self.nodes.len()
+    }
+
+    pub(crate) fn node(&self, number: usize) -> Option<&PlanNode> {
+        self.nodes.get(number)
+    }
+
+    /// The body that a path of loops leads to.
+    pub(crate) fn body(&self, innermost: Option<usize>) -> Option<&Body> {
+        match innermost {
+            None => Some(&self.top),
+            Some(number) => match &self.nodes.get(number)?.kind {
+                PlanKind::Foreach(each) => Some(&each.body),
+                _ => None,
+            },
+        }
+    }
+}

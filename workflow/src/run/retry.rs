@@ -1,0 +1,172 @@
+//! When to try again.
+
+use flowforge_ports::Effect;
+use flowforge_protocol::record::Event;
+use flowforge_protocol::{Digest, Failure, FailureKind, RunId, StepKey};
+
+use super::RunState;
+use crate::limits::MAX_STOPS;
+use crate::model::Retry;
+use crate::plan::PlanKind;
+
+/// Whether a failure of this kind may be tried again.
+fn allows_retry(kind: FailureKind, effect: Effect) -> bool {
+    match kind {
+        FailureKind::Throttled | FailureKind::Unavailable => true,
+        FailureKind::TimedOut => effect.is_repeatable(),
+        _ => false,
+    }
+}
+
+/// Milliseconds to wait after this attempt: doubling, between a half and the whole of the step, at least what the
+/// service asked for. The part that spreads callers is derived from run, step and attempt.
+pub(super) fn delay_ms(
+    retry: &Retry,
+    run: &RunId,
+    step: &StepKey,
+    attempt: u32,
+    asked_ms: Option<u64>,
+) -> u64 {
+    let doublings = attempt.saturating_sub(1).min(40);
+    let full = retry
+        .first_delay_ms
+        .saturating_mul(1_u64 << doublings)
+        .min(retry.max_delay_ms);
+    let digest = Digest::of_parts(&[
+        b"flowforge.jitter.v1\n",
+        run.as_str().as_bytes(),
+        b"\n",
+        step.to_string().as_bytes(),
+        b"\n",
+        &attempt.to_be_bytes(),
+    ]);
+    let noise = digest
+        .as_bytes()
+        .iter()
+        .take(4)
+        .fold(0_u64, |all, byte| (all << 8) | u64::from(*byte));
+    let half = full / 2;
+    let spread = half + (half.saturating_mul(noise) >> 32);
+    spread.max(asked_ms.unwrap_or(0))
+}
+
+impl RunState {
+    /// The event for an attempt that failed, with the time of the next one if there is to be one.
+    ///
+    /// `now_ms` is the moment it failed. The step must be one that [`super::Command::Invoke`] named; for any other the
+    /// failure is final.
+    #[must_use]
+    pub fn attempt_failed(
+        &self,
+        step: &StepKey,
+        attempt: u32,
+        failure: Failure,
+        elapsed_us: u64,
+        now_ms: u64,
+    ) -> Event {
+        let retry_at_ms = self.retry_at(step, attempt, &failure, now_ms);
+        Event::AttemptFailed {
+            step: step.clone(),
+            attempt,
+            failure,
+            retry_at_ms,
+            elapsed_us,
+        }
+    }
+
+    fn retry_at(&self, key: &StepKey, attempt: u32, failure: &Failure, now_ms: u64) -> Option<u64> {
+        let at = self.locate(key)?;
+        let PlanKind::Call(call) = &self.plan_node(&at)?.kind else {
+            return None;
+        };
+        if self.is_ending() || attempt >= call.retry.attempts || !allows_retry(failure.kind, call.effect) {
+            return None;
+        }
+        let due = now_ms.saturating_add(delay_ms(
+            &call.retry,
+            &self.run,
+            key,
+            attempt,
+            failure.retry_after_ms,
+        ));
+        let first_intent = self.step(&at)?.first_intent_ms;
+        let in_time =
+            failure.kind != FailureKind::TimedOut || within_retention(call.effect, first_intent, due);
+        in_time.then_some(due)
+    }
+}
+
+/// Whether the service still remembers the key of a step at this moment.
+fn within_retention(effect: Effect, first_intent_ms: Option<u64>, now_ms: u64) -> bool {
+    match (effect, first_intent_ms) {
+        (Effect::Keyed { retention_ms }, Some(first)) => now_ms < first.saturating_add(retention_ms),
+        _ => true,
+    }
+}
+
+/// Why a step whose host stopped at work cannot simply run again, if it cannot.
+pub(super) fn after_stop(
+    effect: Effect,
+    stops: u32,
+    first_intent_ms: Option<u64>,
+    now_ms: u64,
+) -> Result<(), Failure> {
+    let unknown =
+        |message: String, code: &str| Err(Failure::new(FailureKind::OutcomeUnknown, message).with_code(code));
+    if !effect.is_repeatable() {
+        let message =
+            "the host stopped while this step was at work outside, and doing it again may do it twice";
+        return unknown(message.to_owned(), "FF-RUN-001");
+    }
+    if stops >= MAX_STOPS {
+        return unknown(
+            format!("the host stopped {stops} times while this step was at work"),
+            "FF-RUN-002",
+        );
+    }
+    if !within_retention(effect, first_intent_ms, now_ms) {
+        let message =
+            "the host stopped while this step was at work, and the service no longer remembers its key";
+        return unknown(message.to_owned(), "FF-RUN-003");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn delays_double_within_their_bounds_and_spread_by_step() {
+        let run = RunId::from_entropy([7; 16]);
+        let step: StepKey = "fetch".parse().expect("a step");
+        let other: StepKey = "labels[3].label".parse().expect("a step");
+        let retry = Retry {
+            attempts: 10,
+            first_delay_ms: 1000,
+            max_delay_ms: 8000,
+        };
+        for attempt in 1..=20 {
+            let full = 1000_u64.saturating_mul(1 << (attempt - 1).min(10)).min(8000);
+            let delay = delay_ms(&retry, &run, &step, attempt, None);
+            assert!(
+                (full / 2..=full).contains(&delay),
+                "attempt {attempt}: {delay} of {full}"
+            );
+            assert_eq!(
+                delay,
+                delay_ms(&retry, &run, &step, attempt, None),
+                "the same every time"
+            );
+        }
+        assert_ne!(
+            delay_ms(&retry, &run, &step, 1, None),
+            delay_ms(&retry, &run, &other, 1, None)
+        );
+        assert_eq!(
+            delay_ms(&retry, &run, &step, 1, Some(60_000)),
+            60_000,
+            "what the service asks for wins"
+        );
+    }
+}

@@ -1,0 +1,477 @@
+//! A run as people see it.
+
+use std::sync::Arc;
+
+use flowforge_protocol::record::Outcome;
+use flowforge_protocol::{ApprovalId, NodeId, RunId, StepKey};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::steps::{Phase, Step, StepRef};
+use super::{RunState, summary};
+use crate::expr::moment_text;
+use crate::plan::{PlanKind, PlanNode};
+
+/// A run at one moment. It follows from the records alone.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunView {
+    /// The run.
+    pub run: RunId,
+    /// Its workflow.
+    pub workflow: String,
+    /// Where it stands.
+    pub phase: RunPhase,
+    /// When it was accepted, milliseconds since 1970 UTC; 0 before that.
+    pub started_at_ms: u64,
+    /// When the newest record was made.
+    pub updated_at_ms: u64,
+    /// When it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at_ms: Option<u64>,
+    /// The nodes of the workflow, in the order of the file; loops stand for what is inside them.
+    pub nodes: Vec<NodeRow>,
+    /// Questions that wait for a person.
+    pub waiting: Vec<WaitingApproval>,
+    /// How it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<Outcome>,
+    /// Sums.
+    pub totals: Totals,
+}
+
+/// Where a run stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunPhase {
+    /// It has no record yet.
+    Accepted,
+    /// Something runs or can run.
+    Running,
+    /// Nothing runs; it waits for a person or a time.
+    Waiting,
+    /// Done.
+    Done,
+    /// A step failed.
+    Failed,
+    /// A person said no.
+    Rejected,
+    /// Nobody answered in time.
+    Expired,
+    /// Somebody stopped it.
+    Cancelled,
+}
+
+impl RunPhase {
+    /// The word for it: `running`, `waiting`, ….
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Running => "running",
+            Self::Waiting => "waiting",
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Rejected => "rejected",
+            Self::Expired => "expired",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// Whether it is over.
+    #[must_use]
+    pub fn is_over(self) -> bool {
+        !matches!(self, Self::Accepted | Self::Running | Self::Waiting)
+    }
+}
+
+/// One node of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeRow {
+    /// Its id.
+    pub node: NodeId,
+    /// Its kind: `call`, `set`, `switch`, `foreach`, `wait`, `approval`.
+    pub kind: String,
+    /// Where it stands.
+    pub state: NodeState,
+    /// What came of it, or what it is at, in a few words.
+    pub what: String,
+    /// Attempts, those inside a loop counted; absent for a node that makes none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tries: Option<u64>,
+    /// When it could start, milliseconds since 1970 UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_at_ms: Option<u64>,
+    /// How long it took from then to its end, milliseconds; absent until it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_ms: Option<u64>,
+}
+
+/// Where a node stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NodeState {
+    /// Waits for other nodes.
+    Pending,
+    /// At work.
+    Running,
+    /// Tries again later.
+    Retrying,
+    /// Waits for a person or a time.
+    Waiting,
+    /// Done.
+    Done,
+    /// Did not run, because what it comes after did not happen.
+    Skipped,
+    /// Failed.
+    Failed,
+    /// A person said no.
+    Rejected,
+    /// Nobody answered in time.
+    Expired,
+    /// The run ended before it could start.
+    NotRun,
+}
+
+impl NodeState {
+    /// The word for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Running => "running",
+            Self::Retrying => "retrying",
+            Self::Waiting => "waiting",
+            Self::Done => "done",
+            Self::Skipped => "skipped",
+            Self::Failed => "failed",
+            Self::Rejected => "rejected",
+            Self::Expired => "expired",
+            Self::NotRun => "not run",
+        }
+    }
+}
+
+/// A question that waits for a person.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WaitingApproval {
+    /// Its id.
+    pub approval: ApprovalId,
+    /// The step that asks.
+    pub step: StepKey,
+    /// The question.
+    pub title: String,
+    /// What the person sees with it.
+    pub show: Value,
+    /// Who may answer; empty: anybody.
+    pub approvers: Vec<String>,
+    /// Since when, milliseconds since 1970 UTC.
+    pub asked_at_ms: u64,
+    /// Until when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at_ms: Option<u64>,
+}
+
+/// Sums over a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Totals {
+    /// Steps that completed; a loop counts as one, besides those inside it.
+    pub steps_done: u64,
+    /// Steps that were skipped.
+    pub steps_skipped: u64,
+    /// Attempts.
+    pub tries: u64,
+    /// Time that attempts took, milliseconds; those at the same time add up.
+    pub work_ms: u64,
+    /// Time in which a person was asked, milliseconds.
+    pub person_ms: u64,
+    /// Records.
+    pub records: u64,
+}
+
+impl RunState {
+    /// The run as people see it.
+    #[must_use]
+    pub fn view(&self) -> RunView {
+        let nodes: Vec<NodeRow> = self
+            .plan
+            .top
+            .nodes
+            .iter()
+            .filter_map(|number| self.row(*number))
+            .collect();
+        RunView {
+            run: self.run.clone(),
+            workflow: self.plan.workflow.clone(),
+            phase: self.phase(),
+            started_at_ms: self.started_at_ms,
+            updated_at_ms: self.last_at_ms,
+            ended_at_ms: self.outcome.as_ref().map(|_| self.ended_at_ms),
+            nodes,
+            waiting: self.waiting(),
+            outcome: self.outcome.clone(),
+            totals: self.totals(),
+        }
+    }
+
+    /// Where the run stands.
+    #[must_use]
+    pub fn phase(&self) -> RunPhase {
+        match &self.outcome {
+            Some(Outcome::Done { .. }) => RunPhase::Done,
+            Some(Outcome::Failed { .. }) => RunPhase::Failed,
+            Some(Outcome::Rejected { .. }) => RunPhase::Rejected,
+            Some(Outcome::Expired { .. }) => RunPhase::Expired,
+            Some(Outcome::Cancelled { .. }) => RunPhase::Cancelled,
+            None if self.next_seq == 0 => RunPhase::Accepted,
+            None => {
+                let mut busy = false;
+                let mut idle = false;
+                self.each_step(|_, step| match step.phase {
+                    Phase::Waiting(_) | Phase::Asking(_) => idle = true,
+                    Phase::Ready | Phase::ToSkip(_) | Phase::Working | Phase::Retrying(_) => busy = true,
+                    _ => {}
+                });
+                if idle && !busy && self.ending.is_none() {
+                    RunPhase::Waiting
+                } else {
+                    RunPhase::Running
+                }
+            }
+        }
+    }
+
+    /// The questions that wait for a person.
+    #[must_use]
+    pub fn waiting(&self) -> Vec<WaitingApproval> {
+        if self.is_ending() {
+            return Vec::new();
+        }
+        let mut out = Vec::new();
+        self.each_step(|at, step| {
+            let (Phase::Asking(expires_at_ms), Some(question)) = (&step.phase, &step.question) else {
+                return;
+            };
+            let Some(key) = self.key(at) else { return };
+            out.push(WaitingApproval {
+                approval: question.approval.clone(),
+                step: key,
+                title: question.title.clone(),
+                show: Value::clone(&question.show),
+                approvers: question.approvers.clone(),
+                asked_at_ms: question.asked_at_ms,
+                expires_at_ms: *expires_at_ms,
+            });
+        });
+        out
+    }
+
+    /// The output of a step that is done, if it still has one: those inside loops have not, once their round is over.
+    #[must_use]
+    pub fn output_of(&self, step: &StepKey) -> Option<Arc<Value>> {
+        self.step(&self.locate(step)?)?.output.clone()
+    }
+
+    fn totals(&self) -> Totals {
+        let sum = |field: fn(&super::Counters) -> u64| self.counters.iter().map(field).sum();
+        let mut person_ms = 0;
+        self.each_step(|_, step| {
+            if let Some(question) = &step.question {
+                let end = if step.phase.is_settled() {
+                    step.ended_at_ms
+                } else {
+                    self.last_at_ms
+                };
+                person_ms += end.saturating_sub(question.asked_at_ms);
+            }
+        });
+        let elapsed_us: u64 = sum(|counters| counters.elapsed_us);
+        Totals {
+            steps_done: sum(|counters| counters.done),
+            steps_skipped: sum(|counters| counters.skipped),
+            tries: sum(|counters| counters.tries),
+            work_ms: elapsed_us.div_ceil(1000),
+            person_ms,
+            records: self.next_seq,
+        }
+    }
+
+    /// Every step there is now, in the order of the plan.
+    fn each_step<'s>(&'s self, mut then: impl FnMut(&StepRef, &'s Step)) {
+        fn walk<'s>(
+            state: &'s RunState,
+            path: &mut Vec<(usize, u32)>,
+            body: &[usize],
+            scope: &'s super::steps::Scope,
+            then: &mut impl FnMut(&StepRef, &'s Step),
+        ) {
+            for (number, step) in body.iter().zip(&scope.steps) {
+                then(
+                    &StepRef {
+                        path: path.clone(),
+                        node: *number,
+                    },
+                    step,
+                );
+                let Some(PlanKind::Foreach(each)) = state.plan.node(*number).map(|node| &node.kind) else {
+                    continue;
+                };
+                for (round, inner) in step.rounds.iter().flat_map(|rounds| &rounds.running) {
+                    path.push((*number, *round));
+                    walk(state, path, &each.body.nodes, inner, then);
+                    path.pop();
+                }
+            }
+        }
+        walk(self, &mut Vec::new(), &self.plan.top.nodes, &self.root, &mut then);
+    }
+
+    fn row(&self, number: usize) -> Option<NodeRow> {
+        let node = self.plan.node(number)?;
+        let step = self.root.steps.get(node.slot)?;
+        let started = !matches!(step.phase, Phase::Blocked | Phase::ToSkip(_) | Phase::Skipped(_));
+        Some(NodeRow {
+            node: node.id.clone(),
+            kind: kind_name(&node.kind).to_owned(),
+            state: self.state_of(step),
+            what: self.what(number, node, step),
+            tries: self.tries(number, node).filter(|_| started),
+            started_at_ms: started.then_some(step.ready_at_ms),
+            time_ms: (started && step.phase.is_settled())
+                .then(|| step.ended_at_ms.saturating_sub(step.ready_at_ms)),
+        })
+    }
+
+    fn state_of(&self, step: &Step) -> NodeState {
+        let over = self.outcome.is_some();
+        match step.phase {
+            Phase::Blocked | Phase::ToSkip(_) if over => NodeState::NotRun,
+            Phase::Ready
+            | Phase::Working
+            | Phase::Retrying(_)
+            | Phase::Waiting(_)
+            | Phase::Asking(_)
+            | Phase::Looping
+                if over =>
+            {
+                NodeState::NotRun
+            }
+            Phase::Blocked | Phase::ToSkip(_) => NodeState::Pending,
+            Phase::Ready | Phase::Working | Phase::Looping => NodeState::Running,
+            Phase::Retrying(_) => NodeState::Retrying,
+            Phase::Waiting(_) | Phase::Asking(_) => NodeState::Waiting,
+            Phase::Done(_) => NodeState::Done,
+            Phase::Skipped(_) => NodeState::Skipped,
+            Phase::Failed => NodeState::Failed,
+            Phase::Rejected => NodeState::Rejected,
+            Phase::Expired => NodeState::Expired,
+        }
+    }
+
+    /// Attempts of a call, or of the calls inside a loop.
+    fn tries(&self, number: usize, node: &PlanNode) -> Option<u64> {
+        match &node.kind {
+            PlanKind::Call(_) => self.counters.get(number).map(|counters| counters.tries),
+            PlanKind::Foreach(each) => {
+                let inside = each
+                    .body
+                    .nodes
+                    .iter()
+                    .filter_map(|n| self.tries(*n, self.plan.node(*n)?));
+                Some(inside.sum())
+            }
+            _ => None,
+        }
+    }
+
+    fn what(&self, number: usize, node: &PlanNode, step: &Step) -> String {
+        let failure = step.last_failure.as_ref();
+        match &step.phase {
+            Phase::Failed => failure.map_or_else(String::new, |failure| failure.message.clone()),
+            Phase::Retrying(due) => {
+                let why = failure.map_or("", |failure| failure.message.as_str());
+                let when = moment_text(*due).unwrap_or_default();
+                format!("attempt {} failed: {why}; next at {when}", step.attempts)
+            }
+            Phase::Skipped(reason) | Phase::ToSkip(reason) => reason.clone(),
+            Phase::Waiting(due) => format!("until {}", moment_text(*due).unwrap_or_default()),
+            Phase::Asking(_) => step
+                .question
+                .as_ref()
+                .map_or_else(String::new, |question| question.title.clone()),
+            Phase::Looping => self.rounds_text(number, node, step),
+            Phase::Rejected => decided("rejected", step),
+            Phase::Expired => "nobody answered in time".to_owned(),
+            Phase::Done(_) => self.done_text(number, node, step),
+            Phase::Blocked | Phase::Ready | Phase::Working => String::new(),
+        }
+    }
+
+    fn rounds_text(&self, number: usize, node: &PlanNode, step: &Step) -> String {
+        let (Some(rounds), PlanKind::Foreach(each)) = (&step.rounds, &node.kind) else {
+            return String::new();
+        };
+        let failed = self
+            .plan
+            .nodes
+            .iter()
+            .zip(&self.counters)
+            .any(|(inner, counters)| inner.loops.contains(&number) && counters.failed > 0);
+        let of = format!(
+            "{} of {}",
+            summary::grouped(rounds.finished.into()),
+            summary::grouped(rounds.count.into())
+        );
+        let of = if each.parallel > 1 {
+            format!("{of}, {} at a time", each.parallel)
+        } else {
+            of
+        };
+        if failed {
+            format!("{of}, then one failed")
+        } else {
+            of
+        }
+    }
+
+    fn done_text(&self, number: usize, node: &PlanNode, step: &Step) -> String {
+        match (&node.kind, &step.output) {
+            (PlanKind::Foreach(_), _) => self.rounds_text(number, node, step),
+            (PlanKind::Approval(_), _) => decided("approved", step),
+            (PlanKind::Wait(_), _) | (_, None) => String::new(),
+            (PlanKind::Switch(cases), _) => match &step.phase {
+                Phase::Done(Some(case)) => cases
+                    .get(*case)
+                    .map_or_else(String::new, |(name, _)| name.clone()),
+                _ => String::new(),
+            },
+            (PlanKind::Set(_), Some(output)) => {
+                step.summary.get_or_init(|| summary::of_fields(output)).clone()
+            }
+            (PlanKind::Call(_), Some(output)) => {
+                let what = step.summary.get_or_init(|| summary::of_output(output)).clone();
+                match summary::secrets(&step.used) {
+                    Some(secrets) if what.is_empty() => secrets,
+                    Some(secrets) => format!("{what} · {secrets}"),
+                    None => what,
+                }
+            }
+        }
+    }
+}
+
+fn decided(how: &str, step: &Step) -> String {
+    step.decided_by
+        .as_ref()
+        .map_or_else(|| how.to_owned(), |by| format!("{how} by {by}"))
+}
+
+fn kind_name(kind: &PlanKind) -> &'static str {
+    match kind {
+        PlanKind::Call(_) => "call",
+        PlanKind::Set(_) => "set",
+        PlanKind::Switch(_) => "switch",
+        PlanKind::Foreach(_) => "foreach",
+        PlanKind::Wait(_) => "wait",
+        PlanKind::Approval(_) => "approval",
+    }
+}

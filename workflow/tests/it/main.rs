@@ -1,0 +1,5 @@
+//! The workflow crate from outside.
+
+mod support;
+
+mod run_watch;
