@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Digest;
 use crate::keys::{KeyId, SigningKey, VerifyingKey};
-use crate::strict::{MAX_BYTES, StrictError, parse_strict};
+use crate::strict::{MAX_BYTES, StrictError, brief, parse_strict};
 
 /// Most signatures that one envelope may carry.
 pub const MAX_SIGNATURES: usize = 8;
@@ -180,7 +180,7 @@ pub fn verify(
         });
     }
     let wire: Wire<'_> =
-        serde_json::from_slice(envelope).map_err(|error| VerifyError::Malformed(error.to_string()))?;
+        serde_json::from_slice(envelope).map_err(|error| VerifyError::Malformed(brief(&error)))?;
     if wire.payload_type != payload_type {
         return Err(VerifyError::WrongType {
             expected: payload_type.to_owned(),

@@ -74,7 +74,12 @@ pub fn parse_strict<T: DeserializeOwned>(bytes: &[u8], max_bytes: usize) -> Resu
         at: error.valid_up_to(),
     })?;
     scan(text)?;
-    serde_json::from_str(text).map_err(|error| StrictError::Shape(error.to_string()))
+    serde_json::from_str(text).map_err(|error| StrictError::Shape(brief(&error)))
+}
+
+/// What a parser says, cut to a length for a log: it may repeat what it was given.
+pub(crate) fn brief(error: &serde_json::Error) -> String {
+    error.to_string().chars().take(300).collect()
 }
 
 /// Checks depth, duplicate keys and integers of a JSON text. Says nothing about its grammar.
@@ -328,6 +333,21 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert!(error.contains("unknown field `b`"), "{error}");
+    }
+
+    #[test]
+    fn an_error_does_not_repeat_the_whole_document() {
+        #[derive(Debug, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Empty {}
+        let text = format!(r#"{{"{}":1}}"#, "x".repeat(100_000));
+        let error = parse_strict::<Empty>(text.as_bytes(), MAX_BYTES)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.starts_with("unknown field") && error.len() <= 300,
+            "{error}"
+        );
     }
 
     #[test]

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use flowforge_protocol::enrol::HostRegistration;
 use flowforge_protocol::grants::{GrantSet, NodeGrants, SecretGrant};
 use flowforge_protocol::job::{Job, Order, StartOrder, Trigger};
 use flowforge_protocol::receipt::Receipt;
 use flowforge_protocol::record::{Event, Outcome, Record, RecordBatch};
 use flowforge_protocol::release::{GrantRequest, PinnedConnector, Release};
+use flowforge_protocol::seal::SealKey;
 use flowforge_protocol::{
     Digest, Document, HostId, JobId, Publication, RunId, SigningKey, StepKey, TrustRoot, envelope,
 };
@@ -44,6 +46,15 @@ pub(crate) fn trust_root() -> TrustRoot {
         grant_keys: one(GRANTS),
         scheduler_keys: one(SCHEDULER),
         publishers: BTreeMap::from([("demo".to_owned(), one(PUBLISHER))]),
+    }
+}
+
+pub(crate) fn registration() -> HostRegistration {
+    HostRegistration {
+        token: Digest::of(b"token"),
+        name: "press-7".to_owned(),
+        identity_key: key(HOST).verifying_key(),
+        seal_key: SealKey::from_seed(&[6; 32]).public(),
     }
 }
 

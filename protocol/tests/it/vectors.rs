@@ -46,6 +46,7 @@ fn signed<T: Document + PartialEq + std::fmt::Debug>(name: &str, document: &T, s
 #[test]
 fn documents_have_exactly_these_bytes() {
     signed("trust-root.json", &doc::trust_root(), doc::RELEASE);
+    signed("host-registration.json", &doc::registration(), doc::HOST);
     signed("publication.json", &doc::publication(), doc::PUBLISHER);
     signed("release.json", &doc::release(), doc::RELEASE);
     signed("grant-set.json", &doc::grant_set(), doc::GRANTS);

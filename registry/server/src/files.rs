@@ -8,18 +8,22 @@ use std::path::Path;
 
 use crate::refusal::Refusal;
 
-/// Writes a file so that after a power cut it has either its old content or all of the new one.
-pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let folder = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
-    create_folder(folder)?;
-    let mut temporary = path.as_os_str().to_owned();
-    temporary.push(".new");
-    let temporary = Path::new(&temporary);
-    let mut file = File::create(temporary)?;
+/// Writes a file so that after a power cut it has either its old content or all of the new one. `temporary` is a path
+/// on the same file system that nobody else uses.
+pub(crate) fn write_whole(temporary: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    create_folder(path.parent().ok_or(io::ErrorKind::InvalidInput)?)?;
+    let written = write_new(temporary, bytes).and_then(|()| rename_durably(temporary, path));
+    if written.is_err() {
+        // On a full disk every byte counts; what stays is removed at the next start.
+        let _ = fs::remove_file(temporary);
+    }
+    written
+}
+
+fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = File::create_new(path)?;
     file.write_all(bytes)?;
-    file.sync_all()?;
-    drop(file);
-    rename_durably(temporary, path)
+    file.sync_all()
 }
 
 /// Moves a file that is already on the disk to its place.
@@ -53,7 +57,7 @@ fn sync_folder(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
 
-/// Names of the entries of a folder, without unfinished files; none if there is no such folder.
+/// Names of the entries of a folder, sorted; none if there is no such folder.
 pub(crate) fn entries(path: &Path) -> io::Result<Vec<String>> {
     let listing = match fs::read_dir(path) {
         Ok(listing) => listing,
@@ -62,10 +66,8 @@ pub(crate) fn entries(path: &Path) -> io::Result<Vec<String>> {
     };
     let mut names = Vec::new();
     for entry in listing {
-        match entry?.file_name().into_string() {
-            Ok(name) if !name.ends_with(".new") => names.push(name),
-            _ => {}
-        }
+        // What has no name in Unicode is none of ours.
+        names.extend(entry?.file_name().into_string());
     }
     names.sort_unstable();
     Ok(names)

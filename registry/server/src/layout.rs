@@ -3,7 +3,7 @@
 //! ```text
 //! lock                                        held by the one process that has the folder open
 //! blobs/HEX                                   content by SHA-256, shared by all repositories
-//! uploads/ID                                  unfinished; removed at every start
+//! uploads/ID                                  unfinished files of all kinds; removed at every start
 //! interfaces/HEX.json                         what a component offers, kept so that a start reads no components
 //! repos/PUBLISHER/NAME/manifests/HEX          manifests, byte for byte as pushed
 //! repos/PUBLISHER/NAME/tags/TAG               digest of the manifest
@@ -11,6 +11,7 @@
 //! ```
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use flowforge_protocol::{ConnectorName, Digest};
 
@@ -40,6 +41,13 @@ impl Layout {
 
     pub(crate) fn uploads(&self) -> PathBuf {
         self.root.join("uploads")
+    }
+
+    /// A new path for a file that is not finished yet.
+    pub(crate) fn temporary(&self) -> PathBuf {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        self.uploads()
+            .join(format!("new-{}", NEXT.fetch_add(1, Ordering::Relaxed)))
     }
 
     pub(crate) fn interfaces(&self) -> PathBuf {

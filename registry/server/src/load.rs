@@ -263,5 +263,9 @@ pub(crate) fn store_interface(layout: &Layout, layer: &Digest, interface: &Inter
         made_by: MADE_BY.to_owned(),
         interface: interface.clone(),
     };
-    files::write_whole(&layout.interface(layer), &serde_json::to_vec(&file)?)
+    files::write_whole(
+        &layout.temporary(),
+        &layout.interface(layer),
+        &serde_json::to_vec(&file)?,
+    )
 }

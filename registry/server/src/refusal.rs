@@ -77,6 +77,9 @@ impl Code {
     }
 }
 
+/// Longest message, in characters.
+const MESSAGE_CHARS_MAX: usize = 1000;
+
 /// A request that is not carried out. Nothing was changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}: {message}", code.as_str())]
@@ -91,7 +94,8 @@ impl Refusal {
     pub(crate) fn new(code: Code, message: impl fmt::Display) -> Self {
         Self {
             code,
-            message: message.to_string(),
+            // It may repeat what the client sent.
+            message: message.to_string().chars().take(MESSAGE_CHARS_MAX).collect(),
         }
     }
 

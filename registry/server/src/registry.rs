@@ -4,7 +4,7 @@
 //! index only as long as a look-up takes.
 
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use bytes::Bytes;
@@ -278,8 +278,9 @@ impl Registry {
         let Some(version) = version.filter(|_| moves_tag) else {
             return Ok(());
         };
-        let (path, text) = (self.inner.layout.tag(name, &version), stored.digest.to_string());
-        files::blocking("write a tag", move || files::write_whole(&path, text.as_bytes())).await?;
+        let path = self.inner.layout.tag(name, &version);
+        self.write("write a tag", path, stored.digest.to_string().into())
+            .await?;
         self.with_repo(name, |repo| repo.tags.insert(version, stored.digest));
         Ok(())
     }
@@ -402,7 +403,7 @@ impl Registry {
         .map_err(|reason| Refusal::new(Code::Denied, reason))?;
         self.store_manifest(name, stored).await?;
         let path = self.inner.layout.version(name, &version);
-        files::blocking("write a version", move || files::write_whole(&path, &bytes)).await?;
+        self.write("write a version", path, bytes.into()).await?;
         tracing::info!(connector = %name, %version, digest = %layer, "connector was published");
         self.with_repo(name, |repo| repo.versions.insert(version, Arc::new(entry)));
         Ok(())
@@ -446,13 +447,16 @@ impl Registry {
                 }
             }
         }
-        let (path, bytes) = (
-            self.inner.layout.manifest(name, &stored.digest),
-            stored.bytes.clone(),
-        );
-        files::blocking("write a manifest", move || files::write_whole(&path, &bytes)).await?;
+        let path = self.inner.layout.manifest(name, &stored.digest);
+        self.write("write a manifest", path, stored.bytes.clone()).await?;
         self.with_repo(name, |repo| repo.add_manifest(Arc::clone(stored)));
         Ok(())
+    }
+
+    /// Writes a file durably. `what` names it in the log if it fails.
+    async fn write(&self, what: &'static str, path: PathBuf, bytes: Bytes) -> Result<(), Refusal> {
+        let temporary = self.inner.layout.temporary();
+        files::blocking(what, move || files::write_whole(&temporary, &path, &bytes)).await
     }
 
     fn with_repo<T>(&self, name: &ConnectorName, change: impl FnOnce(&mut Repo) -> T) {

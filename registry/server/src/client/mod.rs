@@ -8,6 +8,7 @@ mod push;
 
 use std::time::Duration;
 
+use flowforge_ports::InspectError;
 use flowforge_protocol::{ConnectorName, Digest};
 use reqwest::{RequestBuilder, Response, StatusCode};
 use serde::Deserialize;
@@ -74,6 +75,9 @@ pub enum ClientError {
         /// What the publication says.
         found: Digest,
     },
+    /// The file is no component; nothing was pushed.
+    #[error("the file cannot be published")]
+    NotComponent(#[source] InspectError),
     /// The publication is none.
     #[error("not a publication: {0}")]
     BadPublication(String),

@@ -1,10 +1,11 @@
 //! Pushing: blobs that are not there yet, the component's manifest under its version, then the publication.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use flowforge_ports::Interface;
 use flowforge_protocol::publication::PUBLICATION_TYPE;
 use flowforge_protocol::{ConnectorName, Digest, Document as _, Publication, strict};
 use reqwest::{StatusCode, header};
@@ -63,7 +64,11 @@ impl Client {
             });
         }
         let name = &statement.name;
-        let config = Part::new(WASM_CONFIG, component_config(&layer).to_string().into());
+        let interface = inspect(layer.bytes.clone()).await?;
+        let config = Part::new(
+            WASM_CONFIG,
+            component_config(&layer, &interface).to_string().into(),
+        );
         let mut titled = layer.descriptor.clone();
         let title = format!("{}.wasm", name.name());
         titled
@@ -178,9 +183,31 @@ fn manifest_bytes(manifest: &Manifest) -> Result<Vec<u8>, ClientError> {
     })
 }
 
-/// The configuration of a component, without a time: the same bytes give the same manifest.
-fn component_config(layer: &Part) -> Value {
-    json!({"architecture": "wasm", "os": "wasip2", "layerDigests": [layer.descriptor.digest]})
+/// The configuration of a component, as other tools read it. Its time is fixed: the same bytes give the same manifest.
+fn component_config(layer: &Part, interface: &Interface) -> Value {
+    let capabilities = interface.capabilities.iter().map(|capability| &capability.import);
+    let imports: Vec<_> = capabilities.chain(&interface.baseline).collect();
+    let called = interface.operations.iter().map(|operation| &operation.export);
+    let others = interface.not_callable.iter().map(|function| &function.export);
+    let names = called
+        .chain(others)
+        .map(|export| export.interface.as_ref().unwrap_or(&export.function));
+    let exports: BTreeSet<_> = names.chain(&interface.hidden).collect();
+    json!({
+        "created": "1970-01-01T00:00:00Z", "author": null, "architecture": "wasm", "os": "wasip2",
+        "layerDigests": [layer.descriptor.digest],
+        "component": {"exports": exports, "imports": imports, "target": null},
+    })
+}
+
+/// Reads a component's interface, off the threads that serve others.
+async fn inspect(component: Bytes) -> Result<Interface, ClientError> {
+    let inspected = tokio::task::spawn_blocking(move || flowforge_ports::inspect(&component)).await;
+    let failed = |error: tokio::task::JoinError| ClientError::Protocol {
+        what: "nothing, the component could not be read",
+        found: error.to_string(),
+    };
+    inspected.map_err(failed)?.map_err(ClientError::NotComponent)
 }
 
 /// The statement in a publication's envelope, **without any check of its signature**: to know where it belongs.

@@ -38,6 +38,21 @@ async fn a_component_is_pushed_published_and_pulled() {
         );
         assert!(signed.is_ok());
     }
+    // Its configuration has what other tools insist on.
+    let manifest = kit.get("/v2/demo/text/manifests/0.1.0").await.json();
+    let config = kit
+        .get(&format!(
+            "/v2/demo/text/blobs/{}",
+            manifest["config"]["digest"].as_str().unwrap()
+        ))
+        .await;
+    assert_eq!(
+        config.json(),
+        serde_json::json!({
+            "created": "1970-01-01T00:00:00Z", "author": null, "architecture": "wasm", "os": "wasip2",
+            "layerDigests": [Digest::of(&bytes)], "component": {"exports": [], "imports": [], "target": null},
+        })
+    );
     // Doing it again is the same as once.
     assert_eq!(server.client.push(bytes, &envelope).await.unwrap(), pushed);
     assert_eq!(kit.registry.versions(&demo).len(), 1);
@@ -71,6 +86,14 @@ async fn what_the_registry_refuses_reaches_the_publisher_in_words() {
         .await
         .unwrap_err();
     assert!(matches!(error, ClientError::OtherComponent { .. }), "{error}");
+
+    let text = Bytes::from_static(b"text");
+    let error = server
+        .client
+        .push(text.clone(), &publication("demo:text", "0.2.0", &text, DEMO))
+        .await
+        .unwrap_err();
+    assert!(matches!(error, ClientError::NotComponent(_)), "{error}");
 
     let error = server.client.push(bytes, "{}").await.unwrap_err();
     assert!(matches!(error, ClientError::BadPublication(_)), "{error}");

@@ -12,6 +12,8 @@ use crate::kit::{DEMO, Kit, STRANGER, component, config, key, name, publication,
 async fn everything_that_was_confirmed_is_there_after_a_restart() {
     let kit = Kit::new();
     let manifest = kit.publish("0.1.0").await;
+    // A version whose file could be taken for an unfinished one, if the names of both were of one kind.
+    kit.publish("0.2.0-a.new").await;
     kit.publish("0.2.0").await;
     let before = kit.registry.latest(&name("demo:text")).unwrap();
     let mut later = config();
@@ -23,6 +25,7 @@ async fn everything_that_was_confirmed_is_there_after_a_restart() {
         kit.get("/v2/demo/text/manifests/0.1.0").await.body,
         manifest.to_string()
     );
+    assert_eq!(kit.get("/v2/demo/text/manifests/0.2.0-a.new").await.status, 200);
     let bytes = component("demo:text", "0.1.0", "");
     assert_eq!(kit.registry.component(&Digest::of(&bytes)).await.unwrap(), bytes);
     let subject = Digest::of(manifest.to_string().as_bytes());
@@ -31,6 +34,7 @@ async fn everything_that_was_confirmed_is_there_after_a_restart() {
         .await
         .json();
     assert_eq!(referrers["manifests"].as_array().unwrap().len(), 1);
+    assert_eq!(kit.registry.list().len(), 1);
     // And the version is still taken, for other bytes.
     let other = kit
         .manifest_of("demo/text", &component("demo:text", "0.1.0", "other"))
@@ -52,10 +56,8 @@ async fn what_no_finished_push_names_is_removed() {
         .await;
     let blobs = |kit: &Kit| fs::read_dir(kit.folder.path().join("blobs")).unwrap().count();
     let count = blobs(&kit);
-    let left = kit.folder.path().join("blobs").join("half-written.new");
-    fs::write(&left, b"x").unwrap();
+    fs::write(kit.folder.path().join("uploads/new-0"), b"half").unwrap();
     let kit = kit.restart(config());
-    fs::remove_file(left).unwrap();
     assert_eq!(blobs(&kit), count - 1);
     assert_eq!(
         fs::read_dir(kit.folder.path().join("uploads")).unwrap().count(),
