@@ -50,3 +50,27 @@ pub(crate) const SDK_JS: Files = sdk_js![
     "src/shape.ts",
     "src/types.ts",
 ];
+
+/// The tool for Python, pinned.
+pub(crate) const PY_TOOLS: Files = &[("requirements.txt", include_str!("../tools/requirements.txt"))];
+
+macro_rules! sdk_py {
+    ($($path:literal),* $(,)?) => {
+        &[$(($path, include_str!(concat!("../../sdk-py/", $path)))),*]
+    };
+}
+
+/// The SDK for Python and its part of the build.
+pub(crate) const SDK_PY: Files = sdk_py![
+    "build/prepare.py",
+    "flowforge/__init__.py",
+    "flowforge/_runtime.py",
+    "flowforge/_shape.py",
+    "flowforge/artefacts.py",
+    "flowforge/context.py",
+    "flowforge/failure.py",
+    "flowforge/http.py",
+    "flowforge/log.py",
+    "flowforge/secrets.py",
+    "flowforge/types.py",
+];

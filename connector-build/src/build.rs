@@ -10,7 +10,8 @@ use flowforge_protocol::Digest;
 use crate::cache::{Recipe, write_whole};
 use crate::world::World;
 use crate::{
-    BuildError, BuildOptions, Language, Manifest, Progress, Stage, check_tools, describe, rust, typescript,
+    BuildError, BuildOptions, Language, Manifest, Progress, Stage, check_tools, describe, python, rust,
+    typescript,
 };
 
 /// Part of the name of every cached result: a change here makes all of them new.
@@ -94,12 +95,7 @@ pub fn build(
     let compiled = match language {
         Language::Rust => rust::compile(&mut job)?,
         Language::TypeScript => typescript::compile(&mut job)?,
-        Language::Python => {
-            return Err(BuildError::Folder {
-                folder,
-                reason: format!("{language} connectors cannot be built yet"),
-            });
-        }
+        Language::Python => python::compile(&mut job)?,
     };
     job.tell(Stage::Describe, "checking the component");
     let meta = describe::meta(&manifest, &world);

@@ -1,7 +1,6 @@
 //! Which outside tools a language needs, and whether they are there.
 
 use std::fmt;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::command::{run, tool};
@@ -139,12 +138,6 @@ pub(crate) fn version_text(program: &str, arguments: &[&str]) -> Result<String, 
     } else {
         Err(finished.failure(program))
     }
-}
-
-/// The program of a virtual environment.
-pub(crate) fn venv_program(venv: &std::path::Path, name: &str) -> PathBuf {
-    let folder = if cfg!(windows) { "Scripts" } else { "bin" };
-    venv.join(folder).join(name)
 }
 
 #[cfg(test)]

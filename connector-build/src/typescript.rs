@@ -3,57 +3,19 @@
 use std::fs;
 use std::path::Path;
 
-use flowforge_ports::Operation;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use crate::build::{Compiled, Job, recipe};
 use crate::cache::{Recipe, fresh_dir, lock, write_whole};
 use crate::command::{run, tool};
+use crate::driver::{DriverDiagnostic, DriverJob, answer, refuse};
 use crate::installed::{installed, unpacked, write_files};
 use crate::tools::version_text;
 use crate::{BuildError, BuildOptions, Diagnostic, Language, Progress, Stage, assets, quickjs};
 
-/// What the driver is told. Paths are absolute.
-#[derive(Serialize)]
-struct DriverJob<'a> {
-    folder: &'a Path,
-    entry: &'a str,
-    tools: &'a Path,
-    sdk: &'a Path,
-    work: &'a Path,
-    wit: &'a Path,
-    world: &'a str,
-    operations: &'a [Operation],
-    component: &'a Path,
-}
-
 #[derive(Deserialize)]
-struct DriverAnswer {
+struct Made {
     diagnostics: Vec<DriverDiagnostic>,
-}
-
-#[derive(Deserialize)]
-struct DriverDiagnostic {
-    file: String,
-    line: usize,
-    column: usize,
-    code: String,
-    message: String,
-    #[serde(default)]
-    mend: Option<String>,
-}
-
-impl From<DriverDiagnostic> for Diagnostic {
-    fn from(one: DriverDiagnostic) -> Self {
-        Self {
-            file: one.file,
-            line: one.line,
-            column: one.column,
-            code: Some(one.code),
-            message: one.message,
-            mend: one.mend,
-        }
-    }
 }
 
 /// Compile the connector in the job's folder, or take it from the cache.
@@ -89,7 +51,7 @@ pub(crate) fn compile(job: &mut Job<'_>) -> Result<Compiled, BuildError> {
     };
     let driver_job = DriverJob {
         folder: job.folder,
-        entry,
+        entry: Path::new(entry),
         tools: &tools,
         sdk: &sdk,
         work: &work,
@@ -98,23 +60,10 @@ pub(crate) fn compile(job: &mut Job<'_>) -> Result<Compiled, BuildError> {
         operations: &job.world.interface.operations,
         component: &made,
     };
-    let input = serde_json::to_string(&driver_job).map_err(|error| BuildError::Wit(error.to_string()))?;
     let mut node = tool("node");
     node.arg(sdk.join("build/driver.mjs"));
-    let finished = run("node", &mut node, &input, job.options.limits.compile)?;
-    let answer: Option<DriverAnswer> = finished
-        .status
-        .success()
-        .then(|| serde_json::from_str(&finished.stdout).ok())
-        .flatten();
-    let Some(answer) = answer else {
-        return Err(finished.failure("the TypeScript build"));
-    };
-    if !answer.diagnostics.is_empty() {
-        return Err(BuildError::Source(
-            answer.diagnostics.into_iter().map(Diagnostic::from).collect(),
-        ));
-    }
+    let finished = run("node", &mut node, &driver_job.text()?, job.options.limits.compile)?;
+    refuse(answer::<Made>("the TypeScript build", &finished)?.diagnostics)?;
     let bytes = quickjs::taken_out(&fs::read(&made).map_err(BuildError::io("cannot read", &made))?)?;
     write_whole(&component, &bytes)?;
     fs::remove_dir_all(&work).map_err(BuildError::io("cannot remove", &work))?;

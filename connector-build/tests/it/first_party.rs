@@ -87,6 +87,33 @@ async fn quake_text_labels_an_earthquake() {
 }
 
 #[tokio::test]
+async fn statistics_summarises_numbers() {
+    let connector = built(&first_party("statistics"));
+    assert_eq!(connector.language, Language::Python);
+    assert_eq!(
+        connector.interface.operation("summarise").unwrap().effect,
+        Effect::Pure
+    );
+    let host = Host::new();
+    let output = host
+        .call(&connector, "summarise", json!({"values": [4.5, 6, 4]}))
+        .await
+        .unwrap();
+    assert_eq!(
+        output,
+        json!({"count": 3, "mean": 14.5 / 3.0, "median": 4.5, "max": 6.0})
+    );
+    let failure = host
+        .call(&connector, "summarise", json!({"values": []}))
+        .await
+        .unwrap_err();
+    assert_eq!(
+        (failure.kind, failure.path.as_deref()),
+        (FailureKind::Invalid, Some("values"))
+    );
+}
+
+#[tokio::test]
 async fn http_gets_json_with_the_secret_attached() {
     let server = Server::start(vec![(
         "200 OK",

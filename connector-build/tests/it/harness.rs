@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
@@ -71,6 +71,17 @@ impl Sample {
     }
 }
 
+/// The runtime of all tests: its folder of compiled code belongs to one runtime, and stays between runs.
+fn runtime() -> &'static Runtime {
+    static RUNTIME: OnceLock<Runtime> = OnceLock::new();
+    RUNTIME.get_or_init(|| {
+        let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("code-cache");
+        let mut config = RuntimeConfig::new(cache, CompileWorker::InProcess);
+        config.egress.loopback = true;
+        Runtime::new(config).unwrap()
+    })
+}
+
 /// One host for one test.
 pub(crate) struct Host {
     runtime: Runtime,
@@ -82,11 +93,8 @@ pub(crate) struct Host {
 impl Host {
     pub(crate) fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("code-cache");
-        let mut config = RuntimeConfig::new(cache, CompileWorker::InProcess);
-        config.egress.loopback = true;
         Self {
-            runtime: Runtime::new(config).unwrap(),
+            runtime: runtime().clone(),
             services: Arc::new(Services {
                 lines: Mutex::default(),
                 secrets: BTreeMap::new(),

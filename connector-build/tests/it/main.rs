@@ -3,4 +3,5 @@
 mod first_party;
 mod harness;
 mod mistakes;
+mod python;
 mod typescript;

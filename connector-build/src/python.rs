@@ -1,0 +1,245 @@
+//! Python connectors: checked and wrapped by the SDK's own program, built by componentize-py.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::build::{Compiled, Job, recipe};
+use crate::cache::{Recipe, create_dir, fresh_dir, lock, write_whole};
+use crate::command::{Finished, run, tool};
+use crate::driver::{DriverDiagnostic, DriverJob, answer, refuse};
+use crate::installed::{installed, unpacked, write_files};
+use crate::tools::version_text;
+use crate::{BuildError, BuildOptions, Diagnostic, Language, Progress, Stage, assets};
+
+/// The world that is built: the author's, and what the SDK imports.
+const WORLD: &str = "flowforge-build";
+
+/// The module that is built, written by the SDK's program.
+const ENTRY: &str = "flowforge_entry";
+
+#[derive(Deserialize)]
+struct Prepared {
+    diagnostics: Vec<DriverDiagnostic>,
+    interfaces: Vec<String>,
+}
+
+/// Compile the connector in the job's folder, or take it from the cache.
+pub(crate) fn compile(job: &mut Job<'_>) -> Result<Compiled, BuildError> {
+    let cache = &job.options.cache_dir;
+    check_packages(job.folder)?;
+    let venv = tools(job.options, job.progress)?;
+    let sdk = unpacked(cache, "py-sdk", assets::SDK_PY)?;
+    let mut name = recipe(Language::Python);
+    name.add("tools", venv.display().to_string())
+        .add("sdk", sdk.display().to_string())
+        .add_bytes("wit", assets::CONNECTOR_WIT.as_bytes())
+        .add_folder(job.folder)?;
+    let name = format!("py-{}", name.name());
+    let component = cache.join("compiled").join(format!("{name}.wasm"));
+    let _lock = lock(cache, &name)?;
+    if let Ok(bytes) = fs::read(&component) {
+        return Ok(Compiled {
+            component: bytes,
+            cached: true,
+        });
+    }
+    job.tell(Stage::Compile, "checking the source, making the component");
+    let work = cache.join("work").join(&name);
+    fresh_dir(&work)?;
+    let made = prepare_and_make(job, &venv, &sdk, &work)?;
+    let bytes = fs::read(&made).map_err(BuildError::io("cannot read", &made))?;
+    write_whole(&component, &bytes)?;
+    fs::remove_dir_all(&work).map_err(BuildError::io("cannot remove", &work))?;
+    Ok(Compiled {
+        component: bytes,
+        cached: false,
+    })
+}
+
+fn prepare_and_make(job: &Job<'_>, venv: &Path, sdk: &Path, work: &Path) -> Result<PathBuf, BuildError> {
+    let (wit, entry, made) = (work.join("wit"), work.join("entry"), work.join("connector.wasm"));
+    job.world.write_to(&wit)?;
+    create_dir(&entry)?;
+    let driver_job = DriverJob {
+        folder: job.folder,
+        entry: &entry.join(format!("{ENTRY}.py")),
+        tools: venv,
+        sdk,
+        work,
+        wit: &wit,
+        world: &job.world.name,
+        operations: &job.world.interface.operations,
+        component: &made,
+    };
+    let mut python = tool(program(venv, "python"));
+    python.arg("-I").arg(sdk.join("build/prepare.py"));
+    let finished = run(
+        "python",
+        &mut python,
+        &driver_job.text()?,
+        job.options.limits.compile,
+    )?;
+    let prepared: Prepared = answer("the check of the Python source", &finished)?;
+    refuse(prepared.diagnostics)?;
+    let imports: String = prepared
+        .interfaces
+        .iter()
+        .map(|name| format!("  import {name};\n"))
+        .collect();
+    let world = format!("world {WORLD} {{\n  include {};\n{imports}}}\n", job.world.name);
+    write_whole(&wit.join(format!("{WORLD}.wit")), world.as_bytes())?;
+    let mut componentize = tool(program(venv, "componentize-py"));
+    componentize
+        .current_dir(work)
+        .env("PYTHONHASHSEED", "0")
+        .arg("--wit-path")
+        .arg(&wit)
+        .args(["--world", WORLD, "componentize", ENTRY, "--output"])
+        .arg(&made)
+        .arg("--python-path")
+        .arg(&entry)
+        .arg("--python-path")
+        .arg(sdk)
+        .arg("--python-path")
+        .arg(job.folder.join("src"));
+    let finished = run(
+        "componentize-py",
+        &mut componentize,
+        "",
+        job.options.limits.compile,
+    )?;
+    if finished.status.success() {
+        return Ok(made);
+    }
+    Err(top_level(job.folder, &finished).unwrap_or_else(|| finished.failure("componentize-py")))
+}
+
+/// An error at the top level of a module, which runs while the connector is built: the last lines of its traceback.
+fn top_level(folder: &Path, finished: &Finished) -> Option<BuildError> {
+    let text = &finished.stderr;
+    let from = text.find("Traceback (most recent call last)")?;
+    let trace: Vec<&str> = text
+        .get(from..)?
+        .lines()
+        .skip(1)
+        .take_while(|line| !line.trim().is_empty())
+        .collect();
+    let reason = trace.iter().rev().find(|line| !line.starts_with([' ', '\t']))?;
+    let place = trace
+        .iter()
+        .rev()
+        .filter_map(|line| frame(line))
+        .find_map(|(file, line)| {
+            let inside = format!("src/{file}");
+            folder.join(&inside).is_file().then_some((inside, line))
+        });
+    let (file, line) = place.unwrap_or_else(|| ("src/connector.py".to_owned(), 0));
+    Some(BuildError::Source(vec![Diagnostic {
+        file,
+        line,
+        column: 0,
+        code: Some("FF-SDK-005".to_owned()),
+        message: format!("the top level of the module failed: {reason}"),
+        mend: None,
+    }]))
+}
+
+/// File and line of `  File "/2/connector.py", line 3, in <module>`, the file as seen from the mounted folder.
+fn frame(line: &str) -> Option<(String, usize)> {
+    let rest = line.trim().strip_prefix("File \"")?;
+    let (path, rest) = rest.split_once('"')?;
+    let number = rest
+        .strip_prefix(", line ")?
+        .split(',')
+        .next()?
+        .trim()
+        .parse()
+        .ok()?;
+    let (_, inside) = path.trim_start_matches('/').split_once('/')?;
+    Some((inside.to_owned(), number))
+}
+
+/// A virtual environment with the pinned tool, made once.
+fn tools(options: &BuildOptions, progress: &mut dyn FnMut(Progress)) -> Result<PathBuf, BuildError> {
+    let mut recipe = Recipe::default();
+    for (path, content) in assets::PY_TOOLS {
+        recipe.add_bytes(*path, content.as_bytes());
+    }
+    recipe
+        .add("platform", std::env::consts::ARCH)
+        .add("python", version_text("python3", &["--version"])?);
+    let folder = installed(&options.cache_dir, "py-tools", &recipe, |folder| {
+        progress(Progress {
+            stage: Stage::Install,
+            detail: "componentize-py, with pip".to_owned(),
+        });
+        write_files(folder, assets::PY_TOOLS)?;
+        let venv = folder.join("venv");
+        let mut make = tool("python3");
+        make.args(["-m", "venv"]).arg(&venv);
+        let finished = run("python3 -m venv", &mut make, "", options.limits.install)?;
+        if !finished.status.success() {
+            return Err(finished.failure("python3 -m venv"));
+        }
+        let mut pip = tool(program(&venv, "python"));
+        pip.current_dir(folder)
+            .args([
+                "-m",
+                "pip",
+                "install",
+                "--quiet",
+                "--disable-pip-version-check",
+                "--only-binary",
+                ":all:",
+            ])
+            .args(["--requirement", "requirements.txt"]);
+        let finished = run("pip install", &mut pip, "", options.limits.install)?;
+        if finished.status.success() {
+            Ok(())
+        } else {
+            Err(finished.failure("pip install"))
+        }
+    })?;
+    Ok(folder.join("venv"))
+}
+
+/// A program of a virtual environment.
+fn program(venv: &Path, name: &str) -> PathBuf {
+    venv.join(if cfg!(windows) { "Scripts" } else { "bin" })
+        .join(name)
+}
+
+/// Packages from an index are not built in; a connector that names some must not be built without them.
+fn check_packages(folder: &Path) -> Result<(), BuildError> {
+    if !folder.join("requirements.txt").exists() {
+        return Ok(());
+    }
+    Err(BuildError::Source(vec![Diagnostic {
+        file: "requirements.txt".to_owned(),
+        line: 0,
+        column: 0,
+        code: None,
+        message: "packages from an index cannot be built in yet".to_owned(),
+        mend: Some("copy modules that are pure Python into src/, and remove this file".to_owned()),
+    }]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_gives_file_and_line() {
+        assert_eq!(
+            frame("  File \"/2/connector.py\", line 3, in <module>"),
+            Some(("connector.py".to_owned(), 3))
+        );
+        assert_eq!(
+            frame("  File \"/2/sub/part.py\", line 12, in f"),
+            Some(("sub/part.py".to_owned(), 12))
+        );
+        assert_eq!(frame("    import x"), None);
+    }
+}
