@@ -1,1 +1,45 @@
-//! Placeholder.
+//! The control plane: what people, webhooks and schedules ask for becomes signed jobs; what hosts bring becomes the
+//! state that people see.
+//!
+//! Owns the GraphQL API, triggers, dispatch, secrets, approvals and the doors they stand behind. Leaves to others: how
+//! things are kept (`store`), what a workflow means (`workflow`), connectors (`registry`). Invariants: nothing is told to
+//! anybody before the commit that makes it true; the only key this process signs with is the scheduler's; a secret's
+//! value leaves only sealed to a host; it listens on loopback only.
+//!
+//! [`Service::open`] takes the data folder and the address, [`Service::run`] serves.
+
+mod accept;
+mod api;
+mod app;
+mod artefacts;
+mod clock;
+mod config;
+mod cron;
+mod decisions;
+mod entropy;
+mod events;
+mod folder;
+mod hosts;
+mod http;
+mod keys;
+mod logs;
+mod orders;
+mod publish;
+mod queue;
+mod receipts;
+mod registration;
+mod release;
+mod service;
+mod starts;
+mod sync;
+mod vault;
+mod view;
+mod waiting;
+
+pub use api::sdl;
+pub use clock::{Clock, SystemClock};
+pub use config::Config;
+pub use entropy::EntropyError;
+pub use folder::{DataFolder, FolderError};
+pub use keys::{Keys, KeysError};
+pub use service::{Handle, OpenError, RunError, Service};

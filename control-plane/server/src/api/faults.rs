@@ -1,0 +1,49 @@
+//! Top-level errors: faults of the server or of the call itself, never an expected outcome.
+
+use async_graphql::{Error, ErrorExtensions as _};
+use flowforge_store::StoreError;
+
+/// `extensions.code` of a fault inside; the cause is in the log.
+const CODE_FAULT: &str = "FF-API-500";
+/// `extensions.code` when the disk is full.
+pub(crate) const CODE_FULL: &str = "FF-API-507";
+/// `extensions.code` of a call that needs a host's session.
+const CODE_SESSION: &str = "FF-API-401";
+/// `extensions.code` of a host's call for something that is not its own.
+pub(crate) const CODE_FORBIDDEN: &str = "FF-API-403";
+/// `extensions.code` of an argument that cannot be meant.
+pub(crate) const CODE_ARGUMENT: &str = "FF-API-400";
+
+pub(crate) fn coded(message: impl Into<String>, code: &'static str) -> Error {
+    Error::new(message).extend_with(|_, extensions| extensions.set("code", code))
+}
+
+/// A fault: logged with its cause, told without.
+pub(crate) fn fault(error: &(dyn std::error::Error + 'static)) -> Error {
+    let mut cause = Some(error);
+    while let Some(inner) = cause {
+        if matches!(inner.downcast_ref::<StoreError>(), Some(StoreError::Full)) {
+            return coded(
+                "the disk of the control plane is full; nothing was stored",
+                CODE_FULL,
+            );
+        }
+        cause = inner.source();
+    }
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        text.push_str(": ");
+        text.push_str(&inner.to_string());
+        cause = inner.source();
+    }
+    tracing::error!(error = text, "a call failed");
+    coded(
+        "the control plane could not do this; its log says why",
+        CODE_FAULT,
+    )
+}
+
+pub(crate) fn needs_session() -> Error {
+    coded("this call needs the session of a registered host", CODE_SESSION)
+}

@@ -1,0 +1,66 @@
+//! Hosts as the API shows them.
+
+use std::sync::Arc;
+
+use async_graphql::{Context, Object, Result};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::fault;
+use super::scalars::Long;
+use crate::app::App;
+use crate::hosts::HostEntry;
+
+/// A machine that runs steps.
+pub(crate) struct HostNode(pub(crate) Arc<HostEntry>);
+
+#[Object(name = "Host")]
+impl HostNode {
+    async fn id(&self) -> &str {
+        self.0.id.as_str()
+    }
+
+    async fn name(&self) -> String {
+        self.0.state().host.name.clone()
+    }
+
+    /// True while a standing call is open, or the host was heard less than 40 s ago.
+    async fn connected(&self, ctx: &Context<'_>) -> Result<bool> {
+        let now_ms = ctx.data::<Arc<App>>()?.clock.now_ms();
+        Ok(self.0.state().connected(now_ms))
+    }
+
+    /// It said that it takes no more work now.
+    async fn busy(&self) -> bool {
+        self.0.state().busy
+    }
+
+    async fn last_heard_ms(&self) -> Option<Long> {
+        self.0.state().host.last_heard_ms.map(Long)
+    }
+
+    async fn registered_at_ms(&self) -> Long {
+        self.0.state().host.registered_at_ms.into()
+    }
+
+    /// Runs that have not ended.
+    #[graphql(complexity = 5)]
+    async fn open_runs(&self, ctx: &Context<'_>) -> Result<u32> {
+        let counts = ctx
+            .data::<Arc<App>>()?
+            .store
+            .open_runs()
+            .await
+            .map_err(|error| fault(&error))?;
+        let count = counts
+            .into_iter()
+            .find(|(id, _)| *id == self.0.id)
+            .map_or(0, |(_, count)| count);
+        Ok(u32::try_from(count).unwrap_or(u32::MAX))
+    }
+
+    /// Base64 of the Ed25519 public key.
+    async fn identity_key(&self) -> String {
+        STANDARD.encode(self.0.state().host.identity_key)
+    }
+}

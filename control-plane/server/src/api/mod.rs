@@ -1,0 +1,74 @@
+//! The GraphQL schema: thin resolvers over [`crate::app::App`].
+//!
+//! Owns names, descriptions and limits of the API. Leaves to others everything that decides. `schema.graphql` beside
+//! `Cargo.toml` is this schema as text; a test keeps the two equal.
+
+mod approvals;
+mod calls;
+mod connectors;
+mod faults;
+mod guard;
+mod hosts;
+mod mutation;
+mod page;
+mod problems;
+mod query;
+mod runs;
+mod scalars;
+mod secrets;
+mod subscription;
+mod workflows;
+
+use std::sync::Arc;
+
+use async_graphql::Schema;
+
+use crate::app::App;
+use crate::hosts::HostEntry;
+
+pub(crate) use faults::{CODE_FULL, fault};
+pub(crate) use guard::{Shape, check_shape};
+pub(crate) use mutation::TraceParent;
+
+/// The schema with its resolvers.
+pub(crate) type Api = Schema<query::Query, mutation::Mutation, subscription::Subscription>;
+
+/// Who calls: a host with a session, or a person.
+#[derive(Debug, Clone)]
+pub(crate) enum Caller {
+    /// A person or program without a session; loopback is the border.
+    Person,
+    /// A registered host.
+    Host(Arc<HostEntry>),
+    /// A session was given that is not known.
+    UnknownSession,
+}
+
+/// Deepest nesting of fields; what the introspection of GraphiQL needs.
+const MAX_DEPTH: usize = 15;
+/// Largest sum of fields.
+const MAX_COMPLEXITY: usize = 1_000;
+/// Nesting while parsing.
+const MAX_RECURSION: usize = 32;
+/// Directives in one document.
+const MAX_DIRECTIVES: usize = 20;
+
+/// The schema without data: what is printed and compared.
+fn builder() -> async_graphql::SchemaBuilder<query::Query, mutation::Mutation, subscription::Subscription> {
+    Schema::build(query::Query, mutation::Mutation, subscription::Subscription)
+        .register_output_type::<problems::Problem>()
+        .limit_depth(MAX_DEPTH)
+        .limit_complexity(MAX_COMPLEXITY)
+        .limit_recursive_depth(MAX_RECURSION)
+        .limit_directives(MAX_DIRECTIVES)
+}
+
+pub(crate) fn schema(app: Arc<App>) -> Api {
+    builder().data(app).finish()
+}
+
+/// The schema as text.
+#[must_use]
+pub fn sdl() -> String {
+    builder().finish().sdl()
+}

@@ -1,0 +1,635 @@
+//! Changes. One input, one payload union each.
+
+use async_graphql::{Context, InputObject, Object, Result, SimpleObject, Union};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use flowforge_protocol::job::Trigger;
+use flowforge_store::{ClientRequest, Started};
+use serde_json::{Map, Value};
+use zeroize::Zeroizing;
+
+use super::approvals::ApprovalNode;
+use super::calls::{RegisterHostInput, RegisterHostPayload, RegisterHostSuccess, SyncInput, SyncPayload};
+use super::connectors::PinnedConnectorNode;
+use super::fault;
+use super::problems::{
+    ApprovalNotFoundProblem, ApprovalStateProblem, BusyProblem, ConnectorProblem, FieldProblem, InputProblem,
+    RegistrationProblem, ReleaseProblem, RequestConflictProblem, RunNotFoundProblem, RunStateProblem,
+    SecretNotFoundProblem, SignatureProblem, VersionProblem, WorkflowNotFoundProblem, WorkflowProblem,
+};
+use super::query::{app, host};
+use super::runs::RunNode;
+use super::scalars::AnyJson;
+use super::secrets::SecretNode;
+use super::workflows::{DiagnosticNode, WorkflowNode};
+use crate::decisions::{CancelOutcome, DecideOutcome, MAX_COMMENT_BYTES};
+use crate::publish::{PrepareError, PublishError};
+use crate::registration::RegisterError;
+use crate::starts::{StartError, StartRequest, new_run_id, request_body};
+use crate::vault::SecretDraft;
+
+/// Longest name a caller may give a request.
+const MAX_REQUEST_ID: usize = 128;
+/// Who acts, as long as there is no sign-in.
+const LOCAL_USER: &str = "local";
+
+/// A workflow file to be looked at.
+#[derive(InputObject)]
+pub(crate) struct CheckWorkflowInput {
+    source: String,
+    /// For messages.
+    file_name: Option<String>,
+    /// `workflow.lock`.
+    lock: Option<String>,
+    /// Configuration values in the place of those in the file.
+    config: Option<AnyJson>,
+}
+
+/// What the lint says.
+#[derive(SimpleObject)]
+pub(crate) struct CheckWorkflowPayload {
+    diagnostics: Vec<DiagnosticNode>,
+    errors: usize,
+    warnings: usize,
+    nodes: usize,
+    connectors: usize,
+    /// The source with every offered fix applied; absent if there is nothing to fix.
+    fixed_source: Option<String>,
+}
+
+/// A workflow file to be released.
+#[derive(InputObject)]
+pub(crate) struct PrepareReleaseInput {
+    source: String,
+    /// For messages.
+    file_name: Option<String>,
+    /// `workflow.lock`; connectors it does not name get their newest version.
+    lock: Option<String>,
+    /// Configuration values in the place of those in the file.
+    config: Option<AnyJson>,
+}
+
+#[derive(Union)]
+pub(crate) enum PrepareReleasePayload {
+    Prepared(PreparedRelease),
+    Workflow(WorkflowProblem),
+}
+
+/// Documents to be signed as they are.
+#[derive(SimpleObject)]
+pub(crate) struct PreparedRelease {
+    workflow: String,
+    version: u32,
+    /// Base64: the payload bytes of the release, to be signed as they are.
+    release: String,
+    /// Base64: the payload bytes of the grant set, to be signed as they are.
+    grants: String,
+    release_digest: String,
+    /// The new content of `workflow.lock`.
+    lock: String,
+    diagnostics: Vec<DiagnosticNode>,
+    summary: ReleaseSummary,
+}
+
+/// What a person reads before signing.
+#[derive(SimpleObject)]
+pub(crate) struct ReleaseSummary {
+    title: String,
+    nodes: usize,
+    connectors: Vec<PinnedConnectorNode>,
+    destinations: Vec<String>,
+    secrets: Vec<String>,
+}
+
+/// `release` and `grants` are DSSE envelopes as JSON text.
+#[derive(InputObject)]
+pub(crate) struct PublishReleaseInput {
+    release: String,
+    grants: String,
+    /// The workflow file, kept for people and compared with the release.
+    source: Option<String>,
+}
+
+#[derive(Union)]
+pub(crate) enum PublishReleasePayload {
+    Success(PublishReleaseSuccess),
+    Signature(SignatureProblem),
+    Release(ReleaseProblem),
+    Version(VersionProblem),
+    Connector(ConnectorProblem),
+    Workflow(WorkflowProblem),
+}
+
+/// The release is published.
+#[derive(SimpleObject)]
+pub(crate) struct PublishReleaseSuccess {
+    workflow: WorkflowNode,
+}
+
+/// A run to be started.
+#[derive(InputObject)]
+pub(crate) struct StartRunInput {
+    workflow: String,
+    /// Without it: the newest.
+    version: Option<u32>,
+    /// Defaults to `{}`.
+    input: Option<AnyJson>,
+    /// Repeating a call with the same id and body gives the same run. At most 128 characters.
+    client_request_id: Option<String>,
+}
+
+#[derive(Union)]
+pub(crate) enum StartRunPayload {
+    Success(StartRunSuccess),
+    Input(InputProblem),
+    NotFound(WorkflowNotFoundProblem),
+    Conflict(RequestConflictProblem),
+    Busy(BusyProblem),
+}
+
+/// The run is accepted and durable.
+#[derive(SimpleObject)]
+pub(crate) struct StartRunSuccess {
+    run: RunNode,
+    /// True if an earlier call with the same `clientRequestId` started it.
+    duplicate: bool,
+}
+
+/// A run to be stopped.
+#[derive(InputObject)]
+pub(crate) struct CancelRunInput {
+    /// An id, a unique prefix of one, or `last`.
+    id: String,
+    reason: Option<String>,
+}
+
+#[derive(Union)]
+pub(crate) enum CancelRunPayload {
+    Success(CancelRunSuccess),
+    NotFound(RunNotFoundProblem),
+    State(RunStateProblem),
+}
+
+/// The run is stopped, or its host has been told to stop it.
+#[derive(SimpleObject)]
+pub(crate) struct CancelRunSuccess {
+    run: RunNode,
+}
+
+/// An answer to a question.
+#[derive(InputObject)]
+pub(crate) struct DecideApprovalInput {
+    /// An id, a unique prefix of one, or `last`.
+    id: String,
+    approved: bool,
+    comment: Option<String>,
+    /// Who answers; defaults to `local`.
+    by: Option<String>,
+}
+
+#[derive(Union)]
+pub(crate) enum DecideApprovalPayload {
+    Success(DecideApprovalSuccess),
+    NotFound(ApprovalNotFoundProblem),
+    State(ApprovalStateProblem),
+    Input(InputProblem),
+}
+
+/// The answer counts.
+#[derive(SimpleObject)]
+pub(crate) struct DecideApprovalSuccess {
+    approval: ApprovalNode,
+}
+
+/// `destinations`: where the value may be sent, `scheme://name[:port]`; at least one, except for the kinds `hmac-key`
+/// and `opaque`.
+#[derive(InputObject)]
+pub(crate) struct SetSecretInput {
+    name: String,
+    kind: String,
+    value: String,
+    destinations: Vec<String>,
+}
+
+#[derive(Union)]
+pub(crate) enum SetSecretPayload {
+    Success(SetSecretSuccess),
+    Input(InputProblem),
+}
+
+/// The value is kept, encrypted.
+#[derive(SimpleObject)]
+pub(crate) struct SetSecretSuccess {
+    secret: SecretNode,
+}
+
+/// A secret to be forgotten.
+#[derive(InputObject)]
+pub(crate) struct DeleteSecretInput {
+    name: String,
+}
+
+#[derive(Union)]
+pub(crate) enum DeleteSecretPayload {
+    Success(DeleteSecretSuccess),
+    NotFound(SecretNotFoundProblem),
+}
+
+/// The value is forgotten.
+#[derive(SimpleObject)]
+pub(crate) struct DeleteSecretSuccess {
+    name: String,
+}
+
+fn input_problem(fields: Vec<FieldProblem>) -> InputProblem {
+    let first = fields
+        .first()
+        .map_or(String::new(), |field| match field.path.as_str() {
+            "" => field.message.clone(),
+            path => format!("{path}: {}", field.message),
+        });
+    InputProblem {
+        message: match fields.len() {
+            0 | 1 => first,
+            count => format!("{first} (and {} more)", count - 1),
+        },
+        code: "FF-IN-001".to_owned(),
+        fields,
+    }
+}
+
+fn field(path: &str, message: impl Into<String>) -> FieldProblem {
+    FieldProblem {
+        path: path.to_owned(),
+        message: message.into(),
+    }
+}
+
+fn config_of(config: Option<AnyJson>) -> Result<Map<String, Value>> {
+    match config.map(|config| config.0) {
+        None | Some(Value::Null) => Ok(Map::new()),
+        Some(Value::Object(map)) => Ok(map),
+        Some(_) => Err(super::faults::coded(
+            "`config` must be an object",
+            super::faults::CODE_ARGUMENT,
+        )),
+    }
+}
+
+/// Changes.
+pub(crate) struct Mutation;
+
+#[Object]
+impl Mutation {
+    /// Looks at a workflow file; changes nothing.
+    async fn check_workflow(
+        &self,
+        ctx: &Context<'_>,
+        input: CheckWorkflowInput,
+    ) -> Result<CheckWorkflowPayload> {
+        let _ = input.file_name;
+        let config = config_of(input.config)?;
+        let checked = app(ctx)?.check(&input.source, input.lock.as_deref(), &config);
+        let errors = checked
+            .diagnostics
+            .iter()
+            .filter(|found| found.is_error())
+            .count();
+        Ok(CheckWorkflowPayload {
+            errors,
+            warnings: checked.diagnostics.len() - errors,
+            nodes: checked.nodes,
+            connectors: checked.connectors,
+            fixed_source: checked.fixed_source,
+            diagnostics: checked.diagnostics.iter().map(DiagnosticNode::from).collect(),
+        })
+    }
+
+    /// Compiles a workflow file to the documents that a release and a grant key sign; changes nothing.
+    async fn prepare_release(
+        &self,
+        ctx: &Context<'_>,
+        input: PrepareReleaseInput,
+    ) -> Result<PrepareReleasePayload> {
+        let _ = input.file_name;
+        let config = config_of(input.config)?;
+        match app(ctx)?
+            .prepare(&input.source, input.lock.as_deref(), &config)
+            .await
+        {
+            Ok(prepared) => Ok(PrepareReleasePayload::Prepared(PreparedRelease {
+                workflow: prepared.release.workflow.clone(),
+                version: prepared.release.version,
+                release: STANDARD.encode(&prepared.release_payload),
+                grants: STANDARD.encode(&prepared.grants_payload),
+                release_digest: prepared.release_digest.to_string(),
+                lock: prepared.lock,
+                diagnostics: prepared.diagnostics.iter().map(DiagnosticNode::from).collect(),
+                summary: ReleaseSummary {
+                    title: prepared.release.title.clone(),
+                    nodes: prepared.nodes,
+                    connectors: pinned(&prepared.release),
+                    destinations: prepared.destinations,
+                    secrets: prepared.secrets,
+                },
+            })),
+            Err(PrepareError::Workflow(found)) => {
+                Ok(PrepareReleasePayload::Workflow(workflow_problem(&found)))
+            }
+            Err(error) => Err(fault(&error)),
+        }
+    }
+
+    /// Publishes a signed release as the next version of its workflow.
+    async fn publish_release(
+        &self,
+        ctx: &Context<'_>,
+        input: PublishReleaseInput,
+    ) -> Result<PublishReleasePayload> {
+        use PublishReleasePayload as Payload;
+        match app(ctx)?.publish(input.release, input.grants, input.source).await {
+            Ok(ready) => Ok(Payload::Success(PublishReleaseSuccess {
+                workflow: WorkflowNode(ready),
+            })),
+            Err(PublishError::Signature { code, message }) => {
+                Ok(Payload::Signature(SignatureProblem::new(code, message)))
+            }
+            Err(PublishError::Release(message)) => {
+                Ok(Payload::Release(ReleaseProblem::new("FF-REL-001", message)))
+            }
+            Err(PublishError::Version { expected }) => Ok(Payload::Version(VersionProblem {
+                message: format!(
+                    "the next version of this workflow is {expected}; prepare and sign it again"
+                ),
+                code: "FF-REL-002".to_owned(),
+                expected,
+            })),
+            Err(PublishError::Connector { connector, message }) => Ok(Payload::Connector(ConnectorProblem {
+                message,
+                code: "FF-REL-003".to_owned(),
+                connector,
+            })),
+            Err(PublishError::Workflow(found)) => Ok(Payload::Workflow(workflow_problem(&found))),
+            Err(error @ (PublishError::Store(_) | PublishError::Ready(_))) => Err(fault(&error)),
+        }
+    }
+
+    /// Starts a run; answers when it is durable.
+    async fn start_run(&self, ctx: &Context<'_>, input: StartRunInput) -> Result<StartRunPayload> {
+        let app = app(ctx)?;
+        let wrong_id =
+            |id: &String| id.is_empty() || id.len() > MAX_REQUEST_ID || id.chars().any(char::is_control);
+        if input.client_request_id.as_ref().is_some_and(wrong_id) {
+            let message = format!("expected 1 to {MAX_REQUEST_ID} printable characters");
+            return Ok(StartRunPayload::Input(input_problem(vec![field(
+                "clientRequestId",
+                message,
+            )])));
+        }
+        let release = app
+            .release_of(&input.workflow, input.version)
+            .await
+            .map_err(|error| fault(&error))?;
+        let Some(release) = release else {
+            let what = match input.version {
+                Some(version) => format!("workflow `{}` has no version {version}", input.workflow),
+                None => format!("there is no workflow `{}`; publish it first", input.workflow),
+            };
+            return Ok(StartRunPayload::NotFound(WorkflowNotFoundProblem::new(
+                "FF-RUN-001",
+                what,
+            )));
+        };
+        let run_input = input
+            .input
+            .map_or_else(|| Value::Object(Map::new()), |input| input.0);
+        let request = StartRequest {
+            id: new_run_id().map_err(|error| fault(&error))?,
+            client_request: input.client_request_id.map(|id| ClientRequest {
+                id: format!("api:{id}"),
+                body: request_body(&input.workflow, input.version, &run_input),
+            }),
+            release,
+            input: run_input,
+            trigger: Trigger::Manual {
+                by: LOCAL_USER.to_owned(),
+            },
+            traceparent: ctx.data_opt::<TraceParent>().and_then(|trace| trace.0.clone()),
+        };
+        let id = request.id.clone();
+        let (run, duplicate) = match app.start(request).await {
+            Ok(Started::New) => (id, false),
+            Ok(Started::Duplicate { run }) => (run, true),
+            Ok(Started::Conflict { run }) => {
+                let message = format!(
+                    "this clientRequestId started run {} with another body",
+                    run.short()
+                );
+                return Ok(StartRunPayload::Conflict(RequestConflictProblem::new(
+                    "FF-RUN-002",
+                    message,
+                )));
+            }
+            Err(StartError::Input(faults)) => {
+                let fields = faults
+                    .into_iter()
+                    .map(|fault| field(&fault.path, fault.message))
+                    .collect();
+                return Ok(StartRunPayload::Input(input_problem(fields)));
+            }
+            Err(ref error @ StartError::Busy { retry_after_ms }) => {
+                return Ok(StartRunPayload::Busy(BusyProblem {
+                    message: error.to_string(),
+                    code: "FF-RUN-003".to_owned(),
+                    retry_after_ms: retry_after_ms.into(),
+                }));
+            }
+            Err(error) => return Err(fault(&error)),
+        };
+        let run = app.store.run(&run).await.map_err(|error| fault(&error))?;
+        let run = run.ok_or_else(|| fault(&flowforge_store::StoreError::Stopped))?;
+        Ok(StartRunPayload::Success(StartRunSuccess {
+            run: RunNode(run),
+            duplicate,
+        }))
+    }
+
+    /// Stops a run. A run that no host has is over at once; otherwise its host is told.
+    async fn cancel_run(&self, ctx: &Context<'_>, input: CancelRunInput) -> Result<CancelRunPayload> {
+        let reason: String = input.reason.unwrap_or_default().chars().take(500).collect();
+        let reason = match reason.as_str() {
+            "" => format!("cancelled by {LOCAL_USER}"),
+            text => format!("cancelled by {LOCAL_USER}: {text}"),
+        };
+        Ok(
+            match app(ctx)?
+                .cancel(&input.id, reason)
+                .await
+                .map_err(|error| fault(&error))?
+            {
+                CancelOutcome::Told(run) => CancelRunPayload::Success(CancelRunSuccess { run: RunNode(run) }),
+                CancelOutcome::Over(run) => CancelRunPayload::State(RunStateProblem {
+                    message: format!("run {} is over", run.id.short()),
+                    code: "FF-RUN-004".to_owned(),
+                    state: run.state.into(),
+                }),
+                CancelOutcome::NotFound(message) => {
+                    CancelRunPayload::NotFound(RunNotFoundProblem::new("FF-RUN-005", message))
+                }
+            },
+        )
+    }
+
+    /// Answers a question; the first answer counts.
+    async fn decide_approval(
+        &self,
+        ctx: &Context<'_>,
+        input: DecideApprovalInput,
+    ) -> Result<DecideApprovalPayload> {
+        use DecideApprovalPayload as Payload;
+        let by = input.by.unwrap_or_else(|| LOCAL_USER.to_owned());
+        let mut faults = Vec::new();
+        if by.is_empty() || by.len() > 128 || by.chars().any(char::is_control) {
+            faults.push(field("by", "expected 1 to 128 printable characters"));
+        }
+        if input
+            .comment
+            .as_ref()
+            .is_some_and(|comment| comment.len() > MAX_COMMENT_BYTES)
+        {
+            faults.push(field("comment", format!("at most {MAX_COMMENT_BYTES} bytes")));
+        }
+        if !faults.is_empty() {
+            return Ok(Payload::Input(input_problem(faults)));
+        }
+        let outcome = app(ctx)?
+            .decide(&input.id, input.approved, by, input.comment)
+            .await;
+        Ok(match outcome.map_err(|error| fault(&error))? {
+            DecideOutcome::Decided(approval) => Payload::Success(DecideApprovalSuccess {
+                approval: ApprovalNode(approval),
+            }),
+            DecideOutcome::TooLate(approval) => Payload::State(ApprovalStateProblem {
+                message: format!("approval {} is closed", approval.id.short()),
+                code: "FF-APR-001".to_owned(),
+                approval: ApprovalNode(approval),
+            }),
+            DecideOutcome::NotFound(message) => {
+                Payload::NotFound(ApprovalNotFoundProblem::new("FF-APR-002", message))
+            }
+        })
+    }
+
+    /// Keeps a secret, encrypted; its value never comes back.
+    async fn set_secret(&self, ctx: &Context<'_>, input: SetSecretInput) -> Result<SetSecretPayload> {
+        let app = app(ctx)?;
+        let mut draft = SecretDraft {
+            name: input.name,
+            kind: input.kind,
+            value: Zeroizing::new(input.value),
+            destinations: input.destinations,
+        };
+        let faults = draft.faults();
+        if !faults.is_empty() {
+            let fields = faults
+                .into_iter()
+                .map(|fault| field(fault.path, fault.message))
+                .collect();
+            return Ok(SetSecretPayload::Input(input_problem(fields)));
+        }
+        let name = draft.name.clone();
+        app.vault
+            .set(&app.store, draft, app.clock.now_ms())
+            .await
+            .map_err(|error| fault(&error))?;
+        let secret = app.store.secret(&name).await.map_err(|error| fault(&error))?;
+        let secret = secret.ok_or_else(|| fault(&flowforge_store::StoreError::Stopped))?;
+        Ok(SetSecretPayload::Success(SetSecretSuccess {
+            secret: SecretNode(secret),
+        }))
+    }
+
+    /// Forgets a secret's value.
+    async fn delete_secret(
+        &self,
+        ctx: &Context<'_>,
+        input: DeleteSecretInput,
+    ) -> Result<DeleteSecretPayload> {
+        let app = app(ctx)?;
+        let deleted = app
+            .vault
+            .delete(&app.store, input.name.clone())
+            .await
+            .map_err(|error| fault(&error))?;
+        Ok(if deleted {
+            DeleteSecretPayload::Success(DeleteSecretSuccess { name: input.name })
+        } else {
+            let message = format!("there is no secret `{}`", input.name);
+            DeleteSecretPayload::NotFound(SecretNotFoundProblem::new("FF-SEC-001", message))
+        })
+    }
+
+    /// Admits a host that holds the join token.
+    async fn register_host(
+        &self,
+        ctx: &Context<'_>,
+        input: RegisterHostInput,
+    ) -> Result<RegisterHostPayload> {
+        let app = app(ctx)?;
+        match app.register(input.into()).await {
+            Ok((id, session)) => Ok(RegisterHostPayload::Success(RegisterHostSuccess {
+                host_id: id.to_string(),
+                session,
+                workspace: app.workspace().to_owned(),
+                time_ms: app.clock.now_ms().into(),
+            })),
+            Err(error @ (RegisterError::Store(_) | RegisterError::Entropy(_))) => Err(fault(&error)),
+            Err(error) => Ok(RegisterHostPayload::Problem(RegistrationProblem::new(
+                error.code(),
+                error.to_string(),
+            ))),
+        }
+    }
+
+    /// Hosts only: the standing call. `authorization: Bearer SESSION`.
+    async fn sync(&self, ctx: &Context<'_>, input: SyncInput) -> Result<SyncPayload> {
+        let (app, host) = (app(ctx)?, host(ctx)?);
+        let reply = app
+            .sync(host, input.read()?)
+            .await
+            .map_err(|error| fault(&error))?;
+        Ok(SyncPayload::new(reply, app.clock.now_ms()))
+    }
+}
+
+/// The trace context of a request, if it came with one.
+pub(crate) struct TraceParent(pub(crate) Option<String>);
+
+fn workflow_problem(found: &[flowforge_workflow::Diagnostic]) -> WorkflowProblem {
+    let errors: Vec<_> = found.iter().filter(|found| found.is_error()).collect();
+    WorkflowProblem {
+        message: match errors.first() {
+            Some(first) if errors.len() == 1 => format!("line {}: {}", first.line, first.message),
+            Some(first) => format!(
+                "line {}: {} (and {} more)",
+                first.line,
+                first.message,
+                errors.len() - 1
+            ),
+            None => "the workflow cannot be published".to_owned(),
+        },
+        code: "FF-WF-000".to_owned(),
+        diagnostics: found.iter().map(DiagnosticNode::from).collect(),
+    }
+}
+
+fn pinned(release: &flowforge_protocol::release::Release) -> Vec<PinnedConnectorNode> {
+    let connectors = release.connectors.iter();
+    connectors
+        .map(|(name, connector)| PinnedConnectorNode {
+            name: name.clone(),
+            version: connector.version.clone(),
+            digest: connector.digest.to_string(),
+        })
+        .collect()
+}

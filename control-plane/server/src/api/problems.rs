@@ -1,0 +1,175 @@
+//! Answers that are not a success. Each is a type of its own and implements `Problem`, so that a client that does not
+//! know a new one still gets its message and code.
+
+use async_graphql::{Interface, SimpleObject};
+
+use super::approvals::ApprovalNode;
+use super::runs::RunStateName;
+use super::scalars::Long;
+use super::workflows::DiagnosticNode;
+
+macro_rules! plain_problem {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, SimpleObject)]
+        pub(crate) struct $name {
+            /// For people: what is wrong and what to do about it.
+            pub(crate) message: String,
+            /// Stable, for programs: `FF-…`.
+            pub(crate) code: String,
+        }
+
+        impl $name {
+            pub(crate) fn new(code: &str, message: impl Into<String>) -> Self {
+                Self { message: message.into(), code: code.to_owned() }
+            }
+        }
+    };
+}
+
+plain_problem!(
+    /// A signature is missing, of an untrusted key, or over other bytes.
+    SignatureProblem
+);
+plain_problem!(
+    /// The documents are signed, but they do not say what this server would have compiled.
+    ReleaseProblem
+);
+plain_problem!(
+    /// There is no such workflow or version.
+    WorkflowNotFoundProblem
+);
+plain_problem!(
+    /// The same `clientRequestId` was used for another request.
+    RequestConflictProblem
+);
+plain_problem!(
+    /// There is no such run, or several begin like this.
+    RunNotFoundProblem
+);
+plain_problem!(
+    /// There is no such approval, or several begin like this.
+    ApprovalNotFoundProblem
+);
+plain_problem!(
+    /// There is no such secret.
+    SecretNotFoundProblem
+);
+plain_problem!(
+    /// The host is not admitted.
+    RegistrationProblem
+);
+
+/// The workflow cannot be released as it is.
+#[derive(SimpleObject)]
+pub(crate) struct WorkflowProblem {
+    /// For people: what is wrong and what to do about it.
+    pub(crate) message: String,
+    /// Stable, for programs: `FF-…`.
+    pub(crate) code: String,
+    /// Every finding, with its place and mend.
+    pub(crate) diagnostics: Vec<DiagnosticNode>,
+}
+
+/// The number of the release is not the next one.
+#[derive(SimpleObject)]
+pub(crate) struct VersionProblem {
+    /// For people: what is wrong and what to do about it.
+    pub(crate) message: String,
+    /// Stable, for programs: `FF-…`.
+    pub(crate) code: String,
+    /// The version that is due.
+    pub(crate) expected: u32,
+}
+
+/// A connector is not published as the release pins it.
+#[derive(SimpleObject)]
+pub(crate) struct ConnectorProblem {
+    /// For people: what is wrong and what to do about it.
+    pub(crate) message: String,
+    /// Stable, for programs: `FF-…`.
+    pub(crate) code: String,
+    /// Which one.
+    pub(crate) connector: String,
+}
+
+/// A value is wrong; each fault names its place.
+#[derive(SimpleObject)]
+pub(crate) struct InputProblem {
+    /// For people: what is wrong and what to do about it.
+    pub(crate) message: String,
+    /// Stable, for programs: `FF-…`.
+    pub(crate) code: String,
+    /// The faults.
+    pub(crate) fields: Vec<FieldProblem>,
+}
+
+/// One wrong value.
+#[derive(Debug, Clone, SimpleObject)]
+pub(crate) struct FieldProblem {
+    /// `threshold`, `rows[3].price`; empty for the whole value.
+    pub(crate) path: String,
+    /// What is wrong with it.
+    pub(crate) message: String,
+}
+
+/// There is no room now.
+#[derive(SimpleObject)]
+pub(crate) struct BusyProblem {
+    /// For people: what is wrong and what to do about it.
+    pub(crate) message: String,
+    /// Stable, for programs: `FF-…`.
+    pub(crate) code: String,
+    /// The least wait before another try.
+    pub(crate) retry_after_ms: Long,
+}
+
+/// The run is in a state in which this cannot happen.
+#[derive(SimpleObject)]
+pub(crate) struct RunStateProblem {
+    /// For people: what is wrong and what to do about it.
+    pub(crate) message: String,
+    /// Stable, for programs: `FF-…`.
+    pub(crate) code: String,
+    /// Where it stands.
+    pub(crate) state: RunStateName,
+}
+
+/// The question is closed.
+#[derive(SimpleObject)]
+pub(crate) struct ApprovalStateProblem {
+    /// For people: what is wrong and what to do about it.
+    pub(crate) message: String,
+    /// Stable, for programs: `FF-…`.
+    pub(crate) code: String,
+    /// How it was closed, and by whom.
+    pub(crate) approval: ApprovalNode,
+}
+
+/// An answer that is not a success. Every type whose name ends in `Problem` implements it.
+#[derive(Interface)]
+#[graphql(
+    field(
+        name = "message",
+        ty = "&String",
+        desc = "For people: what is wrong and what to do about it."
+    ),
+    field(name = "code", ty = "&String", desc = "Stable, for programs: `FF-…`.")
+)]
+pub(crate) enum Problem {
+    Signature(SignatureProblem),
+    Release(ReleaseProblem),
+    WorkflowNotFound(WorkflowNotFoundProblem),
+    RequestConflict(RequestConflictProblem),
+    RunNotFound(RunNotFoundProblem),
+    ApprovalNotFound(ApprovalNotFoundProblem),
+    SecretNotFound(SecretNotFoundProblem),
+    Registration(RegistrationProblem),
+    Workflow(WorkflowProblem),
+    Version(VersionProblem),
+    Connector(ConnectorProblem),
+    Input(InputProblem),
+    Busy(BusyProblem),
+    RunState(RunStateProblem),
+    ApprovalState(ApprovalStateProblem),
+}

@@ -1,0 +1,287 @@
+//! Questions.
+
+use std::sync::Arc;
+
+use async_graphql::connection::Connection;
+use async_graphql::{Context, Json, Object, Result, SimpleObject};
+use flowforge_protocol::{ConnectorName, Digest};
+use flowforge_store::{Found, RunFilter};
+
+use super::approvals::{ApprovalNode, ApprovalStateName};
+use super::connectors::ConnectorNode;
+use super::faults::{CODE_ARGUMENT, CODE_FORBIDDEN, coded, needs_session};
+use super::hosts::HostNode;
+use super::page::{Cursor, Window, connection, from_edges};
+use super::runs::{RunNode, RunStateName};
+use super::scalars::Long;
+use super::secrets::{SealedSecret, SecretNode};
+use super::workflows::WorkflowNode;
+use super::{Caller, fault};
+use crate::app::App;
+use crate::hosts::HostEntry;
+use crate::registration::SealedError;
+
+/// This server.
+#[derive(SimpleObject)]
+pub(crate) struct ServerInfo {
+    version: &'static str,
+    workspace: String,
+    dev: bool,
+    started_at_ms: Long,
+    time_ms: Long,
+}
+
+/// The signed documents of a release.
+#[derive(SimpleObject)]
+pub(crate) struct ReleaseDocuments {
+    /// DSSE envelope, JSON.
+    release: String,
+    /// DSSE envelope, JSON.
+    grants: String,
+}
+
+/// Questions.
+pub(crate) struct Query;
+
+pub(crate) fn app<'a>(ctx: &Context<'a>) -> Result<&'a Arc<App>> {
+    ctx.data::<Arc<App>>()
+}
+
+pub(crate) fn host<'a>(ctx: &Context<'a>) -> Result<&'a Arc<HostEntry>> {
+    match ctx.data_opt::<Caller>() {
+        Some(Caller::Host(host)) => Ok(host),
+        Some(Caller::Person | Caller::UnknownSession) | None => Err(needs_session()),
+    }
+}
+
+#[Object]
+impl Query {
+    async fn server(&self, ctx: &Context<'_>) -> Result<ServerInfo> {
+        let app = app(ctx)?;
+        Ok(ServerInfo {
+            version: env!("CARGO_PKG_VERSION"),
+            workspace: app.workspace().to_owned(),
+            dev: app.dev,
+            started_at_ms: app.started_at_ms.into(),
+            time_ms: app.clock.now_ms().into(),
+        })
+    }
+
+    /// Published connectors, by name, each in its newest version.
+    #[graphql(complexity = "usize::try_from(first).unwrap_or(0) * child_complexity / 10 + child_complexity")]
+    async fn connectors(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(default = 50)] first: i32,
+        after: Option<String>,
+        #[graphql(desc = "Words that name, title or summary contain.")] search: Option<String>,
+    ) -> Result<Connection<Cursor, ConnectorNode>> {
+        let window = Window::new(Some(first), after)?;
+        let words: Vec<String> = search
+            .unwrap_or_default()
+            .split_whitespace()
+            .map(str::to_lowercase)
+            .collect();
+        let after = window.after.as_ref().map_or("", |cursor| cursor.0.as_str());
+        let limit = usize::try_from(window.limit).unwrap_or(usize::MAX);
+        let mut found: Vec<_> = app(ctx)?
+            .registry
+            .list()
+            .into_iter()
+            .filter(|entry| entry.name.as_str() > after)
+            .filter(|entry| {
+                let meta = entry.interface.meta.as_ref();
+                let (title, summary) =
+                    meta.map_or(("", ""), |meta| (meta.title.as_str(), meta.summary.as_str()));
+                let text = format!("{} {title} {summary}", entry.name).to_lowercase();
+                words.iter().all(|word| text.contains(word))
+            })
+            .take(limit.saturating_add(1))
+            .collect();
+        let has_more = found.len() > limit;
+        found.truncate(limit);
+        let edges = found
+            .into_iter()
+            .map(|entry| (Cursor(entry.name.to_string()), ConnectorNode(entry)));
+        Ok(from_edges(edges, has_more, &window))
+    }
+
+    /// One connector; without `version` the newest.
+    async fn connector(
+        &self,
+        ctx: &Context<'_>,
+        name: String,
+        version: Option<String>,
+    ) -> Result<Option<ConnectorNode>> {
+        let wrong = |error: &dyn std::fmt::Display| coded(error.to_string(), CODE_ARGUMENT);
+        let name: ConnectorName = name.parse().map_err(|e| wrong(&e))?;
+        let registry = &app(ctx)?.registry;
+        let entry = match version {
+            None => registry.latest(&name),
+            Some(version) => registry.get(&name, &version.parse().map_err(|e| wrong(&e))?),
+        };
+        Ok(entry.map(ConnectorNode))
+    }
+
+    /// Published workflows, by name, each in its newest version.
+    #[graphql(complexity = "usize::try_from(first).unwrap_or(0) * child_complexity / 10 + child_complexity")]
+    async fn workflows(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(default = 50)] first: i32,
+        after: Option<String>,
+    ) -> Result<Connection<Cursor, WorkflowNode>> {
+        let window = Window::new(Some(first), after)?;
+        let after = window.after.as_ref().map_or("", |cursor| cursor.0.as_str());
+        let limit = usize::try_from(window.limit).unwrap_or(usize::MAX);
+        let mut found = app(ctx)?.newest();
+        found.retain(|release| release.stored.workflow.as_str() > after);
+        found.sort_by(|a, b| a.stored.workflow.cmp(&b.stored.workflow));
+        let has_more = found.len() > limit;
+        found.truncate(limit);
+        let edges = found
+            .into_iter()
+            .map(|release| (Cursor(release.stored.workflow.clone()), WorkflowNode(release)));
+        Ok(from_edges(edges, has_more, &window))
+    }
+
+    async fn workflow(&self, ctx: &Context<'_>, name: String) -> Result<Option<WorkflowNode>> {
+        let release = app(ctx)?
+            .release_of(&name, None)
+            .await
+            .map_err(|error| fault(&error))?;
+        Ok(release.map(WorkflowNode))
+    }
+
+    /// Runs, newest first.
+    #[graphql(complexity = "usize::try_from(first).unwrap_or(0) * child_complexity / 10 + child_complexity")]
+    async fn runs(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(default = 50)] first: i32,
+        after: Option<String>,
+        workflow: Option<String>,
+        state: Option<RunStateName>,
+    ) -> Result<Connection<Cursor, RunNode>> {
+        let window = Window::new(Some(first), after)?;
+        let filter = RunFilter {
+            workflow,
+            state: state.map(Into::into),
+        };
+        let page = app(ctx)?
+            .store
+            .runs(&filter, window.after_row()?, window.limit)
+            .await;
+        Ok(connection(page.map_err(|error| fault(&error))?, &window, RunNode))
+    }
+
+    /// `id` is an id, a unique prefix of one, or `last`.
+    async fn run(&self, ctx: &Context<'_>, id: String) -> Result<Option<RunNode>> {
+        match app(ctx)?
+            .store
+            .find_run(&id)
+            .await
+            .map_err(|error| fault(&error))?
+        {
+            Found::One(run) => Ok(Some(RunNode(run))),
+            Found::None => Ok(None),
+            Found::Several => Err(coded(
+                format!("several runs begin with `{id}`; give more of the id"),
+                CODE_ARGUMENT,
+            )),
+        }
+    }
+
+    /// Questions to people, newest first.
+    #[graphql(complexity = "usize::try_from(first).unwrap_or(0) * child_complexity / 10 + child_complexity")]
+    async fn approvals(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(default = 50)] first: i32,
+        after: Option<String>,
+        state: Option<ApprovalStateName>,
+    ) -> Result<Connection<Cursor, ApprovalNode>> {
+        let window = Window::new(Some(first), after)?;
+        let page = app(ctx)?
+            .store
+            .approvals(state.map(Into::into), window.after_row()?, window.limit)
+            .await;
+        Ok(connection(
+            page.map_err(|error| fault(&error))?,
+            &window,
+            ApprovalNode,
+        ))
+    }
+
+    /// `id` is an id, a unique prefix of one, or `last`, the newest that waits.
+    async fn approval(&self, ctx: &Context<'_>, id: String) -> Result<Option<ApprovalNode>> {
+        match app(ctx)?
+            .store
+            .find_approval(&id)
+            .await
+            .map_err(|error| fault(&error))?
+        {
+            Found::One(approval) => Ok(Some(ApprovalNode(approval))),
+            Found::None => Ok(None),
+            Found::Several => Err(coded(
+                format!("several approvals begin with `{id}`; give more of the id"),
+                CODE_ARGUMENT,
+            )),
+        }
+    }
+
+    /// Every secret, without its value.
+    async fn secrets(&self, ctx: &Context<'_>) -> Result<Vec<SecretNode>> {
+        let secrets = app(ctx)?.store.secrets().await.map_err(|error| fault(&error))?;
+        Ok(secrets.into_iter().map(SecretNode).collect())
+    }
+
+    /// Every registered host.
+    async fn hosts(&self, ctx: &Context<'_>) -> Result<Vec<HostNode>> {
+        Ok(app(ctx)?.hosts.all().into_iter().map(HostNode).collect())
+    }
+
+    /// Hosts only: the envelopes of a release and its grant set, by the digests of their payloads.
+    async fn release_documents(
+        &self,
+        ctx: &Context<'_>,
+        release: String,
+        grants: String,
+    ) -> Result<Option<ReleaseDocuments>> {
+        host(ctx)?;
+        let digest = |text: String| {
+            text.parse::<Digest>()
+                .map_err(|error| coded(error.to_string(), CODE_ARGUMENT))
+        };
+        let (release, grants) = (digest(release)?, digest(grants)?);
+        let found = app(ctx)?.release(&release).await.map_err(|error| fault(&error))?;
+        Ok(found
+            .filter(|found| found.stored.grants_digest == grants)
+            .map(|found| ReleaseDocuments {
+                release: found.stored.envelope.clone(),
+                grants: found.stored.grants.clone(),
+            }))
+    }
+
+    /// Hosts only: secrets that the runs of this host need, sealed to its key. Names that are not set are left out.
+    async fn sealed_secrets(&self, ctx: &Context<'_>, names: Vec<String>) -> Result<Vec<SealedSecret>> {
+        let sealed = match app(ctx)?.sealed_secrets(host(ctx)?, &names).await {
+            Ok(sealed) => sealed,
+            Err(error @ SealedError::TooMany) => return Err(coded(error.to_string(), CODE_ARGUMENT)),
+            Err(error @ SealedError::NotGranted(_)) => return Err(coded(error.to_string(), CODE_FORBIDDEN)),
+            Err(error) => return Err(fault(&error)),
+        };
+        sealed
+            .into_iter()
+            .map(|(secret, sealed)| {
+                Ok(SealedSecret {
+                    name: secret.name,
+                    version: secret.version,
+                    kind: secret.kind,
+                    destinations: secret.destinations,
+                    sealed: Json(serde_json::to_value(sealed).map_err(|error| fault(&error))?),
+                })
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,264 @@
+//! Runs as the API shows them.
+
+use std::sync::Arc;
+
+use async_graphql::connection::Connection;
+use async_graphql::{Context, Enum, Object, Result, SimpleObject};
+use flowforge_store::{RunState, StoredRun};
+
+use super::approvals::ApprovalNode;
+use super::fault;
+use super::hosts::HostNode;
+use super::page::{Cursor, Window, from_edges};
+use super::scalars::{AnyJson, Long, stored_json};
+use crate::app::App;
+use crate::waiting;
+
+/// Where a run stands.
+#[derive(Debug, Enum, Clone, Copy, PartialEq, Eq)]
+#[graphql(name = "RunState")]
+pub(crate) enum RunStateName {
+    /// Accepted; no host has taken it yet.
+    Queued,
+    /// A host has it.
+    Running,
+    /// It waits for a person.
+    Waiting,
+    /// It ended well.
+    Done,
+    /// A step failed.
+    Failed,
+    /// A person said no.
+    Rejected,
+    /// Nobody answered in time.
+    Expired,
+    /// Somebody stopped it.
+    Cancelled,
+}
+
+impl From<RunState> for RunStateName {
+    fn from(state: RunState) -> Self {
+        match state {
+            RunState::Queued => Self::Queued,
+            RunState::Running => Self::Running,
+            RunState::Waiting => Self::Waiting,
+            RunState::Done => Self::Done,
+            RunState::Failed => Self::Failed,
+            RunState::Rejected => Self::Rejected,
+            RunState::Expired => Self::Expired,
+            RunState::Cancelled => Self::Cancelled,
+        }
+    }
+}
+
+impl From<RunStateName> for RunState {
+    fn from(state: RunStateName) -> Self {
+        match state {
+            RunStateName::Queued => Self::Queued,
+            RunStateName::Running => Self::Running,
+            RunStateName::Waiting => Self::Waiting,
+            RunStateName::Done => Self::Done,
+            RunStateName::Failed => Self::Failed,
+            RunStateName::Rejected => Self::Rejected,
+            RunStateName::Expired => Self::Expired,
+            RunStateName::Cancelled => Self::Cancelled,
+        }
+    }
+}
+
+/// The host's signed word on what ran.
+#[derive(SimpleObject)]
+#[graphql(name = "Receipt")]
+pub(crate) struct ReceiptNode {
+    /// DSSE envelope, JSON.
+    envelope: String,
+    /// The payload.
+    receipt: AnyJson,
+    /// True if signature, run, release, outcome and chain agree with what is stored here.
+    valid: bool,
+    /// Why it is not valid.
+    reason: Option<String>,
+}
+
+/// One line that a connector logged.
+#[derive(SimpleObject)]
+#[graphql(name = "LogLine")]
+pub(crate) struct LogLineNode {
+    at_ms: Long,
+    step: String,
+    attempt: u32,
+    /// `trace`, `debug`, `info`, `warn` or `error`.
+    level: String,
+    message: String,
+}
+
+/// One execution of a workflow version.
+pub(crate) struct RunNode(pub(crate) StoredRun);
+
+fn app<'a>(ctx: &Context<'a>) -> Result<&'a Arc<App>> {
+    ctx.data::<Arc<App>>()
+}
+
+#[Object(name = "Run")]
+impl RunNode {
+    async fn id(&self) -> &str {
+        self.0.id.as_str()
+    }
+
+    async fn workflow(&self) -> &str {
+        &self.0.workflow
+    }
+
+    async fn version(&self) -> u32 {
+        self.0.version
+    }
+
+    /// Digest of the release.
+    async fn release(&self) -> String {
+        self.0.release.to_string()
+    }
+
+    async fn state(&self) -> RunStateName {
+        self.0.state.into()
+    }
+
+    /// For people: what a run that does not move waits for.
+    async fn waiting_for(&self, ctx: &Context<'_>) -> Result<Option<String>> {
+        waiting::waiting_for(app(ctx)?, &self.0)
+            .await
+            .map_err(|error| fault(&error))
+    }
+
+    /// What started it.
+    async fn trigger(&self) -> Result<AnyJson> {
+        stored_json(&self.0.trigger)
+    }
+
+    async fn input(&self) -> Result<AnyJson> {
+        stored_json(&self.0.input)
+    }
+
+    /// Who has the lease.
+    async fn host(&self, ctx: &Context<'_>) -> Result<Option<HostNode>> {
+        let app = app(ctx)?;
+        Ok(self
+            .0
+            .host
+            .as_ref()
+            .and_then(|id| app.hosts.get(id))
+            .map(HostNode))
+    }
+
+    /// Fencing number; 0 without a host.
+    async fn epoch(&self) -> Long {
+        self.0.epoch.into()
+    }
+
+    async fn created_at_ms(&self) -> Long {
+        self.0.created_at_ms.into()
+    }
+
+    /// By the host's clock.
+    async fn ended_at_ms(&self) -> Option<Long> {
+        self.0.ended_at_ms.map(Long)
+    }
+
+    /// Records stored here.
+    async fn records(&self) -> Long {
+        self.0.records.into()
+    }
+
+    /// Chain value after the last stored record.
+    async fn chain(&self) -> Option<String> {
+        self.0.chain.map(|chain| chain.to_string())
+    }
+
+    /// The workflow's output, when the run is done.
+    async fn output(&self) -> Result<Option<AnyJson>> {
+        Ok(outcome(&self.0)?
+            .and_then(|mut outcome| outcome.0.get_mut("output").map(|o| async_graphql::Json(o.take()))))
+    }
+
+    /// The outcome as recorded, when the run has ended.
+    async fn outcome(&self) -> Result<Option<AnyJson>> {
+        outcome(&self.0)
+    }
+
+    /// Why it failed, when it did.
+    async fn failure(&self) -> Result<Option<AnyJson>> {
+        Ok(outcome(&self.0)?.and_then(|mut outcome| {
+            outcome
+                .0
+                .get_mut("failure")
+                .map(|f| async_graphql::Json(f.take()))
+        }))
+    }
+
+    /// The table of nodes as the state machine sees it; absent until the first record is here.
+    #[graphql(complexity = 20)]
+    async fn view(&self, ctx: &Context<'_>) -> Result<Option<AnyJson>> {
+        let app = app(ctx)?;
+        let view = app.view(&self.0).await.map_err(|error| fault(&error))?;
+        Ok(view.map(|view| async_graphql::Json(view.as_ref().clone())))
+    }
+
+    /// The host's receipt, when it is here.
+    async fn receipt(&self, ctx: &Context<'_>) -> Result<Option<ReceiptNode>> {
+        let Some(envelope) = &self.0.receipt else {
+            return Ok(None);
+        };
+        let checked = crate::receipts::check(app(ctx)?, &self.0, envelope);
+        Ok(Some(ReceiptNode {
+            envelope: envelope.clone(),
+            receipt: async_graphql::Json(checked.receipt),
+            valid: checked.fault.is_none(),
+            reason: checked.fault,
+        }))
+    }
+
+    async fn traceparent(&self) -> Option<&str> {
+        self.0.traceparent.as_deref()
+    }
+
+    /// Questions it asked, oldest first.
+    #[graphql(complexity = "10 + child_complexity")]
+    async fn approvals(&self, ctx: &Context<'_>) -> Result<Vec<ApprovalNode>> {
+        let approvals = app(ctx)?
+            .store
+            .approvals_of(&self.0.id)
+            .await
+            .map_err(|error| fault(&error))?;
+        Ok(approvals.into_iter().map(ApprovalNode).collect())
+    }
+
+    /// Log lines among the records stored here, oldest first.
+    #[graphql(complexity = "20 + child_complexity")]
+    async fn logs(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(default = 50)] first: i32,
+        after: Option<String>,
+    ) -> Result<Connection<Cursor, LogLineNode>> {
+        let window = Window::new(Some(first), after)?;
+        let from = window
+            .after_row()?
+            .map_or(0, |seq| u64::try_from(seq).unwrap_or(0).saturating_add(1));
+        let lines = crate::logs::lines(&app(ctx)?.store, &self.0.id, from, window.limit).await;
+        let (lines, has_more) = lines.map_err(|error| fault(&error))?;
+        let edges = lines.into_iter().map(|line| {
+            let node = LogLineNode {
+                at_ms: line.at_ms.into(),
+                step: line.step,
+                attempt: line.attempt,
+                level: line.level,
+                message: line.message,
+            };
+            (Cursor(line.seq.to_string()), node)
+        });
+        Ok(from_edges(edges, has_more, &window))
+    }
+}
+
+fn outcome(run: &StoredRun) -> Result<Option<AnyJson>> {
+    run.outcome.as_deref().map(stored_json).transpose()
+}

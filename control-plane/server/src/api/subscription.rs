@@ -1,0 +1,131 @@
+//! Following a run.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_graphql::{Context, Result, SimpleObject, Subscription as GraphQlSubscription};
+use flowforge_protocol::RunId;
+use flowforge_store::Found;
+use futures::Stream;
+use tokio::sync::broadcast;
+use tokio::sync::broadcast::error::RecvError;
+
+use super::fault;
+use super::faults::{CODE_ARGUMENT, coded};
+use super::runs::RunNode;
+use crate::app::App;
+use crate::events::RunMoved;
+
+/// Pictures of one run come at most this often.
+const PACE: Duration = Duration::from_millis(50);
+
+/// A fresh picture of a run.
+#[derive(SimpleObject)]
+pub(crate) struct RunEvent {
+    run: RunNode,
+    /// True with the last picture.
+    ended: bool,
+}
+
+/// Following.
+pub(crate) struct Subscription;
+
+enum Step {
+    First,
+    Next,
+    Over,
+}
+
+struct Follow {
+    app: Arc<App>,
+    run: RunId,
+    moved: broadcast::Receiver<RunMoved>,
+    step: Step,
+}
+
+#[GraphQlSubscription]
+impl Subscription {
+    /// A fresh picture of the run at once, then at most every 50 ms when something happened, and when it ended.
+    async fn run_events(
+        &self,
+        ctx: &Context<'_>,
+        run: String,
+    ) -> Result<impl Stream<Item = Result<RunEvent>> + use<>> {
+        let app = Arc::clone(ctx.data::<Arc<App>>()?);
+        // Subscribed before the first look, so that nothing falls between the two.
+        let moved = app.events.subscribe();
+        let run = match app.store.find_run(&run).await.map_err(|error| fault(&error))? {
+            Found::One(found) => found.id,
+            Found::None => return Err(coded(format!("there is no run `{run}`"), CODE_ARGUMENT)),
+            Found::Several => return Err(coded(format!("several runs begin with `{run}`"), CODE_ARGUMENT)),
+        };
+        let follow = Follow {
+            app,
+            run,
+            moved,
+            step: Step::First,
+        };
+        Ok(futures::stream::unfold(follow, |mut follow| async move {
+            let event = follow.next().await?;
+            Some((event, follow))
+        }))
+    }
+}
+
+impl Follow {
+    async fn next(&mut self) -> Option<Result<RunEvent>> {
+        match self.step {
+            Step::First => self.step = Step::Next,
+            Step::Next => self.wait().await?,
+            Step::Over => return None,
+        }
+        let event = self.look().await;
+        if !matches!(&event, Ok(event) if !event.ended) {
+            self.step = Step::Over;
+        }
+        Some(event)
+    }
+
+    async fn look(&self) -> Result<RunEvent> {
+        let run = self
+            .app
+            .store
+            .run(&self.run)
+            .await
+            .map_err(|error| fault(&error))?;
+        let run = run.ok_or_else(|| coded("the run is gone", CODE_ARGUMENT))?;
+        Ok(RunEvent {
+            ended: run.state.is_final(),
+            run: RunNode(run),
+        })
+    }
+
+    /// Waits until the run moved, then a little for what comes with it. None when the server closes.
+    async fn wait(&mut self) -> Option<()> {
+        loop {
+            let moved = tokio::select! {
+                moved = self.moved.recv() => moved,
+                () = self.app.closing.cancelled() => return None,
+            };
+            match moved {
+                Ok(moved) if moved.run != self.run => {}
+                Ok(moved) if moved.ended => return Some(()),
+                Ok(_) | Err(RecvError::Lagged(_)) => break,
+                Err(RecvError::Closed) => return None,
+            }
+        }
+        let pause = tokio::time::sleep(PACE);
+        tokio::pin!(pause);
+        loop {
+            let moved = tokio::select! {
+                () = &mut pause => return Some(()),
+                moved = self.moved.recv() => moved,
+            };
+            match moved {
+                Ok(moved) if moved.run == self.run && moved.ended => return Some(()),
+                Ok(_) | Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => return None,
+            }
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! What every door of the server shares.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use flowforge_failpoints::FailPoints;
+use flowforge_protocol::{Digest, TrustRoot};
+use flowforge_registry::Registry;
+use flowforge_store::{Store, StoreError, StoredRelease};
+use flowforge_workflow::model::TriggerKind;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::events::Events;
+use crate::hosts::Hosts;
+use crate::keys::Keys;
+use crate::orders::Scheduler;
+use crate::release::{ReadyRelease, ReleaseError};
+use crate::vault::Vault;
+
+/// Releases that are kept ready besides the newest of each workflow.
+const MAX_READY: usize = 256;
+
+/// The state behind GraphQL, webhooks, schedules and hosts.
+pub(crate) struct App {
+    pub(crate) dev: bool,
+    pub(crate) started_at_ms: u64,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) fail_points: FailPoints,
+    pub(crate) store: Store,
+    pub(crate) keys: Keys,
+    pub(crate) scheduler: Scheduler,
+    pub(crate) vault: Vault,
+    pub(crate) hosts: Hosts,
+    pub(crate) events: Events,
+    pub(crate) registry: Registry,
+    /// Runs that wait for a host to be chosen.
+    pub(crate) unassigned: AtomicU64,
+    /// Runs that were started here and that no host has confirmed, by this process's count.
+    pub(crate) queued: AtomicU64,
+    /// Woken when the schedules changed.
+    pub(crate) schedules_changed: Notify,
+    /// Ends long waits.
+    pub(crate) closing: CancellationToken,
+    pub(crate) views: crate::view::Views,
+    published: RwLock<Published>,
+}
+
+#[derive(Default)]
+struct Published {
+    ready: HashMap<Digest, Arc<ReadyRelease>>,
+    newest: HashMap<String, Digest>,
+    /// Path below `/hooks/` → release and place in its triggers.
+    hooks: HashMap<String, (Digest, usize)>,
+}
+
+impl Published {
+    /// The hooks of a new newest release, in the place of those its workflow had.
+    fn set_hooks(&mut self, release: &ReadyRelease, before: Option<Digest>) {
+        if let Some(before) = before {
+            self.hooks.retain(|_, (digest, _)| *digest != before);
+        }
+        for (place, trigger) in release.workflow.triggers.iter().enumerate() {
+            if let TriggerKind::Webhook { path, .. } = &trigger.kind {
+                self.hooks.insert(path.clone(), (release.digest(), place));
+            }
+        }
+    }
+}
+
+/// Why a release could not be brought up.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LoadError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("release {digest} is not usable")]
+    Release {
+        digest: Digest,
+        #[source]
+        source: ReleaseError,
+    },
+}
+
+/// The parts an [`App`] is made of.
+pub(crate) struct Parts {
+    pub(crate) dev: bool,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) fail_points: FailPoints,
+    pub(crate) store: Store,
+    pub(crate) keys: Keys,
+    pub(crate) registry: Registry,
+    pub(crate) closing: CancellationToken,
+}
+
+impl App {
+    pub(crate) async fn new(parts: Parts) -> Result<Self, StoreError> {
+        let workspace = parts.keys.trust_root.workspace.clone();
+        let scheduler =
+            Scheduler::open(&parts.store, parts.keys.scheduler.clone(), workspace.clone()).await?;
+        let hosts = Hosts::new(parts.store.hosts().await?);
+        let unassigned = parts.store.count_unassigned().await?;
+        Ok(Self {
+            started_at_ms: parts.clock.now_ms(),
+            dev: parts.dev,
+            clock: parts.clock,
+            fail_points: parts.fail_points,
+            scheduler,
+            vault: Vault::new(&workspace, &parts.keys.secrets),
+            hosts,
+            events: Events::new(),
+            registry: parts.registry,
+            unassigned: AtomicU64::new(unassigned),
+            queued: AtomicU64::new(unassigned),
+            schedules_changed: Notify::new(),
+            closing: parts.closing,
+            views: crate::view::Views::default(),
+            published: RwLock::new(Published::default()),
+            store: parts.store,
+            keys: parts.keys,
+        })
+    }
+
+    pub(crate) fn trust_root(&self) -> &TrustRoot {
+        &self.keys.trust_root
+    }
+
+    pub(crate) fn workspace(&self) -> &str {
+        &self.keys.trust_root.workspace
+    }
+
+    /// Brings up the newest release of every workflow; one that is not usable is left out and logged.
+    pub(crate) async fn load_newest(&self) -> Result<(), StoreError> {
+        let mut after = String::new();
+        loop {
+            let page = self.store.newest_releases(&after, 100).await?;
+            for (_, stored) in page.items {
+                after.clone_from(&stored.workflow);
+                let name = stored.workflow.clone();
+                match self.make_ready(stored) {
+                    Ok(ready) => self.enter(&ready, true),
+                    Err(error) => tracing::error!(workflow = name, %error, "a stored release is not usable"),
+                }
+            }
+            if !page.has_more {
+                return Ok(());
+            }
+        }
+    }
+
+    fn make_ready(&self, stored: StoredRelease) -> Result<Arc<ReadyRelease>, ReleaseError> {
+        ReadyRelease::new(stored, self.trust_root()).map(Arc::new)
+    }
+
+    fn enter(&self, ready: &Arc<ReadyRelease>, newest: bool) {
+        let mut published = self.published.write().unwrap_or_else(PoisonError::into_inner);
+        if published.ready.len() >= MAX_READY + published.newest.len() {
+            let Published { ready, newest, .. } = &mut *published;
+            let in_use: std::collections::HashSet<Digest> = newest.values().copied().collect();
+            ready.retain(|digest, _| in_use.contains(digest));
+        }
+        published.ready.insert(ready.digest(), Arc::clone(ready));
+        if newest {
+            let before = published
+                .newest
+                .insert(ready.stored.workflow.clone(), ready.digest());
+            published.set_hooks(ready, before);
+        }
+    }
+
+    /// A release was published: it is the newest of its workflow.
+    pub(crate) fn published(&self, stored: StoredRelease) -> Result<Arc<ReadyRelease>, ReleaseError> {
+        let ready = self.make_ready(stored)?;
+        self.enter(&ready, true);
+        self.schedules_changed.notify_one();
+        Ok(ready)
+    }
+
+    /// The trigger that listens at this path below `/hooks/`, with its release.
+    pub(crate) fn hook(&self, path: &str) -> Option<(Arc<ReadyRelease>, usize)> {
+        let published = self.published.read().unwrap_or_else(PoisonError::into_inner);
+        let (digest, place) = published.hooks.get(path)?;
+        Some((Arc::clone(published.ready.get(digest)?), *place))
+    }
+
+    /// The newest release of every workflow.
+    pub(crate) fn newest(&self) -> Vec<Arc<ReadyRelease>> {
+        let published = self.published.read().unwrap_or_else(PoisonError::into_inner);
+        published
+            .newest
+            .values()
+            .filter_map(|digest| published.ready.get(digest))
+            .cloned()
+            .collect()
+    }
+
+    /// A version of a workflow, or its newest.
+    pub(crate) async fn release_of(
+        &self,
+        workflow: &str,
+        version: Option<u32>,
+    ) -> Result<Option<Arc<ReadyRelease>>, LoadError> {
+        if let Some(newest) = self.newest_of(workflow)
+            && version.is_none_or(|version| version == newest.stored.version)
+        {
+            return Ok(Some(newest));
+        }
+        match self.store.release_of(workflow, version).await? {
+            Some(stored) => self.bring_up(stored).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    fn newest_of(&self, workflow: &str) -> Option<Arc<ReadyRelease>> {
+        let published = self.published.read().unwrap_or_else(PoisonError::into_inner);
+        published.ready.get(published.newest.get(workflow)?).cloned()
+    }
+
+    /// The release with this digest.
+    pub(crate) async fn release(&self, digest: &Digest) -> Result<Option<Arc<ReadyRelease>>, LoadError> {
+        let known = {
+            let published = self.published.read().unwrap_or_else(PoisonError::into_inner);
+            published.ready.get(digest).cloned()
+        };
+        if known.is_some() {
+            return Ok(known);
+        }
+        match self.store.release(digest).await? {
+            Some(stored) => self.bring_up(stored).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    fn bring_up(&self, stored: StoredRelease) -> Result<Arc<ReadyRelease>, LoadError> {
+        let digest = stored.digest;
+        let ready = self
+            .make_ready(stored)
+            .map_err(|source| LoadError::Release { digest, source })?;
+        self.enter(&ready, false);
+        Ok(ready)
+    }
+
+    /// One run fewer waits to be confirmed by a host.
+    pub(crate) fn confirmed(&self, count: u64) {
+        let fewer = |now: u64| Some(now.saturating_sub(count));
+        let _ = self
+            .queued
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, fewer);
+    }
+}

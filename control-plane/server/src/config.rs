@@ -1,0 +1,56 @@
+//! What may be set, and what follows from it.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use flowforge_failpoints::FailPoints;
+
+use crate::clock::{Clock, SystemClock};
+
+/// Settings of a control plane.
+#[derive(Clone)]
+pub struct Config {
+    /// Folder of everything that is kept; made if absent.
+    pub data_dir: PathBuf,
+    /// Where to listen; loopback only. Port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Development: a page to try the API.
+    pub dev: bool,
+    /// Name of the tenant, used at the first start only. Default `dev`.
+    pub workspace: String,
+    /// How long open requests may take when the server closes. Default 5 s.
+    pub grace: Duration,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Planned failures; none outside tests.
+    pub fail_points: FailPoints,
+}
+
+impl Config {
+    /// The defaults for a data folder and an address.
+    #[must_use]
+    pub fn new(data_dir: PathBuf, listen: SocketAddr) -> Self {
+        Self {
+            data_dir,
+            listen,
+            dev: false,
+            workspace: "dev".to_owned(),
+            grace: Duration::from_secs(5),
+            clock: Arc::new(SystemClock),
+            fail_points: FailPoints::inert(),
+        }
+    }
+}
+
+impl std::fmt::Debug for Config {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Config")
+            .field("data_dir", &self.data_dir)
+            .field("listen", &self.listen)
+            .field("dev", &self.dev)
+            .field("workspace", &self.workspace)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,109 @@
+//! `/artefacts/<digest>`: hosts bring them, people take them.
+
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use flowforge_protocol::Digest;
+use tokio_util::io::ReaderStream;
+
+use super::{Doors, refusal};
+use crate::artefacts::{MAX_BYTES, PutError};
+
+fn parse(text: &str) -> Result<Digest, Box<Response>> {
+    text.parse()
+        .map_err(|error: flowforge_protocol::digest::ParseDigestError| {
+            Box::new(refusal(StatusCode::BAD_REQUEST, "FF-ART-001", error.to_string()))
+        })
+}
+
+fn fault(error: &dyn std::error::Error) -> Response {
+    tracing::error!(%error, "an artefact could not be read or written");
+    refusal(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "FF-API-500",
+        "the control plane could not do this; its log says why",
+    )
+}
+
+/// `GET /artefacts/<digest>`
+pub(super) async fn get(State(doors): State<Doors>, Path(digest): Path<String>) -> Response {
+    let digest = match parse(&digest) {
+        Ok(digest) => digest,
+        Err(refused) => return *refused,
+    };
+    match doors.artefacts.get(&digest).await {
+        Ok(Some((file, bytes))) => {
+            // Never shown in a page of this origin: the bytes come from a connector.
+            let headers = [
+                (header::CONTENT_TYPE, "application/octet-stream".to_owned()),
+                (header::CONTENT_DISPOSITION, "attachment".to_owned()),
+                (header::X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
+                (header::CONTENT_LENGTH, bytes.to_string()),
+                (header::ETAG, format!("\"{digest}\"")),
+            ];
+            (headers, Body::from_stream(ReaderStream::new(file))).into_response()
+        }
+        Ok(None) => {
+            let message = format!("artefact {digest} is not here; the host may not have uploaded it yet");
+            refusal(StatusCode::NOT_FOUND, "FF-ART-002", message)
+        }
+        Err(error) => fault(&error),
+    }
+}
+
+/// `PUT /artefacts/<digest>`, hosts only.
+pub(super) async fn put(
+    State(doors): State<Doors>,
+    Path(digest): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    let session = headers
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok());
+    let session = session.and_then(|text| text.strip_prefix("Bearer "));
+    if session
+        .and_then(|session| doors.app.hosts.of_session(session))
+        .is_none()
+    {
+        return refusal(
+            StatusCode::UNAUTHORIZED,
+            "FF-API-401",
+            "this call needs the session of a registered host",
+        );
+    }
+    let digest = match parse(&digest) {
+        Ok(digest) => digest,
+        Err(refused) => return *refused,
+    };
+    let declared = headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok());
+    if declared
+        .and_then(|text| text.parse::<u64>().ok())
+        .is_some_and(|bytes| bytes > MAX_BYTES)
+    {
+        return refusal(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "FF-ART-003",
+            PutError::TooLarge.to_string(),
+        );
+    }
+    match doors.artefacts.put(&digest, body.into_data_stream()).await {
+        Ok(true) => StatusCode::CREATED.into_response(),
+        Ok(false) => StatusCode::NO_CONTENT.into_response(),
+        Err(error @ PutError::TooLarge) => {
+            refusal(StatusCode::PAYLOAD_TOO_LARGE, "FF-ART-003", error.to_string())
+        }
+        Err(error @ PutError::WrongDigest { .. }) => {
+            refusal(StatusCode::BAD_REQUEST, "FF-ART-004", error.to_string())
+        }
+        Err(error @ PutError::Cut) => refusal(StatusCode::BAD_REQUEST, "FF-ART-005", error.to_string()),
+        Err(PutError::Io(error)) if error.kind() == std::io::ErrorKind::StorageFull => {
+            let message = "the disk of the control plane is full; nothing was stored";
+            refusal(StatusCode::INSUFFICIENT_STORAGE, "FF-API-507", message)
+        }
+        Err(PutError::Io(error)) => fault(&error),
+    }
+}

@@ -1,0 +1,135 @@
+//! `/graphql`: one operation a request, bounded in size, shape and time.
+
+use std::time::Duration;
+
+use async_graphql::http::GraphiQLSource;
+use async_graphql::{ErrorExtensions as _, Request, Response as Answer, ServerError};
+use async_graphql_axum::{GraphQLProtocol, GraphQLWebSocket};
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{State, WebSocketUpgrade};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{Html, IntoResponse, Response};
+
+use super::{Doors, refusal};
+use crate::api::{Caller, Shape, TraceParent, check_shape};
+
+/// Largest body of a person's call.
+const MAX_PERSON_BYTES: usize = 1024 * 1024;
+/// Largest body of a host's call: several batches of 4 MiB in base64.
+const MAX_HOST_BYTES: usize = 24 * 1024 * 1024;
+/// Longest time for a person's call.
+const PERSON_TIMEOUT: Duration = Duration::from_secs(10);
+/// Longest time for a host's call, its wait included.
+const HOST_TIMEOUT: Duration = Duration::from_secs(40);
+
+fn caller(doors: &Doors, headers: &HeaderMap) -> Caller {
+    let Some(given) = headers.get(header::AUTHORIZATION) else {
+        return Caller::Person;
+    };
+    let session = given.to_str().ok().and_then(|text| text.strip_prefix("Bearer "));
+    match session.and_then(|session| doors.app.hosts.of_session(session)) {
+        Some(host) => Caller::Host(host),
+        None => Caller::UnknownSession,
+    }
+}
+
+fn call_error(message: impl Into<String>, code: &str) -> Answer {
+    let error = async_graphql::Error::new(message).extend_with(|_, extensions| extensions.set("code", code));
+    Answer::from_errors(vec![ServerError {
+        extensions: error.extensions,
+        ..ServerError::new(error.message, None)
+    }])
+}
+
+/// `POST /graphql`
+pub(super) async fn call(State(doors): State<Doors>, headers: HeaderMap, body: Body) -> Response {
+    let json = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
+    if !json.is_some_and(|kind| kind.split(';').next().unwrap_or_default().trim() == "application/json") {
+        let message = "send content-type: application/json";
+        return refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, "FF-HTTP-003", message);
+    }
+    let caller = caller(&doors, &headers);
+    if matches!(caller, Caller::UnknownSession) {
+        let message = "this session is not known; register again";
+        return (StatusCode::UNAUTHORIZED, Json(call_error(message, "FF-API-401"))).into_response();
+    }
+    let is_host = matches!(caller, Caller::Host(_));
+    let (limit, timeout) = if is_host {
+        (MAX_HOST_BYTES, HOST_TIMEOUT)
+    } else {
+        (MAX_PERSON_BYTES, PERSON_TIMEOUT)
+    };
+    let Ok(body) = axum::body::to_bytes(body, limit).await else {
+        let message = format!("the body is larger than {limit} bytes, or was cut");
+        return refusal(StatusCode::PAYLOAD_TOO_LARGE, "FF-HTTP-004", message);
+    };
+    let mut request: Request = match serde_json::from_slice(&body) {
+        Ok(request) => request,
+        Err(error) => {
+            let message = format!("the body is not a GraphQL request: {error}");
+            return refusal(StatusCode::BAD_REQUEST, "FF-HTTP-005", message);
+        }
+    };
+    drop(body);
+    let shape = match request.parsed_query().map(check_shape) {
+        Ok(shape) => shape,
+        // The engine reports the place of a syntax error better than this door could.
+        Err(_) => Ok(Shape::Query),
+    };
+    if let Err(message) = shape {
+        return (StatusCode::BAD_REQUEST, Json(call_error(message, "FF-API-400"))).into_response();
+    }
+    let trace = headers
+        .get("traceparent")
+        .and_then(|value| value.to_str().ok())
+        .map(str::to_owned);
+    let request = request.data(caller).data(TraceParent(trace));
+    match tokio::time::timeout(timeout, doors.api.execute(request)).await {
+        Ok(answer) => Json(answer).into_response(),
+        Err(_) => {
+            let message = format!("the call took longer than {} s", timeout.as_secs());
+            (
+                StatusCode::GATEWAY_TIMEOUT,
+                Json(call_error(message, "FF-API-504")),
+            )
+                .into_response()
+        }
+    }
+}
+
+/// `GET /graphql`: a page to try the API, in development.
+pub(super) async fn playground(State(doors): State<Doors>) -> Response {
+    if doors.app.dev {
+        let page = GraphiQLSource::build()
+            .endpoint("/graphql")
+            .subscription_endpoint("/graphql/ws")
+            .finish();
+        Html(page).into_response()
+    } else {
+        refusal(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "FF-HTTP-006",
+            "send a POST; the page to try it is for development",
+        )
+    }
+}
+
+/// `/graphql/ws`: subscriptions. The guard has compared `Origin` before the upgrade.
+pub(super) async fn follow(
+    State(doors): State<Doors>,
+    protocol: GraphQLProtocol,
+    upgrade: WebSocketUpgrade,
+) -> Response {
+    let api = doors.api.clone();
+    upgrade
+        .protocols(async_graphql::http::ALL_WEBSOCKET_PROTOCOLS)
+        .max_message_size(64 * 1024)
+        .on_upgrade(move |stream| {
+            GraphQLWebSocket::new(stream, api, protocol)
+                .keepalive_timeout(Duration::from_secs(60))
+                .serve()
+        })
+}

@@ -1,0 +1,256 @@
+//! `/hooks/<path>`: a request from outside starts a run.
+//!
+//! The signature is checked over the raw body before anything is parsed. The answer comes at once with the id of the
+//! run, or, if the trigger says so, when the run has ended, with its output.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::body::{Body, Bytes};
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use flowforge_protocol::job::{MAX_INPUT_BYTES, Trigger};
+use flowforge_protocol::record::Outcome;
+use flowforge_protocol::{RunId, webhook};
+use flowforge_store::{ClientRequest, Started, StoreError};
+use flowforge_workflow::model::{Answer, TriggerKind};
+use serde_json::{Map, Value, json};
+
+use super::{Doors, refusal};
+use crate::app::App;
+use crate::events::Waiting;
+use crate::release::ReadyRelease;
+use crate::starts::{StartError, StartRequest, new_run_id, request_body};
+
+/// Longest wait for a run's end.
+const MAX_WAIT: Duration = Duration::from_secs(30);
+/// Name of the answer's header with the run's id.
+const RUN_HEADER: &str = "x-flowforge-run";
+/// Header by which a sender names a request, so that a repeated one starts nothing.
+const KEY_HEADER: &str = "idempotency-key";
+
+struct Hook {
+    release: Arc<ReadyRelease>,
+    hmac: Option<String>,
+    answer: Answer,
+}
+
+fn find(app: &App, wanted: &str) -> Option<Hook> {
+    let (release, place) = app.hook(wanted)?;
+    let (hmac, answer) = match &release.workflow.triggers.get(place)?.kind {
+        TriggerKind::Webhook { hmac, answer, .. } => (hmac.clone(), *answer),
+        TriggerKind::Schedule { .. } => return None,
+    };
+    Some(Hook {
+        release,
+        hmac,
+        answer,
+    })
+}
+
+/// `POST /hooks/<path>`
+pub(super) async fn receive(
+    State(doors): State<Doors>,
+    Path(path): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    let app = &doors.app;
+    let Some(hook) = find(app, &path) else {
+        return refusal(
+            StatusCode::NOT_FOUND,
+            "FF-HOOK-001",
+            format!("no published workflow listens at /hooks/{path}"),
+        );
+    };
+    let Ok(body) = axum::body::to_bytes(body, MAX_INPUT_BYTES).await else {
+        let message = format!("the body is larger than {MAX_INPUT_BYTES} bytes, or was cut");
+        return refusal(StatusCode::PAYLOAD_TOO_LARGE, "FF-HOOK-002", message);
+    };
+    if let Some(name) = &hook.hmac
+        && let Err(refused) = check_signature(app, name, &headers, &body).await
+    {
+        return *refused;
+    }
+    let input = match read_input(&body) {
+        Ok(input) => input,
+        Err(message) => return refusal(StatusCode::BAD_REQUEST, "FF-HOOK-003", message),
+    };
+    start(app, &path, hook, input, &headers).await
+}
+
+async fn check_signature(
+    app: &App,
+    name: &str,
+    headers: &HeaderMap,
+    body: &Bytes,
+) -> Result<(), Box<Response>> {
+    let refuse = |status, code, message: String| Err(Box::new(refusal(status, code, message)));
+    let key = match app.vault.webhook_key(&app.store, name).await {
+        Ok(Some(key)) => key,
+        Ok(None) => {
+            let message = format!("secret `{name}`, which signs this webhook, is not set");
+            return refuse(StatusCode::SERVICE_UNAVAILABLE, "FF-HOOK-004", message);
+        }
+        Err(error) => return Err(Box::new(fault(&error))),
+    };
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    let checked = match (
+        text(webhook::SIGNATURE_HEADER),
+        text(webhook::HUB_SIGNATURE_HEADER),
+    ) {
+        (Some(given), _) if given.starts_with("t=") => {
+            webhook::verify(&key, app.clock.now_ms() / 1_000, given, body)
+        }
+        (Some(given), _) | (None, Some(given)) => webhook::verify_hub(&key, given, body),
+        (None, None) => {
+            let message = format!(
+                "send {}: sha256=HEX, the HMAC-SHA256 of the body",
+                webhook::SIGNATURE_HEADER
+            );
+            return refuse(StatusCode::UNAUTHORIZED, "FF-HOOK-005", message);
+        }
+    };
+    match checked {
+        Ok(()) => Ok(()),
+        Err(error) => refuse(StatusCode::UNAUTHORIZED, "FF-HOOK-006", error.to_string()),
+    }
+}
+
+fn read_input(body: &Bytes) -> Result<Value, String> {
+    if body.iter().all(u8::is_ascii_whitespace) {
+        return Ok(Value::Object(Map::new()));
+    }
+    flowforge_protocol::parse_strict(body, MAX_INPUT_BYTES)
+        .map_err(|error| format!("the body is not JSON: {error}"))
+}
+
+fn fault(error: &(dyn std::error::Error + 'static)) -> Response {
+    let full = matches!(error.downcast_ref::<StoreError>(), Some(StoreError::Full));
+    tracing::error!(%error, "a webhook failed");
+    if full {
+        let message = "the disk of the control plane is full; nothing was stored";
+        return refusal(StatusCode::INSUFFICIENT_STORAGE, crate::api::CODE_FULL, message);
+    }
+    refusal(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "FF-API-500",
+        "the control plane could not do this; its log says why",
+    )
+}
+
+async fn start(app: &App, path: &str, hook: Hook, input: Value, headers: &HeaderMap) -> Response {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let id = match new_run_id() {
+        Ok(id) => id,
+        Err(error) => return fault(&error),
+    };
+    let key = text(KEY_HEADER);
+    if key.is_some_and(|key| key.is_empty() || key.len() > 128) {
+        let message = format!("{KEY_HEADER}: expected 1 to 128 characters");
+        return refusal(StatusCode::BAD_REQUEST, "FF-HOOK-007", message);
+    }
+    let client_request = key.map(|key| ClientRequest {
+        id: format!("hook:{path}:{key}"),
+        body: request_body(&hook.release.stored.workflow, None, &input),
+    });
+    // The slot is there before the run is, so that its end cannot be missed.
+    let waiting = (hook.answer == Answer::Result).then(|| app.events.wait_for(&id));
+    let request = StartRequest {
+        id: id.clone(),
+        release: hook.release,
+        input,
+        trigger: Trigger::Webhook {
+            path: path.to_owned(),
+        },
+        traceparent: text("traceparent").map(str::to_owned),
+        client_request,
+    };
+    match app.start(request).await {
+        Ok(Started::New) => match waiting {
+            Some(waiting) => answer_with_result(app, &id, waiting).await,
+            None => accepted(&id, None),
+        },
+        Ok(Started::Duplicate { run }) => match waiting {
+            Some(_) => answer_again(app, &run).await,
+            None => accepted(&run, None),
+        },
+        Ok(Started::Conflict { run }) => {
+            let message = format!("this {KEY_HEADER} started run {} with another body", run.short());
+            refusal(StatusCode::CONFLICT, "FF-RUN-002", message)
+        }
+        Err(StartError::Input(problems)) => {
+            let body = json!({"code": "FF-IN-001", "message": "the body does not fit the workflow's input", "fields": problems});
+            (StatusCode::UNPROCESSABLE_ENTITY, Json(body)).into_response()
+        }
+        Err(error @ StartError::Busy { .. }) => {
+            let mut response = refusal(StatusCode::TOO_MANY_REQUESTS, "FF-RUN-003", error.to_string());
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, header::HeaderValue::from_static("1"));
+            response
+        }
+        Err(StartError::Store(error)) => fault(&error),
+        Err(error) => fault(&error),
+    }
+}
+
+fn with_run(run: &RunId, mut response: Response) -> Response {
+    if let Ok(value) = header::HeaderValue::from_str(run.as_str()) {
+        response.headers_mut().insert(RUN_HEADER, value);
+    }
+    response
+}
+
+fn accepted(run: &RunId, message: Option<&str>) -> Response {
+    let body = match message {
+        None => json!({"run": run}),
+        Some(message) => json!({"run": run, "message": message}),
+    };
+    with_run(run, (StatusCode::ACCEPTED, Json(body)).into_response())
+}
+
+const STILL_RUNNING: &str = "the run goes on; ask for it by its id";
+
+async fn answer_with_result(app: &App, run: &RunId, mut waiting: Waiting<'_>) -> Response {
+    let outcome = tokio::select! {
+        outcome = tokio::time::timeout(MAX_WAIT, &mut waiting.outcome) => outcome,
+        () = app.closing.cancelled() => return accepted(run, Some(STILL_RUNNING)),
+    };
+    match outcome {
+        Ok(Ok(outcome)) => ended(run, &outcome),
+        Ok(Err(_)) | Err(_) => accepted(run, Some(STILL_RUNNING)),
+    }
+}
+
+/// A repeated request: its run may be over already.
+async fn answer_again(app: &App, run: &RunId) -> Response {
+    let waiting = app.events.wait_for(run);
+    match app.store.run(run).await {
+        Ok(Some(stored)) => match stored.outcome {
+            Some(outcome) => ended(run, &outcome),
+            None => answer_with_result(app, run, waiting).await,
+        },
+        Ok(None) => accepted(run, Some(STILL_RUNNING)),
+        Err(error) => fault(&error),
+    }
+}
+
+fn ended(run: &RunId, outcome: &str) -> Response {
+    let response = match serde_json::from_str(outcome) {
+        Ok(Outcome::Done { output }) => Json(output).into_response(),
+        Ok(Outcome::Failed { node, failure }) => {
+            let body = json!({"code": "FF-RUN-010", "message": failure.message, "run": run, "state": "failed", "node": node, "failure": failure});
+            (StatusCode::BAD_GATEWAY, Json(body)).into_response()
+        }
+        Ok(other) => {
+            let message = format!("the run ended as {}", other.state());
+            let body = json!({"code": "FF-RUN-011", "message": message, "run": run, "state": other.state()});
+            (StatusCode::CONFLICT, Json(body)).into_response()
+        }
+        Err(error) => fault(&error),
+    };
+    with_run(run, response)
+}

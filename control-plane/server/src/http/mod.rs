@@ -1,0 +1,67 @@
+//! The doors: which path leads where, and what every request must fulfil before.
+
+mod artefacts;
+mod graphql;
+mod guard;
+mod hooks;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::StatusCode;
+use axum::middleware;
+use axum::response::IntoResponse;
+use axum::routing::{any, get, post};
+
+use crate::api::Api;
+use crate::app::App;
+use crate::artefacts::Artefacts;
+
+/// What the handlers share.
+#[derive(Clone)]
+pub(crate) struct Doors {
+    pub(crate) app: Arc<App>,
+    pub(crate) api: Api,
+    pub(crate) artefacts: Arc<Artefacts>,
+}
+
+/// All routes on one listener.
+pub(crate) fn router(doors: Doors) -> Router {
+    let registry = doors.app.registry.router();
+    // Each handler reads its body within its own bound.
+    let own = Router::new()
+        .route("/graphql", post(graphql::call).get(graphql::playground))
+        .route("/graphql/ws", any(graphql::follow))
+        .route("/hooks/{*path}", post(hooks::receive))
+        .route("/artefacts/{digest}", get(artefacts::get).put(artefacts::put))
+        .route("/healthz", get(healthz))
+        .route("/", get(front))
+        .layer(DefaultBodyLimit::disable())
+        .with_state(doors);
+    own.merge(registry)
+        .layer(middleware::from_fn(guard::loopback_only))
+}
+
+/// Alive.
+async fn healthz() -> &'static str {
+    "ok\n"
+}
+
+/// Where to go from here.
+async fn front() -> impl IntoResponse {
+    (
+        StatusCode::OK,
+        concat!("FlowForge ", env!("CARGO_PKG_VERSION"), "\nAPI  /graphql\n"),
+    )
+}
+
+/// A body of an answer that is not a success: `{"code": …, "message": …}` and what else helps.
+pub(crate) fn refusal(
+    status: StatusCode,
+    code: &str,
+    message: impl Into<String>,
+) -> axum::response::Response {
+    let body = serde_json::json!({"code": code, "message": message.into()});
+    (status, axum::Json(body)).into_response()
+}

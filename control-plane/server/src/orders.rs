@@ -1,0 +1,116 @@
+//! Making and signing jobs: the only use of the scheduler key.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use flowforge_protocol::envelope::{Signed, sign_document};
+use flowforge_protocol::job::{Job, Order};
+use flowforge_protocol::strict::StrictError;
+use flowforge_protocol::{HostId, JobId, RunId, SigningKey};
+use flowforge_store::{NewJob, Store, StoreError};
+
+use crate::entropy::{EntropyError, fresh};
+
+/// Job sequences that one process may use: enough for 3,000 jobs a second through 250 days, and 2^53 holds 131,072 of
+/// such reservations.
+const RESERVED: u64 = 1 << 36;
+/// How long a job may wait for its host before it must be signed anew.
+pub(crate) const JOB_LIFE_MS: u64 = 15 * 60 * 1_000;
+
+/// Why a job could not be made.
+#[derive(Debug, Clone, thiserror::Error)]
+pub(crate) enum OrderError {
+    #[error("the run does not fit into a job: {0}")]
+    DoesNotFit(#[from] StrictError),
+    #[error(transparent)]
+    Entropy(#[from] EntropyError),
+    #[error("this process has used up its job sequences; restart it")]
+    Exhausted,
+    #[error("a stored job is not readable: {0}")]
+    Unreadable(String),
+}
+
+/// What a job is to say.
+pub(crate) struct Draft<'a> {
+    pub(crate) host: &'a HostId,
+    pub(crate) run: &'a RunId,
+    pub(crate) epoch: u64,
+    pub(crate) order: Order,
+    pub(crate) traceparent: Option<String>,
+    pub(crate) now_ms: u64,
+}
+
+/// Signs jobs.
+#[derive(Debug)]
+pub(crate) struct Scheduler {
+    key: SigningKey,
+    workspace: String,
+    next: AtomicU64,
+    end: u64,
+}
+
+impl Scheduler {
+    pub(crate) async fn open(store: &Store, key: SigningKey, workspace: String) -> Result<Self, StoreError> {
+        let first = store.reserve_sequences(RESERVED).await?;
+        Ok(Self {
+            key,
+            workspace,
+            next: AtomicU64::new(first),
+            end: first.saturating_add(RESERVED),
+        })
+    }
+
+    pub(crate) fn sign(&self, draft: Draft<'_>) -> Result<NewJob, OrderError> {
+        let kind = match &draft.order {
+            Order::Start(_) => "start",
+            Order::Decide(_) => "decide",
+            Order::Cancel { .. } => "cancel",
+        };
+        let job = Job {
+            job_id: JobId::from_entropy(fresh::<16>()?),
+            workspace: self.workspace.clone(),
+            audience: draft.host.clone(),
+            run_id: draft.run.clone(),
+            epoch: draft.epoch,
+            sequence: 0,
+            issued_at_ms: draft.now_ms,
+            expires_at_ms: draft.now_ms.saturating_add(JOB_LIFE_MS),
+            order: draft.order,
+            traceparent: draft.traceparent,
+        };
+        self.seal(job, kind, 0)
+    }
+
+    /// The same order as an expired job, with a new id, sequence and expiry. The epoch stays: the lease never moved.
+    pub(crate) fn sign_again(&self, envelope: &str, issue: u32, now_ms: u64) -> Result<NewJob, OrderError> {
+        let old = Signed::<Job>::open(envelope.as_bytes(), &[self.key.verifying_key()])
+            .map_err(|error| OrderError::Unreadable(error.to_string()))?
+            .into_document();
+        let mut again = self.sign(Draft {
+            host: &old.audience,
+            run: &old.run_id,
+            epoch: old.epoch,
+            order: old.order,
+            traceparent: old.traceparent,
+            now_ms,
+        })?;
+        again.issue = issue.saturating_add(1);
+        Ok(again)
+    }
+
+    fn seal(&self, mut job: Job, kind: &'static str, issue: u32) -> Result<NewJob, OrderError> {
+        job.sequence = self.next.fetch_add(1, Ordering::Relaxed);
+        if job.sequence >= self.end {
+            return Err(OrderError::Exhausted);
+        }
+        Ok(NewJob {
+            envelope: sign_document(&job, &self.key)?,
+            id: job.job_id,
+            sequence: job.sequence,
+            host: job.audience,
+            run: job.run_id,
+            kind,
+            expires_at_ms: job.expires_at_ms,
+            issue,
+        })
+    }
+}

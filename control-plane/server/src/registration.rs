@@ -1,0 +1,171 @@
+//! Hosts that join, and the secrets they may have.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use flowforge_protocol::enrol::HostRegistration;
+use flowforge_protocol::envelope::Signed;
+use flowforge_protocol::seal::{SealPublicKey, Sealed};
+use flowforge_protocol::{Digest, HostId, VerifyingKey};
+use flowforge_store::{NewHost, StoreError, StoredSecret};
+
+use crate::app::{App, LoadError};
+use crate::entropy::{EntropyError, fresh};
+use crate::hosts::HostEntry;
+use crate::vault::VaultError;
+
+/// Names in one question for sealed secrets.
+const MAX_NAMES: usize = 64;
+
+/// What a host says about itself.
+pub(crate) struct Registration {
+    pub(crate) token: String,
+    pub(crate) name: String,
+    pub(crate) identity_key: String,
+    pub(crate) seal_key: String,
+    pub(crate) proof: String,
+}
+
+/// Why a host was not admitted.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RegisterError {
+    #[error("the join token is not this server's; take host-join.json from its data folder again")]
+    Token,
+    #[error("`{0}` is not a host name: expected 1 to 64 of letters, digits, `-`, `_`, `.`")]
+    Name(String),
+    #[error("{0} is not a key: expected base64 of 32 bytes")]
+    Key(&'static str),
+    #[error("the proof does not hold: {0}")]
+    Proof(String),
+    #[error(transparent)]
+    Entropy(#[from] EntropyError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl RegisterError {
+    pub(crate) fn code(&self) -> &'static str {
+        match self {
+            Self::Token => "FF-HOST-001",
+            Self::Name(_) => "FF-HOST-002",
+            Self::Key(_) => "FF-HOST-003",
+            Self::Proof(_) => "FF-HOST-004",
+            Self::Entropy(_) | Self::Store(_) => "FF-API-500",
+        }
+    }
+}
+
+/// Why sealed secrets were not given.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SealedError {
+    #[error("ask for at most {MAX_NAMES} names at once")]
+    TooMany,
+    #[error("secret `{0}` is not granted to any release that this host runs")]
+    NotGranted(String),
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+fn key_bytes(text: &str, what: &'static str) -> Result<[u8; 32], RegisterError> {
+    let bytes = STANDARD.decode(text).map_err(|_| RegisterError::Key(what))?;
+    bytes.try_into().map_err(|_| RegisterError::Key(what))
+}
+
+fn seal_public(bytes: &[u8; 32]) -> Option<SealPublicKey> {
+    use std::fmt::Write as _;
+    let mut text = "x25519:".to_owned();
+    for byte in bytes {
+        let _ = write!(text, "{byte:02x}");
+    }
+    text.parse().ok()
+}
+
+impl App {
+    /// Admits a host; returns its id and the secret of its session.
+    pub(crate) async fn register(
+        &self,
+        registration: Registration,
+    ) -> Result<(HostId, String), RegisterError> {
+        if !self.keys.admits(&registration.token) {
+            return Err(RegisterError::Token);
+        }
+        let good_byte = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+        let name = registration.name;
+        if name.is_empty() || name.len() > 64 || !name.bytes().all(good_byte) {
+            return Err(RegisterError::Name(name.chars().take(80).collect()));
+        }
+        let identity_key = key_bytes(&registration.identity_key, "identityKey")?;
+        let seal_key = key_bytes(&registration.seal_key, "sealKey")?;
+        let key = VerifyingKey::from_bytes(&identity_key).map_err(|_| RegisterError::Key("identityKey"))?;
+        let seal = seal_public(&seal_key).ok_or(RegisterError::Key("sealKey"))?;
+        let proof =
+            Signed::<HostRegistration>::open(registration.proof.as_bytes(), std::slice::from_ref(&key))
+                .map_err(|error| RegisterError::Proof(error.to_string()))?;
+        let expected = HostRegistration {
+            token: Digest::of(registration.token.as_bytes()),
+            name: name.clone(),
+            identity_key: key,
+            seal_key: seal,
+        };
+        if *proof.document() != expected {
+            return Err(RegisterError::Proof(
+                "it speaks of another token, name or key".to_owned(),
+            ));
+        }
+        let session = URL_SAFE_NO_PAD.encode(fresh::<32>()?);
+        let now_ms = self.clock.now_ms();
+        let host = self
+            .store
+            .register_host(NewHost {
+                id: HostId::from_entropy(fresh::<16>()?),
+                name,
+                identity_key,
+                seal_key,
+                session_hash: Digest::of(session.as_bytes()),
+                at_ms: now_ms,
+            })
+            .await?;
+        tracing::info!(host = %host.id, name = host.name, "a host registered");
+        let id = host.id.clone();
+        self.hosts.registered(host, now_ms);
+        Ok((id, session))
+    }
+
+    /// Secrets sealed to a host. Only names that the grants of a run it has not ended name; names that are not set are
+    /// left out.
+    pub(crate) async fn sealed_secrets(
+        &self,
+        host: &Arc<HostEntry>,
+        names: &[String],
+    ) -> Result<Vec<(StoredSecret, Sealed)>, SealedError> {
+        if names.len() > MAX_NAMES {
+            return Err(SealedError::TooMany);
+        }
+        let mut granted = BTreeSet::new();
+        for digest in self.store.open_releases(&host.id).await? {
+            if let Some(release) = self.release(&digest).await? {
+                granted.extend(release.secrets().into_iter().map(str::to_owned));
+            }
+        }
+        let seal_key = host.state().host.seal_key;
+        let mut sealed = Vec::with_capacity(names.len());
+        for name in names {
+            if !granted.contains(name) {
+                return Err(SealedError::NotGranted(name.chars().take(80).collect()));
+            }
+            let Some(secret) = self.store.secret(name).await? else {
+                continue;
+            };
+            let key = seal_public(&seal_key).ok_or_else(|| VaultError::Seal { name: name.clone() })?;
+            let value = self.vault.seal_for(&secret, &host.id, &key)?;
+            sealed.push((secret, value));
+        }
+        Ok(sealed)
+    }
+}

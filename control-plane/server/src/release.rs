@@ -1,0 +1,88 @@
+//! A published release as the server uses it: verified once, then kept ready.
+
+use std::collections::BTreeSet;
+
+use flowforge_protocol::envelope::{OpenError, Signed};
+use flowforge_protocol::grants::GrantSet;
+use flowforge_protocol::release::Release;
+use flowforge_protocol::{Digest, TrustRoot};
+use flowforge_store::StoredRelease;
+use flowforge_workflow::model::Workflow;
+use flowforge_workflow::{InputProblem, complete_input, input_schema};
+use serde_json::Value;
+
+/// Why a release cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ReleaseError {
+    #[error(transparent)]
+    Signature(#[from] OpenError),
+    #[error("the definition in the release is not readable: {0}")]
+    Definition(String),
+}
+
+/// A release ready to start runs.
+pub(crate) struct ReadyRelease {
+    pub(crate) stored: StoredRelease,
+    pub(crate) release: Release,
+    pub(crate) grants: GrantSet,
+    pub(crate) workflow: Workflow,
+    pub(crate) input_schema: Value,
+    validator: jsonschema::Validator,
+    /// True if an input that fits lacks nothing: there is no default to fill in and no field that may be left out.
+    complete: bool,
+}
+
+impl std::fmt::Debug for ReadyRelease {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "ReadyRelease({} v{})",
+            self.stored.workflow, self.stored.version
+        )
+    }
+}
+
+impl ReadyRelease {
+    /// Verifies both envelopes and prepares what every start needs.
+    pub(crate) fn new(stored: StoredRelease, trust: &TrustRoot) -> Result<Self, ReleaseError> {
+        let release =
+            Signed::<Release>::open(stored.envelope.as_bytes(), &trust.release_keys)?.into_document();
+        let grants = Signed::<GrantSet>::open(stored.grants.as_bytes(), &trust.grant_keys)?.into_document();
+        let wrong = |error: &dyn std::fmt::Display| ReleaseError::Definition(error.to_string());
+        let workflow: Workflow = serde_json::from_value(release.definition.clone()).map_err(|e| wrong(&e))?;
+        let input_schema = input_schema(&workflow);
+        let validator = jsonschema::validator_for(&input_schema).map_err(|e| wrong(&e))?;
+        let complete = workflow
+            .input
+            .iter()
+            .all(|field| field.default.is_none() && !field.optional);
+        Ok(Self {
+            stored,
+            release,
+            grants,
+            workflow,
+            input_schema,
+            validator,
+            complete,
+        })
+    }
+
+    pub(crate) fn digest(&self) -> Digest {
+        self.stored.digest
+    }
+
+    /// The input as the run gets it, with defaults; or what is wrong with it, each with its path.
+    pub(crate) fn complete(&self, input: Value) -> Result<Value, Vec<InputProblem>> {
+        // The compiled schema answers for the usual case; only the other one pays for good messages.
+        if self.complete && self.validator.is_valid(&input) {
+            return Ok(input);
+        }
+        complete_input(&self.workflow, &input)
+    }
+
+    /// Names of the secrets that its nodes may use.
+    pub(crate) fn secrets(&self) -> BTreeSet<&str> {
+        let grants = self.grants.nodes.values().flat_map(|node| node.secrets.values());
+        grants.map(|grant| grant.secret.as_str()).collect()
+    }
+}

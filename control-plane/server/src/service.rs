@@ -1,0 +1,264 @@
+//! The service: opened as a whole or not at all, run until told to stop.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use flowforge_registry::{Registry, RegistryConfig};
+use flowforge_store::{Store, StoreConfig, StoreError, Writer};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::app::{App, Parts};
+use crate::artefacts::Artefacts;
+use crate::config::Config;
+use crate::folder::{DataFolder, FolderError};
+use crate::http::Doors;
+use crate::keys::{Keys, KeysError};
+use crate::{accept, api, cron, http};
+
+/// Why the control plane did not start. Each message says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The address is not of this machine.
+    #[error(
+        "{0} is not a loopback address: control plane and hosts talk over loopback only until enrolment over mTLS \
+         exists; use 127.0.0.1:{port}", port = .0.port()
+    )]
+    NotLoopback(SocketAddr),
+    /// Another program listens there.
+    #[error("{0} is in use by another program; try --listen {ip}:0 (any free port)", ip = .0.ip())]
+    InUse(SocketAddr),
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system says.
+        #[source]
+        source: io::Error,
+    },
+    /// The data folder cannot be used.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// The keys cannot be used.
+    #[error(transparent)]
+    Keys(#[from] KeysError),
+    /// The database cannot be opened.
+    #[error(transparent)]
+    Store(#[from] flowforge_store::OpenError),
+    /// The database cannot be read.
+    #[error("the database of the control plane cannot be read")]
+    Read(#[from] StoreError),
+    /// The registry cannot be opened.
+    #[error(transparent)]
+    Registry(#[from] flowforge_registry::OpenError),
+}
+
+/// Why the control plane stopped by itself.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The disk failed; start again after looking at it.
+    #[error("the store stopped")]
+    Store(#[from] StoreError),
+    /// A task ended that must not; this is a mistake of the program.
+    #[error("a part of the control plane ended: {0}")]
+    Task(String),
+}
+
+/// Where a running control plane is found. Cheap to clone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Handle {
+    /// The bound address.
+    pub address: SocketAddr,
+    /// The same as a URL, without a slash at its end.
+    pub url: String,
+    /// The data folder.
+    pub data_dir: PathBuf,
+    /// For the command line: server and key folder.
+    pub client_file: PathBuf,
+    /// For a host on this machine: server, token and trust root.
+    pub join_file: PathBuf,
+    /// Folder of the key files.
+    pub keys_dir: PathBuf,
+}
+
+/// An opened control plane: it listens, but answers only while [`Service::run`] runs.
+pub struct Service {
+    handle: Handle,
+    config: Config,
+    listener: TcpListener,
+    doors: Doors,
+    store: Store,
+    writers: JoinSet<Result<(), StoreError>>,
+    writer_stop: CancellationToken,
+    closing: CancellationToken,
+    /// Held as long as the service lives.
+    _folder: DataFolder,
+}
+
+impl std::fmt::Debug for Service {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Service")
+            .field("handle", &self.handle)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Service {
+    /// Takes the data folder and the address, and makes everything ready.
+    ///
+    /// # Errors
+    /// See [`OpenError`]; what a failed opening made (folder, keys) is used by the next one.
+    pub async fn open(config: Config) -> Result<Self, OpenError> {
+        if !config.listen.ip().is_loopback() {
+            return Err(OpenError::NotLoopback(config.listen));
+        }
+        let mut folder = DataFolder::open(&config.data_dir)?;
+        let listener = TcpListener::bind(config.listen)
+            .await
+            .map_err(|source| match source.kind() {
+                io::ErrorKind::AddrInUse => OpenError::InUse(config.listen),
+                _ => OpenError::Listen {
+                    address: config.listen,
+                    source,
+                },
+            })?;
+        let address = listener.local_addr().map_err(|source| OpenError::Listen {
+            address: config.listen,
+            source,
+        })?;
+        let url = format!("http://{address}");
+        let data = folder.path().to_owned();
+        let keys = Keys::open(&data, &config.workspace)?;
+        let keys_dir = keys.folder.clone();
+        let registry = open_registry(&config, &data, &keys)?;
+        let artefacts_dir = data.join("artefacts");
+        let artefacts = Artefacts::open(&artefacts_dir)
+            .await
+            .map_err(|error| FolderError::from_io(&artefacts_dir, error))?;
+        let store_config = StoreConfig::new(data.join("server.db"));
+        let (store, writer) = Store::open(store_config, config.fail_points.clone()).await?;
+        let (writer_stop, closing) = (CancellationToken::new(), CancellationToken::new());
+        // From here on writes are answered: opening needs them, too.
+        let mut writers = JoinSet::new();
+        spawn_writer(&mut writers, writer, &writer_stop);
+        let parts = Parts {
+            dev: config.dev,
+            clock: Arc::clone(&config.clock),
+            fail_points: config.fail_points.clone(),
+            store: store.clone(),
+            keys,
+            registry,
+            closing: closing.clone(),
+        };
+        let app = Arc::new(App::new(parts).await?);
+        app.load_newest().await?;
+        app.keys.write_addresses(&data, &url)?;
+        folder.announce(Some(&url))?;
+        let doors = Doors {
+            api: api::schema(Arc::clone(&app)),
+            app,
+            artefacts: Arc::new(artefacts),
+        };
+        let handle = Handle {
+            address,
+            url,
+            client_file: data.join("client.json"),
+            join_file: data.join("host-join.json"),
+            data_dir: data,
+            keys_dir,
+        };
+        Ok(Self {
+            handle,
+            config,
+            listener,
+            doors,
+            store,
+            writers,
+            writer_stop,
+            closing,
+            _folder: folder,
+        })
+    }
+
+    /// Where it is found.
+    #[must_use]
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
+    /// Serves until `shutdown`, then finishes what is open for at most [`Config::grace`]. What was accepted is durable.
+    ///
+    /// # Errors
+    /// See [`RunError`].
+    pub async fn run(mut self, shutdown: CancellationToken) -> Result<(), RunError> {
+        let mut tasks: JoinSet<&'static str> = JoinSet::new();
+        let router = http::router(self.doors.clone());
+        let (closing, grace) = (self.closing.clone(), self.config.grace);
+        tasks.spawn(async move {
+            accept::serve(self.listener, router, closing, grace).await;
+            "the accept loop"
+        });
+        let app = Arc::clone(&self.doors.app);
+        tasks.spawn(async move {
+            cron::run(app).await;
+            "the schedules"
+        });
+        let mut result = Ok(());
+        tokio::select! {
+            () = shutdown.cancelled() => {}
+            ended = self.writers.join_next() => result = Err(writer_ended(ended)),
+            ended = tasks.join_next() => result = Err(RunError::Task(task_ended(ended))),
+        }
+        self.closing.cancel();
+        while let Some(ended) = tasks.join_next().await {
+            if let Err(error) = ended {
+                tracing::error!(%error, "a part of the control plane ended badly");
+            }
+        }
+        drop(self.doors);
+        self.writer_stop.cancel();
+        while let Some(ended) = self.writers.join_next().await {
+            match ended {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => result = result.and(Err(RunError::Store(error))),
+                Err(error) => result = result.and(Err(RunError::Task(error.to_string()))),
+            }
+        }
+        self.store.close().await;
+        result
+    }
+}
+
+fn spawn_writer(writers: &mut JoinSet<Result<(), StoreError>>, writer: Writer, stop: &CancellationToken) {
+    let stop = stop.clone();
+    writers.spawn(writer.run(stop));
+}
+
+fn open_registry(config: &Config, data: &std::path::Path, keys: &Keys) -> Result<Registry, OpenError> {
+    let clock = Arc::clone(&config.clock);
+    let settings = RegistryConfig {
+        now_ms: Arc::new(move || clock.now_ms()),
+        ..RegistryConfig::new(keys.trust_root.clone())
+    };
+    Ok(Registry::open(&data.join("registry"), settings)?)
+}
+
+fn writer_ended(ended: Option<Result<Result<(), StoreError>, tokio::task::JoinError>>) -> RunError {
+    match ended {
+        Some(Ok(Err(error))) => RunError::Store(error),
+        Some(Err(error)) => RunError::Task(error.to_string()),
+        Some(Ok(Ok(()))) | None => RunError::Store(StoreError::Stopped),
+    }
+}
+
+fn task_ended(ended: Option<Result<&'static str, tokio::task::JoinError>>) -> String {
+    match ended {
+        Some(Ok(name)) => name.to_owned(),
+        Some(Err(error)) => error.to_string(),
+        None => "nothing was left to run".to_owned(),
+    }
+}

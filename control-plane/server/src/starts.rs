@@ -1,0 +1,203 @@
+//! Starting runs: the same path for people, webhooks and schedules.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use flowforge_failpoints::{Injected, Point};
+use flowforge_protocol::digest::canonical_json;
+use flowforge_protocol::job::{MAX_INPUT_BYTES, Order, StartOrder, Trigger};
+use flowforge_protocol::{Digest, RunId};
+use flowforge_store::{ClientRequest, NewJob, NewRun, Started, StoreError};
+use flowforge_workflow::InputProblem;
+use serde_json::Value;
+
+use crate::app::App;
+use crate::entropy::{EntropyError, fresh};
+use crate::hosts::HostEntry;
+use crate::orders::{Draft, OrderError};
+use crate::release::ReadyRelease;
+
+/// Runs that may wait for a host to confirm them; more are refused until some are.
+const MAX_QUEUED: u64 = 100_000;
+/// When a refused caller should come again.
+const RETRY_AFTER_MS: u64 = 1_000;
+
+/// A run to be started.
+pub(crate) struct StartRequest {
+    pub(crate) id: RunId,
+    pub(crate) release: Arc<ReadyRelease>,
+    pub(crate) input: Value,
+    pub(crate) trigger: Trigger,
+    pub(crate) traceparent: Option<String>,
+    /// The caller's name for this request. The same name with another workflow, version or input is a conflict.
+    pub(crate) client_request: Option<ClientRequest>,
+}
+
+/// Why no run was started.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StartError {
+    #[error("the input does not fit the workflow")]
+    Input(Vec<InputProblem>),
+    #[error("{MAX_QUEUED} runs wait for a host; try again later")]
+    Busy { retry_after_ms: u64 },
+    #[error(transparent)]
+    Order(#[from] OrderError),
+    #[error(transparent)]
+    Entropy(#[from] EntropyError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Injected(#[from] Injected),
+}
+
+/// A fresh run id.
+pub(crate) fn new_run_id() -> Result<RunId, EntropyError> {
+    Ok(RunId::from_entropy(fresh::<16>()?))
+}
+
+/// What a named request asks for, as one digest.
+pub(crate) fn request_body(workflow: &str, version: Option<u32>, input: &Value) -> Digest {
+    let version = version.map(|v| v.to_string()).unwrap_or_default();
+    Digest::of_parts(&[
+        workflow.as_bytes(),
+        b"\n",
+        version.as_bytes(),
+        b"\n",
+        &canonical_json(input),
+    ])
+}
+
+impl App {
+    /// Starts a run; returns after event, run, lease and job are durable (B1, B2).
+    pub(crate) async fn start(&self, request: StartRequest) -> Result<Started, StartError> {
+        self.fail_points.hit(Point::B0)?;
+        if self.queued.load(Ordering::Relaxed) >= MAX_QUEUED {
+            return Err(StartError::Busy {
+                retry_after_ms: RETRY_AFTER_MS,
+            });
+        }
+        let input = request
+            .release
+            .complete(request.input)
+            .map_err(StartError::Input)?;
+        let canonical = canonical_json(&input);
+        if canonical.len() > MAX_INPUT_BYTES {
+            let message = format!("{} bytes, more than {MAX_INPUT_BYTES}", canonical.len());
+            return Err(StartError::Input(vec![InputProblem {
+                path: String::new(),
+                message,
+            }]));
+        }
+        let now_ms = self.clock.now_ms();
+        let trigger = serde_json::to_string(&request.trigger).unwrap_or_default();
+        let release = &request.release;
+        let traceparent = Some(trace_context(request.traceparent)?);
+        let order = Order::Start(StartOrder {
+            release: release.digest(),
+            grants: release.stored.grants_digest,
+            input_digest: Digest::of(&canonical),
+            input,
+            trigger: request.trigger,
+        });
+        let host = self.hosts.choose(now_ms);
+        let job = match &host {
+            Some(host) => Some(self.scheduler.sign(Draft {
+                host: &host.id,
+                run: &request.id,
+                epoch: 1,
+                order,
+                traceparent: traceparent.clone(),
+                now_ms,
+            })?),
+            None => None,
+        };
+        let run = NewRun {
+            id: request.id.clone(),
+            workflow: release.stored.workflow.clone(),
+            version: release.stored.version,
+            release: release.digest(),
+            input: String::from_utf8(canonical).unwrap_or_default(),
+            trigger,
+            traceparent,
+            created_at_ms: now_ms,
+            job: job.clone(),
+            request: request.client_request,
+        };
+        let started = self.store.start_run(run).await?;
+        if started == Started::New {
+            self.queued.fetch_add(1, Ordering::Relaxed);
+            self.dispatch(host.zip(job));
+            self.events.tell(&request.id, None);
+        }
+        Ok(started)
+    }
+
+    /// Hands a stored job to its host's queue, or lets every host know that a run waits for one.
+    fn dispatch(&self, assigned: Option<(Arc<HostEntry>, NewJob)>) {
+        match assigned {
+            Some((host, job)) => {
+                host.state().queue.push(job.into());
+                host.wake.notify_one();
+            }
+            None => {
+                self.unassigned.fetch_add(1, Ordering::Relaxed);
+                for host in self.hosts.all() {
+                    host.wake.notify_one();
+                }
+            }
+        }
+    }
+}
+
+/// The caller's W3C trace context if it is one, else a new one.
+fn trace_context(given: Option<String>) -> Result<String, EntropyError> {
+    match given {
+        Some(text) if is_traceparent(&text) => Ok(text),
+        _ => {
+            let (trace, span) = (fresh::<16>()?, fresh::<8>()?);
+            Ok(format!(
+                "00-{:032x}-{:016x}-01",
+                u128::from_be_bytes(trace),
+                u64::from_be_bytes(span)
+            ))
+        }
+    }
+}
+
+fn is_traceparent(text: &str) -> bool {
+    let lengths = text.split('-').map(str::len);
+    let hex = text
+        .bytes()
+        .all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f' | b'-'));
+    hex && text.starts_with("00-") && lengths.eq([2, 32, 16, 2])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_whole_trace_context_is_taken_over() {
+        let given = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        assert_eq!(trace_context(Some(given.to_owned())).unwrap(), given);
+        for wrong in [
+            "",
+            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331",
+            "00-xyz-b7ad6b7169203331-01",
+        ] {
+            let made = trace_context(Some(wrong.to_owned())).unwrap();
+            assert!(is_traceparent(&made), "{made}");
+        }
+    }
+
+    #[test]
+    fn the_body_of_a_request_does_not_depend_on_the_order_of_keys() {
+        let body = |text: &str| request_body("w", None, &serde_json::from_str(text).unwrap());
+        assert_eq!(body(r#"{"a":1,"b":2}"#), body(r#"{"b":2,"a":1}"#));
+        assert_ne!(body(r#"{"a":1}"#), body(r#"{"a":2}"#));
+        assert_ne!(
+            request_body("w", Some(1), &Value::Null),
+            request_body("w", None, &Value::Null)
+        );
+    }
+}

@@ -1,0 +1,332 @@
+//! Secrets: encrypted at rest, sealed to a host on request, never given back to people.
+//!
+//! A value is encrypted with the master key of the data folder; name and version are bound to it, so that a row cannot
+//! be put in the place of another. Nothing in here is ever logged.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload};
+use chacha20poly1305::{ChaCha20Poly1305, Nonce};
+use flowforge_protocol::seal::{self, MAX_SECRET_BYTES, SealContext, SealPublicKey, Sealed};
+use flowforge_protocol::{HostId, webhook};
+use flowforge_store::{NewSecret, Store, StoreError, StoredSecret};
+use zeroize::Zeroizing;
+
+use crate::entropy::{EntropyError, fresh};
+
+const NONCE_BYTES: usize = 12;
+/// Kinds of secrets.
+pub(crate) const KINDS: [&str; 5] = ["bearer", "basic", "api-key", "hmac-key", "opaque"];
+
+/// Why a secret could not be kept or used.
+#[derive(Debug, Clone, thiserror::Error)]
+pub(crate) enum VaultError {
+    #[error("secret {name} does not open with the master key of this data folder; set it again")]
+    DoesNotOpen { name: String },
+    #[error("secret {name} cannot be sealed to the host")]
+    Seal { name: String },
+    #[error("secret {name} was changed by somebody else at the same time; set it again")]
+    Race { name: String },
+    #[error(transparent)]
+    Entropy(#[from] EntropyError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What is wrong with a secret that somebody wants to set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct FieldFault {
+    pub(crate) path: &'static str,
+    pub(crate) message: String,
+}
+
+/// A secret as somebody wants it.
+pub(crate) struct SecretDraft {
+    pub(crate) name: String,
+    pub(crate) kind: String,
+    pub(crate) value: Zeroizing<String>,
+    pub(crate) destinations: Vec<String>,
+}
+
+impl SecretDraft {
+    /// Every fault, with the field it is in.
+    pub(crate) fn faults(&mut self) -> Vec<FieldFault> {
+        let mut faults = Vec::new();
+        let mut fault = |path, message: String| faults.push(FieldFault { path, message });
+        let good_byte = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
+        let starts = self.name.bytes().next().is_some_and(|b| b.is_ascii_lowercase());
+        if !starts || self.name.len() > 64 || !self.name.bytes().all(good_byte) {
+            fault(
+                "name",
+                "expected snake_case, beginning with a letter, at most 64 characters".to_owned(),
+            );
+        }
+        if !KINDS.contains(&self.kind.as_str()) {
+            fault("kind", format!("expected one of {}", KINDS.join(", ")));
+        }
+        if self.value.is_empty() || self.value.len() > MAX_SECRET_BYTES {
+            fault("value", format!("expected 1 to {MAX_SECRET_BYTES} bytes"));
+        }
+        if self.kind == "hmac-key" && self.value.len() < webhook::MIN_KEY_BYTES {
+            fault(
+                "value",
+                format!(
+                    "a key for signatures needs at least {} bytes",
+                    webhook::MIN_KEY_BYTES
+                ),
+            );
+        }
+        if self.destinations.is_empty() && !matches!(self.kind.as_str(), "hmac-key" | "opaque") {
+            fault(
+                "destinations",
+                "name at least one destination the value may be sent to".to_owned(),
+            );
+        }
+        if self.destinations.len() > 32 {
+            fault("destinations", "at most 32".to_owned());
+        }
+        for destination in &mut self.destinations {
+            match normal_destination(destination) {
+                Ok(normal) => *destination = normal,
+                Err(message) => fault("destinations", message),
+            }
+        }
+        faults
+    }
+}
+
+/// `scheme://name[:port]` with the port written out.
+fn normal_destination(text: &str) -> Result<String, String> {
+    let wrong = || {
+        format!(
+            "`{text}` is not a destination: expected scheme://name or scheme://name:port, nothing after it"
+        )
+    };
+    let (scheme, rest) = text.split_once("://").ok_or_else(wrong)?;
+    let default_port = match scheme {
+        "https" => 443,
+        "http" => 80,
+        _ => return Err(format!("`{text}`: the scheme must be https or http")),
+    };
+    let rest = rest.strip_suffix('/').unwrap_or(rest);
+    let (name, port) = match rest.rsplit_once(':') {
+        Some((name, port)) if !port.ends_with(']') => (name, port.parse::<u16>().map_err(|_| wrong())?),
+        _ => (rest, default_port),
+    };
+    let good_byte = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'[' | b']' | b':');
+    if name.is_empty() || port == 0 || !name.bytes().all(good_byte) {
+        return Err(wrong());
+    }
+    Ok(format!("{scheme}://{}:{port}", name.to_ascii_lowercase()))
+}
+
+/// Encrypts, decrypts and seals.
+pub(crate) struct Vault {
+    workspace: String,
+    cipher: ChaCha20Poly1305,
+    /// Keys of webhooks that were used, so that a request costs no query. Emptied when any secret changes.
+    hmac_keys: Mutex<HashMap<String, Arc<Zeroizing<Vec<u8>>>>>,
+}
+
+impl Vault {
+    pub(crate) fn new(workspace: &str, master: &[u8; 32]) -> Self {
+        Self {
+            workspace: workspace.to_owned(),
+            cipher: ChaCha20Poly1305::new(master.into()),
+            hmac_keys: Mutex::new(HashMap::new()),
+        }
+    }
+
+    /// Keeps a value whose draft has no faults.
+    pub(crate) async fn set(&self, store: &Store, draft: SecretDraft, now_ms: u64) -> Result<(), VaultError> {
+        let version = store.last_secret_version(&draft.name).await?.saturating_add(1);
+        let nonce = fresh::<NONCE_BYTES>()?;
+        let payload = Payload {
+            msg: draft.value.as_bytes(),
+            aad: &bound_to(&draft.name, version),
+        };
+        let encrypted = self.cipher.encrypt(&Nonce::from(nonce), payload);
+        let mut sealed = nonce.to_vec();
+        sealed.extend(encrypted.map_err(|_| VaultError::Seal {
+            name: draft.name.clone(),
+        })?);
+        let stored = store
+            .set_secret(NewSecret {
+                name: draft.name.clone(),
+                kind: draft.kind,
+                destinations: draft.destinations,
+                version,
+                sealed,
+                at_ms: now_ms,
+            })
+            .await?;
+        self.forget_keys();
+        if stored {
+            Ok(())
+        } else {
+            Err(VaultError::Race { name: draft.name })
+        }
+    }
+
+    /// Removes a value. False if there was none.
+    pub(crate) async fn delete(&self, store: &Store, name: String) -> Result<bool, VaultError> {
+        let deleted = store.delete_secret(name).await?;
+        self.forget_keys();
+        Ok(deleted)
+    }
+
+    fn forget_keys(&self) {
+        self.hmac_keys
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
+    }
+
+    fn open(&self, secret: &StoredSecret) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+        let closed = || VaultError::DoesNotOpen {
+            name: secret.name.clone(),
+        };
+        let (nonce, ciphertext) = secret
+            .sealed
+            .split_first_chunk::<NONCE_BYTES>()
+            .ok_or_else(closed)?;
+        let payload = Payload {
+            msg: ciphertext,
+            aad: &bound_to(&secret.name, secret.version),
+        };
+        self.cipher
+            .decrypt(&Nonce::from(*nonce), payload)
+            .map(Zeroizing::new)
+            .map_err(|_| closed())
+    }
+
+    /// The value, sealed so that only this host can open it.
+    pub(crate) fn seal_for(
+        &self,
+        secret: &StoredSecret,
+        host: &HostId,
+        key: &SealPublicKey,
+    ) -> Result<Sealed, VaultError> {
+        let value = self.open(secret)?;
+        let context = SealContext {
+            workspace: &self.workspace,
+            host,
+            secret: &secret.name,
+            version: u64::from(secret.version),
+        };
+        seal::seal(key, &context, &value, &fresh::<32>()?).map_err(|_| VaultError::Seal {
+            name: secret.name.clone(),
+        })
+    }
+
+    /// The key that signs the requests of a webhook, if it is set.
+    pub(crate) async fn webhook_key(
+        &self,
+        store: &Store,
+        name: &str,
+    ) -> Result<Option<Arc<Zeroizing<Vec<u8>>>>, VaultError> {
+        let known = self
+            .hmac_keys
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(name)
+            .cloned();
+        if known.is_some() {
+            return Ok(known);
+        }
+        let Some(secret) = store.secret(name).await? else {
+            return Ok(None);
+        };
+        let key = Arc::new(self.open(&secret)?);
+        let mut keys = self.hmac_keys.lock().unwrap_or_else(PoisonError::into_inner);
+        keys.insert(name.to_owned(), Arc::clone(&key));
+        Ok(Some(key))
+    }
+}
+
+fn bound_to(name: &str, version: u32) -> Vec<u8> {
+    format!("flowforge.secret.v1\n{name}\n{version}").into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn draft(kind: &str, value: &str, destinations: &[&str]) -> SecretDraft {
+        SecretDraft {
+            name: "chat_token".to_owned(),
+            kind: kind.to_owned(),
+            value: Zeroizing::new(value.to_owned()),
+            destinations: destinations.iter().map(|d| (*d).to_owned()).collect(),
+        }
+    }
+
+    fn paths(mut draft: SecretDraft) -> Vec<&'static str> {
+        draft.faults().into_iter().map(|fault| fault.path).collect()
+    }
+
+    #[test]
+    fn a_value_opens_only_under_its_name_and_version() {
+        let vault = Vault::new("dev", &[7; 32]);
+        let nonce = [1_u8; NONCE_BYTES];
+        let aad = bound_to("a", 1);
+        let payload = Payload {
+            msg: b"value",
+            aad: &aad,
+        };
+        let mut sealed = nonce.to_vec();
+        sealed.extend(vault.cipher.encrypt(&Nonce::from(nonce), payload).unwrap());
+        let row = |name: &str, version, sealed: &[u8]| StoredSecret {
+            name: name.to_owned(),
+            kind: "opaque".to_owned(),
+            destinations: Vec::new(),
+            version,
+            sealed: sealed.to_vec(),
+            updated_at_ms: 0,
+        };
+        assert_eq!(vault.open(&row("a", 1, &sealed)).unwrap().as_slice(), b"value");
+        assert!(vault.open(&row("b", 1, &sealed)).is_err());
+        assert!(vault.open(&row("a", 2, &sealed)).is_err());
+        assert!(vault.open(&row("a", 1, &sealed[..5])).is_err());
+        assert!(Vault::new("dev", &[8; 32]).open(&row("a", 1, &sealed)).is_err());
+        assert!(!sealed.windows(5).any(|window| window == b"value"));
+    }
+
+    #[test]
+    fn faults_name_their_fields() {
+        assert!(paths(draft("bearer", "t", &["https://chat.example.com"])).is_empty());
+        assert_eq!(paths(draft("bearer", "t", &[])), ["destinations"]);
+        assert_eq!(paths(draft("token", "t", &["https://a"])), ["kind"]);
+        assert_eq!(paths(draft("hmac-key", "short", &[])), ["value"]);
+        assert!(paths(draft("hmac-key", "0123456789abcdef", &[])).is_empty());
+        assert_eq!(paths(draft("opaque", "", &[])), ["value"]);
+        let mut wrong_name = draft("opaque", "v", &[]);
+        wrong_name.name = "Chat-Token".to_owned();
+        assert_eq!(paths(wrong_name), ["name"]);
+    }
+
+    #[test]
+    fn destinations_get_their_port_and_nothing_else() {
+        assert_eq!(
+            normal_destination("https://Chat.example.com/").unwrap(),
+            "https://chat.example.com:443"
+        );
+        assert_eq!(
+            normal_destination("http://127.0.0.1:7481").unwrap(),
+            "http://127.0.0.1:7481"
+        );
+        assert_eq!(normal_destination("http://[::1]").unwrap(), "http://[::1]:80");
+        for wrong in [
+            "chat.example.com",
+            "ftp://a",
+            "https://a/b",
+            "https://a?b",
+            "https://u@a",
+            "https://a:x",
+            "https://",
+        ] {
+            assert!(normal_destination(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! The table of nodes of a run: its records replayed by the state machine that wrote them.
+//!
+//! The states of the runs that were looked at last are kept, so that following a run reads each record once. Of a run
+//! that is over only the table is kept.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use flowforge_protocol::RunId;
+use flowforge_protocol::record::Record;
+use flowforge_store::{StoreError, StoredRun};
+use flowforge_workflow::{Plan, RunState};
+use serde_json::Value;
+
+use crate::app::{App, LoadError};
+
+/// Runs kept.
+const MAX_KEPT: usize = 64;
+/// Bytes of records read at once.
+const READ_BYTES: u64 = 8 * 1024 * 1024;
+
+/// Why there is no table.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ViewError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    #[error("the records of run {run} do not replay: {detail}")]
+    Replay { run: RunId, detail: String },
+}
+
+#[derive(Default)]
+struct Kept {
+    /// Absent once the run is over.
+    state: Option<RunState>,
+    records: u64,
+    view: Option<Arc<Value>>,
+}
+
+/// Tables of the runs that were looked at last.
+#[derive(Default)]
+pub(crate) struct Views {
+    kept: Mutex<HashMap<RunId, Arc<tokio::sync::Mutex<Kept>>>>,
+}
+
+impl Views {
+    fn slot(&self, run: &RunId) -> Arc<tokio::sync::Mutex<Kept>> {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() >= MAX_KEPT && !kept.contains_key(run) {
+            // Whoever holds a slot now goes on with it; only the memory of the others is given up.
+            kept.retain(|_, slot| Arc::strong_count(slot) > 1);
+        }
+        Arc::clone(kept.entry(run.clone()).or_default())
+    }
+}
+
+impl App {
+    /// The table, or none if no record is here.
+    pub(crate) async fn view(&self, run: &StoredRun) -> Result<Option<Arc<Value>>, ViewError> {
+        if run.records == 0 {
+            return Ok(None);
+        }
+        let slot = self.views.slot(&run.id);
+        let mut kept = slot.lock().await;
+        if kept.view.is_none() || kept.records < run.records {
+            self.advance(run, &mut kept).await?;
+        }
+        Ok(kept.view.clone())
+    }
+
+    async fn advance(&self, run: &StoredRun, kept: &mut Kept) -> Result<(), ViewError> {
+        let replay = |detail: &dyn std::fmt::Display| ViewError::Replay {
+            run: run.id.clone(),
+            detail: detail.to_string(),
+        };
+        let mut state = match kept.state.take() {
+            Some(state) => state,
+            None => {
+                kept.records = 0;
+                RunState::new(self.plan(run).await?, run.id.clone())
+            }
+        };
+        let mut next = kept.records;
+        while next < run.records {
+            let batches = self.store.batches(&run.id, next, READ_BYTES).await?;
+            let Some(last) = batches.last() else { break };
+            let behind = last.first_seq + u64::from(last.count);
+            for line in batches
+                .iter()
+                .flat_map(|batch| batch.lines.split(|byte| *byte == b'\n'))
+            {
+                if line.is_empty() {
+                    continue;
+                }
+                let record: Record = serde_json::from_slice(line).map_err(|error| replay(&error))?;
+                if record.seq >= next {
+                    state.apply(&record).map_err(|error| replay(&error))?;
+                }
+            }
+            next = behind;
+        }
+        kept.records = next;
+        kept.view = Some(Arc::new(
+            serde_json::to_value(state.view()).map_err(|error| replay(&error))?,
+        ));
+        kept.state = state.outcome().is_none().then_some(state);
+        Ok(())
+    }
+
+    async fn plan(&self, run: &StoredRun) -> Result<Arc<Plan>, ViewError> {
+        let replay = |detail: &dyn std::fmt::Display| ViewError::Replay {
+            run: run.id.clone(),
+            detail: detail.to_string(),
+        };
+        let release = self.release(&run.release).await?;
+        let release = release.ok_or_else(|| replay(&format!("release {} is gone", run.release)))?;
+        let interfaces = self
+            .interfaces(&release.release.connectors)
+            .map_err(|error| replay(&error))?;
+        Plan::from_canonical(&release.release.definition, &interfaces).map_err(|error| replay(&error))
+    }
+}

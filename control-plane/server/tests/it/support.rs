@@ -1,0 +1,461 @@
+//! A control plane on a free port, and a host that does what the test says.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use flowforge_failpoints::FailPoints;
+use flowforge_protocol::enrol::HostRegistration;
+use flowforge_protocol::envelope::{Signed, sign, sign_document};
+use flowforge_protocol::job::{Job, Order};
+use flowforge_protocol::receipt::Receipt;
+use flowforge_protocol::record::{Event, Outcome, Record, chain_next, chain_start};
+use flowforge_protocol::seal::SealKey;
+use flowforge_protocol::{Digest, HostId, RunId, SigningKey, TrustRoot};
+use flowforge_server::{Clock, Config, Handle, RunError, Service};
+use futures::future::BoxFuture;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+/// A clock that stands still until a test moves it.
+#[derive(Clone)]
+pub(crate) struct TestClock(Arc<watch::Sender<u64>>);
+
+impl TestClock {
+    pub(crate) fn at(now_ms: u64) -> Self {
+        Self(Arc::new(watch::Sender::new(now_ms)))
+    }
+
+    pub(crate) fn set(&self, now_ms: u64) {
+        self.0.send_replace(now_ms);
+    }
+}
+
+impl Clock for TestClock {
+    fn now_ms(&self) -> u64 {
+        *self.0.borrow()
+    }
+
+    fn sleep_until(&self, due_ms: u64) -> BoxFuture<'static, ()> {
+        let mut now = self.0.subscribe();
+        Box::pin(async move {
+            let _ = now.wait_for(|now| *now >= due_ms).await;
+        })
+    }
+}
+
+/// A running control plane.
+pub(crate) struct Plane {
+    pub(crate) handle: Handle,
+    pub(crate) http: reqwest::Client,
+    stop: CancellationToken,
+    tasks: JoinSet<Result<(), RunError>>,
+}
+
+pub(crate) struct Home {
+    dir: TempDir,
+    pub(crate) clock: Option<TestClock>,
+    pub(crate) fail_points: FailPoints,
+}
+
+impl Home {
+    pub(crate) fn new() -> Self {
+        Self {
+            dir: tempfile::tempdir().unwrap(),
+            clock: None,
+            fail_points: FailPoints::inert(),
+        }
+    }
+
+    pub(crate) fn at(clock: &TestClock) -> Self {
+        Self {
+            clock: Some(clock.clone()),
+            ..Self::new()
+        }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    pub(crate) fn config(&self) -> Config {
+        let mut config = Config::new(self.path().join("ff"), "127.0.0.1:0".parse().unwrap());
+        config.dev = true;
+        config.fail_points = self.fail_points.clone();
+        if let Some(clock) = &self.clock {
+            config.clock = Arc::new(clock.clone());
+        }
+        config
+    }
+
+    pub(crate) async fn start(&self) -> Plane {
+        let service = Service::open(self.config()).await.unwrap();
+        let handle = service.handle();
+        let stop = CancellationToken::new();
+        let mut tasks = JoinSet::new();
+        tasks.spawn(service.run(stop.clone()));
+        Plane {
+            handle,
+            http: reqwest::Client::builder().no_proxy().build().unwrap(),
+            stop,
+            tasks,
+        }
+    }
+}
+
+impl Plane {
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.handle.url)
+    }
+
+    pub(crate) async fn stop(mut self) {
+        drop(self.http);
+        self.stop.cancel();
+        self.tasks.join_next().await.unwrap().unwrap().unwrap();
+    }
+
+    pub(crate) async fn post(&self, session: Option<&str>, query: &str, variables: Value) -> Value {
+        let mut request = self
+            .http
+            .post(self.url("/graphql"))
+            .json(&json!({"query": query, "variables": variables}));
+        if let Some(session) = session {
+            request = request.bearer_auth(session);
+        }
+        request.send().await.unwrap().json().await.unwrap()
+    }
+
+    /// Data of a call that must succeed.
+    pub(crate) async fn ask(&self, query: &str, variables: Value) -> Value {
+        let mut answer = self.post(None, query, variables).await;
+        assert!(answer.get("errors").is_none(), "{query}: {answer:#}");
+        answer["data"].take()
+    }
+
+    /// A mutation with one `input`; returns its payload.
+    pub(crate) async fn change(&self, name: &str, input_type: &str, input: Value, fields: &str) -> Value {
+        let query = format!("mutation($input: {input_type}!) {{ {name}(input: $input) {{ {fields} }} }}");
+        self.ask(&query, json!({ "input": input })).await[name].take()
+    }
+
+    pub(crate) fn key(&self, name: &str) -> SigningKey {
+        let path = self.handle.keys_dir.join(name);
+        SigningKey::from_pem(&std::fs::read_to_string(path).unwrap()).unwrap()
+    }
+
+    pub(crate) async fn prepare(&self, source: &str) -> Value {
+        let fields = "__typename ... on PreparedRelease { workflow version release grants releaseDigest lock \
+            summary { nodes destinations secrets } } ... on Problem { message code } \
+            ... on WorkflowProblem { diagnostics { code line message } }";
+        self.change(
+            "prepareRelease",
+            "PrepareReleaseInput",
+            json!({"source": source}),
+            fields,
+        )
+        .await
+    }
+
+    pub(crate) fn sign_prepared(&self, prepared: &Value, source: &str) -> Value {
+        let payload = |field: &str| STANDARD.decode(prepared[field].as_str().unwrap()).unwrap();
+        let (release_type, grants_type) = (
+            flowforge_protocol::release::RELEASE_TYPE,
+            flowforge_protocol::grants::GRANT_SET_TYPE,
+        );
+        json!({
+            "release": sign(release_type, &payload("release"), &self.key("release.pem")),
+            "grants": sign(grants_type, &payload("grants"), &self.key("grant.pem")),
+            "source": source,
+        })
+    }
+
+    pub(crate) async fn publish_signed(&self, input: Value) -> Value {
+        let fields = "__typename ... on PublishReleaseSuccess { workflow { name version release } } \
+            ... on Problem { message code } ... on VersionProblem { expected }";
+        self.change("publishRelease", "PublishReleaseInput", input, fields)
+            .await
+    }
+
+    pub(crate) async fn publish(&self, source: &str) -> Value {
+        let prepared = self.prepare(source).await;
+        assert_eq!(prepared["__typename"], "PreparedRelease", "{prepared:#}");
+        let published = self.publish_signed(self.sign_prepared(&prepared, source)).await;
+        assert_eq!(published["__typename"], "PublishReleaseSuccess", "{published:#}");
+        published["workflow"].clone()
+    }
+
+    pub(crate) async fn start_run(&self, input: Value) -> Value {
+        let fields = "__typename ... on StartRunSuccess { duplicate run { id state epoch waitingFor } } \
+            ... on Problem { message code } ... on InputProblem { fields { path message } }";
+        self.change("startRun", "StartRunInput", input, fields).await
+    }
+
+    pub(crate) async fn run(&self, id: &str) -> Value {
+        let query = "query($id: String!) { run(id: $id) { id state waitingFor output outcome failure records chain view \
+            epoch input trigger traceparent host { name connected } receipt { valid reason } \
+            approvals { id state decidedBy } } }";
+        self.ask(query, json!({ "id": id })).await["run"].take()
+    }
+}
+
+/// A host that does what the test says.
+pub(crate) struct FakeHost {
+    pub(crate) id: HostId,
+    pub(crate) session: String,
+    pub(crate) key: SigningKey,
+    pub(crate) seal: SealKey,
+    pub(crate) trust: TrustRoot,
+    workspace: String,
+    seen: Mutex<u64>,
+}
+
+pub(crate) fn join_file(plane: &Plane) -> Value {
+    serde_json::from_slice(&std::fs::read(&plane.handle.join_file).unwrap()).unwrap()
+}
+
+pub(crate) fn registration(join: &Value, name: &str, key: &SigningKey, seal: &SealKey) -> Value {
+    let token = join["token"].as_str().unwrap();
+    let document = HostRegistration {
+        token: Digest::of(token.as_bytes()),
+        name: name.to_owned(),
+        identity_key: key.verifying_key(),
+        seal_key: seal.public(),
+    };
+    let seal_text = seal.public().to_string();
+    let hex = seal_text.strip_prefix("x25519:").unwrap();
+    let seal_bytes: Vec<u8> = (0..32)
+        .map(|n| u8::from_str_radix(&hex[n * 2..n * 2 + 2], 16).unwrap())
+        .collect();
+    json!({
+        "token": token,
+        "name": name,
+        "identityKey": STANDARD.encode(key.verifying_key().as_bytes()),
+        "sealKey": STANDARD.encode(seal_bytes),
+        "proof": sign_document(&document, key).unwrap(),
+    })
+}
+
+pub(crate) const REGISTER: &str =
+    "__typename ... on RegisterHostSuccess { hostId session workspace } ... on Problem { code message }";
+
+const SYNC: &str = "mutation($input: SyncInput!) { sync(input: $input) { jobs delivery acknowledged { run seq } \
+    rejected { run code message } receiptsStored } }";
+
+impl FakeHost {
+    pub(crate) async fn join(plane: &Plane, seed: u8) -> Self {
+        let join = join_file(plane);
+        let (key, seal) = (
+            SigningKey::from_seed(&[seed; 32]),
+            SealKey::from_seed(&[seed; 32]),
+        );
+        let input = registration(&join, &format!("host-{seed}"), &key, &seal);
+        let joined = plane
+            .change("registerHost", "RegisterHostInput", input, REGISTER)
+            .await;
+        assert_eq!(joined["__typename"], "RegisterHostSuccess", "{joined:#}");
+        Self {
+            id: joined["hostId"].as_str().unwrap().parse().unwrap(),
+            session: joined["session"].as_str().unwrap().to_owned(),
+            trust: serde_json::from_value(join["trust_root"].clone()).unwrap(),
+            workspace: joined["workspace"].as_str().unwrap().to_owned(),
+            key,
+            seal,
+            seen: Mutex::new(0),
+        }
+    }
+
+    /// One call; what is not given is nothing.
+    pub(crate) async fn sync(&self, plane: &Plane, mut input: Value) -> Value {
+        let fields = input.as_object_mut().unwrap();
+        fields.entry("maxJobs").or_insert(json!(0));
+        fields.entry("waitMs").or_insert(json!(0));
+        let mut answer = plane
+            .post(Some(&self.session), SYNC, json!({ "input": input }))
+            .await;
+        assert!(answer.get("errors").is_none(), "{answer:#}");
+        answer["data"]["sync"].take()
+    }
+
+    /// Jobs, verified as a host verifies them.
+    pub(crate) async fn jobs(&self, plane: &Plane, wait_ms: u64) -> Vec<Job> {
+        let seen = *self.seen.lock().unwrap();
+        let answer = self
+            .sync(
+                plane,
+                json!({"maxJobs": 10, "waitMs": wait_ms, "seenDelivery": seen}),
+            )
+            .await;
+        let delivery = answer["delivery"].as_u64().unwrap();
+        if delivery > 0 {
+            *self.seen.lock().unwrap() = delivery;
+        }
+        answer["jobs"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|text| self.verify(text.as_str().unwrap()))
+            .collect()
+    }
+
+    pub(crate) async fn job(&self, plane: &Plane) -> Job {
+        let mut jobs = self.jobs(plane, 20_000).await;
+        assert_eq!(jobs.len(), 1, "{jobs:#?}");
+        jobs.remove(0)
+    }
+
+    pub(crate) fn verify(&self, envelope: &str) -> Job {
+        let job = Signed::<Job>::open(envelope.as_bytes(), &self.trust.scheduler_keys)
+            .unwrap()
+            .into_document();
+        job.check(&self.workspace, &self.id, job.issued_at_ms).unwrap();
+        job
+    }
+
+    pub(crate) async fn received(&self, plane: &Plane, job: &Job) {
+        self.sync(plane, json!({"received": [{"job": job.job_id}]})).await;
+    }
+
+    /// A receipt over everything a script has written.
+    pub(crate) fn receipt(&self, job: &Job, script: &Script, outcome: &Outcome) -> String {
+        let Order::Start(start) = &job.order else {
+            panic!("no start")
+        };
+        let receipt = Receipt {
+            workspace: self.workspace.clone(),
+            host: self.id.clone(),
+            run_id: job.run_id.clone(),
+            epoch: job.epoch,
+            job: job.job_id.clone(),
+            release: start.release,
+            grants: start.grants,
+            connectors: Default::default(),
+            state: outcome.state().to_owned(),
+            outcome: outcome.digest(),
+            steps: 1,
+            records: script.seq,
+            chain: script.chain,
+            used: Default::default(),
+            ended_at_ms: 9,
+        };
+        sign_document(&receipt, &self.key).unwrap()
+    }
+}
+
+/// Writes the records of one run.
+pub(crate) struct Script {
+    pub(crate) run: RunId,
+    pub(crate) epoch: u64,
+    pub(crate) seq: u64,
+    pub(crate) chain: Digest,
+}
+
+impl Script {
+    pub(crate) fn new(job: &Job) -> Self {
+        Self {
+            run: job.run_id.clone(),
+            epoch: job.epoch,
+            seq: 0,
+            chain: chain_start(&job.run_id),
+        }
+    }
+
+    /// The next records as a batch.
+    pub(crate) fn batch(&mut self, events: Vec<Event>) -> Value {
+        let first = self.seq;
+        let count = events.len();
+        let mut lines = Vec::new();
+        for event in events {
+            let record = Record {
+                seq: self.seq,
+                at_ms: 1_000 + self.seq,
+                event,
+            };
+            let line = serde_json::to_vec(&record).unwrap();
+            self.chain = chain_next(&self.chain, &line);
+            self.seq += 1;
+            lines.extend(line);
+            lines.push(b'\n');
+        }
+        json!({
+            "run": self.run, "epoch": self.epoch, "firstSeq": first, "count": count, "chain": self.chain,
+            "lines": STANDARD.encode(lines),
+        })
+    }
+}
+
+pub(crate) fn accepted(job: &Job) -> Event {
+    let Order::Start(start) = &job.order else {
+        panic!("no start")
+    };
+    Event::Accepted {
+        job: job.job_id.clone(),
+        release: start.release,
+        grants: start.grants,
+        input: start.input.clone(),
+        trigger: start.trigger.clone(),
+        traceparent: job.traceparent.clone(),
+    }
+}
+
+pub(crate) fn completed(node: &str, output: Value) -> Event {
+    Event::Completed {
+        step: node.parse().unwrap(),
+        attempt: 0,
+        output,
+        elapsed_us: 5,
+        used: Vec::new(),
+    }
+}
+
+pub(crate) fn done(output: Value) -> Outcome {
+    Outcome::Done { output }
+}
+
+pub(crate) const SUM: &str = r#"workflow: sum
+title: Adds two numbers
+input:
+  a: { type: integer }
+  b: { type: integer, default: 2 }
+secrets: [hook_key]
+triggers:
+  signed: { webhook: { path: sum, hmac: hook_key, answer: at_once } }
+  waiting: { webhook: { path: sum-now, answer: result } }
+nodes:
+  total:
+    set:
+      value: ${input.a + input.b}
+output: { total: "${total.value}" }
+"#;
+
+/// Runs a whole `sum` on the host: records, outcome, receipt.
+pub(crate) async fn finish_sum(plane: &Plane, host: &FakeHost, job: &Job) -> Outcome {
+    let Order::Start(start) = &job.order else {
+        panic!("no start")
+    };
+    let total = start.input["a"].as_i64().unwrap() + start.input["b"].as_i64().unwrap();
+    let outcome = done(json!({ "total": total }));
+    let mut script = Script::new(job);
+    let batch = script.batch(vec![
+        accepted(job),
+        completed("total", json!({ "value": total })),
+        Event::Ended {
+            outcome: outcome.clone(),
+        },
+    ]);
+    let receipt = host.receipt(job, &script, &outcome);
+    let input = json!({
+        "received": [{"job": job.job_id}], "batches": [batch], "receipts": [{"run": job.run_id, "envelope": receipt}],
+    });
+    let answer = host.sync(plane, input).await;
+    assert_eq!(
+        answer["acknowledged"],
+        json!([{"run": job.run_id, "seq": 2}]),
+        "{answer:#}"
+    );
+    assert_eq!(answer["receiptsStored"], json!([job.run_id]), "{answer:#}");
+    outcome
+}

@@ -1,0 +1,324 @@
+//! The standing call: what is stored, what is refused, what comes again.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use flowforge_protocol::job::Job;
+use flowforge_protocol::record::Event;
+use serde_json::{Value, json};
+
+use crate::support::{FakeHost, Home, Plane, SUM, Script, TestClock, accepted, completed, done, finish_sum};
+
+async fn started(plane: &Plane, host: &FakeHost) -> Job {
+    let started = plane
+        .start_run(json!({"workflow": "sum", "input": {"a": 1}}))
+        .await;
+    assert_eq!(started["__typename"], "StartRunSuccess", "{started:#}");
+    host.job(plane).await
+}
+
+async fn send(plane: &Plane, host: &FakeHost, batch: &Value) -> (Value, Value) {
+    let answer = host.sync(plane, json!({"batches": [batch]})).await;
+    let at = |place: &str| answer.pointer(place).cloned().unwrap_or_default();
+    (at("/acknowledged/0/seq"), at("/rejected/0/code"))
+}
+
+#[tokio::test]
+async fn batches_are_stored_once_in_order_and_unbroken() {
+    let home = Home::new();
+    let plane = home.start().await;
+    plane.publish(SUM).await;
+    let host = FakeHost::join(&plane, 1).await;
+    let job = started(&plane, &host).await;
+    let mut script = Script::new(&job);
+    let first = script.batch(vec![accepted(&job)]);
+    let second = script.batch(vec![completed("total", json!({"value": 3}))]);
+    let third = script.batch(vec![Event::Ended {
+        outcome: done(json!({"total": 3})),
+    }]);
+
+    assert_eq!(send(&plane, &host, &second).await, (json!(null), json!("gap")));
+    assert_eq!(send(&plane, &host, &first).await, (json!(0), json!(null)));
+    assert_eq!(
+        send(&plane, &host, &first).await,
+        (json!(0), json!(null)),
+        "a repeated batch is no error"
+    );
+
+    let mut stale = second.clone();
+    stale["epoch"] = json!(0);
+    assert_eq!(
+        send(&plane, &host, &stale).await,
+        (json!(null), json!("stale_epoch"))
+    );
+
+    let mut broken = second.clone();
+    let text = String::from_utf8(STANDARD.decode(second["lines"].as_str().unwrap()).unwrap()).unwrap();
+    broken["lines"] = json!(STANDARD.encode(text.replace("\"value\":3", "\"value\":4")));
+    assert_eq!(
+        send(&plane, &host, &broken).await,
+        (json!(0), json!("broken_chain"))
+    );
+    let mut malformed = second.clone();
+    malformed["lines"] = json!(STANDARD.encode("not a record\n"));
+    assert_eq!(send(&plane, &host, &malformed).await.1, json!("malformed"));
+
+    assert_eq!(send(&plane, &host, &second).await, (json!(1), json!(null)));
+    assert_eq!(send(&plane, &host, &third).await, (json!(2), json!(null)));
+    assert_eq!(plane.run("last").await["state"], "DONE");
+
+    // Another history with the same numbers is a conflict, and the first one stands.
+    let mut other = Script::new(&job);
+    other.batch(vec![accepted(&job)]);
+    other.batch(vec![completed("total", json!({"value": 3}))]);
+    let conflict = other.batch(vec![Event::Ended {
+        outcome: done(json!({"total": 4})),
+    }]);
+    assert_eq!(
+        send(&plane, &host, &conflict).await,
+        (json!(2), json!("conflict"))
+    );
+    assert_eq!(plane.run("last").await["output"], json!({"total": 3}));
+    plane.stop().await;
+}
+
+#[tokio::test]
+async fn only_the_owner_writes_and_only_known_runs() {
+    let home = Home::new();
+    let plane = home.start().await;
+    plane.publish(SUM).await;
+    let host = FakeHost::join(&plane, 1).await;
+    let job = started(&plane, &host).await;
+    let other = FakeHost::join(&plane, 2).await;
+    let batch = Script::new(&job).batch(vec![accepted(&job)]);
+    assert_eq!(
+        send(&plane, &other, &batch).await,
+        (json!(null), json!("not_owner"))
+    );
+    other
+        .sync(&plane, json!({"received": [{"job": job.job_id}]}))
+        .await;
+    assert_eq!(
+        plane.run("last").await["state"],
+        "QUEUED",
+        "another host cannot confirm the job"
+    );
+    let mut unknown = batch.clone();
+    unknown["run"] = json!(flowforge_protocol::RunId::from_entropy([9; 16]));
+    assert_eq!(
+        send(&plane, &host, &unknown).await,
+        (json!(null), json!("unknown_run"))
+    );
+    plane.stop().await;
+}
+
+#[tokio::test]
+async fn a_lost_answer_brings_its_jobs_again_until_they_are_received() {
+    let home = Home::new();
+    let plane = home.start().await;
+    plane.publish(SUM).await;
+    let host = FakeHost::join(&plane, 1).await;
+    plane
+        .start_run(json!({"workflow": "sum", "input": {"a": 1}}))
+        .await;
+    let first = host.sync(&plane, json!({"maxJobs": 5, "seenDelivery": 0})).await;
+    assert_eq!(first["jobs"].as_array().unwrap().len(), 1);
+    // The host says that it has not seen that answer.
+    let again = host.sync(&plane, json!({"maxJobs": 5, "seenDelivery": 0})).await;
+    assert_eq!(again["jobs"], first["jobs"]);
+    // It has seen this one, and is still working on it.
+    let seen = again["delivery"].clone();
+    let quiet = host
+        .sync(&plane, json!({"maxJobs": 5, "seenDelivery": seen}))
+        .await;
+    assert_eq!(quiet["jobs"], json!([]));
+    // A new registration forgets everything that is not received.
+    let host = FakeHost::join(&plane, 1).await;
+    let job = host.job(&plane).await;
+    host.received(&plane, &job).await;
+    let host = FakeHost::join(&plane, 1).await;
+    assert!(host.jobs(&plane, 0).await.is_empty());
+    plane.stop().await;
+}
+
+#[tokio::test]
+async fn jobs_survive_a_restart_of_the_server() {
+    let home = Home::new();
+    let plane = home.start().await;
+    plane.publish(SUM).await;
+    let host = FakeHost::join(&plane, 1).await;
+    plane
+        .start_run(json!({"workflow": "sum", "input": {"a": 1}}))
+        .await;
+    plane.stop().await;
+    let plane = home.start().await;
+    // The session is stored, the job is stored.
+    let job = host.job(&plane).await;
+    plane
+        .start_run(json!({"workflow": "sum", "input": {"a": 2}}))
+        .await;
+    let next = host.job(&plane).await;
+    assert!(next.sequence > job.sequence, "sequences never repeat");
+    finish_sum(&plane, &host, &job).await;
+    finish_sum(&plane, &host, &next).await;
+    plane.stop().await;
+    let plane = home.start().await;
+    assert_eq!(
+        plane.run(job.run_id.as_str()).await["output"],
+        json!({"total": 3})
+    );
+    plane.stop().await;
+}
+
+#[tokio::test]
+async fn an_expired_job_is_signed_anew_before_it_is_delivered() {
+    let clock = TestClock::at(1_800_000_000_000);
+    let home = Home::at(&clock);
+    let plane = home.start().await;
+    plane.publish(SUM).await;
+    let host = FakeHost::join(&plane, 1).await;
+    plane
+        .start_run(json!({"workflow": "sum", "input": {"a": 1}}))
+        .await;
+    let first = host.job(&plane).await;
+    let later = first.expires_at_ms;
+    clock.set(later);
+    let again = host.job(&plane).await;
+    assert_ne!(again.job_id, first.job_id);
+    assert!(again.sequence > first.sequence && again.expires_at_ms > later);
+    assert_eq!(
+        (&again.run_id, again.epoch, &again.order),
+        (&first.run_id, first.epoch, &first.order)
+    );
+    // A host that finds it expired by its own clock gets another, too.
+    let refused = json!({"job": again.job_id, "code": "FF-JOB-004", "message": "expired"});
+    host.sync(&plane, json!({"refused": [refused]})).await;
+    let third = host.job(&plane).await;
+    assert_ne!(third.job_id, again.job_id);
+    assert_eq!(plane.run("last").await["state"], "QUEUED");
+    plane.stop().await;
+}
+
+#[tokio::test]
+async fn a_busy_host_gets_no_new_runs_until_it_has_room() {
+    let home = Home::new();
+    let plane = home.start().await;
+    plane.publish(SUM).await;
+    let host = FakeHost::join(&plane, 1).await;
+    host.sync(&plane, json!({"busy": true})).await;
+    let started = plane
+        .start_run(json!({"workflow": "sum", "input": {"a": 1}}))
+        .await;
+    assert_eq!(started["run"]["epoch"], 0);
+    assert!(host.jobs(&plane, 0).await.is_empty());
+    host.sync(&plane, json!({"busy": false})).await;
+    assert_eq!(host.job(&plane).await.run_id.as_str(), started["run"]["id"]);
+    plane.stop().await;
+}
+
+#[tokio::test]
+async fn calls_of_hosts_need_their_session() {
+    let home = Home::new();
+    let plane = home.start().await;
+    let host = FakeHost::join(&plane, 1).await;
+    let sync = "mutation { sync(input: {maxJobs: 0, waitMs: 0}) { timeMs } }";
+    for session in [None, Some("nonsense")] {
+        let answer = plane.post(session, sync, json!({})).await;
+        assert_eq!(
+            answer["errors"][0]["extensions"]["code"], "FF-API-401",
+            "{answer:#}"
+        );
+    }
+    let newer = FakeHost::join(&plane, 1).await;
+    assert_eq!(newer.id, host.id);
+    let old = plane.post(Some(&host.session), sync, json!({})).await;
+    assert_eq!(
+        old["errors"][0]["extensions"]["code"], "FF-API-401",
+        "a new session ends the one before"
+    );
+    plane.stop().await;
+}
+
+#[tokio::test]
+async fn a_receipt_must_agree_with_the_records() {
+    let home = Home::new();
+    let plane = home.start().await;
+    plane.publish(SUM).await;
+    let host = FakeHost::join(&plane, 1).await;
+    let job = started(&plane, &host).await;
+    let mut script = Script::new(&job);
+    let outcome = done(json!({"total": 3}));
+    let early = host.receipt(&job, &script, &outcome);
+    let batch = script.batch(vec![
+        accepted(&job),
+        completed("total", json!({"value": 3})),
+        Event::Ended {
+            outcome: outcome.clone(),
+        },
+    ]);
+    let answer = host
+        .sync(
+            &plane,
+            json!({"batches": [batch], "receipts": [{"run": job.run_id, "envelope": early}]}),
+        )
+        .await;
+    assert_eq!(answer["rejected"][0]["code"], "invalid_receipt", "{answer:#}");
+    let mut forged: Value = serde_json::from_str(&host.receipt(&job, &script, &outcome)).unwrap();
+    forged["signatures"][0]["sig"] = json!(STANDARD.encode([7; 64]));
+    let forged = json!({"receipts": [{"run": job.run_id, "envelope": forged.to_string()}]});
+    assert_eq!(
+        host.sync(&plane, forged).await["rejected"][0]["code"],
+        "invalid_receipt"
+    );
+    let good = json!({"receipts": [{"run": job.run_id, "envelope": host.receipt(&job, &script, &outcome)}]});
+    assert_eq!(
+        host.sync(&plane, good).await["receiptsStored"],
+        json!([job.run_id])
+    );
+    assert_eq!(plane.run("last").await["receipt"]["valid"], true);
+    plane.stop().await;
+}
+
+#[tokio::test]
+async fn a_host_that_cannot_prove_its_keys_is_not_admitted() {
+    let home = Home::new();
+    let plane = home.start().await;
+    let join = crate::support::join_file(&plane);
+    let key = flowforge_protocol::SigningKey::from_seed(&[1; 32]);
+    let other = flowforge_protocol::SigningKey::from_seed(&[2; 32]);
+    let seal = flowforge_protocol::seal::SealKey::from_seed(&[1; 32]);
+    let good = crate::support::registration(&join, "a", &key, &seal);
+    let foreign = crate::support::registration(&join, "a", &other, &seal);
+    let with = |field: &str, value: Value| {
+        let mut input = good.clone();
+        input[field] = value;
+        input
+    };
+    let cases = [
+        (with("token", json!("wrong")), "FF-HOST-001"),
+        (with("name", json!("a b")), "FF-HOST-002"),
+        (with("identityKey", json!("AAAA")), "FF-HOST-003"),
+        (with("proof", foreign["proof"].clone()), "FF-HOST-004"),
+        (with("name", json!("b")), "FF-HOST-004"),
+    ];
+    for (input, code) in cases {
+        let answer = plane
+            .change(
+                "registerHost",
+                "RegisterHostInput",
+                input,
+                crate::support::REGISTER,
+            )
+            .await;
+        assert_eq!(answer["code"], code, "{answer:#}");
+    }
+    let answer = plane
+        .change(
+            "registerHost",
+            "RegisterHostInput",
+            good,
+            crate::support::REGISTER,
+        )
+        .await;
+    assert_eq!(answer["__typename"], "RegisterHostSuccess");
+    plane.stop().await;
+}

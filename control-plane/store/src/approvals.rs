@@ -1,0 +1,273 @@
+//! Questions to people, and the one answer that counts (B12).
+//!
+//! The row is made from the host's record and decided here: the first decision wins, and its order to the host is
+//! stored in the same commit. The host's later records say what became of it.
+
+use flowforge_failpoints::Point;
+use flowforge_protocol::{ApprovalId, RunId};
+use serde_json::Value;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row as _, Sqlite, Transaction};
+
+use crate::jobs::{self, NewJob, signed, unsigned};
+use crate::runs::Found;
+use crate::{Page, Store, StoreError};
+
+/// Where a question stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ApprovalState {
+    /// Nobody has answered.
+    Pending,
+    /// Yes.
+    Approved,
+    /// No.
+    Rejected,
+    /// It was not answered in time.
+    Expired,
+    /// The run ended before anybody answered.
+    Withdrawn,
+}
+
+impl ApprovalState {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Approved => "approved",
+            Self::Rejected => "rejected",
+            Self::Expired => "expired",
+            Self::Withdrawn => "withdrawn",
+        }
+    }
+
+    fn from_column(text: &str) -> Result<Self, StoreError> {
+        [
+            Self::Pending,
+            Self::Approved,
+            Self::Rejected,
+            Self::Expired,
+            Self::Withdrawn,
+        ]
+        .into_iter()
+        .find(|state| state.as_str() == text)
+        .ok_or_else(|| StoreError::unreadable("approval state", text))
+    }
+}
+
+/// One question.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Approval {
+    /// Its id.
+    pub id: ApprovalId,
+    /// The run that asks.
+    pub run: RunId,
+    /// The run's workflow.
+    pub workflow: String,
+    /// The step that asks.
+    pub step: String,
+    /// The question.
+    pub title: String,
+    /// What a person sees with it.
+    pub show: Value,
+    /// Who may answer.
+    pub approvers: Vec<String>,
+    /// Where it stands.
+    pub state: ApprovalState,
+    /// When it was asked.
+    pub requested_at_ms: u64,
+    /// When it ends unanswered.
+    pub expires_at_ms: Option<u64>,
+    /// Who answered.
+    pub decided_by: Option<String>,
+    /// In which words.
+    pub comment: Option<String>,
+    /// When.
+    pub decided_at_ms: Option<u64>,
+}
+
+/// An answer to be stored, with the order that tells the host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewDecision {
+    /// The question.
+    pub approval: ApprovalId,
+    /// Yes or no.
+    pub approved: bool,
+    /// Who.
+    pub by: String,
+    /// In which words.
+    pub comment: Option<String>,
+    /// When.
+    pub at_ms: u64,
+    /// The signed order.
+    pub job: NewJob,
+}
+
+/// What became of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decided {
+    /// It counts.
+    Stored,
+    /// Another was first, or the question is closed: nothing was stored.
+    TooLate,
+}
+
+pub(crate) async fn project(
+    transaction: &mut Transaction<'_, Sqlite>,
+    requested: Vec<Value>,
+    answered: Vec<Value>,
+    ended_rows: Vec<i64>,
+) -> Result<(), StoreError> {
+    if !requested.is_empty() {
+        sqlx::query(
+            "insert into approval (id, run, step, title, show, approvers, state, requested_at_ms, expires_at_ms) \
+             select value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, 'pending', \
+             value ->> 6, value ->> 7 from json_each(?1) where true on conflict do nothing",
+        )
+        .bind(Value::Array(requested).to_string())
+        .execute(&mut **transaction)
+        .await?;
+    }
+    if !answered.is_empty() {
+        // What the host recorded is what happened, whoever was told what in between.
+        sqlx::query(
+            "update approval set state = new.value ->> 2, decided_by = new.value ->> 3, comment = new.value ->> 4, \
+             decided_at_ms = new.value ->> 5 from (select value from json_each(?1)) new \
+             where approval.id = new.value ->> 0 and approval.run = new.value ->> 1",
+        )
+        .bind(Value::Array(answered).to_string())
+        .execute(&mut **transaction)
+        .await?;
+    }
+    if !ended_rows.is_empty() {
+        sqlx::query(
+            "update approval set state = case when (select run.state from run where run.seq = approval.run) = 'expired' \
+             then 'expired' else 'withdrawn' end \
+             where state = 'pending' and run in (select value from json_each(?1))",
+        )
+        .bind(Value::from(ended_rows).to_string())
+        .execute(&mut **transaction)
+        .await?;
+    }
+    Ok(())
+}
+
+const COLUMNS: &str = "select approval.seq, approval.id, run.id, run.workflow, approval.step, approval.title, \
+     approval.show, approval.approvers, approval.state, approval.requested_at_ms, approval.expires_at_ms, \
+     approval.decided_by, approval.comment, approval.decided_at_ms \
+     from approval join run on run.seq = approval.run ";
+
+fn from_row(row: &SqliteRow) -> Result<(i64, Approval), StoreError> {
+    let id: String = row.try_get(1)?;
+    let run: String = row.try_get(2)?;
+    let show: String = row.try_get(6)?;
+    let approvers: String = row.try_get(7)?;
+    let approval = Approval {
+        id: id.parse().map_err(|e| StoreError::unreadable("approval id", e))?,
+        run: run.parse().map_err(|e| StoreError::unreadable("run id", e))?,
+        workflow: row.try_get(3)?,
+        step: row.try_get(4)?,
+        title: row.try_get(5)?,
+        show: serde_json::from_str(&show).map_err(|e| StoreError::unreadable("approval", e))?,
+        approvers: serde_json::from_str(&approvers).map_err(|e| StoreError::unreadable("approvers", e))?,
+        state: ApprovalState::from_column(row.try_get(8)?)?,
+        requested_at_ms: unsigned(row.try_get(9)?),
+        expires_at_ms: row.try_get::<Option<i64>, _>(10)?.map(unsigned),
+        decided_by: row.try_get(11)?,
+        comment: row.try_get(12)?,
+        decided_at_ms: row.try_get::<Option<i64>, _>(13)?.map(unsigned),
+    };
+    Ok((row.try_get(0)?, approval))
+}
+
+impl Store {
+    /// Questions, newest first.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn approvals(
+        &self,
+        state: Option<ApprovalState>,
+        before: Option<i64>,
+        limit: u32,
+    ) -> Result<Page<Approval>, StoreError> {
+        let sql = format!(
+            "{COLUMNS} where approval.seq < ?1 and (?2 is null or approval.state = ?2) \
+             order by approval.seq desc limit ?3"
+        );
+        let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
+            .bind(before.unwrap_or(i64::MAX))
+            .bind(state.map(ApprovalState::as_str))
+            .bind(i64::from(limit) + 1)
+            .fetch_all(&self.readers)
+            .await?;
+        Ok(Page::from_rows(
+            rows.iter().map(from_row).collect::<Result<_, _>>()?,
+            limit,
+        ))
+    }
+
+    /// Questions of one run, oldest first, at most 100.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn approvals_of(&self, run: &RunId) -> Result<Vec<Approval>, StoreError> {
+        let sql = format!("{COLUMNS} where run.id = ?1 order by approval.seq limit 100");
+        let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
+            .bind(run.as_str())
+            .fetch_all(&self.readers)
+            .await?;
+        rows.iter().map(|row| Ok(from_row(row)?.1)).collect()
+    }
+
+    /// The question with this id, id prefix, or `last`, the newest that waits.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn find_approval(&self, wanted: &str) -> Result<Found<Approval>, StoreError> {
+        let sql = if wanted == "last" {
+            format!(
+                "{COLUMNS} where ?1 = ?1 and approval.state = 'pending' order by approval.seq desc limit 1"
+            )
+        } else {
+            format!(
+                "{COLUMNS} where approval.id >= ?1 and approval.id < ?1 || '~' order by approval.id limit 2"
+            )
+        };
+        let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
+            .bind(wanted)
+            .fetch_all(&self.readers)
+            .await?;
+        Found::from_rows(
+            rows.iter()
+                .map(|row| Ok(from_row(row)?.1))
+                .collect::<Result<_, StoreError>>()?,
+        )
+    }
+
+    /// Stores the answer and its order, if nobody was first (B12).
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn decide(&self, decision: NewDecision) -> Result<Decided, StoreError> {
+        self.alone(Some(Point::B12), move |transaction| {
+            Box::pin(async move {
+                let changed = sqlx::query(
+                    "update approval set state = ?2, decided_by = ?3, comment = ?4, decided_at_ms = ?5 \
+                     where id = ?1 and state = 'pending' and (expires_at_ms is null or expires_at_ms > ?5)",
+                )
+                .bind(decision.approval.as_str())
+                .bind(if decision.approved { "approved" } else { "rejected" })
+                .bind(&decision.by)
+                .bind(&decision.comment)
+                .bind(signed(decision.at_ms))
+                .execute(&mut **transaction)
+                .await?;
+                if changed.rows_affected() == 0 {
+                    return Ok(Decided::TooLate);
+                }
+                jobs::insert(transaction, std::slice::from_ref(&decision.job)).await?;
+                Ok(Decided::Stored)
+            })
+        })
+        .await
+    }
+}

@@ -1,0 +1,112 @@
+//! What can go wrong, by what the caller can do about it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Why the store could not be opened. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The folder or file cannot be written.
+    #[error(
+        "cannot write {path}: it is read-only for this user; make it writable or choose another --data-dir"
+    )]
+    ReadOnly {
+        /// The file.
+        path: PathBuf,
+    },
+    /// No space.
+    #[error("cannot write {path}: the disk is full; free some space or choose another --data-dir")]
+    Full {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Written by a newer program.
+    #[error("{path} was written by a newer version of FlowForge; use that version, the file was not changed")]
+    NewerFormat {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file is no database of ours, or it is damaged.
+    #[error("{path} is damaged or is not a FlowForge database; restore it from a backup")]
+    Corrupt {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite says.
+        #[source]
+        source: sqlx::Error,
+    },
+    /// Anything else.
+    #[error("cannot open {path}")]
+    Other {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite says.
+        #[source]
+        source: sqlx::Error,
+    },
+}
+
+/// Why a read or a write did not happen.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StoreError {
+    /// The disk is full: nothing was stored; free some space and call again.
+    #[error("the disk of the control plane is full; nothing was stored")]
+    Full,
+    /// The writer has stopped: the outcome is unknown; retry with the same key.
+    #[error("the store has stopped")]
+    Stopped,
+    /// A stored value is not what this program writes.
+    #[error("stored {what} is not readable: {detail}")]
+    Unreadable {
+        /// Which value.
+        what: &'static str,
+        /// Why.
+        detail: String,
+    },
+    /// SQLite refused; nothing was stored.
+    #[error("the database failed")]
+    Database(#[source] Arc<sqlx::Error>),
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        match primary_code(&error) {
+            Some(13) => Self::Full,
+            _ => Self::Database(Arc::new(error)),
+        }
+    }
+}
+
+impl StoreError {
+    pub(crate) fn unreadable(what: &'static str, detail: impl std::fmt::Display) -> Self {
+        Self::Unreadable {
+            what,
+            detail: detail.to_string(),
+        }
+    }
+
+    /// True after an I/O error: what the disk holds is uncertain until the file is opened again.
+    pub(crate) fn is_fatal(&self) -> bool {
+        match self {
+            Self::Database(error) => matches!(primary_code(error), Some(10 | 11 | 26)),
+            Self::Full | Self::Stopped | Self::Unreadable { .. } => false,
+        }
+    }
+}
+
+/// SQLite's primary result code (the low byte of the extended one).
+pub(crate) fn primary_code(error: &sqlx::Error) -> Option<u32> {
+    let code = error.as_database_error()?.code()?;
+    code.parse::<u32>().ok().map(|code| code & 0xff)
+}
+
+impl OpenError {
+    pub(crate) fn from_sqlx(path: PathBuf, source: sqlx::Error) -> Self {
+        match primary_code(&source) {
+            Some(8) => Self::ReadOnly { path },
+            Some(13) => Self::Full { path },
+            Some(11 | 26) => Self::Corrupt { path, source },
+            _ => Self::Other { path, source },
+        }
+    }
+}

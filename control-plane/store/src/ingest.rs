@@ -1,0 +1,528 @@
+//! What a host brings: confirmations, records, receipts (B9, B11).
+//!
+//! Everything of all waiting calls goes into one transaction: one question for the heads of the runs concerned, the
+//! comparison in memory, then one statement for each kind of change.
+
+use std::collections::HashMap;
+
+use flowforge_protocol::record::chain_start;
+use flowforge_protocol::{Digest, HostId, JobId, RunId};
+use serde_json::{Value, json};
+use sqlx::{Row as _, Sqlite, Transaction};
+use tokio::sync::oneshot;
+
+use crate::approvals;
+use crate::batch::{CheckedBatch, Projected, Projection};
+use crate::jobs::unsigned;
+use crate::writer::Write;
+use crate::{Store, StoreError};
+
+/// What one call of one host brings.
+#[derive(Debug, Clone)]
+pub struct HostIngest {
+    /// Who.
+    pub host: HostId,
+    /// Jobs it has made durable.
+    pub received: Vec<JobId>,
+    /// Records.
+    pub batches: Vec<CheckedBatch>,
+    /// Receipts whose signature is checked.
+    pub receipts: Vec<NewReceipt>,
+    /// If given: remember that the host was heard at this time.
+    pub heard_at_ms: Option<u64>,
+}
+
+/// A receipt, its signature verified, to be compared with the stored records.
+#[derive(Debug, Clone)]
+pub struct NewReceipt {
+    /// The run.
+    pub run: RunId,
+    /// The envelope as JSON text.
+    pub envelope: String,
+    /// Number of records it speaks of.
+    pub records: u64,
+    /// Chain value it speaks of.
+    pub chain: Digest,
+}
+
+/// What became of one call.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Ingested {
+    /// For each run with a batch in the call, once: the last record stored, if any is.
+    pub acknowledged: Vec<(RunId, Option<u64>)>,
+    /// What was not stored.
+    pub rejected: Vec<Rejected>,
+    /// Runs that moved.
+    pub changed: Vec<Changed>,
+    /// Receipts that are stored now.
+    pub receipts: Vec<RunId>,
+}
+
+/// A run that moved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Changed {
+    /// The run.
+    pub run: RunId,
+    /// Its outcome as JSON text, if it ended with this.
+    pub outcome: Option<String>,
+}
+
+/// A batch or receipt that was not stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rejected {
+    /// The run.
+    pub run: RunId,
+    /// Why.
+    pub code: RejectCode,
+    /// Why, for people.
+    pub message: String,
+}
+
+/// Why a batch or a receipt was not stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RejectCode {
+    /// There is no such run here.
+    UnknownRun,
+    /// Another host has the lease.
+    NotOwner,
+    /// The epoch is not the run's current one.
+    StaleEpoch,
+    /// Records before it are missing here; send from behind the acknowledged one.
+    Gap,
+    /// The chain value is not what the lines give.
+    BrokenChain,
+    /// Other records with these numbers are stored already, or the run has ended.
+    Conflict,
+    /// The receipt does not agree with the records.
+    InvalidReceipt,
+}
+
+impl RejectCode {
+    /// Its name on the wire.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::UnknownRun => "unknown_run",
+            Self::NotOwner => "not_owner",
+            Self::StaleEpoch => "stale_epoch",
+            Self::Gap => "gap",
+            Self::BrokenChain => "broken_chain",
+            Self::Conflict => "conflict",
+            Self::InvalidReceipt => "invalid_receipt",
+        }
+    }
+}
+
+struct Head {
+    row: i64,
+    host: Option<String>,
+    epoch: u64,
+    next_seq: u64,
+    chain: Digest,
+    state: String,
+    ended_at_ms: Option<u64>,
+    outcome: Option<String>,
+    dirty: bool,
+}
+
+#[derive(Default)]
+struct Changes {
+    batches: Vec<Value>,
+    arena: Vec<u8>,
+    requested: Vec<Value>,
+    answered: Vec<Value>,
+    ended_rows: Vec<i64>,
+    received: Vec<Value>,
+    receipts: Vec<Value>,
+    heard: Vec<Value>,
+}
+
+impl Store {
+    /// Stores what a host brings; returns after the commit.
+    ///
+    /// # Errors
+    /// See [`StoreError`]; the call can be repeated: what is stored already is acknowledged again.
+    pub async fn ingest(&self, ingest: HostIngest) -> Result<Ingested, StoreError> {
+        let (answer, result) = oneshot::channel();
+        self.submit(Write::Ingest(Box::new(ingest), answer)).await?;
+        result.await.map_err(|_| StoreError::Stopped)?
+    }
+}
+
+pub(crate) async fn write(
+    transaction: &mut Transaction<'_, Sqlite>,
+    ingests: Vec<HostIngest>,
+) -> Result<Vec<Ingested>, StoreError> {
+    if ingests.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut heads = load_heads(transaction, &ingests).await?;
+    let mut changes = Changes::default();
+    let mut results = Vec::with_capacity(ingests.len());
+    for ingest in ingests {
+        let mut result = Ingested::default();
+        let host = ingest.host;
+        for job in &ingest.received {
+            changes.received.push(json!([job, host]));
+        }
+        if let Some(at) = ingest.heard_at_ms {
+            changes.heard.push(json!([host, at]));
+        }
+        for batch in ingest.batches {
+            append(transaction, &mut heads, &mut changes, &host, batch, &mut result).await?;
+        }
+        for receipt in ingest.receipts {
+            keep_receipt(&heads, &mut changes, &host, receipt, &mut result);
+        }
+        results.push(result);
+    }
+    store(transaction, &heads, changes).await?;
+    Ok(results)
+}
+
+async fn load_heads(
+    transaction: &mut Transaction<'_, Sqlite>,
+    ingests: &[HostIngest],
+) -> Result<HashMap<RunId, Head>, StoreError> {
+    let mut wanted: Vec<&RunId> = ingests
+        .iter()
+        .flat_map(|i| {
+            let batches = i.batches.iter().map(CheckedBatch::run);
+            batches.chain(i.receipts.iter().map(|r| &r.run))
+        })
+        .collect();
+    wanted.sort_unstable();
+    wanted.dedup();
+    let mut heads = HashMap::with_capacity(wanted.len());
+    if wanted.is_empty() {
+        return Ok(heads);
+    }
+    let rows = sqlx::query(
+        "select run.id, run.seq, run.host, run.epoch, run.next_seq, run.chain, run.state, run.ended_at_ms \
+         from json_each(?1) wanted join run on run.id = wanted.value",
+    )
+    .bind(json!(wanted).to_string())
+    .fetch_all(&mut **transaction)
+    .await?;
+    for row in rows {
+        let id: String = row.try_get(0)?;
+        let id: RunId = id.parse().map_err(|e| StoreError::unreadable("run id", e))?;
+        let chain = match row.try_get::<Option<Vec<u8>>, _>(5)? {
+            Some(bytes) => digest_of(&bytes)?,
+            None => chain_start(&id),
+        };
+        let head = Head {
+            row: row.try_get(1)?,
+            host: row.try_get(2)?,
+            epoch: unsigned(row.try_get(3)?),
+            next_seq: unsigned(row.try_get(4)?),
+            chain,
+            state: row.try_get(6)?,
+            ended_at_ms: row.try_get::<Option<i64>, _>(7)?.map(unsigned),
+            outcome: None,
+            dirty: false,
+        };
+        heads.insert(id, head);
+    }
+    Ok(heads)
+}
+
+pub(crate) fn digest_of(bytes: &[u8]) -> Result<Digest, StoreError> {
+    let bytes = <[u8; 32]>::try_from(bytes).map_err(|_| StoreError::unreadable("chain", "not 32 bytes"))?;
+    Ok(Digest::from_bytes(bytes))
+}
+
+async fn append(
+    transaction: &mut Transaction<'_, Sqlite>,
+    heads: &mut HashMap<RunId, Head>,
+    changes: &mut Changes,
+    host: &HostId,
+    mut batch: CheckedBatch,
+    result: &mut Ingested,
+) -> Result<(), StoreError> {
+    let run = batch.run.clone();
+    let mut reject = |code, message: String| {
+        result.rejected.push(Rejected {
+            run: run.clone(),
+            code,
+            message,
+        });
+    };
+    let Some(head) = heads.get_mut(&run) else {
+        reject(RejectCode::UnknownRun, format!("there is no run {run}"));
+        return Ok(());
+    };
+    if head.host.as_deref() != Some(host.as_str()) {
+        reject(RejectCode::NotOwner, format!("run {run} belongs to another host"));
+        return Ok(());
+    }
+    if head.epoch != batch.epoch {
+        let message = format!("epoch {} is not the current one, {}", batch.epoch, head.epoch);
+        reject(RejectCode::StaleEpoch, message);
+        return Ok(());
+    }
+    if batch.first_seq > head.next_seq {
+        reject(
+            RejectCode::Gap,
+            format!("expected record {}, got {}", head.next_seq, batch.first_seq),
+        );
+    } else if batch.next_seq() <= head.next_seq {
+        if differs_from_stored(transaction, head, changes, &batch).await? {
+            reject(
+                RejectCode::Conflict,
+                format!("other records are stored from {} on", batch.first_seq),
+            );
+        }
+    } else if head.ended_at_ms.is_some() {
+        reject(
+            RejectCode::Conflict,
+            format!("run {run} has ended with record {}", head.next_seq - 1),
+        );
+    } else {
+        batch.skip_to(head.next_seq);
+        if batch.chain_after(head.chain) == batch.chain {
+            accept(head, changes, batch);
+            let outcome = head.outcome.clone();
+            match result.changed.iter_mut().find(|changed| changed.run == run) {
+                Some(changed) => changed.outcome = outcome,
+                None => result.changed.push(Changed {
+                    run: run.clone(),
+                    outcome,
+                }),
+            }
+        } else {
+            let message = format!(
+                "the chain value after record {} is not what the lines give",
+                batch.next_seq() - 1
+            );
+            reject(RejectCode::BrokenChain, message);
+        }
+    }
+    let stored = (run, head.next_seq.checked_sub(1));
+    match result.acknowledged.iter_mut().find(|known| known.0 == stored.0) {
+        Some(known) => *known = stored,
+        None => result.acknowledged.push(stored),
+    }
+    Ok(())
+}
+
+/// A repeated batch is compared with the stored one where both begin and end alike; hosts repeat the batches they cut.
+async fn differs_from_stored(
+    transaction: &mut Transaction<'_, Sqlite>,
+    head: &Head,
+    changes: &Changes,
+    batch: &CheckedBatch,
+) -> Result<bool, StoreError> {
+    if batch.next_seq() == head.next_seq {
+        return Ok(batch.chain != head.chain);
+    }
+    let pending = changes.batches.iter().any(|row| {
+        row.get(0) == Some(&Value::from(head.row)) && row.get(1) == Some(&Value::from(batch.first_seq))
+    });
+    if pending {
+        return Ok(false);
+    }
+    let stored: Option<Vec<u8>> =
+        sqlx::query_scalar("select chain from batch where run = ?1 and first_seq = ?2 and count = ?3")
+            .bind(head.row)
+            .bind(crate::jobs::signed(batch.first_seq))
+            .bind(i64::try_from(batch.ends.len()).unwrap_or(i64::MAX))
+            .fetch_optional(&mut **transaction)
+            .await?;
+    Ok(stored.is_some_and(|stored| stored != batch.chain.as_bytes()))
+}
+
+fn accept(head: &mut Head, changes: &mut Changes, batch: CheckedBatch) {
+    changes.batches.push(json!([
+        head.row,
+        batch.first_seq,
+        batch.ends.len(),
+        batch.epoch,
+        batch.chain.hex(),
+        changes.arena.len() + 1,
+        batch.lines.len()
+    ]));
+    changes.arena.extend_from_slice(&batch.lines);
+    head.next_seq = batch.next_seq();
+    head.chain = batch.chain;
+    head.dirty = true;
+    if head.state == "queued" {
+        "running".clone_into(&mut head.state);
+    }
+    for event in batch.events {
+        project(head, changes, event);
+    }
+}
+
+fn project(head: &mut Head, changes: &mut Changes, event: Projected) {
+    match event.what {
+        Projection::Requested {
+            approval,
+            step,
+            title,
+            show,
+            approvers,
+            expires_at_ms,
+        } => {
+            "waiting".clone_into(&mut head.state);
+            let row = json!([
+                approval,
+                head.row,
+                step,
+                title,
+                show,
+                approvers,
+                event.at_ms,
+                expires_at_ms
+            ]);
+            changes.requested.push(row);
+        }
+        Projection::Decided {
+            approval,
+            approved,
+            by,
+            comment,
+            at_ms,
+        } => {
+            "running".clone_into(&mut head.state);
+            let state = if approved { "approved" } else { "rejected" };
+            changes
+                .answered
+                .push(json!([approval, head.row, state, by, comment, at_ms]));
+        }
+        Projection::Ended { state, outcome } => {
+            state.clone_into(&mut head.state);
+            head.ended_at_ms = Some(event.at_ms);
+            head.outcome = Some(outcome);
+            changes.ended_rows.push(head.row);
+        }
+    }
+}
+
+fn keep_receipt(
+    heads: &HashMap<RunId, Head>,
+    changes: &mut Changes,
+    host: &HostId,
+    receipt: NewReceipt,
+    result: &mut Ingested,
+) {
+    let refused = match heads.get(&receipt.run) {
+        None => Some((RejectCode::UnknownRun, "there is no such run".to_owned())),
+        Some(head) if head.host.as_deref() != Some(host.as_str()) => {
+            Some((RejectCode::NotOwner, "the run belongs to another host".to_owned()))
+        }
+        Some(head) if head.ended_at_ms.is_none() => {
+            let message = format!(
+                "the run has not ended here; the last record stored is before {}",
+                head.next_seq
+            );
+            Some((RejectCode::Gap, message))
+        }
+        Some(head) if head.next_seq != receipt.records || head.chain != receipt.chain => Some((
+            RejectCode::InvalidReceipt,
+            format!(
+                "it speaks of {} records, {} are stored, or of another chain",
+                receipt.records, head.next_seq
+            ),
+        )),
+        Some(head) => {
+            changes.receipts.push(json!([head.row, receipt.envelope]));
+            None
+        }
+    };
+    match refused {
+        Some((code, message)) => result.rejected.push(Rejected {
+            run: receipt.run,
+            code,
+            message,
+        }),
+        None => result.receipts.push(receipt.run),
+    }
+}
+
+async fn store(
+    transaction: &mut Transaction<'_, Sqlite>,
+    heads: &HashMap<RunId, Head>,
+    changes: Changes,
+) -> Result<(), StoreError> {
+    if !changes.received.is_empty() {
+        confirm_jobs(transaction, changes.received).await?;
+    }
+    if !changes.batches.is_empty() {
+        sqlx::query(
+            "insert into batch (run, first_seq, count, epoch, chain, lines) select value ->> 0, value ->> 1, \
+             value ->> 2, value ->> 3, unhex(value ->> 4), substr(?2, value ->> 5, value ->> 6) from json_each(?1)",
+        )
+        .bind(Value::Array(changes.batches).to_string())
+        .bind(changes.arena)
+        .execute(&mut **transaction)
+        .await?;
+        let rows = heads.values().filter(|head| head.dirty).map(|head| {
+            json!([
+                head.row,
+                head.next_seq,
+                head.chain.hex(),
+                head.state,
+                head.ended_at_ms,
+                head.outcome
+            ])
+        });
+        sqlx::query(
+            "update run set next_seq = new.value ->> 1, chain = unhex(new.value ->> 2), state = new.value ->> 3, \
+             ended_at_ms = new.value ->> 4, outcome = new.value ->> 5 \
+             from (select value from json_each(?1)) new where run.seq = new.value ->> 0",
+        )
+        .bind(Value::Array(rows.collect()).to_string())
+        .execute(&mut **transaction)
+        .await?;
+        approvals::project(
+            transaction,
+            changes.requested,
+            changes.answered,
+            changes.ended_rows,
+        )
+        .await?;
+    }
+    if !changes.receipts.is_empty() {
+        sqlx::query(
+            "update run set receipt = new.value ->> 1 from (select value from json_each(?1)) new \
+             where run.seq = new.value ->> 0 and run.receipt is null",
+        )
+        .bind(Value::Array(changes.receipts).to_string())
+        .execute(&mut **transaction)
+        .await?;
+    }
+    if !changes.heard.is_empty() {
+        sqlx::query(
+            "update host set last_heard_ms = new.value ->> 1 from (select value from json_each(?1)) new \
+             where host.id = new.value ->> 0",
+        )
+        .bind(Value::Array(changes.heard).to_string())
+        .execute(&mut **transaction)
+        .await?;
+    }
+    Ok(())
+}
+
+/// The host has the order: it need not be delivered again, and a start is no longer queued.
+async fn confirm_jobs(
+    transaction: &mut Transaction<'_, Sqlite>,
+    received: Vec<Value>,
+) -> Result<(), StoreError> {
+    let received = Value::Array(received).to_string();
+    sqlx::query(
+        "update run set state = 'running' where state = 'queued' and id in (select job.run from json_each(?1) said \
+         join job on job.id = said.value ->> 0 where job.host = said.value ->> 1 and job.kind = 'start')",
+    )
+    .bind(&received)
+    .execute(&mut **transaction)
+    .await?;
+    sqlx::query(
+        "delete from job where sequence in (select job.sequence from json_each(?1) said \
+         join job on job.id = said.value ->> 0 where job.host = said.value ->> 1)",
+    )
+    .bind(&received)
+    .execute(&mut **transaction)
+    .await?;
+    Ok(())
+}

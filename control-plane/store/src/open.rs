@@ -1,0 +1,122 @@
+//! Opening the file: settings, migrations, the writer and the readers.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use flowforge_failpoints::FailPoints;
+use sqlx::ConnectOptions as _;
+use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
+    SqliteSynchronous,
+};
+use tokio::sync::mpsc;
+
+use crate::error::primary_code;
+use crate::writer::{Write, Writer};
+use crate::{OpenError, StoreError};
+
+static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
+
+/// Where the store is and how much it takes on.
+#[derive(Debug, Clone)]
+pub struct StoreConfig {
+    /// The database file; its folder must exist.
+    pub path: PathBuf,
+    /// Connections for reading. Default 4.
+    pub readers: u32,
+    /// Writes that may wait for the writer; further callers wait for room. Default 1,024.
+    pub queue: usize,
+    /// Writes that share one commit at most. Default 512.
+    pub group: usize,
+}
+
+impl StoreConfig {
+    /// The defaults for this file.
+    #[must_use]
+    pub fn new(path: PathBuf) -> Self {
+        Self {
+            path,
+            readers: 4,
+            queue: 1_024,
+            group: 512,
+        }
+    }
+}
+
+/// A cheap, cloneable handle: reads go to a pool, writes to the one writer.
+#[derive(Debug, Clone)]
+pub struct Store {
+    pub(crate) readers: SqlitePool,
+    writes: mpsc::Sender<Write>,
+}
+
+impl Store {
+    /// Opens or creates the file and brings its tables up to date.
+    ///
+    /// The returned [`Writer`] must be run for writes to be answered.
+    ///
+    /// # Errors
+    /// See [`OpenError`]; the file is not changed by a failed opening, except that migrations already applied stay.
+    pub async fn open(config: StoreConfig, fail_points: FailPoints) -> Result<(Self, Writer), OpenError> {
+        let path = config.path.clone();
+        let failed = |error| OpenError::from_sqlx(path.clone(), error);
+        let options = SqliteConnectOptions::new()
+            .filename(&config.path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(Duration::from_secs(5))
+            .pragma("cache_size", "-16384")
+            .disable_statement_logging();
+        let mut connection = options
+            .connect()
+            .await
+            .map_err(|error| match primary_code(&error) {
+                Some(14) => OpenError::ReadOnly { path: path.clone() },
+                _ => failed(error),
+            })?;
+        migrate(&mut connection, &config).await?;
+        // Shows a file that can be read but not written now, not at the first run.
+        sqlx::query(
+            "insert into meta (key, value) values ('opened', '1') on conflict do update set value = '1'",
+        )
+        .execute(&mut connection)
+        .await
+        .map_err(failed)?;
+        let readers = SqlitePoolOptions::new()
+            .max_connections(config.readers)
+            .min_connections(1)
+            .acquire_timeout(Duration::from_secs(10))
+            .connect_with(options.read_only(true).create_if_missing(false))
+            .await
+            .map_err(failed)?;
+        let (writes, requests) = mpsc::channel(config.queue.max(1));
+        let writer = Writer::new(connection, requests, config.group.max(1), fail_points);
+        Ok((Self { readers, writes }, writer))
+    }
+
+    pub(crate) async fn submit(&self, write: Write) -> Result<(), StoreError> {
+        self.writes.send(write).await.map_err(|_| StoreError::Stopped)
+    }
+
+    /// Closes the readers, after the writer has ended.
+    pub async fn close(&self) {
+        self.readers.close().await;
+    }
+}
+
+async fn migrate(connection: &mut SqliteConnection, config: &StoreConfig) -> Result<(), OpenError> {
+    let path = config.path.clone();
+    MIGRATIONS.run(connection).await.map_err(|error| match error {
+        MigrateError::VersionMissing(_) | MigrateError::VersionTooNew(..) => OpenError::NewerFormat { path },
+        MigrateError::Execute(source) | MigrateError::ExecuteMigration(source, _) => {
+            OpenError::from_sqlx(path, source)
+        }
+        other => OpenError::Other {
+            path,
+            source: sqlx::Error::Migrate(Box::new(other)),
+        },
+    })
+}

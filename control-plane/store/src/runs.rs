@@ -1,0 +1,394 @@
+//! Reading runs and their records, and stopping one that has no host.
+
+use flowforge_protocol::record::RecordBatch;
+use flowforge_protocol::{Digest, HostId, RunId};
+use sqlx::Row as _;
+use sqlx::sqlite::SqliteRow;
+
+use crate::ingest::digest_of;
+use crate::jobs::{self, NewJob, signed, unsigned};
+use crate::{Page, Store, StoreError};
+
+/// Where a run stands, as far as its records are stored here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RunState {
+    /// No host has confirmed it.
+    Queued,
+    /// A host has it.
+    Running,
+    /// It waits for a person.
+    Waiting,
+    /// It ended well.
+    Done,
+    /// A step failed.
+    Failed,
+    /// A person said no.
+    Rejected,
+    /// Nobody answered in time.
+    Expired,
+    /// Somebody stopped it.
+    Cancelled,
+}
+
+impl RunState {
+    const ALL: [(Self, &'static str); 8] = [
+        (Self::Queued, "queued"),
+        (Self::Running, "running"),
+        (Self::Waiting, "waiting"),
+        (Self::Done, "done"),
+        (Self::Failed, "failed"),
+        (Self::Rejected, "rejected"),
+        (Self::Expired, "expired"),
+        (Self::Cancelled, "cancelled"),
+    ];
+
+    fn as_str(self) -> &'static str {
+        Self::ALL
+            .iter()
+            .find(|(state, _)| *state == self)
+            .map_or("", |(_, name)| name)
+    }
+
+    fn from_column(text: &str) -> Result<Self, StoreError> {
+        let found = Self::ALL.iter().find(|(_, name)| *name == text);
+        found
+            .map(|(state, _)| *state)
+            .ok_or_else(|| StoreError::unreadable("run state", text))
+    }
+
+    /// True if the run is over.
+    #[must_use]
+    pub fn is_final(self) -> bool {
+        !matches!(self, Self::Queued | Self::Running | Self::Waiting)
+    }
+}
+
+/// One run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredRun {
+    /// Its id.
+    pub id: RunId,
+    /// Workflow name.
+    pub workflow: String,
+    /// Its version.
+    pub version: u32,
+    /// Digest of the release.
+    pub release: Digest,
+    /// Where it stands.
+    pub state: RunState,
+    /// The input as JSON text.
+    pub input: String,
+    /// What started it, as JSON text.
+    pub trigger: String,
+    /// W3C trace context.
+    pub traceparent: Option<String>,
+    /// Who has the lease.
+    pub host: Option<HostId>,
+    /// Fencing number; 0 without a host.
+    pub epoch: u64,
+    /// When it was accepted.
+    pub created_at_ms: u64,
+    /// When it ended, by the host's clock.
+    pub ended_at_ms: Option<u64>,
+    /// Number of records stored.
+    pub records: u64,
+    /// Chain value after the last of them.
+    pub chain: Option<Digest>,
+    /// The outcome as JSON text.
+    pub outcome: Option<String>,
+    /// The host's receipt: the envelope as JSON text.
+    pub receipt: Option<String>,
+    /// Why somebody asked for its end, if somebody did.
+    pub cancel_reason: Option<String>,
+}
+
+/// Which runs to list.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RunFilter {
+    /// Only runs of this workflow.
+    pub workflow: Option<String>,
+    /// Only runs in this state.
+    pub state: Option<RunState>,
+}
+
+/// The answer to a search by id or prefix.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found<T> {
+    /// Exactly one.
+    One(T),
+    /// None.
+    None,
+    /// The prefix fits several.
+    Several,
+}
+
+impl<T> Found<T> {
+    pub(crate) fn from_rows(mut rows: Vec<T>) -> Result<Self, StoreError> {
+        let one = rows.pop();
+        Ok(match (one, rows.is_empty()) {
+            (Some(row), true) => Self::One(row),
+            (Some(_), false) => Self::Several,
+            (None, _) => Self::None,
+        })
+    }
+}
+
+const COLUMNS: &str = "select seq, id, workflow, version, release, state, input, trigger, traceparent, host, epoch, \
+     created_at_ms, ended_at_ms, next_seq, chain, outcome, receipt, cancel_reason from run ";
+
+fn from_row(row: &SqliteRow) -> Result<(i64, StoredRun), StoreError> {
+    let id: String = row.try_get(1)?;
+    let release: String = row.try_get(4)?;
+    let host: Option<String> = row.try_get(9)?;
+    let chain: Option<Vec<u8>> = row.try_get(14)?;
+    let run = StoredRun {
+        id: id.parse().map_err(|e| StoreError::unreadable("run id", e))?,
+        workflow: row.try_get(2)?,
+        version: u32::try_from(row.try_get::<i64, _>(3)?).unwrap_or(u32::MAX),
+        release: release
+            .parse()
+            .map_err(|e| StoreError::unreadable("release digest", e))?,
+        state: RunState::from_column(row.try_get(5)?)?,
+        input: row.try_get(6)?,
+        trigger: row.try_get(7)?,
+        traceparent: row.try_get(8)?,
+        host: match host {
+            Some(text) => Some(text.parse().map_err(|e| StoreError::unreadable("host id", e))?),
+            None => None,
+        },
+        epoch: unsigned(row.try_get(10)?),
+        created_at_ms: unsigned(row.try_get(11)?),
+        ended_at_ms: row.try_get::<Option<i64>, _>(12)?.map(unsigned),
+        records: unsigned(row.try_get(13)?),
+        chain: chain.as_deref().map(digest_of).transpose()?,
+        outcome: row.try_get(15)?,
+        receipt: row.try_get(16)?,
+        cancel_reason: row.try_get(17)?,
+    };
+    Ok((row.try_get(0)?, run))
+}
+
+impl Store {
+    /// The run with this id.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn run(&self, id: &RunId) -> Result<Option<StoredRun>, StoreError> {
+        let sql = format!("{COLUMNS} where id = ?1");
+        let row = sqlx::query(sqlx::AssertSqlSafe(sql))
+            .bind(id.as_str())
+            .fetch_optional(&self.readers)
+            .await?;
+        row.map(|row| Ok(from_row(&row)?.1)).transpose()
+    }
+
+    /// The run with this id, id prefix, or `last`, the newest.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn find_run(&self, wanted: &str) -> Result<Found<StoredRun>, StoreError> {
+        let sql = if wanted == "last" {
+            format!("{COLUMNS} where ?1 = ?1 order by seq desc limit 1")
+        } else {
+            format!("{COLUMNS} where id >= ?1 and id < ?1 || '~' order by id limit 2")
+        };
+        let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
+            .bind(wanted)
+            .fetch_all(&self.readers)
+            .await?;
+        Found::from_rows(
+            rows.iter()
+                .map(|row| Ok(from_row(row)?.1))
+                .collect::<Result<_, StoreError>>()?,
+        )
+    }
+
+    /// Runs, newest first.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn runs(
+        &self,
+        filter: &RunFilter,
+        before: Option<i64>,
+        limit: u32,
+    ) -> Result<Page<StoredRun>, StoreError> {
+        // Each state has the partial index that fits it; `done` is most of the table and needs none.
+        let state = match filter.state {
+            None | Some(RunState::Done) => "",
+            Some(state) if state.is_final() => " and state in ('failed', 'rejected', 'expired', 'cancelled')",
+            Some(_) => " and ended_at_ms is null",
+        };
+        let workflow = if filter.workflow.is_some() {
+            " and workflow = ?3"
+        } else {
+            ""
+        };
+        let sql = format!(
+            "{COLUMNS} where seq < ?1 and (?2 is null or state = ?2){workflow}{state} order by seq desc limit ?4"
+        );
+        let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
+            .bind(before.unwrap_or(i64::MAX))
+            .bind(filter.state.map(RunState::as_str))
+            .bind(&filter.workflow)
+            .bind(i64::from(limit) + 1)
+            .fetch_all(&self.readers)
+            .await?;
+        Ok(Page::from_rows(
+            rows.iter().map(from_row).collect::<Result<_, _>>()?,
+            limit,
+        ))
+    }
+
+    /// Record batches of a run from `first_seq` on, in order; `max_bytes` bounds the lines, but one batch always comes.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn batches(
+        &self,
+        run: &RunId,
+        first_seq: u64,
+        max_bytes: u64,
+    ) -> Result<Vec<RecordBatch>, StoreError> {
+        let rows = sqlx::query(
+            "select epoch, first_seq, count, chain, lines from ( \
+                 select batch.*, sum(length(lines)) over (order by first_seq) - length(lines) as before \
+                 from batch where run = (select seq from run where id = ?1) and first_seq + count > ?2) \
+             where before < ?3 order by first_seq",
+        )
+        .bind(run.as_str())
+        .bind(signed(first_seq))
+        .bind(signed(max_bytes))
+        .fetch_all(&self.readers)
+        .await?;
+        rows.iter()
+            .map(|row| {
+                Ok(RecordBatch {
+                    run: run.clone(),
+                    epoch: unsigned(row.try_get(0)?),
+                    first_seq: unsigned(row.try_get(1)?),
+                    count: u32::try_from(row.try_get::<i64, _>(2)?).unwrap_or(u32::MAX),
+                    chain: digest_of(row.try_get(3)?)?,
+                    lines: row.try_get(4)?,
+                })
+            })
+            .collect()
+    }
+
+    /// Stops a run that no host has. False if a host has it or it is over: then a job is needed.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn cancel_unassigned(
+        &self,
+        run: RunId,
+        reason: String,
+        at_ms: u64,
+    ) -> Result<bool, StoreError> {
+        let outcome = serde_json::json!({"state": "cancelled", "reason": reason}).to_string();
+        self.alone(None, move |transaction| {
+            Box::pin(async move {
+                let changed = sqlx::query(
+                    "update run set state = 'cancelled', ended_at_ms = ?2, outcome = ?3, cancel_reason = ?4 \
+                     where id = ?1 and host is null and ended_at_ms is null",
+                )
+                .bind(run.as_str())
+                .bind(signed(at_ms))
+                .bind(&outcome)
+                .bind(&reason)
+                .execute(&mut **transaction)
+                .await?;
+                Ok(changed.rows_affected() == 1)
+            })
+        })
+        .await
+    }
+
+    /// Stores the order to stop a run that a host has, once. False if it was ordered before or the run is over.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn order_cancel(&self, reason: String, job: NewJob) -> Result<bool, StoreError> {
+        self.alone(None, move |transaction| {
+            Box::pin(async move {
+                let changed = sqlx::query(
+                    "update run set cancel_reason = ?2 \
+                     where id = ?1 and host = ?3 and cancel_reason is null and ended_at_ms is null",
+                )
+                .bind(job.run.as_str())
+                .bind(&reason)
+                .bind(job.host.as_str())
+                .execute(&mut **transaction)
+                .await?;
+                let first = changed.rows_affected() == 1;
+                if first {
+                    jobs::insert(transaction, std::slice::from_ref(&job)).await?;
+                }
+                Ok(first)
+            })
+        })
+        .await
+    }
+
+    /// Ends a run whose start its host refuses, and forgets the refused job. `outcome` is JSON text of a failed outcome.
+    /// Returns the run if it ended with this.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn refuse_job(
+        &self,
+        host: HostId,
+        job: flowforge_protocol::JobId,
+        outcome: String,
+        at_ms: u64,
+    ) -> Result<Option<RunId>, StoreError> {
+        self.alone(None, move |transaction| {
+            Box::pin(async move {
+                let found = sqlx::query("delete from job where id = ?1 and host = ?2 returning run, kind")
+                    .bind(job.as_str())
+                    .bind(host.as_str())
+                    .fetch_optional(&mut **transaction)
+                    .await?;
+                let Some(found) = found else { return Ok(None) };
+                let (run, kind): (String, String) = (found.try_get(0)?, found.try_get(1)?);
+                if kind != "start" {
+                    return Ok(None);
+                }
+                let changed = sqlx::query(
+                    "update run set state = 'failed', ended_at_ms = ?2, outcome = ?3 \
+                     where id = ?1 and next_seq = 0 and ended_at_ms is null",
+                )
+                .bind(&run)
+                .bind(signed(at_ms))
+                .bind(&outcome)
+                .execute(&mut **transaction)
+                .await?;
+                if changed.rows_affected() == 0 {
+                    return Ok(None);
+                }
+                run.parse()
+                    .map(Some)
+                    .map_err(|e| StoreError::unreadable("run id", e))
+            })
+        })
+        .await
+    }
+
+    /// Releases of the runs that a host has and that are not over.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn open_releases(&self, host: &HostId) -> Result<Vec<Digest>, StoreError> {
+        let rows: Vec<String> =
+            sqlx::query_scalar("select distinct release from run where host = ?1 and ended_at_ms is null")
+                .bind(host.as_str())
+                .fetch_all(&self.readers)
+                .await?;
+        rows.iter()
+            .map(|text| {
+                text.parse()
+                    .map_err(|e| StoreError::unreadable("release digest", e))
+            })
+            .collect()
+    }
+}
