@@ -69,6 +69,9 @@ impl Default for Retention {
 pub struct Batching {
     /// Longest time a lazy entry waits. Default 50 ms.
     pub flush_after: Duration,
+    /// Longest time that urgent entries wait for those who were answered by the last commit and are about to come back; in
+    /// any case an eighth of that commit's time, and not at all for a lone caller. Default 2 ms.
+    pub gather: Duration,
     /// Most entries in one commit. Default 1,024.
     pub entries: usize,
     /// Most bytes in one commit, unless a single entry is larger. Default 4 MiB.
@@ -79,6 +82,7 @@ impl Default for Batching {
     fn default() -> Self {
         Self {
             flush_after: Duration::from_millis(50),
+            gather: Duration::from_millis(2),
             entries: 1024,
             bytes: 4 << 20,
         }

@@ -21,6 +21,7 @@ mod file;
 mod journal;
 mod load;
 mod overlay;
+mod pace;
 mod queue;
 mod read_side;
 mod reader;

@@ -1,4 +1,4 @@
-//! What waits for the writer, and when it goes.
+//! What waits for the writer.
 //!
 //! Owns the order: an entry gets its position and its place in the queue in one step, so positions, replay checks and
 //! stored rows agree. Pure but for the lock its user puts around it; time is a parameter.
@@ -12,6 +12,7 @@ use crate::config::Batching;
 use crate::core::Request;
 use crate::entry::Urgency;
 use crate::error::{JobRefused, Stopped};
+use crate::pace::Pace;
 use crate::replay::{FORGET_BATCH, JobEntry, ReplayMemory, Seen};
 use crate::state::State;
 
@@ -21,19 +22,6 @@ struct Waiting {
     request: Request,
     /// Room it takes in the queue.
     weight: u32,
-}
-
-/// What the writer is to do now.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Next {
-    /// Commit what waits.
-    Commit,
-    /// Look again when something comes, or after this time at the latest.
-    Within(Duration),
-    /// Look again when something comes.
-    Idle,
-    /// Nothing waits and nothing comes any more.
-    Finished,
 }
 
 /// A batch for one commit.
@@ -52,11 +40,7 @@ pub(crate) struct Queue {
     waiting: VecDeque<Waiting>,
     /// Position of the last request that came; 0 before the first.
     position: u64,
-    /// How many of `waiting`, from the front, are asked for at once.
-    urgent: usize,
-    /// When the oldest lazy one came.
-    lazy_since: Option<Duration>,
-    pub(crate) closing: bool,
+    pub(crate) pace: Pace,
     pub(crate) stopped: Option<Stopped>,
     /// The orders that were taken, whether or not they are durable yet.
     pub(crate) replay: ReplayMemory,
@@ -82,12 +66,7 @@ impl Queue {
     pub(crate) fn push(&mut self, request: Request, weight: u32, urgency: Urgency, now: Duration) -> u64 {
         self.waiting.push_back(Waiting { request, weight });
         self.position += 1;
-        match urgency {
-            Urgency::Now => self.urgent = self.waiting.len(),
-            Urgency::Lazy => {
-                self.lazy_since.get_or_insert(now);
-            }
-        }
+        self.pace.came(urgency, now);
         self.position
     }
 
@@ -116,6 +95,13 @@ impl Queue {
         number
     }
 
+    /// These runs are no longer here.
+    pub(crate) fn dropped(&mut self, runs: &[RunId]) {
+        for run in runs {
+            self.runs.remove(run);
+        }
+    }
+
     /// Position of the last request that came.
     pub(crate) fn position(&self) -> u64 {
         self.position
@@ -123,25 +109,6 @@ impl Queue {
 
     pub(crate) fn len(&self) -> usize {
         self.waiting.len()
-    }
-
-    /// What is waiting goes as soon as the writer is free.
-    pub(crate) fn hurry(&mut self) {
-        self.urgent = self.waiting.len();
-    }
-
-    pub(crate) fn next(&self, batching: &Batching, now: Duration) -> Next {
-        if self.waiting.is_empty() {
-            return if self.closing { Next::Finished } else { Next::Idle };
-        }
-        if self.urgent > 0 || self.closing || self.waiting.len() >= batching.entries {
-            return Next::Commit;
-        }
-        let due = self.lazy_since.unwrap_or(now) + batching.flush_after;
-        match due.checked_sub(now) {
-            None | Some(Duration::ZERO) => Next::Commit,
-            Some(left) => Next::Within(left),
-        }
     }
 
     /// Takes the front of the queue: everything, or as much as one commit may carry.
@@ -157,9 +124,7 @@ impl Queue {
         }
         let left = self.waiting.len() - count;
         let taken: Vec<_> = self.waiting.drain(..count).collect();
-        // What stays goes with the next commit, so that nothing waits longer because there is much.
-        self.urgent = left;
-        self.lazy_since = None;
+        self.pace.taken(left);
         let position = self.position - u64::try_from(left).unwrap_or(0);
         let weight = taken
             .iter()
@@ -177,82 +142,34 @@ impl Queue {
 mod tests {
     use super::*;
 
-    const MS: Duration = Duration::from_millis(1);
+    fn push(queue: &mut Queue, count: usize) {
+        for _ in 0..count {
+            queue.push(Request::Barrier, 100, Urgency::Lazy, Duration::ZERO);
+        }
+    }
 
-    fn batching() -> Batching {
-        Batching {
-            flush_after: 50 * MS,
+    #[test]
+    fn a_batch_is_bounded_by_entries_and_bytes_and_one_entry_always_goes() {
+        let mut queue = Queue::default();
+        push(&mut queue, 10);
+        let by_entries = Batching {
             entries: 4,
-            bytes: 1000,
-        }
-    }
-
-    fn push(queue: &mut Queue, urgency: Urgency, at: u32) -> u64 {
-        queue.push(Request::Barrier, 100, urgency, at * MS)
-    }
-
-    #[test]
-    fn a_lazy_entry_waits_for_the_bound_and_no_longer() {
-        let mut queue = Queue::default();
-        assert_eq!(queue.next(&batching(), Duration::ZERO), Next::Idle);
-        push(&mut queue, Urgency::Lazy, 10);
-        push(&mut queue, Urgency::Lazy, 40);
-        assert_eq!(queue.next(&batching(), 40 * MS), Next::Within(20 * MS));
-        assert_eq!(queue.next(&batching(), 59 * MS), Next::Within(MS));
-        assert_eq!(queue.next(&batching(), 60 * MS), Next::Commit);
-        assert_eq!(queue.drain(&batching()).position, 2);
-        assert_eq!(queue.next(&batching(), 60 * MS), Next::Idle);
-    }
-
-    #[test]
-    fn an_urgent_entry_pulls_the_lazy_ones_along() {
-        let mut queue = Queue::default();
-        push(&mut queue, Urgency::Lazy, 0);
-        push(&mut queue, Urgency::Now, 1);
-        push(&mut queue, Urgency::Lazy, 1);
-        assert_eq!(queue.next(&batching(), MS), Next::Commit);
-        assert_eq!(queue.drain(&batching()).requests.len(), 3);
-    }
-
-    #[test]
-    fn a_commit_is_bounded_and_what_stays_is_still_urgent() {
-        let mut queue = Queue::default();
-        for _ in 0..6 {
-            push(&mut queue, Urgency::Now, 0);
-        }
-        let batch = queue.drain(&batching());
-        assert_eq!((batch.requests.len(), batch.position, batch.weight), (4, 4, 400));
-        assert_eq!(queue.next(&batching(), MS), Next::Commit);
-        assert_eq!(queue.drain(&batching()).position, 6);
-
-        let small = Batching {
-            bytes: 250,
-            ..batching()
+            ..Batching::default()
         };
-        for _ in 0..3 {
-            push(&mut queue, Urgency::Lazy, 2);
-        }
-        assert_eq!(queue.drain(&small).requests.len(), 2);
-        assert_eq!(queue.next(&small, 2 * MS), Next::Commit);
+        let batch = queue.drain(&by_entries);
+        assert_eq!((batch.requests.len(), batch.position, batch.weight), (4, 4, 400));
+        let by_bytes = Batching {
+            bytes: 250,
+            ..Batching::default()
+        };
+        let batch = queue.drain(&by_bytes);
+        assert_eq!((batch.requests.len(), batch.position, batch.weight), (2, 6, 200));
         let tiny = Batching {
             bytes: 1,
-            ..batching()
+            ..Batching::default()
         };
-        assert_eq!(queue.drain(&tiny).requests.len(), 1, "one always goes");
-    }
-
-    #[test]
-    fn many_lazy_entries_go_before_their_time_and_closing_flushes() {
-        let mut queue = Queue::default();
-        for _ in 0..4 {
-            push(&mut queue, Urgency::Lazy, 0);
-        }
-        assert_eq!(queue.next(&batching(), Duration::ZERO), Next::Commit);
-        queue.drain(&batching());
-        push(&mut queue, Urgency::Lazy, 0);
-        queue.closing = true;
-        assert_eq!(queue.next(&batching(), Duration::ZERO), Next::Commit);
-        queue.drain(&batching());
-        assert_eq!(queue.next(&batching(), Duration::ZERO), Next::Finished);
+        assert_eq!(queue.drain(&tiny).position, 7);
+        assert_eq!(queue.drain(&Batching::default()).position, 10);
+        assert_eq!(queue.len(), 0);
     }
 }

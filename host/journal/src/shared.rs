@@ -122,8 +122,9 @@ impl Shared {
     }
 
     pub(crate) fn begin_closing(&self) {
-        self.queue().closing = true;
-        self.wake.notify_one();
+        let mut queue = self.queue();
+        queue.pace.close();
+        self.wake_writer(&mut queue);
     }
 
     /// Waits for room in the queue. This is how a full queue slows its callers down.
@@ -151,26 +152,32 @@ impl Shared {
     ) -> Ticket {
         let weight = std::mem::take(&mut room.weight);
         let position = queue.push(request, weight, urgency, self.now());
-        if urgency == Urgency::Now || queue.len() == 1 || queue.len() >= self.config.batching.entries {
-            self.wake.notify_one();
-        }
+        self.wake_writer(queue);
         Ticket::new(position, self.progress())
     }
 
     /// A ticket for everything that was taken so far, which goes at once.
     pub(crate) fn hurry(&self, queue: &mut Queue) -> Ticket {
-        queue.hurry();
-        self.wake.notify_one();
+        queue.pace.hurry();
+        self.wake_writer(queue);
         Ticket::new(queue.position(), self.progress())
     }
 
-    /// Waits, in the writer's thread, until something comes or the time is over.
+    /// Wakes the writer if it sleeps and what came is not to wait. Waking costs a system call, so it is not done in vain.
+    fn wake_writer(&self, queue: &mut Queue) {
+        if queue.pace.wakes(&self.config.batching, self.now()) {
+            self.wake.notify_one();
+        }
+    }
+
+    /// Waits, in the writer's thread, until it is woken or the time is over.
     pub(crate) fn wait<'q>(
         &self,
-        queue: MutexGuard<'q, Queue>,
+        mut queue: MutexGuard<'q, Queue>,
         time: Option<Duration>,
     ) -> MutexGuard<'q, Queue> {
-        match time {
+        queue.pace.sleeps(time, self.now());
+        let mut queue = match time {
             None => self.wake.wait(queue).unwrap_or_else(PoisonError::into_inner),
             Some(time) => {
                 self.wake
@@ -178,7 +185,9 @@ impl Shared {
                     .unwrap_or_else(PoisonError::into_inner)
                     .0
             }
-        }
+        };
+        queue.pace.woke();
+        queue
     }
 
     /// Says how far the writer is.
@@ -208,7 +217,7 @@ impl Shared {
 pub(crate) fn still_open(queue: &Queue) -> Result<(), Stopped> {
     match &queue.stopped {
         Some(stopped) => Err(stopped.clone()),
-        None if queue.closing => Err(Stopped::because("it is being closed")),
+        None if queue.pace.is_closing() => Err(Stopped::because("it is being closed")),
         None => Ok(()),
     }
 }

@@ -7,13 +7,12 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use flowforge_protocol::RunId;
-
 use crate::core::{Committed, JournalCore};
 use crate::error::Stopped;
 use crate::file::FileLock;
 
-use crate::queue::{Batch, Next};
+use crate::pace::Next;
+use crate::queue::Batch;
 use crate::shared::Shared;
 
 /// The writer thread.
@@ -61,7 +60,7 @@ impl Writer {
     fn next_batch(&self) -> Option<Batch> {
         let mut queue = self.shared.queue();
         loop {
-            queue = match queue.next(&self.shared.config.batching, self.shared.now()) {
+            queue = match queue.pace.next(&self.shared.config.batching, self.shared.now()) {
                 Next::Commit => return Some(queue.drain(&self.shared.config.batching)),
                 Next::Finished => return None,
                 Next::Idle => self.shared.wait(queue, None),
@@ -71,7 +70,13 @@ impl Writer {
     }
 
     fn committed(&self, position: u64, weight: usize, committed: &Committed, elapsed: Duration) {
-        self.dropped(&committed.dropped);
+        {
+            let mut queue = self.shared.queue();
+            queue.dropped(&committed.dropped);
+            queue
+                .pace
+                .committed(&self.shared.config.batching, self.shared.now(), elapsed);
+        }
         {
             let mut accounts = self.shared.accounts();
             accounts.take(&self.core.state);
@@ -81,15 +86,6 @@ impl Writer {
         }
         self.shared.advance(position, self.core.state.next_place);
         self.shared.give_room(weight);
-    }
-
-    fn dropped(&self, runs: &[RunId]) {
-        if !runs.is_empty() {
-            let mut queue = self.shared.queue();
-            for run in runs {
-                queue.runs.remove(run);
-            }
-        }
     }
 }
 
