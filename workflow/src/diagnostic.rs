@@ -248,7 +248,7 @@ impl Diagnostic {
         self
     }
 
-    pub(crate) fn as_warning(mut self) -> Self {
+    pub(crate) fn into_warning(mut self) -> Self {
         self.severity = Severity::Warning;
         self
     }
@@ -265,24 +265,28 @@ pub(crate) fn nearest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>)
         .map(|(_, name)| name)
 }
 
-/// Edits between two words: one for each letter added, left out or changed.
+/// Edits between two words: one for each letter added, left out or changed, or two neighbours exchanged.
 fn distance(a: &str, b: &str) -> usize {
+    let a: Vec<char> = a.chars().take(80).collect();
     let b: Vec<char> = b.chars().take(80).collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, from) in a.chars().take(80).enumerate() {
-        let mut diagonal = i;
-        let mut left = i + 1;
-        if let Some(first) = row.first_mut() {
-            *first = left;
+    let mut before_last: Vec<usize> = Vec::new();
+    let mut last: Vec<usize> = (0..=b.len()).collect();
+    for (i, from) in a.iter().enumerate() {
+        let mut row = Vec::with_capacity(b.len() + 1);
+        row.push(i + 1);
+        for (j, to) in b.iter().enumerate() {
+            let at = |row: &[usize], index: usize| row.get(index).copied().unwrap_or(usize::MAX - 1);
+            let mut best = at(&last, j) + usize::from(from != to);
+            best = best.min(at(&last, j + 1) + 1).min(at(&row, j) + 1);
+            let exchanged = j > 0 && i > 0 && b.get(j - 1) == Some(from) && a.get(i - 1) == Some(to);
+            if exchanged {
+                best = best.min(at(&before_last, j - 1) + 1);
+            }
+            row.push(best);
         }
-        for (slot, to) in row.iter_mut().skip(1).zip(&b) {
-            let change = diagonal + usize::from(from != *to);
-            diagonal = *slot;
-            *slot = change.min(diagonal + 1).min(left + 1);
-            left = *slot;
-        }
+        before_last = std::mem::replace(&mut last, row);
     }
-    row.last().copied().unwrap_or(0)
+    last.last().copied().unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -294,6 +298,7 @@ mod tests {
         let known = ["foreach", "approval", "switch"];
         assert_eq!(nearest("forech", known), Some("foreach"));
         assert_eq!(nearest("swich", known), Some("switch"));
+        assert_eq!(nearest("swicth", known), Some("switch"));
         assert_eq!(nearest("loop", known), None);
     }
 

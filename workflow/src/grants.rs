@@ -43,7 +43,7 @@ pub(crate) fn config_text(source: &str, config: &Value) -> Result<String, String
     })?;
     if let Some(name) = template.references().all().find(|name| *name != "config") {
         return Err(format!(
-            "it may use `config` only, not `{name}`: a grant is fixed when the workflow is published"
+            "`allow` may use `config` only, not `{name}`: a grant is fixed when the workflow is published"
         ));
     }
     match template
@@ -51,7 +51,7 @@ pub(crate) fn config_text(source: &str, config: &Value) -> Result<String, String
         .map_err(|failure| failure.error.message)?
     {
         Value::String(text) => Ok(text),
-        other => Err(format!("it must be text, not {other}")),
+        other => Err(format!("a destination must be text, not {other}")),
     }
 }
 

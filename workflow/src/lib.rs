@@ -20,6 +20,8 @@ mod order;
 mod plan;
 pub mod run;
 pub mod schedule;
+mod schema;
+mod types;
 mod yaml;
 
 pub use canonical::{ConfigError, canonical, config_with, definition_digest, read as read_canonical};
@@ -38,3 +40,4 @@ pub use run::{
     ApplyError, Command, Invoke, NodeRow, NodeState, Now, RunPhase, RunState, RunView, Totals,
     WaitingApproval, approval_id,
 };
+pub use schema::schema;

@@ -49,7 +49,7 @@ pub fn parse_duration_ms(text: &str) -> Result<u64, String> {
 #[must_use]
 pub fn format_duration_ms(ms: u64) -> String {
     for (factor, unit) in [(60 * 60 * 1000, "h"), (60 * 1000, "m"), (1000, "s")] {
-        if ms >= factor && ms % factor == 0 {
+        if ms >= factor && ms.is_multiple_of(factor) {
             return format!("{}{unit}", ms / factor);
         }
     }

@@ -267,13 +267,11 @@ impl Reader<'_> {
     fn retry(&mut self, path: &str, entry: &Entry) -> Option<Retry> {
         self.place(path, Some(entry), &entry.node);
         let default = Retry::default();
-        if let Value::Text(text) = &entry.node.value {
-            if text.text == "never" {
-                return Some(Retry {
-                    attempts: 1,
-                    ..default
-                });
-            }
+        if matches!(&entry.node.value, Value::Text(text) if text.text == "never") {
+            return Some(Retry {
+                attempts: 1,
+                ..default
+            });
         }
         let mut section = self.section(path, &entry.node)?;
         let attempts = match section.get("attempts") {

@@ -142,6 +142,9 @@ impl<'s> Reader<'s> {
             };
             let mut found = self.source.error("FF-WF-003", entry.key_span.start, message);
             found = match nearest(&entry.key, section.known.iter().copied()) {
+                Some(known) if section.entries.iter().any(|other| other.key == known) => {
+                    found.with_mend(format!("`{known}` is there already"))
+                }
                 Some(known) => {
                     let edit = Edit {
                         start: entry.key_span.start,

@@ -99,8 +99,13 @@ impl Reader<'_> {
                 );
             }
         }
+        let known = section.get("type").is_some_and(
+            |entry| matches!(&entry.node.value, Value::Text(text) if TYPES.contains(&text.text.as_str())),
+        );
         self.finish(section);
-        self.check_default(&path, &name, &schema, default.as_ref());
+        if known {
+            self.check_default(&path, &name, &schema, default.as_ref());
+        }
         Some(InputField {
             name,
             schema,

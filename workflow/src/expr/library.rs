@@ -241,9 +241,7 @@ fn extreme<'b, 'v>(function: &str, args: Args<'b, 'v>, wanted: Ordering) -> Outc
     let mut best = items.next().ok_or_else(|| {
         fail(
             function,
-            format!(
-                "`{function}` of an empty list; write default({function}(…), x) around a check of size()"
-            ),
+            format!("`{function}` of an empty list; check size() before"),
         )
     })?;
     for item in items {

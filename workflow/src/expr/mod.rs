@@ -27,6 +27,7 @@ use serde_json::Value;
 pub use help::{HelpEntry, expr_help};
 pub(crate) use library::moment_text;
 pub use references::References;
+pub(crate) use rewrite::is_namespace;
 pub use template::{Part, Template, TemplateError, TemplateFailure};
 pub(crate) use template::{Piece, pieces};
 

@@ -48,10 +48,8 @@ fn collect<'e>(expr: &'e IdedExpr, bound: &mut Vec<&'e str>, out: &mut Reference
         Expr::Select(select) if select.test => ask_or_collect(&select.operand, bound, out),
         Expr::Select(select) => collect(&select.operand, bound, out),
         Expr::Call(call) => {
-            if let Some(target) = &call.target {
-                if !is_namespace(target) {
-                    collect(target, bound, out);
-                }
+            if let Some(target) = call.target.as_deref().filter(|target| !is_namespace(target)) {
+                collect(target, bound, out);
             }
             let asks = call.func_name == operators::OPT_SELECT || call.func_name == operators::OPT_INDEX;
             let defaults = call.func_name == "default" && call.target.is_none() && call.args.len() == 2;

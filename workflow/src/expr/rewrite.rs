@@ -50,7 +50,7 @@ fn ident(id: u64, name: &str) -> IdedExpr {
 }
 
 /// Whether the target of a call is a group of functions.
-pub(super) fn is_namespace(target: &IdedExpr) -> bool {
+pub(crate) fn is_namespace(target: &IdedExpr) -> bool {
     matches!(&target.expr, Expr::Ident(name) if NAMESPACES.contains(&name.as_str()))
 }
 

@@ -293,26 +293,13 @@ fn expression_length(body: &str) -> Option<usize> {
 }
 
 fn compile_text(source: &str) -> Result<Template, ExpressionError> {
-    if let Some(at) = source.find("{{") {
-        if source.get(at..).is_some_and(|rest| rest.contains("}}"))
-            && !source.get(..at).is_some_and(|b| b.ends_with('$'))
-            && !inside_expression(source, at)
-        {
-            let inner: String = source
-                .get(at + 2..)
-                .unwrap_or_default()
-                .split("}}")
-                .next()
-                .unwrap_or_default()
-                .trim()
-                .to_owned();
-            return Err(ExpressionError {
-                code: "FF-WF-012",
-                offset: at,
-                message: "`{{ … }}` is another product's way to write an expression".to_owned(),
-                mend: Some(format!("write ${{{}}}", inner.trim_start_matches('$'))),
-            });
-        }
+    if let Some((at, inner)) = foreign_braces(source) {
+        return Err(ExpressionError {
+            code: "FF-WF-012",
+            offset: at,
+            message: "`{{ … }}` is another product's way to write an expression".to_owned(),
+            mend: Some(format!("write {}", crate::yaml::without_braces(inner))),
+        });
     }
     if !source.contains("${") {
         return Ok(Template::Constant(Value::String(source.to_owned())));
@@ -338,6 +325,14 @@ fn compile_text(source: &str) -> Result<Template, ExpressionError> {
         [Part::Literal(literal)] => Ok(Template::Constant(Value::String(literal.clone()))),
         _ => Ok(Template::Text(parts)),
     }
+}
+
+/// The first `{{ … }}` outside expressions: where, and what stands in it.
+fn foreign_braces(source: &str) -> Option<(usize, &str)> {
+    let at = source.find("{{")?;
+    let (inner, _) = source.get(at + 2..)?.split_once("}}")?;
+    let marked = source.get(..at)?.ends_with('$');
+    (!marked && !inside_expression(source, at)).then_some((at, inner))
 }
 
 /// Whether a byte of a text lies inside one of its expressions.

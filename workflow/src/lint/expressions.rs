@@ -6,8 +6,9 @@ use serde_json::Value;
 use super::Lint;
 use crate::diagnostic::{Diagnostic, Edit, nearest};
 use crate::expr::{Expression, ExpressionError, Template, strip_marker};
-use crate::model::{Field, Node, NodeKind, Output};
+use crate::model::{Call, Field, Node, NodeKind, Output};
 use crate::names::{SPECIAL, is_type_word, to_snake};
+use crate::types::Ty;
 
 /// Where an expression stands.
 pub(super) struct Site<'d> {
@@ -18,7 +19,7 @@ pub(super) struct Site<'d> {
 }
 
 impl<'d> Site<'d> {
-    fn item(&self, name: &str) -> Option<&'d Node> {
+    pub(super) fn item(&self, name: &str) -> Option<&'d Node> {
         self.around
             .iter()
             .rev()
@@ -26,7 +27,7 @@ impl<'d> Site<'d> {
             .find(|node| matches!(&node.kind, NodeKind::Foreach(each) if each.item == name))
     }
 
-    fn node(&self, name: &str) -> Option<&'d Node> {
+    pub(super) fn node(&self, name: &str) -> Option<&'d Node> {
         self.reach.iter().copied().find(|node| node.id.as_str() == name)
     }
 
@@ -76,19 +77,30 @@ impl<'d> Lint<'d> {
         match &node.kind {
             NodeKind::Call(call) => {
                 for (port, value) in &call.with {
-                    self.template(&format!("{path}.with.{port}"), value, site);
+                    let path = format!("{path}.with.{port}");
+                    let before = self.findings.len();
+                    self.template(&path, value, site);
+                    if self.findings.len() == before {
+                        let found = self.port(&path, call, port, value, site);
+                        self.findings.extend(found);
+                    }
                 }
             }
             NodeKind::Set { fields } => self.fields(&format!("{path}.set"), fields, site),
             NodeKind::Switch { cases } => {
                 for case in cases {
                     if let Some(when) = &case.when {
-                        self.bare(&format!("{path}.switch.{}", case.name), when, site);
+                        self.bare(
+                            &format!("{path}.switch.{}", case.name),
+                            when,
+                            Wanted::Condition,
+                            site,
+                        );
                     }
                 }
             }
             NodeKind::Foreach(each) => {
-                self.bare(&format!("{path}.foreach"), &each.list, site);
+                self.bare(&format!("{path}.foreach"), &each.list, Wanted::List, site);
                 let mut around = site.around.clone();
                 around.push(node);
                 // Nodes inside come first: they are the nearer ones.
@@ -101,7 +113,7 @@ impl<'d> Lint<'d> {
             }
             NodeKind::Wait(wait) => {
                 if let Some(until) = &wait.until {
-                    self.bare(&format!("{path}.wait.until"), until, site);
+                    self.bare(&format!("{path}.wait.until"), until, Wanted::Moment, site);
                 }
             }
             NodeKind::Approval(approval) => {
@@ -113,6 +125,21 @@ impl<'d> Lint<'d> {
                 self.template(&format!("{path}.approval.show"), &approval.show, site);
             }
         }
+    }
+
+    fn port(
+        &self,
+        path: &str,
+        call: &Call,
+        port: &str,
+        value: &Value,
+        site: &Site<'d>,
+    ) -> Option<Diagnostic> {
+        let operation = self.operation(&call.connector, &call.operation)?;
+        let port = operation.params.iter().find(|known| known.name == port)?;
+        let template = Template::compile(value).ok()?;
+        let target = format!("{}/{}", call.connector, call.operation);
+        self.fits(path, &target, port, &template, site, &self.types)
     }
 
     fn fields(&mut self, path: &str, fields: &[Field], site: &Site<'d>) {
@@ -127,7 +154,7 @@ impl<'d> Lint<'d> {
                 let mut found = Vec::new();
                 let mut seen = Vec::new();
                 template.each(&mut |inner, expression, offset| {
-                    found.extend(self.names(&format!("{path}{inner}"), expression, offset, site));
+                    found.extend(self.inside(&format!("{path}{inner}"), expression, offset, site).1);
                     seen.push(expression);
                 });
                 for expression in seen {
@@ -145,13 +172,13 @@ impl<'d> Lint<'d> {
     }
 
     /// An expression that stands without marker.
-    fn bare(&mut self, path: &str, source: &str, site: &Site<'d>) {
+    fn bare(&mut self, path: &str, source: &str, wanted: Wanted, site: &Site<'d>) {
         let inner = strip_marker(source);
         if inner.len() != source.len() {
             let message = "this is always an expression, it needs no `${…}`";
             let mut found = self
                 .error_at_value("FF-WF-019", path, message)
-                .as_warning()
+                .into_warning()
                 .with_mend(format!("write {inner}"));
             if let Some(place) = self.definition.places.get(path) {
                 let text = if needs_quotes(inner) {
@@ -171,7 +198,14 @@ impl<'d> Lint<'d> {
         let offset = source.find(inner).unwrap_or(0);
         match Expression::compile(inner) {
             Ok(expression) => {
-                let found = self.names(path, &expression, offset, site);
+                let (ty, mut found) = self.inside(path, &expression, offset, site);
+                if found.is_empty() && !wanted.allows(&ty) {
+                    let message = format!("{}, this is {}", wanted.text(), ty.name());
+                    found.push(
+                        self.error_at_value("FF-WF-015", path, message)
+                            .with_mend(wanted.mend()),
+                    );
+                }
                 self.findings.extend(found);
                 self.use_of(expression.tree());
             }
@@ -179,6 +213,22 @@ impl<'d> Lint<'d> {
                 let found = self.broken(path, &error, offset);
                 self.findings.push(found);
             }
+        }
+    }
+
+    /// The type of an expression and what is wrong in it; types are looked at once all names are known.
+    fn inside(
+        &self,
+        path: &str,
+        expression: &Expression,
+        offset: usize,
+        site: &Site<'d>,
+    ) -> (Ty, Vec<Diagnostic>) {
+        let found = self.names(path, expression, offset, site);
+        if found.is_empty() {
+            self.typed(path, expression, offset, site, &self.types)
+        } else {
+            (Ty::Any, found)
         }
     }
 
@@ -297,6 +347,40 @@ impl<'d> Lint<'d> {
     }
 }
 
+/// What a bare expression must give.
+#[derive(Clone, Copy)]
+enum Wanted {
+    Condition,
+    List,
+    Moment,
+}
+
+impl Wanted {
+    fn allows(self, ty: &Ty) -> bool {
+        match (self, ty) {
+            (_, Ty::Any) | (Self::Condition, Ty::Bool) | (Self::List, Ty::List(_)) => true,
+            (Self::Moment, ty) => ty.is_number() || matches!(ty, Ty::Moment | Ty::Text),
+            _ => false,
+        }
+    }
+
+    fn text(self) -> &'static str {
+        match self {
+            Self::Condition => "a case must be true or false",
+            Self::List => "`foreach` needs a list",
+            Self::Moment => "`until` needs a moment",
+        }
+    }
+
+    fn mend(self) -> &'static str {
+        match self {
+            Self::Condition => "compare it with something, for example `x > 0`",
+            Self::List => "name a list, for example `fetch.body.items`",
+            Self::Moment => "for example `now() + duration(\"1h\")`",
+        }
+    }
+}
+
 /// Whether a plain scalar of this text would mean something else to YAML.
 fn needs_quotes(text: &str) -> bool {
     text.contains(": ")
@@ -341,15 +425,15 @@ pub(super) fn visit(expr: &IdedExpr, then: &mut impl FnMut(&IdedExpr) -> bool) {
 fn minus_trap(tree: &IdedExpr, name: &str) -> Option<(String, String)> {
     let mut found = None;
     visit(tree, &mut |expr| {
-        if let Expr::Call(call) = &expr.expr {
-            if let (operators::SUBSTRACT, [left, right]) = (call.func_name.as_str(), call.args.as_slice()) {
-                let right_name = matches!(root(right), Some(root) if root == name);
-                if let (true, Expr::Select(select)) = (right_name, &left.expr) {
-                    if let Some(path) = dotted(&select.operand) {
-                        found = Some((path, select.field.clone()));
-                    }
-                }
-            }
+        let Expr::Call(call) = &expr.expr else {
+            return true;
+        };
+        if let (operators::SUBSTRACT, [left, right]) = (call.func_name.as_str(), call.args.as_slice())
+            && root(right) == Some(name)
+            && let Expr::Select(select) = &left.expr
+            && let Some(path) = dotted(&select.operand)
+        {
+            found = Some((path, select.field.clone()));
         }
         true
     });

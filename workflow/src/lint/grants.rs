@@ -85,7 +85,7 @@ impl Lint<'_> {
             }
             written.push(need.written.clone());
             let message = format!("node `{node}` may not reach {}", need.destination);
-            out.push(self.error_at_key("FF-WF-031", &need.path, message));
+            out.push(self.error_at_value("FF-WF-031", &need.path, message));
         }
         if written.is_empty() && allowed.is_empty() && call.allow.is_empty() {
             let message = format!(
@@ -194,7 +194,7 @@ impl Lint<'_> {
         );
         vec![
             self.error_at_key("FF-WF-034", &format!("nodes.{node}.allow"), message)
-                .as_warning()
+                .into_warning()
                 .with_mend("take it out"),
         ]
     }

@@ -8,6 +8,7 @@ mod expressions;
 mod grants;
 mod order;
 mod sections;
+mod types;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -64,6 +65,7 @@ pub fn lint(definition: &Definition, connectors: &dyn Connectors) -> Vec<Diagnos
         connectors: found,
         names: connectors.names(),
         used: BTreeSet::new(),
+        types: types::Known::default(),
         findings: definition.warnings.clone(),
     };
     lint.order();
@@ -85,6 +87,7 @@ struct Lint<'d> {
     names: Vec<String>,
     /// What is used of the definition: `config.feed`, `input.threshold`, `secret.chat_token`.
     used: BTreeSet<String>,
+    types: types::Known,
     findings: Vec<Diagnostic>,
 }
 

@@ -39,7 +39,7 @@ impl Lint<'_> {
                             "this webhook answers with the result, but the workflow waits for a person";
                         let found = self
                             .error_at_value("FF-WF-035", &format!("{place}.answer"), message)
-                            .as_warning();
+                            .into_warning();
                         self.findings.push(
                             found.with_mend("use `answer: at_once`; a caller is kept for 30 s at most"),
                         );
@@ -69,7 +69,7 @@ impl Lint<'_> {
             let message = format!("{what} is used nowhere");
             found.push(
                 self.error_at_key("FF-WF-034", &path, message)
-                    .as_warning()
+                    .into_warning()
                     .with_mend("use it, or take it out"),
             );
         };

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use flowforge_protocol::job::Decision;
 use flowforge_protocol::record::{Event, Record};
 use flowforge_protocol::{Failure, StepKey};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use super::steps::{Phase, Question, Rounds, Scope, StepRef, event_name};
+use super::steps::{Phase, Question, StepRef, event_name};
 use super::{ApplyError, Ending, RunState};
 use crate::expr::moment_text;
-use crate::plan::{ApprovalPlan, LoopPlan, PlanKind, PlanNode, Wanted};
+use crate::plan::{ApprovalPlan, PlanKind};
 
 impl RunState {
     /// Takes the next record. On an error nothing has changed.
@@ -55,9 +55,7 @@ impl RunState {
                 self.accept(at_ms);
             }
             Event::Intent { step, attempt, .. } => {
-                let at = self.expect(&step, name, |p| {
-                    matches!(p, Phase::Ready | Phase::Working | Phase::Retrying(_))
-                })?;
+                let at = self.expect(&step, name, is_active)?;
                 self.intent(at, attempt, at_ms);
             }
             Event::Completed {
@@ -67,8 +65,7 @@ impl RunState {
                 elapsed_us,
                 used,
             } => {
-                let active = |p: &Phase| matches!(p, Phase::Ready | Phase::Working | Phase::Retrying(_));
-                let at = self.expect(&step, name, active)?;
+                let at = self.expect(&step, name, is_active)?;
                 self.complete(&at, attempt, output, elapsed_us, used, at_ms);
             }
             Event::AttemptFailed {
@@ -183,7 +180,7 @@ impl RunState {
         }
     }
 
-    fn set_phase(&mut self, at: &StepRef, phase: Phase) {
+    pub(super) fn set_phase(&mut self, at: &StepRef, phase: Phase) {
         if let Some(step) = self.step_mut(at) {
             step.phase = phase;
             step.issued = false;
@@ -195,7 +192,7 @@ impl RunState {
         self.timers.insert((due_ms, at));
     }
 
-    fn make_ready(&mut self, at: StepRef, phase: Phase, at_ms: u64) {
+    pub(super) fn make_ready(&mut self, at: StepRef, phase: Phase, at_ms: u64) {
         if let Some(step) = self.step_mut(&at) {
             step.phase = phase;
             step.ready_at_ms = at_ms;
@@ -203,7 +200,7 @@ impl RunState {
         }
     }
 
-    fn count(&mut self, at: &StepRef, change: impl FnOnce(&mut super::Counters)) {
+    pub(super) fn count(&mut self, at: &StepRef, change: impl FnOnce(&mut super::Counters)) {
         if let Some(counters) = self.counters.get_mut(at.node) {
             change(counters);
         }
@@ -347,228 +344,9 @@ impl RunState {
             _ => None,
         }
     }
-
-    fn start_loop(&mut self, at: &StepRef, key: &StepKey, count: u32, at_ms: u64) -> Result<(), ApplyError> {
-        let plan = Arc::clone(&self.plan);
-        let changed = |found: String| ApplyError::LoopChanged {
-            step: key.clone(),
-            recorded: count,
-            found,
-        };
-        let Some(PlanKind::Foreach(each)) = plan.node(at.node).map(|node| &node.kind) else {
-            return Err(ApplyError::UnknownStep(key.clone()));
-        };
-        let step = self
-            .step(at)
-            .ok_or_else(|| ApplyError::UnknownStep(key.clone()))?;
-        let ready_at_ms = step.ready_at_ms;
-        // The list was made when the loop was begun here; a replay makes it from the same records.
-        let items = match &step.rounds {
-            Some(rounds) => Arc::clone(&rounds.items),
-            None => self
-                .items(at, key, &each.list, ready_at_ms)
-                .map_err(|failure| changed(failure.message))?,
-        };
-        if u32::try_from(items.len()) != Ok(count) {
-            return Err(changed(format!("{} elements", items.len())));
-        }
-        if let Some(step) = self.step_mut(at) {
-            step.rounds = Some(Box::new(Rounds::new(items, count)));
-        }
-        self.set_phase(at, Phase::Looping);
-        if count == 0 {
-            self.finish_loop(at, at_ms);
-        } else {
-            for _ in 0..each.parallel.min(count) {
-                self.start_round(at, each, at_ms);
-            }
-        }
-        Ok(())
-    }
-
-    /// Starts the next round of a loop, if there is one.
-    fn start_round(&mut self, at: &StepRef, each: &LoopPlan, at_ms: u64) {
-        let Some(rounds) = self.step_mut(at).and_then(|step| step.rounds.as_mut()) else {
-            return;
-        };
-        if rounds.started >= rounds.count {
-            return;
-        }
-        let round = rounds.started;
-        rounds.started += 1;
-        rounds.running.insert(round, Scope::new(each.body.nodes.len()));
-        let mut path = at.path.clone();
-        path.push((at.node, round));
-        for slot in &each.body.roots {
-            if let Some(node) = each.body.nodes.get(*slot) {
-                self.make_ready(
-                    StepRef {
-                        path: path.clone(),
-                        node: *node,
-                    },
-                    Phase::Ready,
-                    at_ms,
-                );
-            }
-        }
-    }
-
-    /// Settles a step, and whatever follows from that.
-    fn settle(&mut self, at: &StepRef, phase: Phase, output: Option<Arc<Value>>, at_ms: u64) {
-        let plan = Arc::clone(&self.plan);
-        let Some(node) = plan.node(at.node) else { return };
-        let Some(scope) = self.scope_mut(&at.path) else {
-            return;
-        };
-        let Some(step) = scope.steps.get_mut(node.slot) else {
-            return;
-        };
-        step.phase = phase;
-        step.issued = false;
-        step.output = output;
-        step.ended_at_ms = at_ms;
-        scope.unsettled = scope.unsettled.saturating_sub(1);
-        let finished = scope.unsettled == 0;
-        if finished {
-            if let Some((around, round)) = at.path.split_last().map(|((number, round), rest)| {
-                (
-                    StepRef {
-                        path: rest.to_vec(),
-                        node: *number,
-                    },
-                    *round,
-                )
-            }) {
-                self.finish_round(&around, round, at_ms);
-            }
-            return;
-        }
-        let body = plan.body(node.loops.last().copied());
-        for slot in &node.dependents {
-            if let Some(number) = body.and_then(|body| body.nodes.get(*slot)) {
-                self.look_at(
-                    StepRef {
-                        path: at.path.clone(),
-                        node: *number,
-                    },
-                    at_ms,
-                );
-            }
-        }
-    }
-
-    /// Makes a blocked step ready, or ready to be skipped, if nothing holds it any more.
-    fn look_at(&mut self, at: StepRef, at_ms: u64) {
-        let plan = Arc::clone(&self.plan);
-        let Some(node) = plan.node(at.node) else { return };
-        let Some(scope) = self.scope(&at.path) else { return };
-        let blocked = scope
-            .steps
-            .get(node.slot)
-            .is_some_and(|step| step.phase == Phase::Blocked);
-        if !blocked {
-            return;
-        }
-        let body = plan.body(node.loops.last().copied());
-        let other = |slot: usize| body.and_then(|body| plan.node(*body.nodes.get(slot)?));
-        if let Some(phase) = readiness(scope, node, other) {
-            self.make_ready(at, phase, at_ms);
-        }
-    }
-
-    fn finish_round(&mut self, around: &StepRef, round: u32, at_ms: u64) {
-        let plan = Arc::clone(&self.plan);
-        let Some(PlanKind::Foreach(each)) = plan.node(around.node).map(|node| &node.kind) else {
-            return;
-        };
-        let Some(rounds) = self.step_mut(around).and_then(|step| step.rounds.as_mut()) else {
-            return;
-        };
-        let Some(scope) = rounds.running.remove(&round) else {
-            return;
-        };
-        let result = round_result(scope, each, &plan);
-        if let Some(slot) = usize::try_from(round)
-            .ok()
-            .and_then(|at| rounds.results.get_mut(at))
-        {
-            *slot = Some(result);
-        }
-        rounds.finished += 1;
-        if rounds.finished == rounds.count {
-            self.finish_loop(around, at_ms);
-        } else if self.ending.is_none() {
-            self.start_round(around, each, at_ms);
-        }
-    }
-
-    fn finish_loop(&mut self, at: &StepRef, at_ms: u64) {
-        let results = match self.step_mut(at).and_then(|step| step.rounds.as_mut()) {
-            Some(rounds) => std::mem::take(&mut rounds.results),
-            None => Vec::new(),
-        };
-        let values = results
-            .into_iter()
-            .map(|result| result.map_or(Value::Null, Arc::unwrap_or_clone));
-        let output = Value::Array(values.collect());
-        self.count(at, |counters| counters.done += 1);
-        self.settle(at, Phase::Done(None), Some(Arc::new(output)), at_ms);
-    }
 }
 
-/// The result of a round: the output of its only node, or an object of all outputs.
-fn round_result(mut scope: Scope, each: &LoopPlan, plan: &crate::plan::Plan) -> Arc<Value> {
-    if let [only] = scope.steps.as_mut_slice() {
-        return only.output.take().unwrap_or_default();
-    }
-    let mut out = Map::with_capacity(scope.steps.len());
-    for (step, number) in scope.steps.into_iter().zip(&each.body.nodes) {
-        if let Some(node) = plan.node(*number) {
-            out.insert(
-                node.id.to_string(),
-                step.output.map_or(Value::Null, Arc::unwrap_or_clone),
-            );
-        }
-    }
-    Arc::new(Value::Object(out))
-}
-
-/// What a blocked step becomes; `None` while something holds it.
-fn readiness<'p>(
-    scope: &Scope,
-    node: &PlanNode,
-    other: impl Fn(usize) -> Option<&'p PlanNode>,
-) -> Option<Phase> {
-    let phase = |slot: usize| scope.steps.get(slot).map(|step| &step.phase);
-    let settled = |slot: usize| phase(slot).is_some_and(Phase::is_settled);
-    if !node.needs.iter().chain(&node.asks).all(|slot| settled(*slot)) {
-        return None;
-    }
-    let name = |slot: usize| other(slot).map_or("", |node| node.id.as_str());
-    for slot in &node.needs {
-        if let Some(Phase::Skipped(_) | Phase::Failed) = phase(*slot) {
-            return Some(Phase::ToSkip(format!("`{}` did not run", name(*slot))));
-        }
-    }
-    let happened = |slot: usize, wanted: Wanted| match (phase(slot), wanted) {
-        (Some(Phase::Done(_)), Wanted::Good)
-        | (Some(Phase::Rejected), Wanted::Rejected)
-        | (Some(Phase::Expired), Wanted::Expired) => true,
-        (Some(Phase::Done(chosen)), Wanted::Case(case)) => *chosen == Some(case),
-        _ => false,
-    };
-    if node.after.is_empty() || node.after.iter().any(|after| happened(after.slot, after.outcome)) {
-        return Some(Phase::Ready);
-    }
-    if !node.after.iter().all(|after| settled(after.slot)) {
-        return None;
-    }
-    let reasons: Vec<String> = node
-        .after
-        .iter()
-        .filter_map(|after| {
-            other(after.slot).map(|node| after.outcome.describe(node.id.as_str(), &node.kind))
-        })
-        .collect();
-    Some(Phase::ToSkip(reasons.join(", ")))
+/// Whether an attempt of a step in this phase can begin or end.
+fn is_active(phase: &Phase) -> bool {
+    matches!(phase, Phase::Ready | Phase::Working | Phase::Retrying(_))
 }

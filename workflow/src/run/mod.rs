@@ -7,7 +7,9 @@
 mod apply;
 mod next;
 mod retry;
+mod rounds;
 mod scope;
+mod settle;
 mod steps;
 mod summary;
 mod view;

@@ -14,7 +14,7 @@ pub(super) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
     for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
             out.push(',');
         }
         out.push(digit);
@@ -62,15 +62,12 @@ pub(super) fn of_output(output: &Value) -> String {
         return artefact;
     }
     let mut parts = Vec::new();
-    if let Value::Object(fields) = output {
-        if let Some(status) = fields
-            .get("status")
-            .and_then(Value::as_u64)
-            .filter(|s| (100..600).contains(s))
-        {
-            parts.push(status.to_string());
-        }
-    }
+    let status = output.get("status").and_then(Value::as_u64);
+    parts.extend(
+        status
+            .filter(|status| (100..600).contains(status))
+            .map(|status| status.to_string()),
+    );
     match longest_list(output, "", 0) {
         Some((name, length)) => parts.push(format!("{} {name}", grouped(length))),
         None if parts.is_empty() => parts.extend(scalars(output)),

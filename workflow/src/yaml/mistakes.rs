@@ -26,7 +26,9 @@ pub(super) fn explain(source: &Source, error: &ScanError) -> Diagnostic {
     if source.line_at(at).starts_with('\t') || info.contains("tab") {
         return found.with_mend("indent with spaces, YAML allows no tabs there");
     }
-    found
+    found.with_mend(
+        "look at this line and the one before: brackets and quotes that are open, and the indentation",
+    )
 }
 
 /// The message for a list or a mapping that stands where a key belongs, as in `text: {{ value }}`.
@@ -89,23 +91,27 @@ fn explain_line(source: &Source, line: &str, start: usize) -> Option<Diagnostic>
     )
 }
 
-/// The message for `{{ … }}`.
-pub(crate) fn template(source: &Source, at: usize, rest: &str) -> Diagnostic {
+/// The message for `{{ … }}`, given the text that begins with it.
+fn template(source: &Source, at: usize, rest: &str) -> Diagnostic {
     let inner = rest
         .trim_start_matches('{')
         .split("}}")
         .next()
-        .unwrap_or_default()
-        .trim();
-    let inner = inner.trim_start_matches('$');
-    let example = if inner.is_empty() { "fetch.body" } else { inner };
+        .unwrap_or_default();
+    let message = "`{{ … }}` is another product's way to write an expression";
     source
-        .error(
-            "FF-WF-012",
-            at,
-            "`{{ … }}` is another product's way to write an expression",
-        )
-        .with_mend(format!("write ${{{example}}}"))
+        .error("FF-WF-012", at, message)
+        .with_mend(format!("write {}", without_braces(inner)))
+}
+
+/// The expression in another product's braces, as it is written here.
+pub(crate) fn without_braces(inner: &str) -> String {
+    let inner = inner.trim();
+    if let Some(field) = inner.strip_prefix("$json") {
+        return format!("${{fetch{field}}}, with the name of the node the value comes from");
+    }
+    let inner = inner.trim_start_matches('$');
+    format!("${{{}}}", if inner.is_empty() { "fetch.body" } else { inner })
 }
 
 /// Where the value begins that ends this prefix of a line: after the last `key: ` or `- ` or opening bracket.

@@ -8,7 +8,7 @@ mod mistakes;
 mod reader;
 mod scalar;
 
-pub(crate) use mistakes::quote;
+pub(crate) use mistakes::{quote, without_braces};
 pub(crate) use reader::read;
 
 use crate::diagnostic::Span;

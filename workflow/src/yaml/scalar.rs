@@ -16,14 +16,14 @@ pub(super) fn plain(text: &str) -> Result<Value, &'static str> {
     if let Some(value) = whole(text) {
         return Ok(value);
     }
-    if looks_like_float(text) {
-        if let Ok(value) = text.parse::<f64>() {
-            return if value.is_finite() {
-                Ok(Value::Float(value))
-            } else {
-                Err("the number is too large")
-            };
-        }
+    if looks_like_float(text)
+        && let Ok(value) = text.parse::<f64>()
+    {
+        return if value.is_finite() {
+            Ok(Value::Float(value))
+        } else {
+            Err("the number is too large")
+        };
     }
     Ok(Value::Text(Text {
         text: text.to_owned(),

@@ -1,0 +1,281 @@
+//! The JSON Schema of the workflow language, for editors. Checked in as `examples/workflow.schema.json`.
+//!
+//! It guides the typing; the lint decides. What a schema cannot say (names in reach, ports, grants) is not in it.
+
+use serde_json::{Value, json};
+
+use crate::limits::{MAX_ATTEMPTS, MAX_PARALLEL};
+
+/// The schema of a workflow file.
+#[must_use]
+pub fn schema() -> Value {
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "FlowForge workflow",
+        "type": "object",
+        "required": ["workflow", "nodes"],
+        "additionalProperties": false,
+        "properties": {
+            "workflow": { "description": "Name of the workflow, kebab-case.", "$ref": "#/$defs/kebab" },
+            "title": { "description": "What it does, for people.", "type": "string" },
+            "input": {
+                "description": "What a run is asked for when it starts.",
+                "type": ["object", "null"],
+                "propertyNames": { "$ref": "#/$defs/snake" },
+                "additionalProperties": { "$ref": "#/$defs/input_field" },
+            },
+            "config": {
+                "description": "Values fixed when the workflow is published; part of the signed release.",
+                "type": ["object", "null"],
+                "propertyNames": { "$ref": "#/$defs/snake" },
+            },
+            "secrets": {
+                "description": "Names of the secrets that nodes and triggers may use. The values stay in the project.",
+                "type": ["array", "null"],
+                "items": { "$ref": "#/$defs/snake" },
+                "uniqueItems": true,
+            },
+            "triggers": {
+                "description": "What starts runs. By hand is always possible.",
+                "type": ["object", "null"],
+                "propertyNames": { "$ref": "#/$defs/snake" },
+                "additionalProperties": { "$ref": "#/$defs/trigger" },
+            },
+            "nodes": { "$ref": "#/$defs/nodes" },
+            "output": { "description": "The result of a run: a value, or an object of values, with ${…} in them." },
+        },
+        "$defs": definitions(),
+    })
+}
+
+fn definitions() -> Value {
+    json!({
+        "snake": { "type": "string", "pattern": "^[a-z][a-z0-9_]{0,63}$" },
+        "kebab": { "type": "string", "pattern": "^[a-z][a-z0-9]*(-[a-z0-9]+)*$", "maxLength": 64 },
+        "duration": {
+            "description": "A length of time: 200ms, 5s, 90m, 72h, 7d, 1h30m.",
+            "type": "string",
+            "pattern": "^([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?$",
+            "minLength": 2,
+        },
+        "expression": { "description": "An expression, without ${…}.", "type": ["string", "boolean", "number"] },
+        "input_field": input_field(),
+        "trigger": trigger(),
+        "nodes": {
+            "description": "The steps. A node starts when everything its expressions name has finished and at least one of its `after` has happened.",
+            "type": "object",
+            "minProperties": 1,
+            "propertyNames": { "$ref": "#/$defs/snake", "not": { "enum": ["input", "config", "trigger", "run", "item"] } },
+            "additionalProperties": { "$ref": "#/$defs/node" },
+        },
+        "node": {
+            "oneOf": [
+                { "$ref": "#/$defs/call" },
+                { "$ref": "#/$defs/set" },
+                { "$ref": "#/$defs/switch" },
+                { "$ref": "#/$defs/foreach" },
+                { "$ref": "#/$defs/wait" },
+                { "$ref": "#/$defs/approval" },
+            ],
+        },
+        "after": {
+            "description": "Nodes, or outcomes of nodes (gate.strong), of which at least one must have happened.",
+            "oneOf": [{ "$ref": "#/$defs/after_entry" }, { "type": "array", "items": { "$ref": "#/$defs/after_entry" } }],
+        },
+        "after_entry": { "type": "string", "pattern": "^[a-z][a-z0-9_]*(\\.[a-z][a-z0-9_]*)?$" },
+        "call": call(),
+        "retry": retry(),
+        "set": node("set", &json!({
+            "set": {
+                "description": "An object of values; its fields are the node's output.",
+                "type": "object",
+                "propertyNames": { "$ref": "#/$defs/snake" },
+            },
+        })),
+        "switch": node("switch", &json!({
+            "switch": {
+                "description": "Cases in order; the first true one is the outcome. The last may be `else`.",
+                "type": "object",
+                "minProperties": 1,
+                "propertyNames": { "$ref": "#/$defs/snake" },
+                "additionalProperties": { "$ref": "#/$defs/expression" },
+            },
+        })),
+        "foreach": foreach(),
+        "wait": node("wait", &json!({
+            "wait": {
+                "description": "Waits for a length of time, or until a moment.",
+                "oneOf": [
+                    { "type": "object", "required": ["for"], "additionalProperties": false, "properties": { "for": { "$ref": "#/$defs/duration" } } },
+                    { "type": "object", "required": ["until"], "additionalProperties": false, "properties": { "until": { "$ref": "#/$defs/expression" } } },
+                ],
+            },
+        })),
+        "approval": approval(),
+    })
+}
+
+/// A node that has this key, `after`, and these properties.
+fn node(kind: &str, properties: &Value) -> Value {
+    let mut properties = properties.clone();
+    if let Some(map) = properties.as_object_mut() {
+        map.insert("after".to_owned(), json!({ "$ref": "#/$defs/after" }));
+    }
+    json!({ "type": "object", "required": [kind], "additionalProperties": false, "properties": properties })
+}
+
+fn input_field() -> Value {
+    json!({
+        "type": "object",
+        "required": ["type"],
+        "additionalProperties": false,
+        "properties": {
+            "type": { "enum": ["string", "number", "integer", "boolean", "array", "object", "any"] },
+            "description": { "type": "string" },
+            "title": { "type": "string" },
+            "default": { "description": "The value if a run gives none." },
+            "optional": { "description": "It may be left out; it is null then.", "type": "boolean" },
+            "minimum": { "type": "number" },
+            "maximum": { "type": "number" },
+            "enum": { "type": "array" },
+            "pattern": { "type": "string" },
+            "format": { "type": "string" },
+            "items": { "type": "object" },
+            "properties": { "type": "object" },
+            "required": { "type": "array", "items": { "type": "string" } },
+            "minLength": { "type": "integer" },
+            "maxLength": { "type": "integer" },
+            "minItems": { "type": "integer" },
+            "maxItems": { "type": "integer" },
+            "examples": { "type": "array" },
+        },
+    })
+}
+
+fn trigger() -> Value {
+    json!({
+        "oneOf": [
+            {
+                "type": "object",
+                "required": ["webhook"],
+                "additionalProperties": false,
+                "properties": {
+                    "webhook": {
+                        "description": "A request to /hooks/PATH starts a run; its JSON body is the input.",
+                        "type": "object",
+                        "required": ["path"],
+                        "additionalProperties": false,
+                        "properties": {
+                            "path": { "type": "string", "pattern": "^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*$", "maxLength": 200 },
+                            "hmac": { "description": "The secret whose key signs the body.", "$ref": "#/$defs/snake" },
+                            "answer": {
+                                "description": "at_once: with the run's id; result: with the run's output, when it has ended.",
+                                "enum": ["at_once", "result"],
+                                "default": "at_once",
+                            },
+                        },
+                    },
+                },
+            },
+            {
+                "type": "object",
+                "required": ["schedule"],
+                "additionalProperties": false,
+                "properties": {
+                    "schedule": {
+                        "type": "object",
+                        "required": ["cron"],
+                        "additionalProperties": false,
+                        "properties": {
+                            "cron": { "description": "Minute, hour, day of month, month, day of week.", "type": "string" },
+                            "time_zone": { "description": "IANA name, for example Europe/Berlin.", "type": "string", "default": "UTC" },
+                            "input": { "description": "The input of the runs it starts.", "type": "object" },
+                        },
+                    },
+                },
+            },
+        ],
+    })
+}
+
+fn call() -> Value {
+    node(
+        "call",
+        &json!({
+            "call": {
+                "description": "The operation: publisher:name/operation.",
+                "type": "string",
+                "pattern": "^[a-z][a-z0-9-]*:[a-z][a-z0-9-]*/[a-z][a-z0-9_]*(\\.[a-z][a-z0-9_]*)*$",
+            },
+            "with": { "description": "A value for each port, with ${…} in it.", "type": ["object", "null"] },
+            "allow": {
+                "description": "The only destinations this node may reach: scheme://name:port. May use ${config.…}.",
+                "type": ["array", "null"],
+                "items": { "type": "string" },
+            },
+            "secrets": {
+                "description": "Slot of the connector: name of the secret. The host adds it; the connector never sees it.",
+                "type": "object",
+                "additionalProperties": { "$ref": "#/$defs/snake" },
+            },
+            "retry": { "$ref": "#/$defs/retry" },
+            "timeout": { "description": "Time limit of one attempt; 60s if absent, at most 1h.", "$ref": "#/$defs/duration" },
+        }),
+    )
+}
+
+fn retry() -> Value {
+    json!({
+        "description": "How often and when to try again after a failure that allows it.",
+        "oneOf": [
+            { "const": "never" },
+            {
+                "type": "object",
+                "additionalProperties": false,
+                "properties": {
+                    "attempts": { "type": "integer", "minimum": 1, "maximum": MAX_ATTEMPTS, "default": 10 },
+                    "first_delay": { "description": "500ms if absent; doubles each time.", "$ref": "#/$defs/duration" },
+                    "max_delay": { "description": "5m if absent.", "$ref": "#/$defs/duration" },
+                },
+            },
+        ],
+    })
+}
+
+fn foreach() -> Value {
+    node(
+        "foreach",
+        &json!({
+            "foreach": { "description": "Expression of a list. The output is the list of results, in order.", "$ref": "#/$defs/expression" },
+            "as": { "description": "Name of the element; `item` if absent.", "$ref": "#/$defs/snake" },
+            "parallel": {
+                "description": "How many elements are worked on at the same time.",
+                "type": "integer",
+                "minimum": 1,
+                "maximum": MAX_PARALLEL,
+                "default": 1,
+            },
+            "do": { "$ref": "#/$defs/nodes" },
+        }),
+    )
+}
+
+fn approval() -> Value {
+    node(
+        "approval",
+        &json!({
+            "approval": {
+                "description": "Asks a person and waits. Its outcomes are approved, rejected and expired.",
+                "type": "object",
+                "required": ["title"],
+                "additionalProperties": false,
+                "properties": {
+                    "title": { "description": "The question.", "type": "string" },
+                    "show": { "description": "What the person sees with it." },
+                    "approvers": { "description": "Who may answer; anybody if absent.", "type": "array", "items": { "type": "string" } },
+                    "expires": { "description": "How long the question stands.", "$ref": "#/$defs/duration" },
+                },
+            },
+        }),
+    )
+}
