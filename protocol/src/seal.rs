@@ -83,6 +83,14 @@ impl fmt::Debug for SealKey {
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SealPublicKey([u8; 32]);
 
+impl SealPublicKey {
+    /// The 32 bytes of the point.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
 impl fmt::Display for SealPublicKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "x25519:{}", hex::encode(self.0))

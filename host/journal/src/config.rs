@@ -100,7 +100,7 @@ pub struct JournalConfig {
     pub retention: Retention,
     /// When it commits.
     pub batching: Batching,
-    /// Memory for pages, in bytes. Default 16 MiB.
+    /// Memory for pages, in bytes. Default 8 MiB.
     pub cache_bytes: usize,
     /// The wall clock, for retention and forgetting only. Default: the system's.
     pub clock: WallClock,
@@ -115,7 +115,7 @@ impl JournalConfig {
             limits: Limits::default(),
             retention: Retention::default(),
             batching: Batching::default(),
-            cache_bytes: 16 << 20,
+            cache_bytes: 8 << 20,
             clock: Arc::new(system_ms),
         }
     }

@@ -71,7 +71,7 @@ fn open_or_make(config: &JournalConfig) -> Result<Opened, OpenError> {
     let (mut db, mut loaded) = open_existing(path, config.cache_bytes)?;
     let file_bytes = fs::metadata(path).map_err(failed)?.len();
     let content = loaded.state.stored_bytes + loaded.state.cells_bytes;
-    if file_bytes > REWRITE_ABOVE_BYTES && file_bytes / REWRITE_FACTOR > content {
+    if worth_rewriting(file_bytes, content) {
         rewrite(path, &unfinished, db, config.cache_bytes)?;
         (db, loaded) = open_existing(path, config.cache_bytes)?;
         tracing::info!(
@@ -224,8 +224,18 @@ fn open_existing(path: &Path, cache_bytes: usize) -> Result<(Database, Loaded), 
     }
 }
 
+/// Whether a file holds so much more space than content that a copy pays.
+pub(crate) fn worth_rewriting(file_bytes: u64, content_bytes: u64) -> bool {
+    file_bytes > REWRITE_ABOVE_BYTES && file_bytes > content_bytes.saturating_mul(REWRITE_FACTOR)
+}
+
 /// Copies every row into a new file and puts that in the place of the old one.
-fn rewrite(path: &Path, unfinished: &Path, old: Database, cache_bytes: usize) -> Result<(), OpenError> {
+pub(crate) fn rewrite(
+    path: &Path,
+    unfinished: &Path,
+    old: Database,
+    cache_bytes: usize,
+) -> Result<(), OpenError> {
     let copy = || -> Result<Database, redb::Error> {
         let new = builder(cache_bytes).create(unfinished)?;
         let (source, target) = (old.begin_read()?, begin(&new)?);

@@ -1,6 +1,6 @@
 //! Which orders were taken before.
 //!
-//! Owns two memories. The *window* of a scheduler key says of the newest 1,024 sequences which were seen; an older one is
+//! Owns two memories. The *window* of a scheduler key says of the newest 16,384 sequences which were seen; an older one is
 //! refused, so it alone makes a replay impossible. The *table* of job ids makes a redelivery harmless: the same order
 //! again is answered as accepted, the same id with other content is an attack. Pure: no storage, no clock.
 
@@ -11,13 +11,14 @@ use flowforge_protocol::{Digest, JobId};
 use crate::codec::{BodyReader, BodyWriter};
 use crate::error::{Damage, JobRefused};
 
-/// How many sequences of a scheduler key are remembered.
-pub const REPLAY_WINDOW: u64 = 1024;
+/// How many sequences of a scheduler key are remembered. So many newer orders may overtake one that was lost on its way
+/// and is sent again.
+pub const REPLAY_WINDOW: u64 = 16_384;
 /// How many scheduler keys are remembered: the current one, its successor and a history, with room to spare.
 pub const SCHEDULER_KEYS_MAX: usize = 64;
 /// Job ids are forgotten in groups of this size, so that few commits carry the work.
 pub(crate) const FORGET_BATCH: usize = 64;
-const WORDS: usize = 16;
+const WORDS: usize = 256;
 
 /// An order as the anti-replay memory knows it. Signature, audience and expiry were checked by admission.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,50 +43,51 @@ pub(crate) enum Seen {
     Before,
 }
 
-/// The seen sequences of one scheduler key: bit `i` stands for `high - i`.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// The seen sequences of one scheduler key: a ring, in which a sequence has the bit of its remainder by the width.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Window {
     pub(crate) high: u64,
     seen: [u64; WORDS],
 }
 
+impl Default for Window {
+    fn default() -> Self {
+        Self {
+            high: 0,
+            seen: [0; WORDS],
+        }
+    }
+}
+
 impl Window {
-    fn bit(&self, offset: u64) -> bool {
-        let word = usize::try_from(offset / 64)
-            .ok()
-            .and_then(|index| self.seen.get(index));
-        word.is_some_and(|word| word >> (offset % 64) & 1 == 1)
+    /// The word of a sequence, and its bit in there.
+    fn place(sequence: u64) -> (usize, u64) {
+        let bit = sequence % REPLAY_WINDOW;
+        (usize::try_from(bit / 64).unwrap_or(0), 1 << (bit % 64))
+    }
+
+    /// Whether this sequence, not older than the window, was seen.
+    fn has(&self, sequence: u64) -> bool {
+        let (word, bit) = Self::place(sequence);
+        sequence <= self.high && self.seen.get(word).is_some_and(|seen| seen & bit != 0)
     }
 
     fn mark(&mut self, sequence: u64) {
         if sequence > self.high {
-            self.shift(sequence - self.high);
+            if sequence - self.high >= REPLAY_WINDOW {
+                self.seen = [0; WORDS];
+            } else {
+                (self.high + 1..sequence).for_each(|skipped| self.set(skipped, false));
+            }
             self.high = sequence;
         }
-        let offset = self.high - sequence;
-        let word = usize::try_from(offset / 64)
-            .ok()
-            .and_then(|index| self.seen.get_mut(index));
-        if let Some(word) = word {
-            *word |= 1 << (offset % 64);
-        }
+        self.set(sequence, true);
     }
 
-    /// Moves every bit to an offset that is `by` higher; what leaves the window is forgotten.
-    fn shift(&mut self, by: u64) {
-        let words = usize::try_from(by / 64).unwrap_or(WORDS).min(WORDS);
-        let bits = by % 64;
-        let old = self.seen;
-        let word_at = |index: usize| {
-            index
-                .checked_sub(words)
-                .and_then(|i| old.get(i))
-                .copied()
-                .unwrap_or(0)
-        };
-        for (index, word) in self.seen.iter_mut().enumerate() {
-            let low = index.checked_sub(1).map_or(0, word_at);
-            *word = word_at(index) << bits | if bits == 0 { 0 } else { low >> (64 - bits) };
+    fn set(&mut self, sequence: u64, seen: bool) {
+        let (word, bit) = Self::place(sequence);
+        if let Some(word) = self.seen.get_mut(word) {
+            *word = if seen { *word | bit } else { *word & !bit };
         }
     }
 
@@ -159,7 +161,7 @@ impl ReplayMemory {
                 high,
                 window: REPLAY_WINDOW,
             }),
-            Some(offset) if window.bit(offset) => Err(JobRefused::Replayed {
+            Some(_) if window.has(job.sequence) => Err(JobRefused::Replayed {
                 scheduler_key,
                 sequence,
             }),
@@ -281,31 +283,31 @@ mod tests {
             memory.check(&job(0, 0, 1)),
             Err(JobRefused::Replayed { .. })
         ));
-        memory.take(&job(200, 0, 3000));
+        memory.take(&job(200, 0, 30_000));
         assert!(matches!(
             memory.check(&job(0, 0, 1)),
-            Err(JobRefused::TooOld { high: 3000, .. })
+            Err(JobRefused::TooOld { high: 30_000, .. })
         ));
     }
 
     proptest! {
         /// The window answers as a set of all sequences would, inside its width.
         #[test]
-        fn the_window_is_a_set(sequences in prop::collection::vec(0_u64..4000, 1..200)) {
+        fn the_window_is_a_set(steps in prop::collection::vec((any::<bool>(), 0_u64..REPLAY_WINDOW + 99), 1..60)) {
             let mut window = Window::default();
             let mut set = BTreeSet::new();
-            let mut high = 0;
-            for sequence in sequences {
-                let old = high >= sequence && high - sequence >= REPLAY_WINDOW;
-                if !old {
+            let mut high = 0_u64;
+            for (forward, by) in steps {
+                let sequence = if forward { high + by } else { high.saturating_sub(by) };
+                if high.saturating_sub(sequence) < REPLAY_WINDOW {
                     window.mark(sequence);
                     set.insert(sequence);
                     high = high.max(sequence);
                 }
                 prop_assert_eq!(window.high, high);
-                for offset in 0..REPLAY_WINDOW.min(high + 1) {
-                    prop_assert_eq!(window.bit(offset), set.contains(&(high - offset)), "{}", offset);
-                }
+            }
+            for sequence in (high + 1).saturating_sub(REPLAY_WINDOW)..high + 99 {
+                prop_assert_eq!(window.has(sequence), set.contains(&sequence), "{}", sequence);
             }
         }
     }

@@ -6,6 +6,7 @@ mod campaign;
 mod crash;
 mod disk;
 mod faults;
+mod files;
 mod flips;
 mod model;
 mod script;

@@ -69,8 +69,8 @@ impl Runtime {
     /// # Errors
     /// One variant of [`RuntimeError`] for each thing that the machine may refuse.
     pub fn new(config: RuntimeConfig) -> Result<Self, RuntimeError> {
-        if config.max_instances == 0 || config.max_instances > 10_000 {
-            return Err(RuntimeError::Config("max_instances must be 1 to 10,000"));
+        if config.max_instances == 0 || config.max_instances > 100_000 {
+            return Err(RuntimeError::Config("max_instances must be 1 to 100,000"));
         }
         if config.compile.parallel == 0 {
             return Err(RuntimeError::Config("compile.parallel must be at least 1"));

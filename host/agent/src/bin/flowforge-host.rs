@@ -1,2 +1,230 @@
-//! p
-fn main() {}
+//! `flowforge-host`: the host as a process of its own.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use flowforge_failpoints::FailPoints;
+use flowforge_host::{Host, HostConfig, Seams, Settings, Stop, status};
+use flowforge_runtime::{COMPILE_ARGUMENT, CompileWorker, compile_worker_main};
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::{error, info, warn};
+use tracing_subscriber::EnvFilter;
+
+/// Runs workflows on this machine: pulls signed jobs, verifies them, runs them durably in a sandbox.
+#[derive(Parser)]
+#[command(name = "flowforge-host", version, args_conflicts_with_subcommands = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    run: RunArguments,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Show how the host on a data folder is.
+    Status(StatusArguments),
+    /// Check configuration, data folder and connection; change nothing on the control plane.
+    Check(RunArguments),
+}
+
+#[derive(Args)]
+struct RunArguments {
+    /// Configuration file (TOML); flags and environment win over it.
+    #[arg(long, value_name = "FILE", env = "FLOWFORGE_CONFIG")]
+    config: Option<PathBuf>,
+    /// Folder for journal, keys, caches and socket.
+    #[arg(long, value_name = "DIR", env = "FLOWFORGE_DATA_DIR")]
+    data_dir: Option<PathBuf>,
+    /// The join file that the server wrote (host-join.json).
+    #[arg(long, value_name = "FILE", env = "FLOWFORGE_JOIN")]
+    join: Option<PathBuf>,
+    /// Name of this host, for people.
+    #[arg(long, value_name = "NAME", env = "FLOWFORGE_NAME")]
+    name: Option<String>,
+    /// Most runs held at once, waiting ones included.
+    #[arg(long, value_name = "COUNT", env = "FLOWFORGE_MAX_RUNS")]
+    max_runs: Option<u32>,
+    /// Most connector calls at the same time.
+    #[arg(long, value_name = "COUNT", env = "FLOWFORGE_MAX_STEPS")]
+    max_steps: Option<u32>,
+    /// Most bytes that wait for upload before no new work is taken.
+    #[arg(long, value_name = "BYTES", env = "FLOWFORGE_MAX_OUTBOX_BYTES")]
+    max_outbox_bytes: Option<u64>,
+    /// How long running steps may finish after the first stop signal, as 10s.
+    #[arg(long, value_name = "TIME", env = "FLOWFORGE_SHUTDOWN_GRACE")]
+    shutdown_grace: Option<String>,
+    /// Let connectors reach loopback destinations; for development only.
+    #[arg(long, env = "FLOWFORGE_LOOPBACK_DESTINATIONS")]
+    loopback_destinations: bool,
+    /// What to log on stderr: error, warn, info, debug, trace, or a filter.
+    #[arg(long, value_name = "LEVEL", env = "FLOWFORGE_LOG", default_value = "info")]
+    log: String,
+}
+
+#[derive(Args)]
+struct StatusArguments {
+    /// The host's data folder.
+    #[arg(long, value_name = "DIR", env = "FLOWFORGE_DATA_DIR")]
+    data_dir: PathBuf,
+    /// For people or for programs.
+    #[arg(long, value_name = "FORM", default_value = "text")]
+    output: Output,
+    /// Print nothing; exit 0 if all is well, 1 if not.
+    #[arg(long)]
+    check: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Output {
+    /// For people.
+    Text,
+    /// One JSON document.
+    Json,
+}
+
+fn main() -> ExitCode {
+    if std::env::args_os()
+        .nth(1)
+        .is_some_and(|argument| argument == COMPILE_ARGUMENT)
+    {
+        return compile_worker_main();
+    }
+    let cli = Cli::parse();
+    let done = match cli.command {
+        Some(Command::Status(arguments)) => show_status(&arguments),
+        Some(Command::Check(arguments)) => check(arguments),
+        None => run(cli.run),
+    };
+    done.unwrap_or_else(|error| {
+        // Nobody can be told when stderr is closed.
+        let _ = writeln!(std::io::stderr(), "flowforge-host: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+fn config(arguments: RunArguments) -> anyhow::Result<HostConfig> {
+    let file = arguments.config.as_deref().map(Settings::read).transpose()?;
+    let flags = Settings {
+        data_dir: arguments.data_dir,
+        join: arguments.join,
+        name: arguments.name,
+        max_runs: arguments.max_runs,
+        max_steps: arguments.max_steps,
+        max_outbox_bytes: arguments.max_outbox_bytes,
+        shutdown_grace: arguments.shutdown_grace,
+        loopback_destinations: arguments.loopback_destinations.then_some(true),
+    };
+    let worker = CompileWorker::this_program().context("cannot find this program's own file")?;
+    Ok(flags.over(file.unwrap_or_default()).check(worker)?)
+}
+
+fn run(arguments: RunArguments) -> anyhow::Result<ExitCode> {
+    let filter = EnvFilter::try_new(&arguments.log).with_context(|| format!("--log {}", arguments.log))?;
+    tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_writer(std::io::stderr)
+        .with_env_filter(filter)
+        .init();
+    let config = config(arguments)?;
+    let plan = std::env::var("FLOWFORGE_FAILPOINTS").ok();
+    let failpoints = FailPoints::from_env_value(plan.as_deref()).context("FLOWFORGE_FAILPOINTS")?;
+    let workers = std::thread::available_parallelism().map_or(2, usize::from).min(4);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(workers)
+        .max_blocking_threads(32)
+        .thread_name("host")
+        .enable_all()
+        .build()
+        .context("cannot start the async runtime")?;
+    let seams = Seams::real(&config, failpoints)?;
+    let host = Host::open(config, seams)?;
+    runtime.block_on(async {
+        let stop = Stop::default();
+        let signals = watch_signals(stop.clone())?;
+        let done = tokio::select! {
+            done = host.run(stop) => done,
+            () = signals => Ok(()),
+        };
+        done.context("the host stopped")?;
+        info!("stopped");
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+/// The first signal drains, the second halts; never returns.
+fn watch_signals(stop: Stop) -> anyhow::Result<impl Future<Output = ()>> {
+    let mut terminate = signal(SignalKind::terminate()).context("cannot watch for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot watch for SIGINT")?;
+    Ok(async move {
+        for stage in 0.. {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            if stage == 0 {
+                info!("first signal: stopping; a second one stops at once");
+                stop.drain.cancel();
+            } else {
+                warn!("second signal: stopping at once");
+                stop.halt.cancel();
+            }
+        }
+        error!("signals are no longer watched");
+        std::future::pending::<()>().await;
+    })
+}
+
+fn show_status(arguments: &StatusArguments) -> anyhow::Result<ExitCode> {
+    let status = match status::ask(&arguments.data_dir) {
+        Ok(status) => status,
+        Err(_) if arguments.check => return Ok(ExitCode::FAILURE),
+        Err(error) => return Err(error.into()),
+    };
+    if arguments.check {
+        return Ok(if status.is_fine() {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        });
+    }
+    let text = match arguments.output {
+        Output::Text => status.for_people(),
+        Output::Json => serde_json::to_string_pretty(&status)? + "\n",
+    };
+    std::io::stdout().write_all(text.as_bytes())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn check(arguments: RunArguments) -> anyhow::Result<ExitCode> {
+    let mut out = std::io::stdout();
+    let config = match config(arguments) {
+        Ok(config) => {
+            writeln!(out, " ✓ configuration   control plane {}", config.join.server)?;
+            config
+        }
+        Err(error) => {
+            writeln!(out, " ✗ configuration   {error:#}")?;
+            return Ok(ExitCode::FAILURE);
+        }
+    };
+    let mut fine = true;
+    let mut line = |name: &str, result: Result<String, String>| {
+        fine &= result.is_ok();
+        match result {
+            Ok(found) => writeln!(out, " ✓ {name:<15} {found}"),
+            Err(wrong) => writeln!(out, " ✗ {name:<15} {wrong}"),
+        }
+    };
+    line("data folder", flowforge_host::host::can_write(&config.data_dir))?;
+    line("connection", flowforge_host::link::reaches(&config.join.server))?;
+    Ok(if fine {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}

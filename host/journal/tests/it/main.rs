@@ -1,6 +1,8 @@
 //! The journal through its public surface.
 
 #[cfg(test)]
+mod kill;
+#[cfg(test)]
 mod life;
 #[cfg(test)]
 mod open;

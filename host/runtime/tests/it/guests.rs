@@ -152,3 +152,76 @@ pub(crate) fn failing() -> Vec<u8> {
         "#,
     )
 }
+
+/// Sends the request that it is given: the parameter has the layout that the host function wants.
+pub(crate) fn sender() -> Vec<u8> {
+    guest_with_imports(
+        "package test:sender;
+         world connector {
+           import flowforge:connector/http@0.1.0;
+           import flowforge:connector/artefacts@0.1.0;
+           use flowforge:connector/http@0.1.0.{request, response, send-error};
+           export send: func(request: request) -> result<response, send-error>;
+           export send-twice: func(request: request) -> result<response, send-error>;
+         }",
+        r#"(import "flowforge:connector/http@0.1.0" "send" (func $send (param i32 i32)))"#,
+        r#"(func (export "send") (param i32) (result i32)
+             (call $send (local.get 0) (i32.const 1024))
+             (i32.const 1024))
+           (func (export "send-twice") (param i32) (result i32)
+             (call $send (local.get 0) (i32.const 1024))
+             (call $send (local.get 0) (i32.const 1024))
+             (i32.const 1024))"#,
+    )
+}
+
+/// Makes, reads and returns artefacts.
+pub(crate) fn archivist() -> Vec<u8> {
+    guest_with_imports(
+        "package test:archivist;
+         world connector {
+           import flowforge:connector/artefacts@0.1.0;
+           use flowforge:connector/types@0.1.0.{artefact};
+           use flowforge:connector/artefacts@0.1.0.{artefact-error};
+           export make: func(name: string, content: string) -> result<artefact, artefact-error>;
+           export read: func(artefact: artefact) -> result<string, artefact-error>;
+           export forge: func(digest: string) -> artefact;
+           export open-named: func(digest: string) -> result<string, artefact-error>;
+           export hoard: func();
+         }",
+        r#"(import "flowforge:connector/artefacts@0.1.0" "create" (func $create (param i32 i32 i32 i32 i32)))
+           (import "flowforge:connector/artefacts@0.1.0" "open" (func $open (param i32 i32 i32 i32 i32 i32 i64 i32)))
+           (import "flowforge:connector/artefacts@0.1.0" "[method]writer.write" (func $write (param i32 i32 i32 i32)))
+           (import "flowforge:connector/artefacts@0.1.0" "[method]writer.finish" (func $finish (param i32 i32)))
+           (import "flowforge:connector/artefacts@0.1.0" "[method]reader.read" (func $read (param i32 i32 i32)))"#,
+        r#"(data (i32.const 16) "text/plain")
+           ;; result<writer, artefact-error> at 1024: tag, then the handle at 1032.
+           (func (export "make") (param $name i32) (param $name_len i32) (param $at i32) (param $len i32) (result i32)
+             (local $writer i32)
+             (call $create (local.get $name) (local.get $name_len) (i32.const 16) (i32.const 10) (i32.const 1024))
+             (if (i32.load8_u (i32.const 1024)) (then (return (i32.const 1024))))
+             (local.set $writer (i32.load (i32.const 1032)))
+             (call $write (local.get $writer) (local.get $at) (local.get $len) (i32.const 1024))
+             (if (i32.load8_u (i32.const 1024)) (then (return (i32.const 1024))))
+             (call $finish (local.get $writer) (i32.const 1024))
+             (i32.const 1024))
+           (func $slurp (param $d i32) (param $dl i32) (param $n i32) (param $nl i32) (param $m i32) (param $ml i32) (param $size i64) (result i32)
+             (call $open (local.get $d) (local.get $dl) (local.get $n) (local.get $nl) (local.get $m) (local.get $ml) (local.get $size) (i32.const 1024))
+             (if (i32.load8_u (i32.const 1024)) (then (return (i32.const 1024))))
+             (call $read (i32.load (i32.const 1032)) (i32.const 4096) (i32.const 1024))
+             (i32.const 1024))
+           (func (export "read") (param i32 i32 i32 i32 i32 i32 i64) (result i32)
+             (call $slurp (local.get 0) (local.get 1) (local.get 2) (local.get 3) (local.get 4) (local.get 5) (local.get 6)))
+           (func (export "open-named") (param i32 i32) (result i32)
+             (call $slurp (local.get 0) (local.get 1) (i32.const 16) (i32.const 4) (i32.const 16) (i32.const 10) (i64.const 1)))
+           (func (export "forge") (param i32 i32) (result i32)
+             (i32.store (i32.const 1024) (local.get 0)) (i32.store (i32.const 1028) (local.get 1))
+             (i32.store (i32.const 1032) (i32.const 16)) (i32.store (i32.const 1036) (i32.const 4))
+             (i32.store (i32.const 1040) (i32.const 16)) (i32.store (i32.const 1044) (i32.const 10))
+             (i64.store (i32.const 1048) (i64.const 1))
+             (i32.const 1024))
+           (func (export "hoard") (loop $again
+             (call $create (i32.const 16) (i32.const 4) (i32.const 16) (i32.const 10) (i32.const 1024))
+             (br $again)))"#,
+    )
+}

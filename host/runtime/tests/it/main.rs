@@ -2,10 +2,18 @@
 #![expect(
     clippy::expect_used,
     clippy::panic,
+    clippy::indexing_slicing,
     reason = "a fixture that cannot be built fails the test"
 )]
 
+mod artefacts;
 mod calls;
+mod code;
+mod egress;
 mod guests;
 mod hostile;
+mod observe;
+mod secrets;
+mod server;
 mod support;
+mod wasi;

@@ -1,0 +1,164 @@
+//! Why a job is not done: one code for each check.
+
+use flowforge_protocol::envelope::{OpenError, VerifyError};
+use flowforge_protocol::job::JobRefusal;
+use flowforge_protocol::{Digest, RunId};
+
+/// A check that a job failed. Nothing of the job was done, nothing of it was stored.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// Larger than a job may be; it was not read.
+    #[error("the job is {actual_bytes} bytes, above the limit of {limit_bytes}")]
+    TooLarge {
+        /// Its size.
+        actual_bytes: usize,
+        /// The limit.
+        limit_bytes: usize,
+    },
+    /// No signed envelope.
+    #[error("the job is no signed envelope: {0}")]
+    Envelope(String),
+    /// A signed document of another kind.
+    #[error("the envelope holds `{found}`, which is no job")]
+    Type {
+        /// What it holds.
+        found: String,
+    },
+    /// Not signed by a scheduler key of the trust root, or changed after it was signed.
+    #[error("the job's signature does not hold: {0}")]
+    Signature(String),
+    /// Signed, but not a job as this version knows it.
+    #[error("the signed job cannot be read: {0}")]
+    Document(String),
+    /// For another tenant, another host, another time, or with another input than was signed for.
+    #[error(transparent)]
+    NotForNow(#[from] JobRefusal),
+    /// The same id with other content, or a sequence that was used or is too old: a replay or a forgery.
+    #[error("the job was seen before or is too old to tell: {0}")]
+    Replay(String),
+    /// The release is not signed by a release key, is not the one named, or cannot be planned.
+    #[error("release {release} is refused: {reason}")]
+    Release {
+        /// Which.
+        release: Digest,
+        /// Why.
+        reason: String,
+    },
+    /// The grant set is not signed by a grant key, or is for another release.
+    #[error("grant set {grants} is refused: {reason}")]
+    Grants {
+        /// Which.
+        grants: Digest,
+        /// Why.
+        reason: String,
+    },
+    /// The registry served other bytes than the release pins.
+    #[error(
+        "connector {connector} is refused: the registry served bytes with digest {found}, the release pins {expected}"
+    )]
+    ConnectorBytes {
+        /// Its name.
+        connector: String,
+        /// Of the bytes.
+        found: Digest,
+        /// In the release.
+        expected: Digest,
+    },
+    /// No trusted publisher vouches for the bytes.
+    #[error("connector {connector} is refused: {reason}")]
+    Publication {
+        /// Its name.
+        connector: String,
+        /// Why.
+        reason: String,
+    },
+    /// The bytes cannot run here.
+    #[error("connector {connector} cannot run on this host: {reason}")]
+    ConnectorLoad {
+        /// Its name.
+        connector: String,
+        /// Why.
+        reason: String,
+    },
+    /// The run is not on this host.
+    #[error("run {0} is not on this host")]
+    UnknownRun(RunId),
+    /// The order belongs to another time of the run.
+    #[error("the job has epoch {found}, run {run} is at {expected}")]
+    Epoch {
+        /// The run.
+        run: RunId,
+        /// The job's.
+        found: u64,
+        /// The run's.
+        expected: u64,
+    },
+    /// The host is at a limit; offer it again later.
+    #[error("the host takes no new work now: {0}")]
+    Busy(String),
+    /// The control plane or its registry does not have what the job needs, or did not give it.
+    #[error("what the job needs cannot be had: {0}")]
+    Unavailable(String),
+}
+
+impl Refusal {
+    /// Stable code.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::TooLarge { .. } => "FF-ADM-001",
+            Self::Envelope(_) => "FF-ADM-002",
+            Self::Type { .. } => "FF-ADM-003",
+            Self::Signature(_) => "FF-ADM-004",
+            Self::Document(_) => "FF-ADM-005",
+            Self::NotForNow(refusal) => refusal.code(),
+            Self::Replay(_) => "FF-ADM-006",
+            Self::Release { .. } => "FF-ADM-007",
+            Self::Grants { .. } => "FF-ADM-008",
+            Self::ConnectorBytes { .. } => "FF-ADM-009",
+            Self::Publication { .. } => "FF-ADM-010",
+            Self::ConnectorLoad { .. } => "FF-ADM-011",
+            Self::UnknownRun(_) => "FF-ADM-012",
+            Self::Epoch { .. } => "FF-ADM-013",
+            Self::Busy(_) => "FF-ADM-014",
+            Self::Unavailable(_) => "FF-ADM-015",
+        }
+    }
+
+    /// Whether somebody may be attacking: logged as an error, not as a warning.
+    #[must_use]
+    pub fn is_alarming(&self) -> bool {
+        matches!(
+            self,
+            Self::Signature(_)
+                | Self::NotForNow(
+                    JobRefusal::WrongWorkspace { .. }
+                        | JobRefusal::WrongAudience { .. }
+                        | JobRefusal::WrongInput { .. }
+                )
+                | Self::Replay(_)
+                | Self::ConnectorBytes { .. }
+                | Self::Publication { .. }
+        )
+    }
+}
+
+impl From<OpenError> for Refusal {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::Envelope(VerifyError::TooLarge {
+                actual_bytes,
+                limit_bytes,
+            }) => Self::TooLarge {
+                actual_bytes,
+                limit_bytes,
+            },
+            OpenError::Envelope(VerifyError::Malformed(reason)) => Self::Envelope(reason),
+            OpenError::Envelope(VerifyError::WrongType { found, .. }) => Self::Type { found },
+            OpenError::Envelope(
+                error @ (VerifyError::BadSignature { .. } | VerifyError::UntrustedKey { .. }),
+            ) => Self::Signature(error.to_string()),
+            OpenError::Document(error) => Self::Document(error.to_string()),
+        }
+    }
+}

@@ -1,0 +1,313 @@
+//! What a host is told at its start: flags over environment over file over defaults, checked once.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use flowforge_runtime::CompileWorker;
+use serde::Deserialize;
+
+use crate::join::{Join, JoinError};
+
+/// Settings as a person gives them, each absent unless given. Also the shape of the configuration file (TOML).
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Settings {
+    /// Folder for journal, keys, caches and socket. No default.
+    pub data_dir: Option<PathBuf>,
+    /// The join file. No default.
+    pub join: Option<PathBuf>,
+    /// Name of this host, for people. Default `host`.
+    pub name: Option<String>,
+    /// Most runs that are held at once, waiting ones included. Default 10,000.
+    pub max_runs: Option<u32>,
+    /// Most connector calls at the same time. Default four for each core, at least 16.
+    pub max_steps: Option<u32>,
+    /// Most bytes that wait for upload before no new work is taken. Default 512 MiB.
+    pub max_outbox_bytes: Option<u64>,
+    /// How long running steps may finish after the first stop signal, as `10s` or `500ms`. Default `10s`.
+    pub shutdown_grace: Option<String>,
+    /// Whether connectors may reach loopback destinations. Default false; for development only.
+    pub loopback_destinations: Option<bool>,
+}
+
+/// Why settings cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read the configuration file {}", path.display())]
+    Read {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The file is not what is expected.
+    #[error("the configuration file {} is wrong: {reason}", path.display())]
+    Malformed {
+        /// Which file.
+        path: PathBuf,
+        /// Line, key and rule.
+        reason: String,
+    },
+    /// A setting without default is absent.
+    #[error(
+        "{key} is not set: give --{key}, the variable FLOWFORGE_{variable}, or `{key}` in the configuration file"
+    )]
+    Missing {
+        /// The key.
+        key: &'static str,
+        /// The end of the variable's name.
+        variable: &'static str,
+    },
+    /// A value is outside its range.
+    #[error("{key} is `{value}`: {rule}")]
+    Value {
+        /// The key.
+        key: &'static str,
+        /// As given.
+        value: String,
+        /// What is allowed.
+        rule: &'static str,
+    },
+    /// The join file cannot be used.
+    #[error(transparent)]
+    Join(#[from] JoinError),
+}
+
+/// Checked configuration.
+#[derive(Debug, Clone)]
+pub struct HostConfig {
+    /// Folder for journal, keys, caches and socket; made if absent.
+    pub data_dir: PathBuf,
+    /// Address, invitation and trust.
+    pub join: Join,
+    /// Name of this host, for people: 1 to 64 characters of `a-z`, `0-9` and `-`.
+    pub name: String,
+    /// Bounds.
+    pub limits: HostLimits,
+    /// How long running steps may finish after the first stop signal.
+    pub shutdown_grace: Duration,
+    /// Whether connectors may reach loopback destinations.
+    pub loopback_destinations: bool,
+    /// Who compiles connectors: normally this very program, called with a hidden argument.
+    pub compile_worker: CompileWorker,
+}
+
+/// What one host holds at most. At each limit the host tells the control plane that it is busy, and takes nothing new.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HostLimits {
+    /// Runs held at once, waiting ones included.
+    pub max_runs: u32,
+    /// Connector calls at the same time; further ones wait their turn in order.
+    pub max_steps: u32,
+    /// Bytes that wait for upload.
+    pub max_outbox_bytes: u64,
+}
+
+impl Default for HostLimits {
+    fn default() -> Self {
+        let cores = std::thread::available_parallelism().map_or(4, usize::from);
+        Self {
+            max_runs: 10_000,
+            max_steps: u32::try_from(cores.saturating_mul(4))
+                .unwrap_or(64)
+                .clamp(16, 256),
+            max_outbox_bytes: 512 * 1024 * 1024,
+        }
+    }
+}
+
+impl Settings {
+    /// Reads a configuration file.
+    ///
+    /// # Errors
+    /// [`ConfigError::Read`], [`ConfigError::Malformed`].
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
+            path: path.to_owned(),
+            source,
+        })?;
+        toml::from_str(&text).map_err(|error| ConfigError::Malformed {
+            path: path.to_owned(),
+            reason: error.to_string(),
+        })
+    }
+
+    /// These settings, and where one is absent that of `below`.
+    #[must_use]
+    pub fn over(self, below: Self) -> Self {
+        Self {
+            data_dir: self.data_dir.or(below.data_dir),
+            join: self.join.or(below.join),
+            name: self.name.or(below.name),
+            max_runs: self.max_runs.or(below.max_runs),
+            max_steps: self.max_steps.or(below.max_steps),
+            max_outbox_bytes: self.max_outbox_bytes.or(below.max_outbox_bytes),
+            shutdown_grace: self.shutdown_grace.or(below.shutdown_grace),
+            loopback_destinations: self.loopback_destinations.or(below.loopback_destinations),
+        }
+    }
+
+    /// Checks the settings and reads the join file.
+    ///
+    /// # Errors
+    /// [`ConfigError::Missing`], [`ConfigError::Value`], [`ConfigError::Join`]; each names key or file.
+    pub fn check(self, compile_worker: CompileWorker) -> Result<HostConfig, ConfigError> {
+        let data_dir = self.data_dir.ok_or(ConfigError::Missing {
+            key: "data-dir",
+            variable: "DATA_DIR",
+        })?;
+        let join = self.join.ok_or(ConfigError::Missing {
+            key: "join",
+            variable: "JOIN",
+        })?;
+        let defaults = HostLimits::default();
+        let limits = HostLimits {
+            max_runs: in_range(
+                "max-runs",
+                self.max_runs,
+                defaults.max_runs,
+                1,
+                100_000,
+                "expected 1 to 100000",
+            )?,
+            max_steps: in_range(
+                "max-steps",
+                self.max_steps,
+                defaults.max_steps,
+                1,
+                1_000,
+                "expected 1 to 1000",
+            )?,
+            max_outbox_bytes: in_range(
+                "max-outbox-bytes",
+                self.max_outbox_bytes,
+                defaults.max_outbox_bytes,
+                1 << 20,
+                1 << 40,
+                "expected 1048576 (1 MiB) to 1099511627776 (1 TiB)",
+            )?,
+        };
+        let shutdown_grace = match self.shutdown_grace {
+            None => Duration::from_secs(10),
+            Some(text) => duration(&text).ok_or(ConfigError::Value {
+                key: "shutdown-grace",
+                value: text,
+                rule: "expected a number and its unit: `500ms`, `10s`, `2m`",
+            })?,
+        };
+        Ok(HostConfig {
+            data_dir,
+            join: Join::read(&join)?,
+            name: host_name(self.name.unwrap_or_else(|| "host".to_owned()))?,
+            limits,
+            shutdown_grace,
+            loopback_destinations: self.loopback_destinations.unwrap_or(false),
+            compile_worker,
+        })
+    }
+}
+
+fn in_range<T: Copy + PartialOrd + ToString>(
+    key: &'static str,
+    given: Option<T>,
+    default: T,
+    least: T,
+    most: T,
+    rule: &'static str,
+) -> Result<T, ConfigError> {
+    let value = given.unwrap_or(default);
+    if value >= least && value <= most {
+        Ok(value)
+    } else {
+        Err(ConfigError::Value {
+            key,
+            value: value.to_string(),
+            rule,
+        })
+    }
+}
+
+fn host_name(name: String) -> Result<String, ConfigError> {
+    let shape = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    if (1..=64).contains(&name.len()) && name.bytes().all(shape) {
+        Ok(name)
+    } else {
+        Err(ConfigError::Value {
+            key: "name",
+            value: name,
+            rule: "expected 1 to 64 characters of a-z, 0-9 and -",
+        })
+    }
+}
+
+/// A duration of at most an hour, written `500ms`, `10s` or `2m`.
+fn duration(text: &str) -> Option<Duration> {
+    let unit_at = text.find(|c: char| !c.is_ascii_digit())?;
+    let (number, unit) = text.split_at(unit_at);
+    let number: u64 = number.parse().ok()?;
+    let millis = match unit {
+        "ms" => number,
+        "s" => number.checked_mul(1_000)?,
+        "m" => number.checked_mul(60_000)?,
+        _ => return None,
+    };
+    (millis <= 3_600_000).then(|| Duration::from_millis(millis))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_have_a_unit() {
+        assert_eq!(duration("500ms"), Some(Duration::from_millis(500)));
+        assert_eq!(duration("2m"), Some(Duration::from_secs(120)));
+        for text in ["", "5", "s", "-5s", "5 s", "61m", "99999999999999999999s"] {
+            assert_eq!(duration(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_mistake_in_the_file_names_file_and_key() {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("host.toml");
+        std::fs::write(&path, "max-runs = 5\nmax-stpes = 3\n").expect("write");
+        let error = Settings::read(&path).expect_err("unknown key").to_string();
+        assert!(
+            error.contains("host.toml") && error.contains("max-stpes"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn flags_win_over_the_file_and_absent_ones_fall_through() {
+        let flags = Settings {
+            name: Some("edge".into()),
+            ..Settings::default()
+        };
+        let file = Settings {
+            name: Some("file".into()),
+            max_runs: Some(0),
+            data_dir: Some("d".into()),
+            join: Some("j".into()),
+            ..Settings::default()
+        };
+        let merged = flags.over(file);
+        assert_eq!(merged.name.as_deref(), Some("edge"));
+        let error = merged
+            .check(CompileWorker::InProcess)
+            .expect_err("0 runs")
+            .to_string();
+        assert_eq!(error, "max-runs is `0`: expected 1 to 100000");
+        let error = Settings::default()
+            .check(CompileWorker::InProcess)
+            .expect_err("nothing given")
+            .to_string();
+        assert_eq!(
+            error,
+            "data-dir is not set: give --data-dir, the variable FLOWFORGE_DATA_DIR, or `data-dir` in the configuration file"
+        );
+    }
+}

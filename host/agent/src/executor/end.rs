@@ -1,0 +1,110 @@
+//! The end of a run: its last record and its receipt, in one commit.
+
+use flowforge_journal::{AppendError, Upload, Urgency};
+use flowforge_protocol::Failure;
+use flowforge_protocol::batch::RunSummary;
+use flowforge_protocol::record::{Event, Outcome};
+use tracing::{error, info};
+
+use super::receipt::{self, End};
+use super::run::{Halt, RunTask};
+use crate::connectors::with_causes;
+
+impl RunTask {
+    /// The state machine has ended the run, and its last record is added: signs the receipt and makes both durable.
+    pub(super) async fn finish(&mut self) -> Result<(), Halt> {
+        let Some(outcome) = self.state.outcome() else {
+            return Ok(());
+        };
+        let end = End {
+            run: &self.run,
+            epoch: self.recorder.epoch(),
+            job: self.ledger.job(),
+            outcome,
+            records: self.recorder.count(),
+            chain: self.recorder.chain(),
+            at_ms: self.ledger.last_at_ms(),
+            steps: self.ledger.steps(),
+            used: self.ledger.used(),
+        };
+        let state = outcome.state();
+        match receipt::sign(&end, &self.release, &self.shared.host, &self.shared.signing) {
+            Ok(envelope) => self.recorder.send(Upload::Receipt {
+                envelope: envelope.into_bytes(),
+            }),
+            Err(error) => {
+                error!(run_id = %self.run, error = %with_causes(&error), "the receipt cannot be written")
+            }
+        }
+        self.recorder.ending();
+        let ticket = self.recorder.flush(Urgency::Now).await?;
+        if let Some(mut ticket) = ticket {
+            ticket.durable().await.map_err(AppendError::from)?;
+        }
+        info!(run_id = %self.run, state, records = self.recorder.count(), "run ended");
+        Ok(())
+    }
+
+    /// Ends a run that cannot go on, behind what the journal has of it.
+    ///
+    /// What was added but not yet in the journal is lost; nothing was told of it.
+    pub(super) async fn give_up(&mut self, failure: Failure) -> Result<(), Halt> {
+        self.recorder.reset();
+        let outcome = Outcome::Failed { node: None, failure };
+        let at_ms = self.now();
+        let record = self.recorder.add(
+            at_ms,
+            Event::Ended {
+                outcome: outcome.clone(),
+            },
+        )?;
+        let stored = self.stored_lines().await?;
+        let summary = RunSummary::of(&self.run, &[stored, self.recorder.held_lines().to_vec()].concat());
+        match summary {
+            Ok(summary) => {
+                let end = End {
+                    run: &self.run,
+                    epoch: self.recorder.epoch(),
+                    job: &summary.job,
+                    outcome: &outcome,
+                    records: record.seq + 1,
+                    chain: self.recorder.chain(),
+                    at_ms,
+                    steps: summary.steps,
+                    used: &summary.used,
+                };
+                if let Ok(envelope) =
+                    receipt::sign(&end, &self.release, &self.shared.host, &self.shared.signing)
+                {
+                    self.recorder.send(Upload::Receipt {
+                        envelope: envelope.into_bytes(),
+                    });
+                }
+            }
+            Err(error) => {
+                error!(run_id = %self.run, error = %with_causes(&error), "the receipt cannot be written")
+            }
+        }
+        self.recorder.ending();
+        if let Some(mut ticket) = self.recorder.flush(Urgency::Now).await? {
+            ticket.durable().await.map_err(AppendError::from)?;
+        }
+        Ok(())
+    }
+
+    /// What the journal has of this run.
+    async fn stored_lines(&mut self) -> Result<Vec<u8>, Halt> {
+        self.shared.journal.flush().await.map_err(AppendError::from)?;
+        match self.shared.journal.batches(&self.run).await {
+            Ok(batches) => Ok(batches
+                .unwrap_or_default()
+                .into_iter()
+                .flat_map(|batch| batch.lines)
+                .collect()),
+            Err(error) => {
+                error!(run_id = %self.run, error = %with_causes(&error), "its records cannot be read");
+                Ok(Vec::new())
+            }
+        }
+    }
+}

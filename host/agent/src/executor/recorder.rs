@@ -1,0 +1,171 @@
+//! The records of one run on their way to the journal.
+//!
+//! A record is added in memory first and given to the journal together with its neighbours: a run of pure steps costs
+//! one entry, not one for each step. Invariant: what was given to the journal is a prefix of what was added, in order
+//! and without holes.
+
+use flowforge_failpoints::{Point, PointSet};
+use flowforge_journal::{AppendError, Entry, JobEntry, RunLog, Ticket, Upload, Urgency};
+use flowforge_protocol::Digest;
+use flowforge_protocol::record::{Event, Record};
+
+/// Bytes that may be held back before they go to the journal in any case.
+const HELD_BYTES_MAX: usize = 64 * 1024;
+
+/// Longest time, in milliseconds, that a record is held back before it goes to the journal.
+pub(super) const HOLD_MS: u64 = 20;
+
+/// Largest record that is not the last one, in bytes: a step's result is at most 2 MB, and some room for the frame. The
+/// journal's own limit is at least this.
+pub(super) const RECORD_BYTES_MAX: usize = 2 * 1024 * 1024;
+
+/// Numbers, encodes and hands over the records of one run.
+#[derive(Debug)]
+pub(super) struct Recorder {
+    log: RunLog,
+    next_seq: u64,
+    held: Entry,
+    held_since_ms: Option<u64>,
+}
+
+/// Why a record was not added. Nothing was added then.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum AddError {
+    /// It holds what JSON cannot.
+    #[error("the record cannot be encoded")]
+    Encode(#[source] serde_json::Error),
+    /// It is too large to be kept.
+    #[error("the record is {actual_bytes} bytes, above the limit of {limit_bytes}")]
+    TooLarge {
+        /// Its size.
+        actual_bytes: usize,
+        /// The limit.
+        limit_bytes: usize,
+    },
+}
+
+impl Recorder {
+    /// Goes on behind what the journal has of the run.
+    pub(super) fn new(log: RunLog) -> Self {
+        Self {
+            next_seq: log.next_seq(),
+            log,
+            held: Entry::default(),
+            held_since_ms: None,
+        }
+    }
+
+    /// Adds a record. It is not stored before a [`Recorder::flush`].
+    pub(super) fn add(&mut self, at_ms: u64, event: Event) -> Result<Record, AddError> {
+        let record = Record {
+            seq: self.next_seq,
+            at_ms,
+            event,
+        };
+        let start = self.held.lines.len();
+        let encoded = serde_json::to_writer(&mut self.held.lines, &record).map_err(AddError::Encode);
+        let actual_bytes = self.held.lines.len().saturating_sub(start) + 1;
+        let fits = encoded.and(if actual_bytes > RECORD_BYTES_MAX {
+            Err(AddError::TooLarge {
+                actual_bytes,
+                limit_bytes: RECORD_BYTES_MAX,
+            })
+        } else {
+            Ok(())
+        });
+        if let Err(error) = fits {
+            self.held.lines.truncate(start);
+            return Err(error);
+        }
+        self.held.lines.push(b'\n');
+        self.next_seq += 1;
+        self.held_since_ms.get_or_insert(at_ms);
+        self.held.points = self.held.points.union(points_of(&record.event));
+        Ok(record)
+    }
+
+    /// Something is to be sent with what is held.
+    pub(super) fn send(&mut self, upload: Upload) {
+        self.held.uploads.push(upload);
+    }
+
+    /// The order that caused what is held: remembered in the same commit.
+    pub(super) fn ordered_by(&mut self, job: JobEntry) {
+        self.held.job = Some(job);
+    }
+
+    /// The last record was added: the run is over.
+    pub(super) fn ending(&mut self) {
+        self.held.ended = true;
+        self.held.points = self.held.points.with(Point::B11);
+    }
+
+    /// Gives what is held to the journal; the ticket says when it is durable. `None` if nothing is held.
+    ///
+    /// # Errors
+    /// [`AppendError`]; what was held is lost, and with it this recorder: the run must stop and be read anew.
+    pub(super) async fn flush(&mut self, urgency: Urgency) -> Result<Option<Ticket>, AppendError> {
+        if self.held.lines.is_empty() && self.held.uploads.is_empty() && self.held.job.is_none() {
+            return Ok(None);
+        }
+        self.held_since_ms = None;
+        let mut entry = std::mem::take(&mut self.held);
+        entry.urgency = urgency;
+        self.log.append(entry).await.map(Some)
+    }
+
+    /// Forgets what is held: the next record follows what the journal has.
+    pub(super) fn reset(&mut self) {
+        self.held = Entry::default();
+        self.held_since_ms = None;
+        self.next_seq = self.log.next_seq();
+    }
+
+    /// The lines that are held.
+    pub(super) fn held_lines(&self) -> &[u8] {
+        &self.held.lines
+    }
+
+    /// Whether what is held should go now.
+    pub(super) fn is_due(&self, now_ms: u64) -> bool {
+        self.held.lines.len() >= HELD_BYTES_MAX || self.due_ms().is_some_and(|due| due <= now_ms)
+    }
+
+    /// When what is held must go; `None` if nothing is held.
+    pub(super) fn due_ms(&self) -> Option<u64> {
+        self.held_since_ms.map(|since| since.saturating_add(HOLD_MS))
+    }
+
+    /// Number of records added so far.
+    pub(super) fn count(&self) -> u64 {
+        self.next_seq
+    }
+
+    /// Chain value after the last record added.
+    pub(super) fn chain(&self) -> Digest {
+        self.log.chain_after(&self.held.lines)
+    }
+
+    /// The fencing number of the records.
+    pub(super) fn epoch(&self) -> u64 {
+        self.log.epoch()
+    }
+
+    /// Gives up the run: it is dropped from the journal with all that belongs to it.
+    ///
+    /// # Errors
+    /// [`flowforge_journal::Stopped`].
+    pub(super) async fn forget(self) -> Result<Ticket, flowforge_journal::Stopped> {
+        self.log.forget().await
+    }
+}
+
+/// Which commit points a record's commit crosses.
+fn points_of(event: &Event) -> PointSet {
+    match event {
+        Event::Intent { .. } => Point::B5.into(),
+        Event::Completed { .. } | Event::AttemptFailed { .. } => Point::B8.into(),
+        Event::TimerFired { .. } | Event::Decided { .. } => Point::B12.into(),
+        _ => PointSet::EMPTY,
+    }
+}

@@ -1,0 +1,354 @@
+//! The task of one run: asks the state machine what is next, does it, records it.
+//!
+//! Only this task adds records to the run. Records are applied to the state at once and given to the journal in groups;
+//! what depends on their durability (an effect, the end) waits for it. A timer needs no wait of its own: its firing is
+//! a record behind the one it rests on, so both are kept or neither.
+
+use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use flowforge_failpoints::Injected;
+use flowforge_journal::{AppendError, JobEntry, Ticket, Urgency};
+use flowforge_protocol::job::Order;
+use flowforge_protocol::record::{Event, Outcome, Record};
+use flowforge_protocol::{Digest, Failure, FailureKind, RunId, StepKey};
+use flowforge_workflow::{ApplyError, Command, Invoke, Now, RunState};
+use futures::FutureExt as _;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::{AbortHandle, JoinSet};
+use tracing::{debug, error, info};
+
+use super::Shared;
+use super::ledger::Ledger;
+use super::recorder::{AddError, Recorder};
+use super::redact::Redactor;
+use super::step::{self, Attempt, AttemptEnd};
+use super::table::{Phase, PhaseCell};
+use crate::clock::Sleep;
+use crate::connectors::with_causes;
+use crate::library::LoadedRelease;
+
+/// The answer to an order: `None` if it changed nothing.
+pub(super) type OrderAnswer = Result<Option<Ticket>, AppendError>;
+
+/// What others tell a run.
+pub(super) enum RunMessage {
+    /// An attempt is about to have its first effect.
+    Intent {
+        step: StepKey,
+        attempt: u32,
+        input_digest: Digest,
+        /// The ticket of the intent, or why the attempt may not go on.
+        reply: oneshot::Sender<Result<Ticket, String>>,
+    },
+    /// A verified order came for this run.
+    Order {
+        entry: JobEntry,
+        order: Order,
+        reply: oneshot::Sender<OrderAnswer>,
+    },
+    /// Another host has the run now.
+    Drop,
+}
+
+/// The ends that others hold of a run.
+pub(super) struct Control {
+    pub(super) inbox: mpsc::Receiver<RunMessage>,
+    pub(super) to_self: mpsc::Sender<RunMessage>,
+    pub(super) phase: PhaseCell,
+}
+
+/// Why the task of a run stops before the run has ended.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Halt {
+    /// The journal does not take its records.
+    #[error(transparent)]
+    Append(#[from] AppendError),
+    /// A record does not fit the state: a mistake in this program.
+    #[error("a record does not fit the run")]
+    Apply(#[from] ApplyError),
+    /// A record cannot be written.
+    #[error(transparent)]
+    Add(#[from] AddError),
+    /// Another host has the run.
+    #[error("the run is no longer this host's")]
+    Dropped,
+    /// The host is stopping.
+    #[error("the host is stopping")]
+    Draining,
+    /// A fail point asked for it.
+    #[error(transparent)]
+    Injected(#[from] Injected),
+}
+
+/// What became of a run when its task is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rest {
+    /// It has ended, or is another host's.
+    Gone,
+    /// It rests in the journal until the next start.
+    Resting,
+}
+
+/// An attempt under way.
+pub(super) struct UnderWay {
+    pub(super) attempt: u32,
+    pub(super) abort: AbortHandle,
+    /// Its intent is recorded: it may have had an effect.
+    pub(super) intent: bool,
+}
+
+/// The task of one run.
+pub(super) struct RunTask {
+    pub(super) shared: Arc<Shared>,
+    pub(super) control: Control,
+    pub(super) run: RunId,
+    pub(super) release: Arc<LoadedRelease>,
+    pub(super) redactor: Arc<Redactor>,
+    pub(super) state: RunState,
+    pub(super) recorder: Recorder,
+    pub(super) ledger: Ledger,
+    pub(super) attempts: JoinSet<AttemptEnd>,
+    pub(super) under_way: BTreeMap<StepKey, UnderWay>,
+    wake: Option<(u64, Sleep)>,
+    draining: bool,
+}
+
+impl RunTask {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        control: Control,
+        release: Arc<LoadedRelease>,
+        state: RunState,
+        recorder: Recorder,
+        ledger: Ledger,
+    ) -> Self {
+        Self {
+            shared,
+            control,
+            run: state.run().clone(),
+            release,
+            redactor: Arc::new(Redactor::default()),
+            state,
+            recorder,
+            ledger,
+            attempts: JoinSet::new(),
+            under_way: BTreeMap::new(),
+            wake: None,
+            draining: false,
+        }
+    }
+
+    /// Drives the run until it has ended, or the host stops. A panic on the way ends the run with a failure.
+    pub(super) async fn run(mut self) -> Rest {
+        let driven = AssertUnwindSafe(self.drive()).catch_unwind().await;
+        let failure = match driven {
+            Ok(Ok(())) => return Rest::Gone,
+            Ok(Err(Halt::Dropped)) => return self.drop_everything().await,
+            Ok(Err(halt @ (Halt::Draining | Halt::Injected(_)))) => {
+                debug!(run_id = %self.run, reason = %halt, "run rests until the next start");
+                return Rest::Resting;
+            }
+            Ok(Err(Halt::Append(AppendError::Stopped(stopped)))) => {
+                error!(run_id = %self.run, error = %stopped, "run stopped; it goes on at the next start");
+                return Rest::Resting;
+            }
+            Ok(Err(
+                halt @ Halt::Append(AppendError::RunTooLarge { .. } | AppendError::JournalFull { .. }),
+            )) => Failure::new(FailureKind::Limit, with_causes(&halt)).with_code("FF-RUN-010"),
+            Ok(Err(halt)) => Failure::new(FailureKind::Internal, with_causes(&halt)).with_code("FF-RUN-011"),
+            Err(_) => Failure::new(FailureKind::Internal, "the host's own code failed on this run")
+                .with_code("FF-RUN-012"),
+        };
+        error!(run_id = %self.run, error = failure.message, code = failure.code, "run cannot go on; it is ended");
+        self.attempts.shutdown().await;
+        match self.give_up(failure).await {
+            Ok(()) => Rest::Gone,
+            Err(halt) => {
+                error!(run_id = %self.run, error = %with_causes(&halt), "its end could not be recorded; it goes on at the next start");
+                Rest::Resting
+            }
+        }
+    }
+
+    async fn drop_everything(mut self) -> Rest {
+        self.attempts.shutdown().await;
+        match self.recorder.forget().await {
+            Ok(_) => info!(run_id = %self.run, "run dropped: another host has it"),
+            Err(stopped) => error!(run_id = %self.run, error = %stopped, "its records could not be dropped"),
+        }
+        Rest::Gone
+    }
+
+    async fn drive(&mut self) -> Result<(), Halt> {
+        loop {
+            self.advance().await?;
+            if self.state.outcome().is_some() {
+                return self.finish().await;
+            }
+            if self.draining && self.attempts.is_empty() {
+                self.recorder.flush(Urgency::Now).await?;
+                return Err(Halt::Draining);
+            }
+            if self.attempts.is_empty() || self.recorder.is_due(self.now()) {
+                self.recorder.flush(Urgency::Lazy).await?;
+            }
+            self.show_phase();
+            self.wait().await?;
+        }
+    }
+
+    pub(super) fn now(&self) -> u64 {
+        self.shared.clock.now_ms()
+    }
+
+    fn show_phase(&self) {
+        self.control.phase.set(if !self.attempts.is_empty() {
+            Phase::Running
+        } else if self.ledger.waits_for_person() {
+            Phase::Approval
+        } else {
+            Phase::Timer
+        });
+    }
+
+    /// Follows the state machine as far as it goes without waiting.
+    async fn advance(&mut self) -> Result<(), Halt> {
+        loop {
+            let mut recorded = false;
+            for command in self.state.next(Now { ms: self.now() }) {
+                match command {
+                    Command::Record(event) => {
+                        self.record_or_fail(event)?;
+                        recorded = true;
+                    }
+                    Command::Invoke(invoke) if !self.draining => self.start(*invoke),
+                    // Given again at the next start; and of a timer the state knows the time.
+                    Command::Invoke(_) | Command::Timer { .. } => {}
+                }
+            }
+            if !recorded || self.state.outcome().is_some() {
+                return Ok(());
+            }
+            if self.recorder.is_due(self.now()) {
+                self.recorder.flush(Urgency::Lazy).await?;
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+
+    /// Adds a record and applies it.
+    pub(super) fn record(&mut self, event: Event) -> Result<(), Halt> {
+        let record = self.recorder.add(self.shared.clock.now_ms(), event)?;
+        self.applied(&record)
+    }
+
+    fn applied(&mut self, record: &Record) -> Result<(), Halt> {
+        self.state.apply(record)?;
+        self.ledger.note(record);
+        Ok(())
+    }
+
+    /// Adds what the state machine decided; a value too large to be kept becomes the failure of its step, or of the run.
+    pub(super) fn record_or_fail(&mut self, event: Event) -> Result<(), Halt> {
+        let instead = match &event {
+            Event::Completed { step, attempt, .. } => Some((step.clone(), *attempt)),
+            Event::ApprovalRequested { step, .. } => Some((step.clone(), 0)),
+            _ => None,
+        };
+        let is_end = matches!(event, Event::Ended { .. });
+        match (self.record(event), instead) {
+            (Err(Halt::Add(error @ AddError::TooLarge { .. })), Some((step, attempt))) => {
+                self.record(Event::AttemptFailed {
+                    step,
+                    attempt,
+                    failure: too_large(&error),
+                    retry_at_ms: None,
+                    elapsed_us: 0,
+                })
+            }
+            (Err(Halt::Add(error @ AddError::TooLarge { .. })), None) if is_end => {
+                self.record(Event::Ended {
+                    outcome: Outcome::Failed {
+                        node: None,
+                        failure: too_large(&error),
+                    },
+                })
+            }
+            (result, _) => result,
+        }
+    }
+
+    /// Starts an attempt.
+    fn start(&mut self, invoke: Invoke) {
+        let (key, number) = (invoke.step.clone(), invoke.attempt);
+        let attempt = Attempt {
+            run: self.run.clone(),
+            release: Arc::clone(&self.release),
+            redactor: Arc::clone(&self.redactor),
+            inbox: self.control.to_self.clone(),
+            timeout: Duration::from_millis(invoke.timeout_ms),
+            invoke,
+        };
+        let abort = self
+            .attempts
+            .spawn(step::run(Arc::clone(&self.shared.steps), attempt));
+        self.under_way.insert(
+            key,
+            UnderWay {
+                attempt: number,
+                abort,
+                intent: false,
+            },
+        );
+    }
+
+    /// Waits for whatever comes first, and sees to it.
+    async fn wait(&mut self) -> Result<(), Halt> {
+        self.set_wake();
+        let wake = async {
+            match &mut self.wake {
+                Some((_, sleep)) => sleep.await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            Some(ended) = self.attempts.join_next(), if !self.attempts.is_empty() => self.attempt_ended(ended),
+            Some(message) = self.control.inbox.recv() => self.told(message).await,
+            () = wake => {
+                self.wake = None;
+                Ok(())
+            }
+            () = self.shared.drain.cancelled(), if !self.draining => {
+                self.draining = true;
+                Ok(())
+            }
+        }
+    }
+
+    /// The next moment at which something is due: held records or a timer.
+    fn set_wake(&mut self) {
+        let timer = self
+            .state
+            .timers()
+            .first()
+            .map(|(_, due)| *due)
+            .filter(|_| !self.draining);
+        let due = [self.recorder.due_ms(), timer].into_iter().flatten().min();
+        match (due, &self.wake) {
+            (Some(due), Some((set, _))) if due == *set => {}
+            (Some(due), _) => self.wake = Some((due, self.shared.clock.sleep_until(due))),
+            (None, _) => self.wake = None,
+        }
+    }
+}
+
+pub(super) fn too_large(error: &AddError) -> Failure {
+    Failure::new(
+        FailureKind::Limit,
+        format!("the value is too large to be kept: {error}; keep it as an artefact"),
+    )
+    .with_code("FF-RUN-013")
+}

@@ -1,0 +1,261 @@
+//! One attempt of a step: the call of a connector and the host's side of it.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use flowforge_protocol::grants::SecretGrant;
+use flowforge_protocol::record::{Event, idempotency_key};
+use flowforge_protocol::{Digest, Failure, FailureKind, RunId, StepKey};
+use flowforge_runtime::artefacts::{ArtefactStore, FileStore};
+use flowforge_runtime::{EffectRefused, Invoked, Limits, OpenSecret, StepContext, StepError, StepServices};
+use flowforge_workflow::Invoke;
+use serde_json::{Map, Value};
+use tokio::sync::{OnceCell, Semaphore, mpsc, oneshot};
+
+use super::logs::LogBuffer;
+use super::redact::Redactor;
+use super::run::RunMessage;
+use super::secrets::SecretStore;
+use crate::clock::{Clock, Entropy};
+use crate::connectors::StepCall;
+use crate::library::LoadedRelease;
+
+/// What the state machine asked for, and what belongs to its run.
+pub(super) struct Attempt {
+    pub(super) run: RunId,
+    pub(super) release: Arc<LoadedRelease>,
+    pub(super) redactor: Arc<Redactor>,
+    pub(super) inbox: mpsc::Sender<RunMessage>,
+    pub(super) timeout: Duration,
+    pub(super) invoke: Invoke,
+}
+
+/// What every attempt needs from the host.
+pub(super) struct StepHost {
+    pub(super) workspace: String,
+    pub(super) turns: Arc<Semaphore>,
+    pub(super) secrets: Arc<SecretStore>,
+    pub(super) artefacts: Arc<FileStore>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) entropy: Arc<dyn Entropy>,
+}
+
+/// How an attempt ended.
+pub(super) struct AttemptEnd {
+    pub(super) step: StepKey,
+    pub(super) attempt: u32,
+    pub(super) result: AttemptResult,
+    pub(super) logs: Vec<Event>,
+    pub(super) elapsed: Duration,
+}
+
+/// The result of an attempt.
+pub(super) enum AttemptResult {
+    /// It has an output.
+    Done(Invoked),
+    /// It failed, with a reason for the records.
+    Failed(Failure),
+    /// The run would not let it have an effect; it did nothing.
+    Refused(String),
+    /// The host itself could not run it.
+    HostTrouble(String),
+}
+
+/// Runs one attempt to its end. Waits for its turn first.
+pub(super) async fn run(host: Arc<StepHost>, attempt: Attempt) -> AttemptEnd {
+    let turn = Arc::clone(&host.turns).acquire_owned().await;
+    let begun = Instant::now();
+    let Attempt {
+        run,
+        release,
+        redactor,
+        inbox,
+        timeout,
+        invoke,
+    } = attempt;
+    let (step, attempt) = (invoke.step, invoke.attempt);
+    let Some(connector) = release.connector(&invoke.connector) else {
+        let message = format!("the release has no connector {}", invoke.connector);
+        return AttemptEnd {
+            step,
+            attempt,
+            result: AttemptResult::Failed(Failure::new(FailureKind::Internal, message)),
+            logs: Vec::new(),
+            elapsed: begun.elapsed(),
+        };
+    };
+    let grants = release.grants(&invoke.node);
+    let has_capabilities = !connector.interface().capabilities.is_empty();
+    let services = Arc::new(Services {
+        step: step.clone(),
+        attempt,
+        input_digest: has_capabilities.then(|| Digest::of_json(&Value::Object(invoke.input.clone()))),
+        secrets: grants.secrets.clone(),
+        redactor,
+        inbox,
+        intent: OnceCell::new(),
+        refused: Mutex::new(None),
+        logs: Mutex::new(LogBuffer::default()),
+        host: Arc::clone(&host),
+    });
+    let called = connector
+        .invoke(StepCall {
+            operation: invoke.operation,
+            input: invoke.input,
+            grants,
+            limits: Limits::default(),
+            context: StepContext {
+                run_id: run.to_string(),
+                step: step.to_string(),
+                attempt,
+                idempotency_key: idempotency_key(&host.workspace, &run, &step),
+                timeout: Some(timeout),
+            },
+            services: Arc::clone(&services) as Arc<dyn StepServices>,
+        })
+        .await;
+    drop(turn);
+    let refused = services
+        .refused
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .take();
+    let result = match (called, refused) {
+        (Ok(invoked), _) => AttemptResult::Done(invoked),
+        (Err(_), Some(reason)) => AttemptResult::Refused(reason),
+        (Err(StepError::Failure { failure, .. }), None) => AttemptResult::Failed(failure),
+        (Err(StepError::Host(reason)), None) => AttemptResult::HostTrouble(reason),
+    };
+    let logs = services
+        .logs
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .drain(&step, attempt);
+    AttemptEnd {
+        step,
+        attempt,
+        result,
+        logs,
+        elapsed: begun.elapsed(),
+    }
+}
+
+/// The host's side of a running attempt.
+struct Services {
+    host: Arc<StepHost>,
+    step: StepKey,
+    attempt: u32,
+    /// Absent for a connector without capabilities: it can have no effect.
+    input_digest: Option<Digest>,
+    secrets: BTreeMap<String, SecretGrant>,
+    redactor: Arc<Redactor>,
+    inbox: mpsc::Sender<RunMessage>,
+    intent: OnceCell<()>,
+    /// Why the run refused an effect, if it did.
+    refused: Mutex<Option<String>>,
+    logs: Mutex<LogBuffer>,
+}
+
+impl Services {
+    /// Has the run record the intent, and waits until it is durable.
+    async fn record_intent(&self) -> Result<(), EffectRefused> {
+        let refuse = |reason: String| {
+            *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.clone());
+            EffectRefused { reason }
+        };
+        let (reply, answer) = oneshot::channel();
+        let message = RunMessage::Intent {
+            step: self.step.clone(),
+            attempt: self.attempt,
+            input_digest: self
+                .input_digest
+                .ok_or_else(|| refuse("the connector declares no capability".to_owned()))?,
+            reply,
+        };
+        let gone = || "the run is stopping".to_owned();
+        self.inbox.send(message).await.map_err(|_| refuse(gone()))?;
+        let mut ticket = answer.await.map_err(|_| refuse(gone()))?.map_err(refuse)?;
+        ticket
+            .durable()
+            .await
+            .map_err(|stopped| refuse(stopped.to_string()))
+    }
+}
+
+#[async_trait]
+impl StepServices for Services {
+    async fn before_effect(&self, _what: &str) -> Result<(), EffectRefused> {
+        self.intent
+            .get_or_try_init(|| self.record_intent())
+            .await
+            .map(|_| ())
+    }
+
+    async fn secret(&self, slot: &str) -> Result<Option<OpenSecret>, Failure> {
+        let Some(grant) = self.secrets.get(slot) else {
+            return Ok(None);
+        };
+        let secret = self.host.secrets.open(grant).await?;
+        self.redactor.learn(&secret.name, &secret.value);
+        Ok(Some(secret))
+    }
+
+    fn log(&self, level: flowforge_runtime::LogLevel, message: &str) {
+        let level = match level {
+            flowforge_runtime::LogLevel::Debug => flowforge_protocol::record::LogLevel::Debug,
+            flowforge_runtime::LogLevel::Info => flowforge_protocol::record::LogLevel::Info,
+            flowforge_runtime::LogLevel::Warn => flowforge_protocol::record::LogLevel::Warn,
+            flowforge_runtime::LogLevel::Error => flowforge_protocol::record::LogLevel::Error,
+        };
+        let mut logs = self.logs.lock().unwrap_or_else(PoisonError::into_inner);
+        logs.push(level, message, &self.redactor);
+    }
+
+    fn artefacts(&self) -> Arc<dyn ArtefactStore> {
+        Arc::clone(&self.host.artefacts) as Arc<dyn ArtefactStore>
+    }
+
+    fn now_ms(&self) -> u64 {
+        self.host.clock.now_ms()
+    }
+
+    fn random(&self, buffer: &mut [u8]) {
+        self.host.entropy.fill(buffer);
+    }
+}
+
+/// The artefacts that a value speaks of and this host has: they are uploaded before the record that holds the value.
+pub(super) fn artefacts_in(value: &Value, store: &FileStore) -> Vec<Digest> {
+    let mut found = Vec::new();
+    let mut to_visit = vec![value];
+    while let Some(value) = to_visit.pop() {
+        match value {
+            Value::Array(items) => to_visit.extend(items),
+            Value::Object(fields) => {
+                if let Some(digest) = artefact_digest(fields)
+                    && !found.contains(&digest)
+                    && store.contains(&digest)
+                {
+                    found.push(digest);
+                }
+                to_visit.extend(fields.values());
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+/// The digest of an artefact value: a record of exactly digest, name, media type and size.
+fn artefact_digest(fields: &Map<String, Value>) -> Option<Digest> {
+    let shaped = fields.len() == 4
+        && ["name", "media_type", "size"]
+            .iter()
+            .all(|key| fields.contains_key(*key));
+    if !shaped {
+        return None;
+    }
+    fields.get("digest")?.as_str()?.parse().ok()
+}

@@ -1,0 +1,201 @@
+//! What a run hears while it waits: ends of attempts, intents, orders.
+
+use flowforge_failpoints::Point;
+use flowforge_journal::{JobEntry, Upload, Urgency};
+use flowforge_protocol::job::Order;
+use flowforge_protocol::record::Event;
+use flowforge_protocol::{Failure, FailureKind};
+use tokio::task::JoinError;
+use tracing::{debug, error, warn};
+
+use super::run::{Halt, OrderAnswer, RunMessage, RunTask};
+use super::step::{self, AttemptEnd, AttemptResult};
+
+impl RunTask {
+    /// Records how an attempt ended.
+    pub(super) fn attempt_ended(&mut self, ended: Result<AttemptEnd, JoinError>) -> Result<(), Halt> {
+        match ended {
+            Ok(end) => self.attempt_returned(end),
+            Err(error) => self.attempt_broke(&error),
+        }
+    }
+
+    fn attempt_returned(&mut self, end: AttemptEnd) -> Result<(), Halt> {
+        let AttemptEnd {
+            step,
+            attempt,
+            result,
+            logs,
+            elapsed,
+        } = end;
+        let under_way = self.under_way.remove(&step);
+        if under_way.is_some_and(|under_way| under_way.intent) {
+            self.shared.failpoints.hit(Point::B6)?;
+        }
+        self.shared.failpoints.hit(Point::B7)?;
+        for line in logs {
+            self.record(line)?;
+        }
+        let elapsed_us = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX);
+        let failure = match result {
+            AttemptResult::Done(mut invoked) => {
+                self.redactor.value(&mut invoked.output);
+                for digest in step::artefacts_in(&invoked.output, &self.shared.steps.artefacts) {
+                    self.recorder.send(Upload::Artefact {
+                        digest,
+                        about: Vec::new(),
+                    });
+                }
+                return self.record_or_fail(Event::Completed {
+                    step,
+                    attempt,
+                    output: invoked.output,
+                    elapsed_us,
+                    used: invoked.usage.used,
+                });
+            }
+            AttemptResult::Failed(failure) => failure,
+            AttemptResult::Refused(reason) => {
+                Failure::new(FailureKind::Unavailable, format!("nothing was done: {reason}"))
+                    .with_code("FF-RUN-014")
+            }
+            AttemptResult::HostTrouble(reason) => {
+                error!(run_id = %self.run, %step, attempt, error = reason, "this host could not run a step");
+                Failure::new(
+                    FailureKind::Unavailable,
+                    format!("this host could not run the step: {reason}"),
+                )
+                .with_code("FF-RUN-015")
+            }
+        };
+        let failure = self.clean(failure);
+        let event = self
+            .state
+            .attempt_failed(&step, attempt, failure, elapsed_us, self.now());
+        self.record(event)
+    }
+
+    /// An attempt's own task ended without an answer: it was stopped, or panicked.
+    fn attempt_broke(&mut self, error: &JoinError) -> Result<(), Halt> {
+        let Some(step) = self
+            .under_way
+            .iter()
+            .find(|(_, under_way)| under_way.abort.id() == error.id())
+            .map(|(step, _)| step.clone())
+        else {
+            return Ok(());
+        };
+        let Some(under_way) = self.under_way.remove(&step) else {
+            return Ok(());
+        };
+        let (kind, code, message) = match (error.is_panic(), under_way.intent) {
+            (true, _) => (
+                FailureKind::Internal,
+                "FF-RUN-012",
+                "the host's own code failed on this step",
+            ),
+            (false, true) => (
+                FailureKind::OutcomeUnknown,
+                "FF-RUN-016",
+                "it was stopped while it was at work outside",
+            ),
+            (false, false) => (
+                FailureKind::Unavailable,
+                "FF-RUN-017",
+                "it was stopped before it did anything outside",
+            ),
+        };
+        if error.is_panic() {
+            error!(run_id = %self.run, %step, "a step's task panicked");
+        }
+        let failure = Failure::new(kind, message).with_code(code);
+        let event = self
+            .state
+            .attempt_failed(&step, under_way.attempt, failure, 0, self.now());
+        self.record(event)
+    }
+
+    fn clean(&self, mut failure: Failure) -> Failure {
+        let clean = |text: &mut String| *text = self.redactor.text(text).into_owned();
+        clean(&mut failure.message);
+        failure.code.as_mut().map(clean);
+        failure.path.as_mut().map(clean);
+        failure
+    }
+
+    /// Sees to a message.
+    pub(super) async fn told(&mut self, message: RunMessage) -> Result<(), Halt> {
+        match message {
+            RunMessage::Intent {
+                step,
+                attempt,
+                input_digest,
+                reply,
+            } => {
+                let Some(under_way) = self
+                    .under_way
+                    .get_mut(&step)
+                    .filter(|known| known.attempt == attempt)
+                else {
+                    let _ = reply.send(Err("the attempt is over".to_owned()));
+                    return Ok(());
+                };
+                if self.state.is_ending() {
+                    let _ = reply.send(Err("the run is ending".to_owned()));
+                    return Ok(());
+                }
+                under_way.intent = true;
+                self.record(Event::Intent {
+                    step,
+                    attempt,
+                    input_digest,
+                })?;
+                if let Some(ticket) = self.recorder.flush(Urgency::Now).await? {
+                    // An attempt that was stopped meanwhile does not wait for the answer.
+                    let _ = reply.send(Ok(ticket));
+                }
+                Ok(())
+            }
+            RunMessage::Order { entry, order, reply } => {
+                let answer = self.ordered(entry, order).await?;
+                let _ = reply.send(answer);
+                Ok(())
+            }
+            RunMessage::Drop => Err(Halt::Dropped),
+        }
+    }
+
+    /// Does what a verified order says; its record and the memory of the order share one commit.
+    async fn ordered(&mut self, entry: JobEntry, order: Order) -> Result<OrderAnswer, Halt> {
+        match self.shared.journal.seen(&entry) {
+            Ok(None) => {}
+            Ok(Some(ticket)) => return Ok(Ok(Some(ticket))),
+            Err(refused) => return Ok(Err(refused.into())),
+        }
+        let event = match order {
+            Order::Decide(decision) => match self.ledger.asked(&decision.approval) {
+                Some(step) => Event::Decided {
+                    step: step.clone(),
+                    decision,
+                },
+                None => {
+                    debug!(run_id = %self.run, approval = %decision.approval, "a decision came for a question that is closed");
+                    return Ok(Ok(None));
+                }
+            },
+            Order::Cancel { reason } if !self.state.is_ending() => Event::CancelRequested { reason },
+            Order::Cancel { .. } | Order::Start(_) => return Ok(Ok(None)),
+        };
+        let cancelled = matches!(event, Event::CancelRequested { .. });
+        self.record(event)?;
+        self.recorder.ordered_by(entry);
+        let answer = self.recorder.flush(Urgency::Now).await?;
+        if cancelled {
+            warn!(run_id = %self.run, under_way = self.under_way.len(), "run cancelled");
+            for under_way in self.under_way.values() {
+                under_way.abort.abort();
+            }
+        }
+        Ok(Ok(answer))
+    }
+}

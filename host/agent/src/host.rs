@@ -1,0 +1,614 @@
+//! A host as a whole: opens its data folder, joins, works, and stops in two stages.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use flowforge_failpoints::FailPoints;
+use flowforge_journal::{Journal, JournalConfig, OpenError, OpenRun, ReadError, Space, Stopped, Urgency};
+use flowforge_protocol::enrol::HostRegistration;
+use flowforge_protocol::envelope::sign_document;
+use flowforge_protocol::strict::StrictError;
+use flowforge_protocol::{Digest, HostId, TrustRoot};
+use flowforge_runtime::artefacts::FileStore;
+use flowforge_runtime::{EgressPolicy, Runtime, RuntimeConfig, RuntimeError};
+use serde::{Deserialize, Serialize};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{error, info, warn};
+
+use crate::admission::{Admission, AdmissionParts, TIME_FLOOR_KEY};
+use crate::clock::{Clock, Entropy, SystemClock, SystemEntropy, TimeFloor};
+use crate::config::HostConfig;
+use crate::connectors::{ConnectorHost, WasmConnectors};
+use crate::executor::secrets::SecretStore;
+use crate::executor::{Executor, ExecutorParts};
+use crate::files;
+use crate::identity::{Identity, IdentityError};
+use crate::library::ReleaseLibrary;
+use crate::library::fetch::Fetcher;
+use crate::link::backoff::Backoff;
+use crate::link::control::{ControlLink, Registration};
+use crate::link::graphql::{ClientError, GraphQlLink};
+use crate::link::heard::Heard;
+use crate::link::outgoing::Outgoing;
+use crate::link::pull::Puller;
+use crate::link::session::SessionKeeper;
+use crate::link::upload::{UploadError, Uploader};
+use crate::status::{JournalStatus, LinkStatus, Status, StatusServer, UploadStatus};
+
+/// Key of the enrolment in the journal.
+const ENROLMENT_KEY: &str = "enrolment";
+/// How long results may still leave after the last run has stopped.
+const LAST_UPLOAD: Duration = Duration::from_secs(3);
+
+/// The world around a host, each part of which a test may replace.
+#[derive(Clone)]
+pub struct Seams {
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub entropy: Arc<dyn Entropy>,
+    /// The line to the control plane.
+    pub link: Arc<dyn ControlLink>,
+    /// What runs connectors.
+    pub connectors: Arc<dyn ConnectorHost>,
+    /// Where to fail.
+    pub failpoints: FailPoints,
+}
+
+impl Seams {
+    /// The real world.
+    ///
+    /// # Errors
+    /// [`StartError`]: the machine does not give what is needed.
+    pub fn real(config: &HostConfig, failpoints: FailPoints) -> Result<Self, StartError> {
+        let mut runtime = RuntimeConfig::new(config.data_dir.join("compiled"), config.compile_worker.clone());
+        runtime.max_instances = config.limits.max_steps;
+        runtime.egress = EgressPolicy {
+            loopback: config.loopback_destinations,
+            closed: config.join.server.socket_addrs(|| None).unwrap_or_default(),
+            ..EgressPolicy::default()
+        };
+        files::make_private_dir(&config.data_dir)
+            .map_err(|source| StartError::folder(&config.data_dir, source))?;
+        Ok(Self {
+            clock: Arc::new(SystemClock),
+            entropy: Arc::new(SystemEntropy::new().map_err(StartError::Entropy)?),
+            link: Arc::new(GraphQlLink::new(config.join.server.clone())?),
+            connectors: Arc::new(WasmConnectors::new(Arc::new(Runtime::new(runtime)?))),
+            failpoints,
+        })
+    }
+}
+
+/// How a host is told to stop.
+#[derive(Debug, Clone, Default)]
+pub struct Stop {
+    /// First stage: nothing new starts, running steps end and are recorded.
+    pub drain: CancellationToken,
+    /// Second stage: everything stops where it is; what was running is done again at the next start.
+    pub halt: CancellationToken,
+}
+
+/// Why a host does not start. Nothing was changed that was there before.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The data folder cannot be used.
+    #[error("cannot use the data folder {}", path.display())]
+    Folder {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The journal cannot be opened.
+    #[error(transparent)]
+    Journal(#[from] OpenError),
+    /// The keys cannot be used.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// The join file names other trust than this host pinned.
+    #[error(
+        "the join file's trust root differs from the one this host pinned in {}: {reason}. If the control plane was set up \
+         anew, use a new data folder for this host; if not, somebody may be posing as it",
+        path.display()
+    )]
+    Trust {
+        /// The pinned one.
+        path: PathBuf,
+        /// In what it differs.
+        reason: &'static str,
+    },
+    /// The registration cannot be written.
+    #[error("the registration cannot be written")]
+    Registration(#[from] StrictError),
+    /// No randomness.
+    #[error("the operating system gives no randomness")]
+    Entropy(#[source] getrandom::Error),
+    /// No HTTP client.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// No sandbox.
+    #[error("the sandbox cannot be set up")]
+    Runtime(#[from] RuntimeError),
+}
+
+impl StartError {
+    fn folder(path: &Path, source: io::Error) -> Self {
+        Self::Folder {
+            path: path.to_owned(),
+            source,
+        }
+    }
+}
+
+/// Why a host stopped by itself. Restart it when the cause is mended; nothing is lost.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The journal stopped.
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
+    /// The journal cannot be read.
+    #[error("the journal cannot be read")]
+    Read(#[from] ReadError),
+    /// The uploader stopped.
+    #[error(transparent)]
+    Upload(#[from] UploadError),
+    /// What was written down cannot be understood.
+    #[error("the journal holds an enrolment that cannot be read")]
+    Enrolment(#[source] serde_json::Error),
+    /// The status socket cannot be opened.
+    #[error("cannot open the status socket in {}", path.display())]
+    Socket {
+        /// The data folder.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// Who this host is to its control plane.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Enrolment {
+    host: HostId,
+    workspace: String,
+}
+
+/// A host, opened and not yet at work.
+pub struct Host {
+    config: HostConfig,
+    seams: Seams,
+    trust: Arc<TrustRoot>,
+    identity: Identity,
+    journal: Journal,
+    open_runs: Vec<OpenRun>,
+    artefacts: Arc<FileStore>,
+    session: SessionKeeper,
+    handle: HostHandle,
+}
+
+/// Tells how a host is. Cheap to clone.
+#[derive(Clone)]
+pub struct HostHandle {
+    shared: Arc<HandleShared>,
+}
+
+struct HandleShared {
+    name: String,
+    server: String,
+    clock: Arc<dyn Clock>,
+    journal: Journal,
+    heard: Heard,
+    started_at_ms: u64,
+    opened_in_ms: u64,
+    host: OnceLock<HostId>,
+    work: OnceLock<(Executor, Admission)>,
+    stop: OnceLock<Stop>,
+}
+
+impl HostHandle {
+    /// How the host is now.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        let shared = &self.shared;
+        let now_ms = shared.clock.now_ms();
+        let stats = shared.journal.stats();
+        let work = shared.work.get();
+        let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+        Status {
+            name: shared.name.clone(),
+            host: shared.host.get().map(ToString::to_string),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: std::process::id(),
+            started_at_ms: shared.started_at_ms,
+            now_ms,
+            link: LinkStatus::of(&shared.heard.view(), shared.server.clone(), now_ms),
+            runs: work.map(|(executor, _)| executor.counts()).unwrap_or_default(),
+            to_upload: UploadStatus {
+                items: count(stats.outbox_items),
+                bytes: stats.outbox_bytes,
+            },
+            journal: JournalStatus {
+                bytes: stats.stored_bytes,
+                limit_bytes: stats.limit_bytes,
+                file_bytes: stats.file_bytes,
+                commits: stats.commits,
+                records: stats.records,
+                sync_p50_us: stats.commit_us_p50,
+                sync_p99_us: stats.commit_us_p99,
+                opened_in_ms: shared.opened_in_ms,
+                stopped: stats.stopped,
+            },
+            resumed: work.map(|(executor, _)| executor.resumed()).unwrap_or_default(),
+            busy: work.is_some_and(|(_, admission)| admission.room() == 0),
+            draining: shared.stop.get().is_some_and(|stop| stop.drain.is_cancelled()),
+        }
+    }
+
+    /// This host's id, once it has enrolled.
+    #[must_use]
+    pub fn host_id(&self) -> Option<&HostId> {
+        self.shared.host.get()
+    }
+}
+
+impl Host {
+    /// Opens the data folder: journal, keys, trust. Blocks for the time of reading what is unfinished.
+    ///
+    /// # Errors
+    /// [`StartError`]; each says what to do.
+    pub fn open(config: HostConfig, seams: Seams) -> Result<Self, StartError> {
+        files::make_private_dir(&config.data_dir)
+            .map_err(|source| StartError::folder(&config.data_dir, source))?;
+        let begun = Instant::now();
+        let journal_config = JournalConfig::at(config.data_dir.join("journal.redb"));
+        let (journal, recovered) = Journal::open(journal_config, seams.failpoints.clone())?;
+        let opened_in_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        info!(
+            opened_in_ms,
+            open_runs = recovered.runs.len(),
+            to_upload = recovered.outbox_items,
+            "journal opened"
+        );
+        let identity = Identity::open_or_create(&config.data_dir, seams.entropy.as_ref())?;
+        pin_trust(&config.data_dir, &config.join.trust_root)?;
+        let artefacts = FileStore::open(&config.data_dir.join("artefacts"))
+            .map_err(|source| StartError::folder(&config.data_dir.join("artefacts"), source))?;
+        let session = SessionKeeper::new(Arc::clone(&seams.link), registration(&config, &identity)?);
+        let handle = HostHandle {
+            shared: Arc::new(HandleShared {
+                name: config.name.clone(),
+                server: config.join.server.to_string(),
+                clock: Arc::clone(&seams.clock),
+                journal: journal.clone(),
+                heard: Heard::default(),
+                started_at_ms: seams.clock.now_ms(),
+                opened_in_ms,
+                host: OnceLock::new(),
+                work: OnceLock::new(),
+                stop: OnceLock::new(),
+            }),
+        };
+        Ok(Self {
+            trust: Arc::new(config.join.trust_root.clone()),
+            config,
+            seams,
+            identity,
+            journal,
+            open_runs: recovered.runs,
+            artefacts: Arc::new(artefacts),
+            session,
+            handle,
+        })
+    }
+
+    /// Tells how it is, also while it runs.
+    #[must_use]
+    pub fn handle(&self) -> HostHandle {
+        self.handle.clone()
+    }
+
+    /// Works until it is told to stop, or cannot go on.
+    ///
+    /// # Errors
+    /// [`RunError`]; a storage error among them ends the process, because only reopening tells what is on the disk.
+    pub async fn run(self, stop: Stop) -> Result<(), RunError> {
+        let server = StatusServer::open(&self.config.data_dir).map_err(|source| RunError::Socket {
+            path: self.config.data_dir.clone(),
+            source,
+        })?;
+        // The socket answers until the very end.
+        let end = CancellationToken::new();
+        let handle = self.handle.clone();
+        let _ = handle.shared.stop.set(stop.clone());
+        let tasks = TaskTracker::new();
+        tasks.spawn(server.run(move || handle.status(), end.clone()));
+        let journal = self.journal.clone();
+        let worked = self.work(stop).await;
+        journal.close().await;
+        end.cancel();
+        tasks.close();
+        tasks.wait().await;
+        worked
+    }
+
+    async fn work(mut self, stop: Stop) -> Result<(), RunError> {
+        let Some(enrolment) = self.enrol(&stop).await? else {
+            return Ok(());
+        };
+        let open_runs = std::mem::take(&mut self.open_runs);
+        let floor = self.journal.get(Space::Host, TIME_FLOOR_KEY).await?;
+        let floor_ms = floor
+            .and_then(|text| String::from_utf8(text).ok()?.parse().ok())
+            .unwrap_or(0);
+        let outgoing = Outgoing::default();
+        let executor = self.executor(&enrolment, &stop);
+        let admission = self.admission(&enrolment, &executor, &outgoing, TimeFloor::new(floor_ms), &stop);
+        let shared = &self.handle.shared;
+        let _ = shared.work.set((executor.clone(), admission.clone()));
+        executor.resume_all(open_runs);
+        let tasks = TaskTracker::new();
+        let upload_stop = CancellationToken::new();
+        let uploader = Uploader {
+            session: self.session.clone(),
+            heard: shared.heard.clone(),
+            journal: self.journal.clone(),
+            outgoing: outgoing.clone(),
+            executor: executor.clone(),
+            clock: Arc::clone(&self.seams.clock),
+            entropy: Arc::clone(&self.seams.entropy),
+            artefacts: Arc::clone(&self.artefacts),
+        };
+        let puller = Puller {
+            session: self.session.clone(),
+            heard: shared.heard.clone(),
+            admission,
+            clock: Arc::clone(&self.seams.clock),
+            entropy: Arc::clone(&self.seams.entropy),
+        };
+        tasks.spawn(puller.run(stop.drain.clone()));
+        let mut uploading = tasks.spawn(uploader.run(upload_stop.clone()));
+        let ended = tokio::select! {
+            () = stop.drain.cancelled() => Ok(()),
+            () = stop.halt.cancelled() => Ok(()),
+            stopped = self.journal.stopped() => Err(RunError::Stopped(stopped)),
+            uploaded = &mut uploading => match uploaded {
+                Ok(Err(error)) => Err(error.into()),
+                Ok(Ok(())) | Err(_) => Err(RunError::Stopped(self.journal.stopped().await)),
+            },
+        };
+        if let Err(error) = &ended {
+            error!(error = %crate::connectors::with_causes(error), "the host stops: nothing is confirmed any more");
+            stop.halt.cancel();
+        }
+        stop.drain.cancel();
+        self.wind_down(&executor, &outgoing, &stop).await;
+        upload_stop.cancel();
+        tasks.close();
+        tasks.wait().await;
+        ended
+    }
+
+    /// Lets running steps end and results leave, as long as the grace lasts.
+    async fn wind_down(&self, executor: &Executor, outgoing: &Outgoing, stop: &Stop) {
+        let grace = self.config.shutdown_grace;
+        info!(
+            grace_ms = grace.as_millis(),
+            runs = executor.counts().running,
+            "stopping: running steps end, nothing new starts"
+        );
+        tokio::select! {
+            () = executor.idle() => {}
+            () = tokio::time::sleep(grace) => warn!("the grace period is over; what still runs is done again at the next start"),
+            () = stop.halt.cancelled() => {}
+        }
+        let halted = stop.halt.is_cancelled();
+        stop.halt.cancel();
+        executor.idle().await;
+        if halted
+            || self.handle.shared.heard.view().offline_since_ms.is_some()
+            || self.journal.flush().await.is_err()
+        {
+            return;
+        }
+        let leave = async {
+            while self.journal.stats().outbox_items > 0 || !outgoing.is_empty() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        // What does not leave now waits in the journal.
+        let _ = tokio::time::timeout(LAST_UPLOAD, leave).await;
+    }
+
+    /// Who this host is: as written down, or by registering, however long that takes; `None` when it is to stop first.
+    async fn enrol(&self, stop: &Stop) -> Result<Option<Enrolment>, RunError> {
+        if let Some(bytes) = self.journal.get(Space::Host, ENROLMENT_KEY).await? {
+            let enrolment: Enrolment = serde_json::from_slice(&bytes).map_err(RunError::Enrolment)?;
+            self.session.expect(&enrolment.host);
+            let _ = self.handle.shared.host.set(enrolment.host.clone());
+            return Ok(Some(enrolment));
+        }
+        let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(15));
+        let heard = &self.handle.shared.heard;
+        loop {
+            let answer = tokio::select! {
+                answer = self.session.get() => answer,
+                () = stop.drain.cancelled() => return Ok(None),
+                () = stop.halt.cancelled() => return Ok(None),
+            };
+            let reason = match answer {
+                Ok(session) if session.workspace == self.trust.workspace => {
+                    let enrolment = Enrolment {
+                        host: session.host.clone(),
+                        workspace: session.workspace.clone(),
+                    };
+                    self.write_enrolment(&enrolment).await?;
+                    heard.succeeded(self.seams.clock.now_ms());
+                    let _ = self.handle.shared.host.set(enrolment.host.clone());
+                    info!(host_id = %enrolment.host, name = self.config.name, "enrolled");
+                    return Ok(Some(enrolment));
+                }
+                Ok(session) => {
+                    self.session.forget(&session).await;
+                    format!(
+                        "it enrolled this host in workspace `{}`, the trust root is for `{}`",
+                        session.workspace, self.trust.workspace
+                    )
+                }
+                Err(error) => error.to_string(),
+            };
+            if heard.failed(self.seams.clock.now_ms(), &reason) {
+                warn!(error = reason, "not enrolled yet; trying again");
+            }
+            tokio::select! {
+                () = tokio::time::sleep(backoff.next(self.seams.entropy.as_ref())) => {}
+                () = stop.drain.cancelled() => return Ok(None),
+            }
+        }
+    }
+
+    async fn write_enrolment(&self, enrolment: &Enrolment) -> Result<(), RunError> {
+        let bytes = serde_json::to_vec(enrolment).map_err(RunError::Enrolment)?;
+        match self
+            .journal
+            .put(Space::Host, ENROLMENT_KEY, bytes, Urgency::Now)
+            .await
+        {
+            Ok(mut ticket) => Ok(ticket.durable().await?),
+            Err(error) => {
+                warn!(%error, "the enrolment is not written down");
+                Ok(())
+            }
+        }
+    }
+
+    fn fetcher(&self) -> Fetcher {
+        Fetcher {
+            session: self.session.clone(),
+            entropy: Arc::clone(&self.seams.entropy),
+        }
+    }
+
+    fn executor(&self, enrolment: &Enrolment, stop: &Stop) -> Executor {
+        let library = ReleaseLibrary::new(
+            self.journal.clone(),
+            Arc::clone(&self.trust),
+            self.fetcher(),
+            Arc::clone(&self.seams.connectors),
+            &self.config.data_dir,
+        );
+        Executor::new(ExecutorParts {
+            journal: self.journal.clone(),
+            library: Arc::new(library),
+            workspace: enrolment.workspace.clone(),
+            host: enrolment.host.clone(),
+            signing: self.identity.signing.clone(),
+            secrets: SecretStore {
+                journal: self.journal.clone(),
+                session: self.session.clone(),
+                key: self.identity.seal.clone(),
+                workspace: enrolment.workspace.clone(),
+                host: enrolment.host.clone(),
+            },
+            artefacts: Arc::clone(&self.artefacts),
+            clock: Arc::clone(&self.seams.clock),
+            entropy: Arc::clone(&self.seams.entropy),
+            max_steps: self.config.limits.max_steps,
+            max_runs: self.config.limits.max_runs,
+            failpoints: self.seams.failpoints.clone(),
+            drain: stop.drain.clone(),
+            halt: stop.halt.clone(),
+        })
+    }
+
+    fn admission(
+        &self,
+        enrolment: &Enrolment,
+        executor: &Executor,
+        outgoing: &Outgoing,
+        floor: TimeFloor,
+        stop: &Stop,
+    ) -> Admission {
+        Admission::new(AdmissionParts {
+            trust: Arc::clone(&self.trust),
+            host: enrolment.host.clone(),
+            journal: self.journal.clone(),
+            library: executor.library(),
+            executor: executor.clone(),
+            outgoing: outgoing.clone(),
+            clock: Arc::clone(&self.seams.clock),
+            entropy: Arc::clone(&self.seams.entropy),
+            floor,
+            failpoints: self.seams.failpoints.clone(),
+            max_outbox_bytes: self.config.limits.max_outbox_bytes,
+            stop: stop.drain.clone(),
+        })
+    }
+}
+
+fn registration(config: &HostConfig, identity: &Identity) -> Result<Registration, StrictError> {
+    let seal_key = identity.seal.public();
+    let document = HostRegistration {
+        token: Digest::of(config.join.token.as_bytes()),
+        name: config.name.clone(),
+        identity_key: identity.signing.verifying_key(),
+        seal_key,
+    };
+    Ok(Registration {
+        token: config.join.token.clone(),
+        name: config.name.clone(),
+        identity_key: *document.identity_key.as_bytes(),
+        seal_key: *seal_key.as_bytes(),
+        proof: sign_document(&document, &identity.signing)?,
+    })
+}
+
+/// Pins the trust root at the first start; later ones must be the same or newer.
+fn pin_trust(data_dir: &Path, offered: &TrustRoot) -> Result<(), StartError> {
+    let path = data_dir.join("trust-root.json");
+    let pinned = files::read_if_present(&path).map_err(|source| StartError::folder(&path, source))?;
+    if let Some(bytes) = pinned {
+        let differs = |reason| StartError::Trust {
+            path: path.clone(),
+            reason,
+        };
+        let pinned: TrustRoot =
+            serde_json::from_slice(&bytes).map_err(|_| differs("the pinned one cannot be read"))?;
+        if pinned == *offered {
+            return Ok(());
+        }
+        if pinned.workspace != offered.workspace {
+            return Err(differs("it is for another workspace"));
+        }
+        if offered.version <= pinned.version {
+            return Err(differs("it has other keys but no higher version"));
+        }
+    }
+    let bytes =
+        serde_json::to_vec_pretty(offered).map_err(|error| StartError::folder(&path, error.into()))?;
+    files::write_private(&path, &bytes).map_err(|source| StartError::folder(&path, source))
+}
+
+/// Whether the data folder can be written, tried with a file that is removed again.
+///
+/// # Errors
+/// Why not, for people.
+pub fn can_write(data_dir: &Path) -> Result<String, String> {
+    let describe = |error: io::Error| format!("{} cannot be written: {error}", data_dir.display());
+    files::make_private_dir(data_dir).map_err(describe)?;
+    let probe: PathBuf = data_dir.join(format!(".probe.{}", std::process::id()));
+    let begun = Instant::now();
+    files::write_private(&probe, b"probe").map_err(describe)?;
+    let took = begun.elapsed();
+    std::fs::remove_file(&probe).map_err(describe)?;
+    Ok(format!(
+        "{}, a synced write took {} ms",
+        data_dir.display(),
+        took.as_millis()
+    ))
+}

@@ -1,0 +1,182 @@
+//! The join file: what a host must be told to reach its control plane and to judge its orders.
+
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use flowforge_protocol::trust::TrustRoot;
+use serde::Deserialize;
+use url::{Host, Url};
+
+/// Largest join file, in bytes.
+const MAX_JOIN_BYTES: u64 = 256 * 1024;
+
+/// What a join file says, checked.
+#[derive(Debug, Clone)]
+pub struct Join {
+    /// Address of the control plane; loopback only.
+    pub server: Url,
+    /// Proves at registration that this host was invited. Not needed again.
+    pub token: String,
+    /// Whose signatures this host obeys.
+    pub trust_root: TrustRoot,
+}
+
+/// Why a join file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum JoinError {
+    /// Not readable.
+    #[error("cannot read the join file {}", path.display())]
+    Read {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Above the size limit: not a join file.
+    #[error("the join file {} is {bytes} bytes, above the limit of {MAX_JOIN_BYTES}", path.display())]
+    TooLarge {
+        /// Which file.
+        path: PathBuf,
+        /// Its size.
+        bytes: u64,
+    },
+    /// Not the expected JSON.
+    #[error("the join file {} is damaged: {reason}; get a new one from the server's data folder (host-join.json)", path.display())]
+    Malformed {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong and where.
+        reason: String,
+    },
+    /// The address is refused.
+    #[error("the join file {} names a control plane that is refused", path.display())]
+    Address {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: AddressError,
+    },
+}
+
+/// Why a control-plane address is refused.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AddressError {
+    /// No URL.
+    #[error("`{address}` is not an address: expected `http://127.0.0.1:PORT`")]
+    Malformed {
+        /// As given.
+        address: String,
+    },
+    /// Another machine, or another scheme.
+    #[error(
+        "`{address}` is not a loopback address: host and control plane talk over loopback only until enrolment over \
+         mTLS exists; use `http://127.0.0.1:PORT`"
+    )]
+    NotLoopback {
+        /// As given.
+        address: String,
+    },
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct JoinFile {
+    server: String,
+    token: String,
+    trust_root: TrustRoot,
+}
+
+impl Join {
+    /// Reads and checks a join file.
+    ///
+    /// # Errors
+    /// See [`JoinError`]; each names the file.
+    pub fn read(path: &Path) -> Result<Self, JoinError> {
+        let read_error = |source| JoinError::Read {
+            path: path.to_owned(),
+            source,
+        };
+        let bytes = std::fs::metadata(path).map_err(read_error)?.len();
+        if bytes > MAX_JOIN_BYTES {
+            return Err(JoinError::TooLarge {
+                path: path.to_owned(),
+                bytes,
+            });
+        }
+        let text = std::fs::read(path).map_err(read_error)?;
+        let file: JoinFile = serde_json::from_slice(&text).map_err(|error| JoinError::Malformed {
+            path: path.to_owned(),
+            reason: error.to_string(),
+        })?;
+        let server = loopback_address(&file.server).map_err(|source| JoinError::Address {
+            path: path.to_owned(),
+            source,
+        })?;
+        Ok(Self {
+            server,
+            token: file.token,
+            trust_root: file.trust_root,
+        })
+    }
+}
+
+/// The address, if it is on this machine and plain HTTP.
+///
+/// # Errors
+/// [`AddressError`], with the reason in the message.
+pub fn loopback_address(address: &str) -> Result<Url, AddressError> {
+    let url: Url = address.parse().map_err(|_| AddressError::Malformed {
+        address: address.to_owned(),
+    })?;
+    let loopback = match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(ip)) => IpAddr::from(ip).is_loopback(),
+        Some(Host::Ipv6(ip)) => IpAddr::from(ip).is_loopback(),
+        None => false,
+    };
+    if url.scheme() == "http" && loopback {
+        Ok(url)
+    } else {
+        Err(AddressError::NotLoopback {
+            address: address.to_owned(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_this_machine_is_accepted() {
+        for address in [
+            "http://127.0.0.1:7400",
+            "http://localhost:1/",
+            "http://[::1]:7400",
+        ] {
+            assert!(loopback_address(address).is_ok(), "{address}");
+        }
+        for address in [
+            "http://10.0.0.1:7400",
+            "https://127.0.0.1:7400",
+            "http://0.0.0.0:7400",
+            "http://127.0.0.1.evil.example/",
+        ] {
+            let error = loopback_address(address).expect_err(address);
+            assert!(
+                error
+                    .to_string()
+                    .contains("loopback only until enrolment over mTLS exists"),
+                "{error}"
+            );
+        }
+        assert_eq!(
+            loopback_address("seven").expect_err("no address"),
+            AddressError::Malformed {
+                address: "seven".into()
+            }
+        );
+    }
+}

@@ -1,0 +1,235 @@
+//! Releases that may run here: fetched, verified and planned once, then held by digest.
+//!
+//! Owns everything a job refers to: release, grant set, connectors. Invariant: a [`LoadedRelease`] exists only for a
+//! release signed by a release key, with a grant set for it signed by a grant key, whose connectors' bytes are the
+//! pinned ones and vouched for by a publisher; a node has at most what both the release asks for and the set grants.
+
+mod cache;
+mod components;
+pub(crate) mod fetch;
+mod grants;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use flowforge_journal::{Journal, Space, Urgency};
+use flowforge_protocol::grants::{GrantSet, NodeGrants};
+use flowforge_protocol::release::Release;
+use flowforge_protocol::{Digest, NodeId, Signed, TrustRoot};
+use flowforge_workflow::Plan;
+
+use self::cache::SharedCache;
+use self::components::Components;
+use self::fetch::Fetcher;
+use crate::admission::Refusal;
+use crate::connectors::{Connector, ConnectorHost, with_causes};
+
+/// Most releases held for jobs that may come; those of running runs are held by them.
+const RELEASES_MAX: usize = 128;
+
+/// A release that may run here.
+pub struct LoadedRelease {
+    /// Digest of the release's payload.
+    pub digest: Digest,
+    /// Digest of the grant set's payload.
+    pub grants_digest: Digest,
+    /// The verified release.
+    pub release: Signed<Release>,
+    /// What the state machine runs on.
+    pub plan: Arc<Plan>,
+    connectors: BTreeMap<String, Arc<dyn Connector>>,
+    grants: BTreeMap<NodeId, NodeGrants>,
+}
+
+impl LoadedRelease {
+    /// The connector of this name.
+    #[must_use]
+    pub fn connector(&self, name: &str) -> Option<&Arc<dyn Connector>> {
+        self.connectors.get(name)
+    }
+
+    /// What this node may use.
+    #[must_use]
+    pub fn grants(&self, node: &NodeId) -> NodeGrants {
+        self.grants.get(node).cloned().unwrap_or_default()
+    }
+
+    /// The digests of the connectors, by name.
+    #[must_use]
+    pub fn connector_digests(&self) -> BTreeMap<String, Digest> {
+        self.release
+            .connectors
+            .iter()
+            .map(|(name, pinned)| (name.clone(), pinned.digest))
+            .collect()
+    }
+}
+
+/// Why a release is not loaded.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LoadError {
+    /// It must not run here, or cannot.
+    #[error(transparent)]
+    Refused(Refusal),
+    /// Something passing is in the way; try again later.
+    #[error("{0}")]
+    NotNow(String),
+}
+
+/// The releases of this host.
+pub struct ReleaseLibrary {
+    journal: Journal,
+    components: Components,
+    releases: SharedCache<(Digest, Digest), Arc<LoadedRelease>>,
+}
+
+impl ReleaseLibrary {
+    pub(crate) fn new(
+        journal: Journal,
+        trust: Arc<TrustRoot>,
+        fetcher: Fetcher,
+        host: Arc<dyn ConnectorHost>,
+        data_dir: &Path,
+    ) -> Self {
+        Self {
+            journal,
+            components: Components::new(trust, fetcher, host, data_dir.join("components")),
+            releases: SharedCache::new(RELEASES_MAX),
+        }
+    }
+
+    /// The release with these grants, if it is in memory.
+    #[must_use]
+    pub fn get(&self, release: Digest, grants: Digest) -> Option<Arc<LoadedRelease>> {
+        self.releases.get(&(release, grants))
+    }
+
+    /// The release with these grants: from memory, from the journal and the disk, or from the control plane.
+    ///
+    /// # Errors
+    /// [`LoadError`].
+    pub async fn load(&self, release: Digest, grants: Digest) -> Result<Arc<LoadedRelease>, LoadError> {
+        self.releases
+            .get_or_load(&(release, grants), || self.load_anew(release, grants))
+            .await
+    }
+
+    async fn load_anew(&self, release: Digest, grants: Digest) -> Result<Arc<LoadedRelease>, LoadError> {
+        let (signed, grant_set) = match self.stored(release, grants).await? {
+            Some(documents) => documents,
+            None => self.fetched(release, grants).await?,
+        };
+        let mut connectors = BTreeMap::new();
+        let mut interfaces = BTreeMap::new();
+        for (name, pinned) in &signed.connectors {
+            let connector = self.components.load(name, pinned).await?;
+            interfaces.insert(name.clone(), connector.interface().clone());
+            connectors.insert(name.clone(), connector);
+        }
+        let refused = |reason: String| LoadError::Refused(Refusal::Release { release, reason });
+        if Digest::of_json(&signed.definition) != signed.definition_digest {
+            return Err(refused(
+                "its definition is not the one its digest names".to_owned(),
+            ));
+        }
+        let plan = Plan::from_canonical(&signed.definition, &interfaces)
+            .map_err(|error| refused(with_causes(&error)))?;
+        let grants_by_node = grants::intersect(&signed.requests, &grant_set.nodes);
+        Ok(Arc::new(LoadedRelease {
+            digest: release,
+            grants_digest: grants,
+            release: signed,
+            plan,
+            connectors,
+            grants: grants_by_node,
+        }))
+    }
+
+    fn verify(
+        &self,
+        release: Digest,
+        grants: Digest,
+        release_envelope: &[u8],
+        grants_envelope: &[u8],
+    ) -> Result<(Signed<Release>, Signed<GrantSet>), Refusal> {
+        let trust = &self.components.trust;
+        let release_refused = |reason: String| Refusal::Release { release, reason };
+        let signed = Signed::<Release>::open(release_envelope, &trust.release_keys)
+            .map_err(|error| release_refused(error.to_string()))?;
+        if signed.digest() != release {
+            return Err(release_refused(format!(
+                "the document that came has digest {}",
+                signed.digest()
+            )));
+        }
+        if signed.workspace != trust.workspace {
+            return Err(release_refused("it belongs to another workspace".to_owned()));
+        }
+        let grants_refused = |reason: String| Refusal::Grants { grants, reason };
+        let set = Signed::<GrantSet>::open(grants_envelope, &trust.grant_keys)
+            .map_err(|error| grants_refused(error.to_string()))?;
+        if set.digest() != grants {
+            return Err(grants_refused(format!(
+                "the document that came has digest {}",
+                set.digest()
+            )));
+        }
+        if set.workspace != trust.workspace {
+            return Err(grants_refused("it belongs to another workspace".to_owned()));
+        }
+        if set.release != release {
+            return Err(grants_refused(format!("it is for release {}", set.release)));
+        }
+        Ok((signed, set))
+    }
+
+    /// The documents as they were stored, if they are and still verify.
+    async fn stored(
+        &self,
+        release: Digest,
+        grants: Digest,
+    ) -> Result<Option<(Signed<Release>, Signed<GrantSet>)>, LoadError> {
+        let read = async |space, digest: Digest| {
+            self.journal
+                .get(space, &digest.hex())
+                .await
+                .map_err(|error| LoadError::NotNow(with_causes(&error)))
+        };
+        let (Some(release_envelope), Some(grants_envelope)) = (
+            read(Space::Release, release).await?,
+            read(Space::Grants, grants).await?,
+        ) else {
+            return Ok(None);
+        };
+        Ok(self
+            .verify(release, grants, &release_envelope, &grants_envelope)
+            .ok())
+    }
+
+    async fn fetched(
+        &self,
+        release: Digest,
+        grants: Digest,
+    ) -> Result<(Signed<Release>, Signed<GrantSet>), LoadError> {
+        let documents = self.components.fetcher.documents(release, grants).await?;
+        let verified = self
+            .verify(
+                release,
+                grants,
+                documents.release.as_bytes(),
+                documents.grants.as_bytes(),
+            )
+            .map_err(LoadError::Refused)?;
+        for (space, digest, envelope) in [
+            (Space::Release, release, documents.release),
+            (Space::Grants, grants, documents.grants),
+        ] {
+            self.journal
+                .put(space, &digest.hex(), envelope.into_bytes(), Urgency::Lazy)
+                .await
+                .map_err(|error| LoadError::NotNow(with_causes(&error)))?;
+        }
+        Ok(verified)
+    }
+}

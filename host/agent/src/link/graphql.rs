@@ -1,0 +1,435 @@
+//! The control plane's GraphQL, registry and artefact doors over plain HTTP on loopback.
+
+use std::path::Path;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use flowforge_protocol::{Digest, RunId};
+use futures::StreamExt as _;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use url::Url;
+
+use super::control::{
+    ControlLink, LinkError, MAX_COMPONENT_BYTES, Registration, Rejected, ReleaseDocuments,
+    SealedSecretDocument, Session, SyncReply, SyncRequest,
+};
+
+/// How long a call may take beyond the wait it asks for.
+const CALL_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long a component or artefact may take.
+const TRANSFER_TIMEOUT: Duration = Duration::from_secs(300);
+/// Largest GraphQL answer: 256 jobs of 256 KiB in an envelope.
+const MAX_REPLY_BYTES: u64 = 96 * 1024 * 1024;
+/// Largest publisher's statement.
+const MAX_PUBLICATION_BYTES: u64 = 64 * 1024;
+
+const REGISTER: &str = "mutation($input: RegisterHostInput!) { registerHost(input: $input) { __typename \
+    ... on RegisterHostSuccess { hostId session workspace } ... on Problem { code message } } }";
+const SYNC: &str = "mutation($input: SyncInput!) { sync(input: $input) { jobs acknowledged { run seq } \
+    rejected { run code message } receiptsStored } }";
+const DOCUMENTS: &str = "query($release: String!, $grants: String!) { releaseDocuments(release: $release, grants: $grants) \
+    { release grants } }";
+const SECRETS: &str =
+    "query($names: [String!]!) { sealedSecrets(names: $names) { name version kind sealed } }";
+
+/// The real link.
+#[derive(Debug, Clone)]
+pub struct GraphQlLink {
+    client: reqwest::Client,
+    server: Url,
+}
+
+/// The HTTP client could not be made.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot make an HTTP client")]
+pub struct ClientError(#[source] reqwest::Error);
+
+impl GraphQlLink {
+    /// A link to this address, which [`crate::join::loopback_address`] has accepted.
+    ///
+    /// No proxy and no redirect: what is addressed to this machine stays on it.
+    ///
+    /// # Errors
+    /// [`ClientError`]: the machine's resources are exhausted.
+    pub fn new(server: Url) -> Result<Self, ClientError> {
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(Duration::from_secs(5))
+            .pool_max_idle_per_host(4)
+            .tcp_nodelay(true)
+            .build()
+            .map_err(ClientError)?;
+        Ok(Self { client, server })
+    }
+
+    fn url(&self, path: &str) -> Result<Url, LinkError> {
+        self.server
+            .join(path)
+            .map_err(|error| LinkError::Malformed(format!("`{path}` is no path: {error}")))
+    }
+
+    async fn graphql<T: DeserializeOwned>(
+        &self,
+        session: Option<&str>,
+        query: &'static str,
+        variables: impl Serialize + Send,
+        timeout: Duration,
+    ) -> Result<T, LinkError> {
+        #[derive(Serialize)]
+        struct Call<V> {
+            query: &'static str,
+            variables: V,
+        }
+        let mut request = self
+            .client
+            .post(self.url("graphql")?)
+            .timeout(timeout)
+            .json(&Call { query, variables });
+        if let Some(session) = session {
+            request = request.bearer_auth(session);
+        }
+        let response = request.send().await.map_err(|error| unreachable(&error))?;
+        let status = response.status();
+        let body = read_limited(response, MAX_REPLY_BYTES).await?;
+        let answer: Answer<T> = match serde_json::from_slice(&body) {
+            Ok(answer) => answer,
+            Err(_) if !status.is_success() => return Err(refused_by_status(status, &body)),
+            Err(error) => return Err(LinkError::Malformed(error.to_string())),
+        };
+        match (answer.data, answer.errors.into_iter().next()) {
+            (_, Some(error)) => Err(error.into_link_error()),
+            (Some(data), None) if status.is_success() => Ok(data),
+            _ => Err(refused_by_status(status, &body)),
+        }
+    }
+
+    async fn get(&self, path: &str, what: &str, limit: u64) -> Result<Vec<u8>, LinkError> {
+        let request = self.client.get(self.url(path)?).timeout(TRANSFER_TIMEOUT);
+        let response = request.send().await.map_err(|error| unreachable(&error))?;
+        match response.status() {
+            status if status.is_success() => read_limited(response, limit).await,
+            reqwest::StatusCode::NOT_FOUND => Err(LinkError::Absent(what.to_owned())),
+            status => Err(refused_by_status(
+                status,
+                &read_limited(response, 4096).await.unwrap_or_default(),
+            )),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(bound = "T: DeserializeOwned")]
+struct Answer<T> {
+    #[serde(default = "none")]
+    data: Option<T>,
+    #[serde(default)]
+    errors: Vec<AnswerError>,
+}
+
+fn none<T>() -> Option<T> {
+    None
+}
+
+#[derive(Deserialize)]
+struct AnswerError {
+    message: String,
+    #[serde(default)]
+    extensions: Value,
+}
+
+impl AnswerError {
+    fn into_link_error(self) -> LinkError {
+        let code = self
+            .extensions
+            .get("code")
+            .and_then(Value::as_str)
+            .unwrap_or("unknown");
+        if code == NO_SESSION_CODE {
+            LinkError::NoSession
+        } else {
+            LinkError::Refused {
+                code: code.to_owned(),
+                message: self.message,
+            }
+        }
+    }
+}
+
+/// `extensions.code` of an answer to a session that is not known.
+const NO_SESSION_CODE: &str = "FF-API-401";
+
+fn unreachable(error: &reqwest::Error) -> LinkError {
+    // The innermost cause is what a person can act on: "connection refused", "timed out".
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(next) = cause.source() {
+        cause = next;
+    }
+    LinkError::Unreachable(if error.is_timeout() {
+        "the control plane did not answer in time".to_owned()
+    } else {
+        format!("the control plane cannot be reached: {cause}")
+    })
+}
+
+fn refused_by_status(status: reqwest::StatusCode, body: &[u8]) -> LinkError {
+    if status == reqwest::StatusCode::UNAUTHORIZED {
+        return LinkError::NoSession;
+    }
+    LinkError::Refused {
+        code: status.as_u16().to_string(),
+        message: String::from_utf8_lossy(body).chars().take(200).collect(),
+    }
+}
+
+async fn read_limited(response: reqwest::Response, limit: u64) -> Result<Vec<u8>, LinkError> {
+    let too_large = || LinkError::Malformed(format!("it is larger than {limit} bytes"));
+    let declared = response.content_length().unwrap_or(0);
+    if declared > limit {
+        return Err(too_large());
+    }
+    let mut body = Vec::with_capacity(usize::try_from(declared).unwrap_or(0));
+    let mut chunks = response.bytes_stream();
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk.map_err(|error| unreachable(&error))?;
+        let total = (body.len() as u64).saturating_add(chunk.len() as u64);
+        if total > limit {
+            return Err(too_large());
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+/// Reads a single field of the answer's `data`.
+macro_rules! data {
+    ($(#[$attribute:meta])* $name:ident { $field:ident: $ty:ty }) => {
+        #[derive(Deserialize)]
+        $(#[$attribute])*
+        struct $name {
+            $field: $ty,
+        }
+    };
+}
+
+#[derive(Deserialize)]
+#[serde(tag = "__typename")]
+enum RegisterPayload {
+    #[serde(rename_all = "camelCase")]
+    RegisterHostSuccess {
+        host_id: flowforge_protocol::HostId,
+        session: String,
+        workspace: String,
+    },
+    RegistrationProblem {
+        code: String,
+        message: String,
+    },
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct SyncPayload {
+    jobs: Vec<String>,
+    acknowledged: Vec<AcknowledgedRun>,
+    rejected: Vec<RejectedRun>,
+    receipts_stored: Vec<RunId>,
+}
+
+#[derive(Deserialize)]
+struct AcknowledgedRun {
+    run: RunId,
+    seq: Option<u64>,
+}
+
+#[derive(Deserialize)]
+struct RejectedRun {
+    run: RunId,
+    code: String,
+    message: String,
+}
+
+#[derive(Deserialize)]
+struct DocumentsPayload {
+    release: String,
+    grants: String,
+}
+
+#[derive(Deserialize)]
+struct SecretPayload {
+    name: String,
+    version: u32,
+    kind: String,
+    sealed: Value,
+}
+
+data!(
+    #[serde(rename_all = "camelCase")]
+    RegisterData {
+        register_host: RegisterPayload
+    }
+);
+data!(SyncData { sync: SyncPayload });
+data!(#[serde(rename_all = "camelCase")] DocumentsData { release_documents: Option<DocumentsPayload> });
+data!(#[serde(rename_all = "camelCase")] SecretsData { sealed_secrets: Vec<SecretPayload> });
+
+fn sync_input(request: &SyncRequest) -> Value {
+    let received: Vec<_> = request.received.iter().map(|job| json!({ "job": job })).collect();
+    let refused: Vec<_> = request
+        .refused
+        .iter()
+        .map(|r| json!({ "job": r.job, "code": r.code, "message": r.message }))
+        .collect();
+    let batches: Vec<_> = request
+        .batches
+        .iter()
+        .map(|b| {
+            json!({ "run": b.run, "epoch": b.epoch, "firstSeq": b.first_seq, "count": b.count, "chain": b.chain,
+                    "lines": STANDARD.encode(&b.lines) })
+        })
+        .collect();
+    let receipts: Vec<_> = request
+        .receipts
+        .iter()
+        .map(|r| json!({ "run": r.run, "envelope": r.envelope }))
+        .collect();
+    json!({ "input": {
+        "received": received, "refused": refused, "batches": batches, "receipts": receipts,
+        "maxJobs": request.max_jobs, "waitMs": u64::try_from(request.wait.as_millis()).unwrap_or(u64::MAX),
+        "busy": request.busy,
+    } })
+}
+
+#[async_trait]
+impl ControlLink for GraphQlLink {
+    async fn register(&self, registration: &Registration) -> Result<Session, LinkError> {
+        let variables = json!({ "input": {
+            "token": registration.token, "name": registration.name,
+            "identityKey": STANDARD.encode(registration.identity_key),
+            "sealKey": STANDARD.encode(registration.seal_key),
+            "proof": registration.proof,
+        } });
+        let data: RegisterData = self.graphql(None, REGISTER, variables, CALL_TIMEOUT).await?;
+        match data.register_host {
+            RegisterPayload::RegisterHostSuccess {
+                host_id,
+                session,
+                workspace,
+            } => Ok(Session {
+                host: host_id,
+                session,
+                workspace,
+            }),
+            RegisterPayload::RegistrationProblem { code, message } => {
+                Err(LinkError::Refused { code, message })
+            }
+        }
+    }
+
+    async fn sync(&self, session: &str, request: &SyncRequest) -> Result<SyncReply, LinkError> {
+        let timeout = request.wait.saturating_add(CALL_TIMEOUT);
+        let data: SyncData = self
+            .graphql(Some(session), SYNC, sync_input(request), timeout)
+            .await?;
+        let reply = data.sync;
+        Ok(SyncReply {
+            jobs: reply.jobs,
+            acknowledged: reply.acknowledged.into_iter().map(|a| (a.run, a.seq)).collect(),
+            rejected: reply
+                .rejected
+                .into_iter()
+                .map(|r| Rejected {
+                    run: r.run,
+                    code: r.code,
+                    message: r.message,
+                })
+                .collect(),
+            receipts_stored: reply.receipts_stored,
+        })
+    }
+
+    async fn release_documents(
+        &self,
+        session: &str,
+        release: Digest,
+        grants: Digest,
+    ) -> Result<ReleaseDocuments, LinkError> {
+        let variables = json!({ "release": release, "grants": grants });
+        let data: DocumentsData = self
+            .graphql(Some(session), DOCUMENTS, variables, CALL_TIMEOUT)
+            .await?;
+        let documents = data
+            .release_documents
+            .ok_or_else(|| LinkError::Absent(format!("release {release} with grants {grants}")))?;
+        Ok(ReleaseDocuments {
+            release: documents.release,
+            grants: documents.grants,
+        })
+    }
+
+    async fn sealed_secrets(
+        &self,
+        session: &str,
+        names: &[String],
+    ) -> Result<Vec<SealedSecretDocument>, LinkError> {
+        let variables = json!({ "names": names });
+        let data: SecretsData = self
+            .graphql(Some(session), SECRETS, variables, CALL_TIMEOUT)
+            .await?;
+        Ok(data
+            .sealed_secrets
+            .into_iter()
+            .map(|s| SealedSecretDocument {
+                name: s.name,
+                version: s.version,
+                kind: s.kind,
+                sealed: s.sealed.to_string(),
+            })
+            .collect())
+    }
+
+    async fn component(&self, name: &str, digest: Digest) -> Result<Vec<u8>, LinkError> {
+        let repository = name.replacen(':', "/", 1);
+        let path = format!("v2/{repository}/blobs/{digest}");
+        self.get(&path, &format!("connector {name} {digest}"), MAX_COMPONENT_BYTES)
+            .await
+    }
+
+    async fn publication(&self, digest: Digest) -> Result<String, LinkError> {
+        let path = format!("connectors/{digest}/publication");
+        let what = format!("a publisher's statement about {digest}");
+        let bytes = self.get(&path, &what, MAX_PUBLICATION_BYTES).await?;
+        String::from_utf8(bytes).map_err(|_| LinkError::Malformed("it is not UTF-8".to_owned()))
+    }
+
+    async fn put_artefact(&self, session: &str, digest: Digest, file: &Path) -> Result<(), LinkError> {
+        let url = self.url(&format!("artefacts/{digest}"))?;
+        let open =
+            |error: std::io::Error| LinkError::Absent(format!("artefact {digest} on this disk: {error}"));
+        let file = tokio::fs::File::open(file).await.map_err(open)?;
+        let bytes = file.metadata().await.map_err(open)?.len();
+        let body = reqwest::Body::wrap_stream(tokio_util::io::ReaderStream::new(file));
+        let request = self
+            .client
+            .put(url)
+            .timeout(TRANSFER_TIMEOUT)
+            .bearer_auth(session)
+            .header(reqwest::header::CONTENT_LENGTH, bytes)
+            .header(reqwest::header::CONTENT_TYPE, "application/octet-stream")
+            .body(body);
+        let response = request.send().await.map_err(|error| unreachable(&error))?;
+        let status = response.status();
+        if status.is_success() {
+            Ok(())
+        } else {
+            Err(refused_by_status(
+                status,
+                &read_limited(response, 4096).await.unwrap_or_default(),
+            ))
+        }
+    }
+}

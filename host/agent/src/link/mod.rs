@@ -1,0 +1,37 @@
+//! The link: how the host talks with its control plane.
+//!
+//! Owns two concurrent `sync` calls, a standing one that brings jobs and one that carries records away, their retries,
+//! and what is known about the connection. Leaves to admission what a job is worth, to the journal what is stored.
+//! Invariant: no answer and no silence of the control plane stops work that was accepted.
+
+pub mod backoff;
+pub mod control;
+pub mod graphql;
+pub mod heard;
+pub mod outgoing;
+pub mod pull;
+pub mod session;
+pub mod upload;
+
+use std::net::TcpStream;
+use std::time::Duration;
+
+use url::Url;
+
+/// Whether something answers at the control plane's address.
+///
+/// # Errors
+/// Why not, for people.
+pub fn reaches(server: &Url) -> Result<String, String> {
+    let addresses = server
+        .socket_addrs(|| None)
+        .map_err(|error| format!("{server}: {error}"))?;
+    let mut last = format!("{server} has no address");
+    for address in addresses {
+        match TcpStream::connect_timeout(&address, Duration::from_secs(5)) {
+            Ok(_) => return Ok(format!("{address} answers")),
+            Err(error) => last = format!("{address}: {error}; is the server running?"),
+        }
+    }
+    Err(last)
+}

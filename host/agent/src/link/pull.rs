@@ -1,0 +1,80 @@
+//! The standing call: brings jobs.
+//!
+//! One call is always open while the host takes work. What it brings goes to admission at once; the next call opens
+//! while those jobs are still being verified. Cut lines and proxies that end a waiting call are normal.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use super::backoff::Backoff;
+use super::control::{LinkError, MAX_JOBS_PER_CALL, STANDING_WAIT, SyncReply, SyncRequest};
+use super::heard::Heard;
+use super::session::SessionKeeper;
+use crate::admission::Admission;
+use crate::clock::{Clock, Entropy};
+
+/// How long a call waits while the host is busy: it brings only decisions and cancellations then.
+const BUSY_WAIT: Duration = Duration::from_secs(2);
+
+/// Brings jobs.
+pub struct Puller {
+    /// The session.
+    pub session: SessionKeeper,
+    /// What is known about the line.
+    pub heard: Heard,
+    /// Where jobs go.
+    pub admission: Admission,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// For jitter.
+    pub entropy: Arc<dyn Entropy>,
+}
+
+impl Puller {
+    /// Pulls until the token is cancelled.
+    pub async fn run(self, stop: CancellationToken) {
+        let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(30));
+        loop {
+            let call = tokio::select! {
+                () = stop.cancelled() => return,
+                call = self.pull() => call,
+            };
+            match call {
+                Ok(reply) => {
+                    if self.heard.view().last_ms.is_none() || backoff.failures() > 0 {
+                        info!("connected to the control plane");
+                    }
+                    backoff.reset();
+                    self.heard.succeeded(self.clock.now_ms());
+                    for job in reply.jobs {
+                        self.admission.offer(job.into_bytes()).await;
+                    }
+                }
+                Err(error) => {
+                    if self.heard.failed(self.clock.now_ms(), &error.to_string()) {
+                        warn!(%error, "no connection to the control plane; accepted work goes on");
+                    }
+                    let wait = backoff.next(self.entropy.as_ref());
+                    tokio::select! {
+                        () = stop.cancelled() => return,
+                        () = tokio::time::sleep(wait) => {}
+                    }
+                }
+            }
+        }
+    }
+
+    async fn pull(&self) -> Result<SyncReply, LinkError> {
+        let room = self.admission.room();
+        let request = SyncRequest {
+            max_jobs: room.clamp(1, MAX_JOBS_PER_CALL),
+            wait: if room == 0 { BUSY_WAIT } else { STANDING_WAIT },
+            busy: room == 0,
+            ..SyncRequest::default()
+        };
+        self.session.sync(&request).await
+    }
+}

@@ -1,0 +1,139 @@
+//! The session: who the control plane says this host is, and the token of its calls.
+
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+
+use flowforge_protocol::{Digest, HostId};
+use tokio::sync::Mutex;
+
+use super::control::{
+    ControlLink, LinkError, Registration, ReleaseDocuments, SealedSecretDocument, Session, SyncReply,
+    SyncRequest,
+};
+
+/// Calls with a session, and once more with a fresh one if the first is not known there.
+macro_rules! with_session {
+    ($keeper:ident, $token:ident => $call:expr) => {{
+        let session = $keeper.get().await?;
+        let $token = session.session.as_str();
+        match $call.await {
+            Err(LinkError::NoSession) => {
+                $keeper.forget(&session).await;
+                let session = $keeper.get().await?;
+                let $token = session.session.as_str();
+                $call.await
+            }
+            answer => answer,
+        }
+    }};
+}
+
+/// Registers when there is no session, once for all callers.
+///
+/// A session is kept in memory only: after a restart the host registers again, and gets the same id for the same key.
+#[derive(Clone)]
+pub struct SessionKeeper {
+    link: Arc<dyn ControlLink>,
+    registration: Arc<Registration>,
+    current: Arc<Mutex<Option<Arc<Session>>>>,
+    /// Who this host is, once it is known.
+    enrolled: Arc<OnceLock<HostId>>,
+}
+
+impl SessionKeeper {
+    /// A keeper without a session yet.
+    #[must_use]
+    pub fn new(link: Arc<dyn ControlLink>, registration: Registration) -> Self {
+        Self {
+            link,
+            registration: Arc::new(registration),
+            current: Arc::new(Mutex::new(None)),
+            enrolled: Arc::new(OnceLock::new()),
+        }
+    }
+
+    /// This host enrolled before, under this id; a session under another one is refused.
+    pub fn expect(&self, host: &HostId) {
+        self.enrolled.get_or_init(|| host.clone());
+    }
+
+    /// The session; registers if there is none.
+    ///
+    /// Cancel safety: dropping it may leave a session on the other side that the next registration ends.
+    ///
+    /// # Errors
+    /// [`LinkError`] of the registration.
+    pub async fn get(&self) -> Result<Arc<Session>, LinkError> {
+        let mut current = self.current.lock().await;
+        if let Some(session) = current.as_ref() {
+            return Ok(Arc::clone(session));
+        }
+        let session = Arc::new(self.link.register(&self.registration).await?);
+        let enrolled = self.enrolled.get_or_init(|| session.host.clone());
+        if *enrolled != session.host {
+            return Err(LinkError::Refused {
+                code: "FF-LNK-001".to_owned(),
+                message: format!(
+                    "it knows this host as {}, but this host enrolled as {enrolled}; is it another control plane, or was its \
+                     data folder deleted? Use a new data folder for this host",
+                    session.host
+                ),
+            });
+        }
+        *current = Some(Arc::clone(&session));
+        Ok(session)
+    }
+
+    /// The control plane does not know this session any more; the next [`SessionKeeper::get`] registers again.
+    pub async fn forget(&self, session: &Session) {
+        let mut current = self.current.lock().await;
+        if current
+            .as_ref()
+            .is_some_and(|known| known.session == session.session)
+        {
+            *current = None;
+        }
+    }
+
+    /// [`ControlLink::sync`] with the session.
+    ///
+    /// # Errors
+    /// [`LinkError`] of the last try.
+    pub async fn sync(&self, request: &SyncRequest) -> Result<SyncReply, LinkError> {
+        with_session!(self, session => self.link.sync(session, request))
+    }
+
+    /// [`ControlLink::release_documents`] with the session.
+    ///
+    /// # Errors
+    /// [`LinkError`] of the last try.
+    pub async fn release_documents(
+        &self,
+        release: Digest,
+        grants: Digest,
+    ) -> Result<ReleaseDocuments, LinkError> {
+        with_session!(self, session => self.link.release_documents(session, release, grants))
+    }
+
+    /// [`ControlLink::sealed_secrets`] with the session.
+    ///
+    /// # Errors
+    /// [`LinkError`] of the last try.
+    pub async fn sealed_secrets(&self, names: &[String]) -> Result<Vec<SealedSecretDocument>, LinkError> {
+        with_session!(self, session => self.link.sealed_secrets(session, names))
+    }
+
+    /// [`ControlLink::put_artefact`] with the session.
+    ///
+    /// # Errors
+    /// [`LinkError`] of the last try.
+    pub async fn put_artefact(&self, digest: Digest, file: &Path) -> Result<(), LinkError> {
+        with_session!(self, session => self.link.put_artefact(session, digest, file))
+    }
+
+    /// The line, for calls that need no session.
+    #[must_use]
+    pub fn link(&self) -> &dyn ControlLink {
+        self.link.as_ref()
+    }
+}
