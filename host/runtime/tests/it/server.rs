@@ -63,6 +63,9 @@ impl Server {
     }
 }
 
+/// First byte of a client that wants TLS; this server hangs up on it.
+const TLS_HANDSHAKE: u8 = 0x16;
+
 async fn serve(mut stream: TcpStream, reply: Reply, requests: Arc<Mutex<Vec<String>>>) {
     let mut request = Vec::new();
     let mut piece = [0; 4096];
@@ -70,6 +73,9 @@ async fn serve(mut stream: TcpStream, reply: Reply, requests: Arc<Mutex<Vec<Stri
         match stream.read(&mut piece).await {
             Ok(read) if read > 0 => request.extend_from_slice(&piece[..read]),
             _ => return,
+        }
+        if request.first() == Some(&TLS_HANDSHAKE) {
+            return;
         }
     }
     requests
