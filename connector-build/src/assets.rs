@@ -45,6 +45,7 @@ pub(crate) const SDK_JS: Files = sdk_js![
     "src/polyfill/timers.ts",
     "src/polyfill/url.ts",
     "src/polyfill/utf8.ts",
+    "src/refusal.ts",
     "src/runtime.ts",
     "src/secret.ts",
     "src/shape.ts",
@@ -74,3 +75,32 @@ pub(crate) const SDK_PY: Files = sdk_py![
     "flowforge/secrets.py",
     "flowforge/types.py",
 ];
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::cache::source_files;
+
+    #[test]
+    fn every_file_of_the_sdks_is_built_in() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        for (folder, built_in, parts) in [
+            ("sdk-js", SDK_JS, ["src/", "build/"]),
+            ("sdk-py", SDK_PY, ["flowforge/", "build/"]),
+        ] {
+            let files = source_files(&root.join(folder)).unwrap();
+            let needed: Vec<_> = files
+                .iter()
+                .filter(|file| parts.iter().any(|part| file.starts_with(part)))
+                .collect();
+            for file in needed {
+                assert!(
+                    built_in.iter().any(|(path, _)| path == file),
+                    "{folder}/{file} is not built in"
+                );
+            }
+        }
+    }
+}

@@ -25,6 +25,7 @@ mod rust;
 mod tools;
 mod typescript;
 mod wasm_target;
+mod words;
 mod world;
 
 pub use build::{Built, build};

@@ -4,6 +4,7 @@ import { create as hostCreate, open as hostOpen, type Writer as HostWriter } fro
 import { Failure } from "./failure.ts";
 import { needsStep } from "./phase.ts";
 import { decodeUtf8, encodeUtf8 } from "./polyfill/utf8.ts";
+import { refusalIn } from "./refusal.ts";
 import type { Artefact } from "./types.ts";
 
 /** The most one call to the host carries, in bytes. */
@@ -74,9 +75,10 @@ function typed<T>(call: () => T): T {
   try {
     return call();
   } catch (thrown) {
-    if (typeof thrown !== "object" || thrown === null || !("tag" in thrown) || !("val" in thrown)) throw thrown;
-    if (thrown.tag === "not-granted") throw Failure.denied(String(thrown.val));
-    if (thrown.tag === "too-large") throw Failure.rejected("too_large", `the artefact is larger than ${String(thrown.val)} bytes`);
-    throw Failure.unavailable(String(thrown.val));
+    const refusal = refusalIn(thrown);
+    if (refusal === undefined) throw thrown;
+    if (refusal.tag === "not-granted") throw Failure.denied(String(refusal.val));
+    if (refusal.tag === "too-large") throw Failure.rejected("too_large", `the artefact is larger than ${refusal.val} bytes`);
+    throw Failure.unavailable(String(refusal.val));
   }
 }

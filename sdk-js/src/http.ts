@@ -10,6 +10,7 @@ import { step } from "./context.ts";
 import { Failure } from "./failure.ts";
 import { needsStep } from "./phase.ts";
 import { decodeUtf8, encodeUtf8 } from "./polyfill/utf8.ts";
+import { type Refusal, refusalIn } from "./refusal.ts";
 import type { Secret } from "./secret.ts";
 import type { Artefact } from "./types.ts";
 
@@ -165,20 +166,12 @@ function exchange(request: HostRequest): HostResponse {
   try {
     return send(request);
   } catch (thrown) {
-    throw isSendError(thrown) ? sendFailure(thrown) : thrown;
+    const refusal = refusalIn(thrown);
+    throw refusal === undefined ? thrown : sendFailure(refusal);
   }
 }
 
-interface SendError {
-  readonly tag: string;
-  readonly val: string | number;
-}
-
-function isSendError(value: unknown): value is SendError {
-  return typeof value === "object" && value !== null && "tag" in value && "val" in value;
-}
-
-function sendFailure({ tag, val }: SendError): Failure {
+function sendFailure({ tag, val }: Refusal): Failure {
   switch (tag) {
     case "destination-denied":
       return Failure.denied(`this node may not reach ${val}`);

@@ -58,6 +58,11 @@ impl Sample {
         fs::write(path, content).unwrap();
     }
 
+    pub(crate) fn append(&self, path: &str, more: &str) {
+        let text = fs::read_to_string(self.0.path().join(path)).unwrap();
+        self.write(path, &(text + more));
+    }
+
     pub(crate) fn build(&self) -> Result<Built, BuildError> {
         build(self.0.path(), &options(), &mut |_| {})
     }

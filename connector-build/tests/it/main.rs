@@ -1,7 +1,15 @@
 //! Builds of real folders, and what their components do in the real runtime.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a fixture that cannot be built fails the test"
+)]
 
 mod first_party;
 mod harness;
 mod mistakes;
+mod outside;
 mod python;
+mod server;
 mod typescript;
