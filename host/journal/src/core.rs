@@ -16,7 +16,7 @@ use crate::config::{JournalConfig, Retention};
 use crate::entry::{Ack, Entry};
 use crate::error::Stopped;
 use crate::state::{RunHead, State};
-use crate::tables::{self, RunRow, Tables};
+use crate::tables::{RunRow, Tables, Waiting};
 
 mod apply;
 mod retire;
@@ -185,8 +185,8 @@ struct Collected {
     count: u32,
     chain: Digest,
     lines: Vec<u8>,
-    artefacts: Vec<tables::OutboxRow>,
-    receipts: Vec<tables::OutboxRow>,
+    artefacts: Vec<Waiting>,
+    receipts: Vec<Waiting>,
 }
 
 type CollectedRuns = BTreeMap<u64, Collected>;

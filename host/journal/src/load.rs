@@ -15,7 +15,7 @@ use crate::core::begin;
 use crate::error::{Damage, ReadError};
 use crate::replay::Window;
 use crate::state::{RunHead, State};
-use crate::tables::{self, EndedRow, OutboxRow, RecordsRow, RunRow, Snapshot, Tables};
+use crate::tables::{self, EndedRow, OutboxRow, RecordsRow, RunRow, Snapshot, Tables, Waiting};
 
 /// Why a database is no journal this program can work on.
 #[derive(Debug)]
@@ -210,17 +210,16 @@ fn load_outbox(snapshot: &Snapshot, state: &mut State) -> Result<(), LoadError> 
         let (key, value) = entry?;
         let place = tables::read_number_key(tables::OUTBOX, key.value())?;
         let row = OutboxRow::open(key.value(), value.value())?;
-        let number = row.number();
-        if !state.runs.contains_key(&number) {
+        let number = row.number;
+        if state.runs.get(&number).is_none_or(|head| head.run != row.run) {
             return Err(Damage::new(tables::OUTBOX, key.value(), "its run is missing").into());
         }
         let mut bytes = length(value.value());
         let mut last_seq = None;
-        if let OutboxRow::Records {
+        if let Waiting::Records {
             first_seq,
             last_seq: last,
-            ..
-        } = row
+        } = row.what
         {
             let record_key = tables::record_key(number, first_seq);
             let Some(records) = snapshot.records.get(&record_key[..])? else {

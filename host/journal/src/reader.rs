@@ -13,7 +13,7 @@ use crate::codec;
 use crate::entry::{OutboxBody, OutboxItem};
 use crate::error::{Damage, ReadError};
 use crate::load::rows_of;
-use crate::tables::{self, OutboxRow, RecordsRow, RunRow, Snapshot};
+use crate::tables::{self, OutboxRow, RecordsRow, RunRow, Snapshot, Waiting};
 
 /// A reader of durable rows.
 #[derive(Clone)]
@@ -166,24 +166,17 @@ pub struct Verified {
 }
 
 fn outbox_body(snapshot: &Snapshot, key: &[u8], row: OutboxRow) -> Result<OutboxBody, ReadError> {
-    let missing = |what| Damage::new(tables::OUTBOX, key, what);
-    let run_key = tables::number_key(row.number());
-    let Some(run) = snapshot.runs.get(&run_key[..])? else {
-        return Err(missing("its run is missing").into());
-    };
-    let run = RunRow::open(&run_key, run.value())?.run;
-    Ok(match row {
-        OutboxRow::Records {
-            number, first_seq, ..
-        } => {
-            let key = tables::record_key(number, first_seq);
-            let Some(value) = snapshot.records.get(&key[..])? else {
-                return Err(missing("its records are missing").into());
+    let OutboxRow { number, run, what } = row;
+    Ok(match what {
+        Waiting::Records { first_seq, .. } => {
+            let record_key = tables::record_key(number, first_seq);
+            let Some(value) = snapshot.records.get(&record_key[..])? else {
+                return Err(Damage::new(tables::OUTBOX, key, "its records are missing").into());
             };
-            OutboxBody::Batch(RecordsRow::open(&key, value.value())?.into_batch(run, first_seq))
+            OutboxBody::Batch(RecordsRow::open(&record_key, value.value())?.into_batch(run, first_seq))
         }
-        OutboxRow::Receipt { envelope, .. } => OutboxBody::Receipt { run, envelope },
-        OutboxRow::Artefact { digest, about, .. } => OutboxBody::Artefact { run, digest, about },
+        Waiting::Receipt { envelope } => OutboxBody::Receipt { run, envelope },
+        Waiting::Artefact { digest, about } => OutboxBody::Artefact { run, digest, about },
     })
 }
 

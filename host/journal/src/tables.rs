@@ -263,83 +263,59 @@ pub(crate) fn open_job(key: &[u8], value: &[u8]) -> Result<JobEntry, Damage> {
     Ok(job)
 }
 
-/// A row of the outbox.
+/// A row of the outbox. It names its run, so that sending reads nothing else but the records.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum OutboxRow {
+pub(crate) struct OutboxRow {
+    pub(crate) number: u64,
+    pub(crate) run: RunId,
+    pub(crate) what: Waiting,
+}
+
+/// What waits to be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Waiting {
     /// The records that begin with this `seq`, and the `seq` of their last.
-    Records {
-        number: u64,
-        first_seq: u64,
-        last_seq: u64,
-    },
-    Receipt {
-        number: u64,
-        envelope: Vec<u8>,
-    },
-    Artefact {
-        number: u64,
-        digest: Digest,
-        about: Vec<u8>,
-    },
+    Records { first_seq: u64, last_seq: u64 },
+    /// A receipt.
+    Receipt { envelope: Vec<u8> },
+    /// An artefact.
+    Artefact { digest: Digest, about: Vec<u8> },
 }
 
 impl OutboxRow {
-    pub(crate) fn number(&self) -> u64 {
-        match self {
-            Self::Records { number, .. } | Self::Receipt { number, .. } | Self::Artefact { number, .. } => {
-                *number
-            }
-        }
-    }
-
     pub(crate) fn seal(&self, key: &[u8]) -> Vec<u8> {
-        let mut body = BodyWriter::with_capacity(32);
-        match self {
-            Self::Records {
-                number,
-                first_seq,
-                last_seq,
-            } => {
-                body.u8(1).u64(*number).u64(*first_seq).u64(*last_seq);
-            }
-            Self::Receipt { number, envelope } => {
-                body.u8(2).u64(*number).rest(envelope);
-            }
-            Self::Artefact {
-                number,
-                digest,
-                about,
-            } => {
-                body.u8(3).u64(*number).digest(digest).rest(about);
-            }
-        }
+        let mut body = BodyWriter::with_capacity(64);
+        body.u64(self.number).bytes(self.run.as_str().as_bytes());
+        match &self.what {
+            Waiting::Records { first_seq, last_seq } => body.u8(1).u64(*first_seq).u64(*last_seq),
+            Waiting::Receipt { envelope } => body.u8(2).rest(envelope),
+            Waiting::Artefact { digest, about } => body.u8(3).digest(digest).rest(about),
+        };
         seal(OUTBOX, key, &body.finish())
     }
 
     pub(crate) fn open(key: &[u8], value: &[u8]) -> Result<Self, Damage> {
         let mut reader = BodyReader::open(OUTBOX, key, value)?;
-        let (kind, number) = (reader.u8()?, reader.u64()?);
-        match kind {
+        let (number, run) = (reader.u64()?, reader.text()?);
+        let what = match reader.u8()? {
             1 => {
-                let row = Self::Records {
-                    number,
+                let what = Waiting::Records {
                     first_seq: reader.u64()?,
                     last_seq: reader.u64()?,
                 };
                 reader.end()?;
-                Ok(row)
+                what
             }
-            2 => Ok(Self::Receipt {
-                number,
+            2 => Waiting::Receipt {
                 envelope: reader.rest().to_vec(),
-            }),
-            3 => Ok(Self::Artefact {
-                number,
+            },
+            3 => Waiting::Artefact {
                 digest: reader.digest()?,
                 about: reader.rest().to_vec(),
-            }),
-            _ => Err(reader.damage("the item has an unknown kind")),
-        }
+            },
+            _ => return Err(reader.damage("the item has an unknown kind")),
+        };
+        Ok(Self { number, run, what })
     }
 }
 
@@ -381,22 +357,22 @@ mod tests {
             bytes: 3,
         };
         assert_eq!(EndedRow::open(b"k", &row.seal(b"k")), Ok(row));
-        for row in [
-            OutboxRow::Records {
-                number: 1,
+        for what in [
+            Waiting::Records {
                 first_seq: 2,
                 last_seq: 3,
             },
-            OutboxRow::Receipt {
-                number: 1,
-                envelope: vec![1, 2],
-            },
-            OutboxRow::Artefact {
-                number: 1,
+            Waiting::Receipt { envelope: vec![1, 2] },
+            Waiting::Artefact {
                 digest: Digest::of(b"x"),
                 about: vec![3],
             },
         ] {
+            let row = OutboxRow {
+                number: 1,
+                run: RunId::from_entropy([2; 16]),
+                what,
+            };
             assert_eq!(OutboxRow::open(b"k", &row.seal(b"k")), Ok(row));
         }
     }

@@ -9,7 +9,7 @@ use crate::codec::{BodyWriter, seal};
 use crate::entry::{Ack, Upload};
 use crate::replay::JobEntry;
 use crate::state::{RunHead, State};
-use crate::tables::{self, EndedRow, OutboxRow, RecordsRow, RunRow, Tables};
+use crate::tables::{self, EndedRow, OutboxRow, RecordsRow, RunRow, Tables, Waiting};
 
 /// A row of records is closed when it reaches this size, so that reading one row stays cheap.
 const ROW_BYTES: usize = 1 << 20;
@@ -93,15 +93,9 @@ impl<'t, 's> Apply<'t, 's> {
             for upload in entry.uploads {
                 match upload {
                     Upload::Artefact { digest, about } => {
-                        row.artefacts.push(OutboxRow::Artefact {
-                            number,
-                            digest,
-                            about,
-                        });
+                        row.artefacts.push(Waiting::Artefact { digest, about })
                     }
-                    Upload::Receipt { envelope } => {
-                        row.receipts.push(OutboxRow::Receipt { number, envelope });
-                    }
+                    Upload::Receipt { envelope } => row.receipts.push(Waiting::Receipt { envelope }),
                 }
             }
         }
@@ -186,11 +180,11 @@ impl<'t, 's> Apply<'t, 's> {
 
     fn write_row(&mut self, number: u64, row: Collected) -> Result<(), Failure> {
         for artefact in row.artefacts {
-            self.send(&artefact, None, 0)?;
+            self.send(number, artefact, 0)?;
         }
         if row.count > 0 {
-            let last_seq = row.first_seq + u64::from(row.count) - 1;
-            let key = tables::record_key(number, row.first_seq);
+            let (first_seq, last_seq) = (row.first_seq, row.first_seq + u64::from(row.count) - 1);
+            let key = tables::record_key(number, first_seq);
             let stored = RecordsRow {
                 epoch: row.epoch,
                 count: row.count,
@@ -204,27 +198,31 @@ impl<'t, 's> Apply<'t, 's> {
             if let Some(head) = self.state.runs.get_mut(&number) {
                 head.bytes += bytes;
             }
-            let item = OutboxRow::Records {
-                number,
-                first_seq: row.first_seq,
-                last_seq,
-            };
-            self.send(&item, Some(last_seq), bytes)?;
+            self.send(number, Waiting::Records { first_seq, last_seq }, bytes)?;
         }
         for receipt in row.receipts {
-            self.send(&receipt, None, 0)?;
+            self.send(number, receipt, 0)?;
         }
         Ok(())
     }
 
     /// Puts an item into the outbox; `besides` are the bytes it refers to.
-    fn send(&mut self, item: &OutboxRow, last_seq: Option<u64>, besides: u64) -> Result<(), Failure> {
-        let place = self.state.next_place;
+    fn send(&mut self, number: u64, what: Waiting, besides: u64) -> Result<(), Failure> {
+        let head = self
+            .state
+            .runs
+            .get(&number)
+            .ok_or(Failure::Contradiction("an item of no run"))?;
+        let last_seq = match what {
+            Waiting::Records { last_seq, .. } => Some(last_seq),
+            Waiting::Receipt { .. } | Waiting::Artefact { .. } => None,
+        };
+        let (place, run) = (self.state.next_place, head.run.clone());
         let key = tables::number_key(place);
-        let value = item.seal(&key);
+        let value = OutboxRow { number, run, what }.seal(&key);
         self.tables.outbox.insert(&key[..], &value[..])?;
         self.state
-            .place(place, item.number(), last_seq, bytes_of(&value) + besides);
+            .place(place, number, last_seq, bytes_of(&value) + besides);
         Ok(())
     }
 

@@ -188,10 +188,15 @@ fn campaign(seed: u64, ops: usize, fault: Fault, tell_early: bool) -> Seen {
     seen
 }
 
+/// How many seeds: a few at every test run, as many as one likes by the environment.
+fn seeds() -> u64 {
+    std::env::var("FLOWFORGE_CAMPAIGN_SEEDS").map_or(4, |text| text.parse().unwrap())
+}
+
 #[test]
 fn no_power_cut_loses_or_halves_what_was_confirmed() {
     let (mut images, mut inside, mut with, mut without) = (0, 0, 0, 0);
-    for seed in 1..=4 {
+    for seed in 1..=seeds() {
         let seen = campaign(seed, 60, Fault::None, false);
         assert_eq!(seen.violations, Vec::<String>::new());
         images += seen.images;
