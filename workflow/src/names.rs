@@ -55,6 +55,11 @@ const EXPRESSION_WORDS: [&str; 25] = [
     "strings",
 ];
 
+/// Whether the expression language keeps the word for itself.
+pub(crate) fn is_expression_word(word: &str) -> bool {
+    EXPRESSION_WORDS.contains(&word)
+}
+
 /// Whether it is `snake_case`, beginning with a letter, at most 64 characters.
 pub(crate) fn is_snake(name: &str) -> bool {
     let shape = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';

@@ -19,7 +19,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use cel::Context;
-use cel::common::ast::{Expr as Tree, IdedExpr};
+use cel::common::ast::{Expr as Tree, IdedExpr, SelectExpr};
 use cel::common::value::{CowVal, Val};
 use cel::context::VariableResolver;
 use serde_json::Value;
@@ -109,6 +109,9 @@ impl Expression {
         if let Some(found) = mistakes::before_parsing(source) {
             return Err(found);
         }
+        if let Some(tree) = plain_path(source) {
+            return Ok(Self::from_tree(source, tree));
+        }
         let env = library::ENV.as_ref().map_err(|error| ExpressionError {
             code: "FF-WF-010",
             offset: 0,
@@ -127,6 +130,10 @@ impl Expression {
                 mend: Some("let a `set` node before it do the inner part".to_owned()),
             });
         }
+        Ok(Self::from_tree(source, tree))
+    }
+
+    fn from_tree(source: &str, tree: IdedExpr) -> Self {
         let references = references::references(&tree);
         let plan = path_of(&tree).map_or_else(
             || {
@@ -136,12 +143,12 @@ impl Expression {
             },
             |(root, fields)| Evaluation::Path { root, fields },
         );
-        Ok(Self {
+        Self {
             source: source.to_owned(),
             tree,
             plan,
             references,
-        })
+        }
     }
 
     /// The text it was compiled from.
@@ -218,6 +225,38 @@ pub fn strip_marker(source: &str) -> &str {
         .strip_prefix("${")
         .and_then(|rest| rest.strip_suffix('}'))
         .map_or(source, str::trim)
+}
+
+/// The tree of `a.b.c`, without asking the parser: most mappings are no more than that.
+fn plain_path(source: &str) -> Option<IdedExpr> {
+    let word = |part: &str| {
+        part.bytes()
+            .next()
+            .is_some_and(|b| b.is_ascii_alphabetic() || b == b'_')
+            && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+            && !crate::names::is_expression_word(part)
+    };
+    let mut parts = source.trim().split('.');
+    let root = parts.next().filter(|part| word(part))?;
+    let mut tree = IdedExpr {
+        id: 1,
+        expr: Tree::Ident(root.to_owned()),
+    };
+    for (id, part) in (2..).zip(parts) {
+        if !word(part) {
+            return None;
+        }
+        let select = SelectExpr {
+            operand: Box::new(tree),
+            field: part.to_owned(),
+            test: false,
+        };
+        tree = IdedExpr {
+            id,
+            expr: Tree::Select(select),
+        };
+    }
+    Some(tree)
 }
 
 /// `a.b.c` as root and fields; `None` for anything else.

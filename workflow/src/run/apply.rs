@@ -192,6 +192,15 @@ impl RunState {
         self.timers.insert((due_ms, at));
     }
 
+    /// Forgets the time a step waits for.
+    fn disarm(&mut self, at: &StepRef) {
+        let due = match self.step(at).map(|step| &step.phase) {
+            Some(Phase::Retrying(due) | Phase::Waiting(due) | Phase::Asking(Some(due))) => *due,
+            _ => return,
+        };
+        self.timers.remove(&(due, at.clone()));
+    }
+
     pub(super) fn make_ready(&mut self, at: StepRef, phase: Phase, at_ms: u64) {
         if let Some(step) = self.step_mut(&at) {
             step.phase = phase;
@@ -207,6 +216,7 @@ impl RunState {
     }
 
     fn intent(&mut self, at: StepRef, attempt: u32, at_ms: u64) {
+        self.disarm(&at);
         let Some(step) = self.step_mut(&at) else { return };
         step.phase = Phase::Working;
         step.attempts = attempt;
@@ -219,6 +229,7 @@ impl RunState {
 
     /// The attempt that this value gave out, if it did, is answered.
     fn answered(&mut self, at: &StepRef) {
+        self.disarm(at);
         let is_call = matches!(self.plan_node(at).map(|node| &node.kind), Some(PlanKind::Call(_)));
         let issued = self
             .step_mut(at)
@@ -291,9 +302,7 @@ impl RunState {
     }
 
     fn decide(&mut self, at: &StepRef, key: StepKey, decision: Decision, at_ms: u64) {
-        if let Some(Phase::Asking(Some(due))) = self.step(at).map(|step| step.phase.clone()) {
-            self.timers.remove(&(due, at.clone()));
-        }
+        self.disarm(at);
         let handled = self
             .approval(at)
             .is_some_and(|approval| approval.rejection_handled);
@@ -323,9 +332,7 @@ impl RunState {
 
     fn timer_fired(&mut self, at: &StepRef, key: StepKey, at_ms: u64) {
         let phase = self.step(at).map(|step| step.phase.clone());
-        if let Some(Phase::Waiting(due) | Phase::Asking(Some(due))) = phase {
-            self.timers.remove(&(due, at.clone()));
-        }
+        self.disarm(at);
         self.count(at, |counters| counters.done += 1);
         if matches!(phase, Some(Phase::Waiting(_))) {
             self.settle(at, Phase::Done(None), Some(Arc::new(Value::Null)), at_ms);

@@ -30,27 +30,23 @@ impl RunState {
             while let Some(at) = self.ready.pop_front() {
                 out.extend(self.start(&at, now));
             }
-            self.announce_timers(&mut out);
+            self.announce_timers(now, &mut out);
         }
         self.end(&mut out);
         out
     }
 
+    /// Timers stay armed until a record answers them, so that they are the same in a rebuilt state.
     fn fire_timers(&mut self, now: Now, out: &mut Vec<Command>) {
-        while let Some((due, _)) = self.timers.first() {
-            if *due > now.ms {
-                break;
-            }
-            let Some((_, at)) = self.timers.pop_first() else {
-                break;
+        let due = self.timers.iter().take_while(|(due, _)| *due <= now.ms);
+        let due: Vec<StepRef> = due.map(|(_, at)| at.clone()).collect();
+        for at in due {
+            let Some(step) = self.step_mut(&at).filter(|step| !step.issued) else {
+                continue;
             };
-            let Some(step) = self.step_mut(&at) else { continue };
             match step.phase {
-                Phase::Retrying(_) => {
-                    step.phase = Phase::Ready;
-                    self.ready.push_back(at);
-                }
-                Phase::Waiting(_) | Phase::Asking(_) if !step.issued => {
+                Phase::Retrying(_) => self.ready.push_back(at),
+                Phase::Waiting(_) | Phase::Asking(_) => {
                     step.issued = true;
                     out.extend(
                         self.key(&at)
@@ -62,9 +58,9 @@ impl RunState {
         }
     }
 
-    fn announce_timers(&mut self, out: &mut Vec<Command>) {
+    fn announce_timers(&mut self, now: Now, out: &mut Vec<Command>) {
         for (due_ms, at) in std::mem::take(&mut self.unannounced) {
-            if self.timers.contains(&(due_ms, at.clone())) {
+            if due_ms > now.ms && self.timers.contains(&(due_ms, at.clone())) {
                 out.extend(self.key(&at).map(|step| Command::Timer { step, due_ms }));
             }
         }
@@ -88,6 +84,9 @@ impl RunState {
             (Phase::Working, PlanKind::Call(call)) => {
                 retry::after_stop(call.effect, step.stops, step.first_intent_ms, now.ms)
                     .and_then(|()| self.invoke(at, &key, call, ready_at_ms))
+            }
+            (Phase::Retrying(due), PlanKind::Call(call)) if *due <= now.ms => {
+                self.invoke(at, &key, call, ready_at_ms)
             }
             (Phase::Ready, kind) => self.begin(at, &key, kind, ready_at_ms, now),
             _ => return None,

@@ -96,6 +96,34 @@ fn the_schema_accepts_the_example_and_refuses_what_the_parser_refuses() {
 }
 
 #[test]
+fn every_example_makes_a_plan_and_fits_the_schema() {
+    let validator = jsonschema::validator_for(&schema()).expect("a right schema");
+    let examples = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples");
+    let mut folders = vec![examples];
+    let mut count = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder)
+            .expect("it is there")
+            .map(|entry| entry.expect("readable").path())
+        {
+            if entry.is_dir() {
+                folders.push(entry);
+            } else if entry.file_name().is_some_and(|name| name == "workflow.yaml") {
+                let source = std::fs::read_to_string(&entry).expect("readable");
+                crate::support::plan_of(&source, &std::collections::BTreeMap::new());
+                let errors: Vec<String> = validator
+                    .iter_errors(&as_json(&source))
+                    .map(|e| e.to_string())
+                    .collect();
+                assert_eq!(errors, Vec::<String>::new(), "{}", entry.display());
+                count += 1;
+            }
+        }
+    }
+    assert!(count >= 5, "{count} examples found");
+}
+
+#[test]
 fn the_canonical_form_survives_its_bytes_and_its_digest_is_stable() {
     let canonical = canonical(&watch(), &Map::new()).expect("no overrides");
     let bytes = flowforge_protocol::digest::canonical_json(&canonical);

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use flowforge_workflow::expr::{Expression, Meaning, Scope};
 use flowforge_workflow::expr_help;
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 struct Names(BTreeMap<&'static str, Option<Value>>);
@@ -230,4 +231,78 @@ fn an_evaluation_is_bounded() {
     assert_eq!(failure("[text, text]"), "the result is larger than 4194304 bytes");
     assert!(Expression::compile(&"1+".repeat(3000)).is_err_and(|error| error.code == "FF-WF-017"));
     assert!(Expression::compile(&format!("{}1{}", "(".repeat(1500), ")".repeat(1500))).is_err());
+}
+
+/// Pieces that mean something, in any order.
+fn any_expression() -> impl Strategy<Value = String> {
+    let piece = prop_oneof![
+        "[a-z]{1,3}",
+        "[0-9]{1,20}",
+        "[ -~]{0,3}",
+        prop::sample::select(vec![
+            "fetch",
+            ".xs",
+            ".deep",
+            "[0]",
+            "(",
+            ")",
+            "[",
+            "]",
+            "{",
+            "}",
+            "'a'",
+            " + ",
+            " - ",
+            " ? ",
+            " : ",
+            " in ",
+            ".map(x, x)",
+            ".filter(x, x > 1)",
+            ".sort_by(x, x)",
+            ".?a",
+            "default(",
+            ", 1)",
+            "has(",
+            "now()",
+            "date(",
+            "json(",
+            "!",
+            "-",
+            "==",
+            "&&",
+            "math.abs(",
+            "1.5",
+            "null",
+            "é",
+            "\"",
+            "b'x'",
+            "1u",
+            "Foo{a: 1}",
+            "type(",
+            "round(",
+            "duration('1h')",
+        ])
+        .prop_map(str::to_owned),
+    ];
+    proptest::collection::vec(piece, 0..10).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1500, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whatever is written, the answer is a value or a message with a place in the text.
+    #[test]
+    fn no_expression_stops_the_evaluator(source in any_expression()) {
+        match Expression::compile(&source) {
+            Ok(expression) => {
+                if let Err(error) = expression.evaluate(&names(), 0) {
+                    prop_assert!(!error.message.is_empty());
+                }
+            }
+            Err(error) => {
+                prop_assert!(error.offset <= source.len());
+                prop_assert!(!error.message.is_empty());
+            }
+        }
+    }
 }
