@@ -1,8 +1,6 @@
 //! The journal through its public surface.
 
 #[cfg(test)]
-mod kill;
-#[cfg(test)]
 mod life;
 #[cfg(test)]
 mod open;
