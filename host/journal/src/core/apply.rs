@@ -83,9 +83,6 @@ impl<'t, 's> Apply<'t, 's> {
         head.next_seq += u64::from(count);
         head.chain = chain;
         head.epoch = epoch;
-        if entry.ended {
-            head.ended_at_ms = Some(self.now_ms);
-        }
         self.committed.records += u64::from(count);
         self.collect(number, epoch, first_seq, count, &entry.lines)?;
         if let Some(row) = self.collected.get_mut(&number) {
@@ -324,12 +321,14 @@ impl<'t, 's> Apply<'t, 's> {
         };
         let key = tables::number_key(number);
         let row = EndedRow {
-            ended_at_ms: head.ended_at_ms.unwrap_or(self.now_ms),
+            ended_at_ms: self.now_ms,
             epoch: head.epoch,
             next_seq: head.next_seq,
             chain: head.chain,
             bytes: head.bytes,
         };
+        // Only now: what the run's end sends is in the outbox, so nobody takes the run for settled before it is.
+        head.ended_at_ms = Some(self.now_ms);
         let timers = std::mem::take(&mut head.timers);
         self.tables.ended.insert(&key[..], &row.seal(&key)[..])?;
         for step in timers {
