@@ -106,7 +106,37 @@ pub fn complete_input(workflow: &Workflow, given: &Value) -> Result<Value, Vec<I
     }
 }
 
+/// Whether the value plainly fits, told without compiling the schema: the common case on the way of every run.
+fn plainly_fits(schema: &Map<String, Value>, value: &Value) -> bool {
+    schema
+        .iter()
+        .all(|(keyword, wanted)| match (keyword.as_str(), wanted) {
+            ("description" | "title" | "examples", _) => true,
+            ("type", Value::String(name)) => match name.as_str() {
+                "string" => value.is_string(),
+                "boolean" => value.is_boolean(),
+                "integer" => value.is_i64() || value.is_u64(),
+                "number" => value.is_number(),
+                "array" => value.is_array(),
+                "object" => value.is_object(),
+                _ => false,
+            },
+            ("minimum", limit) => value
+                .as_f64()
+                .zip(limit.as_f64())
+                .is_some_and(|(value, limit)| value > limit),
+            ("maximum", limit) => value
+                .as_f64()
+                .zip(limit.as_f64())
+                .is_some_and(|(value, limit)| value < limit),
+            _ => false,
+        })
+}
+
 fn check(field: &InputField, value: &Value, problems: &mut Vec<InputProblem>) {
+    if plainly_fits(&field.schema, value) {
+        return;
+    }
     let validator = match jsonschema::validator_for(&Value::Object(field.schema.clone())) {
         Ok(validator) => validator,
         Err(error) => {

@@ -54,6 +54,15 @@ impl Reader<'_> {
             let mend = "ids are unique in a workflow, also inside `do`";
             self.problem_mend("FF-WF-006", at, format!("two nodes are called `{id}`"), mend);
         }
+        let mut items = Vec::new();
+        loop_items(&nodes, &mut items);
+        for (id, item) in items {
+            if seen.contains_key(&item) {
+                let at = self.places.value_at(&format!("nodes.{id}.as"));
+                let message = format!("`{item}` is the name of a node already");
+                self.problem_mend("FF-WF-007", at, message, "call the element something else");
+            }
+        }
         if total > MAX_NODES {
             let message = format!("{total} nodes, above the limit of {MAX_NODES}");
             self.problem("FF-WF-002", entry.key_span.start, message);
@@ -444,6 +453,16 @@ fn count(nodes: &[Node], add: &mut impl FnMut(&NodeId)) {
         add(&node.id);
         if let NodeKind::Foreach(each) = &node.kind {
             count(&each.body, add);
+        }
+    }
+}
+
+/// The loops with the names of their elements.
+fn loop_items(nodes: &[Node], out: &mut Vec<(NodeId, String)>) {
+    for node in nodes {
+        if let NodeKind::Foreach(each) = &node.kind {
+            out.push((node.id.clone(), each.item.clone()));
+            loop_items(&each.body, out);
         }
     }
 }

@@ -25,14 +25,14 @@ pub(super) struct TypedNames<'l, 'd> {
 
 impl Names for TypedNames<'_, '_> {
     fn ty(&self, name: &str) -> Ty {
-        if let Some(node) = self.site.node(name) {
-            return self.lint.node_type(node, self.known);
-        }
         if let Some(node) = self.site.item(name) {
             return match &node.kind {
                 NodeKind::Foreach(each) => self.lint.list_type(node, each, self.known).element(),
                 _ => Ty::Any,
             };
+        }
+        if let Some(node) = self.site.node(name) {
+            return self.lint.node_type(node, self.known);
         }
         let text = |name: &str| (name.to_owned(), Ty::Text);
         match name {

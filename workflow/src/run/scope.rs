@@ -15,9 +15,6 @@ pub(super) struct Names<'s> {
 
 impl Scope for Names<'_> {
     fn lookup(&self, name: &str) -> Option<Meaning<'_>> {
-        if let Some(number) = self.state.plan.by_id.get(name) {
-            return self.node(*number);
-        }
         for (depth, (number, round)) in self.path.iter().enumerate().rev() {
             let node = self.state.plan.node(*number)?;
             let crate::plan::PlanKind::Foreach(each) = &node.kind else {
@@ -31,6 +28,9 @@ impl Scope for Names<'_> {
                     .get(usize::try_from(*round).ok()?)
                     .map(Meaning::Value);
             }
+        }
+        if let Some(number) = self.state.plan.by_id.get(name) {
+            return self.node(*number);
         }
         let special: &Value = match name {
             "input" => &self.state.input,

@@ -236,7 +236,17 @@ proptest! {
     fn no_file_stops_the_reader(source in broken_file()) {
         let lines = source.split('\n').count();
         let found = match parse(&source) {
-            Ok(definition) => lint(&definition, &std::collections::BTreeMap::new()),
+            Ok(definition) => {
+                let found = lint(&definition, &crate::messages::connectors());
+                if !found.iter().any(flowforge_workflow::Diagnostic::is_error) {
+                    // What the lint lets through can run.
+                    let canonical = canonical(&definition, &Map::new()).expect("no overrides");
+                    let plan = flowforge_workflow::Plan::from_canonical(&canonical, &std::collections::BTreeMap::new());
+                    prop_assert!(plan.is_ok(), "{plan:?}");
+                    grant_requests(definition.model(), &definition.model().config).expect("the lint saw every `allow`");
+                }
+                found
+            }
             Err(found) => {
                 prop_assert!(found.iter().any(flowforge_workflow::Diagnostic::is_error));
                 found

@@ -6,7 +6,7 @@ use flowforge_protocol::Digest;
 use flowforge_workflow::{ConnectorVersion, Diagnostic, apply_fixes, lint, parse};
 use serde_json::json;
 
-fn connectors() -> BTreeMap<String, ConnectorVersion> {
+pub(crate) fn connectors() -> BTreeMap<String, ConnectorVersion> {
     let port = |name: &str, ty: serde_json::Value| json!({ "name": name, "wit_name": name.replace('_', "-"), "ty": ty });
     let text = json!({ "type": "string" });
     let float = json!({ "type": "f64" });
@@ -150,6 +150,7 @@ messages! {
     wrong_triggers: "workflow: a\ntriggers:\n  web: { webhook: { path: /x/, answer: later } }\n  daily: { schedule: { cron: \"* * *\" } }\n  zone: { schedule: { cron: \"0 7 * * *\", time_zone: Mars/Base } }\n  none: {}\nnodes:\n  a: { set: { x: 1 } }\n";
     the_minus_trap: "workflow: a\ninput:\n  feed: { type: string }\nnodes:\n  a:\n    set: { x: \"${input.feed-url}\" }\n";
     names_out_of_reach: "workflow: a\ninput: { n: { type: integer } }\nsecrets: [tok]\nnodes:\n  a: { set: { x: \"${quaks}\", y: \"${n}\", z: \"${tok}\" } }\n  quakes: { foreach: \"[1]\", do: { label: { set: { x: \"${item}\" } } } }\n  b: { set: { x: \"${label.x}\", y: \"${input.n}\" } }\n  c: { call: flowforge:http/get, with: { url: https://a.example }, allow: [https://a.example], secrets: { auth: tok } }\n";
+    an_element_named_like_a_node: "workflow: a\nnodes:\n  quake: { set: { x: [1] } }\n  each: { foreach: quake.x, as: quake, do: { one: { set: { x: \"${quake}\" } } } }\n";
     a_cycle: "workflow: a\nnodes:\n  fetch: { set: { x: \"${report.x}\" } }\n  stats: { set: { x: \"${fetch.x}\" } }\n  report: { after: stats, set: { x: 1 } }\n  self: { set: { x: \"${self.x}\" } }\n";
     wrong_after: "workflow: a\nnodes:\n  gate: { switch: { strong: \"true\", quiet: else } }\n  a: { after: gat, set: { x: 1 } }\n  b: { after: gate.strng, set: { x: 1 } }\n  c: { after: [inner], set: { x: 1 } }\n  d: { foreach: \"[1]\", do: { inner: { set: { x: 1 } } } }\n";
     marked_condition: "workflow: a\nnodes:\n  gate: { switch: { strong: \"${input.n > 1}\", quiet: else } }\ninput: { n: { type: integer } }\n";
