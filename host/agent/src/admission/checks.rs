@@ -1,8 +1,10 @@
 //! The checks of a job that need nothing but the job, the trust root and the time.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use flowforge_journal::JobEntry;
 use flowforge_protocol::job::Job;
-use flowforge_protocol::{HostId, Signed, TrustRoot};
+use flowforge_protocol::{HostId, JobId, Signed, TrustRoot};
 
 use super::refusal::Refusal;
 
@@ -62,15 +64,9 @@ impl Gate<'_> {
 
 /// The id in a job that nobody has verified, so that a refusal can name it. Acted upon by nobody.
 #[must_use]
-pub fn unverified_job_id(envelope: &[u8]) -> String {
-    use base64::Engine as _;
-    let payload = serde_json::from_slice::<serde_json::Value>(envelope)
-        .ok()
-        .and_then(|value| value.get("payload")?.as_str().map(str::to_owned))
-        .and_then(|text| base64::engine::general_purpose::STANDARD.decode(text).ok())
-        .and_then(|bytes| serde_json::from_slice::<serde_json::Value>(&bytes).ok());
-    payload
-        .as_ref()
-        .and_then(|value| value.get("job_id")?.as_str())
-        .map_or_else(|| "unreadable".to_owned(), |id| id.chars().take(64).collect())
+pub fn unverified_job_id(envelope: &[u8]) -> Option<JobId> {
+    let value: serde_json::Value = serde_json::from_slice(envelope).ok()?;
+    let payload = STANDARD.decode(value.get("payload")?.as_str()?).ok()?;
+    let job: serde_json::Value = serde_json::from_slice(&payload).ok()?;
+    job.get("job_id")?.as_str()?.parse().ok()
 }

@@ -211,7 +211,7 @@ impl Admission {
                     }
                 }
                 Err(LoadError::Refused(refusal)) => {
-                    return self.refuse(checked.job().job_id.to_string(), &refusal);
+                    return self.refuse(Some(checked.job().job_id.clone()), &refusal);
                 }
                 Err(LoadError::NotNow(reason)) => {
                     warn!(run_id = %checked.job().run_id, error = reason, "what a job needs is not here yet");
@@ -266,7 +266,7 @@ impl Admission {
                 // Closed only when the journal has stopped; then nothing is confirmed any more.
                 let _ = self.shared.confirmations.send((id, ticket)).await;
             }
-            Err(OrderError::Refused(refusal)) => self.refuse(id.to_string(), &refusal),
+            Err(OrderError::Refused(refusal)) => self.refuse(Some(id), &refusal),
             Err(OrderError::NotNow) => return Err(()),
             Err(OrderError::Stopped(stopped)) => {
                 error!(job_id = %id, error = %stopped, "a job cannot be accepted")
@@ -293,17 +293,21 @@ impl Admission {
         }
     }
 
-    fn refuse(&self, job: String, refusal: &Refusal) {
+    /// Says why a job is not done; one whose id cannot be read is only logged.
+    fn refuse(&self, job: Option<JobId>, refusal: &Refusal) {
+        let id = job.as_ref().map_or("unreadable", JobId::as_str);
         if refusal.is_alarming() {
-            error!(job_id = job, code = refusal.code(), error = %refusal, "job refused: this may be an attack");
+            error!(job_id = id, code = refusal.code(), error = %refusal, "job refused: this may be an attack");
         } else {
-            warn!(job_id = job, code = refusal.code(), error = %refusal, "job refused");
+            warn!(job_id = id, code = refusal.code(), error = %refusal, "job refused");
         }
-        self.shared.parts.outgoing.refused(RefusedJob {
-            job,
-            code: refusal.code().to_owned(),
-            message: refusal.to_string(),
-        });
+        if let Some(job) = job {
+            self.shared.parts.outgoing.refused(RefusedJob {
+                job,
+                code: refusal.code().to_owned(),
+                message: refusal.to_string(),
+            });
+        }
     }
 
     fn starting(&self) -> MutexGuard<'_, HashSet<RunId>> {

@@ -33,9 +33,12 @@ pub enum Refusal {
     /// For another tenant, another host, another time, or with another input than was signed for.
     #[error(transparent)]
     NotForNow(#[from] JobRefusal),
-    /// The same id with other content, or a sequence that was used or is too old: a replay or a forgery.
-    #[error("the job was seen before or is too old to tell: {0}")]
+    /// The same id with other content, or a sequence that was used: a replay or a forgery.
+    #[error("the job was seen before: {0}")]
     Replay(String),
+    /// So far behind the newest order that it cannot be told from a replay: it must be signed anew.
+    #[error("the job is too old to be told from a replay: {0}")]
+    TooOld(String),
     /// The release is not signed by a release key, is not the one named, or cannot be planned.
     #[error("release {release} is refused: {reason}")]
     Release {
@@ -93,9 +96,6 @@ pub enum Refusal {
         /// The run's.
         expected: u64,
     },
-    /// The host is at a limit; offer it again later.
-    #[error("the host takes no new work now: {0}")]
-    Busy(String),
     /// The control plane or its registry does not have what the job needs, or did not give it.
     #[error("what the job needs cannot be had: {0}")]
     Unavailable(String),
@@ -113,6 +113,7 @@ impl Refusal {
             Self::Document(_) => "FF-ADM-005",
             Self::NotForNow(refusal) => refusal.code(),
             Self::Replay(_) => "FF-ADM-006",
+            Self::TooOld(_) => "FF-JOB-007",
             Self::Release { .. } => "FF-ADM-007",
             Self::Grants { .. } => "FF-ADM-008",
             Self::ConnectorBytes { .. } => "FF-ADM-009",
@@ -120,8 +121,7 @@ impl Refusal {
             Self::ConnectorLoad { .. } => "FF-ADM-011",
             Self::UnknownRun(_) => "FF-ADM-012",
             Self::Epoch { .. } => "FF-ADM-013",
-            Self::Busy(_) => "FF-ADM-014",
-            Self::Unavailable(_) => "FF-ADM-015",
+            Self::Unavailable(_) => "FF-ADM-014",
         }
     }
 

@@ -369,7 +369,10 @@ fn accepted_event(job: &flowforge_protocol::job::Job, order: &StartOrder) -> Eve
 fn refused_accept(error: AcceptError) -> OrderError {
     match error {
         AcceptError::Append(error) => refused_append(error),
-        error => Refusal::Busy(error.to_string()).into(),
+        error => {
+            debug!(%error, "a job has to wait");
+            OrderError::NotNow
+        }
     }
 }
 
@@ -377,10 +380,16 @@ fn refused_append(error: AppendError) -> OrderError {
     match error {
         AppendError::Stopped(stopped) => stopped.into(),
         AppendError::Job(refused) => replayed(refused),
-        error => Refusal::Busy(error.to_string()).into(),
+        error => {
+            debug!(%error, "a job has to wait");
+            OrderError::NotNow
+        }
     }
 }
 
 fn replayed(refused: JobRefused) -> OrderError {
-    Refusal::Replay(refused.to_string()).into()
+    match refused {
+        JobRefused::TooOld { .. } => Refusal::TooOld(refused.to_string()).into(),
+        refused => Refusal::Replay(refused.to_string()).into(),
+    }
 }

@@ -61,15 +61,17 @@ pub struct SyncRequest {
     pub max_jobs: u32,
     /// How long to wait when there is no job.
     pub wait: Duration,
-    /// No new runs, please.
-    pub busy: bool,
+    /// The `delivery` of the last answer with jobs that arrived here; what was lost on the way comes again at once.
+    pub seen_delivery: Option<u64>,
+    /// Whether new runs are unwelcome; absent: as said before.
+    pub busy: Option<bool>,
 }
 
 /// A job that this host will not do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RefusedJob {
-    /// Its id, as far as it could be read.
-    pub job: String,
+    /// Its id.
+    pub job: JobId,
     /// Stable code, `FF-ADM-…`.
     pub code: String,
     /// Why, for people.
@@ -90,6 +92,8 @@ pub struct ReceiptUpload {
 pub struct SyncReply {
     /// Signed jobs, JSON text.
     pub jobs: Vec<String>,
+    /// Number of this answer; 0 if it carries no jobs.
+    pub delivery: u64,
     /// For each run with a batch in the call: `seq` of the last record stored there, if any is.
     pub acknowledged: Vec<(RunId, Option<u64>)>,
     /// Batches and receipts that were not stored.

@@ -29,7 +29,7 @@ const MAX_PUBLICATION_BYTES: u64 = 64 * 1024;
 
 const REGISTER: &str = "mutation($input: RegisterHostInput!) { registerHost(input: $input) { __typename \
     ... on RegisterHostSuccess { hostId session workspace } ... on Problem { code message } } }";
-const SYNC: &str = "mutation($input: SyncInput!) { sync(input: $input) { jobs acknowledged { run seq } \
+const SYNC: &str = "mutation($input: SyncInput!) { sync(input: $input) { jobs delivery acknowledged { run seq } \
     rejected { run code message } receiptsStored } }";
 const DOCUMENTS: &str = "query($release: String!, $grants: String!) { releaseDocuments(release: $release, grants: $grants) \
     { release grants } }";
@@ -235,6 +235,7 @@ enum RegisterPayload {
 #[serde(rename_all = "camelCase")]
 struct SyncPayload {
     jobs: Vec<String>,
+    delivery: u64,
     acknowledged: Vec<AcknowledgedRun>,
     rejected: Vec<RejectedRun>,
     receipts_stored: Vec<RunId>,
@@ -300,7 +301,7 @@ fn sync_input(request: &SyncRequest) -> Value {
     json!({ "input": {
         "received": received, "refused": refused, "batches": batches, "receipts": receipts,
         "maxJobs": request.max_jobs, "waitMs": u64::try_from(request.wait.as_millis()).unwrap_or(u64::MAX),
-        "busy": request.busy,
+        "busy": request.busy, "seenDelivery": request.seen_delivery,
     } })
 }
 
@@ -338,6 +339,7 @@ impl ControlLink for GraphQlLink {
         let reply = data.sync;
         Ok(SyncReply {
             jobs: reply.jobs,
+            delivery: reply.delivery,
             acknowledged: reply.acknowledged.into_iter().map(|a| (a.run, a.seq)).collect(),
             rejected: reply
                 .rejected

@@ -37,10 +37,12 @@ impl Puller {
     /// Pulls until the token is cancelled.
     pub async fn run(self, stop: CancellationToken) {
         let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(30));
+        // 0: whatever was delivered before this process began has not arrived in it.
+        let mut seen = 0;
         loop {
             let call = tokio::select! {
                 () = stop.cancelled() => return,
-                call = self.pull() => call,
+                call = self.pull(seen) => call,
             };
             match call {
                 Ok(reply) => {
@@ -49,6 +51,9 @@ impl Puller {
                     }
                     backoff.reset();
                     self.heard.succeeded(self.clock.now_ms());
+                    if reply.delivery > 0 {
+                        seen = reply.delivery;
+                    }
                     for job in reply.jobs {
                         self.admission.offer(job.into_bytes()).await;
                     }
@@ -67,12 +72,13 @@ impl Puller {
         }
     }
 
-    async fn pull(&self) -> Result<SyncReply, LinkError> {
+    async fn pull(&self, seen_delivery: u64) -> Result<SyncReply, LinkError> {
         let room = self.admission.room();
         let request = SyncRequest {
             max_jobs: room.clamp(1, MAX_JOBS_PER_CALL),
             wait: if room == 0 { BUSY_WAIT } else { STANDING_WAIT },
-            busy: room == 0,
+            busy: Some(room == 0),
+            seen_delivery: Some(seen_delivery),
             ..SyncRequest::default()
         };
         self.session.sync(&request).await

@@ -1,0 +1,532 @@
+//! A control plane in memory: signs, delivers, and keeps what a host sends, checking every chain.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use flowforge_host::link::control::{
+    ControlLink, LinkError, RefusedJob, Registration, Rejected, ReleaseDocuments, SealedSecretDocument,
+    Session, SyncReply, SyncRequest,
+};
+use flowforge_protocol::batch::RecordBatch;
+use flowforge_protocol::envelope::sign_document;
+use flowforge_protocol::grants::{GrantSet, NodeGrants, SecretGrant};
+use flowforge_protocol::job::{Decision, Job, Order, StartOrder, Trigger};
+use flowforge_protocol::publication::Publication;
+use flowforge_protocol::record::{Event, Record, chain_start};
+use flowforge_protocol::release::{GrantRequest, PinnedConnector, Release};
+use flowforge_protocol::seal::{SealContext, SealPublicKey, seal};
+use flowforge_protocol::verify::{Evidence, verify_run};
+use flowforge_protocol::{
+    ApprovalId, Digest, HostId, JobId, RunId, Signed, SigningKey, TrustRoot, VerifyingKey,
+};
+use flowforge_workflow::{canonical, grant_requests, parse};
+use serde_json::{Map, Value, json};
+use tokio::sync::Notify;
+
+/// Signed release and grants, by their digests.
+#[derive(Clone)]
+pub(crate) struct Published {
+    pub(crate) release: Digest,
+    pub(crate) grants: Digest,
+}
+
+/// A run as the control plane has it.
+#[derive(Clone)]
+pub(crate) struct Stored {
+    pub(crate) batches: Vec<RecordBatch>,
+    pub(crate) receipt: Option<String>,
+}
+
+impl Stored {
+    pub(crate) fn lines(&self) -> Vec<u8> {
+        self.batches
+            .iter()
+            .flat_map(|batch| batch.lines.clone())
+            .collect()
+    }
+
+    pub(crate) fn records(&self) -> Vec<Record> {
+        self.batches
+            .iter()
+            .flat_map(|batch| batch.records().collect::<Vec<_>>())
+            .collect::<Result<_, _>>()
+            .expect("records")
+    }
+}
+
+#[derive(Default)]
+pub(crate) struct State {
+    pub(crate) offline: bool,
+    pub(crate) jobs: Vec<(JobId, String)>,
+    /// Sent in this session; sent again in the next one if they are not answered.
+    pub(crate) delivered: BTreeSet<JobId>,
+    pub(crate) received: Vec<JobId>,
+    pub(crate) refused: Vec<RefusedJob>,
+    pub(crate) runs: BTreeMap<RunId, Stored>,
+    pub(crate) documents: BTreeMap<Digest, String>,
+    pub(crate) components: BTreeMap<Digest, Vec<u8>>,
+    pub(crate) publications: BTreeMap<Digest, String>,
+    pub(crate) secrets: BTreeMap<String, (u32, String, Vec<u8>)>,
+    pub(crate) artefacts: BTreeMap<Digest, Vec<u8>>,
+    pub(crate) not_owner: BTreeSet<RunId>,
+    pub(crate) seal_key: Option<[u8; 32]>,
+    pub(crate) identity_key: Option<[u8; 32]>,
+    pub(crate) sequence: u64,
+    pub(crate) uploads: u64,
+}
+
+/// The control plane.
+pub(crate) struct Plane {
+    pub(crate) state: Mutex<State>,
+    changed: Notify,
+    pub(crate) scheduler: SigningKey,
+    pub(crate) publisher: SigningKey,
+    release_key: SigningKey,
+    grant_key: SigningKey,
+}
+
+pub(crate) fn host_id() -> HostId {
+    HostId::from_entropy([9; 16])
+}
+
+pub(crate) const WORKSPACE: &str = "acme";
+
+impl Plane {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self {
+            state: Mutex::default(),
+            changed: Notify::new(),
+            scheduler: SigningKey::from_seed(&[1; 32]),
+            release_key: SigningKey::from_seed(&[2; 32]),
+            grant_key: SigningKey::from_seed(&[3; 32]),
+            publisher: SigningKey::from_seed(&[4; 32]),
+        })
+    }
+
+    pub(crate) fn trust(&self) -> TrustRoot {
+        TrustRoot {
+            workspace: WORKSPACE.to_owned(),
+            version: 1,
+            release_keys: vec![self.release_key.verifying_key()],
+            grant_keys: vec![self.grant_key.verifying_key()],
+            scheduler_keys: vec![self.scheduler.verifying_key()],
+            publishers: BTreeMap::from([("*".to_owned(), vec![self.publisher.verifying_key()])]),
+        }
+    }
+
+    /// Looks at the state, or changes it, and wakes whoever waits.
+    pub(crate) fn with<T>(&self, look: impl FnOnce(&mut State) -> T) -> T {
+        let answer = look(&mut self.state.lock().expect("state"));
+        self.changed.notify_waiters();
+        answer
+    }
+
+    /// Returns when the state is so.
+    pub(crate) async fn until(&self, so: impl Fn(&State) -> bool) {
+        loop {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            if so(&self.state.lock().expect("state")) {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    /// Publishes a workflow whose connectors are the given bytes.
+    pub(crate) fn publish(&self, source: &str, connectors: &[(&str, Vec<u8>)]) -> Published {
+        let definition = parse(source).unwrap_or_else(|found| panic!("{found:#?}"));
+        let model = definition.model();
+        let requests = grant_requests(model, &model.config).expect("requests");
+        let definition = canonical(&definition, &Map::new()).expect("canonical");
+        let mut pinned = BTreeMap::new();
+        for (name, bytes) in connectors {
+            let digest = Digest::of(bytes);
+            let publication = Publication {
+                name: name.parse().expect("name"),
+                version: "1.0.0".into(),
+                layer_digest: digest,
+            };
+            let envelope = sign_document(&publication, &self.publisher).expect("publication");
+            self.with(|state| {
+                state.components.insert(digest, bytes.clone());
+                state.publications.insert(digest, envelope);
+            });
+            pinned.insert(
+                (*name).to_owned(),
+                PinnedConnector {
+                    version: "1.0.0".into(),
+                    digest,
+                },
+            );
+        }
+        let release = Release {
+            workspace: WORKSPACE.to_owned(),
+            workflow: model.workflow.clone(),
+            version: 1,
+            title: model.title.clone(),
+            definition_digest: Digest::of_json(&definition),
+            definition,
+            connectors: pinned,
+            config: model.config.clone(),
+            requests: requests.clone(),
+            created_at_ms: 1,
+        };
+        self.publish_release(&release, &requests)
+    }
+
+    fn publish_release(&self, release: &Release, requests: &[GrantRequest]) -> Published {
+        let envelope = sign_document(release, &self.release_key).expect("release");
+        let release = Signed::<Release>::open(envelope.as_bytes(), &[self.release_key.verifying_key()])
+            .expect("opens")
+            .digest();
+        let nodes = requests
+            .iter()
+            .map(|request| (request.node.clone(), granted(request)))
+            .collect();
+        let set = GrantSet {
+            workspace: WORKSPACE.to_owned(),
+            release,
+            version: 1,
+            nodes,
+            created_at_ms: 1,
+        };
+        let set_envelope = sign_document(&set, &self.grant_key).expect("grants");
+        let grants = Signed::<GrantSet>::open(set_envelope.as_bytes(), &[self.grant_key.verifying_key()])
+            .expect("opens")
+            .digest();
+        self.with(|state| {
+            state.documents.insert(release, envelope);
+            state.documents.insert(grants, set_envelope);
+        });
+        Published { release, grants }
+    }
+
+    /// A job for this host; its numbers follow from how many there were.
+    pub(crate) fn job(&self, run: &RunId, order: Order, now_ms: u64) -> Job {
+        let sequence = self.with(|state| {
+            state.sequence += 1;
+            state.sequence
+        });
+        let mut entropy = [7; 16];
+        entropy[..8].copy_from_slice(&sequence.to_be_bytes());
+        Job {
+            job_id: JobId::from_entropy(entropy),
+            workspace: WORKSPACE.to_owned(),
+            audience: host_id(),
+            run_id: run.clone(),
+            epoch: 1,
+            sequence,
+            issued_at_ms: now_ms,
+            expires_at_ms: now_ms + 900_000,
+            order,
+            traceparent: None,
+        }
+    }
+
+    pub(crate) fn start_order(published: &Published, input: Value) -> Order {
+        Order::Start(StartOrder {
+            release: published.release,
+            grants: published.grants,
+            input_digest: Digest::of_json(&input),
+            input,
+            trigger: Trigger::Manual { by: "test".into() },
+        })
+    }
+
+    /// Signs and delivers a job.
+    pub(crate) fn deliver(&self, job: &Job) -> JobId {
+        self.deliver_envelope(
+            job.job_id.clone(),
+            sign_document(job, &self.scheduler).expect("job"),
+        )
+    }
+
+    pub(crate) fn deliver_envelope(&self, id: JobId, envelope: String) -> JobId {
+        self.with(|state| state.jobs.push((id.clone(), envelope)));
+        id
+    }
+
+    /// Starts a run.
+    pub(crate) fn start(&self, published: &Published, run: u8, input: Value, now_ms: u64) -> RunId {
+        let run = RunId::from_entropy([run; 16]);
+        self.deliver(&self.job(&run, Self::start_order(published, input), now_ms));
+        run
+    }
+
+    pub(crate) fn decide(&self, run: &RunId, approval: ApprovalId, approved: bool, now_ms: u64) {
+        let decision = Decision {
+            approval,
+            approved,
+            by: "duty".into(),
+            comment: None,
+            at_ms: now_ms,
+        };
+        self.deliver(&self.job(run, Order::Decide(decision), now_ms));
+    }
+
+    /// The question that a run asks, once it does.
+    pub(crate) async fn question(&self, run: &RunId) -> ApprovalId {
+        let find = |state: &State| {
+            state
+                .runs
+                .get(run)?
+                .records()
+                .into_iter()
+                .find_map(|record| match record.event {
+                    Event::ApprovalRequested { approval, .. } => Some(approval),
+                    _ => None,
+                })
+        };
+        self.until(|state| find(state).is_some()).await;
+        self.with(|state| find(state)).expect("found")
+    }
+
+    /// The run, once it has ended and its receipt is here.
+    pub(crate) async fn ended(&self, run: &RunId) -> Stored {
+        self.until(|state| state.runs.get(run).is_some_and(|stored| stored.receipt.is_some()))
+            .await;
+        let stored = self.with(|state| state.runs[run].clone());
+        let last = stored.records().pop().expect("records");
+        assert!(matches!(last.event, Event::Ended { .. }), "{last:?}");
+        stored
+    }
+
+    /// Checks a run's receipt against everything it speaks of.
+    pub(crate) fn prove(&self, published: &Published, stored: &Stored) {
+        let (release, grants, identity) = self.with(|state| {
+            (
+                state.documents[&published.release].clone(),
+                state.documents[&published.grants].clone(),
+                state.identity_key.expect("registered"),
+            )
+        });
+        let evidence = Evidence {
+            release: release.as_bytes(),
+            grants: grants.as_bytes(),
+            receipt: stored.receipt.as_deref().expect("receipt").as_bytes(),
+            lines: &stored.lines(),
+        };
+        let report = verify_run(
+            &evidence,
+            &self.trust(),
+            &VerifyingKey::from_bytes(&identity).expect("key"),
+        );
+        assert!(report.valid(), "{report:#?}");
+    }
+
+    pub(crate) fn set_secret(&self, name: &str, kind: &str, value: &[u8]) {
+        self.with(|state| {
+            let version = state.secrets.get(name).map_or(1, |(version, ..)| version + 1);
+            state
+                .secrets
+                .insert(name.to_owned(), (version, kind.to_owned(), value.to_vec()));
+        });
+    }
+
+    fn online(&self) -> Result<(), LinkError> {
+        if self.with_quietly(|state| state.offline) {
+            Err(LinkError::Unreachable("the cable is out".into()))
+        } else {
+            Ok(())
+        }
+    }
+}
+
+fn granted(request: &GrantRequest) -> NodeGrants {
+    let secrets = request.secrets.iter().map(|(slot, secret)| {
+        let grant = SecretGrant {
+            secret: secret.clone(),
+            kind: "bearer".into(),
+            destinations: request.destinations.clone(),
+        };
+        (slot.clone(), grant)
+    });
+    NodeGrants {
+        destinations: request.destinations.clone(),
+        secrets: secrets.collect(),
+    }
+}
+
+impl State {
+    fn deliver(&mut self) -> Vec<String> {
+        let fresh = self
+            .jobs
+            .iter()
+            .filter(|(id, _)| !self.delivered.contains(id))
+            .cloned()
+            .collect::<Vec<_>>();
+        self.delivered.extend(fresh.iter().map(|(id, _)| id.clone()));
+        fresh.into_iter().map(|(_, envelope)| envelope).collect()
+    }
+
+    fn store(&mut self, batch: RecordBatch, reply: &mut SyncReply) {
+        let reject = |code: &str| Rejected {
+            run: batch.run.clone(),
+            code: code.into(),
+            message: code.into(),
+        };
+        if self.not_owner.contains(&batch.run) {
+            reply.rejected.push(reject("not_owner"));
+            return;
+        }
+        let stored = self.runs.entry(batch.run.clone()).or_insert_with(|| Stored {
+            batches: Vec::new(),
+            receipt: None,
+        });
+        let (next, chain) = stored.batches.last().map_or_else(
+            || (0, chain_start(&batch.run)),
+            |last| (last.next_seq(), last.chain),
+        );
+        if batch.next_seq() > next {
+            assert_eq!(
+                batch.first_seq, next,
+                "records of {} leave a hole or repeat in part",
+                batch.run
+            );
+            batch.verify(&chain).expect("the chain holds");
+            stored.batches.push(batch.clone());
+        } else {
+            let same = stored.batches.iter().any(|known| *known == batch);
+            assert!(
+                same,
+                "other records came for {} from {} on",
+                batch.run, batch.first_seq
+            );
+        }
+        let last = stored.batches.last().map(|last| last.next_seq() - 1);
+        reply.acknowledged.push((batch.run.clone(), last));
+    }
+}
+
+#[async_trait]
+impl ControlLink for Plane {
+    async fn register(&self, registration: &Registration) -> Result<Session, LinkError> {
+        self.online()?;
+        self.with(|state| {
+            state.seal_key = Some(registration.seal_key);
+            state.identity_key = Some(registration.identity_key);
+            state.delivered.clear();
+        });
+        Ok(Session {
+            host: host_id(),
+            session: "session".into(),
+            workspace: WORKSPACE.into(),
+        })
+    }
+
+    async fn sync(&self, _session: &str, request: &SyncRequest) -> Result<SyncReply, LinkError> {
+        self.online()?;
+        let mut reply = SyncReply::default();
+        self.with(|state| {
+            state.jobs.retain(|(id, _)| {
+                !request.received.contains(id) && !request.refused.iter().any(|r| r.job == *id)
+            });
+            state.received.extend(request.received.clone());
+            state.refused.extend(request.refused.clone());
+            if !request.batches.is_empty() {
+                state.uploads += 1;
+            }
+            for batch in &request.batches {
+                state.store(batch.clone(), &mut reply);
+            }
+            for receipt in &request.receipts {
+                if let Some(stored) = state.runs.get_mut(&receipt.run) {
+                    stored.receipt = Some(receipt.envelope.clone());
+                    reply.receipts_stored.push(receipt.run.clone());
+                }
+            }
+        });
+        if request.max_jobs > 0 {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            reply.jobs = self.with_quietly(State::deliver);
+            if reply.jobs.is_empty() {
+                // Whatever changed, the host asks again at once.
+                let _ = tokio::time::timeout(request.wait, changed).await;
+                self.online()?;
+                reply.jobs = self.with_quietly(State::deliver);
+            }
+        }
+        Ok(reply)
+    }
+
+    async fn release_documents(
+        &self,
+        _: &str,
+        release: Digest,
+        grants: Digest,
+    ) -> Result<ReleaseDocuments, LinkError> {
+        self.online()?;
+        let find = |digest: Digest| {
+            let absent = || LinkError::Absent(digest.to_string());
+            self.with_quietly(|state| state.documents.get(&digest).cloned())
+                .ok_or_else(absent)
+        };
+        Ok(ReleaseDocuments {
+            release: find(release)?,
+            grants: find(grants)?,
+        })
+    }
+
+    async fn sealed_secrets(
+        &self,
+        _: &str,
+        names: &[String],
+    ) -> Result<Vec<SealedSecretDocument>, LinkError> {
+        self.online()?;
+        let key = self.with_quietly(|state| state.seal_key).expect("registered");
+        let text: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
+        let key: SealPublicKey = format!("x25519:{text}").parse().expect("key");
+        Ok(self.with_quietly(|state| {
+            let found = names
+                .iter()
+                .filter_map(|name| state.secrets.get(name).map(|secret| (name, secret)));
+            let sealed = found.map(|(name, (version, kind, value))| {
+                let context = SealContext {
+                    workspace: WORKSPACE,
+                    host: &host_id(),
+                    secret: name,
+                    version: u64::from(*version),
+                };
+                let sealed = seal(&key, &context, value, &[5; 32]).expect("seals");
+                SealedSecretDocument {
+                    name: name.clone(),
+                    version: *version,
+                    kind: kind.clone(),
+                    sealed: json!(sealed).to_string(),
+                }
+            });
+            sealed.collect()
+        }))
+    }
+
+    async fn component(&self, name: &str, digest: Digest) -> Result<Vec<u8>, LinkError> {
+        self.online()?;
+        self.with_quietly(|state| state.components.get(&digest).cloned())
+            .ok_or_else(|| LinkError::Absent(name.into()))
+    }
+
+    async fn publication(&self, digest: Digest) -> Result<String, LinkError> {
+        self.online()?;
+        self.with_quietly(|state| state.publications.get(&digest).cloned())
+            .ok_or_else(|| LinkError::Absent(digest.to_string()))
+    }
+
+    async fn put_artefact(&self, _: &str, digest: Digest, file: &Path) -> Result<(), LinkError> {
+        self.online()?;
+        let bytes = std::fs::read(file).expect("the artefact is on the disk");
+        self.with(|state| state.artefacts.insert(digest, bytes));
+        Ok(())
+    }
+}
+
+impl Plane {
+    fn with_quietly<T>(&self, look: impl FnOnce(&mut State) -> T) -> T {
+        look(&mut self.state.lock().expect("state"))
+    }
+}
