@@ -1,6 +1,6 @@
 //! What the handles and the writer share.
 
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Semaphore, watch};
@@ -14,6 +14,9 @@ use crate::reader::Reader;
 use crate::state::State;
 use crate::stats::CommitTimes;
 use crate::ticket::Ticket;
+
+/// How long the last reads may take when the journal closes.
+const READERS_LEAVE: Duration = Duration::from_secs(5);
 
 /// Room that every request takes in the queue besides its bytes.
 const REQUEST_ROOM: usize = 256;
@@ -203,7 +206,15 @@ impl Shared {
         let unexpected = || Stopped::because("its writer ended unexpectedly");
         let stopped = self.queue().stopped.get_or_insert_with(unexpected).clone();
         self.room.close();
-        self.reader.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(Reader(file)) = reader {
+            // A read that is under way holds the file open for its few pages; whoever waits for the end may open it
+            // again at once.
+            let began = Instant::now();
+            while Arc::strong_count(&file) > 1 && began.elapsed() < READERS_LEAVE {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        }
         stopped
     }
 
