@@ -61,8 +61,13 @@ impl CodeCache {
         digest: &Digest,
         bytes: &[u8],
     ) -> Result<Component, CodeError> {
-        if let Some(component) = self.stored(engine, digest)? {
-            return Ok(component);
+        match self.stored(engine, digest) {
+            Ok(Some(component)) => return Ok(component),
+            Ok(None) => {}
+            Err(CodeError::Load(reason)) => {
+                tracing::warn!(connector = %digest, reason, "compiled code cannot be loaded and is made again");
+            }
+            Err(error) => return Err(error),
         }
         let number = self.next_temporary.fetch_add(1, Ordering::Relaxed);
         let temporary = TemporaryFile(self.folder.join(format!("{number}.tmp")));
@@ -95,14 +100,10 @@ impl CodeCache {
             return Ok(None);
         }
         drop(code);
-        match deserialize(engine, &path) {
-            Ok(component) => Ok(Some(component)),
-            Err(error) => {
-                tracing::warn!(connector = %digest, error = %error, "compiled code cannot be loaded and is made again");
-                self.forget(digest);
-                Ok(None)
-            }
-        }
+        deserialize(engine, &path).map(Some).map_err(|error| {
+            self.forget(digest);
+            CodeError::Load(format!("{error:#}"))
+        })
     }
 
     fn forget(&self, digest: &Digest) {

@@ -59,7 +59,7 @@ pub(crate) fn run_engine(max_instances: u32) -> wasmtime::Result<(Engine, bool)>
 fn pool(max_instances: u32) -> PoolingAllocationConfig {
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(max_instances)
-        .total_core_instances(max_instances.saturating_mul(16))
+        .total_core_instances(max_instances.saturating_mul(CORE_INSTANCES_PER_COMPONENT))
         .total_memories(max_instances.saturating_mul(2))
         .total_tables(max_instances.saturating_mul(4))
         .total_stacks(max_instances.saturating_mul(2))

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use flowforge_protocol::{Failure, FailureKind};
 use wasmtime::component::ResourceTableError;
-use wasmtime::{Trap, WasmBacktrace};
+use wasmtime::{PoolConcurrencyLimitError, Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
+use wasmtime_wasi_http::FieldMapError;
 
 use crate::step::{Ending, StepShared};
 use crate::values::{PathError, cut};
@@ -90,6 +91,22 @@ fn failure_of_trap(step: &StepShared, error: &wasmtime::Error) -> Failure {
         let message = format!(
             "the connector holds more than {} resources",
             step.limits.resources
+        );
+        return Failure::new(FailureKind::Limit, message);
+    }
+    if error.downcast_ref::<PoolConcurrencyLimitError>().is_some() {
+        return Failure::new(
+            FailureKind::Unavailable,
+            "the instance pool is full; the host is busy",
+        );
+    }
+    if matches!(
+        error.downcast_ref::<FieldMapError>(),
+        Some(FieldMapError::TotalSizeTooBig | FieldMapError::TooManyFields)
+    ) {
+        let message = format!(
+            "the connector sets more than {} bytes of header fields",
+            step.limits.header_bytes
         );
         return Failure::new(FailureKind::Limit, message);
     }

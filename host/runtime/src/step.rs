@@ -21,7 +21,7 @@ pub(crate) struct StepShared {
     pub(crate) context: StepContext,
     pub(crate) dialer: Arc<Dialer>,
     pub(crate) deadline: Instant,
-    pub(crate) open_requests: Semaphore,
+    pub(crate) open_requests: Arc<Semaphore>,
     ledger: Mutex<Ledger>,
 }
 
@@ -70,7 +70,7 @@ impl StepShared {
             services,
             grants,
             destinations,
-            open_requests: Semaphore::new(limits.open_requests),
+            open_requests: Arc::new(Semaphore::new(limits.open_requests)),
             limits,
             context,
             dialer,

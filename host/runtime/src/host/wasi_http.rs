@@ -78,13 +78,12 @@ async fn exchange(
         timeout,
     };
     // Waiting here holds back only this exchange; the guest may wait for another one meanwhile.
-    let Ok(permit) = step.open_requests.acquire().await else {
+    let Ok(permit) = step.open_requests.clone().acquire_owned().await else {
         return Err(Error::ConnectionLimitReached);
     };
     let answer = send(&step, outbound)
         .await
         .map_err(|error| to_wasi(&step, error))?;
-    drop(permit);
     let limit = usize::try_from(step.limits.artefact_bytes).unwrap_or(usize::MAX);
     let response = answer.response.map(|body| {
         let bounded = Limited::new(body, limit);
@@ -102,6 +101,7 @@ async fn exchange(
     let io = Box::new(async move {
         // Ends when the connection does, or when the guest lets go of the response.
         while connection.join_next().await.is_some() {}
+        drop(permit);
         Ok(())
     });
     Ok((response, io))

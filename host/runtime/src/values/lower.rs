@@ -68,7 +68,7 @@ impl Lowerer {
                     Ok(Val::Float32(narrow))
                 } else {
                     Err(PathError::new(format!(
-                        "{number} is too large for a 32-bit number"
+                        "{value} is too large for a 32-bit number"
                     )))
                 }
             }

@@ -3,6 +3,8 @@
 mod lift;
 mod lower;
 mod path;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use lift::{LiftError, Lifter, cut, lift_failure};
 pub(crate) use lower::Lowerer;

@@ -276,3 +276,17 @@ async fn a_component_above_the_size_limit_is_refused() {
     let bench = Bench::with(|config| config.compile.component_bytes_max = limit + 1);
     bench.load(&whole).await;
 }
+
+#[tokio::test]
+async fn a_component_that_needs_more_of_the_pool_than_one_may_have_is_refused() {
+    let bench = Bench::new();
+    let wit = "package test:wide; world w { export run: func(); }";
+    let run = r#"(func (export "run"))"#;
+    let fits = guest(wit, &format!("(table 65536 funcref) {run}"));
+    bench.load(&fits).await;
+    let wide = guest(wit, &format!("(table 65537 funcref) {run}"));
+    match refused(&bench, &wide).await {
+        LoadError::Unloadable { reason } => assert!(reason.contains("table"), "{reason}"),
+        other => panic!("{other:?}"),
+    }
+}

@@ -14,6 +14,7 @@ mod guests;
 mod hostile;
 mod observe;
 mod secrets;
+mod secure;
 mod server;
 mod support;
 mod wasi;

@@ -91,6 +91,7 @@ fn fetcher() -> Vec<u8> {
            import wasi:http/outgoing-handler@0.2.0;
            export fetch: func(authority: string, path: string) -> u32;
            export fetch-with-own-token: func(authority: string, path: string) -> u32;
+           export flood-headers: func();
          }",
         r#"(import "wasi:http/types@0.2.0" "[constructor]fields" (func $fields (result i32)))
            (import "wasi:http/types@0.2.0" "[method]fields.append" (func $append (param i32 i32 i32 i32 i32 i32)))
@@ -119,6 +120,11 @@ fn fetcher() -> Vec<u8> {
              (call $status (i32.load (i32.const 1048))))
            (func (export "fetch") (param i32 i32 i32 i32) (result i32)
              (call $fetch (call $fields) (local.get 0) (local.get 1) (local.get 2) (local.get 3)))
+           (func (export "flood-headers") (local $fields i32)
+             (local.set $fields (call $fields))
+             (loop $again
+               (call $append (local.get $fields) (i32.const 16) (i32.const 5) (i32.const 16) (i32.const 17) (i32.const 2048))
+               (br $again)))
            (func (export "fetch-with-own-token") (param i32 i32 i32 i32) (result i32)
              (local $fields i32)
              (local.set $fields (call $fields))
@@ -230,5 +236,17 @@ async fn a_panic_message_survives_the_trap() {
             .starts_with("panicked at src/lib.rs:9:5: no such row ("),
         "{}",
         failure.message
+    );
+}
+
+#[tokio::test]
+async fn header_fields_of_a_foreign_component_have_a_limit() {
+    let bench = Bench::new();
+    let fetcher = bench.load(&fetcher()).await;
+    let failure = bench.failure(&fetcher, "flood_headers", Value::Null).await;
+    assert_eq!(failure.kind, FailureKind::Limit);
+    assert_eq!(
+        failure.message,
+        "the connector sets more than 65536 bytes of header fields"
     );
 }
