@@ -92,6 +92,10 @@ impl RunState {
         let Some(scope) = rounds.running.remove(&round) else {
             return;
         };
+        if scope.steps.iter().any(|step| step.phase == Phase::Failed) {
+            // The run ends; this round has no result.
+            return;
+        }
         let result = round_result(scope, each, &plan);
         if let Some(slot) = usize::try_from(round)
             .ok()

@@ -128,6 +128,8 @@ pub enum NodeState {
     Rejected,
     /// Nobody answered in time.
     Expired,
+    /// The run ended while it was at work or waited.
+    Stopped,
     /// The run ended before it could start.
     NotRun,
 }
@@ -146,6 +148,7 @@ impl NodeState {
             Self::Failed => "failed",
             Self::Rejected => "rejected",
             Self::Expired => "expired",
+            Self::Stopped => "stopped",
             Self::NotRun => "not run",
         }
     }
@@ -332,7 +335,7 @@ impl RunState {
         Some(NodeRow {
             node: node.id.clone(),
             kind: kind_name(&node.kind).to_owned(),
-            state: self.state_of(step),
+            state: self.state_of(number, step),
             what: self.what(number, node, step),
             tries: self.tries(number, node).filter(|_| started),
             started_at_ms: started.then_some(step.ready_at_ms),
@@ -341,19 +344,15 @@ impl RunState {
         })
     }
 
-    fn state_of(&self, step: &Step) -> NodeState {
+    fn state_of(&self, number: usize, step: &Step) -> NodeState {
         let over = self.outcome.is_some();
         match step.phase {
-            Phase::Blocked | Phase::ToSkip(_) if over => NodeState::NotRun,
-            Phase::Ready
-            | Phase::Working
-            | Phase::Retrying(_)
-            | Phase::Waiting(_)
-            | Phase::Asking(_)
-            | Phase::Looping
+            Phase::Blocked | Phase::ToSkip(_) | Phase::Ready if over => NodeState::NotRun,
+            Phase::Looping if self.failed_inside(number) => NodeState::Failed,
+            Phase::Working | Phase::Retrying(_) | Phase::Waiting(_) | Phase::Asking(_) | Phase::Looping
                 if over =>
             {
-                NodeState::NotRun
+                NodeState::Stopped
             }
             Phase::Blocked | Phase::ToSkip(_) => NodeState::Pending,
             Phase::Ready | Phase::Working | Phase::Looping => NodeState::Running,
@@ -406,16 +405,16 @@ impl RunState {
         }
     }
 
+    /// Whether a step inside a loop failed.
+    fn failed_inside(&self, number: usize) -> bool {
+        let mut inside = self.plan.nodes.iter().zip(&self.counters);
+        inside.any(|(inner, counters)| inner.loops.contains(&number) && counters.failed > 0)
+    }
+
     fn rounds_text(&self, number: usize, node: &PlanNode, step: &Step) -> String {
         let (Some(rounds), PlanKind::Foreach(each)) = (&step.rounds, &node.kind) else {
             return String::new();
         };
-        let failed = self
-            .plan
-            .nodes
-            .iter()
-            .zip(&self.counters)
-            .any(|(inner, counters)| inner.loops.contains(&number) && counters.failed > 0);
         let of = format!(
             "{} of {}",
             summary::grouped(rounds.finished.into()),
@@ -426,7 +425,7 @@ impl RunState {
         } else {
             of
         };
-        if failed {
+        if self.failed_inside(number) {
             format!("{of}, then one failed")
         } else {
             of

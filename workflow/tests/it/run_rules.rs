@@ -282,6 +282,35 @@ output: \"${each.map(e, e.two.y)}\"
 }
 
 #[test]
+fn a_round_that_fails_shows_at_its_loop() {
+    let source = "
+nodes:
+  each: { foreach: input.xs, parallel: 2, do: { one: { call: x:y/one, with: { x: \"${item}\" } } } }
+  ask: { approval: { title: Go? } }
+  rest: { set: { x: \"${each}\" } }
+input: { xs: { type: array } }
+";
+    let mut host = Host::start(plan(source), json!({ "xs": [1, 2, 3, 4] }));
+    host.finish(0, echo);
+    host.finish(0, |_| Err(Failure::new(FailureKind::Invalid, "no such place")));
+    assert_eq!(host.flying.len(), 1, "no further round starts");
+    host.finish(0, echo);
+    assert!(
+        matches!(host.state.outcome(), Some(Outcome::Failed { node: Some(node), .. }) if node.as_str() == "one")
+    );
+    assert_eq!(
+        state_of(&host, "each"),
+        (
+            NodeState::Failed,
+            "2 of 4, 2 at a time, then one failed".to_owned()
+        )
+    );
+    assert_eq!(state_of(&host, "ask").0, NodeState::Stopped);
+    assert_eq!(state_of(&host, "rest").0, NodeState::NotRun);
+    assert_eq!(host.replay(host.records.len()).view(), host.state.view());
+}
+
+#[test]
 fn a_record_that_does_not_belong_is_refused() {
     let mut host = Host::start(plan("nodes:\n  a: { call: x:y/a }\n"), json!({}));
     host.finish(0, echo);
