@@ -1,11 +1,11 @@
 //! The standard library for `wasm32-wasip2`: found, added with rustup, or built from the distribution's packages.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
 use crate::command::{run, tool};
-use crate::{BuildError, BuildOptions, MissingTool, Progress, Stage};
+use crate::{BuildError, BuildOptions, Progress, Stage, debian_sysroot};
 
 /// How long rustc may take to say where it lives.
 const ANSWER_LIMIT: Duration = Duration::from_secs(60);
@@ -15,13 +15,18 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(60);
 pub enum WasmTarget {
     /// The toolchain has it: plain cargo.
     Installed,
+    /// This `rustc` has it: a private sysroot out of the distribution's packages.
+    Private(PathBuf),
 }
 
 impl WasmTarget {
     /// Set what cargo needs.
-    pub fn apply(&self, _cargo: &mut Command) {
+    pub fn apply(&self, cargo: &mut Command) {
         match self {
             Self::Installed => {}
+            Self::Private(rustc) => {
+                cargo.env("RUSTC", rustc);
+            }
         }
     }
 }
@@ -50,10 +55,7 @@ pub fn ensure_wasm_target(
     if added.is_ok_and(|finished| finished.status.success()) && is_installed(folder)? {
         return Ok(WasmTarget::Installed);
     }
-    Err(BuildError::ToolsMissing(vec![MissingTool {
-        problem: "this Rust cannot compile for wasm32-wasip2".to_owned(),
-        mend: "rustup target add wasm32-wasip2".to_owned(),
-    }]))
+    debian_sysroot::rustc(options, progress).map(WasmTarget::Private)
 }
 
 /// Whether the toolchain that cargo uses in this folder has the target.
