@@ -46,7 +46,10 @@ const ALLOWED: [(&str, &[&str]); 16] = [
         ],
     ),
     ("flowforge-client", &[]),
-    ("flowforge-connector-build", &["flowforge-ports"]),
+    (
+        "flowforge-connector-build",
+        &["flowforge-ports", "flowforge-protocol"],
+    ),
     (
         "flowforge-cli",
         &[
