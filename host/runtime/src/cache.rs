@@ -6,6 +6,7 @@
 
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use flowforge_protocol::Digest;
@@ -15,11 +16,13 @@ use wasmtime::component::Component;
 use crate::compile::{CompileError, compile};
 use crate::config::CompileConfig;
 use crate::engine::compatibility_key;
+use crate::runtime::off_thread;
 
 /// Where compiled code is kept.
+#[derive(Clone)]
 pub(crate) struct CodeCache {
     folder: PathBuf,
-    next_temporary: AtomicU64,
+    next_temporary: Arc<AtomicU64>,
 }
 
 /// Why there is no code for a component.
@@ -49,7 +52,7 @@ impl CodeCache {
         }
         Ok(Self {
             folder,
-            next_temporary: AtomicU64::new(0),
+            next_temporary: Arc::default(),
         })
     }
 
@@ -58,10 +61,10 @@ impl CodeCache {
         &self,
         engine: &Engine,
         config: &CompileConfig,
-        digest: &Digest,
+        digest: Digest,
         bytes: &[u8],
     ) -> Result<Component, CodeError> {
-        match self.stored(engine, digest) {
+        match self.stored(engine, digest).await {
             Ok(Some(component)) => return Ok(component),
             Ok(None) => {}
             Err(CodeError::Load(reason)) => {
@@ -72,19 +75,37 @@ impl CodeCache {
         let number = self.next_temporary.fetch_add(1, Ordering::Relaxed);
         let temporary = TemporaryFile(self.folder.join(format!("{number}.tmp")));
         compile(config, bytes, &temporary.0).await?;
-        let code = std::fs::read(&temporary.0).map_err(CodeError::Storage)?;
-        let seal = TemporaryFile(self.folder.join(format!("{number}.seal.tmp")));
-        std::fs::write(&seal.0, Digest::of(&code).to_string()).map_err(CodeError::Storage)?;
-        // The seal goes last: a crash in between leaves code without a seal, which is never loaded.
-        std::fs::rename(&temporary.0, self.code_path(digest)).map_err(CodeError::Storage)?;
-        std::fs::rename(&seal.0, self.seal_path(digest)).map_err(CodeError::Storage)?;
+        let cache = self.clone();
+        off_thread(move || cache.keep(&temporary, &digest))
+            .await
+            .and_then(|kept| kept)
+            .map_err(CodeError::Storage)?;
+        let component = self.stored(engine, digest).await?;
+        component.ok_or_else(|| CodeError::Load("the file vanished after it was written".to_owned()))
+    }
+
+    /// Gives new code its name and its seal. The seal goes last: a crash in between leaves code without a seal, which is
+    /// never loaded.
+    fn keep(&self, temporary: &TemporaryFile, digest: &Digest) -> std::io::Result<()> {
+        let code = std::fs::read(&temporary.0)?;
+        let seal = TemporaryFile(temporary.0.with_extension("seal.tmp"));
+        std::fs::write(&seal.0, Digest::of(&code).to_string())?;
+        std::fs::rename(&temporary.0, self.code_path(digest))?;
+        std::fs::rename(&seal.0, self.seal_path(digest))?;
         tracing::debug!(connector = %digest, code_bytes = code.len(), "component compiled");
-        self.stored(engine, digest)?
-            .ok_or_else(|| CodeError::Load("the file vanished after it was written".to_owned()))
+        Ok(())
+    }
+
+    async fn stored(&self, engine: &Engine, digest: Digest) -> Result<Option<Component>, CodeError> {
+        let cache = self.clone();
+        let engine = engine.clone();
+        off_thread(move || cache.read(&engine, &digest))
+            .await
+            .map_err(CodeError::Storage)?
     }
 
     /// The code on disk, if it is whole. Anything else under its name is removed.
-    fn stored(&self, engine: &Engine, digest: &Digest) -> Result<Option<Component>, CodeError> {
+    fn read(&self, engine: &Engine, digest: &Digest) -> Result<Option<Component>, CodeError> {
         let path = self.code_path(digest);
         let Ok(seal) = std::fs::read_to_string(self.seal_path(digest)) else {
             return Ok(None);

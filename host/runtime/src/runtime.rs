@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
+use flowforge_ports::Interface;
 use flowforge_protocol::Digest;
 use tokio::sync::Semaphore;
 use wasmtime::Engine;
@@ -120,25 +121,14 @@ impl Runtime {
                 limit_bytes,
             });
         }
-        let actual = Digest::of(bytes);
-        if actual != digest {
-            return Err(LoadError::WrongDigest {
-                expected: digest,
-                actual,
-            });
-        }
-        let interface = flowforge_ports::inspect(bytes)?;
-        if let Some(import) = unknown_import(&interface) {
-            return Err(LoadError::UnknownImport {
-                import: import.to_owned(),
-            });
-        }
+        let owned: Arc<[u8]> = bytes.into();
+        let interface = checked_interface(digest, owned.clone()).await?;
         let component = {
             let _turn = self.shared.compiling.acquire().await;
             let shared = &self.shared;
             shared
                 .cache
-                .component(&shared.engine, &shared.config.compile, &digest, bytes)
+                .component(&shared.engine, &shared.config.compile, digest, &owned)
                 .await
         };
         let component = component.map_err(|error| match error {
@@ -178,6 +168,38 @@ impl Runtime {
     pub async fn invoke(&self, call: Invocation) -> Result<Invoked, StepError> {
         crate::invoke::invoke(&self.shared, call).await
     }
+}
+
+/// The interface of these bytes, if they are what they should be. Hashing and validating a Python component takes a
+/// quarter of a second, so it is not done on a thread that others wait for.
+async fn checked_interface(expected: Digest, bytes: Arc<[u8]>) -> Result<Interface, LoadError> {
+    off_thread(move || {
+        let actual = Digest::of(&bytes);
+        if actual != expected {
+            return Err(LoadError::WrongDigest { expected, actual });
+        }
+        let interface = flowforge_ports::inspect(&bytes)?;
+        match unknown_import(&interface) {
+            Some(import) => Err(LoadError::UnknownImport {
+                import: import.to_owned(),
+            }),
+            None => Ok(interface),
+        }
+    })
+    .await
+    .map_err(LoadError::Storage)?
+}
+
+/// Does something that takes long without waiting, on a thread made for it.
+///
+/// # Errors
+/// When the process is shutting down, or the work panicked.
+pub(crate) async fn off_thread<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> std::io::Result<T> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(std::io::Error::other)
 }
 
 impl std::fmt::Debug for Runtime {

@@ -173,29 +173,20 @@ proptest! {
     }
 }
 
+/// Each value is refused with this path and message.
+fn assert_refused(cases: Vec<(Type, Value, &str)>) {
+    for (ty, value, expected) in cases {
+        assert_eq!(round_trip(&ty, value), Err(expected.to_owned()));
+    }
+}
+
 #[test]
-fn every_wrong_value_is_named_with_what_was_expected() {
+fn every_wrong_scalar_is_named_with_what_was_expected() {
     let strength = Type::Enum {
         named: Named::default(),
         cases: vec![plain("light"), plain("moderate"), plain("strong")],
     };
-    let row = Type::Record {
-        named: Named::default(),
-        fields: vec![
-            field("price", Type::F64),
-            field(
-                "tags",
-                Type::List {
-                    element: Box::new(Type::U8),
-                },
-            ),
-        ],
-    };
-    let shape = Type::Variant {
-        named: Named::default(),
-        cases: vec![case("dot", None), case("circle", Some(Type::F64))],
-    };
-    let cases = [
+    assert_refused(vec![
         (
             Type::Bool,
             json!(1),
@@ -236,6 +227,27 @@ fn every_wrong_value_is_named_with_what_was_expected() {
             json!("weak"),
             "x: `weak` is not allowed, expected light, moderate, strong",
         ),
+    ]);
+}
+
+#[test]
+fn every_wrong_structure_is_named_with_what_was_expected() {
+    let tags = Type::List {
+        element: Box::new(Type::U8),
+    };
+    let row = Type::Record {
+        named: Named::default(),
+        fields: vec![field("price", Type::F64), field("tags", tags)],
+    };
+    let shape = Type::Variant {
+        named: Named::default(),
+        cases: vec![case("dot", None), case("circle", Some(Type::F64))],
+    };
+    let one = Type::Tuple {
+        items: vec![Type::U8],
+    };
+    let two_levels = option(option(Type::U8));
+    assert_refused(vec![
         (
             row.clone(),
             json!({"price": 1}),
@@ -276,22 +288,13 @@ fn every_wrong_value_is_named_with_what_was_expected() {
             json!({"kind": "dot", "extra": 1}),
             "x.extra: no such field, expected kind, value",
         ),
+        (one, json!([1, 2]), "x: expected a list of 1, got 2 elements"),
         (
-            Type::Tuple {
-                items: vec![Type::U8],
-            },
-            json!([1, 2]),
-            "x: expected a list of 1, got 2 elements",
-        ),
-        (
-            option(option(Type::U8)),
+            two_levels,
             json!(1),
             "x: expected nothing or {\"some\": …}, because the port has two levels of option",
         ),
-    ];
-    for (ty, value, expected) in cases {
-        assert_eq!(round_trip(&ty, value), Err(expected.to_owned()));
-    }
+    ]);
 }
 
 #[test]
