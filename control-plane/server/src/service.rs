@@ -220,6 +220,8 @@ impl Service {
             }
         }
         drop(self.doors);
+        // Readers first: the last connection to close folds the log into the file, and only the writer can.
+        self.store.close().await;
         self.writer_stop.cancel();
         while let Some(ended) = self.writers.join_next().await {
             match ended {
@@ -228,7 +230,6 @@ impl Service {
                 Err(error) => result = result.and(Err(RunError::Task(error.to_string()))),
             }
         }
-        self.store.close().await;
         result
     }
 }

@@ -29,6 +29,8 @@ pub struct StoreConfig {
     pub queue: usize,
     /// Writes that share one commit at most. Default 512.
     pub group: usize,
+    /// Pages of 4 KiB that the file may have; a write beyond them is refused as on a full disk. Default: no bound.
+    pub max_pages: Option<u32>,
 }
 
 impl StoreConfig {
@@ -40,6 +42,7 @@ impl StoreConfig {
             readers: 4,
             queue: 1_024,
             group: 512,
+            max_pages: None,
         }
     }
 }
@@ -61,7 +64,7 @@ impl Store {
     pub async fn open(config: StoreConfig, fail_points: FailPoints) -> Result<(Self, Writer), OpenError> {
         let path = config.path.clone();
         let failed = |error| OpenError::from_sqlx(path.clone(), error);
-        let options = SqliteConnectOptions::new()
+        let mut options = SqliteConnectOptions::new()
             .filename(&config.path)
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
@@ -70,6 +73,9 @@ impl Store {
             .busy_timeout(Duration::from_secs(5))
             .pragma("cache_size", "-16384")
             .disable_statement_logging();
+        if let Some(pages) = config.max_pages {
+            options = options.pragma("max_page_count", pages.to_string());
+        }
         let mut connection = options
             .connect()
             .await

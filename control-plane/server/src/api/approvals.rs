@@ -46,7 +46,13 @@ impl From<ApprovalStateName> for ApprovalState {
 }
 
 /// One question to a person.
-pub(crate) struct ApprovalNode(pub(crate) Approval);
+pub(crate) struct ApprovalNode(Box<Approval>);
+
+impl ApprovalNode {
+    pub(crate) fn new(approval: Approval) -> Self {
+        Self(Box::new(approval))
+    }
+}
 
 #[Object(name = "Approval")]
 impl ApprovalNode {

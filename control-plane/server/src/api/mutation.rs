@@ -449,7 +449,7 @@ impl Mutation {
         let run = app.store.run(&run).await.map_err(|error| fault(&error))?;
         let run = run.ok_or_else(|| fault(&flowforge_store::StoreError::Stopped))?;
         Ok(StartRunPayload::Success(StartRunSuccess {
-            run: RunNode(run),
+            run: RunNode::new(run),
             duplicate,
         }))
     }
@@ -467,7 +467,9 @@ impl Mutation {
                 .await
                 .map_err(|error| fault(&error))?
             {
-                CancelOutcome::Told(run) => CancelRunPayload::Success(CancelRunSuccess { run: RunNode(run) }),
+                CancelOutcome::Told(run) => CancelRunPayload::Success(CancelRunSuccess {
+                    run: RunNode::new(run),
+                }),
                 CancelOutcome::Over(run) => CancelRunPayload::State(RunStateProblem {
                     message: format!("run {} is over", run.id.short()),
                     code: "FF-RUN-004".to_owned(),
@@ -507,12 +509,12 @@ impl Mutation {
             .await;
         Ok(match outcome.map_err(|error| fault(&error))? {
             DecideOutcome::Decided(approval) => Payload::Success(DecideApprovalSuccess {
-                approval: ApprovalNode(approval),
+                approval: ApprovalNode::new(approval),
             }),
             DecideOutcome::TooLate(approval) => Payload::State(ApprovalStateProblem {
                 message: format!("approval {} is closed", approval.id.short()),
                 code: "FF-APR-001".to_owned(),
-                approval: ApprovalNode(approval),
+                approval: ApprovalNode::new(approval),
             }),
             DecideOutcome::NotFound(message) => {
                 Payload::NotFound(ApprovalNotFoundProblem::new("FF-APR-002", message))

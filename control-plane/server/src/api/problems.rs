@@ -148,6 +148,10 @@ pub(crate) struct ApprovalStateProblem {
 
 /// An answer that is not a success. Every type whose name ends in `Problem` implements it.
 #[derive(Interface)]
+#[expect(
+    clippy::duplicated_attributes,
+    reason = "the two fields have one type, and each names it"
+)]
 #[graphql(
     field(
         name = "message",

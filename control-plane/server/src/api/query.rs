@@ -172,7 +172,11 @@ impl Query {
             .store
             .runs(&filter, window.after_row()?, window.limit)
             .await;
-        Ok(connection(page.map_err(|error| fault(&error))?, &window, RunNode))
+        Ok(connection(
+            page.map_err(|error| fault(&error))?,
+            &window,
+            RunNode::new,
+        ))
     }
 
     /// `id` is an id, a unique prefix of one, or `last`.
@@ -183,7 +187,7 @@ impl Query {
             .await
             .map_err(|error| fault(&error))?
         {
-            Found::One(run) => Ok(Some(RunNode(run))),
+            Found::One(run) => Ok(Some(RunNode::new(run))),
             Found::None => Ok(None),
             Found::Several => Err(coded(
                 format!("several runs begin with `{id}`; give more of the id"),
@@ -209,7 +213,7 @@ impl Query {
         Ok(connection(
             page.map_err(|error| fault(&error))?,
             &window,
-            ApprovalNode,
+            ApprovalNode::new,
         ))
     }
 
@@ -221,7 +225,7 @@ impl Query {
             .await
             .map_err(|error| fault(&error))?
         {
-            Found::One(approval) => Ok(Some(ApprovalNode(approval))),
+            Found::One(approval) => Ok(Some(ApprovalNode::new(approval))),
             Found::None => Ok(None),
             Found::Several => Err(coded(
                 format!("several approvals begin with `{id}`; give more of the id"),

@@ -93,7 +93,13 @@ pub(crate) struct LogLineNode {
 }
 
 /// One execution of a workflow version.
-pub(crate) struct RunNode(pub(crate) StoredRun);
+pub(crate) struct RunNode(Box<StoredRun>);
+
+impl RunNode {
+    pub(crate) fn new(run: StoredRun) -> Self {
+        Self(Box::new(run))
+    }
+}
 
 fn app<'a>(ctx: &Context<'a>) -> Result<&'a Arc<App>> {
     ctx.data::<Arc<App>>()
@@ -228,7 +234,7 @@ impl RunNode {
             .approvals_of(&self.0.id)
             .await
             .map_err(|error| fault(&error))?;
-        Ok(approvals.into_iter().map(ApprovalNode).collect())
+        Ok(approvals.into_iter().map(ApprovalNode::new).collect())
     }
 
     /// Log lines among the records stored here, oldest first.

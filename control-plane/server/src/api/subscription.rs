@@ -96,7 +96,7 @@ impl Follow {
         let run = run.ok_or_else(|| coded("the run is gone", CODE_ARGUMENT))?;
         Ok(RunEvent {
             ended: run.state.is_final(),
-            run: RunNode(run),
+            run: RunNode::new(run),
         })
     }
 

@@ -47,7 +47,7 @@ pub(super) async fn call(State(doors): State<Doors>, headers: HeaderMap, body: B
     let json = headers
         .get(header::CONTENT_TYPE)
         .and_then(|value| value.to_str().ok());
-    if !json.is_some_and(|kind| kind.split(';').next().unwrap_or_default().trim() == "application/json") {
+    if json.is_none_or(|kind| kind.split(';').next().unwrap_or_default().trim() != "application/json") {
         let message = "send content-type: application/json";
         return refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, "FF-HTTP-003", message);
     }

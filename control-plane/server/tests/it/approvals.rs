@@ -1,1 +1,184 @@
-//! To be written.
+//! Questions to people: one answer counts.
+
+use flowforge_protocol::ApprovalId;
+use flowforge_protocol::job::{Decision, Job, Order};
+use flowforge_protocol::record::{Event, Outcome};
+use serde_json::{Value, json};
+
+use crate::support::{FakeHost, Home, Plane, Script, accepted, done};
+
+const ASK: &str = r#"workflow: ask
+nodes:
+  confirm:
+    approval:
+      title: Send it?
+      approvers: [duty]
+output: { sent: true }
+"#;
+
+const DECIDED: &str = "__typename ... on DecideApprovalSuccess { approval { state decidedBy comment } } \
+    ... on ApprovalStateProblem { message approval { state decidedBy } } ... on Problem { code }";
+
+async fn decide(plane: &Plane, id: &str, approved: bool, by: &str) -> Value {
+    let input = json!({"id": id, "approved": approved, "by": by, "comment": "looks right"});
+    plane
+        .change("decideApproval", "DecideApprovalInput", input, DECIDED)
+        .await
+}
+
+async fn asked(plane: &Plane, host: &FakeHost) -> (Job, Script, ApprovalId) {
+    plane.publish(ASK).await;
+    plane.start_run(json!({"workflow": "ask"})).await;
+    let job = host.job(plane).await;
+    let mut script = Script::new(&job);
+    let approval = flowforge_workflow::approval_id(&job.run_id, &"confirm".parse().unwrap());
+    let batch = script.batch(vec![
+        accepted(&job),
+        Event::ApprovalRequested {
+            step: "confirm".parse().unwrap(),
+            approval: approval.clone(),
+            title: "Send it?".to_owned(),
+            show: json!({"rows": 3}),
+            approvers: vec!["duty".to_owned()],
+            expires_at_ms: None,
+        },
+    ]);
+    host.sync(
+        plane,
+        json!({"received": [{"job": job.job_id}], "batches": [batch]}),
+    )
+    .await;
+    (job, script, approval)
+}
+
+#[tokio::test]
+async fn the_first_decision_counts_and_reaches_the_host() {
+    let home = Home::new();
+    let plane = home.start().await;
+    let host = FakeHost::join(&plane, 1).await;
+    let (job, mut script, approval) = asked(&plane, &host).await;
+
+    let run = plane.run("last").await;
+    assert_eq!(run["state"], "WAITING", "{run:#}");
+    assert!(
+        run["waitingFor"].as_str().unwrap().contains("by duty: Send it?"),
+        "{run:#}"
+    );
+    let list = plane
+        .ask(
+            "{ approvals(state: PENDING) { nodes { id run step title show approvers } } }",
+            json!({}),
+        )
+        .await;
+    let shown = &list["approvals"]["nodes"][0];
+    assert_eq!(shown["id"], json!(approval));
+    assert_eq!(shown["show"], json!({"rows": 3}));
+
+    // Both at once: one is told that it counts, the other who was first.
+    let (yes, no) = tokio::join!(
+        decide(&plane, &approval.as_str()[..8], true, "ann"),
+        decide(&plane, approval.as_str(), false, "bob")
+    );
+    let winners = [&yes, &no]
+        .iter()
+        .filter(|answer| answer["__typename"] == "DecideApprovalSuccess")
+        .count();
+    assert_eq!(winners, 1, "{yes:#} {no:#}");
+    let (winner, loser) = if yes["__typename"] == "DecideApprovalSuccess" {
+        (&yes, &no)
+    } else {
+        (&no, &yes)
+    };
+    assert_eq!(loser["__typename"], "ApprovalStateProblem", "{loser:#}");
+    assert_eq!(loser["approval"]["decidedBy"], winner["approval"]["decidedBy"]);
+    assert_eq!(winner["approval"]["comment"], "looks right");
+
+    let told = host.job(&plane).await;
+    let Order::Decide(decision) = &told.order else {
+        panic!("{told:?}")
+    };
+    assert_eq!((&told.run_id, &decision.approval), (&job.run_id, &approval));
+    assert_eq!(json!(decision.by), winner["approval"]["decidedBy"]);
+    host.received(&plane, &told).await;
+    assert!(host.jobs(&plane, 0).await.is_empty(), "one decision, one job");
+
+    let decided = Event::Decided {
+        step: "confirm".parse().unwrap(),
+        decision: decision.clone(),
+    };
+    let outcome = done(json!({"sent": true}));
+    let batch = script.batch(vec![decided, Event::Ended { outcome }]);
+    host.sync(&plane, json!({"batches": [batch]})).await;
+    let run = plane.run("last").await;
+    assert_eq!(run["state"], "DONE");
+    assert_eq!(run["approvals"][0]["decidedBy"], winner["approval"]["decidedBy"]);
+    assert_eq!(
+        decide(&plane, approval.as_str(), true, "cy").await["__typename"],
+        "ApprovalStateProblem"
+    );
+    plane.stop().await;
+}
+
+#[tokio::test]
+async fn what_the_host_recorded_is_what_happened() {
+    let home = Home::new();
+    let plane = home.start().await;
+    let host = FakeHost::join(&plane, 1).await;
+    let (_, mut script, approval) = asked(&plane, &host).await;
+    // The host had a decision from its own site before ours reached it.
+    let decision = Decision {
+        approval: approval.clone(),
+        approved: false,
+        by: "site".to_owned(),
+        comment: None,
+        at_ms: 7,
+    };
+    let step: flowforge_protocol::StepKey = "confirm".parse().unwrap();
+    let outcome = Outcome::Rejected {
+        step: step.clone(),
+        by: "site".to_owned(),
+    };
+    let batch = script.batch(vec![Event::Decided { step, decision }, Event::Ended { outcome }]);
+    host.sync(&plane, json!({"batches": [batch]})).await;
+    let run = plane.run("last").await;
+    assert_eq!(run["state"], "REJECTED");
+    assert_eq!(
+        run["approvals"],
+        json!([{"id": approval, "state": "REJECTED", "decidedBy": "site"}])
+    );
+    plane.stop().await;
+}
+
+#[tokio::test]
+async fn a_question_ends_with_its_run() {
+    let home = Home::new();
+    let plane = home.start().await;
+    let host = FakeHost::join(&plane, 1).await;
+    let (_, mut script, approval) = asked(&plane, &host).await;
+    let outcome = Outcome::Cancelled {
+        reason: "not needed".to_owned(),
+    };
+    let batch = script.batch(vec![Event::Ended { outcome }]);
+    host.sync(&plane, json!({"batches": [batch]})).await;
+    assert_eq!(plane.run("last").await["approvals"][0]["state"], "WITHDRAWN");
+    let late = decide(&plane, approval.as_str(), true, "ann").await;
+    assert_eq!(late["__typename"], "ApprovalStateProblem", "{late:#}");
+    assert!(host.jobs(&plane, 0).await.is_empty());
+    plane.stop().await;
+}
+
+#[tokio::test]
+async fn an_unknown_question_and_a_long_comment_are_problems() {
+    let home = Home::new();
+    let plane = home.start().await;
+    assert_eq!(
+        decide(&plane, "zzzz", true, "ann").await["__typename"],
+        "ApprovalNotFoundProblem"
+    );
+    let input = json!({"id": "last", "approved": true, "comment": "x".repeat(5_000)});
+    let answer = plane
+        .change("decideApproval", "DecideApprovalInput", input, DECIDED)
+        .await;
+    assert_eq!(answer["__typename"], "InputProblem", "{answer:#}");
+    plane.stop().await;
+}

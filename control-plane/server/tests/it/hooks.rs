@@ -1,1 +1,192 @@
-//! To be written.
+//! Webhooks.
+
+use flowforge_protocol::job::{Order, Trigger};
+use flowforge_protocol::record::{Event, Outcome};
+use flowforge_protocol::{Failure, FailureKind, webhook};
+use serde_json::{Value, json};
+
+use crate::support::{FakeHost, Home, Plane, SUM, Script, TestClock, accepted, finish_sum};
+
+const KEY: &str = "a key of enough bytes";
+
+async fn set_key(plane: &Plane) {
+    let input = json!({"name": "hook_key", "kind": "hmac-key", "value": KEY, "destinations": []});
+    let answer = plane
+        .change("setSecret", "SetSecretInput", input, "__typename")
+        .await;
+    assert_eq!(answer["__typename"], "SetSecretSuccess");
+}
+
+fn hub(body: &str) -> String {
+    // HMAC-SHA256 by its definition, so that the check is not compared with itself.
+    let block = |with: u8| {
+        let mut padded = KEY.as_bytes().to_vec();
+        padded.resize(64, 0);
+        padded.iter().map(|byte| byte ^ with).collect::<Vec<u8>>()
+    };
+    let inner = flowforge_protocol::Digest::of_parts(&[&block(0x36), body.as_bytes()]);
+    let outer = flowforge_protocol::Digest::of_parts(&[&block(0x5c), inner.as_bytes()]);
+    format!("sha256={}", outer.hex())
+}
+
+async fn hook(plane: &Plane, path: &str, body: &str, headers: &[(&str, &str)]) -> (u16, Value) {
+    let mut request = plane.http.post(plane.url(path)).body(body.to_owned());
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let response = request.send().await.unwrap();
+    let status = response.status().as_u16();
+    (status, response.json().await.unwrap_or_default())
+}
+
+#[tokio::test]
+async fn only_a_signed_body_starts_a_run() {
+    let clock = TestClock::at(1_800_000_000_000);
+    let home = Home::at(&clock);
+    let plane = home.start().await;
+    plane.publish(SUM).await;
+    let host = FakeHost::join(&plane, 1).await;
+    let body = r#"{"a": 5}"#;
+    let good = hub(body);
+    let unset = hook(&plane, "/hooks/sum", body, &[("x-flowforge-signature", &good)]).await;
+    assert_eq!((unset.0, &unset.1["code"]), (503, &json!("FF-HOOK-004")));
+    set_key(&plane).await;
+    let cases = [
+        (body, None, "FF-HOOK-005"),
+        (body, Some("sha256=00".to_owned()), "FF-HOOK-006"),
+        (body, Some(hub(r#"{"a": 6}"#)), "FF-HOOK-006"),
+        (body, Some("nonsense".to_owned()), "FF-HOOK-006"),
+    ];
+    for (body, signature, code) in cases {
+        let headers: Vec<_> = signature
+            .iter()
+            .map(|text| ("x-flowforge-signature", text.as_str()))
+            .collect();
+        let refused = hook(&plane, "/hooks/sum", body, &headers).await;
+        assert_eq!(
+            (refused.0, &refused.1["code"]),
+            (401, &json!(code)),
+            "{signature:?}"
+        );
+    }
+    let old = webhook::sign(KEY.as_bytes(), 1_799_999_000, body.as_bytes()).unwrap();
+    assert_eq!(
+        hook(&plane, "/hooks/sum", body, &[("x-flowforge-signature", &old)])
+            .await
+            .0,
+        401
+    );
+    assert!(host.jobs(&plane, 0).await.is_empty(), "nothing was started");
+
+    let fresh = webhook::sign(KEY.as_bytes(), 1_800_000_000, body.as_bytes()).unwrap();
+    let forms = [
+        ("x-flowforge-signature", good.as_str()),
+        ("x-hub-signature-256", &good),
+        ("x-flowforge-signature", &fresh),
+    ];
+    for (name, value) in forms {
+        let (status, answer) = hook(&plane, "/hooks/sum", body, &[(name, value)]).await;
+        assert_eq!(status, 202, "{answer:#}");
+        let job = host.job(&plane).await;
+        assert_eq!(answer["run"], json!(job.run_id));
+        let Order::Start(start) = &job.order else {
+            panic!("{job:?}")
+        };
+        assert_eq!(
+            start.trigger,
+            Trigger::Webhook {
+                path: "sum".to_owned()
+            }
+        );
+        host.received(&plane, &job).await;
+    }
+    plane.stop().await;
+}
+
+#[tokio::test]
+async fn a_waiting_webhook_answers_with_the_output() {
+    let home = Home::new();
+    let plane = home.start().await;
+    plane.publish(SUM).await;
+    let host = FakeHost::join(&plane, 1).await;
+    let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let headers = [("traceparent", trace)];
+    let work = async {
+        let job = host.job(&plane).await;
+        assert_eq!(job.traceparent.as_deref(), Some(trace));
+        finish_sum(&plane, &host, &job).await;
+    };
+    let (answer, ()) = tokio::join!(
+        hook(&plane, "/hooks/sum-now", r#"{"a": 5}"#, &headers),
+        work
+    );
+    assert_eq!(answer, (200, json!({"total": 7})));
+    plane.stop().await;
+}
+
+#[tokio::test]
+async fn a_failed_run_answers_with_the_problem() {
+    let home = Home::new();
+    let plane = home.start().await;
+    plane.publish(SUM).await;
+    let host = FakeHost::join(&plane, 1).await;
+    let work = async {
+        let job = host.job(&plane).await;
+        let failure = Failure::new(FailureKind::Expression, "overflow");
+        let outcome = Outcome::Failed {
+            node: Some("total".parse().unwrap()),
+            failure,
+        };
+        let batch = Script::new(&job).batch(vec![accepted(&job), Event::Ended { outcome }]);
+        host.sync(&plane, json!({"batches": [batch]})).await;
+    };
+    let ((status, answer), ()) = tokio::join!(hook(&plane, "/hooks/sum-now", r#"{"a": 5}"#, &[]), work);
+    assert_eq!(status, 502);
+    assert_eq!(answer["message"], "overflow", "{answer:#}");
+    assert_eq!(answer["node"], "total");
+    plane.stop().await;
+}
+
+#[tokio::test]
+async fn a_named_request_starts_one_run_and_gets_its_answer_again() {
+    let home = Home::new();
+    let plane = home.start().await;
+    plane.publish(SUM).await;
+    let host = FakeHost::join(&plane, 1).await;
+    let key = [("idempotency-key", "order-7")];
+    let work = async {
+        let job = host.job(&plane).await;
+        finish_sum(&plane, &host, &job).await;
+    };
+    let (first, ()) = tokio::join!(hook(&plane, "/hooks/sum-now", r#"{"a": 5}"#, &key), work);
+    assert_eq!(first, (200, json!({"total": 7})));
+    assert_eq!(hook(&plane, "/hooks/sum-now", r#"{"a": 5}"#, &key).await, first);
+    let other = hook(&plane, "/hooks/sum-now", r#"{"a": 6}"#, &key).await;
+    assert_eq!((other.0, &other.1["code"]), (409, &json!("FF-RUN-002")));
+    assert!(host.jobs(&plane, 0).await.is_empty());
+    plane.stop().await;
+}
+
+#[tokio::test]
+async fn what_cannot_start_a_run_says_why() {
+    let home = Home::new();
+    let plane = home.start().await;
+    plane.publish(SUM).await;
+    let none = hook(&plane, "/hooks/none", "{}", &[]).await;
+    assert_eq!((none.0, &none.1["code"]), (404, &json!("FF-HOOK-001")));
+    let text = hook(&plane, "/hooks/sum-now", "a=1", &[]).await;
+    assert_eq!((text.0, &text.1["code"]), (400, &json!("FF-HOOK-003")));
+    let twice = hook(&plane, "/hooks/sum-now", r#"{"a": 1, "a": 2}"#, &[]).await;
+    assert_eq!(twice.0, 400, "a key that stands twice means two things");
+    let wrong = hook(&plane, "/hooks/sum-now", r#"{"a": "x"}"#, &[]).await;
+    assert_eq!((wrong.0, &wrong.1["fields"][0]["path"]), (422, &json!("a")));
+    let empty = hook(&plane, "/hooks/sum-now", "", &[]).await;
+    assert_eq!(
+        (empty.0, &empty.1["fields"][0]["path"]),
+        (422, &json!("a")),
+        "an empty body is an empty input"
+    );
+    let large = hook(&plane, "/hooks/sum-now", &" ".repeat(300_000), &[]).await;
+    assert_eq!((large.0, &large.1["code"]), (413, &json!("FF-HOOK-002")));
+    plane.stop().await;
+}
