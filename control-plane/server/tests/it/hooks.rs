@@ -116,10 +116,7 @@ async fn a_waiting_webhook_answers_with_the_output() {
         assert_eq!(job.traceparent.as_deref(), Some(trace));
         finish_sum(&plane, &host, &job).await;
     };
-    let (answer, ()) = tokio::join!(
-        hook(&plane, "/hooks/sum-now", r#"{"a": 5}"#, &headers),
-        work
-    );
+    let (answer, ()) = tokio::join!(hook(&plane, "/hooks/sum-now", r#"{"a": 5}"#, &headers), work);
     assert_eq!(answer, (200, json!({"total": 7})));
     plane.stop().await;
 }

@@ -1,0 +1,114 @@
+//! Failures at the commit points, and files that cannot be used.
+
+use flowforge_failpoints::FailPoints;
+use flowforge_store::{OpenError, Started, Store, StoreError};
+use serde_json::json;
+
+use crate::kit::{Home, Open, Script, ended, host, ingest, new_run, run};
+
+async fn with_plan(plan: &str) -> (Home, Open) {
+    let mut home = Home::new();
+    home.ready().await.close().await;
+    home.fail_points = FailPoints::from_env_value(Some(plan)).unwrap();
+    let open = home.open().await;
+    (home, open)
+}
+
+#[tokio::test]
+async fn before_the_commit_of_a_start_nothing_is_there_and_the_writer_goes_on() {
+    let (_home, open) = with_plan("B1.before=error").await;
+    let error = open.store.start_run(new_run(1, true)).await.unwrap_err();
+    assert!(matches!(error, StoreError::Database(_)), "{error:?}");
+    assert!(open.store.run(&run(1)).await.unwrap().is_none());
+    assert!(open.store.open_jobs(&host(1), 9).await.unwrap().is_empty());
+    assert_eq!(
+        open.store.start_run(new_run(1, true)).await.unwrap(),
+        Started::New
+    );
+    open.close().await;
+}
+
+#[tokio::test]
+async fn after_the_commit_of_a_start_run_lease_and_job_are_there_together() {
+    let (_home, open) = with_plan("B2=error").await;
+    open.store.start_run(new_run(1, true)).await.unwrap_err();
+    let stored = open.store.run(&run(1)).await.unwrap().unwrap();
+    assert_eq!((stored.epoch, stored.host), (1, Some(host(1))));
+    assert_eq!(open.store.open_jobs(&host(1), 9).await.unwrap().len(), 1);
+    open.close().await;
+}
+
+#[tokio::test]
+async fn a_host_that_was_not_answered_sends_again_and_is_told_the_same() {
+    for plan in ["B9.before=error", "B9=error", "B11.before=error", "B11=error"] {
+        let (_home, open) = with_plan(plan).await;
+        open.store.start_run(new_run(1, true)).await.unwrap();
+        let batch = Script::new(run(1)).batch(vec![ended(json!({"n": 1}))]);
+        open.store
+            .ingest(ingest(&host(1), vec![batch.clone()]))
+            .await
+            .unwrap_err();
+        let again = open.store.ingest(ingest(&host(1), vec![batch])).await.unwrap();
+        assert_eq!(
+            (again.acknowledged, again.rejected.len()),
+            (vec![(run(1), Some(0))], 0),
+            "{plan}"
+        );
+        let stored = open.store.run(&run(1)).await.unwrap().unwrap();
+        assert_eq!((stored.records, stored.outcome.is_some()), (1, true), "{plan}");
+        open.close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_file_of_a_newer_program_is_left_alone() {
+    let home = Home::new();
+    home.open().await.close().await;
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(home.config().path);
+    let mut connection = sqlx::ConnectOptions::connect(&options).await.unwrap();
+    let newer = "insert into _sqlx_migrations (version, description, success, checksum, execution_time) \
+                 values (99, 'newer', true, x'00', 0)";
+    sqlx::query(newer).execute(&mut connection).await.unwrap();
+    sqlx::Connection::close(connection).await.unwrap();
+    let error = Store::open(home.config(), FailPoints::inert()).await.unwrap_err();
+    assert!(matches!(error, OpenError::NewerFormat { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn what_is_no_database_is_named() {
+    let home = Home::new();
+    std::fs::write(home.config().path, vec![b'x'; 5_000]).unwrap();
+    let error = Store::open(home.config(), FailPoints::inert()).await.unwrap_err();
+    assert!(matches!(error, OpenError::Corrupt { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_writes_and_loses_nothing() {
+    let home = Home::new();
+    home.ready().await.close().await;
+    // SQLite reports a full disk when a file may not grow, whoever forbids it.
+    let mut config = home.config();
+    config.max_pages = Some(60);
+    let open = home.open_with(config).await;
+    let mut stored = 0;
+    let error = loop {
+        let mut new = new_run(stored, true);
+        new.input = format!("\"{}\"", "x".repeat(4_000));
+        match open.store.start_run(new).await {
+            Ok(_) => stored += 1,
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(error, StoreError::Full), "{error:?}");
+    assert!(stored > 0);
+    assert!(open.store.run(&run(stored)).await.unwrap().is_none());
+    assert!(open.store.run(&run(stored - 1)).await.unwrap().is_some());
+    open.close().await;
+    // With room again everything goes on.
+    let open = home.open().await;
+    assert_eq!(
+        open.store.start_run(new_run(stored, true)).await.unwrap(),
+        Started::New
+    );
+    open.close().await;
+}

@@ -1,0 +1,199 @@
+//! A store in a temporary folder and things to put into it.
+
+use flowforge_failpoints::FailPoints;
+use flowforge_protocol::record::{Event, Outcome, Record, RecordBatch, chain_next, chain_start};
+use flowforge_protocol::{Digest, HostId, JobId, RunId};
+use flowforge_store::{
+    CheckedBatch, HostIngest, NewHost, NewJob, NewRun, Store, StoreConfig, StoreError, StoredRelease,
+};
+use tempfile::TempDir;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+pub(crate) struct Home {
+    dir: TempDir,
+    pub(crate) fail_points: FailPoints,
+}
+
+pub(crate) struct Open {
+    pub(crate) store: Store,
+    stop: CancellationToken,
+    writers: JoinSet<Result<(), StoreError>>,
+}
+
+impl Home {
+    pub(crate) fn new() -> Self {
+        Self {
+            dir: tempfile::tempdir().unwrap(),
+            fail_points: FailPoints::inert(),
+        }
+    }
+
+    pub(crate) fn config(&self) -> StoreConfig {
+        StoreConfig::new(self.dir.path().join("server.db"))
+    }
+
+    pub(crate) async fn open(&self) -> Open {
+        self.open_with(self.config()).await
+    }
+
+    pub(crate) async fn open_with(&self, config: StoreConfig) -> Open {
+        let (store, writer) = Store::open(config, self.fail_points.clone()).await.unwrap();
+        let stop = CancellationToken::new();
+        let mut writers = JoinSet::new();
+        writers.spawn(writer.run(stop.clone()));
+        Open { store, stop, writers }
+    }
+
+    /// A store with a release and two hosts.
+    pub(crate) async fn ready(&self) -> Open {
+        let open = self.open().await;
+        open.store.publish(release("sum", 1)).await.unwrap();
+        for n in [1, 2] {
+            open.store.register_host(new_host(n)).await.unwrap();
+        }
+        open
+    }
+}
+
+impl Open {
+    pub(crate) async fn close(mut self) {
+        self.store.close().await;
+        self.stop.cancel();
+        self.writers.join_next().await.unwrap().unwrap().unwrap();
+    }
+}
+
+pub(crate) fn id<const N: usize>(kind: u8, n: u64) -> [u8; N] {
+    let mut bytes = [kind; N];
+    for (slot, byte) in bytes.iter_mut().skip(1).zip(n.to_be_bytes()) {
+        *slot = byte;
+    }
+    bytes
+}
+
+pub(crate) fn host(n: u64) -> HostId {
+    HostId::from_entropy(id(1, n))
+}
+
+pub(crate) fn run(n: u64) -> RunId {
+    RunId::from_entropy(id(2, n))
+}
+
+pub(crate) fn new_host(n: u64) -> NewHost {
+    NewHost {
+        id: host(n),
+        name: format!("host-{n}"),
+        identity_key: id(3, n),
+        seal_key: id(4, n),
+        session_hash: Digest::of(&n.to_be_bytes()),
+        at_ms: 1,
+    }
+}
+
+pub(crate) fn release(workflow: &str, version: u32) -> StoredRelease {
+    StoredRelease {
+        digest: Digest::of(format!("{workflow} {version}").as_bytes()),
+        workflow: workflow.to_owned(),
+        version,
+        title: workflow.to_owned(),
+        envelope: "{}".to_owned(),
+        grants_digest: Digest::of(b"grants"),
+        grants: "{}".to_owned(),
+        source: None,
+        published_at_ms: 1,
+    }
+}
+
+pub(crate) fn new_job(n: u64, sequence: u64, on: &HostId) -> NewJob {
+    NewJob {
+        id: JobId::from_entropy(id(5, sequence)),
+        sequence,
+        host: on.clone(),
+        run: run(n),
+        kind: "start",
+        envelope: format!("{{\"n\":{n}}}"),
+        expires_at_ms: 100,
+        issue: 0,
+    }
+}
+
+/// A run on host 1, unless it is to wait for one.
+pub(crate) fn new_run(n: u64, assigned: bool) -> NewRun {
+    NewRun {
+        id: run(n),
+        workflow: "sum".to_owned(),
+        version: 1,
+        release: release("sum", 1).digest,
+        input: r#"{"a":"ü\"\\"}"#.to_owned(),
+        trigger: r#"{"kind":"manual","by":"x"}"#.to_owned(),
+        traceparent: None,
+        created_at_ms: n,
+        job: assigned.then(|| new_job(n, 1_000 + n, &host(1))),
+        request: None,
+    }
+}
+
+/// Writes the records of a run.
+pub(crate) struct Script {
+    pub(crate) run: RunId,
+    pub(crate) seq: u64,
+    pub(crate) chain: Digest,
+}
+
+impl Script {
+    pub(crate) fn new(run: RunId) -> Self {
+        Self {
+            chain: chain_start(&run),
+            run,
+            seq: 0,
+        }
+    }
+
+    pub(crate) fn batch(&mut self, events: Vec<Event>) -> RecordBatch {
+        let (first_seq, count) = (self.seq, u32::try_from(events.len()).unwrap());
+        let mut lines = Vec::new();
+        for event in events {
+            let (seq, at_ms) = (self.seq, self.seq);
+            let line = serde_json::to_vec(&Record { seq, at_ms, event }).unwrap();
+            self.chain = chain_next(&self.chain, &line);
+            self.seq += 1;
+            lines.extend(line);
+            lines.push(b'\n');
+        }
+        RecordBatch {
+            run: self.run.clone(),
+            epoch: 1,
+            first_seq,
+            count,
+            chain: self.chain,
+            lines,
+        }
+    }
+}
+
+pub(crate) fn skipped(reason: &str) -> Event {
+    Event::Skipped {
+        step: "a".parse().unwrap(),
+        reason: reason.to_owned(),
+    }
+}
+
+pub(crate) fn ended(output: serde_json::Value) -> Event {
+    Event::Ended {
+        outcome: Outcome::Done { output },
+    }
+}
+
+pub(crate) fn ingest(from: &HostId, batches: Vec<RecordBatch>) -> HostIngest {
+    HostIngest {
+        host: from.clone(),
+        received: Vec::new(),
+        batches: batches
+            .into_iter()
+            .map(|batch| CheckedBatch::new(batch).unwrap())
+            .collect(),
+        receipts: Vec::new(),
+        heard_at_ms: None,
+    }
+}
