@@ -81,7 +81,8 @@ pub struct Limits {
     pub memory_bytes: usize,
     /// Elements of each table. Default 65,536, which is also the most.
     pub table_elements: usize,
-    /// Time on the processor, guest and host functions together. Default 10 s.
+    /// Time spent computing, guest and host functions together, without waits: the clock's time between two points at
+    /// which the call gives way, so a busy machine counts a little more than the processor does. Default 10 s.
     pub cpu: Duration,
     /// Time from begin to end, waits included. Default 60 s; the step's own deadline may be nearer.
     pub wall: Duration,

@@ -290,3 +290,23 @@ async fn a_component_that_needs_more_of_the_pool_than_one_may_have_is_refused() 
         other => panic!("{other:?}"),
     }
 }
+
+#[tokio::test]
+async fn a_steps_own_timeout_shortens_its_limit_and_never_lengthens_it() {
+    let mut bench = Bench::new();
+    let hostile = bench.load(&hostile()).await;
+    let message = async |bench: &Bench, timeout: Duration| {
+        let mut call = bench.invocation(&hostile, "spin", Value::Null);
+        call.step.timeout = Some(timeout);
+        bench.runtime.invoke(call).await.expect_err("ends").to_string()
+    };
+    assert_eq!(
+        message(&bench, Duration::from_millis(40)).await,
+        "the step took longer than 40 ms"
+    );
+    bench.limits.wall = Duration::from_millis(50);
+    assert_eq!(
+        message(&bench, Duration::from_secs(60)).await,
+        "the step took longer than 50 ms"
+    );
+}
