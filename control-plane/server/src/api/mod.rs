@@ -6,6 +6,7 @@
 mod approvals;
 mod calls;
 mod connectors;
+mod evidence;
 mod faults;
 mod guard;
 mod hosts;

@@ -7,6 +7,7 @@ use async_graphql::{Context, Enum, Object, Result, SimpleObject};
 use flowforge_store::{RunState, StoredRun};
 
 use super::approvals::ApprovalNode;
+use super::evidence::EvidenceNode;
 use super::fault;
 use super::hosts::HostNode;
 use super::page::{Cursor, Window, from_edges};
@@ -220,6 +221,16 @@ impl RunNode {
             valid: checked.fault.is_none(),
             reason: checked.fault,
         }))
+    }
+
+    /// The signed documents and the records, from `fromSeq` on, to check the run without this server.
+    #[graphql(complexity = 20)]
+    async fn evidence(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(default_with = "Long(0)")] from_seq: Long,
+    ) -> Result<Option<EvidenceNode>> {
+        super::evidence::of(app(ctx)?, &self.0, from_seq.0).await
     }
 
     async fn traceparent(&self) -> Option<&str> {

@@ -141,6 +141,7 @@ impl Executor {
                 host: parts.host,
                 signing: parts.signing,
                 steps: Arc::new(StepHost {
+                    failpoints: parts.failpoints.clone(),
                     workspace: parts.workspace,
                     turns: Arc::new(Semaphore::new(turns)),
                     secrets: Arc::new(parts.secrets),

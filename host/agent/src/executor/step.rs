@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use flowforge_failpoints::{FailPoints, Point};
 use flowforge_protocol::grants::SecretGrant;
 use flowforge_protocol::record::{Event, idempotency_key};
 use flowforge_protocol::{Digest, Failure, FailureKind, RunId, StepKey};
@@ -34,6 +35,7 @@ pub(super) struct Attempt {
 
 /// What every attempt needs from the host.
 pub(super) struct StepHost {
+    pub(super) failpoints: FailPoints,
     pub(super) workspace: String,
     pub(super) turns: Arc<Semaphore>,
     pub(super) secrets: Arc<SecretStore>,
@@ -117,6 +119,10 @@ pub(super) async fn run(host: Arc<StepHost>, attempt: Attempt) -> AttemptEnd {
         })
         .await;
     drop(turn);
+    if host.failpoints.is_held(Point::B7) {
+        // A plan wants the process killed exactly here.
+        std::future::pending::<()>().await;
+    }
     let refused = services
         .refused
         .lock()

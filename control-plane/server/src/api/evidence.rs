@@ -1,0 +1,62 @@
+//! What anybody needs to check a run without this server.
+
+use std::sync::Arc;
+
+use async_graphql::{Result, SimpleObject};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use flowforge_store::StoredRun;
+
+use super::fault;
+use super::scalars::Long;
+use crate::app::App;
+
+/// Bytes of records in one answer; one batch always comes.
+const RECORDS_BYTES: u64 = 8 * 1024 * 1024;
+
+/// The signed documents and the records of a run, as they are stored: what `verify_run` of the protocol takes.
+#[derive(SimpleObject)]
+#[graphql(name = "Evidence")]
+pub(crate) struct EvidenceNode {
+    /// DSSE envelope of the release, JSON.
+    release: String,
+    /// DSSE envelope of the grant set, JSON.
+    grants: String,
+    /// DSSE envelope of the receipt, JSON; absent until the host has sent it.
+    receipt: Option<String>,
+    /// Base64: records, one line of JSON each, from `fromSeq` on.
+    lines: String,
+    /// Where to go on, if this is not all.
+    next_seq: Option<Long>,
+}
+
+/// Reads it; none if the release is gone.
+pub(crate) async fn of(app: &Arc<App>, run: &StoredRun, from_seq: u64) -> Result<Option<EvidenceNode>> {
+    let release = app
+        .store
+        .release(&run.release)
+        .await
+        .map_err(|error| fault(&error))?;
+    let Some(release) = release else { return Ok(None) };
+    let batches = app.store.batches(&run.id, from_seq, RECORDS_BYTES).await;
+    let batches = batches.map_err(|error| fault(&error))?;
+    let next = batches
+        .last()
+        .map_or(from_seq, flowforge_protocol::batch::RecordBatch::next_seq);
+    // A batch may begin before the record that was asked for.
+    let skip = batches
+        .first()
+        .map_or(0, |first| from_seq.saturating_sub(first.first_seq));
+    let bytes: Vec<u8> = batches.into_iter().flat_map(|batch| batch.lines).collect();
+    let wanted: Vec<&[u8]> = bytes
+        .split_inclusive(|byte| *byte == b'\n')
+        .skip(usize::try_from(skip).unwrap_or(usize::MAX))
+        .collect();
+    Ok(Some(EvidenceNode {
+        release: release.envelope,
+        grants: release.grants,
+        receipt: run.receipt.clone(),
+        lines: STANDARD.encode(wanted.concat()),
+        next_seq: (next < run.records).then_some(Long(next)),
+    }))
+}
