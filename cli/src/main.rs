@@ -1,2 +1,61 @@
-//! p
-fn main() {}
+//! `flowforge`: one command for builders, authors, publishers and operators.
+//!
+//! Owns: what is typed and what is printed. Leaves to others: everything that is true. Each file under `commands/` is
+//! one word of the command line; what they share is beside this file. Results go to stdout, everything else to stderr.
+//! Exit: 0 done, 1 failed, 2 wrongly used.
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+mod args;
+mod commands;
+mod connectors;
+mod describe;
+mod keys;
+mod live;
+mod output;
+mod result_lines;
+mod table;
+mod time;
+
+use args::{Cli, Command, Global};
+use output::Exit;
+
+fn main() -> ExitCode {
+    // A connector is compiled in a process of its own, which is this program with one hidden word.
+    if std::env::args_os()
+        .nth(1)
+        .is_some_and(|word| word == flowforge_runtime::COMPILE_ARGUMENT)
+    {
+        return flowforge_runtime::compile_worker_main();
+    }
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("flowforge: cannot start: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let outcome = runtime.block_on(run(cli));
+    match outcome {
+        Ok(exit) => exit.code(),
+        Err(error) => output::report(&error),
+    }
+}
+
+async fn run(cli: Cli) -> anyhow::Result<Exit> {
+    let global: Global = cli.global;
+    match cli.command {
+        Command::Dev(args) => commands::dev::run(args, &global).await,
+        Command::Server(args) => commands::server::run(args, &global).await,
+        Command::Connector(command) => commands::connector::run(command, &global).await,
+        Command::Secret(command) => commands::secret::run(command, &global).await,
+        Command::Workflow(command) => commands::workflow::run(command, &global).await,
+        Command::Run(command) => commands::run::run(command, &global).await,
+        Command::Approval(command) => commands::approval::run(command, &global).await,
+        Command::Host(command) => commands::host::run(command, &global).await,
+        Command::Expr(command) => commands::expr::run(command, &global),
+    }
+}

@@ -1,0 +1,138 @@
+//! The words of the command line and the flags that every command understands.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use flowforge_client::{Api, Context};
+
+use crate::commands;
+
+/// Durable, signed workflow runs on machines you own.
+#[derive(Debug, Parser)]
+#[command(
+    name = "flowforge",
+    version,
+    after_help = "Example:\n  flowforge dev\n\nExit: 0 done, 1 failed, 2 wrongly used."
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Flags that every command understands.
+#[derive(Debug, Args)]
+pub(crate) struct Global {
+    /// Address of the control plane; without it, the one last started by this user
+    #[arg(long, global = true, value_name = "URL", env = "FLOWFORGE_SERVER")]
+    pub(crate) server: Option<String>,
+    /// The `client.json` of a server's data folder: its address and its owner's keys
+    #[arg(long, global = true, value_name = "FILE", env = "FLOWFORGE_CONTEXT")]
+    pub(crate) context: Option<PathBuf>,
+    /// How results are printed
+    #[arg(long, global = true, value_name = "FORM", default_value = "text")]
+    pub(crate) output: Form,
+}
+
+/// How results are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Form {
+    /// For people
+    Text,
+    /// For programs: one JSON value
+    Json,
+}
+
+impl Global {
+    /// The control plane that is meant.
+    pub(crate) fn context(&self) -> anyhow::Result<Context> {
+        Ok(Context::resolve(self.server.as_deref(), self.context.as_deref())?)
+    }
+
+    /// A client of the control plane that is meant.
+    pub(crate) fn api(&self) -> anyhow::Result<Api> {
+        Ok(Api::new(self.context()?)?)
+    }
+
+    /// Whether a program reads the output.
+    pub(crate) fn json(&self) -> bool {
+        self.output == Form::Json
+    }
+}
+
+/// What can be done.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Start everything in one process, for development on this machine
+    Dev(commands::dev::DevArgs),
+    /// Start a control plane with its registry; hosts join it
+    Server(commands::server::ServerArgs),
+    /// Build, look at and publish connectors
+    #[command(subcommand)]
+    Connector(commands::connector::ConnectorCommand),
+    /// Keep the secrets that workflows use
+    #[command(subcommand)]
+    Secret(commands::secret::SecretCommand),
+    /// Check and publish workflows
+    #[command(subcommand)]
+    Workflow(commands::workflow::WorkflowCommand),
+    /// Start and follow runs
+    #[command(subcommand)]
+    Run(commands::run::RunCommand),
+    /// Answer what runs ask people
+    #[command(subcommand)]
+    Approval(commands::approval::ApprovalCommand),
+    /// See the hosts that execute runs
+    #[command(subcommand)]
+    Host(commands::host::HostCommand),
+    /// Learn the expression language
+    #[command(subcommand)]
+    Expr(commands::expr::ExprCommand),
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    fn helps(command: &mut clap::Command, out: &mut Vec<(String, String)>) {
+        let name = command.get_bin_name().unwrap_or("flowforge").replace(' ', "-");
+        // The environment of the machine does not belong into a snapshot, the width neither.
+        out.push((
+            name,
+            command.clone().term_width(100).render_long_help().to_string(),
+        ));
+        let is_claps = |sub: &clap::Command| {
+            sub.get_about()
+                .is_some_and(|about| about.to_string().starts_with("Print this"))
+        };
+        for sub in command.get_subcommands_mut().filter(|sub| !is_claps(sub)) {
+            helps(sub, out);
+        }
+    }
+
+    #[test]
+    fn every_help_reads_as_reviewed() {
+        let mut command = Cli::command().mut_args(|arg| arg.hide_env_values(true));
+        command.build();
+        let mut all = Vec::new();
+        helps(&mut command, &mut all);
+        assert!(all.len() > 20, "{}", all.len());
+        for (name, text) in all {
+            insta::assert_snapshot!(name, text);
+        }
+    }
+
+    #[test]
+    fn every_command_that_does_something_has_an_example() {
+        let mut command = Cli::command();
+        command.build();
+        let mut all = Vec::new();
+        helps(&mut command, &mut all);
+        for (name, text) in all.iter().filter(|(_, text)| !text.contains("\nCommands:")) {
+            assert!(text.contains("Example:\n  flowforge"), "{name} has no example");
+        }
+    }
+}

@@ -1,0 +1,271 @@
+//! `flowforge connector`: build, look at, publish.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+use clap::Subcommand;
+use flowforge_connector_build::{BuildOptions, Built, Progress, default_cache_dir};
+use flowforge_ports::Interface;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
+
+use crate::args::Global;
+use crate::keys::{self, Role};
+use crate::output::{Exit, list, next, number, result, short_digest, text};
+use crate::table::Table;
+use crate::{connectors, describe, time};
+
+/// Largest component that is read, in bytes; the registry's own limit.
+const COMPONENT_BYTES_MAX: u64 = 256 * 1024 * 1024;
+
+const LIST: &str = "query List($search: String) { connectors(first: 100, search: $search) { nodes { \
+    name version title sizeBytes digest publishedAtMs } } }";
+const ONE: &str = "query One($name: String!, $version: String) { connector(name: $name, version: $version) { \
+    name version digest sizeBytes interface } }";
+
+/// Build, look at and publish connectors
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConnectorCommand {
+    /// Build a connector written in Rust, TypeScript, JavaScript or Python
+    #[command(after_help = "Example:\n  flowforge connector build connectors/http")]
+    Build {
+        /// The connector's folder, with its connector.toml
+        #[arg(default_value = ".")]
+        folder: PathBuf,
+        /// Also copy the component to this file
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+    /// Show operations, typed ports, docs and capabilities of any component
+    #[command(after_help = "Example:\n  flowforge connector inspect flowforge:http")]
+    Inspect {
+        /// A component file, or the name of a published connector
+        #[arg(value_name = "FILE|NAME")]
+        what: String,
+        /// Also show imports that grant nothing, and exports of the language's runtime
+        #[arg(long)]
+        all: bool,
+        /// Version of a published connector; without it, the newest
+        #[arg(long, value_name = "VERSION")]
+        version: Option<String>,
+    },
+    /// Build if needed, sign with the publisher key and push into the registry
+    #[command(after_help = "Example:\n  flowforge connector publish connectors/http")]
+    Publish {
+        /// The connector's folder, or a component file that `connector build` made
+        #[arg(value_name = "FOLDER|FILE", default_value = ".")]
+        path: PathBuf,
+    },
+    /// List the published connectors
+    #[command(after_help = "Example:\n  flowforge connector list --search http")]
+    List {
+        /// Only those whose name or summary holds this text
+        #[arg(long, value_name = "TEXT")]
+        search: Option<String>,
+    },
+}
+
+/// Runs the command.
+pub(crate) async fn run(command: ConnectorCommand, global: &Global) -> Result<Exit> {
+    match command {
+        ConnectorCommand::Build { folder, out } => build(global, &folder, out.as_deref()).await,
+        ConnectorCommand::Inspect { what, all, version } => {
+            inspect(global, &what, all, version.as_deref()).await
+        }
+        ConnectorCommand::Publish { path } => publish(global, &path).await,
+        ConnectorCommand::List { search } => show(global, search.as_deref()).await,
+    }
+}
+
+async fn build(global: &Global, folder: &Path, out: Option<&Path>) -> Result<Exit> {
+    let built = build_folder(folder).await?;
+    let component = match out {
+        Some(out) => {
+            fs::copy(&built.component, out).with_context(|| format!("cannot write {}", out.display()))?;
+            out
+        }
+        None => &built.component,
+    };
+    let answer = json!({
+        "name": built.meta.name,
+        "version": built.meta.version,
+        "language": built.language.to_string(),
+        "component": component,
+        "digest": built.digest,
+        "bytes": built.bytes,
+        "elapsed_ms": u64::try_from(built.elapsed.as_millis()).unwrap_or(u64::MAX),
+        "cached": built.cached,
+    });
+    result(global, &answer, |_| {
+        println!(
+            "✓ {} {} · {} · {} · {} · {}",
+            built.meta.name,
+            built.meta.version,
+            built.language,
+            time::size(built.bytes),
+            operations(&built.interface),
+            if built.cached {
+                "unchanged".to_owned()
+            } else {
+                time::elapsed(number(&answer, "/elapsed_ms"))
+            },
+        );
+        println!("  {}", component.display());
+    });
+    next(
+        global,
+        &format!("flowforge connector publish {}", folder.display()),
+    );
+    Ok(Exit::Done)
+}
+
+/// Builds on a thread of its own: the tools of some languages take minutes.
+async fn build_folder(folder: &Path) -> Result<Built> {
+    let cache = default_cache_dir(|name| std::env::var_os(name))
+        .context("no place for a cache: set FLOWFORGE_CACHE to a folder")?;
+    let options = BuildOptions::new(cache);
+    let folder = folder.to_owned();
+    let bar = ProgressBar::new_spinner().with_style(ProgressStyle::with_template("{spinner} {msg}")?);
+    let build = tokio::task::spawn_blocking(move || {
+        let mut tell = |progress: Progress| {
+            bar.set_message(format!("{}: {}", progress.stage, progress.detail));
+            bar.tick();
+        };
+        let built = flowforge_connector_build::build(&folder, &options, &mut tell);
+        bar.finish_and_clear();
+        built
+    });
+    Ok(build.await??)
+}
+
+async fn inspect(global: &Global, what: &str, all: bool, version: Option<&str>) -> Result<Exit> {
+    let path = Path::new(what);
+    let (name, interface) = if path.exists() {
+        let bytes = read_component(path)?;
+        let interface =
+            flowforge_ports::inspect(&bytes).with_context(|| format!("{what} is no connector"))?;
+        let own = interface.meta.as_ref().map(|meta| meta.name.clone());
+        (
+            own.or_else(|| interface.package.clone())
+                .unwrap_or_else(|| what.to_owned()),
+            interface,
+        )
+    } else if what.contains(':') && !what.contains('/') {
+        (what.to_owned(), published(global, what, version).await?)
+    } else {
+        bail!("{what} is neither a file nor the name of a connector (`publisher:name`)");
+    };
+    result(global, &serde_json::to_value(&interface)?, |_| {
+        describe::interface(&name, &interface, all)
+            .iter()
+            .for_each(|line| println!("{line}"));
+    });
+    Ok(Exit::Done)
+}
+
+async fn published(global: &Global, name: &str, version: Option<&str>) -> Result<Interface> {
+    let data = global
+        .api()?
+        .ask(ONE, json!({ "name": name, "version": version }))
+        .await?;
+    let found = data
+        .pointer("/connector/interface")
+        .cloned()
+        .with_context(|| match version {
+            Some(version) => format!("{name} {version} is not published here; see: flowforge connector list"),
+            None => format!("{name} is not published here; see: flowforge connector list"),
+        })?;
+    serde_json::from_value(found).context("the control plane describes it in a way this version cannot read")
+}
+
+async fn publish(global: &Global, path: &Path) -> Result<Exit> {
+    let api = global.api()?;
+    let key = keys::load(api.context(), Role::Publisher)?;
+    let bytes = if path.is_dir() {
+        let built = build_folder(path).await?;
+        read_component(&built.component)?
+    } else {
+        read_component(path)?
+    };
+    let published = connectors::publish(&api, bytes, &key).await?;
+    let answer = json!({
+        "name": published.name,
+        "version": published.version,
+        "digest": published.digest,
+        "already_there": published.already_there,
+    });
+    result(global, &answer, |_| {
+        println!(
+            "{} {} · {}{} · signed by {}",
+            published.name,
+            published.version,
+            short_digest(&published.digest),
+            if published.already_there {
+                " was published before"
+            } else {
+                " published"
+            },
+            key.verifying_key().id().short(),
+        );
+    });
+    next(global, &format!("flowforge connector inspect {}", published.name));
+    Ok(Exit::Done)
+}
+
+async fn show(global: &Global, search: Option<&str>) -> Result<Exit> {
+    let data = global.api()?.ask(LIST, json!({ "search": search })).await?;
+    let found = data.pointer("/connectors/nodes").cloned().unwrap_or_default();
+    result(global, &found, |found| {
+        let mut table = Table::new(&["connector", "version", "size", "digest", "published", "title"]);
+        for connector in list(found, "") {
+            table.row([
+                text(connector, "/name"),
+                text(connector, "/version"),
+                &time::size(number(connector, "/sizeBytes")),
+                &short_digest(text(connector, "/digest")),
+                &time::date(number(connector, "/publishedAtMs")),
+                text(connector, "/title"),
+            ]);
+        }
+        table.print("no connectors · next: flowforge connector publish FOLDER");
+    });
+    Ok(Exit::Done)
+}
+
+/// Reads a component file that is not absurdly large.
+pub(crate) fn read_component(path: &Path) -> Result<Vec<u8>> {
+    let size = fs::metadata(path)
+        .with_context(|| format!("cannot read {}", path.display()))?
+        .len();
+    if size > COMPONENT_BYTES_MAX {
+        bail!(
+            "{} is {size} bytes, above the limit of {COMPONENT_BYTES_MAX}",
+            path.display()
+        );
+    }
+    fs::read(path).with_context(|| format!("cannot read {}", path.display()))
+}
+
+fn operations(interface: &Interface) -> String {
+    let names: Vec<&str> = interface
+        .operations
+        .iter()
+        .map(|operation| operation.name.as_str())
+        .collect();
+    match names.len() {
+        0 => "no operations".to_owned(),
+        _ => names.join(", "),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_missing_is_named() {
+        let error = read_component(Path::new("no/such.wasm")).unwrap_err().to_string();
+        assert!(error.contains("no/such.wasm"), "{error}");
+    }
+}

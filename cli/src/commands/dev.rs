@@ -1,0 +1,237 @@
+//! `flowforge dev`: control plane, registry and one host in one process, on this machine only.
+//!
+//! The two planes still speak over loopback, with the same documents and checks as on two machines.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use clap::Args;
+use flowforge_client::{Api, Context};
+use flowforge_failpoints::FailPoints;
+use flowforge_host::{Host, Seams, Settings, Stop};
+use flowforge_runtime::CompileWorker;
+use flowforge_server::{Config, Handle, Service};
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+
+use crate::args::Global;
+use crate::commands::server::{Signals, ready, remember, start_log};
+use crate::connectors::{self, Preloaded};
+use crate::keys::{self, Role};
+use crate::output::{Exit, Usage, counted};
+
+/// Name of the host in the process.
+const HOST: &str = "dev-host";
+/// How long the host may take to be heard.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
+/// How often the control plane is asked whether it was.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// Start everything in one process, for development on this machine
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  flowforge dev --data-dir ./ff --listen 127.0.0.1:7400")]
+pub(crate) struct DevArgs {
+    /// Folder for everything that is kept; made if absent, delete it to start over
+    #[arg(long, value_name = "DIR", env = "FLOWFORGE_DATA_DIR", default_value = "./ff")]
+    data_dir: PathBuf,
+    /// Where to listen, this machine only; port 0 takes a free one
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        env = "FLOWFORGE_LISTEN",
+        default_value = "127.0.0.1:7400"
+    )]
+    listen: SocketAddr,
+    /// Folder of built connectors that are published at the start; without it, those installed with this program
+    #[arg(long, value_name = "DIR", env = "FLOWFORGE_COMPONENTS")]
+    components: Option<PathBuf>,
+    /// What to log on stderr: error, warn, info, debug, trace, or a filter
+    #[arg(long, value_name = "LEVEL", env = "FLOWFORGE_LOG", default_value = "warn")]
+    log: String,
+}
+
+/// Runs the command.
+pub(crate) async fn run(args: DevArgs, global: &Global) -> Result<Exit> {
+    if !args.listen.ip().is_loopback() {
+        bail!(Usage(format!(
+            "{} is refused: development mode has no sign-in; use `flowforge server`",
+            args.listen
+        )));
+    }
+    start_log(&args.log)?;
+    let mut config = Config::new(args.data_dir.clone(), args.listen);
+    config.dev = true;
+    let service = Service::open(config).await?;
+    let handle = service.handle();
+    remember(&handle);
+    let mut signals = Signals::new()?;
+    let (server_stop, host_stop) = (CancellationToken::new(), Stop::default());
+    let mut server: JoinSet<Result<()>> = JoinSet::new();
+    let serving = service.run(server_stop.clone());
+    server.spawn(async move { Ok(serving.await?) });
+    let host = open_host(&handle)?;
+    let mut host_task: JoinSet<Result<()>> = JoinSet::new();
+    let working = host.run(host_stop.clone());
+    host_task.spawn(async move { working.await.context("the host stopped") });
+    let prepared = tokio::select! {
+        prepared = prepare(&handle, args.components.as_deref()) => prepared?,
+        ended = server.join_next() => return ended_early(ended),
+        ended = host_task.join_next() => return ended_early(ended),
+        () = signals.next() => return stop_all(host_stop, host_task, server_stop, server, signals).await,
+    };
+    if global.json() {
+        println!("{}", ready(&handle));
+    } else {
+        banner(&args, &handle, &prepared);
+    }
+    tokio::select! {
+        ended = server.join_next() => ended_early(ended),
+        ended = host_task.join_next() => ended_early(ended),
+        () = signals.next() => stop_all(host_stop, host_task, server_stop, server, signals).await,
+    }
+}
+
+fn open_host(handle: &Handle) -> Result<Host> {
+    let settings = Settings {
+        data_dir: Some(handle.data_dir.join("host")),
+        join: Some(handle.join_file.clone()),
+        name: Some(HOST.to_owned()),
+        loopback_destinations: Some(true),
+        ..Settings::default()
+    };
+    let worker = CompileWorker::this_program().context("cannot find this program's own file")?;
+    let config = settings.check(worker)?;
+    let seams = Seams::real(&config, FailPoints::inert())?;
+    Ok(Host::open(config, seams)?)
+}
+
+/// What was made ready before the banner.
+struct Prepared {
+    preloaded: Option<Preloaded>,
+    examples: usize,
+}
+
+async fn prepare(handle: &Handle, components: Option<&Path>) -> Result<Prepared> {
+    let context = Context {
+        server: handle.url.clone(),
+        keys_dir: Some(handle.keys_dir.clone()),
+    };
+    let api = Api::new(context)?;
+    let until = Instant::now() + CONNECT_TIMEOUT;
+    while !host_is_heard(&api).await? {
+        if Instant::now() > until {
+            bail!(
+                "the host in this process did not connect within {} s; see the log above",
+                CONNECT_TIMEOUT.as_secs()
+            );
+        }
+        sleep(LOOK).await;
+    }
+    let preloaded = match connectors::first_party_folder(components) {
+        Some(folder) => {
+            let key = keys::from_folder(&handle.keys_dir, Role::Publisher)?;
+            Some(connectors::preload(&api, &folder, &key).await?)
+        }
+        None => None,
+    };
+    Ok(Prepared {
+        preloaded,
+        examples: examples(),
+    })
+}
+
+async fn host_is_heard(api: &Api) -> Result<bool> {
+    let data = api.ask("{ hosts { name connected } }", Value::Null).await?;
+    let hosts = data
+        .get("hosts")
+        .and_then(Value::as_array)
+        .cloned()
+        .unwrap_or_default();
+    Ok(hosts
+        .iter()
+        .any(|host| host.get("name") == Some(&json!(HOST)) && host.get("connected") == Some(&json!(true))))
+}
+
+/// Example workflows in the current folder: they are offered, never started.
+fn examples() -> usize {
+    let folders = fs::read_dir("examples").into_iter().flatten().flatten();
+    folders
+        .filter(|entry| entry.path().join("workflow.yaml").is_file())
+        .count()
+}
+
+fn banner(args: &DevArgs, handle: &Handle, prepared: &Prepared) {
+    println!(
+        "FlowForge {} · development, this machine only, no sign-in",
+        env!("CARGO_PKG_VERSION")
+    );
+    println!(
+        "  API       {}/graphql   (a page to try it, in a browser)",
+        handle.url
+    );
+    println!(
+        "  data      {} (kept; delete it to start over)",
+        args.data_dir.display()
+    );
+    println!("  host      {HOST}, connected · loopback destinations are open here and nowhere else");
+    match &prepared.preloaded {
+        Some(preloaded) => {
+            let examples = match prepared.examples {
+                0 => String::new(),
+                count => format!(", {} in examples/", counted(count, "example workflow")),
+            };
+            println!(
+                "  ready     {}{examples}          Ctrl-C stops, runs continue at the next start",
+                counted(preloaded.available, "connector")
+            );
+            for kept in &preloaded.kept {
+                println!("  note      {kept} was published before with other content, which stays");
+            }
+        }
+        None => println!(
+            "  ready     no first-party connectors: build them with `cargo xtask build` or `cargo xtask install`, or give --components DIR"
+        ),
+    }
+    if prepared.examples > 0 {
+        println!("next: flowforge workflow publish examples/earthquake-watch");
+    }
+}
+
+/// One of the two planes ended by itself.
+fn ended_early(ended: Option<Result<Result<()>, tokio::task::JoinError>>) -> Result<Exit> {
+    match ended {
+        Some(Ok(Ok(()))) | None => bail!("a part of this process ended by itself"),
+        Some(Ok(Err(error))) => Err(error),
+        Some(Err(error)) => Err(error).context("a part of this process ended badly"),
+    }
+}
+
+/// First the host, so that it can still tell what it finished; then the control plane. A second signal hurries both.
+async fn stop_all(
+    host_stop: Stop,
+    mut host: JoinSet<Result<()>>,
+    server_stop: CancellationToken,
+    mut server: JoinSet<Result<()>>,
+    mut signals: Signals,
+) -> Result<Exit> {
+    eprintln!("stopping; runs continue at the next start (Ctrl-C again stops at once)");
+    host_stop.drain.cancel();
+    let ended = tokio::select! {
+        ended = host.join_next() => ended,
+        () = signals.next() => {
+            host_stop.halt.cancel();
+            host.join_next().await
+        }
+    };
+    server_stop.cancel();
+    let served = server.join_next().await;
+    for ended in [ended, served].into_iter().flatten() {
+        ended??;
+    }
+    Ok(Exit::Done)
+}

@@ -1,0 +1,11 @@
+//! The words of the command line, one file each.
+
+pub(crate) mod approval;
+pub(crate) mod connector;
+pub(crate) mod dev;
+pub(crate) mod expr;
+pub(crate) mod host;
+pub(crate) mod run;
+pub(crate) mod secret;
+pub(crate) mod server;
+pub(crate) mod workflow;

@@ -1,0 +1,423 @@
+//! `flowforge run`: start, follow, look back, stop.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use clap::Subcommand;
+use flowforge_client::Api;
+use flowforge_protocol::Digest;
+use serde_json::{Value, json};
+
+use crate::args::Global;
+use crate::live::{self, Watched};
+use crate::output::{Exit, Usage, list, next, number, result, short, text};
+use crate::result_lines;
+use crate::table::{Table, one_line};
+use crate::time;
+
+/// What is asked of a run wherever a whole one is shown.
+pub(crate) const RUN: &str = "id workflow version release state waitingFor trigger input createdAtMs endedAtMs \
+    records chain output outcome failure view host { id name } \
+    receipt { valid reason receipt } approvals { id title state approvers expiresAtMs requestedAtMs decidedAtMs decidedBy }";
+
+/// Largest input that is read from a file, in bytes; the control plane's own limit.
+const INPUT_BYTES_MAX: u64 = 256 * 1024;
+
+/// Start and follow runs
+#[derive(Debug, Subcommand)]
+pub(crate) enum RunCommand {
+    /// Start a run of a published workflow
+    #[command(
+        after_help = "Example:\n  flowforge run start earthquake-watch --input '{\"threshold\": 4.0}' --wait"
+    )]
+    Start(Start),
+    /// Show a run: its steps, its result, its receipt
+    #[command(after_help = "Example:\n  flowforge run show last")]
+    Show {
+        /// Id, the start of one, or `last`
+        id: String,
+        /// Follow it until it ends
+        #[arg(long)]
+        wait: bool,
+        /// With --wait: give up after this long, for example 90s or 10m
+        #[arg(long, value_name = "TIME", requires = "wait")]
+        timeout: Option<String>,
+    },
+    /// List runs, newest first
+    #[command(after_help = "Example:\n  flowforge run list --failed")]
+    List {
+        /// Only runs of this workflow
+        #[arg(long, value_name = "NAME")]
+        workflow: Option<String>,
+        /// Only runs that failed
+        #[arg(long)]
+        failed: bool,
+        /// At most this many
+        #[arg(long, value_name = "COUNT", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=100))]
+        limit: u16,
+    },
+    /// Show what the connectors of a run wrote to their logs
+    #[command(after_help = "Example:\n  flowforge run logs last")]
+    Logs {
+        /// Id, the start of one, or `last`
+        id: String,
+    },
+    /// Save an artefact that a run made
+    #[command(after_help = "Example:\n  flowforge run artefact last report -o earthquakes.csv")]
+    Artefact {
+        /// Id, the start of one, or `last`
+        id: String,
+        /// Name in the run's output, file name, or digest
+        name: String,
+        /// Where to save it; `-` for standard output; without it, under its own name here
+        #[arg(short, long = "save", value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+    /// Stop a run; what it did outside stays done
+    #[command(after_help = "Example:\n  flowforge run cancel last --reason 'started by mistake'")]
+    Cancel {
+        /// Id, the start of one, or `last`
+        id: String,
+        /// Kept in the run's records
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+    },
+}
+
+/// What to start.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Start {
+    /// Name of a published workflow
+    workflow: String,
+    /// Input as JSON, or @FILE
+    #[arg(long, value_name = "JSON", default_value = "{}")]
+    input: String,
+    /// Version; without it, the newest
+    #[arg(long, value_name = "NUMBER")]
+    version: Option<u32>,
+    /// Follow it until it ends
+    #[arg(long)]
+    wait: bool,
+    /// With --wait: give up after this long, for example 90s or 10m; the run goes on
+    #[arg(long, value_name = "TIME", requires = "wait")]
+    timeout: Option<String>,
+}
+
+/// Runs the command.
+pub(crate) async fn run(command: RunCommand, global: &Global) -> Result<Exit> {
+    match command {
+        RunCommand::Start(start) => begin(global, start).await,
+        RunCommand::Show { id, wait, timeout } => show(global, &id, wait, timeout.as_deref()).await,
+        RunCommand::List {
+            workflow,
+            failed,
+            limit,
+        } => recent(global, workflow.as_deref(), failed, limit).await,
+        RunCommand::Logs { id } => logs(global, &id).await,
+        RunCommand::Artefact { id, name, out } => artefact(global, &id, &name, out.as_deref()).await,
+        RunCommand::Cancel { id, reason } => cancel(global, &id, reason.as_deref()).await,
+    }
+}
+
+async fn begin(global: &Global, start: Start) -> Result<Exit> {
+    let timeout = start.timeout.as_deref().map(parse_timeout).transpose()?;
+    let input = read_input(&start.input)?;
+    let api = global.api()?;
+    let document = format!(
+        "mutation Start($input: StartRunInput!) {{ startRun(input: $input) {{ __typename \
+         ... on StartRunSuccess {{ run {{ {RUN} }} duplicate }} ... on Problem {{ message code }} \
+         ... on InputProblem {{ fields {{ path message }} }} }} }}"
+    );
+    let started = api
+        .change(
+            "startRun",
+            &document,
+            json!({ "workflow": start.workflow, "version": start.version, "input": input }),
+        )
+        .await;
+    let started = match started {
+        Err(flowforge_client::ApiError::Problem(problem)) if problem.kind == "InputProblem" => {
+            eprintln!("error: {} ({})", problem.message, problem.code);
+            for field in list(&problem.fields, "/fields") {
+                eprintln!(
+                    "  {}: {}",
+                    text(field, "/path"),
+                    one_line(text(field, "/message"))
+                );
+            }
+            return Ok(Exit::Failed);
+        }
+        other => other?,
+    };
+    let run = started.get("run").cloned().unwrap_or_default();
+    if start.wait {
+        return follow(global, &api, run, timeout).await;
+    }
+    result(global, &run, |run| {
+        println!(
+            "run {} · {} v{}",
+            short(text(run, "/id")),
+            text(run, "/workflow"),
+            number(run, "/version")
+        );
+    });
+    next(
+        global,
+        &format!("flowforge run show {} --wait", short(text(&run, "/id"))),
+    );
+    Ok(Exit::Done)
+}
+
+async fn show(global: &Global, id: &str, wait: bool, timeout: Option<&str>) -> Result<Exit> {
+    let timeout = timeout.map(parse_timeout).transpose()?;
+    let api = global.api()?;
+    let run = fetch(&api, id).await?;
+    if wait && run.get("endedAtMs").is_none_or(Value::is_null) {
+        return follow(global, &api, run, timeout).await;
+    }
+    result(global, &run, |run| {
+        live::header(run)
+            .iter()
+            .chain(&live::table(run))
+            .for_each(|line| println!("{line}"));
+        result_lines::of(run).iter().for_each(|line| println!("{line}"));
+    });
+    Ok(exit_of(&run))
+}
+
+/// Follows a run to its end, or until the time is up or Ctrl-C is pressed.
+async fn follow(global: &Global, api: &Api, run: Value, timeout: Option<Duration>) -> Result<Exit> {
+    let id = text(&run, "/id").to_owned();
+    match live::watch(api, run, !global.json(), timeout).await? {
+        Watched::Ended(run) => {
+            result(global, &run, |run| {
+                result_lines::of(run).iter().for_each(|line| println!("{line}"))
+            });
+            Ok(exit_of(&run))
+        }
+        Watched::Left(why) => {
+            eprintln!("{why}; the run goes on: flowforge run show {} --wait", short(&id));
+            Ok(Exit::Failed)
+        }
+    }
+}
+
+/// A run that ended in any other way than done is a failure to the caller.
+fn exit_of(run: &Value) -> Exit {
+    match text(run, "/state") {
+        "FAILED" | "REJECTED" | "EXPIRED" | "CANCELLED" => Exit::Failed,
+        _ => Exit::Done,
+    }
+}
+
+/// The run with this id, prefix or `last`.
+pub(crate) async fn fetch(api: &Api, id: &str) -> Result<Value> {
+    let document = format!("query Run($id: String!) {{ run(id: $id) {{ {RUN} }} }}");
+    let data = api.ask(&document, json!({ "id": id })).await?;
+    data.get("run")
+        .filter(|run| run.is_object())
+        .cloned()
+        .with_context(|| format!("there is no run `{id}`; see: flowforge run list"))
+}
+
+async fn recent(global: &Global, workflow: Option<&str>, failed: bool, limit: u16) -> Result<Exit> {
+    let document = "query List($first: Int, $workflow: String, $state: RunState) { \
+        runs(first: $first, workflow: $workflow, state: $state) { nodes { \
+        id workflow version state waitingFor createdAtMs endedAtMs host { name } } } }";
+    let state = if failed { json!("FAILED") } else { Value::Null };
+    let variables = json!({ "first": limit, "workflow": workflow, "state": state });
+    let data = global.api()?.ask(document, variables).await?;
+    let runs = data.pointer("/runs/nodes").cloned().unwrap_or_default();
+    result(global, &runs, |runs| {
+        let mut table = Table::new(&["run", "workflow", "state", "started", "took", "host", "waits for"]);
+        for run in list(runs, "") {
+            let (created, ended) = (number(run, "/createdAtMs"), number(run, "/endedAtMs"));
+            table.row([
+                short(text(run, "/id")),
+                &format!("{} v{}", text(run, "/workflow"), number(run, "/version")),
+                &text(run, "/state").to_lowercase(),
+                &time::date(created),
+                &if ended == 0 {
+                    "–".to_owned()
+                } else {
+                    time::elapsed(ended.saturating_sub(created))
+                },
+                text(run, "/host/name"),
+                text(run, "/waitingFor"),
+            ]);
+        }
+        table.print("no runs · next: flowforge run start WORKFLOW --wait");
+    });
+    if let Some(first) = list(&runs, "").first() {
+        next(
+            global,
+            &format!("flowforge run show {}", short(text(first, "/id"))),
+        );
+    }
+    Ok(Exit::Done)
+}
+
+async fn logs(global: &Global, id: &str) -> Result<Exit> {
+    let document = "query Logs($id: String!, $after: String) { run(id: $id) { logs(first: 100, after: $after) { \
+        pageInfo { hasNextPage endCursor } nodes { atMs step attempt level message } } } }";
+    let api = global.api()?;
+    let mut after = Value::Null;
+    let mut lines = Vec::new();
+    loop {
+        let data = api.ask(document, json!({ "id": id, "after": after })).await?;
+        if !data.get("run").is_some_and(Value::is_object) {
+            bail!("there is no run `{id}`; see: flowforge run list");
+        }
+        for line in list(&data, "/run/logs/nodes") {
+            if global.json() {
+                lines.push(line.clone());
+            } else {
+                println!(
+                    "{} {:<5} {:<20} {}",
+                    time::date(number(line, "/atMs")),
+                    text(line, "/level").to_lowercase(),
+                    text(line, "/step"),
+                    one_line(text(line, "/message"))
+                );
+            }
+        }
+        if data.pointer("/run/logs/pageInfo/hasNextPage") != Some(&Value::Bool(true)) {
+            break;
+        }
+        after = data
+            .pointer("/run/logs/pageInfo/endCursor")
+            .cloned()
+            .unwrap_or_default();
+    }
+    if global.json() {
+        println!("{:#}", Value::Array(lines));
+    }
+    Ok(Exit::Done)
+}
+
+async fn artefact(global: &Global, id: &str, name: &str, out: Option<&Path>) -> Result<Exit> {
+    let api = global.api()?;
+    let run = fetch(&api, id).await?;
+    let found = result_lines::artefacts(&run);
+    let Some(artefact) = found.iter().find(|artefact| artefact.is_named(name)) else {
+        let names: Vec<&str> = found.iter().map(|artefact| artefact.key.as_str()).collect();
+        bail!(Usage(match names.as_slice() {
+            [] => format!("run {} has no artefact in its output", short(text(&run, "/id"))),
+            names => format!(
+                "run {} has no artefact `{name}`; it has: {}",
+                short(text(&run, "/id")),
+                names.join(", ")
+            ),
+        }));
+    };
+    let url = format!("{}/artefacts/{}", api.context().server, artefact.digest);
+    let answer = api
+        .http()
+        .get(url)
+        .send()
+        .await
+        .context("the artefact could not be fetched")?;
+    if !answer.status().is_success() {
+        bail!(
+            "the control plane does not have {} yet (status {}); try again in a moment",
+            artefact.name,
+            answer.status()
+        );
+    }
+    let bytes = answer.bytes().await.context("the artefact was cut off")?;
+    let found_digest = Digest::of(&bytes).to_string();
+    if found_digest != artefact.digest {
+        bail!(
+            "the bytes received are {found_digest}, expected {}; nothing was saved",
+            artefact.digest
+        );
+    }
+    if out == Some(Path::new("-")) {
+        std::io::stdout().write_all(&bytes)?;
+        return Ok(Exit::Done);
+    }
+    let own_name = Path::new(&artefact.name).file_name().map(PathBuf::from);
+    let file = out
+        .map(Path::to_owned)
+        .or(own_name)
+        .context("the artefact has no usable name: give -o FILE")?;
+    fs::write(&file, &bytes).with_context(|| format!("cannot write {}", file.display()))?;
+    let saved = json!({ "file": file, "bytes": bytes.len(), "digest": artefact.digest });
+    result(global, &saved, |_| {
+        println!(
+            "{} · {} · digest checked",
+            file.display(),
+            time::size(number(&saved, "/bytes"))
+        );
+    });
+    Ok(Exit::Done)
+}
+
+async fn cancel(global: &Global, id: &str, reason: Option<&str>) -> Result<Exit> {
+    let document = "mutation Cancel($input: CancelRunInput!) { cancelRun(input: $input) { __typename \
+        ... on CancelRunSuccess { run { id state } } ... on Problem { message code } } }";
+    let done = global
+        .api()?
+        .change("cancelRun", document, json!({ "id": id, "reason": reason }))
+        .await?;
+    let run = done.get("run").cloned().unwrap_or_default();
+    result(global, &run, |run| {
+        println!("run {} will stop", short(text(run, "/id")))
+    });
+    next(
+        global,
+        &format!("flowforge run show {} --wait", short(text(&run, "/id"))),
+    );
+    Ok(Exit::Done)
+}
+
+fn read_input(given: &str) -> Result<Value> {
+    let json = match given.strip_prefix('@') {
+        None => given.to_owned(),
+        Some(path) => {
+            let size = fs::metadata(path)
+                .with_context(|| format!("cannot read {path}"))?
+                .len();
+            if size > INPUT_BYTES_MAX {
+                bail!(Usage(format!(
+                    "{path} is {size} bytes, above the limit of {INPUT_BYTES_MAX}"
+                )));
+            }
+            fs::read_to_string(path).with_context(|| format!("cannot read {path}"))?
+        }
+    };
+    serde_json::from_str(&json).map_err(|error| {
+        Usage(format!(
+            "--input is not JSON: {error}; expected for example '{{\"threshold\": 4.0}}'"
+        ))
+        .into()
+    })
+}
+
+fn parse_timeout(given: &str) -> Result<Duration> {
+    flowforge_workflow::parse_duration_ms(given)
+        .map(Duration::from_millis)
+        .map_err(|_| Usage(format!("--timeout {given}: expected for example 90s, 10m or 2h")).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn input_that_is_no_json_is_a_wrong_use() {
+        assert_eq!(read_input("{\"a\": 1}").unwrap(), json!({ "a": 1 }));
+        let error = read_input("{a: 1}").unwrap_err();
+        assert!(error.downcast_ref::<Usage>().is_some(), "{error}");
+    }
+
+    #[test]
+    fn only_a_run_that_is_done_or_going_on_is_no_failure() {
+        assert_eq!(exit_of(&json!({ "state": "DONE" })), Exit::Done);
+        assert_eq!(exit_of(&json!({ "state": "WAITING" })), Exit::Done);
+        assert_eq!(exit_of(&json!({ "state": "REJECTED" })), Exit::Failed);
+    }
+}

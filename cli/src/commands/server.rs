@@ -1,0 +1,150 @@
+//! `flowforge server`: the control plane and its registry, alone.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+use clap::Args;
+use flowforge_client::{Known, home_folder};
+use flowforge_server::{Config, Handle, Service};
+use serde_json::json;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+
+use crate::args::Global;
+use crate::output::Exit;
+
+/// Start a control plane with its registry; hosts join it
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  flowforge server --data-dir ./plane --listen 127.0.0.1:7400\n  flowforge-host --data-dir ./host --join ./plane/host-join.json"
+)]
+pub(crate) struct ServerArgs {
+    /// Folder for everything that is kept; made if absent
+    #[arg(long, value_name = "DIR", env = "FLOWFORGE_DATA_DIR", default_value = "./ff")]
+    data_dir: PathBuf,
+    /// Where to listen, this machine only; port 0 takes a free one
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        env = "FLOWFORGE_LISTEN",
+        default_value = "127.0.0.1:7400"
+    )]
+    listen: SocketAddr,
+    /// What to log on stderr: error, warn, info, debug, trace, or a filter
+    #[arg(long, value_name = "LEVEL", env = "FLOWFORGE_LOG", default_value = "info")]
+    log: String,
+}
+
+/// Runs the command.
+pub(crate) async fn run(args: ServerArgs, global: &Global) -> Result<Exit> {
+    start_log(&args.log)?;
+    let service = Service::open(Config::new(args.data_dir, args.listen)).await?;
+    let handle = service.handle();
+    remember(&handle);
+    if global.json() {
+        println!("{}", ready(&handle));
+    } else {
+        println!(
+            "FlowForge {} · control plane {}",
+            env!("CARGO_PKG_VERSION"),
+            handle.url
+        );
+        println!(
+            "  API       {}/graphql          data  {}",
+            handle.url,
+            handle.data_dir.display()
+        );
+        println!(
+            "  add a host:  flowforge-host --data-dir DIR --join {}",
+            handle.join_file.display()
+        );
+    }
+    let shutdown = CancellationToken::new();
+    let mut stop = Signals::new()?;
+    let running = service.run(shutdown.clone());
+    tokio::pin!(running);
+    tokio::select! {
+        done = &mut running => done?,
+        () = stop.next() => {
+            shutdown.cancel();
+            tokio::select! {
+                done = &mut running => done?,
+                // The second signal means now; what was told to anybody is durable already.
+                () = stop.next() => return Ok(Exit::Failed),
+            }
+        }
+    }
+    Ok(Exit::Done)
+}
+
+/// What a program that started the server reads: one line of JSON.
+pub(crate) fn ready(handle: &Handle) -> serde_json::Value {
+    json!({
+        "server": handle.url,
+        "client_file": handle.client_file,
+        "join_file": handle.join_file,
+        "data_dir": handle.data_dir,
+        "pid": std::process::id(),
+    })
+}
+
+/// Tells later commands of this user which server is meant. Without it they need `--context`.
+pub(crate) fn remember(handle: &Handle) {
+    let Some(home) = home_folder() else { return };
+    let known = Known {
+        server: handle.url.clone(),
+        keys_dir: handle.keys_dir.clone(),
+    };
+    let written = serde_json::to_vec_pretty(&known)
+        .map_err(std::io::Error::other)
+        .and_then(|text| {
+            fs::create_dir_all(&home)?;
+            fs::write(home.join("context.json"), text)
+        });
+    if let Err(error) = written {
+        eprintln!(
+            "note: commands will need --context {}, because {} cannot be written: {error}",
+            handle.client_file.display(),
+            home.join("context.json").display()
+        );
+    }
+}
+
+/// Logs go to stderr, one JSON object a line.
+pub(crate) fn start_log(filter: &str) -> Result<()> {
+    let filter = EnvFilter::try_new(filter).with_context(|| format!("--log {filter}"))?;
+    tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_writer(std::io::stderr)
+        .with_env_filter(filter)
+        .init();
+    Ok(())
+}
+
+/// The signals that ask a program to end.
+pub(crate) struct Signals {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    /// Begins to listen for them.
+    pub(crate) fn new() -> Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?,
+            interrupt: signal(SignalKind::interrupt()).context("cannot listen for Ctrl-C")?,
+        })
+    }
+
+    /// The next one.
+    pub(crate) async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}

@@ -1,0 +1,400 @@
+//! `flowforge workflow`: check and publish.
+//!
+//! Publishing is signed here, not by the server: it prepares the two documents, this program checks that they belong
+//! together, shows what they allow, signs them with the owner's keys and gives them back.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use clap::Subcommand;
+use flowforge_client::{Api, ApiError};
+use flowforge_protocol::grants::{GRANT_SET_TYPE, GrantSet};
+use flowforge_protocol::release::{RELEASE_TYPE, Release};
+use flowforge_protocol::{Digest, envelope};
+use serde_json::{Map, Value, json};
+
+use crate::args::Global;
+use crate::keys::{self, Role};
+use crate::output::{Exit, Usage, counted, list, next, number, result, short_digest, text};
+use crate::table::{Table, one_line};
+use crate::time;
+
+/// Name of a workflow's file in its folder.
+const FILE: &str = "workflow.yaml";
+/// Name of the file beside it that pins its connectors.
+const LOCK: &str = "workflow.lock";
+/// Largest workflow file that is sent, in bytes.
+const SOURCE_BYTES_MAX: u64 = 1024 * 1024;
+
+const DIAGNOSTIC: &str = "severity code message line column excerpt fix";
+const LIST: &str = "{ workflows(first: 100) { nodes { name title version release publishedAtMs } } }";
+
+/// Check and publish workflows
+#[derive(Debug, Subcommand)]
+pub(crate) enum WorkflowCommand {
+    /// Check a workflow against the published connectors and say how to mend it
+    #[command(after_help = "Example:\n  flowforge workflow lint examples/earthquake-watch --fix")]
+    Lint {
+        #[command(flatten)]
+        source: Source,
+        /// Write the mends that are certain into the file
+        #[arg(long)]
+        fix: bool,
+    },
+    /// Publish a workflow as its next version: connectors pinned, release and grants signed
+    #[command(
+        after_help = "Example:\n  flowforge workflow publish examples/earthquake-watch --set config.chat=https://chat.acme.example"
+    )]
+    Publish {
+        #[command(flatten)]
+        source: Source,
+        /// Take the newest version of every connector and write workflow.lock anew
+        #[arg(long)]
+        update: bool,
+    },
+    /// List the published workflows
+    #[command(after_help = "Example:\n  flowforge workflow list")]
+    List,
+}
+
+/// Which workflow, and with which configuration.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Source {
+    /// The workflow's folder or file
+    #[arg(value_name = "FOLDER", default_value = ".")]
+    path: PathBuf,
+    /// Overrides a configuration value; may be repeated
+    #[arg(long = "set", value_name = "config.KEY=VALUE")]
+    settings: Vec<String>,
+}
+
+/// A workflow as it stands on disk.
+struct OnDisk {
+    file: PathBuf,
+    source: String,
+    lock: Option<String>,
+    config: Value,
+}
+
+/// Runs the command.
+pub(crate) async fn run(command: WorkflowCommand, global: &Global) -> Result<Exit> {
+    match command {
+        WorkflowCommand::Lint { source, fix } => lint(global, &source, fix).await,
+        WorkflowCommand::Publish { source, update } => publish(global, &source, update).await,
+        WorkflowCommand::List => show(global).await,
+    }
+}
+
+async fn lint(global: &Global, source: &Source, fix: bool) -> Result<Exit> {
+    let on_disk = read(source)?;
+    let api = global.api()?;
+    let mut checked = check(&api, &on_disk).await?;
+    let mut fixed = Vec::new();
+    if fix
+        && let Some(mended) = checked
+            .get("fixedSource")
+            .and_then(Value::as_str)
+            .map(str::to_owned)
+    {
+        fs::write(&on_disk.file, &mended)
+            .with_context(|| format!("cannot write {}", on_disk.file.display()))?;
+        fixed = list(&checked, "/diagnostics")
+            .iter()
+            .filter(|found| found["fix"].is_string())
+            .cloned()
+            .collect();
+        checked = check(
+            &api,
+            &OnDisk {
+                source: mended,
+                ..on_disk
+            },
+        )
+        .await?;
+    }
+    let name = file_name(&read(source)?.file);
+    result(global, &checked, |checked| {
+        for found in &fixed {
+            print_diagnostic(found, &name, true);
+        }
+        for found in list(checked, "/diagnostics") {
+            print_diagnostic(found, &name, false);
+        }
+        println!(
+            "{} left, {}, {}",
+            counted(count(checked, "/errors"), "error"),
+            counted(count(checked, "/nodes"), "node"),
+            counted(count(checked, "/connectors"), "connector")
+        );
+    });
+    let errors = number(&checked, "/errors");
+    if errors == 0 {
+        next(
+            global,
+            &format!("flowforge workflow publish {}", source.path.display()),
+        );
+        return Ok(Exit::Done);
+    }
+    if !fix
+        && list(&checked, "/diagnostics")
+            .iter()
+            .any(|found| found["fix"].is_string())
+    {
+        next(
+            global,
+            &format!("flowforge workflow lint {} --fix", source.path.display()),
+        );
+    }
+    Ok(Exit::Failed)
+}
+
+async fn check(api: &Api, on_disk: &OnDisk) -> Result<Value> {
+    let document = format!(
+        "mutation Check($input: CheckWorkflowInput!) {{ checkWorkflow(input: $input) {{ \
+         errors warnings nodes connectors fixedSource diagnostics {{ {DIAGNOSTIC} }} }} }}"
+    );
+    let input = json!({
+        "source": on_disk.source,
+        "fileName": file_name(&on_disk.file),
+        "lock": on_disk.lock,
+        "config": on_disk.config,
+    });
+    let data = api.ask(&document, json!({ "input": input })).await?;
+    Ok(data.get("checkWorkflow").cloned().unwrap_or_default())
+}
+
+async fn publish(global: &Global, source: &Source, update: bool) -> Result<Exit> {
+    let mut on_disk = read(source)?;
+    if update {
+        on_disk.lock = None;
+    }
+    let api = global.api()?;
+    let prepared = match prepare(&api, &on_disk).await {
+        Ok(prepared) => prepared,
+        Err(ApiError::Problem(problem)) if problem.kind == "WorkflowProblem" => {
+            let name = file_name(&on_disk.file);
+            result(global, &problem.fields, |fields| {
+                for found in list(fields, "/diagnostics") {
+                    print_diagnostic(found, &name, false);
+                }
+                eprintln!(
+                    "error: {} ({}); nothing was published",
+                    problem.message, problem.code
+                );
+            });
+            return Ok(Exit::Failed);
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let signed = sign(&api, &prepared)?;
+    let document = "mutation Publish($input: PublishReleaseInput!) { publishRelease(input: $input) { __typename \
+        ... on PublishReleaseSuccess { workflow { name version release } } ... on Problem { message code } } }";
+    let input = json!({ "release": signed.release, "grants": signed.grants, "source": on_disk.source });
+    let published = api.change("publishRelease", document, input).await?;
+    let lock = on_disk.file.with_file_name(LOCK);
+    let pinned = text(&prepared, "/lock");
+    if on_disk.lock.as_deref() != Some(pinned) {
+        fs::write(&lock, pinned).with_context(|| format!("cannot write {}", lock.display()))?;
+    }
+    let mut answer = published.get("workflow").cloned().unwrap_or_default();
+    if let Some(answer) = answer.as_object_mut() {
+        answer.insert(
+            "summary".to_owned(),
+            prepared.get("summary").cloned().unwrap_or_default(),
+        );
+    }
+    result(global, &answer, |_| println!("{}", signed.summary));
+    next(
+        global,
+        &format!("flowforge run start {} --wait", text(&answer, "/name")),
+    );
+    Ok(Exit::Done)
+}
+
+async fn prepare(api: &Api, on_disk: &OnDisk) -> Result<Value, ApiError> {
+    let document = format!(
+        "mutation Prepare($input: PrepareReleaseInput!) {{ prepareRelease(input: $input) {{ __typename \
+         ... on PreparedRelease {{ workflow version release grants releaseDigest lock \
+         diagnostics {{ {DIAGNOSTIC} }} \
+         summary {{ title nodes connectors {{ name version digest }} destinations secrets }} }} \
+         ... on Problem {{ message code }} ... on WorkflowProblem {{ diagnostics {{ {DIAGNOSTIC} }} }} }} }}"
+    );
+    let input = json!({
+        "source": on_disk.source,
+        "fileName": file_name(&on_disk.file),
+        "lock": on_disk.lock,
+        "config": on_disk.config,
+    });
+    api.change("prepareRelease", &document, input).await
+}
+
+struct SignedRelease {
+    release: String,
+    grants: String,
+    summary: String,
+}
+
+/// Signs what the server prepared, after checking that grants and release belong together.
+fn sign(api: &Api, prepared: &Value) -> Result<SignedRelease> {
+    let bytes = |key: &str| {
+        STANDARD
+            .decode(text(prepared, key))
+            .with_context(|| format!("the prepared {} cannot be read", key.trim_start_matches('/')))
+    };
+    let (release_bytes, grant_bytes) = (bytes("/release")?, bytes("/grants")?);
+    let release: Release =
+        serde_json::from_slice(&release_bytes).context("the prepared release cannot be read")?;
+    let grants: GrantSet =
+        serde_json::from_slice(&grant_bytes).context("the prepared grants cannot be read")?;
+    let digest = Digest::of(&release_bytes);
+    if grants.release != digest || release.definition_digest != Digest::of_json(&release.definition) {
+        bail!("the server prepared documents that do not belong together; nothing was signed");
+    }
+    let context = api.context();
+    let release_key = keys::load(context, Role::Release)?;
+    let grant_key = keys::load(context, Role::Grant)?;
+    Ok(SignedRelease {
+        release: envelope::sign(RELEASE_TYPE, &release_bytes, &release_key),
+        grants: envelope::sign(GRANT_SET_TYPE, &grant_bytes, &grant_key),
+        summary: summary(&release, &grants, &digest, number(prepared, "/summary/nodes")),
+    })
+}
+
+/// What is about to be allowed, taken from the documents themselves.
+fn summary(release: &Release, grants: &GrantSet, digest: &Digest, nodes: u64) -> String {
+    let mut destinations: Vec<&str> = Vec::new();
+    let mut secrets: Vec<&str> = Vec::new();
+    for node in grants.nodes.values() {
+        destinations.extend(node.destinations.iter().map(String::as_str));
+        secrets.extend(node.secrets.values().map(|grant| grant.secret.as_str()));
+    }
+    for names in [&mut destinations, &mut secrets] {
+        names.sort_unstable();
+        names.dedup();
+    }
+    format!(
+        "{} v{} · {nodes} nodes · {} pinned · {} · {} · signed release {}",
+        release.workflow,
+        release.version,
+        counted(release.connectors.len(), "connector"),
+        counted(destinations.len(), "destination"),
+        counted(secrets.len(), "secret"),
+        short_digest(&digest.to_string())
+    )
+}
+
+async fn show(global: &Global) -> Result<Exit> {
+    let data = global.api()?.ask(LIST, Value::Null).await?;
+    let workflows = data.pointer("/workflows/nodes").cloned().unwrap_or_default();
+    result(global, &workflows, |workflows| {
+        let mut table = Table::new(&["workflow", "version", "published", "release", "title"]);
+        for workflow in list(workflows, "") {
+            table.row([
+                text(workflow, "/name"),
+                &format!("v{}", number(workflow, "/version")),
+                &time::date(number(workflow, "/publishedAtMs")),
+                &short_digest(text(workflow, "/release")),
+                text(workflow, "/title"),
+            ]);
+        }
+        table.print("no workflows · next: flowforge workflow publish FOLDER");
+    });
+    Ok(Exit::Done)
+}
+
+/// Reads a workflow from its folder or file.
+fn read(source: &Source) -> Result<OnDisk> {
+    let file = if source.path.is_dir() {
+        source.path.join(FILE)
+    } else {
+        source.path.clone()
+    };
+    let size = fs::metadata(&file)
+        .with_context(|| format!("cannot read {}", file.display()))?
+        .len();
+    if size > SOURCE_BYTES_MAX {
+        bail!(
+            "{} is {size} bytes, above the limit of {SOURCE_BYTES_MAX}",
+            file.display()
+        );
+    }
+    let text = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
+    let lock = fs::read_to_string(file.with_file_name(LOCK)).ok();
+    Ok(OnDisk {
+        config: settings(&source.settings)?,
+        source: text,
+        lock,
+        file,
+    })
+}
+
+/// `config.feed=VALUE` → `{"feed": VALUE}`; a value that is JSON keeps its type, anything else is text.
+fn settings(settings: &[String]) -> Result<Value> {
+    let mut config = Map::new();
+    for setting in settings {
+        let parts = setting
+            .split_once('=')
+            .and_then(|(key, value)| Some((key.strip_prefix("config.")?, value)));
+        let Some((key, value)) = parts.filter(|(key, _)| !key.is_empty()) else {
+            bail!(Usage(format!(
+                "--set {setting}: expected config.KEY=VALUE, for example config.feed=https://example.com"
+            )));
+        };
+        let value = serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.to_owned()));
+        config.insert(key.to_owned(), value);
+    }
+    Ok(Value::Object(config))
+}
+
+fn print_diagnostic(found: &Value, file: &str, fixed: bool) {
+    println!(
+        "{} {}: {}",
+        text(found, "/severity").to_lowercase(),
+        text(found, "/code"),
+        one_line(text(found, "/message"))
+    );
+    println!(
+        "  {file}:{}:{}      {}",
+        number(found, "/line"),
+        number(found, "/column"),
+        one_line(text(found, "/excerpt")).trim()
+    );
+    match (text(found, "/fix"), fixed) {
+        ("", _) => {}
+        (fix, true) => println!("  fixed: {}", one_line(fix)),
+        (fix, false) => println!("  mend: {}", one_line(fix)),
+    }
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned()
+}
+
+fn count(value: &Value, pointer: &str) -> usize {
+    usize::try_from(number(value, pointer)).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_keep_the_type_of_json_and_take_the_rest_as_text() {
+        let given = ["config.feed=http://127.0.0.1:1", "config.limit=3", "config.a=b=c"].map(str::to_owned);
+        let config = settings(&given).unwrap();
+        assert_eq!(
+            config,
+            json!({ "feed": "http://127.0.0.1:1", "limit": 3, "a": "b=c" })
+        );
+        for wrong in ["feed=1", "config.=1", "config.feed"] {
+            let error = settings(&[wrong.to_owned()]).unwrap_err();
+            assert!(error.downcast_ref::<Usage>().is_some(), "{wrong}");
+        }
+    }
+}
