@@ -8,4 +8,6 @@ pub mod counting;
 pub mod demo;
 pub mod files;
 pub mod flowforge;
+pub mod planes;
+pub mod process_usage;
 pub mod programs;

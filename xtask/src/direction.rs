@@ -55,6 +55,7 @@ const ALLOWED: [(&str, &[&str]); 16] = [
         &[
             "flowforge-client",
             "flowforge-connector-build",
+            "flowforge-failpoints",
             "flowforge-host",
             "flowforge-ports",
             "flowforge-protocol",

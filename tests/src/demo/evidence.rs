@@ -15,7 +15,7 @@ use crate::demo::{Expected, Stage};
 
 /// What the control plane keeps of a run.
 const EVIDENCE: &str = "query Evidence($id: String!) { hosts { id identityKey } run(id: $id) { state output host { id } \
-    receipt { valid reason } evidence { release grants receipt lines } } }";
+    receipt { valid reason } evidence { release grants receipt lines nextSeq } } }";
 
 /// Everything that the table is computed from.
 #[derive(Debug)]
@@ -39,7 +39,7 @@ pub(crate) struct Found {
 impl Found {
     /// Fetches it all.
     pub(crate) async fn of(stage: &Stage) -> Result<Self> {
-        let data = stage.api.ask(EVIDENCE, json!({ "id": stage.run })).await?;
+        let data = stage.api().ask(EVIDENCE, json!({ "id": stage.run })).await?;
         let text = |pointer: &str| {
             data.pointer(pointer)
                 .and_then(Value::as_str)
@@ -49,6 +49,9 @@ impl Found {
         let lines = STANDARD
             .decode(text("/run/evidence/lines"))
             .context("the records cannot be read")?;
+        if !data.pointer("/run/evidence/nextSeq").is_none_or(Value::is_null) {
+            anyhow::bail!("the run has more records than this check reads");
+        }
         let run: RunId = stage.run.parse()?;
         let join: Value = serde_json::from_slice(&fs::read(stage.data().join("plane/host-join.json"))?)?;
         let trust: TrustRoot = serde_json::from_value(join.get("trust_root").cloned().unwrap_or_default())?;
@@ -65,7 +68,7 @@ impl Found {
         };
         let report = verify_run(&evidence, &trust, &identity_of(&data)?);
         let csv = stage.data().join("earthquakes.csv");
-        stage.flowforge.json(&[
+        stage.flowforge().json(&[
             "run",
             "artefact",
             &stage.run,
@@ -103,7 +106,11 @@ fn identity_of(data: &Value) -> Result<VerifyingKey> {
         .get("identityKey")
         .and_then(Value::as_str)
         .context("the host has no identity key")?;
-    Ok(key.parse()?)
+    let bytes = STANDARD.decode(key).context("the identity key is no base64")?;
+    let bytes: [u8; 32] = bytes
+        .try_into()
+        .map_err(|_| anyhow::anyhow!("the identity key has not 32 bytes"))?;
+    Ok(VerifyingKey::from_bytes(&bytes)?)
 }
 
 /// Counts the rows of the report by their first column.

@@ -48,10 +48,16 @@ pub(crate) async fn to_the_end(stage: &mut Stage) -> Result<Story> {
             bail!("the labels were done before the host could be killed among them");
         }
     };
-    stage.kill_host()?;
-    let back = stage.start_host(None).await?;
+    stage.planes().kill_host()?;
+    let back = stage.planes().start_host(None).await?;
+    let opened = stage
+        .planes()
+        .host_status()?
+        .pointer("/journal/opened_in_ms")
+        .and_then(Value::as_u64)
+        .unwrap_or_default();
     watch.remark(&format!(
-        "host killed (SIGKILL) · started again, heard after {} ms, {labels_at_crash} labels recorded and not computed again",
+        "host killed (SIGKILL) · started again, journal opened in {opened} ms, heard after {} ms, {labels_at_crash} labels recorded",
         back.as_millis()
     ));
     let approval = loop {
@@ -61,8 +67,8 @@ pub(crate) async fn to_the_end(stage: &mut Stage) -> Result<Story> {
         }
         refuse_end(&run)?;
     };
-    stage.kill_host()?;
-    stage.start_host(None).await?;
+    stage.planes().kill_host()?;
+    stage.planes().start_host(None).await?;
     let run = watch.next_after_restart(stage).await?;
     let still = pending(&run).context("after the second crash the run no longer waits for its approval")?;
     if still != approval {
@@ -71,7 +77,7 @@ pub(crate) async fn to_the_end(stage: &mut Stage) -> Result<Story> {
     let waiting_at_crash = state(&run, "confirm").to_owned();
     watch.remark("host killed again while waiting; started again, still waiting");
     stage
-        .flowforge
+        .flowforge()
         .json(&["approval", "approve", &approval, "--by", "demo"])?;
     loop {
         let run = watch.next(stage).await?;
@@ -96,7 +102,7 @@ struct Watch {
 impl Watch {
     async fn new(stage: &Stage) -> Result<Self> {
         Ok(Self {
-            events: RunEvents::subscribe(stage.api.context(), &stage.run, SELECTION).await?,
+            events: RunEvents::subscribe(stage.api().context(), &stage.run, SELECTION).await?,
             lines: BTreeMap::new(),
             final_states: BTreeMap::new(),
             in_place: stdout().is_terminal(),
@@ -116,7 +122,7 @@ impl Watch {
                 }
                 Ok(None) | Err(EventsError::Lost) => {
                     sleep(RESUBSCRIBE).await;
-                    self.events = RunEvents::subscribe(stage.api.context(), &stage.run, SELECTION).await?;
+                    self.events = RunEvents::subscribe(stage.api().context(), &stage.run, SELECTION).await?;
                 }
                 Err(error) => return Err(error.into()),
             }
@@ -125,7 +131,7 @@ impl Watch {
 
     /// A picture that was made after the host came back: a new subscription begins with one.
     async fn next_after_restart(&mut self, stage: &Stage) -> Result<Value> {
-        self.events = RunEvents::subscribe(stage.api.context(), &stage.run, SELECTION).await?;
+        self.events = RunEvents::subscribe(stage.api().context(), &stage.run, SELECTION).await?;
         self.next(stage).await
     }
 
@@ -142,7 +148,12 @@ impl Watch {
             if matches!(state, "" | "pending") {
                 continue;
             }
-            let line = format!("  {name:<10} {state:<10} {}", what(run, name));
+            let took = node(run, name)
+                .and_then(|node| node.get("time_ms"))
+                .and_then(Value::as_u64);
+            let took = took.map(|ms| format!("{ms} ms")).unwrap_or_default();
+            let line = format!("  {name:<10} {state:<10} {:<52} {took:>8}", what(run, name));
+            let line = line.trim_end().to_owned();
             let ended = state != "running";
             if self.lines.get(name) == Some(&line) {
                 continue;

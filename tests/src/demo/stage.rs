@@ -2,20 +2,19 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result, bail};
 use axum::body::Bytes;
-use flowforge_client::{Api, Context};
+use flowforge_client::Api;
 use flowforge_protocol::{Digest, webhook};
 use serde_json::{Value, json};
-use tokio::time::{Instant, sleep};
 
 use crate::counting::Counting;
 use crate::demo::{Expected, Settings};
 use crate::flowforge::Flowforge;
-use crate::programs::{Programs, Running};
+use crate::planes::Planes;
+use crate::programs::Programs;
 
 /// Name of the host on the stage.
 const HOST: &str = "edge-demo";
@@ -26,18 +25,11 @@ const CONNECTORS: [&str; 4] = [
     "demo.quake-text",
     "demo.statistics",
 ];
-/// How long a host may take to come up and be heard.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(60);
-/// How often the control plane is asked whether something has happened.
-const LOOK: Duration = Duration::from_millis(25);
-
 /// The stage.
 #[derive(Debug)]
 pub struct Stage {
     settings: Settings,
-    programs: Programs,
-    pub(crate) flowforge: Flowforge,
-    pub(crate) api: Api,
+    planes: Planes,
     pub(crate) expected: Expected,
     pub(crate) feed: Counting,
     pub(crate) chat: Counting,
@@ -49,8 +41,6 @@ pub struct Stage {
     pub(crate) connectors: Vec<(String, String)>,
     /// The run.
     pub(crate) run: String,
-    host: Option<Running>,
-    plane: Running,
 }
 
 impl Stage {
@@ -59,45 +49,22 @@ impl Stage {
     /// # Errors
     /// A program does not start; the error shows what it said.
     pub async fn set_up(settings: &Settings) -> Result<Self> {
-        let programs = Programs::in_folder(&settings.programs)?;
         let data = &settings.data;
         if data.exists() {
             fs::remove_dir_all(data).with_context(|| format!("cannot empty {}", data.display()))?;
         }
-        fs::create_dir_all(data)?;
-        let data = fs::canonicalize(data)?;
-        let settings = Settings {
-            data: data.clone(),
-            ..settings.clone()
-        };
         let week = fs::read("examples/earthquake-watch/usgs-all-week.geojson")
             .context("the recorded week is missing")?;
         let expected = Expected::of_feed(&week)?;
         let feed = Counting::feed(Bytes::from(week)).await?;
         let chat = Counting::chat().await?;
-        let home = data.join("home");
-        let mut serve = Command::new(programs.path("flowforge"));
-        serve
-            .args([
-                "server",
-                "--listen",
-                "127.0.0.1:0",
-                "--output",
-                "json",
-                "--data-dir",
-            ])
-            .arg(data.join("plane"))
-            .env("FLOWFORGE_HOME", &home);
-        let mut plane = Running::start("plane", &mut serve, &data.join("logs"))?;
-        plane.first_line()?;
-        let client = data.join("plane/client.json");
-        let flowforge = Flowforge::new(&programs, &home).with_context(&client);
-        let api = Api::new(Context::resolve(None, Some(&client))?)?;
-        let mut stage = Self {
-            settings,
-            programs,
-            flowforge,
-            api,
+        let mut planes = Planes::start(Programs::in_folder(&settings.programs)?, data, HOST)?;
+        planes
+            .start_host(Some(&format!("B7=hold@{}", CALLS_BEFORE_THE_CRASH + 1)))
+            .await?;
+        Ok(Self {
+            settings: settings.clone(),
+            planes,
             expected,
             feed,
             chat,
@@ -106,11 +73,20 @@ impl Stage {
             release: String::new(),
             connectors: Vec::new(),
             run: String::new(),
-            host: None,
-            plane,
-        };
-        stage.start_host(Some(LABELS_BEFORE_THE_CRASH)).await?;
-        Ok(stage)
+        })
+    }
+
+    /// Control plane and host.
+    pub fn planes(&mut self) -> &mut Planes {
+        &mut self.planes
+    }
+
+    pub(crate) fn api(&self) -> &Api {
+        self.planes.api()
+    }
+
+    pub(crate) fn flowforge(&self) -> &Flowforge {
+        self.planes.flowforge()
     }
 
     /// What was started, in one line.
@@ -118,17 +94,17 @@ impl Stage {
     pub fn summary(&self) -> String {
         format!(
             "control plane {} · host {HOST} enrolled · feed and chat servers {}, {} · data {}",
-            self.api.context().server,
+            self.api().context().server,
             self.feed.address(),
             self.chat.address(),
-            self.settings.data.display()
+            self.data().display()
         )
     }
 
     /// The folder of everything that is written.
     #[must_use]
     pub fn data(&self) -> &Path {
-        &self.settings.data
+        self.planes.data()
     }
 
     /// The folders in which no secret may stand in the clear.
@@ -136,7 +112,7 @@ impl Stage {
     pub fn folders(&self) -> Vec<PathBuf> {
         ["plane", "host", "logs"]
             .iter()
-            .map(|name| self.settings.data.join(name))
+            .map(|name| self.data().join(name))
             .collect()
     }
 
@@ -149,7 +125,7 @@ impl Stage {
             let file = self.settings.components.join(format!("{name}.wasm"));
             let bytes = fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
             let published = self
-                .flowforge
+                .flowforge()
                 .json(&["connector", "publish", &file.to_string_lossy()])?;
             let name = published
                 .get("name")
@@ -159,11 +135,11 @@ impl Stage {
             self.connectors.push((name, Digest::of(&bytes).to_string()));
         }
         let chat = self.chat.url();
-        self.flowforge.json_with_input(
+        self.flowforge().json_with_input(
             &["secret", "set", "chat_token", "--kind", "bearer", "--for", &chat],
             &self.chat_token,
         )?;
-        self.flowforge.json_with_input(
+        self.flowforge().json_with_input(
             &["secret", "set", "hook_key", "--kind", "hmac-key"],
             &self.hook_key,
         )?;
@@ -172,7 +148,7 @@ impl Stage {
             format!("config.feed={}", self.feed.url()),
             format!("config.chat={chat}"),
         );
-        let published = self.flowforge.json(&[
+        let published = self.flowforge().json(&[
             "workflow",
             "publish",
             &workflow.to_string_lossy(),
@@ -200,7 +176,7 @@ impl Stage {
 
     /// The example's files in the data folder, so that the lock file is written there and not into the clone.
     fn copy_of_the_workflow(&self) -> Result<PathBuf> {
-        let folder = self.settings.data.join("earthquake-watch");
+        let folder = self.data().join("earthquake-watch");
         fs::create_dir_all(&folder)?;
         fs::copy(
             "examples/earthquake-watch/workflow.yaml",
@@ -214,10 +190,10 @@ impl Stage {
     /// # Errors
     /// The webhook was refused, or an unsigned one was not.
     pub async fn start_by_webhook(&mut self) -> Result<String> {
-        let url = format!("{}/hooks/earthquake-watch", self.api.context().server);
+        let url = format!("{}/hooks/earthquake-watch", self.api().context().server);
         let body = json!({ "threshold": 4.0 }).to_string();
         let post = |body: String| {
-            self.api
+            self.api()
                 .http()
                 .post(&url)
                 .header("content-type", "application/json")
@@ -256,76 +232,6 @@ impl Stage {
         self.run.get(..6).unwrap_or(&self.run)
     }
 
-    /// Kills the host as a power cut does.
-    ///
-    /// # Errors
-    /// It was not running.
-    pub fn kill_host(&mut self) -> Result<()> {
-        let mut host = self.host.take().context("the host is not running")?;
-        if !host.is_running()? {
-            bail!("the host ended by itself:\n{}", host.end_of_log());
-        }
-        host.kill()
-    }
-
-    /// Starts the host and waits until the control plane has heard of it; gives the time that took.
-    ///
-    /// With `pause_after` it stops going on after that many connector calls, to be killed there.
-    ///
-    /// # Errors
-    /// It does not come up; the error shows what it said.
-    pub async fn start_host(&mut self, pause_after: Option<u32>) -> Result<Duration> {
-        let data = self.settings.data.clone();
-        let mut command = Command::new(self.programs.path("flowforge-host"));
-        command
-            .arg("--data-dir")
-            .arg(data.join("host"))
-            .arg("--join")
-            .arg(data.join("plane/host-join.json"))
-            .args(["--name", HOST, "--loopback-destinations"]);
-        if let Some(calls) = pause_after {
-            command.env("FLOWFORGE_FAIL_POINTS", format!("B7=pause@{calls}"));
-        }
-        let before = self.last_heard().await?;
-        let started = Instant::now();
-        let mut host = Running::start("host", &mut command, &data.join("logs"))?;
-        while self.last_heard().await? <= before {
-            if !host.is_running()? {
-                bail!("the host ended at its start:\n{}", host.end_of_log());
-            }
-            if started.elapsed() > CONNECT_TIMEOUT {
-                bail!(
-                    "the host was not heard in {} s:\n{}",
-                    CONNECT_TIMEOUT.as_secs(),
-                    host.end_of_log()
-                );
-            }
-            sleep(LOOK).await;
-        }
-        self.host = Some(host);
-        Ok(started.elapsed())
-    }
-
-    /// When the control plane last heard the host, milliseconds since 1970; 0 for never.
-    async fn last_heard(&self) -> Result<u64> {
-        let data = self
-            .api
-            .ask("{ hosts { name lastHeardMs } }", Value::Null)
-            .await?;
-        let hosts = data
-            .get("hosts")
-            .and_then(Value::as_array)
-            .cloned()
-            .unwrap_or_default();
-        let host = hosts
-            .iter()
-            .find(|host| host.get("name").and_then(Value::as_str) == Some(HOST));
-        Ok(host
-            .and_then(|host| host.get("lastHeardMs"))
-            .and_then(Value::as_u64)
-            .unwrap_or(0))
-    }
-
     /// Leaves everything running until Ctrl-C, then stops it in order.
     ///
     /// # Errors
@@ -333,20 +239,16 @@ impl Stage {
     pub async fn keep(self) -> Result<()> {
         println!(
             "Open {}/graphql · Ctrl-C stops everything",
-            self.api.context().server
+            self.api().context().server
         );
         tokio::signal::ctrl_c().await?;
-        if let Some(host) = self.host {
-            host.stop()?;
-        }
-        self.plane.stop()?;
-        Ok(())
+        self.planes.stop()
     }
 }
 
 /// Connector calls after which the first host goes no further: one is the fetch, the rest are labels, of which there are
 /// 128. So the crash is in the middle of them on every machine, however quick.
-const LABELS_BEFORE_THE_CRASH: u32 = 58;
+const CALLS_BEFORE_THE_CRASH: u32 = 58;
 
 fn random_token() -> Result<String> {
     let mut bytes = [0_u8; 24];

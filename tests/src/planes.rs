@@ -1,0 +1,198 @@
+//! Both planes as two processes: a control plane and one host that joined it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use flowforge_client::{Api, Context};
+use serde_json::Value;
+use tokio::time::{Instant, sleep};
+
+use crate::flowforge::Flowforge;
+use crate::programs::{Programs, Running};
+
+/// How long a host may take to come up and be heard.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(60);
+/// How often the control plane is asked whether something has happened.
+const LOOK: Duration = Duration::from_millis(25);
+
+/// Control plane and host, in one folder.
+#[derive(Debug)]
+pub struct Planes {
+    programs: Programs,
+    data: PathBuf,
+    name: &'static str,
+    flowforge: Flowforge,
+    api: Api,
+    host: Option<Running>,
+    plane: Running,
+}
+
+impl Planes {
+    /// Starts the control plane in a folder; the host is started by [`Planes::start_host`] under this name.
+    ///
+    /// # Errors
+    /// It does not start; the error shows what it said.
+    pub fn start(programs: Programs, data: &Path, name: &'static str) -> Result<Self> {
+        fs::create_dir_all(data)?;
+        let data = fs::canonicalize(data)?;
+        let home = data.join("home");
+        let mut serve = Command::new(programs.path("flowforge"));
+        serve
+            .args([
+                "server",
+                "--listen",
+                "127.0.0.1:0",
+                "--output",
+                "json",
+                "--data-dir",
+            ])
+            .arg(data.join("plane"))
+            .env("FLOWFORGE_HOME", &home);
+        let mut plane = Running::start("plane", &mut serve, &data.join("logs"))?;
+        plane.first_line()?;
+        let client = data.join("plane/client.json");
+        Ok(Self {
+            flowforge: Flowforge::new(&programs, &home).with_context(&client),
+            api: Api::new(Context::resolve(None, Some(&client))?)?,
+            programs,
+            data,
+            name,
+            host: None,
+            plane,
+        })
+    }
+
+    /// The command line, speaking to this control plane.
+    #[must_use]
+    pub fn flowforge(&self) -> &Flowforge {
+        &self.flowforge
+    }
+
+    /// A client of this control plane.
+    #[must_use]
+    pub fn api(&self) -> &Api {
+        &self.api
+    }
+
+    /// The folder of everything.
+    #[must_use]
+    pub fn data(&self) -> &Path {
+        &self.data
+    }
+
+    /// The control plane's process.
+    #[must_use]
+    pub fn plane(&self) -> &Running {
+        &self.plane
+    }
+
+    /// The host's process.
+    ///
+    /// # Errors
+    /// It is not running.
+    pub fn host(&self) -> Result<&Running> {
+        self.host.as_ref().context("the host is not running")
+    }
+
+    /// Starts the host and waits until the control plane has heard of it; gives the time that took.
+    ///
+    /// With `fail_points` it fails or holds where that plan says.
+    ///
+    /// # Errors
+    /// It does not come up; the error shows what it said.
+    pub async fn start_host(&mut self, fail_points: Option<&str>) -> Result<Duration> {
+        let mut command = Command::new(self.programs.path("flowforge-host"));
+        command
+            .arg("--data-dir")
+            .arg(self.data.join("host"))
+            .arg("--join")
+            .arg(self.data.join("plane/host-join.json"))
+            .args(["--name", self.name, "--loopback-destinations"]);
+        if let Some(plan) = fail_points {
+            command.env("FLOWFORGE_FAILPOINTS", plan);
+        }
+        let before = self.last_heard().await?;
+        let started = Instant::now();
+        let mut host = Running::start("host", &mut command, &self.data.join("logs"))?;
+        while self.last_heard().await? <= before {
+            if !host.is_running()? {
+                bail!("the host ended at its start:\n{}", host.end_of_log());
+            }
+            if started.elapsed() > CONNECT_TIMEOUT {
+                bail!(
+                    "the host was not heard in {} s:\n{}",
+                    CONNECT_TIMEOUT.as_secs(),
+                    host.end_of_log()
+                );
+            }
+            sleep(LOOK).await;
+        }
+        self.host = Some(host);
+        Ok(started.elapsed())
+    }
+
+    /// Kills the host as a power cut does.
+    ///
+    /// # Errors
+    /// It was not running.
+    pub fn kill_host(&mut self) -> Result<()> {
+        let mut host = self.host.take().context("the host is not running")?;
+        if !host.is_running()? {
+            bail!("the host ended by itself:\n{}", host.end_of_log());
+        }
+        host.kill()
+    }
+
+    /// What the host says of itself.
+    ///
+    /// # Errors
+    /// It does not answer.
+    pub fn host_status(&self) -> Result<Value> {
+        let output = Command::new(self.programs.path("flowforge-host"))
+            .args(["status", "--output", "json", "--data-dir"])
+            .arg(self.data.join("host"))
+            .output()?;
+        if !output.status.success() {
+            bail!(
+                "the host gives no status: {}",
+                String::from_utf8_lossy(&output.stderr).trim()
+            );
+        }
+        Ok(serde_json::from_slice(&output.stdout)?)
+    }
+
+    /// Stops the host, then the control plane, in order.
+    ///
+    /// # Errors
+    /// A program does not end when asked to.
+    pub fn stop(self) -> Result<()> {
+        if let Some(host) = self.host {
+            host.stop()?;
+        }
+        self.plane.stop()?;
+        Ok(())
+    }
+
+    /// When the control plane last heard the host, milliseconds since 1970; 0 for never.
+    async fn last_heard(&self) -> Result<u64> {
+        let data = self
+            .api
+            .ask("{ hosts { name lastHeardMs } }", Value::Null)
+            .await?;
+        let hosts = data
+            .get("hosts")
+            .and_then(Value::as_array)
+            .cloned()
+            .unwrap_or_default();
+        let host = hosts
+            .iter()
+            .find(|host| host.get("name").and_then(Value::as_str) == Some(self.name));
+        Ok(host
+            .and_then(|host| host.get("lastHeardMs"))
+            .and_then(Value::as_u64)
+            .unwrap_or(0))
+    }
+}

@@ -1,0 +1,34 @@
+//! The real programs, driven as a person drives them.
+
+mod mistakes;
+mod runs;
+
+use std::path::{Path, PathBuf};
+
+use flowforge_tests::flowforge::Flowforge;
+use flowforge_tests::programs::Programs;
+
+fn programs() -> Programs {
+    Programs::beside_this_one().expect("the programs are built: cargo xtask build")
+}
+
+fn flowforge(home: &Path) -> Flowforge {
+    Flowforge::new(&programs(), home)
+}
+
+/// The built first-party connectors.
+fn components() -> PathBuf {
+    let folder =
+        std::env::var_os("FLOWFORGE_COMPONENTS").map_or_else(|| programs().path("components"), PathBuf::from);
+    assert!(
+        folder.is_dir(),
+        "{} is missing: cargo xtask build",
+        folder.display()
+    );
+    folder
+}
+
+/// A file of the clone.
+fn in_clone(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
+}
