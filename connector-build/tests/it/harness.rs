@@ -8,8 +8,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use flowforge_connector_build::{BuildError, BuildOptions, Built, build};
-use flowforge_protocol::Failure;
 use flowforge_protocol::grants::{NodeGrants, SecretGrant};
+use flowforge_protocol::{Digest, Failure};
 use flowforge_runtime::artefacts::{ArtefactStore, FileStore};
 use flowforge_runtime::{
     CompileWorker, EffectRefused, Invocation, Limits, LogLevel, OpenSecret, Runtime, RuntimeConfig,
@@ -76,11 +76,16 @@ impl Sample {
     }
 }
 
-/// The runtime of all tests: its folder of compiled code belongs to one runtime, and stays between runs.
+/// The runtime of all tests of this process. Its folder of compiled code belongs to one process and stays between runs:
+/// a runner that starts a process for each test gives each its own arguments.
 fn runtime() -> &'static Runtime {
     static RUNTIME: OnceLock<Runtime> = OnceLock::new();
     RUNTIME.get_or_init(|| {
-        let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("code-cache");
+        let arguments: Vec<String> = std::env::args().skip(1).collect();
+        let name = Digest::of(arguments.join(" ").as_bytes()).hex();
+        let cache = Path::new(env!("CARGO_TARGET_TMPDIR"))
+            .join("code-cache")
+            .join(name);
         let mut config = RuntimeConfig::new(cache, CompileWorker::InProcess);
         config.egress.loopback = true;
         Runtime::new(config).unwrap()
