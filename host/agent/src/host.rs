@@ -7,10 +7,8 @@ use std::time::{Duration, Instant};
 
 use flowforge_failpoints::FailPoints;
 use flowforge_journal::{Journal, JournalConfig, OpenError, OpenRun, ReadError, Space, Stopped, Urgency};
-use flowforge_protocol::enrol::HostRegistration;
-use flowforge_protocol::envelope::sign_document;
 use flowforge_protocol::strict::StrictError;
-use flowforge_protocol::{Digest, HostId, TrustRoot};
+use flowforge_protocol::{HostId, TrustRoot};
 use flowforge_runtime::artefacts::FileStore;
 use flowforge_runtime::{EgressPolicy, Runtime, RuntimeConfig, RuntimeError};
 use serde::{Deserialize, Serialize};
@@ -22,21 +20,23 @@ use crate::admission::{Admission, AdmissionParts, TIME_FLOOR_KEY};
 use crate::clock::{Clock, Entropy, SystemClock, SystemEntropy, TimeFloor};
 use crate::config::HostConfig;
 use crate::connectors::{ConnectorHost, WasmConnectors};
+use crate::data_dir::pin_trust;
 use crate::executor::secrets::SecretStore;
 use crate::executor::{Executor, ExecutorParts};
 use crate::files;
+use crate::handle::{HandleShared, HostHandle};
 use crate::identity::{Identity, IdentityError};
 use crate::library::ReleaseLibrary;
 use crate::library::fetch::Fetcher;
 use crate::link::backoff::Backoff;
-use crate::link::control::{ControlLink, Registration};
+use crate::link::control::ControlLink;
 use crate::link::graphql::{ClientError, GraphQlLink};
 use crate::link::heard::Heard;
 use crate::link::outgoing::Outgoing;
 use crate::link::pull::Puller;
 use crate::link::session::SessionKeeper;
 use crate::link::upload::{UploadError, Uploader};
-use crate::status::{JournalStatus, LinkStatus, Status, StatusServer, UploadStatus};
+use crate::status::StatusServer;
 
 /// Key of the enrolment in the journal.
 const ENROLMENT_KEY: &str = "enrolment";
@@ -137,7 +137,7 @@ pub enum StartError {
 }
 
 impl StartError {
-    fn folder(path: &Path, source: io::Error) -> Self {
+    pub(crate) fn folder(path: &Path, source: io::Error) -> Self {
         Self::Folder {
             path: path.to_owned(),
             source,
@@ -192,71 +192,6 @@ pub struct Host {
     handle: HostHandle,
 }
 
-/// Tells how a host is. Cheap to clone.
-#[derive(Clone)]
-pub struct HostHandle {
-    shared: Arc<HandleShared>,
-}
-
-struct HandleShared {
-    name: String,
-    server: String,
-    clock: Arc<dyn Clock>,
-    journal: Journal,
-    heard: Heard,
-    started_at_ms: u64,
-    opened_in_ms: u64,
-    host: OnceLock<HostId>,
-    work: OnceLock<(Executor, Admission)>,
-    stop: OnceLock<Stop>,
-}
-
-impl HostHandle {
-    /// How the host is now.
-    #[must_use]
-    pub fn status(&self) -> Status {
-        let shared = &self.shared;
-        let now_ms = shared.clock.now_ms();
-        let stats = shared.journal.stats();
-        let work = shared.work.get();
-        let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
-        Status {
-            name: shared.name.clone(),
-            host: shared.host.get().map(ToString::to_string),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            pid: std::process::id(),
-            started_at_ms: shared.started_at_ms,
-            now_ms,
-            link: LinkStatus::of(&shared.heard.view(), shared.server.clone(), now_ms),
-            runs: work.map(|(executor, _)| executor.counts()).unwrap_or_default(),
-            to_upload: UploadStatus {
-                items: count(stats.outbox_items),
-                bytes: stats.outbox_bytes,
-            },
-            journal: JournalStatus {
-                bytes: stats.stored_bytes,
-                limit_bytes: stats.limit_bytes,
-                file_bytes: stats.file_bytes,
-                commits: stats.commits,
-                records: stats.records,
-                sync_p50_us: stats.commit_us_p50,
-                sync_p99_us: stats.commit_us_p99,
-                opened_in_ms: shared.opened_in_ms,
-                stopped: stats.stopped,
-            },
-            resumed: work.map(|(executor, _)| executor.resumed()).unwrap_or_default(),
-            busy: work.is_some_and(|(_, admission)| admission.room() == 0),
-            draining: shared.stop.get().is_some_and(|stop| stop.drain.is_cancelled()),
-        }
-    }
-
-    /// This host's id, once it has enrolled.
-    #[must_use]
-    pub fn host_id(&self) -> Option<&HostId> {
-        self.shared.host.get()
-    }
-}
-
 impl Host {
     /// Opens the data folder: journal, keys, trust. Blocks for the time of reading what is unfinished.
     ///
@@ -279,7 +214,10 @@ impl Host {
         pin_trust(&config.data_dir, &config.join.trust_root)?;
         let artefacts = FileStore::open(&config.data_dir.join("artefacts"))
             .map_err(|source| StartError::folder(&config.data_dir.join("artefacts"), source))?;
-        let session = SessionKeeper::new(Arc::clone(&seams.link), registration(&config, &identity)?);
+        let session = SessionKeeper::new(
+            Arc::clone(&seams.link),
+            identity.registration(&config.name, &config.join.token)?,
+        );
         let handle = HostHandle {
             shared: Arc::new(HandleShared {
                 name: config.name.clone(),
@@ -549,66 +487,4 @@ impl Host {
             stop: stop.drain.clone(),
         })
     }
-}
-
-fn registration(config: &HostConfig, identity: &Identity) -> Result<Registration, StrictError> {
-    let seal_key = identity.seal.public();
-    let document = HostRegistration {
-        token: Digest::of(config.join.token.as_bytes()),
-        name: config.name.clone(),
-        identity_key: identity.signing.verifying_key(),
-        seal_key,
-    };
-    Ok(Registration {
-        token: config.join.token.clone(),
-        name: config.name.clone(),
-        identity_key: *document.identity_key.as_bytes(),
-        seal_key: *seal_key.as_bytes(),
-        proof: sign_document(&document, &identity.signing)?,
-    })
-}
-
-/// Pins the trust root at the first start; later ones must be the same or newer.
-fn pin_trust(data_dir: &Path, offered: &TrustRoot) -> Result<(), StartError> {
-    let path = data_dir.join("trust-root.json");
-    let pinned = files::read_if_present(&path).map_err(|source| StartError::folder(&path, source))?;
-    if let Some(bytes) = pinned {
-        let differs = |reason| StartError::Trust {
-            path: path.clone(),
-            reason,
-        };
-        let pinned: TrustRoot =
-            serde_json::from_slice(&bytes).map_err(|_| differs("the pinned one cannot be read"))?;
-        if pinned == *offered {
-            return Ok(());
-        }
-        if pinned.workspace != offered.workspace {
-            return Err(differs("it is for another workspace"));
-        }
-        if offered.version <= pinned.version {
-            return Err(differs("it has other keys but no higher version"));
-        }
-    }
-    let bytes =
-        serde_json::to_vec_pretty(offered).map_err(|error| StartError::folder(&path, error.into()))?;
-    files::write_private(&path, &bytes).map_err(|source| StartError::folder(&path, source))
-}
-
-/// Whether the data folder can be written, tried with a file that is removed again.
-///
-/// # Errors
-/// Why not, for people.
-pub fn can_write(data_dir: &Path) -> Result<String, String> {
-    let describe = |error: io::Error| format!("{} cannot be written: {error}", data_dir.display());
-    files::make_private_dir(data_dir).map_err(describe)?;
-    let probe: PathBuf = data_dir.join(format!(".probe.{}", std::process::id()));
-    let begun = Instant::now();
-    files::write_private(&probe, b"probe").map_err(describe)?;
-    let took = begun.elapsed();
-    std::fs::remove_file(&probe).map_err(describe)?;
-    Ok(format!(
-        "{}, a synced write took {} ms",
-        data_dir.display(),
-        took.as_millis()
-    ))
 }

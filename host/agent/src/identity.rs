@@ -7,12 +7,17 @@ use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
+use flowforge_protocol::Digest;
+use flowforge_protocol::enrol::HostRegistration;
+use flowforge_protocol::envelope::sign_document;
 use flowforge_protocol::keys::{KeyError, SigningKey};
 use flowforge_protocol::seal::SealKey;
+use flowforge_protocol::strict::StrictError;
 use zeroize::Zeroizing;
 
 use crate::clock::Entropy;
 use crate::files;
+use crate::link::control::Registration;
 
 /// The private keys of this host.
 #[derive(Debug, Clone)]
@@ -83,6 +88,27 @@ impl Identity {
             (key, pem)
         })?;
         Ok(Self { signing, seal })
+    }
+
+    /// What this host says of itself when it joins: both public keys, signed with the identity key, bound to the token.
+    ///
+    /// # Errors
+    /// [`StrictError`]: the name cannot be written.
+    pub fn registration(&self, name: &str, token: &str) -> Result<Registration, StrictError> {
+        let seal_key = self.seal.public();
+        let document = HostRegistration {
+            token: Digest::of(token.as_bytes()),
+            name: name.to_owned(),
+            identity_key: self.signing.verifying_key(),
+            seal_key,
+        };
+        Ok(Registration {
+            token: token.to_owned(),
+            name: name.to_owned(),
+            identity_key: *document.identity_key.as_bytes(),
+            seal_key: *seal_key.as_bytes(),
+            proof: sign_document(&document, &self.signing)?,
+        })
     }
 }
 

@@ -9,8 +9,10 @@ pub mod admission;
 pub mod clock;
 pub mod config;
 pub mod connectors;
+pub mod data_dir;
 pub mod executor;
 mod files;
+pub mod handle;
 pub mod host;
 pub mod identity;
 pub mod join;
@@ -19,5 +21,6 @@ pub mod link;
 pub mod status;
 
 pub use config::{ConfigError, HostConfig, HostLimits, Settings};
-pub use host::{Host, HostHandle, RunError, Seams, StartError, Stop};
+pub use handle::HostHandle;
+pub use host::{Host, RunError, Seams, StartError, Stop};
 pub use status::Status;

@@ -220,7 +220,10 @@ fn check(arguments: RunArguments) -> anyhow::Result<ExitCode> {
             Err(wrong) => writeln!(out, " ✗ {name:<15} {wrong}"),
         }
     };
-    line("data folder", flowforge_host::host::can_write(&config.data_dir))?;
+    line(
+        "data folder",
+        flowforge_host::data_dir::can_write(&config.data_dir),
+    )?;
     line("connection", flowforge_host::link::reaches(&config.join.server))?;
     Ok(if fine {
         ExitCode::SUCCESS

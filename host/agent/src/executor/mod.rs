@@ -278,7 +278,7 @@ impl Executor {
         let (reply, answer) = oneshot::channel();
         let message = RunMessage::Order {
             entry: job.entry(),
-            order: job.job().order.clone(),
+            order: Box::new(job.job().order.clone()),
             reply,
         };
         if sender.send(message).await.is_err() {

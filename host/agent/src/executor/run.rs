@@ -46,7 +46,7 @@ pub(super) enum RunMessage {
     /// A verified order came for this run.
     Order {
         entry: JobEntry,
-        order: Order,
+        order: Box<Order>,
         reply: oneshot::Sender<OrderAnswer>,
     },
     /// Another host has the run now.

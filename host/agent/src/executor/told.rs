@@ -157,7 +157,7 @@ impl RunTask {
                 Ok(())
             }
             RunMessage::Order { entry, order, reply } => {
-                let answer = self.ordered(entry, order).await?;
+                let answer = self.ordered(entry, *order).await?;
                 let _ = reply.send(answer);
                 Ok(())
             }

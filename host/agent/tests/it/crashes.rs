@@ -86,15 +86,15 @@ async fn survive(crashes: &[Crash]) -> (Vec<bool>, Stored, Scripts) {
             world.plane.ended(&run).await;
         };
         let handle = host.handle.clone();
-        let crashed = tokio::select! {
-            error = host.fails() => Some(drop(error)),
-            () = rests(&handle), if crash.is_some_and(Crash::stops_one_run) => None,
-            () = answered => None,
+        let stopped = tokio::select! {
+            _ = host.fails() => true,
+            () = rests(&handle), if crash.is_some_and(Crash::stops_one_run) => false,
+            () = answered => false,
         };
         if crash.is_some() {
-            hit.push(crashed.is_some() || handle.status().runs.resting > 0);
+            hit.push(stopped || handle.status().runs.resting > 0);
         }
-        if crashed.is_none() {
+        if !stopped {
             host.halt().await;
         }
         if world.plane.with(|state| {

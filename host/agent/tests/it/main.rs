@@ -1,9 +1,17 @@
 //! A host against a control plane in memory, with scripted connectors and a real journal.
 
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "test code: a failed expectation is the test's answer"
+)]
+
 mod admission;
 mod connectors;
 mod crashes;
 mod plane;
+mod plane_link;
 mod runs;
 mod sandbox;
 mod secrets;

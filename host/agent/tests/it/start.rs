@@ -129,11 +129,7 @@ async fn a_storage_error_stops_the_host_and_nothing_is_confirmed_after_it() {
             .plane
             .with(|state| state.received.is_empty() && state.runs.is_empty())
     );
-    assert_eq!(
-        error.to_string().contains(&Point::B4.to_string()),
-        true,
-        "{error}"
-    );
+    assert!(error.to_string().contains(&Point::B4.to_string()), "{error}");
     let host = world.start();
     world.plane.prove(&published, &world.plane.ended(&run).await);
     host.drain().await;

@@ -1,0 +1,55 @@
+//! The data folder: what is pinned in it, and whether it can be written.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use flowforge_protocol::TrustRoot;
+
+use crate::files;
+use crate::host::StartError;
+
+/// Pins the trust root at the first start; later ones must be the same or newer.
+pub(crate) fn pin_trust(data_dir: &Path, offered: &TrustRoot) -> Result<(), StartError> {
+    let path = data_dir.join("trust-root.json");
+    let pinned = files::read_if_present(&path).map_err(|source| StartError::folder(&path, source))?;
+    if let Some(bytes) = pinned {
+        let differs = |reason| StartError::Trust {
+            path: path.clone(),
+            reason,
+        };
+        let pinned: TrustRoot =
+            serde_json::from_slice(&bytes).map_err(|_| differs("the pinned one cannot be read"))?;
+        if pinned == *offered {
+            return Ok(());
+        }
+        if pinned.workspace != offered.workspace {
+            return Err(differs("it is for another workspace"));
+        }
+        if offered.version <= pinned.version {
+            return Err(differs("it has other keys but no higher version"));
+        }
+    }
+    let bytes =
+        serde_json::to_vec_pretty(offered).map_err(|error| StartError::folder(&path, error.into()))?;
+    files::write_private(&path, &bytes).map_err(|source| StartError::folder(&path, source))
+}
+
+/// Whether the data folder can be written, tried with a file that is removed again.
+///
+/// # Errors
+/// Why not, for people.
+pub fn can_write(data_dir: &Path) -> Result<String, String> {
+    let describe = |error: io::Error| format!("{} cannot be written: {error}", data_dir.display());
+    files::make_private_dir(data_dir).map_err(describe)?;
+    let probe: PathBuf = data_dir.join(format!(".probe.{}", std::process::id()));
+    let begun = Instant::now();
+    files::write_private(&probe, b"probe").map_err(describe)?;
+    let took = begun.elapsed();
+    std::fs::remove_file(&probe).map_err(describe)?;
+    Ok(format!(
+        "{}, a synced write took {} ms",
+        data_dir.display(),
+        took.as_millis()
+    ))
+}
