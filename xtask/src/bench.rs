@@ -22,7 +22,7 @@ pub(crate) fn command(flags: &[&str]) -> Result<ExitCode> {
     let built = workspace
         .cargo()
         .args(["build", "--release", "--locked"])
-        .args(build::PROGRAMS)
+        .args(["--workspace", "--bins"])
         .status()?;
     if !built.success() {
         bail!("the release build failed; the messages above say why");

@@ -14,16 +14,11 @@ use crate::progress::{Line, megabytes};
 use crate::tools;
 use crate::workspace::Workspace;
 
-/// The packages whose programs the demo and the tests start.
-pub(crate) const PROGRAMS: [&str; 7] = [
-    "-p",
-    "flowforge-cli",
-    "-p",
-    "flowforge-host",
-    "-p",
-    "flowforge-tests",
-    "--bins",
-];
+/// What the demo is built from. Always the whole workspace: a part of it would be compiled with other features of the
+/// same dependencies, and everything twice.
+const PROGRAMS: [&str; 2] = ["--workspace", "--bins"];
+/// The same with every test, as `cargo test` wants them.
+const PROGRAMS_AND_TESTS: [&str; 2] = ["--workspace", "--all-targets"];
 
 /// `cargo xtask build`.
 pub(crate) fn command() -> Result<ExitCode> {
@@ -42,7 +37,16 @@ pub(crate) fn command() -> Result<ExitCode> {
 
 /// Programs, then connectors.
 pub(crate) fn everything(workspace: &Workspace) -> Result<()> {
-    workspace.build("flowforge, flowforge-host", &PROGRAMS)?;
+    programs_and_connectors(workspace, &PROGRAMS)
+}
+
+/// Programs and tests, then connectors.
+pub(crate) fn everything_and_tests(workspace: &Workspace) -> Result<()> {
+    programs_and_connectors(workspace, &PROGRAMS_AND_TESTS)
+}
+
+fn programs_and_connectors(workspace: &Workspace, selection: &[&str]) -> Result<()> {
+    workspace.build("flowforge, flowforge-host", selection)?;
     tools::add_wasm_target();
     connectors(
         workspace,

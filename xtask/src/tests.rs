@@ -28,7 +28,7 @@ pub(crate) fn command() -> Result<ExitCode> {
     let stages: [(&str, Stage); 6] = [
         ("format", format),
         ("tidy", tidy_stage),
-        ("programs and connectors", build::everything),
+        ("programs and connectors", build::everything_and_tests),
         ("connector tests", connector_tests),
         ("lints", lints),
         ("licences and duplicates", deny::check),

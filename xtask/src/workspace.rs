@@ -107,29 +107,23 @@ impl Workspace {
         Ok(())
     }
 
-    /// How many crates a build of these packages compiles when nothing is compiled yet.
+    /// How many crates a build compiles when nothing is compiled yet.
     fn crate_count(&self, selection: &[&str]) -> Result<usize> {
-        let packages: Vec<&str> = selection
-            .windows(2)
-            .filter_map(|pair| match pair {
-                ["-p", name] => Some(*name),
-                _ => None,
-            })
-            .flat_map(|name| ["-p", name])
-            .collect();
+        let tests = selection.contains(&"--all-targets");
+        let edges = if tests { "normal,build,dev" } else { "normal,build" };
         let output = self
             .cargo()
             .args([
                 "tree",
+                "--workspace",
                 "--locked",
                 "--prefix",
                 "none",
                 "--edges",
-                "normal,build",
+                edges,
                 "--format",
                 "{p}",
             ])
-            .args(&packages)
             .stderr(Stdio::inherit())
             .output()?;
         if !output.status.success() {
