@@ -70,6 +70,7 @@ const ALLOWED: [(&str, &[&str]); 16] = [
         &[
             "flowforge-client",
             "flowforge-connector-build",
+            "flowforge-failpoints",
             "flowforge-host",
             "flowforge-journal",
             "flowforge-ports",
