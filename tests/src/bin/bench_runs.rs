@@ -54,7 +54,7 @@ async fn main() -> Result<()> {
     let back = planes.start_host(None).await?;
     publish(&planes)?;
     println!("host start until heard                  {:>10}", micros(back));
-    drop(load(&planes, 4, Duration::from_secs(1)).await?);
+    load(&planes, 4, Duration::from_secs(1)).await?;
     tokio::time::sleep(REST).await;
     let (plane, host) = (usage(planes.plane().id())?, usage(planes.host()?.id())?);
     println!("idle memory, host                       {:>10}", mebibytes(host));

@@ -1,5 +1,11 @@
 //! The real programs, driven as a person drives them.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "in a test, what cannot go on ends with the reason"
+)]
+
 mod mistakes;
 mod runs;
 
