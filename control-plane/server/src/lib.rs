@@ -13,6 +13,7 @@ mod api;
 mod app;
 mod artefacts;
 mod clock;
+mod compile;
 mod config;
 mod cron;
 mod decisions;

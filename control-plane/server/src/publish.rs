@@ -1,59 +1,22 @@
-//! From a workflow file to a published release: lint, compile, verify, store.
+//! Publishing signed documents: verified, compared with what this process would have compiled, stored.
 //!
-//! This process never holds the release or grant key. It compiles the documents, somebody else signs them, and what comes
-//! back is believed only as far as it is what this process would have compiled.
+//! This process never holds the release or grant key. What it compiles somebody else signs, and what comes back is
+//! believed only as far as it is what this process would have compiled.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use flowforge_protocol::digest::canonical_json;
-use flowforge_protocol::envelope::{Signed, payload};
-use flowforge_protocol::grants::{GrantSet, NodeGrants, SecretGrant};
+use flowforge_protocol::envelope::Signed;
+use flowforge_protocol::grants::{GrantSet, NodeGrants};
 use flowforge_protocol::release::{GrantRequest, PinnedConnector, Release};
-use flowforge_protocol::strict::StrictError;
 use flowforge_protocol::{ConnectorName, Digest};
-use flowforge_registry::{Entry, Registry};
 use flowforge_store::{StoreError, StoredRelease};
-use flowforge_workflow::Lock;
 use flowforge_workflow::model::{TriggerKind, Workflow};
-use flowforge_workflow::{ConnectorVersion, Connectors};
-use flowforge_workflow::{Definition, Diagnostic, Plan, Severity};
-use serde_json::{Map, Value};
+use flowforge_workflow::{Diagnostic, Plan};
 
 use crate::app::App;
 use crate::release::{ReadyRelease, ReleaseError};
-
-/// What the lint says about a file.
-pub(crate) struct Checked {
-    pub(crate) diagnostics: Vec<Diagnostic>,
-    pub(crate) nodes: usize,
-    pub(crate) connectors: usize,
-    pub(crate) fixed_source: Option<String>,
-}
-
-/// Documents that are ready to be signed.
-pub(crate) struct Prepared {
-    pub(crate) release: Release,
-    pub(crate) release_payload: Vec<u8>,
-    pub(crate) release_digest: Digest,
-    pub(crate) grants_payload: Vec<u8>,
-    pub(crate) lock: String,
-    pub(crate) diagnostics: Vec<Diagnostic>,
-    pub(crate) nodes: usize,
-    pub(crate) destinations: Vec<String>,
-    pub(crate) secrets: Vec<String>,
-}
-
-/// Why nothing was prepared.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum PrepareError {
-    #[error("the workflow has errors")]
-    Workflow(Vec<Diagnostic>),
-    #[error("the release does not fit into a document")]
-    DoesNotFit(#[from] StrictError),
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
 
 /// Why nothing was published.
 #[derive(Debug, thiserror::Error)]
@@ -74,308 +37,7 @@ pub(crate) enum PublishError {
     Store(#[from] StoreError),
 }
 
-/// Published connectors, in the version the lock says or the newest.
-struct Locked<'a> {
-    registry: &'a Registry,
-    lock: Lock,
-}
-
-impl Locked<'_> {
-    fn entry(&self, name: &str) -> Option<Arc<Entry>> {
-        let parsed: ConnectorName = name.parse().ok()?;
-        match self.lock.get(name) {
-            None => self.registry.latest(&parsed),
-            Some(pinned) => {
-                let entry = self.registry.get(&parsed, &pinned.version.parse().ok()?)?;
-                (entry.layer_digest == pinned.digest).then_some(entry)
-            }
-        }
-    }
-}
-
-impl Connectors for Locked<'_> {
-    fn find(&self, name: &str) -> Option<ConnectorVersion> {
-        let entry = self.entry(name)?;
-        Some(ConnectorVersion {
-            version: entry.version.to_string(),
-            digest: entry.layer_digest,
-            interface: entry.interface.as_ref().clone(),
-        })
-    }
-
-    fn names(&self) -> Vec<String> {
-        self.registry
-            .list()
-            .iter()
-            .map(|entry| entry.name.to_string())
-            .collect()
-    }
-}
-
-/// A finding about something outside the file, shown where the file first speaks of it.
-fn finding(
-    severity: Severity,
-    code: &str,
-    source: &str,
-    about: &str,
-    message: String,
-    mend: String,
-) -> Diagnostic {
-    let (index, line) = source
-        .lines()
-        .enumerate()
-        .find(|(_, line)| line.contains(about))
-        .unwrap_or((0, ""));
-    Diagnostic {
-        severity,
-        code: code.to_owned(),
-        message,
-        line: u32::try_from(index + 1).unwrap_or(u32::MAX),
-        column: u32::try_from(line.find(about).unwrap_or(0) + 1).unwrap_or(u32::MAX),
-        excerpt: line.to_owned(),
-        mend: Some(mend),
-        fix: None,
-    }
-}
-
 impl App {
-    fn locked(&self, lock: Option<&str>) -> Result<Locked<'_>, Diagnostic> {
-        let lock = match lock.map(flowforge_workflow::lock_parse) {
-            None => Lock::new(),
-            Some(Ok(lock)) => lock,
-            Some(Err(error)) => {
-                let mend = "mend or delete workflow.lock".to_owned();
-                return Err(finding(
-                    Severity::Error,
-                    "FF-WF-090",
-                    "",
-                    "",
-                    error.to_string(),
-                    mend,
-                ));
-            }
-        };
-        Ok(Locked {
-            registry: &self.registry,
-            lock,
-        })
-    }
-
-    fn read(
-        &self,
-        source: &str,
-        lock: Option<&str>,
-        config: &Map<String, Value>,
-    ) -> Result<(Definition, Locked<'_>, Vec<Diagnostic>), Vec<Diagnostic>> {
-        let definition = flowforge_workflow::parse(source)?;
-        let locked = self.locked(lock).map_err(|error| vec![error])?;
-        let mut found = flowforge_workflow::lint(&definition, &locked);
-        for name in definition.connectors() {
-            if let Some(pinned) = locked.lock.get(&name)
-                && locked.entry(&name).is_none()
-            {
-                let message = format!(
-                    "workflow.lock pins {name} {} ({}), which is not published",
-                    pinned.version, pinned.digest
-                );
-                let mend = "publish it, or run `flowforge workflow update`".to_owned();
-                found.push(finding(
-                    Severity::Error,
-                    "FF-WF-091",
-                    source,
-                    &name,
-                    message,
-                    mend,
-                ));
-            }
-        }
-        if let Err(error) = flowforge_workflow::canonical(&definition, config) {
-            let mend = "leave it out, or add it to `config`".to_owned();
-            found.push(finding(
-                Severity::Error,
-                "FF-WF-092",
-                source,
-                "config",
-                error.to_string(),
-                mend,
-            ));
-        }
-        Ok((definition, locked, found))
-    }
-
-    /// Looks at a file; changes nothing.
-    pub(crate) fn check(&self, source: &str, lock: Option<&str>, config: &Map<String, Value>) -> Checked {
-        match self.read(source, lock, config) {
-            Ok((definition, _, diagnostics)) => {
-                let fixable = diagnostics.iter().any(|found| found.fix.is_some());
-                Checked {
-                    fixed_source: fixable.then(|| flowforge_workflow::apply_fixes(source, &diagnostics)),
-                    nodes: definition.node_count(),
-                    connectors: definition.connectors().len(),
-                    diagnostics,
-                }
-            }
-            Err(diagnostics) => {
-                let fixable = diagnostics.iter().any(|found| found.fix.is_some());
-                Checked {
-                    fixed_source: fixable.then(|| flowforge_workflow::apply_fixes(source, &diagnostics)),
-                    nodes: 0,
-                    connectors: 0,
-                    diagnostics,
-                }
-            }
-        }
-    }
-
-    /// Compiles a file to documents; changes nothing.
-    pub(crate) async fn prepare(
-        &self,
-        source: &str,
-        lock: Option<&str>,
-        config: &Map<String, Value>,
-    ) -> Result<Prepared, PrepareError> {
-        let (definition, locked, mut diagnostics) =
-            self.read(source, lock, config).map_err(PrepareError::Workflow)?;
-        let compiled = flowforge_workflow::canonical(&definition, config).ok();
-        let workflow = compiled
-            .as_ref()
-            .and_then(|value| serde_json::from_value::<Workflow>(value.clone()).ok());
-        let (Some(compiled), Some(workflow), false) =
-            (compiled, workflow, diagnostics.iter().any(Diagnostic::is_error))
-        else {
-            return Err(PrepareError::Workflow(diagnostics));
-        };
-        let requests = match flowforge_workflow::grant_requests(&workflow, &workflow.config) {
-            Ok(requests) => requests,
-            Err(error) => {
-                let mend = "write scheme://name:port".to_owned();
-                diagnostics.push(finding(
-                    Severity::Error,
-                    "FF-WF-093",
-                    source,
-                    "allow",
-                    error.to_string(),
-                    mend,
-                ));
-                return Err(PrepareError::Workflow(diagnostics));
-            }
-        };
-        let nodes = self.node_grants(source, &requests, &mut diagnostics).await?;
-        self.look_at_hooks(source, &workflow, &mut diagnostics).await?;
-        if diagnostics.iter().any(Diagnostic::is_error) {
-            return Err(PrepareError::Workflow(diagnostics));
-        }
-        let connectors = pins(&definition, &locked);
-        let last = self.store.release_of(&workflow.workflow, None).await?;
-        let version = last.map_or(1, |last| last.version.saturating_add(1));
-        let now_ms = self.clock.now_ms();
-        let release = Release {
-            workspace: self.workspace().to_owned(),
-            workflow: workflow.workflow.clone(),
-            version,
-            title: definition.title().to_owned(),
-            definition_digest: Digest::of_json(&compiled),
-            definition: compiled,
-            connectors: connectors.clone(),
-            config: workflow.config.clone(),
-            requests,
-            created_at_ms: now_ms,
-        };
-        let release_payload = payload(&release)?;
-        let release_digest = Digest::of(&release_payload);
-        let destinations = flat(nodes.values().flat_map(|node| node.destinations.iter()));
-        let secrets = flat(
-            nodes
-                .values()
-                .flat_map(|node| node.secrets.values().map(|grant| &grant.secret)),
-        );
-        let grants = GrantSet {
-            workspace: self.workspace().to_owned(),
-            release: release_digest,
-            version: u64::from(version),
-            nodes,
-            created_at_ms: now_ms,
-        };
-        Ok(Prepared {
-            grants_payload: payload(&grants)?,
-            release_payload,
-            release_digest,
-            lock: flowforge_workflow::lock_format(&connectors),
-            nodes: definition.node_count(),
-            destinations,
-            secrets,
-            diagnostics,
-            release,
-        })
-    }
-
-    /// What each node may use: what it asks for, with the kind and the bounds of each secret.
-    async fn node_grants(
-        &self,
-        source: &str,
-        requests: &[GrantRequest],
-        diagnostics: &mut Vec<Diagnostic>,
-    ) -> Result<BTreeMap<flowforge_protocol::NodeId, NodeGrants>, StoreError> {
-        let mut nodes = BTreeMap::new();
-        for request in requests {
-            let mut secrets = BTreeMap::new();
-            for (slot, name) in &request.secrets {
-                let Some(secret) = self.store.secret(name).await? else {
-                    let message = format!("node `{}` uses secret `{name}`, which is not set", request.node);
-                    let place = request.destinations.first().map_or("https://…", String::as_str);
-                    let mend = format!("flowforge secret set {name} --kind bearer --for {place}");
-                    diagnostics.push(finding(Severity::Error, "FF-WF-094", source, name, message, mend));
-                    continue;
-                };
-                let grant = SecretGrant {
-                    secret: name.clone(),
-                    kind: secret.kind,
-                    destinations: secret.destinations,
-                };
-                secrets.insert(slot.clone(), grant);
-            }
-            let grants = NodeGrants {
-                destinations: request.destinations.clone(),
-                secrets,
-            };
-            nodes.insert(request.node.clone(), grants);
-        }
-        Ok(nodes)
-    }
-
-    /// A webhook whose key is not set yet can be published, but it answers nobody.
-    async fn look_at_hooks(
-        &self,
-        source: &str,
-        workflow: &Workflow,
-        diagnostics: &mut Vec<Diagnostic>,
-    ) -> Result<(), StoreError> {
-        for trigger in &workflow.triggers {
-            let TriggerKind::Webhook {
-                path,
-                hmac: Some(key),
-                ..
-            } = &trigger.kind
-            else {
-                continue;
-            };
-            if self.store.secret(key).await?.is_none() {
-                let message =
-                    format!("webhook /hooks/{path} checks signatures with secret `{key}`, which is not set");
-                let mend = format!("flowforge secret set {key} --kind hmac-key");
-                diagnostics.push(finding(
-                    Severity::Warning,
-                    "FF-WF-095",
-                    source,
-                    key,
-                    message,
-                    mend,
-                ));
-            }
-        }
-        Ok(())
-    }
-
     /// Publishes signed documents as the next version of their workflow.
     pub(crate) async fn publish(
         &self,
@@ -527,22 +189,6 @@ impl App {
     }
 }
 
-fn pins(definition: &Definition, locked: &Locked<'_>) -> BTreeMap<String, PinnedConnector> {
-    let entries = definition
-        .connectors()
-        .into_iter()
-        .filter_map(|name| Some((locked.entry(&name)?, name)));
-    entries
-        .map(|(entry, name)| {
-            let pinned = PinnedConnector {
-                version: entry.version.to_string(),
-                digest: entry.layer_digest,
-            };
-            (name, pinned)
-        })
-        .collect()
-}
-
 fn hook_paths(workflow: &Workflow) -> impl Iterator<Item = &str> {
     workflow
         .triggers
@@ -579,12 +225,10 @@ fn within(granted: &NodeGrants, request: &GrantRequest) -> bool {
     destinations && secrets
 }
 
-fn flat<'a>(names: impl Iterator<Item = &'a String>) -> Vec<String> {
-    names.collect::<BTreeSet<_>>().into_iter().cloned().collect()
-}
-
 #[cfg(test)]
 mod tests {
+    use flowforge_protocol::grants::SecretGrant;
+
     use super::*;
 
     #[test]
@@ -608,21 +252,5 @@ mod tests {
         assert!(!within(&granted("https://b:443", "auth", "token"), &request));
         assert!(!within(&granted("https://a:443", "auth", "other"), &request));
         assert!(!within(&granted("https://a:443", "other", "token"), &request));
-    }
-
-    #[test]
-    fn a_finding_stands_where_the_file_speaks_of_it() {
-        let found = finding(
-            Severity::Error,
-            "X",
-            "a: 1\n  b: token\n",
-            "token",
-            String::new(),
-            String::new(),
-        );
-        assert_eq!(
-            (found.line, found.column, found.excerpt.as_str()),
-            (2, 6, "  b: token")
-        );
     }
 }

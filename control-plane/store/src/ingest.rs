@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use sqlx::{Row as _, Sqlite, Transaction};
 use tokio::sync::oneshot;
 
-use crate::approvals;
 use crate::batch::{CheckedBatch, Projected, Projection};
+use crate::changes::{self, Changes, Head};
 use crate::jobs::unsigned;
 use crate::writer::Write;
 use crate::{Store, StoreError};
@@ -113,30 +113,6 @@ impl RejectCode {
     }
 }
 
-struct Head {
-    row: i64,
-    host: Option<String>,
-    epoch: u64,
-    next_seq: u64,
-    chain: Digest,
-    state: String,
-    ended_at_ms: Option<u64>,
-    outcome: Option<String>,
-    dirty: bool,
-}
-
-#[derive(Default)]
-struct Changes {
-    batches: Vec<Value>,
-    arena: Vec<u8>,
-    requested: Vec<Value>,
-    answered: Vec<Value>,
-    ended_rows: Vec<i64>,
-    received: Vec<Value>,
-    receipts: Vec<Value>,
-    heard: Vec<Value>,
-}
-
 impl Store {
     /// Stores what a host brings; returns after the commit.
     ///
@@ -176,7 +152,7 @@ pub(crate) async fn write(
         }
         results.push(result);
     }
-    store(transaction, &heads, changes).await?;
+    changes::store(transaction, &heads, changes).await?;
     Ok(results)
 }
 
@@ -438,91 +414,4 @@ fn keep_receipt(
         }),
         None => result.receipts.push(receipt.run),
     }
-}
-
-async fn store(
-    transaction: &mut Transaction<'_, Sqlite>,
-    heads: &HashMap<RunId, Head>,
-    changes: Changes,
-) -> Result<(), StoreError> {
-    if !changes.received.is_empty() {
-        confirm_jobs(transaction, changes.received).await?;
-    }
-    if !changes.batches.is_empty() {
-        sqlx::query(
-            "insert into batch (run, first_seq, count, epoch, chain, lines) select value ->> 0, value ->> 1, \
-             value ->> 2, value ->> 3, unhex(value ->> 4), substr(?2, value ->> 5, value ->> 6) from json_each(?1)",
-        )
-        .bind(Value::Array(changes.batches).to_string())
-        .bind(changes.arena)
-        .execute(&mut **transaction)
-        .await?;
-        let rows = heads.values().filter(|head| head.dirty).map(|head| {
-            json!([
-                head.row,
-                head.next_seq,
-                head.chain.hex(),
-                head.state,
-                head.ended_at_ms,
-                head.outcome
-            ])
-        });
-        sqlx::query(
-            "update run set next_seq = new.value ->> 1, chain = unhex(new.value ->> 2), state = new.value ->> 3, \
-             ended_at_ms = new.value ->> 4, outcome = new.value ->> 5 \
-             from (select value from json_each(?1)) new where run.seq = new.value ->> 0",
-        )
-        .bind(Value::Array(rows.collect()).to_string())
-        .execute(&mut **transaction)
-        .await?;
-        approvals::project(
-            transaction,
-            changes.requested,
-            changes.answered,
-            changes.ended_rows,
-        )
-        .await?;
-    }
-    if !changes.receipts.is_empty() {
-        sqlx::query(
-            "update run set receipt = new.value ->> 1 from (select value from json_each(?1)) new \
-             where run.seq = new.value ->> 0 and run.receipt is null",
-        )
-        .bind(Value::Array(changes.receipts).to_string())
-        .execute(&mut **transaction)
-        .await?;
-    }
-    if !changes.heard.is_empty() {
-        sqlx::query(
-            "update host set last_heard_ms = new.value ->> 1 from (select value from json_each(?1)) new \
-             where host.id = new.value ->> 0",
-        )
-        .bind(Value::Array(changes.heard).to_string())
-        .execute(&mut **transaction)
-        .await?;
-    }
-    Ok(())
-}
-
-/// The host has the order: it need not be delivered again, and a start is no longer queued.
-async fn confirm_jobs(
-    transaction: &mut Transaction<'_, Sqlite>,
-    received: Vec<Value>,
-) -> Result<(), StoreError> {
-    let received = Value::Array(received).to_string();
-    sqlx::query(
-        "update run set state = 'running' where state = 'queued' and id in (select job.run from json_each(?1) said \
-         join job on job.id = said.value ->> 0 where job.host = said.value ->> 1 and job.kind = 'start')",
-    )
-    .bind(&received)
-    .execute(&mut **transaction)
-    .await?;
-    sqlx::query(
-        "delete from job where sequence in (select job.sequence from json_each(?1) said \
-         join job on job.id = said.value ->> 0 where job.host = said.value ->> 1)",
-    )
-    .bind(&received)
-    .execute(&mut **transaction)
-    .await?;
-    Ok(())
 }

@@ -10,6 +10,7 @@
 
 mod approvals;
 mod batch;
+mod changes;
 mod error;
 mod hosts;
 mod ingest;

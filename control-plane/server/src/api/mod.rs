@@ -12,6 +12,7 @@ mod guard;
 mod hosts;
 mod mutation;
 mod page;
+mod payloads;
 mod problems;
 mod query;
 mod runs;

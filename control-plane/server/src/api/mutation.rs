@@ -1,6 +1,6 @@
 //! Changes. One input, one payload union each.
 
-use async_graphql::{Context, InputObject, Object, Result, SimpleObject, Union};
+use async_graphql::{Context, Object, Result};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use flowforge_protocol::job::Trigger;
@@ -12,6 +12,13 @@ use super::approvals::ApprovalNode;
 use super::calls::{RegisterHostInput, RegisterHostPayload, RegisterHostSuccess, SyncInput, SyncPayload};
 use super::connectors::PinnedConnectorNode;
 use super::fault;
+use super::payloads::{
+    CancelRunInput, CancelRunPayload, CancelRunSuccess, CheckWorkflowInput, CheckWorkflowPayload,
+    DecideApprovalInput, DecideApprovalPayload, DecideApprovalSuccess, DeleteSecretInput,
+    DeleteSecretPayload, DeleteSecretSuccess, PrepareReleaseInput, PrepareReleasePayload, PreparedRelease,
+    PublishReleaseInput, PublishReleasePayload, PublishReleaseSuccess, ReleaseSummary, SetSecretInput,
+    SetSecretPayload, SetSecretSuccess, StartRunInput, StartRunPayload, StartRunSuccess,
+};
 use super::problems::{
     ApprovalNotFoundProblem, ApprovalStateProblem, BusyProblem, ConnectorProblem, FieldProblem, InputProblem,
     RegistrationProblem, ReleaseProblem, RequestConflictProblem, RunNotFoundProblem, RunStateProblem,
@@ -22,8 +29,9 @@ use super::runs::RunNode;
 use super::scalars::AnyJson;
 use super::secrets::SecretNode;
 use super::workflows::{DiagnosticNode, WorkflowNode};
+use crate::compile::PrepareError;
 use crate::decisions::{CancelOutcome, DecideOutcome, MAX_COMMENT_BYTES};
-use crate::publish::{PrepareError, PublishError};
+use crate::publish::PublishError;
 use crate::registration::RegisterError;
 use crate::starts::{StartError, StartRequest, new_run_id, request_body};
 use crate::vault::SecretDraft;
@@ -32,214 +40,6 @@ use crate::vault::SecretDraft;
 const MAX_REQUEST_ID: usize = 128;
 /// Who acts, as long as there is no sign-in.
 const LOCAL_USER: &str = "local";
-
-/// A workflow file to be looked at.
-#[derive(InputObject)]
-pub(crate) struct CheckWorkflowInput {
-    source: String,
-    /// For messages.
-    file_name: Option<String>,
-    /// `workflow.lock`.
-    lock: Option<String>,
-    /// Configuration values in the place of those in the file.
-    config: Option<AnyJson>,
-}
-
-/// What the lint says.
-#[derive(SimpleObject)]
-pub(crate) struct CheckWorkflowPayload {
-    diagnostics: Vec<DiagnosticNode>,
-    errors: usize,
-    warnings: usize,
-    nodes: usize,
-    connectors: usize,
-    /// The source with every offered fix applied; absent if there is nothing to fix.
-    fixed_source: Option<String>,
-}
-
-/// A workflow file to be released.
-#[derive(InputObject)]
-pub(crate) struct PrepareReleaseInput {
-    source: String,
-    /// For messages.
-    file_name: Option<String>,
-    /// `workflow.lock`; connectors it does not name get their newest version.
-    lock: Option<String>,
-    /// Configuration values in the place of those in the file.
-    config: Option<AnyJson>,
-}
-
-#[derive(Union)]
-pub(crate) enum PrepareReleasePayload {
-    Prepared(PreparedRelease),
-    Workflow(WorkflowProblem),
-}
-
-/// Documents to be signed as they are.
-#[derive(SimpleObject)]
-pub(crate) struct PreparedRelease {
-    workflow: String,
-    version: u32,
-    /// Base64: the payload bytes of the release, to be signed as they are.
-    release: String,
-    /// Base64: the payload bytes of the grant set, to be signed as they are.
-    grants: String,
-    release_digest: String,
-    /// The new content of `workflow.lock`.
-    lock: String,
-    diagnostics: Vec<DiagnosticNode>,
-    summary: ReleaseSummary,
-}
-
-/// What a person reads before signing.
-#[derive(SimpleObject)]
-pub(crate) struct ReleaseSummary {
-    title: String,
-    nodes: usize,
-    connectors: Vec<PinnedConnectorNode>,
-    destinations: Vec<String>,
-    secrets: Vec<String>,
-}
-
-/// `release` and `grants` are DSSE envelopes as JSON text.
-#[derive(InputObject)]
-pub(crate) struct PublishReleaseInput {
-    release: String,
-    grants: String,
-    /// The workflow file, kept for people and compared with the release.
-    source: Option<String>,
-}
-
-#[derive(Union)]
-pub(crate) enum PublishReleasePayload {
-    Success(PublishReleaseSuccess),
-    Signature(SignatureProblem),
-    Release(ReleaseProblem),
-    Version(VersionProblem),
-    Connector(ConnectorProblem),
-    Workflow(WorkflowProblem),
-}
-
-/// The release is published.
-#[derive(SimpleObject)]
-pub(crate) struct PublishReleaseSuccess {
-    workflow: WorkflowNode,
-}
-
-/// A run to be started.
-#[derive(InputObject)]
-pub(crate) struct StartRunInput {
-    workflow: String,
-    /// Without it: the newest.
-    version: Option<u32>,
-    /// Defaults to `{}`.
-    input: Option<AnyJson>,
-    /// Repeating a call with the same id and body gives the same run. At most 128 characters.
-    client_request_id: Option<String>,
-}
-
-#[derive(Union)]
-pub(crate) enum StartRunPayload {
-    Success(StartRunSuccess),
-    Input(InputProblem),
-    NotFound(WorkflowNotFoundProblem),
-    Conflict(RequestConflictProblem),
-    Busy(BusyProblem),
-}
-
-/// The run is accepted and durable.
-#[derive(SimpleObject)]
-pub(crate) struct StartRunSuccess {
-    run: RunNode,
-    /// True if an earlier call with the same `clientRequestId` started it.
-    duplicate: bool,
-}
-
-/// A run to be stopped.
-#[derive(InputObject)]
-pub(crate) struct CancelRunInput {
-    /// An id, a unique prefix of one, or `last`.
-    id: String,
-    reason: Option<String>,
-}
-
-#[derive(Union)]
-pub(crate) enum CancelRunPayload {
-    Success(CancelRunSuccess),
-    NotFound(RunNotFoundProblem),
-    State(RunStateProblem),
-}
-
-/// The run is stopped, or its host has been told to stop it.
-#[derive(SimpleObject)]
-pub(crate) struct CancelRunSuccess {
-    run: RunNode,
-}
-
-/// An answer to a question.
-#[derive(InputObject)]
-pub(crate) struct DecideApprovalInput {
-    /// An id, a unique prefix of one, or `last`.
-    id: String,
-    approved: bool,
-    comment: Option<String>,
-    /// Who answers; defaults to `local`.
-    by: Option<String>,
-}
-
-#[derive(Union)]
-pub(crate) enum DecideApprovalPayload {
-    Success(DecideApprovalSuccess),
-    NotFound(ApprovalNotFoundProblem),
-    State(ApprovalStateProblem),
-    Input(InputProblem),
-}
-
-/// The answer counts.
-#[derive(SimpleObject)]
-pub(crate) struct DecideApprovalSuccess {
-    approval: ApprovalNode,
-}
-
-/// `destinations`: where the value may be sent, `scheme://name[:port]`; at least one, except for the kinds `hmac-key`
-/// and `opaque`.
-#[derive(InputObject)]
-pub(crate) struct SetSecretInput {
-    name: String,
-    kind: String,
-    value: String,
-    destinations: Vec<String>,
-}
-
-#[derive(Union)]
-pub(crate) enum SetSecretPayload {
-    Success(SetSecretSuccess),
-    Input(InputProblem),
-}
-
-/// The value is kept, encrypted.
-#[derive(SimpleObject)]
-pub(crate) struct SetSecretSuccess {
-    secret: SecretNode,
-}
-
-/// A secret to be forgotten.
-#[derive(InputObject)]
-pub(crate) struct DeleteSecretInput {
-    name: String,
-}
-
-#[derive(Union)]
-pub(crate) enum DeleteSecretPayload {
-    Success(DeleteSecretSuccess),
-    NotFound(SecretNotFoundProblem),
-}
-
-/// The value is forgotten.
-#[derive(SimpleObject)]
-pub(crate) struct DeleteSecretSuccess {
-    name: String,
-}
 
 fn input_problem(fields: Vec<FieldProblem>) -> InputProblem {
     let first = fields

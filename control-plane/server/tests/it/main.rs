@@ -1,6 +1,13 @@
 //! The control plane over HTTP, with a scripted host.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that meets the unexpected must stop there; helpers of tests are tests"
+)]
 
 mod approvals;
+mod connector;
 mod doors;
 mod hooks;
 mod opening;

@@ -118,7 +118,7 @@ async fn a_sealed_value_opens_with_the_key_of_its_host_only() {
     let home = Home::new();
     let plane = home.start().await;
     set(&plane, "chat_token", VALUE).await;
-    crate::support::publish_caller(&plane).await;
+    crate::connector::publish_caller(&plane).await;
     let host = FakeHost::join(&plane, 1).await;
     let started = plane.start_run(json!({"workflow": "caller"})).await;
     assert_eq!(started["__typename"], "StartRunSuccess", "{started:#}");

@@ -1,20 +1,18 @@
 //! A control plane on a free port, and a host that does what the test says.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use flowforge_failpoints::FailPoints;
-use flowforge_ports::{ConnectorMeta, SecretSlot, embed_meta};
 use flowforge_protocol::enrol::HostRegistration;
 use flowforge_protocol::envelope::{Signed, sign, sign_document};
 use flowforge_protocol::job::{Job, Order};
 use flowforge_protocol::receipt::Receipt;
 use flowforge_protocol::record::{Event, Outcome, Record, chain_next, chain_start};
 use flowforge_protocol::seal::SealKey;
-use flowforge_protocol::{Digest, HostId, Publication, RunId, SigningKey, TrustRoot};
+use flowforge_protocol::{Digest, HostId, RunId, SigningKey, TrustRoot};
 use flowforge_server::{Clock, Config, Handle, RunError, Service};
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
@@ -460,59 +458,4 @@ pub(crate) async fn finish_sum(plane: &Plane, host: &FakeHost, job: &Job) -> Out
     );
     assert_eq!(answer["receiptsStored"], json!([job.run_id]), "{answer:#}");
     outcome
-}
-
-/// A connector with one operation and one slot for a secret.
-pub(crate) fn caller_component() -> Vec<u8> {
-    let bytes = wat::parse_str(
-        r#"(component
-            (core module $m (func (export "run")))
-            (core instance $i (instantiate $m))
-            (func $run (canon lift (core func $i "run")))
-            (export "run" (func $run)))"#,
-    )
-    .unwrap();
-    let slot = SecretSlot {
-        kind: "bearer".to_owned(),
-        destinations: vec!["https://chat.example.com".to_owned()],
-    };
-    let meta = ConnectorMeta {
-        name: "demo:caller".to_owned(),
-        version: "0.1.0".to_owned(),
-        secrets: BTreeMap::from([("auth".to_owned(), slot)]),
-        ..ConnectorMeta::default()
-    };
-    embed_meta(&bytes, &meta).unwrap()
-}
-
-pub(crate) const CALLER: &str = r#"workflow: caller
-secrets: [chat_token]
-nodes:
-  tell:
-    call: demo:caller/run
-    allow: ["https://chat.example.com"]
-    secrets: { auth: chat_token }
-output: { told: true }
-"#;
-
-/// Pushes the connector of [`caller_component`] as its publisher.
-pub(crate) async fn push_caller(plane: &Plane) {
-    let bytes = caller_component();
-    let publication = Publication {
-        name: "demo:caller".parse().unwrap(),
-        version: "0.1.0".to_owned(),
-        layer_digest: Digest::of(&bytes),
-    };
-    let publication = sign_document(&publication, &plane.key("publisher.pem")).unwrap();
-    flowforge_registry::Client::new(&plane.handle.url)
-        .unwrap()
-        .push(bytes.into(), &publication)
-        .await
-        .unwrap();
-}
-
-/// Publishes [`CALLER`] with its connector.
-pub(crate) async fn publish_caller(plane: &Plane) {
-    push_caller(plane).await;
-    plane.publish(CALLER).await;
 }

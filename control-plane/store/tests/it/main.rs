@@ -1,4 +1,8 @@
 //! The store through its own methods, on a file.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that meets the unexpected must stop there; helpers of tests are tests"
+)]
 
 mod faults;
 mod kit;
