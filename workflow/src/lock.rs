@@ -16,7 +16,7 @@ pub type Lock = BTreeMap<String, PinnedConnector>;
 
 /// The first line of every lock file.
 const HEADER: &str =
-    "# Versions of the connectors beside. Written by flowforge; `flowforge workflow update` moves them.\n";
+    "# Versions of the connectors beside. Written by flowforge; take a line out to get the newest version.\n";
 
 /// Most lines a lock file may have.
 const MAX_LINES: usize = 2_000;

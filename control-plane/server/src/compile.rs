@@ -143,7 +143,7 @@ impl App {
     ) -> Result<(Definition, Locked<'_>, Vec<Diagnostic>), Vec<Diagnostic>> {
         let definition = flowforge_workflow::parse(source)?;
         let locked = self.locked(lock)?;
-        let mut found = flowforge_workflow::lint(&definition, &locked);
+        let mut found = flowforge_workflow::lint(&definition, config, &locked);
         for name in definition.connectors() {
             if let Some(pinned) = locked.lock.get(&name)
                 && locked.entry(&name).is_none()
@@ -152,7 +152,7 @@ impl App {
                     "workflow.lock pins {name} {} ({}), which is not published",
                     pinned.version, pinned.digest
                 );
-                let mend = "publish it, or run `flowforge workflow update`".to_owned();
+                let mend = "publish it, or take its line out of workflow.lock".to_owned();
                 found.push(finding(
                     Severity::Error,
                     "FF-WF-091",

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use flowforge_ports::{Interface, Operation};
 use flowforge_protocol::Digest;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::Definition;
 use crate::diagnostic::Diagnostic;
@@ -52,8 +52,21 @@ impl Connectors for BTreeMap<String, ConnectorVersion> {
 }
 
 /// Everything found in a definition, in the order of the file; publish only if none is an error.
+///
+/// `overrides` are the configuration values it will be published with, where they differ from the file's. One that the
+/// file does not have is left to [`crate::canonical`], which refuses it.
 #[must_use]
-pub fn lint(definition: &Definition, connectors: &dyn Connectors) -> Vec<Diagnostic> {
+pub fn lint(
+    definition: &Definition,
+    overrides: &Map<String, Value>,
+    connectors: &dyn Connectors,
+) -> Vec<Diagnostic> {
+    let mut config = definition.model.config.clone();
+    for (name, value) in overrides {
+        if let Some(slot) = config.get_mut(name) {
+            *slot = value.clone();
+        }
+    }
     let found: BTreeMap<String, ConnectorVersion> = definition
         .connectors()
         .into_iter()
@@ -61,7 +74,7 @@ pub fn lint(definition: &Definition, connectors: &dyn Connectors) -> Vec<Diagnos
         .collect();
     let mut lint = Lint {
         definition,
-        config: Value::Object(definition.model.config.clone()),
+        config: Value::Object(config),
         connectors: found,
         names: connectors.names(),
         used: BTreeSet::new(),

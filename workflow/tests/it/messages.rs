@@ -85,7 +85,7 @@ pub(crate) fn connectors() -> BTreeMap<String, ConnectorVersion> {
 
 fn check(source: &str) -> Vec<Diagnostic> {
     match parse(source) {
-        Ok(definition) => lint(&definition, &connectors()),
+        Ok(definition) => lint(&definition, &serde_json::Map::new(), &connectors()),
         Err(found) => found,
     }
 }
@@ -102,6 +102,23 @@ fn shown(source: &str) -> String {
 }
 
 const WATCH: &str = include_str!("../../../examples/earthquake-watch/workflow.yaml");
+
+/// The lint speaks of what will be published: with another destination for the chat, that one is missing.
+#[test]
+fn a_missing_grant_names_the_overridden_destination() {
+    let source = WATCH.replace("    allow: [\"${config.chat}\"]\n", "");
+    assert_ne!(source, WATCH);
+    let definition = parse(&source).unwrap();
+    let overrides = serde_json::Map::from_iter([("chat".to_owned(), json!("https://chat.acme.example"))]);
+    let found = lint(&definition, &overrides, &connectors());
+    assert_eq!(
+        found
+            .iter()
+            .map(|found| found.message.as_str())
+            .collect::<Vec<_>>(),
+        ["node `notify` may not reach https://chat.acme.example:443"]
+    );
+}
 
 #[test]
 fn the_example_has_no_finding() {
