@@ -237,7 +237,7 @@ proptest! {
         let lines = source.split('\n').count();
         let found = match parse(&source) {
             Ok(definition) => {
-                let found = lint(&definition, &serde_json::Map::new(), &crate::messages::connectors());
+                let found = lint(&definition, &Map::new(), &crate::messages::connectors());
                 if !found.iter().any(flowforge_workflow::Diagnostic::is_error) {
                     // What the lint lets through can run.
                     let canonical = canonical(&definition, &Map::new()).expect("no overrides");
