@@ -1,6 +1,7 @@
 //! A host and a control plane over their real line: loopback HTTP, the registry's bytes, the sandbox.
 #![expect(
     clippy::expect_used,
+    clippy::indexing_slicing,
     clippy::panic,
     reason = "a fixture that cannot be built fails the test"
 )]
