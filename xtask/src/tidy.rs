@@ -112,7 +112,7 @@ fn forbidden(line: &str) -> Option<&'static str> {
     const MARKS: [&str; 3] = [concat!("TO", "DO"), concat!("FIX", "ME"), concat!("X", "XX:")];
     const MERGE: [&str; 2] = [concat!("<<<<", "<<< "), concat!(">>>>", ">>> ")];
     let path = PATHS.iter().find(|path| {
-        // Only where it begins a path: `some/work/` is a folder of ours.
+        // Only where it begins a path: below another folder the name is nobody's machine.
         line.match_indices(**path).any(|(at, _)| {
             let before = line.get(..at).and_then(|text| text.chars().next_back());
             before.is_none_or(|c| !c.is_alphanumeric() && !"._-}*~".contains(c))
