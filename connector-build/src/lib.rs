@@ -11,6 +11,7 @@ mod assets;
 mod build;
 mod cache;
 mod command;
+mod compiled;
 mod debian_sysroot;
 mod describe;
 mod driver;

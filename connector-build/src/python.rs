@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::build::{Compiled, Job, recipe};
-use crate::cache::{Recipe, create_dir, fresh_dir, lock, write_whole};
+use crate::build::{Compiled, Job};
+use crate::cache::{Recipe, create_dir, write_whole};
 use crate::command::{Finished, run, tool};
+use crate::compiled::{MadeWith, compiled_once};
 use crate::driver::{DriverDiagnostic, DriverJob, answer, refuse};
 use crate::installed::{installed, unpacked, write_files};
 use crate::tools::version_text;
@@ -31,30 +32,16 @@ pub(crate) fn compile(job: &mut Job<'_>) -> Result<Compiled, BuildError> {
     check_packages(job.folder)?;
     let venv = tools(job.options, job.progress)?;
     let sdk = unpacked(cache, "py-sdk", assets::SDK_PY)?;
-    let mut name = recipe(Language::Python);
-    name.add("tools", venv.display().to_string())
-        .add("sdk", sdk.display().to_string())
-        .add_bytes("wit", assets::CONNECTOR_WIT.as_bytes())
-        .add_folder(job.folder)?;
-    let name = format!("py-{}", name.name());
-    let component = cache.join("compiled").join(format!("{name}.wasm"));
-    let _lock = lock(cache, &name)?;
-    if let Ok(bytes) = fs::read(&component) {
-        return Ok(Compiled {
-            component: bytes,
-            cached: true,
-        });
-    }
-    job.tell(Stage::Compile, "checking the source, making the component");
-    let work = cache.join("work").join(&name);
-    fresh_dir(&work)?;
-    let made = prepare_and_make(job, &venv, &sdk, &work)?;
-    let bytes = fs::read(&made).map_err(BuildError::io("cannot read", &made))?;
-    write_whole(&component, &bytes)?;
-    fs::remove_dir_all(&work).map_err(BuildError::io("cannot remove", &work))?;
-    Ok(Compiled {
-        component: bytes,
-        cached: false,
+    let with = MadeWith {
+        language: Language::Python,
+        prefix: "py",
+        tools: &venv,
+        sdk: &sdk,
+        detail: "checking the source, making the component",
+    };
+    compiled_once(job, &with, |job, work| {
+        let made = prepare_and_make(job, &venv, &sdk, work)?;
+        fs::read(&made).map_err(BuildError::io("cannot read", &made))
     })
 }
 

@@ -5,9 +5,10 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use crate::build::{Compiled, Job, recipe};
-use crate::cache::{Recipe, fresh_dir, lock, write_whole};
+use crate::build::{Compiled, Job};
+use crate::cache::Recipe;
 use crate::command::{run, tool};
+use crate::compiled::{MadeWith, compiled_once};
 use crate::driver::{DriverDiagnostic, DriverJob, answer, refuse};
 use crate::installed::{installed, unpacked, write_files};
 use crate::tools::version_text;
@@ -24,23 +25,17 @@ pub(crate) fn compile(job: &mut Job<'_>) -> Result<Compiled, BuildError> {
     check_packages(job.folder)?;
     let tools = tools(job.options, job.progress)?;
     let sdk = unpacked(cache, "js-sdk", assets::SDK_JS)?;
-    let mut name = recipe(Language::TypeScript);
-    name.add("tools", tools.display().to_string())
-        .add("sdk", sdk.display().to_string())
-        .add_bytes("wit", assets::CONNECTOR_WIT.as_bytes())
-        .add_folder(job.folder)?;
-    let name = format!("ts-{}", name.name());
-    let component = cache.join("compiled").join(format!("{name}.wasm"));
-    let _lock = lock(cache, &name)?;
-    if let Ok(bytes) = fs::read(&component) {
-        return Ok(Compiled {
-            component: bytes,
-            cached: true,
-        });
-    }
-    job.tell(Stage::Compile, "checking types, bundling, making the component");
-    let work = cache.join("work").join(&name);
-    fresh_dir(&work)?;
+    let with = MadeWith {
+        language: Language::TypeScript,
+        prefix: "ts",
+        tools: &tools,
+        sdk: &sdk,
+        detail: "checking types, bundling, making the component",
+    };
+    compiled_once(job, &with, |job, work| make(job, &tools, &sdk, work))
+}
+
+fn make(job: &Job<'_>, tools: &Path, sdk: &Path, work: &Path) -> Result<Vec<u8>, BuildError> {
     let wit = work.join("wit");
     job.world.write_to(&wit)?;
     let made = work.join("connector.wasm");
@@ -52,9 +47,9 @@ pub(crate) fn compile(job: &mut Job<'_>) -> Result<Compiled, BuildError> {
     let driver_job = DriverJob {
         folder: job.folder,
         entry: Path::new(entry),
-        tools: &tools,
-        sdk: &sdk,
-        work: &work,
+        tools,
+        sdk,
+        work,
         wit: &wit,
         world: &job.world.name,
         operations: &job.world.interface.operations,
@@ -64,13 +59,7 @@ pub(crate) fn compile(job: &mut Job<'_>) -> Result<Compiled, BuildError> {
     node.arg(sdk.join("build/driver.mjs"));
     let finished = run("node", &mut node, &driver_job.text()?, job.options.limits.compile)?;
     refuse(answer::<Made>("the TypeScript build", &finished)?.diagnostics)?;
-    let bytes = quickjs::taken_out(&fs::read(&made).map_err(BuildError::io("cannot read", &made))?)?;
-    write_whole(&component, &bytes)?;
-    fs::remove_dir_all(&work).map_err(BuildError::io("cannot remove", &work))?;
-    Ok(Compiled {
-        component: bytes,
-        cached: false,
-    })
+    quickjs::taken_out(&fs::read(&made).map_err(BuildError::io("cannot read", &made))?)
 }
 
 /// The pinned tools, installed with npm once.
