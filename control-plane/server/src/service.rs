@@ -162,6 +162,7 @@ impl Service {
             api: api::schema(Arc::clone(&app)),
             app,
             artefacts: Arc::new(artefacts),
+            documents: Arc::default(),
         };
         let handle = Handle {
             address,
@@ -234,9 +235,11 @@ impl Service {
     }
 }
 
+/// The writer has a thread of its own: it spends its time waiting for the thread of its connection, and is woken by it
+/// directly instead of through the scheduler.
 fn spawn_writer(writers: &mut JoinSet<Result<(), StoreError>>, writer: Writer, stop: &CancellationToken) {
-    let stop = stop.clone();
-    writers.spawn(writer.run(stop));
+    let (stop, runtime) = (stop.clone(), tokio::runtime::Handle::current());
+    writers.spawn_blocking(move || runtime.block_on(writer.run(stop)));
 }
 
 fn open_registry(config: &Config, data: &std::path::Path, keys: &Keys) -> Result<Registry, OpenError> {

@@ -6,8 +6,8 @@
 use flowforge_failpoints::Point;
 use flowforge_protocol::{ApprovalId, RunId};
 use serde_json::Value;
+use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Row as _, Sqlite, Transaction};
 
 use crate::jobs::{self, NewJob, signed, unsigned};
 use crate::runs::Found;
@@ -108,46 +108,6 @@ pub enum Decided {
     Stored,
     /// Another was first, or the question is closed: nothing was stored.
     TooLate,
-}
-
-pub(crate) async fn project(
-    transaction: &mut Transaction<'_, Sqlite>,
-    requested: Vec<Value>,
-    answered: Vec<Value>,
-    ended_rows: Vec<i64>,
-) -> Result<(), StoreError> {
-    if !requested.is_empty() {
-        sqlx::query(
-            "insert into approval (id, run, step, title, show, approvers, state, requested_at_ms, expires_at_ms) \
-             select value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, 'pending', \
-             value ->> 6, value ->> 7 from json_each(?1) where true on conflict do nothing",
-        )
-        .bind(Value::Array(requested).to_string())
-        .execute(&mut **transaction)
-        .await?;
-    }
-    if !answered.is_empty() {
-        // What the host recorded is what happened, whoever was told what in between.
-        sqlx::query(
-            "update approval set state = new.value ->> 2, decided_by = new.value ->> 3, comment = new.value ->> 4, \
-             decided_at_ms = new.value ->> 5 from (select value from json_each(?1)) new \
-             where approval.id = new.value ->> 0 and approval.run = new.value ->> 1",
-        )
-        .bind(Value::Array(answered).to_string())
-        .execute(&mut **transaction)
-        .await?;
-    }
-    if !ended_rows.is_empty() {
-        sqlx::query(
-            "update approval set state = case when (select run.state from run where run.seq = approval.run) = 'expired' \
-             then 'expired' else 'withdrawn' end \
-             where state = 'pending' and run in (select value from json_each(?1))",
-        )
-        .bind(Value::from(ended_rows).to_string())
-        .execute(&mut **transaction)
-        .await?;
-    }
-    Ok(())
 }
 
 const COLUMNS: &str = "select approval.seq, approval.id, run.id, run.workflow, approval.step, approval.title, \

@@ -70,6 +70,37 @@ pub struct Reissue {
     pub new: NewJob,
 }
 
+/// The statement that stores [`rows`], bound at this place.
+macro_rules! insert_jobs {
+    ($rows:literal) => {
+        concat!(
+            "insert into job (sequence, id, host, run, kind, envelope, expires_at_ms, issue) \
+             select value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7 \
+             from json_each(",
+            $rows,
+            ")"
+        )
+    };
+}
+pub(crate) use insert_jobs;
+
+/// Orders as a JSON array of rows.
+pub(crate) fn rows(jobs: &[NewJob]) -> String {
+    let row = |job: &NewJob| {
+        json!([
+            job.sequence,
+            job.id,
+            job.host,
+            job.run,
+            job.kind,
+            job.envelope,
+            job.expires_at_ms,
+            job.issue
+        ])
+    };
+    serde_json::Value::Array(jobs.iter().map(row).collect()).to_string()
+}
+
 pub(crate) async fn insert(
     transaction: &mut Transaction<'_, Sqlite>,
     jobs: &[NewJob],
@@ -77,29 +108,10 @@ pub(crate) async fn insert(
     if jobs.is_empty() {
         return Ok(());
     }
-    let rows: Vec<_> = jobs
-        .iter()
-        .map(|job| {
-            json!([
-                job.sequence,
-                job.id,
-                job.host,
-                job.run,
-                job.kind,
-                job.envelope,
-                job.expires_at_ms,
-                job.issue
-            ])
-        })
-        .collect();
-    sqlx::query(
-        "insert into job (sequence, id, host, run, kind, envelope, expires_at_ms, issue) \
-         select value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7 \
-         from json_each(?1)",
-    )
-    .bind(serde_json::Value::Array(rows).to_string())
-    .execute(&mut **transaction)
-    .await?;
+    sqlx::query(insert_jobs!("$1"))
+        .bind(rows(jobs))
+        .execute(&mut **transaction)
+        .await?;
     Ok(())
 }
 

@@ -7,7 +7,7 @@ use serde_json::json;
 use sqlx::{Row as _, Sqlite, Transaction};
 use tokio::sync::oneshot;
 
-use crate::jobs::{self, NewJob};
+use crate::jobs::{self, NewJob, insert_jobs};
 use crate::writer::Write;
 use crate::{Store, StoreError};
 
@@ -74,6 +74,15 @@ impl Store {
     }
 }
 
+/// Runs and their orders, in one call of the driver.
+const STORE: &str = concat!(
+    "insert into run (id, workflow, version, release, state, input, trigger, traceparent, host, epoch, \
+     created_at_ms, client_request_id, request_digest) \
+     select value ->> 0, value ->> 1, value ->> 2, value ->> 3, 'queued', value ->> 4, value ->> 5, \
+     value ->> 6, value ->> 7, value ->> 8, value ->> 9, value ->> 10, value ->> 11 from json_each($1); ",
+    insert_jobs!("$2")
+);
+
 pub(crate) async fn write(
     transaction: &mut Transaction<'_, Sqlite>,
     runs: Vec<NewRun>,
@@ -116,17 +125,12 @@ pub(crate) async fn write(
         results.push(Started::New);
     }
     if !rows.is_empty() {
-        sqlx::query(
-            "insert into run (id, workflow, version, release, state, input, trigger, traceparent, host, epoch, \
-             created_at_ms, client_request_id, request_digest) \
-             select value ->> 0, value ->> 1, value ->> 2, value ->> 3, 'queued', value ->> 4, value ->> 5, \
-             value ->> 6, value ->> 7, value ->> 8, value ->> 9, value ->> 10, value ->> 11 from json_each(?1)",
-        )
-        .bind(serde_json::Value::Array(rows).to_string())
-        .execute(&mut **transaction)
-        .await?;
+        sqlx::query(STORE)
+            .bind(serde_json::Value::Array(rows).to_string())
+            .bind(jobs::rows(&jobs))
+            .execute(&mut **transaction)
+            .await?;
     }
-    jobs::insert(transaction, &jobs).await?;
     Ok(results)
 }
 
