@@ -125,9 +125,13 @@ impl App {
             }
         }
         if !request.receipts.is_empty() {
-            let key = host.state().host.identity_key;
+            let key = VerifyingKey::from_bytes(&host.state().host.identity_key);
+            let key = key.map_err(|error| error.to_string());
             for (run, envelope) in request.receipts {
-                match self.check_receipt(host, &key, &run, &envelope) {
+                let checked = key
+                    .clone()
+                    .and_then(|key| self.check_receipt(host, &key, &run, &envelope));
+                match checked {
                     Ok(receipt) => ingest.receipts.push(receipt),
                     Err(message) => reply.rejected.push((run, "invalid_receipt", message)),
                 }
@@ -162,13 +166,12 @@ impl App {
     fn check_receipt(
         &self,
         host: &HostEntry,
-        key: &[u8; 32],
+        key: &VerifyingKey,
         run: &RunId,
         envelope: &str,
     ) -> Result<NewReceipt, String> {
-        let key = VerifyingKey::from_bytes(key).map_err(|error| error.to_string())?;
-        let receipt =
-            Signed::<Receipt>::open(envelope.as_bytes(), &[key]).map_err(|error| error.to_string())?;
+        let receipt = Signed::<Receipt>::open(envelope.as_bytes(), std::slice::from_ref(key))
+            .map_err(|error| error.to_string())?;
         if &receipt.run_id != run || receipt.host != host.id || receipt.workspace != self.workspace() {
             return Err("it is for another run, host or workspace".to_owned());
         }

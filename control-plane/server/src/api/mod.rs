@@ -29,7 +29,7 @@ use crate::app::App;
 use crate::hosts::HostEntry;
 
 pub(crate) use faults::{CODE_FULL, fault};
-pub(crate) use guard::{Shape, check_shape};
+pub(crate) use guard::check_shape;
 pub(crate) use mutation::TraceParent;
 
 /// The schema with its resolvers.

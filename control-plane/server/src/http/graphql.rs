@@ -12,7 +12,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 
 use super::{Doors, refusal};
-use crate::api::{Caller, Shape, TraceParent, check_shape};
+use crate::api::{Caller, TraceParent};
 
 /// Largest body of a person's call.
 const MAX_PERSON_BYTES: usize = 1024 * 1024;
@@ -74,12 +74,7 @@ pub(super) async fn call(State(doors): State<Doors>, headers: HeaderMap, body: B
         }
     };
     drop(body);
-    let shape = match request.parsed_query().map(check_shape) {
-        Ok(shape) => shape,
-        // The engine reports the place of a syntax error better than this door could.
-        Err(_) => Ok(Shape::Query),
-    };
-    if let Err(message) = shape {
+    if let Err(message) = doors.documents.prepare(&mut request) {
         return (StatusCode::BAD_REQUEST, Json(call_error(message, "FF-API-400"))).into_response();
     }
     let trace = headers

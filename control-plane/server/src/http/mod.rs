@@ -1,6 +1,7 @@
 //! The doors: which path leads where, and what every request must fulfil before.
 
 mod artefacts;
+mod documents;
 mod graphql;
 mod guard;
 mod hooks;
@@ -14,6 +15,7 @@ use axum::middleware;
 use axum::response::IntoResponse;
 use axum::routing::{any, get, post};
 
+pub(crate) use self::documents::Documents;
 use crate::api::Api;
 use crate::app::App;
 use crate::artefacts::Artefacts;
@@ -24,6 +26,7 @@ pub(crate) struct Doors {
     pub(crate) app: Arc<App>,
     pub(crate) api: Api,
     pub(crate) artefacts: Arc<Artefacts>,
+    pub(crate) documents: Arc<Documents>,
 }
 
 /// All routes on one listener.
