@@ -16,10 +16,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use flowforge_failpoints::{FailPoints, Point};
-use flowforge_journal::{JobEntry, Journal, Space, Ticket, Urgency};
+use flowforge_journal::{JobEntry, Journal, Space, Urgency};
 use flowforge_protocol::job::{Job, Order};
 use flowforge_protocol::{HostId, JobId, RunId, TrustRoot};
-use tokio::sync::{Notify, Semaphore, mpsc};
+use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, error, warn};
@@ -36,8 +36,6 @@ use crate::link::outgoing::Outgoing;
 
 /// Jobs whose release is being fetched, or whose run cannot hear them yet; the line waits beyond it.
 const PENDING_MAX: usize = 1_024;
-/// Accepted jobs whose commit is awaited before `received` is said; the line waits beyond it.
-const UNCONFIRMED_MAX: usize = 4_096;
 /// Key of the time floor in the journal.
 pub(crate) const TIME_FLOOR_KEY: &str = "time_floor";
 
@@ -101,34 +99,18 @@ struct Shared {
     /// Runs whose start is still being verified: what concerns them waits.
     starting: Mutex<HashSet<RunId>>,
     started: Notify,
-    confirmations: mpsc::Sender<(JobId, Ticket)>,
     tasks: TaskTracker,
 }
 
 impl Admission {
     pub(crate) fn new(parts: AdmissionParts) -> Self {
-        let (confirmations, mut accepted) = mpsc::channel::<(JobId, Ticket)>(UNCONFIRMED_MAX);
-        let tasks = TaskTracker::new();
-        let outgoing = parts.outgoing.clone();
-        tasks.spawn(async move {
-            // In the order of the journal, so that waiting for one after the other costs nothing.
-            while let Some((job, mut ticket)) = accepted.recv().await {
-                match ticket.durable().await {
-                    Ok(()) => outgoing.received(job),
-                    Err(stopped) => {
-                        return debug!(job_id = %job, error = %stopped, "acceptance is not confirmed");
-                    }
-                }
-            }
-        });
         Self {
             shared: Arc::new(Shared {
                 parts,
                 pending: Semaphore::new(PENDING_MAX),
                 starting: Mutex::default(),
                 started: Notify::new(),
-                confirmations,
-                tasks,
+                tasks: TaskTracker::new(),
             }),
         }
     }
@@ -263,8 +245,7 @@ impl Admission {
             Ok(Taken::Durable) => parts.outgoing.received(id),
             Ok(Taken::Waiting(ticket)) => {
                 self.raise_floor().await;
-                // Closed only when the journal has stopped; then nothing is confirmed any more.
-                let _ = self.shared.confirmations.send((id, ticket)).await;
+                parts.outgoing.accepted(id, ticket);
             }
             Err(OrderError::Refused(refusal)) => self.refuse(Some(id), &refusal),
             Err(OrderError::NotNow) => return Err(()),
