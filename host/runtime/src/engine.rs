@@ -6,13 +6,17 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{JoinHandle, Thread};
 use std::time::Duration;
 
-use wasmtime::{Config, Engine, EngineWeak, InstanceAllocationStrategy, PoolingAllocationConfig};
+use wasmtime::{Config, Enabled, Engine, EngineWeak, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 /// Largest linear memory that a slot of the pool can hold. Steps are limited further by `Limits::memory_bytes`.
 pub(crate) const MEMORY_BYTES_MAX: usize = 4 << 30;
 
 /// Largest table that a slot of the pool can hold.
 pub(crate) const TABLE_ELEMENTS_MAX: usize = 65_536;
+
+/// Written memory that a free slot keeps, and free slots that keep any: together they bound what a host at rest holds.
+const RESIDENT_BYTES: usize = 1 << 20;
+const WARM_SLOTS: u32 = 16;
 
 /// How often running guests are looked at. A guest that never calls the host yields to others at this pace.
 const TICK: Duration = Duration::from_millis(10);
@@ -69,10 +73,13 @@ fn pool(max_instances: u32) -> PoolingAllocationConfig {
         .max_tables_per_module(TABLES_PER_COMPONENT)
         .max_memory_size(MEMORY_BYTES_MAX)
         .table_elements(TABLE_ELEMENTS_MAX)
-        // Keep what a small guest touches mapped between steps; above it pages go back to the system.
-        .linear_memory_keep_resident(256 << 10)
-        .table_keep_resident(16 << 10)
-        .max_unused_warm_slots(max_instances.min(32));
+        // What a guest wrote is put back by copying, and stays mapped for the next step: giving pages back interrupts
+        // every thread of the process. The kernel tells which pages were written; above the bound they go back.
+        .pagemap_scan(Enabled::Auto)
+        .linear_memory_keep_resident(RESIDENT_BYTES)
+        // A page: the tables of small guests fit, and cost no question.
+        .table_keep_resident(4 << 10)
+        .max_unused_warm_slots(max_instances.min(WARM_SLOTS));
     pool
 }
 
