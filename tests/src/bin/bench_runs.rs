@@ -36,7 +36,8 @@ struct Load {
     runs_per_second: f64,
     p50: Duration,
     p99: Duration,
-    cpu_ms_per_run: f64,
+    /// Of the host and of the control plane.
+    cpu_ms_per_run: (f64, f64),
 }
 
 #[tokio::main]
@@ -83,8 +84,10 @@ async fn main() -> Result<()> {
             p50 / sync.as_secs_f64()
         );
         println!(
-            "w1, {callers} callers: CPU ms a run, both planes {:>20.2}",
-            median(|load| load.cpu_ms_per_run)
+            "w1, {callers} callers: CPU ms a run, both planes {:>20.2}  (host {:.2}, control plane {:.2})",
+            median(|load| load.cpu_ms_per_run.0 + load.cpu_ms_per_run.1),
+            median(|load| load.cpu_ms_per_run.0),
+            median(|load| load.cpu_ms_per_run.1)
         );
     }
     planes.stop()
@@ -140,16 +143,19 @@ async fn load(planes: &Planes, callers: usize, window: Duration) -> Result<Load>
     times.sort();
     let runs = times.len() as f64;
     let at = |share: f64| times.get((runs * share) as usize).copied().unwrap_or_default();
+    let after = cpu(planes)?;
+    let per_run = |time: Duration| time.as_secs_f64() * 1e3 / runs.max(1.0);
     Ok(Load {
         runs_per_second: runs / elapsed.as_secs_f64(),
         p50: at(0.5),
         p99: at(0.99),
-        cpu_ms_per_run: (cpu(planes)? - before).as_secs_f64() * 1e3 / runs.max(1.0),
+        cpu_ms_per_run: (per_run(after.0 - before.0), per_run(after.1 - before.1)),
     })
 }
 
-fn cpu(planes: &Planes) -> Result<Duration> {
-    Ok(usage(planes.plane().id())?.cpu + usage(planes.host()?.id())?.cpu)
+/// What the host and the control plane have used so far.
+fn cpu(planes: &Planes) -> Result<(Duration, Duration)> {
+    Ok((usage(planes.host()?.id())?.cpu, usage(planes.plane().id())?.cpu))
 }
 
 fn fdatasync_p50(folder: &Path) -> Result<Duration> {
