@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use async_graphql::http::GraphiQLSource;
 use async_graphql::{ErrorExtensions as _, Request, Response as Answer, ServerError};
 use async_graphql_axum::{GraphQLProtocol, GraphQLWebSocket};
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{State, WebSocketUpgrade};
 use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::{IntoResponse, Response};
 
 use super::{Doors, refusal};
 use crate::api::{Caller, TraceParent};
@@ -92,23 +91,6 @@ pub(super) async fn call(State(doors): State<Doors>, headers: HeaderMap, body: B
             )
                 .into_response()
         }
-    }
-}
-
-/// `GET /graphql`: a page to try the API, in development.
-pub(super) async fn playground(State(doors): State<Doors>) -> Response {
-    if doors.app.dev {
-        let page = GraphiQLSource::build()
-            .endpoint("/graphql")
-            .subscription_endpoint("/graphql/ws")
-            .finish();
-        Html(page).into_response()
-    } else {
-        refusal(
-            StatusCode::METHOD_NOT_ALLOWED,
-            "FF-HTTP-006",
-            "send a POST; the page to try it is for development",
-        )
     }
 }
 

@@ -5,6 +5,7 @@ mod documents;
 mod graphql;
 mod guard;
 mod hooks;
+mod page;
 
 use std::sync::Arc;
 
@@ -34,12 +35,15 @@ pub(crate) fn router(doors: Doors) -> Router {
     let registry = doors.app.registry.router();
     // Each handler reads its body within its own bound.
     let own = Router::new()
-        .route("/graphql", post(graphql::call).get(graphql::playground))
+        .route("/graphql", post(graphql::call).get(page::index))
+        .route("/graphql/page.css", get(page::style))
+        .route("/graphql/page.js", get(page::script))
+        .route("/graphql/schema", get(page::schema))
         .route("/graphql/ws", any(graphql::follow))
         .route("/hooks/{*path}", post(hooks::receive))
         .route("/artefacts/{digest}", get(artefacts::get).put(artefacts::put))
         .route("/healthz", get(healthz))
-        .route("/", get(front))
+        .route("/", get(page::front))
         .layer(DefaultBodyLimit::disable())
         .with_state(doors);
     own.merge(registry)
@@ -49,14 +53,6 @@ pub(crate) fn router(doors: Doors) -> Router {
 /// Alive.
 async fn healthz() -> &'static str {
     "ok\n"
-}
-
-/// Where to go from here.
-async fn front() -> impl IntoResponse {
-    (
-        StatusCode::OK,
-        concat!("FlowForge ", env!("CARGO_PKG_VERSION"), "\nAPI  /graphql\n"),
-    )
 }
 
 /// A body of an answer that is not a success: `{"code": …, "message": …}` and what else helps.

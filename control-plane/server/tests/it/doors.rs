@@ -110,16 +110,52 @@ async fn the_introspection_of_the_page_to_try_fits_the_limits() {
     );
     let schema = plane.ask(&query, json!({})).await;
     assert!(schema["__schema"]["types"].as_array().unwrap().len() > 50);
-    let page = plane
-        .http
-        .get(plane.url("/graphql"))
-        .send()
-        .await
+    plane.stop().await;
+}
+
+#[tokio::test]
+async fn the_page_to_try_it_is_complete_without_another_machine() {
+    let home = Home::new();
+    let plane = home.start().await;
+    let get = |path: &str| {
+        plane
+            .http
+            .get(plane.url(path))
+            .header("accept", "text/html")
+            .send()
+    };
+    let page = get("/").await.unwrap();
+    assert_eq!(page.url().path(), "/graphql", "a browser is taken to the page");
+    let policy = page.headers()["content-security-policy"]
+        .to_str()
         .unwrap()
-        .text()
-        .await
-        .unwrap();
-    assert!(page.contains("/graphql/ws"));
+        .to_owned();
+    assert!(
+        policy.starts_with("default-src 'none'") && !policy.contains("unsafe-eval"),
+        "{policy}"
+    );
+    let page = page.text().await.unwrap();
+    assert!(
+        !page.contains("//"),
+        "the page itself names no other machine: {page}"
+    );
+    let own_files: Vec<&str> = page
+        .split('"')
+        .filter(|text| text.starts_with("/graphql/"))
+        .collect();
+    assert_eq!(
+        own_files,
+        ["/graphql/page.css", "/graphql/page.js", "/graphql/schema"]
+    );
+    for file in own_files {
+        assert_eq!(get(file).await.unwrap().status(), 200, "{file}");
+    }
+    let script = get("/graphql/page.js").await.unwrap().text().await.unwrap();
+    assert!(script.contains("/graphql/ws") && script.contains("GraphiQL needs files from unpkg.com"));
+    let pinned = script.matches("'sha384-").count();
+    assert_eq!(pinned, 4, "every file from elsewhere is pinned by its digest");
+    let schema = get("/graphql/schema").await.unwrap().text().await.unwrap();
+    assert_eq!(schema, flowforge_server::sdl());
     plane.stop().await;
 }
 
