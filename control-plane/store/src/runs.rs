@@ -42,7 +42,9 @@ impl RunState {
         (Self::Cancelled, "cancelled"),
     ];
 
-    fn as_str(self) -> &'static str {
+    /// Its word: `done`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
         Self::ALL
             .iter()
             .find(|(state, _)| *state == self)

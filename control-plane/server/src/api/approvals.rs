@@ -45,6 +45,22 @@ impl From<ApprovalStateName> for ApprovalState {
     }
 }
 
+/// Why a question takes no answer any more, for people.
+pub(crate) fn how_it_closed(approval: &Approval) -> String {
+    let by = |word: &str| match approval.decided_by.as_deref() {
+        Some(person) => format!("was {word} by {person}"),
+        None => format!("was {word}"),
+    };
+    let how = match approval.state {
+        ApprovalState::Approved => by("approved"),
+        ApprovalState::Rejected => by("rejected"),
+        ApprovalState::Expired => "expired before anybody answered".to_owned(),
+        ApprovalState::Withdrawn => "was withdrawn, because the run ended".to_owned(),
+        ApprovalState::Pending => "is being answered by somebody else".to_owned(),
+    };
+    format!("approval {} {how}", approval.id.short())
+}
+
 /// One question to a person.
 pub(crate) struct ApprovalNode(Box<Approval>);
 

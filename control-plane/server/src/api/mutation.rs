@@ -8,7 +8,7 @@ use flowforge_store::{ClientRequest, Started};
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
-use super::approvals::ApprovalNode;
+use super::approvals::{ApprovalNode, how_it_closed};
 use super::calls::{RegisterHostInput, RegisterHostPayload, RegisterHostSuccess, SyncInput, SyncPayload};
 use super::connectors::PinnedConnectorNode;
 use super::fault;
@@ -271,7 +271,7 @@ impl Mutation {
                     run: RunNode::new(run),
                 }),
                 CancelOutcome::Over(run) => CancelRunPayload::State(RunStateProblem {
-                    message: format!("run {} is over", run.id.short()),
+                    message: format!("run {} is over: {}", run.id.short(), run.state.as_str()),
                     code: "FF-RUN-004".to_owned(),
                     state: run.state.into(),
                 }),
@@ -312,7 +312,7 @@ impl Mutation {
                 approval: ApprovalNode::new(approval),
             }),
             DecideOutcome::TooLate(approval) => Payload::State(ApprovalStateProblem {
-                message: format!("approval {} is closed", approval.id.short()),
+                message: how_it_closed(&approval),
                 code: "FF-APR-001".to_owned(),
                 approval: ApprovalNode::new(approval),
             }),

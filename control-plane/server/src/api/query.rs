@@ -118,7 +118,13 @@ impl Query {
         let registry = &app(ctx)?.registry;
         let entry = match version {
             None => registry.latest(&name),
-            Some(version) => registry.get(&name, &version.parse().map_err(|e| wrong(&e))?),
+            Some(version) => {
+                let parsed = version.parse().map_err(|_| {
+                    let text: String = version.chars().take(50).collect();
+                    wrong(&format!("`{text}` is no version; one looks like 0.1.0"))
+                })?;
+                registry.get(&name, &parsed)
+            }
         };
         Ok(entry.map(ConnectorNode))
     }

@@ -39,13 +39,15 @@ pub(crate) struct DiagnosticNode {
     column: u32,
     /// The line of the file.
     excerpt: String,
-    /// What to do, for people; what `--fix` would do, if it can.
+    /// What to do, for people.
     fix: Option<String>,
+    /// What the mended source has had done to it, if that is certain: "added …".
+    fixed: Option<String>,
 }
 
 impl From<&Diagnostic> for DiagnosticNode {
     fn from(found: &Diagnostic) -> Self {
-        let fix = found.fix.as_ref().map(|fix| fix.title.clone());
+        let fixed = found.fix.as_ref().map(|fix| fix.title.clone());
         Self {
             severity: match found.severity {
                 Severity::Error => SeverityName::Error,
@@ -56,7 +58,8 @@ impl From<&Diagnostic> for DiagnosticNode {
             line: found.line,
             column: found.column,
             excerpt: found.excerpt.clone(),
-            fix: fix.or_else(|| found.mend.clone()),
+            fix: found.mend.clone().or_else(|| fixed.clone()),
+            fixed,
         }
     }
 }

@@ -91,6 +91,12 @@ async fn the_first_decision_counts_and_reaches_the_host() {
     };
     assert_eq!(loser["__typename"], "ApprovalStateProblem", "{loser:#}");
     assert_eq!(loser["approval"]["decidedBy"], winner["approval"]["decidedBy"]);
+    let how = format!(
+        "{} by {}",
+        winner["approval"]["state"].as_str().unwrap().to_lowercase(),
+        winner["approval"]["decidedBy"].as_str().unwrap()
+    );
+    assert!(loser["message"].as_str().unwrap().ends_with(&how), "{loser:#}");
     assert_eq!(winner["approval"]["comment"], "looks right");
 
     let told = host.job(&plane).await;
