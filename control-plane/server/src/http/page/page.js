@@ -20,6 +20,7 @@ const EXAMPLES = [
 ];
 
 const at = (id) => document.getElementById(id);
+// Whether somebody works in the form: then nothing takes its place unasked.
 let typed = false;
 
 function showExample(number) {
@@ -29,6 +30,7 @@ function showExample(number) {
 }
 
 async function run() {
+  typed = true;
   let variables;
   try {
     variables = JSON.parse(at('variables').value.trim() || '{}');
@@ -87,7 +89,7 @@ function showGraphiql() {
   const socket = new URL('/graphql/ws', window.location.href);
   socket.protocol = 'ws:';
   const fetcher = GraphiQL.createFetcher({ url: '/graphql', subscriptionUrl: socket.toString() });
-  const settings = { fetcher, defaultEditorToolsVisibility: true, initialQuery: query, initialVariables: variables };
+  const settings = { fetcher, defaultEditorToolsVisibility: true, query, variables };
   ReactDOM.createRoot(place).render(React.createElement(GraphiQL, settings));
 }
 
@@ -108,7 +110,7 @@ at('example').addEventListener('change', (event) => showExample(event.target.val
 at('run').addEventListener('click', run);
 document.addEventListener('input', () => { typed = true; });
 document.addEventListener('keydown', (event) => {
-  if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) run();
+  if (event.key === 'Enter' && (event.ctrlKey || event.metaKey) && at('run')) run();
 });
 showExample(0);
 at('note').textContent = 'GraphiQL is being loaded from unpkg.com; this form works meanwhile.';
