@@ -16,6 +16,7 @@ mod keys;
 mod live;
 mod output;
 mod result_lines;
+mod screen;
 mod table;
 mod time;
 
@@ -39,6 +40,10 @@ fn main() -> ExitCode {
         }
     };
     let outcome = runtime.block_on(run(cli));
+    if let Some(kind) = output::unwritten() {
+        eprintln!("error: the result cannot be written: {kind}");
+        return ExitCode::FAILURE;
+    }
     match outcome {
         Ok(exit) => exit.code(),
         Err(error) => output::report(&error),

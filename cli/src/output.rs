@@ -1,10 +1,45 @@
 //! What every command does with its result: print it, say what comes next, end with the right code.
 
+use std::fmt::Arguments;
+use std::io::{ErrorKind, Write as _, stdout};
 use std::process::ExitCode;
+use std::sync::OnceLock;
 
+use flowforge_client::ApiError;
 use serde_json::Value;
 
 use crate::args::Global;
+
+/// Prints a line of a result. Unlike `println!` it does not end the program when nobody reads any more, as `head` does.
+#[macro_export]
+macro_rules! say {
+    ($($text:tt)*) => { $crate::output::line(format_args!($($text)*)) };
+}
+
+/// Why the result could not be written, once it could not.
+static UNWRITTEN: OnceLock<ErrorKind> = OnceLock::new();
+
+/// Writes one line of the result; what goes wrong is told at the end, by [`unwritten`].
+pub(crate) fn line(text: Arguments<'_>) {
+    if let Err(error) = writeln!(stdout().lock(), "{text}") {
+        let _ = UNWRITTEN.set(error.kind());
+    }
+}
+
+/// Why a part of the result is missing where it should have gone. A reader that had enough is no such reason.
+pub(crate) fn unwritten() -> Option<ErrorKind> {
+    stdout()
+        .flush()
+        .err()
+        .map(|error| error.kind())
+        .or(UNWRITTEN.get().copied())
+        .filter(|kind| *kind != ErrorKind::BrokenPipe)
+}
+
+/// Whether nobody reads the result any more.
+pub(crate) fn reader_is_gone() -> bool {
+    UNWRITTEN.get().is_some()
+}
 
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +77,9 @@ pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
             last = text;
         }
     }
+    if let Some(command) = error.downcast_ref::<ApiError>().and_then(where_to_look) {
+        eprintln!("  see: {command}");
+    }
     if error.downcast_ref::<Usage>().is_some() {
         ExitCode::from(2)
     } else {
@@ -49,10 +87,24 @@ pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
     }
 }
 
+/// The command that shows what there is, when what was named is not there.
+fn where_to_look(error: &ApiError) -> Option<&'static str> {
+    let ApiError::Problem(problem) = error else {
+        return None;
+    };
+    match problem.kind.as_str() {
+        "RunNotFoundProblem" => Some("flowforge run list"),
+        "ApprovalNotFoundProblem" | "ApprovalStateProblem" => Some("flowforge approval list"),
+        "SecretNotFoundProblem" => Some("flowforge secret list"),
+        "WorkflowNotFoundProblem" => Some("flowforge workflow list"),
+        _ => None,
+    }
+}
+
 /// Prints a result: as JSON if a program reads it, else by `text`.
 pub(crate) fn result(global: &Global, value: &Value, text: impl FnOnce(&Value)) {
     if global.json() {
-        println!("{value:#}");
+        say!("{value:#}");
     } else {
         text(value);
     }
@@ -61,7 +113,7 @@ pub(crate) fn result(global: &Global, value: &Value, text: impl FnOnce(&Value)) 
 /// Prints the next likely command, for people only.
 pub(crate) fn next(global: &Global, command: &str) {
     if !global.json() {
-        println!("next: {command}");
+        say!("next: {command}");
     }
 }
 

@@ -138,10 +138,12 @@ fn not_done(run: &Value) -> Vec<String> {
             lines.push(format!("  at {}", one_line(text(failure, "/path"))));
         }
     }
-    lines.push(format!(
-        "  what the connectors said: flowforge run logs {}",
-        short(text(run, "/id"))
-    ));
+    if state == "failed" {
+        lines.push(format!(
+            "  what the connectors said: flowforge run logs {}",
+            short(text(run, "/id"))
+        ));
+    }
     lines
 }
 
@@ -158,7 +160,7 @@ fn waiting(run: &Value) -> Vec<String> {
     let pending: Vec<String> = list(run, "/approvals")
         .iter()
         .filter(|approval| text(approval, "/state") == "PENDING")
-        .map(question)
+        .map(|approval| question(approval).one_line())
         .collect();
     if pending.is_empty() {
         unfinished(run)
@@ -167,8 +169,23 @@ fn waiting(run: &Value) -> Vec<String> {
     }
 }
 
-/// The line that tells a person how to answer.
-pub(crate) fn question(approval: &Value) -> String {
+/// A question that waits for a person.
+pub(crate) struct Question {
+    /// Who is asked and until when.
+    pub(crate) told: String,
+    /// The command that answers it.
+    pub(crate) command: String,
+}
+
+impl Question {
+    /// Both in one line.
+    pub(crate) fn one_line(&self) -> String {
+        format!("{}  {}", self.told, self.command)
+    }
+}
+
+/// What tells a person how to answer.
+pub(crate) fn question(approval: &Value) -> Question {
     let by: Vec<&str> = list(approval, "/approvers")
         .iter()
         .filter_map(Value::as_str)
@@ -176,14 +193,17 @@ pub(crate) fn question(approval: &Value) -> String {
     let by = if by.is_empty() {
         String::new()
     } else {
-        format!(" by {}", by.join(", "))
+        format!(" by {}", one_line(&by.join(", ")))
     };
     let until = match number(approval, "/expiresAtMs") {
         0 => String::new(),
         ms => format!(" until {}", time::date(ms)),
     };
     let id = short(text(approval, "/id"));
-    format!("waiting for approval {id}{by}{until}:  flowforge approval approve {id}")
+    Question {
+        told: format!("waiting for approval {id}{by}{until}:"),
+        command: format!("flowforge approval approve {id}"),
+    }
 }
 
 /// `41.2 s: 0.2 s of work, 41.0 s waiting for a person`.

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::args::Global;
 use crate::output::{Exit, list, next, number, result, short, text};
+use crate::say;
 use crate::table::{Table, one_line};
 use crate::time;
 
@@ -76,7 +77,8 @@ async fn show(global: &Global, all: bool) -> Result<Exit> {
         }
         table.print("nothing waits for an answer");
     });
-    if let Some(first) = list(&approvals, "").first().filter(|_| !all) {
+    let pending = |approval: &&Value| text(approval, "/state") == "PENDING";
+    if let Some(first) = list(&approvals, "").iter().find(pending) {
         next(
             global,
             &format!("flowforge approval approve {}", short(text(first, "/id"))),
@@ -92,7 +94,7 @@ async fn decide(global: &Global, answer: Answer, approved: bool) -> Result<Exit>
     let approval = done.get("approval").cloned().unwrap_or_default();
     result(global, &approval, |approval| {
         let word = if approved { "approved" } else { "rejected" };
-        println!(
+        say!(
             "{word} {} · {}",
             short(text(approval, "/id")),
             one_line(text(approval, "/title"))

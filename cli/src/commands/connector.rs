@@ -14,7 +14,7 @@ use crate::args::Global;
 use crate::keys::{self, Role};
 use crate::output::{Exit, list, next, number, result, short_digest, text};
 use crate::table::Table;
-use crate::{connectors, describe, time};
+use crate::{connectors, describe, say, time};
 
 /// Largest component that is read, in bytes; the registry's own limit.
 const COMPONENT_BYTES_MAX: u64 = 256 * 1024 * 1024;
@@ -40,8 +40,8 @@ pub(crate) enum ConnectorCommand {
     /// Show operations, typed ports, docs and capabilities of any component
     #[command(after_help = "Example:\n  flowforge connector inspect flowforge:http")]
     Inspect {
-        /// A component file, or the name of a published connector
-        #[arg(value_name = "FILE|NAME")]
+        /// A connector's folder, a component file, or the name of a published connector
+        #[arg(value_name = "FOLDER|FILE|NAME", default_value = ".")]
         what: String,
         /// Also show imports that grant nothing, and exports of the language's runtime
         #[arg(long)]
@@ -98,7 +98,7 @@ async fn build(global: &Global, folder: &Path, out: Option<&Path>) -> Result<Exi
         "cached": built.cached,
     });
     result(global, &answer, |_| {
-        println!(
+        say!(
             "✓ {} {} · {} · {} · {} · {}",
             built.meta.name,
             built.meta.version,
@@ -111,7 +111,7 @@ async fn build(global: &Global, folder: &Path, out: Option<&Path>) -> Result<Exi
                 time::elapsed(number(&answer, "/elapsed_ms"))
             },
         );
-        println!("  {}", component.display());
+        say!("  {}", component.display());
     });
     next(
         global,
@@ -141,8 +141,9 @@ async fn build_folder(folder: &Path) -> Result<Built> {
 
 async fn inspect(global: &Global, what: &str, all: bool, version: Option<&str>) -> Result<Exit> {
     let path = Path::new(what);
-    let (name, interface) = if path.exists() {
-        let bytes = read_component(path)?;
+    let is_here = path.exists();
+    let (name, interface) = if is_here {
+        let bytes = read_component(&component_of(path).await?)?;
         let interface =
             flowforge_ports::inspect(&bytes).with_context(|| format!("{what} is no connector"))?;
         let own = interface.meta.as_ref().map(|meta| meta.name.clone());
@@ -154,14 +155,28 @@ async fn inspect(global: &Global, what: &str, all: bool, version: Option<&str>) 
     } else if what.contains(':') && !what.contains('/') {
         (what.to_owned(), published(global, what, version).await?)
     } else {
-        bail!("{what} is neither a file nor the name of a connector (`publisher:name`)");
+        bail!("{what} is neither a folder or file here nor the name of a connector (`publisher:name`)");
     };
     result(global, &serde_json::to_value(&interface)?, |_| {
         describe::interface(&name, &interface, all)
             .iter()
-            .for_each(|line| println!("{line}"));
+            .for_each(|line| say!("{line}"));
     });
+    if is_here {
+        next(global, &format!("flowforge connector publish {what}"));
+    } else {
+        next(global, "flowforge workflow lint FOLDER");
+    }
     Ok(Exit::Done)
+}
+
+/// The component that is meant: a folder is built, if needed.
+async fn component_of(path: &Path) -> Result<PathBuf> {
+    if path.is_dir() {
+        Ok(build_folder(path).await?.component)
+    } else {
+        Ok(path.to_owned())
+    }
 }
 
 async fn published(global: &Global, name: &str, version: Option<&str>) -> Result<Interface> {
@@ -182,12 +197,7 @@ async fn published(global: &Global, name: &str, version: Option<&str>) -> Result
 async fn publish(global: &Global, path: &Path) -> Result<Exit> {
     let api = global.api()?;
     let key = keys::load(api.context(), Role::Publisher)?;
-    let bytes = if path.is_dir() {
-        let built = build_folder(path).await?;
-        read_component(&built.component)?
-    } else {
-        read_component(path)?
-    };
+    let bytes = read_component(&component_of(path).await?)?;
     let published = connectors::publish(&api, bytes, &key).await?;
     let answer = json!({
         "name": published.name,
@@ -196,7 +206,7 @@ async fn publish(global: &Global, path: &Path) -> Result<Exit> {
         "already_there": published.already_there,
     });
     result(global, &answer, |_| {
-        println!(
+        say!(
             "{} {} · {}{} · signed by {}",
             published.name,
             published.version,
@@ -228,8 +238,17 @@ async fn show(global: &Global, search: Option<&str>) -> Result<Exit> {
                 text(connector, "/title"),
             ]);
         }
-        table.print("no connectors · next: flowforge connector publish FOLDER");
+        table.print(match search {
+            None => "no connectors · next: flowforge connector publish FOLDER",
+            Some(_) => "no such connectors · next: flowforge connector list",
+        });
     });
+    if let Some(first) = list(&found, "").first() {
+        next(
+            global,
+            &format!("flowforge connector inspect {}", text(first, "/name")),
+        );
+    }
     Ok(Exit::Done)
 }
 

@@ -24,6 +24,7 @@ use crate::commands::server::{Signals, ready, remember, start_log};
 use crate::connectors::{self, Preloaded};
 use crate::keys::{self, Role};
 use crate::output::{Exit, Usage, counted};
+use crate::say;
 
 /// Name of the host in the process.
 const HOST: &str = "dev-host";
@@ -85,7 +86,7 @@ pub(crate) async fn run(args: DevArgs, global: &Global) -> Result<Exit> {
         () = signals.next() => return stop_all(host_stop, host_task, server_stop, server, signals).await,
     };
     if global.json() {
-        println!("{}", ready(&handle));
+        say!("{}", ready(&handle));
     } else {
         banner(&args, &handle, &prepared);
     }
@@ -113,7 +114,8 @@ fn open_host(handle: &Handle) -> Result<Host> {
 /// What was made ready before the banner.
 struct Prepared {
     preloaded: Option<Preloaded>,
-    examples: usize,
+    /// Folders of example workflows, in the order of their names.
+    examples: Vec<PathBuf>,
 }
 
 async fn prepare(handle: &Handle, components: Option<&Path>) -> Result<Prepared> {
@@ -158,47 +160,52 @@ async fn host_is_heard(api: &Api) -> Result<bool> {
 }
 
 /// Example workflows in the current folder: they are offered, never started.
-fn examples() -> usize {
+fn examples() -> Vec<PathBuf> {
     let folders = fs::read_dir("examples").into_iter().flatten().flatten();
-    folders
-        .filter(|entry| entry.path().join("workflow.yaml").is_file())
-        .count()
+    let mut found: Vec<PathBuf> = folders
+        .map(|entry| entry.path())
+        .filter(|folder| folder.join("workflow.yaml").is_file())
+        .collect();
+    found.sort();
+    found
 }
 
 fn banner(args: &DevArgs, handle: &Handle, prepared: &Prepared) {
-    println!(
+    say!(
         "FlowForge {} · development, this machine only, no sign-in",
         env!("CARGO_PKG_VERSION")
     );
-    println!(
+    say!(
         "  API       {}/graphql   (a page to try it, in a browser)",
         handle.url
     );
-    println!(
+    say!(
         "  data      {} (kept; delete it to start over)",
         args.data_dir.display()
     );
-    println!("  host      {HOST}, connected · loopback destinations are open here and nowhere else");
+    say!("  host      {HOST}, connected · loopback destinations are open here and nowhere else");
     match &prepared.preloaded {
         Some(preloaded) => {
-            let examples = match prepared.examples {
+            let examples = match prepared.examples.len() {
                 0 => String::new(),
                 count => format!(", {} in examples/", counted(count, "example workflow")),
             };
-            println!(
+            say!(
                 "  ready     {}{examples}          Ctrl-C stops, runs continue at the next start",
                 counted(preloaded.available, "connector")
             );
             for kept in &preloaded.kept {
-                println!("  note      {kept} was published before with other content, which stays");
+                say!(
+                    "  note      {kept} was published before with other content, which stays; a new version would be published"
+                );
             }
         }
-        None => println!(
+        None => say!(
             "  ready     no first-party connectors: build them with `cargo xtask build` or `cargo xtask install`, or give --components DIR"
         ),
     }
-    if prepared.examples > 0 {
-        println!("next: flowforge workflow publish examples/earthquake-watch");
+    if let Some(first) = prepared.examples.first() {
+        say!("next: flowforge workflow lint {}", first.display());
     }
 }
 

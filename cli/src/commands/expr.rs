@@ -6,7 +6,8 @@ use flowforge_workflow::expr_help;
 use serde_json::Value;
 
 use crate::args::Global;
-use crate::output::{Exit, result};
+use crate::output::{Exit, next, result};
+use crate::say;
 
 /// Learn the expression language
 #[derive(Debug, Subcommand)]
@@ -38,17 +39,20 @@ pub(crate) fn run(command: ExprCommand, global: &Global) -> Result<Exit> {
     let listed: Value = serde_json::to_value(&entries)?;
     result(global, &listed, |_| {
         for entry in &entries {
-            println!("{}", entry.form);
-            println!("    {}", entry.summary);
+            say!("{}", entry.form);
+            say!("    {}", entry.summary);
             match entry.value {
-                Some(value) => println!("    {} → {value}", entry.example),
-                None => println!("    {}", entry.example),
+                Some(value) => say!("    {} → {value}", entry.example),
+                None => say!("    {}", entry.example),
             }
         }
         if entries.is_empty() {
-            println!("nothing with `{wanted}`; see all: flowforge expr help");
+            say!("nothing with `{wanted}`; see all: flowforge expr help");
         }
     });
+    if !entries.is_empty() {
+        next(global, "flowforge workflow lint FOLDER");
+    }
     Ok(if entries.is_empty() {
         Exit::Failed
     } else {

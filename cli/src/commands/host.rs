@@ -5,7 +5,7 @@ use clap::Subcommand;
 use serde_json::Value;
 
 use crate::args::Global;
-use crate::output::{Exit, list, number, result, short, text};
+use crate::output::{Exit, list, next, number, result, short, text};
 use crate::table::Table;
 use crate::time;
 
@@ -39,6 +39,9 @@ pub(crate) async fn run(command: HostCommand, global: &Global) -> Result<Exit> {
             "no host has joined · next: flowforge-host --data-dir DIR --join SERVER-DATA/host-join.json",
         );
     });
+    if !list(&hosts, "").is_empty() {
+        next(global, "flowforge run list");
+    }
     Ok(Exit::Done)
 }
 

@@ -1,7 +1,7 @@
 //! `flowforge run`: start, follow, look back, stop.
 
 use std::fs;
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -12,11 +12,11 @@ use flowforge_protocol::Digest;
 use serde_json::{Value, json};
 
 use crate::args::Global;
-use crate::live::{self, Watched};
-use crate::output::{Exit, Usage, list, next, number, result, short, text};
-use crate::result_lines;
+use crate::live::Watched;
+use crate::output::{Exit, Usage, list, next, number, reader_is_gone, result, short, text};
 use crate::table::{Table, one_line};
 use crate::time;
+use crate::{live, result_lines, say, screen};
 
 /// What is asked of a run wherever a whole one is shown.
 pub(crate) const RUN: &str = "id workflow version release state waitingFor trigger input createdAtMs endedAtMs \
@@ -140,7 +140,10 @@ async fn begin(global: &Global, start: Start) -> Result<Exit> {
         .await;
     let started = match started {
         Err(flowforge_client::ApiError::Problem(problem)) if problem.kind == "InputProblem" => {
-            eprintln!("error: {} ({})", problem.message, problem.code);
+            eprintln!(
+                "error: the input is not what {} asks for ({})",
+                start.workflow, problem.code
+            );
             for field in list(&problem.fields, "/fields") {
                 eprintln!(
                     "  {}: {}",
@@ -157,7 +160,7 @@ async fn begin(global: &Global, start: Start) -> Result<Exit> {
         return follow(global, &api, run, timeout).await;
     }
     result(global, &run, |run| {
-        println!(
+        say!(
             "run {} · {} v{}",
             short(text(run, "/id")),
             text(run, "/workflow"),
@@ -179,12 +182,18 @@ async fn show(global: &Global, id: &str, wait: bool, timeout: Option<&str>) -> R
         return follow(global, &api, run, timeout).await;
     }
     result(global, &run, |run| {
-        live::header(run)
+        screen::header(run)
             .iter()
-            .chain(&live::table(run))
-            .for_each(|line| println!("{line}"));
-        result_lines::of(run).iter().for_each(|line| println!("{line}"));
+            .chain(&screen::table(run, screen::columns()))
+            .for_each(|line| say!("{line}"));
+        result_lines::of(run).iter().for_each(|line| say!("{line}"));
     });
+    if matches!(text(&run, "/state"), "QUEUED" | "RUNNING") {
+        next(
+            global,
+            &format!("flowforge run show {} --wait", short(text(&run, "/id"))),
+        );
+    }
     Ok(exit_of(&run))
 }
 
@@ -194,7 +203,7 @@ async fn follow(global: &Global, api: &Api, run: Value, timeout: Option<Duration
     match live::watch(api, run, !global.json(), timeout).await? {
         Watched::Ended(run) => {
             result(global, &run, |run| {
-                result_lines::of(run).iter().for_each(|line| println!("{line}"))
+                result_lines::of(run).iter().for_each(|line| say!("{line}"))
             });
             Ok(exit_of(&run))
         }
@@ -249,7 +258,10 @@ async fn recent(global: &Global, workflow: Option<&str>, failed: bool, limit: u1
                 text(run, "/waitingFor"),
             ]);
         }
-        table.print("no runs · next: flowforge run start WORKFLOW --wait");
+        table.print(match (failed, workflow) {
+            (false, None) => "no runs · next: flowforge run start WORKFLOW --wait",
+            _ => "no such runs · next: flowforge run list",
+        });
     });
     if let Some(first) = list(&runs, "").first() {
         next(
@@ -266,6 +278,7 @@ async fn logs(global: &Global, id: &str) -> Result<Exit> {
     let api = global.api()?;
     let mut after = Value::Null;
     let mut lines = Vec::new();
+    let mut printed = false;
     loop {
         let data = api.ask(document, json!({ "id": id, "after": after })).await?;
         if !data.get("run").is_some_and(Value::is_object) {
@@ -275,7 +288,8 @@ async fn logs(global: &Global, id: &str) -> Result<Exit> {
             if global.json() {
                 lines.push(line.clone());
             } else {
-                println!(
+                printed = true;
+                say!(
                     "{} {:<5} {:<20} {}",
                     time::date(number(line, "/atMs")),
                     text(line, "/level").to_lowercase(),
@@ -284,7 +298,8 @@ async fn logs(global: &Global, id: &str) -> Result<Exit> {
                 );
             }
         }
-        if data.pointer("/run/logs/pageInfo/hasNextPage") != Some(&Value::Bool(true)) {
+        let has_more = data.pointer("/run/logs/pageInfo/hasNextPage") == Some(&Value::Bool(true));
+        if !has_more || reader_is_gone() {
             break;
         }
         after = data
@@ -293,8 +308,11 @@ async fn logs(global: &Global, id: &str) -> Result<Exit> {
             .unwrap_or_default();
     }
     if global.json() {
-        println!("{:#}", Value::Array(lines));
+        say!("{:#}", Value::Array(lines));
+    } else if !printed {
+        say!("the connectors of this run wrote nothing to its log");
     }
+    next(global, &format!("flowforge run show {id}"));
     Ok(Exit::Done)
 }
 
@@ -336,24 +354,47 @@ async fn artefact(global: &Global, id: &str, name: &str, out: Option<&Path>) -> 
         );
     }
     if out == Some(Path::new("-")) {
-        std::io::stdout().write_all(&bytes)?;
-        return Ok(Exit::Done);
+        return match std::io::stdout().write_all(&bytes) {
+            Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+                Err(error).context("the artefact cannot be written")
+            }
+            _ => Ok(Exit::Done),
+        };
     }
-    let own_name = Path::new(&artefact.name).file_name().map(PathBuf::from);
-    let file = out
-        .map(Path::to_owned)
-        .or(own_name)
-        .context("the artefact has no usable name: give -o FILE")?;
+    let file = match out {
+        Some(file) => file.to_owned(),
+        None => own_file(&artefact.name, &bytes)?,
+    };
     fs::write(&file, &bytes).with_context(|| format!("cannot write {}", file.display()))?;
     let saved = json!({ "file": file, "bytes": bytes.len(), "digest": artefact.digest });
     result(global, &saved, |_| {
-        println!(
+        say!(
             "{} · {} · digest checked",
             file.display(),
             time::size(number(&saved, "/bytes"))
         );
     });
+    next(
+        global,
+        &format!("flowforge run show {}", short(text(&run, "/id"))),
+    );
     Ok(Exit::Done)
+}
+
+/// Where an artefact goes when nobody says where: under its own name in this folder. The workflow chose that name, so
+/// a file that is there with other content stays.
+fn own_file(name: &str, bytes: &[u8]) -> Result<PathBuf> {
+    let file = Path::new(name)
+        .file_name()
+        .map(PathBuf::from)
+        .context("the artefact has no usable name: give -o FILE")?;
+    match fs::read(&file) {
+        Ok(found) if found != bytes => bail!(
+            "{} is here with other content, which stays: give -o FILE",
+            file.display()
+        ),
+        _ => Ok(file),
+    }
 }
 
 async fn cancel(global: &Global, id: &str, reason: Option<&str>) -> Result<Exit> {
@@ -365,7 +406,7 @@ async fn cancel(global: &Global, id: &str, reason: Option<&str>) -> Result<Exit>
         .await?;
     let run = done.get("run").cloned().unwrap_or_default();
     result(global, &run, |run| {
-        println!("run {} will stop", short(text(run, "/id")))
+        say!("run {} will stop", short(text(run, "/id")))
     });
     next(
         global,

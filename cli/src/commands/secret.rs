@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::args::Global;
 use crate::output::{Exit, Usage, counted, list, next, number, result, text};
+use crate::say;
 use crate::table::Table;
 use crate::time;
 
@@ -99,7 +100,7 @@ async fn set(global: &Global, name: &str, kind: Kind, destinations: &[String]) -
     let done = api.change("setSecret", SET, input).await?;
     let secret = done.pointer("/secret").cloned().unwrap_or_default();
     result(global, &secret, |secret| {
-        println!(
+        say!(
             "{name} version {} · {kind_name}{}",
             number(secret, "/version"),
             destinations_text(secret)
@@ -149,6 +150,9 @@ async fn show(global: &Global) -> Result<Exit> {
         }
         table.print("no secrets · next: flowforge secret set NAME --kind bearer --for https://…");
     });
+    if !list(&secrets, "").is_empty() {
+        next(global, "flowforge workflow publish FOLDER");
+    }
     Ok(Exit::Done)
 }
 
@@ -162,7 +166,7 @@ async fn delete(global: &Global, name: &str, yes: bool) -> Result<Exit> {
         .api()?
         .change("deleteSecret", DELETE, json!({ "name": name }))
         .await?;
-    result(global, &done, |_| println!("{name} deleted"));
+    result(global, &done, |_| say!("{name} deleted"));
     next(global, "flowforge secret list");
     Ok(Exit::Done)
 }

@@ -15,6 +15,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::args::Global;
 use crate::output::Exit;
+use crate::say;
 
 /// Start a control plane with its registry; hosts join it
 #[derive(Debug, Args)]
@@ -45,19 +46,19 @@ pub(crate) async fn run(args: ServerArgs, global: &Global) -> Result<Exit> {
     let handle = service.handle();
     remember(&handle);
     if global.json() {
-        println!("{}", ready(&handle));
+        say!("{}", ready(&handle));
     } else {
-        println!(
+        say!(
             "FlowForge {} · control plane {}",
             env!("CARGO_PKG_VERSION"),
             handle.url
         );
-        println!(
+        say!(
             "  API       {}/graphql          data  {}",
             handle.url,
             handle.data_dir.display()
         );
-        println!(
+        say!(
             "  add a host:  flowforge-host --data-dir DIR --join {}",
             handle.join_file.display()
         );

@@ -20,7 +20,7 @@ use crate::args::Global;
 use crate::keys::{self, Role};
 use crate::output::{Exit, Usage, counted, list, next, number, result, short_digest, text};
 use crate::table::{Table, one_line};
-use crate::time;
+use crate::{say, time};
 
 /// Name of a workflow's file in its folder.
 const FILE: &str = "workflow.yaml";
@@ -29,7 +29,7 @@ const LOCK: &str = "workflow.lock";
 /// Largest workflow file that is sent, in bytes.
 const SOURCE_BYTES_MAX: u64 = 1024 * 1024;
 
-const DIAGNOSTIC: &str = "severity code message line column excerpt fix";
+const DIAGNOSTIC: &str = "severity code message line column excerpt fix fixed";
 const LIST: &str = "{ workflows(first: 100) { nodes { name title version release publishedAtMs } } }";
 
 /// Check and publish workflows
@@ -71,6 +71,23 @@ pub(crate) struct Source {
     settings: Vec<String>,
 }
 
+impl Source {
+    /// The same source on a command line, for the next command.
+    fn words(&self) -> String {
+        let settings = self.settings.iter().map(|setting| format!(" --set {setting}"));
+        format!("{}{}", self.path.display(), settings.collect::<String>())
+    }
+
+    /// The workflow's file.
+    fn file(&self) -> PathBuf {
+        if self.path.is_dir() {
+            self.path.join(FILE)
+        } else {
+            self.path.clone()
+        }
+    }
+}
+
 /// A workflow as it stands on disk.
 struct OnDisk {
     file: PathBuf,
@@ -101,11 +118,7 @@ async fn lint(global: &Global, source: &Source, fix: bool) -> Result<Exit> {
     {
         fs::write(&on_disk.file, &mended)
             .with_context(|| format!("cannot write {}", on_disk.file.display()))?;
-        fixed = list(&checked, "/diagnostics")
-            .iter()
-            .filter(|found| found["fix"].is_string())
-            .cloned()
-            .collect();
+        let before = list(&checked, "/diagnostics").to_vec();
         checked = check(
             &api,
             &OnDisk {
@@ -114,8 +127,14 @@ async fn lint(global: &Global, source: &Source, fix: bool) -> Result<Exit> {
             },
         )
         .await?;
+        fixed = before;
+        fixed.retain(|found| {
+            !list(&checked, "/diagnostics")
+                .iter()
+                .any(|left| is_same(found, left))
+        });
     }
-    let name = file_name(&read(source)?.file);
+    let name = file_name(&source.file());
     result(global, &checked, |checked| {
         for found in &fixed {
             print_diagnostic(found, &name, true);
@@ -123,8 +142,12 @@ async fn lint(global: &Global, source: &Source, fix: bool) -> Result<Exit> {
         for found in list(checked, "/diagnostics") {
             print_diagnostic(found, &name, false);
         }
-        println!(
-            "{} left, {}, {}",
+        let warnings = match count(checked, "/warnings") {
+            0 => String::new(),
+            some => format!(", {}", counted(some, "warning")),
+        };
+        say!(
+            "{} left{warnings}, {}, {}",
             counted(count(checked, "/errors"), "error"),
             counted(count(checked, "/nodes"), "node"),
             counted(count(checked, "/connectors"), "connector")
@@ -132,20 +155,13 @@ async fn lint(global: &Global, source: &Source, fix: bool) -> Result<Exit> {
     });
     let errors = number(&checked, "/errors");
     if errors == 0 {
-        next(
-            global,
-            &format!("flowforge workflow publish {}", source.path.display()),
-        );
+        next(global, &format!("flowforge workflow publish {}", source.words()));
         return Ok(Exit::Done);
     }
-    if !fix
-        && list(&checked, "/diagnostics")
-            .iter()
-            .any(|found| found["fix"].is_string())
-    {
+    if checked.get("fixedSource").is_some_and(Value::is_string) {
         next(
             global,
-            &format!("flowforge workflow lint {} --fix", source.path.display()),
+            &format!("flowforge workflow lint {} --fix", source.words()),
         );
     }
     Ok(Exit::Failed)
@@ -176,15 +192,25 @@ async fn publish(global: &Global, source: &Source, update: bool) -> Result<Exit>
         Ok(prepared) => prepared,
         Err(ApiError::Problem(problem)) if problem.kind == "WorkflowProblem" => {
             let name = file_name(&on_disk.file);
-            result(global, &problem.fields, |fields| {
-                for found in list(fields, "/diagnostics") {
-                    print_diagnostic(found, &name, false);
-                }
-                eprintln!(
-                    "error: {} ({}); nothing was published",
-                    problem.message, problem.code
-                );
+            let found = list(&problem.fields, "/diagnostics");
+            result(global, &problem.fields, |_| {
+                found
+                    .iter()
+                    .for_each(|found| print_diagnostic(found, &name, false));
             });
+            let errors = found.iter().filter(|found| text(found, "/severity") == "ERROR");
+            eprintln!(
+                "error: nothing was published: {}",
+                counted(errors.count(), "error")
+            );
+            // Some mends are commands, as that of a secret which is not set.
+            if let Some(mend) = found
+                .iter()
+                .map(|found| text(found, "/fix"))
+                .find(|mend| mend.starts_with("flowforge "))
+            {
+                next(global, mend);
+            }
             return Ok(Exit::Failed);
         }
         Err(error) => return Err(error.into()),
@@ -206,7 +232,13 @@ async fn publish(global: &Global, source: &Source, update: bool) -> Result<Exit>
             prepared.get("summary").cloned().unwrap_or_default(),
         );
     }
-    result(global, &answer, |_| println!("{}", signed.summary));
+    let name = file_name(&on_disk.file);
+    result(global, &answer, |_| {
+        for found in list(&prepared, "/diagnostics") {
+            print_diagnostic(found, &name, false);
+        }
+        say!("{}", signed.summary);
+    });
     next(
         global,
         &format!("flowforge run start {} --wait", text(&answer, "/name")),
@@ -302,16 +334,24 @@ async fn show(global: &Global) -> Result<Exit> {
         }
         table.print("no workflows · next: flowforge workflow publish FOLDER");
     });
+    if let Some(first) = list(&workflows, "").first() {
+        next(
+            global,
+            &format!("flowforge run start {} --wait", text(first, "/name")),
+        );
+    }
     Ok(Exit::Done)
 }
 
 /// Reads a workflow from its folder or file.
 fn read(source: &Source) -> Result<OnDisk> {
-    let file = if source.path.is_dir() {
-        source.path.join(FILE)
-    } else {
-        source.path.clone()
-    };
+    let file = source.file();
+    if source.path.is_dir() && !file.exists() {
+        bail!(
+            "{}: {FILE} is missing; is this a workflow's folder?",
+            source.path.display()
+        );
+    }
     let size = fs::metadata(&file)
         .with_context(|| format!("cannot read {}", file.display()))?
         .len();
@@ -350,23 +390,33 @@ fn settings(settings: &[String]) -> Result<Value> {
 }
 
 fn print_diagnostic(found: &Value, file: &str, fixed: bool) {
-    println!(
+    say!(
         "{} {}: {}",
         text(found, "/severity").to_lowercase(),
         text(found, "/code"),
         one_line(text(found, "/message"))
     );
-    println!(
-        "  {file}:{}:{}      {}",
-        number(found, "/line"),
-        number(found, "/column"),
-        one_line(text(found, "/excerpt")).trim()
-    );
-    match (text(found, "/fix"), fixed) {
-        ("", _) => {}
-        (fix, true) => println!("  fixed: {}", one_line(fix)),
-        (fix, false) => println!("  mend: {}", one_line(fix)),
+    let place = format!("  {file}:{}:{}", number(found, "/line"), number(found, "/column"));
+    match one_line(text(found, "/excerpt")).trim() {
+        "" => say!("{place}"),
+        excerpt => say!("{place}      {excerpt}"),
     }
+    let (word, pointer) = if fixed {
+        ("fixed", "/fixed")
+    } else {
+        ("mend", "/fix")
+    };
+    match one_line(text(found, pointer)).as_str() {
+        "" => {}
+        what => say!("  {word}: {what}"),
+    }
+}
+
+/// Whether two checks speak of the same finding; its line may have moved.
+fn is_same(one: &Value, other: &Value) -> bool {
+    ["/code", "/message"]
+        .iter()
+        .all(|key| text(one, key) == text(other, key))
 }
 
 fn file_name(path: &Path) -> String {
