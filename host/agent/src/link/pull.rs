@@ -39,15 +39,17 @@ impl Puller {
         let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(30));
         // 0: whatever was delivered before this process began has not arrived in it.
         let mut seen = 0;
+        let mut is_heard = false;
         loop {
             let call = tokio::select! {
                 () = stop.cancelled() => return,
-                call = self.pull(seen) => call,
+                call = self.pull(seen, is_heard) => call,
             };
             match call {
                 Ok(reply) => {
-                    if self.heard.view().last_ms.is_none() || backoff.failures() > 0 {
+                    if !is_heard {
                         info!("connected to the control plane");
+                        is_heard = true;
                     }
                     backoff.reset();
                     self.heard.succeeded(self.clock.now_ms());
@@ -59,6 +61,7 @@ impl Puller {
                     }
                 }
                 Err(error) => {
+                    is_heard = false;
                     if self.heard.failed(self.clock.now_ms(), &error.to_string()) {
                         warn!(%error, "no connection to the control plane; accepted work goes on");
                     }
@@ -72,11 +75,18 @@ impl Puller {
         }
     }
 
-    async fn pull(&self, seen_delivery: u64) -> Result<SyncReply, LinkError> {
+    /// One call. The first after a start or a failure does not wait for work: until its answer the host cannot say that
+    /// it is connected, and would call a good line bad for as long as the call stands.
+    async fn pull(&self, seen_delivery: u64, is_heard: bool) -> Result<SyncReply, LinkError> {
         let room = self.admission.room();
+        let wait = match (is_heard, room) {
+            (false, _) => Duration::ZERO,
+            (true, 0) => BUSY_WAIT,
+            (true, _) => STANDING_WAIT,
+        };
         let request = SyncRequest {
             max_jobs: room.clamp(1, MAX_JOBS_PER_CALL),
-            wait: if room == 0 { BUSY_WAIT } else { STANDING_WAIT },
+            wait,
             busy: Some(room == 0),
             seen_delivery: Some(seen_delivery),
             ..SyncRequest::default()

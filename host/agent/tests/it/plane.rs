@@ -52,6 +52,8 @@ impl Stored {
 
 #[derive(Default)]
 pub(crate) struct State {
+    /// How long each standing call would have waited for work.
+    pub(crate) waits: Vec<std::time::Duration>,
     pub(crate) offline: bool,
     pub(crate) jobs: Vec<(JobId, String)>,
     /// Sent in this session; sent again in the next one if they are not answered.

@@ -108,7 +108,10 @@ impl ControlLink for Plane {
             let changed = self.changed.notified();
             tokio::pin!(changed);
             changed.as_mut().enable();
-            reply.jobs = self.with_quietly(State::deliver);
+            reply.jobs = self.with_quietly(|state| {
+                state.waits.push(request.wait);
+                state.deliver()
+            });
             if reply.jobs.is_empty() {
                 // Whatever changed, the host asks again at once.
                 let _ = tokio::time::timeout(request.wait, changed).await;

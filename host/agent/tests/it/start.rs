@@ -11,6 +11,21 @@ use serde_json::json;
 use crate::runs::{PURE, publish, scripts};
 use crate::world::World;
 
+/// A host that started again said `connecting` for 25 s, and one whose plane came back `offline`: it waited for the end of
+/// a standing call to know that it was heard.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_first_call_does_not_wait_for_work() {
+    let world = World::new(scripts());
+    let host = world.start();
+    let waits = || world.plane.with(|state| state.waits.clone());
+    while waits().len() < 2 {
+        tokio::task::yield_now().await;
+    }
+    let waits = waits();
+    assert!(waits[0].is_zero() && !waits[1].is_zero(), "{waits:?}");
+    host.drain().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_socket_tells_how_the_host_is_and_only_to_its_user() {
     let world = World::new(scripts());
