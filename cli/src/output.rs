@@ -69,7 +69,12 @@ pub(crate) struct Usage(pub(crate) String);
 pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
     eprintln!("error: {error}");
     let mut last = error.to_string();
-    for cause in error.chain().skip(1) {
+    // Of a connection that cannot be made only the last cause says anything; the others say that it is one.
+    let skipped = match error.downcast_ref::<ApiError>() {
+        Some(ApiError::Unreachable { .. }) => error.chain().count().saturating_sub(1),
+        _ => 1,
+    };
+    for cause in error.chain().skip(skipped) {
         let text = cause.to_string();
         // Some libraries repeat their cause in their own message.
         if !last.contains(&text) {

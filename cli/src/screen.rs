@@ -215,6 +215,11 @@ pub(crate) fn header(run: &Value) -> Vec<String> {
 /// The table of nodes, no wider than this.
 pub(crate) fn table(run: &Value, columns: usize) -> Vec<String> {
     const INDENT: usize = 2;
+    if list(run, "/view/nodes").is_empty() && text(run, "/state") == "RUNNING" {
+        return vec![
+            "  nothing recorded yet; a connector is compiled for this machine at its first use".to_owned(),
+        ];
+    }
     let mut table = Table::new(&["node", "state", "what", "tries", "time"]);
     for row in rows(run) {
         table.row([&row.node, &row.state, &row.what, &row.tries, &row.time]);

@@ -101,11 +101,17 @@ struct Watch {
 
 impl Watch {
     async fn new(stage: &Stage) -> Result<Self> {
+        let in_place = stdout().is_terminal();
+        print_line(
+            "  the host compiles each connector for this machine, once …",
+            in_place,
+            false,
+        );
         Ok(Self {
             events: RunEvents::subscribe(stage.api().context(), &stage.run, SELECTION).await?,
             lines: BTreeMap::new(),
             final_states: BTreeMap::new(),
-            in_place: stdout().is_terminal(),
+            in_place,
             until: Instant::now() + RUN_TIMEOUT,
         })
     }

@@ -8,6 +8,7 @@
 )]
 
 mod mistakes;
+mod readers;
 mod runs;
 
 use std::path::{Path, PathBuf};
