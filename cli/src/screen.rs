@@ -215,10 +215,12 @@ pub(crate) fn header(run: &Value) -> Vec<String> {
 /// The table of nodes, no wider than this.
 pub(crate) fn table(run: &Value, columns: usize) -> Vec<String> {
     const INDENT: usize = 2;
-    if list(run, "/view/nodes").is_empty() && text(run, "/state") == "RUNNING" {
-        return vec![
-            "  nothing recorded yet; a connector is compiled for this machine at its first use".to_owned(),
-        ];
+    if list(run, "/view/nodes").is_empty() && matches!(text(run, "/state"), "QUEUED" | "RUNNING") {
+        let why = match text(run, "/waitingFor") {
+            "" => "nothing recorded yet; a connector is compiled for this machine at its first use",
+            why => why,
+        };
+        return vec![format!("  {}", one_line(why))];
     }
     let mut table = Table::new(&["node", "state", "what", "tries", "time"]);
     for row in rows(run) {

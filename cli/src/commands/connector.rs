@@ -155,7 +155,7 @@ async fn inspect(global: &Global, what: &str, all: bool, version: Option<&str>) 
     } else if what.contains(':') && !what.contains('/') {
         (what.to_owned(), published(global, what, version).await?)
     } else {
-        bail!("{what} is neither a folder or file here nor the name of a connector (`publisher:name`)");
+        bail!("{what} is neither a file nor the name of a connector (`publisher:name`)");
     };
     result(global, &serde_json::to_value(&interface)?, |_| {
         describe::interface(&name, &interface, all)

@@ -208,6 +208,9 @@ async fn follow(global: &Global, api: &Api, run: Value, timeout: Option<Duration
             Ok(exit_of(&run))
         }
         Watched::Left(why) => {
+            if global.json() {
+                result(global, &fetch(api, &id).await?, |_| {});
+            }
             eprintln!("{why}; the run goes on: flowforge run show {} --wait", short(&id));
             Ok(Exit::Failed)
         }
