@@ -26,7 +26,8 @@ pub(crate) fn compile(job: &mut Job<'_>) -> Result<Compiled, BuildError> {
             "json",
         ])
         .arg("--target-dir")
-        .arg(options.cache_dir.join("rust-target"));
+        .arg(options.cache_dir.join("rust-target"))
+        .args(without_home());
     target.apply(&mut cargo);
     let finished = run("cargo", &mut cargo, "", options.limits.compile)?;
     let messages: Vec<Message> = finished
@@ -64,6 +65,22 @@ pub(crate) fn compile(job: &mut Job<'_>) -> Result<Compiled, BuildError> {
         component: fs::read(&path).map_err(BuildError::io("cannot read", &path))?,
         cached: fresh,
     })
+}
+
+/// A component must not tell its users where its author's libraries lie: cargo's home becomes `/cargo` in the places that
+/// panics name. Added to the flags of the author's own configuration; `RUSTFLAGS`, where it is set, replaces both.
+fn without_home() -> Vec<String> {
+    let set = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = set.or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cargo")));
+    let Some(home) = home.as_deref().and_then(Path::to_str) else {
+        return Vec::new();
+    };
+    // A JSON text is also a TOML text.
+    let flag = serde_json::Value::from(format!("--remap-path-prefix={home}=/cargo"));
+    vec![
+        "--config".to_owned(),
+        format!("target.wasm32-wasip2.rustflags=[{flag}]"),
+    ]
 }
 
 /// One line of cargo's JSON. Source: the Cargo book, External tools.

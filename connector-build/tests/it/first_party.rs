@@ -32,6 +32,16 @@ async fn bench_steps_counts_up() {
     );
 }
 
+#[test]
+fn a_rust_component_does_not_tell_where_its_author_keeps_libraries() {
+    let connector = built(&first_party("convert"));
+    let bytes = std::fs::read(&connector.component).unwrap();
+    let text = String::from_utf8_lossy(&bytes);
+    let home = std::env::var("CARGO_HOME").unwrap_or_else(|_| std::env::var("HOME").unwrap() + "/.cargo");
+    assert!(text.contains("/cargo/registry/"), "panics name their place");
+    assert!(!text.contains(&home), "the component names {home}");
+}
+
 #[tokio::test]
 async fn convert_writes_and_reads_csv() {
     let connector = built(&first_party("convert"));
