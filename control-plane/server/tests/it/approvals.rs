@@ -19,14 +19,14 @@ output: { sent: true }
 const DECIDED: &str = "__typename ... on DecideApprovalSuccess { approval { state decidedBy comment } } \
     ... on ApprovalStateProblem { message approval { state decidedBy } } ... on Problem { code }";
 
-async fn decide(plane: &Plane, id: &str, approved: bool, by: &str) -> Value {
+pub(crate) async fn decide(plane: &Plane, id: &str, approved: bool, by: &str) -> Value {
     let input = json!({"id": id, "approved": approved, "by": by, "comment": "looks right"});
     plane
         .change("decideApproval", "DecideApprovalInput", input, DECIDED)
         .await
 }
 
-async fn asked(plane: &Plane, host: &FakeHost) -> (Job, Script, ApprovalId) {
+pub(crate) async fn asked(plane: &Plane, host: &FakeHost) -> (Job, Script, ApprovalId) {
     plane.publish(ASK).await;
     plane.start_run(json!({"workflow": "ask"})).await;
     let job = host.job(plane).await;

@@ -16,5 +16,6 @@ mod runs;
 mod schedules;
 mod schema;
 mod secrets;
+mod stops;
 mod support;
 mod syncing;

@@ -6,5 +6,6 @@
 
 mod faults;
 mod kit;
+mod leases;
 mod lists;
 mod writes;
