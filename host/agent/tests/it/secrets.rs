@@ -2,12 +2,14 @@
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use flowforge_ports::Effect;
 use flowforge_protocol::record::Outcome;
 use flowforge_protocol::{Failure, FailureKind};
 use flowforge_runtime::{LogLevel, StepError, Usage};
 use serde_json::json;
+use tokio::sync::Semaphore;
 
 use crate::connectors::Scripts;
 use crate::runs::{outcome, publish};
@@ -119,7 +121,7 @@ async fn a_value_in_a_failure_is_removed() {
 }
 
 #[tokio::test]
-async fn the_newest_version_is_used_and_without_a_line_the_stored_one() {
+async fn the_newest_version_is_used() {
     let got = Arc::new(Mutex::new(Vec::new()));
     let world = World::new(scripts(&got, false));
     let published = publish(&world.plane, SENDING);
@@ -154,4 +156,120 @@ async fn a_secret_that_is_not_set_fails_the_step_with_the_mend() {
         failure.message
     );
     host.drain().await;
+}
+
+const LATER: &str = "
+workflow: later
+secrets: [chat_token]
+nodes:
+  first: { call: test:scripts/send, secrets: { auth: chat_token }, allow: [\"https://chat.example\"] }
+  hold: { after: first, call: test:scripts/hold }
+  second: { after: hold, call: test:scripts/send, secrets: { auth: chat_token }, allow: [\"https://chat.example\"] }
+output: { n: \"${second}\" }
+";
+
+/// `send`, and a `hold` that ends when a permit is given.
+fn holding(got: &Arc<Mutex<Vec<String>>>, released: &Arc<Semaphore>) -> Scripts {
+    let released = Arc::clone(released);
+    scripts(got, false).asynchronous("hold", Effect::Pure, move |_| {
+        let released = Arc::clone(&released);
+        async move {
+            released.acquire().await.expect("open").forget();
+            Ok(json!(null))
+        }
+    })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_a_line_the_sealed_copy_is_used_also_by_a_new_process() {
+    let (got, released) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Semaphore::new(0)));
+    let scripts = holding(&got, &released);
+    let world = World::new(scripts.clone());
+    let published = publish(&world.plane, LATER);
+    world.plane.set_secret("chat_token", "bearer", b"the-kept-value");
+    let host = world.start();
+    let run = world.plane.start(&published, 1, json!({}), world.now());
+    calls(&scripts, "hold", 1).await;
+    host.halt().await;
+    // The line is gone, and behind it there is a newer value that this host has never seen.
+    world.plane.with(|state| state.offline = true);
+    world.plane.set_secret("chat_token", "bearer", b"a-newer-value");
+    let host = world.start();
+    calls(&scripts, "hold", 2).await;
+    released.add_permits(1);
+    calls(&scripts, "second", 1).await;
+    comes("the second use", || got.lock().expect("got").len() == 2).await;
+    assert_eq!(
+        *got.lock().expect("got"),
+        ["the-kept-value", "the-kept-value"],
+        "the sealed copy was opened"
+    );
+    world.plane.with(|state| state.offline = false);
+    let stored = world.plane.ended(&run).await;
+    assert!(
+        matches!(outcome(&stored), Outcome::Done { .. }),
+        "{:?}",
+        outcome(&stored)
+    );
+    host.drain().await;
+    let mut found = Vec::new();
+    files_with(world.folder.path(), b"the-kept-value", &mut found);
+    assert_eq!(found, Vec::<String>::new(), "the copy is kept sealed");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_a_line_and_without_a_copy_the_step_says_what_is_missing() {
+    let (got, released) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Semaphore::new(0)));
+    let scripts = holding(&got, &released);
+    let world = World::new(scripts.clone());
+    let source = LATER
+        .replacen(
+            "call: test:scripts/send, secrets: { auth: chat_token }, allow: [\"https://chat.example\"]",
+            "set: { x: 1 }",
+            1,
+        )
+        .replacen(
+            "call: test:scripts/send,",
+            "retry: { attempts: 1 }, call: test:scripts/send,",
+            1,
+        );
+    let published = publish(&world.plane, &source);
+    world.plane.set_secret("chat_token", "bearer", b"never-fetched");
+    let host = world.start();
+    let run = world.plane.start(&published, 1, json!({}), world.now());
+    calls(&scripts, "hold", 1).await;
+    world.plane.with(|state| state.offline = true);
+    released.add_permits(1);
+    comes("the run's end", || host.handle.status().runs.running == 0).await;
+    world.plane.with(|state| state.offline = false);
+    let stored = world.plane.ended(&run).await;
+    let Outcome::Failed { failure, .. } = outcome(&stored) else {
+        panic!("{:?}", outcome(&stored))
+    };
+    assert_eq!(failure.code.as_deref(), Some("FF-SEC-001"));
+    assert!(
+        failure.message.contains("the cable is out"),
+        "{}",
+        failure.message
+    );
+    assert!(got.lock().expect("got").is_empty());
+    host.drain().await;
+}
+
+/// Returns when a step was called so often.
+async fn calls(scripts: &Scripts, step: &str, times: usize) {
+    let called = || scripts.calls().iter().filter(|called| *called == step).count();
+    comes(step, || called() >= times).await;
+}
+
+/// Returns when it is so; what has not come by then does not come.
+async fn comes(what: &str, so: impl Fn() -> bool) {
+    let wait = async {
+        while !so() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), wait)
+        .await
+        .expect(what);
 }
