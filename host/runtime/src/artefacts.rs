@@ -3,6 +3,7 @@
 //! Owns the file-backed content store. A finished artefact is immutable and survives power loss; an unfinished one is a
 //! file in `tmp/` that the next start removes.
 
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -77,6 +78,13 @@ pub trait ArtefactRead: Send {
     async fn read(&mut self, max: usize) -> Result<Vec<u8>, ArtefactError>;
 }
 
+/// Makes folders that only this user may enter.
+fn private_folder() -> std::fs::DirBuilder {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true).mode(0o700);
+    builder
+}
+
 /// The content store in a folder: `sha256/ab/abcd…`.
 #[derive(Debug)]
 pub struct FileStore {
@@ -90,12 +98,12 @@ impl FileStore {
     /// # Errors
     /// When the folder cannot be made or read.
     pub fn open(root: &Path) -> std::io::Result<Self> {
-        std::fs::create_dir_all(root.join("sha256"))?;
+        private_folder().create(root.join("sha256"))?;
         let temporary = root.join("tmp");
         if temporary.exists() {
             std::fs::remove_dir_all(&temporary)?;
         }
-        std::fs::create_dir_all(&temporary)?;
+        private_folder().create(&temporary)?;
         Ok(Self {
             root: root.to_owned(),
             next_temporary: AtomicU64::new(0),
@@ -133,7 +141,12 @@ impl ArtefactStore for FileStore {
     async fn create(&self) -> Result<Box<dyn ArtefactWrite>, ArtefactError> {
         let number = self.next_temporary.fetch_add(1, Ordering::Relaxed);
         let path = self.root.join("tmp").join(number.to_string());
-        let file = fs::File::create_new(&path).await?;
+        let file = fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&path)
+            .await?;
         Ok(Box::new(FileWriter {
             file,
             temporary: Some(path),
@@ -175,7 +188,11 @@ impl ArtefactWrite for FileWriter {
         let digest = Digest::from_bytes(self.hasher.clone().finalize().into());
         let hex = digest.hex();
         let folder = self.root.join("sha256").join(hex.get(..2).unwrap_or("00"));
-        fs::create_dir_all(&folder).await?;
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&folder)
+            .await?;
         if let Some(temporary) = &self.temporary {
             // The same content may be there already; replacing it by itself is harmless.
             fs::rename(temporary, folder.join(&hex)).await?;

@@ -2,8 +2,9 @@
 //!
 //! Everything here blocks; callers in asynchronous code go through [`blocking`].
 
-use std::fs::{self, File};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 use crate::refusal::Refusal;
@@ -20,8 +21,17 @@ pub(crate) fn write_whole(temporary: &Path, path: &Path, bytes: &[u8]) -> io::Re
     written
 }
 
+/// Makes a file that is not there yet, for this user alone.
+pub(crate) fn create_new(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+}
+
 fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = File::create_new(path)?;
+    let mut file = create_new(path)?;
     file.write_all(bytes)?;
     file.sync_all()
 }
@@ -32,7 +42,7 @@ pub(crate) fn rename_durably(from: &Path, to: &Path) -> io::Result<()> {
     sync_folder(to.parent().ok_or(io::ErrorKind::InvalidInput)?)
 }
 
-/// Makes a folder and those above it, each entered durably into the one that holds it.
+/// Makes a folder and those above it, for this user alone, each entered durably into the one that holds it.
 pub(crate) fn create_folder(path: &Path) -> io::Result<()> {
     if path.is_dir() {
         return Ok(());
@@ -40,7 +50,7 @@ pub(crate) fn create_folder(path: &Path) -> io::Result<()> {
     if let Some(parent) = path.parent() {
         create_folder(parent)?;
     }
-    match fs::create_dir(path) {
+    match DirBuilder::new().mode(0o700).create(path) {
         Ok(()) => path.parent().map_or(Ok(()), sync_folder),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(error),

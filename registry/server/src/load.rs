@@ -3,8 +3,9 @@
 //! A damaged file costs what it describes and is logged; a folder that cannot be read at all is an error.
 
 use std::collections::HashSet;
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -78,7 +79,13 @@ pub(crate) fn open(path: &Path, config: &RegistryConfig) -> Result<Loaded, OpenE
         source,
     };
     files::create_folder(path).map_err(failed)?;
-    let lock = File::create(layout.lock()).map_err(failed)?;
+    let lock = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(layout.lock())
+        .map_err(failed)?;
     match lock.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {

@@ -82,7 +82,7 @@ impl Uploads {
         let path = self.layout.uploads().join(&id);
         let file = files::blocking("begin an upload", {
             let path = path.clone();
-            move || std::fs::File::create_new(path)
+            move || files::create_new(&path)
         })
         .await?;
         let upload = Upload {

@@ -1,3 +1,5 @@
+use std::os::unix::fs::PermissionsExt as _;
+
 use flowforge_protocol::{Digest, FailureKind};
 use flowforge_runtime::artefacts::{ArtefactError, ArtefactStore as _, FileStore};
 use serde_json::{Value, json};
@@ -21,6 +23,14 @@ async fn a_guest_makes_an_artefact_and_another_reads_it() {
     assert_eq!(
         std::fs::read(bench.services.store().path(&digest)).expect("is there"),
         b"hello"
+    );
+    let mode =
+        |path: &std::path::Path| std::fs::metadata(path).expect("is there").permissions().mode() & 0o777;
+    let path = bench.services.store().path(&digest);
+    assert_eq!(
+        (mode(&path), path.parent().map(mode)),
+        (0o600, Some(0o700)),
+        "what steps made is for this user alone"
     );
     assert_eq!(
         bench.output(&archivist, "read", json!({"artefact": made})).await,

@@ -1,6 +1,7 @@
 //! What survives, and what a damaged folder costs.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 
 use flowforge_protocol::Digest;
 use flowforge_registry::{OpenError, Registry};
@@ -169,4 +170,26 @@ fn a_folder_is_open_in_one_process_at_a_time() {
     fs::write(&file, b"").unwrap();
     let no_folder = Registry::open(&file, config());
     assert!(matches!(no_folder.err(), Some(OpenError::Io { .. })));
+}
+
+#[tokio::test]
+async fn everything_below_the_folder_is_for_this_user_alone() {
+    let kit = Kit::new();
+    kit.publish("0.1.0").await;
+    let mut folders = vec![kit.folder.path().to_owned()];
+    let mut files = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let entry = entry.unwrap();
+            let mode = entry.metadata().unwrap().permissions().mode() & 0o777;
+            if entry.file_type().unwrap().is_dir() {
+                assert_eq!(mode, 0o700, "{}", entry.path().display());
+                folders.push(entry.path());
+            } else {
+                assert_eq!(mode, 0o600, "{}", entry.path().display());
+                files += 1;
+            }
+        }
+    }
+    assert!(files > 3, "{files} files");
 }
