@@ -6,6 +6,7 @@
 //! is confirmed any more; the in-memory state is what the file says after the last commit.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use flowforge_failpoints::{FailPoints, Point, PointSet, Side};
@@ -15,6 +16,7 @@ use redb::{Database, WriteTransaction};
 use crate::config::{JournalConfig, Retention};
 use crate::entry::{Ack, Entry};
 use crate::error::Stopped;
+use crate::file::classify;
 use crate::state::{RunHead, State};
 use crate::tables::{RunRow, Tables, Waiting};
 
@@ -78,6 +80,7 @@ pub(crate) struct Committed {
 pub(crate) struct JournalCore {
     db: Arc<Database>,
     pub(crate) state: State,
+    path: PathBuf,
     remembered_jobs: usize,
     retention: Retention,
     failpoints: FailPoints,
@@ -94,6 +97,7 @@ impl JournalCore {
         Self {
             db,
             state,
+            path: config.path.clone(),
             remembered_jobs: config.limits.remembered_jobs,
             retention: config.retention.clone(),
             failpoints,
@@ -107,7 +111,7 @@ impl JournalCore {
             return Err(stopped.clone());
         }
         self.try_commit(batch, now_ms).map_err(|failure| {
-            let stopped = Stopped::because(failure);
+            let stopped = Stopped::because(failure.at(&self.path));
             self.stopped = Some(stopped.clone());
             stopped
         })
@@ -159,6 +163,22 @@ pub(crate) enum Failure {
     Injected(#[from] flowforge_failpoints::Injected),
     #[error("internal contradiction: {0}")]
     Contradiction(&'static str),
+}
+
+impl Failure {
+    /// The same with the file's place and what can be done about it, for people.
+    fn at(self, path: &Path) -> String {
+        match self {
+            Self::Storage(error) => {
+                let error = classify(path, *error);
+                match std::error::Error::source(&error) {
+                    Some(cause) => format!("{error}: {cause}"),
+                    None => error.to_string(),
+                }
+            }
+            other => other.to_string(),
+        }
+    }
 }
 
 macro_rules! storage_into_failure {

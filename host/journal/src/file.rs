@@ -2,11 +2,13 @@
 //!
 //! A new journal, and one that is rewritten because it holds much more space than it needs, is written beside the old
 //! place under another name, made durable, and renamed; the folder is synced after. A lock file with the process id
-//! beside it lets a second process say who is in the way.
+//! beside it lets a second process say who is in the way. All of them are for this user alone: a journal holds the
+//! results of steps.
 
 use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -53,7 +55,11 @@ fn open_or_make(config: &JournalConfig) -> Result<Opened, OpenError> {
     let path = &config.path;
     let failed = |error| classify_io(path, error);
     if let Some(folder) = folder_of(path) {
-        fs::create_dir_all(folder).map_err(failed)?;
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)
+            .map_err(failed)?;
     }
     let lock = take_lock(path)?;
     let unfinished = beside(path, ".new");
@@ -62,6 +68,7 @@ fn open_or_make(config: &JournalConfig) -> Result<Opened, OpenError> {
         _ => {}
     }
     if fs::exists(path).map_err(failed)? {
+        make_private(path).map_err(failed)?;
         look(path, config.cache_bytes)?;
     } else {
         let db = create(path, &unfinished, config.cache_bytes)?;
@@ -128,13 +135,7 @@ fn sync_folder(path: &Path) -> io::Result<()> {
 fn take_lock(path: &Path) -> Result<FileLock, OpenError> {
     let failed = |error| classify_io(path, error);
     let place = beside(path, ".lock");
-    let mut file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(place)
-        .map_err(failed)?;
+    let mut file = private_file(&place).map_err(failed)?;
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
@@ -151,6 +152,25 @@ fn take_lock(path: &Path) -> Result<FileLock, OpenError> {
     file.set_len(0).map_err(failed)?;
     writeln!(file, "{}", std::process::id()).map_err(failed)?;
     Ok(FileLock { _file: file })
+}
+
+/// Opens a file for writing, made for this user alone if it is not there.
+fn private_file(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path)
+}
+
+/// Takes from everybody else what an older program, or a person, let them do with the file.
+fn make_private(path: &Path) -> io::Result<()> {
+    if fs::metadata(path)?.permissions().mode() & 0o077 == 0 {
+        return Ok(());
+    }
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600))
 }
 
 fn builder(cache_bytes: usize) -> Builder {
@@ -194,6 +214,7 @@ pub(crate) fn inspect(
 }
 
 fn create(path: &Path, unfinished: &Path, cache_bytes: usize) -> Result<Database, OpenError> {
+    private_file(unfinished).map_err(|error| classify_io(path, error))?;
     builder(cache_bytes)
         .create(unfinished)
         .map_err(|error| classify(path, error.into()))
@@ -237,6 +258,7 @@ pub(crate) fn rewrite(
     cache_bytes: usize,
 ) -> Result<(), OpenError> {
     let copy = || -> Result<Database, redb::Error> {
+        private_file(unfinished)?;
         let new = builder(cache_bytes).create(unfinished)?;
         let (source, target) = (old.begin_read()?, begin(&new)?);
         for name in tables::ALL {

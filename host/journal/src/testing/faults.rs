@@ -98,6 +98,38 @@ fn a_full_disk_stops_the_journal_and_it_opens_again_when_there_is_room() {
     );
 }
 
+/// What a journal says when a commit meets this error.
+fn reason_of(kind: ErrorKind) -> String {
+    let ops = workload();
+    for n in 1.. {
+        let disk = Disk::failing(Fault::Nth {
+            n,
+            kind,
+            sticky: true,
+        });
+        if let Ok(mut script) = Script::open(disk) {
+            return script.play(&ops).expect_err("no call fails for ever");
+        }
+    }
+    unreachable!("it opens at last")
+}
+
+#[test]
+fn a_stopped_journal_names_the_file_and_what_to_do() {
+    let full = reason_of(ErrorKind::StorageFull);
+    assert!(
+        full.contains("free some and start again, nothing is lost"),
+        "{full}"
+    );
+    let read_only = reason_of(ErrorKind::ReadOnlyFilesystem);
+    assert!(
+        read_only.contains("make the folder and the file writable"),
+        "{read_only}"
+    );
+    let other = reason_of(ErrorKind::Other);
+    assert!(other.contains("could not be read or written: "), "{other}");
+}
+
 #[test]
 fn a_full_or_read_only_storage_is_said_so() {
     for (kind, expected) in [

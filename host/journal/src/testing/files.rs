@@ -1,6 +1,7 @@
 //! The file on a real disk: newer formats, interrupted making, giving back space.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use flowforge_failpoints::FailPoints;
@@ -111,6 +112,8 @@ async fn a_rewritten_file_holds_the_same_in_less() {
     assert_eq!(rows(&path), before);
     let after = fs::metadata(&path).unwrap().len();
     assert!(after < bytes, "{after} in place of {bytes}");
+    let mode = fs::metadata(&path).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600, "the new file is for this user alone");
     let (journal, recovered) = open(&path).unwrap();
     assert_eq!((recovered.runs.len(), recovered.timers.len()), (1, 1));
     assert_eq!(

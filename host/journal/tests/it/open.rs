@@ -1,6 +1,7 @@
 //! Opening: what is refused, and how it is said.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use flowforge_failpoints::FailPoints;
@@ -63,4 +64,22 @@ async fn a_file_that_is_no_journal_is_refused_untouched_and_can_be_moved_away() 
         quarantine(&path).unwrap(),
         folder.path().join("journal.redb.damaged-2")
     );
+}
+
+#[tokio::test]
+async fn the_files_are_for_this_user_alone_also_those_of_an_older_program() {
+    let folder = TempDir::new().unwrap();
+    let config = JournalConfig::at(folder.path().join("new/journal.redb"));
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let lock = config.path.with_file_name("journal.redb.lock");
+    open(&config).0.close().await;
+    let made = [
+        mode(config.path.parent().unwrap()),
+        mode(&config.path),
+        mode(&lock),
+    ];
+    assert_eq!(made, [0o700, 0o600, 0o600]);
+    fs::set_permissions(&config.path, fs::Permissions::from_mode(0o644)).unwrap();
+    open(&config).0.close().await;
+    assert_eq!(mode(&config.path), 0o600);
 }
