@@ -39,7 +39,11 @@ pub(crate) struct Artefacts {
 impl Artefacts {
     /// Opens the folder and removes what an earlier process left unfinished.
     pub(crate) async fn open(folder: &Path) -> std::io::Result<Self> {
-        fs::create_dir_all(folder).await?;
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)
+            .await?;
         let mut entries = fs::read_dir(folder).await?;
         while let Some(entry) = entries.next_entry().await? {
             if entry.file_name().to_string_lossy().starts_with("part-") {
@@ -50,6 +54,11 @@ impl Artefacts {
             folder: folder.to_owned(),
             next: AtomicU64::new(0),
         })
+    }
+
+    /// Where they are.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     fn path(&self, digest: &Digest) -> PathBuf {
@@ -95,7 +104,13 @@ async fn write_checked<S, E>(part: &Path, digest: &Digest, mut body: S) -> Resul
 where
     S: Stream<Item = Result<Bytes, E>> + Unpin,
 {
-    let mut file = File::create(part).await?;
+    let mut file = fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(part)
+        .await?;
     let mut hasher = sha2::Sha256::new();
     let mut total = 0_u64;
     while let Some(chunk) = body.next().await {

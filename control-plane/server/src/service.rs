@@ -19,6 +19,9 @@ use crate::http::Doors;
 use crate::keys::{Keys, KeysError};
 use crate::{accept, api, cron, http};
 
+/// Name of the database in the data folder.
+const DATABASE: &str = "server.db";
+
 /// Why the control plane did not start. Each message says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -61,8 +64,18 @@ pub enum OpenError {
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// The disk failed; start again after looking at it.
-    #[error("the store stopped")]
-    Store(#[from] StoreError),
+    #[error(
+        "the database {} could not be written or read; look at its disk, then start again: nothing that was confirmed is \
+         lost",
+        path.display()
+    )]
+    Store {
+        /// The database.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: StoreError,
+    },
     /// A task ended that must not; this is a mistake of the program.
     #[error("a part of the control plane ended: {0}")]
     Task(String),
@@ -139,7 +152,7 @@ impl Service {
         let artefacts = Artefacts::open(&artefacts_dir)
             .await
             .map_err(|error| FolderError::from_io(&artefacts_dir, error))?;
-        let store_config = StoreConfig::new(data.join("server.db"));
+        let store_config = StoreConfig::new(data.join(DATABASE));
         let (store, writer) = Store::open(store_config, config.fail_points.clone()).await?;
         let (writer_stop, closing) = (CancellationToken::new(), CancellationToken::new());
         // From here on writes are answered: opening needs them, too.
@@ -208,10 +221,11 @@ impl Service {
             cron::run(app).await;
             "the schedules"
         });
+        let database = self.handle.data_dir.join(DATABASE);
         let mut result = Ok(());
         tokio::select! {
             () = shutdown.cancelled() => {}
-            ended = self.writers.join_next() => result = Err(writer_ended(ended)),
+            ended = self.writers.join_next() => result = Err(writer_ended(ended, database.clone())),
             ended = tasks.join_next() => result = Err(RunError::Task(task_ended(ended))),
         }
         self.closing.cancel();
@@ -227,7 +241,12 @@ impl Service {
         while let Some(ended) = self.writers.join_next().await {
             match ended {
                 Ok(Ok(())) => {}
-                Ok(Err(error)) => result = result.and(Err(RunError::Store(error))),
+                Ok(Err(source)) => {
+                    result = result.and(Err(RunError::Store {
+                        path: database.clone(),
+                        source,
+                    }));
+                }
                 Err(error) => result = result.and(Err(RunError::Task(error.to_string()))),
             }
         }
@@ -251,11 +270,17 @@ fn open_registry(config: &Config, data: &std::path::Path, keys: &Keys) -> Result
     Ok(Registry::open(&data.join("registry"), settings)?)
 }
 
-fn writer_ended(ended: Option<Result<Result<(), StoreError>, tokio::task::JoinError>>) -> RunError {
+fn writer_ended(
+    ended: Option<Result<Result<(), StoreError>, tokio::task::JoinError>>,
+    path: PathBuf,
+) -> RunError {
     match ended {
-        Some(Ok(Err(error))) => RunError::Store(error),
+        Some(Ok(Err(source))) => RunError::Store { path, source },
         Some(Err(error)) => RunError::Task(error.to_string()),
-        Some(Ok(Ok(()))) | None => RunError::Store(StoreError::Stopped),
+        Some(Ok(Ok(()))) | None => RunError::Store {
+            path,
+            source: StoreError::Stopped,
+        },
     }
 }
 

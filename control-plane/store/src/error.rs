@@ -1,6 +1,7 @@
 //! What can go wrong, by what the caller can do about it.
 
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Why the store could not be opened. Nothing was changed.
@@ -46,12 +47,20 @@ pub enum OpenError {
     },
 }
 
+/// There is no space for a write. The same call succeeds when there is.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the disk of the control plane is full: nothing was stored; free some space for {}, then try again", path.display())]
+pub struct DiskFull {
+    /// What could not grow.
+    pub path: PathBuf,
+}
+
 /// Why a read or a write did not happen.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
     /// The disk is full: nothing was stored; free some space and call again.
-    #[error("the disk of the control plane is full; nothing was stored")]
-    Full,
+    #[error("{0}")]
+    Full(#[source] DiskFull),
     /// The writer has stopped: the outcome is unknown; retry with the same key.
     #[error("the store has stopped")]
     Stopped,
@@ -70,14 +79,21 @@ pub enum StoreError {
 
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
-        match primary_code(&error) {
-            Some(13) => Self::Full,
-            _ => Self::Database(Arc::new(error)),
-        }
+        Self::Database(Arc::new(error))
     }
 }
 
 impl StoreError {
+    /// The same, with the place where space is missing if that is the reason.
+    pub(crate) fn at(self, path: &Path) -> Self {
+        match &self {
+            Self::Database(error) if primary_code(error) == Some(13) => Self::Full(DiskFull {
+                path: path.to_owned(),
+            }),
+            _ => self,
+        }
+    }
+
     pub(crate) fn unreadable(what: &'static str, detail: impl std::fmt::Display) -> Self {
         Self::Unreadable {
             what,
@@ -89,7 +105,7 @@ impl StoreError {
     pub(crate) fn is_fatal(&self) -> bool {
         match self {
             Self::Database(error) => matches!(primary_code(error), Some(10 | 11 | 26)),
-            Self::Full | Self::Stopped | Self::Unreadable { .. } => false,
+            Self::Full(_) | Self::Stopped | Self::Unreadable { .. } => false,
         }
     }
 }
@@ -101,6 +117,17 @@ pub(crate) fn primary_code(error: &sqlx::Error) -> Option<u32> {
 }
 
 impl OpenError {
+    pub(crate) fn from_io(path: PathBuf, source: io::Error) -> Self {
+        match source.kind() {
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => Self::ReadOnly { path },
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full { path },
+            _ => Self::Other {
+                path,
+                source: sqlx::Error::Io(source),
+            },
+        }
+    }
+
     pub(crate) fn from_sqlx(path: PathBuf, source: sqlx::Error) -> Self {
         match primary_code(&source) {
             Some(8) => Self::ReadOnly { path },

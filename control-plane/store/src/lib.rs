@@ -26,7 +26,7 @@ mod writer;
 
 pub use approvals::{Approval, ApprovalState, Decided, NewDecision};
 pub use batch::{BatchError, CheckedBatch, MAX_BATCH_BYTES};
-pub use error::{OpenError, StoreError};
+pub use error::{DiskFull, OpenError, StoreError};
 pub use hosts::{Host, NewHost};
 pub use ingest::{Changed, HostIngest, Ingested, NewReceipt, RejectCode, Rejected};
 pub use jobs::{NewJob, OpenJob, Reissue, Unassigned};

@@ -1,6 +1,10 @@
 //! Opening the file: settings, migrations, the writer and the readers.
 
-use std::path::PathBuf;
+use std::fs::{self, OpenOptions, Permissions};
+use std::io;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use flowforge_failpoints::FailPoints;
@@ -52,6 +56,7 @@ impl StoreConfig {
 pub struct Store {
     pub(crate) readers: SqlitePool,
     writes: mpsc::Sender<Write>,
+    pub(crate) path: Arc<Path>,
 }
 
 impl Store {
@@ -64,6 +69,7 @@ impl Store {
     pub async fn open(config: StoreConfig, fail_points: FailPoints) -> Result<(Self, Writer), OpenError> {
         let path = config.path.clone();
         let failed = |error| OpenError::from_sqlx(path.clone(), error);
+        make_private(&config.path).map_err(|error| OpenError::from_io(path.clone(), error))?;
         let mut options = SqliteConnectOptions::new()
             .filename(&config.path)
             .create_if_missing(true)
@@ -99,8 +105,20 @@ impl Store {
             .await
             .map_err(failed)?;
         let (writes, requests) = mpsc::channel(config.queue.max(1));
-        let writer = Writer::new(connection, requests, config.group.max(1), fail_points);
-        Ok((Self { readers, writes }, writer))
+        let path: Arc<Path> = path.into();
+        let writer = Writer::new(
+            connection,
+            requests,
+            config.group.max(1),
+            Arc::clone(&path),
+            fail_points,
+        );
+        let store = Self {
+            readers,
+            writes,
+            path,
+        };
+        Ok((store, writer))
     }
 
     pub(crate) async fn submit(&self, write: Write) -> Result<(), StoreError> {
@@ -111,6 +129,21 @@ impl Store {
     pub async fn close(&self) {
         self.readers.close().await;
     }
+}
+
+/// Makes the file for this user alone before SQLite does, whose log and index beside it take their mode from it; and
+/// takes from everybody else what an older program, or a person, let them do with it.
+fn make_private(path: &Path) -> io::Result<()> {
+    let file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path)?;
+    if file.metadata()?.permissions().mode() & 0o077 == 0 {
+        return Ok(());
+    }
+    fs::set_permissions(path, Permissions::from_mode(0o600))
 }
 
 async fn migrate(connection: &mut SqliteConnection, config: &StoreConfig) -> Result<(), OpenError> {

@@ -5,6 +5,9 @@
 //! commit. Why one task: SQLite has one writer anyway, and a queue in front of it turns waiting for the lock into
 //! sharing the next commit.
 
+use std::path::Path;
+use std::sync::Arc;
+
 use flowforge_failpoints::{FailPoints, Point};
 use futures::future::BoxFuture;
 use sqlx::sqlite::SqliteConnection;
@@ -37,6 +40,7 @@ pub struct Writer {
     connection: SqliteConnection,
     requests: mpsc::Receiver<Write>,
     group: usize,
+    path: Arc<Path>,
     fail_points: FailPoints,
 }
 
@@ -53,12 +57,14 @@ impl Writer {
         connection: SqliteConnection,
         requests: mpsc::Receiver<Write>,
         group: usize,
+        path: Arc<Path>,
         fail_points: FailPoints,
     ) -> Self {
         Self {
             connection,
             requests,
             group,
+            path,
             fail_points,
         }
     }
@@ -89,7 +95,11 @@ impl Writer {
                     Write::Alone(alone) => settle(alone(&mut self.connection, &self.fail_points).await)?,
                 }
             }
-            settle(group.commit(&mut self.connection, &self.fail_points).await)?;
+            settle(
+                group
+                    .commit(&mut self.connection, &self.fail_points, &self.path)
+                    .await,
+            )?;
         }
         self.connection.close().await.map_err(StoreError::from)
     }
@@ -122,6 +132,7 @@ impl Group {
         self,
         connection: &mut SqliteConnection,
         fail_points: &FailPoints,
+        path: &Path,
     ) -> Result<(), StoreError> {
         if self.starts.is_empty() && self.ingests.is_empty() {
             return Ok(());
@@ -140,6 +151,7 @@ impl Group {
                 Ok(())
             }
             Err(error) => {
+                let error = error.at(path);
                 for answer in start_answers {
                     let _ = answer.send(Err(error.clone()));
                 }
@@ -182,7 +194,7 @@ async fn write_group(
 }
 
 pub(crate) fn injected(error: flowforge_failpoints::Injected) -> StoreError {
-    StoreError::Database(std::sync::Arc::new(sqlx::Error::Io(std::io::Error::other(error))))
+    StoreError::Database(Arc::new(sqlx::Error::Io(std::io::Error::other(error))))
 }
 
 impl Store {
@@ -195,6 +207,7 @@ impl Store {
             + 'static,
     {
         let (answer, result) = oneshot::channel::<Result<T, StoreError>>();
+        let path = Arc::clone(&self.path);
         let alone: Alone = Box::new(move |connection, fail_points| {
             Box::pin(async move {
                 match in_transaction(connection, fail_points, point, write).await {
@@ -203,6 +216,7 @@ impl Store {
                         Ok(())
                     }
                     Err(error) => {
+                        let error = error.at(&path);
                         let _ = answer.send(Err(error.clone()));
                         Err(error)
                     }

@@ -1,7 +1,7 @@
 //! Top-level errors: faults of the server or of the call itself, never an expected outcome.
 
 use async_graphql::{Error, ErrorExtensions as _};
-use flowforge_store::StoreError;
+use flowforge_store::DiskFull;
 
 /// `extensions.code` of a fault inside; the cause is in the log.
 const CODE_FAULT: &str = "FF-API-500";
@@ -18,17 +18,22 @@ pub(crate) fn coded(message: impl Into<String>, code: &'static str) -> Error {
     Error::new(message).extend_with(|_, extensions| extensions.set("code", code))
 }
 
-/// A fault: logged with its cause, told without.
-pub(crate) fn fault(error: &(dyn std::error::Error + 'static)) -> Error {
+/// The full disk among an error's causes.
+pub(crate) fn full_disk<'e>(error: &'e (dyn std::error::Error + 'static)) -> Option<&'e DiskFull> {
     let mut cause = Some(error);
     while let Some(inner) = cause {
-        if matches!(inner.downcast_ref::<StoreError>(), Some(StoreError::Full)) {
-            return coded(
-                "the disk of the control plane is full; nothing was stored",
-                CODE_FULL,
-            );
+        if let Some(full) = inner.downcast_ref() {
+            return Some(full);
         }
         cause = inner.source();
+    }
+    None
+}
+
+/// A fault: logged with its cause, told without.
+pub(crate) fn fault(error: &(dyn std::error::Error + 'static)) -> Error {
+    if let Some(full) = full_disk(error) {
+        return coded(full.to_string(), CODE_FULL);
     }
     let mut text = error.to_string();
     let mut cause = error.source();

@@ -28,7 +28,7 @@ use async_graphql::Schema;
 use crate::app::App;
 use crate::hosts::HostEntry;
 
-pub(crate) use faults::{CODE_FULL, fault};
+pub(crate) use faults::{CODE_FULL, fault, full_disk};
 pub(crate) use guard::check_shape;
 pub(crate) use mutation::TraceParent;
 

@@ -5,6 +5,7 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use flowforge_protocol::Digest;
+use flowforge_store::DiskFull;
 use tokio_util::io::ReaderStream;
 
 use super::{Doors, refusal};
@@ -101,8 +102,14 @@ pub(super) async fn put(
         }
         Err(error @ PutError::Cut) => refusal(StatusCode::BAD_REQUEST, "FF-ART-005", error.to_string()),
         Err(PutError::Io(error)) if error.kind() == std::io::ErrorKind::StorageFull => {
-            let message = "the disk of the control plane is full; nothing was stored";
-            refusal(StatusCode::INSUFFICIENT_STORAGE, "FF-API-507", message)
+            let full = DiskFull {
+                path: doors.artefacts.folder().to_owned(),
+            };
+            refusal(
+                StatusCode::INSUFFICIENT_STORAGE,
+                crate::api::CODE_FULL,
+                full.to_string(),
+            )
         }
         Err(PutError::Io(error)) => fault(&error),
     }

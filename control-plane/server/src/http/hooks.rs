@@ -14,7 +14,7 @@ use axum::response::{IntoResponse, Response};
 use flowforge_protocol::job::{MAX_INPUT_BYTES, Trigger};
 use flowforge_protocol::record::Outcome;
 use flowforge_protocol::{RunId, webhook};
-use flowforge_store::{ClientRequest, Started, StoreError};
+use flowforge_store::{ClientRequest, Started};
 use flowforge_workflow::model::{Answer, TriggerKind};
 use serde_json::{Map, Value, json};
 
@@ -128,11 +128,13 @@ fn read_input(body: &Bytes) -> Result<Value, String> {
 }
 
 fn fault(error: &(dyn std::error::Error + 'static)) -> Response {
-    let full = matches!(error.downcast_ref::<StoreError>(), Some(StoreError::Full));
     tracing::error!(%error, "a webhook failed");
-    if full {
-        let message = "the disk of the control plane is full; nothing was stored";
-        return refusal(StatusCode::INSUFFICIENT_STORAGE, crate::api::CODE_FULL, message);
+    if let Some(full) = crate::api::full_disk(error) {
+        return refusal(
+            StatusCode::INSUFFICIENT_STORAGE,
+            crate::api::CODE_FULL,
+            full.to_string(),
+        );
     }
     refusal(
         StatusCode::INTERNAL_SERVER_ERROR,

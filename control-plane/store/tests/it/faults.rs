@@ -1,5 +1,8 @@
 //! Failures at the commit points, and files that cannot be used.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
+
 use flowforge_failpoints::FailPoints;
 use flowforge_store::{OpenError, Started, Store, StoreError};
 use serde_json::json;
@@ -99,7 +102,11 @@ async fn a_full_disk_refuses_writes_and_loses_nothing() {
             Err(error) => break error,
         }
     };
-    assert!(matches!(error, StoreError::Full), "{error:?}");
+    let place = home.config().path;
+    assert!(
+        matches!(&error, StoreError::Full(full) if full.path == place),
+        "{error:?}"
+    );
     assert!(stored > 0);
     assert!(open.store.run(&run(stored)).await.unwrap().is_none());
     assert!(open.store.run(&run(stored - 1)).await.unwrap().is_some());
@@ -110,5 +117,25 @@ async fn a_full_disk_refuses_writes_and_loses_nothing() {
         open.store.start_run(new_run(stored, true)).await.unwrap(),
         Started::New
     );
+    open.close().await;
+}
+
+#[tokio::test]
+async fn the_files_are_for_this_user_alone_also_those_of_an_older_program() {
+    let home = Home::new();
+    let mode = |name: &str| {
+        let path = home.config().path.with_file_name(name);
+        std::fs::metadata(path).unwrap().permissions().mode() & 0o777
+    };
+    let open = home.ready().await;
+    for name in ["server.db", "server.db-wal", "server.db-shm"] {
+        assert_eq!(mode(name), 0o600, "{name}");
+    }
+    open.close().await;
+    std::fs::set_permissions(home.config().path, Permissions::from_mode(0o644)).unwrap();
+    let open = home.ready().await;
+    for name in ["server.db", "server.db-wal", "server.db-shm"] {
+        assert_eq!(mode(name), 0o600, "{name}");
+    }
     open.close().await;
 }
