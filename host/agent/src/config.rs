@@ -24,6 +24,8 @@ pub struct Settings {
     pub max_steps: Option<u32>,
     /// Most bytes that wait for upload before no new work is taken. Default 512 MiB.
     pub max_outbox_bytes: Option<u64>,
+    /// Free bytes on the data folder's disk below which no new work is taken. Default 64 MiB.
+    pub min_free_bytes: Option<u64>,
     /// How long running steps may finish after the first stop signal, as `10s` or `500ms`. Default `10s`.
     pub shutdown_grace: Option<String>,
     /// Whether connectors may reach loopback destinations. Default false; for development only.
@@ -103,6 +105,8 @@ pub struct HostLimits {
     pub max_steps: u32,
     /// Bytes that wait for upload.
     pub max_outbox_bytes: u64,
+    /// Free bytes on the data folder's disk that are left for finishing.
+    pub min_free_bytes: u64,
 }
 
 impl Default for HostLimits {
@@ -114,6 +118,7 @@ impl Default for HostLimits {
                 .unwrap_or(64)
                 .clamp(16, 256),
             max_outbox_bytes: 512 * 1024 * 1024,
+            min_free_bytes: 64 * 1024 * 1024,
         }
     }
 }
@@ -144,6 +149,7 @@ impl Settings {
             max_runs: self.max_runs.or(below.max_runs),
             max_steps: self.max_steps.or(below.max_steps),
             max_outbox_bytes: self.max_outbox_bytes.or(below.max_outbox_bytes),
+            min_free_bytes: self.min_free_bytes.or(below.min_free_bytes),
             shutdown_grace: self.shutdown_grace.or(below.shutdown_grace),
             loopback_destinations: self.loopback_destinations.or(below.loopback_destinations),
         }
@@ -187,6 +193,14 @@ impl Settings {
                 1 << 20,
                 1 << 40,
                 "expected 1048576 (1 MiB) to 1099511627776 (1 TiB)",
+            )?,
+            min_free_bytes: in_range(
+                "min-free-bytes",
+                self.min_free_bytes,
+                defaults.min_free_bytes,
+                0,
+                1 << 40,
+                "expected 0 (no limit) to 1099511627776 (1 TiB)",
             )?,
         };
         let shutdown_grace = match self.shutdown_grace {

@@ -7,7 +7,7 @@ use std::time::Instant;
 use flowforge_protocol::TrustRoot;
 
 use crate::files;
-use crate::host::StartError;
+use crate::start_error::StartError;
 
 /// Pins the trust root at the first start; later ones must be the same or newer.
 pub(crate) fn pin_trust(data_dir: &Path, offered: &TrustRoot) -> Result<(), StartError> {

@@ -7,6 +7,7 @@ use flowforge_protocol::HostId;
 
 use crate::admission::Admission;
 use crate::clock::Clock;
+use crate::disk::Disk;
 use crate::executor::Executor;
 use crate::host::Stop;
 use crate::link::heard::Heard;
@@ -23,6 +24,7 @@ pub(crate) struct HandleShared {
     pub(crate) server: String,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) journal: Journal,
+    pub(crate) disk: Arc<Disk>,
     pub(crate) heard: Heard,
     pub(crate) started_at_ms: u64,
     pub(crate) opened_in_ms: u64,
@@ -64,6 +66,7 @@ impl HostHandle {
                 opened_in_ms: shared.opened_in_ms,
                 stopped: stats.stopped,
             },
+            disk: shared.disk.status(),
             resumed: work.map(|(executor, _)| executor.resumed()).unwrap_or_default(),
             busy: work.is_some_and(|(_, admission)| admission.room() == 0),
             draining: shared.stop.get().is_some_and(|stop| stop.drain.is_cancelled()),

@@ -1,16 +1,15 @@
 //! A host as a whole: opens its data folder, joins, works, and stops in two stages.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use flowforge_failpoints::FailPoints;
-use flowforge_journal::{Journal, JournalConfig, OpenError, OpenRun, ReadError, Space, Stopped, Urgency};
-use flowforge_protocol::strict::StrictError;
+use flowforge_journal::{Journal, JournalConfig, OpenRun, ReadError, Space, Stopped, Urgency};
 use flowforge_protocol::{HostId, TrustRoot};
 use flowforge_runtime::artefacts::FileStore;
-use flowforge_runtime::{EgressPolicy, Runtime, RuntimeConfig, RuntimeError};
+use flowforge_runtime::{EgressPolicy, Runtime, RuntimeConfig};
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -21,21 +20,23 @@ use crate::clock::{Clock, Entropy, SystemClock, SystemEntropy, TimeFloor};
 use crate::config::HostConfig;
 use crate::connectors::{ConnectorHost, WasmConnectors};
 use crate::data_dir::pin_trust;
+use crate::disk::Disk;
 use crate::executor::secrets::SecretStore;
 use crate::executor::{Executor, ExecutorParts};
 use crate::files;
 use crate::handle::{HandleShared, HostHandle};
-use crate::identity::{Identity, IdentityError};
+use crate::identity::Identity;
 use crate::library::ReleaseLibrary;
 use crate::library::fetch::Fetcher;
 use crate::link::backoff::Backoff;
 use crate::link::control::ControlLink;
-use crate::link::graphql::{ClientError, GraphQlLink};
+use crate::link::graphql::GraphQlLink;
 use crate::link::heard::Heard;
 use crate::link::outgoing::Outgoing;
 use crate::link::pull::Puller;
 use crate::link::session::SessionKeeper;
 use crate::link::upload::{UploadError, Uploader};
+use crate::start_error::StartError;
 use crate::status::StatusServer;
 
 /// Key of the enrolment in the journal.
@@ -77,7 +78,9 @@ impl Seams {
             clock: Arc::new(SystemClock),
             entropy: Arc::new(SystemEntropy::new().map_err(StartError::Entropy)?),
             link: Arc::new(GraphQlLink::new(config.join.server.clone())?),
-            connectors: Arc::new(WasmConnectors::new(Arc::new(Runtime::new(runtime)?))),
+            connectors: Arc::new(WasmConnectors::new(Arc::new(
+                Runtime::new(runtime).map_err(|error| StartError::sandbox(config, error))?,
+            ))),
             failpoints,
         })
     }
@@ -90,59 +93,6 @@ pub struct Stop {
     pub drain: CancellationToken,
     /// Second stage: everything stops where it is; what was running is done again at the next start.
     pub halt: CancellationToken,
-}
-
-/// Why a host does not start. Nothing was changed that was there before.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The data folder cannot be used.
-    #[error("cannot use the data folder {}", path.display())]
-    Folder {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
-    /// The journal cannot be opened.
-    #[error(transparent)]
-    Journal(#[from] OpenError),
-    /// The keys cannot be used.
-    #[error(transparent)]
-    Identity(#[from] IdentityError),
-    /// The join file names other trust than this host pinned.
-    #[error(
-        "the join file's trust root differs from the one this host pinned in {}: {reason}. If the control plane was set up \
-         anew, use a new data folder for this host; if not, somebody may be posing as it",
-        path.display()
-    )]
-    Trust {
-        /// The pinned one.
-        path: PathBuf,
-        /// In what it differs.
-        reason: &'static str,
-    },
-    /// The registration cannot be written.
-    #[error("the registration cannot be written")]
-    Registration(#[from] StrictError),
-    /// No randomness.
-    #[error("the operating system gives no randomness")]
-    Entropy(#[source] getrandom::Error),
-    /// No HTTP client.
-    #[error(transparent)]
-    Client(#[from] ClientError),
-    /// No sandbox.
-    #[error("the sandbox cannot be set up")]
-    Runtime(#[from] RuntimeError),
-}
-
-impl StartError {
-    pub(crate) fn folder(path: &Path, source: io::Error) -> Self {
-        Self::Folder {
-            path: path.to_owned(),
-            source,
-        }
-    }
 }
 
 /// Why a host stopped by itself. Restart it when the cause is mended; nothing is lost.
@@ -189,6 +139,7 @@ pub struct Host {
     open_runs: Vec<OpenRun>,
     artefacts: Arc<FileStore>,
     session: SessionKeeper,
+    disk: Arc<Disk>,
     handle: HostHandle,
 }
 
@@ -218,12 +169,14 @@ impl Host {
             Arc::clone(&seams.link),
             identity.registration(&config.name, &config.join.token)?,
         );
+        let disk = Arc::new(Disk::of(&config.data_dir, config.limits.min_free_bytes));
         let handle = HostHandle {
             shared: Arc::new(HandleShared {
                 name: config.name.clone(),
                 server: config.join.server.to_string(),
                 clock: Arc::clone(&seams.clock),
                 journal: journal.clone(),
+                disk: Arc::clone(&disk),
                 heard: Heard::default(),
                 started_at_ms: seams.clock.now_ms(),
                 opened_in_ms,
@@ -241,6 +194,7 @@ impl Host {
             open_runs: recovered.runs,
             artefacts: Arc::new(artefacts),
             session,
+            disk,
             handle,
         })
     }
@@ -484,6 +438,7 @@ impl Host {
             floor,
             failpoints: self.seams.failpoints.clone(),
             max_outbox_bytes: self.config.limits.max_outbox_bytes,
+            disk: Arc::clone(&self.disk),
             stop: stop.drain.clone(),
         })
     }

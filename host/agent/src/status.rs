@@ -89,6 +89,20 @@ pub struct JournalStatus {
     pub stopped: Option<String>,
 }
 
+/// The disk of the data folder.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DiskStatus {
+    /// The data folder.
+    pub folder: PathBuf,
+    /// Bytes that can still be written, where the file system says it.
+    pub free_bytes: Option<u64>,
+    /// Below this many no new run is taken.
+    pub min_free_bytes: u64,
+    /// Whether it is below.
+    pub low: bool,
+}
+
 /// What the last start found.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -125,6 +139,8 @@ pub struct Status {
     pub to_upload: UploadStatus,
     /// The journal.
     pub journal: JournalStatus,
+    /// The disk.
+    pub disk: DiskStatus,
     /// What the last start found.
     pub resumed: ResumedStatus,
     /// Whether it takes no new work because it is at a limit.
@@ -157,10 +173,13 @@ impl LinkStatus {
 }
 
 impl Status {
-    /// Whether all is well: connected, and the journal works.
+    /// Whether all is well: connected, the journal works, and there is space for it.
     #[must_use]
     pub fn is_fine(&self) -> bool {
-        self.link.state == LinkState::Connected && self.journal.stopped.is_none() && self.runs.resting == 0
+        self.link.state == LinkState::Connected
+            && self.journal.stopped.is_none()
+            && !self.disk.low
+            && self.runs.resting == 0
     }
 
     /// For people.
@@ -209,7 +228,14 @@ impl Status {
                 self.runs.resting
             ));
         }
-        if self.busy {
+        if self.disk.low {
+            text.push_str(&format!(
+                " ✗ the disk of {} has {} free, fewer than the {} that are kept for finishing: no new run is taken; free some space\n",
+                self.disk.folder.display(),
+                bytes(self.disk.free_bytes.unwrap_or(0)),
+                bytes(self.disk.min_free_bytes),
+            ));
+        } else if self.busy {
             text.push_str(" takes no new work: a limit is reached\n");
         }
         if self.draining {

@@ -28,6 +28,7 @@ pub use self::checks::{CheckedJob, Gate, unverified_job_id};
 pub use self::refusal::Refusal;
 
 use crate::clock::{Clock, Entropy, TimeFloor};
+use crate::disk::Disk;
 use crate::executor::{Executor, OrderError, Taken};
 use crate::library::{LoadError, LoadedRelease, ReleaseLibrary};
 use crate::link::backoff::Backoff;
@@ -84,6 +85,7 @@ pub(crate) struct AdmissionParts {
     pub(crate) floor: TimeFloor,
     pub(crate) failpoints: FailPoints,
     pub(crate) max_outbox_bytes: u64,
+    pub(crate) disk: Arc<Disk>,
     pub(crate) stop: CancellationToken,
 }
 
@@ -119,7 +121,7 @@ impl Admission {
     #[must_use]
     pub fn room(&self) -> u32 {
         let parts = &self.shared.parts;
-        let full = parts.journal.stats().outbox_bytes >= parts.max_outbox_bytes;
+        let full = parts.journal.stats().outbox_bytes >= parts.max_outbox_bytes || !parts.disk.has_room();
         if full { 0 } else { parts.executor.room() }
     }
 
@@ -131,6 +133,10 @@ impl Admission {
         };
         if self.shared.parts.failpoints.hit(Point::B3).is_err() {
             return;
+        }
+        if matches!(checked.job().order, Order::Start(_)) && !self.shared.parts.disk.has_room() {
+            // A call that was already open brought it. Without an answer it comes again.
+            return debug!(job_id = %checked.job().job_id, "the disk is nearly full; the job is left to a later delivery");
         }
         let ready = match &checked.job().order {
             Order::Start(start) => self.shared.parts.library.get(start.release, start.grants),

@@ -54,6 +54,9 @@ struct RunArguments {
     /// Most bytes that wait for upload before no new work is taken.
     #[arg(long, value_name = "BYTES", env = "FLOWFORGE_MAX_OUTBOX_BYTES")]
     max_outbox_bytes: Option<u64>,
+    /// Free bytes on the disk of the data folder below which no new work is taken.
+    #[arg(long, value_name = "BYTES", env = "FLOWFORGE_MIN_FREE_BYTES")]
+    min_free_bytes: Option<u64>,
     /// How long running steps may finish after the first stop signal, as 10s.
     #[arg(long, value_name = "TIME", env = "FLOWFORGE_SHUTDOWN_GRACE")]
     shutdown_grace: Option<String>,
@@ -115,6 +118,7 @@ fn config(arguments: RunArguments) -> anyhow::Result<HostConfig> {
         max_runs: arguments.max_runs,
         max_steps: arguments.max_steps,
         max_outbox_bytes: arguments.max_outbox_bytes,
+        min_free_bytes: arguments.min_free_bytes,
         shutdown_grace: arguments.shutdown_grace,
         loopback_destinations: arguments.loopback_destinations.then_some(true),
     };

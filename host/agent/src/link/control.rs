@@ -160,11 +160,19 @@ pub enum LinkError {
     Malformed(String),
 }
 
+/// Codes of refusals that are about the control plane's own state: too many calls, a proxy without its server, a full
+/// disk.
+const PASSING: [&str; 6] = ["429", "502", "503", "504", "507", "FF-API-507"];
+
 impl LinkError {
-    /// Whether the same call may succeed later without anybody mending anything.
+    /// Whether the same call may succeed later although nothing is wrong with the call.
     #[must_use]
     pub fn is_passing(&self) -> bool {
-        matches!(self, Self::Unreachable(_) | Self::NoSession)
+        match self {
+            Self::Unreachable(_) | Self::NoSession => true,
+            Self::Refused { code, .. } => PASSING.contains(&code.as_str()),
+            Self::Absent(_) | Self::Malformed(_) => false,
+        }
     }
 }
 
@@ -223,4 +231,23 @@ pub trait ControlLink: Send + Sync {
     /// # Errors
     /// [`LinkError`].
     async fn put_artefact(&self, session: &str, digest: Digest, file: &Path) -> Result<(), LinkError>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_control_plane_is_asked_again_and_a_wrong_call_is_not() {
+        let refused = |code: &str| LinkError::Refused {
+            code: code.to_owned(),
+            message: String::new(),
+        };
+        for code in ["507", "FF-API-507", "503", "429"] {
+            assert!(refused(code).is_passing(), "{code}");
+        }
+        for code in ["400", "403", "413", "500", "FF-API-400", "FF-API-500"] {
+            assert!(!refused(code).is_passing(), "{code}");
+        }
+    }
 }

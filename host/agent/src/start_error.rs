@@ -1,0 +1,89 @@
+//! Why a host does not start, and what to do about it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use flowforge_journal::OpenError;
+use flowforge_protocol::strict::StrictError;
+use flowforge_runtime::RuntimeError;
+
+use crate::config::HostConfig;
+use crate::identity::IdentityError;
+use crate::link::graphql::ClientError;
+
+/// Why a host does not start. Nothing was changed that was there before.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The data folder cannot be used.
+    #[error("cannot use the data folder {}{}", path.display(), mend(source))]
+    Folder {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The journal cannot be opened.
+    #[error(transparent)]
+    Journal(#[from] OpenError),
+    /// The keys cannot be used.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// The join file names other trust than this host pinned.
+    #[error(
+        "the join file's trust root differs from the one this host pinned in {}: {reason}. If the control plane was set up \
+         anew, use a new data folder for this host; if not, somebody may be posing as it",
+        path.display()
+    )]
+    Trust {
+        /// The pinned one.
+        path: PathBuf,
+        /// In what it differs.
+        reason: &'static str,
+    },
+    /// The registration cannot be written.
+    #[error("the registration cannot be written")]
+    Registration(#[from] StrictError),
+    /// No randomness.
+    #[error("the operating system gives no randomness")]
+    Entropy(#[source] getrandom::Error),
+    /// No HTTP client.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// No sandbox.
+    #[error("the sandbox cannot be set up")]
+    Runtime(#[from] RuntimeError),
+}
+
+/// What a person can do about a folder that cannot be used.
+fn mend(source: &io::Error) -> &'static str {
+    match source.kind() {
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            "; make it writable for this user, or choose another --data-dir"
+        }
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            "; its disk is full: free some space and start again, nothing is lost"
+        }
+        io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
+            "; it is no folder: choose another --data-dir"
+        }
+        _ => "",
+    }
+}
+
+impl StartError {
+    /// Trouble with a folder below the data folder is trouble with that folder, not with the sandbox.
+    pub(crate) fn sandbox(config: &HostConfig, error: RuntimeError) -> Self {
+        match error {
+            RuntimeError::Cache(source) => Self::folder(&config.data_dir.join("compiled"), source),
+            other => Self::Runtime(other),
+        }
+    }
+
+    pub(crate) fn folder(path: &Path, source: io::Error) -> Self {
+        Self::Folder {
+            path: path.to_owned(),
+            source,
+        }
+    }
+}
