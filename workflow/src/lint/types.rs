@@ -230,11 +230,19 @@ impl<'d> Lint<'d> {
                 Ty::Text,
                 Type::S8 | Type::S16 | Type::S32 | Type::S64 | Type::U8 | Type::U16 | Type::U32 | Type::U64,
             ) => found.with_mend("write int(…) around it, or leave the quotes out"),
+            (Ty::Int | Ty::Double | Ty::Number | Ty::Bool | Ty::Text, Type::List { .. }) => {
+                found.with_mend("write [ … ] around it")
+            }
             (Ty::Double, _) => found.with_mend("write round(…) or int(…) around it"),
             (Ty::List(_), ty) if !matches!(ty, Type::List { .. }) => {
                 found.with_mend("use a `foreach` node to call it for each element")
             }
-            _ => found,
+            _ => {
+                let connector = target.split('/').next().unwrap_or(target);
+                found.with_mend(format!(
+                    "`flowforge connector inspect {connector}` shows what its ports take"
+                ))
+            }
         })
     }
 
