@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use flowforge_failpoints::{FailPoints, Point};
 use futures::future::BoxFuture;
-use sqlx::sqlite::SqliteConnection;
-use sqlx::{Connection as _, Sqlite, Transaction};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{ConnectOptions as _, Connection as _, Sqlite, Transaction};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
@@ -38,6 +38,7 @@ pub(crate) enum Write {
 /// until the file is opened again.
 pub struct Writer {
     connection: SqliteConnection,
+    options: SqliteConnectOptions,
     requests: mpsc::Receiver<Write>,
     group: usize,
     path: Arc<Path>,
@@ -55,6 +56,7 @@ impl std::fmt::Debug for Writer {
 impl Writer {
     pub(crate) fn new(
         connection: SqliteConnection,
+        options: SqliteConnectOptions,
         requests: mpsc::Receiver<Write>,
         group: usize,
         path: Arc<Path>,
@@ -62,6 +64,7 @@ impl Writer {
     ) -> Self {
         Self {
             connection,
+            options,
             requests,
             group,
             path,
@@ -92,31 +95,46 @@ impl Writer {
                 match write {
                     Write::Start(run, answer) => group.starts.push((*run, answer)),
                     Write::Ingest(ingest, answer) => group.ingests.push((*ingest, answer)),
-                    Write::Alone(alone) => settle(alone(&mut self.connection, &self.fail_points).await)?,
+                    Write::Alone(alone) => {
+                        let done = alone(&mut self.connection, &self.fail_points).await;
+                        self.settle(done).await?;
+                    }
                 }
             }
-            settle(
-                group
-                    .commit(&mut self.connection, &self.fail_points, &self.path)
-                    .await,
-            )?;
+            let done = group
+                .commit(&mut self.connection, &self.fail_points, &self.path)
+                .await;
+            self.settle(done).await?;
         }
         self.connection.close().await.map_err(StoreError::from)
     }
-}
 
-/// Lets the writer go on after a refused write, not after a broken disk.
-fn settle(result: Result<(), StoreError>) -> Result<(), StoreError> {
-    match result {
-        Err(error) if error.is_fatal() => {
-            tracing::error!(%error, "the store stops: its disk failed");
-            Err(error)
+    /// Lets the writer go on after a refused write, not after a broken disk.
+    async fn settle(&mut self, result: Result<(), StoreError>) -> Result<(), StoreError> {
+        match result {
+            Err(error) if error.is_fatal() => {
+                tracing::error!(%error, "the store stops: its disk failed");
+                Err(error)
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a write was refused");
+                self.leave_transaction().await
+            }
+            Ok(()) => Ok(()),
         }
-        Err(error) => {
-            tracing::warn!(%error, "a write was refused");
-            Ok(())
+    }
+
+    /// Takes a fresh connection if this one is lost in a transaction.
+    ///
+    /// On a full disk SQLite rolls back by itself. The rollback that sqlx sends then fails, it goes on counting the
+    /// transaction as open, and would refuse every later one until the next start.
+    async fn leave_transaction(&mut self) -> Result<(), StoreError> {
+        // The rollback of a dropped transaction may be under way; the answer comes behind it.
+        self.connection.ping().await?;
+        if self.connection.is_in_transaction() {
+            self.connection = self.options.connect().await?;
         }
-        Ok(()) => Ok(()),
+        Ok(())
     }
 }
 
