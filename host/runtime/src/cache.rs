@@ -90,6 +90,9 @@ impl CodeCache {
         let code = std::fs::read(&temporary.0)?;
         let seal = TemporaryFile(temporary.0.with_extension("seal.tmp"));
         std::fs::write(&seal.0, Digest::of(&code).to_string())?;
+        for file in [&temporary.0, &seal.0] {
+            std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o600))?;
+        }
         std::fs::rename(&temporary.0, self.code_path(digest))?;
         std::fs::rename(&seal.0, self.seal_path(digest))?;
         tracing::debug!(connector = %digest, code_bytes = code.len(), "component compiled");
