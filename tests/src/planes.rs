@@ -26,6 +26,7 @@ pub struct Planes {
     name: &'static str,
     flowforge: Flowforge,
     api: Api,
+    host_arguments: Vec<String>,
     host: Option<Running>,
     plane: Running,
 }
@@ -60,9 +61,17 @@ impl Planes {
             programs,
             data,
             name,
+            host_arguments: Vec::new(),
             host: None,
             plane,
         })
+    }
+
+    /// Gives the host these arguments, too, whenever it is started.
+    #[must_use]
+    pub fn with_host_arguments(mut self, arguments: &[&str]) -> Self {
+        self.host_arguments = arguments.iter().map(|text| (*text).to_owned()).collect();
+        self
     }
 
     /// The command line, speaking to this control plane.
@@ -110,7 +119,8 @@ impl Planes {
             .arg(self.data.join("host"))
             .arg("--join")
             .arg(self.data.join("plane/host-join.json"))
-            .args(["--name", self.name, "--loopback-destinations"]);
+            .args(["--name", self.name, "--loopback-destinations"])
+            .args(&self.host_arguments);
         if let Some(plan) = fail_points {
             command.env("FLOWFORGE_FAILPOINTS", plan);
         }
@@ -144,6 +154,26 @@ impl Planes {
             bail!("the host ended by itself:\n{}", host.end_of_log());
         }
         host.kill()
+    }
+
+    /// Waits until the host ends by itself, and gives the last lines of its log.
+    ///
+    /// # Errors
+    /// It was not running, or it goes on; the error shows what it said.
+    pub async fn host_ends(&mut self) -> Result<String> {
+        let mut host = self.host.take().context("the host is not running")?;
+        let until = Instant::now() + CONNECT_TIMEOUT;
+        while host.is_running()? {
+            if Instant::now() > until {
+                bail!(
+                    "the host did not end in {} s:\n{}",
+                    CONNECT_TIMEOUT.as_secs(),
+                    host.end_of_log()
+                );
+            }
+            sleep(LOOK).await;
+        }
+        Ok(host.end_of_log())
     }
 
     /// What the host says of itself.

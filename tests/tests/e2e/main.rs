@@ -7,7 +7,12 @@
     reason = "in a test, what cannot go on ends with the reason"
 )]
 
+mod full_disk;
+mod hostile;
 mod mistakes;
+mod own_disk;
+mod private;
+mod read_only;
 mod readers;
 mod runs;
 

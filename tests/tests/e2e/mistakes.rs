@@ -1,7 +1,7 @@
 //! Wrong use: each mistake is told with its place and its mend, and changes nothing.
 
 use std::net::TcpListener;
-use std::process::Output;
+use std::process::{Command, Output};
 
 use flowforge_tests::planes::Planes;
 
@@ -62,6 +62,30 @@ fn a_second_process_on_the_same_folder_is_sent_to_the_first() {
         planes.api().context().server
     );
     assert!(said(&output).contains(&expected), "{}", said(&output));
+    planes.stop().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_host_on_the_same_folder_is_told_who_has_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut planes = Planes::start(programs(), folder.path(), "host").unwrap();
+    planes.start_host(None).await.unwrap();
+    let data = planes.data().join("host");
+    let output = Command::new(programs().path("flowforge-host"))
+        .arg("--data-dir")
+        .arg(&data)
+        .arg("--join")
+        .arg(planes.data().join("plane/host-join.json"))
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let expected = format!(
+        "the journal {} is already open in process {}; stop that process or use another data folder",
+        data.join("journal.redb").display(),
+        planes.host().unwrap().id()
+    );
+    assert!(said(&output).contains(&expected), "{}", said(&output));
+    assert_eq!(planes.host_status().unwrap()["link"]["state"], "connected");
     planes.stop().unwrap();
 }
 

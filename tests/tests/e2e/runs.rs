@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{components, in_clone, programs};
 
 /// Both planes with `bench:steps` and the workflow `w1` of `examples/bench` published.
-async fn with_w1(folder: &tempfile::TempDir) -> Planes {
+pub(crate) async fn with_w1(folder: &tempfile::TempDir) -> Planes {
     let mut planes = Planes::start(programs(), folder.path(), "e2e-host").unwrap();
     planes.start_host(None).await.unwrap();
     let component = components().join("bench.steps.wasm");

@@ -1,0 +1,113 @@
+//! Data folders that cannot be written: at the first start, and when there is something in them already.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use flowforge_tests::planes::Planes;
+use serde_json::json;
+
+use super::own_disk::{SmallDisk, in_own_mounts};
+use super::{flowforge, programs};
+
+fn said(output: &Output) -> String {
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    said
+}
+
+/// What `flowforge dev` or `flowforge server` says on this folder.
+fn plane_on(data: &Path, word: &str) -> String {
+    let home = tempfile::tempdir().unwrap();
+    let arguments = [
+        word,
+        "--listen",
+        "127.0.0.1:0",
+        "--data-dir",
+        &data.to_string_lossy(),
+    ];
+    said(&flowforge(home.path()).command(&arguments).output().unwrap())
+}
+
+/// What a host says on this folder.
+fn host_on(data: &Path, planes: &Planes) -> String {
+    let join = planes.data().join("plane/host-join.json");
+    let mut host = Command::new(programs().path("flowforge-host"));
+    host.arg("--data-dir").arg(data).arg("--join").arg(join);
+    said(&host.output().unwrap())
+}
+
+#[test]
+fn a_first_start_on_a_read_only_folder_names_it_and_the_mend() {
+    in_own_mounts(
+        "read_only::a_first_start_on_a_read_only_folder_names_it_and_the_mend",
+        async || {
+            let folder = tempfile::tempdir().unwrap();
+            let planes = Planes::start(programs(), &folder.path().join("other"), "host").unwrap();
+            let mount = folder.path().join("mount");
+            SmallDisk::on(&mount, 1).read_only();
+            for data in [mount.clone(), mount.join("new")] {
+                let place = data.display();
+                for word in ["dev", "server"] {
+                    let said = plane_on(&data, word);
+                    assert!(said.contains(&format!("cannot write {place}")), "{said}");
+                    assert!(
+                        said.contains("make it writable or choose another --data-dir"),
+                        "{said}"
+                    );
+                }
+                let said = host_on(&data, &planes);
+                assert!(
+                    said.contains(&format!("cannot use the data folder {place}")),
+                    "{said}"
+                );
+                assert!(
+                    said.contains("make it writable for this user, or choose another --data-dir"),
+                    "{said}"
+                );
+            }
+            planes.stop().unwrap();
+        },
+    );
+}
+
+#[test]
+fn a_folder_that_became_read_only_is_named_and_keeps_everything() {
+    in_own_mounts(
+        "read_only::a_folder_that_became_read_only_is_named_and_keeps_everything",
+        async || {
+            let folder = tempfile::tempdir().unwrap();
+            let other = Planes::start(programs(), &folder.path().join("other"), "host").unwrap();
+            let mount = folder.path().join("mount");
+            let disk = SmallDisk::on(&mount, 64);
+            let (plane, host) = (mount.join("plane"), mount.join("host"));
+            let mut planes = Planes::start(programs(), &mount, "host").unwrap();
+            planes.start_host(None).await.unwrap();
+            let hosts = planes.flowforge().json(&["host", "list"]).unwrap();
+            planes.stop().unwrap();
+            disk.read_only();
+            for word in ["dev", "server"] {
+                let said = plane_on(&plane, word);
+                assert!(
+                    said.contains(&format!("cannot write {}", plane.display())),
+                    "{said}"
+                );
+                assert!(
+                    said.contains("make it writable or choose another --data-dir"),
+                    "{said}"
+                );
+            }
+            let said = host_on(&host, &other);
+            assert!(said.contains(&*host.to_string_lossy()), "{said}");
+            assert!(said.contains("make it writable for this user"), "{said}");
+            disk.writable();
+            let mut planes = Planes::start(programs(), &mount, "host").unwrap();
+            planes.start_host(None).await.unwrap();
+            let again = planes.flowforge().json(&["host", "list"]).unwrap();
+            assert_eq!(again[0]["id"], hosts[0]["id"], "it is the same host: {again}");
+            assert_eq!(again.as_array().map(Vec::len), Some(1), "{again}");
+            assert_ne!(again[0]["id"], json!(null));
+            planes.stop().unwrap();
+            other.stop().unwrap();
+        },
+    );
+}
