@@ -219,7 +219,7 @@ impl Store {
                 .bind(&decision.by)
                 .bind(&decision.comment)
                 .bind(signed(decision.at_ms))
-                .execute(&mut **transaction)
+                .execute(&mut *transaction)
                 .await?;
                 if changed.rows_affected() == 0 {
                     return Ok(Decided::TooLate);

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use flowforge_protocol::{Digest, RunId};
 use serde_json::{Value, json};
-use sqlx::{Sqlite, Transaction};
+use sqlx::sqlite::SqliteConnection;
 
 use crate::StoreError;
 
@@ -72,7 +72,7 @@ impl Changes {
 }
 
 pub(crate) async fn store(
-    transaction: &mut Transaction<'_, Sqlite>,
+    transaction: &mut SqliteConnection,
     heads: &HashMap<RunId, Head>,
     changes: Changes,
 ) -> Result<(), StoreError> {
@@ -99,7 +99,7 @@ pub(crate) async fn store(
         .bind(Value::from(changes.ended_rows).to_string())
         .bind(rows(changes.receipts))
         .bind(rows(changes.heard))
-        .execute(&mut **transaction)
+        .execute(&mut *transaction)
         .await?;
     Ok(())
 }

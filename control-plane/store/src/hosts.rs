@@ -84,7 +84,7 @@ impl Store {
                 .bind(host.seal_key.as_slice())
                 .bind(host.session_hash.as_bytes().as_slice())
                 .bind(signed(host.at_ms))
-                .fetch_one(&mut **transaction)
+                .fetch_one(&mut *transaction)
                 .await?;
                 from_row(&row)
             })

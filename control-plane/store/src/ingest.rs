@@ -8,7 +8,8 @@ use std::collections::HashMap;
 use flowforge_protocol::record::chain_start;
 use flowforge_protocol::{Digest, HostId, JobId, RunId};
 use serde_json::{Value, json};
-use sqlx::{Row as _, Sqlite, Transaction};
+use sqlx::Row as _;
+use sqlx::sqlite::SqliteConnection;
 use tokio::sync::oneshot;
 
 use crate::batch::{CheckedBatch, Projected, Projection};
@@ -126,7 +127,7 @@ impl Store {
 }
 
 pub(crate) async fn write(
-    transaction: &mut Transaction<'_, Sqlite>,
+    transaction: &mut SqliteConnection,
     ingests: Vec<HostIngest>,
 ) -> Result<Vec<Ingested>, StoreError> {
     if ingests.is_empty() {
@@ -157,7 +158,7 @@ pub(crate) async fn write(
 }
 
 async fn load_heads(
-    transaction: &mut Transaction<'_, Sqlite>,
+    transaction: &mut SqliteConnection,
     ingests: &[HostIngest],
 ) -> Result<HashMap<RunId, Head>, StoreError> {
     let mut wanted: Vec<&RunId> = ingests
@@ -178,7 +179,7 @@ async fn load_heads(
          from json_each(?1) wanted join run on run.id = wanted.value",
     )
     .bind(json!(wanted).to_string())
-    .fetch_all(&mut **transaction)
+    .fetch_all(&mut *transaction)
     .await?;
     for row in rows {
         let id: String = row.try_get(0)?;
@@ -209,7 +210,7 @@ pub(crate) fn digest_of(bytes: &[u8]) -> Result<Digest, StoreError> {
 }
 
 async fn append(
-    transaction: &mut Transaction<'_, Sqlite>,
+    transaction: &mut SqliteConnection,
     heads: &mut HashMap<RunId, Head>,
     changes: &mut Changes,
     host: &HostId,
@@ -284,7 +285,7 @@ async fn append(
 
 /// A repeated batch is compared with the stored one where both begin and end alike; hosts repeat the batches they cut.
 async fn differs_from_stored(
-    transaction: &mut Transaction<'_, Sqlite>,
+    transaction: &mut SqliteConnection,
     head: &Head,
     changes: &Changes,
     batch: &CheckedBatch,
@@ -303,7 +304,7 @@ async fn differs_from_stored(
             .bind(head.row)
             .bind(crate::jobs::signed(batch.first_seq))
             .bind(i64::try_from(batch.ends.len()).unwrap_or(i64::MAX))
-            .fetch_optional(&mut **transaction)
+            .fetch_optional(&mut *transaction)
             .await?;
     Ok(stored.is_some_and(|stored| stored != batch.chain.as_bytes()))
 }

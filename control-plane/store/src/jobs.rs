@@ -3,8 +3,8 @@
 use flowforge_failpoints::Point;
 use flowforge_protocol::{Digest, HostId, JobId, RunId};
 use serde_json::json;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row as _, Sqlite, Transaction};
+use sqlx::Row as _;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use crate::{Store, StoreError};
 
@@ -101,16 +101,13 @@ pub(crate) fn rows(jobs: &[NewJob]) -> String {
     serde_json::Value::Array(jobs.iter().map(row).collect()).to_string()
 }
 
-pub(crate) async fn insert(
-    transaction: &mut Transaction<'_, Sqlite>,
-    jobs: &[NewJob],
-) -> Result<(), StoreError> {
+pub(crate) async fn insert(transaction: &mut SqliteConnection, jobs: &[NewJob]) -> Result<(), StoreError> {
     if jobs.is_empty() {
         return Ok(());
     }
     sqlx::query(insert_jobs!("$1"))
         .bind(rows(jobs))
-        .execute(&mut **transaction)
+        .execute(&mut *transaction)
         .await?;
     Ok(())
 }
@@ -127,7 +124,7 @@ impl Store {
             Box::pin(async move {
                 let next: Option<String> =
                     sqlx::query_scalar("select value from meta where key = 'job_sequence'")
-                        .fetch_optional(&mut **transaction)
+                        .fetch_optional(&mut *transaction)
                         .await?;
                 let next = match next {
                     Some(text) => text
@@ -140,7 +137,7 @@ impl Store {
                      on conflict do update set value = excluded.value",
                 )
                 .bind(next.saturating_add(count).to_string())
-                .execute(&mut **transaction)
+                .execute(&mut *transaction)
                 .await?;
                 Ok(next)
             })
@@ -221,7 +218,7 @@ impl Store {
                     )
                     .bind(job.run.as_str())
                     .bind(job.host.as_str())
-                    .execute(&mut **transaction)
+                    .execute(&mut *transaction)
                     .await?;
                     if taken.rows_affected() == 1 {
                         stored.push(job);
@@ -243,7 +240,7 @@ impl Store {
             Box::pin(async move {
                 let removed = sqlx::query("delete from job where id = ?1")
                     .bind(reissue.old.as_str())
-                    .execute(&mut **transaction)
+                    .execute(&mut *transaction)
                     .await?;
                 let still_open = removed.rows_affected() == 1;
                 if still_open {

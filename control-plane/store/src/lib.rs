@@ -22,6 +22,7 @@ mod runs;
 mod schedules;
 mod secrets;
 mod start;
+mod transaction;
 mod writer;
 
 pub use approvals::{Approval, ApprovalState, Decided, NewDecision};

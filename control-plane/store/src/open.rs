@@ -101,14 +101,13 @@ impl Store {
             .max_connections(config.readers)
             .min_connections(1)
             .acquire_timeout(Duration::from_secs(10))
-            .connect_with(options.clone().read_only(true).create_if_missing(false))
+            .connect_with(options.read_only(true).create_if_missing(false))
             .await
             .map_err(failed)?;
         let (writes, requests) = mpsc::channel(config.queue.max(1));
         let path: Arc<Path> = path.into();
         let writer = Writer::new(
             connection,
-            options,
             requests,
             config.group.max(1),
             Arc::clone(&path),

@@ -2,7 +2,7 @@
 
 use flowforge_protocol::Digest;
 use sqlx::Row as _;
-use sqlx::sqlite::SqliteRow;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use crate::jobs::{signed, unsigned};
 use crate::{Page, Store, StoreError};
@@ -81,7 +81,7 @@ impl Store {
                     let stored: Option<i64> =
                         sqlx::query_scalar("select version from release where digest = ?1")
                             .bind(release.digest.to_string())
-                            .fetch_optional(&mut **transaction)
+                            .fetch_optional(&mut *transaction)
                             .await?;
                     if stored.is_some() {
                         return Ok(release.version);
@@ -89,7 +89,7 @@ impl Store {
                     let last: Option<i64> =
                         sqlx::query_scalar("select max(version) from release where workflow = ?1")
                             .bind(&release.workflow)
-                            .fetch_one(&mut **transaction)
+                            .fetch_one(&mut *transaction)
                             .await?;
                     let expected = u32::try_from(last.unwrap_or(0) + 1).unwrap_or(u32::MAX);
                     if expected == release.version {
@@ -175,10 +175,7 @@ impl Store {
     }
 }
 
-async fn insert(
-    transaction: &mut sqlx::Transaction<'_, sqlx::Sqlite>,
-    release: &StoredRelease,
-) -> Result<(), StoreError> {
+async fn insert(transaction: &mut SqliteConnection, release: &StoredRelease) -> Result<(), StoreError> {
     sqlx::query(
         "insert into release (digest, workflow, version, title, envelope, grants_digest, grants, source, \
          published_at_ms) values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
@@ -192,7 +189,7 @@ async fn insert(
     .bind(&release.grants)
     .bind(&release.source)
     .bind(signed(release.published_at_ms))
-    .execute(&mut **transaction)
+    .execute(&mut *transaction)
     .await?;
     Ok(())
 }

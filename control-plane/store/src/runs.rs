@@ -298,7 +298,7 @@ impl Store {
                 .bind(signed(at_ms))
                 .bind(&outcome)
                 .bind(&reason)
-                .execute(&mut **transaction)
+                .execute(&mut *transaction)
                 .await?;
                 Ok(changed.rows_affected() == 1)
             })
@@ -320,7 +320,7 @@ impl Store {
                 .bind(job.run.as_str())
                 .bind(&reason)
                 .bind(job.host.as_str())
-                .execute(&mut **transaction)
+                .execute(&mut *transaction)
                 .await?;
                 let first = changed.rows_affected() == 1;
                 if first {
@@ -349,7 +349,7 @@ impl Store {
                 let found = sqlx::query("delete from job where id = ?1 and host = ?2 returning run, kind")
                     .bind(job.as_str())
                     .bind(host.as_str())
-                    .fetch_optional(&mut **transaction)
+                    .fetch_optional(&mut *transaction)
                     .await?;
                 let Some(found) = found else { return Ok(None) };
                 let (run, kind): (String, String) = (found.try_get(0)?, found.try_get(1)?);
@@ -363,7 +363,7 @@ impl Store {
                 .bind(&run)
                 .bind(signed(at_ms))
                 .bind(&outcome)
-                .execute(&mut **transaction)
+                .execute(&mut *transaction)
                 .await?;
                 if changed.rows_affected() == 0 {
                     return Ok(None);

@@ -50,7 +50,7 @@ impl Store {
             Box::pin(async move {
                 sqlx::query("delete from schedule where workflow = ?1")
                     .bind(&workflow)
-                    .execute(&mut **transaction)
+                    .execute(&mut *transaction)
                     .await?;
                 for schedule in schedules {
                     sqlx::query(
@@ -60,7 +60,7 @@ impl Store {
                     .bind(&schedule.trigger)
                     .bind(&schedule.fingerprint)
                     .bind(signed(schedule.next_due_ms))
-                    .execute(&mut **transaction)
+                    .execute(&mut *transaction)
                     .await?;
                 }
                 Ok(())
@@ -83,7 +83,7 @@ impl Store {
                 .bind(&schedule.trigger)
                 .bind(&schedule.fingerprint)
                 .bind(signed(schedule.next_due_ms))
-                .execute(&mut **transaction)
+                .execute(&mut *transaction)
                 .await?;
                 Ok(())
             })

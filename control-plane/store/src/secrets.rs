@@ -105,7 +105,7 @@ impl Store {
                 .bind(secret.version)
                 .bind(&secret.sealed)
                 .bind(signed(secret.at_ms))
-                .execute(&mut **transaction)
+                .execute(&mut *transaction)
                 .await?;
                 Ok(stored.rows_affected() == 1)
             })
@@ -123,7 +123,7 @@ impl Store {
                 let changed =
                     sqlx::query("update secret set sealed = null where name = ?1 and sealed is not null")
                         .bind(&name)
-                        .execute(&mut **transaction)
+                        .execute(&mut *transaction)
                         .await?;
                 Ok(changed.rows_affected() == 1)
             })

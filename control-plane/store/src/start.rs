@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use flowforge_protocol::{Digest, RunId};
 use serde_json::json;
-use sqlx::{Row as _, Sqlite, Transaction};
+use sqlx::Row as _;
+use sqlx::sqlite::SqliteConnection;
 use tokio::sync::oneshot;
 
 use crate::jobs::{self, NewJob, insert_jobs};
@@ -84,7 +85,7 @@ const STORE: &str = concat!(
 );
 
 pub(crate) async fn write(
-    transaction: &mut Transaction<'_, Sqlite>,
+    transaction: &mut SqliteConnection,
     runs: Vec<NewRun>,
 ) -> Result<Vec<Started>, StoreError> {
     if runs.is_empty() {
@@ -128,14 +129,14 @@ pub(crate) async fn write(
         sqlx::query(STORE)
             .bind(serde_json::Value::Array(rows).to_string())
             .bind(jobs::rows(&jobs))
-            .execute(&mut **transaction)
+            .execute(&mut *transaction)
             .await?;
     }
     Ok(results)
 }
 
 async fn known_requests(
-    transaction: &mut Transaction<'_, Sqlite>,
+    transaction: &mut SqliteConnection,
     runs: &[NewRun],
 ) -> Result<HashMap<String, (Digest, RunId)>, StoreError> {
     let ids: Vec<&str> = runs
@@ -151,7 +152,7 @@ async fn known_requests(
          join run on run.client_request_id = wanted.value",
     )
     .bind(json!(ids).to_string())
-    .fetch_all(&mut **transaction)
+    .fetch_all(&mut *transaction)
     .await?;
     for row in rows {
         let digest: String = row.try_get(1)?;

@@ -10,14 +10,14 @@ use std::sync::Arc;
 
 use flowforge_failpoints::{FailPoints, Point};
 use futures::future::BoxFuture;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
-use sqlx::{ConnectOptions as _, Connection as _, Sqlite, Transaction};
+use sqlx::Connection as _;
+use sqlx::sqlite::SqliteConnection;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use crate::ingest::{self, HostIngest, Ingested};
 use crate::start::{self, NewRun, Started};
-use crate::{Store, StoreError};
+use crate::{Store, StoreError, transaction};
 
 pub(crate) type Answer<T> = oneshot::Sender<Result<T, StoreError>>;
 
@@ -38,7 +38,6 @@ pub(crate) enum Write {
 /// until the file is opened again.
 pub struct Writer {
     connection: SqliteConnection,
-    options: SqliteConnectOptions,
     requests: mpsc::Receiver<Write>,
     group: usize,
     path: Arc<Path>,
@@ -56,7 +55,6 @@ impl std::fmt::Debug for Writer {
 impl Writer {
     pub(crate) fn new(
         connection: SqliteConnection,
-        options: SqliteConnectOptions,
         requests: mpsc::Receiver<Write>,
         group: usize,
         path: Arc<Path>,
@@ -64,7 +62,6 @@ impl Writer {
     ) -> Self {
         Self {
             connection,
-            options,
             requests,
             group,
             path,
@@ -97,20 +94,20 @@ impl Writer {
                     Write::Ingest(ingest, answer) => group.ingests.push((*ingest, answer)),
                     Write::Alone(alone) => {
                         let done = alone(&mut self.connection, &self.fail_points).await;
-                        self.settle(done).await?;
+                        Self::settle(done)?;
                     }
                 }
             }
             let done = group
                 .commit(&mut self.connection, &self.fail_points, &self.path)
                 .await;
-            self.settle(done).await?;
+            Self::settle(done)?;
         }
         self.connection.close().await.map_err(StoreError::from)
     }
 
     /// Lets the writer go on after a refused write, not after a broken disk.
-    async fn settle(&mut self, result: Result<(), StoreError>) -> Result<(), StoreError> {
+    fn settle(result: Result<(), StoreError>) -> Result<(), StoreError> {
         match result {
             Err(error) if error.is_fatal() => {
                 tracing::error!(%error, "the store stops: its disk failed");
@@ -118,23 +115,10 @@ impl Writer {
             }
             Err(error) => {
                 tracing::warn!(%error, "a write was refused");
-                self.leave_transaction().await
+                Ok(())
             }
             Ok(()) => Ok(()),
         }
-    }
-
-    /// Takes a fresh connection if this one is lost in a transaction.
-    ///
-    /// On a full disk SQLite rolls back by itself. The rollback that sqlx sends then fails, it goes on counting the
-    /// transaction as open, and would refuse every later one until the next start.
-    async fn leave_transaction(&mut self) -> Result<(), StoreError> {
-        // The rollback of a dropped transaction may be under way; the answer comes behind it.
-        self.connection.ping().await?;
-        if self.connection.is_in_transaction() {
-            self.connection = self.options.connect().await?;
-        }
-        Ok(())
     }
 }
 
@@ -189,26 +173,38 @@ async fn write_group(
     ingests: Vec<HostIngest>,
 ) -> Result<(Vec<Started>, Vec<Ingested>), StoreError> {
     let (has_starts, has_batches) = (!runs.is_empty(), ingests.iter().any(|i| !i.batches.is_empty()));
-    let mut transaction = connection.begin_with("begin immediate").await?;
-    let started = start::write(&mut transaction, runs).await?;
-    let ingested = ingest::write(&mut transaction, ingests).await?;
+    transaction::begin(connection).await?;
+    let written = async {
+        let started = start::write(connection, runs).await?;
+        let ingested = ingest::write(connection, ingests).await?;
+        let points = points_of(has_starts, has_batches, &ingested);
+        for point in &points {
+            fail_points.hit_before(*point).map_err(injected)?;
+        }
+        Ok((started, ingested, points))
+    }
+    .await;
+    let (started, ingested, points) = transaction::finish(connection, written).await?;
+    for point in points {
+        fail_points.hit(point).map_err(injected)?;
+    }
+    Ok((started, ingested))
+}
+
+/// The commit points that a group crosses.
+fn points_of(has_starts: bool, has_batches: bool, ingested: &[Ingested]) -> Vec<Point> {
     let has_ends = ingested
         .iter()
         .any(|i| i.changed.iter().any(|c| c.outcome.is_some()));
-    let points = [
+    [
         (has_starts, Point::B1),
         (has_starts, Point::B2),
         (has_batches, Point::B9),
         (has_ends, Point::B11),
-    ];
-    for (_, point) in points.iter().filter(|(crossed, _)| *crossed) {
-        fail_points.hit_before(*point).map_err(injected)?;
-    }
-    transaction.commit().await?;
-    for (_, point) in points.iter().filter(|(crossed, _)| *crossed) {
-        fail_points.hit(*point).map_err(injected)?;
-    }
-    Ok((started, ingested))
+    ]
+    .into_iter()
+    .filter_map(|(crossed, point)| crossed.then_some(point))
+    .collect()
 }
 
 pub(crate) fn injected(error: flowforge_failpoints::Injected) -> StoreError {
@@ -220,9 +216,7 @@ impl Store {
     pub(crate) async fn alone<T, F>(&self, point: Option<Point>, write: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        F: for<'t, 'c> FnOnce(&'t mut Transaction<'c, Sqlite>) -> BoxFuture<'t, Result<T, StoreError>>
-            + Send
-            + 'static,
+        F: for<'t> FnOnce(&'t mut SqliteConnection) -> BoxFuture<'t, Result<T, StoreError>> + Send + 'static,
     {
         let (answer, result) = oneshot::channel::<Result<T, StoreError>>();
         let path = Arc::clone(&self.path);
@@ -253,14 +247,14 @@ async fn in_transaction<T, F>(
     write: F,
 ) -> Result<T, StoreError>
 where
-    F: for<'t, 'c> FnOnce(&'t mut Transaction<'c, Sqlite>) -> BoxFuture<'t, Result<T, StoreError>>,
+    F: for<'t> FnOnce(&'t mut SqliteConnection) -> BoxFuture<'t, Result<T, StoreError>>,
 {
-    let mut transaction = connection.begin_with("begin immediate").await?;
-    let value = write(&mut transaction).await?;
-    if let Some(point) = point {
-        fail_points.hit_before(point).map_err(injected)?;
-    }
-    transaction.commit().await?;
+    transaction::begin(connection).await?;
+    let written = write(connection).await.and_then(|value| {
+        point.map_or(Ok(()), |point| fail_points.hit_before(point).map_err(injected))?;
+        Ok(value)
+    });
+    let value = transaction::finish(connection, written).await?;
     if let Some(point) = point {
         fail_points.hit(point).map_err(injected)?;
     }
