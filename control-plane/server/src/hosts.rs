@@ -9,8 +9,9 @@ use tokio::sync::Notify;
 
 use crate::queue::JobQueue;
 
-/// A host that was heard so recently counts as connected between two standing calls.
-pub(crate) const CONNECTED_MS: u64 = 40_000;
+/// A host that was heard so recently counts as connected between two standing calls. One call follows the other at once,
+/// so this covers a slow line and little more: a host that has stopped must not get runs that another could do.
+pub(crate) const CONNECTED_MS: u64 = 5_000;
 /// The stored time of the last word is at most this old.
 pub(crate) const HEARD_WRITE_MS: u64 = 10_000;
 

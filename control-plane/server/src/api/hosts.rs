@@ -24,7 +24,7 @@ impl HostNode {
         self.0.state().host.name.clone()
     }
 
-    /// True while a standing call is open, or the host was heard less than 40 s ago.
+    /// True while a standing call is open, or the host was heard less than 5 s ago.
     async fn connected(&self, ctx: &Context<'_>) -> Result<bool> {
         let now_ms = ctx.data::<Arc<App>>()?.clock.now_ms();
         Ok(self.0.state().connected(now_ms))
