@@ -313,7 +313,10 @@ impl RunState {
             "at": moment_text(decision.at_ms),
         });
         if let Some(step) = self.step_mut(at) {
-            step.decided_by = Some(decision.by.clone());
+            step.answer = Some(match &decision.comment {
+                Some(words) => format!("{}: {words}", decision.by),
+                None => decision.by.clone(),
+            });
         }
         let phase = if decision.approved {
             Phase::Done(None)

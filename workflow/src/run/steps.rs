@@ -56,8 +56,8 @@ pub(super) struct Step {
     pub(super) last_failure: Option<Failure>,
     pub(super) rounds: Option<Box<Rounds>>,
     pub(super) question: Option<Box<Question>>,
-    /// Who decided.
-    pub(super) decided_by: Option<String>,
+    /// Who decided, and in what words: `ana: the feed is a test`.
+    pub(super) answer: Option<String>,
 }
 
 /// What a step is doing.

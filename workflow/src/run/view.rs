@@ -459,9 +459,9 @@ impl RunState {
 }
 
 fn decided(how: &str, step: &Step) -> String {
-    step.decided_by
+    step.answer
         .as_ref()
-        .map_or_else(|| how.to_owned(), |by| format!("{how} by {by}"))
+        .map_or_else(|| how.to_owned(), |answer| format!("{how} by {answer}"))
 }
 
 fn kind_name(kind: &PlanKind) -> &'static str {

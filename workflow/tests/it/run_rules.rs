@@ -116,6 +116,7 @@ fn an_approval_ends_by_yes_by_no_or_by_time() {
     let mut no = Host::start(plan(source), json!({}));
     no.decide("ask", false);
     assert!(matches!(no.state.outcome(), Some(Outcome::Rejected { by, .. }) if by == "demo"));
+    assert_eq!(state_of(&no, "ask").1, "rejected by demo: the feed is a test");
     let mut late = Host::start(plan(source), json!({}));
     late.now_ms += 3_599_999;
     late.advance();

@@ -131,6 +131,7 @@ impl Host {
         }
     }
 
+    /// A person answers; a no comes with a reason.
     pub(crate) fn decide(&mut self, step: &str, approved: bool) {
         let step: StepKey = step.parse().expect("a step");
         let approval = self.state.waiting().first().expect("it waits").approval.clone();
@@ -139,7 +140,7 @@ impl Host {
             approval,
             approved,
             by: "demo".to_owned(),
-            comment: None,
+            comment: (!approved).then(|| "the feed is a test".to_owned()),
             at_ms: self.now_ms,
         };
         self.record(Event::Decided { step, decision });
