@@ -8,6 +8,7 @@ use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use flowforge_protocol::Digest;
 use wasmtime::Engine;
@@ -17,6 +18,9 @@ use crate::compile::{CompileError, compile};
 use crate::config::CompileConfig;
 use crate::engine::compatibility_key;
 use crate::runtime::off_thread;
+
+/// Age of an unfinished file that nobody is writing any more.
+const LEFT_OVER_AFTER: Duration = Duration::from_hours(1);
 
 /// Where compiled code is kept.
 #[derive(Clone)]
@@ -45,9 +49,9 @@ impl CodeCache {
             .create(&folder)?;
         std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o700))?;
         for entry in std::fs::read_dir(&folder)? {
-            let path = entry?.path();
-            if path.extension().is_some_and(|extension| extension == "tmp") {
-                std::fs::remove_file(path)?;
+            let entry = entry?;
+            if is_left_over(&entry)? {
+                std::fs::remove_file(entry.path())?;
             }
         }
         Ok(Self {
@@ -73,7 +77,8 @@ impl CodeCache {
             Err(error) => return Err(error),
         }
         let number = self.next_temporary.fetch_add(1, Ordering::Relaxed);
-        let temporary = TemporaryFile(self.folder.join(format!("{number}.tmp")));
+        let name = format!("{}-{number}.tmp", std::process::id());
+        let temporary = TemporaryFile(self.folder.join(name));
         compile(config, bytes, &temporary.0).await?;
         let cache = self.clone();
         off_thread(move || cache.keep(&temporary, &digest))
@@ -143,6 +148,20 @@ impl CodeCache {
     fn seal_path(&self, digest: &Digest) -> PathBuf {
         self.folder.join(format!("{}.seal", digest.hex()))
     }
+}
+
+/// Whether a process that is gone left this unfinished: it is older than any compilation may take. A second process on the
+/// same folder is refused later, and must not disturb the first before that.
+fn is_left_over(entry: &std::fs::DirEntry) -> std::io::Result<bool> {
+    if entry
+        .path()
+        .extension()
+        .is_none_or(|extension| extension != "tmp")
+    {
+        return Ok(false);
+    }
+    let written = entry.metadata()?.modified()?;
+    Ok(written.elapsed().is_ok_and(|age| age > LEFT_OVER_AFTER))
 }
 
 #[expect(unsafe_code, reason = "loading compiled code has no safe form")]

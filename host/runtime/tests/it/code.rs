@@ -121,8 +121,24 @@ async fn a_worker_that_does_not_end_is_stopped() {
 }
 
 #[tokio::test]
+async fn unfinished_code_is_removed_when_it_is_old_and_left_to_its_writer_before() {
+    let bench = Bench::new();
+    drop(bench.load(&hostile()).await);
+    let code = files(bench.folder.path(), "cwasm").remove(0);
+    let (old, new) = (code.with_file_name("1-0.tmp"), code.with_file_name("2-0.tmp"));
+    for path in [&old, &new] {
+        std::fs::write(path, "half").expect("writes");
+    }
+    let day_ago = std::time::SystemTime::now() - Duration::from_hours(24);
+    let file = std::fs::File::options().write(true).open(&old).expect("opens");
+    file.set_modified(day_ago).expect("sets its time");
+    drop(again(&bench, CompileWorker::InProcess));
+    assert_eq!(files(bench.folder.path(), "tmp"), [new]);
+}
+
+#[tokio::test]
 async fn a_worker_without_memory_dies_alone() {
-    let bench = Bench::with(|config| config.compile.memory_bytes = 24 << 20);
+    let bench = Bench::with(|config| config.compile.memory_bytes = 4 << 20);
     let bytes = hostile();
     let refused = bench
         .runtime
