@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use flowforge_failpoints::FailPoints;
-use flowforge_host::{Host, HostConfig, Seams, Settings, Stop, status};
+use flowforge_host::{ConfigError, Host, HostConfig, Seams, Settings, Stop, status};
 use flowforge_runtime::{COMPILE_ARGUMENT, CompileWorker, compile_worker_main};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{error, info, warn};
@@ -15,7 +15,13 @@ use tracing_subscriber::EnvFilter;
 
 /// Runs workflows on this machine: pulls signed jobs, verifies them, runs them durably in a sandbox.
 #[derive(Parser)]
-#[command(name = "flowforge-host", version, args_conflicts_with_subcommands = true)]
+#[command(
+    name = "flowforge-host",
+    version,
+    args_conflicts_with_subcommands = true,
+    after_help = "Example:\n  flowforge-host --data-dir ./host --join ./plane/host-join.json\n\n\
+                  Exit: 0 stopped as it was told to, 1 failed, 2 wrongly used."
+)]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -26,8 +32,12 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Show how the host on a data folder is.
+    #[command(after_help = "Example:\n  flowforge-host status --data-dir ./host")]
     Status(StatusArguments),
     /// Check configuration, data folder and connection; change nothing on the control plane.
+    #[command(
+        after_help = "Example:\n  flowforge-host check --data-dir ./host --join ./plane/host-join.json"
+    )]
     Check(RunArguments),
 }
 
@@ -105,7 +115,7 @@ fn main() -> ExitCode {
     done.unwrap_or_else(|error| {
         // Nobody can be told when stderr is closed.
         let _ = writeln!(std::io::stderr(), "flowforge-host: {error:#}");
-        ExitCode::FAILURE
+        ExitCode::from(if error.is::<ConfigError>() { 2 } else { 1 })
     })
 }
 
