@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 use super::own_disk::{SmallDisk, in_own_mounts};
-use super::{components, flowforge, programs};
+use super::refused::{host_on, plane_on};
+use super::{components, programs};
 
 /// How long something that must come may take.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -307,16 +308,7 @@ fn a_first_start_on_a_full_disk_names_the_folder() {
             let disk = SmallDisk::on(&data, 1);
             disk.fill();
             for word in ["dev", "server"] {
-                let arguments = [
-                    word,
-                    "--listen",
-                    "127.0.0.1:0",
-                    "--data-dir",
-                    &data.to_string_lossy(),
-                ];
-                let output = flowforge(folder.path()).command(&arguments).output().unwrap();
-                let said = String::from_utf8_lossy(&output.stderr).into_owned();
-                assert_eq!(output.status.code(), Some(1), "{said}");
+                let said = plane_on(&data, word);
                 let place = format!("cannot write {}", data.display());
                 assert!(said.contains(&place), "{said}");
                 assert!(
@@ -324,15 +316,7 @@ fn a_first_start_on_a_full_disk_names_the_folder() {
                     "{said}"
                 );
             }
-            let output = Command::new(programs().path("flowforge-host"))
-                .arg("--data-dir")
-                .arg(&data)
-                .arg("--join")
-                .arg(planes.data().join("plane/host-join.json"))
-                .output()
-                .unwrap();
-            let said = String::from_utf8_lossy(&output.stderr).into_owned();
-            assert_eq!(output.status.code(), Some(1), "{said}");
+            let said = host_on(&data, &planes);
             assert!(said.contains(&*data.to_string_lossy()), "{said}");
             assert!(said.contains("free some"), "{said}");
             planes.stop().unwrap();

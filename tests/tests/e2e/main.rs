@@ -14,6 +14,7 @@ mod own_disk;
 mod private;
 mod read_only;
 mod readers;
+mod refused;
 mod runs;
 
 use std::path::{Path, PathBuf};

@@ -1,10 +1,11 @@
 //! Wrong use: each mistake is told with its place and its mend, and changes nothing.
 
 use std::net::TcpListener;
-use std::process::{Command, Output};
+use std::process::Output;
 
 use flowforge_tests::planes::Planes;
 
+use super::refused::{host_on, plane_on};
 use super::{flowforge, programs};
 
 fn said(output: &Output) -> String {
@@ -47,21 +48,13 @@ fn a_second_process_on_the_same_folder_is_sent_to_the_first() {
     let folder = tempfile::tempdir().unwrap();
     let planes = Planes::start(programs(), folder.path(), "host").unwrap();
     let data = folder.path().join("plane");
-    let arguments = [
-        "server",
-        "--listen",
-        "127.0.0.1:0",
-        "--data-dir",
-        &data.to_string_lossy(),
-    ];
-    let output = flowforge(folder.path()).command(&arguments).output().unwrap();
-    assert_eq!(output.status.code(), Some(1));
+    let said = plane_on(&data, "server");
     let expected = format!(
         "is already open in process {}; use that one at {}",
         planes.plane().id(),
         planes.api().context().server
     );
-    assert!(said(&output).contains(&expected), "{}", said(&output));
+    assert!(said.contains(&expected), "{said}");
     planes.stop().unwrap();
 }
 
@@ -71,20 +64,13 @@ async fn a_second_host_on_the_same_folder_is_told_who_has_it() {
     let mut planes = Planes::start(programs(), folder.path(), "host").unwrap();
     planes.start_host(None).await.unwrap();
     let data = planes.data().join("host");
-    let output = Command::new(programs().path("flowforge-host"))
-        .arg("--data-dir")
-        .arg(&data)
-        .arg("--join")
-        .arg(planes.data().join("plane/host-join.json"))
-        .output()
-        .unwrap();
-    assert_eq!(output.status.code(), Some(1));
+    let said = host_on(&data, &planes);
     let expected = format!(
         "the journal {} is already open in process {}; stop that process or use another data folder",
         data.join("journal.redb").display(),
         planes.host().unwrap().id()
     );
-    assert!(said(&output).contains(&expected), "{}", said(&output));
+    assert!(said.contains(&expected), "{said}");
     assert_eq!(planes.host_status().unwrap()["link"]["state"], "connected");
     planes.stop().unwrap();
 }

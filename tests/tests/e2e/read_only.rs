@@ -1,40 +1,11 @@
 //! Data folders that cannot be written: at the first start, and when there is something in them already.
 
-use std::path::Path;
-use std::process::{Command, Output};
-
 use flowforge_tests::planes::Planes;
 use serde_json::json;
 
 use super::own_disk::{SmallDisk, in_own_mounts};
-use super::{flowforge, programs};
-
-fn said(output: &Output) -> String {
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(1), "{said}");
-    said
-}
-
-/// What `flowforge dev` or `flowforge server` says on this folder.
-fn plane_on(data: &Path, word: &str) -> String {
-    let home = tempfile::tempdir().unwrap();
-    let arguments = [
-        word,
-        "--listen",
-        "127.0.0.1:0",
-        "--data-dir",
-        &data.to_string_lossy(),
-    ];
-    said(&flowforge(home.path()).command(&arguments).output().unwrap())
-}
-
-/// What a host says on this folder.
-fn host_on(data: &Path, planes: &Planes) -> String {
-    let join = planes.data().join("plane/host-join.json");
-    let mut host = Command::new(programs().path("flowforge-host"));
-    host.arg("--data-dir").arg(data).arg("--join").arg(join);
-    said(&host.output().unwrap())
-}
+use super::programs;
+use super::refused::{host_on, plane_on};
 
 #[test]
 fn a_first_start_on_a_read_only_folder_names_it_and_the_mend() {
