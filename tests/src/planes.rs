@@ -74,6 +74,12 @@ impl Planes {
         self
     }
 
+    /// The programs.
+    #[must_use]
+    pub fn programs(&self) -> &Programs {
+        &self.programs
+    }
+
     /// The command line, speaking to this control plane.
     #[must_use]
     pub fn flowforge(&self) -> &Flowforge {

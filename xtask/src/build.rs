@@ -60,18 +60,12 @@ pub(crate) fn connectors(workspace: &Workspace, flowforge: &Path, into: &Path) -
     fs::create_dir_all(into).with_context(|| format!("cannot make {}", into.display()))?;
     let mut kept = Vec::new();
     for folder in connector_folders(workspace.root())? {
-        let label = folder
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
-        let line = Line::begin();
-        line.update(&format!("      … {label}"));
+        // Shows its own progress, in the place where the line below will be.
         let built = connector(flowforge, &folder)?;
         let file = into.join(format!("{}.wasm", built.name.replace(':', ".")));
         fs::copy(&built.component, &file)
             .with_context(|| format!("cannot copy {} to {}", built.component.display(), file.display()))?;
-        line.finish(&format!(
+        Line::begin().finish(&format!(
             "      ✓ {:<22} {:<11} {:>8}",
             built.name,
             built.language,

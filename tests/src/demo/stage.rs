@@ -238,8 +238,11 @@ impl Stage {
     /// A program does not end when asked to.
     pub async fn keep(self) -> Result<()> {
         println!(
-            "Open {}/graphql · Ctrl-C stops everything",
-            self.api().context().server
+            "It keeps running at {} · Ctrl-C stops everything. Look at the run:\n  {} run show {} --context {}",
+            self.api().context().server,
+            self.planes.programs().path("flowforge").display(),
+            self.short_run(),
+            self.planes.data().join("plane/client.json").display()
         );
         tokio::signal::ctrl_c().await?;
         self.planes.stop()
