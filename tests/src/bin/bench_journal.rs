@@ -30,6 +30,9 @@ struct Options {
     /// Milliseconds that a case runs in a round.
     #[arg(long, default_value_t = 700)]
     case_ms: u64,
+    /// One round with 200 ms a case.
+    #[arg(long, conflicts_with_all = ["rounds", "case_ms"])]
+    quick: bool,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -66,7 +69,10 @@ const PAGE: usize = 4096;
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let options = Options::parse();
+    let mut options = Options::parse();
+    if options.quick {
+        (options.rounds, options.case_ms) = (1, 200);
+    }
     let folder = options
         .folder
         .join(format!("bench-journal-{}", std::process::id()));
