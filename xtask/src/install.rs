@@ -1,13 +1,15 @@
 //! `cargo xtask install`: `flowforge` and `flowforge-host` on the path, the first-party connectors where they look.
 
-use std::env;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::{env, fs};
 
 use anyhow::{Context, Result, bail};
 
 use crate::workspace::Workspace;
 use crate::{build, tools};
+
+const PROGRAMS: [&str; 2] = ["flowforge", "flowforge-host"];
 
 /// Installs into cargo's own place. `--debug` takes the development profile, which is quicker to build.
 pub(crate) fn command(flags: &[&str]) -> Result<ExitCode> {
@@ -17,17 +19,22 @@ pub(crate) fn command(flags: &[&str]) -> Result<ExitCode> {
     }
     let workspace = Workspace::find()?;
     let root = install_root()?;
-    for package in ["cli", "host/agent"] {
-        let status = workspace
-            .cargo()
-            .args(["install", "--locked", "--force", "--path", package])
-            .arg("--root")
-            .arg(&root)
-            .args(flags)
-            .status()?;
-        if !status.success() {
-            bail!("{package} was not installed; the messages above say why");
-        }
+    let (profile, folder): (&[&str], _) = if flags.contains(&"--debug") {
+        (&[], "debug")
+    } else {
+        (&["--release"], "release")
+    };
+    // Chosen in the whole workspace, so that what another command has built is not built again in another form.
+    let selection = [
+        &["--workspace"],
+        profile,
+        &["--bin", PROGRAMS[0], "--bin", PROGRAMS[1]],
+    ]
+    .concat();
+    workspace.build("flowforge, flowforge-host", &selection)?;
+    for program in PROGRAMS {
+        let built = workspace.target().join(folder).join(program);
+        replace(&built, &root.join("bin"), program)?;
     }
     tools::add_wasm_target();
     let flowforge = root.join("bin/flowforge");
@@ -44,6 +51,15 @@ pub(crate) fn command(flags: &[&str]) -> Result<ExitCode> {
     }
     println!("next: flowforge dev");
     Ok(ExitCode::SUCCESS)
+}
+
+/// Puts a program in its place in one step: one that is running keeps its file.
+fn replace(built: &Path, folder: &Path, name: &str) -> Result<()> {
+    let unfinished = folder.join(format!(".{name}.new"));
+    fs::create_dir_all(folder)
+        .and_then(|()| fs::copy(built, &unfinished))
+        .and_then(|_| fs::rename(&unfinished, folder.join(name)))
+        .with_context(|| format!("cannot write {}", folder.join(name).display()))
 }
 
 fn install_root() -> Result<PathBuf> {
