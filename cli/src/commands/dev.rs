@@ -3,7 +3,6 @@
 //! The two planes still speak over loopback, with the same documents and checks as on two machines.
 
 use std::fs;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -20,7 +19,7 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::args::Global;
-use crate::commands::server::{Signals, ready, remember, start_log};
+use crate::commands::server::{Place, Signals, ready, remember};
 use crate::connectors::{self, Preloaded};
 use crate::keys::{self, Role};
 use crate::output::{Exit, Usage, counted};
@@ -37,17 +36,8 @@ const LOOK: Duration = Duration::from_millis(50);
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  flowforge dev --data-dir ./ff --listen 127.0.0.1:7400")]
 pub(crate) struct DevArgs {
-    /// Folder for everything that is kept; made if absent, delete it to start over
-    #[arg(long, value_name = "DIR", env = "FLOWFORGE_DATA_DIR", default_value = "./ff")]
-    data_dir: PathBuf,
-    /// Where to listen, this machine only; port 0 takes a free one
-    #[arg(
-        long,
-        value_name = "ADDRESS",
-        env = "FLOWFORGE_LISTEN",
-        default_value = "127.0.0.1:7400"
-    )]
-    listen: SocketAddr,
+    #[command(flatten)]
+    place: Place,
     /// Folder of built connectors that are published at the start; without it, those installed with this program
     #[arg(long, value_name = "DIR", env = "FLOWFORGE_COMPONENTS")]
     components: Option<PathBuf>,
@@ -58,14 +48,14 @@ pub(crate) struct DevArgs {
 
 /// Runs the command.
 pub(crate) async fn run(args: DevArgs, global: &Global) -> Result<Exit> {
-    if !args.listen.ip().is_loopback() {
+    if !args.place.listen.ip().is_loopback() {
         bail!(Usage(format!(
             "{} is refused: development mode has no sign-in; use `flowforge server`",
-            args.listen
+            args.place.listen
         )));
     }
-    start_log(&args.log)?;
-    let mut config = Config::new(args.data_dir.clone(), args.listen);
+    flowforge_host::log::start(&args.log)?;
+    let mut config = Config::new(args.place.data_dir.clone(), args.place.listen);
     config.dev = true;
     let service = Service::open(config).await?;
     let handle = service.handle();
@@ -181,7 +171,7 @@ fn banner(args: &DevArgs, handle: &Handle, prepared: &Prepared) {
     );
     say!(
         "  data      {} (kept; delete it to start over)",
-        args.data_dir.display()
+        args.place.data_dir.display()
     );
     say!("  host      {HOST}, connected · loopback destinations are open here and nowhere else");
     match &prepared.preloaded {

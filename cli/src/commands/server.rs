@@ -11,7 +11,6 @@ use flowforge_server::{Config, Handle, Service};
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
-use tracing_subscriber::EnvFilter;
 
 use crate::args::Global;
 use crate::output::Exit;
@@ -23,9 +22,19 @@ use crate::say;
     after_help = "Example:\n  flowforge server --data-dir ./plane --listen 127.0.0.1:7400\n  flowforge-host --data-dir ./host --join ./plane/host-join.json"
 )]
 pub(crate) struct ServerArgs {
+    #[command(flatten)]
+    place: Place,
+    /// What to log on stderr: error, warn, info, debug, trace, or a filter
+    #[arg(long, value_name = "LEVEL", env = "FLOWFORGE_LOG", default_value = "info")]
+    log: String,
+}
+
+/// Where a control plane keeps what it has, and where it is found.
+#[derive(Debug, Args)]
+pub(crate) struct Place {
     /// Folder for everything that is kept; made if absent
     #[arg(long, value_name = "DIR", env = "FLOWFORGE_DATA_DIR", default_value = "./ff")]
-    data_dir: PathBuf,
+    pub(crate) data_dir: PathBuf,
     /// Where to listen, this machine only; port 0 takes a free one
     #[arg(
         long,
@@ -33,16 +42,13 @@ pub(crate) struct ServerArgs {
         env = "FLOWFORGE_LISTEN",
         default_value = "127.0.0.1:7400"
     )]
-    listen: SocketAddr,
-    /// What to log on stderr: error, warn, info, debug, trace, or a filter
-    #[arg(long, value_name = "LEVEL", env = "FLOWFORGE_LOG", default_value = "info")]
-    log: String,
+    pub(crate) listen: SocketAddr,
 }
 
 /// Runs the command.
 pub(crate) async fn run(args: ServerArgs, global: &Global) -> Result<Exit> {
-    start_log(&args.log)?;
-    let service = Service::open(Config::new(args.data_dir, args.listen)).await?;
+    flowforge_host::log::start(&args.log)?;
+    let service = Service::open(Config::new(args.place.data_dir, args.place.listen)).await?;
     let handle = service.handle();
     remember(&handle);
     if global.json() {
@@ -112,18 +118,6 @@ pub(crate) fn remember(handle: &Handle) {
             home.join("context.json").display()
         );
     }
-}
-
-/// Logs go to stderr, one JSON object a line.
-pub(crate) fn start_log(filter: &str) -> Result<()> {
-    let filter = EnvFilter::try_new(filter).with_context(|| format!("--log {filter}"))?;
-    tracing_subscriber::fmt()
-        .json()
-        .flatten_event(true)
-        .with_writer(std::io::stderr)
-        .with_env_filter(filter)
-        .init();
-    Ok(())
 }
 
 /// The signals that ask a program to end.

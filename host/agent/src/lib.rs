@@ -19,6 +19,7 @@ pub mod identity;
 pub mod join;
 pub mod library;
 pub mod link;
+pub mod log;
 mod start_error;
 pub mod status;
 

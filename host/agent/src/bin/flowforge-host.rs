@@ -7,11 +7,10 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use flowforge_failpoints::FailPoints;
-use flowforge_host::{ConfigError, Host, HostConfig, Seams, Settings, Stop, status};
+use flowforge_host::{ConfigError, Host, HostConfig, Seams, Settings, Stop, log, status};
 use flowforge_runtime::{COMPILE_ARGUMENT, CompileWorker, compile_worker_main};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{error, info, warn};
-use tracing_subscriber::EnvFilter;
 
 /// Runs workflows on this machine: pulls signed jobs, verifies them, runs them durably in a sandbox.
 #[derive(Parser)]
@@ -137,13 +136,7 @@ fn config(arguments: RunArguments) -> anyhow::Result<HostConfig> {
 }
 
 fn run(arguments: RunArguments) -> anyhow::Result<ExitCode> {
-    let filter = EnvFilter::try_new(&arguments.log).with_context(|| format!("--log {}", arguments.log))?;
-    tracing_subscriber::fmt()
-        .json()
-        .flatten_event(true)
-        .with_writer(std::io::stderr)
-        .with_env_filter(filter)
-        .init();
+    log::start(&arguments.log)?;
     let config = config(arguments)?;
     let plan = std::env::var("FLOWFORGE_FAILPOINTS").ok();
     let failpoints = FailPoints::from_env_value(plan.as_deref()).context("FLOWFORGE_FAILPOINTS")?;

@@ -1,0 +1,33 @@
+//! How the programs log: one JSON object a line, on stderr.
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::ParseError;
+
+/// The filter is no filter; nothing is logged.
+#[derive(Debug, thiserror::Error)]
+#[error("--log {filter}: expected error, warn, info, debug, trace, or a filter")]
+pub struct LogError {
+    filter: String,
+    source: ParseError,
+}
+
+/// Starts the log of this process; call it once.
+///
+/// # Errors
+/// [`LogError`].
+///
+/// # Panics
+/// When the process has a log already.
+pub fn start(filter: &str) -> Result<(), LogError> {
+    let filter = EnvFilter::try_new(filter).map_err(|source| LogError {
+        filter: filter.to_owned(),
+        source,
+    })?;
+    tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_writer(std::io::stderr)
+        .with_env_filter(filter)
+        .init();
+    Ok(())
+}
