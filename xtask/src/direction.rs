@@ -87,7 +87,7 @@ const ALLOWED: [(&str, &[&str]); 16] = [
 
 /// Crates that do no I/O: none of these may be among their dependencies.
 const PURE: [&str; 3] = ["flowforge-protocol", "flowforge-ports", "flowforge-workflow"];
-const IMPURE: [&str; 6] = ["tokio", "reqwest", "hyper", "redb", "sqlx", "wasmtime"];
+const IMPURE: [&str; 6] = ["tokio", "reqwest", "hyper", "redb", "rusqlite", "wasmtime"];
 
 /// Edges that no arrow allows, and crates that no arrow names.
 pub(crate) fn problems(root: &Path) -> Result<Vec<String>> {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use flowforge_registry::{Registry, RegistryConfig};
-use flowforge_store::{Store, StoreConfig, StoreError, Writer};
+use flowforge_store::{Store, StoreConfig, StoreError};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -157,7 +157,7 @@ impl Service {
         let (writer_stop, closing) = (CancellationToken::new(), CancellationToken::new());
         // From here on writes are answered: opening needs them, too.
         let mut writers = JoinSet::new();
-        spawn_writer(&mut writers, writer, &writer_stop);
+        writers.spawn(writer.run(writer_stop.clone()));
         let parts = Parts {
             dev: config.dev,
             clock: Arc::clone(&config.clock),
@@ -252,13 +252,6 @@ impl Service {
         }
         result
     }
-}
-
-/// The writer has a thread of its own: it spends its time waiting for the thread of its connection, and is woken by it
-/// directly instead of through the scheduler.
-fn spawn_writer(writers: &mut JoinSet<Result<(), StoreError>>, writer: Writer, stop: &CancellationToken) {
-    let (stop, runtime) = (stop.clone(), tokio::runtime::Handle::current());
-    writers.spawn_blocking(move || runtime.block_on(writer.run(stop)));
 }
 
 fn open_registry(config: &Config, data: &std::path::Path, keys: &Keys) -> Result<Registry, OpenError> {

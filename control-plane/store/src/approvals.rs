@@ -5,12 +5,12 @@
 
 use flowforge_failpoints::Point;
 use flowforge_protocol::{ApprovalId, RunId};
+use rusqlite::{Row, params};
 use serde_json::Value;
-use sqlx::Row as _;
-use sqlx::sqlite::SqliteRow;
 
-use crate::jobs::{self, NewJob, signed, unsigned};
+use crate::jobs::{self, NewJob};
 use crate::runs::Found;
+use crate::sql::{self, signed, unsigned};
 use crate::{Page, Store, StoreError};
 
 /// Where a question stands.
@@ -115,27 +115,28 @@ const COLUMNS: &str = "select approval.seq, approval.id, run.id, run.workflow, a
      approval.decided_by, approval.comment, approval.decided_at_ms \
      from approval join run on run.seq = approval.run ";
 
-fn from_row(row: &SqliteRow) -> Result<(i64, Approval), StoreError> {
-    let id: String = row.try_get(1)?;
-    let run: String = row.try_get(2)?;
-    let show: String = row.try_get(6)?;
-    let approvers: String = row.try_get(7)?;
+fn from_row(row: &Row<'_>) -> Result<(i64, Approval), StoreError> {
+    let (show, approvers): (String, String) = (row.get(6)?, row.get(7)?);
     let approval = Approval {
-        id: id.parse().map_err(|e| StoreError::unreadable("approval id", e))?,
-        run: run.parse().map_err(|e| StoreError::unreadable("run id", e))?,
-        workflow: row.try_get(3)?,
-        step: row.try_get(4)?,
-        title: row.try_get(5)?,
+        id: sql::parsed(row, 1, "approval id")?,
+        run: sql::parsed(row, 2, "run id")?,
+        workflow: row.get(3)?,
+        step: row.get(4)?,
+        title: row.get(5)?,
         show: serde_json::from_str(&show).map_err(|e| StoreError::unreadable("approval", e))?,
         approvers: serde_json::from_str(&approvers).map_err(|e| StoreError::unreadable("approvers", e))?,
-        state: ApprovalState::from_column(row.try_get(8)?)?,
-        requested_at_ms: unsigned(row.try_get(9)?),
-        expires_at_ms: row.try_get::<Option<i64>, _>(10)?.map(unsigned),
-        decided_by: row.try_get(11)?,
-        comment: row.try_get(12)?,
-        decided_at_ms: row.try_get::<Option<i64>, _>(13)?.map(unsigned),
+        state: ApprovalState::from_column(&row.get::<_, String>(8)?)?,
+        requested_at_ms: unsigned(row.get(9)?),
+        expires_at_ms: row.get::<_, Option<i64>>(10)?.map(unsigned),
+        decided_by: row.get(11)?,
+        comment: row.get(12)?,
+        decided_at_ms: row.get::<_, Option<i64>>(13)?.map(unsigned),
     };
-    Ok((row.try_get(0)?, approval))
+    Ok((row.get(0)?, approval))
+}
+
+fn without_place(row: &Row<'_>) -> Result<Approval, StoreError> {
+    Ok(from_row(row)?.1)
 }
 
 impl Store {
@@ -149,20 +150,19 @@ impl Store {
         before: Option<i64>,
         limit: u32,
     ) -> Result<Page<Approval>, StoreError> {
-        let sql = format!(
-            "{COLUMNS} where approval.seq < ?1 and (?2 is null or approval.state = ?2) \
-             order by approval.seq desc limit ?3"
-        );
-        let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
-            .bind(before.unwrap_or(i64::MAX))
-            .bind(state.map(ApprovalState::as_str))
-            .bind(i64::from(limit) + 1)
-            .fetch_all(&self.readers)
-            .await?;
-        Ok(Page::from_rows(
-            rows.iter().map(from_row).collect::<Result<_, _>>()?,
-            limit,
-        ))
+        let (before, state) = (before.unwrap_or(i64::MAX), state.map(ApprovalState::as_str));
+        self.read(move |connection| {
+            let sql = format!(
+                "{COLUMNS} where approval.seq < ?1 and (?2 is null or approval.state = ?2) \
+                 order by approval.seq desc limit ?3"
+            );
+            let params = params![before, state, i64::from(limit) + 1];
+            Ok(Page::from_rows(
+                sql::all(connection, &sql, params, from_row)?,
+                limit,
+            ))
+        })
+        .await
     }
 
     /// Questions of one run, oldest first, at most 100.
@@ -170,12 +170,12 @@ impl Store {
     /// # Errors
     /// See [`StoreError`].
     pub async fn approvals_of(&self, run: &RunId) -> Result<Vec<Approval>, StoreError> {
-        let sql = format!("{COLUMNS} where run.id = ?1 order by approval.seq limit 100");
-        let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
-            .bind(run.as_str())
-            .fetch_all(&self.readers)
-            .await?;
-        rows.iter().map(|row| Ok(from_row(row)?.1)).collect()
+        let run = run.clone();
+        self.read(move |connection| {
+            let sql = format!("{COLUMNS} where run.id = ?1 order by approval.seq limit 100");
+            sql::all(connection, &sql, [run.as_str()], without_place)
+        })
+        .await
     }
 
     /// The question with this id, id prefix, or `last`, the newest that waits.
@@ -183,24 +183,25 @@ impl Store {
     /// # Errors
     /// See [`StoreError`].
     pub async fn find_approval(&self, wanted: &str) -> Result<Found<Approval>, StoreError> {
-        let sql = if wanted == "last" {
-            format!(
-                "{COLUMNS} where ?1 = ?1 and approval.state = 'pending' order by approval.seq desc limit 1"
-            )
-        } else {
-            format!(
-                "{COLUMNS} where approval.id >= ?1 and approval.id < ?1 || '~' order by approval.id limit 2"
-            )
-        };
-        let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
-            .bind(wanted)
-            .fetch_all(&self.readers)
-            .await?;
-        Found::from_rows(
-            rows.iter()
-                .map(|row| Ok(from_row(row)?.1))
-                .collect::<Result<_, StoreError>>()?,
-        )
+        let wanted = wanted.to_owned();
+        self.read(move |connection| {
+            let sql = if wanted == "last" {
+                format!(
+                    "{COLUMNS} where ?1 = ?1 and approval.state = 'pending' order by approval.seq desc limit 1"
+                )
+            } else {
+                format!(
+                    "{COLUMNS} where approval.id >= ?1 and approval.id < ?1 || '~' order by approval.id limit 2"
+                )
+            };
+            Ok(Found::from_rows(sql::all(
+                connection,
+                &sql,
+                [wanted],
+                without_place,
+            )?))
+        })
+        .await
     }
 
     /// Stores the answer and its order, if nobody was first (B12).
@@ -209,24 +210,23 @@ impl Store {
     /// See [`StoreError`].
     pub async fn decide(&self, decision: NewDecision) -> Result<Decided, StoreError> {
         self.alone(Some(Point::B12), move |transaction| {
-            Box::pin(async move {
-                let changed = sqlx::query(
-                    "update approval set state = ?2, decided_by = ?3, comment = ?4, decided_at_ms = ?5 \
-                     where id = ?1 and state = 'pending' and (expires_at_ms is null or expires_at_ms > ?5)",
-                )
-                .bind(decision.approval.as_str())
-                .bind(if decision.approved { "approved" } else { "rejected" })
-                .bind(&decision.by)
-                .bind(&decision.comment)
-                .bind(signed(decision.at_ms))
-                .execute(&mut *transaction)
-                .await?;
-                if changed.rows_affected() == 0 {
-                    return Ok(Decided::TooLate);
-                }
-                jobs::insert(transaction, std::slice::from_ref(&decision.job)).await?;
-                Ok(Decided::Stored)
-            })
+            let changed = sql::run(
+                transaction,
+                "update approval set state = ?2, decided_by = ?3, comment = ?4, decided_at_ms = ?5 \
+                 where id = ?1 and state = 'pending' and (expires_at_ms is null or expires_at_ms > ?5)",
+                params![
+                    decision.approval.as_str(),
+                    if decision.approved { "approved" } else { "rejected" },
+                    decision.by,
+                    decision.comment,
+                    signed(decision.at_ms)
+                ],
+            )?;
+            if changed == 0 {
+                return Ok(Decided::TooLate);
+            }
+            jobs::insert(transaction, std::slice::from_ref(&decision.job))?;
+            Ok(Decided::Stored)
         })
         .await
     }

@@ -4,6 +4,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use flowforge_failpoints::Injected;
+
 /// Why the store could not be opened. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -34,7 +36,16 @@ pub enum OpenError {
         path: PathBuf,
         /// What SQLite says.
         #[source]
-        source: sqlx::Error,
+        source: StoreError,
+    },
+    /// The system refused the file for another reason.
+    #[error("cannot open {path}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        #[source]
+        source: io::Error,
     },
     /// Anything else.
     #[error("cannot open {path}")]
@@ -43,7 +54,7 @@ pub enum OpenError {
         path: PathBuf,
         /// What SQLite says.
         #[source]
-        source: sqlx::Error,
+        source: StoreError,
     },
 }
 
@@ -61,6 +72,9 @@ pub enum StoreError {
     /// The disk is full: nothing was stored; free some space and call again.
     #[error("{0}")]
     Full(#[source] DiskFull),
+    /// Too many questions wait for a connection: try again in a moment.
+    #[error("the store is busy: too many questions wait; try again in a moment")]
+    Busy,
     /// The writer has stopped: the outcome is unknown; retry with the same key.
     #[error("the store has stopped")]
     Stopped,
@@ -74,11 +88,14 @@ pub enum StoreError {
     },
     /// SQLite refused; nothing was stored.
     #[error("the database failed")]
-    Database(#[source] Arc<sqlx::Error>),
+    Database(#[source] Arc<rusqlite::Error>),
+    /// A test asked for this failure.
+    #[error(transparent)]
+    Injected(#[from] Injected),
 }
 
-impl From<sqlx::Error> for StoreError {
-    fn from(error: sqlx::Error) -> Self {
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
         Self::Database(Arc::new(error))
     }
 }
@@ -105,31 +122,37 @@ impl StoreError {
     pub(crate) fn is_fatal(&self) -> bool {
         match self {
             Self::Database(error) => matches!(primary_code(error), Some(10 | 11 | 26)),
-            Self::Full(_) | Self::Stopped | Self::Unreadable { .. } => false,
+            Self::Full(_) | Self::Busy | Self::Stopped | Self::Unreadable { .. } | Self::Injected(_) => false,
         }
     }
 }
 
 /// SQLite's primary result code (the low byte of the extended one).
-pub(crate) fn primary_code(error: &sqlx::Error) -> Option<u32> {
-    let code = error.as_database_error()?.code()?;
-    code.parse::<u32>().ok().map(|code| code & 0xff)
+pub(crate) fn primary_code(error: &rusqlite::Error) -> Option<i32> {
+    Some(error.sqlite_error()?.extended_code & 0xff)
 }
 
 impl OpenError {
-    pub(crate) fn from_io(path: PathBuf, source: io::Error) -> Self {
+    pub(crate) fn from_io(path: &Path, source: io::Error) -> Self {
+        let path = path.to_owned();
         match source.kind() {
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => Self::ReadOnly { path },
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full { path },
-            _ => Self::Other {
-                path,
-                source: sqlx::Error::Io(source),
-            },
+            _ => Self::Io { path, source },
         }
     }
 
-    pub(crate) fn from_sqlx(path: PathBuf, source: sqlx::Error) -> Self {
-        match primary_code(&source) {
+    pub(crate) fn from_sqlite(path: &Path, source: rusqlite::Error) -> Self {
+        Self::from_store(path, source.into())
+    }
+
+    pub(crate) fn from_store(path: &Path, source: StoreError) -> Self {
+        let path = path.to_owned();
+        let code = match &source {
+            StoreError::Database(error) => primary_code(error),
+            _ => None,
+        };
+        match code {
             Some(8) => Self::ReadOnly { path },
             Some(13) => Self::Full { path },
             Some(11 | 26) => Self::Corrupt { path, source },

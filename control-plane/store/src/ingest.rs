@@ -7,16 +7,15 @@ use std::collections::HashMap;
 
 use flowforge_protocol::record::chain_start;
 use flowforge_protocol::{Digest, HostId, JobId, RunId};
+use rusqlite::{Connection, Row, params};
 use serde_json::{Value, json};
-use sqlx::Row as _;
-use sqlx::sqlite::SqliteConnection;
 use tokio::sync::oneshot;
 
 use crate::batch::{CheckedBatch, Projected, Projection};
 use crate::changes::{self, Changes, Head};
-use crate::jobs::unsigned;
+use crate::sql::{signed, unsigned};
 use crate::writer::Write;
-use crate::{Store, StoreError};
+use crate::{Store, StoreError, sql};
 
 /// What one call of one host brings.
 #[derive(Debug, Clone)]
@@ -126,14 +125,11 @@ impl Store {
     }
 }
 
-pub(crate) async fn write(
-    transaction: &mut SqliteConnection,
-    ingests: Vec<HostIngest>,
-) -> Result<Vec<Ingested>, StoreError> {
+pub(crate) fn write(connection: &Connection, ingests: Vec<HostIngest>) -> Result<Vec<Ingested>, StoreError> {
     if ingests.is_empty() {
         return Ok(Vec::new());
     }
-    let mut heads = load_heads(transaction, &ingests).await?;
+    let mut heads = load_heads(connection, &ingests)?;
     let mut changes = Changes::default();
     let mut results = Vec::with_capacity(ingests.len());
     for ingest in ingests {
@@ -146,21 +142,18 @@ pub(crate) async fn write(
             changes.heard.push(json!([host, at]));
         }
         for batch in ingest.batches {
-            append(transaction, &mut heads, &mut changes, &host, batch, &mut result).await?;
+            append(connection, &mut heads, &mut changes, &host, batch, &mut result)?;
         }
         for receipt in ingest.receipts {
             keep_receipt(&heads, &mut changes, &host, receipt, &mut result);
         }
         results.push(result);
     }
-    changes::store(transaction, &heads, changes).await?;
+    changes::store(connection, &heads, changes)?;
     Ok(results)
 }
 
-async fn load_heads(
-    transaction: &mut SqliteConnection,
-    ingests: &[HostIngest],
-) -> Result<HashMap<RunId, Head>, StoreError> {
+fn load_heads(connection: &Connection, ingests: &[HostIngest]) -> Result<HashMap<RunId, Head>, StoreError> {
     let mut wanted: Vec<&RunId> = ingests
         .iter()
         .flat_map(|i| {
@@ -170,38 +163,37 @@ async fn load_heads(
         .collect();
     wanted.sort_unstable();
     wanted.dedup();
-    let mut heads = HashMap::with_capacity(wanted.len());
     if wanted.is_empty() {
-        return Ok(heads);
+        return Ok(HashMap::new());
     }
-    let rows = sqlx::query(
+    let heads = sql::all(
+        connection,
         "select run.id, run.seq, run.host, run.epoch, run.next_seq, run.chain, run.state, run.ended_at_ms \
          from json_each(?1) wanted join run on run.id = wanted.value",
-    )
-    .bind(json!(wanted).to_string())
-    .fetch_all(&mut *transaction)
-    .await?;
-    for row in rows {
-        let id: String = row.try_get(0)?;
-        let id: RunId = id.parse().map_err(|e| StoreError::unreadable("run id", e))?;
-        let chain = match row.try_get::<Option<Vec<u8>>, _>(5)? {
-            Some(bytes) => digest_of(&bytes)?,
-            None => chain_start(&id),
-        };
-        let head = Head {
-            row: row.try_get(1)?,
-            host: row.try_get(2)?,
-            epoch: unsigned(row.try_get(3)?),
-            next_seq: unsigned(row.try_get(4)?),
-            chain,
-            state: row.try_get(6)?,
-            ended_at_ms: row.try_get::<Option<i64>, _>(7)?.map(unsigned),
-            outcome: None,
-            dirty: false,
-        };
-        heads.insert(id, head);
-    }
-    Ok(heads)
+        [json!(wanted).to_string()],
+        head_of,
+    )?;
+    Ok(heads.into_iter().collect())
+}
+
+fn head_of(row: &Row<'_>) -> Result<(RunId, Head), StoreError> {
+    let id: RunId = sql::parsed(row, 0, "run id")?;
+    let chain = match row.get::<_, Option<Vec<u8>>>(5)? {
+        Some(bytes) => digest_of(&bytes)?,
+        None => chain_start(&id),
+    };
+    let head = Head {
+        row: row.get(1)?,
+        host: row.get(2)?,
+        epoch: unsigned(row.get(3)?),
+        next_seq: unsigned(row.get(4)?),
+        chain,
+        state: row.get(6)?,
+        ended_at_ms: row.get::<_, Option<i64>>(7)?.map(unsigned),
+        outcome: None,
+        dirty: false,
+    };
+    Ok((id, head))
 }
 
 pub(crate) fn digest_of(bytes: &[u8]) -> Result<Digest, StoreError> {
@@ -209,8 +201,8 @@ pub(crate) fn digest_of(bytes: &[u8]) -> Result<Digest, StoreError> {
     Ok(Digest::from_bytes(bytes))
 }
 
-async fn append(
-    transaction: &mut SqliteConnection,
+fn append(
+    connection: &Connection,
     heads: &mut HashMap<RunId, Head>,
     changes: &mut Changes,
     host: &HostId,
@@ -244,7 +236,7 @@ async fn append(
             format!("expected record {}, got {}", head.next_seq, batch.first_seq),
         );
     } else if batch.next_seq() <= head.next_seq {
-        if differs_from_stored(transaction, head, changes, &batch).await? {
+        if differs_from_stored(connection, head, changes, &batch)? {
             reject(
                 RejectCode::Conflict,
                 format!("other records are stored from {} on", batch.first_seq),
@@ -284,8 +276,8 @@ async fn append(
 }
 
 /// A repeated batch is compared with the stored one where both begin and end alike; hosts repeat the batches they cut.
-async fn differs_from_stored(
-    transaction: &mut SqliteConnection,
+fn differs_from_stored(
+    connection: &Connection,
     head: &Head,
     changes: &Changes,
     batch: &CheckedBatch,
@@ -299,13 +291,12 @@ async fn differs_from_stored(
     if pending {
         return Ok(false);
     }
-    let stored: Option<Vec<u8>> =
-        sqlx::query_scalar("select chain from batch where run = ?1 and first_seq = ?2 and count = ?3")
-            .bind(head.row)
-            .bind(crate::jobs::signed(batch.first_seq))
-            .bind(i64::try_from(batch.ends.len()).unwrap_or(i64::MAX))
-            .fetch_optional(&mut *transaction)
-            .await?;
+    let stored: Option<Vec<u8>> = sql::first(
+        connection,
+        "select chain from batch where run = ?1 and first_seq = ?2 and count = ?3",
+        params![head.row, signed(batch.first_seq), signed(batch.ends.len() as u64)],
+        |row| Ok(row.get(0)?),
+    )?;
     Ok(stored.is_some_and(|stored| stored != batch.chain.as_bytes()))
 }
 

@@ -2,10 +2,10 @@
 
 use flowforge_failpoints::Point;
 use flowforge_protocol::{Digest, HostId, JobId, RunId};
+use rusqlite::{Connection, Row, params};
 use serde_json::json;
-use sqlx::Row as _;
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
+use crate::sql::{self, small, unsigned};
 use crate::{Store, StoreError};
 
 /// A signed order to be stored.
@@ -70,22 +70,14 @@ pub struct Reissue {
     pub new: NewJob,
 }
 
-/// The statement that stores [`rows`], bound at this place.
-macro_rules! insert_jobs {
-    ($rows:literal) => {
-        concat!(
-            "insert into job (sequence, id, host, run, kind, envelope, expires_at_ms, issue) \
-             select value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7 \
-             from json_each(",
-            $rows,
-            ")"
-        )
-    };
-}
-pub(crate) use insert_jobs;
+const STORE: &str = "insert into job (sequence, id, host, run, kind, envelope, expires_at_ms, issue) \
+     select value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7 \
+     from json_each(?1)";
 
-/// Orders as a JSON array of rows.
-pub(crate) fn rows(jobs: &[NewJob]) -> String {
+pub(crate) fn insert(connection: &Connection, jobs: &[NewJob]) -> Result<(), StoreError> {
+    if jobs.is_empty() {
+        return Ok(());
+    }
     let row = |job: &NewJob| {
         json!([
             job.sequence,
@@ -98,17 +90,8 @@ pub(crate) fn rows(jobs: &[NewJob]) -> String {
             job.issue
         ])
     };
-    serde_json::Value::Array(jobs.iter().map(row).collect()).to_string()
-}
-
-pub(crate) async fn insert(transaction: &mut SqliteConnection, jobs: &[NewJob]) -> Result<(), StoreError> {
-    if jobs.is_empty() {
-        return Ok(());
-    }
-    sqlx::query(insert_jobs!("$1"))
-        .bind(rows(jobs))
-        .execute(&mut *transaction)
-        .await?;
+    let rows = serde_json::Value::Array(jobs.iter().map(row).collect());
+    sql::run(connection, STORE, [rows.to_string()])?;
     Ok(())
 }
 
@@ -121,26 +104,20 @@ impl Store {
     /// See [`StoreError`].
     pub async fn reserve_sequences(&self, count: u64) -> Result<u64, StoreError> {
         self.alone(None, move |transaction| {
-            Box::pin(async move {
-                let next: Option<String> =
-                    sqlx::query_scalar("select value from meta where key = 'job_sequence'")
-                        .fetch_optional(&mut *transaction)
-                        .await?;
-                let next = match next {
-                    Some(text) => text
-                        .parse()
-                        .map_err(|e| StoreError::unreadable("job sequence", e))?,
-                    None => 1_u64,
-                };
-                sqlx::query(
-                    "insert into meta (key, value) values ('job_sequence', ?1) \
-                     on conflict do update set value = excluded.value",
-                )
-                .bind(next.saturating_add(count).to_string())
-                .execute(&mut *transaction)
-                .await?;
-                Ok(next)
-            })
+            let next = sql::first(
+                transaction,
+                "select value from meta where key = 'job_sequence'",
+                (),
+                |row| sql::parsed(row, 0, "job sequence"),
+            )?;
+            let next: u64 = next.unwrap_or(1);
+            sql::run(
+                transaction,
+                "insert into meta (key, value) values ('job_sequence', ?1) \
+                 on conflict do update set value = excluded.value",
+                [next.saturating_add(count).to_string()],
+            )?;
+            Ok(next)
         })
         .await
     }
@@ -150,15 +127,17 @@ impl Store {
     /// # Errors
     /// See [`StoreError`].
     pub async fn open_jobs(&self, host: &HostId, limit: u32) -> Result<Vec<OpenJob>, StoreError> {
-        let rows = sqlx::query(
-            "select id, sequence, run, envelope, expires_at_ms, issue from job \
-             where host = ?1 order by sequence limit ?2",
-        )
-        .bind(host.as_str())
-        .bind(i64::from(limit))
-        .fetch_all(&self.readers)
-        .await?;
-        rows.iter().map(open_job).collect()
+        let host = host.clone();
+        self.read(move |connection| {
+            sql::all(
+                connection,
+                "select id, sequence, run, envelope, expires_at_ms, issue from job \
+                 where host = ?1 order by sequence limit ?2",
+                params![host.as_str(), limit],
+                open_job,
+            )
+        })
+        .await
     }
 
     /// How many runs wait for a host to be chosen.
@@ -166,11 +145,16 @@ impl Store {
     /// # Errors
     /// See [`StoreError`].
     pub async fn count_unassigned(&self) -> Result<u64, StoreError> {
-        let count: i64 =
-            sqlx::query_scalar("select count(*) from run where host is null and ended_at_ms is null")
-                .fetch_one(&self.readers)
-                .await?;
-        Ok(u64::try_from(count).unwrap_or(0))
+        self.read(|connection| {
+            let count = sql::first(
+                connection,
+                "select count(*) from run where host is null and ended_at_ms is null",
+                (),
+                |row| Ok(unsigned(row.get(0)?)),
+            )?;
+            Ok(count.unwrap_or(0))
+        })
+        .await
     }
 
     /// Runs that wait for a host to be chosen, oldest first.
@@ -178,28 +162,24 @@ impl Store {
     /// # Errors
     /// See [`StoreError`].
     pub async fn unassigned(&self, limit: u32) -> Result<Vec<Unassigned>, StoreError> {
-        let rows = sqlx::query(
-            "select id, release, input, trigger, traceparent from run \
-             where host is null and ended_at_ms is null order by seq limit ?1",
-        )
-        .bind(i64::from(limit))
-        .fetch_all(&self.readers)
-        .await?;
-        rows.iter()
-            .map(|row| {
-                let id: String = row.try_get(0)?;
-                let release: String = row.try_get(1)?;
-                Ok(Unassigned {
-                    id: id.parse().map_err(|e| StoreError::unreadable("run id", e))?,
-                    release: release
-                        .parse()
-                        .map_err(|e| StoreError::unreadable("release digest", e))?,
-                    input: row.try_get(2)?,
-                    trigger: row.try_get(3)?,
-                    traceparent: row.try_get(4)?,
-                })
-            })
-            .collect()
+        self.read(move |connection| {
+            sql::all(
+                connection,
+                "select id, release, input, trigger, traceparent from run \
+                 where host is null and ended_at_ms is null order by seq limit ?1",
+                [limit],
+                |row| {
+                    Ok(Unassigned {
+                        id: sql::parsed(row, 0, "run id")?,
+                        release: sql::parsed(row, 1, "release digest")?,
+                        input: row.get(2)?,
+                        trigger: row.get(3)?,
+                        traceparent: row.get(4)?,
+                    })
+                },
+            )
+        })
+        .await
     }
 
     /// Gives runs that have no host to one, with epoch + 1 (B2). Returns the jobs that were stored: a run that was
@@ -209,24 +189,20 @@ impl Store {
     /// See [`StoreError`].
     pub async fn assign(&self, jobs: Vec<NewJob>) -> Result<Vec<NewJob>, StoreError> {
         self.alone(Some(Point::B2), move |transaction| {
-            Box::pin(async move {
-                let mut stored = Vec::with_capacity(jobs.len());
-                for job in jobs {
-                    let taken = sqlx::query(
-                        "update run set host = ?2, epoch = epoch + 1 \
-                         where id = ?1 and host is null and ended_at_ms is null",
-                    )
-                    .bind(job.run.as_str())
-                    .bind(job.host.as_str())
-                    .execute(&mut *transaction)
-                    .await?;
-                    if taken.rows_affected() == 1 {
-                        stored.push(job);
-                    }
+            let mut stored = Vec::with_capacity(jobs.len());
+            for job in jobs {
+                let taken = sql::run(
+                    transaction,
+                    "update run set host = ?2, epoch = epoch + 1 \
+                     where id = ?1 and host is null and ended_at_ms is null",
+                    [job.run.as_str(), job.host.as_str()],
+                )?;
+                if taken == 1 {
+                    stored.push(job);
                 }
-                insert(transaction, &stored).await?;
-                Ok(stored)
-            })
+            }
+            insert(transaction, &stored)?;
+            Ok(stored)
         })
         .await
     }
@@ -237,41 +213,28 @@ impl Store {
     /// See [`StoreError`].
     pub async fn reissue(&self, reissue: Reissue) -> Result<bool, StoreError> {
         self.alone(None, move |transaction| {
-            Box::pin(async move {
-                let removed = sqlx::query("delete from job where id = ?1")
-                    .bind(reissue.old.as_str())
-                    .execute(&mut *transaction)
-                    .await?;
-                let still_open = removed.rows_affected() == 1;
-                if still_open {
-                    insert(transaction, std::slice::from_ref(&reissue.new)).await?;
-                }
-                Ok(still_open)
-            })
+            let removed = sql::run(
+                transaction,
+                "delete from job where id = ?1",
+                [reissue.old.as_str()],
+            )?;
+            let still_open = removed == 1;
+            if still_open {
+                insert(transaction, std::slice::from_ref(&reissue.new))?;
+            }
+            Ok(still_open)
         })
         .await
     }
 }
 
-fn open_job(row: &SqliteRow) -> Result<OpenJob, StoreError> {
-    let id: String = row.try_get(0)?;
-    let run: String = row.try_get(2)?;
+fn open_job(row: &Row<'_>) -> Result<OpenJob, StoreError> {
     Ok(OpenJob {
-        id: id.parse().map_err(|e| StoreError::unreadable("job id", e))?,
-        sequence: unsigned(row.try_get(1)?),
-        run: run.parse().map_err(|e| StoreError::unreadable("run id", e))?,
-        envelope: row.try_get(3)?,
-        expires_at_ms: unsigned(row.try_get(4)?),
-        issue: u32::try_from(row.try_get::<i64, _>(5)?).unwrap_or(u32::MAX),
+        id: sql::parsed(row, 0, "job id")?,
+        sequence: unsigned(row.get(1)?),
+        run: sql::parsed(row, 2, "run id")?,
+        envelope: row.get(3)?,
+        expires_at_ms: unsigned(row.get(4)?),
+        issue: small(row.get(5)?),
     })
-}
-
-/// A column that this program writes as a whole number of at most 2^53.
-pub(crate) fn unsigned(value: i64) -> u64 {
-    u64::try_from(value).unwrap_or(0)
-}
-
-/// The other way round.
-pub(crate) fn signed(value: u64) -> i64 {
-    i64::try_from(value).unwrap_or(i64::MAX)
 }

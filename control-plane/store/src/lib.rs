@@ -15,14 +15,16 @@ mod error;
 mod hosts;
 mod ingest;
 mod jobs;
+mod migrate;
 mod open;
 mod page;
+mod readers;
 mod releases;
 mod runs;
 mod schedules;
 mod secrets;
+mod sql;
 mod start;
-mod transaction;
 mod writer;
 
 pub use approvals::{Approval, ApprovalState, Decided, NewDecision};

@@ -8,19 +8,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flowforge_failpoints::FailPoints;
-use sqlx::ConnectOptions as _;
-use sqlx::migrate::{MigrateError, Migrator};
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
-    SqliteSynchronous,
-};
+use rusqlite::{Connection, OpenFlags};
 use tokio::sync::mpsc;
 
 use crate::error::primary_code;
+use crate::readers::Readers;
 use crate::writer::{Write, Writer};
-use crate::{OpenError, StoreError};
+use crate::{OpenError, StoreError, migrate};
 
-static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
+/// How long a statement waits for a lock that another process holds, a backup for example.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Statements that a connection keeps prepared; more than this crate has.
+const PREPARED: usize = 128;
 
 /// Where the store is and how much it takes on.
 #[derive(Debug, Clone)]
@@ -51,10 +50,10 @@ impl StoreConfig {
     }
 }
 
-/// A cheap, cloneable handle: reads go to a pool, writes to the one writer.
+/// A cheap, cloneable handle: reads go to a few connections, writes to the one writer.
 #[derive(Debug, Clone)]
 pub struct Store {
-    pub(crate) readers: SqlitePool,
+    pub(crate) readers: Arc<Readers>,
     writes: mpsc::Sender<Write>,
     pub(crate) path: Arc<Path>,
 }
@@ -67,45 +66,13 @@ impl Store {
     /// # Errors
     /// See [`OpenError`]; the file is not changed by a failed opening, except that migrations already applied stay.
     pub async fn open(config: StoreConfig, fail_points: FailPoints) -> Result<(Self, Writer), OpenError> {
-        let path = config.path.clone();
-        let failed = |error| OpenError::from_sqlx(path.clone(), error);
-        make_private(&config.path).map_err(|error| OpenError::from_io(path.clone(), error))?;
-        let mut options = SqliteConnectOptions::new()
-            .filename(&config.path)
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .foreign_keys(true)
-            .busy_timeout(Duration::from_secs(5))
-            .pragma("cache_size", "-16384")
-            .disable_statement_logging();
-        if let Some(pages) = config.max_pages {
-            options = options.pragma("max_page_count", pages.to_string());
-        }
-        let mut connection = options
-            .connect()
+        let path: Arc<Path> = config.path.clone().into();
+        let place = Arc::clone(&path);
+        let max_pages = config.max_pages;
+        let connection = tokio::task::spawn_blocking(move || writing_connection(&place, max_pages))
             .await
-            .map_err(|error| match primary_code(&error) {
-                Some(14) => OpenError::ReadOnly { path: path.clone() },
-                _ => failed(error),
-            })?;
-        migrate(&mut connection, &config).await?;
-        // Shows a file that can be read but not written now, not at the first run.
-        sqlx::query(
-            "insert into meta (key, value) values ('opened', '1') on conflict do update set value = '1'",
-        )
-        .execute(&mut connection)
-        .await
-        .map_err(failed)?;
-        let readers = SqlitePoolOptions::new()
-            .max_connections(config.readers)
-            .min_connections(1)
-            .acquire_timeout(Duration::from_secs(10))
-            .connect_with(options.read_only(true).create_if_missing(false))
-            .await
-            .map_err(failed)?;
+            .unwrap_or_else(|failed| std::panic::resume_unwind(failed.into_panic()))?;
         let (writes, requests) = mpsc::channel(config.queue.max(1));
-        let path: Arc<Path> = path.into();
         let writer = Writer::new(
             connection,
             requests,
@@ -114,7 +81,7 @@ impl Store {
             fail_points,
         );
         let store = Self {
-            readers,
+            readers: Arc::new(Readers::new(Arc::clone(&path), config.readers.max(1))),
             writes,
             path,
         };
@@ -124,11 +91,53 @@ impl Store {
     pub(crate) async fn submit(&self, write: Write) -> Result<(), StoreError> {
         self.writes.send(write).await.map_err(|_| StoreError::Stopped)
     }
+}
 
-    /// Closes the readers, after the writer has ended.
-    pub async fn close(&self) {
-        self.readers.close().await;
+/// A connection that only reads, to a file that the writer's connection has made.
+pub(crate) fn reader(path: &Path) -> Result<Connection, StoreError> {
+    Ok(connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?)
+}
+
+fn writing_connection(path: &Path, max_pages: Option<u32>) -> Result<Connection, OpenError> {
+    make_private(path).map_err(|error| OpenError::from_io(path, error))?;
+    let failed = |error| OpenError::from_store(path, error);
+    let mut connection =
+        connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(|error| match primary_code(&error) {
+            Some(14) => OpenError::ReadOnly {
+                path: path.to_owned(),
+            },
+            _ => OpenError::from_sqlite(path, error),
+        })?;
+    prepare(&connection, max_pages).map_err(|error| OpenError::from_sqlite(path, error))?;
+    migrate::run(&mut connection, path)?;
+    // Shows a file that can be read but not written now, not at the first run.
+    crate::sql::run(
+        &connection,
+        "insert into meta (key, value) values ('opened', '1') on conflict do update set value = '1'",
+        (),
+    )
+    .map_err(failed)?;
+    Ok(connection)
+}
+
+fn connect(path: &Path, access: OpenFlags) -> Result<Connection, rusqlite::Error> {
+    // A connection is used by one thread at a time: SQLite need not guard it.
+    let connection = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.set_prepared_statement_cache_capacity(PREPARED);
+    connection.pragma_update(None, "foreign_keys", true)?;
+    // KiB.
+    connection.pragma_update(None, "cache_size", -16_384)?;
+    Ok(connection)
+}
+
+fn prepare(connection: &Connection, max_pages: Option<u32>) -> Result<(), rusqlite::Error> {
+    connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
+    connection.pragma_update(None, "synchronous", "full")?;
+    if let Some(pages) = max_pages {
+        connection.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))?;
     }
+    Ok(())
 }
 
 /// Makes the file for this user alone before SQLite does, whose log and index beside it take their mode from it; and
@@ -144,18 +153,4 @@ fn make_private(path: &Path) -> io::Result<()> {
         return Ok(());
     }
     fs::set_permissions(path, Permissions::from_mode(0o600))
-}
-
-async fn migrate(connection: &mut SqliteConnection, config: &StoreConfig) -> Result<(), OpenError> {
-    let path = config.path.clone();
-    MIGRATIONS.run(connection).await.map_err(|error| match error {
-        MigrateError::VersionMissing(_) | MigrateError::VersionTooNew(..) => OpenError::NewerFormat { path },
-        MigrateError::Execute(source) | MigrateError::ExecuteMigration(source, _) => {
-            OpenError::from_sqlx(path, source)
-        }
-        other => OpenError::Other {
-            path,
-            source: sqlx::Error::Migrate(Box::new(other)),
-        },
-    })
 }

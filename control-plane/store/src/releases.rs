@@ -1,10 +1,9 @@
 //! Published releases: envelopes by digest, numbered without holes for each workflow.
 
 use flowforge_protocol::Digest;
-use sqlx::Row as _;
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use rusqlite::{Connection, Row, params};
 
-use crate::jobs::{signed, unsigned};
+use crate::sql::{self, signed, small, unsigned};
 use crate::{Page, Store, StoreError};
 
 /// A release; its signatures were verified before it came here.
@@ -47,25 +46,23 @@ pub enum PublishError {
 const COLUMNS: &str = "select rowid, digest, workflow, version, title, envelope, grants_digest, grants, source, \
      published_at_ms from release ";
 
-fn from_row(row: &SqliteRow) -> Result<(i64, StoredRelease), StoreError> {
-    let digest: String = row.try_get(1)?;
-    let grants_digest: String = row.try_get(6)?;
+fn from_row(row: &Row<'_>) -> Result<(i64, StoredRelease), StoreError> {
     let release = StoredRelease {
-        digest: digest
-            .parse()
-            .map_err(|e| StoreError::unreadable("release digest", e))?,
-        workflow: row.try_get(2)?,
-        version: u32::try_from(row.try_get::<i64, _>(3)?).unwrap_or(u32::MAX),
-        title: row.try_get(4)?,
-        envelope: row.try_get(5)?,
-        grants_digest: grants_digest
-            .parse()
-            .map_err(|e| StoreError::unreadable("grants digest", e))?,
-        grants: row.try_get(7)?,
-        source: row.try_get(8)?,
-        published_at_ms: unsigned(row.try_get(9)?),
+        digest: sql::parsed(row, 1, "release digest")?,
+        workflow: row.get(2)?,
+        version: small(row.get(3)?),
+        title: row.get(4)?,
+        envelope: row.get(5)?,
+        grants_digest: sql::parsed(row, 6, "grants digest")?,
+        grants: row.get(7)?,
+        source: row.get(8)?,
+        published_at_ms: unsigned(row.get(9)?),
     };
-    Ok((row.try_get(0)?, release))
+    Ok((row.get(0)?, release))
+}
+
+fn without_place(row: &Row<'_>) -> Result<StoredRelease, StoreError> {
+    Ok(from_row(row)?.1)
 }
 
 impl Store {
@@ -76,28 +73,7 @@ impl Store {
     pub async fn publish(&self, release: StoredRelease) -> Result<(), PublishError> {
         let wanted = release.version;
         let expected = self
-            .alone(None, move |transaction| {
-                Box::pin(async move {
-                    let stored: Option<i64> =
-                        sqlx::query_scalar("select version from release where digest = ?1")
-                            .bind(release.digest.to_string())
-                            .fetch_optional(&mut *transaction)
-                            .await?;
-                    if stored.is_some() {
-                        return Ok(release.version);
-                    }
-                    let last: Option<i64> =
-                        sqlx::query_scalar("select max(version) from release where workflow = ?1")
-                            .bind(&release.workflow)
-                            .fetch_one(&mut *transaction)
-                            .await?;
-                    let expected = u32::try_from(last.unwrap_or(0) + 1).unwrap_or(u32::MAX);
-                    if expected == release.version {
-                        insert(transaction, &release).await?;
-                    }
-                    Ok(expected)
-                })
-            })
+            .alone(None, move |transaction| publish(transaction, &release))
             .await?;
         if expected == wanted {
             Ok(())
@@ -111,12 +87,12 @@ impl Store {
     /// # Errors
     /// See [`StoreError`].
     pub async fn release(&self, digest: &Digest) -> Result<Option<StoredRelease>, StoreError> {
-        let sql = format!("{COLUMNS} where digest = ?1");
-        let row = sqlx::query(sqlx::AssertSqlSafe(sql))
-            .bind(digest.to_string())
-            .fetch_optional(&self.readers)
-            .await?;
-        row.map(|row| Ok(from_row(&row)?.1)).transpose()
+        let digest = digest.to_string();
+        self.read(move |connection| {
+            let sql = format!("{COLUMNS} where digest = ?1");
+            sql::first(connection, &sql, [digest], without_place)
+        })
+        .await
     }
 
     /// One version of a workflow, or the newest.
@@ -128,15 +104,14 @@ impl Store {
         workflow: &str,
         version: Option<u32>,
     ) -> Result<Option<StoredRelease>, StoreError> {
-        let sql = format!(
-            "{COLUMNS} where workflow = ?1 and (?2 is null or version = ?2) order by version desc limit 1"
-        );
-        let row = sqlx::query(sqlx::AssertSqlSafe(sql))
-            .bind(workflow)
-            .bind(version)
-            .fetch_optional(&self.readers)
-            .await?;
-        row.map(|row| Ok(from_row(&row)?.1)).transpose()
+        let workflow = workflow.to_owned();
+        self.read(move |connection| {
+            let sql = format!(
+                "{COLUMNS} where workflow = ?1 and (?2 is null or version = ?2) order by version desc limit 1"
+            );
+            sql::first(connection, &sql, params![workflow, version], without_place)
+        })
+        .await
     }
 
     /// The newest release of every workflow whose name is above `after`, by name.
@@ -144,20 +119,17 @@ impl Store {
     /// # Errors
     /// See [`StoreError`].
     pub async fn newest_releases(&self, after: &str, limit: u32) -> Result<Page<StoredRelease>, StoreError> {
-        let sql = format!(
-            "{COLUMNS} where workflow > ?1 and version = \
-             (select max(version) from release newest where newest.workflow = release.workflow) \
-             order by workflow limit ?2"
-        );
-        let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
-            .bind(after)
-            .bind(i64::from(limit) + 1)
-            .fetch_all(&self.readers)
-            .await?;
-        Ok(Page::from_rows(
-            rows.iter().map(from_row).collect::<Result<_, _>>()?,
-            limit,
-        ))
+        let after = after.to_owned();
+        self.read(move |connection| {
+            let sql = format!(
+                "{COLUMNS} where workflow > ?1 and version = \
+                 (select max(version) from release newest where newest.workflow = release.workflow) \
+                 order by workflow limit ?2"
+            );
+            let rows = sql::all(connection, &sql, params![after, i64::from(limit) + 1], from_row)?;
+            Ok(Page::from_rows(rows, limit))
+        })
+        .await
     }
 
     /// Versions of a workflow, newest first.
@@ -165,31 +137,56 @@ impl Store {
     /// # Errors
     /// See [`StoreError`].
     pub async fn versions(&self, workflow: &str, limit: u32) -> Result<Vec<StoredRelease>, StoreError> {
-        let sql = format!("{COLUMNS} where workflow = ?1 order by version desc limit ?2");
-        let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
-            .bind(workflow)
-            .bind(i64::from(limit))
-            .fetch_all(&self.readers)
-            .await?;
-        rows.iter().map(|row| Ok(from_row(row)?.1)).collect()
+        let workflow = workflow.to_owned();
+        self.read(move |connection| {
+            let sql = format!("{COLUMNS} where workflow = ?1 order by version desc limit ?2");
+            sql::all(connection, &sql, params![workflow, limit], without_place)
+        })
+        .await
     }
 }
 
-async fn insert(transaction: &mut SqliteConnection, release: &StoredRelease) -> Result<(), StoreError> {
-    sqlx::query(
+/// Stores the release if its version is the next one; returns the version that is expected.
+fn publish(connection: &Connection, release: &StoredRelease) -> Result<u32, StoreError> {
+    let digest = release.digest.to_string();
+    let stored = sql::first(
+        connection,
+        "select 1 from release where digest = ?1",
+        [&digest],
+        |_| Ok(()),
+    )?;
+    if stored.is_some() {
+        return Ok(release.version);
+    }
+    let expected = sql::first(
+        connection,
+        "select coalesce(max(version), 0) + 1 from release where workflow = ?1",
+        [&release.workflow],
+        |row| Ok(small(row.get(0)?)),
+    )?;
+    let expected = expected.unwrap_or(1);
+    if expected == release.version {
+        insert(connection, release)?;
+    }
+    Ok(expected)
+}
+
+fn insert(connection: &Connection, release: &StoredRelease) -> Result<(), StoreError> {
+    sql::run(
+        connection,
         "insert into release (digest, workflow, version, title, envelope, grants_digest, grants, source, \
          published_at_ms) values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-    )
-    .bind(release.digest.to_string())
-    .bind(&release.workflow)
-    .bind(release.version)
-    .bind(&release.title)
-    .bind(&release.envelope)
-    .bind(release.grants_digest.to_string())
-    .bind(&release.grants)
-    .bind(&release.source)
-    .bind(signed(release.published_at_ms))
-    .execute(&mut *transaction)
-    .await?;
+        params![
+            release.digest.to_string(),
+            release.workflow,
+            release.version,
+            release.title,
+            release.envelope,
+            release.grants_digest.to_string(),
+            release.grants,
+            release.source,
+            signed(release.published_at_ms)
+        ],
+    )?;
     Ok(())
 }

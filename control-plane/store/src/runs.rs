@@ -1,12 +1,12 @@
 //! Reading runs and their records, and stopping one that has no host.
 
 use flowforge_protocol::record::RecordBatch;
-use flowforge_protocol::{Digest, HostId, RunId};
-use sqlx::Row as _;
-use sqlx::sqlite::SqliteRow;
+use flowforge_protocol::{Digest, HostId, JobId, RunId};
+use rusqlite::{Connection, Row, params};
 
 use crate::ingest::digest_of;
-use crate::jobs::{self, NewJob, signed, unsigned};
+use crate::jobs::{self, NewJob};
+use crate::sql::{self, signed, small, unsigned};
 use crate::{Page, Store, StoreError};
 
 /// Where a run stands, as far as its records are stored here.
@@ -125,49 +125,49 @@ pub enum Found<T> {
 }
 
 impl<T> Found<T> {
-    pub(crate) fn from_rows(mut rows: Vec<T>) -> Result<Self, StoreError> {
+    pub(crate) fn from_rows(mut rows: Vec<T>) -> Self {
         let one = rows.pop();
-        Ok(match (one, rows.is_empty()) {
+        match (one, rows.is_empty()) {
             (Some(row), true) => Self::One(row),
             (Some(_), false) => Self::Several,
             (None, _) => Self::None,
-        })
+        }
     }
 }
 
 const COLUMNS: &str = "select seq, id, workflow, version, release, state, input, trigger, traceparent, host, epoch, \
      created_at_ms, ended_at_ms, next_seq, chain, outcome, receipt, cancel_reason from run ";
 
-fn from_row(row: &SqliteRow) -> Result<(i64, StoredRun), StoreError> {
-    let id: String = row.try_get(1)?;
-    let release: String = row.try_get(4)?;
-    let host: Option<String> = row.try_get(9)?;
-    let chain: Option<Vec<u8>> = row.try_get(14)?;
+fn from_row(row: &Row<'_>) -> Result<(i64, StoredRun), StoreError> {
+    let host: Option<String> = row.get(9)?;
+    let chain: Option<Vec<u8>> = row.get(14)?;
     let run = StoredRun {
-        id: id.parse().map_err(|e| StoreError::unreadable("run id", e))?,
-        workflow: row.try_get(2)?,
-        version: u32::try_from(row.try_get::<i64, _>(3)?).unwrap_or(u32::MAX),
-        release: release
-            .parse()
-            .map_err(|e| StoreError::unreadable("release digest", e))?,
-        state: RunState::from_column(row.try_get(5)?)?,
-        input: row.try_get(6)?,
-        trigger: row.try_get(7)?,
-        traceparent: row.try_get(8)?,
+        id: sql::parsed(row, 1, "run id")?,
+        workflow: row.get(2)?,
+        version: small(row.get(3)?),
+        release: sql::parsed(row, 4, "release digest")?,
+        state: RunState::from_column(&row.get::<_, String>(5)?)?,
+        input: row.get(6)?,
+        trigger: row.get(7)?,
+        traceparent: row.get(8)?,
         host: match host {
             Some(text) => Some(text.parse().map_err(|e| StoreError::unreadable("host id", e))?),
             None => None,
         },
-        epoch: unsigned(row.try_get(10)?),
-        created_at_ms: unsigned(row.try_get(11)?),
-        ended_at_ms: row.try_get::<Option<i64>, _>(12)?.map(unsigned),
-        records: unsigned(row.try_get(13)?),
+        epoch: unsigned(row.get(10)?),
+        created_at_ms: unsigned(row.get(11)?),
+        ended_at_ms: row.get::<_, Option<i64>>(12)?.map(unsigned),
+        records: unsigned(row.get(13)?),
         chain: chain.as_deref().map(digest_of).transpose()?,
-        outcome: row.try_get(15)?,
-        receipt: row.try_get(16)?,
-        cancel_reason: row.try_get(17)?,
+        outcome: row.get(15)?,
+        receipt: row.get(16)?,
+        cancel_reason: row.get(17)?,
     };
-    Ok((row.try_get(0)?, run))
+    Ok((row.get(0)?, run))
+}
+
+fn without_place(row: &Row<'_>) -> Result<StoredRun, StoreError> {
+    Ok(from_row(row)?.1)
 }
 
 impl Store {
@@ -176,12 +176,12 @@ impl Store {
     /// # Errors
     /// See [`StoreError`].
     pub async fn run(&self, id: &RunId) -> Result<Option<StoredRun>, StoreError> {
-        let sql = format!("{COLUMNS} where id = ?1");
-        let row = sqlx::query(sqlx::AssertSqlSafe(sql))
-            .bind(id.as_str())
-            .fetch_optional(&self.readers)
-            .await?;
-        row.map(|row| Ok(from_row(&row)?.1)).transpose()
+        let id = id.clone();
+        self.read(move |connection| {
+            let sql = format!("{COLUMNS} where id = ?1");
+            sql::first(connection, &sql, [id.as_str()], without_place)
+        })
+        .await
     }
 
     /// The run with this id, id prefix, or `last`, the newest.
@@ -189,20 +189,21 @@ impl Store {
     /// # Errors
     /// See [`StoreError`].
     pub async fn find_run(&self, wanted: &str) -> Result<Found<StoredRun>, StoreError> {
-        let sql = if wanted == "last" {
-            format!("{COLUMNS} where ?1 = ?1 order by seq desc limit 1")
-        } else {
-            format!("{COLUMNS} where id >= ?1 and id < ?1 || '~' order by id limit 2")
-        };
-        let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
-            .bind(wanted)
-            .fetch_all(&self.readers)
-            .await?;
-        Found::from_rows(
-            rows.iter()
-                .map(|row| Ok(from_row(row)?.1))
-                .collect::<Result<_, StoreError>>()?,
-        )
+        let wanted = wanted.to_owned();
+        self.read(move |connection| {
+            let sql = if wanted == "last" {
+                format!("{COLUMNS} where ?1 = ?1 order by seq desc limit 1")
+            } else {
+                format!("{COLUMNS} where id >= ?1 and id < ?1 || '~' order by id limit 2")
+            };
+            Ok(Found::from_rows(sql::all(
+                connection,
+                &sql,
+                [wanted],
+                without_place,
+            )?))
+        })
+        .await
     }
 
     /// Runs, newest first.
@@ -215,31 +216,19 @@ impl Store {
         before: Option<i64>,
         limit: u32,
     ) -> Result<Page<StoredRun>, StoreError> {
-        // Each state has the partial index that fits it; `done` is most of the table and needs none.
-        let state = match filter.state {
-            None | Some(RunState::Done) => "",
-            Some(state) if state.is_final() => " and state in ('failed', 'rejected', 'expired', 'cancelled')",
-            Some(_) => " and ended_at_ms is null",
-        };
-        let workflow = if filter.workflow.is_some() {
-            " and workflow = ?3"
-        } else {
-            ""
-        };
-        let sql = format!(
-            "{COLUMNS} where seq < ?1 and (?2 is null or state = ?2){workflow}{state} order by seq desc limit ?4"
-        );
-        let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
-            .bind(before.unwrap_or(i64::MAX))
-            .bind(filter.state.map(RunState::as_str))
-            .bind(&filter.workflow)
-            .bind(i64::from(limit) + 1)
-            .fetch_all(&self.readers)
-            .await?;
-        Ok(Page::from_rows(
-            rows.iter().map(from_row).collect::<Result<_, _>>()?,
-            limit,
-        ))
+        let (filter, before) = (filter.clone(), before.unwrap_or(i64::MAX));
+        self.read(move |connection| {
+            let sql = list_statement(&filter);
+            let state = filter.state.map(RunState::as_str);
+            let params = params![before, state, i64::from(limit) + 1, filter.workflow];
+            // The statement for every workflow does not speak of the last one.
+            let rows = match filter.workflow {
+                Some(_) => sql::all(connection, &sql, params, from_row)?,
+                None => sql::all(connection, &sql, &params[..3], from_row)?,
+            };
+            Ok(Page::from_rows(rows, limit))
+        })
+        .await
     }
 
     /// Record batches of a run from `first_seq` on, in order; `max_bytes` bounds the lines, but one batch always comes.
@@ -252,29 +241,28 @@ impl Store {
         first_seq: u64,
         max_bytes: u64,
     ) -> Result<Vec<RecordBatch>, StoreError> {
-        let rows = sqlx::query(
-            "select epoch, first_seq, count, chain, lines from ( \
-                 select batch.*, sum(length(lines)) over (order by first_seq) - length(lines) as before \
-                 from batch where run = (select seq from run where id = ?1) and first_seq + count > ?2) \
-             where before < ?3 order by first_seq",
-        )
-        .bind(run.as_str())
-        .bind(signed(first_seq))
-        .bind(signed(max_bytes))
-        .fetch_all(&self.readers)
-        .await?;
-        rows.iter()
-            .map(|row| {
-                Ok(RecordBatch {
-                    run: run.clone(),
-                    epoch: unsigned(row.try_get(0)?),
-                    first_seq: unsigned(row.try_get(1)?),
-                    count: u32::try_from(row.try_get::<i64, _>(2)?).unwrap_or(u32::MAX),
-                    chain: digest_of(row.try_get(3)?)?,
-                    lines: row.try_get(4)?,
-                })
-            })
-            .collect()
+        let run = run.clone();
+        self.read(move |connection| {
+            sql::all(
+                connection,
+                "select epoch, first_seq, count, chain, lines from ( \
+                     select batch.*, sum(length(lines)) over (order by first_seq) - length(lines) as before \
+                     from batch where run = (select seq from run where id = ?1) and first_seq + count > ?2) \
+                 where before < ?3 order by first_seq",
+                params![run.as_str(), signed(first_seq), signed(max_bytes)],
+                |row| {
+                    Ok(RecordBatch {
+                        run: run.clone(),
+                        epoch: unsigned(row.get(0)?),
+                        first_seq: unsigned(row.get(1)?),
+                        count: small(row.get(2)?),
+                        chain: digest_of(&row.get::<_, Vec<u8>>(3)?)?,
+                        lines: row.get(4)?,
+                    })
+                },
+            )
+        })
+        .await
     }
 
     /// Stops a run that no host has. False if a host has it or it is over: then a job is needed.
@@ -289,19 +277,13 @@ impl Store {
     ) -> Result<bool, StoreError> {
         let outcome = serde_json::json!({"state": "cancelled", "reason": reason}).to_string();
         self.alone(None, move |transaction| {
-            Box::pin(async move {
-                let changed = sqlx::query(
-                    "update run set state = 'cancelled', ended_at_ms = ?2, outcome = ?3, cancel_reason = ?4 \
-                     where id = ?1 and host is null and ended_at_ms is null",
-                )
-                .bind(run.as_str())
-                .bind(signed(at_ms))
-                .bind(&outcome)
-                .bind(&reason)
-                .execute(&mut *transaction)
-                .await?;
-                Ok(changed.rows_affected() == 1)
-            })
+            let changed = sql::run(
+                transaction,
+                "update run set state = 'cancelled', ended_at_ms = ?2, outcome = ?3, cancel_reason = ?4 \
+                 where id = ?1 and host is null and ended_at_ms is null",
+                params![run.as_str(), signed(at_ms), outcome, reason],
+            )?;
+            Ok(changed == 1)
         })
         .await
     }
@@ -312,22 +294,17 @@ impl Store {
     /// See [`StoreError`].
     pub async fn order_cancel(&self, reason: String, job: NewJob) -> Result<bool, StoreError> {
         self.alone(None, move |transaction| {
-            Box::pin(async move {
-                let changed = sqlx::query(
-                    "update run set cancel_reason = ?2 \
-                     where id = ?1 and host = ?3 and cancel_reason is null and ended_at_ms is null",
-                )
-                .bind(job.run.as_str())
-                .bind(&reason)
-                .bind(job.host.as_str())
-                .execute(&mut *transaction)
-                .await?;
-                let first = changed.rows_affected() == 1;
-                if first {
-                    jobs::insert(transaction, std::slice::from_ref(&job)).await?;
-                }
-                Ok(first)
-            })
+            let changed = sql::run(
+                transaction,
+                "update run set cancel_reason = ?2 \
+                 where id = ?1 and host = ?3 and cancel_reason is null and ended_at_ms is null",
+                [job.run.as_str(), &reason, job.host.as_str()],
+            )?;
+            let first = changed == 1;
+            if first {
+                jobs::insert(transaction, std::slice::from_ref(&job))?;
+            }
+            Ok(first)
         })
         .await
     }
@@ -340,38 +317,12 @@ impl Store {
     pub async fn refuse_job(
         &self,
         host: HostId,
-        job: flowforge_protocol::JobId,
+        job: JobId,
         outcome: String,
         at_ms: u64,
     ) -> Result<Option<RunId>, StoreError> {
         self.alone(None, move |transaction| {
-            Box::pin(async move {
-                let found = sqlx::query("delete from job where id = ?1 and host = ?2 returning run, kind")
-                    .bind(job.as_str())
-                    .bind(host.as_str())
-                    .fetch_optional(&mut *transaction)
-                    .await?;
-                let Some(found) = found else { return Ok(None) };
-                let (run, kind): (String, String) = (found.try_get(0)?, found.try_get(1)?);
-                if kind != "start" {
-                    return Ok(None);
-                }
-                let changed = sqlx::query(
-                    "update run set state = 'failed', ended_at_ms = ?2, outcome = ?3 \
-                     where id = ?1 and next_seq = 0 and ended_at_ms is null",
-                )
-                .bind(&run)
-                .bind(signed(at_ms))
-                .bind(&outcome)
-                .execute(&mut *transaction)
-                .await?;
-                if changed.rows_affected() == 0 {
-                    return Ok(None);
-                }
-                run.parse()
-                    .map(Some)
-                    .map_err(|e| StoreError::unreadable("run id", e))
-            })
+            refuse(transaction, &host, &job, &outcome, at_ms)
         })
         .await
     }
@@ -381,16 +332,60 @@ impl Store {
     /// # Errors
     /// See [`StoreError`].
     pub async fn open_releases(&self, host: &HostId) -> Result<Vec<Digest>, StoreError> {
-        let rows: Vec<String> =
-            sqlx::query_scalar("select distinct release from run where host = ?1 and ended_at_ms is null")
-                .bind(host.as_str())
-                .fetch_all(&self.readers)
-                .await?;
-        rows.iter()
-            .map(|text| {
-                text.parse()
-                    .map_err(|e| StoreError::unreadable("release digest", e))
-            })
-            .collect()
+        let host = host.clone();
+        self.read(move |connection| {
+            sql::all(
+                connection,
+                "select distinct release from run where host = ?1 and ended_at_ms is null",
+                [host.as_str()],
+                |row| sql::parsed(row, 0, "release digest"),
+            )
+        })
+        .await
     }
+}
+
+fn list_statement(filter: &RunFilter) -> String {
+    // Each state has the partial index that fits it; `done` is most of the table and needs none.
+    let state = match filter.state {
+        None | Some(RunState::Done) => "",
+        Some(state) if state.is_final() => " and state in ('failed', 'rejected', 'expired', 'cancelled')",
+        Some(_) => " and ended_at_ms is null",
+    };
+    let workflow = match filter.workflow {
+        Some(_) => " and workflow = ?4",
+        None => "",
+    };
+    format!(
+        "{COLUMNS} where seq < ?1 and (?2 is null or state = ?2){workflow}{state} order by seq desc limit ?3"
+    )
+}
+
+fn refuse(
+    connection: &Connection,
+    host: &HostId,
+    job: &JobId,
+    outcome: &str,
+    at_ms: u64,
+) -> Result<Option<RunId>, StoreError> {
+    let refused = sql::all(
+        connection,
+        "delete from job where id = ?1 and host = ?2 returning run, kind",
+        [job.as_str(), host.as_str()],
+        |row| Ok((sql::parsed(row, 0, "run id")?, row.get::<_, String>(1)?)),
+    )?;
+    let Some((run, kind)) = refused.into_iter().next() else {
+        return Ok(None);
+    };
+    let run: RunId = run;
+    if kind != "start" {
+        return Ok(None);
+    }
+    let ended = sql::run(
+        connection,
+        "update run set state = 'failed', ended_at_ms = ?2, outcome = ?3 \
+         where id = ?1 and next_seq = 0 and ended_at_ms is null",
+        params![run.as_str(), signed(at_ms), outcome],
+    )?;
+    Ok((ended == 1).then_some(run))
 }

@@ -1,8 +1,8 @@
 //! When each cron trigger is due next.
 
-use sqlx::Row as _;
+use rusqlite::params;
 
-use crate::jobs::{signed, unsigned};
+use crate::sql::{self, signed, unsigned};
 use crate::{Store, StoreError};
 
 /// One cron trigger of a published workflow.
@@ -24,21 +24,22 @@ impl Store {
     /// # Errors
     /// See [`StoreError`].
     pub async fn schedules(&self) -> Result<Vec<Schedule>, StoreError> {
-        let rows = sqlx::query(
-            "select workflow, trigger, fingerprint, next_due_ms from schedule order by next_due_ms limit 100000",
-        )
-        .fetch_all(&self.readers)
-        .await?;
-        rows.iter()
-            .map(|row| {
-                Ok(Schedule {
-                    workflow: row.try_get(0)?,
-                    trigger: row.try_get(1)?,
-                    fingerprint: row.try_get(2)?,
-                    next_due_ms: unsigned(row.try_get(3)?),
-                })
-            })
-            .collect()
+        self.read(|connection| {
+            sql::all(
+                connection,
+                "select workflow, trigger, fingerprint, next_due_ms from schedule order by next_due_ms limit 100000",
+                (),
+                |row| {
+                    Ok(Schedule {
+                        workflow: row.get(0)?,
+                        trigger: row.get(1)?,
+                        fingerprint: row.get(2)?,
+                        next_due_ms: unsigned(row.get(3)?),
+                    })
+                },
+            )
+        })
+        .await
     }
 
     /// Makes these the schedules of a workflow, in the place of those it had.
@@ -47,24 +48,20 @@ impl Store {
     /// See [`StoreError`].
     pub async fn set_schedules(&self, workflow: String, schedules: Vec<Schedule>) -> Result<(), StoreError> {
         self.alone(None, move |transaction| {
-            Box::pin(async move {
-                sqlx::query("delete from schedule where workflow = ?1")
-                    .bind(&workflow)
-                    .execute(&mut *transaction)
-                    .await?;
-                for schedule in schedules {
-                    sqlx::query(
-                        "insert into schedule (workflow, trigger, fingerprint, next_due_ms) values (?1, ?2, ?3, ?4)",
-                    )
-                    .bind(&schedule.workflow)
-                    .bind(&schedule.trigger)
-                    .bind(&schedule.fingerprint)
-                    .bind(signed(schedule.next_due_ms))
-                    .execute(&mut *transaction)
-                    .await?;
-                }
-                Ok(())
-            })
+            sql::run(transaction, "delete from schedule where workflow = ?1", [workflow])?;
+            for schedule in schedules {
+                sql::run(
+                    transaction,
+                    "insert into schedule (workflow, trigger, fingerprint, next_due_ms) values (?1, ?2, ?3, ?4)",
+                    params![
+                        schedule.workflow,
+                        schedule.trigger,
+                        schedule.fingerprint,
+                        signed(schedule.next_due_ms)
+                    ],
+                )?;
+            }
+            Ok(())
         })
         .await
     }
@@ -75,18 +72,17 @@ impl Store {
     /// See [`StoreError`].
     pub async fn advance_schedule(&self, schedule: Schedule) -> Result<(), StoreError> {
         self.alone(None, move |transaction| {
-            Box::pin(async move {
-                sqlx::query(
-                    "update schedule set next_due_ms = ?4 where workflow = ?1 and trigger = ?2 and fingerprint = ?3",
-                )
-                .bind(&schedule.workflow)
-                .bind(&schedule.trigger)
-                .bind(&schedule.fingerprint)
-                .bind(signed(schedule.next_due_ms))
-                .execute(&mut *transaction)
-                .await?;
-                Ok(())
-            })
+            sql::run(
+                transaction,
+                "update schedule set next_due_ms = ?4 where workflow = ?1 and trigger = ?2 and fingerprint = ?3",
+                params![
+                    schedule.workflow,
+                    schedule.trigger,
+                    schedule.fingerprint,
+                    signed(schedule.next_due_ms)
+                ],
+            )?;
+            Ok(())
         })
         .await
     }

@@ -1,9 +1,8 @@
 //! Secrets, encrypted before they come here.
 
-use sqlx::Row as _;
-use sqlx::sqlite::SqliteRow;
+use rusqlite::{Row, params};
 
-use crate::jobs::{signed, unsigned};
+use crate::sql::{self, signed, small, unsigned};
 use crate::{Store, StoreError};
 
 /// A secret to be stored.
@@ -60,16 +59,16 @@ impl std::fmt::Debug for StoredSecret {
 
 const COLUMNS: &str = "select name, kind, destinations, version, sealed, updated_at_ms from secret ";
 
-fn from_row(row: &SqliteRow) -> Result<StoredSecret, StoreError> {
-    let destinations: String = row.try_get(2)?;
+fn from_row(row: &Row<'_>) -> Result<StoredSecret, StoreError> {
+    let destinations: String = row.get(2)?;
     Ok(StoredSecret {
-        name: row.try_get(0)?,
-        kind: row.try_get(1)?,
+        name: row.get(0)?,
+        kind: row.get(1)?,
         destinations: serde_json::from_str(&destinations)
             .map_err(|e| StoreError::unreadable("secret destinations", e))?,
-        version: u32::try_from(row.try_get::<i64, _>(3)?).unwrap_or(u32::MAX),
-        sealed: row.try_get(4)?,
-        updated_at_ms: unsigned(row.try_get(5)?),
+        version: small(row.get(3)?),
+        sealed: row.get(4)?,
+        updated_at_ms: unsigned(row.get(5)?),
     })
 }
 
@@ -79,11 +78,13 @@ impl Store {
     /// # Errors
     /// See [`StoreError`].
     pub async fn last_secret_version(&self, name: &str) -> Result<u32, StoreError> {
-        let version: Option<i64> = sqlx::query_scalar("select version from secret where name = ?1")
-            .bind(name)
-            .fetch_optional(&self.readers)
-            .await?;
-        Ok(u32::try_from(version.unwrap_or(0)).unwrap_or(u32::MAX))
+        let name = name.to_owned();
+        self.read(move |connection| {
+            let sql = "select version from secret where name = ?1";
+            let version = sql::first(connection, sql, [name], |row| Ok(small(row.get(0)?)))?;
+            Ok(version.unwrap_or(0))
+        })
+        .await
     }
 
     /// Stores a value, if its version is the next one. False if another value came first.
@@ -92,23 +93,22 @@ impl Store {
     /// See [`StoreError`].
     pub async fn set_secret(&self, secret: NewSecret) -> Result<bool, StoreError> {
         self.alone(None, move |transaction| {
-            Box::pin(async move {
-                let stored = sqlx::query(
-                    "insert into secret (name, kind, destinations, version, sealed, updated_at_ms) \
-                     values (?1, ?2, ?3, ?4, ?5, ?6) on conflict (name) do update set kind = excluded.kind, \
-                     destinations = excluded.destinations, version = excluded.version, sealed = excluded.sealed, \
-                     updated_at_ms = excluded.updated_at_ms where secret.version = excluded.version - 1",
-                )
-                .bind(&secret.name)
-                .bind(&secret.kind)
-                .bind(serde_json::Value::from(secret.destinations).to_string())
-                .bind(secret.version)
-                .bind(&secret.sealed)
-                .bind(signed(secret.at_ms))
-                .execute(&mut *transaction)
-                .await?;
-                Ok(stored.rows_affected() == 1)
-            })
+            let stored = sql::run(
+                transaction,
+                "insert into secret (name, kind, destinations, version, sealed, updated_at_ms) \
+                 values (?1, ?2, ?3, ?4, ?5, ?6) on conflict (name) do update set kind = excluded.kind, \
+                 destinations = excluded.destinations, version = excluded.version, sealed = excluded.sealed, \
+                 updated_at_ms = excluded.updated_at_ms where secret.version = excluded.version - 1",
+                params![
+                    secret.name,
+                    secret.kind,
+                    serde_json::Value::from(secret.destinations).to_string(),
+                    secret.version,
+                    secret.sealed,
+                    signed(secret.at_ms)
+                ],
+            )?;
+            Ok(stored == 1)
         })
         .await
     }
@@ -119,14 +119,12 @@ impl Store {
     /// See [`StoreError`].
     pub async fn delete_secret(&self, name: String) -> Result<bool, StoreError> {
         self.alone(None, move |transaction| {
-            Box::pin(async move {
-                let changed =
-                    sqlx::query("update secret set sealed = null where name = ?1 and sealed is not null")
-                        .bind(&name)
-                        .execute(&mut *transaction)
-                        .await?;
-                Ok(changed.rows_affected() == 1)
-            })
+            let forgotten = sql::run(
+                transaction,
+                "update secret set sealed = null where name = ?1 and sealed is not null",
+                [name],
+            )?;
+            Ok(forgotten == 1)
         })
         .await
     }
@@ -136,11 +134,11 @@ impl Store {
     /// # Errors
     /// See [`StoreError`].
     pub async fn secrets(&self) -> Result<Vec<StoredSecret>, StoreError> {
-        let sql = format!("{COLUMNS} where sealed is not null order by name limit 10000");
-        let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
-            .fetch_all(&self.readers)
-            .await?;
-        rows.iter().map(from_row).collect()
+        self.read(|connection| {
+            let sql = format!("{COLUMNS} where sealed is not null order by name limit 10000");
+            sql::all(connection, &sql, (), from_row)
+        })
+        .await
     }
 
     /// One secret.
@@ -148,11 +146,11 @@ impl Store {
     /// # Errors
     /// See [`StoreError`].
     pub async fn secret(&self, name: &str) -> Result<Option<StoredSecret>, StoreError> {
-        let sql = format!("{COLUMNS} where name = ?1 and sealed is not null");
-        let row = sqlx::query(sqlx::AssertSqlSafe(sql))
-            .bind(name)
-            .fetch_optional(&self.readers)
-            .await?;
-        row.as_ref().map(from_row).transpose()
+        let name = name.to_owned();
+        self.read(move |connection| {
+            let sql = format!("{COLUMNS} where name = ?1 and sealed is not null");
+            sql::first(connection, &sql, [name], from_row)
+        })
+        .await
     }
 }

@@ -3,14 +3,13 @@
 use std::collections::HashMap;
 
 use flowforge_protocol::{Digest, RunId};
+use rusqlite::Connection;
 use serde_json::json;
-use sqlx::Row as _;
-use sqlx::sqlite::SqliteConnection;
 use tokio::sync::oneshot;
 
-use crate::jobs::{self, NewJob, insert_jobs};
+use crate::jobs::{self, NewJob};
 use crate::writer::Write;
-use crate::{Store, StoreError};
+use crate::{Store, StoreError, sql};
 
 /// A run to be stored.
 #[derive(Debug, Clone)]
@@ -75,23 +74,16 @@ impl Store {
     }
 }
 
-/// Runs and their orders, in one call of the driver.
-const STORE: &str = concat!(
-    "insert into run (id, workflow, version, release, state, input, trigger, traceparent, host, epoch, \
-     created_at_ms, client_request_id, request_digest) \
+const STORE: &str = "insert into run (id, workflow, version, release, state, input, trigger, traceparent, host, \
+     epoch, created_at_ms, client_request_id, request_digest) \
      select value ->> 0, value ->> 1, value ->> 2, value ->> 3, 'queued', value ->> 4, value ->> 5, \
-     value ->> 6, value ->> 7, value ->> 8, value ->> 9, value ->> 10, value ->> 11 from json_each($1); ",
-    insert_jobs!("$2")
-);
+     value ->> 6, value ->> 7, value ->> 8, value ->> 9, value ->> 10, value ->> 11 from json_each(?1)";
 
-pub(crate) async fn write(
-    transaction: &mut SqliteConnection,
-    runs: Vec<NewRun>,
-) -> Result<Vec<Started>, StoreError> {
+pub(crate) fn write(connection: &Connection, runs: Vec<NewRun>) -> Result<Vec<Started>, StoreError> {
     if runs.is_empty() {
         return Ok(Vec::new());
     }
-    let mut known = known_requests(transaction, &runs).await?;
+    let mut known = known_requests(connection, &runs)?;
     let mut results = Vec::with_capacity(runs.len());
     let mut rows = Vec::with_capacity(runs.len());
     let mut jobs = Vec::with_capacity(runs.len());
@@ -126,42 +118,35 @@ pub(crate) async fn write(
         results.push(Started::New);
     }
     if !rows.is_empty() {
-        sqlx::query(STORE)
-            .bind(serde_json::Value::Array(rows).to_string())
-            .bind(jobs::rows(&jobs))
-            .execute(&mut *transaction)
-            .await?;
+        sql::run(connection, STORE, [serde_json::Value::Array(rows).to_string()])?;
+        jobs::insert(connection, &jobs)?;
     }
     Ok(results)
 }
 
-async fn known_requests(
-    transaction: &mut SqliteConnection,
+fn known_requests(
+    connection: &Connection,
     runs: &[NewRun],
 ) -> Result<HashMap<String, (Digest, RunId)>, StoreError> {
     let ids: Vec<&str> = runs
         .iter()
         .filter_map(|run| Some(run.request.as_ref()?.id.as_str()))
         .collect();
-    let mut known = HashMap::new();
     if ids.is_empty() {
-        return Ok(known);
+        return Ok(HashMap::new());
     }
-    let rows = sqlx::query(
+    let known = sql::all(
+        connection,
         "select run.client_request_id, run.request_digest, run.id from json_each(?1) wanted \
          join run on run.client_request_id = wanted.value",
-    )
-    .bind(json!(ids).to_string())
-    .fetch_all(&mut *transaction)
-    .await?;
-    for row in rows {
-        let digest: String = row.try_get(1)?;
-        let run: String = row.try_get(2)?;
-        let digest = digest
-            .parse()
-            .map_err(|e| StoreError::unreadable("request digest", e))?;
-        let run = run.parse().map_err(|e| StoreError::unreadable("run id", e))?;
-        known.insert(row.try_get(0)?, (digest, run));
-    }
-    Ok(known)
+        [json!(ids).to_string()],
+        |row| {
+            let first = (
+                sql::parsed(row, 1, "request digest")?,
+                sql::parsed(row, 2, "run id")?,
+            );
+            Ok((row.get(0)?, first))
+        },
+    )?;
+    Ok(known.into_iter().collect())
 }

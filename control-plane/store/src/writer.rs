@@ -1,31 +1,27 @@
-//! The only writer: many callers, one transaction at a time.
+//! The only writer: many callers, one transaction at a time, on a thread of its own.
 //!
 //! Run starts and what hosts bring are grouped: whatever waits when a commit ends goes into the next one, as a few
 //! statements over whole sets. Every other write is rare and has a transaction of its own. An answer is sent after the
-//! commit. Why one task: SQLite has one writer anyway, and a queue in front of it turns waiting for the lock into
+//! commit. Why one thread: SQLite has one writer anyway, and a queue in front of it turns waiting for the lock into
 //! sharing the next commit.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use flowforge_failpoints::{FailPoints, Point};
-use futures::future::BoxFuture;
-use sqlx::Connection as _;
-use sqlx::sqlite::SqliteConnection;
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use crate::ingest::{self, HostIngest, Ingested};
 use crate::start::{self, NewRun, Started};
-use crate::{Store, StoreError, transaction};
+use crate::{Store, StoreError};
 
 pub(crate) type Answer<T> = oneshot::Sender<Result<T, StoreError>>;
 
 /// A write that has a transaction of its own. It answers its caller itself, and says whether the store can go on.
-pub(crate) type Alone = Box<
-    dyn for<'c> FnOnce(&'c mut SqliteConnection, &'c FailPoints) -> BoxFuture<'c, Result<(), StoreError>>
-        + Send,
->;
+pub(crate) type Alone = Box<dyn FnOnce(&mut Connection, &FailPoints) -> Result<(), StoreError> + Send>;
 
 /// What may be asked of the writer.
 pub(crate) enum Write {
@@ -34,10 +30,10 @@ pub(crate) enum Write {
     Alone(Alone),
 }
 
-/// The task that writes. It ends when it is told to, or after an I/O error, because then nobody knows what the disk holds
+/// What writes. It ends when it is told to, or after an I/O error, because then nobody knows what the disk holds
 /// until the file is opened again.
 pub struct Writer {
-    connection: SqliteConnection,
+    connection: Connection,
     requests: mpsc::Receiver<Write>,
     group: usize,
     path: Arc<Path>,
@@ -54,7 +50,7 @@ impl std::fmt::Debug for Writer {
 
 impl Writer {
     pub(crate) fn new(
-        connection: SqliteConnection,
+        connection: Connection,
         requests: mpsc::Receiver<Write>,
         group: usize,
         path: Arc<Path>,
@@ -69,47 +65,58 @@ impl Writer {
         }
     }
 
-    /// Writes until `shutdown` or until every handle is dropped; what was accepted is written before it returns.
+    /// Writes, on a thread of its own, until `shutdown` or until every handle is dropped; what was accepted is written
+    /// before it returns.
     ///
     /// # Errors
     /// The I/O error that made the state of the disk uncertain. Callers that were waiting get it, too.
-    pub async fn run(mut self, shutdown: CancellationToken) -> Result<(), StoreError> {
+    pub async fn run(self, shutdown: CancellationToken) -> Result<(), StoreError> {
+        let runtime = Handle::current();
+        let thread = tokio::task::spawn_blocking(move || self.write_all(&runtime, &shutdown));
+        thread
+            .await
+            .unwrap_or_else(|failed| match failed.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(_) => Err(StoreError::Stopped),
+            })
+    }
+
+    fn write_all(mut self, runtime: &Handle, shutdown: &CancellationToken) -> Result<(), StoreError> {
         let mut waiting = Vec::with_capacity(self.group);
-        loop {
-            // `recv_many` loses nothing when it is dropped.
-            let count = tokio::select! {
-                count = self.requests.recv_many(&mut waiting, self.group) => count,
-                () = shutdown.cancelled(), if !self.requests.is_closed() => {
-                    self.requests.close();
-                    continue;
-                }
-            };
-            if count == 0 {
-                break;
-            }
+        while runtime.block_on(self.wait(&mut waiting, shutdown)) > 0 {
             let mut group = Group::default();
             for write in waiting.drain(..) {
                 match write {
                     Write::Start(run, answer) => group.starts.push((*run, answer)),
                     Write::Ingest(ingest, answer) => group.ingests.push((*ingest, answer)),
                     Write::Alone(alone) => {
-                        let done = alone(&mut self.connection, &self.fail_points).await;
-                        Self::settle(done)?;
+                        let done = alone(&mut self.connection, &self.fail_points);
+                        self.settle(done)?;
                     }
                 }
             }
-            let done = group
-                .commit(&mut self.connection, &self.fail_points, &self.path)
-                .await;
-            Self::settle(done)?;
+            let done = group.commit(&mut self.connection, &self.fail_points, &self.path);
+            self.settle(done)?;
         }
-        self.connection.close().await.map_err(StoreError::from)
+        self.connection.close().map_err(|(_, error)| error.into())
     }
 
-    /// Lets the writer go on after a refused write, not after a broken disk.
-    fn settle(result: Result<(), StoreError>) -> Result<(), StoreError> {
+    /// Waits for requests and takes those that are there; none if there will be none.
+    async fn wait(&mut self, waiting: &mut Vec<Write>, shutdown: &CancellationToken) -> usize {
+        loop {
+            // `recv_many` loses nothing when it is dropped.
+            tokio::select! {
+                count = self.requests.recv_many(waiting, self.group) => return count,
+                () = shutdown.cancelled(), if !self.requests.is_closed() => self.requests.close(),
+            }
+        }
+    }
+
+    /// Lets the writer go on after a refused write, not after a broken disk, nor inside a transaction that cannot be
+    /// taken back.
+    fn settle(&self, result: Result<(), StoreError>) -> Result<(), StoreError> {
         match result {
-            Err(error) if error.is_fatal() => {
+            Err(error) if error.is_fatal() || !self.connection.is_autocommit() => {
                 tracing::error!(%error, "the store stops: its disk failed");
                 Err(error)
             }
@@ -122,6 +129,18 @@ impl Writer {
     }
 }
 
+/// Commits what `write` writes, or takes back all of it if writing or committing fails.
+pub(crate) fn transact<T>(
+    connection: &mut Connection,
+    write: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    // The right to write at once: a transaction that reads first and then finds another writer would have to begin anew.
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let value = write(&transaction)?;
+    transaction.commit()?;
+    Ok(value)
+}
+
 /// Writes that share one commit.
 #[derive(Default)]
 struct Group {
@@ -130,9 +149,9 @@ struct Group {
 }
 
 impl Group {
-    async fn commit(
+    fn commit(
         self,
-        connection: &mut SqliteConnection,
+        connection: &mut Connection,
         fail_points: &FailPoints,
         path: &Path,
     ) -> Result<(), StoreError> {
@@ -141,7 +160,7 @@ impl Group {
         }
         let (runs, start_answers): (Vec<_>, Vec<_>) = self.starts.into_iter().unzip();
         let (ingests, ingest_answers): (Vec<_>, Vec<_>) = self.ingests.into_iter().unzip();
-        match write_group(connection, fail_points, runs, ingests).await {
+        match write_group(connection, fail_points, runs, ingests) {
             Ok((started, ingested)) => {
                 for (answer, result) in start_answers.into_iter().zip(started) {
                     // A caller that has gone away is told nothing; its run stands.
@@ -166,27 +185,24 @@ impl Group {
     }
 }
 
-async fn write_group(
-    connection: &mut SqliteConnection,
+fn write_group(
+    connection: &mut Connection,
     fail_points: &FailPoints,
     runs: Vec<NewRun>,
     ingests: Vec<HostIngest>,
 ) -> Result<(Vec<Started>, Vec<Ingested>), StoreError> {
     let (has_starts, has_batches) = (!runs.is_empty(), ingests.iter().any(|i| !i.batches.is_empty()));
-    transaction::begin(connection).await?;
-    let written = async {
-        let started = start::write(connection, runs).await?;
-        let ingested = ingest::write(connection, ingests).await?;
+    let (started, ingested, points) = transact(connection, |transaction| {
+        let started = start::write(transaction, runs)?;
+        let ingested = ingest::write(transaction, ingests)?;
         let points = points_of(has_starts, has_batches, &ingested);
         for point in &points {
-            fail_points.hit_before(*point).map_err(injected)?;
+            fail_points.hit_before(*point)?;
         }
         Ok((started, ingested, points))
-    }
-    .await;
-    let (started, ingested, points) = transaction::finish(connection, written).await?;
+    })?;
     for point in points {
-        fail_points.hit(point).map_err(injected)?;
+        fail_points.hit(point)?;
     }
     Ok((started, ingested))
 }
@@ -207,56 +223,44 @@ fn points_of(has_starts: bool, has_batches: bool, ingested: &[Ingested]) -> Vec<
     .collect()
 }
 
-pub(crate) fn injected(error: flowforge_failpoints::Injected) -> StoreError {
-    StoreError::Database(Arc::new(sqlx::Error::Io(std::io::Error::other(error))))
-}
-
 impl Store {
     /// One write in a transaction of its own; `point` is the commit point it crosses, if it is one.
     pub(crate) async fn alone<T, F>(&self, point: Option<Point>, write: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        F: for<'t> FnOnce(&'t mut SqliteConnection) -> BoxFuture<'t, Result<T, StoreError>> + Send + 'static,
+        F: FnOnce(&Transaction<'_>) -> Result<T, StoreError> + Send + 'static,
     {
         let (answer, result) = oneshot::channel::<Result<T, StoreError>>();
         let path = Arc::clone(&self.path);
         let alone: Alone = Box::new(move |connection, fail_points| {
-            Box::pin(async move {
-                match in_transaction(connection, fail_points, point, write).await {
-                    Ok(value) => {
-                        let _ = answer.send(Ok(value));
-                        Ok(())
-                    }
-                    Err(error) => {
-                        let error = error.at(&path);
-                        let _ = answer.send(Err(error.clone()));
-                        Err(error)
-                    }
+            match write_alone(connection, fail_points, point, write) {
+                Ok(value) => {
+                    let _ = answer.send(Ok(value));
+                    Ok(())
                 }
-            })
+                Err(error) => {
+                    let error = error.at(&path);
+                    let _ = answer.send(Err(error.clone()));
+                    Err(error)
+                }
+            }
         });
         self.submit(Write::Alone(alone)).await?;
         result.await.map_err(|_| StoreError::Stopped)?
     }
 }
 
-async fn in_transaction<T, F>(
-    connection: &mut SqliteConnection,
+fn write_alone<T>(
+    connection: &mut Connection,
     fail_points: &FailPoints,
     point: Option<Point>,
-    write: F,
-) -> Result<T, StoreError>
-where
-    F: for<'t> FnOnce(&'t mut SqliteConnection) -> BoxFuture<'t, Result<T, StoreError>>,
-{
-    transaction::begin(connection).await?;
-    let written = write(connection).await.and_then(|value| {
-        point.map_or(Ok(()), |point| fail_points.hit_before(point).map_err(injected))?;
+    write: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    let value = transact(connection, |transaction| {
+        let value = write(transaction)?;
+        point.map_or(Ok(()), |point| fail_points.hit_before(point))?;
         Ok(value)
-    });
-    let value = transaction::finish(connection, written).await?;
-    if let Some(point) = point {
-        fail_points.hit(point).map_err(injected)?;
-    }
+    })?;
+    point.map_or(Ok(()), |point| fail_points.hit(point))?;
     Ok(value)
 }

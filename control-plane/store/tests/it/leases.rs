@@ -37,7 +37,7 @@ async fn before_the_commit_of_a_lease_the_run_waits_and_is_given_away_later() {
         .assign(vec![new_job(1, 10, &host(1))])
         .await
         .unwrap_err();
-    assert!(matches!(error, StoreError::Database(_)), "{error:?}");
+    assert!(matches!(error, StoreError::Injected(_)), "{error:?}");
     let open = restarted(&mut home, open).await;
     let stored = open.store.run(&run(1)).await.unwrap().unwrap();
     assert_eq!((stored.epoch, stored.host), (0, None));

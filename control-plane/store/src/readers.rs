@@ -1,0 +1,89 @@
+//! Connections for reading: a few, each used by one question at a time, off the threads that serve requests.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rusqlite::Connection;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+use crate::{Store, StoreError, open};
+
+/// How long a question waits for a connection.
+const WAIT: Duration = Duration::from_secs(10);
+
+/// The connections that no question uses now, and a permit for each that may be used.
+#[derive(Debug)]
+pub(crate) struct Readers {
+    path: Arc<Path>,
+    idle: Mutex<Vec<Connection>>,
+    permits: Arc<Semaphore>,
+    count: u32,
+}
+
+impl Readers {
+    /// No connection yet: each is opened when it is needed first, and again if its question panicked.
+    pub(crate) fn new(path: Arc<Path>, count: u32) -> Self {
+        Self {
+            path,
+            idle: Mutex::default(),
+            permits: Arc::new(Semaphore::new(
+                usize::try_from(count).unwrap_or(Semaphore::MAX_PERMITS),
+            )),
+            count,
+        }
+    }
+
+    fn ask<T>(&self, question: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let idle = self.idle().pop();
+        let connection = match idle {
+            Some(connection) => connection,
+            None => open::reader(&self.path)?,
+        };
+        let answer = question(&connection);
+        self.idle().push(connection);
+        answer
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<Connection>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Store {
+    /// Asks a question on one of the readers.
+    pub(crate) async fn read<T>(
+        &self,
+        question: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+    {
+        let readers = Arc::clone(&self.readers);
+        let permit = timeout(WAIT, Arc::clone(&readers.permits).acquire_owned())
+            .await
+            .map_err(|_| StoreError::Busy)?
+            .map_err(|_| StoreError::Stopped)?;
+        let asked = tokio::task::spawn_blocking(move || {
+            // Goes back when the question is answered, also if nobody waits for the answer any more.
+            let _permit = permit;
+            readers.ask(question)
+        });
+        asked
+            .await
+            .unwrap_or_else(|failed| match failed.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(_) => Err(StoreError::Stopped),
+            })
+    }
+
+    /// Closes the readers when the questions under way are answered; later ones are refused.
+    pub async fn close(&self) {
+        let all = self.readers.permits.acquire_many(self.readers.count).await;
+        self.readers.permits.close();
+        if all.is_ok() {
+            self.readers.idle().clear();
+        }
+    }
+}

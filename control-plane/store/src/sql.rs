@@ -1,0 +1,65 @@
+//! Statements in the words of this crate: rows become values, failures become [`StoreError`].
+//!
+//! Every statement is kept prepared on its connection.
+
+use rusqlite::{Connection, Params, Row};
+
+use crate::StoreError;
+
+/// Every row, as a value.
+pub(crate) fn all<T>(
+    connection: &Connection,
+    sql: &str,
+    params: impl Params,
+    mut from_row: impl FnMut(&Row<'_>) -> Result<T, StoreError>,
+) -> Result<Vec<T>, StoreError> {
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query(params)?;
+    let mut values = Vec::new();
+    while let Some(row) = rows.next()? {
+        values.push(from_row(row)?);
+    }
+    Ok(values)
+}
+
+/// The first row, if there is one, as a value.
+pub(crate) fn first<T>(
+    connection: &Connection,
+    sql: &str,
+    params: impl Params,
+    from_row: impl FnOnce(&Row<'_>) -> Result<T, StoreError>,
+) -> Result<Option<T>, StoreError> {
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query(params)?;
+    rows.next()?.map(from_row).transpose()
+}
+
+/// Runs a statement that gives no rows; returns how many it changed.
+pub(crate) fn run(connection: &Connection, sql: &str, params: impl Params) -> Result<usize, StoreError> {
+    Ok(connection.prepare_cached(sql)?.execute(params)?)
+}
+
+/// A column that this program writes as a whole number of at most 2^53.
+pub(crate) fn unsigned(value: i64) -> u64 {
+    u64::try_from(value).unwrap_or(0)
+}
+
+/// The other way round.
+pub(crate) fn signed(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+/// A column of a number that needs no more than 32 bits.
+pub(crate) fn small(value: i64) -> u32 {
+    u32::try_from(value).unwrap_or(u32::MAX)
+}
+
+/// A column of text that `T` is written as.
+pub(crate) fn parsed<T>(row: &Row<'_>, column: usize, what: &'static str) -> Result<T, StoreError>
+where
+    T: std::str::FromStr,
+    T::Err: std::fmt::Display,
+{
+    let text = row.get_ref(column)?.as_str().map_err(rusqlite::Error::from)?;
+    text.parse().map_err(|error| StoreError::unreadable(what, error))
+}
