@@ -8,6 +8,7 @@
 //! A waiting run keeps its state in memory (a few kilobytes for each thousand of its values) and holds no thread and no
 //! timer but one; the number of runs is bounded by `max_runs`.
 
+mod attempts;
 mod end;
 mod ledger;
 mod logs;

@@ -16,11 +16,13 @@ use flowforge_protocol::record::{Event, Outcome, Record};
 use flowforge_protocol::{Digest, Failure, FailureKind, RunId, StepKey};
 use flowforge_workflow::{ApplyError, Command, Invoke, Now, RunState};
 use futures::FutureExt as _;
+use futures::future::AbortHandle;
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::task::JoinError;
 use tracing::{debug, error, info};
 
 use super::Shared;
+use super::attempts::Attempts;
 use super::ledger::Ledger;
 use super::recorder::{AddError, Recorder};
 use super::redact::Redactor;
@@ -78,6 +80,9 @@ pub(super) enum Halt {
     /// The host is stopping.
     #[error("the host is stopping")]
     Draining,
+    /// An attempt was lost with its answer: a mistake in this program.
+    #[error("an attempt was lost")]
+    Lost(#[from] JoinError),
     /// A fail point asked for it.
     #[error(transparent)]
     Injected(#[from] Injected),
@@ -110,7 +115,7 @@ pub(super) struct RunTask {
     pub(super) state: RunState,
     pub(super) recorder: Recorder,
     pub(super) ledger: Ledger,
-    pub(super) attempts: JoinSet<AttemptEnd>,
+    pub(super) attempts: Attempts<AttemptEnd>,
     pub(super) under_way: BTreeMap<StepKey, UnderWay>,
     wake: Option<(u64, Sleep)>,
     draining: bool,
@@ -134,7 +139,7 @@ impl RunTask {
             state,
             recorder,
             ledger,
-            attempts: JoinSet::new(),
+            attempts: Attempts::new(),
             under_way: BTreeMap::new(),
             wake: None,
             draining: false,
@@ -184,6 +189,7 @@ impl RunTask {
 
     async fn drive(&mut self) -> Result<(), Halt> {
         loop {
+            self.draining |= self.shared.drain.is_cancelled();
             self.advance().await?;
             if self.state.outcome().is_some() {
                 return self.finish().await;
@@ -294,7 +300,7 @@ impl RunTask {
         };
         let abort = self
             .attempts
-            .spawn(step::run(Arc::clone(&self.shared.steps), attempt));
+            .start(key.clone(), step::run(Arc::clone(&self.shared.steps), attempt));
         self.under_way.insert(
             key,
             UnderWay {
@@ -305,7 +311,8 @@ impl RunTask {
         );
     }
 
-    /// Waits for whatever comes first, and sees to it.
+    /// Waits for whatever comes first, and sees to it. In this order: what is told to the run is heard between quick
+    /// steps, too; and nothing is set up for a wait that an attempt which ends at once does not need.
     async fn wait(&mut self) -> Result<(), Halt> {
         self.set_wake();
         let wake = async {
@@ -315,14 +322,12 @@ impl RunTask {
             }
         };
         tokio::select! {
-            Some(ended) = self.attempts.join_next(), if !self.attempts.is_empty() => self.attempt_ended(ended),
+            biased;
             Some(message) = self.control.inbox.recv() => self.told(message).await,
+            Some(ended) = self.attempts.next() => self.attempt_ended(ended?),
+            () = self.shared.drain.cancelled(), if !self.draining => Ok(()),
             () = wake => {
                 self.wake = None;
-                Ok(())
-            }
-            () = self.shared.drain.cancelled(), if !self.draining => {
-                self.draining = true;
                 Ok(())
             }
         }

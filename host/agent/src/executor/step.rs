@@ -46,8 +46,6 @@ pub(super) struct StepHost {
 
 /// How an attempt ended.
 pub(super) struct AttemptEnd {
-    pub(super) step: StepKey,
-    pub(super) attempt: u32,
     pub(super) result: AttemptResult,
     pub(super) logs: Vec<Event>,
     pub(super) elapsed: Duration,
@@ -81,8 +79,6 @@ pub(super) async fn run(host: Arc<StepHost>, attempt: Attempt) -> AttemptEnd {
     let Some(connector) = release.connector(&invoke.connector) else {
         let message = format!("the release has no connector {}", invoke.connector);
         return AttemptEnd {
-            step,
-            attempt,
             result: AttemptResult::Failed(Failure::new(FailureKind::Internal, message)),
             logs: Vec::new(),
             elapsed: begun.elapsed(),
@@ -140,8 +136,6 @@ pub(super) async fn run(host: Arc<StepHost>, attempt: Attempt) -> AttemptEnd {
         .unwrap_or_else(PoisonError::into_inner)
         .drain(&step, attempt);
     AttemptEnd {
-        step,
-        attempt,
         result,
         logs,
         elapsed: begun.elapsed(),

@@ -4,32 +4,34 @@ use flowforge_failpoints::Point;
 use flowforge_journal::{JobEntry, Upload, Urgency};
 use flowforge_protocol::job::Order;
 use flowforge_protocol::record::Event;
-use flowforge_protocol::{Failure, FailureKind};
-use tokio::task::JoinError;
+use flowforge_protocol::{Failure, FailureKind, StepKey};
 use tracing::{debug, error, warn};
 
-use super::run::{Halt, OrderAnswer, RunMessage, RunTask};
+use super::attempts::{Broken, Ended};
+use super::run::{Halt, OrderAnswer, RunMessage, RunTask, UnderWay};
 use super::step::{self, AttemptEnd, AttemptResult};
 
 impl RunTask {
     /// Records how an attempt ended.
-    pub(super) fn attempt_ended(&mut self, ended: Result<AttemptEnd, JoinError>) -> Result<(), Halt> {
-        match ended {
-            Ok(end) => self.attempt_returned(end),
-            Err(error) => self.attempt_broke(&error),
+    pub(super) fn attempt_ended(&mut self, ended: Ended<AttemptEnd>) -> Result<(), Halt> {
+        let Ended { step, result } = ended;
+        let Some(under_way) = self.under_way.remove(&step) else {
+            return Ok(());
+        };
+        match result {
+            Ok(end) => self.attempt_returned(step, &under_way, end),
+            Err(broken) => self.attempt_broke(step, &under_way, broken),
         }
     }
 
-    fn attempt_returned(&mut self, end: AttemptEnd) -> Result<(), Halt> {
+    fn attempt_returned(&mut self, step: StepKey, under_way: &UnderWay, end: AttemptEnd) -> Result<(), Halt> {
         let AttemptEnd {
-            step,
-            attempt,
             result,
             logs,
             elapsed,
         } = end;
-        let under_way = self.under_way.remove(&step);
-        if under_way.is_some_and(|under_way| under_way.intent) {
+        let attempt = under_way.attempt;
+        if under_way.intent {
             self.shared.failpoints.hit(Point::B6)?;
         }
         self.shared.failpoints.hit(Point::B7)?;
@@ -75,38 +77,27 @@ impl RunTask {
         self.record(event)
     }
 
-    /// An attempt's own task ended without an answer: it was stopped, or panicked.
-    fn attempt_broke(&mut self, error: &JoinError) -> Result<(), Halt> {
-        let Some(step) = self
-            .under_way
-            .iter()
-            .find(|(_, under_way)| under_way.abort.id() == error.id())
-            .map(|(step, _)| step.clone())
-        else {
-            return Ok(());
-        };
-        let Some(under_way) = self.under_way.remove(&step) else {
-            return Ok(());
-        };
-        let (kind, code, message) = match (error.is_panic(), under_way.intent) {
-            (true, _) => (
+    /// An attempt ended without an answer.
+    fn attempt_broke(&mut self, step: StepKey, under_way: &UnderWay, broken: Broken) -> Result<(), Halt> {
+        let (kind, code, message) = match (broken, under_way.intent) {
+            (Broken::Panicked, _) => (
                 FailureKind::Internal,
                 "FF-RUN-012",
                 "the host's own code failed on this step",
             ),
-            (false, true) => (
+            (Broken::Stopped, true) => (
                 FailureKind::OutcomeUnknown,
                 "FF-RUN-016",
                 "it was stopped while it was at work outside",
             ),
-            (false, false) => (
+            (Broken::Stopped, false) => (
                 FailureKind::Unavailable,
                 "FF-RUN-017",
                 "it was stopped before it did anything outside",
             ),
         };
-        if error.is_panic() {
-            error!(run_id = %self.run, %step, "a step's task panicked");
+        if broken == Broken::Panicked {
+            error!(run_id = %self.run, %step, "a step's attempt panicked");
         }
         let failure = Failure::new(kind, message).with_code(code);
         let event = self
