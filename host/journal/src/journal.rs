@@ -281,9 +281,9 @@ impl Journal {
     /// # Cancel safety
     /// Safe.
     pub async fn stopped(&self) -> Stopped {
-        let mut progress = self.shared.progress();
-        match progress.wait_for(|progress| progress.ended.is_some()).await {
-            Ok(progress) => progress.ended.clone().unwrap_or_else(Stopped::gone),
+        let mut end = self.shared.end();
+        match end.wait_for(Option::is_some).await {
+            Ok(stopped) => stopped.clone().unwrap_or_else(Stopped::gone),
             Err(_) => Stopped::gone(),
         }
     }

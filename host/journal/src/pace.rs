@@ -52,6 +52,8 @@ pub(crate) struct Pace {
     company: usize,
     /// until then.
     gather_until: Duration,
+    /// Until then the writer looks by itself whether something came, so that nobody has to wake it for a lazy entry.
+    look_until: Duration,
     closing: bool,
     sleep: Sleep,
 }
@@ -82,7 +84,11 @@ impl Pace {
 
     pub(crate) fn next(&self, batching: &Batching, now: Duration) -> Next {
         if self.waiting == 0 {
-            return if self.closing { Next::Finished } else { Next::Idle };
+            return match self.look_until.checked_sub(now) {
+                _ if self.closing => Next::Finished,
+                None | Some(Duration::ZERO) => Next::Idle,
+                Some(left) => Next::Within(left),
+            };
         }
         if self.hurried || self.closing || self.waiting >= batching.entries {
             return Next::Commit;
@@ -113,6 +119,7 @@ impl Pace {
     pub(crate) fn committed(&mut self, batching: &Batching, now: Duration, elapsed: Duration) {
         self.company = self.committing + self.urgent;
         self.gather_until = now + (elapsed / GATHER_PART).min(batching.gather);
+        self.look_until = now + batching.flush_after;
     }
 
     /// The writer goes to sleep, as [`Pace::next`] said.
@@ -264,5 +271,26 @@ mod tests {
         assert!(!pace.wakes(&batching(), MS), "nothing came");
         pace.close();
         assert!(pace.wakes(&batching(), MS));
+    }
+
+    #[test]
+    fn after_a_commit_a_lazy_entry_wakes_nobody_and_its_bound_holds() {
+        let mut pace = Pace::default();
+        urgent(&mut pace, 1);
+        pace.taken(0);
+        pace.committed(&batching(), 10 * MS, MS);
+        assert_eq!(pace.next(&batching(), 10 * MS), Next::Within(50 * MS));
+        pace.sleeps(Some(50 * MS), 10 * MS);
+        lazy(&mut pace, 30);
+        assert!(!pace.wakes(&batching(), 30 * MS), "it looks at 60 ms");
+        lazy(&mut pace, 40);
+        assert!(!pace.wakes(&batching(), 40 * MS));
+        pace.woke();
+        assert_eq!(pace.next(&batching(), 60 * MS), Next::Within(20 * MS));
+        assert_eq!(pace.next(&batching(), 80 * MS), Next::Commit);
+        pace.taken(0);
+        pace.committed(&batching(), 80 * MS, MS);
+        assert_eq!(pace.next(&batching(), 129 * MS), Next::Within(MS));
+        assert_eq!(pace.next(&batching(), 130 * MS), Next::Idle, "then it sleeps");
     }
 }

@@ -28,6 +28,8 @@ pub(crate) struct Shared {
     wake: Condvar,
     room: Semaphore,
     progress: watch::Sender<Progress>,
+    /// The end alone, for those whom no commit concerns: they are not woken by each.
+    end: watch::Sender<Option<Stopped>>,
     reader: Mutex<Option<Reader>>,
     accounts: Mutex<Accounts>,
     started: Instant,
@@ -93,6 +95,7 @@ impl Shared {
                 outbox_end: state.next_place,
                 ..Progress::default()
             }),
+            end: watch::Sender::new(None),
             reader: Mutex::new(Some(reader)),
             accounts: Mutex::new(accounts),
             started: Instant::now(),
@@ -113,6 +116,10 @@ impl Shared {
 
     pub(crate) fn progress(&self) -> watch::Receiver<Progress> {
         self.progress.subscribe()
+    }
+
+    pub(crate) fn end(&self) -> watch::Receiver<Option<Stopped>> {
+        self.end.subscribe()
     }
 
     pub(crate) fn reader(&self) -> Result<Reader, Stopped> {
@@ -173,13 +180,14 @@ impl Shared {
         }
     }
 
-    /// Waits, in the writer's thread, until it is woken or the time is over.
+    /// Waits, in the writer's thread, until it is woken or the time from `now` on is over.
     pub(crate) fn wait<'q>(
         &self,
         mut queue: MutexGuard<'q, Queue>,
         time: Option<Duration>,
+        now: Duration,
     ) -> MutexGuard<'q, Queue> {
-        queue.pace.sleeps(time, self.now());
+        queue.pace.sleeps(time, now);
         let mut queue = match time {
             None => self.wake.wait(queue).unwrap_or_else(PoisonError::into_inner),
             Some(time) => {
@@ -220,7 +228,8 @@ impl Shared {
 
     pub(crate) fn announce_end(&self, stopped: Stopped) {
         self.progress
-            .send_modify(|progress| progress.ended = Some(stopped));
+            .send_modify(|progress| progress.ended = Some(stopped.clone()));
+        self.end.send_replace(Some(stopped));
     }
 }
 

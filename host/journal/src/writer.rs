@@ -60,11 +60,12 @@ impl Writer {
     fn next_batch(&self) -> Option<Batch> {
         let mut queue = self.shared.queue();
         loop {
-            queue = match queue.pace.next(&self.shared.config.batching, self.shared.now()) {
+            let now = self.shared.now();
+            queue = match queue.pace.next(&self.shared.config.batching, now) {
                 Next::Commit => return Some(queue.drain(&self.shared.config.batching)),
                 Next::Finished => return None,
-                Next::Idle => self.shared.wait(queue, None),
-                Next::Within(time) => self.shared.wait(queue, Some(time)),
+                Next::Idle => self.shared.wait(queue, None, now),
+                Next::Within(time) => self.shared.wait(queue, Some(time), now),
             };
         }
     }
