@@ -14,7 +14,7 @@ use flowforge_protocol::{Digest, RunId};
 use redb::{Database, WriteTransaction};
 
 use crate::config::{JournalConfig, Retention};
-use crate::entry::{Ack, Entry};
+use crate::entry::{Ack, Entry, OutboxItem};
 use crate::error::Stopped;
 use crate::file::classify;
 use crate::state::{RunHead, State};
@@ -74,6 +74,10 @@ pub(crate) struct Committed {
     pub(crate) dropped: Vec<RunId>,
     /// Records stored.
     pub(crate) records: u64,
+    /// Put into the outbox.
+    pub(crate) sent: Vec<OutboxItem>,
+    /// Positions taken out of the outbox, also some of `sent`.
+    pub(crate) trimmed: Vec<u64>,
 }
 
 /// The synchronous journal.

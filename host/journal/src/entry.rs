@@ -203,6 +203,17 @@ pub enum OutboxBody {
     },
 }
 
+impl OutboxBody {
+    /// Bytes that count against the limit of a read.
+    pub(crate) fn weight(&self) -> usize {
+        match self {
+            Self::Batch(batch) => batch.lines.len(),
+            Self::Receipt { envelope, .. } => envelope.len(),
+            Self::Artefact { about, .. } => about.len(),
+        }
+    }
+}
+
 /// What the control plane has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ack {

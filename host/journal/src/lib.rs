@@ -25,6 +25,7 @@ mod pace;
 mod queue;
 mod read_side;
 mod reader;
+mod recent;
 mod recovered;
 mod replay;
 mod run_log;

@@ -33,7 +33,13 @@ impl Journal {
     /// # Errors
     /// [`ReadError`].
     pub async fn outbox(&self, from: u64, items: usize, bytes: usize) -> Result<Vec<OutboxItem>, ReadError> {
-        self.read(move |reader| reader.outbox(from, items, bytes)).await
+        // A journal that has stopped answers nothing, also from memory.
+        self.shared.reader()?;
+        let recent = self.shared.recent().read(from, items, bytes);
+        match recent {
+            Some(found) => Ok(found),
+            None => self.read(move |reader| reader.outbox(from, items, bytes)).await,
+        }
     }
 
     /// The durable records of a run, in the batches in which they were written; `None` if the run is not here.

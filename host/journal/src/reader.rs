@@ -13,7 +13,7 @@ use crate::codec;
 use crate::entry::{OutboxBody, OutboxItem};
 use crate::error::{Damage, ReadError};
 use crate::load::rows_of;
-use crate::tables::{self, OutboxRow, RecordsRow, RunRow, Snapshot, Waiting};
+use crate::tables::{self, OutboxRow, RecordsRow, RunRow, Snapshot};
 
 /// A reader of durable rows.
 #[derive(Clone)]
@@ -65,7 +65,7 @@ impl Reader {
             let position = tables::read_number_key(tables::OUTBOX, key.value())?;
             let row = OutboxRow::open(key.value(), value.value())?;
             let body = outbox_body(&snapshot, key.value(), row)?;
-            size += weight(&body);
+            size += body.weight();
             if !found.is_empty() && size > bytes {
                 break;
             }
@@ -166,24 +166,12 @@ pub struct Verified {
 }
 
 fn outbox_body(snapshot: &Snapshot, key: &[u8], row: OutboxRow) -> Result<OutboxBody, ReadError> {
-    let OutboxRow { number, run, what } = row;
-    Ok(match what {
-        Waiting::Records { first_seq, .. } => {
-            let record_key = tables::record_key(number, first_seq);
-            let Some(value) = snapshot.records.get(&record_key[..])? else {
-                return Err(Damage::new(tables::OUTBOX, key, "its records are missing").into());
-            };
-            OutboxBody::Batch(RecordsRow::open(&record_key, value.value())?.into_batch(run, first_seq))
-        }
-        Waiting::Receipt { envelope } => OutboxBody::Receipt { run, envelope },
-        Waiting::Artefact { digest, about } => OutboxBody::Artefact { run, digest, about },
+    let number = row.number;
+    row.into_body(|first_seq| {
+        let record_key = tables::record_key(number, first_seq);
+        let Some(value) = snapshot.records.get(&record_key[..])? else {
+            return Err(Damage::new(tables::OUTBOX, key, "its records are missing").into());
+        };
+        Ok(RecordsRow::open(&record_key, value.value())?)
     })
-}
-
-fn weight(body: &OutboxBody) -> usize {
-    match body {
-        OutboxBody::Batch(batch) => batch.lines.len(),
-        OutboxBody::Receipt { envelope, .. } => envelope.len(),
-        OutboxBody::Artefact { about, .. } => about.len(),
-    }
 }

@@ -11,6 +11,7 @@ use crate::entry::Urgency;
 use crate::error::Stopped;
 use crate::queue::Queue;
 use crate::reader::Reader;
+use crate::recent::Recent;
 use crate::state::State;
 use crate::stats::CommitTimes;
 use crate::ticket::Ticket;
@@ -32,6 +33,7 @@ pub(crate) struct Shared {
     end: watch::Sender<Option<Stopped>>,
     reader: Mutex<Option<Reader>>,
     accounts: Mutex<Accounts>,
+    recent: Mutex<Recent>,
     started: Instant,
 }
 
@@ -98,6 +100,7 @@ impl Shared {
             end: watch::Sender::new(None),
             reader: Mutex::new(Some(reader)),
             accounts: Mutex::new(accounts),
+            recent: Mutex::new(Recent::beginning(state.next_place)),
             started: Instant::now(),
         }
     }
@@ -108,6 +111,10 @@ impl Shared {
 
     pub(crate) fn accounts(&self) -> MutexGuard<'_, Accounts> {
         self.accounts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn recent(&self) -> MutexGuard<'_, Recent> {
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn now(&self) -> Duration {

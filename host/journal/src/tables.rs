@@ -8,6 +8,7 @@ use flowforge_protocol::{Digest, RunId, StepKey};
 use redb::{ReadOnlyTable, ReadTransaction, Table, TableDefinition, TableError, WriteTransaction};
 
 use crate::codec::{BodyReader, BodyWriter, seal};
+use crate::entry::OutboxBody;
 use crate::error::Damage;
 use crate::replay::JobEntry;
 
@@ -316,6 +317,21 @@ impl OutboxRow {
             _ => return Err(reader.damage("the item has an unknown kind")),
         };
         Ok(Self { number, run, what })
+    }
+
+    /// The item as it is sent; the records that it refers to by their first `seq` come from the caller.
+    pub(crate) fn into_body<E>(
+        self,
+        records: impl FnOnce(u64) -> Result<RecordsRow, E>,
+    ) -> Result<OutboxBody, E> {
+        let run = self.run;
+        Ok(match self.what {
+            Waiting::Records { first_seq, .. } => {
+                OutboxBody::Batch(records(first_seq)?.into_batch(run, first_seq))
+            }
+            Waiting::Receipt { envelope } => OutboxBody::Receipt { run, envelope },
+            Waiting::Artefact { digest, about } => OutboxBody::Artefact { run, digest, about },
+        })
     }
 }
 

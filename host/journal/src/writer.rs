@@ -47,7 +47,7 @@ impl Writer {
             let begun = Instant::now();
             let (position, weight) = (batch.position, batch.weight);
             match self.core.commit(batch.requests, (self.shared.config.clock)()) {
-                Ok(committed) => self.committed(position, weight, &committed, begun.elapsed()),
+                Ok(committed) => self.committed(position, weight, committed, begun.elapsed()),
                 Err(stopped) => {
                     tracing::error!(error = %stopped.reason, "journal stopped");
                     return stopped;
@@ -70,7 +70,7 @@ impl Writer {
         }
     }
 
-    fn committed(&self, position: u64, weight: usize, committed: &Committed, elapsed: Duration) {
+    fn committed(&self, position: u64, weight: usize, committed: Committed, elapsed: Duration) {
         {
             let mut queue = self.shared.queue();
             queue.dropped(&committed.dropped);
@@ -85,6 +85,8 @@ impl Writer {
             accounts.records += committed.records;
             accounts.times.add(elapsed);
         }
+        // Before it is told that there is more: whoever comes for it finds it here.
+        self.shared.recent().follow(committed.sent, &committed.trimmed);
         self.shared.advance(position, self.core.state.next_place);
         self.shared.give_room(weight);
     }

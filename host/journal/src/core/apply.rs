@@ -6,7 +6,7 @@ use flowforge_protocol::StepKey;
 
 use super::{Append, Collected, CollectedRuns, Committed, Failure, Request};
 use crate::codec::{BodyWriter, seal};
-use crate::entry::{Ack, Upload};
+use crate::entry::{Ack, OutboxItem, Upload};
 use crate::replay::JobEntry;
 use crate::state::{RunHead, State};
 use crate::tables::{self, EndedRow, OutboxRow, RecordsRow, RunRow, Tables, Waiting};
@@ -177,7 +177,7 @@ impl<'t, 's> Apply<'t, 's> {
 
     fn write_row(&mut self, number: u64, row: Collected) -> Result<(), Failure> {
         for artefact in row.artefacts {
-            self.send(number, artefact, 0)?;
+            self.send(number, artefact, None)?;
         }
         if row.count > 0 {
             let (first_seq, last_seq) = (row.first_seq, row.first_seq + u64::from(row.count) - 1);
@@ -195,16 +195,22 @@ impl<'t, 's> Apply<'t, 's> {
             if let Some(head) = self.state.runs.get_mut(&number) {
                 head.bytes += bytes;
             }
-            self.send(number, Waiting::Records { first_seq, last_seq }, bytes)?;
+            let what = Waiting::Records { first_seq, last_seq };
+            self.send(number, what, Some((stored, bytes)))?;
         }
         for receipt in row.receipts {
-            self.send(number, receipt, 0)?;
+            self.send(number, receipt, None)?;
         }
         Ok(())
     }
 
-    /// Puts an item into the outbox; `besides` are the bytes it refers to.
-    fn send(&mut self, number: u64, what: Waiting, besides: u64) -> Result<(), Failure> {
+    /// Puts an item into the outbox, with the records it refers to and the bytes they take.
+    fn send(
+        &mut self,
+        number: u64,
+        what: Waiting,
+        records: Option<(RecordsRow, u64)>,
+    ) -> Result<(), Failure> {
         let head = self
             .state
             .runs
@@ -214,12 +220,16 @@ impl<'t, 's> Apply<'t, 's> {
             Waiting::Records { last_seq, .. } => Some(last_seq),
             Waiting::Receipt { .. } | Waiting::Artefact { .. } => None,
         };
-        let (place, run) = (self.state.next_place, head.run.clone());
-        let key = tables::number_key(place);
-        let value = OutboxRow { number, run, what }.seal(&key);
+        let (position, run) = (self.state.next_place, head.run.clone());
+        let key = tables::number_key(position);
+        let row = OutboxRow { number, run, what };
+        let value = row.seal(&key);
         self.tables.outbox.insert(&key[..], &value[..])?;
-        self.state
-            .place(place, number, last_seq, bytes_of(&value) + besides);
+        let (records, besides) = records.unzip();
+        let bytes = bytes_of(&value) + besides.unwrap_or(0);
+        self.state.place(position, number, last_seq, bytes);
+        let body = row.into_body(|_| records.ok_or(Failure::Contradiction("an item without its records")))?;
+        self.committed.sent.push(OutboxItem { position, body });
         Ok(())
     }
 
@@ -245,6 +255,7 @@ impl<'t, 's> Apply<'t, 's> {
     pub(super) fn trim(&mut self, position: u64) -> Result<(), Failure> {
         if self.state.unplace(position) {
             self.tables.outbox.remove(&tables::number_key(position)[..])?;
+            self.committed.trimmed.push(position);
         }
         Ok(())
     }
