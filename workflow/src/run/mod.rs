@@ -229,6 +229,12 @@ impl RunState {
             .collect()
     }
 
+    /// The soonest due time of all that waits, milliseconds since 1970 UTC.
+    #[must_use]
+    pub fn next_timer_ms(&self) -> Option<u64> {
+        self.timers.first().map(|(due, _)| *due)
+    }
+
     /// Number of steps that completed; a loop counts as one, besides those inside it.
     #[must_use]
     pub fn steps_done(&self) -> u64 {

@@ -198,14 +198,14 @@ impl Executor {
             Err(AcceptError::RunExists(_)) => return self.remember(&job).await,
             Err(error) => return Err(refused_accept(error)),
         };
+        let mut ledger = Ledger::new(job.job().job_id.clone());
+        ledger.note(&first);
         let mut state = RunState::new(Arc::clone(&release.plan), run);
-        if let Err(error) = state.apply(&first) {
+        if let Err(error) = state.apply_owned(first) {
             // Cannot be: the first record of a new run always applies. The journal has it; the resume path reports it.
             error!(run_id = %job.job().run_id, %error, "a new run does not begin");
             return Ok(Taken::Waiting(ticket));
         }
-        let mut ledger = Ledger::new(job.job().job_id.clone());
-        ledger.note(&first);
         self.drive(Recorder::new(log), release, state, ledger);
         Ok(Taken::Waiting(ticket))
     }

@@ -49,23 +49,23 @@ pub(super) async fn resume(shared: Arc<Shared>, open: OpenRun, control: Control)
         return Rest::Resting;
     };
     let mut state = RunState::new(Arc::clone(&release.plan), run.clone());
-    for record in &recorded {
-        if let Err(error) = state.apply(record) {
-            error!(run_id = %run, seq = record.seq, error = %with_causes(&error),
+    let records = recorded.len();
+    for record in recorded {
+        let seq = record.seq;
+        ledger.note(&record);
+        if let Err(error) = state.apply_owned(record) {
+            error!(run_id = %run, seq, error = %with_causes(&error),
                    "a record does not fit its release; the run rests in the journal");
             return Rest::Resting;
         }
-        ledger.note(record);
     }
     let counts = &shared.resumed;
     counts.runs.fetch_add(1, Ordering::Relaxed);
-    counts.records.fetch_add(
-        u64::try_from(recorded.len()).unwrap_or(u64::MAX),
-        Ordering::Relaxed,
-    );
+    counts
+        .records
+        .fetch_add(u64::try_from(records).unwrap_or(u64::MAX), Ordering::Relaxed);
     counts.steps.fetch_add(ledger.steps(), Ordering::Relaxed);
-    info!(run_id = %run, records = recorded.len(), steps = ledger.steps(), "run goes on");
-    drop(recorded);
+    info!(run_id = %run, records, steps = ledger.steps(), "run goes on");
     RunTask::new(shared, control, release, state, Recorder::new(open.log), ledger)
         .run()
         .await

@@ -12,7 +12,7 @@ use std::time::Duration;
 use flowforge_failpoints::Injected;
 use flowforge_journal::{AppendError, JobEntry, Ticket, Urgency};
 use flowforge_protocol::job::Order;
-use flowforge_protocol::record::{Event, Outcome, Record};
+use flowforge_protocol::record::{Event, Outcome};
 use flowforge_protocol::{Digest, Failure, FailureKind, RunId, StepKey};
 use flowforge_workflow::{ApplyError, Command, Invoke, Now, RunState};
 use futures::FutureExt as _;
@@ -248,12 +248,9 @@ impl RunTask {
     /// Adds a record and applies it.
     pub(super) fn record(&mut self, event: Event) -> Result<(), Halt> {
         let record = self.recorder.add(self.shared.clock.now_ms(), event)?;
-        self.applied(&record)
-    }
-
-    fn applied(&mut self, record: &Record) -> Result<(), Halt> {
-        self.state.apply(record)?;
-        self.ledger.note(record);
+        // Noted first, because the state keeps the record's values. Should it not fit, neither counts: the run stops.
+        self.ledger.note(&record);
+        self.state.apply_owned(record)?;
         Ok(())
     }
 
@@ -335,12 +332,7 @@ impl RunTask {
 
     /// The next moment at which something is due: held records or a timer.
     fn set_wake(&mut self) {
-        let timer = self
-            .state
-            .timers()
-            .first()
-            .map(|(_, due)| *due)
-            .filter(|_| !self.draining);
+        let timer = self.state.next_timer_ms().filter(|_| !self.draining);
         let due = [self.recorder.due_ms(), timer].into_iter().flatten().min();
         match (due, &self.wake) {
             (Some(due), Some((set, _))) if due == *set => {}
