@@ -18,7 +18,8 @@ pub(crate) struct StepState {
     pub(crate) step: Arc<StepShared>,
     pub(crate) table: ResourceTable,
     pub(crate) limiter: StepLimiter,
-    wasi: WasiCtx,
+    /// Made when a guest first asks for it: small ones never do.
+    wasi: Option<WasiCtx>,
     http: WasiHttpCtx,
     door: WasiDoor,
 }
@@ -31,7 +32,7 @@ impl StepState {
         http.set_field_size_limit(step.limits.header_bytes);
         Self {
             limiter: StepLimiter::new(&step),
-            wasi: inert_wasi(&step),
+            wasi: None,
             door: WasiDoor::new(step.clone()),
             step,
             table,
@@ -55,8 +56,9 @@ fn inert_wasi(step: &Arc<StepShared>) -> WasiCtx {
 
 impl WasiView for StepState {
     fn ctx(&mut self) -> WasiCtxView<'_> {
+        let step = &self.step;
         WasiCtxView {
-            ctx: &mut self.wasi,
+            ctx: self.wasi.get_or_insert_with(|| inert_wasi(step)),
             table: &mut self.table,
         }
     }

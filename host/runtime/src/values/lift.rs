@@ -244,17 +244,20 @@ fn parse_json(text: &str) -> Result<Value, LiftError> {
 
 /// The depth of a JSON value, or nothing if it is above the limit.
 pub(super) fn depth_of(value: &Value, limit: usize) -> Option<usize> {
-    let deepest = |mut items: Box<dyn Iterator<Item = &Value> + '_>| {
-        let below = limit.checked_sub(1)?;
-        items.try_fold(0, |deepest: usize, item| {
-            Some(deepest.max(depth_of(item, below)?))
-        })
-    };
     match value {
-        Value::Array(items) => deepest(Box::new(items.iter())).map(|depth| depth.saturating_add(1)),
-        Value::Object(fields) => deepest(Box::new(fields.values())).map(|depth| depth.saturating_add(1)),
+        Value::Array(items) => depth_around(items.iter(), limit),
+        Value::Object(fields) => depth_around(fields.values(), limit),
         _ => Some(0),
     }
+}
+
+/// The depth of a list or object of these items.
+fn depth_around<'v>(mut items: impl Iterator<Item = &'v Value>, limit: usize) -> Option<usize> {
+    let below = limit.checked_sub(1)?;
+    let deepest = items.try_fold(0, |deepest: usize, item| {
+        Some(deepest.max(depth_of(item, below)?))
+    })?;
+    Some(deepest.saturating_add(1))
 }
 
 /// Most that is kept of a failure's message, in bytes.

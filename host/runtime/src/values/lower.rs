@@ -350,7 +350,8 @@ fn json_text(value: &Value, depth: usize) -> Result<String, PathError> {
     if super::lift::depth_of(value, JSON_DEPTH_MAX.saturating_sub(depth)).is_none() {
         return Err(too_deep());
     }
-    Ok(value.to_string())
+    serde_json::to_string(value)
+        .map_err(|error| PathError::new(format!("cannot be written as JSON: {error}")))
 }
 
 fn case_name(cases: &[EnumCase], text: &str) -> Result<String, PathError> {
