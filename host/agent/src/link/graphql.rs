@@ -17,6 +17,8 @@ use super::control::{
     ControlLink, LinkError, MAX_COMPONENT_BYTES, Registration, Rejected, ReleaseDocuments,
     SealedSecretDocument, Session, SyncReply, SyncRequest,
 };
+use super::patience::Patience;
+use super::sync_input::SyncVariables;
 
 /// How long a call may take beyond the wait it asks for.
 const CALL_TIMEOUT: Duration = Duration::from_secs(15);
@@ -41,6 +43,7 @@ const SECRETS: &str =
 pub struct GraphQlLink {
     client: reqwest::Client,
     server: Url,
+    patience: Patience,
 }
 
 /// The HTTP client could not be made.
@@ -64,7 +67,11 @@ impl GraphQlLink {
             .tcp_nodelay(true)
             .build()
             .map_err(ClientError)?;
-        Ok(Self { client, server })
+        Ok(Self {
+            client,
+            server,
+            patience: Patience::default(),
+        })
     }
 
     fn url(&self, path: &str) -> Result<Url, LinkError> {
@@ -80,6 +87,17 @@ impl GraphQlLink {
         variables: impl Serialize + Send,
         timeout: Duration,
     ) -> Result<T, LinkError> {
+        let call = self.call(session, query, variables);
+        let answer = self.patience.within(timeout, call).await;
+        answer.unwrap_or_else(|| Err(LinkError::Unreachable(NO_ANSWER.to_owned())))
+    }
+
+    async fn call<T: DeserializeOwned>(
+        &self,
+        session: Option<&str>,
+        query: &'static str,
+        variables: impl Serialize + Send,
+    ) -> Result<T, LinkError> {
         #[derive(Serialize)]
         struct Call<V> {
             query: &'static str,
@@ -88,7 +106,6 @@ impl GraphQlLink {
         let mut request = self
             .client
             .post(self.url("graphql")?)
-            .timeout(timeout)
             .json(&Call { query, variables });
         if let Some(session) = session {
             request = request.bearer_auth(session);
@@ -160,6 +177,8 @@ impl AnswerError {
     }
 }
 
+const NO_ANSWER: &str = "the control plane did not answer in time";
+
 /// `extensions.code` of an answer to a session that is not known.
 const NO_SESSION_CODE: &str = "FF-API-401";
 
@@ -170,7 +189,7 @@ fn unreachable(error: &reqwest::Error) -> LinkError {
         cause = next;
     }
     LinkError::Unreachable(if error.is_timeout() {
-        "the control plane did not answer in time".to_owned()
+        NO_ANSWER.to_owned()
     } else {
         format!("the control plane cannot be reached: {cause}")
     })
@@ -278,33 +297,6 @@ data!(SyncData { sync: SyncPayload });
 data!(#[serde(rename_all = "camelCase")] DocumentsData { release_documents: Option<DocumentsPayload> });
 data!(#[serde(rename_all = "camelCase")] SecretsData { sealed_secrets: Vec<SecretPayload> });
 
-fn sync_input(request: &SyncRequest) -> Value {
-    let received: Vec<_> = request.received.iter().map(|job| json!({ "job": job })).collect();
-    let refused: Vec<_> = request
-        .refused
-        .iter()
-        .map(|r| json!({ "job": r.job, "code": r.code, "message": r.message }))
-        .collect();
-    let batches: Vec<_> = request
-        .batches
-        .iter()
-        .map(|b| {
-            json!({ "run": b.run, "epoch": b.epoch, "firstSeq": b.first_seq, "count": b.count, "chain": b.chain,
-                    "lines": STANDARD.encode(&b.lines) })
-        })
-        .collect();
-    let receipts: Vec<_> = request
-        .receipts
-        .iter()
-        .map(|r| json!({ "run": r.run, "envelope": r.envelope }))
-        .collect();
-    json!({ "input": {
-        "received": received, "refused": refused, "batches": batches, "receipts": receipts,
-        "maxJobs": request.max_jobs, "waitMs": u64::try_from(request.wait.as_millis()).unwrap_or(u64::MAX),
-        "busy": request.busy, "seenDelivery": request.seen_delivery,
-    } })
-}
-
 #[async_trait]
 impl ControlLink for GraphQlLink {
     async fn register(&self, registration: &Registration) -> Result<Session, LinkError> {
@@ -334,7 +326,7 @@ impl ControlLink for GraphQlLink {
     async fn sync(&self, session: &str, request: &SyncRequest) -> Result<SyncReply, LinkError> {
         let timeout = request.wait.saturating_add(CALL_TIMEOUT);
         let data: SyncData = self
-            .graphql(Some(session), SYNC, sync_input(request), timeout)
+            .graphql(Some(session), SYNC, SyncVariables::of(request), timeout)
             .await?;
         let reply = data.sync;
         Ok(SyncReply {

@@ -9,8 +9,10 @@ pub mod control;
 pub mod graphql;
 pub mod heard;
 pub mod outgoing;
+mod patience;
 pub mod pull;
 pub mod session;
+mod sync_input;
 pub mod upload;
 
 use std::net::TcpStream;
