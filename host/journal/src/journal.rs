@@ -276,6 +276,12 @@ impl Journal {
         }
     }
 
+    /// Bytes that wait in the outbox. The part of [`Journal::stats`] that is asked for often, without the rest's cost.
+    #[must_use]
+    pub fn outbox_bytes(&self) -> u64 {
+        self.shared.accounts().outbox_bytes
+    }
+
     /// Returns when the journal stops, with the reason. For the task that ends the process then.
     ///
     /// # Cancel safety

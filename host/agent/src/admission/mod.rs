@@ -121,7 +121,7 @@ impl Admission {
     #[must_use]
     pub fn room(&self) -> u32 {
         let parts = &self.shared.parts;
-        let full = parts.journal.stats().outbox_bytes >= parts.max_outbox_bytes || !parts.disk.has_room();
+        let full = parts.journal.outbox_bytes() >= parts.max_outbox_bytes || !parts.disk.has_room();
         if full { 0 } else { parts.executor.room() }
     }
 
@@ -249,6 +249,10 @@ impl Admission {
         let id = job.job().job_id.clone();
         match parts.executor.take(job).await {
             Ok(Taken::Durable) => parts.outgoing.received(id),
+            Ok(Taken::Begun(ticket)) => {
+                self.raise_floor().await;
+                parts.outgoing.begun(id, ticket);
+            }
             Ok(Taken::Waiting(ticket)) => {
                 self.raise_floor().await;
                 parts.outgoing.accepted(id, ticket);

@@ -112,6 +112,8 @@ struct ResumedCounts {
 
 /// What became of an order.
 pub(crate) enum Taken {
+    /// It began a run; `received` may be said when the ticket is durable, and records to be sent are durable with it.
+    Begun(Ticket),
     /// It is in the journal; `received` may be said when the ticket is durable.
     Waiting(Ticket),
     /// It is durable.
@@ -207,7 +209,7 @@ impl Executor {
             return Ok(Taken::Waiting(ticket));
         }
         self.drive(Recorder::new(log), release, state, ledger);
-        Ok(Taken::Waiting(ticket))
+        Ok(Taken::Begun(ticket))
     }
 
     /// Starts the task of a run.

@@ -73,11 +73,25 @@ impl Outgoing {
 
     /// This job is in the journal, and received when the ticket is durable.
     pub fn accepted(&self, job: JobId, ticket: Ticket) {
+        self.add_accepted(job, ticket);
+        self.inner.more.notify_one();
+    }
+
+    /// As [`Outgoing::accepted`], for a job whose commit has something to send besides: whoever waits for that takes this
+    /// along, and need not be woken before.
+    pub fn begun(&self, job: JobId, ticket: Ticket) {
+        self.add_accepted(job, ticket.clone());
+        if ticket.is_durable() {
+            // What its commit had to send may have left already.
+            self.inner.more.notify_one();
+        }
+    }
+
+    fn add_accepted(&self, job: JobId, ticket: Ticket) {
         let accepted = &mut self.lock().accepted;
         if accepted.len() < WAITING_MAX {
             accepted.push_back((job, ticket));
         }
-        self.inner.more.notify_one();
     }
 
     /// This job is not done here.
