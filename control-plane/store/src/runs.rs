@@ -221,11 +221,7 @@ impl Store {
             let sql = list_statement(&filter);
             let state = filter.state.map(RunState::as_str);
             let params = params![before, state, i64::from(limit) + 1, filter.workflow];
-            // The statement for every workflow does not speak of the last one.
-            let rows = match filter.workflow {
-                Some(_) => sql::all(connection, &sql, params, from_row)?,
-                None => sql::all(connection, &sql, &params[..3], from_row)?,
-            };
+            let rows = sql::all(connection, &sql, params, from_row)?;
             Ok(Page::from_rows(rows, limit))
         })
         .await
@@ -354,7 +350,7 @@ fn list_statement(filter: &RunFilter) -> String {
     };
     let workflow = match filter.workflow {
         Some(_) => " and workflow = ?4",
-        None => "",
+        None => " and ?4 is null",
     };
     format!(
         "{COLUMNS} where seq < ?1 and (?2 is null or state = ?2){workflow}{state} order by seq desc limit ?3"
