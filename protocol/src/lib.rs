@@ -21,6 +21,7 @@ pub mod release;
 pub mod seal;
 pub mod strict;
 pub mod trust;
+pub mod used;
 pub mod verify;
 pub mod webhook;
 
@@ -32,3 +33,4 @@ pub use keys::{KeyId, SigningKey, VerifyingKey};
 pub use publication::{ConnectorName, Publication};
 pub use strict::parse_strict;
 pub use trust::TrustRoot;
+pub use used::{Use, UseCount, Used};
