@@ -114,6 +114,21 @@ impl Job {
     /// # Errors
     /// [`JobRefusal`]: nothing of the job may be done.
     pub fn check(&self, workspace: &str, host: &HostId, now_ms: u64) -> Result<(), JobRefusal> {
+        self.check_address(workspace, host)?;
+        self.check_time(now_ms)?;
+        self.check_input()
+    }
+
+    /// The part of [`Job::check`] that holds at any time: for a job that was accepted before and is read again.
+    ///
+    /// # Errors
+    /// [`JobRefusal`]: nothing of the job may be done.
+    pub fn check_content(&self, workspace: &str, host: &HostId) -> Result<(), JobRefusal> {
+        self.check_address(workspace, host)?;
+        self.check_input()
+    }
+
+    fn check_address(&self, workspace: &str, host: &HostId) -> Result<(), JobRefusal> {
         if self.workspace != workspace {
             return Err(JobRefusal::WrongWorkspace {
                 expected: workspace.to_owned(),
@@ -126,6 +141,10 @@ impl Job {
                 found: self.audience.clone(),
             });
         }
+        Ok(())
+    }
+
+    fn check_time(&self, now_ms: u64) -> Result<(), JobRefusal> {
         let ahead_ms = self.issued_at_ms.saturating_sub(now_ms);
         if ahead_ms > CLOCK_TOLERANCE_MS {
             return Err(JobRefusal::NotYetValid { ahead_ms });
@@ -136,6 +155,10 @@ impl Job {
                 late_ms: now_ms.saturating_sub(self.expires_at_ms),
             });
         }
+        Ok(())
+    }
+
+    fn check_input(&self) -> Result<(), JobRefusal> {
         match &self.order {
             Order::Start(start) => start.check_input(),
             Order::Decide(_) | Order::Cancel { .. } => Ok(()),

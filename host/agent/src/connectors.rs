@@ -9,6 +9,8 @@ use flowforge_protocol::grants::NodeGrants;
 use flowforge_runtime::{Invocation, Invoked, Limits, Runtime, StepContext, StepError, StepServices};
 use serde_json::{Map, Value};
 
+use crate::text::with_causes;
+
 /// Loads components. A seam: the real one compiles and sandboxes WebAssembly, a scripted one lets a test decide what a
 /// step does and when.
 #[async_trait]
@@ -106,19 +108,4 @@ impl Connector for WasmConnector {
             })
             .await
     }
-}
-
-/// An error and its causes in one line, for people.
-pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(next) = cause {
-        let more = next.to_string();
-        if !text.ends_with(&more) {
-            text.push_str(": ");
-            text.push_str(&more);
-        }
-        cause = next.source();
-    }
-    text
 }

@@ -5,13 +5,11 @@ use std::sync::{Arc, OnceLock};
 use flowforge_journal::Journal;
 use flowforge_protocol::HostId;
 
-use crate::admission::Admission;
 use crate::clock::Clock;
-use crate::disk::Disk;
-use crate::executor::Executor;
+use crate::health::{Disk, JournalStatus, LinkHealth, LinkStatus, Status, UploadStatus};
 use crate::host::Stop;
-use crate::link::heard::Heard;
-use crate::status::{JournalStatus, LinkStatus, Status, UploadStatus};
+use crate::intake::Intake;
+use crate::runs::Runs;
 
 /// Tells how a host is. Cheap to clone.
 #[derive(Clone)]
@@ -25,11 +23,11 @@ pub(crate) struct HandleShared {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) journal: Journal,
     pub(crate) disk: Arc<Disk>,
-    pub(crate) heard: Heard,
+    pub(crate) line: LinkHealth,
     pub(crate) started_at_ms: u64,
     pub(crate) opened_in_ms: u64,
     pub(crate) host: OnceLock<HostId>,
-    pub(crate) work: OnceLock<(Executor, Admission)>,
+    pub(crate) work: OnceLock<(Runs, Intake)>,
     pub(crate) stop: OnceLock<Stop>,
 }
 
@@ -49,8 +47,8 @@ impl HostHandle {
             pid: std::process::id(),
             started_at_ms: shared.started_at_ms,
             now_ms,
-            link: LinkStatus::of(&shared.heard.view(), shared.server.clone(), now_ms),
-            runs: work.map(|(executor, _)| executor.counts()).unwrap_or_default(),
+            link: LinkStatus::of(&shared.line.view(), shared.server.clone(), now_ms),
+            runs: work.map(|(runs, _)| runs.counts()).unwrap_or_default(),
             to_upload: UploadStatus {
                 items: count(stats.outbox_items),
                 bytes: stats.outbox_bytes,
@@ -67,8 +65,8 @@ impl HostHandle {
                 stopped: stats.stopped,
             },
             disk: shared.disk.status(),
-            resumed: work.map(|(executor, _)| executor.resumed()).unwrap_or_default(),
-            busy: work.is_some_and(|(_, admission)| admission.room() == 0),
+            resumed: work.map(|(runs, _)| runs.resumed()).unwrap_or_default(),
+            busy: work.is_some_and(|(_, intake)| intake.room() == 0),
             draining: shared.stop.get().is_some_and(|stop| stop.drain.is_cancelled()),
         }
     }

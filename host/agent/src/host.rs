@@ -15,29 +15,27 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
-use crate::admission::{Admission, AdmissionParts, TIME_FLOOR_KEY};
+use crate::backoff::Backoff;
 use crate::clock::{Clock, Entropy, SystemClock, SystemEntropy, TimeFloor};
 use crate::config::HostConfig;
 use crate::connectors::{ConnectorHost, WasmConnectors};
 use crate::data_dir::pin_trust;
-use crate::disk::Disk;
-use crate::executor::secrets::SecretStore;
-use crate::executor::{Executor, ExecutorParts};
 use crate::files;
 use crate::handle::{HandleShared, HostHandle};
+use crate::health::{Disk, LinkHealth, StatusServer};
 use crate::identity::Identity;
-use crate::library::ReleaseLibrary;
-use crate::library::fetch::Fetcher;
-use crate::link::backoff::Backoff;
+use crate::intake::{Intake, IntakeParts, Outgoing, TIME_FLOOR_KEY};
+use crate::link::SessionKeeper;
 use crate::link::control::ControlLink;
 use crate::link::graphql::GraphQlLink;
-use crate::link::heard::Heard;
-use crate::link::outgoing::Outgoing;
 use crate::link::pull::Puller;
-use crate::link::session::SessionKeeper;
 use crate::link::upload::{UploadError, Uploader};
+use crate::order::Gate;
+use crate::release::Releases;
+use crate::runs::{Runs, RunsParts};
+use crate::secrets::SecretStore;
 use crate::start_error::StartError;
-use crate::status::StatusServer;
+use crate::text::with_causes;
 
 /// Key of the enrolment in the journal.
 const ENROLMENT_KEY: &str = "enrolment";
@@ -177,7 +175,7 @@ impl Host {
                 clock: Arc::clone(&seams.clock),
                 journal: journal.clone(),
                 disk: Arc::clone(&disk),
-                heard: Heard::default(),
+                line: LinkHealth::default(),
                 started_at_ms: seams.clock.now_ms(),
                 opened_in_ms,
                 host: OnceLock::new(),
@@ -239,27 +237,26 @@ impl Host {
             .and_then(|text| String::from_utf8(text).ok()?.parse().ok())
             .unwrap_or(0);
         let outgoing = Outgoing::default();
-        let executor = self.executor(&enrolment, &stop);
-        let admission = self.admission(&enrolment, &executor, &outgoing, TimeFloor::new(floor_ms), &stop);
+        let Rooms { runs, intake } = self.rooms(&enrolment, &outgoing, TimeFloor::new(floor_ms), &stop);
         let shared = &self.handle.shared;
-        let _ = shared.work.set((executor.clone(), admission.clone()));
-        executor.resume_all(open_runs);
+        let _ = shared.work.set((runs.clone(), intake.clone()));
+        runs.resume_all(open_runs);
         let tasks = TaskTracker::new();
         let upload_stop = CancellationToken::new();
         let uploader = Uploader {
             session: self.session.clone(),
-            heard: shared.heard.clone(),
+            health: shared.line.clone(),
             journal: self.journal.clone(),
             outgoing: outgoing.clone(),
-            executor: executor.clone(),
+            runs: runs.clone(),
             clock: Arc::clone(&self.seams.clock),
             entropy: Arc::clone(&self.seams.entropy),
             artefacts: Arc::clone(&self.artefacts),
         };
         let puller = Puller {
             session: self.session.clone(),
-            heard: shared.heard.clone(),
-            admission,
+            health: shared.line.clone(),
+            intake,
             clock: Arc::clone(&self.seams.clock),
             entropy: Arc::clone(&self.seams.entropy),
         };
@@ -275,11 +272,11 @@ impl Host {
             },
         };
         if let Err(error) = &ended {
-            error!(error = %crate::connectors::with_causes(error), "the host stops: nothing is confirmed any more");
+            error!(error = %with_causes(error), "the host stops: nothing is confirmed any more");
             stop.halt.cancel();
         }
         stop.drain.cancel();
-        self.wind_down(&executor, &outgoing, &stop).await;
+        self.wind_down(&runs, &outgoing, &stop).await;
         upload_stop.cancel();
         tasks.close();
         tasks.wait().await;
@@ -287,23 +284,23 @@ impl Host {
     }
 
     /// Lets running steps end and results leave, as long as the grace lasts.
-    async fn wind_down(&self, executor: &Executor, outgoing: &Outgoing, stop: &Stop) {
+    async fn wind_down(&self, runs: &Runs, outgoing: &Outgoing, stop: &Stop) {
         let grace = self.config.shutdown_grace;
         info!(
             grace_ms = grace.as_millis(),
-            runs = executor.counts().running,
+            runs = runs.counts().running,
             "stopping: running steps end, nothing new starts"
         );
         tokio::select! {
-            () = executor.idle() => {}
+            () = runs.idle() => {}
             () = tokio::time::sleep(grace) => warn!("the grace period is over; what still runs is done again at the next start"),
             () = stop.halt.cancelled() => {}
         }
         let halted = stop.halt.is_cancelled();
         stop.halt.cancel();
-        executor.idle().await;
+        runs.idle().await;
         if halted
-            || self.handle.shared.heard.view().offline_since_ms.is_some()
+            || self.handle.shared.line.view().offline_since_ms.is_some()
             || self.journal.flush().await.is_err()
         {
             return;
@@ -326,7 +323,7 @@ impl Host {
             return Ok(Some(enrolment));
         }
         let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(15));
-        let heard = &self.handle.shared.heard;
+        let line = &self.handle.shared.line;
         loop {
             let answer = tokio::select! {
                 answer = self.session.get() => answer,
@@ -340,7 +337,7 @@ impl Host {
                         workspace: session.workspace.clone(),
                     };
                     self.write_enrolment(&enrolment).await?;
-                    heard.succeeded(self.seams.clock.now_ms());
+                    line.succeeded(self.seams.clock.now_ms());
                     let _ = self.handle.shared.host.set(enrolment.host.clone());
                     info!(host_id = %enrolment.host, name = self.config.name, "enrolled");
                     return Ok(Some(enrolment));
@@ -354,7 +351,7 @@ impl Host {
                 }
                 Err(error) => error.to_string(),
             };
-            if heard.failed(self.seams.clock.now_ms(), &reason) {
+            if line.failed(self.seams.clock.now_ms(), &reason) {
                 warn!(error = reason, "not enrolled yet; trying again");
             }
             tokio::select! {
@@ -379,34 +376,32 @@ impl Host {
         }
     }
 
-    fn fetcher(&self) -> Fetcher {
-        Fetcher {
-            session: self.session.clone(),
-            entropy: Arc::clone(&self.seams.entropy),
-        }
-    }
-
-    fn executor(&self, enrolment: &Enrolment, stop: &Stop) -> Executor {
-        let library = ReleaseLibrary::new(
+    /// Builds the rooms from the lowest up.
+    fn rooms(&self, enrolment: &Enrolment, outgoing: &Outgoing, floor: TimeFloor, stop: &Stop) -> Rooms {
+        let gate = Gate::new(Arc::clone(&self.trust), enrolment.host.clone());
+        let releases = Arc::new(Releases::new(
             self.journal.clone(),
             Arc::clone(&self.trust),
-            self.fetcher(),
+            Arc::new(self.session.clone()),
+            Arc::clone(&self.seams.entropy),
             Arc::clone(&self.seams.connectors),
             &self.config.data_dir,
-        );
-        Executor::new(ExecutorParts {
+        ));
+        let secrets = SecretStore {
             journal: self.journal.clone(),
-            library: Arc::new(library),
+            source: Arc::new(self.session.clone()),
+            key: self.identity.seal.clone(),
+            workspace: enrolment.workspace.clone(),
+            host: enrolment.host.clone(),
+        };
+        let runs = Runs::new(RunsParts {
+            journal: self.journal.clone(),
+            gate: gate.clone(),
+            releases: Arc::clone(&releases),
             workspace: enrolment.workspace.clone(),
             host: enrolment.host.clone(),
             signing: self.identity.signing.clone(),
-            secrets: SecretStore {
-                journal: self.journal.clone(),
-                session: self.session.clone(),
-                key: self.identity.seal.clone(),
-                workspace: enrolment.workspace.clone(),
-                host: enrolment.host.clone(),
-            },
+            secrets,
             artefacts: Arc::clone(&self.artefacts),
             clock: Arc::clone(&self.seams.clock),
             entropy: Arc::clone(&self.seams.entropy),
@@ -415,23 +410,12 @@ impl Host {
             failpoints: self.seams.failpoints.clone(),
             drain: stop.drain.clone(),
             halt: stop.halt.clone(),
-        })
-    }
-
-    fn admission(
-        &self,
-        enrolment: &Enrolment,
-        executor: &Executor,
-        outgoing: &Outgoing,
-        floor: TimeFloor,
-        stop: &Stop,
-    ) -> Admission {
-        Admission::new(AdmissionParts {
-            trust: Arc::clone(&self.trust),
-            host: enrolment.host.clone(),
+        });
+        let intake = Intake::new(IntakeParts {
+            gate,
             journal: self.journal.clone(),
-            library: executor.library(),
-            executor: executor.clone(),
+            releases,
+            runs: runs.clone(),
             outgoing: outgoing.clone(),
             clock: Arc::clone(&self.seams.clock),
             entropy: Arc::clone(&self.seams.entropy),
@@ -440,6 +424,13 @@ impl Host {
             max_outbox_bytes: self.config.limits.max_outbox_bytes,
             disk: Arc::clone(&self.disk),
             stop: stop.drain.clone(),
-        })
+        });
+        Rooms { runs, intake }
     }
+}
+
+/// The rooms that others speak to.
+struct Rooms {
+    runs: Runs,
+    intake: Intake,
 }

@@ -1,30 +1,42 @@
 //! The host: pulls signed jobs, verifies them, runs them durably, and lets nothing go before it is on disk.
 //!
-//! [`link`] talks with the control plane, [`admission`] decides what may be done, the [`executor`] does it, with the
-//! sandbox of `host/runtime` and the journal of `host/journal`. Nothing here signs an order or decides what a workflow
-//! does. Invariants: what is told was durable before; silence and refusals of the control plane never stop signed work;
-//! every queue is bounded.
+//! One folder is one room, and calls go down only:
+//!
+//! ```text
+//! link    talks with the control plane: pulls orders, uploads what is durable
+//! intake  leads an order through gate, release and runs; keeps the answers about jobs
+//! runs    one task for each run: state machine, records, connectors
+//! secrets sealed copies, opened for one use      release  what a start refers to, loaded and planned
+//! order   the gate, and every reason to refuse
+//! ```
+//!
+//! [`health`] is written by all of them and calls none; [`clock`], [`connectors`] and `backoff` stand alone. Nothing here
+//! signs an order or decides what a workflow does. Invariants: what is told was durable before; silence and refusals of the
+//! control plane never stop signed work; every queue is bounded.
 
-pub mod admission;
+mod backoff;
 pub mod clock;
 pub mod config;
 pub mod connectors;
 pub mod data_dir;
-mod disk;
-pub mod executor;
 mod files;
 pub mod handle;
+pub mod health;
 pub mod host;
 pub mod identity;
+pub mod intake;
 pub mod join;
-pub mod library;
 pub mod link;
 pub mod log;
+pub mod order;
+pub mod release;
+pub mod runs;
+pub mod secrets;
 mod start_error;
-pub mod status;
+mod text;
 
 pub use config::{ConfigError, HostConfig, HostLimits, Settings};
 pub use handle::HostHandle;
+pub use health::Status;
 pub use host::{Host, RunError, Seams, Stop};
 pub use start_error::StartError;
-pub use status::Status;

@@ -15,7 +15,7 @@ use crate::link::graphql::ClientError;
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The data folder cannot be used.
-    #[error("cannot use the data folder {}{}", path.display(), mend(source))]
+    #[error("cannot use the data folder {}{}", path.display(), fix(source))]
     Folder {
         /// Which.
         path: PathBuf,
@@ -56,7 +56,7 @@ pub enum StartError {
 }
 
 /// What a person can do about a folder that cannot be used.
-fn mend(source: &io::Error) -> &'static str {
+fn fix(source: &io::Error) -> &'static str {
     match source.kind() {
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
             "; make it writable for this user, or choose another --data-dir"

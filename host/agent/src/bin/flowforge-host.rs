@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use flowforge_failpoints::FailPoints;
-use flowforge_host::{ConfigError, Host, HostConfig, Seams, Settings, Stop, log, status};
+use flowforge_host::{ConfigError, Host, HostConfig, Seams, Settings, Stop, health, log};
 use flowforge_runtime::{COMPILE_ARGUMENT, CompileWorker, compile_worker_main};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{error, info, warn};
@@ -187,7 +187,7 @@ fn watch_signals(stop: Stop) -> anyhow::Result<impl Future<Output = ()>> {
 }
 
 fn show_status(arguments: &StatusArguments) -> anyhow::Result<ExitCode> {
-    let status = match status::ask(&arguments.data_dir) {
+    let status = match health::ask(&arguments.data_dir) {
         Ok(status) => status,
         Err(_) if arguments.check => return Ok(ExitCode::FAILURE),
         Err(error) => return Err(error.into()),

@@ -2,7 +2,7 @@
 //!
 //! A seam because a test must be able to lose, repeat, delay and forge answers; [`crate::link::graphql::GraphQlLink`] is
 //! the real one. Nothing that comes back is trusted: jobs, releases, grants and publications are signed documents that
-//! admission verifies, components are compared with their digest.
+//! intake verifies, components are compared with their digest.
 
 use std::path::Path;
 use std::time::Duration;
@@ -10,6 +10,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use flowforge_protocol::batch::RecordBatch;
 use flowforge_protocol::{Digest, HostId, JobId, RunId};
+
+use crate::intake::RefusedJob;
+use crate::release::ReleaseDocuments;
+use crate::secrets::SealedCopy;
 
 /// Largest component fetched, in bytes.
 pub const MAX_COMPONENT_BYTES: u64 = 64 * 1024 * 1024;
@@ -67,17 +71,6 @@ pub struct SyncRequest {
     pub busy: Option<bool>,
 }
 
-/// A job that this host will not do.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RefusedJob {
-    /// Its id.
-    pub job: JobId,
-    /// Stable code, `FF-ADM-…`.
-    pub code: String,
-    /// Why, for people.
-    pub message: String,
-}
-
 /// A receipt on its way.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReceiptUpload {
@@ -113,28 +106,6 @@ pub struct Rejected {
     pub message: String,
 }
 
-/// Envelopes of a release and of its grants, JSON text, not verified.
-#[derive(Debug, Clone)]
-pub struct ReleaseDocuments {
-    /// The release.
-    pub release: String,
-    /// The grant set.
-    pub grants: String,
-}
-
-/// A secret sealed to this host.
-#[derive(Debug, Clone)]
-pub struct SealedSecretDocument {
-    /// Its name.
-    pub name: String,
-    /// Its version.
-    pub version: u32,
-    /// Its kind, as the grant also says.
-    pub kind: String,
-    /// The sealed value, JSON text.
-    pub sealed: String,
-}
-
 /// Why a call failed. None of these stops work that was accepted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LinkError {
@@ -162,15 +133,15 @@ pub enum LinkError {
 
 /// Codes of refusals that are about the control plane's own state: too many calls, a proxy without its server, a full
 /// disk.
-const PASSING: [&str; 6] = ["429", "502", "503", "504", "507", "FF-API-507"];
+const TRANSIENT: [&str; 6] = ["429", "502", "503", "504", "507", "FF-API-507"];
 
 impl LinkError {
     /// Whether the same call may succeed later although nothing is wrong with the call.
     #[must_use]
-    pub fn is_passing(&self) -> bool {
+    pub fn is_transient(&self) -> bool {
         match self {
             Self::Unreachable(_) | Self::NoSession => true,
-            Self::Refused { code, .. } => PASSING.contains(&code.as_str()),
+            Self::Refused { code, .. } => TRANSIENT.contains(&code.as_str()),
             Self::Absent(_) | Self::Malformed(_) => false,
         }
     }
@@ -212,7 +183,7 @@ pub trait ControlLink: Send + Sync {
         &self,
         session: &str,
         names: &[String],
-    ) -> Result<Vec<SealedSecretDocument>, LinkError>;
+    ) -> Result<Vec<SealedCopy>, LinkError>;
 
     /// The bytes of a component, at most [`MAX_COMPONENT_BYTES`]; whether they are the right ones is for the caller to check.
     ///
@@ -244,10 +215,10 @@ mod tests {
             message: String::new(),
         };
         for code in ["507", "FF-API-507", "503", "429"] {
-            assert!(refused(code).is_passing(), "{code}");
+            assert!(refused(code).is_transient(), "{code}");
         }
         for code in ["400", "403", "413", "500", "FF-API-400", "FF-API-500"] {
-            assert!(!refused(code).is_passing(), "{code}");
+            assert!(!refused(code).is_transient(), "{code}");
         }
     }
 }

@@ -14,11 +14,12 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::control::{
-    ControlLink, LinkError, MAX_COMPONENT_BYTES, Registration, Rejected, ReleaseDocuments,
-    SealedSecretDocument, Session, SyncReply, SyncRequest,
+    ControlLink, LinkError, MAX_COMPONENT_BYTES, Registration, Rejected, Session, SyncReply, SyncRequest,
 };
-use super::patience::Patience;
 use super::sync_input::SyncVariables;
+use super::timeouts::Timeouts;
+use crate::release::ReleaseDocuments;
+use crate::secrets::SealedCopy;
 
 /// How long a call may take beyond the wait it asks for.
 const CALL_TIMEOUT: Duration = Duration::from_secs(15);
@@ -43,7 +44,7 @@ const SECRETS: &str =
 pub struct GraphQlLink {
     client: reqwest::Client,
     server: Url,
-    patience: Patience,
+    timeouts: Timeouts,
 }
 
 /// The HTTP client could not be made.
@@ -70,7 +71,7 @@ impl GraphQlLink {
         Ok(Self {
             client,
             server,
-            patience: Patience::default(),
+            timeouts: Timeouts::default(),
         })
     }
 
@@ -88,7 +89,7 @@ impl GraphQlLink {
         timeout: Duration,
     ) -> Result<T, LinkError> {
         let call = self.call(session, query, variables);
-        let answer = self.patience.within(timeout, call).await;
+        let answer = self.timeouts.within(timeout, call).await;
         answer.unwrap_or_else(|| Err(LinkError::Unreachable(NO_ANSWER.to_owned())))
     }
 
@@ -369,7 +370,7 @@ impl ControlLink for GraphQlLink {
         &self,
         session: &str,
         names: &[String],
-    ) -> Result<Vec<SealedSecretDocument>, LinkError> {
+    ) -> Result<Vec<SealedCopy>, LinkError> {
         let variables = json!({ "names": names });
         let data: SecretsData = self
             .graphql(Some(session), SECRETS, variables, CALL_TIMEOUT)
@@ -377,7 +378,7 @@ impl ControlLink for GraphQlLink {
         Ok(data
             .sealed_secrets
             .into_iter()
-            .map(|s| SealedSecretDocument {
+            .map(|s| SealedCopy {
                 name: s.name,
                 version: s.version,
                 kind: s.kind,

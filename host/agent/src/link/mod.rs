@@ -1,24 +1,25 @@
 //! The link: how the host talks with its control plane.
 //!
 //! Owns two concurrent `sync` calls, a standing one that brings jobs and one that carries records away, their retries,
-//! and what is known about the connection. Leaves to admission what a job is worth, to the journal what is stored.
-//! Invariant: no answer and no silence of the control plane stops work that was accepted.
+//! and what is known about the connection. Leaves to the intake what a job is worth, to the journal what is stored.
+//! The uppermost room: nothing below calls it, what they need of the line they ask through the ports that [`SessionKeeper`]
+//! fulfils. Invariant: no answer and no silence of the control plane stops work that was accepted.
 
-pub mod backoff;
 pub mod control;
 pub mod graphql;
-pub mod heard;
-pub mod outgoing;
-mod patience;
 pub mod pull;
 pub mod session;
+mod sources;
 mod sync_input;
+mod timeouts;
 pub mod upload;
 
 use std::net::TcpStream;
 use std::time::Duration;
 
 use url::Url;
+
+pub use self::session::SessionKeeper;
 
 /// Whether something answers at the control plane's address.
 ///

@@ -1,6 +1,6 @@
 //! The standing call: brings jobs.
 //!
-//! One call is always open while the host takes work. What it brings goes to admission at once; the next call opens
+//! One call is always open while the host takes work. What it brings goes to the intake at once; the next call opens
 //! while those jobs are still being verified. Cut lines and proxies that end a waiting call are normal.
 
 use std::sync::Arc;
@@ -9,12 +9,12 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::backoff::Backoff;
 use super::control::{LinkError, MAX_JOBS_PER_CALL, STANDING_WAIT, SyncReply, SyncRequest};
-use super::heard::Heard;
 use super::session::SessionKeeper;
-use crate::admission::Admission;
+use crate::backoff::Backoff;
 use crate::clock::{Clock, Entropy};
+use crate::health::LinkHealth;
+use crate::intake::Intake;
 
 /// How long a call waits while the host is busy: it brings only decisions and cancellations then.
 const BUSY_WAIT: Duration = Duration::from_secs(2);
@@ -24,9 +24,9 @@ pub struct Puller {
     /// The session.
     pub session: SessionKeeper,
     /// What is known about the line.
-    pub heard: Heard,
+    pub health: LinkHealth,
     /// Where jobs go.
-    pub admission: Admission,
+    pub intake: Intake,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// For jitter.
@@ -52,17 +52,17 @@ impl Puller {
                         is_heard = true;
                     }
                     backoff.reset();
-                    self.heard.succeeded(self.clock.now_ms());
+                    self.health.succeeded(self.clock.now_ms());
                     if reply.delivery > 0 {
                         seen = reply.delivery;
                     }
                     for job in reply.jobs {
-                        self.admission.offer(job.into_bytes()).await;
+                        self.intake.offer(job.into_bytes()).await;
                     }
                 }
                 Err(error) => {
                     is_heard = false;
-                    if self.heard.failed(self.clock.now_ms(), &error.to_string()) {
+                    if self.health.failed(self.clock.now_ms(), &error.to_string()) {
                         warn!(%error, "no connection to the control plane; accepted work goes on");
                     }
                     let wait = backoff.next(self.entropy.as_ref());
@@ -78,7 +78,7 @@ impl Puller {
     /// One call. The first after a start or a failure does not wait for work: until its answer the host cannot say that
     /// it is connected, and would call a good line bad for as long as the call stands.
     async fn pull(&self, seen_delivery: u64, is_heard: bool) -> Result<SyncReply, LinkError> {
-        let room = self.admission.room();
+        let room = self.intake.room();
         let wait = match (is_heard, room) {
             (false, _) => Duration::ZERO,
             (true, 0) => BUSY_WAIT,

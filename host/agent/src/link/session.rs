@@ -6,10 +6,9 @@ use std::sync::{Arc, OnceLock};
 use flowforge_protocol::{Digest, HostId};
 use tokio::sync::Mutex;
 
-use super::control::{
-    ControlLink, LinkError, Registration, ReleaseDocuments, SealedSecretDocument, Session, SyncReply,
-    SyncRequest,
-};
+use super::control::{ControlLink, LinkError, Registration, Session, SyncReply, SyncRequest};
+use crate::release::ReleaseDocuments;
+use crate::secrets::SealedCopy;
 
 /// Calls with a session, and once more with a fresh one if the first is not known there.
 macro_rules! with_session {
@@ -119,7 +118,7 @@ impl SessionKeeper {
     ///
     /// # Errors
     /// [`LinkError`] of the last try.
-    pub async fn sealed_secrets(&self, names: &[String]) -> Result<Vec<SealedSecretDocument>, LinkError> {
+    pub async fn sealed_secrets(&self, names: &[String]) -> Result<Vec<SealedCopy>, LinkError> {
         with_session!(self, session => self.link.sealed_secrets(session, names))
     }
 

@@ -6,7 +6,8 @@ use flowforge_protocol::record::RecordBatch;
 use flowforge_protocol::{Digest, JobId, RunId};
 use serde::{Serialize, Serializer};
 
-use super::control::{ReceiptUpload, RefusedJob, SyncRequest};
+use super::control::{ReceiptUpload, SyncRequest};
+use crate::intake::RefusedJob;
 
 /// The variables of the call.
 #[derive(Serialize)]

@@ -13,13 +13,13 @@ use flowforge_runtime::artefacts::FileStore;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
-use super::backoff::Backoff;
 use super::control::{LinkError, ReceiptUpload, Rejected, SyncReply, SyncRequest};
-use super::heard::Heard;
-use super::outgoing::Outgoing;
 use super::session::SessionKeeper;
+use crate::backoff::Backoff;
 use crate::clock::{Clock, Entropy};
-use crate::executor::Executor;
+use crate::health::LinkHealth;
+use crate::intake::{Outgoing, RefusedJob};
+use crate::runs::Runs;
 
 /// Most outbox items in one call.
 const ITEMS_PER_CALL: usize = 2_000;
@@ -33,13 +33,13 @@ pub struct Uploader {
     /// The session.
     pub session: SessionKeeper,
     /// What is known about the line.
-    pub heard: Heard,
+    pub health: LinkHealth,
     /// What is durable.
     pub journal: Journal,
     /// Answers about jobs.
     pub outgoing: Outgoing,
     /// Told when a run is no longer this host's.
-    pub executor: Executor,
+    pub runs: Runs,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// For jitter.
@@ -93,7 +93,7 @@ impl Uploader {
                 }
                 Err(reason) => {
                     next = 0;
-                    if self.heard.failed(self.clock.now_ms(), &reason.to_string()) {
+                    if self.health.failed(self.clock.now_ms(), &reason.to_string()) {
                         warn!(error = %reason, "upload failed; results wait in the journal");
                     }
                     self.pause(&mut backoff, &stop).await;
@@ -134,7 +134,7 @@ impl Uploader {
                 return Ok(Err(error));
             }
         };
-        self.heard.succeeded(self.clock.now_ms());
+        self.health.succeeded(self.clock.now_ms());
         let sent = self.settle(&items, &reply, &mut acks).await;
         if !acks.is_empty() {
             self.journal.acknowledge(acks).await?;
@@ -172,7 +172,7 @@ impl Uploader {
                 Verdict::NotOurs => {
                     warn!(run_id = %rejected.run, code = %rejected.code, message = %rejected.message,
                           "the run is no longer this host's; it is dropped here");
-                    self.executor.drop_run(&rejected.run).await;
+                    self.runs.revoke(&rejected.run).await;
                     acks.extend(positions(items, &rejected.run).map(Ack::Item));
                 }
                 Verdict::Never => {
@@ -194,7 +194,7 @@ impl Uploader {
             let file = self.artefacts.path(digest);
             match self.session.put_artefact(*digest, &file).await {
                 Ok(()) => info!(run_id = %run, %digest, "artefact uploaded"),
-                Err(passing) if passing.is_passing() => return Err(passing),
+                Err(transient) if transient.is_transient() => return Err(transient),
                 Err(error) => {
                     error!(run_id = %run, %digest, %error, "the artefact cannot be uploaded; it stays on this host");
                 }
@@ -218,7 +218,7 @@ fn positions<'i>(items: &'i [OutboxItem], of: &'i RunId) -> impl Iterator<Item =
 fn request_of(
     items: &[OutboxItem],
     received: Vec<flowforge_protocol::JobId>,
-    refused: Vec<super::control::RefusedJob>,
+    refused: Vec<RefusedJob>,
 ) -> SyncRequest {
     let mut request = SyncRequest {
         received,

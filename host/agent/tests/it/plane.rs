@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
-use flowforge_host::link::control::{LinkError, RefusedJob};
+use flowforge_host::intake::RefusedJob;
+use flowforge_host::link::control::LinkError;
 use flowforge_protocol::batch::RecordBatch;
 use flowforge_protocol::envelope::sign_document;
 use flowforge_protocol::grants::{GrantSet, NodeGrants, SecretGrant};

@@ -4,9 +4,10 @@ use std::path::Path;
 
 use async_trait::async_trait;
 use flowforge_host::link::control::{
-    ControlLink, LinkError, Registration, Rejected, ReleaseDocuments, SealedSecretDocument, Session,
-    SyncReply, SyncRequest,
+    ControlLink, LinkError, Registration, Rejected, Session, SyncReply, SyncRequest,
 };
+use flowforge_host::release::ReleaseDocuments;
+use flowforge_host::secrets::SealedCopy;
 use flowforge_protocol::Digest;
 use flowforge_protocol::batch::RecordBatch;
 use flowforge_protocol::record::chain_start;
@@ -144,7 +145,7 @@ impl ControlLink for Plane {
         &self,
         _: &str,
         names: &[String],
-    ) -> Result<Vec<SealedSecretDocument>, LinkError> {
+    ) -> Result<Vec<SealedCopy>, LinkError> {
         self.online()?;
         let key = self.with_quietly(|state| state.seal_key).expect("registered");
         let text: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -161,7 +162,7 @@ impl ControlLink for Plane {
                     version: u64::from(*version),
                 };
                 let sealed = seal(&key, &context, value, &[5; 32]).expect("seals");
-                SealedSecretDocument {
+                SealedCopy {
                     name: name.clone(),
                     version: *version,
                     kind: kind.clone(),

@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 
 use flowforge_failpoints::{FailPoints, Point};
-use flowforge_host::status::{self, LinkState};
+use flowforge_host::health::{self, LinkState};
 use flowforge_host::{RunError, StartError};
 use flowforge_journal::OpenError;
 use serde_json::json;
@@ -37,7 +37,7 @@ async fn the_socket_tells_how_the_host_is_and_only_to_its_user() {
     let ask = || {
         let data_dir = data_dir.clone();
         async move {
-            tokio::task::spawn_blocking(move || status::ask(&data_dir))
+            tokio::task::spawn_blocking(move || health::ask(&data_dir))
                 .await
                 .expect("asked")
         }

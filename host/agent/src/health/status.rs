@@ -1,29 +1,11 @@
-//! What a host tells of itself, over a unix socket in its data folder: never more than it knows.
-//!
-//! The journal file is locked by the running process, so nothing else can answer. One connection gets one JSON document;
-//! the socket has mode 0600.
+//! What a host tells of itself: never more than it knows.
 
-use std::fs::File;
-use std::io::{self, Read as _};
-use std::os::fd::AsRawFd as _;
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
-use tokio::io::AsyncWriteExt as _;
-use tokio::net::UnixListener;
-use tokio_util::sync::CancellationToken;
-use tracing::debug;
 
-use crate::executor::RunCounts;
+use super::link::LinkView;
 
-/// Name of the socket in the data folder.
-pub const SOCKET: &str = "host.sock";
-/// How long one client may take.
-const CLIENT_TIMEOUT: Duration = Duration::from_secs(2);
-/// Largest status document read, in bytes.
-const MAX_STATUS_BYTES: u64 = 64 * 1024;
 /// The standing call ends after 25 s; a line that said nothing for longer than this is not called connected.
 const SILENT_AFTER_MS: u64 = 45_000;
 
@@ -115,6 +97,30 @@ pub struct ResumedStatus {
     pub steps: u64,
 }
 
+/// How many runs are doing what.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunCounts {
+    /// With a step under way.
+    pub running: u64,
+    /// Waiting for a time.
+    pub waiting_timer: u64,
+    /// Waiting for a person.
+    pub waiting_approval: u64,
+    /// Waiting for their release to be loaded.
+    pub loading: u64,
+    /// Stopped by trouble of this host; they go on at its next start.
+    pub resting: u64,
+}
+
+impl RunCounts {
+    /// All runs on this host.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.running + self.waiting_timer + self.waiting_approval + self.loading + self.resting
+    }
+}
+
 /// What a host tells of itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -150,11 +156,11 @@ pub struct Status {
 }
 
 impl LinkStatus {
-    /// From what was heard.
+    /// From what was heard of it.
     #[must_use]
-    pub fn of(heard: &crate::link::heard::HeardView, server: String, now_ms: u64) -> Self {
+    pub fn of(seen: &LinkView, server: String, now_ms: u64) -> Self {
         let silent = |last: u64| now_ms.saturating_sub(last) > SILENT_AFTER_MS;
-        let state = match (heard.last_ms, heard.offline_since_ms) {
+        let state = match (seen.last_ms, seen.offline_since_ms) {
             (Some(last), None) if !silent(last) => LinkState::Connected,
             (None, None) => LinkState::Connecting,
             _ => LinkState::Offline,
@@ -162,12 +168,12 @@ impl LinkStatus {
         Self {
             state,
             server,
-            last_heard_ms: heard.last_ms,
+            last_heard_ms: seen.last_ms,
             offline_since_ms: match state {
-                LinkState::Offline => heard.offline_since_ms.or(heard.last_ms),
+                LinkState::Offline => seen.offline_since_ms.or(seen.last_ms),
                 LinkState::Connecting | LinkState::Connected => None,
             },
-            reason: heard.reason.clone(),
+            reason: seen.reason.clone(),
         }
     }
 }
@@ -268,103 +274,4 @@ fn micros(us: u64) -> String {
     } else {
         format!("{} ms", us / 1_000)
     }
-}
-
-/// The path of the socket through an open folder, because a socket's path may have only 107 bytes.
-fn socket_path(folder: &File) -> PathBuf {
-    PathBuf::from(format!("/proc/self/fd/{}/{SOCKET}", folder.as_raw_fd()))
-}
-
-/// Answers with the status until the token is cancelled.
-pub(crate) struct StatusServer {
-    listener: UnixListener,
-    path: PathBuf,
-}
-
-impl StatusServer {
-    /// Opens the socket; one that an earlier process left is replaced, because the journal's lock says that it is gone.
-    pub(crate) fn open(data_dir: &Path) -> io::Result<Self> {
-        let path = data_dir.join(SOCKET);
-        match std::fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        let folder = File::open(data_dir)?;
-        let listener = UnixListener::bind(socket_path(&folder))?;
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
-        Ok(Self { listener, path })
-    }
-
-    pub(crate) async fn run(self, status: impl Fn() -> Status, stop: CancellationToken) {
-        loop {
-            let accepted = tokio::select! {
-                () = stop.cancelled() => break,
-                accepted = self.listener.accept() => accepted,
-            };
-            let Ok((mut client, _)) = accepted else {
-                tokio::time::sleep(Duration::from_millis(50)).await;
-                continue;
-            };
-            let document = serde_json::to_vec(&status()).unwrap_or_default();
-            let answer = async {
-                client.write_all(&document).await?;
-                client.shutdown().await
-            };
-            match tokio::time::timeout(CLIENT_TIMEOUT, answer).await {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => debug!(%error, "a status client went away"),
-                Err(_) => debug!("a status client does not read"),
-            }
-        }
-        // Left behind it would only be replaced at the next start.
-        let _ = std::fs::remove_file(&self.path);
-    }
-}
-
-/// Why there is no status.
-#[derive(Debug, thiserror::Error)]
-pub enum StatusError {
-    /// Nothing answers.
-    #[error("no host is running on {}", data_dir.display())]
-    NotRunning {
-        /// The data folder.
-        data_dir: PathBuf,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
-    /// The answer cannot be read: another version.
-    #[error("the host on {} answers in another form; is it of another version?", data_dir.display())]
-    Unreadable {
-        /// The data folder.
-        data_dir: PathBuf,
-        /// What is wrong.
-        #[source]
-        source: serde_json::Error,
-    },
-}
-
-/// Asks the host that runs on this data folder.
-///
-/// # Errors
-/// [`StatusError`].
-pub fn ask(data_dir: &Path) -> Result<Status, StatusError> {
-    let not_running = |source| StatusError::NotRunning {
-        data_dir: data_dir.to_owned(),
-        source,
-    };
-    let folder = File::open(data_dir).map_err(not_running)?;
-    let socket = std::os::unix::net::UnixStream::connect(socket_path(&folder)).map_err(not_running)?;
-    socket
-        .set_read_timeout(Some(CLIENT_TIMEOUT))
-        .map_err(not_running)?;
-    let mut document = Vec::new();
-    socket
-        .take(MAX_STATUS_BYTES)
-        .read_to_end(&mut document)
-        .map_err(not_running)?;
-    serde_json::from_slice(&document).map_err(|source| StatusError::Unreadable {
-        data_dir: data_dir.to_owned(),
-        source,
-    })
 }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// A cheap handle: the two sync loops write it, the status reads it. An answer of any kind counts as heard only if it is
 /// the control plane's own success; a refusal says that something answers, not that the work arrives.
 #[derive(Debug, Clone, Default)]
-pub struct Heard {
+pub struct LinkHealth {
     inner: Arc<Inner>,
 }
 
@@ -21,9 +21,9 @@ struct Inner {
     reason: Mutex<Option<String>>,
 }
 
-/// A moment's view of [`Heard`].
+/// A moment's view of [`LinkHealth`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HeardView {
+pub struct LinkView {
     /// Milliseconds since 1970 UTC; absent if never.
     pub last_ms: Option<u64>,
     /// Since when calls fail; absent while they succeed.
@@ -32,7 +32,7 @@ pub struct HeardView {
     pub reason: Option<String>,
 }
 
-impl Heard {
+impl LinkHealth {
     /// A call succeeded.
     pub fn succeeded(&self, now_ms: u64) {
         self.inner.last_ms.store(now_ms.max(1), Ordering::Relaxed);
@@ -54,9 +54,9 @@ impl Heard {
 
     /// What is known now.
     #[must_use]
-    pub fn view(&self) -> HeardView {
+    pub fn view(&self) -> LinkView {
         let some = |value: u64| (value != 0).then_some(value);
-        HeardView {
+        LinkView {
             last_ms: some(self.inner.last_ms.load(Ordering::Relaxed)),
             offline_since_ms: some(self.inner.offline_since_ms.load(Ordering::Relaxed)),
             reason: self.reason().clone(),
@@ -74,28 +74,28 @@ mod tests {
 
     #[test]
     fn offline_is_counted_from_the_last_time_the_server_was_heard() {
-        let heard = Heard::default();
-        assert!(heard.failed(5, "connection refused"));
+        let health = LinkHealth::default();
+        assert!(health.failed(5, "connection refused"));
         assert_eq!(
-            heard.view().offline_since_ms,
+            health.view().offline_since_ms,
             Some(5),
             "never heard: since the first try"
         );
-        heard.succeeded(10);
+        health.succeeded(10);
         assert_eq!(
-            heard.view(),
-            HeardView {
+            health.view(),
+            LinkView {
                 last_ms: Some(10),
                 offline_since_ms: None,
                 reason: None
             }
         );
-        assert!(heard.failed(70, "timed out"));
+        assert!(health.failed(70, "timed out"));
         assert!(
-            !heard.failed(80, "connection refused"),
+            !health.failed(80, "connection refused"),
             "only the first failure is news"
         );
-        let view = heard.view();
+        let view = health.view();
         assert_eq!((view.last_ms, view.offline_since_ms), (Some(10), Some(10)));
         assert_eq!(view.reason.as_deref(), Some("connection refused"));
     }

@@ -1,26 +1,4 @@
-//! The executor: one task for each run on this host.
-//!
-//! Owns which runs are here and what each is doing. A run is driven by the pure state machine of `workflow`; this
-//! module gives it time, records what it decides, and calls connectors for it. Leaves verification to admission and
-//! storage to the journal. Invariants: a run has one task, and only that task adds records to it; a connector is called
-//! only for a job that admission has built as [`VerifiedJob`]; a run's panic ends that run and nothing else.
-//!
-//! A waiting run keeps its state in memory (a few kilobytes for each thousand of its values) and holds no thread and no
-//! timer but one; the number of runs is bounded by `max_runs`.
-
-mod attempts;
-mod end;
-mod ledger;
-mod logs;
-mod receipt;
-mod recorder;
-mod redact;
-mod resume;
-mod run;
-pub(crate) mod secrets;
-mod step;
-mod table;
-mod told;
+//! The runs of this host, as the rooms above see them.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -31,7 +9,7 @@ use flowforge_journal::{
     AcceptError, Accepted, AppendError, Entry, JobRefused, Journal, NewRun, OpenRun, Stopped, Ticket,
 };
 use flowforge_protocol::batch::encode_record;
-use flowforge_protocol::job::{Order, StartOrder};
+use flowforge_protocol::job::StartOrder;
 use flowforge_protocol::record::{Event, Record};
 use flowforge_protocol::{HostId, RunId, SigningKey};
 use flowforge_runtime::artefacts::FileStore;
@@ -42,26 +20,27 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, error};
 
-pub use self::table::RunCounts;
-
-use self::ledger::Ledger;
-use self::recorder::Recorder;
-use self::run::{Control, Rest, RunMessage, RunTask};
-use self::secrets::SecretStore;
-use self::step::StepHost;
-use self::table::{Phase, RunTable};
-use crate::admission::{Refusal, VerifiedJob};
+use super::ledger::Ledger;
+use super::mailbox::{Change, RunMessage};
+use super::recorder::Recorder;
+use super::registry::{Phase, Registry};
+use super::resume;
+use super::step::StepHost;
+use super::task::{Control, Rest, RunTask};
 use crate::clock::{Clock, Entropy};
-use crate::library::{LoadedRelease, ReleaseLibrary};
-use crate::status::ResumedStatus;
+use crate::health::{ResumedStatus, RunCounts};
+use crate::order::{About, Gate, Refusal, Verified, VerifiedOrder};
+use crate::release::{LoadedRelease, ReadyStart, Releases};
+use crate::secrets::SecretStore;
 
 /// Messages that wait for a run; senders wait when it is full.
-const INBOX: usize = 64;
+const MAILBOX: usize = 64;
 
-/// What an executor is made of.
-pub(crate) struct ExecutorParts {
+/// What the runs need.
+pub(crate) struct RunsParts {
     pub(crate) journal: Journal,
-    pub(crate) library: Arc<ReleaseLibrary>,
+    pub(crate) gate: Gate,
+    pub(crate) releases: Arc<Releases>,
     pub(crate) workspace: String,
     pub(crate) host: HostId,
     pub(crate) signing: SigningKey,
@@ -78,36 +57,37 @@ pub(crate) struct ExecutorParts {
     pub(crate) halt: CancellationToken,
 }
 
-/// The executor. A cheap handle.
+/// The runs of this host. A cheap handle.
 #[derive(Clone)]
-pub struct Executor {
+pub struct Runs {
     shared: Arc<Shared>,
 }
 
 /// What all runs share.
-struct Shared {
-    journal: Journal,
-    library: Arc<ReleaseLibrary>,
-    host: HostId,
-    signing: SigningKey,
-    steps: Arc<StepHost>,
-    clock: Arc<dyn Clock>,
-    entropy: Arc<dyn Entropy>,
-    table: RunTable,
+pub(super) struct Shared {
+    pub(super) journal: Journal,
+    pub(super) gate: Gate,
+    pub(super) releases: Arc<Releases>,
+    pub(super) host: HostId,
+    pub(super) signing: SigningKey,
+    pub(super) steps: Arc<StepHost>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) entropy: Arc<dyn Entropy>,
+    registry: Registry,
     max_runs: u32,
-    failpoints: FailPoints,
-    resumed: ResumedCounts,
+    pub(super) failpoints: FailPoints,
+    pub(super) resumed: ResumedCounts,
     tasks: TaskTracker,
-    drain: CancellationToken,
-    halt: CancellationToken,
+    pub(super) drain: CancellationToken,
+    pub(super) halt: CancellationToken,
 }
 
 /// What was found of runs that went on after a start.
 #[derive(Debug, Default)]
-struct ResumedCounts {
-    runs: AtomicU64,
-    records: AtomicU64,
-    steps: AtomicU64,
+pub(super) struct ResumedCounts {
+    pub(super) runs: AtomicU64,
+    pub(super) records: AtomicU64,
+    pub(super) steps: AtomicU64,
 }
 
 /// What became of an order.
@@ -134,13 +114,14 @@ pub(crate) enum OrderError {
     Stopped(#[from] Stopped),
 }
 
-impl Executor {
-    pub(crate) fn new(parts: ExecutorParts) -> Self {
+impl Runs {
+    pub(crate) fn new(parts: RunsParts) -> Self {
         let turns = usize::try_from(parts.max_steps).unwrap_or(Semaphore::MAX_PERMITS);
         Self {
             shared: Arc::new(Shared {
                 journal: parts.journal,
-                library: parts.library,
+                gate: parts.gate,
+                releases: parts.releases,
                 host: parts.host,
                 signing: parts.signing,
                 steps: Arc::new(StepHost {
@@ -154,7 +135,7 @@ impl Executor {
                 }),
                 clock: parts.clock,
                 entropy: parts.entropy,
-                table: RunTable::default(),
+                registry: Registry::default(),
                 max_runs: parts.max_runs,
                 failpoints: parts.failpoints,
                 resumed: ResumedCounts::default(),
@@ -165,50 +146,43 @@ impl Executor {
         }
     }
 
-    /// Does what a verified job orders: starts a run, or tells one a decision or its cancellation.
-    pub(crate) async fn take(&self, job: VerifiedJob) -> Result<Taken, OrderError> {
-        match job.release() {
-            Some(release) => {
-                let release = Arc::clone(release);
-                self.start(job, release).await
-            }
-            None => self.tell(job).await,
-        }
-    }
-
-    async fn start(&self, job: VerifiedJob, release: Arc<LoadedRelease>) -> Result<Taken, OrderError> {
-        let Order::Start(order) = &job.job().order else {
-            return self.tell(job).await;
-        };
-        let run = job.job().run_id.clone();
+    /// Starts a run.
+    pub(crate) async fn start(&self, ready: &ReadyStart) -> Result<Taken, OrderError> {
+        let order = ready.order();
+        let about = order.about();
         let first = Record {
             seq: 0,
             at_ms: self.shared.clock.now_ms(),
-            event: accepted_event(job.job(), order),
+            event: accepted_event(order),
         };
         let line = encode_record(&first).map_err(|error| Refusal::Document(error.to_string()))?;
         let new = NewRun {
-            run: run.clone(),
-            epoch: job.job().epoch,
-            envelope: job.envelope().to_vec(),
+            run: about.run.clone(),
+            epoch: about.epoch,
+            envelope: about.envelope.clone(),
             entry: Entry::lazy(line),
         };
-        let (log, ticket) = match self.shared.journal.accept(job.entry(), new).await {
+        let (log, ticket) = match self.shared.journal.accept(about.entry.clone(), new).await {
             Ok(Accepted::New(log, ticket)) => (log, ticket),
             Ok(Accepted::Again(ticket)) => return Ok(Taken::Waiting(ticket)),
             // The same run under a newly signed order: the first one expired on its way back.
-            Err(AcceptError::RunExists(_)) => return self.remember(&job).await,
+            Err(AcceptError::RunExists(_)) => return self.remember(about).await,
             Err(error) => return Err(refused_accept(error)),
         };
-        let mut ledger = Ledger::new(job.job().job_id.clone());
+        let mut ledger = Ledger::new(about.job.clone());
         ledger.note(&first);
-        let mut state = RunState::new(Arc::clone(&release.plan), run);
+        let mut state = RunState::new(Arc::clone(&ready.release().plan), about.run.clone());
         if let Err(error) = state.apply_owned(first) {
             // Cannot be: the first record of a new run always applies. The journal has it; the resume path reports it.
-            error!(run_id = %job.job().run_id, %error, "a new run does not begin");
+            error!(run_id = %about.run, %error, "a new run does not begin");
             return Ok(Taken::Waiting(ticket));
         }
-        self.drive(Recorder::new(log), release, state, ledger);
+        self.drive(
+            Recorder::new(log),
+            Arc::clone(ready.release()),
+            state,
+            ledger,
+        );
         Ok(Taken::Begun(ticket))
     }
 
@@ -229,10 +203,10 @@ impl Executor {
 
     /// Makes a run reachable.
     fn control(&self, run: &RunId, epoch: u64) -> Control {
-        let (to_self, inbox) = mpsc::channel(INBOX);
-        let phase = self.shared.table.insert(run.clone(), epoch, to_self.clone());
+        let (to_self, mailbox) = mpsc::channel(MAILBOX);
+        let phase = self.shared.registry.insert(run.clone(), epoch, to_self.clone());
         Control {
-            inbox,
+            mailbox,
             to_self,
             phase,
         }
@@ -247,41 +221,46 @@ impl Executor {
                 () = halt.cancelled() => Ok(Rest::Resting),
             };
             match rest {
-                Ok(Rest::Gone) => shared.table.remove(&run),
-                Ok(Rest::Resting) => shared.table.rest(&run),
+                Ok(Rest::Gone) => shared.registry.remove(&run),
+                Ok(Rest::Resting) => shared.registry.rest(&run),
                 Err(_) => {
                     error!(run_id = %run, "the run's task failed; it is read anew at the next start");
-                    shared.table.rest(&run);
+                    shared.registry.rest(&run);
                 }
             }
         });
     }
 
-    /// Tells a run that is here what a person decided, or that it is to end.
-    async fn tell(&self, job: VerifiedJob) -> Result<Taken, OrderError> {
-        let run = job.job().run_id.clone();
-        if let Some(ticket) = self.shared.journal.seen(&job.entry()).map_err(replayed)? {
+    /// Tells a run that is here what a person decided, or that it is to end. A start has its own way.
+    pub(crate) async fn tell(&self, order: &VerifiedOrder) -> Result<Taken, OrderError> {
+        let about = order.about();
+        let change = match order {
+            VerifiedOrder::Decide(decide) => Change::Decide(decide.order().clone()),
+            VerifiedOrder::Cancel(cancel) => Change::Cancel(cancel.order().clone()),
+            VerifiedOrder::Start(_) => return self.remember(about).await,
+        };
+        if let Some(ticket) = self.shared.journal.seen(&about.entry).map_err(replayed)? {
             return Ok(Taken::Waiting(ticket));
         }
-        let Some((sender, epoch)) = self.shared.table.find(&run) else {
-            if self.shared.journal.knows(&run) {
-                debug!(run_id = %run, "an order came for a run that has ended");
-                return self.remember(&job).await;
+        let Some((sender, epoch)) = self.shared.registry.find(&about.run) else {
+            if self.shared.journal.knows(&about.run) {
+                debug!(run_id = %about.run, "an order came for a run that has ended");
+                return self.remember(about).await;
             }
-            return Err(Refusal::UnknownRun(run).into());
+            return Err(Refusal::UnknownRun(about.run.clone()).into());
         };
-        if job.job().epoch != epoch {
+        if about.epoch != epoch {
             return Err(Refusal::Epoch {
-                run,
-                found: job.job().epoch,
+                run: about.run.clone(),
+                found: about.epoch,
                 expected: epoch,
             }
             .into());
         }
         let (reply, answer) = oneshot::channel();
-        let message = RunMessage::Order {
-            entry: job.entry(),
-            order: Box::new(job.job().order.clone()),
+        let message = RunMessage::Change {
+            entry: about.entry.clone(),
+            change: Box::new(change),
             reply,
         };
         if sender.send(message).await.is_err() {
@@ -289,15 +268,15 @@ impl Executor {
         }
         match answer.await {
             Ok(Ok(Some(ticket))) => Ok(Taken::Waiting(ticket)),
-            Ok(Ok(None)) => self.remember(&job).await,
+            Ok(Ok(None)) => self.remember(about).await,
             Ok(Err(error)) => Err(refused_append(error)),
             Err(_) => Err(OrderError::NotNow),
         }
     }
 
     /// Remembers an order that changes nothing, so that its repetition is recognised.
-    async fn remember(&self, job: &VerifiedJob) -> Result<Taken, OrderError> {
-        match self.shared.journal.remember(job.entry()).await {
+    async fn remember(&self, about: &About) -> Result<Taken, OrderError> {
+        match self.shared.journal.remember(about.entry.clone()).await {
             Ok(ticket) => Ok(Taken::Waiting(ticket)),
             Err(AppendError::Job(JobRefused::Taken(_))) => Ok(Taken::Durable),
             Err(error) => Err(refused_append(error)),
@@ -305,8 +284,8 @@ impl Executor {
     }
 
     /// The run belongs to another host now: it stops here, and its records are dropped.
-    pub(crate) async fn drop_run(&self, run: &RunId) {
-        if let Some((sender, _)) = self.shared.table.find(run) {
+    pub(crate) async fn revoke(&self, run: &RunId) {
+        if let Some((sender, _)) = self.shared.registry.find(run) {
             // A run that has just ended has nothing left to drop.
             let _ = sender.send(RunMessage::Drop).await;
         }
@@ -325,20 +304,14 @@ impl Executor {
     /// How many more runs may come.
     #[must_use]
     pub fn room(&self) -> u32 {
-        let held = u32::try_from(self.shared.table.len()).unwrap_or(u32::MAX);
+        let held = u32::try_from(self.shared.registry.len()).unwrap_or(u32::MAX);
         self.shared.max_runs.saturating_sub(held)
     }
 
     /// What the runs are doing.
     #[must_use]
     pub fn counts(&self) -> RunCounts {
-        self.shared.table.counts()
-    }
-
-    /// The releases of this host.
-    #[must_use]
-    pub fn library(&self) -> Arc<ReleaseLibrary> {
-        Arc::clone(&self.shared.library)
+        self.shared.registry.counts()
     }
 
     /// What was found of the runs that went on after the start.
@@ -359,14 +332,15 @@ impl Executor {
     }
 }
 
-fn accepted_event(job: &flowforge_protocol::job::Job, order: &StartOrder) -> Event {
+fn accepted_event(start: &Verified<StartOrder>) -> Event {
+    let (about, order) = (start.about(), start.order());
     Event::Accepted {
-        job: job.job_id.clone(),
+        job: about.job.clone(),
         release: order.release,
         grants: order.grants,
         input: order.input.clone(),
         trigger: order.trigger.clone(),
-        traceparent: job.traceparent.clone(),
+        traceparent: about.traceparent.clone(),
     }
 }
 

@@ -1,15 +1,49 @@
 //! What a run hears while it waits: ends of attempts, intents, orders.
 
 use flowforge_failpoints::Point;
-use flowforge_journal::{JobEntry, Upload, Urgency};
-use flowforge_protocol::job::Order;
+use flowforge_journal::{AppendError, JobEntry, Ticket, Upload, Urgency};
+use flowforge_protocol::job::Decision;
 use flowforge_protocol::record::Event;
-use flowforge_protocol::{Failure, FailureKind, StepKey};
+use flowforge_protocol::{Digest, Failure, FailureKind, StepKey};
+use tokio::sync::oneshot;
 use tracing::{debug, error, warn};
 
 use super::attempts::{Broken, Ended};
-use super::run::{Halt, OrderAnswer, RunMessage, RunTask, UnderWay};
 use super::step::{self, AttemptEnd, AttemptResult};
+use super::task::{Halt, RunTask, UnderWay};
+use crate::order::Cancellation;
+
+/// What an order asks of a run that is here.
+#[derive(Debug, Clone)]
+pub(super) enum Change {
+    /// A person decided.
+    Decide(Decision),
+    /// It is to end.
+    Cancel(Cancellation),
+}
+
+/// The answer to an order: `None` if it changed nothing.
+pub(super) type OrderAnswer = Result<Option<Ticket>, AppendError>;
+
+/// What others tell a run.
+pub(super) enum RunMessage {
+    /// An attempt is about to have its first effect.
+    Intent {
+        step: StepKey,
+        attempt: u32,
+        input_digest: Digest,
+        /// The ticket of the intent, or why the attempt may not go on.
+        reply: oneshot::Sender<Result<Ticket, String>>,
+    },
+    /// A verified order came for this run.
+    Change {
+        entry: JobEntry,
+        change: Box<Change>,
+        reply: oneshot::Sender<OrderAnswer>,
+    },
+    /// Another host has the run now.
+    Drop,
+}
 
 impl RunTask {
     /// Records how an attempt ended.
@@ -115,7 +149,7 @@ impl RunTask {
     }
 
     /// Sees to a message.
-    pub(super) async fn told(&mut self, message: RunMessage) -> Result<(), Halt> {
+    pub(super) async fn receive(&mut self, message: RunMessage) -> Result<(), Halt> {
         match message {
             RunMessage::Intent {
                 step,
@@ -147,8 +181,8 @@ impl RunTask {
                 }
                 Ok(())
             }
-            RunMessage::Order { entry, order, reply } => {
-                let answer = self.ordered(entry, *order).await?;
+            RunMessage::Change { entry, change, reply } => {
+                let answer = self.change(entry, *change).await?;
                 let _ = reply.send(answer);
                 Ok(())
             }
@@ -157,14 +191,14 @@ impl RunTask {
     }
 
     /// Does what a verified order says; its record and the memory of the order share one commit.
-    async fn ordered(&mut self, entry: JobEntry, order: Order) -> Result<OrderAnswer, Halt> {
+    async fn change(&mut self, entry: JobEntry, change: Change) -> Result<OrderAnswer, Halt> {
         match self.shared.journal.seen(&entry) {
             Ok(None) => {}
             Ok(Some(ticket)) => return Ok(Ok(Some(ticket))),
             Err(refused) => return Ok(Err(refused.into())),
         }
-        let event = match order {
-            Order::Decide(decision) => match self.ledger.asked(&decision.approval) {
+        let event = match change {
+            Change::Decide(decision) => match self.ledger.asked(&decision.approval) {
                 Some(step) => Event::Decided {
                     step: step.clone(),
                     decision,
@@ -174,8 +208,10 @@ impl RunTask {
                     return Ok(Ok(None));
                 }
             },
-            Order::Cancel { reason } if !self.state.is_ending() => Event::CancelRequested { reason },
-            Order::Cancel { .. } | Order::Start(_) => return Ok(Ok(None)),
+            Change::Cancel(Cancellation { reason }) if !self.state.is_ending() => {
+                Event::CancelRequested { reason }
+            }
+            Change::Cancel(_) => return Ok(Ok(None)),
         };
         let cancelled = matches!(event, Event::CancelRequested { .. });
         self.record(event)?;

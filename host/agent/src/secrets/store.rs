@@ -1,8 +1,6 @@
-//! Secrets: kept sealed, opened for one use, wiped after it.
-//!
-//! The journal holds the ciphertext as the control plane sealed it to this host's key. An opened value lives in the
-//! memory of one step and in the run's redactor; it is in no record, no log and on no disk.
+//! The sealed copies of this host.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use flowforge_journal::{Journal, Space, Urgency};
@@ -13,9 +11,8 @@ use flowforge_runtime::OpenSecret;
 use serde::{Deserialize, Serialize};
 use tracing::{debug, warn};
 
-use crate::connectors::with_causes;
-use crate::link::control::SealedSecretDocument;
-use crate::link::session::SessionKeeper;
+use super::source::{SealedCopy, SecretSource};
+use crate::text::with_causes;
 
 /// How long the control plane may take to say whether there is a newer version.
 const ASK_TIMEOUT: Duration = Duration::from_secs(2);
@@ -23,7 +20,7 @@ const ASK_TIMEOUT: Duration = Duration::from_secs(2);
 /// Opens what was sealed for this host.
 pub(crate) struct SecretStore {
     pub(crate) journal: Journal,
-    pub(crate) session: SessionKeeper,
+    pub(crate) source: Arc<dyn SecretSource>,
     pub(crate) key: SealKey,
     pub(crate) workspace: String,
     pub(crate) host: HostId,
@@ -74,8 +71,8 @@ impl SecretStore {
     async fn ask(&self, name: &str) -> Result<Stored, String> {
         let names = [name.to_owned()];
         let answer = self
-            .session
-            .sealed_secrets(&names)
+            .source
+            .sealed(&names)
             .await
             .map_err(|error| error.to_string())?;
         let document = answer
@@ -86,7 +83,7 @@ impl SecretStore {
     }
 
     /// Stores the sealed value for the time without a line.
-    async fn keep(&self, document: SealedSecretDocument) -> Result<Stored, String> {
+    async fn keep(&self, document: SealedCopy) -> Result<Stored, String> {
         let sealed = serde_json::from_str(&document.sealed)
             .map_err(|_| "the sealed value cannot be read".to_owned())?;
         let stored = Stored {

@@ -17,18 +17,18 @@ use tokio::sync::{OnceCell, Semaphore, mpsc, oneshot};
 
 use super::logs::LogBuffer;
 use super::redact::Redactor;
-use super::run::RunMessage;
-use super::secrets::SecretStore;
+use super::mailbox::RunMessage;
 use crate::clock::{Clock, Entropy};
 use crate::connectors::StepCall;
-use crate::library::LoadedRelease;
+use crate::release::LoadedRelease;
+use crate::secrets::SecretStore;
 
 /// What the state machine asked for, and what belongs to its run.
 pub(super) struct Attempt {
     pub(super) run: RunId,
     pub(super) release: Arc<LoadedRelease>,
     pub(super) redactor: Arc<Redactor>,
-    pub(super) inbox: mpsc::Sender<RunMessage>,
+    pub(super) mailbox: mpsc::Sender<RunMessage>,
     pub(super) timeout: Duration,
     pub(super) invoke: Invoke,
 }
@@ -71,7 +71,7 @@ pub(super) async fn run(host: Arc<StepHost>, attempt: Attempt) -> AttemptEnd {
         run,
         release,
         redactor,
-        inbox,
+        mailbox,
         timeout,
         invoke,
     } = attempt;
@@ -92,7 +92,7 @@ pub(super) async fn run(host: Arc<StepHost>, attempt: Attempt) -> AttemptEnd {
         input_digest: has_capabilities.then(|| Digest::of_json(&Value::Object(invoke.input.clone()))),
         secrets: grants.secrets.clone(),
         redactor,
-        inbox,
+        mailbox,
         intent: OnceCell::new(),
         refused: Mutex::new(None),
         logs: Mutex::new(LogBuffer::default()),
@@ -151,7 +151,7 @@ struct Services {
     input_digest: Option<Digest>,
     secrets: BTreeMap<String, SecretGrant>,
     redactor: Arc<Redactor>,
-    inbox: mpsc::Sender<RunMessage>,
+    mailbox: mpsc::Sender<RunMessage>,
     intent: OnceCell<()>,
     /// Why the run refused an effect, if it did.
     refused: Mutex<Option<String>>,
@@ -175,7 +175,7 @@ impl Services {
             reply,
         };
         let gone = || "the run is stopping".to_owned();
-        self.inbox.send(message).await.map_err(|_| refuse(gone()))?;
+        self.mailbox.send(message).await.map_err(|_| refuse(gone()))?;
         let mut ticket = answer.await.map_err(|_| refuse(gone()))?.map_err(refuse)?;
         ticket
             .durable()

@@ -10,9 +10,10 @@ use flowforge_protocol::{ConnectorName, Digest, TrustRoot};
 use super::LoadError;
 use super::cache::SharedCache;
 use super::fetch::Fetcher;
-use crate::admission::Refusal;
-use crate::connectors::{Connector, ConnectorHost, with_causes};
+use crate::connectors::{Connector, ConnectorHost};
 use crate::files;
+use crate::order::Refusal;
+use crate::text::with_causes;
 
 /// Most components held loaded for releases that may come; those of running ones are held by them.
 const LOADED_MAX: usize = 128;

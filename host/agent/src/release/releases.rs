@@ -1,13 +1,4 @@
-//! Releases that may run here: fetched, verified and planned once, then held by digest.
-//!
-//! Owns everything a job refers to: release, grant set, connectors. Invariant: a [`LoadedRelease`] exists only for a
-//! release signed by a release key, with a grant set for it signed by a grant key, whose connectors' bytes are the
-//! pinned ones and vouched for by a publisher; a node has at most what both the release asks for and the set grants.
-
-mod cache;
-mod components;
-pub(crate) mod fetch;
-mod grants;
+//! The releases of this host, each verified and planned once.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -19,11 +10,14 @@ use flowforge_protocol::release::Release;
 use flowforge_protocol::{Digest, NodeId, Signed, TrustRoot};
 use flowforge_workflow::Plan;
 
-use self::cache::SharedCache;
-use self::components::Components;
-use self::fetch::Fetcher;
-use crate::admission::Refusal;
-use crate::connectors::{Connector, ConnectorHost, with_causes};
+use super::cache::SharedCache;
+use super::components::Components;
+use super::fetch::Fetcher;
+use super::{ArtifactSource, grants};
+use crate::clock::Entropy;
+use crate::connectors::{Connector, ConnectorHost};
+use crate::order::Refusal;
+use crate::text::with_causes;
 
 /// Most releases held for jobs that may come; those of running runs are held by them.
 const RELEASES_MAX: usize = 128;
@@ -72,26 +66,28 @@ pub enum LoadError {
     /// It must not run here, or cannot.
     #[error(transparent)]
     Refused(Refusal),
-    /// Something passing is in the way; try again later.
+    /// Something transient is in the way; try again later.
     #[error("{0}")]
     NotNow(String),
 }
 
 /// The releases of this host.
-pub struct ReleaseLibrary {
+pub struct Releases {
     journal: Journal,
     components: Components,
     releases: SharedCache<(Digest, Digest), Arc<LoadedRelease>>,
 }
 
-impl ReleaseLibrary {
+impl Releases {
     pub(crate) fn new(
         journal: Journal,
         trust: Arc<TrustRoot>,
-        fetcher: Fetcher,
+        source: Arc<dyn ArtifactSource>,
+        entropy: Arc<dyn Entropy>,
         host: Arc<dyn ConnectorHost>,
         data_dir: &Path,
     ) -> Self {
+        let fetcher = Fetcher { source, entropy };
         Self {
             journal,
             components: Components::new(trust, fetcher, host, data_dir.join("components")),
@@ -100,8 +96,7 @@ impl ReleaseLibrary {
     }
 
     /// The release with these grants, if it is in memory.
-    #[must_use]
-    pub fn get(&self, release: Digest, grants: Digest) -> Option<Arc<LoadedRelease>> {
+    pub(super) fn get(&self, release: Digest, grants: Digest) -> Option<Arc<LoadedRelease>> {
         self.releases.get(&(release, grants))
     }
 
@@ -109,7 +104,7 @@ impl ReleaseLibrary {
     ///
     /// # Errors
     /// [`LoadError`].
-    pub async fn load(&self, release: Digest, grants: Digest) -> Result<Arc<LoadedRelease>, LoadError> {
+    pub(super) async fn load(&self, release: Digest, grants: Digest) -> Result<Arc<LoadedRelease>, LoadError> {
         self.releases
             .get_or_load(&(release, grants), || self.load_anew(release, grants))
             .await
@@ -135,14 +130,14 @@ impl ReleaseLibrary {
         }
         let plan = Plan::from_canonical(&signed.definition, &interfaces)
             .map_err(|error| refused(with_causes(&error)))?;
-        let grants_by_node = grants::intersect(&signed.requests, &grant_set.nodes);
+        let granted = grants::intersect(&signed.requests, &grant_set.nodes);
         Ok(Arc::new(LoadedRelease {
             digest: release,
             grants_digest: grants,
             release: signed,
             plan,
             connectors,
-            grants: grants_by_node,
+            grants: granted,
         }))
     }
 

@@ -10,54 +10,31 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flowforge_failpoints::Injected;
-use flowforge_journal::{AppendError, JobEntry, Ticket, Urgency};
-use flowforge_protocol::job::Order;
+use flowforge_journal::{AppendError, Urgency};
 use flowforge_protocol::record::{Event, Outcome};
-use flowforge_protocol::{Digest, Failure, FailureKind, RunId, StepKey};
+use flowforge_protocol::{Failure, FailureKind, RunId, StepKey};
 use flowforge_workflow::{ApplyError, Command, Invoke, Now, RunState};
 use futures::FutureExt as _;
 use futures::future::AbortHandle;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio::task::JoinError;
 use tracing::{debug, error, info};
 
-use super::Shared;
 use super::attempts::Attempts;
 use super::ledger::Ledger;
+use super::mailbox::RunMessage;
 use super::recorder::{AddError, Recorder};
 use super::redact::Redactor;
+use super::registry::{Phase, PhaseCell};
+use super::service::Shared;
 use super::step::{self, Attempt, AttemptEnd};
-use super::table::{Phase, PhaseCell};
 use crate::clock::Sleep;
-use crate::connectors::with_causes;
-use crate::library::LoadedRelease;
-
-/// The answer to an order: `None` if it changed nothing.
-pub(super) type OrderAnswer = Result<Option<Ticket>, AppendError>;
-
-/// What others tell a run.
-pub(super) enum RunMessage {
-    /// An attempt is about to have its first effect.
-    Intent {
-        step: StepKey,
-        attempt: u32,
-        input_digest: Digest,
-        /// The ticket of the intent, or why the attempt may not go on.
-        reply: oneshot::Sender<Result<Ticket, String>>,
-    },
-    /// A verified order came for this run.
-    Order {
-        entry: JobEntry,
-        order: Box<Order>,
-        reply: oneshot::Sender<OrderAnswer>,
-    },
-    /// Another host has the run now.
-    Drop,
-}
+use crate::release::LoadedRelease;
+use crate::text::with_causes;
 
 /// The ends that others hold of a run.
 pub(super) struct Control {
-    pub(super) inbox: mpsc::Receiver<RunMessage>,
+    pub(super) mailbox: mpsc::Receiver<RunMessage>,
     pub(super) to_self: mpsc::Sender<RunMessage>,
     pub(super) phase: PhaseCell,
 }
@@ -291,7 +268,7 @@ impl RunTask {
             run: self.run.clone(),
             release: Arc::clone(&self.release),
             redactor: Arc::clone(&self.redactor),
-            inbox: self.control.to_self.clone(),
+            mailbox: self.control.to_self.clone(),
             timeout: Duration::from_millis(invoke.timeout_ms),
             invoke,
         };
@@ -320,7 +297,7 @@ impl RunTask {
         };
         tokio::select! {
             biased;
-            Some(message) = self.control.inbox.recv() => self.told(message).await,
+            Some(message) = self.control.mailbox.recv() => self.receive(message).await,
             Some(ended) = self.attempts.next() => self.attempt_ended(ended?),
             () = self.shared.drain.cancelled(), if !self.draining => Ok(()),
             () = wake => {

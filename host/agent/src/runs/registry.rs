@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use flowforge_protocol::RunId;
-use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
-use super::run::RunMessage;
+use super::mailbox::RunMessage;
+use crate::health::RunCounts;
 
 /// What a run is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,30 +36,6 @@ impl PhaseCell {
     }
 }
 
-/// How many runs are doing what.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RunCounts {
-    /// With a step under way.
-    pub running: u64,
-    /// Waiting for a time.
-    pub waiting_timer: u64,
-    /// Waiting for a person.
-    pub waiting_approval: u64,
-    /// Waiting for their release to be loaded.
-    pub loading: u64,
-    /// Stopped by trouble of this host; they go on at its next start.
-    pub resting: u64,
-}
-
-impl RunCounts {
-    /// All runs on this host.
-    #[must_use]
-    pub fn total(&self) -> u64 {
-        self.running + self.waiting_timer + self.waiting_approval + self.loading + self.resting
-    }
-}
-
 struct Known {
     sender: mpsc::Sender<RunMessage>,
     epoch: u64,
@@ -68,11 +44,11 @@ struct Known {
 
 /// The runs that have a task.
 #[derive(Default)]
-pub(super) struct RunTable {
+pub(super) struct Registry {
     runs: Mutex<HashMap<RunId, Known>>,
 }
 
-impl RunTable {
+impl Registry {
     pub(super) fn insert(&self, run: RunId, epoch: u64, sender: mpsc::Sender<RunMessage>) -> PhaseCell {
         let phase = PhaseCell(Arc::new(AtomicU8::new(Phase::Running as u8)));
         let known = Known {

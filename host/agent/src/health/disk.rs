@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tracing::{info, warn};
 
-use crate::status::DiskStatus;
+use super::status::DiskStatus;
 
 /// Watches the disk of one folder.
 #[derive(Debug)]

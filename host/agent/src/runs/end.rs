@@ -7,8 +7,8 @@ use flowforge_protocol::record::{Event, Outcome};
 use tracing::{error, info};
 
 use super::receipt::{self, End};
-use super::run::{Halt, RunTask};
-use crate::connectors::with_causes;
+use super::task::{Halt, RunTask};
+use crate::text::with_causes;
 
 impl RunTask {
     /// The state machine has ended the run, and its last record is added: signs the receipt and makes both durable.

@@ -11,7 +11,16 @@ use flowforge_journal::Ticket;
 use flowforge_protocol::JobId;
 use tokio::sync::Notify;
 
-use super::control::RefusedJob;
+/// A job that this host will not do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefusedJob {
+    /// Its id.
+    pub job: JobId,
+    /// Stable code, `FF-ADM-…`.
+    pub code: String,
+    /// Why, for people.
+    pub message: String,
+}
 
 /// Most answers of a kind that wait; further ones are dropped, and said after the job's next delivery.
 const WAITING_MAX: usize = 10_000;

@@ -8,7 +8,7 @@ use flowforge_protocol::record::Outcome;
 use flowforge_protocol::strict::StrictError;
 use flowforge_protocol::{Digest, HostId, JobId, RunId, SigningKey};
 
-use crate::library::LoadedRelease;
+use crate::release::LoadedRelease;
 
 /// Where a run stands at its end.
 pub(super) struct End<'a> {

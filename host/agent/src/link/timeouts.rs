@@ -16,11 +16,11 @@ type Timer = Pin<Box<Sleep>>;
 
 /// Limits the time of calls. A cheap handle.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Patience {
+pub(super) struct Timeouts {
     idle: Arc<Mutex<Vec<Timer>>>,
 }
 
-impl Patience {
+impl Timeouts {
     /// The answer of a call; `None` if there was none within this time. Then the call was dropped.
     ///
     /// Cancel safety: that of the call.
@@ -67,28 +67,28 @@ mod tests {
 
     #[tokio::test]
     async fn every_call_has_its_own_time_whatever_timer_it_gets() {
-        let patience = Patience::default();
-        assert_eq!(patience.within(NOW, pending::<()>()).await, None);
+        let timeouts = Timeouts::default();
+        assert_eq!(timeouts.within(NOW, pending::<()>()).await, None);
         assert_eq!(
-            patience.within(NEVER, tokio::task::yield_now()).await,
+            timeouts.within(NEVER, tokio::task::yield_now()).await,
             Some(()),
             "its timer had rung"
         );
-        assert_eq!(patience.idle().len(), 1);
+        assert_eq!(timeouts.idle().len(), 1);
         assert_eq!(
-            patience.within(NOW, pending::<()>()).await,
+            timeouts.within(NOW, pending::<()>()).await,
             None,
             "the kept one stands too late"
         );
-        assert_eq!(patience.idle().len(), 2);
-        assert_eq!(patience.within(NOW, async { 7 }).await, Some(7));
+        assert_eq!(timeouts.idle().len(), 2);
+        assert_eq!(timeouts.within(NOW, async { 7 }).await, Some(7));
     }
 
     #[tokio::test]
     async fn few_timers_are_kept() {
-        let patience = Patience::default();
-        let calls = (0..9).map(|_| patience.within(NEVER, tokio::task::yield_now()));
+        let timeouts = Timeouts::default();
+        let calls = (0..9).map(|_| timeouts.within(NEVER, tokio::task::yield_now()));
         futures::future::join_all(calls).await;
-        assert_eq!(patience.idle().len(), IDLE_MAX);
+        assert_eq!(timeouts.idle().len(), IDLE_MAX);
     }
 }

@@ -1,0 +1,296 @@
+//! The way of one order, from its bytes to the run that it starts or concerns.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use flowforge_failpoints::{FailPoints, Point};
+use flowforge_journal::{Journal, Space, Urgency};
+use flowforge_protocol::job::StartOrder;
+use flowforge_protocol::{JobId, RunId};
+use tokio::sync::{Notify, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{debug, error, warn};
+
+use super::answers::{Outgoing, RefusedJob};
+use crate::backoff::Backoff;
+use crate::clock::{Clock, Entropy, TimeFloor};
+use crate::health::Disk;
+use crate::order::{About, Gate, Refusal, Verified, VerifiedOrder, unverified_job_id};
+use crate::release::{LoadError, Releases};
+use crate::runs::{OrderError, Runs, Taken};
+
+/// Orders whose release is being fetched, or whose run cannot hear them yet; the line waits beyond it.
+const PENDING_MAX: usize = 1_024;
+/// Key of the time floor in the journal.
+pub(crate) const TIME_FLOOR_KEY: &str = "time_floor";
+
+/// What the intake is made of.
+pub(crate) struct IntakeParts {
+    pub(crate) gate: Gate,
+    pub(crate) journal: Journal,
+    pub(crate) releases: Arc<Releases>,
+    pub(crate) runs: Runs,
+    pub(crate) outgoing: Outgoing,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) floor: TimeFloor,
+    pub(crate) failpoints: FailPoints,
+    pub(crate) max_outbox_bytes: u64,
+    pub(crate) disk: Arc<Disk>,
+    pub(crate) stop: CancellationToken,
+}
+
+/// The intake. A cheap handle.
+#[derive(Clone)]
+pub struct Intake {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    parts: IntakeParts,
+    pending: Arc<Semaphore>,
+    /// Runs whose start is still being verified: what concerns them waits.
+    starting: Mutex<HashSet<RunId>>,
+    started: Notify,
+    tasks: TaskTracker,
+}
+
+impl Intake {
+    pub(crate) fn new(parts: IntakeParts) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                parts,
+                pending: Arc::new(Semaphore::new(PENDING_MAX)),
+                starting: Mutex::default(),
+                started: Notify::new(),
+                tasks: TaskTracker::new(),
+            }),
+        }
+    }
+
+    /// How many new runs may come now; 0 while the host is at a limit.
+    #[must_use]
+    pub fn room(&self) -> u32 {
+        let parts = &self.shared.parts;
+        let full = parts.journal.outbox_bytes() >= parts.max_outbox_bytes || !parts.disk.has_room();
+        if full { 0 } else { parts.runs.room() }
+    }
+
+    /// Verifies an order and has it done. What cannot be done at once goes on by itself; the answer goes to the uploader.
+    pub async fn offer(&self, envelope: Vec<u8>) {
+        let parts = &self.shared.parts;
+        let now_ms = parts.floor.trusted(parts.clock.now_ms());
+        let order = match parts.gate.admit(&envelope, now_ms) {
+            Ok(order) => order,
+            Err(refusal) => return self.refuse(unverified_job_id(&envelope), &refusal),
+        };
+        drop(envelope);
+        if parts.failpoints.hit(Point::B3).is_err() {
+            return;
+        }
+        match order {
+            VerifiedOrder::Start(order) => self.offer_start(Arc::new(order)).await,
+            order @ (VerifiedOrder::Decide(_) | VerifiedOrder::Cancel(_)) => self.offer_change(order).await,
+        }
+    }
+
+    async fn offer_start(&self, order: Arc<Verified<StartOrder>>) {
+        let parts = &self.shared.parts;
+        if !parts.disk.has_room() {
+            // A call that was already open brought it. Without an answer it comes again.
+            return debug!(job_id = %order.about().job, "the disk is nearly full; the job is left to a later delivery");
+        }
+        if let Some(ready) = parts.releases.ready_now(&order) {
+            let taken = parts.runs.start(&ready).await;
+            // A failure that may pass is left to the next delivery.
+            return self.answer(order.about(), taken).await.unwrap_or(());
+        }
+        let Ok(permit) = Arc::clone(&self.shared.pending).acquire_owned().await else {
+            return;
+        };
+        let starting = Starting::begin(&self.shared, order.about().run.clone());
+        let intake = self.clone();
+        self.shared.tasks.spawn(async move {
+            intake.complete_start(&order).await;
+            drop((starting, permit));
+        });
+    }
+
+    async fn offer_change(&self, order: VerifiedOrder) {
+        let Ok(permit) = Arc::clone(&self.shared.pending).acquire_owned().await else {
+            return;
+        };
+        let intake = self.clone();
+        self.shared.tasks.spawn(async move {
+            intake.complete_change(order).await;
+            drop(permit);
+        });
+    }
+
+    /// The checks that need documents, then the start itself; again and again while what is in the way may pass.
+    async fn complete_start(&self, order: &Arc<Verified<StartOrder>>) {
+        let parts = &self.shared.parts;
+        let mut pause = self.pauses(order.about());
+        loop {
+            match parts.releases.make_ready(order).await {
+                Ok(ready) => {
+                    let taken = parts.runs.start(&ready).await;
+                    if self.answer(order.about(), taken).await.is_ok() {
+                        return;
+                    }
+                }
+                Err(LoadError::Refused(refusal)) => {
+                    return self.refuse(Some(order.about().job.clone()), &refusal);
+                }
+                Err(LoadError::NotNow(reason)) => {
+                    warn!(run_id = %order.about().run, error = reason, "what a job needs is not here yet");
+                }
+            }
+            if !pause.pass().await {
+                return;
+            }
+        }
+    }
+
+    /// Tells a run once its start is not under way any more.
+    async fn complete_change(&self, order: VerifiedOrder) {
+        let mut pause = self.pauses(order.about());
+        loop {
+            self.after_start(&order.about().run).await;
+            let taken = self.shared.parts.runs.tell(&order).await;
+            if self.answer(order.about(), taken).await.is_ok() || !pause.pass().await {
+                return;
+            }
+        }
+    }
+
+    fn pauses<'a>(&'a self, about: &'a About) -> Pauses<'a> {
+        Pauses {
+            parts: &self.shared.parts,
+            about,
+            backoff: Backoff::new(Duration::from_millis(500), Duration::from_secs(15)),
+        }
+    }
+
+    /// Returns when the run's start is not under way.
+    async fn after_start(&self, run: &RunId) {
+        loop {
+            let mut started = std::pin::pin!(self.shared.started.notified());
+            started.as_mut().enable();
+            if !self.shared.starting().contains(run) {
+                return;
+            }
+            started.await;
+        }
+    }
+
+    /// Answers an order by what became of it. An error says that it may be possible later.
+    async fn answer(&self, about: &About, taken: Result<Taken, OrderError>) -> Result<(), ()> {
+        let parts = &self.shared.parts;
+        let id = about.job.clone();
+        match taken {
+            Ok(Taken::Durable) => parts.outgoing.received(id),
+            Ok(Taken::Begun(ticket)) => {
+                self.raise_floor().await;
+                parts.outgoing.begun(id, ticket);
+            }
+            Ok(Taken::Waiting(ticket)) => {
+                self.raise_floor().await;
+                parts.outgoing.accepted(id, ticket);
+            }
+            Err(OrderError::Refused(refusal)) => self.refuse(Some(id), &refusal),
+            Err(OrderError::NotNow) => return Err(()),
+            Err(OrderError::Stopped(stopped)) => {
+                error!(job_id = %id, error = %stopped, "a job cannot be accepted")
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes down, now and then, that this time was reached.
+    async fn raise_floor(&self) {
+        let parts = &self.shared.parts;
+        if let Some(floor) = parts.floor.raise(parts.clock.now_ms())
+            && let Err(error) = parts
+                .journal
+                .put(
+                    Space::Host,
+                    TIME_FLOOR_KEY,
+                    floor.to_string().into_bytes(),
+                    Urgency::Lazy,
+                )
+                .await
+        {
+            warn!(%error, "the time floor cannot be written down");
+        }
+    }
+
+    /// Says why a job is not done; one whose id cannot be read is only logged.
+    fn refuse(&self, job: Option<JobId>, refusal: &Refusal) {
+        let id = job.as_ref().map_or("unreadable", JobId::as_str);
+        if refusal.is_alarming() {
+            error!(job_id = id, code = refusal.code(), error = %refusal, "job refused: this may be an attack");
+        } else {
+            warn!(job_id = id, code = refusal.code(), error = %refusal, "job refused");
+        }
+        if let Some(job) = job {
+            self.shared.parts.outgoing.refused(RefusedJob {
+                job,
+                code: refusal.code().to_owned(),
+                message: refusal.to_string(),
+            });
+        }
+    }
+}
+
+impl Shared {
+    fn starting(&self) -> MutexGuard<'_, HashSet<RunId>> {
+        self.starting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A run's start is under way as long as this lives, also when its task panics.
+struct Starting {
+    shared: Arc<Shared>,
+    run: RunId,
+}
+
+impl Starting {
+    fn begin(shared: &Arc<Shared>, run: RunId) -> Self {
+        shared.starting().insert(run.clone());
+        Self {
+            shared: Arc::clone(shared),
+            run,
+        }
+    }
+}
+
+impl Drop for Starting {
+    fn drop(&mut self) {
+        self.shared.starting().remove(&self.run);
+        self.shared.started.notify_waiters();
+    }
+}
+
+/// The pauses between the tries of one order.
+struct Pauses<'a> {
+    parts: &'a IntakeParts,
+    about: &'a About,
+    backoff: Backoff,
+}
+
+impl Pauses<'_> {
+    /// Waits for the next try; false when there is none: the order has expired, or the host stops.
+    async fn pass(&mut self) -> bool {
+        if self.parts.clock.now_ms() >= self.about.expires_at_ms {
+            debug!(job_id = %self.about.job, "the job expired before it could be done; it is left to the next delivery");
+            return false;
+        }
+        tokio::select! {
+            () = self.parts.stop.cancelled() => false,
+            () = tokio::time::sleep(self.backoff.next(self.parts.entropy.as_ref())) => true,
+        }
+    }
+}

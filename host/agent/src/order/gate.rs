@@ -1,0 +1,66 @@
+//! The checks of an order that need nothing but the order, the trust root and the time.
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use flowforge_protocol::job::{Job, StartOrder};
+use flowforge_protocol::{HostId, JobId, Signed, TrustRoot};
+
+use super::refusal::Refusal;
+use super::verified::{Verified, VerifiedOrder};
+
+/// Whom an order must be for, and who must have signed it.
+#[derive(Debug, Clone)]
+pub struct Gate {
+    trust: Arc<TrustRoot>,
+    host: HostId,
+}
+
+impl Gate {
+    /// The gate of this host.
+    #[must_use]
+    pub fn new(trust: Arc<TrustRoot>, host: HostId) -> Self {
+        Self { trust, host }
+    }
+
+    /// Lets an order in that came over the line, judged at this time (milliseconds since 1970 UTC).
+    ///
+    /// Size, envelope, payload type, signature, strict reading, tenant, audience, time, input: in this order, and the first
+    /// that fails decides.
+    ///
+    /// # Errors
+    /// [`Refusal`], which names the check.
+    pub fn admit(&self, envelope: &[u8], now_ms: u64) -> Result<VerifiedOrder, Refusal> {
+        let signed = Signed::<Job>::open(envelope, &self.trust.scheduler_keys)?;
+        signed.check(&self.trust.workspace, &self.host, now_ms)?;
+        Ok(VerifiedOrder::of(signed, envelope))
+    }
+
+    /// Lets the order of a run in that was accepted before, from the envelope that was stored with it.
+    ///
+    /// The same checks as [`Gate::admit`] except the time: an order must be fresh when it is accepted, not when its run
+    /// goes on. A scheduler key that has left the trust root since is not believed any more.
+    ///
+    /// # Errors
+    /// [`Refusal`], which names the check.
+    pub fn readmit(&self, envelope: &[u8]) -> Result<Verified<StartOrder>, Refusal> {
+        let signed = Signed::<Job>::open(envelope, &self.trust.scheduler_keys)?;
+        signed.check_content(&self.trust.workspace, &self.host)?;
+        match VerifiedOrder::of(signed, envelope) {
+            VerifiedOrder::Start(start) => Ok(start),
+            VerifiedOrder::Decide(_) | VerifiedOrder::Cancel(_) => Err(Refusal::Document(
+                "the stored order does not start a run".to_owned(),
+            )),
+        }
+    }
+}
+
+/// The id in a job that nobody has verified, so that a refusal can name it. Acted upon by nobody.
+#[must_use]
+pub fn unverified_job_id(envelope: &[u8]) -> Option<JobId> {
+    let value: serde_json::Value = serde_json::from_slice(envelope).ok()?;
+    let payload = STANDARD.decode(value.get("payload")?.as_str()?).ok()?;
+    let job: serde_json::Value = serde_json::from_slice(&payload).ok()?;
+    job.get("job_id")?.as_str()?.parse().ok()
+}

@@ -1,0 +1,27 @@
+//! The executor: one task for each run on this host.
+//!
+//! Owns which runs are here and what each is doing. A run is driven by the pure state machine of `workflow`; this room
+//! gives it time, records what it decides, and calls connectors for it. Leaves verification to the gate and storage to
+//! the journal. Stands above secrets, releases and orders. Invariants: a run has one task, and only that task adds
+//! records to it; a connector is called only for an order that the gate let in, also after a restart, when the stored
+//! envelope is verified again; a run's panic ends that run and nothing else.
+//!
+//! A waiting run keeps its state in memory (a few kilobytes for each thousand of its values) and holds no thread and no
+//! timer but one; the number of runs is bounded by `max_runs`.
+
+mod attempts;
+mod end;
+mod ledger;
+mod logs;
+mod mailbox;
+mod receipt;
+mod recorder;
+mod redact;
+mod registry;
+mod resume;
+mod service;
+mod step;
+mod task;
+
+pub use self::service::Runs;
+pub(crate) use self::service::{OrderError, RunsParts, Taken};
