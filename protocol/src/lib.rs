@@ -1,6 +1,6 @@
 //! Every document that crosses a wire, and how it is signed and verified.
 //!
-//! Owns: digests, identifiers, the DSSE envelope, release, grant set, job, run records, receipt, trust root. Leaves to
+//! Owns: digests, identifiers, the DSSE envelope, release, grant set, job, run records, receipt, trust root, sync. Leaves to
 //! others: who sends what when, and where keys are kept. Pure: no I/O, no clock, no randomness; time and entropy are
 //! parameters. Invariant: a document is acted upon only in the form in which its signature was verified.
 
@@ -20,6 +20,7 @@ pub mod record;
 pub mod release;
 pub mod seal;
 pub mod strict;
+pub mod sync;
 pub mod trust;
 pub mod used;
 pub mod verify;
