@@ -8,7 +8,7 @@ use crate::clock::Entropy;
 ///
 /// Jitter keeps a thousand hosts that lost the same server from coming back in the same instant.
 #[derive(Debug, Clone)]
-pub struct Backoff {
+pub(crate) struct Backoff {
     floor: Duration,
     base: Duration,
     cap: Duration,
@@ -18,7 +18,7 @@ pub struct Backoff {
 impl Backoff {
     /// Waits from about `base` to at most `cap`.
     #[must_use]
-    pub fn new(base: Duration, cap: Duration) -> Self {
+    pub(crate) fn new(base: Duration, cap: Duration) -> Self {
         Self {
             floor: base / 4,
             base,
@@ -28,18 +28,18 @@ impl Backoff {
     }
 
     /// Forgets earlier failures.
-    pub fn reset(&mut self) {
+    pub(crate) fn reset(&mut self) {
         self.failures = 0;
     }
 
     /// Failures since the last success.
     #[must_use]
-    pub fn failures(&self) -> u32 {
+    pub(crate) fn failures(&self) -> u32 {
         self.failures
     }
 
     /// The wait after one more failure.
-    pub fn next(&mut self, entropy: &dyn Entropy) -> Duration {
+    pub(crate) fn next(&mut self, entropy: &dyn Entropy) -> Duration {
         let doubled = self.base.saturating_mul(1_u32 << self.failures.min(16));
         self.failures = self.failures.saturating_add(1);
         let ceiling = u64::try_from(doubled.min(self.cap).as_millis()).unwrap_or(u64::MAX);

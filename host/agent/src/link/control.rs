@@ -179,11 +179,7 @@ pub trait ControlLink: Send + Sync {
     ///
     /// # Errors
     /// [`LinkError`].
-    async fn sealed_secrets(
-        &self,
-        session: &str,
-        names: &[String],
-    ) -> Result<Vec<SealedCopy>, LinkError>;
+    async fn sealed_secrets(&self, session: &str, names: &[String]) -> Result<Vec<SealedCopy>, LinkError>;
 
     /// The bytes of a component, at most [`MAX_COMPONENT_BYTES`]; whether they are the right ones is for the caller to check.
     ///

@@ -366,11 +366,7 @@ impl ControlLink for GraphQlLink {
         })
     }
 
-    async fn sealed_secrets(
-        &self,
-        session: &str,
-        names: &[String],
-    ) -> Result<Vec<SealedCopy>, LinkError> {
+    async fn sealed_secrets(&self, session: &str, names: &[String]) -> Result<Vec<SealedCopy>, LinkError> {
         let variables = json!({ "names": names });
         let data: SecretsData = self
             .graphql(Some(session), SECRETS, variables, CALL_TIMEOUT)

@@ -36,10 +36,7 @@ impl ArtifactSource for SessionKeeper {
     }
 
     async fn publication(&self, digest: Digest) -> Result<String, release::SourceError> {
-        self.link()
-            .publication(digest)
-            .await
-            .map_err(absent_or_transient)
+        self.link().publication(digest).await.map_err(absent_or_transient)
     }
 }
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use flowforge_protocol::Digest;
 
-use super::source::{ArtifactSource, ReleaseDocuments, SourceError};
 use super::LoadError;
+use super::source::{ArtifactSource, ReleaseDocuments, SourceError};
 use crate::backoff::Backoff;
 use crate::clock::Entropy;
 use crate::order::Refusal;

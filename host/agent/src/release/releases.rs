@@ -104,7 +104,11 @@ impl Releases {
     ///
     /// # Errors
     /// [`LoadError`].
-    pub(super) async fn load(&self, release: Digest, grants: Digest) -> Result<Arc<LoadedRelease>, LoadError> {
+    pub(super) async fn load(
+        &self,
+        release: Digest,
+        grants: Digest,
+    ) -> Result<Arc<LoadedRelease>, LoadError> {
         self.releases
             .get_or_load(&(release, grants), || self.load_anew(release, grants))
             .await

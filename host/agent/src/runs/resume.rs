@@ -83,10 +83,7 @@ pub(super) async fn resume(shared: Arc<Shared>, open: OpenRun, control: Control)
 }
 
 /// The run's order, let in again, and the records that follow from it.
-fn readmit(
-    shared: &Shared,
-    open: &OpenRun,
-) -> Result<(Arc<Verified<StartOrder>>, Vec<Record>), ResumeError> {
+fn readmit(shared: &Shared, open: &OpenRun) -> Result<(Arc<Verified<StartOrder>>, Vec<Record>), ResumeError> {
     let order = shared.gate.readmit(&open.envelope)?;
     let recorded = records(&open.lines, 0).collect::<Result<Vec<_>, _>>()?;
     let accepted = recorded.first().map(|record| &record.event);

@@ -177,12 +177,7 @@ impl Runs {
             error!(run_id = %about.run, %error, "a new run does not begin");
             return Ok(Taken::Waiting(ticket));
         }
-        self.drive(
-            Recorder::new(log),
-            Arc::clone(ready.release()),
-            state,
-            ledger,
-        );
+        self.drive(Recorder::new(log), Arc::clone(ready.release()), state, ledger);
         Ok(Taken::Begun(ticket))
     }
 

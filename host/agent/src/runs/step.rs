@@ -16,8 +16,8 @@ use serde_json::{Map, Value};
 use tokio::sync::{OnceCell, Semaphore, mpsc, oneshot};
 
 use super::logs::LogBuffer;
-use super::redact::Redactor;
 use super::mailbox::RunMessage;
+use super::redact::Redactor;
 use crate::clock::{Clock, Entropy};
 use crate::connectors::StepCall;
 use crate::release::LoadedRelease;

@@ -141,11 +141,7 @@ impl ControlLink for Plane {
         })
     }
 
-    async fn sealed_secrets(
-        &self,
-        _: &str,
-        names: &[String],
-    ) -> Result<Vec<SealedCopy>, LinkError> {
+    async fn sealed_secrets(&self, _: &str, names: &[String]) -> Result<Vec<SealedCopy>, LinkError> {
         self.online()?;
         let key = self.with_quietly(|state| state.seal_key).expect("registered");
         let text: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
