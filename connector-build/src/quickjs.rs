@@ -5,13 +5,13 @@
 //! came from: `failure` is no longer the one of `flowforge:connector/types`, and `json` is a plain text. So the inner
 //! component is taken out, and its import replaced in place by an instance of a stub of our own.
 
+use flowforge_ports::hollow_component;
 use wasm_encoder::reencode::{Error, Reencode, ReencodeComponent, component_utils};
 use wasm_encoder::{
     Component, ComponentImportSection, ComponentInstanceSection, ComponentSectionId, RawSection,
 };
 use wasmparser::{ComponentImportSectionReader, Parser, Payload};
-use wit_component::{ComponentEncoder, StringEncoding, dummy_module, embed_component_metadata};
-use wit_parser::{ManglingAndAbi, Resolve};
+use wit_parser::Resolve;
 
 use crate::BuildError;
 
@@ -102,13 +102,7 @@ fn stub() -> Result<Vec<u8>, String> {
     let world = resolve
         .select_world(&[package], None)
         .map_err(|error| told(&error))?;
-    let mut module = dummy_module(&resolve, world, ManglingAndAbi::Standard32);
-    embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8)
-        .map_err(|error| told(&error))?;
-    ComponentEncoder::default()
-        .module(&module)
-        .and_then(|mut encoder| encoder.encode())
-        .map_err(|error| told(&error))
+    hollow_component(&resolve, world)
 }
 
 /// Copies a component and puts an instance of component 0 in the place of the loader's import.

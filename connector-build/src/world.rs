@@ -5,9 +5,8 @@
 use std::fs;
 use std::path::Path;
 
-use flowforge_ports::{Docs, Interface, inspect, wit_docs};
-use wit_component::{ComponentEncoder, StringEncoding, dummy_module, embed_component_metadata};
-use wit_parser::{ManglingAndAbi, Resolve, SourceMap, UnresolvedPackageGroup};
+use flowforge_ports::{Docs, Interface, hollow_component, inspect, wit_docs};
+use wit_parser::{Resolve, SourceMap, UnresolvedPackageGroup};
 
 use crate::cache::{fresh_dir, write_whole};
 use crate::{BuildError, Manifest, assets};
@@ -89,13 +88,7 @@ impl World {
         let (Some(package), Some(world)) = (resolve.packages.get(package), resolve.worlds.get(id)) else {
             return Err(BuildError::Wit("its package holds no world".to_owned()));
         };
-        let mut module = dummy_module(&resolve, id, ManglingAndAbi::Standard32);
-        embed_component_metadata(&mut module, &resolve, id, StringEncoding::UTF8)
-            .map_err(|error| told(&error))?;
-        let component = ComponentEncoder::default()
-            .module(&module)
-            .and_then(|mut encoder| encoder.encode())
-            .map_err(|error| told(&error))?;
+        let component = hollow_component(&resolve, id).map_err(BuildError::Wit)?;
         let borrowed: Vec<Vec<(&str, &str)>> = packages
             .iter()
             .map(|package| {

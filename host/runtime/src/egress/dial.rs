@@ -146,7 +146,7 @@ impl Dialer {
 }
 
 fn tls_connector(extra_roots: &[Vec<u8>]) -> Result<TlsConnector, String> {
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
     let roots = extra_roots.iter().map(|der| CertificateDer::from(der.clone()));
     let verifier = rustls_platform_verifier::Verifier::new_with_extra_roots(roots, provider.clone());
     let verifier = verifier.map_err(|error| format!("no certificate roots: {error}"))?;

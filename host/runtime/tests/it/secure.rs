@@ -33,7 +33,7 @@ impl Resolve for Local {
 
 /// A server for `secure.example` that answers `200` to everyone. Gives its port.
 async fn server(tasks: &mut JoinSet<()>) -> u16 {
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = rustls::ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .expect("versions")
