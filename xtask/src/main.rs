@@ -10,11 +10,15 @@ use anyhow::{Result, bail};
 
 mod bench;
 mod build;
+mod campaign;
 mod demo;
 mod deny;
 mod direction;
 mod install;
+mod machine;
 mod progress;
+mod rooms;
+mod rust_text;
 mod tests;
 mod tidy;
 mod tools;
@@ -29,6 +33,7 @@ Commands:
   demo [--keep]    build everything and show the main job; --keep leaves it running
   test             format, lints, tidy, licences, connectors, all tests: what CI runs
   bench [--quick]  measure this machine: steps, commits, whole runs
+  campaign NAME    proofs that take longer than a test may: kills, crashes, fuzzing
   install          put flowforge and flowforge-host on the path
   tidy             check the rules of the tree that no other tool checks
 ";
@@ -56,6 +61,7 @@ fn run(words: &[&str]) -> Result<ExitCode> {
         "demo" => only(flags, &["--keep"], || demo::command(flags)),
         "test" => only(flags, &[], tests::command),
         "bench" => only(flags, &["--quick"], || bench::command(flags)),
+        "campaign" => campaign::command(flags),
         "install" => only(flags, &["--debug"], || install::command(flags)),
         "tidy" => only(flags, &[], tidy::command),
         "help" | "--help" | "-h" => {

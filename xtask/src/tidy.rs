@@ -8,8 +8,8 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result, bail};
 
-use crate::direction;
 use crate::workspace::Workspace;
+use crate::{direction, rooms};
 
 /// A file is one idea; above this it is probably two.
 const LINES_MAX: usize = 500;
@@ -50,9 +50,9 @@ pub(crate) fn problems(root: &Path) -> Result<Vec<String>> {
             problems.extend(manifest_problems(file, &text));
         }
     }
-    problems.extend(folder_problems(&files, |file| {
-        fs::read_to_string(root.join(file)).unwrap_or_default()
-    }));
+    let read = |file: &str| fs::read_to_string(root.join(file)).unwrap_or_default();
+    problems.extend(folder_problems(&files, read));
+    problems.extend(rooms::problems(&files, read));
     Ok(problems)
 }
 
