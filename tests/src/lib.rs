@@ -6,8 +6,10 @@
 
 pub mod counting;
 pub mod demo;
+pub mod dice;
 pub mod files;
 pub mod flowforge;
+pub mod kills;
 pub mod planes;
 pub mod process_usage;
 pub mod programs;

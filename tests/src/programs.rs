@@ -144,6 +144,14 @@ impl Running {
         Ok(self.child.try_wait()?.is_none())
     }
 
+    /// How it ended, if it has.
+    ///
+    /// # Errors
+    /// The system does not say.
+    pub fn ended(&mut self) -> Result<Option<ExitStatus>> {
+        Ok(self.child.try_wait()?)
+    }
+
     /// Ends it as a power cut does: SIGKILL.
     ///
     /// # Errors

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 use clap::Args;
 use flowforge_client::{Known, home_folder};
+use flowforge_failpoints::FailPoints;
 use flowforge_server::{Config, Handle, Service};
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
@@ -48,7 +49,10 @@ pub(crate) struct Place {
 /// Runs the command.
 pub(crate) async fn run(args: ServerArgs, global: &Global) -> Result<Exit> {
     flowforge_host::log::start(&args.log)?;
-    let service = Service::open(Config::new(args.place.data_dir, args.place.listen)).await?;
+    let mut config = Config::new(args.place.data_dir, args.place.listen);
+    let plan = std::env::var("FLOWFORGE_FAILPOINTS").ok();
+    config.fail_points = FailPoints::from_env_value(plan.as_deref()).context("FLOWFORGE_FAILPOINTS")?;
+    let service = Service::open(config).await?;
     let handle = service.handle();
     remember(&handle);
     if global.json() {

@@ -1,0 +1,110 @@
+//! Which process dies where: the commit points of each side, chosen by chance.
+
+use std::fmt;
+
+use flowforge_failpoints::Point;
+
+use crate::dice::Dice;
+
+/// Which process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Side {
+    /// The control plane.
+    Plane,
+    /// The host.
+    Host,
+}
+
+impl fmt::Display for Side {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Plane => "control plane",
+            Self::Host => "host",
+        })
+    }
+}
+
+/// Where a process is to die: at the n-th crossing of a point.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Planned {
+    /// The point.
+    pub point: Point,
+    /// Before what the point makes durable, or after it.
+    pub before: bool,
+    nth: u64,
+}
+
+/// Points that the control plane crosses; those with `true` before and after. It crosses B12 when a person decides,
+/// which nobody does here.
+const PLANE: [(Point, bool); 5] = [
+    (Point::B0, false),
+    (Point::B1, true),
+    (Point::B2, true),
+    (Point::B9, true),
+    (Point::B11, true),
+];
+/// Points that the host crosses.
+const HOST: [(Point, bool); 9] = [
+    (Point::B3, false),
+    (Point::B4, true),
+    (Point::B5, true),
+    (Point::B6, false),
+    (Point::B7, false),
+    (Point::B8, true),
+    (Point::B10, true),
+    (Point::B11, true),
+    (Point::B12, true),
+];
+/// Points whose crossings are rare under this load: they are met early or not at all.
+const RARE: [Point; 2] = [Point::B12, Point::B11];
+/// Latest crossing that is chosen.
+const NTH_MAX: u64 = 12;
+
+impl Planned {
+    /// A place for this side.
+    pub(super) fn choose(side: Side, dice: &mut Dice) -> Option<Self> {
+        let points: &[(Point, bool)] = match side {
+            Side::Plane => &PLANE,
+            Side::Host => &HOST,
+        };
+        let (point, both) = dice.pick(points)?;
+        let latest = if RARE.contains(&point) { 3 } else { NTH_MAX };
+        Some(Self {
+            point,
+            before: both && dice.roll(2) == 0,
+            nth: dice.roll(latest) + 1,
+        })
+    }
+
+    /// As the environment variable holds it.
+    pub(super) fn rule(self) -> String {
+        format!("{self}=abort@{}", self.nth)
+    }
+}
+
+impl fmt::Display for Planned {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let side = if self.before { ".before" } else { "" };
+        write!(f, "{}{side}", self.point)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use flowforge_failpoints::FailPoints;
+
+    use super::*;
+
+    #[test]
+    fn every_plan_is_understood_and_every_point_is_chosen() {
+        let mut dice = Dice::of(1);
+        let mut seen = std::collections::BTreeSet::new();
+        for round in 0..1_000 {
+            let side = if round % 2 == 0 { Side::Plane } else { Side::Host };
+            let planned = Planned::choose(side, &mut dice).unwrap();
+            assert!(FailPoints::from_env_value(Some(&planned.rule())).is_ok());
+            seen.insert(planned.point);
+        }
+        assert_eq!(seen.len(), Point::ALL.len());
+    }
+}

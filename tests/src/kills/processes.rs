@@ -1,0 +1,203 @@
+//! The two processes that are killed: started with a plan, watched until they die, started again.
+
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use flowforge_client::Api;
+use tokio::time::{Instant, sleep};
+
+use super::ledger::Ledger;
+use super::plan::{Planned, Side};
+use crate::dice::Dice;
+use crate::planes::Planes;
+use crate::programs::{Programs, Running};
+
+/// How often both processes are looked at.
+const LOOK: Duration = Duration::from_millis(10);
+/// A process that does not meet its point in this time is killed by the clock.
+const POINT_WAIT: Duration = Duration::from_secs(8);
+/// How long nothing may be entered in the ledger before that is a fault of its own.
+const STANDSTILL: Duration = Duration::from_secs(300);
+
+/// Where the planes live, and how they are spoken to.
+#[derive(Debug, Clone)]
+pub(super) struct Place {
+    programs: Programs,
+    data: PathBuf,
+    address: String,
+    name: &'static str,
+    pub(super) api: Api,
+}
+
+impl Place {
+    /// The folder and the address of these planes, which stay when they are stopped.
+    pub(super) fn of(planes: &Planes, programs: Programs, name: &'static str) -> Result<Self> {
+        let address = planes
+            .api()
+            .context()
+            .server
+            .strip_prefix("http://")
+            .context("the control plane's address has another form than expected")?
+            .trim_end_matches('/')
+            .to_owned();
+        Ok(Self {
+            programs,
+            data: planes.data().to_owned(),
+            address,
+            name,
+            api: planes.api().clone(),
+        })
+    }
+
+    fn start(&self, side: Side, plan: Option<Planned>) -> Result<Running> {
+        let (name, mut command) = match side {
+            Side::Plane => {
+                let mut command = Command::new(self.programs.path("flowforge"));
+                command
+                    .args([
+                        "server",
+                        "--output",
+                        "json",
+                        "--listen",
+                        &self.address,
+                        "--data-dir",
+                    ])
+                    .arg(self.data.join("plane"))
+                    .env("FLOWFORGE_HOME", self.data.join("home"));
+                ("plane", command)
+            }
+            Side::Host => {
+                let mut command = Command::new(self.programs.path("flowforge-host"));
+                command
+                    .arg("--data-dir")
+                    .arg(self.data.join("host"))
+                    .arg("--join")
+                    .arg(self.data.join("plane/host-join.json"))
+                    .args(["--name", self.name, "--loopback-destinations"]);
+                ("host", command)
+            }
+        };
+        if let Some(plan) = plan {
+            command.env("FLOWFORGE_FAILPOINTS", plan.rule());
+        }
+        Running::start(name, &mut command, &self.data.join("logs"))
+    }
+}
+
+/// How a process ended.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Death {
+    pub(super) side: Side,
+    /// The point it met; none if it was killed by the clock.
+    pub(super) met: Option<Planned>,
+}
+
+struct Victim {
+    side: Side,
+    running: Running,
+    planned: Planned,
+    since: Instant,
+}
+
+/// Both processes.
+pub(super) struct Victims {
+    place: Place,
+    dice: Dice,
+    alive: Vec<Victim>,
+    left: Vec<Running>,
+    moved: (u64, Instant),
+}
+
+impl Victims {
+    /// None runs yet.
+    pub(super) fn new(place: Place, seed: u64) -> Self {
+        Self {
+            place,
+            dice: Dice::of(seed),
+            alive: Vec::new(),
+            left: Vec::new(),
+            moved: (0, Instant::now()),
+        }
+    }
+
+    /// Starts what does not run, each with a new plan, and waits until one of both has died.
+    pub(super) async fn next_death(&mut self, ledger: &Ledger) -> Result<Death> {
+        for side in [Side::Plane, Side::Host] {
+            if self.alive.iter().all(|victim| victim.side != side) {
+                let planned = Planned::choose(side, &mut self.dice).context("no point to choose")?;
+                self.alive.push(Victim {
+                    side,
+                    running: self.place.start(side, Some(planned))?,
+                    planned,
+                    since: Instant::now(),
+                });
+            }
+        }
+        loop {
+            if let Some(death) = self.look()? {
+                return Ok(death);
+            }
+            let (requests, _) = ledger.totals();
+            if requests != self.moved.0 {
+                self.moved = (requests, Instant::now());
+            } else if self.moved.1.elapsed() > STANDSTILL {
+                bail!("nothing was entered in the ledger for {} s", STANDSTILL.as_secs());
+            }
+            sleep(LOOK).await;
+        }
+    }
+
+    fn look(&mut self) -> Result<Option<Death>> {
+        for index in 0..self.alive.len() {
+            let Some(victim) = self.alive.get_mut(index) else {
+                continue;
+            };
+            let ended = victim.running.ended()?;
+            if ended.is_none() && victim.since.elapsed() < POINT_WAIT {
+                continue;
+            }
+            let victim = self.alive.swap_remove(index);
+            let met = match ended {
+                // SIGABRT is what a point does; anything else is a program that ended by itself.
+                Some(status) if status.signal() == Some(6) => Some(victim.planned),
+                Some(status) => bail!(
+                    "the {} ended by itself ({status}) with the plan {}:\n{}",
+                    victim.side,
+                    victim.planned,
+                    victim.running.end_of_log()
+                ),
+                None => {
+                    victim.running.kill()?;
+                    None
+                }
+            };
+            return Ok(Some(Death {
+                side: victim.side,
+                met,
+            }));
+        }
+        Ok(None)
+    }
+
+    /// Kills what runs with a plan and starts both without one.
+    pub(super) async fn start_without_plans(&mut self) -> Result<()> {
+        for victim in self.alive.drain(..) {
+            victim.running.kill()?;
+        }
+        let mut plane = self.place.start(Side::Plane, None)?;
+        plane.first_line()?;
+        self.left = vec![self.place.start(Side::Host, None)?, plane];
+        Ok(())
+    }
+
+    /// Stops both in order.
+    pub(super) fn stop(self) -> Result<()> {
+        for running in self.left {
+            running.stop()?;
+        }
+        Ok(())
+    }
+}
