@@ -4,11 +4,13 @@
 //! through what users have: the command line, webhooks, GraphQL. Invariant: a program started here ends with the value
 //! that stands for it.
 
+pub mod bench;
 pub mod counting;
 pub mod demo;
 pub mod dice;
 pub mod files;
 pub mod flowforge;
+pub mod fuzz;
 pub mod kills;
 pub mod planes;
 pub mod process_usage;

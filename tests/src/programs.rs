@@ -187,6 +187,17 @@ impl Running {
         }
     }
 
+    /// Asks it to end as Ctrl-C does (SIGINT) and waits until it has.
+    ///
+    /// # Errors
+    /// The system refuses.
+    pub fn interrupt(mut self) -> Result<ExitStatus> {
+        Command::new("kill")
+            .args(["-INT", &self.child.id().to_string()])
+            .status()?;
+        Ok(self.child.wait()?)
+    }
+
     /// The last lines of its log.
     #[must_use]
     pub fn end_of_log(&self) -> String {

@@ -10,8 +10,11 @@ use std::process::{Command, ExitCode};
 use anyhow::{Context, Result, bail};
 
 use crate::machine::machine;
-use crate::workspace::Workspace;
+use crate::workspace::{Workspace, cache_folder};
 use crate::{build, tools};
+
+/// The program that compares with other engines; they are installed once, into the user's cache.
+const AIMS: &str = "bench_aims";
 
 /// Builds and runs every `bench_…` program of `tests/`. `--quick` asks each for fewer repetitions.
 pub(crate) fn command(flags: &[&str]) -> Result<ExitCode> {
@@ -35,7 +38,11 @@ pub(crate) fn command(flags: &[&str]) -> Result<ExitCode> {
     println!("machine: {}", machine());
     for name in bench_programs(workspace.root())? {
         println!("\n── {name}");
-        let status = Command::new(programs.join(&name))
+        let mut command = Command::new(programs.join(&name));
+        if name == AIMS {
+            command.arg("--peers").arg(cache_folder()?.join("peers"));
+        }
+        let status = command
             .current_dir(workspace.root())
             .env("FLOWFORGE_COMPONENTS", &components)
             .env("FLOWFORGE_PROGRAMS", &programs)

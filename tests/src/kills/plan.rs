@@ -8,7 +8,7 @@ use crate::dice::Dice;
 
 /// Which process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Side {
+pub(super) enum Side {
     /// The control plane.
     Plane,
     /// The host.
@@ -26,11 +26,11 @@ impl fmt::Display for Side {
 
 /// Where a process is to die: at the n-th crossing of a point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Planned {
+pub(super) struct Planned {
     /// The point.
-    pub point: Point,
+    pub(super) point: Point,
     /// Before what the point makes durable, or after it.
-    pub before: bool,
+    pub(super) before: bool,
     nth: u64,
 }
 
