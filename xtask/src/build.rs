@@ -17,8 +17,8 @@ use crate::workspace::Workspace;
 /// What the demo is built from. Always the whole workspace: a part of it would be compiled with other features of the
 /// same dependencies, and everything twice.
 const PROGRAMS: [&str; 2] = ["--workspace", "--bins"];
-/// The same with every test, as `cargo test` wants them.
-const PROGRAMS_AND_TESTS: [&str; 2] = ["--workspace", "--all-targets"];
+/// The same with every test, as `cargo test` wants them. What the programs need is a part of it: see [`crate::parity`].
+pub(crate) const PROGRAMS_AND_TESTS: [&str; 2] = ["--workspace", "--all-targets"];
 
 /// `cargo xtask build`.
 pub(crate) fn command() -> Result<ExitCode> {

@@ -16,6 +16,7 @@ mod deny;
 mod direction;
 mod install;
 mod machine;
+mod parity;
 mod progress;
 mod rooms;
 mod rust_text;

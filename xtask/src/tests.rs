@@ -1,13 +1,15 @@
 //! `cargo xtask test`: everything that must hold before a change lands, from a bare clone.
 //!
 //! Stages run from the quickest to the slowest and the first that fails ends the command. The workspace's own tests
-//! come last, so that the last line is their result.
+//! come last. How long each stage took is said at the end.
 
 use std::ffi::OsString;
-use std::process::{Command, ExitCode};
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
+use serde_json::Value;
 
 use crate::progress::spoken;
 use crate::tools::answers;
@@ -34,14 +36,26 @@ pub(crate) fn command() -> Result<ExitCode> {
         ("licences and duplicates", deny::check),
     ];
     let count = stages.len() + 1;
+    let mut took = Vec::new();
     for (index, (name, stage)) in stages.iter().enumerate() {
         println!("\n[{}/{count}] {name}", index + 1);
         let started = Instant::now();
         stage(&workspace).with_context(|| format!("stage `{name}`"))?;
         println!("      ✓ {name} ({})", spoken(started.elapsed()));
+        took.push((*name, started.elapsed()));
     }
     println!("\n[{count}/{count}] tests");
+    let started = Instant::now();
     workspace_tests(&workspace)?;
+    took.push(("tests", started.elapsed()));
+    for (name, elapsed) in &took {
+        println!("{name:<28} {:>12}", spoken(*elapsed));
+    }
+    println!(
+        "{:<28} {:>12}",
+        "all",
+        spoken(took.iter().map(|(_, elapsed)| *elapsed).sum())
+    );
     Ok(ExitCode::SUCCESS)
 }
 
@@ -53,7 +67,7 @@ fn format(workspace: &Workspace) -> Result<()> {
 }
 
 fn tidy_stage(workspace: &Workspace) -> Result<()> {
-    let problems = tidy::problems(workspace.root())?;
+    let problems = tidy::problems(workspace)?;
     for problem in &problems {
         eprintln!("✗ {problem}");
     }
@@ -64,21 +78,29 @@ fn tidy_stage(workspace: &Workspace) -> Result<()> {
     }
 }
 
+/// Everything is compiled by now, so the compiler only says again what it found.
 fn lints(workspace: &Workspace) -> Result<()> {
-    let arguments = [
-        "clippy",
-        "--workspace",
-        "--all-targets",
-        "--locked",
-        "--quiet",
-        "--",
-        "-D",
-        "warnings",
-    ];
-    run(
-        workspace.cargo().args(arguments),
-        "cargo clippy --workspace --all-targets -- -D warnings",
-    )
+    let mut child = workspace
+        .linting_cargo()
+        .args(["build", "--quiet", "--locked", "--message-format=json"])
+        .args(build::PROGRAMS_AND_TESTS)
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("cargo could not be started")?;
+    let output = child.stdout.take().context("cargo has no output")?;
+    let mut found = 0_usize;
+    for message in BufReader::new(output).lines() {
+        let message: Value = serde_json::from_str(&message?).unwrap_or_default();
+        if let Some(rendered) = message.pointer("/message/rendered").and_then(Value::as_str) {
+            eprint!("{rendered}");
+            found += 1;
+        }
+    }
+    if child.wait()?.success() && found == 0 {
+        Ok(())
+    } else {
+        bail!("{found} lints; they stand above")
+    }
 }
 
 /// Formatting and unit tests of the wasm workspace, which run on this machine and need no wasm.
@@ -112,7 +134,7 @@ fn workspace_tests(workspace: &Workspace) -> Result<()> {
     } else {
         &["test", "--workspace", "--locked", "--all-targets"]
     };
-    let mut cargo = workspace.cargo();
+    let mut cargo = workspace.linting_cargo();
     let environment: [(&str, OsString); 2] = [
         ("FLOWFORGE_COMPONENTS", workspace.components().into()),
         ("FLOWFORGE_PROGRAMS", workspace.programs().into()),

@@ -9,7 +9,7 @@ use std::process::{Command, ExitCode};
 use anyhow::{Context, Result, bail};
 
 use crate::workspace::Workspace;
-use crate::{direction, rooms};
+use crate::{direction, parity, rooms};
 
 /// A file is one idea; above this it is probably two.
 const LINES_MAX: usize = 500;
@@ -20,7 +20,7 @@ const SOURCE: [&str; 6] = [".rs", ".ts", ".js", ".mjs", ".py", ".wit"];
 /// `cargo xtask tidy`.
 pub(crate) fn command() -> Result<ExitCode> {
     let workspace = Workspace::find()?;
-    let problems = problems(workspace.root())?;
+    let problems = problems(&workspace)?;
     for problem in &problems {
         eprintln!("✗ {problem}");
     }
@@ -33,8 +33,10 @@ pub(crate) fn command() -> Result<ExitCode> {
 }
 
 /// Everything that is wrong with the tree.
-pub(crate) fn problems(root: &Path) -> Result<Vec<String>> {
+pub(crate) fn problems(workspace: &Workspace) -> Result<Vec<String>> {
+    let root = workspace.root();
     let mut problems = direction::problems(root)?;
+    problems.extend(parity::problems(workspace)?);
     let files = tracked(root)?;
     for file in &files {
         if file.ends_with(".wasm") || file.ends_with(".cwasm") {

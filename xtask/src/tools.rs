@@ -7,7 +7,7 @@ use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::Result;
 
-use crate::workspace::Workspace;
+use crate::workspace::{LINTING_COMPILER, Workspace};
 
 const RUST_AT_LEAST: (u32, u32) = (1, 95);
 const NODE_AT_LEAST: (u32, u32) = (20, 0);
@@ -101,7 +101,7 @@ fn rust(survey: &mut Survey) {
         )),
         None => survey.missing.push("no rustc: see https://rustup.rs".to_owned()),
     }
-    for (program, component) in [("cargo-clippy", "clippy"), ("rustfmt", "rustfmt")] {
+    for (program, component) in [(LINTING_COMPILER, "clippy"), ("rustfmt", "rustfmt")] {
         if !answers(program, &["--version"]) {
             survey
                 .missing

@@ -12,6 +12,9 @@ use serde_json::Value;
 
 use crate::progress::{Line, spoken};
 
+/// rustc with the lints of clippy.
+pub(crate) const LINTING_COMPILER: &str = "clippy-driver";
+
 /// The workspace that this program belongs to.
 pub(crate) struct Workspace {
     root: PathBuf,
@@ -68,14 +71,28 @@ impl Workspace {
         command
     }
 
+    /// Cargo as the development profile is built here: the lints run inside the compiler that makes the programs.
+    ///
+    /// `cargo clippy` would check every dependency a second time, in a form of its own. Release builds take
+    /// [`Workspace::cargo`]: for the sake of its lints this compiler leaves some optimisations out.
+    pub(crate) fn linting_cargo(&self) -> Command {
+        let mut command = self.cargo();
+        command.env("RUSTC_WORKSPACE_WRAPPER", LINTING_COMPILER);
+        command
+    }
+
     /// Builds these packages and shows how many crates are done.
     pub(crate) fn build(&self, label: &str, selection: &[&str]) -> Result<()> {
         let total = self.crate_count(selection)?;
         let started = Instant::now();
         let line = Line::begin();
         line.update(&format!("      … {label}"));
-        let mut child = self
-            .cargo()
+        let mut cargo = if selection.contains(&"--release") {
+            self.cargo()
+        } else {
+            self.linting_cargo()
+        };
+        let mut child = cargo
             .args([
                 "build",
                 "--quiet",
