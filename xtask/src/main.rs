@@ -15,6 +15,7 @@ mod demo;
 mod deny;
 mod direction;
 mod install;
+mod limits;
 mod machine;
 mod parity;
 mod progress;
@@ -36,6 +37,7 @@ Commands:
   bench [--quick]  measure this machine: steps, commits, whole runs
   campaign NAME    proofs that take longer than a test may: kills, crashes, fuzzing
   install          put flowforge and flowforge-host on the path
+  limits           write docs/limits.md from the constants of the code
   tidy             check the rules of the tree that no other tool checks
 ";
 
@@ -64,6 +66,7 @@ fn run(words: &[&str]) -> Result<ExitCode> {
         "bench" => only(flags, &["--quick"], || bench::command(flags)),
         "campaign" => campaign::command(flags),
         "install" => only(flags, &["--debug"], || install::command(flags)),
+        "limits" => only(flags, &[], limits::command),
         "tidy" => only(flags, &[], tidy::command),
         "help" | "--help" | "-h" => {
             print!("{HELP}");

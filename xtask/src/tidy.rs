@@ -9,7 +9,7 @@ use std::process::{Command, ExitCode};
 use anyhow::{Context, Result, bail};
 
 use crate::workspace::Workspace;
-use crate::{direction, parity, rooms};
+use crate::{direction, limits, parity, rooms};
 
 /// A file is one idea; above this it is probably two.
 const LINES_MAX: usize = 500;
@@ -37,6 +37,7 @@ pub(crate) fn problems(workspace: &Workspace) -> Result<Vec<String>> {
     let root = workspace.root();
     let mut problems = direction::problems(root)?;
     problems.extend(parity::problems(workspace)?);
+    problems.extend(limits::problems(workspace)?);
     let files = tracked(root)?;
     for file in &files {
         if file.ends_with(".wasm") || file.ends_with(".cwasm") {
@@ -58,7 +59,8 @@ pub(crate) fn problems(workspace: &Workspace) -> Result<Vec<String>> {
     Ok(problems)
 }
 
-fn tracked(root: &Path) -> Result<Vec<String>> {
+/// The files that git knows, and those it would take.
+pub(crate) fn tracked(root: &Path) -> Result<Vec<String>> {
     let output = Command::new("git")
         .current_dir(root)
         .args(["ls-files", "--cached", "--others", "--exclude-standard", "-z"])
