@@ -1,8 +1,7 @@
 //! `cargo xtask campaign`: proofs that take longer than a test may.
 //!
-//! A campaign is a program `campaign_NAME` of `tests/`, or a test of a crate that is passed over in every other run. It
-//! says its progress on stderr and its result on stdout; the result goes to `docs/campaigns/NAME.md` with the machine,
-//! the commit and the command, also when it is a bad one.
+//! A campaign is a program `campaign_NAME` of `tests/`. It says its progress on stderr and its result on stdout; the
+//! result goes to `docs/campaigns/NAME.md` with the machine, the commit and the command, also when it is a bad one.
 
 use std::ffi::OsString;
 use std::fs;
@@ -20,14 +19,6 @@ use crate::{build, tools};
 
 /// Begins the names of the programs.
 const PREFIX: &str = "campaign_";
-
-/// A campaign that is a test: its name, its crate, the test, and what it is for.
-const TESTS: [(&str, &str, &str, &str); 1] = [(
-    "crashes",
-    "flowforge-journal",
-    "testing::crash::campaign_of_crash_images",
-    "500,000 images that a power cut may leave of the journal's file",
-)];
 
 /// What was asked for.
 struct Wanted<'a> {
@@ -48,10 +39,7 @@ pub(crate) fn command(words: &[&str]) -> Result<ExitCode> {
     if !survey.report() {
         return Ok(ExitCode::from(2));
     }
-    let mut command = match TESTS.iter().find(|(known, ..)| known == name) {
-        Some((_, package, test, _)) => as_test(&workspace, package, test, &wanted),
-        None => as_program(&workspace, &wanted)?,
-    };
+    let mut command = program(&workspace, &wanted)?;
     let started = Instant::now();
     let (passed, said) = run(&mut command)?;
     let file = workspace.root().join(format!("docs/campaigns/{name}.md"));
@@ -103,18 +91,8 @@ fn wanted<'a>(name: &'a str, flags: &[&'a str]) -> Result<Wanted<'a>> {
     Ok(wanted)
 }
 
-/// A test is told by the environment what was asked for.
-fn as_test(workspace: &Workspace, package: &str, test: &str, wanted: &Wanted<'_>) -> Command {
-    let mut cargo = workspace.cargo();
-    cargo.args(["test", "--quiet", "--locked", "--package", package, "--lib", "--"]);
-    cargo.args(["--ignored", "--exact", test, "--nocapture"]);
-    for (name, value) in [("SEED", wanted.seed), ("BUDGET", wanted.budget)] {
-        cargo.envs(value.map(|value| (format!("FLOWFORGE_CAMPAIGN_{name}"), value)));
-    }
-    cargo
-}
-
-fn as_program(workspace: &Workspace, wanted: &Wanted<'_>) -> Result<Command> {
+/// The built program, told what was asked for.
+fn program(workspace: &Workspace, wanted: &Wanted<'_>) -> Result<Command> {
     let program = format!("{PREFIX}{}", wanted.name);
     if !programs(workspace.root())?.contains(&program) {
         list(workspace.root())?;
@@ -152,9 +130,6 @@ fn run(command: &mut Command) -> Result<(bool, String)> {
 
 fn list(root: &Path) -> Result<()> {
     println!("Usage: cargo xtask campaign NAME [--seed N] [--budget N]\n\nCampaigns:");
-    for (name, _, _, what) in TESTS {
-        println!("  {name:<10} {what}");
-    }
     for program in programs(root)? {
         let source = fs::read_to_string(root.join(format!("tests/src/bin/{program}.rs")))?;
         let first = source.lines().next().unwrap_or_default();
