@@ -61,24 +61,48 @@ const RARE: [Point; 2] = [Point::B12, Point::B11];
 const NTH_MAX: u64 = 12;
 
 impl Planned {
-    /// A place for this side.
-    pub(super) fn choose(side: Side, dice: &mut Dice) -> Option<Self> {
-        let points: &[(Point, bool)] = match side {
-            Side::Plane => &PLANE,
-            Side::Host => &HOST,
-        };
-        let (point, both) = dice.pick(points)?;
-        let latest = if RARE.contains(&point) { 3 } else { NTH_MAX };
-        Some(Self {
-            point,
-            before: both && dice.roll(2) == 0,
-            nth: dice.roll(latest) + 1,
-        })
-    }
-
     /// As the environment variable holds it.
     pub(super) fn rule(self) -> String {
         format!("{self}=abort@{}", self.nth)
+    }
+}
+
+/// The places of one side, drawn like cards: each comes once before any comes again.
+#[derive(Debug)]
+pub(super) struct Deck {
+    side: Side,
+    left: Vec<(Point, bool)>,
+}
+
+impl Deck {
+    /// A full deck.
+    pub(super) const fn of(side: Side) -> Self {
+        Self {
+            side,
+            left: Vec::new(),
+        }
+    }
+
+    /// The next place.
+    pub(super) fn draw(&mut self, dice: &mut Dice) -> Option<Planned> {
+        if self.left.is_empty() {
+            let points: &[(Point, bool)] = match self.side {
+                Side::Plane => &PLANE,
+                Side::Host => &HOST,
+            };
+            for (point, both) in points {
+                self.left.push((*point, false));
+                self.left.extend(both.then_some((*point, true)));
+            }
+        }
+        let index = usize::try_from(dice.roll(self.left.len() as u64)).ok()?;
+        let (point, before) = (index < self.left.len()).then(|| self.left.swap_remove(index))?;
+        let latest = if RARE.contains(&point) { 3 } else { NTH_MAX };
+        Some(Planned {
+            point,
+            before,
+            nth: dice.roll(latest) + 1,
+        })
     }
 }
 
@@ -96,15 +120,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_plan_is_understood_and_every_point_is_chosen() {
+    fn every_plan_is_understood_and_every_place_comes_before_any_comes_again() {
         let mut dice = Dice::of(1);
-        let mut seen = std::collections::BTreeSet::new();
-        for round in 0..1_000 {
-            let side = if round % 2 == 0 { Side::Plane } else { Side::Host };
-            let planned = Planned::choose(side, &mut dice).unwrap();
-            assert!(FailPoints::from_env_value(Some(&planned.rule())).is_ok());
-            seen.insert(planned.point);
+        let mut points = std::collections::BTreeSet::new();
+        for (side, places) in [(Side::Plane, 9), (Side::Host, 15)] {
+            let mut deck = Deck::of(side);
+            let drawn: std::collections::BTreeSet<_> = (0..places)
+                .map(|_| deck.draw(&mut dice).unwrap())
+                .map(|planned| {
+                    assert!(FailPoints::from_env_value(Some(&planned.rule())).is_ok());
+                    points.insert(planned.point);
+                    (planned.point, planned.before)
+                })
+                .collect();
+            assert_eq!(drawn.len(), places);
         }
-        assert_eq!(seen.len(), Point::ALL.len());
+        assert_eq!(points.len(), Point::ALL.len());
     }
 }

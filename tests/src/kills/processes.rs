@@ -10,7 +10,7 @@ use flowforge_client::Api;
 use tokio::time::{Instant, sleep};
 
 use super::ledger::Ledger;
-use super::plan::{Planned, Side};
+use super::plan::{Deck, Planned, Side};
 use crate::dice::Dice;
 use crate::planes::Planes;
 use crate::programs::{Programs, Running};
@@ -106,6 +106,7 @@ struct Victim {
 pub(super) struct Victims {
     place: Place,
     dice: Dice,
+    decks: [(Side, Deck); 2],
     alive: Vec<Victim>,
     left: Vec<Running>,
     moved: (u64, Instant),
@@ -117,6 +118,7 @@ impl Victims {
         Self {
             place,
             dice: Dice::of(seed),
+            decks: [Side::Plane, Side::Host].map(|side| (side, Deck::of(side))),
             alive: Vec::new(),
             left: Vec::new(),
             moved: (0, Instant::now()),
@@ -125,9 +127,10 @@ impl Victims {
 
     /// Starts what does not run, each with a new plan, and waits until one of both has died.
     pub(super) async fn next_death(&mut self, ledger: &Ledger) -> Result<Death> {
-        for side in [Side::Plane, Side::Host] {
+        for (side, deck) in &mut self.decks {
+            let side = *side;
             if self.alive.iter().all(|victim| victim.side != side) {
-                let planned = Planned::choose(side, &mut self.dice).context("no point to choose")?;
+                let planned = deck.draw(&mut self.dice).context("no point to choose")?;
                 self.alive.push(Victim {
                     side,
                     running: self.place.start(side, Some(planned))?,

@@ -9,6 +9,7 @@
 
 mod full_disk;
 mod hostile;
+mod kills;
 mod mistakes;
 mod own_disk;
 mod private;
