@@ -1,0 +1,83 @@
+// A server of the built application with its Content-Security-Policy, and a Chromium to look at it with.
+import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { createRequire } from 'node:module';
+import os from 'node:os';
+import path from 'node:path';
+import { chromium } from 'playwright-core';
+
+const dist = path.resolve(import.meta.dirname, '../dist');
+const TYPES = { '.html': 'text/html', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml', '.woff2': 'font/woff2' };
+// Angular and the flow library put the styles of their components into the page; scripts come from files only.
+const POLICY = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; connect-src 'self'; base-uri 'self'";
+
+export async function serve() {
+  const server = createServer((request, response) => {
+    const name = decodeURIComponent(new URL(request.url ?? '/', 'http://x').pathname);
+    let file = path.join(dist, path.normalize(name));
+    if (!file.startsWith(dist) || !statSync(file, { throwIfNoEntry: false })?.isFile()) file = path.join(dist, 'index.html');
+    response.writeHead(200, { 'content-type': TYPES[path.extname(file)] ?? 'application/octet-stream', 'content-security-policy': POLICY });
+    response.end(readFileSync(file));
+  });
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return { base: `http://127.0.0.1:${server.address().port}`, close: () => server.close() };
+}
+
+export async function browse(options = {}) {
+  const profile = mkdtempSync(path.join(os.tmpdir(), 'ff-ui-'));
+  const context = await chromium.launchPersistentContext(profile, {
+    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+    headless: true,
+    viewport: { width: 1440, height: 900 },
+    args: '--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync'.split(' '),
+    ...options,
+  });
+  await context.grantPermissions(['clipboard-read', 'clipboard-write']);
+  const page = context.pages()[0] ?? (await context.newPage());
+  const errors = [];
+  page.on('pageerror', (error) => errors.push(error.message));
+  page.on('console', (message) => {
+    if (message.type() === 'error' || message.type() === 'warning') errors.push(message.text());
+  });
+  return {
+    page,
+    errors,
+    close: async () => {
+      await context.close();
+      rmSync(profile, { recursive: true, force: true });
+    },
+  };
+}
+
+const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+/** Violations of WCAG 2.0 to 2.2, A and AA, on the page as it is. */
+export async function violations(page) {
+  await page.evaluate(axeSource);
+  return page.evaluate(async () => {
+    const result = await window.axe.run(document, { preload: false, runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'] });
+    return result.violations.map((found) => `${found.id}: ${found.nodes.length} × ${found.nodes[0].target.join(' ')} ${found.nodes[0].any.map((check) => check.message).join(' ')}`);
+  });
+}
+
+export async function theme(page, name) {
+  await page.evaluate((value) => localStorage.setItem('ff-theme', value), name);
+}
+
+/** The text of the workflow, as the browser keeps it; waits until it is what is wanted. */
+export async function kept(page, wanted) {
+  await page.waitForFunction((source) => new Function('text', `return ${source}`)(JSON.parse(localStorage.getItem('ff-draft') ?? '{"text":""}').text), wanted, { timeout: 15000 });
+}
+
+/** A workflow of many nodes: chains of ten that meet, with loops and switches among them. */
+export function large(count) {
+  const lines = ['workflow: large', 'config: { api: https://api.example.com }', 'nodes:'];
+  for (let index = 0; index < count; index += 1) {
+    const before = index % 10 === 0 ? (index >= 100 ? `n${index - 100}` : null) : `n${index - 1}`;
+    lines.push(`  n${index}:`);
+    if (index % 25 === 7) lines.push('    switch:', `      high: ${before}.value > ${index}`, '      low: else');
+    else if (index % 10 === 3) lines.push(`    set: { value: "\${${before}.value + 1}" }`);
+    else lines.push('    call: flowforge:http/get', '    with:', `      url: \${config.api}/items/${index}`, ...(before ? [`      previous: "\${${before}}"`] : []), '    allow: ["${config.api}"]');
+  }
+  return `${lines.join('\n')}\n`;
+}

@@ -1,0 +1,109 @@
+/**
+ * What the picker offers for a few typed letters: built-in kinds, operations of the catalogue, and the words of other
+ * products, with what stands for them here.
+ */
+import type { Ty } from '../expression/types';
+import { bestPort, type Fit } from '../ports/fit';
+import type { CatalogueEntry, Operation } from '../ports/interface';
+import type { JsonObject } from '../json';
+import { KINDS, type NodeKind } from '../workflow/kinds';
+import { UNNEEDED, type Unneeded } from './synonyms';
+
+/** One line of the picker. */
+export type Offer =
+  | { readonly type: 'kind'; readonly id: string; readonly kind: NodeKind; readonly also: string | null; readonly fit: Fit | null }
+  | { readonly type: 'operation'; readonly id: string; readonly entry: CatalogueEntry; readonly operation: Operation; readonly fit: Fit | null; readonly port: string | null }
+  | { readonly type: 'unneeded'; readonly id: string; readonly entry: Unneeded };
+
+/** Offers under one heading. */
+export interface OfferGroup {
+  readonly title: string;
+  readonly offers: readonly Offer[];
+}
+
+/** The offers for a query, best first. `given` is what the port gives that the picker was dragged from. */
+export function offersFor(query: string, catalogue: readonly CatalogueEntry[], given: Ty | null = null): OfferGroup[] {
+  const words = query.trim().toLowerCase();
+  const kinds = KINDS.flatMap((kind) => {
+    const found = rankKind(kind, words);
+    const fits = given === null ? null : kindFit(kind, given);
+    return found && fits?.kind !== 'no' ? [{ rank: found.rank, offer: { type: 'kind', id: `kind:${kind.key}`, kind, also: found.also, fit: fits } as const }] : [];
+  });
+  const operations = catalogue.flatMap((entry) =>
+    entry.interface.operations.flatMap((operation) => {
+      const rank = rankOperation(entry, operation, words);
+      if (rank === null) return [];
+      const best = given === null ? null : bestPort(given, operation);
+      if (given !== null && !best) return [];
+      const id = `call:${entry.name}/${operation.name}`;
+      return [{ rank, offer: { type: 'operation', id, entry, operation, fit: best?.fit ?? null, port: best?.port.name ?? null } as const }];
+    }),
+  );
+  const unneeded = words === '' || given !== null ? [] : UNNEEDED.flatMap((entry) => {
+    const rank = rankWords(words, entry.words);
+    return rank === null ? [] : [{ rank: rank.rank, offer: { type: 'unneeded', id: `unneeded:${entry.title}`, entry } as const }];
+  });
+  return [
+    { title: 'Built in', offers: sorted(kinds) },
+    { title: 'Connectors', offers: sorted(operations) },
+    { title: 'Called otherwise here', offers: sorted(unneeded) },
+  ].filter((group) => group.offers.length > 0);
+}
+
+/** The text and the value of the node that an offer adds. */
+export function nodeFor(offer: Offer): { readonly name: string; readonly value: JsonObject } | null {
+  switch (offer.type) {
+    case 'kind':
+      return { name: offer.kind.key === 'call' ? 'get' : NAMES[offer.kind.key] ?? offer.kind.key, value: offer.kind.starter };
+    case 'operation': {
+      const inputs = offer.operation.params.filter((port) => port.ty.type !== 'option').map((port) => [port.name, '']);
+      const name = offer.operation.name.split('.').at(-1) ?? offer.operation.name;
+      return { name, value: { call: `${offer.entry.name}/${offer.operation.name}`, ...(inputs.length > 0 ? { with: Object.fromEntries(inputs) as JsonObject } : {}) } };
+    }
+    case 'unneeded':
+      return null;
+  }
+}
+
+const NAMES: Readonly<Record<string, string>> = { set: 'values', switch: 'gate', foreach: 'each', wait: 'pause', approval: 'confirm' };
+
+function kindFit(kind: NodeKind, given: Ty): Fit {
+  if (kind.body !== undefined) return { kind: given.kind === 'list' ? 'fits' : given.kind === 'any' ? 'maybe' : 'no' };
+  return { kind: 'fits' };
+}
+
+function sorted(found: readonly { rank: number; offer: Offer }[]): Offer[] {
+  return [...found].sort((a, b) => a.rank - b.rank).map(({ offer }) => offer);
+}
+
+function rankKind(kind: NodeKind, words: string): { rank: number; also: string | null } | null {
+  if (words === '') return { rank: 0, also: null };
+  const own = rankWords(words, [kind.key, kind.title.toLowerCase()]);
+  const other = rankWords(words, kind.synonyms);
+  if (own && (!other || own.rank <= other.rank)) return { rank: own.rank, also: null };
+  if (other) return { rank: other.rank + 1, also: other.word };
+  return describes(kind.docs, words) ? { rank: 6, also: null } : null;
+}
+
+function rankOperation(entry: CatalogueEntry, operation: Operation, words: string): number | null {
+  if (words === '') return 0;
+  const found = rankWords(words, [operation.name, `${entry.name}/${operation.name}`, entry.name, ...entry.name.split(/[:-]/), operation.title?.toLowerCase() ?? '']);
+  if (found) return found.rank;
+  return describes(`${operation.docs ?? ''} ${entry.interface.docs ?? ''}`, words) ? 6 : null;
+}
+
+/** Whether every typed word begins a word of the description. */
+function describes(docs: string, typed: string): boolean {
+  const words = docs.toLowerCase().split(/[^a-z0-9]+/);
+  return typed.split(/\s+/).every((part) => words.some((word) => word.startsWith(part)));
+}
+
+/** How well words of an offer match what was typed: the same, beginning so, a word of it beginning so, containing it. */
+function rankWords(typed: string, candidates: readonly string[]): { rank: number; word: string } | null {
+  let best: { rank: number; word: string } | null = null;
+  for (const word of candidates) {
+    const rank = word === typed ? 0 : word.startsWith(typed) ? 1 : word.split(/[\s_/:.-]+/).some((part) => part.startsWith(typed)) ? 2 : typed.length > 2 && word.includes(typed) ? 4 : null;
+    if (rank !== null && (best === null || rank < best.rank)) best = { rank, word };
+  }
+  return best;
+}

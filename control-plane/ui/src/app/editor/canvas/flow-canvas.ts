@@ -1,0 +1,176 @@
+import { ChangeDetectionStrategy, Component, computed, effect, ElementRef, inject, output, untracked, viewChild } from '@angular/core';
+import { F_SCROLL_PAN_CONTROL_SCHEME, FCanvasComponent, FControlSchemeController, FFlowComponent, FFlowModule, FZoomDirective, provideFFlow, withA11y, withControlScheme } from '@foblex/flow';
+import type { FCanvasChangeEvent, FCreateConnectionEvent, FMoveNodesEvent, FSelectionChangeEvent } from '@foblex/flow';
+
+import { Icon } from '../../components/icon';
+import type { Note, Point } from '../../domain/layout/layout';
+import { connect, moveNodes, setNote } from '../../domain/workflow/operations';
+import { EditorStore } from '../../state/editor-store';
+import { isPill } from '../card';
+import { cardViews, edgeViews, groupViews, pillViews } from './canvas-views';
+import { NodeCard } from './node-card';
+
+/** Where a drag from a port ended on empty canvas: what is added comes after this node. */
+export interface PortDrop {
+  readonly node: string;
+  readonly outcome: string;
+  readonly at: Point;
+  /** Where on the screen, for what opens there. */
+  readonly screen: Point;
+}
+
+const MIDDLE_SCALE = 0.75;
+const SMALL_SCALE = 0.4;
+
+/** The graph as a drawing. Shows the store's document; what is dragged becomes an operation on it. */
+@Component({
+  selector: 'ff-flow-canvas',
+  templateUrl: './flow-canvas.html',
+  imports: [FFlowModule, Icon, NodeCard],
+  providers: [provideFFlow(withControlScheme(F_SCROLL_PAN_CONTROL_SCHEME), withA11y({ keyboard: false, messages: { flow: 'graph', node: 'node', group: 'loop', connection: 'connection', instructions: 'Arrow keys go along the connections. Tab adds a node. F6 leaves the canvas.' } }))],
+  changeDetection: ChangeDetectionStrategy.OnPush,
+  host: { class: 'flow-canvas', '(pointerdown)': 'onPointerDown()' },
+})
+export class FlowCanvas {
+  private readonly store = inject(EditorStore);
+  private readonly scheme = inject(FControlSchemeController);
+  private readonly host = inject<ElementRef<HTMLElement>>(ElementRef);
+  private readonly flow = viewChild.required(FFlowComponent);
+  private readonly canvas = viewChild.required(FCanvasComponent);
+  private readonly zoom = viewChild.required(FZoomDirective);
+  private shown = false;
+
+  /** A connection was dropped where nothing stands. */
+  readonly dropped = output<PortDrop>();
+  /** A node was opened with a double click. */
+  readonly opened = output();
+  /** The scale changed. */
+  readonly scaled = output<number>();
+
+  protected readonly selected = computed(() => new Set(this.store.selection()));
+  protected readonly groups = computed(() => groupViews(this.store.graph(), this.store.rects(), this.store.problemsByNode()));
+  protected readonly cards = computed(() => cardViews(this.store.graph(), this.store.layout().positions, this.store.problemsByNode()));
+  protected readonly pills = computed(() => pillViews(this.store.graph(), this.store.layout().positions));
+  protected readonly edges = computed(() => edgeViews(this.store.graph(), this.selected(), this.store.edge()));
+  protected readonly notes = computed(() => this.store.layout().notes);
+  protected readonly few = computed(() => this.store.graph().nodes.length < 4);
+
+  constructor() {
+    // The store decides what is selected; the drawing follows.
+    effect(() => {
+      const nodes = [...this.store.selection()];
+      const edge = this.store.edge();
+      if (!this.shown) return;
+      untracked(() => {
+        const known = this.flow().getSelection();
+        const now = [...known.fNodeIds, ...known.fGroupIds];
+        const same = now.length === nodes.length && now.every((id) => nodes.includes(id)) && known.fConnectionIds.length === (edge === null ? 0 : 1);
+        if (!same) queueMicrotask(() => { this.flow().select(nodes, edge === null ? [] : [edge], false); });
+      });
+    });
+  }
+
+  /** Shows the whole graph. */
+  fit(animated = true): void {
+    this.canvas().fitToScreen({ x: 48, y: 72 }, animated);
+  }
+
+  /** Shows the graph at its own size. */
+  actualSize(): void {
+    this.canvas().resetScaleAndCenter(true);
+  }
+
+  /** Larger or smaller. */
+  step(direction: 1 | -1): void {
+    const box = this.host.nativeElement.getBoundingClientRect();
+    const middle = { x: box.x + box.width / 2, y: box.y + box.height / 2 };
+    if (direction > 0) this.zoom().zoomIn(middle);
+    else this.zoom().zoomOut(middle);
+  }
+
+  /** Moves a node into view, if it is not there. */
+  reveal(id: string): void {
+    const element = this.element(id);
+    const box = this.host.nativeElement.getBoundingClientRect();
+    const rect = element?.getBoundingClientRect();
+    const outside = rect && (rect.left < box.left || rect.right > box.right || rect.top < box.top || rect.bottom > box.bottom);
+    if (outside) this.canvas().centerGroupOrNode(id, true);
+  }
+
+  /** The point of the graph in the middle of the view. */
+  middle(): Point {
+    const box = this.host.nativeElement.getBoundingClientRect();
+    const rect = this.flow().getPositionInFlow({ x: box.x + box.width / 2, y: box.y + box.height / 2 });
+    return { x: rect.x, y: rect.y };
+  }
+
+  /** While the space bar is down, a drag on empty canvas moves it instead of selecting. */
+  grab(held: boolean): void {
+    this.scheme.setScheme(held ? { canvasMove: () => true, selection: () => false } : F_SCROLL_PAN_CONTROL_SCHEME);
+    this.host.nativeElement.classList.toggle('grabbing', held);
+  }
+
+  focus(): void {
+    this.host.nativeElement.querySelector<HTMLElement>('f-flow')?.focus({ preventScroll: true });
+  }
+
+  private element(id: string): HTMLElement | null {
+    return this.host.nativeElement.querySelector(`[data-node="${CSS.escape(id)}"]`);
+  }
+
+  protected onPointerDown(): void {
+    const active = document.activeElement;
+    if (!(active instanceof HTMLTextAreaElement)) queueMicrotask(() => { this.focus(); });
+  }
+
+  protected onRendered(): void {
+    if (this.shown) return;
+    this.shown = true;
+    const { width } = this.host.nativeElement.getBoundingClientRect();
+    const all = [...this.store.rects().values()];
+    const right = Math.max(0, ...all.map((rect) => rect.x + rect.width));
+    if (right > width || all.length > 12) this.fit(false);
+  }
+
+  protected onCanvas(event: FCanvasChangeEvent): void {
+    const element = this.host.nativeElement;
+    element.style.setProperty('--scale', String(event.scale));
+    element.dataset['detail'] = event.scale >= MIDDLE_SCALE ? 'full' : event.scale >= SMALL_SCALE ? 'middle' : 'small';
+    this.scaled.emit(event.scale);
+  }
+
+  protected onSelection(event: FSelectionChangeEvent): void {
+    this.store.select([...event.groupIds, ...event.nodeIds], event.connectionIds[0] ?? null);
+  }
+
+  protected onMoved(event: FMoveNodesEvent): void {
+    const graph = this.store.graph();
+    const moves = new Map<string, Point>();
+    const notes: Note[] = [];
+    for (const { id, position } of event.nodes) {
+      const note = this.store.layout().notes.find((candidate) => candidate.id === id);
+      if (note) notes.push({ ...note, x: position.x, y: position.y });
+      else if (isPill(id) || graph.byId.get(id)?.children.length === 0) moves.set(id, position);
+    }
+    for (const note of notes) this.store.run((model) => setNote(model, note));
+    if (moves.size > 0) this.store.run((model) => moveNodes(model, moves));
+  }
+
+  protected onConnect(event: FCreateConnectionEvent): void {
+    const [node = '', outcome = ''] = event.sourceId.replace(/^(out|first):/, '').split('.', 2);
+    if (event.targetId !== undefined) {
+      const target = event.targetId.replace(/^(in|last):/, '');
+      this.store.run((model) => ({ ...connect(model, node, outcome, target), select: [target] }));
+      return;
+    }
+    const rect = this.flow().getPositionInFlow(event.dropPosition);
+    this.dropped.emit({ node, outcome, at: { x: rect.x, y: rect.y - 20 }, screen: event.dropPosition });
+  }
+
+  protected onNote(note: Note, event: Event): void {
+    if (event.target instanceof HTMLTextAreaElement) {
+      const text = event.target.value;
+      this.store.run((model) => setNote(model, { ...note, text }));
+    }
+  }
+}

@@ -1,0 +1,43 @@
+import { ChangeDetectionStrategy, Component, computed, input } from '@angular/core';
+
+import { Icon } from '../../components/icon';
+import { type RunState, STATE_WORDS } from '../../components/status';
+import type { Card } from '../card';
+
+/** How a node did in a run. */
+export interface NodeRun {
+  readonly state: RunState;
+  /** What came out, or why nothing did. */
+  readonly text: string;
+  readonly time: string;
+  /** How much of it is done, from 0 to 1. */
+  readonly share?: number;
+}
+
+/** A node's card: what it is, what it calls, what it may reach; in a run, what came of it. */
+@Component({
+  selector: 'ff-node-card',
+  templateUrl: './node-card.html',
+  imports: [Icon],
+  changeDetection: ChangeDetectionStrategy.OnPush,
+  host: { '[class]': 'classes()' },
+})
+export class NodeCard {
+  readonly card = input.required<Card>();
+  readonly selected = input(false);
+  readonly run = input<NodeRun | null>(null);
+  protected readonly classes = computed(() => {
+    const card = this.card();
+    const run = this.run();
+    const classes = ['node'];
+    if (this.selected()) classes.push('sel');
+    if (card.disabled) classes.push('off');
+    if (card.problem !== null) classes.push('wrong', 'failed');
+    if (run) classes.push('ov', run.state);
+    return classes.join(' ');
+  });
+  protected readonly word = computed(() => {
+    const run = this.run();
+    return run ? STATE_WORDS[run.state] : '';
+  });
+}

@@ -1,0 +1,147 @@
+import { ChangeDetectionStrategy, Component, computed, DestroyRef, effect, inject, signal, untracked, viewChild } from '@angular/core';
+
+import { Dialog } from '../components/dialog';
+import { Icon } from '../components/icon';
+import { StateView } from '../components/state-view';
+import { Catalogue } from '../data/catalogue';
+import { outputOf, scopeOf } from '../domain/workflow/scope';
+import type { Problem } from '../domain/workflow/problems';
+import { Commands } from '../state/commands';
+import { EditorStore } from '../state/editor-store';
+import { AddPicker, type Picked } from './canvas/add-picker';
+import { KEY_TABLE } from './canvas/canvas-keys';
+import { FlowCanvas, type PortDrop } from './canvas/flow-canvas';
+import { EditorActions } from './editor-actions';
+import { EditorStart } from './editor-start';
+import { Inspector } from './inspector/inspector';
+import { Outline } from './outline';
+import { ProblemsPanel } from './problems-panel';
+import { EditorTop } from './editor-top';
+import { TextView } from './text/text-view';
+
+export type ViewName = 'canvas' | 'split' | 'text' | 'list';
+
+/** The editor: canvas, text and list as views of one document, the form beside them, problems below. */
+@Component({
+  selector: 'ff-editor-page',
+  templateUrl: './editor-page.html',
+  imports: [AddPicker, Dialog, EditorStart, EditorTop, FlowCanvas, Icon, Inspector, Outline, ProblemsPanel, StateView, TextView],
+  providers: [EditorActions],
+  changeDetection: ChangeDetectionStrategy.OnPush,
+  host: { class: 'editor', '(keydown)': 'onKey($event)', '(keyup)': 'onKeyUp($event)', '(document:copy)': 'actions.copy($event)', '(document:cut)': 'actions.cut($event)', '(document:paste)': 'actions.paste($event)' },
+})
+export class EditorPage {
+  protected readonly store = inject(EditorStore);
+  protected readonly actions = inject(EditorActions);
+  private readonly catalogue = inject(Catalogue);
+  protected readonly view = signal<ViewName>(matchMedia('(max-width: 720px)').matches ? 'list' : 'canvas');
+  protected readonly formOpen = signal(false);
+  protected readonly problemsOpen = signal(false);
+  protected readonly scale = signal(1);
+  protected readonly connecting = signal<string | null>(null);
+  private readonly drop = signal<PortDrop | null>(null);
+  protected readonly keys = KEY_TABLE;
+  protected readonly pickerSource = computed(() => this.drop()?.node ?? this.store.selectedNode()?.id ?? null);
+  protected readonly pickerGiven = computed(() => {
+    const drop = this.drop();
+    const node = drop ? this.store.graph().byId.get(drop.node) : undefined;
+    if (!node) return null;
+    const type = outputOf(this.store.graph(), node, scopeOf(this.store.graph(), node.id, this.catalogue.entries()), this.catalogue.entries());
+    return type.kind === 'any' ? null : type;
+  });
+  private readonly canvas = viewChild(FlowCanvas);
+  private readonly picker = viewChild(AddPicker);
+  private readonly inspector = viewChild(Inspector);
+  private readonly help = viewChild.required<Dialog>('help');
+
+  constructor() {
+    const remove = inject(Commands).provide('editor', () => (this.store.document() ? this.actions.commands() : []));
+    inject(DestroyRef).onDestroy(remove);
+    this.actions.attach({
+      view: (name) => { this.setView(name); },
+      current: () => this.view(),
+      add: () => { this.openPicker(null); },
+      form: (part) => { this.openForm(part); },
+      fit: () => { this.canvas()?.fit(); },
+      actual: () => { this.canvas()?.actualSize(); },
+      zoom: (direction) => { this.canvas()?.step(direction); },
+      reveal: (id) => { this.canvas()?.reveal(id); },
+      help: () => { this.help().open(); },
+      connect: (id) => { this.connecting.set(id); },
+      middle: () => this.canvas()?.middle() ?? { x: 40, y: 60 },
+      focusCanvas: () => { this.focusView(); },
+    });
+    // Selecting with the pointer or the keys opens the form; its own close button keeps it closed until then.
+    effect(() => {
+      const node = this.store.selectedNode()?.id;
+      untracked(() => {
+        if (node !== undefined && window.innerWidth > 1000) this.formOpen.set(true);
+      });
+    });
+  }
+
+  protected setView(name: ViewName): void {
+    this.view.set(name);
+    setTimeout(() => { this.focusView(); });
+  }
+
+  protected openPicker(drop: PortDrop | null): void {
+    this.drop.set(drop);
+    this.picker()?.open();
+  }
+
+  protected onPicked({ offer, connected }: Picked): void {
+    const drop = this.drop();
+    this.actions.add(offer, connected ? (drop ?? null) : null, connected, drop?.at ?? null);
+    this.drop.set(null);
+    this.focusView();
+  }
+
+  protected onProblem(problem: Problem): void {
+    if (problem.node !== null) {
+      this.store.select([problem.node]);
+      this.canvas()?.reveal(problem.node);
+    }
+    if (this.view() === 'canvas' && problem.node !== null) this.openForm('first');
+    else if (this.view() === 'canvas' || this.view() === 'list') this.setView('split');
+    setTimeout(() => { this.store.show(problem.from, problem.to); });
+  }
+
+  protected onKey(event: KeyboardEvent): void {
+    const target = event.target instanceof HTMLElement ? event.target : null;
+    const onCanvas = target?.closest('f-flow') !== null && !(target instanceof HTMLTextAreaElement);
+    if (event.key === ' ' && onCanvas) {
+      event.preventDefault();
+      this.canvas()?.grab(true);
+      return;
+    }
+    if (this.connecting() !== null && onCanvas && this.actions.connectKey(event, this.connecting)) return;
+    this.actions.onKey(event, onCanvas, target);
+  }
+
+  protected onKeyUp(event: KeyboardEvent): void {
+    if (event.key === ' ') this.canvas()?.grab(false);
+  }
+
+  private openForm(part: 'name' | 'first' | 'open'): void {
+    if (!this.store.selectedNode()) return;
+    this.formOpen.set(true);
+    setTimeout(() => {
+      if (part === 'name') this.inspector()?.rename();
+      else if (part === 'first') this.inspector()?.focusFirst();
+    });
+  }
+
+  protected openText(): void {
+    const node = this.store.selectedNode();
+    this.setView(window.innerWidth > 1000 ? 'split' : 'text');
+    if (node) setTimeout(() => { this.store.show(node.keyFrom, node.keyTo); });
+  }
+
+  private focusView(): void {
+    const view = this.view();
+    if (view === 'text') document.querySelector<HTMLElement>('.cm-content')?.focus();
+    else if (view === 'list') document.querySelector<HTMLElement>('.outline button[aria-pressed="true"], .outline button')?.focus();
+    else this.canvas()?.focus();
+  }
+}

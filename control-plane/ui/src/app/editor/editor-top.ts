@@ -1,0 +1,39 @@
+import { ChangeDetectionStrategy, Component, computed, inject, input, output } from '@angular/core';
+
+import { Icon } from '../components/icon';
+import { EditorStore } from '../state/editor-store';
+import { EditorActions } from './editor-actions';
+import type { ViewName } from './editor-page';
+
+/** The bar above the views: what is edited, how it is looked at, whether it is right, and undo. */
+@Component({
+  selector: 'ff-editor-top',
+  templateUrl: './editor-top.html',
+  imports: [Icon],
+  changeDetection: ChangeDetectionStrategy.OnPush,
+})
+export class EditorTop {
+  protected readonly store = inject(EditorStore);
+  protected readonly actions = inject(EditorActions);
+  readonly view = input.required<ViewName>();
+  readonly scale = input(1);
+  readonly problemsOpen = input(false);
+  readonly viewChange = output<ViewName>();
+  readonly problemsToggle = output();
+  protected readonly views: readonly { readonly id: ViewName; readonly label: string; readonly wide: boolean }[] = [
+    { id: 'canvas', label: 'Canvas', wide: false },
+    { id: 'split', label: 'Both', wide: true },
+    { id: 'text', label: 'Text', wide: false },
+    { id: 'list', label: 'List', wide: false },
+  ];
+  protected readonly count = computed(() => {
+    const { nodes } = this.store.graph();
+    const connectors = new Set(nodes.flatMap((node) => (typeof node.value['call'] === 'string' ? [node.value['call'].split('/')[0]] : [])));
+    const words = nodes.length === 1 ? '1 node' : `${String(nodes.length)} nodes`;
+    return connectors.size === 0 ? words : `${words} · ${connectors.size === 1 ? '1 connector' : `${String(connectors.size)} connectors`}`;
+  });
+  protected readonly kept = computed(() => {
+    const at = this.store.keptAt();
+    return at === null ? null : { time: new Date(at).toLocaleTimeString(undefined, { hour: '2-digit', minute: '2-digit', second: '2-digit' }), exact: new Date(at).toISOString() };
+  });
+}

@@ -1,0 +1,108 @@
+import { ChangeDetectionStrategy, Component, computed, type ElementRef, inject, output, signal, viewChild } from '@angular/core';
+
+import { Icon } from '../../components/icon';
+import { Tabs } from '../../components/tabs';
+import { Catalogue } from '../../data/catalogue';
+import { copyNodes } from '../../domain/workflow/clipboard';
+import { COMMON_FIELDS } from '../../domain/workflow/kinds';
+import { duplicateNodes } from '../../domain/workflow/clipboard';
+import { removeNodes, renameNode, setProperty } from '../../domain/workflow/operations';
+import { wantedBy } from '../../domain/workflow/reach';
+import { destinationName } from '../../domain/workflow/read';
+import { scopeOf } from '../../domain/workflow/scope';
+import { EditorStore } from '../../state/editor-store';
+import { iconOf } from '../card';
+import { FieldEditor } from './field-editor';
+
+const BEHAVIOUR = new Set(['retry', 'timeout']);
+const REACH = new Set(['allow', 'secrets']);
+
+/** The form of the selected node, made from the table of kinds. */
+@Component({
+  selector: 'ff-inspector',
+  templateUrl: './inspector.html',
+  imports: [FieldEditor, Icon, Tabs],
+  changeDetection: ChangeDetectionStrategy.OnPush,
+  host: { class: 'insp' },
+})
+export class Inspector {
+  protected readonly store = inject(EditorStore);
+  private readonly catalogue = inject(Catalogue);
+  readonly closed = output();
+  readonly textWanted = output();
+  protected readonly tab = signal('inputs');
+  private readonly nameBox = viewChild<ElementRef<HTMLInputElement>>('nameBox');
+  protected readonly tabs = [{ id: 'inputs', label: 'Inputs' }, { id: 'behaviour', label: 'Behaviour' }, { id: 'text', label: 'Text' }] as const;
+  protected readonly node = this.store.selectedNode;
+  protected readonly icon = computed(() => {
+    const node = this.node();
+    return node ? iconOf(node) : 'code';
+  });
+  protected readonly fields = computed(() => {
+    const fields = this.node()?.kind?.fields ?? [];
+    const first = (spec: (typeof fields)[number]): string => String(spec.path[0]);
+    return {
+      inputs: fields.filter((spec) => !BEHAVIOUR.has(first(spec)) && !REACH.has(first(spec))),
+      reach: fields.filter((spec) => REACH.has(first(spec))),
+      behaviour: [...COMMON_FIELDS, ...fields.filter((spec) => BEHAVIOUR.has(first(spec)))],
+    };
+  });
+  protected readonly scope = computed(() => scopeOf(this.store.graph(), this.node()?.id ?? null, this.catalogue.entries()));
+  protected readonly asks = computed(() => {
+    const node = this.node();
+    return node ? wantedBy(node, this.store.graph()).filter((wanted) => !wanted.allowed).map((wanted) => ({ ...wanted, name: destinationName(wanted.origin) })) : [];
+  });
+  protected readonly text = computed(() => {
+    const node = this.node();
+    return node && this.tab() === 'text' ? copyNodes(this.store.model(), [node.id]) : '';
+  });
+  protected readonly readers = computed(() => {
+    const id = this.node()?.id;
+    return this.store.graph().nodes.filter((node) => node.uses.some((use) => use.name === id)).map((node) => node.id);
+  });
+
+  /** Puts the caret into the name. */
+  rename(): void {
+    const box = this.nameBox()?.nativeElement;
+    box?.focus();
+    box?.select();
+  }
+
+  /** Puts the caret into the first field. */
+  focusFirst(): void {
+    this.tab.set('inputs');
+    setTimeout(() => {
+      document.querySelector<HTMLElement>('.insp .fields :is(input, textarea, select)')?.focus();
+    });
+  }
+
+  protected onName(event: Event): void {
+    const node = this.node();
+    if (!node || !(event.target instanceof HTMLInputElement)) return;
+    const box = event.target;
+    if (!this.store.run((model) => renameNode(model, node.id, box.value))) box.value = node.id;
+  }
+
+  protected onNameKey(event: KeyboardEvent): void {
+    if (!(event.target instanceof HTMLInputElement)) return;
+    if (event.key === 'Enter') event.target.blur();
+    if (event.key === 'Escape') event.target.value = this.node()?.id ?? '';
+  }
+
+  protected allow(entry: string): void {
+    const node = this.node();
+    if (!node) return;
+    const known = Array.isArray(node.value['allow']) ? node.value['allow'].length : 0;
+    this.store.run((model) => setProperty(model, node.id, ['allow', known], entry));
+  }
+
+  protected remove(): void {
+    const id = this.node()?.id;
+    if (id !== undefined && this.store.run((model) => removeNodes(model, [id]))) this.store.messages.done(`${id} deleted`, { label: 'Undo', run: () => { this.store.undo(); } });
+  }
+
+  protected duplicate(): void {
+    const id = this.node()?.id;
+    if (id !== undefined) this.store.run((model) => duplicateNodes(model, [id]));
+  }
+}
