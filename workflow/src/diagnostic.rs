@@ -1,6 +1,6 @@
-//! What is wrong with a workflow file: where, what it says there, and how to mend it.
+//! What is wrong with a workflow file: where, what it says there, and how to fix it.
 //!
-//! Every message has a stable code, a place, the line as it stands, and where possible a mend that can be applied.
+//! Every message has a stable code, a place, the line as it stands, and where possible a fix that can be applied.
 //! Places are counted as editors do: lines and columns from 1, columns in characters.
 
 use std::fmt::Write as _;
@@ -43,17 +43,17 @@ pub struct Diagnostic {
     pub column: u32,
     /// The line at that place, without its indentation.
     pub excerpt: String,
-    /// How to mend it, in words or as the line it should be.
+    /// How to fix it, in words or as the line it should be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub mend: Option<String>,
-    /// The mend as edits of the source, if it can be made without asking.
+    pub fix: Option<String>,
+    /// The fix as edits of the source, if it can be made without asking.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub fix: Option<Fix>,
+    pub correction: Option<Correction>,
 }
 
-/// Edits that mend one finding.
+/// Edits that fix one finding.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Fix {
+pub struct Correction {
     /// What the edits do, in the past tense: "added …".
     pub title: String,
     /// The edits; they do not overlap.
@@ -88,9 +88,9 @@ impl Diagnostic {
             "  {file}:{}:{}      {}",
             self.line, self.column, self.excerpt
         );
-        if let Some(mend) = &self.mend {
-            for (index, line) in mend.lines().enumerate() {
-                let label = if index == 0 { "mend: " } else { "      " };
+        if let Some(fix) = &self.fix {
+            for (index, line) in fix.lines().enumerate() {
+                let label = if index == 0 { "fix: " } else { "     " };
                 let _ = writeln!(out, "  {label}{line}");
             }
         }
@@ -105,7 +105,7 @@ impl Diagnostic {
 #[must_use]
 pub fn apply_fixes(source: &str, diagnostics: &[Diagnostic]) -> String {
     let mut taken: Vec<&Edit> = Vec::new();
-    for fix in diagnostics.iter().filter_map(|d| d.fix.as_ref()) {
+    for fix in diagnostics.iter().filter_map(|d| d.correction.as_ref()) {
         let usable = fix.edits.iter().all(|edit| {
             edit.start <= edit.end
                 && source.is_char_boundary(edit.start)
@@ -228,20 +228,20 @@ impl Source {
             line,
             column,
             excerpt,
-            mend: None,
             fix: None,
+            correction: None,
         }
     }
 }
 
 impl Diagnostic {
-    pub(crate) fn with_mend(mut self, mend: impl Into<String>) -> Self {
-        self.mend = Some(mend.into());
+    pub(crate) fn with_fix(mut self, fix: impl Into<String>) -> Self {
+        self.fix = Some(fix.into());
         self
     }
 
-    pub(crate) fn with_fix(mut self, title: impl Into<String>, edits: Vec<Edit>) -> Self {
-        self.fix = Some(Fix {
+    pub(crate) fn with_correction(mut self, title: impl Into<String>, edits: Vec<Edit>) -> Self {
+        self.correction = Some(Correction {
             title: title.into(),
             edits,
         });
@@ -315,7 +315,7 @@ mod tests {
     fn overlapping_fixes_are_taken_once() {
         let source = Source::new("abc");
         let fix = |start, end, text: &str| {
-            source.error("FF-WF-001", 0, "m").with_fix(
+            source.error("FF-WF-001", 0, "m").with_correction(
                 "t",
                 vec![Edit {
                     start,

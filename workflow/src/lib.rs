@@ -5,6 +5,7 @@
 //! no randomness; time is a parameter, and what looks random is derived from the run. Invariant: the same records
 //! give the same state, on the host that wrote them and anywhere else.
 
+mod bounds;
 mod canonical;
 mod definition;
 mod destination;
@@ -12,6 +13,7 @@ mod diagnostic;
 pub mod expr;
 mod grants;
 mod input;
+mod json;
 pub mod limits;
 mod lint;
 mod lock;
@@ -21,19 +23,22 @@ mod plan;
 pub mod run;
 pub mod schedule;
 mod schema;
+pub mod testing;
 mod types;
 mod yaml;
 
+pub use bounds::{ValueProblem, check_value};
 pub use canonical::{ConfigError, canonical, config_with, definition_digest, read as read_canonical};
 pub use definition::duration::{format_duration_ms, parse_duration_ms};
 pub use definition::model;
 pub use definition::{Definition, parse};
 pub use destination::{DestinationError, covers, destination};
-pub use diagnostic::{Diagnostic, Edit, Fix, Severity, apply_fixes};
-pub use expr::expr_help;
+pub use diagnostic::{Correction, Diagnostic, Edit, Severity, apply_fixes};
+pub use expr::{Interrupt, expr_help};
 pub use grants::{GrantError, grant_requests};
 pub use input::{InputProblem, complete_input, input_schema};
-pub use lint::{ConnectorVersion, Connectors, lint};
+pub use json::read_json;
+pub use lint::{ConnectorVersion, Connectors, Interrupted, lint, lint_within};
 pub use lock::{Lock, LockError, lock_format, lock_parse};
 pub use plan::{Plan, PlanError};
 pub use run::{

@@ -18,14 +18,22 @@ pub const MAX_LIST: usize = 10_000;
 pub const MAX_PARALLEL: u32 = 64;
 /// Longest expression, in bytes.
 pub const MAX_EXPRESSION_BYTES: usize = 4 * 1024;
+/// Deepest nesting of one expression, in levels of its tree.
+pub const MAX_EXPRESSION_DEPTH: usize = 48;
 /// Deepest nesting of `map`, `filter`, `all`, `exists`, … in one expression.
 pub const MAX_COMPREHENSION_DEPTH: usize = 3;
-/// Most units of work one evaluation may cost; an element of a list walked, or 64 bytes of text made, is one.
-pub const MAX_EXPRESSION_WORK: u64 = 2_000_000;
-/// Largest value of one expression, as bytes of JSON.
+/// Most units of work one evaluation may cost: a part evaluated, an element walked, 64 bytes read or made are one each.
+pub const MAX_EXPRESSION_WORK: u64 = 5_000_000;
+/// Most bytes that one evaluation makes on its way to its value, counted as they are made.
+pub const MAX_EXPRESSION_MEMORY: usize = 32 * 1024 * 1024;
+/// Largest regular expression, in bytes of its compiled form.
+pub const MAX_PATTERN_BYTES: usize = 256 * 1024;
+/// Largest value that enters a record, and largest intermediate result of an expression, in bytes of JSON.
 pub const MAX_VALUE_BYTES: usize = 4 * 1024 * 1024;
-/// Deepest nesting of a value of an expression.
-pub const MAX_VALUE_DEPTH: usize = 64;
+/// Deepest nesting of a value that enters a record.
+pub const MAX_RECORD_DEPTH: usize = 64;
+/// Most parts of a type that the lint follows; a larger one counts as any value.
+pub const MAX_TYPE_PARTS: usize = 2_000;
 /// Most attempts that a `retry` may ask for.
 pub const MAX_ATTEMPTS: u32 = 100;
 /// Longest time limit of a `call`, one hour, in milliseconds.

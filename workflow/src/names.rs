@@ -21,13 +21,18 @@ const TYPE_WORDS: [&str; 11] = [
     "dyn",
 ];
 
-/// Whether the word names a type in expressions.
-pub(crate) fn is_type_word(name: &str) -> bool {
-    TYPE_WORDS.contains(&name)
+/// The type that the word names in expressions.
+pub(crate) fn type_word(name: &str) -> Option<&'static str> {
+    TYPE_WORDS.iter().copied().find(|word| *word == name)
 }
 
-/// Words of the expression language itself.
-const EXPRESSION_WORDS: [&str; 25] = [
+/// Whether the word names a type in expressions.
+pub(crate) fn is_type_word(name: &str) -> bool {
+    type_word(name).is_some()
+}
+
+/// Words that no expression takes as a name.
+const KEPT_WORDS: [&str; 21] = [
     "true",
     "false",
     "null",
@@ -49,15 +54,11 @@ const EXPRESSION_WORDS: [&str; 25] = [
     "var",
     "void",
     "while",
-    "optional",
-    "math",
-    "lists",
-    "strings",
 ];
 
-/// Whether the expression language keeps the word for itself.
-pub(crate) fn is_expression_word(word: &str) -> bool {
-    EXPRESSION_WORDS.contains(&word)
+/// Whether no expression takes the word as a name.
+pub(crate) fn is_kept_word(word: &str) -> bool {
+    KEPT_WORDS.contains(&word)
 }
 
 /// Whether it is `snake_case`, beginning with a letter, at most 64 characters.
@@ -102,8 +103,12 @@ pub(crate) fn to_snake(name: &str) -> Option<String> {
 pub(crate) fn reserved(name: &str) -> Option<&'static str> {
     if RESERVED.contains(&name) {
         Some("every expression has a name of its own for that")
-    } else if EXPRESSION_WORDS.contains(&name) {
+    } else if is_kept_word(name) {
         Some("it is a word of the expression language")
+    } else if crate::expr::NAMESPACES.contains(&name) {
+        Some("it names a group of functions in expressions")
+    } else if is_type_word(name) {
+        Some("it names a type in expressions")
     } else {
         None
     }

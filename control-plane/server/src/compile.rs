@@ -181,7 +181,7 @@ impl App {
     pub(crate) fn check(&self, source: &str, lock: Option<&str>, config: &Map<String, Value>) -> Checked {
         match self.read(source, lock, config) {
             Ok((definition, _, diagnostics)) => {
-                let fixable = diagnostics.iter().any(|found| found.fix.is_some());
+                let fixable = diagnostics.iter().any(|found| found.correction.is_some());
                 Checked {
                     fixed_source: fixable.then(|| flowforge_workflow::apply_fixes(source, &diagnostics)),
                     nodes: definition.node_count(),
@@ -190,7 +190,7 @@ impl App {
                 }
             }
             Err(diagnostics) => {
-                let fixable = diagnostics.iter().any(|found| found.fix.is_some());
+                let fixable = diagnostics.iter().any(|found| found.correction.is_some());
                 Checked {
                     fixed_source: fixable.then(|| flowforge_workflow::apply_fixes(source, &diagnostics)),
                     nodes: 0,

@@ -51,8 +51,8 @@ impl Reader<'_> {
         }
         for id in repeated {
             let at = self.places.key_at(&join("nodes", &id));
-            let mend = "ids are unique in a workflow, also inside `do`";
-            self.problem_mend("FF-WF-006", at, format!("two nodes are called `{id}`"), mend);
+            let fix = "ids are unique in a workflow, also inside `do`";
+            self.problem_fix("FF-WF-006", at, format!("two nodes are called `{id}`"), fix);
         }
         let mut items = Vec::new();
         loop_items(&nodes, &mut items);
@@ -60,7 +60,7 @@ impl Reader<'_> {
             if seen.contains_key(&item) {
                 let at = self.places.value_at(&format!("nodes.{id}.as"));
                 let message = format!("`{item}` is the name of a node already");
-                self.problem_mend("FF-WF-007", at, message, "call the element something else");
+                self.problem_fix("FF-WF-007", at, message, "call the element something else");
             }
         }
         if total > MAX_NODES {
@@ -108,12 +108,12 @@ impl Reader<'_> {
 
     fn check_reserved(&mut self, name: &str, at: usize) {
         if let Some(reason) = names::reserved(name) {
-            let mend = format!("choose another, for example `{name}_step`");
-            self.problem_mend(
+            let fix = format!("choose another, for example `{name}_step`");
+            self.problem_fix(
                 "FF-WF-007",
                 at,
                 format!("`{name}` cannot be the name of a node: {reason}"),
-                mend,
+                fix,
             );
         }
     }
@@ -136,12 +136,12 @@ impl Reader<'_> {
                 Ok(after) => out.push(after),
                 Err(_) => {
                     let at = self.places.value_at(&format!("{path}[{index}]"));
-                    let mend = "write `node` or `node.outcome`, for example `gate.strong`";
-                    self.problem_mend(
+                    let fix = "write `node` or `node.outcome`, for example `gate.strong`";
+                    self.problem_fix(
                         "FF-WF-021",
                         at,
                         format!("`{text}` is not a node or an outcome"),
-                        mend,
+                        fix,
                     );
                 }
             }
@@ -185,7 +185,7 @@ impl Reader<'_> {
             }
             [(first, _), (second, entry), ..] => {
                 let message = format!("`{}` has both `{first}` and `{second}`", node.key);
-                self.problem_mend(
+                self.problem_fix(
                     "FF-WF-003",
                     entry.key_span.start,
                     message,
@@ -207,16 +207,16 @@ impl Reader<'_> {
         let near = keys
             .iter()
             .find_map(|key| nearest(key, KINDS).map(|kind| (*key, kind)));
-        let mend = match (synonym, near) {
+        let fix = match (synonym, near) {
             (Some((word, kind)), _) => format!("`{word}` is called `{kind}` here"),
             (None, Some((word, kind))) => format!("did you mean `{kind}` instead of `{word}`?"),
             (None, None) => format!("give it one of: {}", KINDS.join(", ")),
         };
-        self.problem_mend(
+        self.problem_fix(
             "FF-WF-004",
             node.key_span.start,
             format!("`{}` does nothing", node.key),
-            mend,
+            fix,
         );
     }
 
@@ -247,8 +247,8 @@ impl Reader<'_> {
         let target = target?;
         let Some((connector, operation)) = split_target(&target) else {
             let message = format!("`{target}` is not an operation");
-            let mend = "write publisher:name/operation, for example flowforge:http/get";
-            self.problem_mend("FF-WF-024", entry.node.span.start, message, mend);
+            let fix = "write publisher:name/operation, for example flowforge:http/get";
+            self.problem_fix("FF-WF-024", entry.node.span.start, message, fix);
             return None;
         };
         Some(NodeKind::Call(Box::new(Call {

@@ -94,8 +94,8 @@ fn name(reader: &mut Reader<'_>, section: &mut Section<'_>) -> String {
     };
     if !names::is_kebab(&name) {
         let message = format!("`{name}` is not a workflow name");
-        let mend = "use kebab-case: lower-case letters, digits and single hyphens, beginning with a letter, at most 64";
-        reader.problem_mend("FF-WF-007", entry.node.span.start, message, mend);
+        let fix = "use kebab-case: lower-case letters, digits and single hyphens, beginning with a letter, at most 64";
+        reader.problem_fix("FF-WF-007", entry.node.span.start, message, fix);
     }
     name
 }

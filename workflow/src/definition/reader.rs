@@ -57,15 +57,15 @@ impl<'s> Reader<'s> {
         self.problems.push(self.source.error(code, at, message));
     }
 
-    pub(super) fn problem_mend(
+    pub(super) fn problem_fix(
         &mut self,
         code: &str,
         at: usize,
         message: impl Into<String>,
-        mend: impl Into<String>,
+        fix: impl Into<String>,
     ) {
         self.problems
-            .push(self.source.error(code, at, message).with_mend(mend));
+            .push(self.source.error(code, at, message).with_fix(fix));
     }
 
     fn wrong_kind(&mut self, node: &Node, path: &str, wanted: &str) {
@@ -143,7 +143,7 @@ impl<'s> Reader<'s> {
             let mut found = self.source.error("FF-WF-003", entry.key_span.start, message);
             found = match nearest(&entry.key, section.known.iter().copied()) {
                 Some(known) if section.entries.iter().any(|other| other.key == known) => {
-                    found.with_mend(format!("`{known}` is there already"))
+                    found.with_fix(format!("`{known}` is there already"))
                 }
                 Some(known) => {
                     let edit = Edit {
@@ -152,23 +152,23 @@ impl<'s> Reader<'s> {
                         text: known.to_owned(),
                     };
                     found
-                        .with_mend(format!("did you mean `{known}`?"))
-                        .with_fix(format!("renamed `{}` to `{known}`", entry.key), vec![edit])
+                        .with_fix(format!("did you mean `{known}`?"))
+                        .with_correction(format!("renamed `{}` to `{known}`", entry.key), vec![edit])
                 }
-                None => found.with_mend(format!("the keys here are: {}", section.known.join(", "))),
+                None => found.with_fix(format!("the keys here are: {}", section.known.join(", "))),
             };
             self.problems.push(found);
         }
     }
 
     /// Reports a key that must be there.
-    pub(super) fn missing(&mut self, section: &Section<'_>, key: &str, mend: &str) {
+    pub(super) fn missing(&mut self, section: &Section<'_>, key: &str, fix: &str) {
         let message = if section.path.is_empty() {
             format!("the workflow has no `{key}`")
         } else {
             format!("`{}` has no `{key}`", last(&section.path))
         };
-        self.problem_mend("FF-WF-004", section.at, message, mend);
+        self.problem_fix("FF-WF-004", section.at, message, fix);
     }
 
     pub(super) fn text(&mut self, path: &str, entry: &Entry) -> Option<String> {

@@ -41,13 +41,13 @@ impl Reader<'_> {
             return;
         }
         let message = format!("`{name}` is not a name for {what}");
-        let mend = match names::to_snake(name) {
+        let fix = match names::to_snake(name) {
             Some(snake) => format!("names are snake_case, because expressions use them: `{snake}`"),
             None => {
                 "names are snake_case: lower-case letters, digits and `_`, beginning with a letter".to_owned()
             }
         };
-        self.problem_mend("FF-WF-007", at, message, mend);
+        self.problem_fix("FF-WF-007", at, message, fix);
     }
 
     pub(super) fn input(&mut self, entry: &Entry) -> Vec<InputField> {
@@ -90,12 +90,12 @@ impl Reader<'_> {
                 }
             }
             Some(node) => {
-                let mend = format!("one of: {}", TYPES.join(", "));
-                self.problem_mend(
+                let fix = format!("one of: {}", TYPES.join(", "));
+                self.problem_fix(
                     "FF-WF-009",
                     node.span.start,
                     format!("`{name}` has an unknown type"),
-                    mend,
+                    fix,
                 );
             }
         }
@@ -214,8 +214,8 @@ impl Reader<'_> {
                 "result" => Some(Answer::Result),
                 other => {
                     let message = format!("`{other}` is not an answer");
-                    let mend = "at_once: with the run's id; result: with the run's output, when it has ended";
-                    self.problem_mend("FF-WF-009", entry.node.span.start, message, mend);
+                    let fix = "at_once: with the run's id; result: with the run's output, when it has ended";
+                    self.problem_fix("FF-WF-009", entry.node.span.start, message, fix);
                     None
                 }
             },
@@ -230,8 +230,8 @@ impl Reader<'_> {
         };
         if hook.len() > 200 || !hook.split('/').all(good) {
             let at = self.places.value_at(&join(path, "path"));
-            let mend = "letters, digits, `-`, `_`, with `/` between parts, at most 200 characters";
-            self.problem_mend("FF-WF-009", at, format!("`{hook}` is not a webhook path"), mend);
+            let fix = "letters, digits, `-`, `_`, with `/` between parts, at most 200 characters";
+            self.problem_fix("FF-WF-009", at, format!("`{hook}` is not a webhook path"), fix);
         }
         Some(TriggerKind::Webhook {
             path: hook,
@@ -246,8 +246,8 @@ impl Reader<'_> {
         let cron = match section.get("cron") {
             Some(entry) => self.text(&join(path, "cron"), entry),
             None => {
-                let mend = "minute, hour, day of month, month, day of week: `cron: \"0 7 * * MON-FRI\"`";
-                self.missing(&section, "cron", mend);
+                let fix = "minute, hour, day of month, month, day of week: `cron: \"0 7 * * MON-FRI\"`";
+                self.missing(&section, "cron", fix);
                 None
             }
         };

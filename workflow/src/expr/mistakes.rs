@@ -1,20 +1,19 @@
 //! First mistakes in expressions, each with what to write instead.
 
-use cel::ParseErrors;
-
 use super::ExpressionError;
+use super::lexer::without_texts;
 
 fn found(
     offset: usize,
     code: &'static str,
     message: impl Into<String>,
-    mend: impl Into<String>,
+    fix: impl Into<String>,
 ) -> ExpressionError {
     ExpressionError {
         code,
         offset,
         message: message.into(),
-        mend: Some(mend.into()),
+        fix: Some(fix.into()),
     }
 }
 
@@ -28,7 +27,7 @@ pub(super) fn before_parsing(source: &str) -> Option<ExpressionError> {
             "write one, for example `input.threshold`",
         ));
     }
-    let bare = without_text(source);
+    let bare = without_texts(source);
     if let Some(at) = bare.find('$') {
         return Some(foreign(source, at));
     }
@@ -112,32 +111,6 @@ fn foreign(source: &str, at: usize) -> ExpressionError {
     )
 }
 
-/// The source with everything inside quotes blanked out.
-fn without_text(source: &str) -> String {
-    let mut quote = None;
-    let mut escaped = false;
-    source
-        .chars()
-        .map(|c| {
-            let inside = quote.is_some();
-            match (quote, c) {
-                (Some(_), _) if escaped => escaped = false,
-                (Some(_), '\\') => escaped = true,
-                (Some(open), c) if c == open => quote = None,
-                (None, '"' | '\'') => quote = Some(c),
-                _ => {}
-            }
-            if inside && c.len_utf8() == 1 {
-                ' '
-            } else if inside {
-                '\u{a0}'
-            } else {
-                c
-            }
-        })
-        .collect()
-}
-
 fn find_word(text: &str, word: &str) -> Option<usize> {
     let boundary = |c: Option<char>| c.is_none_or(|c| c.is_whitespace() || c == '(' || c == ')');
     text.match_indices(word).map(|(at, _)| at).find(|at| {
@@ -149,48 +122,4 @@ fn find_word(text: &str, word: &str) -> Option<usize> {
             && (before.is_some() || after.is_some_and(char::is_whitespace))
             && after.is_some()
     })
-}
-
-/// The parser's first complaint, shortened to what helps.
-pub(super) fn after_parsing(source: &str, errors: &ParseErrors) -> ExpressionError {
-    let Some(error) = errors.errors.first() else {
-        return ExpressionError {
-            code: "FF-WF-010",
-            offset: 0,
-            message: "not an expression".to_owned(),
-            mend: None,
-        };
-    };
-    let line = usize::try_from(error.pos.0).unwrap_or(1).max(1);
-    let column = usize::try_from(error.pos.1).unwrap_or(1).max(1);
-    let start: usize = source.split_inclusive('\n').take(line - 1).map(str::len).sum();
-    let rest = source.get(start..).unwrap_or_default();
-    let offset = start
-        + rest
-            .char_indices()
-            .nth(column - 1)
-            .map_or(rest.len(), |(at, _)| at);
-    let message = error.msg.as_str();
-    let (text, mend) = if message.contains("<EOF>") && !message.contains("extraneous") {
-        (
-            "the expression ends too early".to_owned(),
-            Some("something is missing at its end: a value, `)`, `]` or `}`".to_owned()),
-        )
-    } else if message.contains("recursion") {
-        (
-            "the expression is nested too deeply".to_owned(),
-            Some("let a `set` node before it do a part".to_owned()),
-        )
-    } else {
-        let first = message.split(" expecting ").next().unwrap_or(message);
-        let first = first.trim_start_matches("Syntax error: ");
-        let text: String = first.chars().take(160).collect();
-        (format!("this is not an expression: {text}"), None)
-    };
-    ExpressionError {
-        code: "FF-WF-010",
-        offset: offset.min(source.len()),
-        message: text,
-        mend,
-    }
 }

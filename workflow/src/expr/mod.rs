@@ -1,54 +1,57 @@
 //! Expressions: CEL over JSON, with the functions that workflows need.
 //!
-//! Owns compilation, evaluation, its bounds, the names an expression uses and the words for what goes wrong. Pure:
-//! the moment that `now()` gives is a parameter. A plain path such as `fetch.body.items` never enters the evaluator.
+//! Owns the language from text to value: tokens, tree, the functions there are, evaluation, its price and its bounds,
+//! the names an expression uses and the words for what goes wrong. Pure: the moment that `now()` gives, the seed of
+//! `uuid()` and the handle that stops an evaluation are parameters. Invariant: what is evaluated is what the tree can
+//! hold, all of it is paid for, and the cost of one evaluation is bounded in work, memory and stack. A plain path such
+//! as `fetch.body.items` never enters the evaluator.
 
-mod budget;
-mod convert;
-mod failure;
+mod evaluate;
+mod fault;
+mod functions;
 mod help;
-mod library;
+mod lexer;
+mod meter;
 mod mistakes;
 mod operators;
+mod parser;
 mod references;
-mod rewrite;
 mod template;
-mod view;
+mod tree;
+mod value;
 
 use std::borrow::Cow;
-use std::sync::Arc;
+use std::cell::{Cell, RefCell};
 
-use cel::Context;
-use cel::common::ast::{Expr as Tree, IdedExpr, SelectExpr};
-use cel::common::value::{CowVal, Val};
-use cel::context::VariableResolver;
 use serde_json::Value;
 
+pub(crate) use functions::{Gives, NAMESPACES, moment_text};
 pub use help::{HelpEntry, expr_help};
-pub(crate) use library::moment_text;
+pub use meter::Interrupt;
 pub use references::References;
-pub(crate) use rewrite::is_namespace;
 pub use template::{Part, Template, TemplateError, TemplateFailure};
 pub(crate) use template::{Piece, pieces};
+pub(crate) use tree::{Call, Form, Literal, Loop, LoopKind, Operator, Pair, Step, StepKind, Tree};
 
-use crate::limits::{MAX_COMPREHENSION_DEPTH, MAX_EXPRESSION_BYTES};
+use crate::bounds;
+use crate::limits::MAX_EXPRESSION_BYTES;
 
 /// A compiled expression.
 #[derive(Debug, Clone)]
 pub struct Expression {
     source: String,
-    tree: IdedExpr,
-    plan: Evaluation,
+    tree: Tree,
+    path: Option<Path>,
     references: References,
+    /// Whether it calls `uuid()`.
+    unique: bool,
 }
 
-/// How it is evaluated.
+/// A name and fields of it, and nothing else.
 #[derive(Debug, Clone)]
-enum Evaluation {
-    /// A name and fields of it.
-    Path { root: String, fields: Vec<String> },
-    /// Anything else: the rewritten tree.
-    Tree(IdedExpr),
+struct Path {
+    root: String,
+    fields: Vec<String>,
 }
 
 /// Why a text is no expression.
@@ -61,15 +64,15 @@ pub struct ExpressionError {
     pub offset: usize,
     /// What is wrong.
     pub message: String,
-    /// How to mend it, if that is known.
-    pub mend: Option<String>,
+    /// How to fix it, if that is known.
+    pub fix: Option<String>,
 }
 
 /// Why an evaluation gave no value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct EvaluationError {
-    /// What is wrong, for people.
+    /// What is wrong, for people; with the part of the expression it is about, if that is not the whole.
     pub message: String,
 }
 
@@ -88,12 +91,53 @@ pub trait Scope: Send + Sync {
     fn lookup(&self, name: &str) -> Option<Meaning<'_>>;
 }
 
+/// What an evaluation is given beside its names. A bare number of milliseconds is a context with that moment.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Context<'c> {
+    /// What `now()` gives, milliseconds since 1970 UTC.
+    pub now_ms: u64,
+    /// What `uuid()` is derived from. It must be the same in every attempt and on every host, and differ for each place
+    /// whose value is recorded: run, step, iteration and field. Without it `uuid()` gives no value.
+    pub seed: Option<&'c str>,
+    /// Stops the evaluation from outside.
+    pub interrupt: Option<&'c Interrupt>,
+}
+
+impl From<u64> for Context<'_> {
+    fn from(now_ms: u64) -> Self {
+        Self {
+            now_ms,
+            ..Self::default()
+        }
+    }
+}
+
+impl<'c> Context<'c> {
+    /// With what `uuid()` is derived from.
+    #[must_use]
+    pub fn with_seed(self, seed: &'c str) -> Self {
+        Self {
+            seed: Some(seed),
+            ..self
+        }
+    }
+
+    /// With the handle that stops the evaluation.
+    #[must_use]
+    pub fn with_interrupt(self, interrupt: &'c Interrupt) -> Self {
+        Self {
+            interrupt: Some(interrupt),
+            ..self
+        }
+    }
+}
+
 impl Expression {
-    /// Compiles an expression.
+    /// Compiles an expression. Takes time in proportion to its length, which is at most `MAX_EXPRESSION_BYTES`.
     ///
     /// # Errors
     ///
-    /// The first thing wrong with it: too long, not an expression, too deeply nested.
+    /// The first thing wrong with it: too long, not an expression, an unknown function, too deeply nested.
     pub fn compile(source: &str) -> Result<Self, ExpressionError> {
         if source.len() > MAX_EXPRESSION_BYTES {
             return Err(ExpressionError {
@@ -103,52 +147,25 @@ impl Expression {
                     "the expression has {} bytes, above the limit of {MAX_EXPRESSION_BYTES}",
                     source.len()
                 ),
-                mend: Some("split it: let a `set` node before it do a part".to_owned()),
+                fix: Some("split it: let a `set` node before it do a part".to_owned()),
             });
         }
         if let Some(found) = mistakes::before_parsing(source) {
             return Err(found);
         }
-        if let Some(tree) = plain_path(source) {
-            return Ok(Self::from_tree(source, tree));
-        }
-        let env = library::ENV.as_ref().map_err(|error| ExpressionError {
-            code: "FF-WF-010",
-            offset: 0,
-            message: format!("the expression library is broken: {error}"),
-            mend: None,
-        })?;
-        let tree = env
-            .parser()
-            .parse(source)
-            .map_err(|errors| mistakes::after_parsing(source, &errors))?;
-        if references::loop_depth(&tree) > MAX_COMPREHENSION_DEPTH {
-            return Err(ExpressionError {
-                code: "FF-WF-017",
-                offset: 0,
-                message: format!("loops over lists are nested deeper than {MAX_COMPREHENSION_DEPTH} levels"),
-                mend: Some("let a `set` node before it do the inner part".to_owned()),
-            });
-        }
-        Ok(Self::from_tree(source, tree))
-    }
-
-    fn from_tree(source: &str, tree: IdedExpr) -> Self {
-        let references = references::references(&tree);
-        let plan = path_of(&tree).map_or_else(
-            || {
-                let mut rewritten = tree.clone();
-                rewrite::rewrite(&mut rewritten);
-                Evaluation::Tree(rewritten)
-            },
-            |(root, fields)| Evaluation::Path { root, fields },
-        );
-        Self {
+        let tree = parser::parse(source)?;
+        let mut unique = false;
+        tree.visit(&mut |part| {
+            unique |= matches!(&part.form, Form::Call(call) if call.function.name == "uuid");
+            true
+        });
+        Ok(Self {
             source: source.to_owned(),
+            path: path_of(&tree),
+            references: references::references(&tree),
             tree,
-            plan,
-            references,
-        }
+            unique,
+        })
     }
 
     /// The text it was compiled from.
@@ -163,34 +180,46 @@ impl Expression {
         &self.references
     }
 
-    /// The tree as it was written.
-    pub(crate) fn tree(&self) -> &IdedExpr {
+    /// The tree.
+    pub(crate) fn tree(&self) -> &Tree {
         &self.tree
     }
 
-    /// Evaluates it.
-    ///
-    /// `now_ms` is what `now()` gives, milliseconds since 1970 UTC.
+    /// Whether its value depends on the seed of the context.
+    pub(crate) fn needs_seed(&self) -> bool {
+        self.unique
+    }
+
+    /// Evaluates it. The value fits a record: see [`crate::check_value`].
     ///
     /// # Errors
     ///
-    /// A missing field, values of the wrong kind, a bound that was reached.
-    pub fn evaluate(&self, scope: &dyn Scope, now_ms: u64) -> Result<Value, EvaluationError> {
-        self.evaluate_cow(scope, now_ms).map(Cow::into_owned)
+    /// A missing field, values of the wrong kind, a bound that was reached, an interrupt.
+    pub fn evaluate<'c>(
+        &self,
+        scope: &dyn Scope,
+        context: impl Into<Context<'c>>,
+    ) -> Result<Value, EvaluationError> {
+        let value = self.evaluate_cow(scope, context.into())?;
+        bounds::check_value(&value).map_err(|problem| EvaluationError {
+            message: problem.to_string(),
+        })?;
+        Ok(value.into_owned())
     }
 
-    /// Evaluates it; a plain path gives the value where it lies.
+    /// Evaluates it; a plain path gives the value where it lies, unchecked.
     pub(crate) fn evaluate_cow<'s>(
         &self,
         scope: &'s dyn Scope,
-        now_ms: u64,
+        context: Context<'_>,
     ) -> Result<Cow<'s, Value>, EvaluationError> {
-        match &self.plan {
-            Evaluation::Path { root, fields } => path(scope, root, fields).map(Cow::Borrowed),
-            Evaluation::Tree(tree) => run(tree, scope, now_ms, |value| {
-                convert::to_json(value).map_err(|message| EvaluationError { message })
-            })
-            .map(Cow::Owned),
+        match &self.path {
+            Some(path) => along(scope, path).map(Cow::Borrowed),
+            None => self
+                .run(scope, context, |value, tools| {
+                    functions::to_json(value, &tools.meter)
+                })
+                .map(Cow::Owned),
         }
     }
 
@@ -198,182 +227,139 @@ impl Expression {
     ///
     /// # Errors
     ///
-    /// As [`Self::evaluate`], and any other kind of value.
-    pub(crate) fn evaluate_moment(&self, scope: &dyn Scope, now_ms: u64) -> Result<u64, EvaluationError> {
-        let to_ms = |value: &dyn Val| {
-            library::moment(value).and_then(|moment| u64::try_from(moment.timestamp_millis()).ok()).ok_or_else(|| {
-                let found = failure::type_name(value);
-                let message = format!(
-                    "`until` needs a moment: a timestamp, text like 2026-11-26T09:14:00Z, or milliseconds since 1970; \
-                     found {found}"
-                );
-                EvaluationError { message }
-            })
-        };
-        match &self.plan {
-            Evaluation::Path { root, fields } => to_ms(view::view(path(scope, root, fields)?).as_ref()),
-            Evaluation::Tree(tree) => run(tree, scope, now_ms, to_ms),
-        }
+    /// As [`Self::evaluate`], and any other kind of value. A number that can only be meant as seconds is refused.
+    pub(crate) fn evaluate_moment<'c>(
+        &self,
+        scope: &dyn Scope,
+        context: impl Into<Context<'c>>,
+    ) -> Result<u64, EvaluationError> {
+        self.run(scope, context.into(), |value, _| due_ms(value))
     }
+
+    fn run<T>(
+        &self,
+        scope: &dyn Scope,
+        context: Context<'_>,
+        then: impl FnOnce(&value::Val<'_>, &functions::Tools<'_>) -> Result<T, Box<fault::Fault>>,
+    ) -> Result<T, EvaluationError> {
+        let mut evaluator = evaluate::Evaluator {
+            source: &self.source,
+            scope,
+            now_ms: context.now_ms,
+            tools: functions::Tools {
+                meter: meter::Meter::new(context.interrupt),
+                seed: context.seed,
+                uuids: Cell::new(0),
+                pattern: RefCell::new(None),
+            },
+            locals: Vec::new(),
+        };
+        evaluator
+            .of(&self.tree)
+            .and_then(|value| then(&value, &evaluator.tools))
+            .map_err(|fault| EvaluationError {
+                message: fault.message,
+            })
+    }
+}
+
+/// Moments before this one, 1973-03-03 in milliseconds, are seconds that were taken for milliseconds.
+const FIRST_MOMENT_MS: i64 = 100_000_000_000;
+
+fn due_ms(value: &value::Val<'_>) -> Result<u64, Box<fault::Fault>> {
+    if let value::Val::Int(number @ 1..FIRST_MOMENT_MS) = value {
+        return Err(fault::Fault::new(format!(
+            "`until` takes milliseconds since 1970, {number} looks like seconds; write x * 1000"
+        )));
+    }
+    functions::moment(value)
+        .and_then(|moment| u64::try_from(moment.timestamp_millis()).ok())
+        .ok_or_else(|| {
+            let found = fault::kind(value);
+            fault::Fault::new(format!(
+                "`until` needs a moment: a timestamp, text like 2026-11-26T09:14:00Z, or milliseconds since 1970; found \
+                 {found}"
+            ))
+        })
 }
 
 /// The expression in a text that stands where only an expression can stand: the marker `${…}` around it is dropped.
 #[must_use]
 pub fn strip_marker(source: &str) -> &str {
     let trimmed = source.trim();
-    trimmed
-        .strip_prefix("${")
-        .and_then(|rest| rest.strip_suffix('}'))
-        .map_or(source, str::trim)
-}
-
-/// The tree of `a.b.c`, without asking the parser: most mappings are no more than that.
-fn plain_path(source: &str) -> Option<IdedExpr> {
-    let word = |part: &str| {
-        part.bytes()
-            .next()
-            .is_some_and(|b| b.is_ascii_alphabetic() || b == b'_')
-            && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
-            && !crate::names::is_expression_word(part)
+    let Some(body) = trimmed.strip_prefix("${") else {
+        return source;
     };
-    let mut parts = source.trim().split('.');
-    let root = parts.next().filter(|part| word(part))?;
-    let mut tree = IdedExpr {
-        id: 1,
-        expr: Tree::Ident(root.to_owned()),
-    };
-    for (id, part) in (2..).zip(parts) {
-        if !word(part) {
-            return None;
-        }
-        let select = SelectExpr {
-            operand: Box::new(tree),
-            field: part.to_owned(),
-            test: false,
-        };
-        tree = IdedExpr {
-            id,
-            expr: Tree::Select(select),
-        };
+    match lexer::expression_length(body) {
+        Some(length) if length + 1 == body.len() => body.get(..length).map_or(source, str::trim),
+        _ => source,
     }
-    Some(tree)
 }
 
 /// `a.b.c` as root and fields; `None` for anything else.
-fn path_of(tree: &IdedExpr) -> Option<(String, Vec<String>)> {
-    let mut fields = Vec::new();
-    let mut expr = tree;
-    loop {
-        match &expr.expr {
-            Tree::Ident(name) => {
-                fields.reverse();
-                return Some((name.trim_start_matches('.').to_owned(), fields));
-            }
-            Tree::Select(select) if !select.test => {
-                fields.push(select.field.clone());
-                expr = &select.operand;
-            }
-            _ => return None,
+fn path_of(tree: &Tree) -> Option<Path> {
+    match &tree.form {
+        Form::Name(root) => Some(Path {
+            root: root.clone(),
+            fields: Vec::new(),
+        }),
+        Form::Steps(base, steps) => {
+            let Form::Name(root) = &base.form else { return None };
+            let fields = steps.iter().map(|step| match &step.kind {
+                StepKind::Field(field) => Some(field.clone()),
+                _ => None,
+            });
+            Some(Path {
+                root: root.clone(),
+                fields: fields.collect::<Option<_>>()?,
+            })
         }
+        _ => None,
     }
 }
 
 static NULL: Value = Value::Null;
 
-fn path<'s>(scope: &'s dyn Scope, root: &str, fields: &[String]) -> Result<&'s Value, EvaluationError> {
+fn along<'s>(scope: &'s dyn Scope, path: &Path) -> Result<&'s Value, EvaluationError> {
+    let Path { root, fields } = path;
+    let wrong = |message: String| EvaluationError { message };
     let mut value = match scope.lookup(root) {
         Some(Meaning::Value(value)) => value,
-        Some(Meaning::Absent) => match fields.first() {
-            None => &NULL,
-            Some(_) => {
-                return Err(EvaluationError {
-                    message: format!("`{root}` did not run"),
-                });
-            }
-        },
-        None => {
-            return Err(EvaluationError {
-                message: format!("`{root}` is unknown"),
-            });
-        }
+        Some(Meaning::Absent) if fields.is_empty() => &NULL,
+        Some(Meaning::Absent) => return Err(wrong(format!("`{root}` did not run"))),
+        None => return Err(wrong(format!("`{root}` is unknown"))),
     };
     for (index, field) in fields.iter().enumerate() {
+        let before = || {
+            let fields = fields.iter().take(index);
+            fields.fold(root.to_owned(), |path, field| format!("{path}.{field}"))
+        };
         value = match value {
-            Value::Object(map) => map.get(field).ok_or_else(|| {
-                let before = fields
-                    .iter()
-                    .take(index)
-                    .fold(root.to_owned(), |path, field| format!("{path}.{field}"));
-                EvaluationError {
-                    message: missing_field(&before, field, map),
-                }
-            })?,
+            Value::Object(map) => map
+                .get(field)
+                .ok_or_else(|| wrong(missing_field(&before(), field, map.keys().map(String::as_str))))?,
             other => {
-                let before = fields
-                    .iter()
-                    .take(index)
-                    .fold(root.to_owned(), |path, field| format!("{path}.{field}"));
-                let kind = failure::type_name(view::view(other).as_ref());
-                return Err(EvaluationError {
-                    message: format!("`{before}` is {kind} and has no field `{field}`"),
-                });
+                let kind = fault::kind(&value::Val::of(other));
+                return Err(wrong(format!(
+                    "`{}` is {kind} and has no field `{field}`",
+                    before()
+                )));
             }
         };
     }
     Ok(value)
 }
 
-fn missing_field(path: &str, field: &str, map: &serde_json::Map<String, Value>) -> String {
-    let near = crate::diagnostic::nearest(field, map.keys().map(String::as_str));
-    match near {
+/// Most keys that are looked through for one that may be meant.
+const MAX_NEAR_KEYS: usize = 200;
+
+fn missing_field<'k>(path: &str, field: &str, keys: impl Iterator<Item = &'k str>) -> String {
+    let path: String = path.chars().take(80).collect();
+    let field: String = field.chars().take(80).collect();
+    match crate::diagnostic::nearest(&field, keys.take(MAX_NEAR_KEYS)) {
         Some(near) => format!("`{path}` has no field `{field}`; did you mean `{near}`?"),
         None => {
             format!("`{path}` has no field `{field}`; write `.?{field}` or default(…, x) if it may be absent")
-        }
-    }
-}
-
-/// Evaluates a rewritten tree and hands the value on before its borrows end.
-fn run<T>(
-    tree: &IdedExpr,
-    scope: &dyn Scope,
-    now_ms: u64,
-    then: impl FnOnce(&dyn Val) -> Result<T, EvaluationError>,
-) -> Result<T, EvaluationError> {
-    let env = library::ENV.as_ref().map_err(|error| EvaluationError {
-        message: error.to_string(),
-    })?;
-    let resolver = Resolver {
-        scope,
-        now: library::now_value(now_ms),
-        budget: budget::Budget::new(),
-    };
-    let mut context = Context::with_env(Arc::clone(env));
-    context.set_variable_resolver(&resolver);
-    match cel::Value::resolve_val(tree, &context) {
-        Ok(value) => then(value.as_ref()),
-        Err(error) => Err(EvaluationError {
-            message: failure::describe(&error),
-        }),
-    }
-}
-
-/// Gives the evaluator its variables.
-struct Resolver<'s> {
-    scope: &'s dyn Scope,
-    now: Option<cel::common::types::CelTimestamp>,
-    budget: budget::Budget,
-}
-
-impl VariableResolver for Resolver<'_> {
-    fn resolve<'b>(&'b self, name: &str) -> Option<CowVal<'b, 'b>> {
-        match name {
-            "@now" => self.now.as_ref().map(|now| CowVal::Borrowed(now)),
-            "@budget" => Some(CowVal::Borrowed(&self.budget)),
-            _ => match self.scope.lookup(name)? {
-                Meaning::Value(value) => Some(CowVal::Owned(view::view(value))),
-                Meaning::Absent => Some(CowVal::Borrowed(&view::Absent)),
-            },
         }
     }
 }

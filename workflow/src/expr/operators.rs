@@ -1,178 +1,191 @@
-//! Arithmetic and equality as JSON needs them.
+//! Operators between two values.
 //!
-//! Where the language has an answer, it is this one. Beyond it: `int` and `double` mix to `double`, because JSON
-//! writes 2 and 2.5 for the same field, and lists and maps compare by what is in them.
+//! Where CEL has an answer, it is this one. Beyond it: `int` and `double` mix to `double`, because JSON writes 2 and
+//! 2.5 for the same field, and lists and objects compare by what is in them. A whole number above the signed 64 bits
+//! compares and is handed on, but no arithmetic is done with it: its result could only be wrong.
 
-use cel::ExecutionError;
-use cel::common::types::{CelBool, CelDouble, CelInt, CelString, Kind};
-use cel::common::value::{CowVal, Val};
+use std::cmp::Ordering;
 
-use super::budget::pay;
-use super::view::equal;
-use crate::limits::MAX_VALUE_BYTES;
+use super::fault::{Fault, cannot, kind};
+use super::functions::Outcome;
+use super::meter::Meter;
+use super::tree::Operator;
+use super::value::{Val, equal, in_calendar, order};
 
-type Outcome<'b, 'v> = Result<CowVal<'b, 'v>, ExecutionError>;
-
-/// A number of either kind.
-#[derive(Clone, Copy)]
-pub(super) enum Number {
-    Int(i64),
-    Double(f64),
-}
-
-impl Number {
-    pub(super) fn of(value: &dyn Val) -> Option<Self> {
-        match value.get_type().kind() {
-            Kind::Int => value
-                .downcast_ref::<CelInt>()
-                .map(|whole| Self::Int(*whole.inner())),
-            Kind::Double => value
-                .downcast_ref::<CelDouble>()
-                .map(|float| Self::Double(*float.inner())),
-            _ => None,
-        }
-    }
-
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "this is what mixing with a double means"
-    )]
-    pub(super) fn as_double(self) -> f64 {
-        match self {
-            Self::Int(whole) => whole as f64,
-            Self::Double(float) => float,
-        }
-    }
-
-    pub(super) fn into_val<'b, 'v>(self) -> CowVal<'b, 'v> {
-        match self {
-            Self::Int(whole) => CowVal::owned(CelInt::from(whole)),
-            Self::Double(float) => CowVal::owned(CelDouble::from(float)),
-        }
-    }
-
-    pub(super) fn add(self, other: Self) -> Result<Self, ExecutionError> {
-        match (self, other) {
-            (Self::Int(a), Self::Int(b)) => a.checked_add(b).map(Self::Int).ok_or_else(|| too_large("+")),
-            (a, b) => Ok(Self::Double(a.as_double() + b.as_double())),
+/// `a operator b`
+pub(super) fn apply<'v>(operator: Operator, a: &Val<'v>, b: &Val<'v>, meter: &Meter<'_>) -> Outcome<'v> {
+    match operator {
+        Operator::Equal => Ok(Val::Bool(equal(a, b, meter)?)),
+        Operator::Differ => Ok(Val::Bool(!equal(a, b, meter)?)),
+        Operator::Less => compare(a, b, meter, |found| found == Ordering::Less),
+        Operator::LessOrEqual => compare(a, b, meter, |found| found != Ordering::Greater),
+        Operator::Greater => compare(a, b, meter, |found| found == Ordering::Greater),
+        Operator::GreaterOrEqual => compare(a, b, meter, |found| found != Ordering::Less),
+        Operator::In => within(a, b, meter),
+        Operator::Add => add(a, b, meter),
+        Operator::Subtract | Operator::Multiply | Operator::Divide | Operator::Modulo => {
+            arithmetic(operator, a, b)
         }
     }
 }
 
-fn too_large(operator: &str) -> ExecutionError {
-    ExecutionError::function_error(operator, "the result is beyond 64 bits")
+fn compare<'v>(
+    a: &Val<'v>,
+    b: &Val<'v>,
+    meter: &Meter<'_>,
+    wanted: impl Fn(Ordering) -> bool,
+) -> Outcome<'v> {
+    match order(a, b, meter)? {
+        Some(found) => Ok(Val::Bool(wanted(found))),
+        // Not-a-number is neither less nor greater.
+        None if a.number().is_some() && b.number().is_some() => Ok(Val::Bool(false)),
+        None => Err(cannot("compare", a, b)),
+    }
 }
 
-fn cannot(operator: &str, verb: &str, a: &dyn Val, b: &dyn Val) -> ExecutionError {
-    let (a, b) = (super::failure::type_name(a), super::failure::type_name(b));
-    let hint = match (a, b) {
-        ("text", "int" | "double") | ("int" | "double", "text") => {
-            "; write string(x) or int(x) around one of them"
+fn within<'v>(a: &Val<'v>, b: &Val<'v>, meter: &Meter<'_>) -> Outcome<'v> {
+    if let Some(length) = b.list_length() {
+        for index in 0..length {
+            if let Some(item) = b.element(index)
+                && equal(a, &item, meter)?
+            {
+                return Ok(Val::Bool(true));
+            }
         }
-        (_, "null") | ("null", _) => "; write default(x, 0) if it may be absent",
+        return Ok(Val::Bool(false));
+    }
+    if b.field_count().is_some() {
+        return Ok(Val::Bool(a.key().is_some_and(|key| b.get(&key).is_some())));
+    }
+    let hint = match b {
+        Val::Text(_) => "; for a part of a text write text.contains(part)",
+        Val::Null | Val::Absent => "; write default(x, []) if it may be absent",
         _ => "",
     };
-    ExecutionError::function_error(operator, format!("cannot {verb} {a} and {b}{hint}"))
+    Err(Fault::new(format!(
+        "`in` needs a list or an object on the right, not {}{hint}",
+        kind(b)
+    )))
 }
 
-fn pair<'a, 'b, 'v>(
-    args: &'a [CowVal<'b, 'v>],
-) -> Result<(&'a CowVal<'b, 'v>, &'a CowVal<'b, 'v>), ExecutionError> {
-    match args {
-        [a, b, ..] => Ok((a, b)),
-        _ => Err(ExecutionError::missing_argument_or_target()),
-    }
+fn beyond(operator: Operator) -> Box<Fault> {
+    Fault::new(format!("the result of `{}` is beyond 64 bits", operator.sign()))
 }
 
-/// `a + b`
-pub(super) fn add<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Outcome<'b, 'v> {
-    let (a, b) = pair(&args)?;
-    if let (Some(a), Some(b)) = (Number::of(a.as_ref()), Number::of(b.as_ref())) {
-        return a.add(b).map(Number::into_val);
-    }
-    if let (Some(left), Some(right)) = (a.downcast_ref::<CelString>(), b.downcast_ref::<CelString>()) {
-        let size = left.inner().len() + right.inner().len();
-        if size > MAX_VALUE_BYTES {
-            let message = format!("the text would be larger than {MAX_VALUE_BYTES} bytes");
-            return Err(ExecutionError::function_error("+", message));
+fn add<'v>(a: &Val<'v>, b: &Val<'v>, meter: &Meter<'_>) -> Outcome<'v> {
+    match (a, b) {
+        (Val::Text(left), Val::Text(right)) => {
+            let (left, right) = (left.as_str(), right.as_str());
+            meter.make(left.len().saturating_add(right.len()))?;
+            Ok(Val::text(format!("{left}{right}")))
         }
-        pay(args.get(2), size / 64 + 1)?;
-        return Ok(CowVal::owned(CelString::from(format!(
-            "{}{}",
-            left.inner(),
-            right.inner()
-        ))));
+        (Val::Bytes(left), Val::Bytes(right)) => {
+            meter.make(left.len().saturating_add(right.len()))?;
+            Ok(Val::Bytes([left.as_ref(), right.as_ref()].concat().into()))
+        }
+        (Val::Moment(moment), Val::Length(length)) | (Val::Length(length), Val::Moment(moment)) => moment
+            .checked_add_signed(*length)
+            .and_then(in_calendar)
+            .map(Val::Moment)
+            .ok_or_else(|| Fault::new("the moment is beyond the calendar")),
+        (Val::Length(a), Val::Length(b)) => a
+            .checked_add(b)
+            .map(Val::Length)
+            .ok_or_else(|| Fault::new("the duration is too long")),
+        _ => match (a.list_length(), b.list_length()) {
+            (Some(left), Some(right)) => {
+                meter.make_parts(left.saturating_add(right))?;
+                let left = (0..left).filter_map(|index| a.element(index));
+                Ok(Val::list(
+                    left.chain((0..right).filter_map(|index| b.element(index)))
+                        .collect(),
+                ))
+            }
+            _ => arithmetic(Operator::Add, a, b),
+        },
     }
-    let size = |value: &dyn Val| {
-        value
-            .as_sizer()
-            .map_or(0, |s| usize::try_from(*s.size().inner()).unwrap_or(0))
+}
+
+fn arithmetic<'v>(operator: Operator, a: &Val<'v>, b: &Val<'v>) -> Outcome<'v> {
+    let verb = match operator {
+        Operator::Add => "add",
+        Operator::Subtract => "subtract",
+        Operator::Multiply => "multiply",
+        Operator::Divide => "divide",
+        _ => "take the rest of",
     };
-    pay(args.get(2), size(a.as_ref()) + size(b.as_ref()) + 1)?;
-    let sum = a.as_adder().and_then(|adder| adder.add(b.as_ref()).ok());
-    sum.map(|sum| CowVal::Owned(sum.into_owned()))
-        .ok_or_else(|| cannot("+", "add", a.as_ref(), b.as_ref()))
-}
-
-/// `a - b`
-pub(super) fn subtract<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Outcome<'b, 'v> {
-    let (a, b) = pair(&args)?;
-    match (Number::of(a.as_ref()), Number::of(b.as_ref())) {
-        (Some(Number::Int(a)), Some(Number::Int(b))) => a
-            .checked_sub(b)
-            .map(|n| Number::Int(n).into_val())
-            .ok_or_else(|| too_large("-")),
-        (Some(a), Some(b)) => Ok(Number::Double(a.as_double() - b.as_double()).into_val()),
-        _ => {
-            let rest = a
-                .as_subtractor()
-                .and_then(|subtractor| subtractor.sub(b.as_ref()).ok());
-            rest.map(|rest| CowVal::Owned(rest.into_owned()))
-                .ok_or_else(|| cannot("-", "subtract", a.as_ref(), b.as_ref()))
-        }
+    if let (Operator::Subtract, Some(outcome)) = (operator, subtract_times(a, b)) {
+        return outcome;
+    }
+    if let (Val::Int(a), Val::Int(b)) = (a, b) {
+        return whole(operator, *a, *b);
+    }
+    let (Some(left), Some(right)) = (a.number(), b.number()) else {
+        return Err(cannot(verb, a, b));
+    };
+    if let Some(big) = [a, b].into_iter().find_map(|value| match value {
+        Val::Big(big) => Some(*big),
+        _ => None,
+    }) {
+        return Err(Fault::new(format!(
+            "{big} is above the 64 bits that arithmetic has; it can only be compared and handed on, or write \
+             double(x) around it"
+        )));
+    }
+    let (left, right) = (left.as_double(), right.as_double());
+    match operator {
+        Operator::Add => Ok(Val::Double(left + right)),
+        Operator::Subtract => Ok(Val::Double(left - right)),
+        Operator::Multiply => Ok(Val::Double(left * right)),
+        Operator::Divide if right == 0.0 => Err(Fault::new("division by zero")),
+        Operator::Divide => Ok(Val::Double(left / right)),
+        _ => Err(Fault::new(
+            "`%` takes whole numbers only; write int(x) around a double",
+        )),
     }
 }
 
-/// `a * b`
-pub(super) fn multiply<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Outcome<'b, 'v> {
-    let (a, b) = pair(&args)?;
-    match (Number::of(a.as_ref()), Number::of(b.as_ref())) {
-        (Some(Number::Int(a)), Some(Number::Int(b))) => a
-            .checked_mul(b)
-            .map(|n| Number::Int(n).into_val())
-            .ok_or_else(|| too_large("*")),
-        (Some(a), Some(b)) => Ok(Number::Double(a.as_double() * b.as_double()).into_val()),
-        _ => Err(cannot("*", "multiply", a.as_ref(), b.as_ref())),
+fn whole<'v>(operator: Operator, a: i64, b: i64) -> Outcome<'v> {
+    let result = match operator {
+        Operator::Add => a.checked_add(b),
+        Operator::Subtract => a.checked_sub(b),
+        Operator::Multiply => a.checked_mul(b),
+        Operator::Divide | Operator::Modulo if b == 0 => return Err(Fault::new("division by zero")),
+        Operator::Divide => a.checked_div(b),
+        _ => a.checked_rem(b),
+    };
+    result.map(Val::Int).ok_or_else(|| beyond(operator))
+}
+
+fn subtract_times<'v>(a: &Val<'v>, b: &Val<'v>) -> Option<Outcome<'v>> {
+    let calendar = || Fault::new("the moment is beyond the calendar");
+    match (a, b) {
+        (Val::Moment(a), Val::Moment(b)) => Some(Ok(Val::Length(*a - *b))),
+        (Val::Moment(moment), Val::Length(length)) => Some(
+            moment
+                .checked_sub_signed(*length)
+                .and_then(in_calendar)
+                .map(Val::Moment)
+                .ok_or_else(calendar),
+        ),
+        (Val::Length(a), Val::Length(b)) => Some(
+            a.checked_sub(b)
+                .map(Val::Length)
+                .ok_or_else(|| Fault::new("the duration is too long")),
+        ),
+        _ => None,
     }
 }
 
-/// `a / b`; whole numbers divide to a whole number.
-pub(super) fn divide<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Outcome<'b, 'v> {
-    let (a, b) = pair(&args)?;
-    let zero = || ExecutionError::function_error("/", "division by zero");
-    match (Number::of(a.as_ref()), Number::of(b.as_ref())) {
-        (Some(Number::Int(_)), Some(Number::Int(0))) => Err(zero()),
-        (Some(Number::Int(a)), Some(Number::Int(b))) => a
-            .checked_div(b)
-            .map(|n| Number::Int(n).into_val())
-            .ok_or_else(|| too_large("/")),
-        (Some(a), Some(b)) if b.as_double() == 0.0 => {
-            let _ = a;
-            Err(zero())
-        }
-        (Some(a), Some(b)) => Ok(Number::Double(a.as_double() / b.as_double()).into_val()),
-        _ => Err(cannot("/", "divide", a.as_ref(), b.as_ref())),
+/// `-a`
+pub(super) fn negate<'v>(value: &Val<'v>) -> Outcome<'v> {
+    match value {
+        Val::Int(whole) => whole
+            .checked_neg()
+            .map(Val::Int)
+            .ok_or_else(|| beyond(Operator::Subtract)),
+        Val::Double(float) => Ok(Val::Double(-float)),
+        Val::Length(length) => Ok(Val::Length(-*length)),
+        other => Err(Fault::new(format!("`-` needs a number, not {}", kind(other)))),
     }
-}
-
-/// `a == b`
-pub(super) fn equals<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Outcome<'b, 'v> {
-    let (a, b) = pair(&args)?;
-    Ok(CowVal::owned(CelBool::from(equal(a.as_ref(), b.as_ref()))))
-}
-
-/// `a != b`
-pub(super) fn differs<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Outcome<'b, 'v> {
-    let (a, b) = pair(&args)?;
-    Ok(CowVal::owned(CelBool::from(!equal(a.as_ref(), b.as_ref()))))
 }

@@ -4,7 +4,10 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value};
 
-use super::{EvaluationError, Expression, ExpressionError, References, Scope};
+use super::lexer::expression_length;
+use super::{Context, EvaluationError, Expression, ExpressionError, References, Scope};
+use crate::bounds;
+use crate::limits::MAX_VALUE_BYTES;
 
 /// A compiled value.
 #[derive(Debug, Clone)]
@@ -60,35 +63,30 @@ impl Template {
         if errors.is_empty() { Ok(out) } else { Err(errors) }
     }
 
-    /// The value.
+    /// The value. It fits a record: see [`crate::check_value`].
     ///
     /// # Errors
     ///
-    /// The first expression that gives no value.
-    pub fn evaluate(&self, scope: &dyn Scope, now_ms: u64) -> Result<Value, TemplateFailure> {
-        match self {
-            Self::Constant(value) => Ok(value.clone()),
-            Self::Expression(expression) => expression.evaluate(scope, now_ms).map_err(here),
-            Self::Text(parts) => text(parts, scope, now_ms).map(Value::String).map_err(here),
-            Self::List(items) => items
-                .iter()
-                .enumerate()
-                .map(|(index, item)| {
-                    item.evaluate(scope, now_ms)
-                        .map_err(|failure| failure.below(&format!("[{index}]")))
-                })
-                .collect(),
-            Self::Object(fields) => fields
-                .iter()
-                .map(|(name, field)| {
-                    let value = field
-                        .evaluate(scope, now_ms)
-                        .map_err(|failure| failure.below(&format!(".{name}")))?;
-                    Ok((name.clone(), value))
-                })
-                .collect::<Result<Map<_, _>, _>>()
-                .map(Value::Object),
-        }
+    /// The first expression that gives no value, or the place at which the value becomes too large or too deep.
+    pub fn evaluate<'c>(
+        &self,
+        scope: &dyn Scope,
+        context: impl Into<Context<'c>>,
+    ) -> Result<Value, TemplateFailure> {
+        let mut evaluation = Evaluation {
+            scope,
+            context: context.into(),
+            left: MAX_VALUE_BYTES,
+            path: String::new(),
+        };
+        let value = evaluation.value(self)?;
+        bounds::check_value(&value).map_err(|problem| TemplateFailure {
+            path: dotted(problem.path()),
+            error: EvaluationError {
+                message: problem.to_string(),
+            },
+        })?;
+        Ok(value)
     }
 
     /// The names its expressions use.
@@ -135,37 +133,117 @@ fn walk<'t>(template: &'t Template, path: &mut String, then: &mut impl FnMut(&st
     }
 }
 
-fn here(error: EvaluationError) -> TemplateFailure {
-    TemplateFailure {
-        path: String::new(),
-        error,
-    }
+/// One evaluation of a template.
+struct Evaluation<'e> {
+    scope: &'e dyn Scope,
+    context: Context<'e>,
+    /// Bytes of the value that are still allowed, so that nothing is copied that would not fit.
+    left: usize,
+    /// Where in the value it is.
+    path: String,
 }
 
-impl TemplateFailure {
-    fn below(mut self, step: &str) -> Self {
-        self.path.insert_str(0, step);
-        self
+impl<'e> Evaluation<'e> {
+    fn failure(&self, error: EvaluationError) -> TemplateFailure {
+        TemplateFailure {
+            path: self.path.clone(),
+            error,
+        }
     }
-}
 
-fn text(parts: &[Part], scope: &dyn Scope, now_ms: u64) -> Result<String, EvaluationError> {
-    let mut out = String::new();
-    for part in parts {
-        match part {
-            Part::Literal(literal) => out.push_str(literal),
-            Part::Expression(expression, _) => match expression.evaluate_cow(scope, now_ms)? {
-                Cow::Borrowed(Value::String(text)) => out.push_str(text),
-                Cow::Owned(Value::String(text)) => out.push_str(&text),
-                other => out.push_str(&other.to_string()),
+    /// Takes the size of a part of the value from what is left.
+    fn measure(&mut self, value: &Value) -> Result<(), TemplateFailure> {
+        let measured = bounds::measure(value, &mut self.left);
+        measured.map_err(|problem| TemplateFailure {
+            path: format!("{}{}", self.path, dotted(problem.path())),
+            error: EvaluationError {
+                message: problem.to_string(),
             },
-        }
-        if out.len() > crate::limits::MAX_VALUE_BYTES {
-            let message = format!("the text is larger than {} bytes", crate::limits::MAX_VALUE_BYTES);
-            return Err(EvaluationError { message });
+        })
+    }
+
+    fn value(&mut self, template: &Template) -> Result<Value, TemplateFailure> {
+        match template {
+            Template::Constant(value) => {
+                self.measure(value)?;
+                Ok(value.clone())
+            }
+            Template::Expression(expression) => {
+                let value = self.expression(expression, 0)?;
+                self.measure(&value)?;
+                Ok(value.into_owned())
+            }
+            Template::Text(parts) => self.text(parts).map(Value::String),
+            Template::List(items) => {
+                let mut out = Vec::with_capacity(items.len());
+                for (index, item) in items.iter().enumerate() {
+                    out.push(self.below(&format!("[{index}]"), item)?);
+                }
+                Ok(Value::Array(out))
+            }
+            Template::Object(fields) => {
+                let mut out = Map::with_capacity(fields.len());
+                for (name, field) in fields {
+                    out.insert(name.clone(), self.below(&format!(".{name}"), field)?);
+                }
+                Ok(Value::Object(out))
+            }
         }
     }
-    Ok(out)
+
+    fn below(&mut self, step: &str, template: &Template) -> Result<Value, TemplateFailure> {
+        let length = self.path.len();
+        self.path.push_str(step);
+        let value = self.value(template)?;
+        self.path.truncate(length);
+        Ok(value)
+    }
+
+    /// The value of an expression that begins at this byte of its text.
+    fn expression(&self, expression: &Expression, offset: usize) -> Result<Cow<'e, Value>, TemplateFailure> {
+        let seed = match self.context.seed {
+            // Each place has identifiers of its own.
+            Some(seed) if expression.needs_seed() => Some(format!("{seed}{}@{offset}", self.path)),
+            _ => None,
+        };
+        let context = Context {
+            seed: seed.as_deref(),
+            ..self.context
+        };
+        expression
+            .evaluate_cow(self.scope, context)
+            .map_err(|error| self.failure(error))
+    }
+
+    fn text(&mut self, parts: &[Part]) -> Result<String, TemplateFailure> {
+        let mut out = String::new();
+        for part in parts {
+            let piece = match part {
+                Part::Literal(literal) => Cow::Borrowed(literal.as_str()),
+                Part::Expression(expression, offset) => match self.expression(expression, *offset)? {
+                    Cow::Borrowed(Value::String(text)) => Cow::Borrowed(text.as_str()),
+                    Cow::Owned(Value::String(text)) => Cow::Owned(text),
+                    other => Cow::Owned(other.to_string()),
+                },
+            };
+            if out.len() + piece.len() > self.left {
+                let message = format!("the text would make the value larger than {MAX_VALUE_BYTES} bytes");
+                return Err(self.failure(EvaluationError { message }));
+            }
+            out.push_str(&piece);
+        }
+        self.left = self.left.saturating_sub(out.len() + 4);
+        Ok(out)
+    }
+}
+
+/// A path inside a value as it follows another path: with the dot before a field.
+fn dotted(path: &str) -> String {
+    if path.is_empty() || path.starts_with('[') {
+        path.to_owned()
+    } else {
+        format!(".{path}")
+    }
 }
 
 fn compile(value: &Value, path: &mut String, errors: &mut Vec<TemplateError>) -> Template {
@@ -249,9 +327,7 @@ pub(crate) fn pieces(source: &str) -> Result<Vec<Piece<'_>>, ExpressionError> {
                     code: "FF-WF-010",
                     offset: at,
                     message: "the expression has no end".to_owned(),
-                    mend: Some(
-                        "close it with `}`; write `$${` for the characters `${` themselves".to_owned(),
-                    ),
+                    fix: Some("close it with `}`; write `$${` for the characters `${` themselves".to_owned()),
                 });
             };
             if !literal.is_empty() {
@@ -271,34 +347,13 @@ pub(crate) fn pieces(source: &str) -> Result<Vec<Piece<'_>>, ExpressionError> {
     Ok(out)
 }
 
-/// Bytes up to the brace that closes the expression; braces inside it and inside its texts do not count.
-fn expression_length(body: &str) -> Option<usize> {
-    let mut depth = 0_usize;
-    let mut quote: Option<char> = None;
-    let mut escaped = false;
-    for (at, c) in body.char_indices() {
-        match (quote, c) {
-            (Some(_), _) if escaped => escaped = false,
-            (Some(_), '\\') => escaped = true,
-            (Some(open), c) if c == open => quote = None,
-            (Some(_), _) => {}
-            (None, '"' | '\'') => quote = Some(c),
-            (None, '{') => depth += 1,
-            (None, '}') if depth == 0 => return Some(at),
-            (None, '}') => depth -= 1,
-            (None, _) => {}
-        }
-    }
-    None
-}
-
 fn compile_text(source: &str) -> Result<Template, ExpressionError> {
     if let Some((at, inner)) = foreign_braces(source) {
         return Err(ExpressionError {
             code: "FF-WF-012",
             offset: at,
             message: "`{{ … }}` is another product's way to write an expression".to_owned(),
-            mend: Some(format!("write {}", crate::yaml::without_braces(inner))),
+            fix: Some(format!("write {}", crate::yaml::without_braces(inner))),
         });
     }
     if !source.contains("${") {

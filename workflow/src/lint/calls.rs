@@ -29,8 +29,8 @@ impl Lint<'_> {
             );
             let near = nearest(&call.connector, self.names.iter().map(String::as_str));
             return vec![match near {
-                Some(near) => found.with_mend(format!("did you mean `{near}`?")),
-                None => found.with_mend("publish it with `flowforge connector publish FOLDER`"),
+                Some(near) => found.with_fix(format!("did you mean `{near}`?")),
+                None => found.with_fix("publish it with `flowforge connector publish FOLDER`"),
             }];
         };
         let Some(operation) = connector.interface.operation(&call.operation) else {
@@ -50,7 +50,7 @@ impl Lint<'_> {
             .iter()
             .find(|other| other.name == call.operation)
         {
-            return found.with_mend(format!("it is exported, but cannot be called: {}", other.reason));
+            return found.with_fix(format!("it is exported, but cannot be called: {}", other.reason));
         }
         let names: Vec<&str> = connector
             .interface
@@ -66,13 +66,15 @@ impl Lint<'_> {
                     end: place.value.end,
                     text: format!("{}/{near}", call.connector),
                 });
-                let found = found.with_mend(format!("did you mean `{near}`?"));
+                let found = found.with_fix(format!("did you mean `{near}`?"));
                 match edit {
-                    Some(edit) => found.with_fix(format!("wrote `{}/{near}`", call.connector), vec![edit]),
+                    Some(edit) => {
+                        found.with_correction(format!("wrote `{}/{near}`", call.connector), vec![edit])
+                    }
                     None => found,
                 }
             }
-            None => found.with_mend(format!("it has: {}", names.join(", "))),
+            None => found.with_fix(format!("it has: {}", names.join(", "))),
         }
     }
 
@@ -86,9 +88,9 @@ impl Lint<'_> {
             out.push(match nearest(name, names.iter().copied()) {
                 Some(near) => {
                     let key = self.definition.places.get(&path).and_then(|place| place.key);
-                    let found = found.with_mend(format!("did you mean `{near}`?"));
+                    let found = found.with_fix(format!("did you mean `{near}`?"));
                     match key {
-                        Some(key) => found.with_fix(
+                        Some(key) => found.with_correction(
                             format!("renamed `{name}` to `{near}`"),
                             vec![Edit {
                                 start: key.start,
@@ -99,8 +101,8 @@ impl Lint<'_> {
                         None => found,
                     }
                 }
-                None if names.is_empty() => found.with_mend("it has no ports"),
-                None => found.with_mend(format!("its ports are: {}", names.join(", "))),
+                None if names.is_empty() => found.with_fix("it has no ports"),
+                None => found.with_fix(format!("its ports are: {}", names.join(", "))),
             });
         }
         for port in &operation.params {
@@ -115,14 +117,14 @@ impl Lint<'_> {
                     .as_deref()
                     .and_then(|docs| docs.lines().next())
                     .unwrap_or_default();
-                let mend = format!(
+                let fix = format!(
                     "add `{}` under `with`: {} {about}",
                     port.name,
                     port.ty.expectation()
                 );
                 out.push(
                     self.error_at_value("FF-WF-026", &format!("nodes.{node}.call"), message)
-                        .with_mend(mend.trim_end()),
+                        .with_fix(fix.trim_end()),
                 );
             }
         }
@@ -141,12 +143,12 @@ impl Lint<'_> {
             let path = format!("nodes.{node}.secrets.{slot}");
             if let Some(slots) = slots.as_ref().filter(|slots| !slots.contains(&slot.as_str())) {
                 let message = format!("`{}` has no secret slot `{slot}`", call.connector);
-                let mend = match nearest(slot, slots.iter().copied()) {
+                let fix = match nearest(slot, slots.iter().copied()) {
                     Some(near) => format!("did you mean `{near}`?"),
                     None if slots.is_empty() => "it takes no secret".to_owned(),
                     None => format!("its slots are: {}", slots.join(", ")),
                 };
-                out.push(self.error_at_key("FF-WF-033", &path, message).with_mend(mend));
+                out.push(self.error_at_key("FF-WF-033", &path, message).with_fix(fix));
             }
             if let Some(found) = self.undeclared_secret(&path, secret) {
                 out.push(found);
@@ -167,7 +169,7 @@ impl Lint<'_> {
             format!("`{secret}` is not among the workflow's `secrets`"),
         );
         if let Some(near) = nearest(secret, declared.iter().map(String::as_str)) {
-            return Some(found.with_mend(format!("did you mean `{near}`?")));
+            return Some(found.with_fix(format!("did you mean `{near}`?")));
         }
         let list: Vec<&str> = declared.iter().map(String::as_str).chain([secret]).collect();
         let line = format!("secrets: [{}]", list.join(", "));
@@ -188,9 +190,9 @@ impl Lint<'_> {
                     text: format!("{line}\n"),
                 }),
         };
-        let found = found.with_mend(line.clone());
+        let found = found.with_fix(line.clone());
         Some(match edit {
-            Some(edit) => found.with_fix(format!("wrote  {line}"), vec![edit]),
+            Some(edit) => found.with_correction(format!("wrote  {line}"), vec![edit]),
             None => found,
         })
     }

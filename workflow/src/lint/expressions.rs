@@ -1,11 +1,12 @@
 //! Expressions: each one compiles, names what is in reach, and gives what its place wants.
 
-use cel::common::ast::{Expr, IdedExpr, operators};
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use super::Lint;
 use crate::diagnostic::{Diagnostic, Edit, nearest};
-use crate::expr::{Expression, ExpressionError, Template, strip_marker};
+use crate::expr::{Expression, ExpressionError, Form, Operator, StepKind, Template, Tree, strip_marker};
 use crate::model::{Call, Field, Node, NodeKind, Output};
 use crate::names::{SPECIAL, is_type_word, to_snake};
 use crate::types::Ty;
@@ -68,6 +69,9 @@ impl<'d> Lint<'d> {
 
     fn body(&mut self, nodes: &'d [Node], site: &Site<'d>) {
         for node in nodes {
+            if self.interrupt.is_stopped() {
+                return;
+            }
             self.node(node, site);
         }
     }
@@ -179,7 +183,7 @@ impl<'d> Lint<'d> {
             let mut found = self
                 .error_at_value("FF-WF-019", path, message)
                 .into_warning()
-                .with_mend(format!("write {inner}"));
+                .with_fix(format!("write {inner}"));
             if let Some(place) = self.definition.places.get(path) {
                 let text = if needs_quotes(inner) {
                     crate::yaml::quote(inner)
@@ -191,7 +195,7 @@ impl<'d> Lint<'d> {
                     end: place.value.end,
                     text,
                 };
-                found = found.with_fix("took the marker off", vec![edit]);
+                found = found.with_correction("took the marker off", vec![edit]);
             }
             self.findings.push(found);
         }
@@ -203,7 +207,7 @@ impl<'d> Lint<'d> {
                     let message = format!("{}, this is {}", wanted.text(), ty.name());
                     found.push(
                         self.error_at_value("FF-WF-015", path, message)
-                            .with_mend(wanted.mend()),
+                            .with_fix(wanted.fix()),
                     );
                 }
                 self.findings.extend(found);
@@ -238,8 +242,8 @@ impl<'d> Lint<'d> {
             .definition
             .source
             .error(error.code, at, error.message.clone());
-        match &error.mend {
-            Some(mend) => found.with_mend(mend.clone()),
+        match &error.fix {
+            Some(fix) => found.with_fix(fix.clone()),
             None => found,
         }
     }
@@ -269,11 +273,11 @@ impl<'d> Lint<'d> {
 
     fn unknown_name(&self, at: usize, name: &str, expression: &Expression, site: &Site<'d>) -> Diagnostic {
         let source = &self.definition.source;
-        if let Some((left, field)) = minus_trap(expression.tree(), name) {
+        if let Some((left, field)) = minus_trap(expression, name) {
             let wrong = format!("{field}-{name}");
             let right = to_snake(&wrong).unwrap_or_else(|| format!("{field}_{name}"));
             let message = format!("`{left}.{wrong}` means `{left}.{field}` minus `{name}`");
-            return source.error("FF-WF-016", at, message).with_mend(format!(
+            return source.error("FF-WF-016", at, message).with_fix(format!(
                 "names are snake_case: {left}.{right}; for a field of other data write {left}[\"{wrong}\"]"
             ));
         }
@@ -285,66 +289,72 @@ impl<'d> Lint<'d> {
             .iter()
             .find(|(_, node)| node.id.as_str() == name)
         {
-            let mend = match around.last() {
+            let fix = match around.last() {
                 Some(each) => format!(
                     "`{name}` runs inside `{0}`: use `{0}`, the list of its results",
                     each.id
                 ),
                 None => "it is this node itself".to_owned(),
             };
-            return found.with_mend(mend);
+            return found.with_fix(fix);
         }
         if self.definition.model.input.iter().any(|field| field.name == name) {
-            return found.with_mend(format!("write `input.{name}`"));
+            return found.with_fix(format!("write `input.{name}`"));
         }
         if self.definition.model.config.contains_key(name) {
-            return found.with_mend(format!("write `config.{name}`"));
+            return found.with_fix(format!("write `config.{name}`"));
         }
         if self.definition.model.secrets.iter().any(|secret| secret == name)
             || name == "secrets"
             || name == "env"
         {
             return found
-                .with_mend("no expression sees a secret: give it to a slot, `secrets: { auth: name }`");
+                .with_fix("no expression sees a secret: give it to a slot, `secrets: { auth: name }`");
         }
         let names = site.names();
         match nearest(name, names.iter().copied()) {
-            Some(near) => found.with_mend(format!("did you mean `{near}`?")),
-            None => found.with_mend(format!("in reach are: {}", names.join(", "))),
+            Some(near) => found.with_fix(format!("did you mean `{near}`?")),
+            None => found.with_fix(format!("in reach are: {}", names.join(", "))),
         }
     }
 
     /// Remembers which inputs and configuration values are used.
-    fn use_of(&mut self, tree: &IdedExpr) {
-        visit(tree, &mut |expr| match &expr.expr {
-            Expr::Select(select) => match &select.operand.expr {
-                Expr::Ident(root) if root == "input" || root == "config" => {
-                    self.used.insert(format!("{root}.{}", select.field));
-                    false
-                }
-                _ => true,
-            },
-            Expr::Call(call) if call.func_name == operators::OPT_SELECT => match call.args.as_slice() {
-                [
-                    IdedExpr {
-                        expr: Expr::Ident(root),
-                        ..
-                    },
-                    _,
-                ] if root == "input" || root == "config" => {
-                    // Which field it is does not matter: it is asked about.
-                    self.used.insert(root.clone());
-                    false
-                }
-                _ => true,
-            },
-            Expr::Ident(root) if root == "input" || root == "config" => {
-                self.used.insert(root.clone());
-                true
-            }
-            _ => true,
-        });
+    fn use_of(&mut self, tree: &Tree) {
+        uses(tree, &mut self.used);
     }
+}
+
+fn uses(tree: &Tree, used: &mut BTreeSet<String>) {
+    tree.visit(&mut |part| {
+        let (root, field) = match &part.form {
+            Form::Steps(base, steps) => match (&base.form, steps.first().map(|step| &step.kind)) {
+                (Form::Name(root), Some(StepKind::Field(field))) => (root, Some(field)),
+                _ => return true,
+            },
+            Form::Has(of, field) => match &of.form {
+                Form::Name(root) => (root, Some(field)),
+                _ => return true,
+            },
+            Form::Name(root) => (root, None),
+            _ => return true,
+        };
+        if root != "input" && root != "config" {
+            return true;
+        }
+        match field {
+            Some(field) => used.insert(format!("{root}.{field}")),
+            None => used.insert(root.clone()),
+        };
+        // The name itself is not used as a whole; what stands in brackets behind it is looked at.
+        if let Form::Steps(_, steps) = &part.form {
+            for step in steps {
+                if let StepKind::Index(index) | StepKind::AskIndex(index) = &step.kind {
+                    uses(index, used);
+                }
+            }
+        }
+        false
+    });
 }
 
 /// What a bare expression must give.
@@ -358,7 +368,7 @@ enum Wanted {
 impl Wanted {
     fn allows(self, ty: &Ty) -> bool {
         match (self, ty) {
-            (_, Ty::Any) | (Self::Condition, Ty::Bool) | (Self::List, Ty::List(_)) => true,
+            (_, Ty::Any) | (Self::Condition, Ty::Bool) | (Self::List, Ty::List { .. }) => true,
             (Self::Moment, ty) => ty.is_number() || matches!(ty, Ty::Moment | Ty::Text),
             _ => false,
         }
@@ -372,7 +382,7 @@ impl Wanted {
         }
     }
 
-    fn mend(self) -> &'static str {
+    fn fix(self) -> &'static str {
         match self {
             Self::Condition => "compare it with something, for example `x > 0`",
             Self::List => "name a list, for example `fetch.body.items`",
@@ -390,70 +400,40 @@ fn needs_quotes(text: &str) -> bool {
         ])
 }
 
-/// Calls back for each part of a tree; `false` leaves the parts of a part out.
-pub(super) fn visit(expr: &IdedExpr, then: &mut impl FnMut(&IdedExpr) -> bool) {
-    if !then(expr) {
-        return;
-    }
-    match &expr.expr {
-        Expr::Select(select) => visit(&select.operand, then),
-        Expr::Call(call) => {
-            call.target.iter().for_each(|target| visit(target, then));
-            call.args.iter().for_each(|arg| visit(arg, then));
-        }
-        Expr::Comprehension(comprehension) => {
-            visit(&comprehension.iter_range, then);
-            visit(&comprehension.accu_init, then);
-            visit(&comprehension.loop_cond, then);
-            visit(&comprehension.loop_step, then);
-            visit(&comprehension.result, then);
-        }
-        Expr::List(list) => list.elements.iter().for_each(|element| visit(element, then)),
-        Expr::Map(map) => {
-            for entry in &map.entries {
-                if let cel::common::ast::EntryExpr::MapEntry(entry) = &entry.expr {
-                    visit(&entry.key, then);
-                    visit(&entry.value, then);
-                }
-            }
-        }
-        _ => {}
-    }
-}
-
 /// `input.feed-url`: the path and the field before a minus whose right side begins with this unknown name.
-fn minus_trap(tree: &IdedExpr, name: &str) -> Option<(String, String)> {
+fn minus_trap(expression: &Expression, name: &str) -> Option<(String, String)> {
     let mut found = None;
-    visit(tree, &mut |expr| {
-        let Expr::Call(call) = &expr.expr else {
+    expression.tree().visit(&mut |part| {
+        let Form::Chain(first, rest) = &part.form else {
             return true;
         };
-        if let (operators::SUBSTRACT, [left, right]) = (call.func_name.as_str(), call.args.as_slice())
-            && root(right) == Some(name)
-            && let Expr::Select(select) = &left.expr
-            && let Some(path) = dotted(&select.operand)
-        {
-            found = Some((path, select.field.clone()));
+        let mut left: &Tree = first;
+        for (operator, right) in rest {
+            if *operator == Operator::Subtract
+                && root(right) == Some(name)
+                && let Form::Steps(base, steps) = &left.form
+                && let Some(last) = steps.last()
+                && let StepKind::Field(field) = &last.kind
+            {
+                let end = steps
+                    .len()
+                    .checked_sub(2)
+                    .and_then(|at| steps.get(at))
+                    .map_or(base.end, |step| step.end);
+                let path = expression.source().get(left.start..end).unwrap_or_default();
+                found = Some((path.to_owned(), field.clone()));
+            }
+            left = right;
         }
         true
     });
     found
 }
 
-fn root(expr: &IdedExpr) -> Option<&str> {
-    match &expr.expr {
-        Expr::Ident(name) => Some(name),
-        Expr::Select(select) => root(&select.operand),
-        _ => None,
-    }
-}
-
-fn dotted(expr: &IdedExpr) -> Option<String> {
-    match &expr.expr {
-        Expr::Ident(name) => Some(name.clone()),
-        Expr::Select(select) if !select.test => {
-            Some(format!("{}.{}", dotted(&select.operand)?, select.field))
-        }
+fn root(tree: &Tree) -> Option<&str> {
+    match &tree.form {
+        Form::Name(name) => Some(name),
+        Form::Steps(base, _) => root(base),
         _ => None,
     }
 }

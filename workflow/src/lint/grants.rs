@@ -93,13 +93,13 @@ impl Lint<'_> {
                 call.connector
             );
             let found = self.error_at_value("FF-WF-031", &format!("nodes.{node}.call"), message);
-            return vec![found.with_mend("add the destinations it needs: allow: [\"https://…\"]")];
+            return vec![found.with_fix("add the destinations it needs: allow: [\"https://…\"]")];
         }
-        self.with_fix(node, call, &written, out)
+        self.corrected(node, call, &written, out)
     }
 
-    /// One edit that adds all that is missing, at the first finding; the words of the mend at each.
-    fn with_fix(
+    /// One edit that adds all that is missing, at the first finding; the words of the fix at each.
+    fn corrected(
         &self,
         node: &NodeId,
         call: &Call,
@@ -118,9 +118,9 @@ impl Lint<'_> {
         found
             .into_iter()
             .map(|found| {
-                let found = found.with_mend(format!("add  {line}  under `{node}`"));
+                let found = found.with_fix(format!("add  {line}  under `{node}`"));
                 match edit.take() {
-                    Some((title, edits)) => found.with_fix(title, edits),
+                    Some((title, edits)) => found.with_correction(title, edits),
                     None => found,
                 }
             })
@@ -195,7 +195,7 @@ impl Lint<'_> {
         vec![
             self.error_at_key("FF-WF-034", &format!("nodes.{node}.allow"), message)
                 .into_warning()
-                .with_mend("take it out"),
+                .with_fix("take it out"),
         ]
     }
 

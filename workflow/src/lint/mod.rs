@@ -18,6 +18,7 @@ use serde_json::{Map, Value};
 
 use crate::Definition;
 use crate::diagnostic::Diagnostic;
+use crate::expr::Interrupt;
 
 /// A connector that a workflow can call.
 #[derive(Debug, Clone)]
@@ -61,6 +62,27 @@ pub fn lint(
     overrides: &Map<String, Value>,
     connectors: &dyn Connectors,
 ) -> Vec<Diagnostic> {
+    // A handle that nobody stops interrupts nothing.
+    lint_within(definition, overrides, connectors, &Interrupt::new()).unwrap_or_default()
+}
+
+/// The check was stopped before its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the check was stopped: it took too long")]
+pub struct Interrupted;
+
+/// As [`lint`], and stops soon after the handle was stopped. A file of someone else is checked like this: on a thread of
+/// its own, under a deadline.
+///
+/// # Errors
+///
+/// The handle was stopped.
+pub fn lint_within(
+    definition: &Definition,
+    overrides: &Map<String, Value>,
+    connectors: &dyn Connectors,
+    interrupt: &Interrupt,
+) -> Result<Vec<Diagnostic>, Interrupted> {
     let mut config = definition.model.config.clone();
     for (name, value) in overrides {
         if let Some(slot) = config.get_mut(name) {
@@ -80,16 +102,26 @@ pub fn lint(
         used: BTreeSet::new(),
         types: types::Known::default(),
         findings: definition.warnings.clone(),
+        interrupt,
     };
-    lint.order();
-    lint.calls();
-    lint.grants();
-    lint.expressions();
-    lint.sections();
+    let stages: [fn(&mut Lint<'_>); 6] = [
+        |lint| lint.order(),
+        |lint| lint.calls(),
+        |lint| lint.grants(),
+        |lint| lint.find_types(),
+        |lint| lint.expressions(),
+        |lint| lint.sections(),
+    ];
+    for stage in stages {
+        stage(&mut lint);
+        if interrupt.is_stopped() {
+            return Err(Interrupted);
+        }
+    }
     let mut findings = lint.findings;
     findings.sort_by(|a, b| (a.line, a.column, &a.code).cmp(&(b.line, b.column, &b.code)));
     findings.dedup();
-    findings
+    Ok(findings)
 }
 
 /// One lint at work.
@@ -102,6 +134,7 @@ struct Lint<'d> {
     used: BTreeSet<String>,
     types: types::Known,
     findings: Vec<Diagnostic>,
+    interrupt: &'d Interrupt,
 }
 
 impl Lint<'_> {

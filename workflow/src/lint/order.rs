@@ -36,7 +36,7 @@ impl Lint<'_> {
             };
             let found = self.error_at_key("FF-WF-020", &format!("nodes.{first}"), message);
             self.findings
-                .push(found.with_mend("take one of the references, or one `after`, out"));
+                .push(found.with_fix("take one of the references, or one `after`, out"));
         }
     }
 
@@ -57,11 +57,11 @@ impl Lint<'_> {
                 let outcomes = order::outcomes(target);
                 let wanted = after.outcome.as_deref().unwrap_or_default();
                 let message = format!("`{}` has no outcome `{wanted}`", after.node);
-                let mend = match nearest(wanted, outcomes.iter().copied()) {
+                let fix = match nearest(wanted, outcomes.iter().copied()) {
                     Some(near) => format!("did you mean `{}.{near}`?", after.node),
                     None => format!("its outcomes are: {}", outcomes.join(", ")),
                 };
-                let found = self.error_at_value("FF-WF-022", &path, message).with_mend(mend);
+                let found = self.error_at_value("FF-WF-022", &path, message).with_fix(fix);
                 self.findings.push(found);
             }
         }
@@ -76,13 +76,13 @@ impl Lint<'_> {
             .any(|(_, node)| node.id.as_str() == wanted);
         if elsewhere {
             let message = format!("`{wanted}` is not beside this node");
-            return self.error_at_value("FF-WF-027", path, message).with_mend(
+            return self.error_at_value("FF-WF-027", path, message).with_fix(
                 "`after` names nodes of the same `nodes` or the same `do`; a loop itself can be named",
             );
         }
         let found = self.error_at_value("FF-WF-021", path, format!("there is no node `{wanted}`"));
         match nearest(wanted, nodes.iter().map(|node| node.id.as_str())) {
-            Some(near) => found.with_mend(format!("did you mean `{near}`?")),
+            Some(near) => found.with_fix(format!("did you mean `{near}`?")),
             None => found,
         }
     }

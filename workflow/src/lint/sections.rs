@@ -25,7 +25,7 @@ impl Lint<'_> {
                         let message = format!("two triggers have the path `{path}`");
                         let found = self.error_at_value("FF-WF-035", &format!("{place}.path"), message);
                         self.findings
-                            .push(found.with_mend("give one of them another path"));
+                            .push(found.with_fix("give one of them another path"));
                     }
                     paths.push(path);
                     if *answer == Answer::Result
@@ -40,9 +40,8 @@ impl Lint<'_> {
                         let found = self
                             .error_at_value("FF-WF-035", &format!("{place}.answer"), message)
                             .into_warning();
-                        self.findings.push(
-                            found.with_mend("use `answer: at_once`; a caller is kept for 30 s at most"),
-                        );
+                        self.findings
+                            .push(found.with_fix("use `answer: at_once`; a caller is kept for 30 s at most"));
                     }
                 }
                 TriggerKind::Schedule { input, .. } => {
@@ -70,7 +69,7 @@ impl Lint<'_> {
             found.push(
                 self.error_at_key("FF-WF-034", &path, message)
                     .into_warning()
-                    .with_mend("use it, or take it out"),
+                    .with_fix("use it, or take it out"),
             );
         };
         for field in &model.input {

@@ -1,6 +1,5 @@
 //! Types: what each expression gives fits where it goes, and every field it reads is there.
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use flowforge_ports::Type;
@@ -8,13 +7,18 @@ use serde_json::Value;
 
 use super::Lint;
 use super::expressions::Site;
-use crate::diagnostic::Diagnostic;
-use crate::expr::{Expression, Template, strip_marker};
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::expr::{Expression, References, Template, strip_marker};
 use crate::model::{Foreach, Node, NodeKind};
 use crate::types::{Finding, Names, Ty, infer};
 
-/// The types of what nodes give, as far as they were asked for. `None` while one is being found: a cycle.
-pub(super) type Known = RefCell<BTreeMap<String, Option<Ty>>>;
+/// The types of what nodes give and of the lists that loops run over. What is not in it is any value: the nodes that
+/// wait for each other.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    nodes: BTreeMap<String, Ty>,
+    lists: BTreeMap<String, Ty>,
+}
 
 /// The names at one place with their types.
 pub(super) struct TypedNames<'l, 'd> {
@@ -25,14 +29,14 @@ pub(super) struct TypedNames<'l, 'd> {
 
 impl Names for TypedNames<'_, '_> {
     fn ty(&self, name: &str) -> Ty {
+        let found = |types: &BTreeMap<String, Ty>, node: &Node| {
+            types.get(node.id.as_str()).cloned().unwrap_or(Ty::Any)
+        };
         if let Some(node) = self.site.item(name) {
-            return match &node.kind {
-                NodeKind::Foreach(each) => self.lint.list_type(node, each, self.known).element(),
-                _ => Ty::Any,
-            };
+            return found(&self.known.lists, node).element();
         }
         if let Some(node) = self.site.node(name) {
-            return self.lint.node_type(node, self.known);
+            return found(&self.known.nodes, node);
         }
         let text = |name: &str| (name.to_owned(), Ty::Text);
         match name {
@@ -55,17 +59,103 @@ impl Names for TypedNames<'_, '_> {
     }
 }
 
+/// Something whose type is to be found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Task {
+    /// What a node gives, by its place in the walk.
+    Node(usize),
+    /// The list that a loop runs over.
+    List(usize),
+}
+
+impl Task {
+    fn slot(self) -> usize {
+        match self {
+            Self::Node(index) => 2 * index,
+            Self::List(index) => 2 * index + 1,
+        }
+    }
+}
+
 impl<'d> Lint<'d> {
-    /// The site of a node.
-    fn site_of(&self, node: &Node) -> Site<'d> {
-        let model = &self.definition.model;
+    /// Finds the type of every node, each one after those it is made from. A chain of nodes takes no stack.
+    pub(super) fn find_types(&mut self) {
+        let walk = self.definition.model.walk();
+        let by_id: BTreeMap<&str, usize> = walk
+            .iter()
+            .enumerate()
+            .map(|(index, (_, node))| (node.id.as_str(), index))
+            .collect();
+        let mut tasks = Vec::with_capacity(walk.len());
+        for (index, (_, node)) in walk.iter().enumerate() {
+            tasks.push(Task::Node(index));
+            if matches!(node.kind, NodeKind::Foreach(_)) {
+                tasks.push(Task::List(index));
+            }
+        }
+        let mut waiting: Vec<usize> = vec![0; walk.len() * 2];
+        let mut dependents: Vec<Vec<Task>> = vec![Vec::new(); walk.len() * 2];
+        for task in &tasks {
+            if self.interrupt.is_stopped() {
+                return;
+            }
+            for from in made_from(*task, &walk, &by_id) {
+                if let (Some(list), Some(count)) =
+                    (dependents.get_mut(from.slot()), waiting.get_mut(task.slot()))
+                {
+                    list.push(*task);
+                    *count += 1;
+                }
+            }
+        }
+        let mut ready: Vec<Task> = tasks
+            .iter()
+            .copied()
+            .filter(|task| waiting.get(task.slot()) == Some(&0))
+            .collect();
+        while let Some(task) = ready.pop() {
+            if self.interrupt.is_stopped() {
+                return;
+            }
+            self.find_type(task, &walk);
+            for dependent in dependents.get(task.slot()).into_iter().flatten() {
+                if let Some(count) = waiting.get_mut(dependent.slot()) {
+                    *count -= 1;
+                    if *count == 0 {
+                        ready.push(*dependent);
+                    }
+                }
+            }
+        }
+    }
+
+    fn find_type(&mut self, task: Task, walk: &[(Vec<&'d Node>, &'d Node)]) {
+        let (Task::Node(index) | Task::List(index)) = task;
+        let Some((around, node)) = walk.get(index) else {
+            return;
+        };
+        let id = node.id.to_string();
+        let site = self.site_of(around);
+        match task {
+            Task::Node(_) => {
+                let ty = self.node_type(node, &site);
+                self.types.nodes.insert(id, ty);
+            }
+            Task::List(_) => {
+                let NodeKind::Foreach(each) = &node.kind else {
+                    return;
+                };
+                let ty = self.list_type(each, &site);
+                self.types.lists.insert(id, ty);
+            }
+        }
+    }
+
+    /// The site of a node inside these loops.
+    fn site_of(&self, around: &[&'d Node]) -> Site<'d> {
         let mut site = Site {
             around: Vec::new(),
-            reach: model.nodes.iter().collect(),
-        };
-        let walk = model.walk();
-        let Some((around, _)) = walk.into_iter().find(|(_, other)| other.id == node.id) else {
-            return site;
+            reach: self.definition.model.nodes.iter().collect(),
         };
         for each in around {
             if let NodeKind::Foreach(inner) = &each.kind {
@@ -77,36 +167,27 @@ impl<'d> Lint<'d> {
         site
     }
 
-    /// The type of what a node gives.
-    fn node_type(&self, node: &Node, known: &Known) -> Ty {
-        let id = node.id.to_string();
-        if let Some(ty) = known.borrow().get(&id) {
-            return ty.clone().unwrap_or(Ty::Any);
-        }
-        known.borrow_mut().insert(id.clone(), None);
-        let ty = match &node.kind {
+    /// The type of what a node gives, from those of what it is made from.
+    fn node_type(&self, node: &Node, site: &Site<'d>) -> Ty {
+        let known = &self.types;
+        match &node.kind {
             NodeKind::Call(call) => match self.operation(&call.connector, &call.operation) {
                 Some(operation) => operation.result.as_ref().map_or(Ty::Null, Ty::of_port),
                 None => Ty::Any,
             },
             NodeKind::Set { fields } => {
-                let site = self.site_of(node);
                 let fields = fields
                     .iter()
-                    .map(|field| (field.name.clone(), self.value_type(&field.value, &site, known)));
+                    .map(|field| (field.name.clone(), self.value_type(&field.value, site, known)));
                 Ty::closed(fields.collect())
             }
             NodeKind::Switch { .. } => Ty::Text,
             NodeKind::Foreach(each) => {
-                let element = match each.body.as_slice() {
-                    [only] => self.node_type(only, known),
-                    body => Ty::closed(
-                        body.iter()
-                            .map(|node| (node.id.to_string(), self.node_type(node, known)))
-                            .collect(),
-                    ),
-                };
-                Ty::List(Box::new(element))
+                let of = |node: &Node| known.nodes.get(node.id.as_str()).cloned().unwrap_or(Ty::Any);
+                Ty::list(match each.body.as_slice() {
+                    [only] => of(only),
+                    body => Ty::closed(body.iter().map(|node| (node.id.to_string(), of(node))).collect()),
+                })
             }
             NodeKind::Wait(_) => Ty::Null,
             NodeKind::Approval(_) => Ty::closed(vec![
@@ -115,21 +196,19 @@ impl<'d> Lint<'d> {
                 ("comment".to_owned(), Ty::Any),
                 ("at".to_owned(), Ty::Text),
             ]),
-        };
-        known.borrow_mut().insert(id, Some(ty.clone()));
-        ty
+        }
     }
 
-    fn list_type(&self, node: &Node, each: &Foreach, known: &Known) -> Ty {
+    fn list_type(&self, each: &Foreach, site: &Site<'d>) -> Ty {
         let Ok(list) = Expression::compile(strip_marker(&each.list)) else {
             return Ty::Any;
         };
         let names = TypedNames {
             lint: self,
-            site: &self.site_of(node),
-            known,
+            site,
+            known: &self.types,
         };
-        infer(list.tree(), &names, &mut Vec::new())
+        infer(&list, &names, &mut Vec::new())
     }
 
     /// The type of a value with expressions in it.
@@ -146,7 +225,7 @@ impl<'d> Lint<'d> {
                     site,
                     known,
                 };
-                infer(expression.tree(), &names, &mut Vec::new())
+                infer(expression, &names, &mut Vec::new())
             }
             Template::Text(_) => Ty::Text,
             Template::List(items) => {
@@ -176,27 +255,25 @@ impl<'d> Lint<'d> {
             site,
             known,
         };
-        let ty = infer(expression.tree(), &names, &mut findings);
+        let ty = infer(expression, &names, &mut findings);
         let found = findings
             .into_iter()
-            .map(|finding| self.placed(path, expression, offset, finding))
+            .map(|finding| self.placed(path, offset, finding))
             .collect();
         (ty, found)
     }
 
-    fn placed(&self, path: &str, expression: &Expression, offset: usize, finding: Finding) -> Diagnostic {
-        let near = if finding.near.is_empty() {
-            None
-        } else {
-            expression.source().find(&finding.near)
-        };
-        // A field is shown at its first letter, not at the dot.
-        let near = near.map_or(0, |at| at + usize::from(finding.near.starts_with('.')));
-        let at = self.definition.places.inside_text(path, offset + near);
-        self.definition
+    fn placed(&self, path: &str, offset: usize, finding: Finding) -> Diagnostic {
+        let at = self.definition.places.inside_text(path, offset + finding.at);
+        let found = self
+            .definition
             .source
             .error(finding.code, at, finding.message)
-            .with_mend(finding.mend)
+            .with_fix(finding.fix);
+        match finding.severity {
+            Severity::Error => found,
+            Severity::Warning => found.into_warning(),
+        }
     }
 
     /// Whether a value fits the port it goes to.
@@ -221,25 +298,25 @@ impl<'d> Lint<'d> {
         );
         Some(match (&ty, &port.ty) {
             (Ty::Int | Ty::Double | Ty::Number | Ty::Bool, Type::String) => {
-                found.with_mend("write string(…) around it")
+                found.with_fix("write string(…) around it")
             }
             (Ty::Text, Type::F32 | Type::F64) => {
-                found.with_mend("write double(…) around it, or leave the quotes out")
+                found.with_fix("write double(…) around it, or leave the quotes out")
             }
             (
                 Ty::Text,
                 Type::S8 | Type::S16 | Type::S32 | Type::S64 | Type::U8 | Type::U16 | Type::U32 | Type::U64,
-            ) => found.with_mend("write int(…) around it, or leave the quotes out"),
+            ) => found.with_fix("write int(…) around it, or leave the quotes out"),
             (Ty::Int | Ty::Double | Ty::Number | Ty::Bool | Ty::Text, Type::List { .. }) => {
-                found.with_mend("write [ … ] around it")
+                found.with_fix("write [ … ] around it")
             }
-            (Ty::Double, _) => found.with_mend("write round(…) or int(…) around it"),
-            (Ty::List(_), ty) if !matches!(ty, Type::List { .. }) => {
-                found.with_mend("use a `foreach` node to call it for each element")
+            (Ty::Double, _) => found.with_fix("write round(…) or int(…) around it"),
+            (Ty::List { .. }, ty) if !matches!(ty, Type::List { .. }) => {
+                found.with_fix("use a `foreach` node to call it for each element")
             }
             _ => {
                 let connector = target.split('/').next().unwrap_or(target);
-                found.with_mend(format!(
+                found.with_fix(format!(
                     "`flowforge connector inspect {connector}` shows what its ports take"
                 ))
             }
@@ -267,4 +344,46 @@ impl<'d> Lint<'d> {
         );
         Some(self.error_at_value("FF-WF-015", path, message))
     }
+}
+
+/// What the type of a task is made from.
+fn made_from(task: Task, walk: &[(Vec<&Node>, &Node)], by_id: &BTreeMap<&str, usize>) -> Vec<Task> {
+    let (Task::Node(index) | Task::List(index)) = task;
+    let Some((around, node)) = walk.get(index) else {
+        return Vec::new();
+    };
+    let mut references = References::default();
+    match (&node.kind, task) {
+        (NodeKind::Set { fields }, _) => {
+            for field in fields {
+                if let Ok(template) = Template::compile(&field.value) {
+                    references.merge(&template.references());
+                }
+            }
+        }
+        (NodeKind::Foreach(each), Task::List(_)) => {
+            if let Ok(list) = Expression::compile(strip_marker(&each.list)) {
+                references.merge(list.references());
+            }
+        }
+        (NodeKind::Foreach(each), Task::Node(_)) => {
+            let body = each.body.iter().filter_map(|node| by_id.get(node.id.as_str()));
+            return body.map(|index| Task::Node(*index)).collect();
+        }
+        _ => return Vec::new(),
+    }
+    let loop_of = |name: &str| {
+        around
+            .iter()
+            .rev()
+            .find(|node| matches!(&node.kind, NodeKind::Foreach(each) if each.item == name))
+            .and_then(|node| by_id.get(node.id.as_str()))
+    };
+    references
+        .all()
+        .filter_map(|name| match loop_of(name) {
+            Some(index) => Some(Task::List(*index)),
+            None => by_id.get(name).map(|index| Task::Node(*index)),
+        })
+        .collect()
 }

@@ -1,10 +1,10 @@
 //! The type of an expression, from the types of the names in it.
 
-use cel::common::ast::{CallExpr, ComprehensionExpr, EntryExpr, Expr, IdedExpr, LiteralValue, operators};
-
 use super::Ty;
-use crate::diagnostic::nearest;
-use crate::expr::is_namespace;
+use crate::diagnostic::{Severity, nearest};
+use crate::expr::{
+    Call, Expression, Form, Gives, Literal, Loop, LoopKind, Operator, Pair, Step, StepKind, Tree,
+};
 
 /// The types of names.
 pub(crate) trait Names {
@@ -12,316 +12,303 @@ pub(crate) trait Names {
     fn ty(&self, name: &str) -> Ty;
 }
 
-/// Something certainly wrong in an expression.
+/// Something certainly wrong in an expression, or probably not meant.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Finding {
     /// Stable code.
     pub(crate) code: &'static str,
     /// What.
     pub(crate) message: String,
-    /// How to mend it.
-    pub(crate) mend: String,
-    /// A text of the source near which it shows; empty for the whole.
-    pub(crate) near: String,
+    /// How bad.
+    pub(crate) severity: Severity,
+    /// How to fix it.
+    pub(crate) fix: String,
+    /// Byte of the expression at which it shows.
+    pub(crate) at: usize,
 }
 
-/// A function and the type it gives.
-type Returns = (&'static str, fn() -> Ty);
-
-/// Functions that give what their name says, by the type they give.
-const RETURNS: [Returns; 39] = [
-    ("size", || Ty::Int),
-    ("int", || Ty::Int),
-    ("indexOf", || Ty::Int),
-    ("lastIndexOf", || Ty::Int),
-    ("getFullYear", || Ty::Int),
-    ("getMonth", || Ty::Int),
-    ("getDayOfYear", || Ty::Int),
-    ("getDayOfMonth", || Ty::Int),
-    ("getDate", || Ty::Int),
-    ("getDayOfWeek", || Ty::Int),
-    ("getHours", || Ty::Int),
-    ("getMinutes", || Ty::Int),
-    ("getSeconds", || Ty::Int),
-    ("getMilliseconds", || Ty::Int),
-    ("double", || Ty::Double),
-    ("bool", || Ty::Bool),
-    ("contains", || Ty::Bool),
-    ("startsWith", || Ty::Bool),
-    ("endsWith", || Ty::Bool),
-    ("matches", || Ty::Bool),
-    ("hasValue", || Ty::Bool),
-    ("string", || Ty::Text),
-    ("join", || Ty::Text),
-    ("lowerAscii", || Ty::Text),
-    ("upperAscii", || Ty::Text),
-    ("replace", || Ty::Text),
-    ("substring", || Ty::Text),
-    ("trim", || Ty::Text),
-    ("charAt", || Ty::Text),
-    ("format", || Ty::Text),
-    ("quote", || Ty::Text),
-    ("date", || Ty::Text),
-    ("now", || Ty::Moment),
-    ("timestamp", || Ty::Moment),
-    ("duration", || Ty::Length),
-    ("split", || Ty::List(Box::new(Ty::Text))),
-    ("json", || Ty::Any),
-    ("type", || Ty::Any),
-    ("dyn", || Ty::Any),
-];
-
-/// Functions whose type depends on what they are given.
-const OTHERS: [&str; 29] = [
-    "uint",
-    "bytes",
-    "reverse",
-    "slice",
-    "flatten",
-    "distinct",
-    "sort",
-    "sort_by",
-    "sortBy",
-    "unique",
-    "first",
-    "sum",
-    "min",
-    "max",
-    "round",
-    "default",
-    "orValue",
-    "or",
-    "value",
-    "optMap",
-    "optFlatMap",
-    "has",
-    "map",
-    "filter",
-    "all",
-    "exists",
-    "exists_one",
-    "greatest",
-    "least",
-];
-
 /// The type of an expression; what is certainly wrong in it is added to the findings.
-pub(crate) fn infer(tree: &IdedExpr, names: &dyn Names, findings: &mut Vec<Finding>) -> Ty {
+pub(crate) fn infer(expression: &Expression, names: &dyn Names, findings: &mut Vec<Finding>) -> Ty {
     Inference {
+        source: expression.source(),
         names,
         bound: Vec::new(),
         findings,
     }
-    .of(tree)
+    .of(expression.tree())
 }
 
 struct Inference<'n> {
+    source: &'n str,
     names: &'n dyn Names,
     bound: Vec<(String, Ty)>,
     findings: &'n mut Vec<Finding>,
 }
 
 impl Inference<'_> {
-    fn wrong(
-        &mut self,
-        code: &'static str,
-        message: String,
-        mend: impl Into<String>,
-        near: impl Into<String>,
-    ) {
+    fn wrong(&mut self, code: &'static str, message: String, fix: impl Into<String>, at: usize) {
+        self.add(Severity::Error, code, message, fix.into(), at);
+    }
+
+    fn hint(&mut self, code: &'static str, message: String, fix: String, at: usize) {
+        self.add(Severity::Warning, code, message, fix, at);
+    }
+
+    fn add(&mut self, severity: Severity, code: &'static str, message: String, fix: String, at: usize) {
         let finding = Finding {
             code,
             message,
-            mend: mend.into(),
-            near: near.into(),
+            severity,
+            fix,
+            at,
         };
         if !self.findings.contains(&finding) {
             self.findings.push(finding);
         }
     }
 
-    fn of(&mut self, expr: &IdedExpr) -> Ty {
-        match &expr.expr {
-            Expr::Literal(literal) => literal_type(literal),
-            Expr::Ident(name) => match self.bound.iter().rev().find(|(bound, _)| bound == name) {
+    fn of(&mut self, tree: &Tree) -> Ty {
+        match &tree.form {
+            Form::Literal(literal) => literal_type(literal),
+            Form::Name(name) => match self.bound.iter().rev().find(|(bound, _)| bound == name) {
                 Some((_, ty)) => ty.clone(),
                 None => self.names.ty(name),
             },
-            Expr::Select(select) if select.test => {
-                self.of(&select.operand);
+            Form::Has(of, _) => {
+                self.of(of);
                 Ty::Bool
             }
-            Expr::Select(select) => {
-                let operand = self.of(&select.operand);
-                self.field(&select.operand, &operand, &select.field)
-            }
-            Expr::Call(call) => self.call(call),
-            Expr::List(list) => {
-                let types: Vec<Ty> = list.elements.iter().map(|element| self.of(element)).collect();
+            Form::Steps(base, steps) => self.steps(tree, base, steps),
+            Form::List(items) => {
+                let types: Vec<Ty> = items.iter().map(|item| self.of(&item.value)).collect();
+                if items.iter().any(|item| item.optional) {
+                    return Ty::list(Ty::Any);
+                }
                 Ty::list_of(types.into_iter())
             }
-            Expr::Map(map) => {
-                let mut fields = Vec::new();
-                let mut closed = true;
-                for entry in &map.entries {
-                    if let EntryExpr::MapEntry(entry) = &entry.expr {
-                        let ty = self.of(&entry.value);
-                        match &entry.key.expr {
-                            Expr::Literal(LiteralValue::String(name)) if !entry.optional => {
-                                fields.push((name.inner().to_owned(), ty));
-                            }
-                            _ => closed = false,
-                        }
-                    }
-                }
-                Ty::Object { fields, closed }
+            Form::Object(pairs) => self.object(pairs),
+            Form::Not(inner) => {
+                let ty = self.of(inner);
+                self.condition(&ty, "what follows `!`", inner);
+                Ty::Bool
             }
-            Expr::Comprehension(comprehension) => self.comprehension(comprehension),
-            Expr::Struct(_) | Expr::Unspecified => Ty::Any,
+            Form::Negate(inner) => self.of(inner),
+            Form::All(parts) | Form::Any(parts) => {
+                for part in parts {
+                    let ty = self.of(part);
+                    self.condition(&ty, "each side of `&&` and `||`", part);
+                }
+                Ty::Bool
+            }
+            Form::Chain(first, rest) => self.chain(first, rest),
+            Form::Choice(cases, otherwise) => {
+                let mut out: Option<Ty> = None;
+                for (condition, value) in cases {
+                    let ty = self.of(condition);
+                    self.condition(&ty, "the condition before `?`", condition);
+                    let value = self.of(value);
+                    out = Some(out.map_or_else(|| value.clone(), |out| out.or(value.clone())));
+                }
+                let otherwise = self.of(otherwise);
+                out.map_or_else(|| otherwise.clone(), |out| out.or(otherwise.clone()))
+            }
+            Form::Call(call) => self.call(call),
+            Form::Loop(each) => self.each(each),
+            Form::Default(value, otherwise) => {
+                let value = self.quietly(value);
+                value.or(self.of(otherwise))
+            }
+            Form::Now => Ty::Moment,
         }
     }
 
-    fn field(&mut self, operand: &IdedExpr, ty: &Ty, field: &str) -> Ty {
-        let near = format!(".{field}");
-        let what = written(operand).map_or_else(|| "this value".to_owned(), |path| format!("`{path}`"));
+    /// The type of something whose parts may be absent: that is no mistake.
+    fn quietly(&mut self, tree: &Tree) -> Ty {
+        let before = self.findings.len();
+        let ty = self.of(tree);
+        self.findings.truncate(before);
+        ty
+    }
+
+    fn object(&mut self, pairs: &[Pair]) -> Ty {
+        let mut fields = Vec::new();
+        let mut closed = true;
+        for pair in pairs {
+            let ty = self.of(&pair.value);
+            match &pair.key.form {
+                Form::Literal(Literal::Text(name)) if !pair.optional => fields.push((name.clone(), ty)),
+                _ => {
+                    self.of(&pair.key);
+                    closed = false;
+                }
+            }
+        }
+        Ty::object(fields, closed)
+    }
+
+    fn steps(&mut self, tree: &Tree, base: &Tree, steps: &[Step]) -> Ty {
+        let asks = |step: &Step| matches!(step.kind, StepKind::AskField(_) | StepKind::AskIndex(_));
+        let mut ty = if steps.first().is_some_and(asks) {
+            self.quietly(base)
+        } else {
+            self.of(base)
+        };
+        let plain = matches!(base.form, Form::Name(_));
+        let mut path = self.text(base.start, base.end).to_owned();
+        for step in steps {
+            ty = match &step.kind {
+                StepKind::Field(field) => {
+                    let what = if plain {
+                        format!("`{path}`")
+                    } else {
+                        "this value".to_owned()
+                    };
+                    self.field(&what, &ty, field, step.start)
+                }
+                StepKind::Index(index) => {
+                    self.of(index);
+                    ty.element()
+                }
+                StepKind::AskField(_) => Ty::Any,
+                StepKind::AskIndex(index) => {
+                    self.of(index);
+                    Ty::Any
+                }
+            };
+            path = self.text(tree.start, step.end).to_owned();
+        }
+        ty
+    }
+
+    fn text(&self, start: usize, end: usize) -> &str {
+        self.source.get(start..end).unwrap_or_default()
+    }
+
+    fn field(&mut self, what: &str, ty: &Ty, field: &str, at: usize) -> Ty {
         match ty {
-            Ty::Object { fields, closed } => match fields.iter().find(|(name, _)| name == field) {
+            Ty::Object { fields, closed, .. } => match fields.iter().find(|(name, _)| name == field) {
                 Some((_, ty)) => ty.clone(),
                 None if *closed => {
                     let known: Vec<&str> = fields.iter().map(|(name, _)| name.as_str()).collect();
-                    let mend = match nearest(field, known.iter().copied()) {
+                    let fix = match nearest(field, known.iter().copied()) {
                         Some(near) => format!("did you mean `{near}`?"),
                         None if known.is_empty() => "it has no fields".to_owned(),
                         None => format!("its fields are: {}", known.join(", ")),
                     };
-                    self.wrong("FF-WF-014", format!("{what} has no field `{field}`"), mend, near);
+                    self.wrong("FF-WF-014", format!("{what} has no field `{field}`"), fix, at);
                     Ty::Any
                 }
                 None => Ty::Any,
             },
-            Ty::List(_) => {
-                let mend = format!("for all of them write .map(x, x.{field}); for one of them [0].{field}");
+            Ty::List { .. } => {
+                let fix = format!("for all of them write .map(x, x.{field}); for one of them [0].{field}");
                 self.wrong(
                     "FF-WF-014",
                     format!("{what} is a list and has no field `{field}`"),
-                    mend,
-                    near,
+                    fix,
+                    at,
                 );
                 Ty::Any
             }
             Ty::Any | Ty::Moment | Ty::Length => Ty::Any,
             other => {
                 let message = format!("{what} is {} and has no field `{field}`", other.name());
-                self.wrong("FF-WF-014", message, "use the value itself", near);
+                self.wrong("FF-WF-014", message, "use the value itself", at);
                 Ty::Any
             }
         }
     }
 
-    fn call(&mut self, call: &CallExpr) -> Ty {
-        let namespaced = call.target.as_deref().is_some_and(is_namespace);
-        let defaulted = call.func_name == "default" && call.args.len() == 2;
-        let asks = call.func_name == operators::OPT_SELECT || call.func_name == operators::OPT_INDEX;
-        let mut types = Vec::new();
-        if let Some(target) = call.target.as_deref().filter(|_| !namespaced) {
-            types.push(self.of(target));
-        }
-        for (index, arg) in call.args.iter().enumerate() {
-            if (defaulted || asks) && index == 0 {
-                // What may be absent is no mistake here.
-                let before = self.findings.len();
-                let ty = self.of(arg);
-                self.findings.truncate(before);
-                types.push(ty);
-            } else {
-                types.push(self.of(arg));
-            }
-        }
-        if namespaced {
-            return Ty::Any;
-        }
-        let mut types = types.into_iter();
-        let (first, second, third) = (types.next(), types.next(), types.next());
-        let (first, has_second) = (first.unwrap_or(Ty::Any), second.is_some());
-        let second = second.unwrap_or(Ty::Any);
-        match call.func_name.as_str() {
-            operators::CONDITIONAL => {
-                self.condition(&first, "the condition before `?`");
-                second.or(third.unwrap_or(Ty::Any))
-            }
-            operators::LOGICAL_AND | operators::LOGICAL_OR => {
-                self.condition(&first, "each side of `&&` and `||`");
-                self.condition(&second, "each side of `&&` and `||`");
-                Ty::Bool
-            }
-            operators::LOGICAL_NOT => {
-                self.condition(&first, "what follows `!`");
-                Ty::Bool
-            }
-            operators::EQUALS | operators::NOT_EQUALS | operators::IN => Ty::Bool,
-            operators::LESS | operators::LESS_EQUALS | operators::GREATER | operators::GREATER_EQUALS => {
-                self.comparison(&first, &second);
-                Ty::Bool
-            }
-            operators::ADD
-            | operators::SUBSTRACT
-            | operators::MULTIPLY
-            | operators::DIVIDE
-            | operators::MODULO => self.arithmetic(&call.func_name, first, second),
-            operators::NEGATE => first,
-            operators::INDEX => first.element(),
-            operators::OPT_SELECT | operators::OPT_INDEX => Ty::Any,
-            "@sort_by" | "reverse" | "slice" | "sort" | "distinct" | "unique" => match first {
-                Ty::List(_) => first,
+    fn call(&mut self, call: &Call) -> Ty {
+        let types: Vec<Ty> = call.arguments.iter().map(|argument| self.of(argument)).collect();
+        let first = types.first().cloned().unwrap_or(Ty::Any);
+        match call.function.gives {
+            Gives::Any => Ty::Any,
+            Gives::Bool => Ty::Bool,
+            Gives::Int => Ty::Int,
+            Gives::Double => Ty::Double,
+            Gives::Text => Ty::Text,
+            Gives::Moment => Ty::Moment,
+            Gives::Length => Ty::Length,
+            Gives::Texts => Ty::list(Ty::Text),
+            Gives::List => Ty::list(Ty::Any),
+            Gives::SameList => match first {
+                Ty::List { .. } => first,
                 _ => Ty::Any,
             },
-            "first" => first.element(),
-            "sum" => Some(first.element()).filter(Ty::is_number).unwrap_or(Ty::Number),
-            "min" | "max" if has_second => first.or(second),
-            "min" | "max" => first.element(),
-            "round" => {
-                if has_second {
-                    Ty::Double
-                } else {
-                    Ty::Int
-                }
-            }
-            "default" => first.or(second),
-            name => self.function(name),
+            Gives::Element if types.len() > 1 => types.into_iter().reduce(Ty::or).unwrap_or(Ty::Any),
+            Gives::Element => first.element(),
+            Gives::Sum => Some(first.element()).filter(Ty::is_number).unwrap_or(Ty::Number),
+            Gives::Rounded if types.len() > 1 => Ty::Double,
+            Gives::Rounded => Ty::Int,
         }
     }
 
-    fn function(&mut self, name: &str) -> Ty {
-        if let Some((_, returns)) = RETURNS.iter().find(|(known, _)| *known == name) {
-            return returns();
-        }
-        let plain = name.bytes().next().is_some_and(|b| b.is_ascii_alphabetic());
-        if plain && !OTHERS.contains(&name) {
-            let known = RETURNS.iter().map(|(known, _)| *known).chain(OTHERS);
-            let mend = match nearest(name, known) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => "`flowforge expr help` lists all functions".to_owned(),
-            };
-            self.wrong("FF-WF-018", format!("there is no function `{name}`"), mend, name);
-        }
-        Ty::Any
-    }
-
-    fn condition(&mut self, ty: &Ty, what: &str) {
+    fn condition(&mut self, ty: &Ty, what: &str, tree: &Tree) {
         if !matches!(ty, Ty::Any | Ty::Bool) {
             let message = format!("{what} must be true or false, this is {}", ty.name());
-            self.wrong(
-                "FF-WF-015",
-                message,
-                "compare it with something, for example `x > 0`",
-                "",
+            let fix = "compare it with something, for example `x > 0`";
+            self.wrong("FF-WF-015", message, fix, tree.start);
+        }
+    }
+
+    fn chain(&mut self, first: &Tree, rest: &[(Operator, Tree)]) -> Ty {
+        let mut ty = self.of(first);
+        let mut left = first;
+        for (operator, right) in rest {
+            let other = self.of(right);
+            ty = match operator {
+                Operator::Equal | Operator::Differ | Operator::In => Ty::Bool,
+                Operator::Less | Operator::LessOrEqual | Operator::Greater | Operator::GreaterOrEqual => {
+                    self.comparison(&ty, &other, first.start);
+                    Ty::Bool
+                }
+                operator => {
+                    if *operator == Operator::Divide {
+                        self.mean(&ty, &other, left, right);
+                    }
+                    self.arithmetic(*operator, ty, other, first.start)
+                }
+            };
+            left = right;
+        }
+        ty
+    }
+
+    /// `sum(x) / size(x)`: a mean that loses its fraction.
+    fn mean(&mut self, a: &Ty, b: &Ty, left: &Tree, right: &Tree) {
+        let calls = |tree: &Tree, names: &[&str]| {
+            matches!(&tree.form, Form::Call(call) if names.contains(&call.function.name))
+                || matches!(&tree.form, Form::Loop(each) if names.contains(&each.kind.word()))
+        };
+        let counts = calls(right, &["size", "count"]);
+        let sums = calls(left, &["sum"]);
+        // A sum of numbers of which nothing is known may be an int as well.
+        let may_be_whole = matches!(a, Ty::Int | Ty::Number | Ty::Any);
+        if sums && counts && may_be_whole && *b == Ty::Int {
+            let list = match &left.form {
+                Form::Call(call) => call
+                    .arguments
+                    .first()
+                    .map(|list| self.text(list.start, list.end).to_owned()),
+                _ => None,
+            };
+            self.hint(
+                "FF-WF-029",
+                "int / int is an int: as a mean this loses its fraction".to_owned(),
+                format!(
+                    "write avg({}), or double(…) around one side",
+                    list.unwrap_or_default()
+                ),
+                left.start,
             );
         }
     }
 
-    fn comparison(&mut self, a: &Ty, b: &Ty) {
+    fn comparison(&mut self, a: &Ty, b: &Ty, at: usize) {
         let fits = matches!(a, Ty::Any) || matches!(b, Ty::Any) || a == b || (a.is_number() && b.is_number());
         if !fits {
-            let mend = match (a, b) {
+            let fix = match (a, b) {
                 (Ty::Text, other) | (other, Ty::Text) if other.is_number() => {
                     "write double(x) around the text"
                 }
@@ -330,13 +317,13 @@ impl Inference<'_> {
             self.wrong(
                 "FF-WF-015",
                 format!("cannot compare {} and {}", a.name(), b.name()),
-                mend,
-                "",
+                fix,
+                at,
             );
         }
     }
 
-    fn arithmetic(&mut self, operator: &str, a: Ty, b: Ty) -> Ty {
+    fn arithmetic(&mut self, operator: Operator, a: Ty, b: Ty, at: usize) -> Ty {
         let known = |ty: &Ty| !matches!(ty, Ty::Any | Ty::Moment | Ty::Length);
         if !known(&a) || !known(&b) {
             return Ty::Any;
@@ -350,98 +337,72 @@ impl Inference<'_> {
                     Ty::Number
                 }
             }
-            (Ty::Text, Ty::Text) if operator == operators::ADD => Ty::Text,
-            (Ty::List(a), Ty::List(b)) if operator == operators::ADD => Ty::List(Box::new(a.or(*b))),
+            (Ty::Text, Ty::Text) if operator == Operator::Add => Ty::Text,
+            (a @ Ty::List { .. }, b @ Ty::List { .. }) if operator == Operator::Add => {
+                Ty::list(a.element().or(b.element()))
+            }
             (a, b) => {
-                let sign = operator.trim_matches('_');
-                let mend = if operator == operators::ADD && (a == Ty::Text || b == Ty::Text) {
+                let sign = operator.sign();
+                let fix = if operator == Operator::Add && (a == Ty::Text || b == Ty::Text) {
                     "write string(x) around the other one"
                 } else {
                     "use numbers on both sides"
                 };
                 let message = format!("`{sign}` does not take {} and {}", a.name(), b.name());
-                self.wrong("FF-WF-015", message, mend, "");
+                self.wrong("FF-WF-015", message, fix, at);
                 Ty::Any
             }
         }
     }
 
-    fn comprehension(&mut self, each: &ComprehensionExpr) -> Ty {
-        let range = self.of(&each.iter_range);
-        if !matches!(range, Ty::Any | Ty::List(_) | Ty::Object { .. }) {
-            let what =
-                written(&each.iter_range).map_or_else(|| "this value".to_owned(), |path| format!("`{path}`"));
+    fn each(&mut self, each: &Loop) -> Ty {
+        let over = self.of(&each.over);
+        if !matches!(over, Ty::Any | Ty::List { .. } | Ty::Object { .. }) {
+            let text = self.text(each.over.start, each.over.end);
+            let what = if matches!(each.over.form, Form::Name(_) | Form::Steps(..)) {
+                format!("`{text}`")
+            } else {
+                "this value".to_owned()
+            };
             self.wrong(
                 "FF-WF-015",
-                format!("{what} is {}, not a list", range.name()),
+                format!("{what} is {}, not a list", over.name()),
                 "only lists can be walked",
-                "",
+                each.over.start,
             );
         }
-        let element = match &range {
+        let element = match &over {
             Ty::Object { .. } => Ty::Text,
-            range => range.element(),
+            over => over.element(),
         };
-        let start = self.of(&each.accu_init);
-        self.bound.push((each.iter_var.clone(), element));
-        let accumulator = if matches!(start, Ty::List(_)) {
-            Ty::List(Box::new(Ty::Any))
-        } else {
-            Ty::Any
-        };
-        self.bound.push((each.accu_var.clone(), accumulator));
-        self.of(&each.loop_step);
-        let value = appended(&each.loop_step).map(|value| self.of(value));
+        self.bound.push((each.name.clone(), element.clone()));
+        let body = self.of(&each.body);
+        let condition = matches!(
+            each.kind,
+            LoopKind::All | LoopKind::Exists | LoopKind::ExistsOne | LoopKind::Filter | LoopKind::Count
+        ) || (each.kind == LoopKind::Map && each.second.is_some());
+        if condition {
+            let what = format!("the condition of `{}`", each.kind.word());
+            self.condition(&body, &what, &each.body);
+        }
+        let second = each.second.as_ref().map(|second| self.of(second));
         self.bound.pop();
-        self.bound.pop();
-        match (start, value) {
-            (Ty::List(_), Some(value)) => Ty::List(Box::new(value)),
-            (Ty::List(_), None) => Ty::List(Box::new(Ty::Any)),
-            (Ty::Bool | Ty::Int, _) => Ty::Bool,
-            _ => Ty::Any,
+        match each.kind {
+            LoopKind::All | LoopKind::Exists | LoopKind::ExistsOne => Ty::Bool,
+            LoopKind::Count => Ty::Int,
+            LoopKind::Filter | LoopKind::SortBy => Ty::list(element),
+            LoopKind::Map => Ty::list(second.unwrap_or(body)),
+            LoopKind::GroupBy | LoopKind::ToMap => Ty::open(),
         }
     }
 }
 
-/// The value that each round of a `map` or a `filter` appends.
-fn appended(step: &IdedExpr) -> Option<&IdedExpr> {
-    let Expr::Call(call) = &step.expr else { return None };
-    match (call.func_name.as_str(), call.args.as_slice()) {
-        (operators::CONDITIONAL, [_, then, _]) => appended(then),
-        (
-            operators::ADD,
-            [
-                _,
-                IdedExpr {
-                    expr: Expr::List(list),
-                    ..
-                },
-            ],
-        ) => match list.elements.as_slice() {
-            [value] => Some(value),
-            _ => None,
-        },
-        _ => None,
-    }
-}
-
-fn literal_type(literal: &LiteralValue) -> Ty {
+fn literal_type(literal: &Literal) -> Ty {
     match literal {
-        LiteralValue::Boolean(_) => Ty::Bool,
-        LiteralValue::Double(_) => Ty::Double,
-        LiteralValue::Int(_) | LiteralValue::UInt(_) => Ty::Int,
-        LiteralValue::String(_) | LiteralValue::Bytes(_) => Ty::Text,
-        LiteralValue::Null => Ty::Null,
-    }
-}
-
-/// `a.b.c` as it was written; nothing for anything else.
-fn written(expr: &IdedExpr) -> Option<String> {
-    match &expr.expr {
-        Expr::Ident(name) => Some(name.clone()),
-        Expr::Select(select) if !select.test => {
-            Some(format!("{}.{}", written(&select.operand)?, select.field))
-        }
-        _ => None,
+        Literal::Bool(_) => Ty::Bool,
+        Literal::Double(_) => Ty::Double,
+        Literal::Int(_) | Literal::Big(_) => Ty::Int,
+        Literal::Text(_) | Literal::Bytes(_) => Ty::Text,
+        Literal::Null => Ty::Null,
     }
 }

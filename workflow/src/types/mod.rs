@@ -5,10 +5,14 @@
 
 mod infer;
 
+use std::sync::Arc;
+
 use flowforge_ports::Type;
 use serde_json::{Map, Value};
 
 pub(crate) use infer::{Finding, Names, infer};
+
+use crate::limits::{MAX_RECORD_DEPTH, MAX_TYPE_PARTS};
 
 /// A type; [`Ty::Any`] where nothing is known.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,12 +27,39 @@ pub(crate) enum Ty {
     Text,
     Moment,
     Length,
-    List(Box<Ty>),
+    List {
+        element: Arc<Ty>,
+        extent: Extent,
+    },
     /// An object; `closed` if it has no other fields.
     Object {
-        fields: Vec<(String, Ty)>,
+        fields: Arc<Vec<(String, Ty)>>,
         closed: bool,
+        extent: Extent,
     },
+}
+
+/// How large a type is. A node that hands on two copies of what it gets doubles it, one that wraps it makes it higher:
+/// both are bounded, so that comparing and dropping types is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Extent {
+    /// Parts, with the type itself.
+    parts: usize,
+    /// Levels, with its own.
+    levels: usize,
+}
+
+impl Extent {
+    const ONE: Self = Self { parts: 1, levels: 1 };
+
+    /// Of a type made of others; nothing if it would be too large to follow.
+    fn around(inner: impl Iterator<Item = Self>) -> Option<Self> {
+        let all = inner.fold(Self::ONE, |all, one| Self {
+            parts: all.parts.saturating_add(one.parts),
+            levels: all.levels.max(one.levels + 1),
+        });
+        (all.parts <= MAX_TYPE_PARTS && all.levels <= MAX_RECORD_DEPTH).then_some(all)
+    }
 }
 
 impl Ty {
@@ -44,7 +75,7 @@ impl Ty {
             Self::Text => "text",
             Self::Moment => "a timestamp",
             Self::Length => "a duration",
-            Self::List(_) => "a list",
+            Self::List { .. } => "a list",
             Self::Object { .. } => "an object",
         }
     }
@@ -53,22 +84,49 @@ impl Ty {
         matches!(self, Self::Int | Self::Double | Self::Number)
     }
 
+    fn extent(&self) -> Extent {
+        match self {
+            Self::List { extent, .. } | Self::Object { extent, .. } => *extent,
+            _ => Extent::ONE,
+        }
+    }
+
+    /// A list; any value if the type would be too large to follow.
+    pub(crate) fn list(element: Self) -> Self {
+        match Extent::around(std::iter::once(element.extent())) {
+            Some(extent) => Self::List {
+                element: Arc::new(element),
+                extent,
+            },
+            None => Self::Any,
+        }
+    }
+
+    /// An object; any value if the type would be too large to follow.
+    pub(crate) fn object(fields: Vec<(String, Self)>, closed: bool) -> Self {
+        match Extent::around(fields.iter().map(|(_, ty)| ty.extent())) {
+            Some(extent) => Self::Object {
+                fields: Arc::new(fields),
+                closed,
+                extent,
+            },
+            None => Self::Any,
+        }
+    }
+
     pub(crate) fn closed(fields: Vec<(String, Self)>) -> Self {
-        Self::Object { fields, closed: true }
+        Self::object(fields, true)
     }
 
     /// An object of which nothing is known.
     pub(crate) fn open() -> Self {
-        Self::Object {
-            fields: Vec::new(),
-            closed: false,
-        }
+        Self::object(Vec::new(), false)
     }
 
     /// The type of a list's elements; `Any` if it is no list.
     pub(crate) fn element(&self) -> Self {
         match self {
-            Self::List(element) => (**element).clone(),
+            Self::List { element, .. } => (**element).clone(),
             _ => Self::Any,
         }
     }
@@ -90,7 +148,7 @@ impl Ty {
         match value {
             Value::Null => Self::Null,
             Value::Bool(_) => Self::Bool,
-            Value::Number(number) if number.is_i64() => Self::Int,
+            Value::Number(number) if number.is_i64() || number.is_u64() => Self::Int,
             Value::Number(_) => Self::Double,
             Value::String(_) => Self::Text,
             Value::Array(items) => Self::list_of(items.iter().map(Self::of_value)),
@@ -105,7 +163,7 @@ impl Ty {
 
     /// A list of values of these types.
     pub(crate) fn list_of(types: impl Iterator<Item = Self>) -> Self {
-        Self::List(Box::new(types.reduce(Self::or).unwrap_or(Self::Any)))
+        Self::list(types.reduce(Self::or).unwrap_or(Self::Any))
     }
 
     /// The type of a JSON Schema that an input field may have.
@@ -127,12 +185,9 @@ impl Ty {
                     .get("items")
                     .and_then(Value::as_object)
                     .map_or(Self::Any, Self::of_schema);
-                Self::List(Box::new(element))
+                Self::list(element)
             }
-            Some("object") => Self::Object {
-                fields: fields(),
-                closed: false,
-            },
+            Some("object") => Self::object(fields(), false),
             _ => Self::Any,
         }
     }
@@ -142,7 +197,6 @@ impl Ty {
         match ty {
             Type::Bool => Self::Bool,
             Type::S8 | Type::U8 | Type::S16 | Type::U16 | Type::S32 | Type::U32 => Self::Int,
-            // Beyond 2^53 these are text.
             Type::S64 | Type::U64 => Self::Int,
             Type::F32 | Type::F64 => Self::Number,
             Type::Char | Type::String | Type::Bytes | Type::Enum { .. } => Self::Text,
@@ -153,9 +207,9 @@ impl Ty {
                 ("media_type".to_owned(), Self::Text),
                 ("size".to_owned(), Self::Int),
             ]),
-            Type::List { element } => Self::List(Box::new(Self::of_port(element))),
-            Type::Tuple { .. } => Self::List(Box::new(Self::Any)),
-            Type::Flags { .. } => Self::List(Box::new(Self::Text)),
+            Type::List { element } => Self::list(Self::of_port(element)),
+            Type::Tuple { .. } => Self::list(Self::Any),
+            Type::Flags { .. } => Self::list(Self::Text),
             // It may be null, and then has no fields: nothing is certain.
             Type::Option { .. } => Self::Any,
             Type::Record { fields, .. } => Self::closed(
@@ -188,14 +242,14 @@ impl Ty {
             (_, Type::Char | Type::String | Type::Bytes | Type::Enum { .. }) => {
                 plain(matches!(self, Self::Text | Self::Moment | Self::Length))
             }
-            (Self::List(element), Type::List { element: wanted }) => element
+            (Self::List { element, .. }, Type::List { element: wanted }) => element
                 .misfit(wanted)
                 .map(|reason| format!("takes a list of which each {}", reason.replacen("takes", "is", 1))),
-            (Self::Object { fields, closed }, Type::Record { fields: wanted, .. }) => {
+            (Self::Object { fields, closed, .. }, Type::Record { fields: wanted, .. }) => {
                 record_misfit(fields, *closed, wanted)
             }
             (_, Type::List { .. } | Type::Tuple { .. } | Type::Flags { .. }) => {
-                plain(matches!(self, Self::List(_)))
+                plain(matches!(self, Self::List { .. }))
             }
             _ => plain(matches!(self, Self::Object { .. })),
         }

@@ -1,7 +1,7 @@
 //! What the YAML parser's complaints mean in a workflow file.
 //!
 //! An expression contains `: `, `{` and `}` sooner or later, and YAML gives them a meaning of its own. The parser's
-//! words for that help nobody, so the line is looked at and the mend is shown as the line should be.
+//! words for that help nobody, so the line is looked at and the fix is shown as the line should be.
 
 use saphyr_parser::ScanError;
 
@@ -24,9 +24,9 @@ pub(super) fn explain(source: &Source, error: &ScanError) -> Diagnostic {
     let info = error.info();
     let found = source.error("FF-WF-001", at, format!("this is not YAML: {info}"));
     if source.line_at(at).starts_with('\t') || info.contains("tab") {
-        return found.with_mend("indent with spaces, YAML allows no tabs there");
+        return found.with_fix("indent with spaces, YAML allows no tabs there");
     }
-    found.with_mend(
+    found.with_fix(
         "look at this line and the one before: brackets and quotes that are open, and the indentation",
     )
 }
@@ -73,7 +73,7 @@ fn explain_line(source: &Source, line: &str, start: usize) -> Option<Diagnostic>
     } else {
         "an expression with `: ` or ` #` in it must be quoted"
     };
-    let mended = format!(
+    let corrected = format!(
         "{}{quoted}{}",
         line.get(..value_at)?.trim_start(),
         line.get(value_at + value.len()..).unwrap_or_default()
@@ -86,8 +86,8 @@ fn explain_line(source: &Source, line: &str, start: usize) -> Option<Diagnostic>
     Some(
         source
             .error("FF-WF-011", start + at, reason)
-            .with_mend(mended)
-            .with_fix("quoted the value", vec![edit]),
+            .with_fix(corrected)
+            .with_correction("quoted the value", vec![edit]),
     )
 }
 
@@ -101,7 +101,7 @@ fn template(source: &Source, at: usize, rest: &str) -> Diagnostic {
     let message = "`{{ … }}` is another product's way to write an expression";
     source
         .error("FF-WF-012", at, message)
-        .with_mend(format!("write {}", without_braces(inner)))
+        .with_fix(format!("write {}", without_braces(inner)))
 }
 
 /// The expression in another product's braces, as it is written here.

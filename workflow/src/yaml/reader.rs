@@ -108,7 +108,7 @@ impl Builder<'_> {
         Box::new(
             self.source
                 .error("FF-WF-008", span.start, message)
-                .with_mend("write the value out"),
+                .with_fix("write the value out"),
         )
     }
 
@@ -131,12 +131,9 @@ impl Builder<'_> {
         {
             if !keys.insert(text.to_owned()) {
                 let message = format!("`{}` stands here a second time", shorten(text));
-                let mend = "keep one of them";
-                self.problems.push(
-                    self.source
-                        .error("FF-WF-006", span.start, message)
-                        .with_mend(mend),
-                );
+                let fix = "keep one of them";
+                self.problems
+                    .push(self.source.error("FF-WF-006", span.start, message).with_fix(fix));
             }
             *pending = Some((text.to_owned(), span));
             return Ok(());

@@ -8,8 +8,12 @@
 
 mod support;
 
+mod differential;
 mod documents;
+mod expression_bounds;
+mod expression_values;
 mod expressions;
+mod fuzz;
 mod messages;
 mod run_rules;
 mod run_watch;

@@ -47,7 +47,7 @@ pub(crate) struct DiagnosticNode {
 
 impl From<&Diagnostic> for DiagnosticNode {
     fn from(found: &Diagnostic) -> Self {
-        let fixed = found.fix.as_ref().map(|fix| fix.title.clone());
+        let fixed = found.correction.as_ref().map(|correction| correction.title.clone());
         Self {
             severity: match found.severity {
                 Severity::Error => SeverityName::Error,
@@ -58,7 +58,7 @@ impl From<&Diagnostic> for DiagnosticNode {
             line: found.line,
             column: found.column,
             excerpt: found.excerpt.clone(),
-            fix: found.mend.clone().or_else(|| fixed.clone()),
+            fix: found.fix.clone().or_else(|| fixed.clone()),
             fixed,
         }
     }

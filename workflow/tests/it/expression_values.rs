@@ -1,0 +1,154 @@
+//! Texts, numbers, moments and identifiers in expressions.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use flowforge_workflow::expr::{Context, Expression, Template};
+use serde_json::{Value, json};
+
+use crate::expressions::{Names, failure, names, value};
+
+/// A text was cut up before the language saw it, so that quotes, braces or a backslash at its end broke it.
+#[test]
+fn every_form_of_text_works_inside_an_expression() {
+    let in_template = |source: &str| {
+        let template = Template::compile(&Value::from(format!("${{{source}}}")))
+            .unwrap_or_else(|errors| panic!("{source}: {errors:?}"));
+        template
+            .evaluate(&names(), 0)
+            .unwrap_or_else(|error| panic!("{source}: {error:?}"))
+    };
+    assert_eq!(
+        in_template(r#""""he said "a=b" ok""""#),
+        json!("he said \"a=b\" ok")
+    );
+    assert_eq!(in_template("'''it's {x} fine'''"), json!("it's {x} fine"));
+    assert_eq!(in_template(r#"r"C:\temp\" + "new""#), json!("C:\\temp\\new"));
+    assert_eq!(in_template(r#"json("""{"k": "}"}""").k"#), json!("}"));
+    assert_eq!(in_template(r#""a\u00e9\x41\101\U0001F600".size()"#), json!(5));
+    assert_eq!(in_template(r#""tab\tquote\"end""#), json!("tab\tquote\"end"));
+    assert_eq!(in_template(r#""a+b".matches(r"^a\+b$")"#), json!(true));
+    assert_eq!(in_template(r"string(b'\xc3\xa9') + R'\n'"), json!("é\\n"));
+    assert_eq!(in_template("{'a': '}'}.a + '{{'"), json!("}{{"));
+    assert_eq!(in_template("'$${and}' + '$'"), json!("$${and}$"));
+    assert_eq!(in_template("fetch.`feed-url` + fetch['feed-url']"), json!("uu"));
+}
+
+/// `getDayOfMonth('+11:00')` was not known, although the language has it.
+#[test]
+fn a_moment_is_read_in_any_time_zone() {
+    let at = "timestamp('2009-02-13T23:31:30Z')";
+    assert_eq!(value(&format!("{at}.getDayOfMonth('+11:00')")), json!(13));
+    assert_eq!(value(&format!("{at}.getHours('Europe/Berlin')")), json!(0));
+    assert_eq!(value(&format!("{at}.getHours('-05:30')")), json!(18));
+    assert_eq!(value(&format!("{at}.getDate() + {at}.getDayOfWeek()")), json!(18));
+    assert_eq!(value(&format!("{at}.getDayOfYear('UTC')")), json!(43));
+    assert_eq!(
+        value("timestamp('2024-02-29T12:00:00+05:45')"),
+        json!("2024-02-29T06:15:00Z")
+    );
+    assert_eq!(
+        value("timestamp('2024-03-01T00:00:00Z') - timestamp('2024-02-29T00:00:00Z')"),
+        json!("86400s")
+    );
+    assert_eq!(value("duration('1h30m') - duration('1.25s')"), json!("5398.75s"));
+    assert!(failure(&format!("{at}.getHours('Mars/Base')")).contains("`Mars/Base` is not a time zone"));
+    // The night the clocks go forward has no 02:30, the one they go back has two of them.
+    assert!(
+        failure("parse_date('2026-03-29 02:30', '%Y-%m-%d %H:%M', 'Europe/Berlin')")
+            .contains("does not exist")
+    );
+    assert_eq!(
+        value("parse_date('2026-10-25 02:30', '%Y-%m-%d %H:%M', 'Europe/Berlin')"),
+        json!("2026-10-25T00:30:00Z")
+    );
+    assert_eq!(
+        value("add_time('2026-03-28T11:00:00Z', 1, 'day', 'Europe/Berlin')"),
+        json!("2026-03-29T10:00:00Z"),
+        "noon stays noon"
+    );
+    assert!(failure("timestamp('9999-12-31T23:59:59Z') + duration('1h')").contains("beyond the calendar"));
+    assert!(failure("add_time('0001-01-01T00:00:00Z', -1, 'years')").contains("beyond the calendar"));
+}
+
+/// A whole number above 2^53 became another one, or stopped the run. Now 64 bits are exact, signed and unsigned, and
+/// arithmetic above the signed ones says so instead of giving a wrong number.
+#[test]
+fn whole_numbers_are_exact_to_64_bits() {
+    let big = Names(BTreeMap::from([
+        ("id", Some(json!(9_007_199_254_740_993_u64))),
+        ("most", Some(json!(u64::MAX))),
+        ("least", Some(json!(i64::MIN))),
+    ]));
+    let of = |source: &str| {
+        let expression = Expression::compile(source).unwrap_or_else(|error| panic!("{source}: {error:?}"));
+        expression.evaluate(&big, 0).map_err(|error| error.message)
+    };
+    assert_eq!(of("id + 0"), Ok(json!(9_007_199_254_740_993_u64)));
+    assert_eq!(of("id == 9007199254740992.0"), Ok(json!(false)));
+    assert_eq!(of("id > 9007199254740992.0 && id < most"), Ok(json!(true)));
+    assert_eq!(of("[most, least]"), Ok(json!([u64::MAX, i64::MIN])));
+    assert_eq!(
+        of("most == 18446744073709551615 && most in [most]"),
+        Ok(json!(true))
+    );
+    assert_eq!(
+        of("string(most) + json([least])"),
+        Ok(json!("18446744073709551615[-9223372036854775808]"))
+    );
+    assert_eq!(
+        of("parse_json('[18446744073709551615]')[0] == most"),
+        Ok(json!(true))
+    );
+    assert_eq!(of("int('18446744073709551615')"), Ok(json!(u64::MAX)));
+    assert_eq!(of("-9223372036854775808"), Ok(json!(i64::MIN)));
+    assert_eq!(
+        of("unique([9007199254740993, 9007199254740992, 1, 1.0])"),
+        Ok(json!([9_007_199_254_740_993_u64, 9_007_199_254_740_992_u64, 1]))
+    );
+    assert_eq!(of("avg([9007199254740993, -9007199254740993])"), Ok(json!(0.0)));
+    let all: Vec<String> = [
+        "[1].map(x, most + x)",
+        "least - 1",
+        "sum([most, 1])",
+        "-least",
+        "parse_json('{\"a\": [99999999999999999999]}')",
+        "int('99999999999999999999')",
+        "round(1e19)",
+    ]
+    .iter()
+    .map(|source| format!("{source:<50} {}\n", of(source).expect_err(source)))
+    .collect();
+    insta::assert_snapshot!(all.concat());
+}
+
+/// Two attempts of a step, or two hosts, must send the same identifier; two places must not.
+#[test]
+fn an_identifier_is_the_same_in_every_attempt_and_another_at_each_place() {
+    let template = Template::compile(&json!({
+        "a": "${uuid()}",
+        "b": ["${uuid()}", "${uuid()} ${uuid()}"],
+        "each": "${[1, 2].map(x, uuid())}",
+    }))
+    .expect("it compiles");
+    let of = |seed| {
+        template
+            .evaluate(&names(), Context::from(0).with_seed(seed))
+            .expect("it has a seed")
+    };
+    let (first, again, other) = (of("run 1/step"), of("run 1/step"), of("run 2/step"));
+    assert_eq!(first, again);
+    let text = format!("{first} {other}");
+    let found: BTreeSet<&str> = text
+        .split(|c: char| !c.is_ascii_hexdigit() && c != '-')
+        .filter(|part| part.len() == 36)
+        .collect();
+    assert_eq!(found.len(), 12, "{found:?}");
+    assert!(
+        found.iter().all(|uuid| uuid.as_bytes()[14] == b'8'),
+        "version 8: derived by a hash"
+    );
+    let error = template
+        .evaluate(&names(), 0)
+        .expect_err("nothing to derive it from");
+    assert_eq!(error.path, ".a");
+}
