@@ -107,8 +107,8 @@ fn finding(
         line: u32::try_from(index + 1).unwrap_or(u32::MAX),
         column: u32::try_from(line.find(about).unwrap_or(0) + 1).unwrap_or(u32::MAX),
         excerpt: line.to_owned(),
-        mend: Some(mend),
-        fix: None,
+        fix: Some(mend),
+        correction: None,
     }
 }
 
