@@ -90,6 +90,13 @@ fn operation_lines(operation: &Operation, lines: &mut Vec<String>) {
             port.name,
             type_name(&port.ty)
         ));
+        if port.ty.needs_yaml_form() {
+            let mut before = "write";
+            for form in port.ty.yaml_forms() {
+                lines.push(format!("      {:<widest$}    {before} {}: {form}", "", port.name));
+                before = "   or";
+            }
+        }
     }
 }
 
@@ -102,6 +109,7 @@ fn capability_lines(interface: &Interface, lines: &mut Vec<String>) {
             CapabilityKind::Artefacts => "artefacts: reads and makes files",
             CapabilityKind::Context => "context: which step this is, clock and randomness",
             CapabilityKind::Log => "log: lines in the step's log",
+            CapabilityKind::Progress => "progress: says how far a long call is",
             CapabilityKind::Unknown => "unknown: no host offers this, so the connector cannot run",
         };
         lines.push(format!("  {what}   ({})", capability.import));
@@ -161,7 +169,10 @@ fn type_name(ty: &Type) -> String {
         }
         Type::Variant { cases, .. } => cases
             .iter()
-            .map(|case| case.name.as_str())
+            .map(|case| match &case.ty {
+                Some(ty) => format!("{}({})", case.name, type_name(ty)),
+                None => case.name.clone(),
+            })
             .collect::<Vec<_>>()
             .join(" | "),
         Type::Enum { cases, .. } => names(cases, " | "),

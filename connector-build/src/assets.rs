@@ -3,8 +3,23 @@
 /// Files as `(path, content)`.
 pub(crate) type Files = &'static [(&'static str, &'static str)];
 
+macro_rules! wit {
+    ($($name:literal),* $(,)?) => {
+        &[$(($name, include_str!(concat!("../../wit/connector/", $name)))),*]
+    };
+}
+
 /// The interfaces that a connector may import.
-pub(crate) const CONNECTOR_WIT: &str = include_str!("../../wit/connector.wit");
+pub(crate) const CONNECTOR_WIT: Files = wit![
+    "artefacts.wit",
+    "context.wit",
+    "http.wit",
+    "log.wit",
+    "progress.wit",
+    "secrets.wit",
+    "types.wit",
+    "world.wit",
+];
 
 /// The tools for TypeScript, pinned.
 pub(crate) const JS_TOOLS: Files = &[
@@ -37,6 +52,7 @@ pub(crate) const SDK_JS: Files = sdk_js![
     "src/log.ts",
     "src/phase.ts",
     "src/place.ts",
+    "src/progress.ts",
     "src/polyfill/clone.ts",
     "src/polyfill/console.ts",
     "src/polyfill/promise.ts",
@@ -72,6 +88,7 @@ pub(crate) const SDK_PY: Files = sdk_py![
     "flowforge/failure.py",
     "flowforge/http.py",
     "flowforge/log.py",
+    "flowforge/progress.py",
     "flowforge/secrets.py",
     "flowforge/types.py",
 ];
@@ -82,6 +99,18 @@ mod tests {
 
     use super::*;
     use crate::cache::source_files;
+
+    #[test]
+    fn every_wit_file_is_built_in() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../wit/connector");
+        let mut names: Vec<_> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        let built_in: Vec<_> = CONNECTOR_WIT.iter().map(|(name, _)| *name).collect();
+        assert_eq!(names, built_in);
+    }
 
     #[test]
     fn every_file_of_the_sdks_is_built_in() {

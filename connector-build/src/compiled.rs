@@ -30,9 +30,11 @@ pub(crate) fn compiled_once(
     let cache = &job.options.cache_dir;
     let mut name = recipe(with.language);
     name.add("tools", with.tools.display().to_string())
-        .add("sdk", with.sdk.display().to_string())
-        .add_bytes("wit", assets::CONNECTOR_WIT.as_bytes())
-        .add_folder(job.folder)?;
+        .add("sdk", with.sdk.display().to_string());
+    for (file, text) in assets::CONNECTOR_WIT {
+        name.add_bytes(format!("wit/{file}"), text.as_bytes());
+    }
+    name.add_folder(job.folder)?;
     let name = format!("{}-{}", with.prefix, name.name());
     let component = cache.join("compiled").join(format!("{name}.wasm"));
     let _lock = lock(cache, &name)?;

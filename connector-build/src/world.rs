@@ -149,7 +149,10 @@ impl World {
 fn built_in() -> Package {
     Package {
         origin: BUILT_IN.to_owned(),
-        files: vec![("connector.wit".to_owned(), assets::CONNECTOR_WIT.to_owned())],
+        files: assets::CONNECTOR_WIT
+            .iter()
+            .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()))
+            .collect(),
     }
 }
 

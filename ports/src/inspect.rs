@@ -353,6 +353,7 @@ fn classify(import: &str) -> Option<CapabilityKind> {
         ("flowforge:connector", "artefacts") => Some(CapabilityKind::Artefacts),
         ("flowforge:connector", "context") => Some(CapabilityKind::Context),
         ("flowforge:connector", "log") => Some(CapabilityKind::Log),
+        ("flowforge:connector", "progress") => Some(CapabilityKind::Progress),
         ("wasi:http", "types") => None,
         ("wasi:cli" | "wasi:clocks" | "wasi:filesystem" | "wasi:io" | "wasi:random" | "wasi:sockets", _) => {
             None

@@ -158,6 +158,8 @@ pub enum CapabilityKind {
     Context,
     /// Lines in the step's log. An observation.
     Log,
+    /// Signs of life of a call that takes long. An observation.
+    Progress,
     /// An import that no host offers; the component can be inspected but not loaded.
     Unknown,
 }
@@ -166,7 +168,7 @@ impl CapabilityKind {
     /// Whether using it can change or reveal something outside the sandbox.
     #[must_use]
     pub fn is_effectful(self) -> bool {
-        !matches!(self, Self::Artefacts | Self::Context | Self::Log)
+        !matches!(self, Self::Artefacts | Self::Context | Self::Log | Self::Progress)
     }
 
     /// Its name for people.
@@ -178,6 +180,7 @@ impl CapabilityKind {
             Self::Artefacts => "artefacts",
             Self::Context => "context",
             Self::Log => "log",
+            Self::Progress => "progress",
             Self::Unknown => "unknown",
         }
     }

@@ -14,6 +14,7 @@ mod names;
 mod schema;
 mod ty;
 mod types_of;
+mod yaml;
 
 pub use docs::{Docs, ItemDocs, WitPackage, wit_docs};
 pub use hollow::hollow_component;

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 /// |---|---|
 /// | `Bool` | `true`, `false` |
 /// | `S8` … `U32` | number without fraction, in range |
-/// | `S64`, `U64` | number when its magnitude is at most 2^53 - 1, else decimal text; both accepted |
+/// | `S64`, `U64` | number without fraction, every digit kept; decimal text is accepted too |
 /// | `F32`, `F64` | number; NaN and infinities do not exist in JSON and are refused with their path |
 /// | `Char`, `String` | text; a `Char` is exactly one Unicode scalar value |
 /// | `Json` | any value, at most 64 levels deep |

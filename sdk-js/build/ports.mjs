@@ -61,6 +61,9 @@ export function typeText(type, given) {
       return `Array<${type.flags.map(literal).join(" | ")}>`;
     case "result":
       return ["ok", "err"].map((kind) => (type[kind] ? `{ kind: "${kind}"; value: ${inner(type[kind])} }` : `{ kind: "${kind}" }`)).join(" | ");
+    case "s64":
+    case "u64":
+      return given ? "bigint" : "bigint | number";
     default:
       return "number";
   }

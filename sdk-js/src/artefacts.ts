@@ -79,6 +79,9 @@ function typed<T>(call: () => T): T {
     if (refusal === undefined) throw thrown;
     if (refusal.tag === "not-granted") throw Failure.denied(String(refusal.val));
     if (refusal.tag === "too-large") throw Failure.rejected("too_large", `the artefact is larger than ${refusal.val} bytes`);
+    if (refusal.tag === "invalid") throw Failure.internal(String(refusal.val));
+    if (refusal.tag === "quota") throw Failure.rejected("quota", String(refusal.val));
+    if (refusal.tag === "holds-secret") throw Failure.rejected("holds_secret", `the content holds the value of secret ${refusal.val}`);
     throw Failure.unavailable(String(refusal.val));
   }
 }

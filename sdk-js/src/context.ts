@@ -29,8 +29,15 @@ export function now(): number {
   return nowMs();
 }
 
-/** Random bytes of cryptographic quality, at most 64 KiB a call. */
+/** The most that one call to the host gives, in bytes. */
+const CALL_BYTES_MAX = 65_536;
+
+/** Exactly this many random bytes of cryptographic quality, in as many calls to the host as it takes. */
 export function random(length: number): Uint8Array {
   needsStep("context.random()");
-  return randomBytes(length);
+  const bytes = new Uint8Array(length);
+  for (let at = 0; at < length; at += CALL_BYTES_MAX) {
+    bytes.set(randomBytes(Math.min(CALL_BYTES_MAX, length - at)), at);
+  }
+  return bytes;
 }

@@ -41,13 +41,21 @@ declare module "flowforge:connector/http@0.1.0" {
     auth: { slot: string; placement: Placement } | null;
     timeoutMs: number | null;
     saveAs: string | null;
+    redirectsMax: number | null;
   }
   export interface Response {
     status: number;
     headers: Header[];
     body: Body;
+    url: string;
+    retryAfterMs: number | null;
   }
   export function send(request: Request): Response;
+  export function decodeText(bytes: Uint8Array, contentType: string | null): string;
+}
+
+declare module "flowforge:connector/progress@0.1.0" {
+  export function report(state: { percent: number | null; message: string | null } | null): void;
 }
 
 declare module "flowforge:connector/artefacts@0.1.0" {

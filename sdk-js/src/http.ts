@@ -1,11 +1,12 @@
 /**
  * Outgoing HTTP.
  *
- * The host attaches secrets, checks destinations and never follows a redirect. An answer that says "later" becomes a
- * retryable {@link Failure}, so that the retry policy waits, not the connector.
+ * The host attaches secrets, checks destinations, decodes what the transfer encoded and follows redirects where a request
+ * allows it. An answer that says "later" becomes a retryable {@link Failure}, so that the retry policy waits, not the
+ * connector.
  */
 
-import { send, type Request as HostRequest, type Response as HostResponse } from "flowforge:connector/http@0.1.0";
+import { decodeText, send, type Request as HostRequest, type Response as HostResponse } from "flowforge:connector/http@0.1.0";
 import { step } from "./context.ts";
 import { Failure } from "./failure.ts";
 import { needsStep } from "./phase.ts";
@@ -29,8 +30,13 @@ export interface RequestOptions {
   readonly auth?: Secret;
   /** Limit for the whole exchange, in milliseconds; the step's own limit holds besides. */
   readonly timeoutMs?: number;
-  /** Store the response body as an artefact of this name, up to 64 MiB. */
+  /** Store the body of a response of status 2xx as an artefact of this name, up to 64 MiB. */
   readonly saveAs?: string;
+  /**
+   * Let the host follow at most this many redirects, at most 10, of a `GET` or `HEAD`. Each passes every check of the node
+   * again; the secret stays with the origin of this request.
+   */
+  readonly redirectsMax?: number;
   /** Send the step's idempotency key, so that a repeated attempt acts once. */
   readonly idempotent?: boolean;
   /** Give back an answer of any status instead of throwing for 400 and above. */
@@ -42,6 +48,10 @@ export class HttpResponse {
   readonly status: number;
   /** Header fields by lower-case name; fields of one name are joined with `, `. */
   readonly headers: Readonly<Record<string, string>>;
+  /** The address that answered: another than the request's where redirects were followed. */
+  readonly url: string;
+  /** What `retry-after` asks for, in milliseconds from now, whichever of its two forms was used. */
+  readonly retryAfterMs: number | undefined;
   /** The body, if `saveAs` asked for an artefact. */
   readonly artefact: Artefact | undefined;
   readonly #body: Uint8Array;
@@ -54,6 +64,8 @@ export class HttpResponse {
     }
     this.status = answer.status;
     this.headers = headers;
+    this.url = answer.url;
+    this.retryAfterMs = answer.retryAfterMs ?? undefined;
     this.artefact = answer.body.tag === "artefact" ? answer.body.val : undefined;
     this.#body = answer.body.tag === "bytes" ? new Uint8Array(answer.body.val) : new Uint8Array(0);
   }
@@ -63,9 +75,12 @@ export class HttpResponse {
     return this.#body;
   }
 
-  /** The body as text. */
+  /**
+   * The body as text: a byte order mark decides, then the `charset` of `content-type`, then UTF-8. Throws `rejected` with code
+   * `not_text`.
+   */
   text(): string {
-    return decodeUtf8(this.#body, false);
+    return textOf(this.#body, this.headers["content-type"]);
   }
 
   /**
@@ -152,6 +167,7 @@ function hostRequest(method: string, url: string, options: RequestOptions): Host
     auth: options.auth === undefined ? null : { slot: options.auth.slot, placement: placementOf(options.auth) },
     timeoutMs: options.timeoutMs ?? null,
     saveAs: options.saveAs ?? null,
+    redirectsMax: options.redirectsMax ?? null,
   };
 }
 
@@ -177,10 +193,19 @@ function sendFailure({ tag, val }: Refusal): Failure {
       return Failure.denied(`this node may not reach ${val}`);
     case "secret-denied":
       return Failure.denied(String(val));
+    case "body-unavailable":
     case "unreachable":
       return Failure.unavailable(String(val));
     case "timed-out":
       return Failure.timedOut(String(val));
+    case "storage":
+      return Failure.timedOut(`the response came and could not be stored: ${val}`);
+    case "malformed-response":
+      return Failure.rejected("malformed_response", String(val));
+    case "not-kept":
+      return Failure.rejected("not_kept", String(val));
+    case "redirect":
+      return Failure.rejected("redirect", String(val));
     case "too-large":
       return Failure.rejected("too_large", `the response is larger than ${val} bytes`);
     default:
@@ -194,9 +219,9 @@ const QUOTED_CHARS = 200;
 function failureOf(answer: HttpResponse): Failure | undefined {
   const { status } = answer;
   if (status < 400) return undefined;
-  const quoted = answer.text().trim().slice(0, QUOTED_CHARS);
+  const quoted = quotable(answer).trim().slice(0, QUOTED_CHARS);
   const message = quoted === "" ? `answered ${status}` : `answered ${status}: ${quoted}`;
-  const wait = retryAfterMs(answer.headers["retry-after"]);
+  const wait = answer.retryAfterMs;
   if (status === 401 || status === 403) return Failure.denied(message);
   if (status === 429) return Failure.throttled(message, wait);
   if (status === 408 || status === 425 || status >= 500) {
@@ -205,8 +230,38 @@ function failureOf(answer: HttpResponse): Failure | undefined {
   return Failure.rejected(String(status), message);
 }
 
-/** `Retry-After` in seconds; a date leaves the wait to the retry policy. Source: RFC 9110 §10.2.3. */
-function retryAfterMs(value: string | undefined): number | undefined {
-  if (value === undefined || !/^\s*\d{1,6}\s*$/.test(value)) return undefined;
-  return Number(value) * 1000;
+/** The body for a failure's message, readable as far as it is text. */
+function quotable(answer: HttpResponse): string {
+  try {
+    return answer.text();
+  } catch {
+    return decodeUtf8(answer.bytes(), false);
+  }
+}
+
+/** UTF-8 is read here, everything else by the host. */
+function textOf(bytes: Uint8Array, contentType: string | undefined): string {
+  const marked = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf;
+  const charset = /;\s*charset\s*=\s*"?([^";\s]+)/i.exec(contentType ?? "")?.[1]?.toLowerCase();
+  if (marked || charset === undefined || charset === "utf-8" || charset === "utf8") {
+    try {
+      return decodeUtf8(marked ? bytes.subarray(3) : bytes, true);
+    } catch {
+      // Perhaps a byte order mark of another encoding: the host says what is wrong.
+    }
+  }
+  try {
+    return decodeText(bytes, contentType ?? null);
+  } catch (thrown) {
+    const refusal = refusalIn(thrown);
+    if (refusal === undefined) throw thrown;
+    switch (refusal.tag) {
+      case "unknown-charset":
+        throw Failure.rejected("not_text", `the response is in the charset ${refusal.val}, which no host knows`);
+      case "malformed":
+        throw Failure.rejected("not_text", `the response is no text in ${refusal.val}`);
+      default:
+        throw Failure.rejected("not_text", `the response is larger than ${refusal.val} bytes of text`);
+    }
+  }
 }

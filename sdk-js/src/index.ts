@@ -13,4 +13,5 @@ export { Failure, type FailureKind } from "./failure.ts";
 export * as http from "./http.ts";
 export { type Json, type Artefact, type Int } from "./types.ts";
 export * as log from "./log.ts";
+export * as progress from "./progress.ts";
 export { secret, describeSecret, type Secret, type SecretInfo, type SecretPlacement } from "./secret.ts";

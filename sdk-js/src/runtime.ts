@@ -40,12 +40,22 @@ export function operation(definition: Definition, author: Operation): Operation 
   return (...values) => {
     begin();
     try {
-      const answer = settled(definition, author(...definition.params.map((shape, index) => lift(shape, values[index]))));
+      const answer = settled(definition, author(...definition.params.map((shape, index) => given(shape, values[index], index))));
       return definition.result === null ? undefined : returned(definition, definition.result, answer);
     } catch (thrown) {
       throw failure(definition, thrown);
     }
   };
+}
+
+/** A value for the author. One that the engine could not hand over exactly fails the step as an input. */
+function given(shape: Shape, value: unknown, index: number): unknown {
+  try {
+    return lift(shape, value);
+  } catch (error) {
+    if (!(error instanceof WrongShape)) throw error;
+    throw Failure.invalid("", `parameter ${index + 1}: ${error.message}`);
+  }
 }
 
 /** The value of a promise, once everything that can run has run. */

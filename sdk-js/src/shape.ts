@@ -76,9 +76,24 @@ export function lift(shape: Shape, value: unknown): unknown {
       const side = tag === "ok" ? shape.ok : shape.err;
       return side === null ? { kind: tag } : { kind: tag, value: lift(side, val) };
     }
+    case "s64":
+    case "u64":
+      return liftWide(value);
     default:
       return value;
   }
+}
+
+/**
+ * A 64-bit integer for the author, who gets a `bigint`. The engine hands it over as a number, which names every integer only
+ * up to 2^53 - 1: beyond, the call fails instead of going on with a neighbour.
+ */
+function liftWide(value: unknown): bigint {
+  if (typeof value === "bigint") return value;
+  if (typeof value !== "number" || !Number.isSafeInteger(value)) {
+    throw new WrongShape(`an integer beyond ±(2^53 - 1), which this engine cannot hold exactly; take it as a text or json with a text in it`);
+  }
+  return BigInt(value);
 }
 
 /** An option directly inside an option is wrapped by the engine, so that its none differs from the outer one. */

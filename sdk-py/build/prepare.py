@@ -12,7 +12,7 @@ import sys
 VERSION = "0.1.0"
 
 #: Modules of the SDK that are a capability each.
-CAPABILITIES = {"artefacts", "context", "http", "log", "secrets"}
+CAPABILITIES = {"artefacts", "context", "http", "log", "progress", "secrets"}
 
 FILES = "connectors have no file system. Take an Artefact port for files, a secret slot for tokens"
 NETWORK = "connectors reach the network through flowforge.http, which checks destinations and attaches secrets"
@@ -40,6 +40,24 @@ REFUSED_CALLS = {
     "time.sleep": WAIT,
 }
 
+DRAWN = "draw it inside the operation; what a module draws while it is loaded is drawn once, when the connector is built"
+
+#: Calls that are refused at the top of a module, because every step would get the same answer. The functions of ``random``
+#: themselves may be called anywhere inside an operation: they are seeded anew for each call.
+REFUSED_AT_TOP = {
+    "random.Random": "make the generator inside the operation, or call the functions of random",
+    "random.choice": DRAWN,
+    "random.randint": DRAWN,
+    "random.random": DRAWN,
+    "random.randrange": DRAWN,
+    "random.uniform": DRAWN,
+    "secrets.token_bytes": DRAWN,
+    "secrets.token_hex": DRAWN,
+    "secrets.token_urlsafe": DRAWN,
+    "uuid.uuid1": DRAWN,
+    "uuid.uuid4": DRAWN,
+}
+
 REFUSED_NAMES = {"os.environ": REFUSED_CALLS["os.getenv"]}
 
 
@@ -51,6 +69,8 @@ class Reader(ast.NodeVisitor):
         self.found: list[dict] = []
         self.capabilities: set[str] = set()
         self.depth = 0
+        #: Name in this module of what stands in another one: ``Random`` of ``random.Random``.
+        self.full_names: dict[str, str] = {}
 
     def wrong(self, node: ast.AST, code: str, message: str, mend: str) -> None:
         place = {"file": self.file, "line": node.lineno, "column": node.col_offset + 1}
@@ -67,11 +87,13 @@ class Reader(ast.NodeVisitor):
     def visit_Import(self, node: ast.Import) -> None:
         for alias in node.names:
             self.imported(node, alias.name)
+            self.full_names[alias.asname or alias.name] = alias.name
         self.inside(node)
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
         module = node.module or ""
         if node.level == 0:
+            self.full_names |= {alias.asname or alias.name: f"{module}.{alias.name}" for alias in node.names}
             self.imported(node, module)
             if module == "flowforge":
                 self.capabilities |= {alias.name for alias in node.names} & CAPABILITIES
@@ -96,6 +118,13 @@ class Reader(ast.NodeVisitor):
         mend = REFUSED_CALLS.get(ast.unparse(node.func))
         if mend is not None:
             self.wrong(node, "FF-SDK-002", f"{ast.unparse(node.func)} does not work in a connector", mend)
+        name = ast.unparse(node.func)
+        head, _, rest = name.partition(".")
+        head = self.full_names.get(head, head)
+        name = f"{head}.{rest}" if rest else head
+        mend = REFUSED_AT_TOP.get(name) if self.depth == 0 else None
+        if mend is not None:
+            self.wrong(node, "FF-SDK-007", f"{name} at the top of a module gives every step the same numbers", mend)
         self.generic_visit(node)
 
     def visit_Attribute(self, node: ast.Attribute) -> None:

@@ -1,7 +1,8 @@
 """What authors of FlowForge connectors in Python use.
 
 Every function of ``src/connector.py`` that ``wit/`` names is an operation. Importing this package gives a connector no
-capability; importing one of the modules ``http``, ``artefacts``, ``secrets``, ``context`` or ``log`` does.
+capability; importing one of the modules ``http``, ``artefacts``, ``secrets``, ``context``,
+``log`` or ``progress`` does.
 """
 
 from .failure import Failure

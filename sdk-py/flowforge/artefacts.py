@@ -69,4 +69,11 @@ def _typed(call: Callable[[], T]) -> T:
             raise Failure.denied(error.value) from None
         if isinstance(error, _host.ArtefactError_TooLarge):
             raise Failure.rejected("too_large", f"the artefact is larger than {error.value} bytes") from None
+        if isinstance(error, _host.ArtefactError_Invalid):
+            raise Failure.internal(error.value) from None
+        if isinstance(error, _host.ArtefactError_Quota):
+            raise Failure.rejected("quota", error.value) from None
+        if isinstance(error, _host.ArtefactError_HoldsSecret):
+            message = f"the content holds the value of secret {error.value}"
+            raise Failure.rejected("holds_secret", message) from None
         raise Failure.unavailable(error.value) from None

@@ -32,6 +32,11 @@ def now_ms() -> int:
     return _host.now_ms()
 
 
+#: The most that one call to the host gives, in bytes.
+_CALL_BYTES_MAX = 65_536
+
+
 def random_bytes(length: int) -> bytes:
-    """Random bytes of cryptographic quality, at most 64 KiB a call."""
-    return _host.random_bytes(length)
+    """Exactly this many random bytes of cryptographic quality, in as many calls to the host as it takes."""
+    pieces = [min(_CALL_BYTES_MAX, length - at) for at in range(0, length, _CALL_BYTES_MAX)]
+    return b"".join(_host.random_bytes(piece) for piece in pieces)

@@ -1,11 +1,10 @@
 """Outgoing HTTP.
 
-The host attaches secrets, checks destinations and never follows a redirect. An answer that says "later" becomes a
-retryable failure, so that the retry policy waits, not the connector.
+The host attaches secrets, checks destinations, decodes what the transfer encoded and follows redirects where a request
+allows it. An answer that says "later" becomes a retryable failure, so that the retry policy waits, not the connector.
 """
 
 import json as _json
-import re
 from typing import Any, Mapping, Optional
 
 from componentize_py_types import Err
@@ -31,6 +30,10 @@ class Response:
             name = field.name.lower()
             earlier = self.headers.get(name)
             self.headers[name] = field.value if earlier is None else f"{earlier}, {field.value}"
+        #: The address that answered: another than the request's where redirects were followed.
+        self.url: str = answer.url
+        #: What ``retry-after`` asks for, in milliseconds from now, whichever of its two forms was used.
+        self.retry_after_ms: Optional[int] = answer.retry_after_ms
         #: The body, if ``save_as`` asked for an artefact.
         self.artefact: Optional[Artefact] = None
         #: The body; empty if it was saved as an artefact.
@@ -43,13 +46,19 @@ class Response:
 
     @property
     def text(self) -> str:
-        """The body as text."""
-        return self.content.decode("utf-8", "replace")
+        """The body as text: a byte order mark decides, then the charset of ``content-type``, then UTF-8.
+
+        Raises ``rejected`` with code ``not_text``.
+        """
+        try:
+            return _host.decode_text(self.content, self.headers.get("content-type"))
+        except Err as refused:
+            raise _text_failure(refused.value) from None
 
     def json(self) -> Any:
         """The body as JSON. Raises ``rejected`` with code ``not_json``."""
         try:
-            return _json.loads(self.content)
+            return _json.loads(self.text)
         except ValueError as error:
             raise Failure.rejected("not_json", f"the response is not JSON: {error}") from None
 
@@ -85,13 +94,15 @@ def request(
     auth: Optional[Secret] = None,
     timeout_ms: Optional[int] = None,
     save_as: Optional[str] = None,
+    redirects_max: Optional[int] = None,
     idempotency_key: Optional[str] = None,
     any_status: bool = False,
 ) -> Response:
     """Send one request and wait for the whole response.
 
-    At most one of ``json``, ``content`` (2 MiB) and ``artefact`` (64 MiB) is the body. ``save_as`` stores the response
-    body as an artefact of this name. ``idempotency_key`` is usually ``context.step().idempotency_key``. With
+    At most one of ``json``, ``content`` (2 MiB) and ``artefact`` (64 MiB) is the body. ``save_as`` stores the body of a
+    response of status 2xx as an artefact of this name. ``redirects_max``, at most 10, lets the host follow redirects of a
+    ``GET`` or ``HEAD``; each passes every check of the node again, and the secret stays with the origin of this request. ``idempotency_key`` is usually ``context.step().idempotency_key``. With
     ``any_status`` an answer of any status comes back.
 
     Raises ``denied`` without a grant or for 401 and 403, ``throttled`` for 429, ``unavailable`` for 408, 425 and 5xx or if
@@ -121,6 +132,7 @@ def request(
         auth=None if auth is None else _host.Auth(auth.slot, _placement(auth)),
         timeout_ms=timeout_ms,
         save_as=save_as,
+        redirects_max=redirects_max,
     )
     try:
         answer = Response(_host.send(sent))
@@ -147,22 +159,38 @@ def _send_failure(error: Any) -> Failure:
         return Failure.denied(f"this node may not reach {error.value}")
     if isinstance(error, _host.SendError_SecretDenied):
         return Failure.denied(error.value)
-    if isinstance(error, _host.SendError_Unreachable):
+    if isinstance(error, (_host.SendError_BodyUnavailable, _host.SendError_Unreachable)):
         return Failure.unavailable(error.value)
     if isinstance(error, _host.SendError_TimedOut):
         return Failure.timed_out(error.value)
     if isinstance(error, _host.SendError_TooLarge):
         return Failure.rejected("too_large", f"the response is larger than {error.value} bytes")
+    if isinstance(error, _host.SendError_Storage):
+        return Failure.timed_out(f"the response came and could not be stored: {error.value}")
+    if isinstance(error, _host.SendError_MalformedResponse):
+        return Failure.rejected("malformed_response", error.value)
+    if isinstance(error, _host.SendError_NotKept):
+        return Failure.rejected("not_kept", error.value)
+    if isinstance(error, _host.SendError_Redirect):
+        return Failure.rejected("redirect", error.value)
     return Failure.internal(f"request refused: {error.value}")
+
+
+def _text_failure(error: Any) -> Failure:
+    if isinstance(error, _host.TextError_UnknownCharset):
+        return Failure.rejected("not_text", f"the response is in the charset {error.value}, which no host knows")
+    if isinstance(error, _host.TextError_Malformed):
+        return Failure.rejected("not_text", f"the response is no text in {error.value}")
+    return Failure.rejected("not_text", f"the response is larger than {error.value} bytes of text")
 
 
 def _status_failure(answer: Response) -> Optional[Failure]:
     status = answer.status
     if status < 400:
         return None
-    quoted = answer.text.strip()[:QUOTED_CHARS]
+    quoted = answer.content.decode("utf-8", "replace").strip()[:QUOTED_CHARS]
     message = f"answered {status}: {quoted}" if quoted else f"answered {status}"
-    wait = _retry_after_ms(answer.headers.get("retry-after", ""))
+    wait = answer.retry_after_ms
     if status in (401, 403):
         return Failure.denied(message)
     if status == 429:
@@ -170,8 +198,3 @@ def _status_failure(answer: Response) -> Optional[Failure]:
     if status in (408, 425) or status >= 500:
         return Failure.unavailable(message) if wait is None else Failure.throttled(message, wait)
     return Failure.rejected(str(status), message)
-
-
-def _retry_after_ms(value: str) -> Optional[int]:
-    """``Retry-After`` in seconds; a date leaves the wait to the retry policy. Source: RFC 9110 §10.2.3."""
-    return int(value) * 1000 if re.fullmatch(r"\s*\d{1,6}\s*", value) else None

@@ -49,6 +49,12 @@ impl From<ArtefactError> for Failure {
             ArtefactError::TooLarge(limit) => {
                 Self::rejected("too_large", format!("the artefact is larger than {limit} bytes"))
             }
+            ArtefactError::Invalid(message) => Self::internal(message),
+            ArtefactError::Quota(message) => Self::rejected("quota", message),
+            ArtefactError::HoldsSecret(secret) => Self::rejected(
+                "holds_secret",
+                format!("the content holds the value of secret `{secret}`"),
+            ),
             ArtefactError::Storage(message) => Self::Unavailable(message),
         }
     }
@@ -62,8 +68,15 @@ impl From<SendError> for Failure {
             }
             SendError::SecretDenied(message) => Self::Denied(message),
             SendError::InvalidRequest(message) => Self::internal(format!("request refused: {message}")),
-            SendError::Unreachable(message) => Self::Unavailable(message),
+            SendError::BodyUnavailable(message) | SendError::Unreachable(message) => Self::Unavailable(message),
             SendError::TimedOut(message) => Self::TimedOut(message),
+            // The service has answered: only a repetition that is harmless may follow.
+            SendError::Storage(message) => {
+                Self::TimedOut(format!("the response came and could not be stored: {message}"))
+            }
+            SendError::MalformedResponse(message) => Self::rejected("malformed_response", message),
+            SendError::NotKept(message) => Self::rejected("not_kept", message),
+            SendError::Redirect(message) => Self::rejected("redirect", message),
             SendError::TooLarge(limit) => {
                 Self::rejected("too_large", format!("the response is larger than {limit} bytes"))
             }

@@ -1,7 +1,10 @@
 //! Outgoing HTTP with typed failures.
 //!
-//! The host attaches secrets, checks the destination against the node's grants and never follows a redirect. This
-//! module turns an answer that says "later" into a retryable failure, so that the retry policy, not the connector, waits.
+//! The host attaches secrets, checks the destination against the node's grants, decodes what the transfer encoded and
+//! follows redirects where a request allows it. This module turns an answer that says "later" into a retryable failure, so
+//! that the retry policy, not the connector, waits.
+
+use std::borrow::Cow;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -29,6 +32,7 @@ impl Request {
             auth: None,
             timeout_ms: None,
             save_as: None,
+            redirects_max: None,
         })
     }
 
@@ -115,7 +119,15 @@ impl Request {
         self
     }
 
-    /// Store the response body as an artefact of this name, up to 64 MiB.
+    /// Let the host follow at most this many redirects, at most 10, of a `GET` or `HEAD` without a body. Each passes every
+    /// check of the node again; the secret stays with the origin of this request.
+    #[must_use]
+    pub fn redirects_max(mut self, redirects: u8) -> Self {
+        self.0.redirects_max = Some(redirects);
+        self
+    }
+
+    /// Store the body of a response of status 2xx as an artefact of this name, up to 64 MiB.
     #[must_use]
     pub fn save_as(mut self, name: &str) -> Self {
         self.0.save_as = Some(name.to_owned());
@@ -138,8 +150,10 @@ impl Request {
     /// Send and give back the answer, whatever its status.
     ///
     /// # Errors
-    /// `Denied`: no grant. `Unavailable`: no connection, nothing was sent. `TimedOut`: the outcome is unknown.
-    /// `Rejected` with code `too_large`: the response is above the limit. `Internal`: the request breaks a rule.
+    /// `Denied`: no grant. `Unavailable`: no connection, nothing was sent. `TimedOut`: the outcome is unknown, or the
+    /// response could not be stored. `Rejected`: the service answered, and the answer is `too_large`, a
+    /// `malformed_response`, `not_kept` for a quota or a secret in it, or a `redirect` that is not followed. `Internal`: the
+    /// request breaks a rule.
     pub fn send_any(self) -> Result<Response, Failure> {
         Ok(Response(host::send(&self.0)?))
     }
@@ -172,6 +186,18 @@ impl Response {
             .map(|header| (header.name.as_str(), header.value.as_str()))
     }
 
+    /// The address that answered: another than the request's where redirects were followed.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.0.url
+    }
+
+    /// What `retry-after` asks for, in milliseconds from now, whichever of its two forms was used.
+    #[must_use]
+    pub fn retry_after_ms(&self) -> Option<u32> {
+        self.0.retry_after_ms
+    }
+
     /// The body in memory; empty if it was saved as an artefact.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
@@ -190,16 +216,23 @@ impl Response {
         }
     }
 
-    /// The body as text.
+    /// The body as text: a byte order mark decides, then the `charset` of `content-type`, then UTF-8.
     ///
     /// # Errors
-    /// `Rejected` with code `not_text`.
-    pub fn text(&self) -> Result<&str, Failure> {
-        std::str::from_utf8(self.bytes()).map_err(|error| {
-            Failure::rejected(
-                "not_text",
-                format!("the response is not UTF-8 at byte {}", error.valid_up_to()),
-            )
+    /// `Rejected` with code `not_text`, saying which charset failed.
+    pub fn text(&self) -> Result<Cow<'_, str>, Failure> {
+        let content_type = self.header("content-type");
+        if let Some(text) = utf8(self.bytes(), content_type) {
+            return Ok(Cow::Borrowed(text));
+        }
+        let text = host::decode_text(self.bytes(), content_type);
+        text.map(Cow::Owned).map_err(|error| {
+            let reason = match error {
+                host::TextError::UnknownCharset(name) => format!("the response is in the charset `{name}`, which no host knows"),
+                host::TextError::Malformed(name) => format!("the response is no text in {name}"),
+                host::TextError::TooLarge(limit) => format!("the response is larger than {limit} bytes of text"),
+            };
+            Failure::rejected("not_text", reason)
         })
     }
 
@@ -208,7 +241,7 @@ impl Response {
     /// # Errors
     /// `Rejected` with code `not_json`, naming line and column.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, Failure> {
-        serde_json::from_slice(self.bytes()).map_err(|error| {
+        serde_json::from_str(&self.text()?).map_err(|error| {
             Failure::rejected(
                 "not_json",
                 format!("the response is not the JSON expected: {error}"),
@@ -223,7 +256,7 @@ impl Response {
         if status < 400 {
             return None;
         }
-        let wait = self.header("retry-after").and_then(retry_after_ms);
+        let wait = self.retry_after_ms();
         let message = self.refusal();
         Some(match status {
             401 | 403 => Failure::Denied(message),
@@ -247,10 +280,19 @@ impl Response {
     }
 }
 
-/// `Retry-After` as milliseconds. Source: RFC 9110 §10.2.3; of its two forms only the seconds are read, because a date
-/// would need the service's clock.
-fn retry_after_ms(value: &str) -> Option<u32> {
-    value.trim().parse::<u32>().ok()?.checked_mul(1000)
+/// The text without a byte order mark, if it is UTF-8 and says nothing else: most are, and need no call to the host.
+fn utf8<'b>(bytes: &'b [u8], content_type: Option<&str>) -> Option<&'b str> {
+    let says_other = content_type
+        .map(str::to_ascii_lowercase)
+        .is_some_and(|text| text.contains("charset") && !text.contains("utf-8") && !text.contains("utf8"));
+    let (text, is_marked) = match bytes.strip_prefix(b"\xef\xbb\xbf") {
+        Some(text) => (text, true),
+        None => (bytes, false),
+    };
+    if says_other && !is_marked {
+        return None;
+    }
+    std::str::from_utf8(text).ok()
 }
 
 #[cfg(test)]
@@ -268,7 +310,15 @@ mod tests {
                 })
                 .collect(),
             body: host::Body::Bytes(body.as_bytes().to_vec()),
+            url: "http://h/".to_owned(),
+            retry_after_ms: None,
         })
+    }
+
+    fn waiting(status: u16, retry_after_ms: u32, body: &str) -> Response {
+        let mut response = response(status, &[], body);
+        response.0.retry_after_ms = Some(retry_after_ms);
+        response
     }
 
     #[test]
@@ -276,7 +326,7 @@ mod tests {
         assert_eq!(response(204, &[], "").failure(), None);
         assert_eq!(response(302, &[], "").failure(), None);
         assert_eq!(
-            response(429, &[("Retry-After", "2")], "busy").failure(),
+            waiting(429, 2000, "busy").failure(),
             Some(Failure::throttled("answered 429: busy", Some(2000)))
         );
         assert_eq!(
@@ -284,7 +334,7 @@ mod tests {
             Some(Failure::Unavailable("answered 503".into()))
         );
         assert_eq!(
-            response(503, &[("retry-after", "1")], "").failure(),
+            waiting(503, 1000, "").failure(),
             Some(Failure::throttled("answered 503", Some(1000)))
         );
         assert_eq!(
@@ -298,12 +348,18 @@ mod tests {
     }
 
     #[test]
-    fn a_date_in_retry_after_leaves_the_wait_to_the_policy() {
-        assert_eq!(retry_after_ms("Wed, 21 Oct 2026 07:28:00 GMT"), None);
-        assert_eq!(
-            retry_after_ms("4294968"),
-            None,
-            "more milliseconds than a u32 holds"
-        );
+    fn utf_8_is_read_here_and_everything_else_by_the_host() {
+        assert_eq!(utf8(b"\xef\xbb\xbf{}", Some("application/json")), Some("{}"));
+        assert_eq!(utf8("ü".as_bytes(), None), Some("ü"));
+        assert_eq!(utf8("ü".as_bytes(), Some("text/plain; charset=UTF-8")), Some("ü"));
+        assert_eq!(utf8(b"\xef\xbb\xbfa", Some("text/plain; charset=latin1")), Some("a"));
+        assert_eq!(utf8(b"a", Some("text/plain; charset=iso-8859-1")), None);
+        assert_eq!(utf8(b"\xff\xfea\0", None), None);
+    }
+
+    #[test]
+    fn json_behind_a_byte_order_mark_is_json() {
+        let response = response(200, &[], "\u{feff}{\"n\":7}");
+        assert_eq!(response.json::<serde_json::Value>().unwrap()["n"], 7);
     }
 }

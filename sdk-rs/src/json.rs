@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 
 use crate::{Failure, Json};
 
@@ -11,6 +12,22 @@ use crate::{Failure, Json};
 /// `Invalid` naming `path` and what serde found wrong.
 pub fn parse<T: DeserializeOwned>(path: &str, text: &Json) -> Result<T, Failure> {
     serde_json::from_str(text).map_err(|error| Failure::invalid(path, error.to_string()))
+}
+
+/// Parse the object that arrived at the port or field `path`.
+///
+/// # Errors
+/// `Invalid` naming `path` and what stands there instead.
+pub fn object(path: &str, text: &Json) -> Result<Map<String, Value>, Failure> {
+    let found = match parse(path, text)? {
+        Value::Object(fields) => return Ok(fields),
+        Value::Null => "nothing",
+        Value::Bool(_) => "a switch",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a text",
+        Value::Array(_) => "a list",
+    };
+    Err(Failure::invalid(path, format!("must be an object, not {found}")))
 }
 
 /// The JSON text of a value.

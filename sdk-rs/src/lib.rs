@@ -26,7 +26,7 @@ pub mod artefact;
     unsafe_code,
     unused_qualifications,
     clippy::all,
-    reason = "generated from wit/connector.wit"
+    reason = "generated from wit/connector"
 )]
 pub mod bindings {
     wit_bindgen::generate!({
@@ -42,6 +42,7 @@ pub mod failure;
 pub mod http;
 pub mod json;
 pub mod log;
+pub mod progress;
 
 pub use artefact::{Reader, Writer};
 pub use bindings::flowforge::connector::types::{Artefact, Failure, InvalidInput, Json, Rejection, Throttle};
@@ -51,7 +52,26 @@ pub use wit_bindgen;
 
 /// The step in which this call runs.
 pub mod context {
-    pub use crate::bindings::flowforge::connector::context::{StepInfo, now_ms, random_bytes, step};
+    use crate::bindings::flowforge::connector::context as host;
+    pub use crate::bindings::flowforge::connector::context::{StepInfo, now_ms, step};
+
+    /// The most that one call to the host gives, in bytes.
+    const CALL_BYTES_MAX: usize = 64 * 1024;
+
+    /// Exactly this many random bytes of cryptographic quality, in as many calls to the host as it takes.
+    #[must_use]
+    pub fn random_bytes(length: usize) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(length);
+        while bytes.len() < length {
+            let wanted = (length - bytes.len()).min(CALL_BYTES_MAX);
+            match host::random_bytes(u32::try_from(wanted).unwrap_or(0)) {
+                Ok(more) if !more.is_empty() => bytes.extend_from_slice(&more),
+                // The host gives what is asked for up to its bound, so this is not reached; a short answer is not made up.
+                _ => break,
+            }
+        }
+        bytes
+    }
 }
 
 /// Facts about the secrets bound to this node. Never a value.

@@ -1,4 +1,4 @@
-//! Lines in the step's log: at most 8 KiB each and 1,000 a step; more is cut or dropped, and counted.
+//! Lines in the step's log: at most 4 KiB each, 1,000 and 64 KiB in all a step; more is cut or dropped, and counted.
 
 use crate::bindings::flowforge::connector::log::{Level, write};
 

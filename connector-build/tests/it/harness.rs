@@ -9,10 +9,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use async_trait::async_trait;
 use flowforge_connector_build::{BuildError, BuildOptions, Built, build};
 use flowforge_protocol::grants::{NodeGrants, SecretGrant};
-use flowforge_protocol::{Digest, Failure};
+use flowforge_protocol::{Digest, Failure, Use};
 use flowforge_runtime::artefacts::{ArtefactStore, FileStore};
 use flowforge_runtime::{
-    CompileWorker, EffectRefused, Invocation, Limits, LogLevel, OpenSecret, Runtime, RuntimeConfig,
+    CompileWorker, EffectRefused, Invocation, Limits, LogLevel, OpenSecret, Redactor, Runtime, RuntimeConfig,
     StepContext, StepError, StepServices,
 };
 use serde_json::Value;
@@ -108,6 +108,7 @@ impl Host {
             services: Arc::new(Services {
                 lines: Mutex::default(),
                 secrets: BTreeMap::new(),
+                destinations: Vec::new(),
                 artefacts: Arc::new(FileStore::open(&dir.path().join("artefacts")).unwrap()),
             }),
             grants: NodeGrants::default(),
@@ -124,10 +125,9 @@ impl Host {
             destinations: vec![destination.to_owned()],
         };
         self.grants.secrets.insert(slot.to_owned(), grant);
-        Arc::get_mut(&mut self.services)
-            .unwrap()
-            .secrets
-            .insert(slot.to_owned(), token.to_owned());
+        let services = Arc::get_mut(&mut self.services).unwrap();
+        services.secrets.insert(slot.to_owned(), token.to_owned());
+        services.destinations.push(destination.to_owned());
         self
     }
 
@@ -187,12 +187,13 @@ impl Host {
 struct Services {
     lines: Mutex<Vec<String>>,
     secrets: BTreeMap<String, String>,
+    destinations: Vec<String>,
     artefacts: Arc<FileStore>,
 }
 
 #[async_trait]
 impl StepServices for Services {
-    async fn before_effect(&self, _what: &str) -> Result<(), EffectRefused> {
+    async fn before_effect(&self, _next: &Use) -> Result<(), EffectRefused> {
         Ok(())
     }
 
@@ -201,8 +202,13 @@ impl StepServices for Services {
             name: "token".to_owned(),
             kind: "bearer".to_owned(),
             version: 1,
+            destinations: self.destinations.clone(),
             value: Zeroizing::new(value.clone().into_bytes()),
         }))
+    }
+
+    fn redactor(&self) -> Arc<Redactor> {
+        Arc::default()
     }
 
     fn log(&self, level: LogLevel, message: &str) {

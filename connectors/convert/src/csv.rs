@@ -4,6 +4,17 @@ use std::io::{self, Write};
 
 use flowforge_sdk::Failure;
 
+/// The text as a cell that no spreadsheet runs: with an apostrophe before what would begin a formula. A plain number stays,
+/// because it is one. Source: OWASP, CSV Injection.
+pub(crate) fn neutral(text: String) -> String {
+    let begins_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
+    if begins_formula && text.parse::<f64>().is_err() {
+        format!("'{text}")
+    } else {
+        text
+    }
+}
+
 /// Write one line, each value quoted only if it must be.
 pub(crate) fn write_line<'a>(out: &mut impl Write, values: impl Iterator<Item = &'a str>) -> io::Result<()> {
     for (index, value) in values.enumerate() {
@@ -19,7 +30,8 @@ pub(crate) fn write_line<'a>(out: &mut impl Write, values: impl Iterator<Item = 
     out.write_all(b"\r\n")
 }
 
-/// The lines of a text, each a list of values; an empty line at the end is none.
+/// The lines of a text, each a list of values. A line without any character is none; one with `""` is a line whose value
+/// is empty.
 pub(crate) struct Lines<'a> {
     rest: std::iter::Peekable<std::str::Chars<'a>>,
     separator: char,
@@ -34,6 +46,28 @@ impl<'a> Lines<'a> {
             separator,
             line: 0,
         }
+    }
+
+    /// Passes over lines without any character.
+    fn skip_blank(&mut self) {
+        loop {
+            let mut ahead = self.rest.clone();
+            let is_blank = match ahead.next() {
+                Some('\n') => true,
+                Some('\r') => ahead.next() == Some('\n'),
+                _ => false,
+            };
+            if !is_blank {
+                return;
+            }
+            self.rest = ahead;
+            self.line += 1;
+        }
+    }
+
+    /// The number of the line that was read last, from 1.
+    pub(crate) fn line(&self) -> usize {
+        self.line
     }
 
     /// The rest of a quoted value, after its opening quote.
@@ -61,6 +95,7 @@ impl Iterator for Lines<'_> {
     type Item = Result<Vec<String>, Failure>;
 
     fn next(&mut self) -> Option<Self::Item> {
+        self.skip_blank();
         self.rest.peek()?;
         self.line += 1;
         let mut values = vec![String::new()];
@@ -99,6 +134,22 @@ mod tests {
             ))
         );
         assert_eq!(lines.len(), 2, "reading stops there");
+    }
+
+    #[test]
+    fn what_begins_a_formula_is_neutralised_and_a_number_is_none() {
+        for (text, expected) in [
+            ("=1+1", "'=1+1"),
+            ("@SUM(1)", "'@SUM(1)"),
+            ("-2+3", "'-2+3"),
+            ("\t=1", "'\t=1"),
+            ("-5.25", "-5.25"),
+            ("+49", "+49"),
+            ("a=b", "a=b"),
+            ("", ""),
+        ] {
+            assert_eq!(neutral(text.to_owned()), expected, "{text:?}");
+        }
     }
 
     #[test]

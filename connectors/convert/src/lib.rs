@@ -14,12 +14,17 @@ struct Convert;
 connector!(Convert);
 
 impl Connector for Convert {
-    fn to_csv(rows: Vec<Json>, columns: Vec<String>, file_name: String) -> Result<Artefact, Failure> {
+    fn to_csv(
+        rows: Vec<Json>,
+        columns: Vec<String>,
+        file_name: String,
+        neutralise_formulas: Option<bool>,
+    ) -> Result<Artefact, Failure> {
         if columns.is_empty() {
             return Err(Failure::invalid("columns", "must name at least one column"));
         }
         let mut file = Artefact::create(&file_name, "text/csv")?;
-        write_rows(&mut file, &rows, &columns)?;
+        write_rows(&mut file, &rows, &columns, neutralise_formulas == Some(true))?;
         file.finish()
     }
 
@@ -29,13 +34,23 @@ impl Connector for Convert {
     }
 }
 
-fn write_rows(file: &mut impl Write, rows: &[Json], columns: &[String]) -> Result<(), Failure> {
-    csv::write_line(file, columns.iter().map(String::as_str))?;
+fn write_rows(
+    file: &mut impl Write,
+    rows: &[Json],
+    columns: &[String],
+    neutralises: bool,
+) -> Result<(), Failure> {
+    let shown = |text: String| if neutralises { csv::neutral(text) } else { text };
+    let names: Vec<String> = columns.iter().cloned().map(shown).collect();
+    csv::write_line(file, names.iter().map(String::as_str))?;
     for (index, row) in rows.iter().enumerate() {
-        let fields: Map<String, Value> = json::parse(&format!("rows[{index}]"), row)?;
+        let fields = json::object(&format!("rows[{index}]"), row)?;
         let cells = columns
             .iter()
-            .map(|column| cell(fields.get(column)))
+            .map(|column| match fields.get(column) {
+                Some(Value::String(text)) => Ok(shown(text.clone())),
+                other => cell(other),
+            })
             .collect::<Result<Vec<_>, _>>()?;
         csv::write_line(file, cells.iter().map(String::as_str))?;
     }
@@ -56,15 +71,21 @@ fn read_rows(text: &str, separator: char) -> Result<Vec<Json>, Failure> {
     let Some(columns) = lines.next().transpose()? else {
         return Ok(Vec::new());
     };
+    if let Some((first, again, name)) = twice(&columns) {
+        return Err(Failure::rejected(
+            "same_column_twice",
+            format!("the first line names `{name}` twice, as column {first} and column {again}"),
+        ));
+    }
     let mut rows = Vec::new();
-    for cells in lines {
+    while let Some(cells) = lines.next() {
         let cells = cells?;
         if cells.len() > columns.len() {
             return Err(Failure::rejected(
                 "too_many_values",
                 format!(
-                    "row {} has {} values, the first line names {}",
-                    rows.len() + 1,
+                    "line {} has {} values, the first line names {}",
+                    lines.line(),
                     cells.len(),
                     columns.len()
                 ),
@@ -73,11 +94,20 @@ fn read_rows(text: &str, separator: char) -> Result<Vec<Json>, Failure> {
         let fields: Map<String, Value> = columns
             .iter()
             .cloned()
-            .zip(cells.into_iter().map(Value::String))
+            .zip(cells.into_iter().chain(std::iter::repeat(String::new())))
+            .map(|(name, cell)| (name, Value::String(cell)))
             .collect();
         rows.push(json::text(&fields)?);
     }
     Ok(rows)
+}
+
+/// The first name that stands twice, with both places, from 1.
+fn twice(columns: &[String]) -> Option<(usize, usize, &str)> {
+    columns.iter().enumerate().find_map(|(index, name)| {
+        let earlier = columns.iter().take(index).position(|other| other == name)?;
+        Some((earlier + 1, index + 1, name.as_str()))
+    })
 }
 
 #[cfg(test)]
@@ -85,10 +115,14 @@ mod tests {
     use super::*;
 
     fn written(rows: &[&str], columns: &[&str]) -> Result<String, Failure> {
+        written_for(rows, columns, false)
+    }
+
+    fn written_for(rows: &[&str], columns: &[&str], neutralises: bool) -> Result<String, Failure> {
         let rows: Vec<Json> = rows.iter().map(|row| (*row).to_owned()).collect();
         let columns: Vec<String> = columns.iter().map(|column| (*column).to_owned()).collect();
         let mut out = Vec::new();
-        write_rows(&mut out, &rows, &columns)?;
+        write_rows(&mut out, &rows, &columns, neutralises)?;
         Ok(String::from_utf8(out).unwrap())
     }
 
@@ -107,7 +141,7 @@ mod tests {
         let Err(Failure::Invalid(invalid)) = written(&["{}", "3"], &["a"]) else {
             panic!("must fail")
         };
-        assert_eq!(invalid.path, "rows[1]");
+        assert_eq!((invalid.path.as_str(), invalid.message.as_str()), ("rows[1]", "must be an object, not a number"));
     }
 
     #[test]
@@ -122,10 +156,52 @@ mod tests {
 
     #[test]
     fn a_row_with_too_many_values_is_named() {
-        let failure = read_rows("a;b\n1;2;3\n", ';').unwrap_err();
+        let failure = read_rows("a;b\n\n1;2;3\n", ';').unwrap_err();
         assert_eq!(
             failure,
-            Failure::rejected("too_many_values", "row 1 has 3 values, the first line names 2")
+            Failure::rejected("too_many_values", "line 3 has 3 values, the first line names 2")
         );
+    }
+
+    /// A text that a stranger had put into a row ran as a formula when the report was opened.
+    #[test]
+    fn formulas_are_neutralised_where_the_switch_says_so() {
+        let rows = [r#"{"a":"=HYPERLINK(\"http://x\")","b":-2}"#];
+        assert_eq!(
+            written_for(&rows, &["a", "b"], true).unwrap(),
+            "a,b\r\n\"'=HYPERLINK(\"\"http://x\"\")\",-2\r\n"
+        );
+        assert_eq!(
+            written_for(&rows, &["a", "b"], false).unwrap(),
+            "a,b\r\n\"=HYPERLINK(\"\"http://x\"\")\",-2\r\n"
+        );
+    }
+
+    /// Of two columns of one name only the last was kept.
+    #[test]
+    fn a_column_named_twice_is_named() {
+        let failure = read_rows("id,name,id\n1,Ann,2\n", ',').unwrap_err();
+        assert_eq!(
+            failure,
+            Failure::rejected(
+                "same_column_twice",
+                "the first line names `id` twice, as column 1 and column 3"
+            )
+        );
+    }
+
+    /// A short line gave a row without the rest of the columns, and a blank line a row.
+    #[test]
+    fn every_row_has_every_column_and_blank_lines_are_none() {
+        let text = "name,age,city\r\nAnn,26,Bonn\r\nBob\r\n\r\nCy,30,Ulm\r\n\n";
+        assert_eq!(
+            read_rows(text, ',').unwrap(),
+            [
+                r#"{"name":"Ann","age":"26","city":"Bonn"}"#,
+                r#"{"name":"Bob","age":"","city":""}"#,
+                r#"{"name":"Cy","age":"30","city":"Ulm"}"#,
+            ]
+        );
+        assert_eq!(read_rows("a\n\n\"\"\n", ',').unwrap(), [r#"{"a":""}"#]);
     }
 }

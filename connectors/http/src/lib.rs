@@ -11,6 +11,9 @@ use bindings::Response as Answer;
 /// The slot whose secret is attached to every request, if it is bound.
 const AUTH_SLOT: &str = "auth";
 
+/// How many redirects a download follows.
+const REDIRECTS_MAX: u8 = 5;
+
 struct Http;
 connector!(Http);
 
@@ -48,15 +51,25 @@ impl Connector for Http {
         headers: Option<Json>,
         user: Option<String>,
     ) -> Result<Artefact, Failure> {
-        let request = with_headers(Request::get(&url), headers)?.save_as(&file_name);
+        let request = with_headers(Request::get(&url), headers)?
+            .save_as(&file_name)
+            .redirects_max(REDIRECTS_MAX);
         let response = with_auth(request, user)?.send()?;
         match response.artefact() {
             Some(artefact) => Ok(artefact.clone()),
-            None => Err(Failure::internal(
-                "the host gave the body in memory, not as an artefact",
-            )),
+            None => Err(no_file(&response)),
         }
     }
+}
+
+/// A status below 400 that brings no file: what it says instead of the file must not be taken for it.
+fn no_file(response: &Response) -> Failure {
+    let status = response.status();
+    let target = response
+        .header("location")
+        .map(|location| format!(" and points to {location}"))
+        .unwrap_or_default();
+    Failure::rejected(status.to_string(), format!("answered {status}{target}, which is no file"))
 }
 
 fn with_type(request: Request, media_type: &str) -> Request {
@@ -69,7 +82,7 @@ fn with_type(request: Request, media_type: &str) -> Request {
 
 fn with_headers(mut request: Request, headers: Option<Json>) -> Result<Request, Failure> {
     let Some(text) = headers else { return Ok(request) };
-    let fields: Map<String, Value> = json::parse("headers", &text)?;
+    let fields = json::object("headers", &text)?;
     for (name, value) in &fields {
         let value = match value {
             Value::String(text) => text.clone(),
@@ -152,6 +165,7 @@ fn body_of(response: &Response) -> Result<Json, Failure> {
         return Ok("null".to_owned());
     }
     let text = response.text()?;
+    let text = text.as_ref();
     if is_json(response.header("content-type").unwrap_or_default()) {
         return valid_json(text).map_err(|error| {
             Failure::rejected("not_json", format!("the response says it is JSON, but: {error}"))

@@ -2,20 +2,27 @@
 //!
 //! Loading compiled code is trusting it. What is loaded here was written by this host into a folder that only its own
 //! user can write, under a name that says which component and which engine it is for, and its bytes still have the digest
-//! that was noted when they were made. A file without its note, or with other bytes, is removed and made again.
+//! that was noted when they were made. The bytes are compared and mapped through the same open file, so that nothing can be
+//! put in its place in between. A file without its note, or with other bytes, is removed and made again.
+//!
+//! What is kept is bounded: code that was loaded longest ago goes first, and code of other engines goes when it was not
+//! loaded for a while. Removing a file takes nothing from a component that is loaded from it.
 
+use std::fs::File;
+use std::io::Read as _;
+use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use flowforge_protocol::Digest;
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
 use crate::compile::{CompileError, compile};
-use crate::config::CompileConfig;
+use crate::config::{CodeLimits, CompileConfig};
 use crate::engine::compatibility_key;
 use crate::runtime::off_thread;
 
@@ -27,6 +34,7 @@ const LEFT_OVER_AFTER: Duration = Duration::from_hours(1);
 pub(crate) struct CodeCache {
     folder: PathBuf,
     next_temporary: Arc<AtomicU64>,
+    limits: CodeLimits,
 }
 
 /// Why there is no code for a component.
@@ -41,7 +49,7 @@ pub(crate) enum CodeError {
 }
 
 impl CodeCache {
-    pub(crate) fn open(root: &Path, engine: &Engine) -> std::io::Result<Self> {
+    pub(crate) fn open(root: &Path, engine: &Engine, limits: CodeLimits) -> std::io::Result<Self> {
         let folder = root.join(compatibility_key(engine));
         std::fs::DirBuilder::new()
             .recursive(true)
@@ -54,10 +62,13 @@ impl CodeCache {
                 std::fs::remove_file(entry.path())?;
             }
         }
-        Ok(Self {
+        let cache = Self {
             folder,
             next_temporary: Arc::default(),
-        })
+            limits,
+        };
+        cache.forget_other_engines(root)?;
+        Ok(cache)
     }
 
     /// The compiled component: from disk if it is there and whole, else compiled now.
@@ -101,6 +112,56 @@ impl CodeCache {
         std::fs::rename(&temporary.0, self.code_path(digest))?;
         std::fs::rename(&seal.0, self.seal_path(digest))?;
         tracing::debug!(connector = %digest, code_bytes = code.len(), "component compiled");
+        self.evict(digest)
+    }
+
+    /// Removes what was loaded longest ago until the rest is within the bound. What was made just now stays.
+    fn evict(&self, newest: &Digest) -> std::io::Result<()> {
+        let newest = self.code_path(newest);
+        let mut kept = codes_in(&self.folder)?;
+        kept.sort_by_key(|code| code.used);
+        let mut bytes: u64 = kept.iter().map(|code| code.bytes).sum();
+        for code in kept {
+            if bytes <= self.limits.bytes_max {
+                break;
+            }
+            if code.path == newest {
+                continue;
+            }
+            remove_if_there(&code.path.with_extension("seal"))?;
+            remove_if_there(&code.path)?;
+            bytes = bytes.saturating_sub(code.bytes);
+            tracing::info!(code = %code.path.display(), code_bytes = code.bytes, "compiled code is let go of, the cache is full");
+        }
+        Ok(())
+    }
+
+    /// Removes the folders of other engines in which nothing was loaded for a while.
+    fn forget_other_engines(&self, root: &Path) -> std::io::Result<()> {
+        for entry in std::fs::read_dir(root)? {
+            let entry = entry?;
+            let folder = entry.path();
+            let is_engine = entry
+                .file_name()
+                .to_str()
+                .is_some_and(|name| name.len() == 16 && name.bytes().all(|byte| byte.is_ascii_hexdigit()));
+            if folder == self.folder || !is_engine || !entry.file_type()?.is_dir() {
+                continue;
+            }
+            let made = entry.metadata()?.modified()?;
+            let last = codes_in(&folder)?
+                .iter()
+                .map(|code| code.used)
+                .max()
+                .unwrap_or(made);
+            if last
+                .elapsed()
+                .is_ok_and(|age| age >= self.limits.other_engine_age)
+            {
+                std::fs::remove_dir_all(&folder)?;
+                tracing::info!(folder = %folder.display(), "compiled code of an earlier engine is removed");
+            }
+        }
         Ok(())
     }
 
@@ -118,18 +179,21 @@ impl CodeCache {
         let Ok(seal) = std::fs::read_to_string(self.seal_path(digest)) else {
             return Ok(None);
         };
-        let code = match std::fs::read(&path) {
-            Ok(code) => code,
+        let mut file = match File::open(&path) {
+            Ok(file) => file,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(CodeError::Storage(error)),
         };
+        let mut code = Vec::new();
+        file.read_to_end(&mut code).map_err(CodeError::Storage)?;
         if Digest::of(&code).to_string() != seal {
             tracing::warn!(connector = %digest, "compiled code does not match its seal and is made again");
             self.forget(digest);
             return Ok(None);
         }
-        drop(code);
-        deserialize(engine, &path).map(Some).map_err(|error| {
+        // Noted for the eviction; a cache that cannot note it only evicts a little less well.
+        let _ = file.set_modified(SystemTime::now());
+        deserialize(engine, &file, code).map(Some).map_err(|error| {
             self.forget(digest);
             CodeError::Load(format!("{error:#}"))
         })
@@ -164,11 +228,53 @@ fn is_left_over(entry: &std::fs::DirEntry) -> std::io::Result<bool> {
     Ok(written.elapsed().is_ok_and(|age| age > LEFT_OVER_AFTER))
 }
 
+/// Maps the open file, where the system lets a process name its open files; else takes the bytes that were read from it.
 #[expect(unsafe_code, reason = "loading compiled code has no safe form")]
-fn deserialize(engine: &Engine, path: &Path) -> wasmtime::Result<Component> {
-    // SAFETY: the file was written by `component` above from wasmtime's own output, into a folder that only this user can
-    // write, and the caller has just checked its bytes against the digest noted then.
-    unsafe { Component::deserialize_file(engine, path) }
+fn deserialize(engine: &Engine, file: &File, code: Vec<u8>) -> wasmtime::Result<Component> {
+    let mapped = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
+    if mapped.exists() {
+        drop(code);
+        // SAFETY: the file was written by `component` above from wasmtime's own output, into a folder that only this user
+        // can write, and the caller has just checked the bytes of this very file against the digest noted then.
+        return unsafe { Component::deserialize_file(engine, mapped) };
+    }
+    // SAFETY: as above, for these very bytes.
+    unsafe { Component::deserialize(engine, code) }
+}
+
+/// Compiled code on disk.
+struct Code {
+    path: PathBuf,
+    bytes: u64,
+    used: SystemTime,
+}
+
+fn codes_in(folder: &Path) -> std::io::Result<Vec<Code>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.extension().is_none_or(|extension| extension != "cwasm") {
+            continue;
+        }
+        match std::fs::metadata(&path) {
+            Ok(metadata) => found.push(Code {
+                bytes: metadata.len(),
+                used: metadata.modified()?,
+                path,
+            }),
+            // Removed since the folder was read.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(found)
+}
+
+fn remove_if_there(path: &Path) -> std::io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
 }
 
 /// A file that is removed unless it was renamed.

@@ -7,13 +7,13 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use flowforge_protocol::grants::NodeGrants;
-use flowforge_protocol::{Failure, FailureKind};
+use flowforge_protocol::{Failure, FailureKind, Used};
 use serde_json::{Map, Value};
 use wasmtime::component::Val;
 use wasmtime::{Store, UpdateDeadline};
 
-use crate::config::Limits;
 use crate::connector::{Connector, LoadedOperation};
+use crate::limits::Limits;
 use crate::outcome;
 use crate::runtime::RuntimeShared;
 use crate::services::{StepContext, StepServices};
@@ -51,13 +51,13 @@ pub struct Invoked {
 /// What an attempt took.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Usage {
-    /// What was used outside, each once: `https://h:443`, `secret chat_token → https://h:443`.
-    pub used: Vec<String>,
+    /// What was used outside: each destination, alone and with each secret, and how often something was sent there.
+    pub used: Vec<Used>,
     /// How many effects were begun.
     pub effects: u32,
     /// Most memory of the guest, in bytes.
     pub peak_memory_bytes: u64,
-    /// Lines of the log that were dropped at the limit.
+    /// Lines of the log that were dropped at a limit.
     pub log_lines_dropped: u64,
     /// From begin to end, without the wait for a free instance.
     pub elapsed: Duration,
@@ -75,11 +75,33 @@ pub enum StepError {
         usage: Usage,
     },
     /// This host could not do its part.
-    #[error("host could not run the step: {0}")]
-    Host(String),
+    #[error("host could not run the step: {reason}")]
+    Host {
+        /// Why, for people.
+        reason: String,
+        /// What was used until then.
+        usage: Usage,
+    },
 }
 
 impl StepError {
+    /// The host's own trouble, before anything was used.
+    #[must_use]
+    pub fn host(reason: impl Into<String>) -> Self {
+        Self::Host {
+            reason: reason.into(),
+            usage: Usage::default(),
+        }
+    }
+
+    /// What was used until then.
+    #[must_use]
+    pub fn usage(&self) -> &Usage {
+        match self {
+            Self::Failure { usage, .. } | Self::Host { usage, .. } => usage,
+        }
+    }
+
     fn early(failure: Failure) -> Self {
         Self::Failure {
             failure,
@@ -94,7 +116,7 @@ pub(crate) async fn invoke(runtime: &RuntimeShared, call: Invocation) -> Result<
             FailureKind::Invalid,
             format!("the connector has no operation `{}`", call.operation),
         );
-        return Err(StepError::early(failure.with_code("FF-RUN-001")));
+        return Err(StepError::early(failure.with_code("FF-CON-001")));
     };
     let mut lowerer = Lowerer::default();
     let arguments = lowerer
@@ -118,8 +140,9 @@ pub(crate) async fn invoke(runtime: &RuntimeShared, call: Invocation) -> Result<
         );
         return Err(StepError::early(failure));
     };
-    let _permit = permit.map_err(|_| StepError::Host("the runtime is closed".to_owned()))?;
+    let _permit = permit.map_err(|_| StepError::host("the runtime is closed"))?;
     let began = Instant::now();
+    step.sign_of_life();
     let _guest = runtime.ticker.guest();
     let mut store = new_store(runtime, &step);
     let ended = {
@@ -129,35 +152,67 @@ pub(crate) async fn invoke(runtime: &RuntimeShared, call: Invocation) -> Result<
             spent: Duration::ZERO,
             limit: step.limits.cpu,
         };
-        tokio::time::timeout_at(step.deadline, metered).await
+        tokio::select! {
+            biased;
+            ended = metered => ended.ok_or(Stopped::ComputedTooLong),
+            () = tokio::time::sleep_until(step.deadline) => Err(Stopped::OutOfTime),
+            idle = step.silence() => Err(Stopped::Silent(idle)),
+        }
     };
     let outcome = match ended {
-        Ok(Some(Ok(value))) => finish(&step, loaded, value),
-        Ok(Some(Err(trap))) => Err(outcome::of_trap(&step, &trap)),
-        Ok(None) => Err(Ending::Failed(Failure::new(
-            FailureKind::Limit,
-            format!(
-                "the connector computed longer than {}",
-                outcome::time(step.limits.cpu)
-            ),
-        ))),
-        Err(_) => Err(Ending::Failed(outcome::out_of_time(&step))),
+        Ok(Ok(value)) => finish(&step, loaded, value),
+        Ok(Err(trap)) => Err(outcome::of_trap(&step, &trap)),
+        Err(stopped) => Err(Ending::Failed(stopped.failure(&step))),
     };
     // Dropping the store ends streams and writes the last line of the log.
     let peak_memory_bytes = store.data().limiter.memory_peak() as u64;
     drop(store);
+    step.close_progress();
+    let log_lines_dropped = step.close_log();
     let (used, effects) = step.used();
     let usage = Usage {
         used,
         effects,
         peak_memory_bytes,
-        log_lines_dropped: step.log_lines_dropped(),
+        log_lines_dropped,
         elapsed: began.elapsed(),
     };
     match step.ending().map_or(outcome, Err) {
         Ok(output) => Ok(Invoked { output, usage }),
-        Err(Ending::Failed(failure)) => Err(StepError::Failure { failure, usage }),
-        Err(Ending::Refused(refused)) => Err(StepError::Host(refused.to_string())),
+        Err(Ending::Failed(failure)) => Err(StepError::Failure {
+            failure: outcome::redacted(&step.redactor, failure),
+            usage,
+        }),
+        Err(Ending::Refused(refused)) => Err(StepError::Host {
+            reason: refused.to_string(),
+            usage,
+        }),
+    }
+}
+
+/// Why the host stopped a guest.
+enum Stopped {
+    /// Its processor time is spent.
+    ComputedTooLong,
+    /// The deadline of the attempt passed.
+    OutOfTime,
+    /// It gave no sign of life for this long.
+    Silent(Duration),
+}
+
+impl Stopped {
+    fn failure(&self, step: &StepShared) -> Failure {
+        match self {
+            Self::ComputedTooLong => Failure::new(
+                FailureKind::Limit,
+                format!(
+                    "the connector computed longer than {}",
+                    outcome::time(step.limits.cpu)
+                ),
+            ),
+            Self::OutOfTime => outcome::out_of_time(step),
+            Self::Silent(idle) => outcome::silent(step, *idle),
+        }
     }
 }
 
@@ -206,10 +261,40 @@ fn finish(step: &StepShared, loaded: &LoadedOperation, value: Option<Val>) -> Re
         value => lift(operation.result.as_ref(), value).map(Ok),
     };
     match lifted {
-        Ok(Ok(output)) => Ok(output.unwrap_or(Value::Null)),
+        Ok(Ok(output)) => within_bounds(step, output.unwrap_or(Value::Null)),
         Ok(Err(error)) => Err(Ending::Failed(lift_failure(error, operation.standard_failure))),
         Err(LiftError::Wrong(error)) => Err(Ending::Failed(outcome::invalid_output(&error))),
         Err(LiftError::TooLarge(limit)) => Err(Ending::Failed(outcome::output_too_large(limit))),
+    }
+}
+
+/// The output without secret values, if it is small enough to be recorded.
+fn within_bounds(step: &StepShared, mut output: Value) -> Result<Value, Ending> {
+    step.redactor.value(&mut output);
+    let limit = step.limits.output_bytes;
+    if json_bytes(&output) > limit {
+        return Err(Ending::Failed(outcome::output_too_large(limit)));
+    }
+    Ok(output)
+}
+
+/// The length of a value as JSON text. What the lifter counts on the way is less where characters are escaped.
+fn json_bytes(value: &Value) -> usize {
+    struct Count(usize);
+    impl std::io::Write for Count {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0 = self.0.saturating_add(bytes.len());
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut count = Count(0);
+    match serde_json::to_writer(&mut count, value) {
+        Ok(()) => count.0,
+        // A value that cannot be written fits nowhere.
+        Err(_) => usize::MAX,
     }
 }
 

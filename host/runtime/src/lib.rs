@@ -16,20 +16,32 @@ mod egress;
 mod engine;
 mod host;
 mod invoke;
+pub mod limits;
 mod measure;
 mod outcome;
+mod redact;
 mod runtime;
 mod services;
+mod shared_cache;
 mod state;
 mod step;
 mod values;
 
 pub use artefacts::Artefact;
 pub use compile::{COMPILE_ARGUMENT, CompileError, compile_worker_main};
-pub use config::{CompileConfig, CompileWorker, Limits, RuntimeConfig};
+pub use config::{CodeLimits, CompileConfig, CompileWorker, RuntimeConfig};
 pub use connector::{Connector, LoadError};
-pub use egress::{AddressKind, EgressPolicy, Resolve};
+pub use egress::{AddressKind, EgressPolicy, OpenNetwork, OpenNetworkError, Resolve};
 pub use invoke::{Invocation, Invoked, StepError, Usage};
+pub use limits::Limits;
 pub use measure::Measured;
+pub use redact::Redactor;
 pub use runtime::{Runtime, RuntimeError};
-pub use services::{EffectRefused, LogLevel, OpenSecret, StepContext, StepServices};
+pub use services::{EffectRefused, LogLevel, OpenSecret, Progress, StepContext, StepServices};
+pub use shared_cache::SharedCache;
+
+/// Bodies of the fuzz campaign, for programs that run them longer than tests do.
+#[cfg(feature = "fuzz")]
+pub mod fuzz {
+    pub use crate::values::fuzz::value_conversion;
+}

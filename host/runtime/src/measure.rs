@@ -37,7 +37,7 @@ impl Runtime {
             measured.bare.push(
                 self.bare_call(call())
                     .await
-                    .map_err(|error| StepError::Host(format!("{error:#}")))?,
+                    .map_err(|error| StepError::host(format!("{error:#}")))?,
             );
         }
         Ok(measured)

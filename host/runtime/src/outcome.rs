@@ -8,6 +8,7 @@ use wasmtime::{PoolConcurrencyLimitError, Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
 use wasmtime_wasi_http::FieldMapError;
 
+use crate::redact::Redactor;
 use crate::step::{Ending, StepShared};
 use crate::values::{PathError, cut};
 
@@ -44,12 +45,24 @@ pub(crate) fn output_too_large(limit: usize) -> Failure {
 
 /// The step's own deadline passed. Whether anything happened outside is then unknown.
 pub(crate) fn out_of_time(step: &StepShared) -> Failure {
-    let wall = step
-        .context
-        .timeout
-        .map_or(step.limits.wall, |timeout| timeout.min(step.limits.wall));
+    let wall = step.limits.wall_of(step.context.timeout);
+    stopped(step, format!("the step took longer than {}", time(wall)))
+}
+
+/// The call gave no sign of life for this long.
+pub(crate) fn silent(step: &StepShared, idle: Duration) -> Failure {
+    stopped(
+        step,
+        format!(
+            "the connector gave no sign of life for {}; one that works for longer reports its progress",
+            time(idle)
+        ),
+    )
+}
+
+/// The host ended the call. Whether anything happened outside is unknown if something had been begun.
+fn stopped(step: &StepShared, message: String) -> Failure {
     let (_, effects) = step.used();
-    let message = format!("the step took longer than {}", time(wall));
     if effects > 0 {
         Failure::new(
             FailureKind::TimedOut,
@@ -60,12 +73,28 @@ pub(crate) fn out_of_time(step: &StepShared) -> Failure {
     }
 }
 
+/// The failure without secret values: a service may have put one into its refusal.
+pub(crate) fn redacted(redactor: &Redactor, failure: Failure) -> Failure {
+    if redactor.is_empty() {
+        return failure;
+    }
+    let clean = |text: String| redactor.text(&text).into_owned();
+    Failure {
+        message: clean(failure.message),
+        code: failure.code.map(clean),
+        path: failure.path.map(clean),
+        ..failure
+    }
+}
+
 /// A duration for people.
 pub(crate) fn time(duration: Duration) -> String {
     if duration < Duration::from_secs(10) {
         format!("{} ms", duration.as_millis())
-    } else {
+    } else if duration < Duration::from_mins(10) {
         format!("{} s", duration.as_secs())
+    } else {
+        format!("{} min", duration.as_secs() / 60)
     }
 }
 

@@ -1,7 +1,6 @@
 //! The runtime: one engine, one linker, the loaded connectors' common ground.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 
 use flowforge_ports::Interface;
 use flowforge_protocol::Digest;
@@ -16,6 +15,7 @@ use crate::egress::Dialer;
 use crate::engine::{Ticker, run_engine};
 use crate::host::linker;
 use crate::invoke::{Invocation, Invoked, StepError};
+use crate::shared_cache::SharedCache;
 use crate::state::StepState;
 
 /// Loads and invokes connectors. One for each process; cheap to clone.
@@ -33,14 +33,9 @@ pub(crate) struct RuntimeShared {
     pub(crate) dialer: Arc<Dialer>,
     pub(crate) instances: Semaphore,
     compiling: Semaphore,
-    loaded: Mutex<HashMap<Digest, Arc<LoadSlot>>>,
+    /// Only connectors that somebody holds: one that nobody uses lets go of its code.
+    loaded: SharedCache<Digest, Weak<Connector>>,
     pooled: bool,
-}
-
-/// One component's place: whoever comes second waits for the first instead of compiling again.
-#[derive(Default)]
-struct LoadSlot {
-    connector: tokio::sync::Mutex<Weak<Connector>>,
 }
 
 /// Why there is no runtime.
@@ -60,7 +55,7 @@ pub enum RuntimeError {
     Thread(#[source] std::io::Error),
 }
 
-/// Most places of components that are remembered; those that nobody uses any more are dropped first.
+/// Most components that are remembered; the one that was asked for longest ago goes first.
 const LOADED_MAX: usize = 1_024;
 
 impl Runtime {
@@ -79,12 +74,13 @@ impl Runtime {
         let (engine, pooled) = run_engine(config.max_instances).map_err(RuntimeError::Engine)?;
         let shared = RuntimeShared {
             linker: linker(&engine).map_err(RuntimeError::Engine)?,
-            cache: CodeCache::open(&config.cache_dir, &engine).map_err(RuntimeError::Cache)?,
+            cache: CodeCache::open(&config.cache_dir, &engine, config.code.clone())
+                .map_err(RuntimeError::Cache)?,
             ticker: Ticker::start(engine.weak()).map_err(RuntimeError::Thread)?,
             dialer: Arc::new(Dialer::new(config.egress.clone())),
             instances: Semaphore::new(config.max_instances as usize),
             compiling: Semaphore::new(config.compile.parallel),
-            loaded: Mutex::default(),
+            loaded: SharedCache::new(LOADED_MAX),
             engine,
             pooled,
             config,
@@ -109,11 +105,17 @@ impl Runtime {
     /// # Cancel safety
     /// Dropping the future stops the worker; nothing half-done is loaded later.
     pub async fn load(&self, digest: Digest, bytes: &[u8]) -> Result<Arc<Connector>, LoadError> {
-        let slot = self.slot(digest);
-        let mut place = slot.connector.lock().await;
-        if let Some(connector) = place.upgrade() {
-            return Ok(connector);
-        }
+        let load = async || {
+            let connector = Arc::new(self.load_anew(digest, bytes).await?);
+            Ok((Arc::downgrade(&connector), connector))
+        };
+        self.shared
+            .loaded
+            .get_or_load_as(&digest, Weak::upgrade, load)
+            .await
+    }
+
+    async fn load_anew(&self, digest: Digest, bytes: &[u8]) -> Result<Connector, LoadError> {
         let limit_bytes = self.shared.config.compile.component_bytes_max;
         if bytes.len() > limit_bytes {
             return Err(LoadError::TooLarge {
@@ -136,25 +138,7 @@ impl Runtime {
             CodeError::Load(reason) => LoadError::Unloadable { reason },
             CodeError::Storage(error) => LoadError::Storage(error),
         })?;
-        let connector = Arc::new(Connector::link(
-            digest,
-            interface,
-            &component,
-            &self.shared.linker,
-        )?);
-        *place = Arc::downgrade(&connector);
-        Ok(connector)
-    }
-
-    fn slot(&self, digest: Digest) -> Arc<LoadSlot> {
-        let mut loaded = self.shared.loaded.lock().unwrap_or_else(PoisonError::into_inner);
-        if loaded.len() >= LOADED_MAX && !loaded.contains_key(&digest) {
-            // A slot that only this map holds and whose connector is gone has nothing to share.
-            loaded.retain(|_, slot| {
-                Arc::strong_count(slot) > 1 || slot.connector.try_lock().is_ok_and(|c| c.strong_count() > 0)
-            });
-        }
-        loaded.entry(digest).or_default().clone()
+        Connector::link(digest, interface, &component, &self.shared.linker)
     }
 
     /// Runs one attempt of one step in a fresh instance.

@@ -4,10 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use flowforge_protocol::Failure;
+pub use flowforge_protocol::record::LogLevel;
+use flowforge_protocol::{Failure, Use};
 use zeroize::Zeroizing;
 
-use crate::artefacts::ArtefactStore;
+use crate::artefacts::{ArtefactStore, Quota};
+use crate::redact::Redactor;
 
 /// The step in which a call runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,19 +22,19 @@ pub struct StepContext {
     pub attempt: u32,
     /// The same for every attempt of this step, on every host.
     pub idempotency_key: String,
-    /// How long the attempt may take; `Limits::wall` holds as well.
+    /// How long the attempt may take, at most `Limits::wall_max`; none leaves it to `Limits::wall`.
     pub timeout: Option<Duration>,
 }
 
 /// The executor's side of a running step. The runtime calls it while the guest waits.
 #[async_trait]
 pub trait StepServices: Send + Sync {
-    /// Returns when the step's intent and all earlier records of the run are durable. Called before each effect;
-    /// `what` names it for people, `POST https://h:443`.
+    /// Returns when the step's intent and all earlier records of the run are durable. Called before each effect, with
+    /// what is about to be used: the destination, and the secret that the host will attach there.
     ///
     /// # Errors
     /// [`EffectRefused`] ends the attempt; nothing has left the host.
-    async fn before_effect(&self, what: &str) -> Result<(), EffectRefused>;
+    async fn before_effect(&self, next: &Use) -> Result<(), EffectRefused>;
 
     /// The secret bound to a slot of this node; nothing if there is none.
     ///
@@ -40,8 +42,22 @@ pub trait StepServices: Send + Sync {
     /// The failure with which the attempt ends, for example when a sealed value cannot be opened.
     async fn secret(&self, slot: &str) -> Result<Option<OpenSecret>, Failure>;
 
-    /// One line of the guest's log. Bounded in length and number before it comes here; must not block.
+    /// One line of the guest's log. Bounded in length and number and free of secret values; must not block.
     fn log(&self, level: LogLevel, message: &str);
+
+    /// How far a long call says it is. Bounded in length and pace and free of secret values; must not block. It belongs in
+    /// no record: it is shown while the step runs, and tells whoever holds the step's lease that it is alive. An
+    /// implementation that shows nothing leaves it as it is.
+    fn progress(&self, _state: &Progress) {}
+
+    /// Where secret values that this attempt writes on a wire are noted, so that they are found when they come back. One
+    /// for all attempts of a run.
+    fn redactor(&self) -> Arc<Redactor>;
+
+    /// What the run may still keep in artefacts; none if it has no quota of its own.
+    fn artefact_quota(&self) -> Option<Arc<Quota>> {
+        None
+    }
 
     /// Where artefacts are kept.
     fn artefacts(&self) -> Arc<dyn ArtefactStore>;
@@ -69,20 +85,18 @@ pub struct OpenSecret {
     pub kind: String,
     /// Grows by one with each new value.
     pub version: u32,
+    /// Where this value may be sent, `scheme://name:port`, as it was sealed with the value. It is sent only where the
+    /// node's grant and this list agree: a grant that was signed for an earlier value opens no place for a later one.
+    pub destinations: Vec<String>,
     /// The value.
     pub value: Zeroizing<Vec<u8>>,
 }
 
-/// How much a line of the log matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum LogLevel {
-    /// For the author.
-    Debug,
-    /// For the builder.
-    Info,
-    /// Somebody should look.
-    Warn,
-    /// Something failed.
-    Error,
+/// How far a call is, as its connector says.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// From 0 to 100; none if the connector does not know.
+    pub percent: Option<u8>,
+    /// For people: one line of at most 256 bytes.
+    pub message: Option<String>,
 }

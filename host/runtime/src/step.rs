@@ -1,16 +1,20 @@
 //! One attempt of a step while it runs: what it may use, what it has used, and why it had to end.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use flowforge_protocol::grants::NodeGrants;
-use flowforge_protocol::{Digest, Failure};
+use flowforge_protocol::{Digest, Failure, Use, UseCount, Used};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use crate::config::Limits;
+use crate::artefacts::Quota;
 use crate::egress::{Destination, Dialer};
-use crate::services::{EffectRefused, LogLevel, OpenSecret, StepContext, StepServices};
+use crate::limits::Limits;
+use crate::redact::Redactor;
+use crate::services::{EffectRefused, LogLevel, OpenSecret, Progress, StepContext, StepServices};
+use crate::values::cut_to;
 
 /// What every host function of one attempt shares. Tasks that outlive a host call (a `wasi:http` exchange) hold it too.
 pub(crate) struct StepShared {
@@ -22,7 +26,10 @@ pub(crate) struct StepShared {
     pub(crate) dialer: Arc<Dialer>,
     pub(crate) deadline: Instant,
     pub(crate) open_requests: Arc<Semaphore>,
-    ledger: Mutex<Ledger>,
+    pub(crate) redactor: Arc<Redactor>,
+    /// What the attempt may still keep in artefacts, and through it the run.
+    pub(crate) artefact_quota: Arc<Quota>,
+    notes: Mutex<Notes>,
 }
 
 /// Why an attempt had to end, where a trap alone would not say it.
@@ -34,16 +41,23 @@ pub(crate) enum Ending {
     Failed(Failure),
 }
 
-#[derive(Default)]
-struct Ledger {
-    used: BTreeSet<String>,
+/// What happened so far.
+struct Notes {
+    used: UseCount,
     effects: u32,
     requests: u32,
     log_lines: u32,
+    log_bytes: usize,
     log_lines_dropped: u64,
     artefacts: HashMap<Digest, u64>,
     last_words: String,
     ending: Option<Ending>,
+    /// When the call last showed that it is alive.
+    last_sign: Instant,
+    /// When a state of progress was last passed on.
+    progress_shown: Option<Instant>,
+    /// A state that came too soon after the one before it.
+    progress_kept: Option<Progress>,
 }
 
 /// Most that is kept of what a guest writes on stderr, to explain a trap.
@@ -63,25 +77,40 @@ impl StepShared {
             .iter()
             .filter_map(|text| Destination::of_grant(text).ok())
             .collect();
-        let wall = context
-            .timeout
-            .map_or(limits.wall, |timeout| timeout.min(limits.wall));
+        let now = Instant::now();
+        let attempt = Quota::new("attempt", limits.artefacts_bytes);
+        let quota = attempt.within(services.artefact_quota());
         Self {
+            redactor: services.redactor(),
+            artefact_quota: Arc::new(quota),
             services,
             grants,
             destinations,
             open_requests: Arc::new(Semaphore::new(limits.open_requests)),
+            deadline: now + limits.wall_of(context.timeout),
             limits,
             context,
             dialer,
-            deadline: Instant::now() + wall,
-            ledger: Mutex::default(),
+            notes: Mutex::new(Notes {
+                used: UseCount::default(),
+                effects: 0,
+                requests: 0,
+                log_lines: 0,
+                log_bytes: 0,
+                log_lines_dropped: 0,
+                artefacts: HashMap::new(),
+                last_words: String::new(),
+                ending: None,
+                last_sign: now,
+                progress_shown: None,
+                progress_kept: None,
+            }),
         }
     }
 
-    fn ledger<T>(&self, read: impl FnOnce(&mut Ledger) -> T) -> T {
-        // Nothing panics while the ledger is held, and its values stay meaningful if something did.
-        read(&mut self.ledger.lock().unwrap_or_else(PoisonError::into_inner))
+    fn notes<T>(&self, read: impl FnOnce(&mut Notes) -> T) -> T {
+        // Nothing panics while the notes are held, and their values stay meaningful if something did.
+        read(&mut self.notes.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub(crate) fn may_reach(&self, destination: &Destination) -> bool {
@@ -89,10 +118,10 @@ impl StepShared {
     }
 
     /// Waits until the step may do something outside.
-    pub(crate) async fn before_effect(&self, what: &str) -> Result<(), ()> {
-        match self.services.before_effect(what).await {
+    pub(crate) async fn before_effect(&self, next: &Use) -> Result<(), ()> {
+        match self.services.before_effect(next).await {
             Ok(()) => {
-                self.ledger(|ledger| ledger.effects = ledger.effects.saturating_add(1));
+                self.notes(|notes| notes.effects = notes.effects.saturating_add(1));
                 Ok(())
             }
             Err(refused) => {
@@ -111,100 +140,146 @@ impl StepShared {
     }
 
     pub(crate) fn end(&self, ending: Ending) {
-        self.ledger(|ledger| {
-            ledger.ending.get_or_insert(ending);
+        self.notes(|notes| {
+            notes.ending.get_or_insert(ending);
         });
     }
 
     pub(crate) fn ending(&self) -> Option<Ending> {
-        self.ledger(|ledger| ledger.ending.clone())
+        self.notes(|notes| notes.ending.clone())
     }
 
-    pub(crate) fn note_use(&self, what: String) {
-        self.ledger(|ledger| ledger.used.insert(what));
+    pub(crate) fn note_use(&self, what: Use) {
+        self.notes(|notes| notes.used.add(what));
     }
 
     pub(crate) fn count_request(&self) -> Result<(), String> {
         let limit = self.limits.requests;
-        self.ledger(|ledger| {
-            if ledger.requests >= limit {
+        self.notes(|notes| {
+            if notes.requests >= limit {
                 return Err(format!("more than {limit} requests in one step"));
             }
-            ledger.requests = ledger.requests.saturating_add(1);
+            notes.requests = notes.requests.saturating_add(1);
             Ok(())
         })
     }
 
-    /// One line of the guest's log, cut and counted by the limits.
+    /// One line of the guest's log, without secret values, cut and counted by the limits.
     pub(crate) fn log(&self, level: LogLevel, message: &str) {
-        let first_dropped = self.ledger(|ledger| {
-            if ledger.log_lines < self.limits.log_lines {
-                ledger.log_lines = ledger.log_lines.saturating_add(1);
-                return None;
+        // Cut after redacting, so that no half of a secret stays.
+        let clean = self.redactor.text(message);
+        let line = cut_to(clean.into_owned(), self.limits.log_line_bytes);
+        let fits = self.notes(|notes| {
+            let bytes = notes.log_bytes.saturating_add(line.len());
+            if notes.log_lines >= self.limits.log_lines || bytes > self.limits.log_bytes {
+                notes.log_lines_dropped = notes.log_lines_dropped.saturating_add(1);
+                return false;
             }
-            ledger.log_lines_dropped = ledger.log_lines_dropped.saturating_add(1);
-            Some(ledger.log_lines_dropped == 1)
+            notes.log_lines = notes.log_lines.saturating_add(1);
+            notes.log_bytes = bytes;
+            true
         });
-        match first_dropped {
-            None => self
-                .services
-                .log(level, cut_line(message, self.limits.log_line_bytes)),
-            Some(true) => {
-                let told = format!(
-                    "log is full after {} lines, further lines are dropped",
-                    self.limits.log_lines
-                );
-                self.services.log(LogLevel::Warn, &told);
-            }
-            Some(false) => {}
+        if fits {
+            self.services.log(level, &line);
         }
     }
 
-    pub(crate) fn log_lines_dropped(&self) -> u64 {
-        self.ledger(|ledger| ledger.log_lines_dropped)
+    /// Says how much of the log was dropped, if any. Called once, at the end.
+    pub(crate) fn close_log(&self) -> u64 {
+        let dropped = self.notes(|notes| notes.log_lines_dropped);
+        if dropped > 0 {
+            let message = format!(
+                "{dropped} more log lines were left out: at most {} lines and {} bytes are kept of one attempt",
+                self.limits.log_lines, self.limits.log_bytes
+            );
+            self.services.log(LogLevel::Warn, &message);
+        }
+        dropped
+    }
+
+    /// The call is alive.
+    pub(crate) fn sign_of_life(&self) {
+        self.notes(|notes| notes.last_sign = Instant::now());
+    }
+
+    /// The call is alive and says how far it is. What comes too soon after the last state waits for the next.
+    pub(crate) fn progress(&self, state: Progress) {
+        let state = Progress {
+            percent: state.percent.map(|percent| percent.min(100)),
+            message: state.message.map(|text| {
+                let clean = self.redactor.text(&text).replace(['\r', '\n'], " ");
+                cut_to(clean, crate::limits::PROGRESS_MESSAGE_BYTES)
+            }),
+        };
+        let now = Instant::now();
+        let shown = self.notes(|notes| {
+            notes.last_sign = now;
+            let soon = notes
+                .progress_shown
+                .is_some_and(|last| now.duration_since(last) < self.limits.progress_interval);
+            if soon {
+                notes.progress_kept = Some(state);
+                return None;
+            }
+            notes.progress_shown = Some(now);
+            notes.progress_kept = None;
+            Some(state)
+        });
+        if let Some(state) = shown {
+            self.services.progress(&state);
+        }
+    }
+
+    /// Passes on the state that still waits. Called once, at the end.
+    pub(crate) fn close_progress(&self) {
+        if let Some(state) = self.notes(|notes| notes.progress_kept.take()) {
+            self.services.progress(&state);
+        }
+    }
+
+    /// Returns when the call has been silent for longer than it may be; never if it may be silent for ever.
+    pub(crate) async fn silence(&self) -> Duration {
+        let Some(idle) = self.limits.idle else {
+            return std::future::pending().await;
+        };
+        loop {
+            let due = self.notes(|notes| notes.last_sign) + idle;
+            if due <= Instant::now() {
+                return idle;
+            }
+            tokio::time::sleep_until(due).await;
+        }
     }
 
     /// Keeps the end of what the guest wrote on stderr.
     pub(crate) fn remember_words(&self, line: &str) {
-        self.ledger(|ledger| {
-            ledger.last_words.push_str(line);
-            ledger.last_words.push('\n');
-            let excess = ledger.last_words.len().saturating_sub(LAST_WORDS_BYTES);
-            let start = (excess..=ledger.last_words.len()).find(|at| ledger.last_words.is_char_boundary(*at));
-            ledger.last_words.drain(..start.unwrap_or(0));
+        self.notes(|notes| {
+            notes.last_words.push_str(line);
+            notes.last_words.push('\n');
+            let excess = notes.last_words.len().saturating_sub(LAST_WORDS_BYTES);
+            let start = (excess..=notes.last_words.len()).find(|at| notes.last_words.is_char_boundary(*at));
+            notes.last_words.drain(..start.unwrap_or(0));
         });
     }
 
     pub(crate) fn last_words(&self) -> String {
-        self.ledger(|ledger| ledger.last_words.clone())
+        self.notes(|notes| notes.last_words.clone())
     }
 
     /// The step may open this artefact.
     pub(crate) fn grant_artefact(&self, digest: Digest, size: u64) {
-        self.ledger(|ledger| ledger.artefacts.insert(digest, size));
+        self.notes(|notes| notes.artefacts.insert(digest, size));
     }
 
     pub(crate) fn may_open(&self, digest: &Digest) -> bool {
-        self.ledger(|ledger| ledger.artefacts.contains_key(digest))
+        self.notes(|notes| notes.artefacts.contains_key(digest))
     }
 
     pub(crate) fn artefacts(&self) -> HashSet<Digest> {
-        self.ledger(|ledger| ledger.artefacts.keys().copied().collect())
+        self.notes(|notes| notes.artefacts.keys().copied().collect())
     }
 
-    pub(crate) fn used(&self) -> (Vec<String>, u32) {
-        self.ledger(|ledger| (ledger.used.iter().cloned().collect(), ledger.effects))
+    pub(crate) fn used(&self) -> (Vec<Used>, u32) {
+        self.notes(|notes| (notes.used.list(), notes.effects))
     }
-}
-
-/// The line, cut at a character boundary.
-fn cut_line(line: &str, limit: usize) -> &str {
-    if line.len() <= limit {
-        return line;
-    }
-    let end = (0..=limit)
-        .rev()
-        .find(|end| line.is_char_boundary(*end))
-        .unwrap_or(0);
-    line.get(..end).unwrap_or_default()
 }

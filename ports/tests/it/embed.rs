@@ -36,12 +36,12 @@ fn meta() -> ConnectorMeta {
         effect: Some(Effect::Pure),
     };
     meta.operations.insert("list_all".to_owned(), pure);
-    meta.docs = wit_docs(
-        &[("world.wit", WIT)],
-        &[&[("connector.wit", crate::support::CONNECTOR_WIT)]],
-        None,
-    )
-    .expect("the WIT parses");
+    let built_in = crate::support::connector_files();
+    let built_in: Vec<(&str, &str)> = built_in
+        .iter()
+        .map(|(path, text)| (path.as_str(), text.as_str()))
+        .collect();
+    meta.docs = wit_docs(&[("world.wit", WIT)], &[&built_in], None).expect("the WIT parses");
     meta
 }
 

@@ -12,11 +12,11 @@ use anyhow::{Context as _, bail};
 use async_trait::async_trait;
 use clap::Parser;
 use flowforge_protocol::grants::NodeGrants;
-use flowforge_protocol::{Digest, Failure};
+use flowforge_protocol::{Digest, Failure, Use};
 use flowforge_runtime::artefacts::{ArtefactStore, FileStore};
 use flowforge_runtime::{
     COMPILE_ARGUMENT, CompileWorker, Connector, EffectRefused, Invocation, Limits, LogLevel, Measured,
-    OpenSecret, Runtime, RuntimeConfig, StepContext, StepServices, compile_worker_main,
+    OpenSecret, Redactor, Runtime, RuntimeConfig, StepContext, StepServices, compile_worker_main,
 };
 use serde_json::{Value, json};
 
@@ -172,7 +172,7 @@ struct Alone {
 
 #[async_trait]
 impl StepServices for Alone {
-    async fn before_effect(&self, _what: &str) -> Result<(), EffectRefused> {
+    async fn before_effect(&self, _next: &Use) -> Result<(), EffectRefused> {
         Ok(())
     }
 
@@ -181,6 +181,10 @@ impl StepServices for Alone {
     }
 
     fn log(&self, _level: LogLevel, _message: &str) {}
+
+    fn redactor(&self) -> Arc<Redactor> {
+        Arc::default()
+    }
 
     fn artefacts(&self) -> Arc<dyn ArtefactStore> {
         self.store.clone()

@@ -2,8 +2,7 @@
 
 use flowforge_protocol::StepKey;
 use flowforge_protocol::record::{Event, LogLevel};
-
-use super::redact::Redactor;
+use flowforge_runtime::Redactor;
 
 /// Most lines kept of one attempt.
 const LINES_MAX: usize = 1_000;

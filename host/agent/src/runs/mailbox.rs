@@ -4,7 +4,7 @@ use flowforge_failpoints::Point;
 use flowforge_journal::{AppendError, JobEntry, Ticket, Upload, Urgency};
 use flowforge_protocol::job::Decision;
 use flowforge_protocol::record::Event;
-use flowforge_protocol::{Digest, Failure, FailureKind, StepKey};
+use flowforge_protocol::{Digest, Failure, FailureKind, StepKey, Used};
 use tokio::sync::oneshot;
 use tracing::{debug, error, warn};
 
@@ -87,7 +87,7 @@ impl RunTask {
                     attempt,
                     output: invoked.output,
                     elapsed_us,
-                    used: invoked.usage.used,
+                    used: words_of(&invoked.usage.used),
                 });
             }
             AttemptResult::Failed(failure) => failure,
@@ -225,4 +225,19 @@ impl RunTask {
         }
         Ok(Ok(answer))
     }
+}
+
+/// Uses as records write them.
+fn words_of(used: &[Used]) -> Vec<String> {
+    let words = |used: &Used| match &used.secret {
+        Some(secret) => vec![
+            used.destination.clone(),
+            format!("secret {secret} → {}", used.destination),
+        ],
+        None => vec![used.destination.clone()],
+    };
+    let mut all: Vec<String> = used.iter().flat_map(words).collect();
+    all.sort();
+    all.dedup();
+    all
 }

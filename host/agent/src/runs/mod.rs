@@ -16,7 +16,6 @@ mod logs;
 mod mailbox;
 mod receipt;
 mod recorder;
-mod redact;
 mod registry;
 mod resume;
 mod service;

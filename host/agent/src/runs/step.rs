@@ -8,16 +8,17 @@ use async_trait::async_trait;
 use flowforge_failpoints::{FailPoints, Point};
 use flowforge_protocol::grants::SecretGrant;
 use flowforge_protocol::record::{Event, idempotency_key};
-use flowforge_protocol::{Digest, Failure, FailureKind, RunId, StepKey};
+use flowforge_protocol::{Digest, Failure, FailureKind, RunId, StepKey, Use};
 use flowforge_runtime::artefacts::{ArtefactStore, FileStore};
-use flowforge_runtime::{EffectRefused, Invoked, Limits, OpenSecret, StepContext, StepError, StepServices};
+use flowforge_runtime::{
+    EffectRefused, Invoked, Limits, LogLevel, OpenSecret, Redactor, StepContext, StepError, StepServices,
+};
 use flowforge_workflow::Invoke;
 use serde_json::{Map, Value};
 use tokio::sync::{OnceCell, Semaphore, mpsc, oneshot};
 
 use super::logs::LogBuffer;
 use super::mailbox::RunMessage;
-use super::redact::Redactor;
 use crate::clock::{Clock, Entropy};
 use crate::connectors::StepCall;
 use crate::release::LoadedRelease;
@@ -128,7 +129,7 @@ pub(super) async fn run(host: Arc<StepHost>, attempt: Attempt) -> AttemptEnd {
         (Ok(invoked), _) => AttemptResult::Done(invoked),
         (Err(_), Some(reason)) => AttemptResult::Refused(reason),
         (Err(StepError::Failure { failure, .. }), None) => AttemptResult::Failed(failure),
-        (Err(StepError::Host(reason)), None) => AttemptResult::HostTrouble(reason),
+        (Err(StepError::Host { reason, .. }), None) => AttemptResult::HostTrouble(reason),
     };
     let logs = services
         .logs
@@ -186,7 +187,7 @@ impl Services {
 
 #[async_trait]
 impl StepServices for Services {
-    async fn before_effect(&self, _what: &str) -> Result<(), EffectRefused> {
+    async fn before_effect(&self, _next: &Use) -> Result<(), EffectRefused> {
         self.intent
             .get_or_try_init(|| self.record_intent())
             .await
@@ -202,13 +203,11 @@ impl StepServices for Services {
         Ok(Some(secret))
     }
 
-    fn log(&self, level: flowforge_runtime::LogLevel, message: &str) {
-        let level = match level {
-            flowforge_runtime::LogLevel::Debug => flowforge_protocol::record::LogLevel::Debug,
-            flowforge_runtime::LogLevel::Info => flowforge_protocol::record::LogLevel::Info,
-            flowforge_runtime::LogLevel::Warn => flowforge_protocol::record::LogLevel::Warn,
-            flowforge_runtime::LogLevel::Error => flowforge_protocol::record::LogLevel::Error,
-        };
+    fn redactor(&self) -> Arc<Redactor> {
+        Arc::clone(&self.redactor)
+    }
+
+    fn log(&self, level: LogLevel, message: &str) {
         let mut logs = self.logs.lock().unwrap_or_else(PoisonError::into_inner);
         logs.push(level, message, &self.redactor);
     }

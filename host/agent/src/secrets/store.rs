@@ -64,6 +64,8 @@ impl SecretStore {
             name: grant.secret.clone(),
             kind: stored.kind,
             version: stored.version,
+            // The sealed value does not say yet where it may go; the grant does.
+            destinations: grant.destinations.clone(),
             value,
         })
     }

@@ -60,9 +60,9 @@ impl Scripts {
             let ledger = Arc::clone(&ledger);
             Box::pin(async move {
                 let refused =
-                    |refused: flowforge_runtime::EffectRefused| StepError::Host(refused.to_string());
+                    |refused: flowforge_runtime::EffectRefused| StepError::host(refused.to_string());
                 call.services
-                    .before_effect("POST http://127.0.0.1:9")
+                    .before_effect(&flowforge_protocol::Use::of("http://127.0.0.1:9"))
                     .await
                     .map_err(refused)?;
                 ledger.lock().expect("ledger").push(Effected {

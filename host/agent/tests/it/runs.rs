@@ -200,7 +200,7 @@ async fn a_cancelled_run_ends_though_a_step_hangs() {
         let started = Arc::clone(&starting);
         async move {
             call.services
-                .before_effect("GET http://127.0.0.1:9")
+                .before_effect(&flowforge_protocol::Use::of("http://127.0.0.1:9"))
                 .await
                 .expect("allowed");
             started.notify_one();

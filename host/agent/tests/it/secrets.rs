@@ -30,9 +30,9 @@ fn scripts(got: &Arc<Mutex<Vec<String>>>, fails: bool) -> Scripts {
     Scripts::default().asynchronous("send", Effect::Idempotent, move |call| {
         let got = Arc::clone(&got);
         async move {
-            let host = |error: String| StepError::Host(error);
+            let host = |error: String| StepError::host(error);
             call.services
-                .before_effect("POST https://chat.example:443")
+                .before_effect(&flowforge_protocol::Use::of("https://chat.example:443"))
                 .await
                 .map_err(|e| host(e.to_string()))?;
             let failed = |failure| StepError::Failure {

@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use url::Host;
 
-use super::{AddressKind, Destination, EgressPolicy, Resolve};
+use super::{AddressKind, Destination, EgressPolicy, Resolve, words};
 
 /// Longest time for a name, and for one connection with its TLS handshake.
 const RESOLVE_TIME_MAX: Duration = Duration::from_secs(10);
@@ -83,9 +83,7 @@ impl Dialer {
                         return Err(unreachable("the name has no address".to_owned()));
                     }
                     Ok(Ok(addresses)) => addresses,
-                    Ok(Err(error)) => {
-                        return Err(unreachable(format!("the name cannot be resolved: {error}")));
-                    }
+                    Ok(Err(_)) => return Err(unreachable("the name cannot be resolved".to_owned())),
                     Err(_) => return Err(unreachable("the name server does not answer".to_owned())),
                 }
             }
@@ -116,6 +114,11 @@ impl Dialer {
         match AddressKind::of(socket.ip()) {
             AddressKind::Public => Ok(()),
             AddressKind::Loopback if self.policy.loopback => Ok(()),
+            AddressKind::Private | AddressKind::SharedSpace
+                if self.policy.networks.iter().any(|network| network.covers(socket)) =>
+            {
+                Ok(())
+            }
             other => Err(other.as_str()),
         }
     }
@@ -123,8 +126,8 @@ impl Dialer {
     async fn connect_to(&self, destination: &Destination, address: SocketAddr) -> Result<Stream, String> {
         let tcp = TcpStream::connect(address)
             .await
-            .map_err(|error| error.to_string())?;
-        tcp.set_nodelay(true).map_err(|error| error.to_string())?;
+            .map_err(|error| words::of_connect(&error))?;
+        tcp.set_nodelay(true).map_err(|error| words::of_connect(&error))?;
         if !destination.secure {
             return Ok(Box::pin(tcp));
         }
@@ -133,14 +136,15 @@ impl Dialer {
             .get_or_init(|| tls_connector(&self.policy.extra_roots))
             .clone()?;
         let name = match &destination.host {
-            Host::Domain(name) => ServerName::try_from(name.clone()).map_err(|error| error.to_string())?,
+            Host::Domain(name) => ServerName::try_from(name.clone())
+                .map_err(|_| "no certificate can be for such a name".to_owned())?,
             Host::Ipv4(address) => ServerName::from(IpAddr::V4(*address)),
             Host::Ipv6(address) => ServerName::from(IpAddr::V6(*address)),
         };
         let tls = connector
             .connect(name, tcp)
             .await
-            .map_err(|error| format!("TLS: {error}"))?;
+            .map_err(|error| words::of_tls(&error))?;
         Ok(Box::pin(tls))
     }
 }

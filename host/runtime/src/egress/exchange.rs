@@ -4,21 +4,24 @@ use std::error::Error as StdError;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{HOST, HeaderMap, HeaderValue};
+use flowforge_protocol::Use;
+use http::header::{ACCEPT_ENCODING, HOST, HeaderMap, HeaderValue};
 use http::{Method, Request, Response, Uri};
 use http_body::Body;
-use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use url::Url;
-use zeroize::Zeroizing;
 
 use super::dial::{DialError, Stream};
-use super::secret::{Place, covers};
-use super::{Attachment, Destination, headers};
+use super::secret::{Place, covers, names};
+use super::words::{Broken, of_exchange};
+use super::{Answer, Attachment, Destination, headers};
 use crate::step::StepShared;
+
+/// What this host can decode, for services that ask.
+const DECODED: HeaderValue = HeaderValue::from_static("gzip, deflate, br");
 
 /// A request as a guest asks for it.
 pub(crate) struct Outbound<B> {
@@ -29,31 +32,52 @@ pub(crate) struct Outbound<B> {
     pub(crate) auth: Option<Attachment>,
     /// Shorter than the step's own limit, if the guest wants so.
     pub(crate) timeout: Option<Duration>,
+    /// Whether the host decodes the response, and therefore asks for the encodings it knows.
+    pub(crate) decodes: bool,
 }
 
-/// A response whose body is still to be read. Dropping it closes the connection.
-pub(crate) struct Answer {
-    pub(crate) response: Response<Incoming>,
-    pub(crate) connection: JoinSet<()>,
-    pub(crate) deadline: Instant,
-}
-
-/// Why there is no response. The variants are those of `send-error`.
+/// Why there is no response. The variants are those of `send-error`, with their meanings.
 #[derive(Debug)]
 pub(crate) enum EgressError {
     DestinationDenied(String),
     SecretDenied(String),
     InvalidRequest(String),
+    BodyUnavailable(String),
     Unreachable(String),
     TimedOut(String),
     TooLarge(u64),
-    /// The attempt is over; the reason stands in the step's ledger.
+    Malformed(String),
+    NotKept(String),
+    Storage(String),
+    Redirect(String),
+    /// The attempt is over; the reason stands in the step's notes.
     Ended,
+}
+
+impl From<Broken> for EgressError {
+    fn from(broken: Broken) -> Self {
+        match broken {
+            Broken::Malformed(reason) => Self::Malformed(reason),
+            Broken::Cut(reason) => Self::TimedOut(reason),
+        }
+    }
+}
+
+impl EgressError {
+    /// The same error, saying where it happened.
+    fn at(self, destination: &Destination) -> Self {
+        match self {
+            Self::TimedOut(reason) => Self::TimedOut(format!("{destination}: {reason}")),
+            Self::Malformed(reason) => Self::Malformed(format!("{destination}: {reason}")),
+            other => other,
+        }
+    }
 }
 
 /// What was checked before the first effect.
 struct Checked {
     destination: Destination,
+    next: Use,
     place: Option<(Attachment, Place)>,
 }
 
@@ -71,8 +95,10 @@ where
         step.deadline.min(Instant::now() + timeout)
     });
     step.count_request().map_err(EgressError::InvalidRequest)?;
-    let what = format!("{} {}", outbound.method, checked.destination);
-    step.before_effect(&what).await.map_err(|_| EgressError::Ended)?;
+    step.before_effect(&checked.next)
+        .await
+        .map_err(|()| EgressError::Ended)?;
+    step.sign_of_life();
     let destination = &checked.destination;
     let late = |phase: &str| format!("{destination}: {phase} took too long, nothing was sent");
     let stream = match tokio::time::timeout_at(deadline, step.dialer.connect(destination)).await {
@@ -81,21 +107,26 @@ where
         Ok(Err(DialError::Unreachable(reason))) => return Err(EgressError::Unreachable(reason)),
         Err(_) => return Err(EgressError::Unreachable(late("connecting"))),
     };
+    // The address as the guest wrote it: what it is told later holds no secret that the host put there.
+    let url = outbound.url.clone();
     if let Some((attachment, place)) = &checked.place {
         attach(step, destination, attachment, place, &mut outbound).await?;
     }
-    step.note_use(destination.to_string());
     let request = to_request(destination, outbound)?;
-    match tokio::time::timeout_at(deadline, converse(step, stream, request)).await {
+    step.note_use(checked.next);
+    let answered = tokio::time::timeout_at(deadline, converse(step, stream, request)).await;
+    step.sign_of_life();
+    match answered {
         Ok(Ok((response, connection))) => {
             headers_within(step, response.headers())?;
             Ok(Answer {
                 response,
                 connection,
                 deadline,
+                url,
             })
         }
-        Ok(Err(reason)) => Err(EgressError::TimedOut(format!("{destination}: {reason}"))),
+        Ok(Err(broken)) => Err(EgressError::from(broken).at(destination)),
         Err(_) => Err(EgressError::TimedOut(format!("{destination}: no answer in time"))),
     }
 }
@@ -113,6 +144,7 @@ fn check<B>(step: &StepShared, outbound: &Outbound<B>) -> Result<Checked, Egress
     headers::check(&outbound.headers, &step.limits).map_err(EgressError::InvalidRequest)?;
     let Some(attachment) = &outbound.auth else {
         return Ok(Checked {
+            next: Use::of(destination.to_string()),
             destination,
             place: None,
         });
@@ -135,6 +167,7 @@ fn check<B>(step: &StepShared, outbound: &Outbound<B>) -> Result<Checked, Egress
         .place(&outbound.headers, &outbound.url)
         .map_err(EgressError::InvalidRequest)?;
     Ok(Checked {
+        next: Use::of(destination.to_string()).with_secret(grant.secret.clone()),
         destination,
         place: Some((attachment.clone(), place)),
     })
@@ -157,12 +190,20 @@ async fn attach<B>(
         }
         Err(()) => return Err(EgressError::Ended),
     };
-    let value: &Zeroizing<Vec<u8>> = &secret.value;
-    attachment
+    // The grant may be older than the value: both must agree.
+    if !names(&secret.destinations, destination) {
+        return Err(EgressError::SecretDenied(format!(
+            "secret `{}` in slot `{slot}` was set for other places than {destination}",
+            secret.name
+        )));
+    }
+    let written = attachment
         .placement
-        .write(place, value, &mut outbound.headers, &mut outbound.url)
+        .write(place, &secret.value, &mut outbound.headers, &mut outbound.url)
         .map_err(|reason| EgressError::SecretDenied(format!("slot `{slot}`: {reason}")))?;
-    step.note_use(format!("secret {} → {destination}", secret.name));
+    for form in &written {
+        step.redactor.learn(&secret.name, form);
+    }
     Ok(())
 }
 
@@ -176,19 +217,24 @@ fn to_request<B>(destination: &Destination, outbound: Outbound<B>) -> Result<Req
     }
     let uri: Uri = path
         .parse()
-        .map_err(|error: http::uri::InvalidUri| invalid(error.to_string()))?;
+        .map_err(|_: http::uri::InvalidUri| invalid("the address cannot stand in a request".to_owned()))?;
     let default_port = if destination.secure { 443 } else { 80 };
     let host = if destination.port == default_port {
         destination.host.to_string()
     } else {
         format!("{}:{}", destination.host, destination.port)
     };
-    let host = HeaderValue::from_str(&host).map_err(|error| invalid(error.to_string()))?;
+    let host = HeaderValue::from_str(&host)
+        .map_err(|_| invalid("the name of the address cannot stand in a header".to_owned()))?;
+    let decodes = outbound.decodes;
     let mut request = Request::new(outbound.body);
     *request.method_mut() = outbound.method;
     *request.uri_mut() = uri;
     *request.headers_mut() = outbound.headers;
     request.headers_mut().insert(HOST, host);
+    if decodes {
+        request.headers_mut().entry(ACCEPT_ENCODING).or_insert(DECODED);
+    }
     Ok(request)
 }
 
@@ -196,7 +242,7 @@ async fn converse<B>(
     step: &StepShared,
     stream: Stream,
     request: Request<B>,
-) -> Result<(Response<Incoming>, JoinSet<()>), String>
+) -> Result<(Response<Incoming>, JoinSet<()>), Broken>
 where
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<Box<dyn StdError + Send + Sync>>,
@@ -206,7 +252,7 @@ where
         .max_buf_size(step.limits.header_bytes.max(8 << 10))
         .handshake(TokioIo::new(stream))
         .await
-        .map_err(|error| describe(&error))?;
+        .map_err(|error| of_exchange(&error))?;
     let mut tasks = JoinSet::new();
     tasks.spawn(async move {
         // A broken connection also breaks the request or the body, which is where it is told.
@@ -215,7 +261,7 @@ where
     let response = sender
         .send_request(request)
         .await
-        .map_err(|error| describe(&error))?;
+        .map_err(|error| of_exchange(&error))?;
     Ok((response, tasks))
 }
 
@@ -228,52 +274,4 @@ fn headers_within(step: &StepShared, headers: &HeaderMap) -> Result<(), EgressEr
         return Err(EgressError::TooLarge(step.limits.header_bytes as u64));
     }
     Ok(())
-}
-
-/// An error with its causes in one line.
-pub(crate) fn describe(error: &dyn StdError) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
-}
-
-impl Answer {
-    /// The next piece of the body; nothing at its end. `left` counts down to the limit.
-    pub(crate) async fn next_piece(
-        &mut self,
-        left: &mut u64,
-        limit: u64,
-    ) -> Result<Option<Bytes>, EgressError> {
-        if self.response.body().size_hint().lower() > *left {
-            return Err(EgressError::TooLarge(limit));
-        }
-        loop {
-            let frame = match tokio::time::timeout_at(self.deadline, self.response.body_mut().frame()).await {
-                Ok(Some(Ok(frame))) => frame,
-                Ok(Some(Err(error))) => {
-                    return Err(EgressError::TimedOut(format!(
-                        "the response broke off: {}",
-                        describe(&error)
-                    )));
-                }
-                Ok(None) => return Ok(None),
-                Err(_) => {
-                    return Err(EgressError::TimedOut(
-                        "the response did not end in time".to_owned(),
-                    ));
-                }
-            };
-            if let Ok(data) = frame.into_data() {
-                *left = left
-                    .checked_sub(data.len() as u64)
-                    .ok_or(EgressError::TooLarge(limit))?;
-                return Ok(Some(data));
-            }
-        }
-    }
 }

@@ -2,7 +2,7 @@
 
 use http::header::{self, HeaderMap, HeaderName};
 
-use crate::config::Limits;
+use crate::limits::Limits;
 
 /// Fields that belong to the connection, not to the message.
 const HOP_BY_HOP: [HeaderName; 6] = [

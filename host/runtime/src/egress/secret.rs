@@ -8,6 +8,9 @@ use zeroize::Zeroizing;
 
 use super::Destination;
 
+/// One form of a secret, as it stands on the wire.
+pub(super) type Written = Zeroizing<Vec<u8>>;
+
 /// A secret that is to be attached.
 #[derive(Debug, Clone)]
 pub(crate) struct Attachment {
@@ -67,7 +70,7 @@ impl Placement {
         Ok(Place::Header(name))
     }
 
-    /// Writes the value.
+    /// Writes the value, and gives back each form of it that will stand on the wire.
     ///
     /// # Errors
     /// That the value does not fit into a header; the value itself is not told.
@@ -77,32 +80,37 @@ impl Placement {
         secret: &[u8],
         headers: &mut HeaderMap,
         url: &mut Url,
-    ) -> Result<(), String> {
+    ) -> Result<Vec<Written>, String> {
+        let mut written = vec![Zeroizing::new(secret.to_vec())];
         match place {
             Place::Query(name) => {
                 let text = std::str::from_utf8(secret).map_err(|_| "the secret is not text".to_owned())?;
                 url.query_pairs_mut().append_pair(name, text);
+                let encoded: String = url::form_urlencoded::byte_serialize(secret).collect();
+                written.push(Zeroizing::new(encoded.into_bytes()));
             }
             Place::Header(name) => {
-                let text = self.header_text(secret);
+                let text = self.header_text(secret, &mut written);
                 let mut value = HeaderValue::from_bytes(&text)
                     .map_err(|_| "the secret cannot stand in a header".to_owned())?;
                 value.set_sensitive(true);
                 headers.insert(name.clone(), value);
             }
         }
-        Ok(())
+        Ok(written)
     }
 
-    fn header_text(&self, secret: &[u8]) -> Zeroizing<Vec<u8>> {
-        let basic = |pair: &[u8]| {
-            let encoded = Zeroizing::new(base64::engine::general_purpose::STANDARD.encode(pair));
+    fn header_text(&self, secret: &[u8], written: &mut Vec<Written>) -> Written {
+        let mut basic = |pair: Written| {
+            let encoded = Zeroizing::new(base64::engine::general_purpose::STANDARD.encode(pair.as_slice()));
+            written.push(pair);
+            written.push(Zeroizing::new(encoded.as_bytes().to_vec()));
             [b"Basic ", encoded.as_bytes()].concat()
         };
         Zeroizing::new(match self {
             Self::Bearer => [b"Bearer ", secret].concat(),
-            Self::Basic(user) => basic(&Zeroizing::new([user.as_bytes(), b":", secret].concat())),
-            Self::BasicPair => basic(secret),
+            Self::Basic(user) => basic(Zeroizing::new([user.as_bytes(), b":", secret].concat())),
+            Self::BasicPair => basic(Zeroizing::new(secret.to_vec())),
             Self::Header { prefix, .. } => [prefix.as_bytes(), secret].concat(),
             Self::Query(_) => secret.to_vec(),
         })
@@ -122,10 +130,14 @@ impl Placement {
     }
 }
 
-/// Whether the secret's own destinations cover this one.
+/// Whether the grant lets the secret go to this destination.
 pub(crate) fn covers(grant: &SecretGrant, destination: &Destination) -> bool {
-    grant
-        .destinations
+    names(&grant.destinations, destination)
+}
+
+/// Whether one of these destinations is this one.
+pub(super) fn names(destinations: &[String], destination: &Destination) -> bool {
+    destinations
         .iter()
         .any(|text| Destination::of_grant(text).is_ok_and(|granted| granted == *destination))
 }

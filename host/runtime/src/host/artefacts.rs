@@ -1,11 +1,14 @@
 //! `artefacts`: making and reading large values. Storage on this host is no effect; what leaves it leaves by other ways.
 
+use std::sync::Arc;
+
 use flowforge_protocol::Digest;
 use wasmtime::component::Resource;
 
 use super::bindings::flowforge::connector::artefacts::{self, ArtefactError as WitError};
 use super::bindings::flowforge::connector::types;
-use crate::artefacts::{ArtefactError, ArtefactRead, ArtefactWrite};
+use crate::artefacts::{ArtefactError, ArtefactRead, ArtefactWrite, Quota};
+use crate::redact::Scanner;
 use crate::state::StepState;
 use crate::step::StepShared;
 
@@ -18,12 +21,28 @@ const NAME_BYTES_MAX: usize = 255;
 /// An artefact that a guest writes.
 #[expect(unreachable_pub, reason = "the generated bindings re-export it")]
 pub struct ArtefactWriter {
-    /// Absent after `finish`.
+    /// Absent after `finish`, and after content that may not be kept.
     inner: Option<Box<dyn ArtefactWrite>>,
     name: String,
     media_type: String,
-    size: u64,
     limit: u64,
+    scanner: Scanner,
+    taken: Taken,
+}
+
+/// Bytes of the attempt's quota, given back unless the artefact was finished.
+struct Taken {
+    quota: Arc<Quota>,
+    bytes: u64,
+    is_kept: bool,
+}
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        if !self.is_kept {
+            self.quota.give_back(self.bytes);
+        }
+    }
 }
 
 impl ArtefactWriter {
@@ -34,37 +53,52 @@ impl ArtefactWriter {
             || media_type.len() > NAME_BYTES_MAX
             || media_type.chars().any(char::is_control)
         {
-            return Err(WitError::Storage(format!("`{media_type}` is not a media type")));
+            return Err(WitError::Invalid(
+                "the media type is empty, too long or no plain text".to_owned(),
+            ));
         }
-        let inner = step.services.artefacts().create().await.map_err(storage)?;
+        let inner = step.services.artefacts().create().await.map_err(refusal)?;
         Ok(Self {
             inner: Some(inner),
             name,
             media_type,
-            size: 0,
             limit: step.limits.artefact_bytes,
+            scanner: Scanner::new(step.redactor.clone()),
+            taken: Taken {
+                quota: step.artefact_quota.clone(),
+                bytes: 0,
+                is_kept: false,
+            },
         })
     }
 
     pub(crate) async fn append(&mut self, bytes: &[u8]) -> Result<(), WitError> {
         let Some(inner) = &mut self.inner else {
-            return Err(WitError::Storage("the artefact is finished".to_owned()));
+            return Err(finished());
         };
-        self.size = self.size.saturating_add(bytes.len() as u64);
-        if self.size > self.limit {
+        let more = bytes.len() as u64;
+        if self.taken.bytes.saturating_add(more) > self.limit {
+            self.inner = None;
             return Err(WitError::TooLarge(self.limit));
         }
-        inner.write(bytes).await.map_err(storage)
+        if let Some(secret) = self.scanner.pass(bytes) {
+            self.inner = None;
+            return Err(WitError::HoldsSecret(secret.to_string()));
+        }
+        self.taken
+            .quota
+            .take(more)
+            .map_err(|exceeded| refusal(exceeded.into()))?;
+        self.taken.bytes = self.taken.bytes.saturating_add(more);
+        inner.write(bytes).await.map_err(refusal)
     }
 
     pub(crate) async fn close(&mut self, step: &StepShared) -> Result<types::Artefact, WitError> {
-        if self.size > self.limit {
-            return Err(WitError::TooLarge(self.limit));
-        }
         let Some(mut inner) = self.inner.take() else {
-            return Err(WitError::Storage("the artefact is finished".to_owned()));
+            return Err(finished());
         };
-        let (digest, size) = inner.finish().await.map_err(storage)?;
+        let (digest, size) = inner.finish().await.map_err(refusal)?;
+        self.taken.is_kept = true;
         step.grant_artefact(digest, size);
         Ok(types::Artefact {
             digest: digest.to_string(),
@@ -73,6 +107,10 @@ impl ArtefactWriter {
             size,
         })
     }
+}
+
+fn finished() -> WitError {
+    WitError::Invalid("the artefact is finished, or its content was refused".to_owned())
 }
 
 /// An artefact that a guest reads.
@@ -94,12 +132,12 @@ impl ArtefactReader {
                 "artefact `{shown}` did not come in by a port of this step"
             ))
         })?;
-        let inner = step.services.artefacts().open(&digest).await.map_err(storage)?;
+        let inner = step.services.artefacts().open(&digest).await.map_err(refusal)?;
         Ok(Self { inner })
     }
 
     pub(crate) async fn next(&mut self, max: usize) -> Result<Vec<u8>, WitError> {
-        self.inner.read(max.min(PIECE_BYTES_MAX)).await.map_err(storage)
+        self.inner.read(max.min(PIECE_BYTES_MAX)).await.map_err(refusal)
     }
 }
 
@@ -110,12 +148,15 @@ fn check_name(name: &str) -> Result<(), WitError> {
         || name.chars().any(|c| c.is_control() || matches!(c, '/' | '\\'));
     if wrong {
         let shown: String = name.chars().take(80).collect();
-        return Err(WitError::Storage(format!("`{shown}` is not a file name")));
+        return Err(WitError::Invalid(format!("`{shown}` is not a file name")));
     }
     Ok(())
 }
 
-fn storage(error: ArtefactError) -> WitError {
+fn refusal(error: ArtefactError) -> WitError {
+    if let ArtefactError::Quota(exceeded) = error {
+        return WitError::Quota(exceeded.to_string());
+    }
     // The cause names a path of this host; it belongs in its log, not in a guest.
     tracing::warn!(error = %crate::egress::describe(&error), "artefact storage failed");
     WitError::Storage(error.to_string())

@@ -1,13 +1,11 @@
-//! `context`, `log` and `secrets`: observations and words. None of them is an effect.
+//! `context`, `log`, `progress` and `secrets`: observations and words. None of them is an effect.
 
 use tokio::time::Instant;
 
-use super::bindings::flowforge::connector::{context, log, secrets, types};
-use crate::services::LogLevel;
+use super::bindings::flowforge::connector::{context, log, progress, secrets, types};
+use crate::limits::RANDOM_BYTES;
+use crate::services::{LogLevel, Progress};
 use crate::state::StepState;
-
-/// Most random bytes of one call.
-const RANDOM_BYTES_MAX: u32 = 64 << 10;
 
 impl types::Host for StepState {}
 
@@ -28,10 +26,26 @@ impl context::Host for StepState {
         Ok(self.step.services.now_ms())
     }
 
-    fn random_bytes(&mut self, length: u32) -> wasmtime::Result<Vec<u8>> {
-        let mut bytes = vec![0; length.min(RANDOM_BYTES_MAX) as usize];
+    fn random_bytes(&mut self, length: u32) -> wasmtime::Result<Result<Vec<u8>, context::TooManyBytes>> {
+        if length > RANDOM_BYTES {
+            return Ok(Err(context::TooManyBytes { limit: RANDOM_BYTES }));
+        }
+        let mut bytes = vec![0; length as usize];
         self.step.services.random(&mut bytes);
-        Ok(bytes)
+        Ok(Ok(bytes))
+    }
+}
+
+impl progress::Host for StepState {
+    fn report(&mut self, state: Option<progress::State>) -> wasmtime::Result<()> {
+        match state {
+            Some(state) => self.step.progress(Progress {
+                percent: state.percent,
+                message: state.message,
+            }),
+            None => self.step.sign_of_life(),
+        }
+        Ok(())
     }
 }
 

@@ -14,7 +14,10 @@ use url::Url;
 use super::artefacts::{ArtefactReader, ArtefactWriter};
 use super::bindings::flowforge::connector::artefacts::ArtefactError as WitArtefactError;
 use super::bindings::flowforge::connector::http as wit;
-use crate::egress::{Answer, Attachment, EgressError, Outbound, Placement, send};
+use crate::egress::{
+    Answer, Attachment, EgressError, Outbound, Placement, Plain, retry_after_ms, send, send_and_follow,
+};
+use crate::limits::REDIRECTS_MAX;
 use crate::state::StepState;
 use crate::step::StepShared;
 
@@ -31,47 +34,95 @@ impl wit::Host for StepState {
         &mut self,
         request: wit::Request,
     ) -> wasmtime::Result<Result<wit::Response, wit::SendError>> {
-        match exchange(&self.step, request).await {
-            Ok(response) => Ok(Ok(response)),
-            Err(EgressError::Ended) => Err(wasmtime::Error::msg(
-                "the step was ended before the request was sent",
-            )),
-            Err(EgressError::DestinationDenied(reason)) => Ok(Err(wit::SendError::DestinationDenied(reason))),
-            Err(EgressError::SecretDenied(reason)) => Ok(Err(wit::SendError::SecretDenied(reason))),
-            Err(EgressError::InvalidRequest(reason)) => Ok(Err(wit::SendError::InvalidRequest(reason))),
-            Err(EgressError::Unreachable(reason)) => Ok(Err(wit::SendError::Unreachable(reason))),
-            Err(EgressError::TimedOut(reason)) => Ok(Err(wit::SendError::TimedOut(reason))),
-            Err(EgressError::TooLarge(limit)) => Ok(Err(wit::SendError::TooLarge(limit))),
-        }
+        Ok(Err(match exchange(&self.step, request).await {
+            Ok(response) => return Ok(Ok(response)),
+            Err(EgressError::Ended) => {
+                return Err(wasmtime::Error::msg(
+                    "the step was ended before the request was sent",
+                ));
+            }
+            Err(EgressError::DestinationDenied(reason)) => wit::SendError::DestinationDenied(reason),
+            Err(EgressError::SecretDenied(reason)) => wit::SendError::SecretDenied(reason),
+            Err(EgressError::InvalidRequest(reason)) => wit::SendError::InvalidRequest(reason),
+            Err(EgressError::BodyUnavailable(reason)) => wit::SendError::BodyUnavailable(reason),
+            Err(EgressError::Unreachable(reason)) => wit::SendError::Unreachable(reason),
+            Err(EgressError::TimedOut(reason)) => wit::SendError::TimedOut(reason),
+            Err(EgressError::TooLarge(limit)) => wit::SendError::TooLarge(limit),
+            Err(EgressError::Malformed(reason)) => wit::SendError::MalformedResponse(reason),
+            Err(EgressError::NotKept(reason)) => wit::SendError::NotKept(reason),
+            Err(EgressError::Storage(reason)) => wit::SendError::Storage(reason),
+            Err(EgressError::Redirect(reason)) => wit::SendError::Redirect(reason),
+        }))
+    }
+
+    fn decode_text(
+        &mut self,
+        bytes: Vec<u8>,
+        content_type: Option<String>,
+    ) -> wasmtime::Result<Result<String, wit::TextError>> {
+        Ok(super::text::decode(
+            &bytes,
+            content_type.as_deref(),
+            self.step.limits.body_bytes,
+        ))
     }
 }
 
 async fn exchange(step: &StepShared, request: wit::Request) -> Result<wit::Response, EgressError> {
     let save_as = request.save_as.clone();
+    let mut answer = answer(step, request).await?;
+    let status = answer.response.status();
+    let retry_after_ms = retry_after_ms(answer.response.headers(), step.services.now_ms());
+    let body = match save_as {
+        Some(name) if status.is_success() => saved_body(step, &mut answer, name).await?,
+        _ => memory_body(step, &mut answer).await?,
+    };
+    Ok(wit::Response {
+        status: status.as_u16(),
+        headers: guest_headers(answer.response.headers()),
+        body,
+        url: step.redactor.text(answer.url.as_str()).into_owned(),
+        retry_after_ms,
+    })
+}
+
+/// The head of the response, from wherever redirects led.
+async fn answer(step: &StepShared, request: wit::Request) -> Result<Answer, EgressError> {
+    let redirects_max = request.redirects_max.unwrap_or(0);
+    if redirects_max > REDIRECTS_MAX {
+        return Err(EgressError::InvalidRequest(format!(
+            "{redirects_max} redirects, at most {REDIRECTS_MAX} are followed"
+        )));
+    }
+    let has_body = request.body.is_some();
     let (outbound, pump) = outbound(step, request).await?;
+    if redirects_max > 0 {
+        if has_body {
+            return Err(EgressError::InvalidRequest(
+                "redirects are followed only for requests without a body".to_owned(),
+            ));
+        }
+        let plain = Plain {
+            method: outbound.method,
+            url: outbound.url,
+            headers: outbound.headers,
+            auth: outbound.auth,
+            timeout: outbound.timeout,
+        };
+        return send_and_follow(step, plain, redirects_max, empty_body).await;
+    }
     // An artefact is read while it is sent; both end together.
-    let mut answer = match pump {
-        None => send(step, outbound).await?,
+    match pump {
+        None => send(step, outbound).await,
         Some(pump) => {
             let sending = send(step, outbound);
             tokio::pin!(sending);
             tokio::select! {
-                answer = &mut sending => answer?,
-                () = pump.run() => sending.await?,
+                answer = &mut sending => answer,
+                () = pump.run(step) => sending.await,
             }
         }
-    };
-    let headers = guest_headers(answer.response.headers());
-    let status = answer.response.status().as_u16();
-    let body = match save_as {
-        Some(name) => saved_body(step, &mut answer, name).await?,
-        None => memory_body(step, &mut answer).await?,
-    };
-    Ok(wit::Response {
-        status,
-        headers,
-        body,
-    })
+    }
 }
 
 async fn outbound(
@@ -95,7 +146,7 @@ async fn outbound(
         Some(wit::Body::Artefact(artefact)) => {
             let reader = ArtefactReader::open(step, &artefact.digest)
                 .await
-                .map_err(artefact_error)?;
+                .map_err(unsent)?;
             let (body, pump) = Pump::new(reader);
             (body, Some(pump))
         }
@@ -107,6 +158,7 @@ async fn outbound(
         body,
         auth: request.auth.map(attachment),
         timeout: request.timeout_ms.map(|ms| Duration::from_millis(u64::from(ms))),
+        decodes: true,
     };
     Ok((outbound, pump))
 }
@@ -129,7 +181,7 @@ fn host_headers(step: &StepShared, fields: &[wit::Header]) -> Result<HeaderMap, 
             // The host knows the length better.
             continue;
         }
-        let value = HeaderValue::from_str(&field.value);
+        let value = HeaderValue::from_bytes(field.value.as_bytes());
         let value =
             value.map_err(|_| invalid(format!("header `{name}` has a value with control characters")))?;
         headers.append(name, value);
@@ -137,10 +189,14 @@ fn host_headers(step: &StepShared, fields: &[wit::Header]) -> Result<HeaderMap, 
     Ok(headers)
 }
 
+/// The fields as text. A value that is not UTF-8 is ISO-8859-1, in which every byte is a character.
 fn guest_headers(headers: &HeaderMap) -> Vec<wit::Header> {
     let field = |(name, value): (&HeaderName, &HeaderValue)| wit::Header {
         name: name.as_str().to_owned(),
-        value: String::from_utf8_lossy(value.as_bytes()).into_owned(),
+        value: match std::str::from_utf8(value.as_bytes()) {
+            Ok(text) => text.to_owned(),
+            Err(_) => value.as_bytes().iter().copied().map(char::from).collect(),
+        },
     };
     headers.iter().map(field).collect()
 }
@@ -181,10 +237,9 @@ fn memory_request_body(step: &StepShared, bytes: Vec<u8>) -> Result<RequestBody,
 }
 
 async fn memory_body(step: &StepShared, answer: &mut Answer) -> Result<wit::Body, EgressError> {
-    let limit = step.limits.body_bytes as u64;
-    let mut left = limit;
+    let mut body = answer.body(step, step.limits.body_bytes as u64)?;
     let mut bytes = Vec::new();
-    while let Some(piece) = answer.next_piece(&mut left, limit).await? {
+    while let Some(piece) = body.next().await? {
         bytes.extend_from_slice(&piece);
     }
     Ok(wit::Body::Bytes(bytes))
@@ -197,30 +252,44 @@ async fn saved_body(step: &StepShared, answer: &mut Answer, name: String) -> Res
         .get(CONTENT_TYPE)
         .and_then(|value| value.to_str().ok());
     let media_type = told
-        .filter(|text| !text.is_empty())
+        .filter(|text| !text.is_empty() && text.len() <= 255)
         .unwrap_or("application/octet-stream")
         .to_owned();
     let mut writer = ArtefactWriter::begin(step, name, media_type)
         .await
-        .map_err(artefact_error)?;
-    let limit = step.limits.artefact_bytes;
-    let mut left = limit;
-    while let Some(piece) = answer.next_piece(&mut left, limit).await? {
-        writer.append(&piece).await.map_err(artefact_error)?;
+        .map_err(unkept)?;
+    let mut body = answer.body(step, step.limits.artefact_bytes)?;
+    while let Some(piece) = body.next().await? {
+        writer.append(&piece).await.map_err(unkept)?;
     }
-    writer
-        .close(step)
-        .await
-        .map(wit::Body::Artefact)
-        .map_err(artefact_error)
+    writer.close(step).await.map(wit::Body::Artefact).map_err(unkept)
 }
 
-fn artefact_error(error: WitArtefactError) -> EgressError {
+/// Why an artefact cannot be sent. Nothing has left the host yet.
+fn unsent(error: WitArtefactError) -> EgressError {
     match error {
-        WitArtefactError::NotGranted(reason) | WitArtefactError::Storage(reason) => {
-            EgressError::InvalidRequest(reason)
+        WitArtefactError::Storage(reason) => EgressError::BodyUnavailable(reason),
+        WitArtefactError::TooLarge(limit) => {
+            EgressError::InvalidRequest(format!("the body is larger than {limit} bytes"))
         }
+        WitArtefactError::NotGranted(reason)
+        | WitArtefactError::Invalid(reason)
+        | WitArtefactError::Quota(reason)
+        | WitArtefactError::HoldsSecret(reason) => EgressError::InvalidRequest(reason),
+    }
+}
+
+/// Why a response is not stored. The request was sent and answered: nothing here may say otherwise.
+fn unkept(error: WitArtefactError) -> EgressError {
+    match error {
+        WitArtefactError::Storage(reason) => EgressError::Storage(reason),
         WitArtefactError::TooLarge(limit) => EgressError::TooLarge(limit),
+        WitArtefactError::HoldsSecret(secret) => {
+            EgressError::NotKept(format!("the response holds the value of secret `{secret}`"))
+        }
+        WitArtefactError::NotGranted(reason)
+        | WitArtefactError::Invalid(reason)
+        | WitArtefactError::Quota(reason) => EgressError::NotKept(reason),
     }
 }
 
@@ -238,8 +307,9 @@ impl Pump {
         (body, Self { reader, pieces })
     }
 
-    async fn run(mut self) {
+    async fn run(mut self, step: &StepShared) {
         loop {
+            step.sign_of_life();
             let piece = match self.reader.next(SEND_PIECE_BYTES).await {
                 Ok(bytes) if bytes.is_empty() => return,
                 Ok(bytes) => Ok(Bytes::from(bytes)),

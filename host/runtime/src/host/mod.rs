@@ -4,6 +4,7 @@ mod artefacts;
 mod context;
 mod http;
 mod stdio;
+mod text;
 mod wasi_http;
 
 #[expect(unreachable_pub, reason = "the generated bindings re-export them")]
@@ -16,10 +17,10 @@ use wasmtime::component::{HasSelf, Linker};
 
 use crate::state::StepState;
 
-/// Rust forms of `wit/connector.wit`.
+/// Rust forms of the package in `wit/connector`.
 pub(crate) mod bindings {
     wasmtime::component::bindgen!({
-        path: "../../wit",
+        path: "../../wit/connector",
         world: "capabilities",
         imports: {
             "flowforge:connector/http.send": async | trappable,
@@ -47,6 +48,7 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<StepState>> {
     ours::http::add_to_linker::<_, Own>(&mut linker, |state| state)?;
     ours::secrets::add_to_linker::<_, Own>(&mut linker, |state| state)?;
     ours::log::add_to_linker::<_, Own>(&mut linker, |state| state)?;
+    ours::progress::add_to_linker::<_, Own>(&mut linker, |state| state)?;
     ours::artefacts::add_to_linker::<_, Own>(&mut linker, |state| state)?;
     Ok(linker)
 }

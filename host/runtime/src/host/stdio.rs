@@ -20,7 +20,7 @@ const WRITE_BYTES_MAX: usize = 64 << 10;
 pub(crate) struct LogStream {
     step: Arc<StepShared>,
     level: LogLevel,
-    /// The line that has no end yet; never longer than the longest line of the log.
+    /// The line that has no end yet; never longer than a few lines of the log.
     line: Arc<Mutex<Vec<u8>>>,
 }
 
@@ -40,7 +40,7 @@ impl LogStream {
                 Some((b'\n', text)) => (text, true),
                 _ => (piece, false),
             };
-            let room = self.step.limits.log_line_bytes.saturating_sub(line.len());
+            let room = self.line_bytes_max().saturating_sub(line.len());
             line.extend_from_slice(text.get(..text.len().min(room)).unwrap_or_default());
             if ended {
                 self.emit(&line);
@@ -49,11 +49,16 @@ impl LogStream {
         }
     }
 
+    /// More than a line of the log holds, because it is cut only after secret values are taken out of it.
+    fn line_bytes_max(&self) -> usize {
+        self.step.limits.log_line_bytes.saturating_mul(4)
+    }
+
     fn emit(&self, line: &[u8]) {
         let text = String::from_utf8_lossy(line);
         let text = text.trim_end();
         if self.level == LogLevel::Warn {
-            self.step.remember_words(text);
+            self.step.remember_words(&self.step.redactor.text(text));
         }
         if !text.is_empty() {
             self.step.log(self.level, text);

@@ -15,6 +15,7 @@ use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 use crate::egress::{
     Attachment, Destination, EgressError, Outbound, Placement, covers, describe, is_forbidden, send,
 };
+use crate::services::LogLevel;
 use crate::step::StepShared;
 
 /// The hooks of one store.
@@ -76,6 +77,8 @@ async fn exchange(
         ),
         auth,
         timeout,
+        // A guest of this door decodes for itself.
+        decodes: false,
     };
     // Waiting here holds back only this exchange; the guest may wait for another one meanwhile.
     let Ok(permit) = step.open_requests.clone().acquire_owned().await else {
@@ -92,7 +95,8 @@ async fn exchange(
                 if error.is::<http_body_util::LengthLimitError>() {
                     Error::HttpResponseBodySize(Some(limit as u64))
                 } else {
-                    Error::InternalError(Some(describe(error.as_ref())))
+                    tracing::debug!(error = %describe(error.as_ref()), "a response broke off");
+                    Error::ConnectionTerminated
                 }
             })
             .boxed_unsync()
@@ -131,33 +135,35 @@ fn attachment_by_rule(step: &StepShared, url: &Url) -> Result<Option<Attachment>
 
 /// A guest of this door learns only a code; the step's log says why.
 fn denied(step: &StepShared, reason: String) -> Error {
-    step.log(
-        crate::services::LogLevel::Warn,
-        &format!("request refused: {reason}"),
-    );
+    step.log(LogLevel::Warn, &format!("request refused: {reason}"));
     Error::HttpRequestDenied
 }
 
 fn to_wasi(step: &StepShared, error: EgressError) -> Error {
+    let told = |what: &str, reason: String| step.log(LogLevel::Warn, &format!("{what}: {reason}"));
     match error {
         EgressError::DestinationDenied(place) => denied(step, format!("this node may not reach {place}")),
-        EgressError::SecretDenied(reason) => denied(step, reason),
-        EgressError::InvalidRequest(reason) => denied(step, reason),
+        EgressError::SecretDenied(reason)
+        | EgressError::InvalidRequest(reason)
+        | EgressError::BodyUnavailable(reason) => denied(step, reason),
         EgressError::Unreachable(reason) => {
-            step.log(
-                crate::services::LogLevel::Warn,
-                &format!("not reachable: {reason}"),
-            );
+            told("not reachable", reason);
             Error::DestinationUnavailable
         }
         EgressError::TimedOut(reason) => {
-            step.log(
-                crate::services::LogLevel::Warn,
-                &format!("no whole answer: {reason}"),
-            );
+            told("no whole answer", reason);
             Error::ConnectionReadTimeout
         }
+        EgressError::Malformed(reason) => {
+            told("no answer in HTTP", reason);
+            Error::HttpProtocolError
+        }
         EgressError::TooLarge(limit) => Error::HttpResponseBodySize(Some(limit)),
+        // This door stores nothing and follows nothing; should it ever, the guest learns that something went wrong.
+        EgressError::NotKept(reason) | EgressError::Storage(reason) | EgressError::Redirect(reason) => {
+            told("the answer is not used", reason);
+            Error::InternalError(None)
+        }
         EgressError::Ended => Error::InternalError(Some("the step was ended".to_owned())),
     }
 }

@@ -8,8 +8,8 @@ use flowforge_protocol::{Digest, Failure, FailureKind};
 use serde_json::{Map, Number, Value};
 use wasmtime::component::Val;
 
+use super::JSON_DEPTH_MAX;
 use super::path::{PathError, at_field, at_index};
-use super::{JSON_DEPTH_MAX, SAFE_INTEGER};
 
 /// Turns what a guest returned into JSON, within a budget.
 pub(crate) struct Lifter<'a> {
@@ -72,10 +72,8 @@ impl<'a> Lifter<'a> {
             (Type::U16, Val::U16(value)) => Ok(Value::from(value)),
             (Type::S32, Val::S32(value)) => Ok(Value::from(value)),
             (Type::U32, Val::U32(value)) => Ok(Value::from(value)),
-            (Type::S64, Val::S64(value)) if value.unsigned_abs() <= SAFE_INTEGER => Ok(Value::from(value)),
-            (Type::S64, Val::S64(value)) => Ok(Value::String(value.to_string())),
-            (Type::U64, Val::U64(value)) if value <= SAFE_INTEGER => Ok(Value::from(value)),
-            (Type::U64, Val::U64(value)) => Ok(Value::String(value.to_string())),
+            (Type::S64, Val::S64(value)) => Ok(Value::from(value)),
+            (Type::U64, Val::U64(value)) => Ok(Value::from(value)),
             (Type::F32, Val::Float32(value)) => {
                 // The shortest decimal that names this 32-bit number, not its 64-bit neighbour.
                 let shortest = value.to_string().parse().unwrap_or_else(|_| f64::from(value));
@@ -321,15 +319,22 @@ fn foreign_failure(value: Option<Value>) -> Failure {
     }
 }
 
-/// The text, cut at a character boundary.
-pub(crate) fn cut(mut text: String) -> String {
-    if text.len() > MESSAGE_BYTES_MAX {
-        let end = (0..=MESSAGE_BYTES_MAX)
+/// The text, cut to the longest message at a character boundary.
+pub(crate) fn cut(text: String) -> String {
+    cut_to(text, MESSAGE_BYTES_MAX)
+}
+
+/// The text in at most this many bytes; one that was cut ends with an ellipsis.
+pub(crate) fn cut_to(mut text: String, bytes_max: usize) -> String {
+    const ELLIPSIS: char = '…';
+    if text.len() > bytes_max {
+        let room = bytes_max.saturating_sub(ELLIPSIS.len_utf8());
+        let end = (0..=room)
             .rev()
             .find(|end| text.is_char_boundary(*end))
             .unwrap_or(0);
         text.truncate(end);
-        text.push('…');
+        text.push(ELLIPSIS);
     }
     text
 }

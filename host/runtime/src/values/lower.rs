@@ -101,6 +101,11 @@ impl Lowerer {
             Type::Variant { cases, .. } => self.variant(cases, value, depth),
             Type::Enum { cases, .. } => match &value {
                 Value::String(text) => case_name(cases, text).map(Val::Enum),
+                // What a variant would be written as.
+                Value::Object(fields) if fields.contains_key("kind") => Err(PathError::new(format!(
+                    "expected {}, written as the name alone, got an object",
+                    ty.expectation()
+                ))),
                 other => Err(PathError::expected(&ty.expectation(), other)),
             },
             Type::Flags { flags, .. } => match &value {
@@ -173,7 +178,7 @@ impl Lowerer {
     }
 
     fn variant(&mut self, cases: &[Case], value: Value, depth: usize) -> Result<Val, PathError> {
-        let (kind, payload) = kind_and_value(value)?;
+        let (kind, payload) = kind_and_value(value).map_err(|wrong| wrong.named(cases))?;
         let Some(case) = cases
             .iter()
             .find(|case| case.name == kind || case.wit_name == kind)
@@ -192,7 +197,10 @@ impl Lowerer {
         value: Value,
         depth: usize,
     ) -> Result<Val, PathError> {
-        let (kind, payload) = kind_and_value(value)?;
+        let (kind, payload) = kind_and_value(value).map_err(|wrong| {
+            let sides = [("ok", ok), ("err", err)];
+            wrong.shown(sides.map(|(name, ty)| form(name, ty)).join(" or "))
+        })?;
         match kind.as_str() {
             "ok" => Ok(Val::Result(Ok(self.payload(ok, payload, depth)?))),
             "err" => Ok(Val::Result(Err(self.payload(err, payload, depth)?))),
@@ -209,7 +217,7 @@ impl Lowerer {
     ) -> Result<Option<Box<Val>>, PathError> {
         let lowered = match (ty, value) {
             (None, None | Some(Value::Null)) => return Ok(None),
-            (None, Some(_)) => Err(PathError::new("this case has no value")),
+            (None, Some(_)) => Err(PathError::new("this case has no value; leave `value` out")),
             (Some(ty), Some(value)) => self.value(ty, value, depth.saturating_add(1)),
             (Some(ty), None) => absent(ty),
         };
@@ -260,18 +268,90 @@ fn too_deep() -> PathError {
     PathError::new(format!("nested deeper than {JSON_DEPTH_MAX} levels"))
 }
 
-fn kind_and_value(value: Value) -> Result<(String, Option<Value>), PathError> {
-    let Value::Object(mut object) = value else {
-        return Err(PathError::expected("an object with `kind`", &value));
+/// A value that is no `{kind, value}`.
+enum WrongForm {
+    /// Not of this form at all. Carries what it is, and the name that may have been meant as the kind.
+    Other { got: String, meant: Option<String> },
+    /// Of this form, with something wrong in it.
+    Inside(PathError),
+}
+
+impl WrongForm {
+    /// The failure, naming the right form for these cases.
+    fn named(self, cases: &[Case]) -> PathError {
+        const SHOWN: usize = 6;
+        let of = |name: &str| {
+            cases
+                .iter()
+                .find(|case| case.name == name || case.wit_name == name)
+        };
+        let meant = match &self {
+            Self::Other { meant, .. } => meant.as_deref().and_then(of),
+            Self::Inside(_) => None,
+        };
+        let forms = match meant {
+            Some(case) => form(&case.name, case.ty.as_ref()),
+            None => {
+                let mut forms: Vec<String> = cases
+                    .iter()
+                    .take(SHOWN)
+                    .map(|case| form(&case.name, case.ty.as_ref()))
+                    .collect();
+                if cases.len() > SHOWN {
+                    forms.push("…".to_owned());
+                }
+                forms.join(" or ")
+            }
+        };
+        self.shown(forms)
+    }
+
+    fn shown(self, forms: String) -> PathError {
+        match self {
+            Self::Other { got, .. } => PathError::new(format!("expected {forms}, got {got}")),
+            Self::Inside(error) => error,
+        }
+    }
+}
+
+/// How a case is written, `{ kind: circle, value: a number }`.
+fn form(name: &str, ty: Option<&Type>) -> String {
+    match ty {
+        Some(ty) => format!("{{ kind: {name}, value: {} }}", ty.expectation()),
+        None => format!("{{ kind: {name} }}"),
+    }
+}
+
+fn kind_and_value(value: Value) -> Result<(String, Option<Value>), WrongForm> {
+    let other = |got: &Value, meant: Option<String>| WrongForm::Other {
+        got: super::path::describe(got),
+        meant,
     };
+    let mut object = match value {
+        Value::Object(object) => object,
+        // The name alone, as an enum is written.
+        Value::String(text) => return Err(other(&Value::String(text.clone()), Some(text))),
+        value => return Err(other(&value, None)),
+    };
+    let inside = |error: PathError| WrongForm::Inside(error);
     let kind = match object.swap_remove("kind") {
         Some(Value::String(kind)) => kind,
-        Some(other) => return Err(PathError::expected("text", &other)).map_err(at_field("kind")),
-        None => return Err(PathError::new("is missing, expected text")).map_err(at_field("kind")),
+        Some(wrong) => {
+            return Err(PathError::expected("text", &wrong))
+                .map_err(at_field("kind"))
+                .map_err(inside);
+        }
+        None => {
+            // `{ circle: 1.5 }`, as other formats write it.
+            let meant = object.keys().next().filter(|_| object.len() == 1).cloned();
+            return Err(other(&Value::Object(object), meant));
+        }
     };
     let payload = object.swap_remove("value");
     match object.keys().next() {
-        Some(name) => Err(PathError::new("no such field, expected kind, value")).map_err(at_field(name)),
+        Some(name) => Err(PathError::new("no such field, expected kind, value"))
+            .map_err(at_field(name))
+            .map_err(inside),
         None => Ok((kind, payload)),
     }
 }

@@ -69,7 +69,7 @@ pub(crate) fn at_index(index: usize) -> impl FnOnce(PathError) -> PathError {
 }
 
 /// What a JSON value is, for people; short values are shown.
-fn describe(value: &Value) -> String {
+pub(super) fn describe(value: &Value) -> String {
     match value {
         Value::Null => "nothing".to_owned(),
         Value::Bool(value) => value.to_string(),

@@ -1,7 +1,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 
 use flowforge_protocol::{Digest, FailureKind};
-use flowforge_runtime::artefacts::{ArtefactError, ArtefactStore as _, FileStore};
+use flowforge_runtime::artefacts::{ArtefactError, ArtefactStore as _, FileStore, Quota};
 use serde_json::{Value, json};
 
 use crate::guests::{archivist, sender};
@@ -36,7 +36,7 @@ async fn a_guest_makes_an_artefact_and_another_reads_it() {
         bench.output(&archivist, "read", json!({"artefact": made})).await,
         json!("hello")
     );
-    assert_eq!(bench.services.effects(), Vec::<String>::new());
+    assert_eq!(bench.services.effects(), []);
 }
 
 #[tokio::test]
@@ -168,4 +168,52 @@ async fn a_store_removes_what_an_earlier_process_left_unfinished() {
     assert!(!store.contains(&absent));
     assert!(matches!(store.open(&absent).await, Err(ArtefactError::Absent(digest)) if digest == absent));
     store.remove(&absent).expect("removing what is not there is fine");
+}
+
+/// With `save-as`, a disk that failed after the response had come was told as "nothing was sent", so a payment was sent
+/// again.
+#[tokio::test]
+async fn a_response_that_cannot_be_stored_is_never_told_as_unsent() {
+    let server = Server::answering("200 OK", "", &[9; 1000]).await;
+    let mut bench = Bench::on_loopback().allow(&server.destination());
+    let sender = bench.load(&sender()).await;
+    let post = json!({"request": {"method": "POST", "url": server.destination(), "headers": [], "save_as": "a.bin"}});
+    bench.limits.artefacts_bytes = 999;
+    let failure = bench.failure(&sender, "send", post.clone()).await;
+    assert_eq!(failure.code.as_deref(), Some("not_kept"), "{}", failure.message);
+    bench.limits.artefacts_bytes = 1000;
+    // What was refused was given back.
+    assert_eq!(
+        bench.output(&sender, "send", post.clone()).await["status"],
+        json!(200)
+    );
+    std::fs::remove_dir_all(bench.folder.path().join("artefacts/tmp")).expect("is there");
+    let failure = bench.failure(&sender, "send", post).await;
+    assert_eq!(failure.code.as_deref(), Some("storage"), "{}", failure.message);
+}
+
+#[tokio::test]
+async fn artefacts_have_a_quota_in_the_attempt_and_in_the_run() {
+    let mut bench = Bench::new();
+    let archivist = bench.load(&archivist()).await;
+    *bench.services.quota.lock().expect("no panic") = Some(std::sync::Arc::new(Quota::new("run", 10)));
+    let make = |content: &str| json!({"name": "a", "content": content});
+    bench.output(&archivist, "make", make("12345678")).await;
+    let failure = bench.failure(&archivist, "make", make("abc")).await;
+    assert_eq!(failure.code.as_deref(), Some("quota"));
+    assert!(
+        failure.message.contains("this run would take more than 10 bytes"),
+        "{}",
+        failure.message
+    );
+    bench.output(&archivist, "make", make("ab")).await;
+    bench.limits.artefacts_bytes = 4;
+    let failure = bench.failure(&archivist, "make", make("12345")).await;
+    assert!(
+        failure
+            .message
+            .contains("this attempt would take more than 4 bytes"),
+        "{}",
+        failure.message
+    );
 }

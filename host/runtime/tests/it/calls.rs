@@ -55,11 +55,11 @@ async fn missing_and_unknown_inputs_are_refused() {
         .await;
     assert_eq!(field.path.as_deref(), Some("rows[0].nmae"));
     let operation = bench.failure(&echo, "txet", Value::Null).await;
-    assert_eq!(operation.code.as_deref(), Some("FF-RUN-001"));
+    assert_eq!(operation.code.as_deref(), Some("FF-CON-001"));
 }
 
 #[tokio::test]
-async fn integers_above_2_to_the_53_travel_as_text() {
+async fn integers_travel_exactly_to_64_bits() {
     let bench = Bench::new();
     let echo = bench.load(&echo()).await;
     let safe = (1_u64 << 53) - 1;
@@ -69,12 +69,19 @@ async fn integers_above_2_to_the_53_travel_as_text() {
     );
     assert_eq!(
         bench.output(&echo, "big", json!({"value": safe + 1})).await,
-        json!("9007199254740992")
+        json!(9_007_199_254_740_992_u64)
     );
-    let largest = json!("18446744073709551615");
+    let largest = json!(u64::MAX);
     assert_eq!(
         bench.output(&echo, "big", json!({"value": largest})).await,
         largest
+    );
+    assert_eq!(
+        bench
+            .output(&echo, "big", json!({"value": largest.to_string()}))
+            .await,
+        largest,
+        "text is taken too, from sources that have only floating point numbers"
     );
     assert_eq!(bench.output(&echo, "big", json!({"value": 3.0})).await, json!(3));
     let negative = bench.failure(&echo, "big", json!({"value": -1})).await;

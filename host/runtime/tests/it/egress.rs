@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use base64::Engine as _;
-use flowforge_protocol::{Failure, FailureKind};
+use flowforge_protocol::{Failure, FailureKind, Use};
 use flowforge_runtime::{EgressPolicy, Resolve, StepError};
 use serde_json::{Value, json};
 
 use crate::guests::sender;
 use crate::server::{Reply, Server};
-use crate::support::Bench;
+use crate::support::{Bench, used};
 
 /// A request with nothing but a method and an address.
 pub(crate) fn request(method: &str, url: &str) -> Value {
@@ -57,12 +57,9 @@ async fn a_granted_destination_is_reached_after_the_intent_is_durable() {
     );
     let headers = invoked.output["headers"].as_array().expect("a list");
     assert!(headers.contains(&json!({"name": "x-seen", "value": "yes"})));
-    assert_eq!(invoked.usage.used, [server.destination()]);
+    assert_eq!(invoked.usage.used, [used(&server.destination(), None, 1)]);
     assert_eq!(invoked.usage.effects, 1);
-    assert_eq!(
-        bench.services.effects(),
-        [format!("POST {}", server.destination())]
-    );
+    assert_eq!(bench.services.effects(), [Use::of(server.destination())]);
     let seen = server.requests();
     assert_eq!(seen.len(), 1);
     assert!(seen[0].starts_with("POST /path?q=1 HTTP/1.1\r\n"), "{}", seen[0]);
@@ -95,7 +92,7 @@ async fn a_destination_without_a_grant_is_denied_and_nothing_leaves() {
         "{}",
         failure.message
     );
-    assert_eq!(bench.services.effects(), Vec::<String>::new());
+    assert_eq!(bench.services.effects(), []);
     assert_eq!(server.requests(), Vec::<String>::new());
 }
 
@@ -194,7 +191,7 @@ async fn a_name_is_resolved_once_and_only_judged_addresses_are_dialled() {
 }
 
 #[tokio::test]
-async fn redirects_are_shown_and_not_followed() {
+async fn redirects_are_shown_unless_asked_to_follow() {
     let target = Server::answering("200 OK", "", b"").await;
     let location = format!("location: {}/\r\n", target.destination());
     let server = Server::answering("302 Found", &location, b"").await;
@@ -272,7 +269,7 @@ async fn requests_that_break_a_rule_are_refused_before_anything_leaves() {
         );
     }
     assert_eq!(server.requests(), Vec::<String>::new());
-    assert_eq!(bench.services.effects(), Vec::<String>::new());
+    assert_eq!(bench.services.effects(), []);
 }
 
 #[tokio::test]
@@ -285,7 +282,9 @@ async fn a_refused_effect_ends_the_attempt_as_the_hosts_own_trouble() {
         .call(&sender, "send", request("GET", &server.destination()))
         .await
     {
-        Err(StepError::Host(reason)) => assert!(reason.contains("the journal has stopped"), "{reason}"),
+        Err(StepError::Host { reason, .. }) => {
+            assert!(reason.contains("the journal has stopped"), "{reason}")
+        }
         other => panic!("{other:?}"),
     }
     assert_eq!(server.requests(), Vec::<String>::new());
@@ -325,7 +324,12 @@ async fn a_response_with_too_many_headers_is_no_response() {
     let server = Server::answering("200 OK", &fields, b"").await;
     let bench = Bench::on_loopback().allow(&server.destination());
     let failure = refusal(&bench, request("GET", &server.destination())).await;
-    assert_eq!(code(&failure), "timed_out", "{}", failure.message);
+    assert_eq!(code(&failure), "malformed_response", "{}", failure.message);
+    assert!(
+        failure.message.contains("more header fields"),
+        "{}",
+        failure.message
+    );
 }
 
 #[tokio::test]

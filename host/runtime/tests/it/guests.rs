@@ -3,7 +3,7 @@
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
 
-const CONNECTOR_WIT: &str = include_str!("../../../../wit/connector.wit");
+const CONNECTOR_WIT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../wit/connector");
 
 /// What every guest has: a memory, and an allocator that only moves forward.
 const PRELUDE: &str = r#"
@@ -27,7 +27,7 @@ pub(crate) fn guest_with_imports(wit: &str, imports: &str, core: &str) -> Vec<u8
         wat::parse_str(format!("(module {imports} {PRELUDE} {core})")).expect("the module's text parses");
     let mut resolve = Resolve::default();
     resolve
-        .push_str("connector.wit", CONNECTOR_WIT)
+        .push_path(CONNECTOR_WIT)
         .expect("the connector WIT parses");
     resolve
         .push_str("wasi.wit", include_str!("wasi.wit"))

@@ -9,12 +9,16 @@
 mod artefacts;
 mod calls;
 mod code;
+mod decoding;
 mod egress;
 mod guests;
 mod hostile;
 mod observe;
+mod progress;
+mod redirects;
 mod secrets;
 mod secure;
 mod server;
 mod support;
+mod uses;
 mod wasi;

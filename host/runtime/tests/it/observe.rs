@@ -15,7 +15,8 @@ async fn a_guest_sees_its_step_the_clock_and_randomness() {
            use flowforge:connector/context@0.1.0.{step-info};
            export step: func() -> step-info;
            export now: func() -> u64;
-           export random: func(length: u32) -> list<u8>;
+           use flowforge:connector/context@0.1.0.{too-many-bytes};
+           export random: func(length: u32) -> result<list<u8>, too-many-bytes>;
          }",
         r#"(import "flowforge:connector/context@0.1.0" "step" (func $step (param i32)))
            (import "flowforge:connector/context@0.1.0" "now-ms" (func $now (result i64)))
@@ -42,12 +43,13 @@ async fn a_guest_sees_its_step_the_clock_and_randomness() {
         bench.output(&watcher, "random", json!({"length": 3})).await,
         json!("AAEC")
     );
-    let most = bench
-        .output(&watcher, "random", json!({"length": u32::MAX}))
-        .await;
+    let most = bench.output(&watcher, "random", json!({"length": 65_536})).await;
     assert_eq!(
         most.as_str().map(str::len),
         Some((64_usize << 10).div_ceil(3) * 4)
     );
-    assert_eq!(bench.services.effects(), Vec::<String>::new());
+    // A larger request was cut to this without a word.
+    let failure = bench.failure(&watcher, "random", json!({"length": 65_537})).await;
+    assert!(failure.message.contains("65536"), "{}", failure.message);
+    assert_eq!(bench.services.effects(), []);
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::guests::{guest_with_imports, sender};
 use crate::server::Server;
-use crate::support::Bench;
+use crate::support::{Bench, used};
 
 fn request(url: &str, slot: &str, placement: &Value) -> Value {
     json!({"request": {"method": "GET", "url": url, "headers": [], "auth": {"slot": slot, "placement": placement}}})
@@ -43,10 +43,7 @@ async fn the_host_writes_the_secret_into_its_place() {
             )
             .await
             .expect("works");
-        assert_eq!(
-            invoked.usage.used,
-            [place.clone(), format!("secret auth_secret → {place}")]
-        );
+        assert_eq!(invoked.usage.used, [used(&place, Some("auth_secret"), 1)]);
         let seen = server.requests().pop().expect("one");
         assert!(seen.contains(expected), "{expected}: {seen}");
         assert!(!invoked.output.to_string().contains("s3cret"));
@@ -56,7 +53,7 @@ async fn the_host_writes_the_secret_into_its_place() {
             .services
             .effects()
             .iter()
-            .all(|what| !what.contains("s3cret"))
+            .all(|next| *next == flowforge_protocol::Use::of(&*place).with_secret("auth_secret"))
     );
 }
 
@@ -199,4 +196,76 @@ async fn a_guest_learns_kind_and_version_only() {
         bench.output(&curious, "describe", json!({"slot": "nope"})).await,
         Value::Null
     );
+}
+
+/// A grant that was signed for the old value opened its places for a new value that was set for another place.
+#[tokio::test]
+async fn a_value_goes_only_where_it_was_sealed_for_whatever_the_grant_says() {
+    let server = Server::answering("200 OK", "", b"").await;
+    let place = server.destination();
+    let bench = Bench::on_loopback()
+        .allow(&place)
+        .secret("auth", "bearer", "s3cret", &place);
+    *bench.services.sealed_for.lock().expect("no panic") = Some(vec!["https://elsewhere.example".to_owned()]);
+    let sender = bench.load(&sender()).await;
+    let failure = bench
+        .failure(
+            &sender,
+            "send",
+            request(&place, "auth", &json!({"kind": "bearer"})),
+        )
+        .await;
+    assert_eq!(failure.code.as_deref(), Some("secret_denied"));
+    assert!(
+        failure.message.contains("was set for other places"),
+        "{}",
+        failure.message
+    );
+    assert_eq!(server.requests(), Vec::<String>::new());
+}
+
+/// A service that echoes what it was sent gave the password of `authorization: Basic` back in base64.
+#[tokio::test]
+async fn an_echo_of_what_was_written_is_found_in_every_encoding() {
+    use base64::Engine as _;
+    let pair = base64::engine::general_purpose::STANDARD.encode("svc:correct-horse");
+    let hex: String = "correct-horse"
+        .bytes()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    let echo = format!("x-basic: {pair}\r\nx-hex: {hex}\r\nx-plain: correct-horse\r\n");
+    let server = Server::answering("200 OK", &echo, b"").await;
+    let place = server.destination();
+    let bench = Bench::on_loopback()
+        .allow(&place)
+        .secret("auth", "basic", "correct-horse", &place);
+    let sender = bench.load(&sender()).await;
+    let basic = json!({"kind": "basic", "value": "svc"});
+    let output = bench
+        .output(&sender, "send", request(&place, "auth", &basic))
+        .await;
+    let shown = output["headers"].to_string();
+    assert_eq!(shown.matches("[secret auth_secret]").count(), 3, "{shown}");
+}
+
+#[tokio::test]
+async fn a_response_that_holds_the_secret_is_not_stored() {
+    let body = [
+        vec![b'.'; 70_000],
+        b"token=correct-horse".to_vec(),
+        vec![b'.'; 70_000],
+    ]
+    .concat();
+    let server = Server::answering("200 OK", "", &body).await;
+    let place = server.destination();
+    let bench = Bench::on_loopback()
+        .allow(&place)
+        .secret("auth", "bearer", "correct-horse", &place);
+    let sender = bench.load(&sender()).await;
+    let mut get = request(&place, "auth", &json!({"kind": "bearer"}));
+    get["request"]["save_as"] = json!("a.txt");
+    let failure = bench.failure(&sender, "send", get).await;
+    assert_eq!(failure.code.as_deref(), Some("not_kept"), "{}", failure.message);
+    assert!(failure.message.contains("`auth_secret`"), "{}", failure.message);
+    assert_eq!(bench.services.store().bytes(), 0);
 }

@@ -18,6 +18,8 @@ pub(crate) struct Server {
 pub(crate) enum Reply {
     /// These bytes.
     Bytes(Vec<u8>),
+    /// These bytes for a request line that begins so; else the last.
+    ByLine(Vec<(&'static str, Vec<u8>)>),
     /// Nothing, for ever.
     Silence,
     /// Closes the connection.
@@ -54,6 +56,15 @@ impl Server {
         Self::start(Reply::Bytes([head.as_bytes(), body].concat())).await
     }
 
+    /// The bytes of an answer, for [`Reply::ByLine`].
+    pub(crate) fn answer(status: &str, headers: &str, body: &[u8]) -> Vec<u8> {
+        let head = format!(
+            "HTTP/1.1 {status}\r\ncontent-length: {}\r\n{headers}\r\n",
+            body.len()
+        );
+        [head.as_bytes(), body].concat()
+    }
+
     pub(crate) fn requests(&self) -> Vec<String> {
         self.requests.lock().expect("no panic").clone()
     }
@@ -85,6 +96,16 @@ async fn serve(mut stream: TcpStream, reply: Reply, requests: Arc<Mutex<Vec<Stri
     match reply {
         // The client may have hung up, for example when the answer is above its limit.
         Reply::Bytes(bytes) => drop(stream.write_all(&bytes).await),
+        Reply::ByLine(replies) => {
+            let line = String::from_utf8_lossy(&request);
+            let bytes = replies
+                .iter()
+                .find(|(begin, _)| line.starts_with(begin))
+                .or(replies.last());
+            if let Some((_, bytes)) = bytes {
+                drop(stream.write_all(bytes).await);
+            }
+        }
         Reply::Silence => std::future::pending().await,
         Reply::Close => {}
     }

@@ -7,11 +7,11 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use flowforge_protocol::grants::{NodeGrants, SecretGrant};
-use flowforge_protocol::{Digest, Failure, FailureKind};
-use flowforge_runtime::artefacts::{ArtefactStore, FileStore};
+use flowforge_protocol::{Digest, Failure, FailureKind, Use, Used};
+use flowforge_runtime::artefacts::{ArtefactStore, FileStore, Quota};
 use flowforge_runtime::{
     CompileWorker, Connector, EffectRefused, EgressPolicy, Invocation, Invoked, Limits, LogLevel, OpenSecret,
-    Runtime, RuntimeConfig, StepContext, StepError, StepServices,
+    Progress, Redactor, Runtime, RuntimeConfig, StepContext, StepError, StepServices,
 };
 use serde_json::{Map, Value};
 use tempfile::TempDir;
@@ -75,6 +75,9 @@ impl Bench {
         let mut secrets = self.services.secrets.lock().expect("no panic");
         secrets.insert(slot.to_owned(), (kind.to_owned(), value.to_owned()));
         drop(secrets);
+        let mut granted = self.services.granted.lock().expect("no panic");
+        granted.insert(slot.to_owned(), destination.to_owned());
+        drop(granted);
         self
     }
 
@@ -133,11 +136,25 @@ impl Bench {
     }
 }
 
+/// One use, this often.
+pub(crate) fn used(destination: &str, secret: Option<&str>, count: u32) -> Used {
+    Used {
+        destination: destination.to_owned(),
+        secret: secret.map(str::to_owned),
+        count,
+    }
+}
+
 /// The executor's side, as a test sees it.
 pub(crate) struct Recorder {
-    pub(crate) effects: Mutex<Vec<String>>,
+    pub(crate) effects: Mutex<Vec<Use>>,
+    pub(crate) progress: Mutex<Vec<Progress>>,
+    pub(crate) sealed_for: Mutex<Option<Vec<String>>>,
+    pub(crate) quota: Mutex<Option<Arc<Quota>>>,
+    pub(crate) redactor: Arc<Redactor>,
     pub(crate) lines: Mutex<Vec<(LogLevel, String)>>,
     pub(crate) secrets: Mutex<BTreeMap<String, (String, String)>>,
+    granted: Mutex<BTreeMap<String, String>>,
     pub(crate) refuse: Mutex<Option<String>>,
     pub(crate) now_ms: AtomicU64,
     random: AtomicU64,
@@ -148,8 +165,13 @@ impl Recorder {
     fn new(store: FileStore) -> Self {
         Self {
             effects: Mutex::default(),
+            progress: Mutex::default(),
+            sealed_for: Mutex::default(),
+            quota: Mutex::default(),
+            redactor: Arc::default(),
             lines: Mutex::default(),
             secrets: Mutex::default(),
+            granted: Mutex::default(),
             refuse: Mutex::default(),
             now_ms: AtomicU64::new(1_700_000_000_123),
             random: AtomicU64::new(0),
@@ -161,8 +183,22 @@ impl Recorder {
         &self.store
     }
 
-    pub(crate) fn effects(&self) -> Vec<String> {
+    pub(crate) fn effects(&self) -> Vec<Use> {
         self.effects.lock().expect("no panic").clone()
+    }
+
+    /// Where the value was sealed for: what a test says, else where the grant says.
+    fn destinations_of(&self, slot: &str) -> Vec<String> {
+        let sealed = self.sealed_for.lock().expect("no panic").clone();
+        sealed.unwrap_or_else(|| {
+            self.granted
+                .lock()
+                .expect("no panic")
+                .get(slot)
+                .cloned()
+                .into_iter()
+                .collect()
+        })
     }
 
     pub(crate) fn lines(&self) -> Vec<(LogLevel, String)> {
@@ -172,12 +208,12 @@ impl Recorder {
 
 #[async_trait]
 impl StepServices for Recorder {
-    async fn before_effect(&self, what: &str) -> Result<(), EffectRefused> {
+    async fn before_effect(&self, next: &Use) -> Result<(), EffectRefused> {
         let refuse = self.refuse.lock().expect("no panic").clone();
         match refuse {
             Some(reason) => Err(EffectRefused { reason }),
             None => {
-                self.effects.lock().expect("no panic").push(what.to_owned());
+                self.effects.lock().expect("no panic").push(next.clone());
                 Ok(())
             }
         }
@@ -193,9 +229,22 @@ impl StepServices for Recorder {
                 name: format!("{slot}_secret"),
                 kind,
                 version: 7,
+                destinations: self.destinations_of(slot),
                 value: value.into_bytes().into(),
             })),
         }
+    }
+
+    fn redactor(&self) -> Arc<Redactor> {
+        self.redactor.clone()
+    }
+
+    fn artefact_quota(&self) -> Option<Arc<Quota>> {
+        self.quota.lock().expect("no panic").clone()
+    }
+
+    fn progress(&self, state: &Progress) {
+        self.progress.lock().expect("no panic").push(state.clone());
     }
 
     fn log(&self, level: LogLevel, message: &str) {

@@ -144,10 +144,13 @@ async fn a_foreign_component_reaches_what_its_node_may_reach() {
     let input = json!({"authority": format!("127.0.0.1:{}", server.port), "path": "/tea?x=1"});
     let invoked = bench.call(&fetcher, "fetch", input).await.expect("works");
     assert_eq!(invoked.output, json!(418));
-    assert_eq!(invoked.usage.used, [server.destination()]);
+    assert_eq!(
+        invoked.usage.used,
+        [crate::support::used(&server.destination(), None, 1)]
+    );
     assert_eq!(
         bench.services.effects(),
-        [format!("GET {}", server.destination())]
+        [flowforge_protocol::Use::of(server.destination())]
     );
     let seen = server.requests();
     assert!(seen[0].starts_with("GET /tea?x=1 HTTP/1.1\r\n"), "{}", seen[0]);
@@ -166,7 +169,7 @@ async fn a_foreign_component_is_denied_the_rest_and_the_log_says_why() {
         lines[0].1.contains("this node may not reach http://127.0.0.1"),
         "{lines:?}"
     );
-    assert_eq!(bench.services.effects(), Vec::<String>::new());
+    assert_eq!(bench.services.effects(), []);
     assert_eq!(server.requests(), Vec::<String>::new());
 }
 
@@ -186,7 +189,7 @@ async fn the_grant_attaches_a_secret_to_a_foreign_request() {
         invoked
             .usage
             .used
-            .contains(&format!("secret auth_secret → {place}"))
+            .contains(&crate::support::used(&place, Some("auth_secret"), 1))
     );
     assert_eq!(
         bench

@@ -1,0 +1,98 @@
+//! Bytes to text, by byte order mark, content type or UTF-8.
+
+use encoding_rs::{Encoding, REPLACEMENT, UTF_8};
+
+use super::bindings::flowforge::connector::http::TextError;
+
+/// The text of a body. Source: the WHATWG Encoding Standard for names and decoders.
+pub(super) fn decode(
+    bytes: &[u8],
+    content_type: Option<&str>,
+    bytes_max: usize,
+) -> Result<String, TextError> {
+    if bytes.len() > bytes_max {
+        return Err(TextError::TooLarge(bytes_max as u64));
+    }
+    let (encoding, mark) = match Encoding::for_bom(bytes) {
+        Some(found) => found,
+        None => (named(content_type)?, 0),
+    };
+    let text = bytes.get(mark..).unwrap_or_default();
+    let text = encoding
+        .decode_without_bom_handling_and_without_replacement(text)
+        .ok_or_else(|| TextError::Malformed(encoding.name().to_ascii_lowercase()))?;
+    // Two bytes of another charset can become three of UTF-8.
+    if text.len() > bytes_max.saturating_mul(2) {
+        return Err(TextError::TooLarge(bytes_max as u64));
+    }
+    Ok(text.into_owned())
+}
+
+fn named(content_type: Option<&str>) -> Result<&'static Encoding, TextError> {
+    let Some(label) = content_type.and_then(charset) else {
+        return Ok(UTF_8);
+    };
+    Encoding::for_label(label.as_bytes())
+        .filter(|encoding| *encoding != REPLACEMENT)
+        .ok_or_else(|| TextError::UnknownCharset(label.chars().take(40).collect()))
+}
+
+/// The parameter `charset` of a content type, without its quotes.
+fn charset(content_type: &str) -> Option<&str> {
+    content_type.split(';').skip(1).find_map(|parameter| {
+        let (name, value) = parameter.split_once('=')?;
+        let value = value.trim().trim_matches('"').trim();
+        (name.trim().eq_ignore_ascii_case("charset") && !value.is_empty()).then_some(value)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(bytes: &[u8], content_type: &str) -> Result<String, String> {
+        let content_type = Some(content_type).filter(|text| !text.is_empty());
+        decode(bytes, content_type, 100).map_err(|error| format!("{error:?}"))
+    }
+
+    /// A price list in ISO-8859-1 failed as "not UTF-8", and JSON behind a byte order mark as "expected value".
+    #[test]
+    fn mark_then_charset_then_utf_8() {
+        let latin = b"Men\xfc f\xfcr 5 \x80";
+        assert_eq!(
+            text(latin, "text/plain; charset=ISO-8859-1").unwrap(),
+            "Menü für 5 €"
+        );
+        assert_eq!(
+            text(latin, "text/plain;x=y; Charset=\"windows-1252\"").unwrap(),
+            "Menü für 5 €"
+        );
+        assert_eq!(text("Žilina".as_bytes(), "").unwrap(), "Žilina");
+        assert_eq!(text(b"\xef\xbb\xbf{}", "application/json").unwrap(), "{}");
+        assert_eq!(
+            text(b"\xef\xbb\xbf\xc3\xbc", "text/plain; charset=iso-8859-1").unwrap(),
+            "ü"
+        );
+        assert_eq!(text(b"\xff\xfea\0b\0", "application/json").unwrap(), "ab");
+        assert_eq!(
+            text(b"\x83e\x83X\x83g", "text/plain; charset=shift_jis").unwrap(),
+            "テスト"
+        );
+    }
+
+    #[test]
+    fn what_is_no_text_says_why() {
+        assert!(text(b"\xff", "").unwrap_err().contains("Malformed(\"utf-8\")"));
+        assert!(
+            text(b"x", "text/plain; charset=klingon")
+                .unwrap_err()
+                .contains("klingon")
+        );
+        assert!(
+            text(b"x", "text/plain; charset=iso-2022-kr")
+                .unwrap_err()
+                .contains("UnknownCharset")
+        );
+        assert!(text(&[b'x'; 101], "").unwrap_err().contains("TooLarge(100)"));
+    }
+}
