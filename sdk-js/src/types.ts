@@ -3,7 +3,7 @@
 /** Any JSON value. */
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 
-/** A whole number. Beyond ±(2^53 - 1) a number of JavaScript is not exact, and the host refuses it. */
+/** A whole number of at most 32 bits. Ports of 64 bits are a `bigint`. */
 export type Int = number;
 
 /** A large or binary value, kept by digest beside the journal. A plain value: it may be passed on freely. */

@@ -165,7 +165,7 @@ fn body_of(response: &Response) -> Result<Json, Failure> {
         return Ok("null".to_owned());
     }
     let text = response.text()?;
-    let text = text.as_ref();
+    let text: &str = &text;
     if is_json(response.header("content-type").unwrap_or_default()) {
         return valid_json(text).map_err(|error| {
             Failure::rejected("not_json", format!("the response says it is JSON, but: {error}"))

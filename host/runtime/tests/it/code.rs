@@ -213,3 +213,39 @@ async fn where_no_pool_can_be_reserved_instances_are_made_on_demand() {
     assert_eq!(bench.output(&hostile, "fine", Value::Null).await, json!("fine"));
     assert!(Bench::new().runtime.is_pooled());
 }
+
+/// Each new version of the program left the code of the last one behind, for ever.
+#[tokio::test]
+async fn code_of_another_engine_goes_when_it_was_not_loaded_for_a_while() {
+    let bench = Bench::new();
+    let root = bench.folder.path().join("code");
+    let earlier = root.join("0123456789abcdef");
+    let mine = root.join("not an engine");
+    for folder in [&earlier, &mine] {
+        std::fs::create_dir(folder).expect("makes");
+        std::fs::write(folder.join("a.cwasm"), b"code").expect("writes");
+    }
+    let open = |age: Duration| {
+        let mut config = RuntimeConfig::new(root.clone(), CompileWorker::Program(worker()));
+        config.max_instances = 2;
+        config.code.other_engine_age = age;
+        Runtime::new(config).expect("a runtime")
+    };
+    drop(open(Duration::from_hours(1)));
+    assert!(earlier.exists(), "a host that is set back compiles nothing again");
+    drop(open(Duration::ZERO));
+    assert!(!earlier.exists() && mine.exists());
+}
+
+#[tokio::test]
+async fn code_above_the_bound_goes_and_is_made_again_when_it_is_wanted() {
+    let bench = Bench::with(|config| config.code.bytes_max = 1);
+    let first = bench.load(&hostile()).await;
+    let second = bench.load(&echo()).await;
+    assert_eq!(files(bench.folder.path(), "cwasm").len(), 1, "the newest stays");
+    // What is loaded is not touched by the removal of its file.
+    assert_eq!(bench.output(&first, "fine", Value::Null).await, json!("fine"));
+    drop((first, second));
+    let again = bench.load(&hostile()).await;
+    assert_eq!(bench.output(&again, "fine", Value::Null).await, json!("fine"));
+}
