@@ -1,4 +1,5 @@
 /** What the card of a node says: its icon, its lines, its reach. The same for canvas, list and gallery. */
+import { namesOutcomes, shownOutcomes } from '../domain/layout/layout';
 import type { GraphNode, WorkflowGraph } from '../domain/workflow/graph';
 import { OUTPUT, START } from '../domain/workflow/graph';
 import { destinationName } from '../domain/workflow/read';
@@ -21,6 +22,10 @@ export interface Card {
   readonly formula: string;
   readonly chips: readonly Chip[];
   readonly outcomes: readonly { readonly name: string; readonly when: string }[];
+  /** Whether it has a port of its own beside those of its outcomes. */
+  readonly port: boolean;
+  /** Whether its chips stand one below the other, because they are names that must not be cut. */
+  readonly tall: boolean;
   /** Whether what it gives is a list. */
   readonly list: boolean;
   readonly disabled: boolean;
@@ -40,7 +45,7 @@ export function iconOf(node: GraphNode): string {
 }
 
 /** The card of a node. */
-export function cardOf(node: GraphNode, problem: string | null): Card {
+export function cardOf(graph: WorkflowGraph, node: GraphNode, problem: string | null): Card {
   const cases = node.kind ? node.value[node.kind.key] : undefined;
   return {
     id: node.id,
@@ -49,7 +54,9 @@ export function cardOf(node: GraphNode, problem: string | null): Card {
     line: node.kind ? node.kind.line(node.value) : 'does nothing',
     formula: node.kind ? node.kind.formula(node.value) : '',
     chips: chipsOf(node),
-    outcomes: node.outcomes.map((name) => ({ name, when: isObject(cases) && node.kind?.bare.some((path) => path[0] === node.kind?.key) ? bareText(cases[name]) : '' })),
+    outcomes: shownOutcomes(graph, node).map((name) => ({ name, when: isObject(cases) && namesOutcomes(node) ? bareText(cases[name]) : '' })),
+    port: !namesOutcomes(node),
+    tall: node.destinations.length + node.secrets.length > 1,
     list: node.kind?.body !== undefined,
     disabled: node.disabled,
     problem,

@@ -28,7 +28,7 @@ export class Outline {
     const graph = this.store.graph();
     const problems = this.store.problemsByNode();
     const selected = new Set(this.store.selection());
-    return graph.nodes.map((node) => ({ card: cardOf(node, problems.get(node.id) ?? null), depth: node.path.length / 2 - 1, after: this.after(node), selected: selected.has(node.id) }));
+    return graph.nodes.map((node) => ({ card: cardOf(graph, node, problems.get(node.id) ?? null), depth: node.path.length / 2 - 1, after: this.after(node), selected: selected.has(node.id) }));
   });
   protected readonly start = computed(() => pillOf(START, this.store.graph()));
   protected readonly end = computed(() => (this.store.graph().output === undefined ? null : pillOf(OUTPUT, this.store.graph())));

@@ -19,7 +19,7 @@ export const STATES: readonly { readonly state: RunState; readonly says: string 
   { state: 'offline', says: 'the host is away; work goes on there' },
 ];
 
-const card = (id: string, line: string, icon: string, more: Partial<Card> = {}): Card => ({ id, name: id, icon, line, formula: '', chips: [], outcomes: [], list: false, disabled: false, problem: null, ...more });
+const card = (id: string, line: string, icon: string, more: Partial<Card> = {}): Card => ({ id, name: id, icon, line, formula: '', chips: [], outcomes: [], port: true, tall: false, list: false, disabled: false, problem: null, ...more });
 const chat = { icon: 'globe', text: 'chat.example.com', kind: '' } as const;
 const notify = card('notify', 'flowforge:http/post', 'http', { chips: [chat] });
 const label = card('label', 'demo:quake-text/label', 'text', { chips: [{ icon: 'pure', text: 'pure', kind: 'flat' }] });
@@ -29,7 +29,7 @@ const run = (state: RunState, text: string, time: string, share?: number): NodeR
 export const CARDS: readonly { readonly title: string; readonly card: Card; readonly selected?: boolean; readonly run?: NodeRun }[] = [
   { title: 'At rest', card: notify },
   { title: 'Selected', card: notify, selected: true },
-  { title: 'Several chips', card: { ...notify, chips: [chat, { icon: 'key', text: 'chat_token', kind: '' }, { icon: 'globe', text: 'feed.example.com', kind: '' }] } },
+  { title: 'Several chips', card: { ...notify, tall: true, chips: [chat, { icon: 'key', text: 'chat_token', kind: '' }, { icon: 'globe', text: 'feed.example.com', kind: '' }] } },
   { title: 'Wrong: where and the mend', card: { ...label, problem: '`quke` is not in reach here' } },
   { title: 'Disabled', card: { ...notify, disabled: true } },
   { title: 'A formula', card: card('quakes', 'set', 'set', { formula: 'chosen = fetch.body.features.filter(f, f.properties.mag >= 4)' }) },

@@ -40,6 +40,10 @@ export const PILL: Size = { width: 104, height: 44 };
 export const GROUP_PADDING = { top: 52, side: 20, bottom: 20 } as const;
 const NODE_HEIGHT = 88;
 const OUTCOME_ROW = 24;
+const FIRST_OUTCOME = 70;
+const CHIP_ROW = 24;
+/** How many chips a card shows; the rest is a number. */
+export const CHIPS_SHOWN = 2;
 /** Distance between a card's top and the line its ports stand on. */
 export const PORT_LINE = 20;
 
@@ -48,11 +52,38 @@ export function snapped(point: Point): Point {
   return { x: Math.round(point.x / GRID) * GRID, y: Math.round(point.y / GRID) * GRID };
 }
 
+/** The outcomes that a card has a row for: those that the author named, and of the others those that something waits for. */
+export function shownOutcomes(graph: WorkflowGraph, node: GraphNode): readonly string[] {
+  if (namesOutcomes(node)) return node.outcomes;
+  return node.outcomes.filter((outcome) => graph.edges.some((edge) => edge.from === node.id && edge.port === outcome));
+}
+
+/** Whether the outcomes are the author's own, so that the node is left by one of them only. */
+export function namesOutcomes(node: GraphNode): boolean {
+  return node.kind?.bare.some((path) => path.length === 2 && path[0] === node.kind?.key) === true;
+}
+
 /** How large a card is. */
-export function cardSize(node: GraphNode): Size {
+export function cardSize(graph: WorkflowGraph, node: GraphNode): Size {
   if (node.kind?.body !== undefined) return { width: NODE_WIDTH + 2 * GROUP_PADDING.side, height: 160 };
-  const rows = node.outcomes.length;
-  return { width: NODE_WIDTH, height: rows > 0 ? 58 + rows * OUTCOME_ROW : NODE_HEIGHT };
+  const rows = shownOutcomes(graph, node).length;
+  const chips = Math.min(node.destinations.length + node.secrets.length, CHIPS_SHOWN);
+  return { width: NODE_WIDTH, height: rows > 0 ? FIRST_OUTCOME - OUTCOME_ROW / 2 + rows * OUTCOME_ROW : NODE_HEIGHT + Math.max(0, chips - 1) * CHIP_ROW };
+}
+
+/** Distance from a card's top to the port of an outcome; of the node as a whole, where the outcome is empty. */
+export function outLine(graph: WorkflowGraph, node: GraphNode, outcome: string): number {
+  const shown = shownOutcomes(graph, node);
+  const index = outcome === '' && namesOutcomes(node) ? 0 : shown.indexOf(outcome);
+  return index < 0 ? PORT_LINE : FIRST_OUTCOME + index * OUTCOME_ROW;
+}
+
+/** Distance from a node's top to the line of its ports; those of a container stand on the line of its first node. */
+export function portLine(graph: WorkflowGraph, rects: ReadonlyMap<string, Rect>, id: string): number {
+  const first = graph.byId.get(id)?.children[0];
+  const own = rects.get(id);
+  const inner = first === undefined ? undefined : rects.get(first);
+  return first !== undefined && own && inner ? inner.y - own.y + portLine(graph, rects, first) : PORT_LINE;
 }
 
 /** The rectangle of each node and pill; a container reaches around what it contains. */
@@ -63,7 +94,7 @@ export function rectangles(graph: WorkflowGraph, positions: Readonly<Record<stri
     if (known) return known;
     const inside = node.children.flatMap((id) => graph.byId.get(id) ?? []).map(place);
     const at = positions[node.id] ?? { x: 0, y: 0 };
-    const rect = inside.length > 0 ? around(inside) : { ...at, ...cardSize(node) };
+    const rect = inside.length > 0 ? around(inside) : { ...at, ...cardSize(graph, node) };
     out.set(node.id, rect);
     return rect;
   };

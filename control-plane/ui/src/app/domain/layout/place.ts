@@ -37,7 +37,7 @@ function besideSources(graph: WorkflowGraph, positions: Readonly<Record<string, 
 /** The first spot at or below a wanted one where nothing stands. */
 export function freeSpot(graph: WorkflowGraph, positions: Readonly<Record<string, Point>>, id: string, wanted: Point): Point {
   const node = graph.byId.get(id);
-  const size: Size = node && id !== OUTPUT ? cardSize(node) : PILL;
+  const size: Size = node && id !== OUTPUT ? cardSize(graph, node) : PILL;
   const parents = new Set<string>();
   for (let up = node?.parent ?? null; up !== null; up = graph.byId.get(up)?.parent ?? null) parents.add(up);
   const others = [...rectangles(graph, positions)].filter(([other]) => other !== id && !parents.has(other) && (positions[other] ?? graph.byId.get(other)?.children.length)).map(([, rect]) => rect);

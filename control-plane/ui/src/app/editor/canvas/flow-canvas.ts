@@ -1,5 +1,5 @@
-import { ChangeDetectionStrategy, Component, computed, effect, ElementRef, inject, output, untracked, viewChild } from '@angular/core';
-import { F_SCROLL_PAN_CONTROL_SCHEME, FCanvasComponent, FControlSchemeController, FFlowComponent, FFlowModule, FZoomDirective, provideFFlow, withA11y, withControlScheme } from '@foblex/flow';
+import { type AfterViewInit, ChangeDetectionStrategy, Component, computed, effect, ElementRef, inject, output, untracked, viewChild } from '@angular/core';
+import { ConnectionWorkerState, F_SCROLL_PAN_CONTROL_SCHEME, FCanvasComponent, FControlSchemeController, FFlowComponent, FFlowModule, FZoomDirective, provideFFlow, withA11y, withControlScheme } from '@foblex/flow';
 import type { FCanvasChangeEvent, FCreateConnectionEvent, FMoveNodesEvent, FSelectionChangeEvent } from '@foblex/flow';
 
 import { Icon } from '../../components/icon';
@@ -31,13 +31,14 @@ const SMALL_SCALE = 0.4;
   changeDetection: ChangeDetectionStrategy.OnPush,
   host: { class: 'flow-canvas', '(pointerdown)': 'onPointerDown()' },
 })
-export class FlowCanvas {
+export class FlowCanvas implements AfterViewInit {
   private readonly store = inject(EditorStore);
   private readonly scheme = inject(FControlSchemeController);
   private readonly host = inject<ElementRef<HTMLElement>>(ElementRef);
   private readonly flow = viewChild.required(FFlowComponent);
   private readonly canvas = viewChild.required(FCanvasComponent);
   private readonly zoom = viewChild.required(FZoomDirective);
+  private readonly worker = viewChild.required(FFlowComponent, { read: ConnectionWorkerState });
   private shown = false;
 
   /** A connection was dropped where nothing stands. */
@@ -51,7 +52,7 @@ export class FlowCanvas {
   protected readonly groups = computed(() => groupViews(this.store.graph(), this.store.rects(), this.store.problemsByNode()));
   protected readonly cards = computed(() => cardViews(this.store.graph(), this.store.layout().positions, this.store.problemsByNode()));
   protected readonly pills = computed(() => pillViews(this.store.graph(), this.store.layout().positions));
-  protected readonly edges = computed(() => edgeViews(this.store.graph(), this.selected(), this.store.edge()));
+  protected readonly edges = computed(() => edgeViews(this.store.graph(), this.store.rects(), this.selected(), this.store.edge()));
   protected readonly notes = computed(() => this.store.layout().notes);
   protected readonly few = computed(() => this.store.graph().nodes.length < 4);
 
@@ -68,6 +69,11 @@ export class FlowCanvas {
         if (!same) queueMicrotask(() => { this.flow().select(nodes, edge === null ? [] : [edge], false); });
       });
     });
+  }
+
+  ngAfterViewInit(): void {
+    // The library would start a worker from a blob, which the Content-Security-Policy does not allow.
+    this.worker().isDisabled = true;
   }
 
   /** Shows the whole graph. */

@@ -34,6 +34,8 @@ export class EntriesBox {
     return isObject(value) ? Object.entries(value).map(([key, field]) => ({ key, field, text: bareText(field) })) : [];
   });
 
+  protected readonly article = computed(() => (/^[aeiou]/.test(this.word()) ? 'an' : 'a'));
+
   protected rename(key: string, event: Event): void {
     if (!(event.target instanceof HTMLInputElement)) return;
     const to = event.target.value.trim();
