@@ -64,9 +64,15 @@ export async function theme(page, name) {
   await page.evaluate((value) => localStorage.setItem('ff-theme', value), name);
 }
 
-/** The text of the workflow, as the browser keeps it; waits until it is what is wanted. */
+/** Waits until the text of the workflow, as the browser keeps it, is as wanted. */
 export async function kept(page, wanted) {
-  await page.waitForFunction((source) => new Function('text', `return ${source}`)(JSON.parse(localStorage.getItem('ff-draft') ?? '{"text":""}').text), wanted, { timeout: 15000 });
+  const until = performance.now() + 20_000;
+  for (;;) {
+    const text = await page.evaluate(() => JSON.parse(localStorage.getItem('ff-draft') ?? '{"text":""}').text);
+    if (wanted(text)) return;
+    if (performance.now() > until) throw new Error(`the text is not ${wanted}:\n${text}`);
+    await page.waitForTimeout(50);
+  }
 }
 
 /** A workflow of many nodes: chains of ten that meet, with loops and switches among them. */

@@ -33,7 +33,7 @@ const views = {
   picker: { path: '/editor', act: async (page) => { await open(page); await view(page, 'Canvas'); await page.getByRole('button', { name: 'Node', exact: false }).first().click(); await page.keyboard.type('loop'); } },
   palette: { path: '/editor', act: async (page) => { await open(page); await page.keyboard.press('Control+k'); await page.keyboard.type('re'); } },
   keys: { path: '/editor', act: async (page) => { await open(page); await view(page, 'Canvas'); await page.locator('f-flow').focus(); await page.keyboard.press('?'); }, wide: true },
-  problems: { path: '/editor', act: async (page) => { await open(page); await paste(page, (await page.evaluate(() => JSON.parse(localStorage.getItem('ff-draft')).text)).replace('stats.max >= 6.0', 'stat.max >= ').replace('after: gate.strong', 'after: gate.strng')); await page.locator('.problems-button').click(); } },
+  problems: { path: '/editor', act: async (page) => { await open(page); await page.waitForFunction(() => localStorage.getItem('ff-draft')); await paste(page, (await page.evaluate(() => JSON.parse(localStorage.getItem('ff-draft')).text)).replace('stats.max >= 6.0', 'stat.max >= ').replace('after: gate.strong', 'after: gate.strng')); await page.locator('.problems-button').click(); } },
   large: { path: '/editor', act: async (page) => paste(page, large(500)), wide: true },
 };
 

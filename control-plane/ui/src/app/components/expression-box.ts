@@ -53,6 +53,8 @@ export class ExpressionBox {
     const [mistake] = mistakes;
     if (mistake) return { wrong: mistake.message, gives: '', value: '' };
     const meaning = infer(tree, this.scope());
+    // A part of a text says nothing about the whole, and any value is no news.
+    if (!this.code() || (meaning.type.kind === 'any' && meaning.value === undefined)) return null;
     return { wrong: '', gives: tyName(meaning.type), value: meaning.value === undefined ? '' : briefly(meaning.value) };
   });
 

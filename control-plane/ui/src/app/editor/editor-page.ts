@@ -28,7 +28,7 @@ export type ViewName = 'canvas' | 'split' | 'text' | 'list';
   imports: [AddPicker, Dialog, EditorStart, EditorTop, FlowCanvas, Icon, Inspector, Outline, ProblemsPanel, StateView, TextView],
   providers: [EditorActions],
   changeDetection: ChangeDetectionStrategy.OnPush,
-  host: { class: 'editor', '(keydown)': 'onKey($event)', '(keyup)': 'onKeyUp($event)', '(document:copy)': 'actions.copy($event)', '(document:cut)': 'actions.cut($event)', '(document:paste)': 'actions.paste($event)' },
+  host: { class: 'editor', '(document:keydown)': 'onKey($event)', '(document:keyup)': 'onKeyUp($event)', '(document:copy)': 'actions.copy($event)', '(document:cut)': 'actions.cut($event)', '(document:paste)': 'actions.paste($event)' },
 })
 export class EditorPage {
   protected readonly store = inject(EditorStore);
@@ -71,6 +71,10 @@ export class EditorPage {
       middle: () => this.canvas()?.middle() ?? { x: 40, y: 60 },
       focusCanvas: () => { this.focusView(); },
     });
+    // Whoever opens a document can go on with the keys at once.
+    effect(() => {
+      if (this.store.document() !== null) untracked(() => { setTimeout(() => { if (document.activeElement === document.body) this.focusView(); }); });
+    });
     // Selecting with the pointer or the keys opens the form; its own close button keeps it closed until then.
     effect(() => {
       const node = this.store.selectedNode()?.id;
@@ -109,7 +113,8 @@ export class EditorPage {
 
   protected onKey(event: KeyboardEvent): void {
     const target = event.target instanceof HTMLElement ? event.target : null;
-    const onCanvas = target?.closest('f-flow') !== null && !(target instanceof HTMLTextAreaElement);
+    if (!this.store.document() || target?.closest('dialog')) return;
+    const onCanvas = target !== null && target.closest('f-flow') !== null && !(target instanceof HTMLTextAreaElement);
     if (event.key === ' ' && onCanvas) {
       event.preventDefault();
       this.canvas()?.grab(true);

@@ -40,7 +40,7 @@ export const PILL: Size = { width: 104, height: 44 };
 export const GROUP_PADDING = { top: 52, side: 20, bottom: 20 } as const;
 const NODE_HEIGHT = 88;
 const OUTCOME_ROW = 24;
-const FIRST_OUTCOME = 70;
+const FIRST_OUTCOME = 72;
 const CHIP_ROW = 24;
 /** How many chips a card shows; the rest is a number. */
 export const CHIPS_SHOWN = 2;

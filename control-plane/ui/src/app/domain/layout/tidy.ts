@@ -11,6 +11,7 @@ const GAP_Y = 28;
 const ROW_GAP = 60;
 /** Room that a connection needs beside a card. */
 const CLEAR = 16;
+const HIGH = 700;
 
 /** What is laid out: its size, and the distance from its top to the line of its ports. */
 interface Box extends Size {
@@ -61,7 +62,9 @@ function level(graph: WorkflowGraph, parent: string | null, boxOf: (id: string) 
   const layerOf = assignLayers(ids, edges);
   const layers: Box[][] = [];
   for (const id of ids) (layers[layerOf.get(id) ?? 0] ??= []).push(boxOf(id));
-  return arrange(graph, orderLayers(layers, edges), edges, limit);
+  // Rows are for long thin graphs: one that is high already goes on to the right.
+  const high = Math.max(0, ...layers.map((layer) => layer.reduce((sum, box) => sum + box.height + GAP_Y, 0)));
+  return arrange(graph, orderLayers(layers, edges), edges, high > HIGH ? Number.POSITIVE_INFINITY : limit);
 }
 
 /** The longest way from a start; what waits in a circle stays where it was met first. */

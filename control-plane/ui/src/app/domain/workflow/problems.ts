@@ -26,6 +26,22 @@ export interface Problem {
   readonly property: string;
 }
 
+/** What the parser's complaints mean, in the words of people who write files. */
+const COMPLAINTS: readonly (readonly [RegExp, string])[] = [
+  [/Implicit map keys? need/, 'a key needs a colon and a value'],
+  [/Nested mappings are not allowed/, 'there is a second `: ` on this line'],
+  [/Map keys must be unique/, 'this key stands here a second time'],
+  [/All mapping items must start at the same column|BAD_INDENT|indent/i, 'the indentation does not fit the lines around it'],
+  [/Missing closing "quote|Missing closing 'quote/, 'a quote is not closed'],
+  [/Flow map|Flow sequence|flow collection|Expected .*\]|Expected .*\}/, 'a bracket or a brace is not closed'],
+  [/tab/i, 'indent with spaces: YAML allows no tabs there'],
+];
+
+function inWords(message: string): string {
+  const known = COMPLAINTS.find(([pattern]) => pattern.test(message));
+  return known ? known[1] : message.replace(/ at line \d+, column \d+:?[\s\S]*$/, '');
+}
+
 const SECTIONS = ['workflow', 'title', 'input', 'config', 'secrets', 'triggers', 'nodes', 'output'];
 
 /** Everything wrong, in the order of the text. */
@@ -69,7 +85,7 @@ class Finder {
       const line = this.source.text.slice(lineStart(this.source.text, mistake.from), lineEnd(this.source.text, mistake.from));
       const expression = line.includes('${');
       const mend = expression ? 'put the value in quotes: an expression with `: `, ` #`, { or } needs them' : undefined;
-      this.add('FF-WF-001', mistake, `this is not YAML: ${mistake.message.replace(/ at line \d+, column \d+:?[\s\S]*$/, '')}`, mend);
+      this.add('FF-WF-001', mistake, `this is not YAML: ${inWords(mistake.message)}`, mend);
     }
   }
 

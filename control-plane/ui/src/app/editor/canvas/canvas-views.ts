@@ -106,7 +106,7 @@ function cornersOf(graph: WorkflowGraph, rects: ReadonlyMap<string, Rect>, edge:
   for (const [id, rect] of rects) {
     if (id !== edge.from && id !== edge.to && (graph.byId.get(id)?.parent ?? null) === parent) others.push(rect);
   }
-  return detour({ x: from.x + from.width, y: from.y + line }, { x: to.x, y: to.y + portLine(graph, rects, edge.to) }, others);
+  return detour({ x: from.x + from.width, y: from.y + line }, { x: to.x, y: to.y + portLine(graph, rects, edge.to) }, [from, to], others);
 }
 
 /** A node that names its outcomes is left by one of them only: what reads its value leaves by the first. */

@@ -3,7 +3,7 @@ import { ConnectionWorkerState, F_SCROLL_PAN_CONTROL_SCHEME, FCanvasComponent, F
 import type { FCanvasChangeEvent, FCreateConnectionEvent, FMoveNodesEvent, FSelectionChangeEvent } from '@foblex/flow';
 
 import { Icon } from '../../components/icon';
-import type { Note, Point } from '../../domain/layout/layout';
+import type { Note, Point, Rect } from '../../domain/layout/layout';
 import { connect, moveNodes, setNote } from '../../domain/workflow/operations';
 import { EditorStore } from '../../state/editor-store';
 import { isPill } from '../card';
@@ -21,6 +21,9 @@ export interface PortDrop {
 
 const MIDDLE_SCALE = 0.75;
 const SMALL_SCALE = 0.4;
+const SCALE_MIN = 0.1;
+/** Room around the graph when all of it is shown. */
+const MARGIN = 48;
 
 /** The graph as a drawing. Shows the store's document; what is dragged becomes an operation on it. */
 @Component({
@@ -76,14 +79,39 @@ export class FlowCanvas implements AfterViewInit {
     this.worker().isDisabled = true;
   }
 
-  /** Shows the whole graph. */
+  /** Shows the whole graph, never larger than its own size. */
   fit(animated = true): void {
-    this.canvas().fitToScreen({ x: 48, y: 72 }, animated);
+    const bounds = this.bounds();
+    const { width, height } = this.host.nativeElement.getBoundingClientRect();
+    if (!bounds || width === 0) return;
+    const scale = Math.max(SCALE_MIN, Math.min(1, width / (bounds.width + 2 * MARGIN), height / (bounds.height + 2 * MARGIN)));
+    this.look(scale, { x: bounds.x + bounds.width / 2, y: bounds.y + bounds.height / 2 }, animated);
   }
 
-  /** Shows the graph at its own size. */
+  /** Shows the graph at its own size, around what was in the middle. */
   actualSize(): void {
-    this.canvas().resetScaleAndCenter(true);
+    this.look(1, this.middle(), true);
+  }
+
+  private bounds(): Rect | null {
+    const all = [...this.store.rects().values(), ...this.store.layout().notes];
+    if (all.length === 0) return null;
+    const x = Math.min(...all.map((rect) => rect.x));
+    const y = Math.min(...all.map((rect) => rect.y));
+    return { x, y, width: Math.max(...all.map((rect) => rect.x + rect.width)) - x, height: Math.max(...all.map((rect) => rect.y + rect.height)) - y };
+  }
+
+  /** Puts a point of the graph into the middle of the view. */
+  private look(scale: number, at: Point, animated: boolean): void {
+    const { width, height } = this.host.nativeElement.getBoundingClientRect();
+    const canvas = this.canvas();
+    const position = { x: Math.round(width / 2 - at.x * scale), y: Math.round(height / 2 - at.y * scale) };
+    canvas.transform.scale = scale;
+    canvas.transform.position = position;
+    canvas.transform.scaledPosition = { x: 0, y: 0 };
+    if (animated) canvas.redrawWithAnimation();
+    else canvas.redraw();
+    this.onCanvas({ position, scale });
   }
 
   /** Larger or smaller. */
@@ -96,18 +124,22 @@ export class FlowCanvas implements AfterViewInit {
 
   /** Moves a node into view, if it is not there. */
   reveal(id: string): void {
-    const element = this.element(id);
-    const box = this.host.nativeElement.getBoundingClientRect();
-    const rect = element?.getBoundingClientRect();
-    const outside = rect && (rect.left < box.left || rect.right > box.right || rect.top < box.top || rect.bottom > box.bottom);
-    if (outside) this.canvas().centerGroupOrNode(id, true);
+    const rect = this.store.rects().get(id);
+    if (!rect) return;
+    const { width, height } = this.host.nativeElement.getBoundingClientRect();
+    const { scale, position, scaledPosition } = this.canvas().transform;
+    const x = rect.x * scale + position.x + scaledPosition.x;
+    const y = rect.y * scale + position.y + scaledPosition.y;
+    if (x < 0 || y < 0 || x + rect.width * scale > width || y + rect.height * scale > height) {
+      this.look(scale, { x: rect.x + rect.width / 2, y: rect.y + rect.height / 2 }, true);
+    }
   }
 
   /** The point of the graph in the middle of the view. */
   middle(): Point {
-    const box = this.host.nativeElement.getBoundingClientRect();
-    const rect = this.flow().getPositionInFlow({ x: box.x + box.width / 2, y: box.y + box.height / 2 });
-    return { x: rect.x, y: rect.y };
+    const { width, height } = this.host.nativeElement.getBoundingClientRect();
+    const { scale, position, scaledPosition } = this.canvas().transform;
+    return { x: (width / 2 - position.x - scaledPosition.x) / scale, y: (height / 2 - position.y - scaledPosition.y) / scale };
   }
 
   /** While the space bar is down, a drag on empty canvas moves it instead of selecting. */
@@ -120,25 +152,21 @@ export class FlowCanvas implements AfterViewInit {
     this.host.nativeElement.querySelector<HTMLElement>('f-flow')?.focus({ preventScroll: true });
   }
 
-  private element(id: string): HTMLElement | null {
-    return this.host.nativeElement.querySelector(`[data-node="${CSS.escape(id)}"]`);
-  }
-
   protected onPointerDown(): void {
     const active = document.activeElement;
-    if (!(active instanceof HTMLTextAreaElement)) queueMicrotask(() => { this.focus(); });
+    if (!(active instanceof HTMLTextAreaElement && this.host.nativeElement.contains(active))) setTimeout(() => { this.focus(); });
   }
 
   protected onRendered(): void {
     if (this.shown) return;
     this.shown = true;
-    const { width } = this.host.nativeElement.getBoundingClientRect();
+    const { width, height } = this.host.nativeElement.getBoundingClientRect();
     const all = [...this.store.rects().values()];
     const right = Math.max(0, ...all.map((rect) => rect.x + rect.width));
-    if (right > width || all.length > 12) this.fit(false);
+    if (right > width || all.some((rect) => rect.y + rect.height > height)) this.fit(false);
   }
 
-  protected onCanvas(event: FCanvasChangeEvent): void {
+  protected onCanvas(event: Pick<FCanvasChangeEvent, 'position' | 'scale'>): void {
     const element = this.host.nativeElement;
     element.style.setProperty('--scale', String(event.scale));
     element.dataset['detail'] = event.scale >= MIDDLE_SCALE ? 'full' : event.scale >= SMALL_SCALE ? 'middle' : 'small';

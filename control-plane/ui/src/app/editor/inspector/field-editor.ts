@@ -46,7 +46,7 @@ export class FieldEditor {
   });
   protected readonly placeholder = computed(() => {
     const spec = this.spec();
-    return spec.example ?? spec.absent ?? '';
+    return spec.example ?? '';
   });
   /** What is wrong with this property, from the same list as text and canvas show. */
   protected readonly problem = computed(() => {

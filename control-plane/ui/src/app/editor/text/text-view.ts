@@ -100,7 +100,7 @@ export class TextView {
       extensions: [
         lineNumbers(), foldGutter(), lintGutter(), drawSelection(), highlightActiveLine(), bracketMatching(), closeBrackets(), yaml(), marked, highlighting, indentUnit.of('  '),
         EditorState.lineSeparator.of(text.includes('\r\n') ? '\r\n' : '\n'),
-        EditorView.contentAttributes.of({ 'aria-label': 'Text of the workflow' }),
+        EditorView.contentAttributes.of({ 'aria-label': 'Text of the workflow', tabindex: '0' }),
         expressionCompletion(() => this.store.graph(), () => this.catalogue.entries()),
         keymap.of([
           { key: 'Mod-z', run: () => (this.store.undo(), true), preventDefault: true },

@@ -1,0 +1,217 @@
+// Drives the built editor: by mouse, once by keyboard alone, with 500 nodes; and axe-core on every view in both themes.
+import assert from 'node:assert/strict';
+import { browse, kept, large, serve, theme, violations } from './harness.mjs';
+
+const server = await serve();
+const { page, errors, close } = await browse();
+const editor = `${server.base}/editor`;
+const textOf = () => page.evaluate(() => JSON.parse(localStorage.getItem('ff-draft') ?? '{"text":""}').text);
+const card = (id) => page.locator(`[data-node="${id}"]`);
+const step = async (name, run) => {
+  const started = performance.now();
+  await run();
+  assert.deepEqual(errors.splice(0), [], `errors of the page during: ${name}`);
+  console.log(`✓ ${name} (${((performance.now() - started) / 1000).toFixed(1)} s)`);
+};
+const fresh = async () => {
+  await page.goto(`${server.base}/components`);
+  await page.evaluate(() => localStorage.clear());
+  await page.goto(editor);
+};
+const openText = async (text) => {
+  await page.goto(`${server.base}/components`);
+  await page.evaluate((value) => localStorage.setItem('ff-draft', JSON.stringify({ text: value, layout: { positions: {}, notes: [] }, at: 1 })), text);
+  await page.goto(editor);
+  await page.waitForSelector('f-flow .card');
+};
+
+try {
+  await step('the example opens on the canvas and is right', async () => {
+    await fresh();
+    await page.getByRole('button', { name: 'Example' }).click();
+    await card('notify').waitFor();
+    assert.equal(await page.locator('f-flow .card').count(), 10);
+    assert.match(await page.locator('.problems-button').innerText(), /No errors/);
+  });
+
+  await step('a form writes only its own line, the text view shows it, undo takes it back', async () => {
+    await kept(page, (text) => text.length > 0);
+    const before = await textOf();
+    await card('confirm').click();
+    const expires = page.getByLabel('stands for');
+    await expires.fill('24h');
+    await expires.press('Enter');
+    await kept(page, (text) => text.includes("expires: 24h                       # then the run ends as expired"));
+    await page.getByRole('button', { name: 'Both', exact: true }).click();
+    await page.locator('.cm-line', { hasText: 'expires: 24h' }).waitFor();
+    await page.locator('.cm-content').click();
+    await page.keyboard.press('Control+z');
+    await kept(page, (text) => text === before);
+  });
+
+  await step('what is typed in the text shows on the canvas, a mistake at the same place in both', async () => {
+    await page.locator('.cm-line', { hasText: 'quiet: else' }).click();
+    await page.keyboard.press('End');
+    await page.keyboard.type('\nx');
+    await page.locator('.problems-button', { hasText: /1\s*error/ }).waitFor();
+    await page.locator('.node.wrong', { hasText: 'gate' }).waitFor();
+    await page.locator('.cm-lintRange-error').waitFor();
+    await page.keyboard.press('Control+z');
+    await page.locator('.problems-button', { hasText: 'No errors' }).waitFor();
+    await page.getByRole('button', { name: 'Canvas', exact: true }).click();
+  });
+
+  await step('a node is dragged; undo puts it back', async () => {
+    const at = async () => page.evaluate(() => JSON.parse(localStorage.getItem('ff-draft')).layout.positions.fetch);
+    const before = await at();
+    const box = await card('fetch').boundingBox();
+    await page.mouse.move(box.x + 60, box.y + 12);
+    await page.mouse.down();
+    await page.mouse.move(box.x + 100, box.y + 80, { steps: 6 });
+    await page.mouse.up();
+    await page.waitForFunction((y) => JSON.parse(localStorage.getItem('ff-draft')).layout.positions.fetch.y !== y, before.y);
+    await page.keyboard.press('Control+z');
+    await page.waitForFunction((y) => JSON.parse(localStorage.getItem('ff-draft')).layout.positions.fetch.y === y, before.y);
+    assert.deepEqual(await at(), before);
+  });
+
+  await step('a drag from a port adds a node after it', async () => {
+    const port = await card('notify').locator('.port.out-port').boundingBox();
+    await page.mouse.move(port.x + 4, port.y + 4);
+    await page.mouse.down();
+    await page.mouse.move(port.x + 20, port.y + 140, { steps: 8 });
+    await page.mouse.up();
+    await page.getByRole('dialog', { name: 'Add a node' }).waitFor();
+    await page.keyboard.type('sleep');
+    await page.keyboard.press('Enter');
+    await kept(page, (text) => /  pause:\n    after: notify\n    wait:\n      for: 5m\n/.test(text));
+  });
+
+  await step('a paste is one step', async () => {
+    const before = await textOf();
+    await page.locator('f-flow').focus();
+    await page.evaluate(() => {
+      const data = new DataTransfer();
+      data.setData('text/plain', 'one:\n  set: { a: 1 }   # kept\ntwo:\n  set: { b: "${one.a}" }\n');
+      document.querySelector('f-flow').dispatchEvent(new ClipboardEvent('paste', { clipboardData: data, bubbles: true, cancelable: true }));
+    });
+    await kept(page, (text) => text.includes('  one:\n    set: { a: 1 }   # kept\n  two:'));
+    await page.keyboard.press('Control+z');
+    await kept(page, (text) => text === before);
+  });
+
+  await step('by keyboard alone: build, connect, rename, write an expression, undo', async () => {
+    await fresh();
+    const { keyboard } = page;
+    // From the top of the page to the blank workflow.
+    for (let presses = 0; presses < 20; presses += 1) {
+      await keyboard.press('Tab');
+      if (await page.evaluate(() => document.activeElement?.textContent?.includes('Blank') === true)) break;
+    }
+    await keyboard.press('Enter');
+    await page.locator('f-flow').waitFor();
+    await keyboard.press('F6');
+    for (let presses = 0; presses < 4 && !(await page.evaluate(() => document.activeElement?.tagName === 'F-FLOW')); presses += 1) await keyboard.press('F6');
+    assert.equal(await page.evaluate(() => document.activeElement?.tagName), 'F-FLOW');
+    const add = async (words) => {
+      await keyboard.press('Tab');
+      await page.getByRole('dialog', { name: 'Add a node' }).waitFor();
+      await keyboard.type(words);
+      await keyboard.press('Enter');
+      await page.getByRole('dialog', { name: 'Add a node' }).waitFor({ state: 'hidden' });
+      await page.waitForFunction(() => document.activeElement?.tagName === 'F-FLOW');
+    };
+    await add('http request');
+    await kept(page, (text) => text.includes('  get:\n    call: flowforge:http/get'));
+    await add('edit fields');
+    await kept(page, (text) => text.includes('  values:\n    after: get\n'));
+    await add('if');
+    await kept(page, (text) => text.includes('  gate:\n    after: values\n    switch:'));
+    // A new name, in the form.
+    await keyboard.press('F2');
+    await page.waitForFunction(() => document.activeElement?.classList.contains('insp-name'));
+    await keyboard.type('decide');
+    await keyboard.press('Enter');
+    await kept(page, (text) => text.includes('  decide:\n    after: values'));
+    await keyboard.press('Escape');
+    await keyboard.press('F6');
+    for (let presses = 0; presses < 6 && !(await page.evaluate(() => document.activeElement?.tagName === 'F-FLOW')); presses += 1) await keyboard.press('F6');
+    // Back along the connections, and into the form: an expression with completion.
+    await keyboard.press('ArrowLeft');
+    await keyboard.press('Enter');
+    await page.waitForFunction(() => document.activeElement?.closest('.insp .fields') !== null);
+    for (let presses = 0; presses < 6 && !(await page.evaluate(() => document.activeElement?.tagName === 'TEXTAREA')); presses += 1) await keyboard.press('Tab');
+    await keyboard.type('=');
+    await keyboard.type('ge');
+    await page.getByRole('option', { name: /^get/ }).waitFor();
+    await keyboard.press('Enter');
+    await keyboard.type('.body');
+    await kept(page, (text) => text.includes("value: ${get.body}"));
+    await keyboard.press('Escape');
+    await page.waitForFunction(() => document.activeElement?.tagName === 'F-FLOW');
+    await keyboard.press('d');
+    await kept(page, (text) => text.includes("disabled: true"));
+    await keyboard.press('Control+z');
+    await kept(page, (text) => !text.includes("disabled: true"));
+    // Connect: from here to the first node would be a circle, and says so.
+    await keyboard.press('c');
+    await keyboard.press('ArrowLeft');
+    await keyboard.press('Enter');
+    await page.getByText('that would be a circle').waitFor();
+    // The list says the same in the same order.
+    await keyboard.press('l');
+    await page.getByRole('list', { name: 'Nodes in the order of the file' }).waitFor();
+    assert.deepEqual(await page.locator('[data-outline]').evaluateAll((rows) => rows.map((row) => row.dataset.outline)), ['get', 'values', 'decide']);
+  });
+
+  await step('500 nodes: all are drawn, a drag moves one and the text stays', async () => {
+    const text = large(500);
+    const started = performance.now();
+    await openText(text);
+    await page.waitForFunction(() => document.querySelectorAll('f-flow .card').length === 501);
+    const opened = performance.now() - started;
+    await page.waitForFunction(() => [...document.querySelectorAll('f-flow .f-connection-path')].filter((path) => (path.getAttribute('d') ?? '').length > 10).length >= 500, undefined, { timeout: 60000 });
+    const nodes = await page.evaluate(() => document.querySelectorAll('main *').length);
+    assert.ok(nodes < 30000, `${nodes} elements`);
+    await page.keyboard.press('0');
+    const frames = page.evaluate(() => new Promise((resolve) => {
+      const times = [];
+      const tick = (time) => { times.push(time); if (times.length < 60) requestAnimationFrame(tick); else resolve(59000 / (times.at(-1) - times[0])); };
+      requestAnimationFrame(tick);
+    }));
+    for (let index = 0; index < 30; index += 1) await page.mouse.wheel(12, 6);
+    console.log(`  opened in ${(opened / 1000).toFixed(1)} s, ${nodes} elements, ${(await frames).toFixed(0)} frames/s while panning (printed, not judged)`);
+    assert.equal(await textOf(), text);
+  });
+
+  await step('axe-core: gallery and editor, both themes', async () => {
+    for (const name of ['light', 'dark']) {
+      await page.goto(`${server.base}/components`);
+      await theme(page, name);
+      await page.reload();
+      await page.waitForSelector('.gallery .timeline');
+      assert.deepEqual(await violations(page), [], `gallery, ${name}`);
+      await fresh();
+      await theme(page, name);
+      await page.reload();
+      assert.deepEqual(await violations(page), [], `start, ${name}`);
+      await page.getByRole('button', { name: 'Example' }).click();
+      await card('label').click();
+      await page.locator('.insp .fields').first().waitFor();
+      assert.deepEqual(await violations(page), [], `canvas, ${name}`);
+      await page.getByRole('button', { name: 'Both', exact: true }).click();
+      await page.locator('.cm-content').waitFor();
+      assert.deepEqual(await violations(page), [], `canvas and text, ${name}`);
+      await page.getByRole('button', { name: 'List', exact: true }).click();
+      assert.deepEqual(await violations(page), [], `list, ${name}`);
+      await page.keyboard.press('Control+k');
+      assert.deepEqual(await violations(page), [], `palette, ${name}`);
+      await page.keyboard.press('Escape');
+    }
+  });
+} finally {
+  await page.screenshot({ path: new URL('../shots/last.png', import.meta.url).pathname }).catch(() => undefined);
+  await close();
+  server.close();
+}
+console.log('✓ smoke');
