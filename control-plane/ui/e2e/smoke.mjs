@@ -133,9 +133,7 @@ try {
     await keyboard.type('decide');
     await keyboard.press('Enter');
     await kept(page, (text) => text.includes('  decide:\n    after: values'));
-    await keyboard.press('Escape');
-    await keyboard.press('F6');
-    for (let presses = 0; presses < 6 && !(await page.evaluate(() => document.activeElement?.tagName === 'F-FLOW')); presses += 1) await keyboard.press('F6');
+    await page.waitForFunction(() => document.activeElement?.tagName === 'F-FLOW');
     // Back along the connections, and into the form: an expression with completion.
     await keyboard.press('ArrowLeft');
     await keyboard.press('Enter');
@@ -146,7 +144,7 @@ try {
     await page.getByRole('option', { name: /^get/ }).waitFor();
     await keyboard.press('Enter');
     await keyboard.type('.body');
-    await kept(page, (text) => text.includes("value: ${get.body}"));
+    await kept(page, (text) => text.includes("value: ${get.body}\n"));
     await keyboard.press('Escape');
     await page.waitForFunction(() => document.activeElement?.tagName === 'F-FLOW');
     await keyboard.press('d');

@@ -40,7 +40,7 @@ export class ValueBox {
   protected readonly shown = computed(() => {
     const value = this.value();
     const expression = expressionOf(value);
-    if (this.code()) return expression ?? (value === undefined || value === null ? '' : typeof value === 'string' ? JSON.stringify(value) : flowText(value));
+    if (this.code()) return expression ?? (value === undefined || value === null || value === '' ? '' : typeof value === 'string' ? JSON.stringify(value) : flowText(value));
     if (value === undefined || value === null || value === '') return '';
     if (typeof value !== 'string') return flowText(value);
     return this.textOnly() || value.includes('${') || readsAs(value, value) ? value : scalarText(value, false);

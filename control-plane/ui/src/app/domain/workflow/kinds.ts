@@ -67,7 +67,7 @@ export interface NodeKind {
 
 const none = (): readonly string[] => [];
 const empty = (): string => '';
-const text = (value: Json | undefined): string => (typeof value === 'string' || typeof value === 'number' ? String(value) : '');
+const text = (value: Json | undefined): string => (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' ? String(value) : '');
 
 /** An expression without the marks around it. */
 export function bareText(value: Json | undefined): string {
@@ -125,7 +125,7 @@ const NODE_KINDS: readonly NodeKind[] = [
     icon: 'switch',
     docs: 'Chooses the first case that is true.',
     synonyms: ['if', 'condition', 'case', 'router', 'branch', 'decision', 'filter'],
-    starter: { switch: { yes: 'true', no: 'else' } },
+    starter: { switch: { yes: true, no: 'else' } },
     fields: [{ path: ['switch'], label: 'cases', docs: 'The first true one is the outcome. The last may be else.', control: { type: 'expressions' }, required: true }],
     keys: [],
     bare: [['switch', '*']],

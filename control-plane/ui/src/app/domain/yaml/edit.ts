@@ -107,7 +107,8 @@ export function appendItem(source: YamlSource, path: Path, value: Json): Patch[]
 /** Puts another value at a path that exists. */
 export function replaceAt(source: YamlSource, path: Path, value: Json): Patch[] {
   const anchor = anchorOf(source, path);
-  const style = anchor.node.kind === 'scalar' ? anchor.node.style : undefined;
+  // The quotes of an empty text stand for nothing but its emptiness.
+  const style = anchor.node.kind === 'scalar' && anchor.node.value !== '' ? anchor.node.style : undefined;
   if (isInFlow(source.root, path)) {
     const scalar = typeof value === 'object' && value !== null ? flowText(value) : scalarText(value, true, style);
     return replaceWith(source, path, { head: ` ${scalar}`, body: [] });

@@ -51,6 +51,6 @@ export class EntriesBox {
     const keys = new Set(this.entries().map((entry) => entry.key));
     let key = this.word();
     for (let number = 2; keys.has(key); number += 1) key = `${this.word()}_${String(number)}`;
-    this.changed.emit({ type: 'set', key, value: this.kind() === 'expressions' ? 'true' : '' });
+    this.changed.emit({ type: 'set', key, value: this.kind() === 'expressions' ? true : '' });
   }
 }
