@@ -8,8 +8,19 @@ import { expressionsIn, namesIn, type Roles } from './scan';
 
 const NO_ROLES: Roles = { bare: [], literal: [], without: [] };
 
+/** A source never changes, so its graph is read once. */
+const graphs = new WeakMap<YamlSource, WorkflowGraph>();
+
 /** The graph of a workflow. */
 export function readWorkflow(source: YamlSource): WorkflowGraph {
+  const known = graphs.get(source);
+  if (known) return known;
+  const graph = graphOf(source);
+  graphs.set(source, graph);
+  return graph;
+}
+
+function graphOf(source: YamlSource): WorkflowGraph {
   const { root, text } = source;
   const value = toJson(root);
   const top = isObject(value) ? value : {};

@@ -89,8 +89,24 @@ export interface YamlSource {
   readonly mistakes: readonly YamlMistake[];
 }
 
+/** The texts that were read last: an edit reads its outcome, and the view reads the same text right after it. */
+const recent = new Map<string, YamlSource>();
+const RECENT_MAX = 8;
+
 /** Reads a text. Never throws: what is wrong with the text is in `mistakes`. */
 export function readYaml(text: string): YamlSource {
+  const known = recent.get(text);
+  if (known) return known;
+  const source = parse(text);
+  recent.set(text, source);
+  for (const oldest of recent.keys()) {
+    if (recent.size <= RECENT_MAX) break;
+    recent.delete(oldest);
+  }
+  return source;
+}
+
+function parse(text: string): YamlSource {
   const lineCounter = new LineCounter();
   let document: Document.Parsed;
   try {
