@@ -84,7 +84,7 @@ try {
     await page.getByRole('dialog', { name: 'Add a node' }).waitFor();
     await page.keyboard.type('sleep');
     await page.keyboard.press('Enter');
-    await kept(page, (text) => /  pause:\n    after: notify\n    wait:\n      for: 5m\n/.test(text));
+    await kept(page, (text) => text.includes('  pause:\n    after: notify\n    wait:\n      for: 5m\n'));
   });
 
   await step('a paste is one step', async () => {

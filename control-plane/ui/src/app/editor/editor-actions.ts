@@ -47,7 +47,7 @@ export class EditorActions {
   onKey(event: KeyboardEvent, onCanvas: boolean, target: HTMLElement | null): void {
     const control = event.ctrlKey || event.metaKey;
     const key = event.key.toLowerCase();
-    const inText = target !== null && target.closest('.cm-editor') !== null;
+    const inText = Boolean(target?.closest('.cm-editor'));
     if (control && (key === 'z' || key === 'y') && !inText) {
       event.preventDefault();
       if (key === 'y' || event.shiftKey) this.store.redo();

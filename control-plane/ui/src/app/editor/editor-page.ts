@@ -114,7 +114,7 @@ export class EditorPage {
   protected onKey(event: KeyboardEvent): void {
     const target = event.target instanceof HTMLElement ? event.target : null;
     if (!this.store.document() || target?.closest('dialog')) return;
-    const onCanvas = target !== null && target.closest('f-flow') !== null && !(target instanceof HTMLTextAreaElement);
+    const onCanvas = Boolean(target?.closest('f-flow')) && !(target instanceof HTMLTextAreaElement);
     if (event.key === ' ' && onCanvas) {
       event.preventDefault();
       this.canvas()?.grab(true);

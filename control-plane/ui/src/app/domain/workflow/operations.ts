@@ -251,7 +251,8 @@ export function moveNodes(model: Model, moves: ReadonlyMap<string, Point>): Oper
   let moved = false;
   for (const [id, to] of moves) {
     const at = snapped(to);
-    if (positions[id]?.x === at.x && positions[id]?.y === at.y) continue;
+    const known = model.layout.positions[id];
+    if (known && known.x === at.x && known.y === at.y) continue;
     positions[id] = at;
     moved = true;
   }
