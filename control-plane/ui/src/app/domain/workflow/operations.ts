@@ -252,7 +252,7 @@ export function moveNodes(model: Model, moves: ReadonlyMap<string, Point>): Oper
   for (const [id, to] of moves) {
     const at = snapped(to);
     const known = model.layout.positions[id];
-    if (known && known.x === at.x && known.y === at.y) continue;
+    if (known?.x === at.x && known.y === at.y) continue;
     positions[id] = at;
     moved = true;
   }
