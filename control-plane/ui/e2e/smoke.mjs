@@ -168,7 +168,7 @@ try {
     await openText(text);
     await page.waitForFunction(() => document.querySelectorAll('f-flow .card').length === 501);
     const opened = performance.now() - started;
-    await page.waitForFunction(() => [...document.querySelectorAll('f-flow .f-connection-path')].filter((path) => (path.getAttribute('d') ?? '').length > 10).length >= 500, undefined, { timeout: 60000 });
+    await page.waitForFunction(() => [...document.querySelectorAll('f-flow .f-connection-path')].filter((path) => (path.getAttribute('d') ?? '').length > 10).length >= 500, undefined, { timeout: 240000 });
     const nodes = await page.evaluate(() => document.querySelectorAll('main *').length);
     assert.ok(nodes < 30000, `${nodes} elements`);
     await page.keyboard.press('0');

@@ -6,7 +6,7 @@ import type { EditorActions, EditorViews } from './editor-actions';
 /** The editor's actions for the palette. */
 export function commandsOf(store: InstanceType<typeof EditorStore>, actions: EditorActions, views: EditorViews | null): readonly Command[] {
   const ids = store.selectedNodes();
-  const what = ids.length === 1 ? (ids[0] ?? '') : `${String(ids.length)} nodes`;
+  const what = ids.length === 0 ? 'the selected nodes' : ids.length === 1 ? (ids[0] ?? '') : `${String(ids.length)} nodes`;
   const none = ids.length === 0 ? { disabled: 'select a node first' } : {};
   const undo = store.undoLabel();
   const redo = store.redoLabel();

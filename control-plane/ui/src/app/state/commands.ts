@@ -38,7 +38,9 @@ export class Commands {
 export function matchingCommands(commands: readonly Command[], query: string): { title: string; commands: readonly Command[] }[] {
   const words = query.trim().toLowerCase().split(/\s+/).filter((word) => word !== '' && word !== '>');
   const groups = new Map<string, Command[]>();
-  for (const command of commands) {
+  // What cannot be done now stands behind what can.
+  const ordered = [...commands].sort((a, b) => Number(a.disabled !== undefined) - Number(b.disabled !== undefined));
+  for (const command of ordered) {
     const text = `${command.title} ${command.hint ?? ''} ${command.group}`.toLowerCase();
     if (!words.every((word) => text.includes(word))) continue;
     const list = groups.get(command.group);
