@@ -47,7 +47,6 @@ const CRATES: [CrateRooms; 6] = [
         order: &[],
         still: &[
             ("cache", "runtime"),
-            ("egress", "config"),
             ("egress", "step"),
             ("invoke", "runtime"),
             ("state", "host"),
@@ -56,7 +55,7 @@ const CRATES: [CrateRooms; 6] = [
     CrateRooms {
         folder: "workflow/src",
         order: &[],
-        still: &[("order", "plan")],
+        still: &[("json", "input"), ("names", "expr"), ("order", "plan")],
     },
     CrateRooms {
         folder: "control-plane/server/src",
