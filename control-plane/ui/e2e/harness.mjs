@@ -8,8 +8,9 @@ import { chromium } from 'playwright-core';
 
 const dist = path.resolve(import.meta.dirname, '../dist');
 const TYPES = { '.html': 'text/html', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml', '.woff2': 'font/woff2' };
+// The flow library computes the ways of connections in a worker that it starts from a blob of its own text.
 // Angular and the flow library put the styles of their components into the page; scripts come from files only.
-const POLICY = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; connect-src 'self'; base-uri 'self'";
+const POLICY = "default-src 'none'; script-src 'self'; worker-src blob:; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; connect-src 'self'; base-uri 'self'";
 
 export async function serve() {
   const server = createServer((request, response) => {

@@ -1,5 +1,5 @@
-import { type AfterViewInit, ChangeDetectionStrategy, Component, computed, effect, ElementRef, inject, output, untracked, viewChild } from '@angular/core';
-import { ConnectionWorkerState, F_SCROLL_PAN_CONTROL_SCHEME, FCanvasComponent, FControlSchemeController, FFlowComponent, FFlowModule, FZoomDirective, provideFFlow, withA11y, withControlScheme } from '@foblex/flow';
+import { ChangeDetectionStrategy, Component, computed, effect, ElementRef, inject, output, untracked, viewChild } from '@angular/core';
+import { F_SCROLL_PAN_CONTROL_SCHEME, FCanvasComponent, FControlSchemeController, FFlowComponent, FFlowModule, FZoomDirective, provideFFlow, withA11y, withControlScheme } from '@foblex/flow';
 import type { FCanvasChangeEvent, FCreateConnectionEvent, FMoveNodesEvent, FSelectionChangeEvent } from '@foblex/flow';
 
 import { Icon } from '../../components/icon';
@@ -34,14 +34,13 @@ const MARGIN = 48;
   changeDetection: ChangeDetectionStrategy.OnPush,
   host: { class: 'flow-canvas', '(pointerdown)': 'onPointerDown()' },
 })
-export class FlowCanvas implements AfterViewInit {
+export class FlowCanvas {
   private readonly store = inject(EditorStore);
   private readonly scheme = inject(FControlSchemeController);
   private readonly host = inject<ElementRef<HTMLElement>>(ElementRef);
   private readonly flow = viewChild.required(FFlowComponent);
   private readonly canvas = viewChild.required(FCanvasComponent);
   private readonly zoom = viewChild.required(FZoomDirective);
-  private readonly worker = viewChild.required(FFlowComponent, { read: ConnectionWorkerState });
   private shown = false;
 
   /** A connection was dropped where nothing stands. */
@@ -72,11 +71,6 @@ export class FlowCanvas implements AfterViewInit {
         if (!same) queueMicrotask(() => { this.flow().select(nodes, edge === null ? [] : [edge], false); });
       });
     });
-  }
-
-  ngAfterViewInit(): void {
-    // The library would start a worker from a blob, which the Content-Security-Policy does not allow.
-    this.worker().isDisabled = true;
   }
 
   /** Shows the whole graph, never larger than its own size. */
