@@ -104,9 +104,10 @@ try {
     await fresh();
     const { keyboard } = page;
     // From the top of the page to the blank workflow.
+    await page.getByRole('button', { name: 'Blank' }).waitFor();
     for (let presses = 0; presses < 20; presses += 1) {
       await keyboard.press('Tab');
-      if (await page.evaluate(() => document.activeElement?.textContent?.includes('Blank') === true)) break;
+      if (await page.evaluate(() => document.activeElement?.matches('.start-card') === true && document.activeElement.textContent.includes('Blank'))) break;
     }
     await keyboard.press('Enter');
     await page.locator('f-flow').waitFor();
