@@ -68,7 +68,7 @@ pub struct Approval {
     pub title: String,
     /// What a person sees with it.
     pub show: Value,
-    /// Who may answer.
+    /// Who may answer; empty for everybody.
     pub approvers: Vec<String>,
     /// Where it stands.
     pub state: ApprovalState,
@@ -213,7 +213,7 @@ impl Store {
             let changed = sql::run(
                 transaction,
                 "update approval set state = ?2, decided_by = ?3, comment = ?4, decided_at_ms = ?5 \
-                 where id = ?1 and state = 'pending' and (expires_at_ms is null or expires_at_ms > ?5)",
+                 where id = ?1 and state = 'pending' and open = 1 and (expires_at_ms is null or expires_at_ms > ?5)",
                 params![
                     decision.approval.as_str(),
                     if decision.approved { "approved" } else { "rejected" },

@@ -1,10 +1,10 @@
 //! A batch of records, looked at once: what must be projected, and whether it is what it says.
 //!
 //! Lines stay opaque bytes. From each one only `seq` and the kind of event are read, and the whole event for the few
-//! kinds that the server shows or waits for: questions, answers, the end. The chain is checked where the last stored
-//! value is known, in the writer.
+//! kinds that the server shows or waits for: questions, answers, times that came, a cancellation that was taken, the end.
+//! The chain is checked where the last stored value is known, in the writer.
 
-use flowforge_protocol::record::{Event, Record, RecordBatch, chain_next};
+use flowforge_protocol::record::{Event, Outcome, Record, RecordBatch, chain_next};
 use flowforge_protocol::{ApprovalId, Digest, RunId, StepKey};
 use serde::Deserialize;
 
@@ -92,9 +92,16 @@ pub(crate) enum Projection {
         comment: Option<String>,
         at_ms: u64,
     },
+    /// The time of a wait, a retry or a question came.
+    TimeUp {
+        step: StepKey,
+    },
+    CancelTaken,
     Ended {
         state: &'static str,
         outcome: String,
+        /// The question whose time came, if that ended the run.
+        expired: Option<StepKey>,
     },
 }
 
@@ -212,7 +219,10 @@ fn project(line: usize, content: &[u8], expected: u64) -> Result<Option<Projecte
             found: peek.seq,
         });
     }
-    if !matches!(&*peek.event.kind, "approval_requested" | "decided" | "ended") {
+    if !matches!(
+        &*peek.event.kind,
+        "approval_requested" | "decided" | "timer_fired" | "cancel_requested" | "ended"
+    ) {
         return Ok(None);
     }
     let record: Record = serde_json::from_slice(content).map_err(wrong)?;
@@ -239,7 +249,13 @@ fn project(line: usize, content: &[u8], expected: u64) -> Result<Option<Projecte
             comment: decision.comment,
             at_ms: decision.at_ms,
         },
+        Event::TimerFired { step } => Projection::TimeUp { step },
+        Event::CancelRequested { .. } => Projection::CancelTaken,
         Event::Ended { outcome } => Projection::Ended {
+            expired: match &outcome {
+                Outcome::Expired { step } => Some(step.clone()),
+                _ => None,
+            },
             state: outcome.state(),
             outcome: serde_json::to_string(&outcome).map_err(wrong)?,
         },

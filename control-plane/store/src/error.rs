@@ -118,6 +118,16 @@ impl StoreError {
         }
     }
 
+    /// True if one write of a group may have caused this, so that the others may succeed without it.
+    pub(crate) fn may_be_of_one(&self) -> bool {
+        match self {
+            // 13: the disk is full, for everybody.
+            Self::Database(error) => !self.is_fatal() && primary_code(error) != Some(13),
+            Self::Unreadable { .. } => true,
+            Self::Full(_) | Self::Busy | Self::Stopped | Self::Injected(_) => false,
+        }
+    }
+
     /// True after an I/O error: what the disk holds is uncertain until the file is opened again.
     pub(crate) fn is_fatal(&self) -> bool {
         match self {

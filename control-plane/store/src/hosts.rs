@@ -1,4 +1,6 @@
-//! Registered hosts.
+//! Registered hosts, and when they were not heard.
+
+use std::collections::HashMap;
 
 use flowforge_protocol::{Digest, HostId};
 use rusqlite::{Row, params};
@@ -112,13 +114,37 @@ impl Store {
     ///
     /// # Errors
     /// See [`StoreError`].
-    pub async fn open_runs(&self) -> Result<Vec<(HostId, u64)>, StoreError> {
+    pub async fn open_runs(&self) -> Result<HashMap<HostId, u64>, StoreError> {
         self.read(|connection| {
-            sql::all(
+            let counts = sql::all(
                 connection,
                 "select host, count(*) from run where ended_at_ms is null and host is not null group by host",
                 (),
                 |row| Ok((sql::parsed(row, 0, "host id")?, unsigned(row.get(1)?))),
+            )?;
+            Ok(counts.into_iter().collect())
+        })
+        .await
+    }
+
+    /// Times between `from_ms` and `to_ms` when a host was not heard, oldest first, at most 1,000.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn host_gaps(
+        &self,
+        host: &HostId,
+        from_ms: u64,
+        to_ms: u64,
+    ) -> Result<Vec<(u64, u64)>, StoreError> {
+        let host = host.clone();
+        self.read(move |connection| {
+            sql::all(
+                connection,
+                "select from_ms, to_ms from host_gap where host = ?1 and to_ms >= ?2 and from_ms <= ?3 \
+                 order by from_ms limit 1000",
+                params![host.as_str(), signed(from_ms), signed(to_ms)],
+                |row| Ok((unsigned(row.get(0)?), unsigned(row.get(1)?))),
             )
         })
         .await

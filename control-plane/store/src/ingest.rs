@@ -1,21 +1,23 @@
 //! What a host brings: confirmations, records, receipts (B9, B11).
 //!
-//! Everything of all waiting calls goes into one transaction: one question for the heads of the runs concerned, the
-//! comparison in memory, then one statement for each kind of change.
+//! Everything of all waiting calls goes into one transaction: confirmations first, then one question for the heads of the
+//! runs concerned, the comparison in memory, then one statement for each kind of change. Each batch costs the same however
+//! many came with it.
 
-use std::collections::HashMap;
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
 
 use flowforge_protocol::record::chain_start;
 use flowforge_protocol::{Digest, HostId, JobId, RunId};
 use rusqlite::{Connection, Row, params};
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::sync::oneshot;
 
 use crate::batch::{CheckedBatch, Projected, Projection};
 use crate::changes::{self, Changes, Head};
 use crate::sql::{signed, unsigned};
 use crate::writer::Write;
-use crate::{Store, StoreError, sql};
+use crate::{Store, StoreError, jobs, sql};
 
 /// What one call of one host brings.
 #[derive(Debug, Clone)]
@@ -28,8 +30,17 @@ pub struct HostIngest {
     pub batches: Vec<CheckedBatch>,
     /// Receipts whose signature is checked.
     pub receipts: Vec<NewReceipt>,
-    /// If given: remember that the host was heard at this time.
-    pub heard_at_ms: Option<u64>,
+    /// If given: remember that the host was heard.
+    pub heard: Option<Heard>,
+}
+
+/// A host was heard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Heard {
+    /// When.
+    pub at_ms: u64,
+    /// If it was silent for long: since when.
+    pub silent_since_ms: Option<u64>,
 }
 
 /// A receipt, its signature verified, to be compared with the stored records.
@@ -56,6 +67,10 @@ pub struct Ingested {
     pub changed: Vec<Changed>,
     /// Receipts that are stored now.
     pub receipts: Vec<RunId>,
+    /// Orders that took effect with this, whether the host has confirmed them or not.
+    pub settled: Vec<JobId>,
+    /// Runs that no host had confirmed before.
+    pub taken: u64,
 }
 
 /// A run that moved.
@@ -125,31 +140,62 @@ impl Store {
     }
 }
 
-pub(crate) fn write(connection: &Connection, ingests: Vec<HostIngest>) -> Result<Vec<Ingested>, StoreError> {
+/// One group of calls: what is known of its runs, what changes, and who is told what.
+struct Work<'a> {
+    connection: &'a Connection,
+    heads: HashMap<RunId, Head>,
+    changes: Changes,
+    /// Batches of this group, by row of the run and first record: they cannot be looked up yet.
+    pending: HashSet<(i64, u64)>,
+    /// Which call is told what became of a run's orders.
+    told: HashMap<RunId, usize>,
+}
+
+/// The answer to one call while it is made, with the places of what stands once for each run.
+#[derive(Default)]
+struct Reply {
+    result: Ingested,
+    acknowledged: HashMap<RunId, usize>,
+    changed: HashMap<RunId, usize>,
+}
+
+pub(crate) fn write(connection: &Connection, ingests: &[HostIngest]) -> Result<Vec<Ingested>, StoreError> {
     if ingests.is_empty() {
         return Ok(Vec::new());
     }
-    let mut heads = load_heads(connection, &ingests)?;
-    let mut changes = Changes::default();
+    let mut confirmed = jobs::confirm(connection, ingests)?;
+    let mut work = Work {
+        connection,
+        heads: load_heads(connection, ingests)?,
+        changes: Changes::default(),
+        pending: HashSet::new(),
+        told: HashMap::new(),
+    };
     let mut results = Vec::with_capacity(ingests.len());
-    for ingest in ingests {
-        let mut result = Ingested::default();
-        let host = ingest.host;
-        for job in &ingest.received {
-            changes.received.push(json!([job, host]));
+    for (place, ingest) in ingests.iter().enumerate() {
+        let mut reply = Reply::default();
+        // The first call of a host is told for all of them.
+        reply.result.taken = confirmed.remove(&ingest.host).unwrap_or(0);
+        if let Some(heard) = ingest.heard {
+            work.changes.heard.push(json!([ingest.host, heard.at_ms]));
+            if let Some(since) = heard.silent_since_ms {
+                work.changes.gaps.push(json!([ingest.host, since, heard.at_ms]));
+            }
         }
-        if let Some(at) = ingest.heard_at_ms {
-            changes.heard.push(json!([host, at]));
+        for batch in &ingest.batches {
+            work.append(&ingest.host, batch, place, &mut reply)?;
         }
-        for batch in ingest.batches {
-            append(connection, &mut heads, &mut changes, &host, batch, &mut result)?;
+        for receipt in &ingest.receipts {
+            work.keep_receipt(&ingest.host, receipt, &mut reply.result);
         }
-        for receipt in ingest.receipts {
-            keep_receipt(&heads, &mut changes, &host, receipt, &mut result);
-        }
-        results.push(result);
+        results.push(reply.result);
     }
-    changes::store(connection, &heads, changes)?;
+    for (run, job) in changes::store(connection, &work.heads, work.changes)? {
+        let result = work.told.get(&run).and_then(|place| results.get_mut(*place));
+        if let Some(result) = result {
+            result.settled.push(job);
+        }
+    }
     Ok(results)
 }
 
@@ -168,7 +214,7 @@ fn load_heads(connection: &Connection, ingests: &[HostIngest]) -> Result<HashMap
     }
     let heads = sql::all(
         connection,
-        "select run.id, run.seq, run.host, run.epoch, run.next_seq, run.chain, run.state, run.ended_at_ms \
+        "select run.id, run.seq, run.host, run.epoch, run.next_seq, run.chain, run.state, run.ended_at_ms, run.bytes \
          from json_each(?1) wanted join run on run.id = wanted.value",
         [json!(wanted).to_string()],
         head_of,
@@ -191,6 +237,7 @@ fn head_of(row: &Row<'_>) -> Result<(RunId, Head), StoreError> {
         state: row.get(6)?,
         ended_at_ms: row.get::<_, Option<i64>>(7)?.map(unsigned),
         outcome: None,
+        bytes: unsigned(row.get(8)?),
         dirty: false,
     };
     Ok((id, head))
@@ -201,106 +248,171 @@ pub(crate) fn digest_of(bytes: &[u8]) -> Result<Digest, StoreError> {
     Ok(Digest::from_bytes(bytes))
 }
 
-fn append(
-    connection: &Connection,
-    heads: &mut HashMap<RunId, Head>,
-    changes: &mut Changes,
-    host: &HostId,
-    mut batch: CheckedBatch,
-    result: &mut Ingested,
-) -> Result<(), StoreError> {
-    let run = batch.run.clone();
-    let mut reject = |code, message: String| {
-        result.rejected.push(Rejected {
+impl Work<'_> {
+    fn append(
+        &mut self,
+        host: &HostId,
+        batch: &CheckedBatch,
+        place: usize,
+        reply: &mut Reply,
+    ) -> Result<(), StoreError> {
+        let run = batch.run();
+        let Some(head) = self.heads.get(run) else {
+            reply.reject(run, RejectCode::UnknownRun, format!("there is no run {run}"));
+            return Ok(());
+        };
+        if head.host.as_deref() != Some(host.as_str()) {
+            reply.reject(
+                run,
+                RejectCode::NotOwner,
+                format!("run {run} belongs to another host"),
+            );
+            return Ok(());
+        }
+        if head.epoch != batch.epoch {
+            let message = format!("epoch {} is not the current one, {}", batch.epoch, head.epoch);
+            reply.reject(run, RejectCode::StaleEpoch, message);
+            return Ok(());
+        }
+        let refused = if batch.first_seq > head.next_seq {
+            let message = format!("expected record {}, got {}", head.next_seq, batch.first_seq);
+            Some((RejectCode::Gap, message))
+        } else if batch.next_seq() <= head.next_seq {
+            self.differs_from_stored(head, batch)?.then(|| {
+                let message = format!("other records are stored from {} on", batch.first_seq);
+                (RejectCode::Conflict, message)
+            })
+        } else if head.ended_at_ms.is_some() {
+            let message = match head.next_seq.checked_sub(1) {
+                Some(last) => format!("run {run} has ended with record {last}"),
+                None => format!("run {run} has ended before its first record"),
+            };
+            Some((RejectCode::Conflict, message))
+        } else {
+            self.extend(run, batch, place, reply)
+        };
+        if let Some((code, message)) = refused {
+            reply.reject(run, code, message);
+        }
+        let stored = self.heads.get(run).and_then(|head| head.next_seq.checked_sub(1));
+        reply.acknowledge(run, stored);
+        Ok(())
+    }
+
+    /// Stores what of the batch is new, or says why it does not follow.
+    fn extend(
+        &mut self,
+        run: &RunId,
+        batch: &CheckedBatch,
+        place: usize,
+        reply: &mut Reply,
+    ) -> Option<(RejectCode, String)> {
+        let head = self.heads.get_mut(run)?;
+        let mut batch = Cow::Borrowed(batch);
+        if batch.first_seq < head.next_seq {
+            batch.to_mut().skip_to(head.next_seq);
+        }
+        if batch.chain_after(head.chain) != batch.chain {
+            let last = batch.next_seq().saturating_sub(1);
+            let message = format!("the chain value after record {last} is not what the lines give");
+            return Some((RejectCode::BrokenChain, message));
+        }
+        if head.state == "queued" {
+            reply.result.taken += 1;
+        }
+        self.pending.insert((head.row, batch.first_seq));
+        self.told.insert(run.clone(), place);
+        accept(head, &mut self.changes, &batch);
+        let outcome = head.outcome.clone();
+        reply.change(run, outcome);
+        None
+    }
+
+    /// A repeated batch is compared with the stored one where both begin and end alike; hosts repeat the batches they cut.
+    fn differs_from_stored(&self, head: &Head, batch: &CheckedBatch) -> Result<bool, StoreError> {
+        if batch.next_seq() == head.next_seq {
+            return Ok(batch.chain != head.chain);
+        }
+        if self.pending.contains(&(head.row, batch.first_seq)) {
+            return Ok(false);
+        }
+        let stored: Option<Vec<u8>> = sql::first(
+            self.connection,
+            "select chain from batch where run = ?1 and first_seq = ?2 and count = ?3",
+            params![head.row, signed(batch.first_seq), signed(batch.ends.len() as u64)],
+            |row| Ok(row.get(0)?),
+        )?;
+        Ok(stored.is_some_and(|stored| stored != batch.chain.as_bytes()))
+    }
+
+    fn keep_receipt(&mut self, host: &HostId, receipt: &NewReceipt, result: &mut Ingested) {
+        let refused = match self.heads.get(&receipt.run) {
+            None => Some((RejectCode::UnknownRun, "there is no such run".to_owned())),
+            Some(head) if head.host.as_deref() != Some(host.as_str()) => {
+                Some((RejectCode::NotOwner, "the run belongs to another host".to_owned()))
+            }
+            Some(head) if head.ended_at_ms.is_none() => {
+                let message = format!(
+                    "the run has not ended here; the last record stored is before {}",
+                    head.next_seq
+                );
+                Some((RejectCode::Gap, message))
+            }
+            Some(head) if head.next_seq != receipt.records || head.chain != receipt.chain => Some((
+                RejectCode::InvalidReceipt,
+                format!(
+                    "it speaks of {} records, {} are stored, or of another chain",
+                    receipt.records, head.next_seq
+                ),
+            )),
+            Some(head) => {
+                self.changes.receipts.push(json!([head.row, receipt.envelope]));
+                None
+            }
+        };
+        match refused {
+            Some((code, message)) => result.rejected.push(Rejected {
+                run: receipt.run.clone(),
+                code,
+                message,
+            }),
+            None => result.receipts.push(receipt.run.clone()),
+        }
+    }
+}
+
+impl Reply {
+    fn reject(&mut self, run: &RunId, code: RejectCode, message: String) {
+        self.result.rejected.push(Rejected {
             run: run.clone(),
             code,
             message,
         });
-    };
-    let Some(head) = heads.get_mut(&run) else {
-        reject(RejectCode::UnknownRun, format!("there is no run {run}"));
-        return Ok(());
-    };
-    if head.host.as_deref() != Some(host.as_str()) {
-        reject(RejectCode::NotOwner, format!("run {run} belongs to another host"));
-        return Ok(());
     }
-    if head.epoch != batch.epoch {
-        let message = format!("epoch {} is not the current one, {}", batch.epoch, head.epoch);
-        reject(RejectCode::StaleEpoch, message);
-        return Ok(());
-    }
-    if batch.first_seq > head.next_seq {
-        reject(
-            RejectCode::Gap,
-            format!("expected record {}, got {}", head.next_seq, batch.first_seq),
-        );
-    } else if batch.next_seq() <= head.next_seq {
-        if differs_from_stored(connection, head, changes, &batch)? {
-            reject(
-                RejectCode::Conflict,
-                format!("other records are stored from {} on", batch.first_seq),
-            );
-        }
-    } else if head.ended_at_ms.is_some() {
-        reject(
-            RejectCode::Conflict,
-            format!("run {run} has ended with record {}", head.next_seq - 1),
-        );
-    } else {
-        batch.skip_to(head.next_seq);
-        if batch.chain_after(head.chain) == batch.chain {
-            accept(head, changes, batch);
-            let outcome = head.outcome.clone();
-            match result.changed.iter_mut().find(|changed| changed.run == run) {
-                Some(changed) => changed.outcome = outcome,
-                None => result.changed.push(Changed {
-                    run: run.clone(),
-                    outcome,
-                }),
-            }
-        } else {
-            let message = format!(
-                "the chain value after record {} is not what the lines give",
-                batch.next_seq() - 1
-            );
-            reject(RejectCode::BrokenChain, message);
+
+    fn acknowledge(&mut self, run: &RunId, stored: Option<u64>) {
+        let all = &mut self.result.acknowledged;
+        let place = *self.acknowledged.entry(run.clone()).or_insert(all.len());
+        match all.get_mut(place) {
+            Some(known) => known.1 = stored,
+            None => all.push((run.clone(), stored)),
         }
     }
-    let stored = (run, head.next_seq.checked_sub(1));
-    match result.acknowledged.iter_mut().find(|known| known.0 == stored.0) {
-        Some(known) => *known = stored,
-        None => result.acknowledged.push(stored),
+
+    fn change(&mut self, run: &RunId, outcome: Option<String>) {
+        let all = &mut self.result.changed;
+        let place = *self.changed.entry(run.clone()).or_insert(all.len());
+        match all.get_mut(place) {
+            Some(known) => known.outcome = outcome,
+            None => all.push(Changed {
+                run: run.clone(),
+                outcome,
+            }),
+        }
     }
-    Ok(())
 }
 
-/// A repeated batch is compared with the stored one where both begin and end alike; hosts repeat the batches they cut.
-fn differs_from_stored(
-    connection: &Connection,
-    head: &Head,
-    changes: &Changes,
-    batch: &CheckedBatch,
-) -> Result<bool, StoreError> {
-    if batch.next_seq() == head.next_seq {
-        return Ok(batch.chain != head.chain);
-    }
-    let pending = changes.batches.iter().any(|row| {
-        row.get(0) == Some(&Value::from(head.row)) && row.get(1) == Some(&Value::from(batch.first_seq))
-    });
-    if pending {
-        return Ok(false);
-    }
-    let stored: Option<Vec<u8>> = sql::first(
-        connection,
-        "select chain from batch where run = ?1 and first_seq = ?2 and count = ?3",
-        params![head.row, signed(batch.first_seq), signed(batch.ends.len() as u64)],
-        |row| Ok(row.get(0)?),
-    )?;
-    Ok(stored.is_some_and(|stored| stored != batch.chain.as_bytes()))
-}
-
-fn accept(head: &mut Head, changes: &mut Changes, batch: CheckedBatch) {
+fn accept(head: &mut Head, changes: &mut Changes, batch: &CheckedBatch) {
     changes.batches.push(json!([
         head.row,
         batch.first_seq,
@@ -311,19 +423,23 @@ fn accept(head: &mut Head, changes: &mut Changes, batch: CheckedBatch) {
         batch.lines.len()
     ]));
     changes.arena.extend_from_slice(&batch.lines);
+    if head.next_seq == 0 {
+        changes.begun.push(batch.run.clone());
+    }
     head.next_seq = batch.next_seq();
     head.chain = batch.chain;
+    head.bytes = head.bytes.saturating_add(batch.lines.len() as u64);
     head.dirty = true;
     if head.state == "queued" {
         "running".clone_into(&mut head.state);
     }
-    for event in batch.events {
-        project(head, changes, event);
+    for event in &batch.events {
+        project(&batch.run, head, changes, event);
     }
 }
 
-fn project(head: &mut Head, changes: &mut Changes, event: Projected) {
-    match event.what {
+fn project(run: &RunId, head: &mut Head, changes: &mut Changes, event: &Projected) {
+    match &event.what {
         Projection::Requested {
             approval,
             step,
@@ -332,8 +448,7 @@ fn project(head: &mut Head, changes: &mut Changes, event: Projected) {
             approvers,
             expires_at_ms,
         } => {
-            "waiting".clone_into(&mut head.state);
-            let row = json!([
+            changes.requested.push(json!([
                 approval,
                 head.row,
                 step,
@@ -342,8 +457,8 @@ fn project(head: &mut Head, changes: &mut Changes, event: Projected) {
                 approvers,
                 event.at_ms,
                 expires_at_ms
-            ]);
-            changes.requested.push(row);
+            ]));
+            changes.asking.insert(head.row);
         }
         Projection::Decided {
             approval,
@@ -352,58 +467,29 @@ fn project(head: &mut Head, changes: &mut Changes, event: Projected) {
             comment,
             at_ms,
         } => {
-            "running".clone_into(&mut head.state);
-            let state = if approved { "approved" } else { "rejected" };
+            let state = if *approved { "approved" } else { "rejected" };
             changes
                 .answered
                 .push(json!([approval, head.row, state, by, comment, at_ms]));
+            changes.asking.insert(head.row);
         }
-        Projection::Ended { state, outcome } => {
-            state.clone_into(&mut head.state);
+        Projection::TimeUp { step } => {
+            changes.times_up.push(json!([head.row, step]));
+            changes.asking.insert(head.row);
+        }
+        Projection::CancelTaken => changes.cancels_taken.push(run.clone()),
+        Projection::Ended {
+            state,
+            outcome,
+            expired,
+        } => {
+            (*state).clone_into(&mut head.state);
             head.ended_at_ms = Some(event.at_ms);
-            head.outcome = Some(outcome);
-            changes.ended_rows.push(head.row);
+            head.outcome = Some(outcome.clone());
+            if let Some(step) = expired {
+                changes.times_up.push(json!([head.row, step]));
+            }
+            changes.ended.push((run.clone(), head.row));
         }
-    }
-}
-
-fn keep_receipt(
-    heads: &HashMap<RunId, Head>,
-    changes: &mut Changes,
-    host: &HostId,
-    receipt: NewReceipt,
-    result: &mut Ingested,
-) {
-    let refused = match heads.get(&receipt.run) {
-        None => Some((RejectCode::UnknownRun, "there is no such run".to_owned())),
-        Some(head) if head.host.as_deref() != Some(host.as_str()) => {
-            Some((RejectCode::NotOwner, "the run belongs to another host".to_owned()))
-        }
-        Some(head) if head.ended_at_ms.is_none() => {
-            let message = format!(
-                "the run has not ended here; the last record stored is before {}",
-                head.next_seq
-            );
-            Some((RejectCode::Gap, message))
-        }
-        Some(head) if head.next_seq != receipt.records || head.chain != receipt.chain => Some((
-            RejectCode::InvalidReceipt,
-            format!(
-                "it speaks of {} records, {} are stored, or of another chain",
-                receipt.records, head.next_seq
-            ),
-        )),
-        Some(head) => {
-            changes.receipts.push(json!([head.row, receipt.envelope]));
-            None
-        }
-    };
-    match refused {
-        Some((code, message)) => result.rejected.push(Rejected {
-            run: receipt.run,
-            code,
-            message,
-        }),
-        None => result.receipts.push(receipt.run),
     }
 }

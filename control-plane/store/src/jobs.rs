@@ -1,26 +1,67 @@
 //! Signed orders on their way to a host, and runs that have no host yet.
+//!
+//! An order is kept until it took effect, not until it was delivered: see the table. What a host refuses is in
+//! [`crate::refusals`].
+
+use std::collections::{HashMap, HashSet};
 
 use flowforge_failpoints::Point;
-use flowforge_protocol::{Digest, HostId, JobId, RunId};
+use flowforge_protocol::{ApprovalId, Digest, HostId, JobId, RunId};
 use rusqlite::{Connection, Row, params};
-use serde_json::json;
+use serde_json::{Value, json};
 
+use crate::ingest::HostIngest;
 use crate::sql::{self, small, unsigned};
 use crate::{Store, StoreError};
+
+/// What an order asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JobKind {
+    /// Start a run.
+    Start,
+    /// Go on with a run whose records come along.
+    Resume,
+    /// Take a person's decision.
+    Decide,
+    /// Stop a run.
+    Cancel,
+}
+
+impl JobKind {
+    /// Its word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Resume => "resume",
+            Self::Decide => "decide",
+            Self::Cancel => "cancel",
+        }
+    }
+
+    pub(crate) fn from_column(text: &str) -> Result<Self, StoreError> {
+        [Self::Start, Self::Resume, Self::Decide, Self::Cancel]
+            .into_iter()
+            .find(|kind| kind.as_str() == text)
+            .ok_or_else(|| StoreError::unreadable("job kind", text))
+    }
+}
 
 /// A signed order to be stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewJob {
     /// Its id.
     pub id: JobId,
-    /// Its place in the order of all jobs; from [`Store::reserve_sequences`].
+    /// Its place in the order of all jobs; none is used twice, see [`Store::first_sequence`].
     pub sequence: u64,
     /// Who is to act on it.
     pub host: HostId,
     /// The run.
     pub run: RunId,
-    /// `start`, `decide` or `cancel`.
-    pub kind: &'static str,
+    /// What it asks for.
+    pub kind: JobKind,
+    /// The question that it answers, if it is a decision.
+    pub subject: Option<ApprovalId>,
     /// The envelope as JSON text.
     pub envelope: String,
     /// Not to be delivered at or after this time.
@@ -38,6 +79,8 @@ pub struct OpenJob {
     pub sequence: u64,
     /// The run.
     pub run: RunId,
+    /// What it asks for.
+    pub kind: JobKind,
     /// The envelope as JSON text.
     pub envelope: String,
     /// Not to be delivered at or after this time.
@@ -51,6 +94,8 @@ pub struct OpenJob {
 pub struct Unassigned {
     /// The run.
     pub id: RunId,
+    /// The fencing number under which a host would get it.
+    pub epoch: u64,
     /// The release.
     pub release: Digest,
     /// The input as JSON text.
@@ -70,54 +115,110 @@ pub struct Reissue {
     pub new: NewJob,
 }
 
-const STORE: &str = "insert into job (sequence, id, host, run, kind, envelope, expires_at_ms, issue) \
-     select value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7 \
-     from json_each(?1)";
+const STORE: &str = "insert into job (sequence, id, host, run, kind, subject, envelope, expires_at_ms, issue) \
+     select value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7, \
+     value ->> 8 from json_each(?1)";
 
 pub(crate) fn insert(connection: &Connection, jobs: &[NewJob]) -> Result<(), StoreError> {
-    if jobs.is_empty() {
+    let Some(highest) = jobs.iter().map(|job| job.sequence).max() else {
         return Ok(());
-    }
+    };
     let row = |job: &NewJob| {
         json!([
             job.sequence,
             job.id,
             job.host,
             job.run,
-            job.kind,
+            job.kind.as_str(),
+            job.subject,
             job.envelope,
             job.expires_at_ms,
             job.issue
         ])
     };
-    let rows = serde_json::Value::Array(jobs.iter().map(row).collect());
+    let rows = Value::Array(jobs.iter().map(row).collect());
     sql::run(connection, STORE, [rows.to_string()])?;
+    // Jobs are deleted: the highest sequence is remembered apart from them.
+    sql::run(
+        connection,
+        "insert into meta (key, value) values ('job_sequence', ?1) on conflict do update set value = excluded.value \
+         where cast(meta.value as integer) < cast(excluded.value as integer)",
+        [highest.to_string()],
+    )?;
     Ok(())
 }
 
+/// Sequences for each second of time, so that those of a process that started later are higher.
+const SEQUENCES_PER_SECOND: u64 = 1 << 20;
+
+/// Orders that are over when their host has them. Of the others only a record shows that they took effect.
+const CONFIRMED_IS_OVER: &str = "('start', 'resume')";
+
+/// Notes what hosts have made durable. Returns how many runs each host took with it that no host had confirmed.
+pub(crate) fn confirm(
+    connection: &Connection,
+    ingests: &[HostIngest],
+) -> Result<HashMap<HostId, u64>, StoreError> {
+    let said: Vec<Value> = ingests
+        .iter()
+        .flat_map(|ingest| ingest.received.iter().map(|job| json!([job, ingest.host])))
+        .collect();
+    let mut taken = HashMap::new();
+    if said.is_empty() {
+        return Ok(taken);
+    }
+    let said = Value::Array(said).to_string();
+    let hosts = sql::all(
+        connection,
+        &format!(
+            "update run set state = 'running' where state = 'queued' and id in (select job.run from json_each(?1) said \
+             join job on job.id = said.value ->> 0 where job.host = said.value ->> 1 \
+             and job.kind in {CONFIRMED_IS_OVER}) returning host"
+        ),
+        [&said],
+        |row| sql::parsed::<HostId>(row, 0, "host id"),
+    )?;
+    for host in hosts {
+        *taken.entry(host).or_insert(0) += 1;
+    }
+    sql::run(
+        connection,
+        &format!(
+            "delete from job where sequence in (select job.sequence from json_each(?1) said \
+             join job on job.id = said.value ->> 0 where job.host = said.value ->> 1 \
+             and job.kind in {CONFIRMED_IS_OVER})"
+        ),
+        [&said],
+    )?;
+    sql::run(
+        connection,
+        "update job set received = 1 where sequence in \
+         (select job.sequence from json_each(?1) said join job on job.id = said.value ->> 0 \
+         where job.host = said.value ->> 1)",
+        [&said],
+    )?;
+    Ok(taken)
+}
+
 impl Store {
-    /// Reserves `count` job sequences that were never used before and returns the first.
+    /// The first job sequence that this process may use; those behind it are its own, too.
     ///
-    /// Those that a stopped process leaves unused stay unused: sequences grow, they need not be dense.
+    /// It is above every sequence that this file has seen, and above every one that can have been used before `now_ms`: a
+    /// file restored from a backup does not know all of them. A process that used more than 2^20 sequences a second from
+    /// its start on would break this; nothing here signs a tenth of that.
     ///
     /// # Errors
     /// See [`StoreError`].
-    pub async fn reserve_sequences(&self, count: u64) -> Result<u64, StoreError> {
-        self.alone(None, move |transaction| {
-            let next = sql::first(
-                transaction,
+    pub async fn first_sequence(&self, now_ms: u64) -> Result<u64, StoreError> {
+        self.read(move |connection| {
+            let used = sql::first(
+                connection,
                 "select value from meta where key = 'job_sequence'",
                 (),
-                |row| sql::parsed(row, 0, "job sequence"),
+                |row| sql::parsed::<u64>(row, 0, "job sequence"),
             )?;
-            let next: u64 = next.unwrap_or(1);
-            sql::run(
-                transaction,
-                "insert into meta (key, value) values ('job_sequence', ?1) \
-                 on conflict do update set value = excluded.value",
-                [next.saturating_add(count).to_string()],
-            )?;
-            Ok(next)
+            let next = used.unwrap_or(0).saturating_add(1);
+            Ok(next.max((now_ms / 1_000).saturating_mul(SEQUENCES_PER_SECOND)))
         })
         .await
     }
@@ -131,8 +232,8 @@ impl Store {
         self.read(move |connection| {
             sql::all(
                 connection,
-                "select id, sequence, run, envelope, expires_at_ms, issue from job \
-                 where host = ?1 order by sequence limit ?2",
+                "select id, sequence, run, kind, envelope, expires_at_ms, issue from job \
+                 where host = ?1 and received = 0 order by sequence limit ?2",
                 params![host.as_str(), limit],
                 open_job,
             )
@@ -157,6 +258,23 @@ impl Store {
         .await
     }
 
+    /// How many runs no host has confirmed.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn count_queued(&self) -> Result<u64, StoreError> {
+        self.read(|connection| {
+            let count = sql::first(
+                connection,
+                "select count(*) from run where state = 'queued' and ended_at_ms is null",
+                (),
+                |row| Ok(unsigned(row.get(0)?)),
+            )?;
+            Ok(count.unwrap_or(0))
+        })
+        .await
+    }
+
     /// Runs that wait for a host to be chosen, oldest first.
     ///
     /// # Errors
@@ -165,7 +283,7 @@ impl Store {
         self.read(move |connection| {
             sql::all(
                 connection,
-                "select id, release, input, trigger, traceparent from run \
+                "select id, release, input, trigger, traceparent, epoch from run \
                  where host is null and ended_at_ms is null order by seq limit ?1",
                 [limit],
                 |row| {
@@ -175,6 +293,7 @@ impl Store {
                         input: row.get(2)?,
                         trigger: row.get(3)?,
                         traceparent: row.get(4)?,
+                        epoch: unsigned(row.get(5)?).saturating_add(1),
                     })
                 },
             )
@@ -207,34 +326,58 @@ impl Store {
         .await
     }
 
-    /// Puts a newly signed order in the place of one that expired undelivered. False if the old one is confirmed.
+    /// Puts newly signed orders in the place of those that expired undelivered, all in one commit. Returns the orders that
+    /// are stored now. An old one that is confirmed meanwhile is left out; so is a start of which a record is stored, and
+    /// any order of a run that is over: nobody may get them again.
     ///
     /// # Errors
-    /// See [`StoreError`].
-    pub async fn reissue(&self, reissue: Reissue) -> Result<bool, StoreError> {
+    /// See [`StoreError`]; nothing was replaced.
+    pub async fn reissue(&self, set: Vec<Reissue>) -> Result<Vec<NewJob>, StoreError> {
         self.alone(None, move |transaction| {
-            let removed = sql::run(
+            let old: Vec<&JobId> = set.iter().map(|reissue| &reissue.old).collect();
+            let removed: HashSet<JobId> = sql::all(
                 transaction,
-                "delete from job where id = ?1",
-                [reissue.old.as_str()],
-            )?;
-            let still_open = removed == 1;
-            if still_open {
-                insert(transaction, std::slice::from_ref(&reissue.new))?;
-            }
-            Ok(still_open)
+                "delete from job where received = 0 and id in (select value from json_each(?1)) returning id",
+                [json!(old).to_string()],
+                |row| sql::parsed(row, 0, "job id"),
+            )?
+            .into_iter()
+            .collect();
+            let runs: Vec<&RunId> = set.iter().map(|reissue| &reissue.new.run).collect();
+            let begun: HashMap<RunId, bool> = sql::all(
+                transaction,
+                "select run.id, run.next_seq from json_each(?1) wanted join run on run.id = wanted.value \
+                 where run.ended_at_ms is null",
+                [json!(runs).to_string()],
+                |row| Ok((sql::parsed(row, 0, "run id")?, row.get::<_, i64>(1)? > 0)),
+            )?
+            .into_iter()
+            .collect();
+            let wanted = |reissue: &Reissue| {
+                let run_begun = begun.get(&reissue.new.run);
+                removed.contains(&reissue.old)
+                    && run_begun.is_some_and(|begun| reissue.new.kind != JobKind::Start || !begun)
+            };
+            let stored: Vec<NewJob> = set
+                .into_iter()
+                .filter(wanted)
+                .map(|reissue| reissue.new)
+                .collect();
+            insert(transaction, &stored)?;
+            Ok(stored)
         })
         .await
     }
 }
 
-fn open_job(row: &Row<'_>) -> Result<OpenJob, StoreError> {
+pub(crate) fn open_job(row: &Row<'_>) -> Result<OpenJob, StoreError> {
     Ok(OpenJob {
         id: sql::parsed(row, 0, "job id")?,
         sequence: unsigned(row.get(1)?),
         run: sql::parsed(row, 2, "run id")?,
-        envelope: row.get(3)?,
-        expires_at_ms: unsigned(row.get(4)?),
-        issue: small(row.get(5)?),
+        kind: JobKind::from_column(&row.get::<_, String>(3)?)?,
+        envelope: row.get(4)?,
+        expires_at_ms: unsigned(row.get(5)?),
+        issue: small(row.get(6)?),
     })
 }

@@ -56,9 +56,19 @@ pub struct Store {
     pub(crate) readers: Arc<Readers>,
     writes: mpsc::Sender<Write>,
     pub(crate) path: Arc<Path>,
+    incarnation: Arc<str>,
 }
 
 impl Store {
+    /// The name of this opening of the file: random, and another one each time.
+    ///
+    /// A file that was restored from a backup does not know that it was. Whoever remembers what this store has promised
+    /// asks it again when the name changes.
+    #[must_use]
+    pub fn incarnation(&self) -> &str {
+        &self.incarnation
+    }
+
     /// Opens or creates the file and brings its tables up to date.
     ///
     /// The returned [`Writer`] must be run for writes to be answered.
@@ -69,9 +79,10 @@ impl Store {
         let path: Arc<Path> = config.path.clone().into();
         let place = Arc::clone(&path);
         let max_pages = config.max_pages;
-        let connection = tokio::task::spawn_blocking(move || writing_connection(&place, max_pages))
-            .await
-            .unwrap_or_else(|failed| std::panic::resume_unwind(failed.into_panic()))?;
+        let (connection, incarnation) =
+            tokio::task::spawn_blocking(move || writing_connection(&place, max_pages))
+                .await
+                .unwrap_or_else(|failed| std::panic::resume_unwind(failed.into_panic()))?;
         let (writes, requests) = mpsc::channel(config.queue.max(1));
         let writer = Writer::new(
             connection,
@@ -84,6 +95,7 @@ impl Store {
             readers: Arc::new(Readers::new(Arc::clone(&path), config.readers.max(1))),
             writes,
             path,
+            incarnation: incarnation.into(),
         };
         Ok((store, writer))
     }
@@ -98,7 +110,7 @@ pub(crate) fn reader(path: &Path) -> Result<Connection, StoreError> {
     Ok(connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?)
 }
 
-fn writing_connection(path: &Path, max_pages: Option<u32>) -> Result<Connection, OpenError> {
+fn writing_connection(path: &Path, max_pages: Option<u32>) -> Result<(Connection, String), OpenError> {
     make_private(path).map_err(|error| OpenError::from_io(path, error))?;
     let failed = |error| OpenError::from_store(path, error);
     let mut connection =
@@ -110,14 +122,16 @@ fn writing_connection(path: &Path, max_pages: Option<u32>) -> Result<Connection,
         })?;
     prepare(&connection, max_pages).map_err(|error| OpenError::from_sqlite(path, error))?;
     migrate::run(&mut connection, path)?;
-    // Shows a file that can be read but not written now, not at the first run.
-    crate::sql::run(
+    // Also shows a file that can be read but not written now, not at the first run.
+    let incarnation = crate::sql::first(
         &connection,
-        "insert into meta (key, value) values ('opened', '1') on conflict do update set value = '1'",
+        "insert into meta (key, value) values ('incarnation', lower(hex(randomblob(16)))) \
+         on conflict do update set value = excluded.value returning value",
         (),
+        |row| Ok(row.get(0)?),
     )
     .map_err(failed)?;
-    Ok(connection)
+    Ok((connection, incarnation.unwrap_or_default()))
 }
 
 fn connect(path: &Path, access: OpenFlags) -> Result<Connection, rusqlite::Error> {

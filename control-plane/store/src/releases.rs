@@ -2,6 +2,7 @@
 
 use flowforge_protocol::Digest;
 use rusqlite::{Connection, Row, params};
+use serde_json::json;
 
 use crate::sql::{self, signed, small, unsigned};
 use crate::{Page, Store, StoreError};
@@ -29,9 +30,29 @@ pub struct StoredRelease {
     pub published_at_ms: u64,
 }
 
+/// What became of a publication.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Published {
+    /// It is the newest version now.
+    New,
+    /// The very same documents were stored before. Nothing changed: above all, which version is the newest.
+    Known,
+}
+
 /// Why a release was not stored.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum PublishError {
+    /// The release is stored with other grants: those that were signed first stand.
+    #[error("this release is published with other grants")]
+    OtherGrants,
+    /// A webhook path belongs to another workflow.
+    #[error("webhook path `{path}` belongs to workflow `{workflow}`")]
+    HookTaken {
+        /// The path.
+        path: String,
+        /// Whose it is.
+        workflow: String,
+    },
     /// Another version is due.
     #[error("the next version of this workflow is {expected}")]
     Version {
@@ -66,20 +87,19 @@ fn without_place(row: &Row<'_>) -> Result<StoredRelease, StoreError> {
 }
 
 impl Store {
-    /// Stores a release as the next version of its workflow. The same release again is no error.
+    /// Stores a release as the next version of its workflow, and makes `hooks` the webhook paths of that workflow. The same
+    /// release again is no error and changes nothing.
     ///
     /// # Errors
-    /// `Version`: sign it again with the expected number. `Store`: see there.
-    pub async fn publish(&self, release: StoredRelease) -> Result<(), PublishError> {
-        let wanted = release.version;
-        let expected = self
-            .alone(None, move |transaction| publish(transaction, &release))
-            .await?;
-        if expected == wanted {
-            Ok(())
-        } else {
-            Err(PublishError::Version { expected })
-        }
+    /// `Version`: sign it again with the expected number. `HookTaken`: choose another path. `OtherGrants`, `Store`: see
+    /// there.
+    pub async fn publish(
+        &self,
+        release: StoredRelease,
+        hooks: Vec<String>,
+    ) -> Result<Published, PublishError> {
+        self.alone(None, move |transaction| publish(transaction, &release, &hooks))
+            .await?
     }
 
     /// The release with this digest.
@@ -146,17 +166,21 @@ impl Store {
     }
 }
 
-/// Stores the release if its version is the next one; returns the version that is expected.
-fn publish(connection: &Connection, release: &StoredRelease) -> Result<u32, StoreError> {
-    let digest = release.digest.to_string();
+fn publish(
+    connection: &Connection,
+    release: &StoredRelease,
+    hooks: &[String],
+) -> Result<Result<Published, PublishError>, StoreError> {
     let stored = sql::first(
         connection,
-        "select 1 from release where digest = ?1",
-        [&digest],
-        |_| Ok(()),
+        "select grants_digest = ?2 from release where digest = ?1",
+        [release.digest.to_string(), release.grants_digest.to_string()],
+        |row| Ok(row.get::<_, bool>(0)?),
     )?;
-    if stored.is_some() {
-        return Ok(release.version);
+    match stored {
+        Some(true) => return Ok(Ok(Published::Known)),
+        Some(false) => return Ok(Err(PublishError::OtherGrants)),
+        None => {}
     }
     let expected = sql::first(
         connection,
@@ -165,10 +189,31 @@ fn publish(connection: &Connection, release: &StoredRelease) -> Result<u32, Stor
         |row| Ok(small(row.get(0)?)),
     )?;
     let expected = expected.unwrap_or(1);
-    if expected == release.version {
-        insert(connection, release)?;
+    if expected != release.version {
+        return Ok(Err(PublishError::Version { expected }));
     }
-    Ok(expected)
+    let hooks = json!(hooks).to_string();
+    let taken = sql::first(
+        connection,
+        "select path, workflow from hook where workflow <> ?1 and path in (select value from json_each(?2)) limit 1",
+        [&release.workflow, &hooks],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )?;
+    if let Some((path, workflow)) = taken {
+        return Ok(Err(PublishError::HookTaken { path, workflow }));
+    }
+    sql::run(
+        connection,
+        "delete from hook where workflow = ?1",
+        [&release.workflow],
+    )?;
+    sql::run(
+        connection,
+        "insert into hook (path, workflow) select value, ?1 from json_each(?2) where true on conflict do nothing",
+        [&release.workflow, &hooks],
+    )?;
+    insert(connection, release)?;
+    Ok(Ok(Published::New))
 }
 
 fn insert(connection: &Connection, release: &StoredRelease) -> Result<(), StoreError> {

@@ -1,11 +1,10 @@
-//! Reading runs and their records, and stopping one that has no host.
+//! Reading runs and their records.
 
 use flowforge_protocol::record::RecordBatch;
-use flowforge_protocol::{Digest, HostId, JobId, RunId};
-use rusqlite::{Connection, Row, params};
+use flowforge_protocol::{ApprovalId, Digest, HostId, RunId};
+use rusqlite::{Row, params};
 
 use crate::ingest::digest_of;
-use crate::jobs::{self, NewJob};
 use crate::sql::{self, signed, small, unsigned};
 use crate::{Page, Store, StoreError};
 
@@ -18,6 +17,8 @@ pub enum RunState {
     Running,
     /// It waits for a person.
     Waiting,
+    /// Its host says that it does not have it.
+    Lost,
     /// It ended well.
     Done,
     /// A step failed.
@@ -31,10 +32,11 @@ pub enum RunState {
 }
 
 impl RunState {
-    const ALL: [(Self, &'static str); 8] = [
+    const ALL: [(Self, &'static str); 9] = [
         (Self::Queued, "queued"),
         (Self::Running, "running"),
         (Self::Waiting, "waiting"),
+        (Self::Lost, "lost"),
         (Self::Done, "done"),
         (Self::Failed, "failed"),
         (Self::Rejected, "rejected"),
@@ -61,7 +63,7 @@ impl RunState {
     /// True if the run is over.
     #[must_use]
     pub fn is_final(self) -> bool {
-        !matches!(self, Self::Queued | Self::Running | Self::Waiting)
+        !matches!(self, Self::Queued | Self::Running | Self::Waiting | Self::Lost)
     }
 }
 
@@ -102,6 +104,23 @@ pub struct StoredRun {
     pub receipt: Option<String>,
     /// Why somebody asked for its end, if somebody did.
     pub cancel_reason: Option<String>,
+    /// Why an order for it does not take effect, for people.
+    pub trouble: Option<String>,
+    /// The oldest question that it waits for, while it waits for a person.
+    pub question: Option<OpenQuestion>,
+    /// Bytes of its input and of all its stored records.
+    pub bytes: u64,
+}
+
+/// A question that nobody has answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenQuestion {
+    /// Its id.
+    pub id: ApprovalId,
+    /// The question.
+    pub title: String,
+    /// Who may answer; empty for everybody.
+    pub approvers: Vec<String>,
 }
 
 /// Which runs to list.
@@ -135,8 +154,13 @@ impl<T> Found<T> {
     }
 }
 
-const COLUMNS: &str = "select seq, id, workflow, version, release, state, input, trigger, traceparent, host, epoch, \
-     created_at_ms, ended_at_ms, next_seq, chain, outcome, receipt, cancel_reason from run ";
+// The question of a waiting run comes along: asking for it run by run would cost a statement each.
+const COLUMNS: &str = "select run.seq, run.id, run.workflow, run.version, run.release, \
+     case when run.lost_at_ms is null then run.state else 'lost' end, run.input, run.trigger, run.traceparent, \
+     run.host, run.epoch, run.created_at_ms, run.ended_at_ms, run.next_seq, run.chain, run.outcome, run.receipt, \
+     run.cancel_reason, run.trouble, run.bytes, question.id, question.title, question.approvers \
+     from run left join approval question on run.state = 'waiting' and question.seq = (select min(pending.seq) \
+     from approval pending where pending.run = run.seq and pending.state = 'pending') ";
 
 fn from_row(row: &Row<'_>) -> Result<(i64, StoredRun), StoreError> {
     let host: Option<String> = row.get(9)?;
@@ -162,8 +186,23 @@ fn from_row(row: &Row<'_>) -> Result<(i64, StoredRun), StoreError> {
         outcome: row.get(15)?,
         receipt: row.get(16)?,
         cancel_reason: row.get(17)?,
+        trouble: row.get(18)?,
+        bytes: unsigned(row.get(19)?),
+        question: question(row)?,
     };
     Ok((row.get(0)?, run))
+}
+
+fn question(row: &Row<'_>) -> Result<Option<OpenQuestion>, StoreError> {
+    if row.get::<_, Option<String>>(20)?.is_none() {
+        return Ok(None);
+    }
+    let approvers: String = row.get(22)?;
+    Ok(Some(OpenQuestion {
+        id: sql::parsed(row, 20, "approval id")?,
+        title: row.get(21)?,
+        approvers: serde_json::from_str(&approvers).map_err(|e| StoreError::unreadable("approvers", e))?,
+    }))
 }
 
 fn without_place(row: &Row<'_>) -> Result<StoredRun, StoreError> {
@@ -178,7 +217,7 @@ impl Store {
     pub async fn run(&self, id: &RunId) -> Result<Option<StoredRun>, StoreError> {
         let id = id.clone();
         self.read(move |connection| {
-            let sql = format!("{COLUMNS} where id = ?1");
+            let sql = format!("{COLUMNS} where run.id = ?1");
             sql::first(connection, &sql, [id.as_str()], without_place)
         })
         .await
@@ -192,9 +231,9 @@ impl Store {
         let wanted = wanted.to_owned();
         self.read(move |connection| {
             let sql = if wanted == "last" {
-                format!("{COLUMNS} where ?1 = ?1 order by seq desc limit 1")
+                format!("{COLUMNS} where ?1 = ?1 order by run.seq desc limit 1")
             } else {
-                format!("{COLUMNS} where id >= ?1 and id < ?1 || '~' order by id limit 2")
+                format!("{COLUMNS} where run.id >= ?1 and run.id < ?1 || '~' order by run.id limit 2")
             };
             Ok(Found::from_rows(sql::all(
                 connection,
@@ -261,68 +300,6 @@ impl Store {
         .await
     }
 
-    /// Stops a run that no host has. False if a host has it or it is over: then a job is needed.
-    ///
-    /// # Errors
-    /// See [`StoreError`].
-    pub async fn cancel_unassigned(
-        &self,
-        run: RunId,
-        reason: String,
-        at_ms: u64,
-    ) -> Result<bool, StoreError> {
-        let outcome = serde_json::json!({"state": "cancelled", "reason": reason}).to_string();
-        self.alone(None, move |transaction| {
-            let changed = sql::run(
-                transaction,
-                "update run set state = 'cancelled', ended_at_ms = ?2, outcome = ?3, cancel_reason = ?4 \
-                 where id = ?1 and host is null and ended_at_ms is null",
-                params![run.as_str(), signed(at_ms), outcome, reason],
-            )?;
-            Ok(changed == 1)
-        })
-        .await
-    }
-
-    /// Stores the order to stop a run that a host has, once. False if it was ordered before or the run is over.
-    ///
-    /// # Errors
-    /// See [`StoreError`].
-    pub async fn order_cancel(&self, reason: String, job: NewJob) -> Result<bool, StoreError> {
-        self.alone(None, move |transaction| {
-            let changed = sql::run(
-                transaction,
-                "update run set cancel_reason = ?2 \
-                 where id = ?1 and host = ?3 and cancel_reason is null and ended_at_ms is null",
-                [job.run.as_str(), &reason, job.host.as_str()],
-            )?;
-            let first = changed == 1;
-            if first {
-                jobs::insert(transaction, std::slice::from_ref(&job))?;
-            }
-            Ok(first)
-        })
-        .await
-    }
-
-    /// Ends a run whose start its host refuses, and forgets the refused job. `outcome` is JSON text of a failed outcome.
-    /// Returns the run if it ended with this.
-    ///
-    /// # Errors
-    /// See [`StoreError`].
-    pub async fn refuse_job(
-        &self,
-        host: HostId,
-        job: JobId,
-        outcome: String,
-        at_ms: u64,
-    ) -> Result<Option<RunId>, StoreError> {
-        self.alone(None, move |transaction| {
-            refuse(transaction, &host, &job, &outcome, at_ms)
-        })
-        .await
-    }
-
     /// Releases of the runs that a host has and that are not over.
     ///
     /// # Errors
@@ -344,44 +321,19 @@ impl Store {
 fn list_statement(filter: &RunFilter) -> String {
     // Each state has the partial index that fits it; `done` is most of the table and needs none.
     let state = match filter.state {
-        None | Some(RunState::Done) => "",
-        Some(state) if state.is_final() => " and state in ('failed', 'rejected', 'expired', 'cancelled')",
-        Some(_) => " and ended_at_ms is null",
+        None => " and ?2 is null",
+        Some(RunState::Done) => " and run.state = ?2",
+        Some(RunState::Lost) => {
+            " and ?2 is not null and run.lost_at_ms is not null and run.ended_at_ms is null"
+        }
+        Some(state) if state.is_final() => {
+            " and run.state = ?2 and run.state in ('failed', 'rejected', 'expired', 'cancelled')"
+        }
+        Some(_) => " and run.state = ?2 and run.lost_at_ms is null and run.ended_at_ms is null",
     };
     let workflow = match filter.workflow {
-        Some(_) => " and workflow = ?4",
+        Some(_) => " and run.workflow = ?4",
         None => " and ?4 is null",
     };
-    format!(
-        "{COLUMNS} where seq < ?1 and (?2 is null or state = ?2){workflow}{state} order by seq desc limit ?3"
-    )
-}
-
-fn refuse(
-    connection: &Connection,
-    host: &HostId,
-    job: &JobId,
-    outcome: &str,
-    at_ms: u64,
-) -> Result<Option<RunId>, StoreError> {
-    let refused = sql::all(
-        connection,
-        "delete from job where id = ?1 and host = ?2 returning run, kind",
-        [job.as_str(), host.as_str()],
-        |row| Ok((sql::parsed(row, 0, "run id")?, row.get::<_, String>(1)?)),
-    )?;
-    let Some((run, kind)) = refused.into_iter().next() else {
-        return Ok(None);
-    };
-    let run: RunId = run;
-    if kind != "start" {
-        return Ok(None);
-    }
-    let ended = sql::run(
-        connection,
-        "update run set state = 'failed', ended_at_ms = ?2, outcome = ?3 \
-         where id = ?1 and next_seq = 0 and ended_at_ms is null",
-        params![run.as_str(), signed(at_ms), outcome],
-    )?;
-    Ok((ended == 1).then_some(run))
+    format!("{COLUMNS} where run.seq < ?1{workflow}{state} order by run.seq desc limit ?3")
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use flowforge_protocol::{Digest, RunId};
 use rusqlite::Connection;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
 use crate::jobs::{self, NewJob};
@@ -32,8 +32,9 @@ pub struct NewRun {
     pub created_at_ms: u64,
     /// The signed order for the host that gets the lease with epoch 1; none if no host can be chosen now.
     pub job: Option<NewJob>,
-    /// The caller's own id of this request, if there is one.
-    pub request: Option<ClientRequest>,
+    /// Names of this request, so that it starts nothing when it comes again under any of them. The first one that is known
+    /// decides.
+    pub requests: Vec<ClientRequest>,
 }
 
 /// How a caller names a request, so that a repeated one starts nothing.
@@ -75,30 +76,34 @@ impl Store {
 }
 
 const STORE: &str = "insert into run (id, workflow, version, release, state, input, trigger, traceparent, host, \
-     epoch, created_at_ms, client_request_id, request_digest) \
+     epoch, created_at_ms, bytes) \
      select value ->> 0, value ->> 1, value ->> 2, value ->> 3, 'queued', value ->> 4, value ->> 5, \
-     value ->> 6, value ->> 7, value ->> 8, value ->> 9, value ->> 10, value ->> 11 from json_each(?1)";
+     value ->> 6, value ->> 7, value ->> 8, value ->> 9, value ->> 10 from json_each(?1)";
+const REMEMBER: &str = "insert into request (name, body, run, at_ms) \
+     select value ->> 0, value ->> 1, value ->> 2, value ->> 3 from json_each(?1) where true on conflict do nothing";
 
-pub(crate) fn write(connection: &Connection, runs: Vec<NewRun>) -> Result<Vec<Started>, StoreError> {
+pub(crate) fn write(connection: &Connection, runs: &[NewRun]) -> Result<Vec<Started>, StoreError> {
     if runs.is_empty() {
         return Ok(Vec::new());
     }
-    let mut known = known_requests(connection, &runs)?;
+    let mut known = known_requests(connection, runs)?;
     let mut results = Vec::with_capacity(runs.len());
-    let mut rows = Vec::with_capacity(runs.len());
-    let mut jobs = Vec::with_capacity(runs.len());
+    let (mut rows, mut names, mut jobs) = (Vec::with_capacity(runs.len()), Vec::new(), Vec::new());
     for run in runs {
-        if let Some(request) = &run.request {
-            if let Some((body, first)) = known.get(&request.id) {
-                let run = first.clone();
-                results.push(if *body == request.body {
-                    Started::Duplicate { run }
-                } else {
-                    Started::Conflict { run }
-                });
-                continue;
-            }
+        let mut requests = run.requests.iter();
+        let before = requests.find_map(|request| Some((request.body, known.get(&request.id)?)));
+        if let Some((asked, (body, first))) = before {
+            let run = first.clone();
+            results.push(if *body == asked {
+                Started::Duplicate { run }
+            } else {
+                Started::Conflict { run }
+            });
+            continue;
+        }
+        for request in &run.requests {
             known.insert(request.id.clone(), (request.body, run.id.clone()));
+            names.push(json!([request.id, request.body, run.id, run.created_at_ms]));
         }
         rows.push(json!([
             run.id,
@@ -111,15 +116,17 @@ pub(crate) fn write(connection: &Connection, runs: Vec<NewRun>) -> Result<Vec<St
             run.job.as_ref().map(|job| &job.host),
             u64::from(run.job.is_some()),
             run.created_at_ms,
-            run.request.as_ref().map(|request| &request.id),
-            run.request.as_ref().map(|request| request.body),
+            run.input.len(),
         ]));
-        jobs.extend(run.job);
+        jobs.extend(run.job.clone());
         results.push(Started::New);
     }
     if !rows.is_empty() {
-        sql::run(connection, STORE, [serde_json::Value::Array(rows).to_string()])?;
+        sql::run(connection, STORE, [Value::Array(rows).to_string()])?;
         jobs::insert(connection, &jobs)?;
+    }
+    if !names.is_empty() {
+        sql::run(connection, REMEMBER, [Value::Array(names).to_string()])?;
     }
     Ok(results)
 }
@@ -130,15 +137,15 @@ fn known_requests(
 ) -> Result<HashMap<String, (Digest, RunId)>, StoreError> {
     let ids: Vec<&str> = runs
         .iter()
-        .filter_map(|run| Some(run.request.as_ref()?.id.as_str()))
+        .flat_map(|run| run.requests.iter().map(|request| request.id.as_str()))
         .collect();
     if ids.is_empty() {
         return Ok(HashMap::new());
     }
     let known = sql::all(
         connection,
-        "select run.client_request_id, run.request_digest, run.id from json_each(?1) wanted \
-         join run on run.client_request_id = wanted.value",
+        "select request.name, request.body, request.run from json_each(?1) wanted \
+         join request on request.name = wanted.value",
         [json!(ids).to_string()],
         |row| {
             let first = (

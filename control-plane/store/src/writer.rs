@@ -1,7 +1,7 @@
 //! The only writer: many callers, one transaction at a time, on a thread of its own.
 //!
 //! Run starts and what hosts bring are grouped: whatever waits when a commit ends goes into the next one, as a few
-//! statements over whole sets. Every other write is rare and has a transaction of its own. An answer is sent after the
+//! statements over whole sets. If a group fails by what one of them holds, each is tried alone. Every other write is rare and has a transaction of its own. An answer is sent after the
 //! commit. Why one thread: SQLite has one writer anyway, and a queue in front of it turns waiting for the lock into
 //! sharing the next commit.
 
@@ -160,7 +160,7 @@ impl Group {
         }
         let (runs, start_answers): (Vec<_>, Vec<_>) = self.starts.into_iter().unzip();
         let (ingests, ingest_answers): (Vec<_>, Vec<_>) = self.ingests.into_iter().unzip();
-        match write_group(connection, fail_points, runs, ingests) {
+        match write_group(connection, fail_points, &runs, &ingests) {
             Ok((started, ingested)) => {
                 for (answer, result) in start_answers.into_iter().zip(started) {
                     // A caller that has gone away is told nothing; its run stands.
@@ -168,6 +168,21 @@ impl Group {
                 }
                 for (answer, result) in ingest_answers.into_iter().zip(ingested) {
                     let _ = answer.send(Ok(result));
+                }
+                Ok(())
+            }
+            Err(error) if error.may_be_of_one() && runs.len() + ingests.len() > 1 => {
+                tracing::warn!(%error, "a group of writes failed; each is tried alone");
+                let alone = |runs: &[NewRun], ingests: &[HostIngest], connection: &mut Connection| {
+                    write_group(connection, fail_points, runs, ingests).map_err(|error| error.at(path))
+                };
+                for (answer, run) in start_answers.into_iter().zip(&runs) {
+                    let result = alone(std::slice::from_ref(run), &[], connection);
+                    tell(answer, result.map(|(started, _)| started.into_iter().next()))?;
+                }
+                for (answer, ingest) in ingest_answers.into_iter().zip(&ingests) {
+                    let result = alone(&[], std::slice::from_ref(ingest), connection);
+                    tell(answer, result.map(|(_, ingested)| ingested.into_iter().next()))?;
                 }
                 Ok(())
             }
@@ -185,11 +200,23 @@ impl Group {
     }
 }
 
+/// Answers a caller whose write was tried alone. An error that is not its own stops the rest of the group, whose callers
+/// learn from their closed slots that the outcome is unknown.
+fn tell<T>(answer: Answer<T>, result: Result<Option<T>, StoreError>) -> Result<(), StoreError> {
+    let result = result.and_then(|value| value.ok_or(StoreError::Stopped));
+    let concerns_all = match &result {
+        Err(error) if error.is_fatal() => Err(error.clone()),
+        Ok(_) | Err(_) => Ok(()),
+    };
+    let _ = answer.send(result);
+    concerns_all
+}
+
 fn write_group(
     connection: &mut Connection,
     fail_points: &FailPoints,
-    runs: Vec<NewRun>,
-    ingests: Vec<HostIngest>,
+    runs: &[NewRun],
+    ingests: &[HostIngest],
 ) -> Result<(Vec<Started>, Vec<Ingested>), StoreError> {
     let (has_starts, has_batches) = (!runs.is_empty(), ingests.iter().any(|i| !i.batches.is_empty()));
     let (started, ingested, points) = transact(connection, |transaction| {

@@ -63,6 +63,58 @@ async fn a_host_that_was_not_answered_sends_again_and_is_told_the_same() {
     }
 }
 
+/// One start of an unknown release failed the commit of everybody who had the bad luck to share it: up to 512 callers.
+#[tokio::test]
+async fn a_write_that_cannot_be_stored_fails_alone() {
+    let home = Home::new();
+    let open = home.ready().await;
+    let starts = (0..20).map(|n| {
+        let mut new = new_run(n, true);
+        if n == 7 {
+            new.release = flowforge_protocol::Digest::of(b"unknown");
+        }
+        open.store.start_run(new)
+    });
+    let results = futures::future::join_all(starts).await;
+    for (n, result) in (0_u64..).zip(results) {
+        assert_eq!(result.is_ok(), n != 7, "run {n}: {result:?}");
+        assert_eq!(
+            open.store.run(&run(n)).await.unwrap().is_some(),
+            n != 7,
+            "run {n}"
+        );
+    }
+    open.close().await;
+}
+
+/// A database that came back from a backup gave job sequences a second time, which hosts take for an attack; and nobody
+/// could tell that it had come back.
+#[tokio::test]
+async fn a_restored_file_has_another_name_and_no_sequence_twice() {
+    let home = Home::new();
+    let open = home.ready().await;
+    let first = open.store.incarnation().to_owned();
+    let second_ms = 1_800_000_000_000;
+    let from = open.store.first_sequence(second_ms).await.unwrap();
+    open.close().await;
+    let backup = std::fs::read(home.config().path).unwrap();
+    let open = home.open().await;
+    assert_ne!(open.store.incarnation(), first, "each opening has its own name");
+    let mut new = new_run(1, true);
+    new.job.as_mut().unwrap().sequence = from + 5;
+    open.store.start_run(new).await.unwrap();
+    open.close().await;
+    let open = home.open().await;
+    let clock_was_set_back = open.store.first_sequence(1_000).await.unwrap();
+    assert_eq!(clock_was_set_back, from + 6, "what was used is remembered");
+    open.close().await;
+    std::fs::write(home.config().path, backup).unwrap();
+    let open = home.open().await;
+    let restored = open.store.first_sequence(second_ms + 1_000).await.unwrap();
+    assert!(restored > from + 5, "{restored} after {from}");
+    open.close().await;
+}
+
 #[tokio::test]
 async fn a_file_of_a_newer_program_is_left_alone() {
     let home = Home::new();

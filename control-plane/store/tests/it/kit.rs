@@ -4,7 +4,7 @@ use flowforge_failpoints::FailPoints;
 use flowforge_protocol::record::{Event, Outcome, Record, RecordBatch, chain_next, chain_start};
 use flowforge_protocol::{Digest, HostId, JobId, RunId};
 use flowforge_store::{
-    CheckedBatch, HostIngest, NewHost, NewJob, NewRun, Store, StoreConfig, StoreError, StoredRelease,
+    CheckedBatch, HostIngest, JobKind, NewHost, NewJob, NewRun, Store, StoreConfig, StoreError, StoredRelease,
 };
 use tempfile::TempDir;
 use tokio::task::JoinSet;
@@ -48,7 +48,7 @@ impl Home {
     /// A store with a release and two hosts.
     pub(crate) async fn ready(&self) -> Open {
         let open = self.open().await;
-        open.store.publish(release("sum", 1)).await.unwrap();
+        open.store.publish(release("sum", 1), Vec::new()).await.unwrap();
         for n in [1, 2] {
             open.store.register_host(new_host(n)).await.unwrap();
         }
@@ -111,7 +111,8 @@ pub(crate) fn new_job(n: u64, sequence: u64, on: &HostId) -> NewJob {
         sequence,
         host: on.clone(),
         run: run(n),
-        kind: "start",
+        kind: JobKind::Start,
+        subject: None,
         envelope: format!("{{\"n\":{n}}}"),
         expires_at_ms: 100,
         issue: 0,
@@ -130,7 +131,7 @@ pub(crate) fn new_run(n: u64, assigned: bool) -> NewRun {
         traceparent: None,
         created_at_ms: n,
         job: assigned.then(|| new_job(n, 1_000 + n, &host(1))),
-        request: None,
+        requests: Vec::new(),
     }
 }
 
@@ -194,6 +195,6 @@ pub(crate) fn ingest(from: &HostId, batches: Vec<RecordBatch>) -> HostIngest {
             .map(|batch| CheckedBatch::new(batch).unwrap())
             .collect(),
         receipts: Vec::new(),
-        heard_at_ms: None,
+        heard: None,
     }
 }

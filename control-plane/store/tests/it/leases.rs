@@ -4,7 +4,7 @@
 use flowforge_failpoints::FailPoints;
 use flowforge_protocol::ApprovalId;
 use flowforge_protocol::record::Event;
-use flowforge_store::{Approval, ApprovalState, Decided, Found, NewDecision, NewJob, StoreError};
+use flowforge_store::{Approval, ApprovalState, Decided, Found, JobKind, NewDecision, NewJob, StoreError};
 
 use crate::kit::{Home, Open, Script, host, ingest, new_job, new_run, run};
 
@@ -110,7 +110,8 @@ fn decision(approved: bool, by: &str, sequence: u64) -> NewDecision {
         comment: None,
         at_ms: 5,
         job: NewJob {
-            kind: "decide",
+            kind: JobKind::Decide,
+            subject: Some(question()),
             ..new_job(1, sequence, &host(1))
         },
     }

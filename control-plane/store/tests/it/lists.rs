@@ -44,7 +44,7 @@ async fn pages_of_runs_are_newest_first_and_filtered() {
         [run(4), run(3)]
     );
     assert!(list(&open, Some(RunState::Failed), None).await.0.is_empty());
-    assert_eq!(open.store.open_runs().await.unwrap(), [(host(1), 3)]);
+    assert_eq!(open.store.open_runs().await.unwrap()[&host(1)], 3);
     open.close().await;
 }
 
@@ -110,7 +110,10 @@ async fn the_newest_release_of_each_workflow_is_listed() {
     let home = Home::new();
     let open = home.open().await;
     for (name, version) in [("b", 1), ("a", 1), ("a", 2), ("c", 1)] {
-        open.store.publish(release(name, version)).await.unwrap();
+        open.store
+            .publish(release(name, version), Vec::new())
+            .await
+            .unwrap();
     }
     let page = open.store.newest_releases("", 2).await.unwrap();
     let names: Vec<_> = page

@@ -5,7 +5,11 @@
 )]
 
 mod faults;
+mod growth;
 mod kit;
 mod leases;
 mod lists;
+mod orders;
+mod publishing;
+mod questions;
 mod writes;

@@ -3,7 +3,7 @@
 use flowforge_failpoints::{FailPoints, Point, Side};
 use flowforge_protocol::Digest;
 use flowforge_protocol::record::RecordBatch;
-use flowforge_store::{ClientRequest, PublishError, Reissue, RejectCode, RunState, Started};
+use flowforge_store::{ClientRequest, PublishError, Published, Reissue, RejectCode, RunState, Started};
 use futures::future::join_all;
 use proptest::prelude::*;
 use serde_json::json;
@@ -46,10 +46,10 @@ async fn a_request_name_starts_one_run_even_within_one_commit() {
     let named = |n: u64, body: &[u8]| {
         let mut new = new_run(n, true);
         let body = Digest::of(body);
-        new.request = Some(ClientRequest {
+        new.requests = vec![ClientRequest {
             id: "order-7".to_owned(),
             body,
-        });
+        }];
         open.store.start_run(new)
     };
     let results = join_all([named(1, b"x"), named(2, b"x"), named(3, b"y")]).await;
@@ -209,9 +209,10 @@ async fn a_waiting_run_is_given_away_once() {
     assert!(
         !open
             .store
-            .cancel_unassigned(run(1), "x".to_owned(), 5)
+            .cancel_here(run(1), "x".to_owned(), 5)
             .await
             .unwrap()
+            .is_some()
     );
     open.close().await;
 }
@@ -227,38 +228,36 @@ async fn a_job_signed_anew_takes_the_place_of_the_old_one_once() {
         old,
         new: new.clone(),
     };
-    assert!(open.store.reissue(reissue.clone()).await.unwrap());
-    assert!(!open.store.reissue(reissue).await.unwrap());
+    assert_eq!(
+        open.store.reissue(vec![reissue.clone()]).await.unwrap(),
+        [new.clone()]
+    );
+    assert!(open.store.reissue(vec![reissue]).await.unwrap().is_empty());
     let jobs = open.store.open_jobs(&host(1), 9).await.unwrap();
     assert_eq!(jobs.iter().map(|job| &job.id).collect::<Vec<_>>(), [&new.id]);
     open.close().await;
 }
 
 #[tokio::test]
-async fn sequences_versions_and_host_ids_are_kept() {
+async fn versions_and_host_ids_are_kept() {
     let home = Home::new();
     let open = home.open().await;
-    assert_eq!(open.store.reserve_sequences(10).await.unwrap(), 1);
-    let refused = open.store.publish(release("sum", 2)).await.unwrap_err();
+    let publish = |number| open.store.publish(release("sum", number), Vec::new());
+    let refused = publish(2).await.unwrap_err();
     assert!(
         matches!(refused, PublishError::Version { expected: 1 }),
         "{refused:?}"
     );
-    open.store.publish(release("sum", 1)).await.unwrap();
-    open.store.publish(release("sum", 1)).await.unwrap();
-    open.store.publish(release("sum", 2)).await.unwrap();
+    assert_eq!(publish(1).await.unwrap(), Published::New);
+    assert_eq!(publish(1).await.unwrap(), Published::Known);
+    publish(2).await.unwrap();
     let first = open.store.register_host(new_host(1)).await.unwrap();
     open.close().await;
 
     let open = home.open().await;
-    assert_eq!(
-        open.store.reserve_sequences(5).await.unwrap(),
-        11,
-        "sequences never come back"
-    );
     let mut other = release("sum", 2);
     other.digest = Digest::of(b"other");
-    let refused = open.store.publish(other).await.unwrap_err();
+    let refused = open.store.publish(other, Vec::new()).await.unwrap_err();
     assert!(
         matches!(refused, PublishError::Version { expected: 3 }),
         "{refused:?}"

@@ -1,0 +1,332 @@
+//! Orders that a host will not act on, and runs that end here because no host has them.
+//!
+//! A refused start ends its run if nothing of it is stored. A refused decision or cancellation is kept: it may take effect
+//! later, here or at another host. A host that does not know a run loses it: the run is *lost* until a record of it comes,
+//! it is resumed, or somebody ends it.
+
+use flowforge_protocol::{HostId, JobId, RunId};
+use rusqlite::{Connection, params};
+use serde_json::json;
+
+use crate::jobs::{self, JobKind, NewJob};
+use crate::sql::{self, signed};
+use crate::{Store, StoreError};
+
+/// What a host says about an order that it will not act on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// The host.
+    pub host: HostId,
+    /// The order.
+    pub job: JobId,
+    /// True if the host says that it does not have the order's run.
+    pub unknown_run: bool,
+    /// The reason, for people.
+    pub reason: String,
+    /// The outcome that a refused start gives its run, as JSON text.
+    pub outcome: String,
+    /// When.
+    pub at_ms: u64,
+}
+
+/// What became of a refused order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refused {
+    /// There is no such order for this host: nothing changed.
+    Unknown,
+    /// Its run is over with this.
+    Ended {
+        /// The run.
+        run: RunId,
+        /// Its outcome as JSON text.
+        outcome: String,
+        /// True if no host had confirmed the run.
+        was_queued: bool,
+    },
+    /// The order is kept.
+    Kept {
+        /// The run.
+        run: RunId,
+    },
+    /// The order was of no use any more and is gone.
+    Dropped {
+        /// The run.
+        run: RunId,
+    },
+}
+
+/// A run that ended here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EndedHere {
+    /// True if no host had confirmed the run.
+    pub was_queued: bool,
+}
+
+impl Store {
+    /// Notes that a host will not act on an order; see [`Refused`].
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn refuse_job(&self, refusal: Refusal) -> Result<Refused, StoreError> {
+        self.alone(None, move |transaction| refuse(transaction, &refusal))
+            .await
+    }
+
+    /// Ends a run that no host has, as cancelled. `None` if a host has it or it is over: then an order is needed.
+    ///
+    /// A lost run gets the next epoch: should its records come back, they are of another time.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn cancel_here(
+        &self,
+        run: RunId,
+        reason: String,
+        at_ms: u64,
+    ) -> Result<Option<EndedHere>, StoreError> {
+        self.alone(None, move |transaction| {
+            let outcome = cancelled(&reason);
+            sql::run(
+                transaction,
+                "update run set cancel_reason = ?2 where id = ?1 and ended_at_ms is null \
+                 and (host is null or lost_at_ms is not null)",
+                [run.as_str(), &reason],
+            )?;
+            end(transaction, &run, Whose::Nobody, "cancelled", &outcome, at_ms)
+        })
+        .await
+    }
+
+    /// Ends a run that has no host, as failed: it cannot be ordered. `outcome` is JSON text. `None` if a host has it or it
+    /// is over.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn fail_unassigned(
+        &self,
+        run: RunId,
+        outcome: String,
+        at_ms: u64,
+    ) -> Result<Option<EndedHere>, StoreError> {
+        self.alone(None, move |transaction| {
+            end(transaction, &run, Whose::Unassigned, "failed", &outcome, at_ms)
+        })
+        .await
+    }
+
+    /// Ends a run whose start cannot be signed anew, as failed, if nothing of it is stored. `None` otherwise: only the job
+    /// is forgotten then.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn fail_order(
+        &self,
+        job: JobId,
+        outcome: String,
+        at_ms: u64,
+    ) -> Result<Option<(RunId, EndedHere)>, StoreError> {
+        self.alone(None, move |transaction| {
+            let Some((run, kind)) = take(transaction, &job)? else {
+                return Ok(None);
+            };
+            if kind != JobKind::Start {
+                return Ok(None);
+            }
+            let ended = end(transaction, &run, Whose::NotBegun, "failed", &outcome, at_ms)?;
+            Ok(ended.map(|ended| (run, ended)))
+        })
+        .await
+    }
+
+    /// Stores the order to stop a run that a host has, in the place of an earlier one. Returns the orders that it replaces;
+    /// `None` if the run is over or another host has it.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn order_cancel(&self, reason: String, job: NewJob) -> Result<Option<Vec<JobId>>, StoreError> {
+        self.alone(None, move |transaction| {
+            let open = sql::run(
+                transaction,
+                "update run set cancel_reason = ?2 where id = ?1 and host = ?3 and ended_at_ms is null",
+                [job.run.as_str(), &reason, job.host.as_str()],
+            )?;
+            if open == 0 {
+                return Ok(None);
+            }
+            let replaced = sql::all(
+                transaction,
+                "delete from job where run = ?1 and kind = 'cancel' returning id",
+                [job.run.as_str()],
+                |row| sql::parsed(row, 0, "job id"),
+            )?;
+            jobs::insert(transaction, std::slice::from_ref(&job))?;
+            Ok(Some(replaced))
+        })
+        .await
+    }
+
+    /// Notes that a host does not have these runs. Those that are its own and not over are lost from now on; their ids
+    /// come back.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn lose(&self, host: HostId, runs: Vec<RunId>, at_ms: u64) -> Result<Vec<RunId>, StoreError> {
+        self.alone(None, move |transaction| {
+            sql::all(
+                transaction,
+                "update run set lost_at_ms = ?3 where host = ?1 and ended_at_ms is null and lost_at_ms is null \
+                 and id in (select value from json_each(?2)) returning id",
+                params![host.as_str(), json!(runs).to_string(), signed(at_ms)],
+                |row| sql::parsed(row, 0, "run id"),
+            )
+        })
+        .await
+    }
+}
+
+/// Whose a run must be to be ended here.
+#[derive(Clone, Copy)]
+enum Whose {
+    Unassigned,
+    /// Nobody's: unassigned or lost.
+    Nobody,
+    /// A host may have been told of it, but no record is stored.
+    NotBegun,
+}
+
+fn cancelled(reason: &str) -> String {
+    json!({"state": "cancelled", "reason": reason}).to_string()
+}
+
+fn take(connection: &Connection, job: &JobId) -> Result<Option<(RunId, JobKind)>, StoreError> {
+    let taken = sql::all(
+        connection,
+        "delete from job where id = ?1 returning run, kind",
+        [job.as_str()],
+        |row| {
+            Ok((
+                sql::parsed(row, 0, "run id")?,
+                JobKind::from_column(&row.get::<_, String>(1)?)?,
+            ))
+        },
+    )?;
+    Ok(taken.into_iter().next())
+}
+
+fn refuse(connection: &Connection, refusal: &Refusal) -> Result<Refused, StoreError> {
+    let known = sql::first(
+        connection,
+        "select run, kind from job where id = ?1 and host = ?2",
+        [refusal.job.as_str(), refusal.host.as_str()],
+        |row| {
+            let kind = JobKind::from_column(&row.get::<_, String>(1)?)?;
+            Ok((sql::parsed::<RunId>(row, 0, "run id")?, kind))
+        },
+    )?;
+    let Some((run, kind)) = known else {
+        return Ok(Refused::Unknown);
+    };
+    if kind == JobKind::Start {
+        take(connection, &refusal.job)?;
+        let outcome = &refusal.outcome;
+        let ended = end(
+            connection,
+            &run,
+            Whose::NotBegun,
+            "failed",
+            outcome,
+            refusal.at_ms,
+        )?;
+        return Ok(match ended {
+            Some(EndedHere { was_queued }) => Refused::Ended {
+                run,
+                outcome: outcome.clone(),
+                was_queued,
+            },
+            None => Refused::Dropped { run },
+        });
+    }
+    sql::run(
+        connection,
+        "update run set trouble = ?2, lost_at_ms = case when ?3 then coalesce(lost_at_ms, ?4) else lost_at_ms end \
+         where id = ?1 and ended_at_ms is null",
+        params![
+            run.as_str(),
+            refusal.reason,
+            refusal.unknown_run || kind == JobKind::Resume,
+            signed(refusal.at_ms)
+        ],
+    )?;
+    match kind {
+        JobKind::Resume => {
+            take(connection, &refusal.job)?;
+            Ok(Refused::Dropped { run })
+        }
+        // Nobody has the run, and somebody asked for its end.
+        JobKind::Cancel if refusal.unknown_run => {
+            let reason = sql::first(
+                connection,
+                "select coalesce(cancel_reason, '') from run where id = ?1",
+                [run.as_str()],
+                |row| Ok(row.get::<_, String>(0)?),
+            )?;
+            let outcome = cancelled(&reason.unwrap_or_default());
+            let ended = end(
+                connection,
+                &run,
+                Whose::Nobody,
+                "cancelled",
+                &outcome,
+                refusal.at_ms,
+            )?;
+            Ok(match ended {
+                Some(EndedHere { was_queued }) => Refused::Ended {
+                    run,
+                    outcome,
+                    was_queued,
+                },
+                None => Refused::Dropped { run },
+            })
+        }
+        JobKind::Start | JobKind::Decide | JobKind::Cancel => Ok(Refused::Kept { run }),
+    }
+}
+
+/// Ends a run without a record: its questions are withdrawn and its orders forgotten.
+fn end(
+    connection: &Connection,
+    run: &RunId,
+    whose: Whose,
+    state: &str,
+    outcome: &str,
+    at_ms: u64,
+) -> Result<Option<EndedHere>, StoreError> {
+    let whose = match whose {
+        Whose::Unassigned => "host is null",
+        Whose::Nobody => "(host is null or lost_at_ms is not null)",
+        Whose::NotBegun => "next_seq = 0",
+    };
+    let found = sql::first(
+        connection,
+        &format!("select seq, state = 'queued' from run where id = ?1 and ended_at_ms is null and {whose}"),
+        [run.as_str()],
+        |row| Ok((row.get::<_, i64>(0)?, row.get::<_, bool>(1)?)),
+    )?;
+    let Some((row, was_queued)) = found else {
+        return Ok(None);
+    };
+    sql::run(
+        connection,
+        "update run set state = ?2, ended_at_ms = ?3, outcome = ?4, \
+         epoch = epoch + (host is not null and lost_at_ms is not null), lost_at_ms = null, trouble = null where seq = ?1",
+        params![row, state, signed(at_ms), outcome],
+    )?;
+    sql::run(
+        connection,
+        "update approval set state = 'withdrawn', decided_by = null, comment = null, decided_at_ms = null, open = 0 \
+         where run = ?1 and open = 1",
+        [row],
+    )?;
+    sql::run(connection, "delete from job where run = ?1", [run.as_str()])?;
+    Ok(Some(EndedHere { was_queued }))
+}

@@ -1,0 +1,220 @@
+//! The way back of a run whose host has lost it: its records, and the lease with the next epoch.
+
+use std::collections::HashMap;
+
+use flowforge_failpoints::Point;
+use flowforge_protocol::record::{RecordBatch, chain_start};
+use flowforge_protocol::{Digest, HostId, RunId};
+use serde_json::json;
+
+use crate::ingest::digest_of;
+use crate::jobs::{self, NewJob, OpenJob, open_job};
+use crate::sql::{self, signed, small, unsigned};
+use crate::{Store, StoreError};
+
+/// How far the records of a run are stored here, as its host must know it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cursor {
+    /// There is no such run here.
+    Unknown,
+    /// Another host has the lease, or this one under another epoch.
+    NotOwner {
+        /// The current epoch.
+        epoch: u64,
+    },
+    /// This host has the lease.
+    Stored {
+        /// The number of the next record.
+        next_seq: u64,
+        /// Chain value after the last stored record.
+        chain: Digest,
+        /// True if the last stored record ends the run.
+        ended: bool,
+        /// True if the receipt is stored.
+        receipt: bool,
+    },
+}
+
+/// Everything that is stored of a run that may be resumed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResumeBasis {
+    /// All records as one batch, under the run's current epoch.
+    pub records: RecordBatch,
+    /// Decisions and cancellations that have not taken effect.
+    pub orders: Vec<OpenJob>,
+}
+
+/// Why a run cannot be resumed.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum ResumeError {
+    /// There is no such run, or it is over.
+    #[error("the run is over, or not known")]
+    Over,
+    /// Its records are too large to travel in one order.
+    #[error("the records of the run are {actual_bytes} bytes, above the limit of {limit_bytes}")]
+    TooLarge {
+        /// Their size.
+        actual_bytes: u64,
+        /// The largest size.
+        limit_bytes: u64,
+    },
+    /// See [`StoreError`].
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// A run that goes on at a host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewResume {
+    /// The run.
+    pub run: RunId,
+    /// The epoch of the [`ResumeBasis`]; the run gets the next one.
+    pub from_epoch: u64,
+    /// Records of the basis.
+    pub records: u64,
+    /// Who goes on.
+    pub host: HostId,
+    /// The order to resume, and then the orders of the basis, all signed for this host and the next epoch.
+    pub jobs: Vec<NewJob>,
+}
+
+impl Store {
+    /// Where the records of these runs stand, for this host. What a host holds and the answer does not cover, it offers
+    /// again.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn cursors(
+        &self,
+        host: &HostId,
+        runs: Vec<(RunId, u64)>,
+    ) -> Result<Vec<(RunId, Cursor)>, StoreError> {
+        let host = host.clone();
+        self.read(move |connection| {
+            let ids: Vec<&RunId> = runs.iter().map(|(run, _)| run).collect();
+            let found: HashMap<RunId, (bool, u64, Cursor)> = sql::all(
+                connection,
+                "select run.id, run.host, run.epoch, run.next_seq, run.chain, run.ended_at_ms is not null, \
+                 run.receipt is not null from json_each(?1) wanted join run on run.id = wanted.value",
+                [json!(ids).to_string()],
+                |row| {
+                    let id: RunId = sql::parsed(row, 0, "run id")?;
+                    let own = row.get::<_, Option<String>>(1)?.as_deref() == Some(host.as_str());
+                    let chain = row.get::<_, Option<Vec<u8>>>(4)?;
+                    let cursor = Cursor::Stored {
+                        next_seq: unsigned(row.get(3)?),
+                        chain: chain.map_or_else(|| Ok(chain_start(&id)), |chain| digest_of(&chain))?,
+                        ended: row.get(5)?,
+                        receipt: row.get(6)?,
+                    };
+                    Ok((id, (own, unsigned(row.get(2)?), cursor)))
+                },
+            )?
+            .into_iter()
+            .collect();
+            let cursor = |(run, epoch): (RunId, u64)| {
+                let cursor = match found.get(&run) {
+                    None => Cursor::Unknown,
+                    Some((own, current, cursor)) if *own && *current == epoch => *cursor,
+                    Some((_, current, _)) => Cursor::NotOwner { epoch: *current },
+                };
+                (run, cursor)
+            };
+            Ok(runs.into_iter().map(cursor).collect())
+        })
+        .await
+    }
+
+    /// All records of a run that is not over, and the orders that wait for it.
+    ///
+    /// # Errors
+    /// See [`ResumeError`].
+    pub async fn resume_basis(&self, run: &RunId, max_bytes: u64) -> Result<ResumeBasis, ResumeError> {
+        let wanted = run.clone();
+        let found = self.read(move |connection| {
+            // One snapshot: records and orders belong together.
+            let connection = connection.unchecked_transaction()?;
+            let head = sql::first(
+                &connection,
+                "select seq, epoch, next_seq, chain, \
+                 (select coalesce(sum(length(lines)), 0) from batch where batch.run = run.seq) \
+                 from run where id = ?1 and ended_at_ms is null",
+                [wanted.as_str()],
+                |row| {
+                    let chain = row.get::<_, Option<Vec<u8>>>(3)?;
+                    let chain = chain.map_or_else(|| Ok(chain_start(&wanted)), |chain| digest_of(&chain))?;
+                    let numbers = (
+                        unsigned(row.get(1)?),
+                        unsigned(row.get(2)?),
+                        unsigned(row.get(4)?),
+                    );
+                    Ok((row.get::<_, i64>(0)?, numbers, chain))
+                },
+            )?;
+            let Some((row, (epoch, count, bytes), chain)) = head else {
+                return Ok(Err(ResumeError::Over));
+            };
+            if bytes > max_bytes {
+                return Ok(Err(ResumeError::TooLarge {
+                    actual_bytes: bytes,
+                    limit_bytes: max_bytes,
+                }));
+            }
+            let lines = sql::all(
+                &connection,
+                "select lines from batch where run = ?1 order by first_seq",
+                [row],
+                |row| Ok(row.get::<_, Vec<u8>>(0)?),
+            )?;
+            let orders = sql::all(
+                &connection,
+                "select id, sequence, run, kind, envelope, expires_at_ms, issue from job \
+                 where run = ?1 and kind in ('decide', 'cancel') order by sequence",
+                [wanted.as_str()],
+                open_job,
+            )?;
+            let records = RecordBatch {
+                run: wanted.clone(),
+                epoch,
+                first_seq: 0,
+                count: small(signed(count)),
+                chain,
+                lines: lines.concat(),
+            };
+            Ok(Ok(ResumeBasis { records, orders }))
+        });
+        found.await?
+    }
+
+    /// Gives a run to a host with the next epoch (B2): from this commit on, whoever had it before writes nothing more.
+    /// False if the run moved, ended or changed hands since the basis was read.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn resume(&self, resume: NewResume) -> Result<bool, StoreError> {
+        self.alone(Some(Point::B2), move |transaction| {
+            let moved = sql::run(
+                transaction,
+                "update run set host = ?2, epoch = epoch + 1, lost_at_ms = null, trouble = null \
+                 where id = ?1 and epoch = ?3 and next_seq = ?4 and ended_at_ms is null",
+                rusqlite::params![
+                    resume.run.as_str(),
+                    resume.host.as_str(),
+                    signed(resume.from_epoch),
+                    signed(resume.records)
+                ],
+            )?;
+            if moved == 0 {
+                return Ok(false);
+            }
+            sql::run(
+                transaction,
+                "delete from job where run = ?1",
+                [resume.run.as_str()],
+            )?;
+            jobs::insert(transaction, &resume.jobs)?;
+            Ok(true)
+        })
+        .await
+    }
+}

@@ -1,0 +1,193 @@
+//! What only grows is bounded here: runs that are over, names of requests, releases that nothing uses, gaps.
+//!
+//! A run that is not over is never removed, nor one whose receipt its host may still bring. The file itself does not shrink;
+//! what is freed is used again.
+
+use flowforge_protocol::RunId;
+use rusqlite::{Connection, params};
+use serde_json::Value;
+
+use crate::sql::{self, signed, unsigned};
+use crate::{Store, StoreError};
+
+/// What is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Keep {
+    /// Runs that ended before this time are removed, oldest first.
+    pub ended_since_ms: u64,
+    /// Bytes of inputs and records of runs that are over; above it the oldest are removed.
+    pub ended_bytes_max: u64,
+    /// No run that ended at or after this time is removed for its bytes.
+    pub young_since_ms: u64,
+    /// A run without a receipt that ended at or after this time is kept: its host may still bring it.
+    pub unreceipted_since_ms: u64,
+    /// Names of requests from before this time are forgotten.
+    pub requests_since_ms: u64,
+    /// Releases from before this time are removed if no run uses them and they are not among the newest.
+    pub releases_since_ms: u64,
+    /// How many of the newest versions of a workflow are kept in any case.
+    pub versions_min: u32,
+    /// Gaps that ended before this time are forgotten.
+    pub gaps_since_ms: u64,
+    /// Rows of each kind that one call removes at most, so that no write waits long.
+    pub rows_max: u32,
+}
+
+/// What one call removed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Collected {
+    /// Runs, with their records, questions and orders.
+    pub runs: Vec<RunId>,
+    /// Names of requests.
+    pub requests: usize,
+    /// Releases.
+    pub releases: usize,
+    /// True if the next call would find more at once.
+    pub more: bool,
+}
+
+// A receipt shows that the host has nothing more to bring.
+const REMOVABLE: &str = "ended_at_ms is not null and (receipt is not null or ended_at_ms < ?2)";
+
+impl Store {
+    /// Removes what need not be kept, a bounded part of it.
+    ///
+    /// # Errors
+    /// See [`StoreError`]; nothing was removed.
+    pub async fn collect(&self, keep: Keep) -> Result<Collected, StoreError> {
+        self.alone(None, move |transaction| {
+            let limit = usize::try_from(keep.rows_max).unwrap_or(usize::MAX);
+            let mut runs = old_runs(transaction, &keep)?;
+            runs.extend(runs_above_the_bound(
+                transaction,
+                &keep,
+                limit.saturating_sub(runs.len()),
+            )?);
+            let rows: Value = runs.iter().map(|(row, _)| *row).collect();
+            remove_runs(transaction, &rows.to_string())?;
+            let requests = sql::run(
+                transaction,
+                "delete from request where name in (select name from request where at_ms < ?1 limit ?2)",
+                params![signed(keep.requests_since_ms), keep.rows_max],
+            )?;
+            let releases = remove_releases(transaction, &keep)?;
+            sql::run(
+                transaction,
+                "delete from host_gap where to_ms < ?1",
+                [signed(keep.gaps_since_ms)],
+            )?;
+            Ok(Collected {
+                more: runs.len() >= limit || requests >= limit || releases >= limit,
+                runs: runs.into_iter().map(|(_, run)| run).collect(),
+                requests,
+                releases,
+            })
+        })
+        .await
+    }
+
+    /// When the oldest run that is not over was accepted.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn oldest_open_run_ms(&self) -> Result<Option<u64>, StoreError> {
+        self.read(|connection| {
+            let oldest = sql::first(
+                connection,
+                "select min(created_at_ms) from run where ended_at_ms is null",
+                (),
+                |row| Ok(row.get::<_, Option<i64>>(0)?.map(unsigned)),
+            )?;
+            Ok(oldest.flatten())
+        })
+        .await
+    }
+}
+
+fn old_runs(connection: &Connection, keep: &Keep) -> Result<Vec<(i64, RunId)>, StoreError> {
+    sql::all(
+        connection,
+        &format!(
+            "select seq, id from run where ended_at_ms < ?1 and {REMOVABLE} order by ended_at_ms limit ?3"
+        ),
+        params![
+            signed(keep.ended_since_ms),
+            signed(keep.unreceipted_since_ms),
+            keep.rows_max
+        ],
+        |row| Ok((row.get(0)?, sql::parsed(row, 1, "run id")?)),
+    )
+}
+
+/// The oldest runs that must go so that the rest keeps within its bytes. Those that are too old for their age are gone first.
+fn runs_above_the_bound(
+    connection: &Connection,
+    keep: &Keep,
+    limit: usize,
+) -> Result<Vec<(i64, RunId)>, StoreError> {
+    let bytes = sql::first(
+        connection,
+        "select coalesce(sum(bytes), 0) from run where ended_at_ms >= ?1",
+        [signed(keep.ended_since_ms)],
+        |row| Ok(unsigned(row.get(0)?)),
+    )?;
+    let mut above = bytes.unwrap_or(0).saturating_sub(keep.ended_bytes_max);
+    if above == 0 {
+        return Ok(Vec::new());
+    }
+    let oldest = sql::all(
+        connection,
+        &format!(
+            "select seq, id, bytes from run where ended_at_ms >= ?1 and ended_at_ms < ?3 and {REMOVABLE} \
+             order by ended_at_ms limit ?4"
+        ),
+        params![
+            signed(keep.ended_since_ms),
+            signed(keep.unreceipted_since_ms),
+            signed(keep.young_since_ms),
+            i64::try_from(limit).unwrap_or(i64::MAX)
+        ],
+        |row| {
+            Ok((
+                (row.get(0)?, sql::parsed(row, 1, "run id")?),
+                unsigned(row.get(2)?),
+            ))
+        },
+    )?;
+    let mut chosen = Vec::new();
+    for (run, bytes) in oldest {
+        if above == 0 {
+            break;
+        }
+        above = above.saturating_sub(bytes);
+        chosen.push(run);
+    }
+    Ok(chosen)
+}
+
+fn remove_runs(connection: &Connection, rows: &str) -> Result<(), StoreError> {
+    for statement in [
+        "delete from job where run in (select id from run where seq in (select value from json_each(?1)))",
+        "delete from approval where run in (select value from json_each(?1))",
+        "delete from batch where run in (select value from json_each(?1))",
+        "delete from run where seq in (select value from json_each(?1))",
+    ] {
+        sql::run(connection, statement, [rows])?;
+    }
+    Ok(())
+}
+
+fn remove_releases(connection: &Connection, keep: &Keep) -> Result<usize, StoreError> {
+    sql::run(
+        connection,
+        "delete from release where digest in (select old.digest from release old where old.published_at_ms < ?1 \
+         and not exists (select 1 from run where run.release = old.digest) \
+         and (select count(*) from release newer where newer.workflow = old.workflow and newer.version > old.version) >= ?2 \
+         limit ?3)",
+        params![
+            signed(keep.releases_since_ms),
+            keep.versions_min.max(1),
+            keep.rows_max
+        ],
+    )
+}
