@@ -88,8 +88,7 @@ async fn show(global: &Global, all: bool) -> Result<Exit> {
 }
 
 async fn decide(global: &Global, answer: Answer, approved: bool) -> Result<Exit> {
-    let by = answer.by.or_else(user_name);
-    let input = json!({ "id": answer.id, "approved": approved, "comment": answer.comment, "by": by });
+    let input = json!({ "id": answer.id, "approved": approved, "comment": answer.comment, "by": answer.by });
     let done = global.api()?.change("decideApproval", DECIDE, input).await?;
     let approval = done.get("approval").cloned().unwrap_or_default();
     result(global, &approval, |approval| {
@@ -123,12 +122,4 @@ fn until(approval: &Value) -> String {
         0 => "–".to_owned(),
         ms => time::date(ms),
     }
-}
-
-/// Who is at this machine; there is no sign-in yet that could say it better.
-fn user_name() -> Option<String> {
-    std::env::var("USER")
-        .or_else(|_| std::env::var("LOGNAME"))
-        .ok()
-        .filter(|name| !name.is_empty())
 }

@@ -42,6 +42,8 @@ pub(crate) struct App {
     pub(crate) queued: AtomicU64,
     /// Woken when the schedules changed.
     pub(crate) schedules_changed: Notify,
+    /// Woken when jobs wait to be signed anew.
+    pub(crate) reissue_wanted: Notify,
     /// Ends long waits.
     pub(crate) closing: CancellationToken,
     pub(crate) views: crate::view::Views,
@@ -54,6 +56,8 @@ struct Published {
     newest: HashMap<String, Digest>,
     /// Path below `/hooks/` → release and place in its triggers.
     hooks: HashMap<String, (Digest, usize)>,
+    /// Workflow → why its newest release cannot be used.
+    unusable: HashMap<String, String>,
 }
 
 impl Published {
@@ -97,12 +101,19 @@ pub(crate) struct Parts {
 impl App {
     pub(crate) async fn new(parts: Parts) -> Result<Self, StoreError> {
         let workspace = parts.keys.trust_root.workspace.clone();
-        let scheduler =
-            Scheduler::open(&parts.store, parts.keys.scheduler.clone(), workspace.clone()).await?;
+        let now_ms = parts.clock.now_ms();
+        let scheduler = Scheduler::open(
+            &parts.store,
+            parts.keys.scheduler.clone(),
+            workspace.clone(),
+            now_ms,
+        )
+        .await?;
         let hosts = Hosts::new(parts.store.hosts().await?);
         let unassigned = parts.store.count_unassigned().await?;
+        let queued = parts.store.count_queued().await?;
         Ok(Self {
-            started_at_ms: parts.clock.now_ms(),
+            started_at_ms: now_ms,
             dev: parts.dev,
             clock: parts.clock,
             fail_points: parts.fail_points,
@@ -112,8 +123,9 @@ impl App {
             events: Events::new(),
             registry: parts.registry,
             unassigned: AtomicU64::new(unassigned),
-            queued: AtomicU64::new(unassigned),
+            queued: AtomicU64::new(queued),
             schedules_changed: Notify::new(),
+            reissue_wanted: Notify::new(),
             closing: parts.closing,
             views: crate::view::Views::default(),
             published: RwLock::new(Published::default()),
@@ -130,7 +142,8 @@ impl App {
         &self.keys.trust_root.workspace
     }
 
-    /// Brings up the newest release of every workflow; one that is not usable is left out and logged.
+    /// Brings up the newest release of every workflow. One that is not usable is remembered with the reason: it takes no
+    /// starts, and keeps its schedules and webhook paths.
     pub(crate) async fn load_newest(&self) -> Result<(), StoreError> {
         let mut after = String::new();
         loop {
@@ -140,7 +153,11 @@ impl App {
                 let name = stored.workflow.clone();
                 match self.make_ready(stored) {
                     Ok(ready) => self.enter(&ready, true),
-                    Err(error) => tracing::error!(workflow = name, %error, "a stored release is not usable"),
+                    Err(error) => {
+                        tracing::error!(workflow = name, %error, "a stored release is not usable");
+                        let mut published = self.published.write().unwrap_or_else(PoisonError::into_inner);
+                        published.unusable.insert(name, error.to_string());
+                    }
                 }
             }
             if !page.has_more {
@@ -161,7 +178,14 @@ impl App {
             ready.retain(|digest, _| in_use.contains(digest));
         }
         published.ready.insert(ready.digest(), Arc::clone(ready));
-        if newest {
+        let workflow = &ready.stored.workflow;
+        let known = published
+            .newest
+            .get(workflow)
+            .and_then(|digest| published.ready.get(digest));
+        // Two that were published one after the other may come here the other way round.
+        if newest && known.is_none_or(|known| known.stored.version <= ready.stored.version) {
+            published.unusable.remove(workflow);
             let before = published
                 .newest
                 .insert(ready.stored.workflow.clone(), ready.digest());
@@ -169,7 +193,13 @@ impl App {
         }
     }
 
-    /// A release was published: it is the newest of its workflow.
+    /// Why the newest release of a workflow cannot be used, if it cannot.
+    pub(crate) fn unusable(&self, workflow: &str) -> Option<String> {
+        let published = self.published.read().unwrap_or_else(PoisonError::into_inner);
+        published.unusable.get(workflow).cloned()
+    }
+
+    /// The store has made a release the newest of its workflow.
     pub(crate) fn published(&self, stored: StoredRelease) -> Result<Arc<ReadyRelease>, ReleaseError> {
         let ready = self.make_ready(stored)?;
         self.enter(&ready, true);

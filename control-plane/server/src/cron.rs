@@ -2,7 +2,8 @@
 //!
 //! A time that passed while the server was down is made up for once: of all missed times of one trigger the last one
 //! starts a run, the others are skipped. The run's request name is made of workflow, trigger and due time, so that a
-//! crash between the run's commit and the schedule's starts nothing twice.
+//! crash between the run's commit and the schedule's starts nothing twice. A due time that a clock far ahead has left
+//! behind is brought back to the next one after now. A workflow whose newest release cannot be used keeps what is stored.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -67,6 +68,15 @@ async fn turn(app: &App) -> Result<Option<u64>, StoreError> {
         let Some(table) = tables.get(&(schedule.workflow.clone(), schedule.trigger.clone())) else {
             continue;
         };
+        if let Some(following) = self::next(table, now_ms).filter(|at| *at < schedule.next_due_ms) {
+            tracing::warn!(
+                workflow = schedule.workflow,
+                trigger = schedule.trigger,
+                "the clock was ahead: a schedule is due earlier than was stored"
+            );
+            schedule.next_due_ms = following;
+            app.store.advance_schedule(schedule.clone()).await?;
+        }
         if schedule.next_due_ms <= now_ms {
             let (due_ms, after) = last_missed(table, schedule.next_due_ms, now_ms);
             if !start(app, table, &schedule, due_ms).await {
@@ -111,7 +121,8 @@ fn tables(app: &App) -> Tables {
 
 /// Makes the stored schedules those of the published workflows; an unchanged time table keeps its due time.
 async fn reconcile(app: &App, tables: &Tables) -> Result<(), StoreError> {
-    let stored = app.store.schedules().await?;
+    let mut stored = app.store.schedules().await?;
+    stored.retain(|schedule| app.unusable(&schedule.workflow).is_none());
     let same = |s: &&Schedule| {
         let table = tables.get(&(s.workflow.clone(), s.trigger.clone()));
         table.is_some_and(|table| table.fingerprint == s.fingerprint)
@@ -174,10 +185,10 @@ async fn start(app: &App, table: &Table, schedule: &Schedule, due_ms: u64) -> bo
         release: Arc::clone(&table.release),
         trigger: Trigger::Schedule { due_ms },
         traceparent: None,
-        client_request: Some(ClientRequest {
+        requests: vec![ClientRequest {
             id: format!("schedule:{workflow}:{trigger}:{due_ms}"),
             body: request_body(workflow, None, &input),
-        }),
+        }],
         input,
     };
     match app.start(request).await {

@@ -21,11 +21,35 @@ pub(crate) enum TellError {
     Order(#[from] OrderError),
 }
 
+/// Who acts.
+pub(crate) struct Actor {
+    /// Its name.
+    pub(crate) name: String,
+    /// Groups that it is in.
+    pub(crate) groups: Vec<String>,
+    /// True for the person at a development server, who counts as everybody.
+    pub(crate) owner: bool,
+}
+
+impl Actor {
+    /// Under which name this actor answers a question to these approvers; none if it may not.
+    fn answers_as(&self, approvers: &[String]) -> Option<String> {
+        let is_one = |approver: &String| *approver == self.name || self.groups.contains(approver);
+        if approvers.is_empty() || approvers.iter().any(is_one) {
+            return Some(self.name.clone());
+        }
+        self.owner
+            .then(|| format!("{} (owner of this development server)", self.name))
+    }
+}
+
 /// What became of a decision.
 pub(crate) enum DecideOutcome {
     Decided(Approval),
     /// It was answered or closed before.
     TooLate(Approval),
+    /// The question is not put to this actor; it stays open.
+    NotAsked(String),
     NotFound(String),
 }
 
@@ -43,7 +67,7 @@ impl App {
         &self,
         wanted: &str,
         approved: bool,
-        by: String,
+        actor: &Actor,
         comment: Option<String>,
     ) -> Result<DecideOutcome, TellError> {
         let approval = match self.store.find_approval(wanted).await? {
@@ -62,6 +86,14 @@ impl App {
         if approval.state != ApprovalState::Pending {
             return Ok(DecideOutcome::TooLate(approval));
         }
+        let Some(by) = actor.answers_as(&approval.approvers) else {
+            return Ok(DecideOutcome::NotAsked(format!(
+                "`{}` may not answer approval {}; it is put to {}",
+                actor.name,
+                approval.id.short(),
+                approval.approvers.join(", ")
+            )));
+        };
         let Some(run) = self.store.run(&approval.run).await? else {
             return Ok(DecideOutcome::NotFound(format!(
                 "the run of approval {} is gone",
@@ -110,22 +142,19 @@ impl App {
         if run.state.is_final() {
             return Ok(CancelOutcome::Over(run));
         }
-        match &run.host {
-            None => {
-                let now_ms = self.clock.now_ms();
-                if self
-                    .store
-                    .cancel_unassigned(run.id.clone(), reason.clone(), now_ms)
-                    .await?
-                {
-                    let outcome = serde_json::json!({"state": "cancelled", "reason": reason}).to_string();
-                    self.confirmed(1);
-                    self.events.tell(&run.id, Some(outcome));
-                } else if let Some(StoredRun { host: Some(host), .. }) = self.store.run(&run.id).await? {
-                    self.order_cancel(&run, &host, reason).await?;
-                }
+        // A run that nobody has ends here; of any other, whether it moved meanwhile or not, its host is told.
+        let now_ms = self.clock.now_ms();
+        let ended = self
+            .store
+            .cancel_here(run.id.clone(), reason.clone(), now_ms)
+            .await?;
+        match ended {
+            Some(ended) => {
+                let outcome = serde_json::json!({"state": "cancelled", "reason": reason}).to_string();
+                self.confirmed(u64::from(ended.was_queued));
+                self.events.tell(&run.id, Some(outcome));
             }
-            Some(host) => self.order_cancel(&run, host, reason).await?,
+            None => self.order_cancel(&run, reason).await?,
         }
         let now = self.store.run(&run.id).await?.unwrap_or(run);
         match now.state {
@@ -135,20 +164,20 @@ impl App {
         }
     }
 
-    async fn order_cancel(&self, run: &StoredRun, host: &HostId, reason: String) -> Result<(), TellError> {
-        let run = match run.host {
-            Some(_) => run.clone(),
-            None => self.store.run(&run.id).await?.unwrap_or_else(|| run.clone()),
+    async fn order_cancel(&self, run: &StoredRun, reason: String) -> Result<(), TellError> {
+        let Some(run) = self.store.run(&run.id).await? else {
+            return Ok(());
         };
-        let job = self.order(
-            &run,
-            host,
-            Order::Cancel {
-                reason: reason.clone(),
-            },
-        )?;
-        if self.store.order_cancel(reason, job.clone()).await? {
-            self.send(host, job);
+        let Some(host) = run.host.clone() else {
+            return Ok(());
+        };
+        let told = reason.clone();
+        let job = self.order(&run, &host, Order::Cancel { reason: told })?;
+        if let Some(replaced) = self.store.order_cancel(reason, job.clone()).await? {
+            if let Some(entry) = self.hosts.get(&host) {
+                entry.state().queue.settle(&replaced);
+            }
+            self.send(&host, job);
             self.events.tell(&run.id, None);
         }
         Ok(())
@@ -180,5 +209,31 @@ impl App {
             Found::None => Err(format!("there is no run `{wanted}`")),
             Found::Several => Err(format!("several runs begin with `{wanted}`; give more of the id")),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `approvers: [duty]` says who may answer, and anybody could, under any name.
+    #[test]
+    fn only_who_is_asked_may_answer() {
+        let actor = |name: &str, groups: &[&str], owner| Actor {
+            name: name.to_owned(),
+            groups: groups.iter().map(|group| (*group).to_owned()).collect(),
+            owner,
+        };
+        let duty = ["duty".to_owned()];
+        assert_eq!(actor("mallory", &[], false).answers_as(&duty), None);
+        assert_eq!(actor("mallory", &[], false).answers_as(&[]).unwrap(), "mallory");
+        assert_eq!(actor("duty", &[], false).answers_as(&duty).unwrap(), "duty");
+        assert_eq!(actor("ann", &["duty"], false).answers_as(&duty).unwrap(), "ann");
+        let owner = actor("local", &[], true);
+        assert_eq!(
+            owner.answers_as(&duty).unwrap(),
+            "local (owner of this development server)"
+        );
+        assert_eq!(owner.answers_as(&[]).unwrap(), "local");
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use flowforge_protocol::{Digest, HostId};
-use flowforge_store::Host;
+use flowforge_store::{Heard, Host};
 use tokio::sync::Notify;
 
 use crate::queue::JobQueue;
@@ -14,6 +14,10 @@ use crate::queue::JobQueue;
 pub(crate) const CONNECTED_MS: u64 = 5_000;
 /// The stored time of the last word is at most this old.
 pub(crate) const HEARD_WRITE_MS: u64 = 10_000;
+/// A host that was silent for so long, without a standing call, has a gap that is kept.
+const GAP_MS: u64 = 15_000;
+/// The same across a start of this process: the stored time of the last word may be older than the last word.
+const GAP_ACROSS_START_MS: u64 = 60_000;
 
 /// One registered host.
 #[derive(Debug)]
@@ -31,31 +35,55 @@ pub(crate) struct HostState {
     pub(crate) queue: JobQueue,
     pub(crate) busy: bool,
     standing: u32,
-    heard_written_ms: u64,
+    /// By the clock that nobody can set.
+    heard_at: Option<u64>,
+    /// The same, of the last word that the store knows.
+    heard_written_at: Option<u64>,
 }
 
 impl HostState {
-    pub(crate) fn connected(&self, now_ms: u64) -> bool {
+    /// `monotonic_ms`: see [`crate::Clock::monotonic_ms`].
+    pub(crate) fn connected(&self, monotonic_ms: u64) -> bool {
         self.standing > 0
             || self
-                .host
-                .last_heard_ms
-                .is_some_and(|at| at.saturating_add(CONNECTED_MS) > now_ms)
+                .heard_at
+                .is_some_and(|at| at.saturating_add(CONNECTED_MS) > monotonic_ms)
     }
 
-    /// Notes that the host spoke. Says whether the store should learn it now.
-    pub(crate) fn heard(&mut self, now_ms: u64) -> bool {
+    /// What the store should learn about a host that calls now.
+    pub(crate) fn to_write(&self, now_ms: u64, monotonic_ms: u64) -> Option<Heard> {
+        let silent_since_ms = match self.heard_at {
+            Some(_) if self.standing > 0 => None,
+            Some(at) => {
+                let silence = monotonic_ms.saturating_sub(at);
+                (silence > GAP_MS).then(|| now_ms.saturating_sub(silence))
+            }
+            None => self
+                .host
+                .last_heard_ms
+                .filter(|at| at.saturating_add(GAP_ACROSS_START_MS) < now_ms),
+        };
+        let due = self
+            .heard_written_at
+            .is_none_or(|at| monotonic_ms >= at.saturating_add(HEARD_WRITE_MS));
+        (due || silent_since_ms.is_some()).then_some(Heard {
+            at_ms: now_ms,
+            silent_since_ms,
+        })
+    }
+
+    /// The host was heard, and what it said could be done.
+    pub(crate) fn heard(&mut self, now_ms: u64, monotonic_ms: u64, written: bool) {
         self.host.last_heard_ms = Some(now_ms);
-        let write = now_ms >= self.heard_written_ms.saturating_add(HEARD_WRITE_MS);
-        if write {
-            self.heard_written_ms = now_ms;
+        self.heard_at = Some(monotonic_ms);
+        if written {
+            self.heard_written_at = Some(monotonic_ms);
         }
-        write
     }
 }
 
 impl HostEntry {
-    fn new(host: Host, heard_written_ms: u64) -> Self {
+    fn new(host: Host, heard_at: Option<u64>) -> Self {
         Self {
             id: host.id.clone(),
             wake: Notify::new(),
@@ -64,7 +92,8 @@ impl HostEntry {
                 queue: JobQueue::unread(),
                 busy: false,
                 standing: 0,
-                heard_written_ms,
+                heard_at,
+                heard_written_at: heard_at,
             }),
         }
     }
@@ -110,12 +139,12 @@ impl Hosts {
     pub(crate) fn new(hosts: Vec<Host>) -> Self {
         let all = Self::default();
         for host in hosts {
-            all.enter(host, 0);
+            all.enter(host, None);
         }
         all
     }
 
-    fn enter(&self, host: Host, heard_written_ms: u64) -> Arc<HostEntry> {
+    fn enter(&self, host: Host, heard_at: Option<u64>) -> Arc<HostEntry> {
         let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
         table.by_session.retain(|_, id| *id != host.id);
         table.by_session.insert(host.session_hash, host.id.clone());
@@ -124,22 +153,23 @@ impl Hosts {
             drop(table);
             let mut state = entry.state();
             state.host = host;
-            state.heard_written_ms = heard_written_ms;
+            state.heard_at = heard_at;
+            state.heard_written_at = heard_at;
             // A host that registers again has forgotten what it did not make durable.
             state.queue.redeliver_all();
             drop(state);
             entry.wake.notify_one();
             return entry;
         }
-        let entry = Arc::new(HostEntry::new(host, heard_written_ms));
+        let entry = Arc::new(HostEntry::new(host, heard_at));
         table.turn.push(entry.id.clone());
         table.by_id.insert(entry.id.clone(), Arc::clone(&entry));
         entry
     }
 
     /// A host registered, or registered again.
-    pub(crate) fn registered(&self, host: Host, now_ms: u64) -> Arc<HostEntry> {
-        self.enter(host, now_ms)
+    pub(crate) fn registered(&self, host: Host, monotonic_ms: u64) -> Arc<HostEntry> {
+        self.enter(host, Some(monotonic_ms))
     }
 
     /// The host whose session this is.
@@ -169,7 +199,7 @@ impl Hosts {
     }
 
     /// A host for a new run: connected, not busy, each in its turn. None if there is none.
-    pub(crate) fn choose(&self, now_ms: u64) -> Option<Arc<HostEntry>> {
+    pub(crate) fn choose(&self, monotonic_ms: u64) -> Option<Arc<HostEntry>> {
         let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
         let count = table.turn.len();
         let first = self.next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
@@ -177,7 +207,7 @@ impl Hosts {
             let id = table.turn.get((first.wrapping_add(step)) % count)?;
             let entry = table.by_id.get(id)?;
             let state = entry.state();
-            (state.connected(now_ms) && !state.busy).then(|| Arc::clone(entry))
+            (state.connected(monotonic_ms) && !state.busy).then(|| Arc::clone(entry))
         })
     }
 }
@@ -213,7 +243,7 @@ mod tests {
         let hosts = Hosts::new(vec![host(1, "a"), host(2, "b")]);
         assert!(hosts.choose(1_000).is_none());
         let second = hosts.of_session("b").unwrap();
-        second.state().heard(1_000);
+        second.state().heard(99, 1_000, true);
         for _ in 0..3 {
             assert_eq!(hosts.choose(1_000).unwrap().id, second.id);
         }
@@ -223,5 +253,32 @@ mod tests {
         second.state().busy = true;
         assert!(hosts.choose(1_000).is_none());
         drop(standing);
+    }
+
+    /// A host that was cut off for a quarter of an hour left no trace: a run's timeline could not show why it stood still.
+    #[test]
+    fn silence_is_noticed_and_a_clock_that_is_set_makes_none() {
+        let hosts = Hosts::new(vec![Host {
+            last_heard_ms: Some(5_000),
+            ..host(1, "a")
+        }]);
+        let entry = hosts.of_session("a").unwrap();
+        let mut state = entry.state();
+        let first = state.to_write(700_000, 10).unwrap();
+        assert_eq!(first.silent_since_ms, Some(5_000), "across a start");
+        state.heard(700_000, 10, true);
+        assert_eq!(state.to_write(700_500, 510), None, "nothing to write so soon");
+        // The time of day is set back by a day; the host was never away.
+        let after = state.to_write(1, 10 + HEARD_WRITE_MS).unwrap();
+        assert_eq!((after.at_ms, after.silent_since_ms), (1, None));
+        assert!(state.connected(11));
+        let late = state.to_write(900_000, 10 + GAP_MS + 1).unwrap();
+        assert_eq!(late.silent_since_ms, Some(900_000 - GAP_MS - 1));
+        state.standing = 1;
+        let standing = state.to_write(900_000, 10 + GAP_MS + 1).unwrap();
+        assert_eq!(
+            standing.silent_since_ms, None,
+            "it stood at the door all the time"
+        );
     }
 }

@@ -29,6 +29,7 @@ mod publish;
 mod queue;
 mod receipts;
 mod registration;
+mod reissue;
 mod release;
 mod service;
 mod starts;

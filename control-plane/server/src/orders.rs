@@ -5,14 +5,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use flowforge_protocol::envelope::{Signed, sign_document};
 use flowforge_protocol::job::{Job, Order};
 use flowforge_protocol::strict::StrictError;
-use flowforge_protocol::{HostId, JobId, RunId, SigningKey};
-use flowforge_store::{NewJob, Store, StoreError};
+use flowforge_protocol::{ApprovalId, HostId, JobId, RunId, SigningKey};
+use flowforge_store::{JobKind, NewJob, Store, StoreError};
 
 use crate::entropy::{EntropyError, fresh};
 
-/// Job sequences that one process may use: enough for 3,000 jobs a second through 250 days, and 2^53 holds 131,072 of
-/// such reservations.
-const RESERVED: u64 = 1 << 36;
 /// How long a job may wait for its host before it must be signed anew.
 pub(crate) const JOB_LIFE_MS: u64 = 15 * 60 * 1_000;
 
@@ -23,8 +20,6 @@ pub(crate) enum OrderError {
     DoesNotFit(#[from] StrictError),
     #[error(transparent)]
     Entropy(#[from] EntropyError),
-    #[error("this process has used up its job sequences; restart it")]
-    Exhausted,
     #[error("a stored job is not readable: {0}")]
     Unreadable(String),
 }
@@ -45,25 +40,27 @@ pub(crate) struct Scheduler {
     key: SigningKey,
     workspace: String,
     next: AtomicU64,
-    end: u64,
 }
 
 impl Scheduler {
-    pub(crate) async fn open(store: &Store, key: SigningKey, workspace: String) -> Result<Self, StoreError> {
-        let first = store.reserve_sequences(RESERVED).await?;
+    pub(crate) async fn open(
+        store: &Store,
+        key: SigningKey,
+        workspace: String,
+        now_ms: u64,
+    ) -> Result<Self, StoreError> {
         Ok(Self {
             key,
             workspace,
-            next: AtomicU64::new(first),
-            end: first.saturating_add(RESERVED),
+            next: AtomicU64::new(store.first_sequence(now_ms).await?),
         })
     }
 
     pub(crate) fn sign(&self, draft: Draft<'_>) -> Result<NewJob, OrderError> {
-        let kind = match &draft.order {
-            Order::Start(_) => "start",
-            Order::Decide(_) => "decide",
-            Order::Cancel { .. } => "cancel",
+        let (kind, subject) = match &draft.order {
+            Order::Start(_) => (JobKind::Start, None),
+            Order::Decide(decision) => (JobKind::Decide, Some(decision.approval.clone())),
+            Order::Cancel { .. } => (JobKind::Cancel, None),
         };
         let job = Job {
             job_id: JobId::from_entropy(fresh::<16>()?),
@@ -77,7 +74,7 @@ impl Scheduler {
             order: draft.order,
             traceparent: draft.traceparent,
         };
-        self.seal(job, kind, 0)
+        self.seal(job, kind, subject)
     }
 
     /// The same order as an expired job, with a new id, sequence and expiry. The epoch stays: the lease never moved.
@@ -97,11 +94,8 @@ impl Scheduler {
         Ok(again)
     }
 
-    fn seal(&self, mut job: Job, kind: &'static str, issue: u32) -> Result<NewJob, OrderError> {
+    fn seal(&self, mut job: Job, kind: JobKind, subject: Option<ApprovalId>) -> Result<NewJob, OrderError> {
         job.sequence = self.next.fetch_add(1, Ordering::Relaxed);
-        if job.sequence >= self.end {
-            return Err(OrderError::Exhausted);
-        }
         Ok(NewJob {
             envelope: sign_document(&job, &self.key)?,
             id: job.job_id,
@@ -109,8 +103,9 @@ impl Scheduler {
             host: job.audience,
             run: job.run_id,
             kind,
+            subject,
             expires_at_ms: job.expires_at_ms,
-            issue,
+            issue: 0,
         })
     }
 }

@@ -11,7 +11,7 @@ use flowforge_protocol::envelope::Signed;
 use flowforge_protocol::grants::{GrantSet, NodeGrants};
 use flowforge_protocol::release::{GrantRequest, PinnedConnector, Release};
 use flowforge_protocol::{ConnectorName, Digest};
-use flowforge_store::{StoreError, StoredRelease};
+use flowforge_store::{Published, StoreError, StoredRelease};
 use flowforge_workflow::model::{TriggerKind, Workflow};
 use flowforge_workflow::{Diagnostic, Plan};
 
@@ -59,7 +59,7 @@ impl App {
         if let Some(source) = &source {
             same_source(source, &release)?;
         }
-        self.check_hooks(&workflow)?;
+        let hooks = hook_paths(&workflow);
         let stored = StoredRelease {
             digest: release.digest(),
             workflow: release.workflow.clone(),
@@ -71,11 +71,17 @@ impl App {
             source,
             published_at_ms: self.clock.now_ms(),
         };
-        let published = self.store.publish(stored.clone()).await;
-        published.map_err(|error| match error {
+        let published = self.store.publish(stored.clone(), hooks).await;
+        let published = published.map_err(|error| match error {
             flowforge_store::PublishError::Version { expected } => PublishError::Version { expected },
             flowforge_store::PublishError::Store(error) => PublishError::Store(error),
+            error @ (flowforge_store::PublishError::OtherGrants
+            | flowforge_store::PublishError::HookTaken { .. }) => PublishError::Release(error.to_string()),
         })?;
+        if published == Published::Known {
+            // The documents of every release that ran are public: who sends them again moves nothing.
+            return Ok(Arc::new(ReadyRelease::new(stored, self.trust_root())?));
+        }
         tracing::info!(
             workflow = stored.workflow,
             version = stored.version,
@@ -170,33 +176,18 @@ impl App {
         }
         Ok(interfaces)
     }
-
-    /// A path below `/hooks/` belongs to one workflow.
-    fn check_hooks(&self, workflow: &Workflow) -> Result<(), PublishError> {
-        for path in hook_paths(workflow) {
-            let taken = self.newest().into_iter().find(|other| {
-                other.workflow.workflow != workflow.workflow && hook_paths(&other.workflow).any(|p| p == path)
-            });
-            if let Some(other) = taken {
-                let message = format!(
-                    "webhook path `{path}` belongs to workflow `{}`",
-                    other.workflow.workflow
-                );
-                return Err(PublishError::Release(message));
-            }
-        }
-        Ok(())
-    }
 }
 
-fn hook_paths(workflow: &Workflow) -> impl Iterator<Item = &str> {
+/// The paths below `/hooks/` that a workflow listens at.
+fn hook_paths(workflow: &Workflow) -> Vec<String> {
     workflow
         .triggers
         .iter()
         .filter_map(|trigger| match &trigger.kind {
-            TriggerKind::Webhook { path, .. } => Some(path.as_str()),
+            TriggerKind::Webhook { path, .. } => Some(path.clone()),
             TriggerKind::Schedule { .. } => None,
         })
+        .collect()
 }
 
 fn same_source(source: &str, release: &Release) -> Result<(), PublishError> {

@@ -1,14 +1,19 @@
-//! The jobs of one host that it has not confirmed: ready, or delivered and waiting for a word.
+//! The jobs of one host that it has not confirmed: ready, delivered and waiting for a word, held back, or to be signed
+//! anew.
 //!
 //! Delivered jobs come again when the answer that carried them was lost (the host says which answer it saw last), or
-//! when nothing was heard of them for [`REDELIVER_AFTER_MS`]. At most [`MAX_IN_MEMORY`] are kept here; the rest stays in
-//! the store and is read when there is room.
+//! when nothing was heard of them for [`REDELIVER_AFTER_MS`]. A refused job is held back for a while. A job leaves only
+//! when it is settled: one that has expired waits here for [`crate::reissue`]. At most [`MAX_IN_MEMORY`] are kept here;
+//! the rest stays in the store, whose truth this is a picture of, and is read when there is room.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use flowforge_protocol::job::CLOCK_TOLERANCE_MS;
 use flowforge_protocol::{JobId, RunId};
-use flowforge_store::{NewJob, OpenJob};
+use flowforge_store::{JobKind, NewJob, OpenJob};
+
+use crate::orders::JOB_LIFE_MS;
 
 /// A delivered job of which nothing was heard for so long is delivered again.
 pub(crate) const REDELIVER_AFTER_MS: u64 = 3_000;
@@ -16,6 +21,20 @@ pub(crate) const REDELIVER_AFTER_MS: u64 = 3_000;
 pub(crate) const MAX_IN_MEMORY: usize = 4_096;
 /// A job that expires within this time is signed anew instead of being delivered.
 pub(crate) const EXPIRY_MARGIN_MS: u64 = 60_000;
+/// The first wait of a job that was refused, and of one that was signed anew in vain several times; each one after it is
+/// twice as long.
+const HOLD_MS: u64 = 2_000;
+/// Longest wait of a job that is held back.
+const HOLD_MAX_MS: u64 = 300_000;
+/// So often a job is signed anew at once: more often than that, a clock must be wrong.
+const ISSUES_AT_ONCE: u32 = 2;
+
+/// How long a job waits before it is tried again, when it was tried in vain so often.
+fn hold_ms(tries: u32) -> u64 {
+    HOLD_MS
+        .saturating_mul(1_u64.checked_shl(tries).unwrap_or(u64::MAX))
+        .min(HOLD_MAX_MS)
+}
 
 /// A signed job.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +42,7 @@ pub(crate) struct QueuedJob {
     pub(crate) id: JobId,
     pub(crate) sequence: u64,
     pub(crate) run: RunId,
+    pub(crate) kind: JobKind,
     pub(crate) envelope: Arc<str>,
     pub(crate) expires_at_ms: u64,
     pub(crate) issue: u32,
@@ -34,6 +54,7 @@ impl From<NewJob> for QueuedJob {
             id: job.id,
             sequence: job.sequence,
             run: job.run,
+            kind: job.kind,
             envelope: job.envelope.into(),
             expires_at_ms: job.expires_at_ms,
             issue: job.issue,
@@ -47,6 +68,7 @@ impl From<OpenJob> for QueuedJob {
             id: job.id,
             sequence: job.sequence,
             run: job.run,
+            kind: job.kind,
             envelope: job.envelope.into(),
             expires_at_ms: job.expires_at_ms,
             issue: job.issue,
@@ -61,6 +83,21 @@ struct Delivered {
     at_ms: u64,
 }
 
+#[derive(Debug)]
+struct Held {
+    job: QueuedJob,
+    until_ms: u64,
+}
+
+/// The two times that a look at the queue needs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Now {
+    /// Of day: what jobs expire by.
+    pub(crate) wall_ms: u64,
+    /// Of the clock that nobody can set: what waits by.
+    pub(crate) monotonic_ms: u64,
+}
+
 /// What one call takes away.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Taken {
@@ -68,8 +105,6 @@ pub(crate) struct Taken {
     pub(crate) jobs: Vec<Arc<str>>,
     /// Number of this delivery; 0 without jobs.
     pub(crate) delivery: u64,
-    /// Jobs that must be signed anew first.
-    pub(crate) expired: Vec<QueuedJob>,
 }
 
 /// The queue of one host.
@@ -77,9 +112,14 @@ pub(crate) struct Taken {
 pub(crate) struct JobQueue {
     ready: BTreeMap<u64, QueuedJob>,
     delivered: BTreeMap<u64, Delivered>,
+    held: BTreeMap<u64, Held>,
+    /// To be signed anew.
+    expired: BTreeMap<u64, QueuedJob>,
     places: HashMap<JobId, u64>,
+    /// How often the host refused a job that is kept.
+    refusals: HashMap<JobId, u32>,
     deliveries: u64,
-    /// True if the store holds jobs that are not here.
+    /// True if the store may hold jobs that are not here.
     spilled: bool,
 }
 
@@ -92,7 +132,25 @@ impl JobQueue {
         }
     }
 
+    /// The store may hold jobs that are not here: a caller that stored one went away before it could say so.
+    pub(crate) fn reread(&mut self) {
+        self.spilled = true;
+    }
+
     pub(crate) fn push(&mut self, job: QueuedJob) {
+        self.place(job, Self::make_ready);
+    }
+
+    /// A job that was signed anew. After a few times it waits: the host, or this process, has a wrong clock.
+    pub(crate) fn push_again(&mut self, job: QueuedJob, monotonic_ms: u64) {
+        let tries = job.issue.checked_sub(ISSUES_AT_ONCE + 1);
+        self.place(job, |queue, job| match tries {
+            None => queue.make_ready(job),
+            Some(tries) => queue.hold_back(job, monotonic_ms.saturating_add(hold_ms(tries))),
+        });
+    }
+
+    fn place(&mut self, job: QueuedJob, put: impl FnOnce(&mut Self, QueuedJob)) {
         if self.places.contains_key(&job.id) {
             return;
         }
@@ -101,7 +159,15 @@ impl JobQueue {
             return;
         }
         self.places.insert(job.id.clone(), job.sequence);
+        put(self, job);
+    }
+
+    fn make_ready(&mut self, job: QueuedJob) {
         self.ready.insert(job.sequence, job);
+    }
+
+    fn hold_back(&mut self, job: QueuedJob, until_ms: u64) {
+        self.held.insert(job.sequence, Held { job, until_ms });
     }
 
     /// True if the store should be read: nothing is ready here, and more is there.
@@ -125,57 +191,73 @@ impl JobQueue {
         self.spilled |= !complete;
     }
 
-    /// The host has these.
-    pub(crate) fn settle(&mut self, jobs: &[JobId]) {
+    /// These are over.
+    pub(crate) fn settle<'a>(&mut self, jobs: impl IntoIterator<Item = &'a JobId>) {
         for job in jobs {
-            if let Some(sequence) = self.places.remove(job) {
-                self.ready.remove(&sequence);
-                self.delivered.remove(&sequence);
-            }
+            self.remove(job);
+            self.refusals.remove(job);
         }
     }
 
-    /// Nothing that was delivered is believed to have arrived.
-    pub(crate) fn redeliver_all(&mut self) {
-        for (sequence, delivered) in std::mem::take(&mut self.delivered) {
-            self.ready.insert(sequence, delivered.job);
-        }
-    }
-
-    /// Removes a job that the host will not do, and says which it was if it is known here.
-    pub(crate) fn give_back(&mut self, job: &JobId) -> Option<QueuedJob> {
+    fn remove(&mut self, job: &JobId) -> Option<QueuedJob> {
         let sequence = self.places.remove(job)?;
         let ready = self.ready.remove(&sequence);
-        ready.or_else(|| self.delivered.remove(&sequence).map(|delivered| delivered.job))
+        let delivered = || self.delivered.remove(&sequence).map(|delivered| delivered.job);
+        let found = ready.or_else(delivered);
+        let found = found.or_else(|| self.held.remove(&sequence).map(|held| held.job));
+        found.or_else(|| self.expired.remove(&sequence))
+    }
+
+    /// Nothing that was delivered is believed to have arrived, and a host that begins anew may take what it refused.
+    pub(crate) fn redeliver_all(&mut self) {
+        let delivered = std::mem::take(&mut self.delivered).into_values();
+        let held = std::mem::take(&mut self.held).into_values();
+        for job in delivered.map(|d| d.job).chain(held.map(|h| h.job)) {
+            self.make_ready(job);
+        }
+        self.refusals.clear();
+    }
+
+    /// The host says that a job is not of its time: it is to be signed anew. Returns it if it is known here.
+    pub(crate) fn expire(&mut self, job: &JobId) -> Option<QueuedJob> {
+        let job = self.remove(job)?;
+        self.places.insert(job.id.clone(), job.sequence);
+        self.expired.insert(job.sequence, job.clone());
+        Some(job)
+    }
+
+    /// The host refused a job that is kept: it is tried again later.
+    pub(crate) fn hold(&mut self, job: &JobId, monotonic_ms: u64) {
+        let Some(job) = self.remove(job) else { return };
+        let refusals = self.refusals.entry(job.id.clone()).or_insert(0);
+        let until_ms = monotonic_ms.saturating_add(hold_ms(*refusals));
+        *refusals = refusals.saturating_add(1);
+        self.places.insert(job.id.clone(), job.sequence);
+        self.hold_back(job, until_ms);
+    }
+
+    /// Up to `max` jobs that are to be signed anew. They stay here until they are settled.
+    pub(crate) fn expired(&self, max: usize) -> Vec<QueuedJob> {
+        self.expired.values().take(max).cloned().collect()
+    }
+
+    /// True if there are jobs to be signed anew.
+    pub(crate) fn has_expired(&self) -> bool {
+        !self.expired.is_empty()
     }
 
     /// Takes up to `max` jobs of together about `max_bytes`, one in any case. `seen` is the last delivery that the host
     /// says it got.
-    pub(crate) fn take(&mut self, max: usize, max_bytes: usize, seen: Option<u64>, now_ms: u64) -> Taken {
-        let lost = |delivered: &Delivered| {
-            let unseen = seen.is_some_and(|seen| delivered.delivery > seen);
-            unseen || delivered.at_ms.saturating_add(REDELIVER_AFTER_MS) <= now_ms
-        };
-        let again: Vec<u64> = self
-            .delivered
-            .iter()
-            .filter(|(_, d)| lost(d))
-            .map(|(sequence, _)| *sequence)
-            .collect();
-        for sequence in again {
-            if let Some(delivered) = self.delivered.remove(&sequence) {
-                self.ready.insert(sequence, delivered.job);
-            }
-        }
+    pub(crate) fn take(&mut self, max: usize, max_bytes: usize, seen: Option<u64>, now: Now) -> Taken {
+        self.bring_back(seen, now.monotonic_ms);
         let mut taken = Taken::default();
         let mut bytes = 0;
         while taken.jobs.len() < max && bytes < max_bytes {
             let Some((sequence, job)) = self.ready.pop_first() else {
                 break;
             };
-            if job.expires_at_ms <= now_ms.saturating_add(EXPIRY_MARGIN_MS) {
-                self.places.remove(&job.id);
-                taken.expired.push(job);
+            if !is_of_now(&job, now.wall_ms) {
+                self.expired.insert(sequence, job);
                 continue;
             }
             if taken.delivery == 0 {
@@ -187,20 +269,53 @@ impl JobQueue {
             let delivered = Delivered {
                 job,
                 delivery: taken.delivery,
-                at_ms: now_ms,
+                at_ms: now.monotonic_ms,
             };
             self.delivered.insert(sequence, delivered);
         }
         taken
     }
 
-    /// When the earliest delivered job comes again, if nothing is heard of it.
-    pub(crate) fn next_redelivery_ms(&self) -> Option<u64> {
-        self.delivered
+    /// Makes ready what was lost on its way, and what was held back for long enough.
+    fn bring_back(&mut self, seen: Option<u64>, monotonic_ms: u64) {
+        let lost = |delivered: &Delivered| {
+            let unseen = seen.is_some_and(|seen| delivered.delivery > seen);
+            unseen || delivered.at_ms.saturating_add(REDELIVER_AFTER_MS) <= monotonic_ms
+        };
+        let again: Vec<QueuedJob> = self
+            .delivered
+            .extract_if(.., |_, delivered| lost(delivered))
+            .map(|(_, delivered)| delivered.job)
+            .collect();
+        let due: Vec<QueuedJob> = self
+            .held
+            .extract_if(.., |_, held| held.until_ms <= monotonic_ms)
+            .map(|(_, held)| held.job)
+            .collect();
+        for job in again.into_iter().chain(due) {
+            self.make_ready(job);
+        }
+    }
+
+    /// When the earliest delivered or held job comes again, if nothing is heard of it.
+    pub(crate) fn next_turn_ms(&self) -> Option<u64> {
+        let delivered = self
+            .delivered
             .values()
-            .map(|delivered| delivered.at_ms.saturating_add(REDELIVER_AFTER_MS))
+            .map(|delivered| delivered.at_ms.saturating_add(REDELIVER_AFTER_MS));
+        delivered
+            .chain(self.held.values().map(|held| held.until_ms))
             .min()
     }
+}
+
+/// True if a host with a right clock takes the job: it has not expired, and it is not from a future that a wrong clock of
+/// this machine saw.
+fn is_of_now(job: &QueuedJob, wall_ms: u64) -> bool {
+    let latest = wall_ms
+        .saturating_add(JOB_LIFE_MS)
+        .saturating_add(CLOCK_TOLERANCE_MS);
+    job.expires_at_ms > wall_ms.saturating_add(EXPIRY_MARGIN_MS) && job.expires_at_ms <= latest
 }
 
 #[cfg(test)]
@@ -214,9 +329,20 @@ mod tests {
             id: JobId::from_entropy(bytes),
             sequence,
             run: RunId::from_entropy(bytes),
+            kind: JobKind::Start,
             envelope: sequence.to_string().into(),
-            expires_at_ms: 1_000_000,
+            expires_at_ms: LIVES_UNTIL,
             issue: 0,
+        }
+    }
+
+    const LIVES_UNTIL: u64 = JOB_LIFE_MS;
+
+    /// Both clocks show the same.
+    fn at(ms: u64) -> Now {
+        Now {
+            wall_ms: ms,
+            monotonic_ms: ms,
         }
     }
 
@@ -231,39 +357,86 @@ mod tests {
             queue.push(job(sequence));
         }
         queue.push(job(2));
-        assert_eq!(texts(&queue.take(2, 1_000, None, 0)), ["1", "2"]);
-        assert_eq!(texts(&queue.take(2, 1_000, Some(1), 0)), ["3"]);
-        assert_eq!(queue.take(2, 1_000, Some(2), 0), Taken::default());
-        queue.settle(&[job(1).id, job(2).id, job(3).id]);
-        assert_eq!(queue.take(9, 1_000, Some(0), 1_000_000), Taken::default());
+        assert_eq!(texts(&queue.take(2, 1_000, None, at(0))), ["1", "2"]);
+        assert_eq!(texts(&queue.take(2, 1_000, Some(1), at(0))), ["3"]);
+        assert_eq!(queue.take(2, 1_000, Some(2), at(0)), Taken::default());
+        queue.settle([&job(1).id, &job(2).id, &job(3).id]);
+        assert_eq!(queue.take(9, 1_000, Some(0), at(LIVES_UNTIL)), Taken::default());
     }
 
     #[test]
     fn a_lost_answer_brings_its_jobs_again_at_once_before_newer_ones() {
         let mut queue = JobQueue::default();
         queue.push(job(1));
-        assert_eq!(queue.take(9, 1_000, Some(0), 0).delivery, 1);
+        assert_eq!(queue.take(9, 1_000, Some(0), at(0)).delivery, 1);
         queue.push(job(2));
-        assert_eq!(texts(&queue.take(9, 1_000, Some(0), 1)), ["1", "2"]);
+        assert_eq!(texts(&queue.take(9, 1_000, Some(0), at(1))), ["1", "2"]);
     }
 
     #[test]
     fn an_unconfirmed_job_comes_again_after_a_while() {
         let mut queue = JobQueue::default();
         queue.push(job(1));
-        queue.take(9, 1_000, None, 0);
-        assert_eq!(queue.next_redelivery_ms(), Some(REDELIVER_AFTER_MS));
-        assert!(queue.take(9, 1_000, None, REDELIVER_AFTER_MS - 1).jobs.is_empty());
-        assert_eq!(texts(&queue.take(9, 1_000, None, REDELIVER_AFTER_MS)), ["1"]);
+        queue.take(9, 1_000, None, at(0));
+        assert_eq!(queue.next_turn_ms(), Some(REDELIVER_AFTER_MS));
+        assert!(
+            queue
+                .take(9, 1_000, None, at(REDELIVER_AFTER_MS - 1))
+                .jobs
+                .is_empty()
+        );
+        assert_eq!(texts(&queue.take(9, 1_000, None, at(REDELIVER_AFTER_MS))), ["1"]);
+    }
+
+    /// Expired jobs left the queue before they were signed anew: a call that was cut lost them until the plane restarted.
+    #[test]
+    fn an_expired_job_waits_for_its_new_signature_and_is_never_out_of_sight() {
+        let mut queue = JobQueue::default();
+        queue.push(job(1));
+        assert_eq!(
+            queue.take(9, 1_000, None, at(LIVES_UNTIL - EXPIRY_MARGIN_MS)),
+            Taken::default()
+        );
+        assert_eq!(queue.expired(9), [job(1)]);
+        assert_eq!(queue.expired(9), [job(1)], "looking takes nothing away");
+        queue.settle([&job(1).id]);
+        assert!(!queue.has_expired());
+    }
+
+    /// A clock that was ahead by a day left jobs that every host refused for a day.
+    #[test]
+    fn a_job_from_the_future_is_signed_anew() {
+        let mut queue = JobQueue::default();
+        let mut ahead = job(1);
+        ahead.expires_at_ms = LIVES_UNTIL + CLOCK_TOLERANCE_MS + 1;
+        queue.push(ahead.clone());
+        assert_eq!(queue.take(9, 1_000, None, at(0)), Taken::default());
+        assert_eq!(queue.expired(9), [ahead]);
     }
 
     #[test]
-    fn an_expired_job_is_given_back_for_a_new_signature() {
+    fn what_is_refused_again_and_again_waits_longer_each_time() {
         let mut queue = JobQueue::default();
         queue.push(job(1));
-        let taken = queue.take(9, 1_000, None, 1_000_000 - EXPIRY_MARGIN_MS);
-        assert!(taken.jobs.is_empty());
-        assert_eq!(taken.expired, [job(1)]);
+        let mut now = 0;
+        for wait in [HOLD_MS, 2 * HOLD_MS, 4 * HOLD_MS] {
+            assert_eq!(texts(&queue.take(9, 1_000, None, at(now))), ["1"]);
+            queue.hold(&job(1).id, now);
+            assert_eq!(queue.next_turn_ms(), Some(now + wait));
+            assert_eq!(queue.take(9, 1_000, None, at(now + wait - 1)), Taken::default());
+            now += wait;
+        }
+        assert_eq!(hold_ms(70), HOLD_MAX_MS);
+        queue.hold(&job(1).id, now);
+        queue.redeliver_all();
+        assert_eq!(texts(&queue.take(9, 1_000, None, at(now))), ["1"]);
+        let mut again = job(2);
+        for (issue, waits) in [(1, false), (ISSUES_AT_ONCE + 1, true)] {
+            again.issue = issue;
+            queue.push_again(again.clone(), now);
+            assert_eq!(queue.take(9, 1_000, None, at(now)).jobs.is_empty(), waits);
+            queue.settle([&again.id]);
+        }
     }
 
     #[test]
@@ -274,12 +447,12 @@ mod tests {
         }
         assert_eq!(queue.places.len(), MAX_IN_MEMORY);
         assert!(!queue.wants_refill());
-        queue.take(MAX_IN_MEMORY, usize::MAX, None, 0);
+        queue.take(MAX_IN_MEMORY, usize::MAX, None, at(0));
         assert!(queue.wants_refill());
-        queue.settle(&[job(0).id]);
+        queue.settle([&job(0).id]);
         queue.begin_refill();
         queue.refill(vec![job(1), job(MAX_IN_MEMORY as u64)], true);
-        assert_eq!(queue.take(9, 1_000, None, 0).jobs.len(), 1);
+        assert_eq!(queue.take(9, 1_000, None, at(0)).jobs.len(), 1);
         assert!(!queue.wants_refill());
     }
 }

@@ -98,6 +98,9 @@ mod tests {
             outcome: Some(serde_json::to_string(&outcome).unwrap()),
             receipt: None,
             cancel_reason: None,
+            trouble: None,
+            question: None,
+            bytes: 0,
         };
         let receipt = Receipt {
             workspace: "dev".to_owned(),

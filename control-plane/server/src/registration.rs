@@ -133,7 +133,7 @@ impl App {
             .await?;
         tracing::info!(host = %host.id, name = host.name, "a host registered");
         let id = host.id.clone();
-        self.hosts.registered(host, now_ms);
+        self.hosts.registered(host, self.clock.monotonic_ms());
         Ok((id, session))
     }
 

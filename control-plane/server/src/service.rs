@@ -17,7 +17,7 @@ use crate::config::Config;
 use crate::folder::{DataFolder, FolderError};
 use crate::http::Doors;
 use crate::keys::{Keys, KeysError};
-use crate::{accept, api, cron, http};
+use crate::{accept, api, cron, http, reissue};
 
 /// Name of the database in the data folder.
 const DATABASE: &str = "server.db";
@@ -220,6 +220,11 @@ impl Service {
         tasks.spawn(async move {
             cron::run(app).await;
             "the schedules"
+        });
+        let app = Arc::clone(&self.doors.app);
+        tasks.spawn(async move {
+            reissue::run(app).await;
+            "the signing of expired jobs"
         });
         let database = self.handle.data_dir.join(DATABASE);
         let mut result = Ok(());

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use flowforge_failpoints::{Injected, Point};
 use flowforge_protocol::digest::canonical_json;
 use flowforge_protocol::job::{MAX_INPUT_BYTES, Order, StartOrder, Trigger};
-use flowforge_protocol::{Digest, RunId};
+use flowforge_protocol::{Digest, HostId, RunId};
 use flowforge_store::{ClientRequest, NewJob, NewRun, Started, StoreError};
 use flowforge_workflow::InputProblem;
 use serde_json::Value;
@@ -29,8 +29,8 @@ pub(crate) struct StartRequest {
     pub(crate) input: Value,
     pub(crate) trigger: Trigger,
     pub(crate) traceparent: Option<String>,
-    /// The caller's name for this request. The same name with another workflow, version or input is a conflict.
-    pub(crate) client_request: Option<ClientRequest>,
+    /// The names of this request. The same name with another workflow, version or input is a conflict.
+    pub(crate) requests: Vec<ClientRequest>,
 }
 
 /// Why no run was started.
@@ -99,18 +99,19 @@ impl App {
             input,
             trigger: request.trigger,
         });
-        let host = self.hosts.choose(now_ms);
-        let job = match &host {
-            Some(host) => Some(self.scheduler.sign(Draft {
-                host: &host.id,
-                run: &request.id,
-                epoch: 1,
-                order,
-                traceparent: traceparent.clone(),
-                now_ms,
-            })?),
-            None => None,
-        };
+        let host = self.hosts.choose(self.clock.monotonic_ms());
+        // Signed also when no host is there, and then thrown away: what cannot be signed later is refused now.
+        let nobody = HostId::from_entropy([0; 16]);
+        let signed = self.scheduler.sign(Draft {
+            host: host.as_ref().map_or(&nobody, |host| &host.id),
+            run: &request.id,
+            epoch: 1,
+            order,
+            traceparent: traceparent.clone(),
+            now_ms,
+        });
+        let signed = signed.map_err(refusal_of)?;
+        let job = host.is_some().then_some(signed);
         let run = NewRun {
             id: request.id.clone(),
             workflow: release.stored.workflow.clone(),
@@ -121,7 +122,7 @@ impl App {
             traceparent,
             created_at_ms: now_ms,
             job: job.clone(),
-            request: request.client_request,
+            requests: request.requests,
         };
         let started = self.store.start_run(run).await?;
         if started == Started::New {
@@ -146,6 +147,17 @@ impl App {
                 }
             }
         }
+    }
+}
+
+/// What does not fit into a job is a fault of the input.
+fn refusal_of(error: OrderError) -> StartError {
+    match error {
+        OrderError::DoesNotFit(unfit) => StartError::Input(vec![InputProblem {
+            path: String::new(),
+            message: format!("it cannot be sent to a host: {unfit}"),
+        }]),
+        error @ (OrderError::Entropy(_) | OrderError::Unreadable(_)) => error.into(),
     }
 }
 

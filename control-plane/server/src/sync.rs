@@ -9,13 +9,15 @@ use flowforge_protocol::job::{Order, StartOrder};
 use flowforge_protocol::receipt::Receipt;
 use flowforge_protocol::record::{Outcome, RecordBatch};
 use flowforge_protocol::{Digest, Failure, FailureKind, JobId, RunId, VerifyingKey};
-use flowforge_store::{CheckedBatch, HostIngest, NewReceipt, Reissue, StoreError, Unassigned};
+use flowforge_store::{
+    CheckedBatch, Heard, HostIngest, NewJob, NewReceipt, Refusal, Refused, StoreError, Unassigned,
+};
 use tokio::time::Instant;
 
 use crate::app::{App, LoadError};
 use crate::hosts::{HostEntry, Standing};
 use crate::orders::{Draft, OrderError};
-use crate::queue::{QueuedJob, Taken};
+use crate::queue::{Now, QueuedJob, Taken};
 
 /// Longest wait for a job.
 pub(crate) const MAX_WAIT: Duration = Duration::from_secs(25);
@@ -25,8 +27,12 @@ pub(crate) const MAX_JOBS: usize = 256;
 const MAX_ANSWER_BYTES: usize = 16 * 1024 * 1024;
 /// Runs that get a host in one step.
 const ASSIGN_AT_ONCE: u32 = 64;
-/// How often an order is signed anew before its run is given up: a host whose clock is wrong never accepts it.
-const MAX_ISSUES: u32 = 20;
+/// From this many new signatures on, a run says why it does not begin.
+const ISSUES_SILENT: u32 = 3;
+/// Codes of a host for a job that is not of its time: from its future, expired, or older than what it remembers.
+const NOT_OF_THIS_TIME: [&str; 3] = ["FF-JOB-003", "FF-JOB-004", "FF-JOB-007"];
+/// Code of a host for an order about a run that it does not have.
+const UNKNOWN_RUN: &str = "FF-ADM-012";
 
 /// What a host brings and asks for.
 pub(crate) struct SyncRequest {
@@ -74,15 +80,12 @@ impl App {
         host: &Arc<HostEntry>,
         request: SyncRequest,
     ) -> Result<SyncReply, SyncError> {
-        let standing = (request.max_jobs > 0).then(|| Standing::new(host));
         let (heard, was_busy) = {
             let mut state = host.state();
             let was_busy = state.busy;
             state.busy = request.busy.unwrap_or(was_busy);
-            (
-                state.heard(self.clock.now_ms()).then(|| self.clock.now_ms()),
-                was_busy,
-            )
+            let now = self.now();
+            (state.to_write(now.wall_ms, now.monotonic_ms), was_busy)
         };
         let (max_jobs, wait, seen) = (
             request.max_jobs.min(MAX_JOBS),
@@ -93,21 +96,33 @@ impl App {
             host.wake.notify_one();
         }
         let mut reply = self.take_in(host, request, heard).await?;
+        // Only now: a host whose calls all fail is not connected.
+        let now = self.now();
+        host.state().heard(now.wall_ms, now.monotonic_ms, heard.is_some());
         if max_jobs > 0 {
+            let standing = Standing::new(host);
             let taken = self.bring_out(host, max_jobs, wait, seen).await?;
             reply.jobs = taken.jobs;
             reply.delivery = taken.delivery;
-            host.state().heard(self.clock.now_ms());
+            let now = self.now();
+            host.state().heard(now.wall_ms, now.monotonic_ms, false);
+            drop(standing);
         }
-        drop(standing);
         Ok(reply)
+    }
+
+    pub(crate) fn now(&self) -> Now {
+        Now {
+            wall_ms: self.clock.now_ms(),
+            monotonic_ms: self.clock.monotonic_ms(),
+        }
     }
 
     async fn take_in(
         &self,
         host: &Arc<HostEntry>,
         request: SyncRequest,
-        heard_at_ms: Option<u64>,
+        heard: Option<Heard>,
     ) -> Result<SyncReply, SyncError> {
         let mut reply = SyncReply::default();
         let mut ingest = HostIngest {
@@ -115,7 +130,7 @@ impl App {
             received: request.received,
             batches: Vec::with_capacity(request.batches.len()),
             receipts: Vec::with_capacity(request.receipts.len()),
-            heard_at_ms,
+            heard,
         };
         for batch in request.batches {
             let run = batch.run.clone();
@@ -138,13 +153,13 @@ impl App {
             }
         }
         let nothing = ingest.received.is_empty() && ingest.batches.is_empty() && ingest.receipts.is_empty();
-        if !nothing || heard_at_ms.is_some() {
+        if !nothing || heard.is_some() {
             let received = ingest.received.clone();
             let ingested = self.store.ingest(ingest).await?;
-            if !received.is_empty() {
-                host.state().queue.settle(&received);
-                self.confirmed(received.len() as u64);
-            }
+            host.state()
+                .queue
+                .settle(received.iter().chain(&ingested.settled));
+            self.confirmed(ingested.taken);
             for changed in ingested.changed {
                 self.events.tell(&changed.run, changed.outcome);
             }
@@ -183,31 +198,51 @@ impl App {
         })
     }
 
-    /// A host will not do a job. An expired one is signed anew; any other refusal of a start ends its run, visibly.
+    /// A host will not do a job. One that is not of its time is signed anew; any other refusal of a start ends its run,
+    /// visibly; a decision or a cancellation is kept and tried again.
     async fn refused(&self, host: &Arc<HostEntry>, refused: RefusedJob) -> Result<(), SyncError> {
-        let known = host.state().queue.give_back(&refused.job);
-        let stale = matches!(refused.code.as_str(), "FF-JOB-004" | "FF-JOB-007");
-        if stale && let Some(job) = known.clone().filter(|job| job.issue < MAX_ISSUES) {
-            return self.reissue(host, job).await;
-        }
         let name = host.state().host.name.clone();
-        let text = format!("host {name} refused the job: {}", refused.message);
         let code: String = refused.code.chars().take(64).collect();
-        let outcome = Outcome::Failed {
-            node: None,
-            failure: Failure::new(FailureKind::Denied, text.chars().take(2_000).collect::<String>())
-                .with_code(code),
+        let message: String = refused.message.chars().take(2_000).collect();
+        tracing::warn!(job = %refused.job, host = %host.id, code, "a host refused a job");
+        if NOT_OF_THIS_TIME.contains(&code.as_str()) {
+            let known = host.state().queue.expire(&refused.job);
+            self.reissue_wanted.notify_one();
+            if let Some(job) = known.filter(|job| job.issue >= ISSUES_SILENT) {
+                let trouble =
+                    format!("host {name} takes no job of this time ({code}: {message}); compare the clocks");
+                self.store.note_trouble(job.run, trouble).await?;
+            }
+            return Ok(());
+        }
+        let refusal = Refusal {
+            host: host.id.clone(),
+            job: refused.job.clone(),
+            unknown_run: code == UNKNOWN_RUN,
+            reason: format!("host {name} refused what it was told ({code}): {message}"),
+            outcome: failed_outcome(&code, format!("host {name} refused the job: {message}")),
+            at_ms: self.clock.now_ms(),
         };
-        let outcome = serde_json::to_string(&outcome).unwrap_or_default();
-        let now_ms = self.clock.now_ms();
-        let ended = self
-            .store
-            .refuse_job(host.id.clone(), refused.job.clone(), outcome.clone(), now_ms)
-            .await?;
-        tracing::warn!(job = %refused.job, host = %host.id, code = refused.code, "a host refused a job");
-        if let Some(run) = ended {
-            self.confirmed(1);
-            self.events.tell(&run, Some(outcome));
+        match self.store.refuse_job(refusal).await? {
+            Refused::Kept { run } => {
+                let now = self.clock.monotonic_ms();
+                host.state().queue.hold(&refused.job, now);
+                self.events.tell(&run, None);
+            }
+            Refused::Ended {
+                run,
+                outcome,
+                was_queued,
+            } => {
+                host.state().queue.settle([&refused.job]);
+                self.confirmed(u64::from(was_queued));
+                self.events.tell(&run, Some(outcome));
+            }
+            Refused::Dropped { run } => {
+                host.state().queue.settle([&refused.job]);
+                self.events.tell(&run, None);
+            }
+            Refused::Unknown => host.state().queue.settle([&refused.job]),
         }
         Ok(())
     }
@@ -228,37 +263,42 @@ impl App {
             if host.state().queue.wants_refill() {
                 self.refill(host).await?;
             }
-            let now_ms = self.clock.now_ms();
-            let (mut taken, redelivery_ms) = {
+            let now = self.now();
+            let (taken, turn_ms, has_expired) = {
                 let mut state = host.state();
-                let taken = state.queue.take(max_jobs, MAX_ANSWER_BYTES, seen, now_ms);
-                (taken, state.queue.next_redelivery_ms())
+                let taken = state.queue.take(max_jobs, MAX_ANSWER_BYTES, seen, now);
+                (taken, state.queue.next_turn_ms(), state.queue.has_expired())
             };
             // What this call has brought again is not lost a second time.
             seen = None;
-            let expired = std::mem::take(&mut taken.expired);
-            let again = !expired.is_empty();
-            for job in expired {
-                self.reissue(host, job).await?;
+            if has_expired {
+                self.reissue_wanted.notify_one();
             }
             if !taken.jobs.is_empty() {
                 return Ok(taken);
             }
-            if again {
-                continue;
-            }
-            let redelivery =
-                redelivery_ms.map(|at| Instant::now() + Duration::from_millis(at.saturating_sub(now_ms)));
-            let until = redelivery.map_or(deadline, |at| at.min(deadline));
+            let turn =
+                turn_ms.map(|at| Instant::now() + Duration::from_millis(at.saturating_sub(now.monotonic_ms)));
+            let until = turn.map_or(deadline, |at| at.min(deadline));
             tokio::select! {
                 () = host.wake.notified() => {}
                 () = tokio::time::sleep_until(until) => {}
                 () = self.closing.cancelled() => return Ok(Taken::default()),
             }
             if Instant::now() >= deadline && until == deadline {
+                self.look_again(host).await?;
                 return Ok(Taken::default());
             }
         }
+    }
+
+    /// Nothing came for a while. The queue and the count of waiting runs are pictures of what the store holds; one that
+    /// missed a change, because whoever made it went away, is right again from here on.
+    async fn look_again(&self, host: &HostEntry) -> Result<(), StoreError> {
+        host.state().queue.reread();
+        let unassigned = self.store.count_unassigned().await?;
+        self.unassigned.store(unassigned, Ordering::Relaxed);
+        Ok(())
     }
 
     async fn refill(&self, host: &Arc<HostEntry>) -> Result<(), StoreError> {
@@ -281,23 +321,7 @@ impl App {
         }
     }
 
-    async fn reissue(&self, host: &Arc<HostEntry>, job: QueuedJob) -> Result<(), SyncError> {
-        let new = self
-            .scheduler
-            .sign_again(&job.envelope, job.issue, self.clock.now_ms())?;
-        let reissue = Reissue {
-            old: job.id.clone(),
-            new: new.clone(),
-        };
-        if self.store.reissue(reissue).await? {
-            tracing::info!(run_id = %job.run, host = %host.id, issue = new.issue, "an expired job was signed anew");
-            host.state().queue.push(new.into());
-            host.wake.notify_one();
-        }
-        Ok(())
-    }
-
-    /// Gives runs that have no host to this one (B2).
+    /// Gives runs that have no host to this one (B2). A run that cannot be ordered fails alone.
     async fn assign_waiting(&self, host: &Arc<HostEntry>) -> Result<(), SyncError> {
         let waiting = self.store.unassigned(ASSIGN_AT_ONCE).await?;
         if waiting.is_empty() {
@@ -307,27 +331,55 @@ impl App {
             return Ok(());
         }
         let mut jobs = Vec::with_capacity(waiting.len());
+        let mut failed = 0;
         for run in waiting {
-            jobs.push(self.order_waiting(host, run).await?);
+            let id = run.id.clone();
+            match self.order_waiting(host, run).await {
+                Ok(job) => jobs.push(job),
+                Err(error) => {
+                    self.fail_waiting(id, error).await?;
+                    failed += 1;
+                }
+            }
         }
+        // Read from the store even if this call is cut before the answer comes.
+        host.state().queue.reread();
         let stored = self.store.assign(jobs).await?;
-        let count = stored.len() as u64;
+        let count = stored.len() as u64 + failed;
         let fewer = |now: u64| Some(now.saturating_sub(count));
         let _ = self
             .unassigned
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, fewer);
-        let mut state = host.state();
-        for job in stored {
-            state.queue.push(job.into());
+        Ok(())
+    }
+
+    /// A run that can never be ordered ends, with the reason; a fault of the moment stays one.
+    async fn fail_waiting(&self, run: RunId, error: SyncError) -> Result<(), SyncError> {
+        let (code, message) = match error {
+            SyncError::Order(OrderError::DoesNotFit(_) | OrderError::Unreadable(_)) => {
+                ("FF-RUN-006", error.to_string())
+            }
+            SyncError::Load(LoadError::Release { digest, source }) => {
+                ("FF-REL-004", format!("release {digest} cannot be used: {source}"))
+            }
+            SyncError::Order(OrderError::Entropy(_))
+            | SyncError::Store(_)
+            | SyncError::Load(LoadError::Store(_)) => return Err(error),
+        };
+        tracing::error!(run_id = %run, code, message, "a run cannot be ordered and has failed");
+        let outcome = failed_outcome(code, message);
+        let ended = self
+            .store
+            .fail_unassigned(run.clone(), outcome.clone(), self.clock.now_ms())
+            .await?;
+        if let Some(ended) = ended {
+            self.confirmed(u64::from(ended.was_queued));
+            self.events.tell(&run, Some(outcome));
         }
         Ok(())
     }
 
-    async fn order_waiting(
-        &self,
-        host: &Arc<HostEntry>,
-        run: Unassigned,
-    ) -> Result<flowforge_store::NewJob, SyncError> {
+    async fn order_waiting(&self, host: &Arc<HostEntry>, run: Unassigned) -> Result<NewJob, SyncError> {
         let unreadable = |error: &dyn std::fmt::Display| OrderError::Unreadable(error.to_string());
         let release = self.release(&run.release).await?;
         let release = release.ok_or_else(|| unreadable(&format!("release {} is gone", run.release)))?;
@@ -341,11 +393,18 @@ impl App {
         let job = self.scheduler.sign(Draft {
             host: &host.id,
             run: &run.id,
-            epoch: 1,
+            epoch: run.epoch,
             order,
             traceparent: run.traceparent,
             now_ms: self.clock.now_ms(),
         })?;
         Ok(job)
     }
+}
+
+/// The outcome of a run that failed before it began, as JSON text.
+pub(crate) fn failed_outcome(code: &str, message: String) -> String {
+    let failure = Failure::new(FailureKind::Denied, message).with_code(code);
+    let outcome = Outcome::Failed { node: None, failure };
+    serde_json::to_string(&outcome).unwrap_or_default()
 }

@@ -125,22 +125,48 @@ fn normal_destination(text: &str) -> Result<String, String> {
 pub(crate) struct Vault {
     workspace: String,
     cipher: ChaCha20Poly1305,
-    /// Keys of webhooks that were used, so that a request costs no query. Emptied when any secret changes.
-    hmac_keys: Mutex<HashMap<String, Arc<Zeroizing<Vec<u8>>>>>,
+    /// Keys of webhooks that were used, so that a request costs no query.
+    hmac_keys: Mutex<KnownKeys>,
 }
+
+/// A key that signs webhooks.
+pub(crate) type WebhookKey = Arc<Zeroizing<Vec<u8>>>;
+
+/// Emptied when any secret changes. A key that was read before such a change and comes after it is not kept: it may be the
+/// old one.
+#[derive(Default)]
+struct KnownKeys {
+    changes: u64,
+    by_name: HashMap<String, WebhookKey>,
+}
+
+/// How often a value is tried to be set when others set the same secret at the same moment.
+const RACES_MAX: usize = 8;
 
 impl Vault {
     pub(crate) fn new(workspace: &str, master: &[u8; 32]) -> Self {
         Self {
             workspace: workspace.to_owned(),
             cipher: ChaCha20Poly1305::new(master.into()),
-            hmac_keys: Mutex::new(HashMap::new()),
+            hmac_keys: Mutex::default(),
         }
     }
 
-    /// Keeps a value whose draft has no faults.
+    /// Keeps a value whose draft has no faults. Of two that are set at once, the one that is stored later stays.
     pub(crate) async fn set(&self, store: &Store, draft: SecretDraft, now_ms: u64) -> Result<(), VaultError> {
-        let version = store.last_secret_version(&draft.name).await?.saturating_add(1);
+        for _ in 0..RACES_MAX {
+            let version = store.last_secret_version(&draft.name).await?.saturating_add(1);
+            let secret = self.encrypt(&draft, version, now_ms)?;
+            let stored = store.set_secret(secret).await?;
+            self.forget_keys();
+            if stored {
+                return Ok(());
+            }
+        }
+        Err(VaultError::Race { name: draft.name })
+    }
+
+    fn encrypt(&self, draft: &SecretDraft, version: u32, now_ms: u64) -> Result<NewSecret, VaultError> {
         let nonce = fresh::<NONCE_BYTES>()?;
         let payload = Payload {
             msg: draft.value.as_bytes(),
@@ -151,22 +177,14 @@ impl Vault {
         sealed.extend(encrypted.map_err(|_| VaultError::Seal {
             name: draft.name.clone(),
         })?);
-        let stored = store
-            .set_secret(NewSecret {
-                name: draft.name.clone(),
-                kind: draft.kind,
-                destinations: draft.destinations,
-                version,
-                sealed,
-                at_ms: now_ms,
-            })
-            .await?;
-        self.forget_keys();
-        if stored {
-            Ok(())
-        } else {
-            Err(VaultError::Race { name: draft.name })
-        }
+        Ok(NewSecret {
+            name: draft.name.clone(),
+            kind: draft.kind.clone(),
+            destinations: draft.destinations.clone(),
+            version,
+            sealed,
+            at_ms: now_ms,
+        })
     }
 
     /// Removes a value. False if there was none.
@@ -177,10 +195,9 @@ impl Vault {
     }
 
     fn forget_keys(&self) {
-        self.hmac_keys
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clear();
+        let mut known = self.hmac_keys.lock().unwrap_or_else(PoisonError::into_inner);
+        known.changes += 1;
+        known.by_name.clear();
     }
 
     fn open(&self, secret: &StoredSecret) -> Result<Zeroizing<Vec<u8>>, VaultError> {
@@ -225,13 +242,11 @@ impl Vault {
         &self,
         store: &Store,
         name: &str,
-    ) -> Result<Option<Arc<Zeroizing<Vec<u8>>>>, VaultError> {
-        let known = self
-            .hmac_keys
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(name)
-            .cloned();
+    ) -> Result<Option<WebhookKey>, VaultError> {
+        let (known, changes) = {
+            let known = self.hmac_keys.lock().unwrap_or_else(PoisonError::into_inner);
+            (known.by_name.get(name).cloned(), known.changes)
+        };
         if known.is_some() {
             return Ok(known);
         }
@@ -239,9 +254,16 @@ impl Vault {
             return Ok(None);
         };
         let key = Arc::new(self.open(&secret)?);
-        let mut keys = self.hmac_keys.lock().unwrap_or_else(PoisonError::into_inner);
-        keys.insert(name.to_owned(), Arc::clone(&key));
+        self.remember_key(name, &key, changes);
         Ok(Some(key))
+    }
+
+    /// Keeps a key that was read when there had been so many changes.
+    fn remember_key(&self, name: &str, key: &WebhookKey, changes: u64) {
+        let mut known = self.hmac_keys.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.changes == changes {
+            known.by_name.insert(name.to_owned(), Arc::clone(key));
+        }
     }
 }
 
@@ -291,6 +313,19 @@ mod tests {
         assert!(vault.open(&row("a", 1, &sealed[..5])).is_err());
         assert!(Vault::new("dev", &[8; 32]).open(&row("a", 1, &sealed)).is_err());
         assert!(!sealed.windows(5).any(|window| window == b"value"));
+    }
+
+    /// A request that read the old key while the new one was set brought the old one back into memory, for ever.
+    #[test]
+    fn a_key_that_was_read_before_a_change_is_not_remembered_after_it() {
+        let vault = Vault::new("dev", &[7; 32]);
+        let key = Arc::new(Zeroizing::new(b"old".to_vec()));
+        let before = vault.hmac_keys.lock().unwrap().changes;
+        vault.forget_keys();
+        vault.remember_key("hook_key", &key, before);
+        assert!(vault.hmac_keys.lock().unwrap().by_name.is_empty());
+        vault.remember_key("hook_key", &key, before + 1);
+        assert_eq!(vault.hmac_keys.lock().unwrap().by_name.len(), 1);
     }
 
     #[test]

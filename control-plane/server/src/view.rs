@@ -35,7 +35,15 @@ struct Kept {
     /// Absent once the run is over.
     state: Option<RunState>,
     records: u64,
-    view: Option<Arc<Value>>,
+    view: Option<View>,
+}
+
+/// The table of nodes of a run.
+#[derive(Clone)]
+pub(crate) struct View {
+    pub(crate) table: Arc<Value>,
+    /// Its size as text.
+    pub(crate) bytes: u64,
 }
 
 /// Tables of the runs that were looked at last.
@@ -57,7 +65,7 @@ impl Views {
 
 impl App {
     /// The table, or none if no record is here.
-    pub(crate) async fn view(&self, run: &StoredRun) -> Result<Option<Arc<Value>>, ViewError> {
+    pub(crate) async fn view(&self, run: &StoredRun) -> Result<Option<View>, ViewError> {
         if run.records == 0 {
             return Ok(None);
         }
@@ -101,9 +109,11 @@ impl App {
             next = behind;
         }
         kept.records = next;
-        kept.view = Some(Arc::new(
-            serde_json::to_value(state.view()).map_err(|error| replay(&error))?,
-        ));
+        let table = serde_json::to_value(state.view()).map_err(|error| replay(&error))?;
+        kept.view = Some(View {
+            bytes: table.to_string().len() as u64,
+            table: Arc::new(table),
+        });
         kept.state = state.outcome().is_none().then_some(state);
         Ok(())
     }

@@ -1,52 +1,66 @@
 //! Why a run does not move, for people.
 
-use flowforge_store::{ApprovalState, RunState, StoreError, StoredRun};
+use flowforge_store::{RunState, StoredRun};
 
 use crate::app::App;
 
 /// What the run waits for; none if it is over or at work.
-pub(crate) async fn waiting_for(app: &App, run: &StoredRun) -> Result<Option<String>, StoreError> {
+pub(crate) fn waiting_for(app: &App, run: &StoredRun) -> Option<String> {
     if run.state.is_final() {
-        return Ok(None);
+        return None;
     }
     let host = run.host.as_ref().and_then(|id| app.hosts.get(id));
     let Some(host) = host else {
-        return Ok(Some(
-            "a host: none is connected, the run starts when one is".to_owned(),
-        ));
+        return Some(for_any_host(app));
     };
-    let now_ms = app.clock.now_ms();
+    let now = app.now();
     let absent = {
         let state = host.state();
+        let name = &state.host.name;
+        if run.state == RunState::Lost {
+            return Some(format!(
+                "host {name} says that it does not have this run; its records are here, but nobody goes on with it: cancel \
+                 it, or start it anew"
+            ));
+        }
         let heard = state.host.last_heard_ms;
-        (!state.connected(now_ms)).then(|| match heard {
+        (!state.connected(now.monotonic_ms)).then(|| match heard {
             Some(at) => format!(
-                "host {}, last heard {} ago",
-                state.host.name,
-                ago(now_ms.saturating_sub(at))
+                "host {name}, last heard {} ago",
+                ago(now.wall_ms.saturating_sub(at))
             ),
-            None => format!("host {}, never heard", state.host.name),
+            None => format!("host {name}, never heard"),
         })
     };
-    if let Some(absent) = absent {
-        return Ok(Some(absent));
+    if absent.is_some() {
+        return absent;
     }
-    if run.state == RunState::Waiting {
-        let approvals = app.store.approvals_of(&run.id).await?;
-        let open = approvals
-            .into_iter()
-            .find(|approval| approval.state == ApprovalState::Pending);
-        return Ok(open.map(|approval| {
-            let by = approval.approvers.join(", ");
-            let by = if by.is_empty() {
-                String::new()
-            } else {
-                format!(" by {by}")
-            };
-            format!("approval {}{by}: {}", approval.id.short(), approval.title)
-        }));
+    if run.trouble.is_some() {
+        return run.trouble.clone();
     }
-    Ok(None)
+    run.question.as_ref().map(|question| {
+        let by = question.approvers.join(", ");
+        let by = if by.is_empty() {
+            String::new()
+        } else {
+            format!(" by {by}")
+        };
+        format!("approval {}{by}: {}", question.id.short(), question.title)
+    })
+}
+
+fn for_any_host(app: &App) -> String {
+    let monotonic_ms = app.clock.monotonic_ms();
+    let connected = app.hosts.all();
+    let connected = connected
+        .iter()
+        .filter(|host| host.state().connected(monotonic_ms))
+        .count();
+    match connected {
+        0 => "a host: none is connected, the run starts when one is".to_owned(),
+        1 => "a host with room: the one that is connected is busy".to_owned(),
+        count => format!("a host with room: the {count} that are connected are busy"),
+    }
 }
 
 /// `31 min`, `12 s`.

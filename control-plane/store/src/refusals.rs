@@ -165,6 +165,22 @@ impl Store {
         .await
     }
 
+    /// Notes for people why an order for a run does not take effect.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn note_trouble(&self, run: RunId, trouble: String) -> Result<(), StoreError> {
+        self.alone(None, move |transaction| {
+            sql::run(
+                transaction,
+                "update run set trouble = ?2 where id = ?1 and ended_at_ms is null",
+                [run.as_str(), &trouble],
+            )?;
+            Ok(())
+        })
+        .await
+    }
+
     /// Notes that a host does not have these runs. Those that are its own and not over are lost from now on; their ids
     /// come back.
     ///

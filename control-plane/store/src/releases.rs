@@ -102,6 +102,19 @@ impl Store {
             .await?
     }
 
+    /// The workflow that a webhook path belongs to.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn hook_owner(&self, path: &str) -> Result<Option<String>, StoreError> {
+        let path = path.to_owned();
+        self.read(move |connection| {
+            let sql = "select workflow from hook where path = ?1";
+            sql::first(connection, sql, [path], |row| Ok(row.get(0)?))
+        })
+        .await
+    }
+
     /// The release with this digest.
     ///
     /// # Errors

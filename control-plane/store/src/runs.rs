@@ -8,6 +8,9 @@ use crate::ingest::digest_of;
 use crate::sql::{self, signed, small, unsigned};
 use crate::{Page, Store, StoreError};
 
+/// Bytes of inputs, outcomes and receipts after which a page ends.
+const PAGE_BYTES: usize = 8 * 1024 * 1024;
+
 /// Where a run stands, as far as its records are stored here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RunState {
@@ -245,7 +248,7 @@ impl Store {
         .await
     }
 
-    /// Runs, newest first.
+    /// Runs, newest first. A page of large runs is shorter than `limit`, and says that there are more.
     ///
     /// # Errors
     /// See [`StoreError`].
@@ -260,8 +263,16 @@ impl Store {
             let sql = list_statement(&filter);
             let state = filter.state.map(RunState::as_str);
             let params = params![before, state, i64::from(limit) + 1, filter.workflow];
-            let rows = sql::all(connection, &sql, params, from_row)?;
-            Ok(Page::from_rows(rows, limit))
+            let weighed = |row: &Row<'_>| {
+                let (place, run) = from_row(row)?;
+                let texts = [Some(&run.input), run.outcome.as_ref(), run.receipt.as_ref()];
+                let weight = texts.into_iter().flatten().map(String::len).sum();
+                Ok(((place, run), weight))
+            };
+            let (rows, cut) = sql::until(connection, &sql, params, weighed, PAGE_BYTES)?;
+            let mut page = Page::from_rows(rows, limit);
+            page.has_more |= cut;
+            Ok(page)
         })
         .await
     }

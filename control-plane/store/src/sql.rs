@@ -22,6 +22,28 @@ pub(crate) fn all<T>(
     Ok(values)
 }
 
+/// Rows as values until they weigh `weight_max`; the one that goes beyond it is the last.
+pub(crate) fn until<T>(
+    connection: &Connection,
+    sql: &str,
+    params: impl Params,
+    mut from_row: impl FnMut(&Row<'_>) -> Result<(T, usize), StoreError>,
+    weight_max: usize,
+) -> Result<(Vec<T>, bool), StoreError> {
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query(params)?;
+    let (mut values, mut weight) = (Vec::new(), 0_usize);
+    while let Some(row) = rows.next()? {
+        if weight > weight_max {
+            return Ok((values, true));
+        }
+        let (value, of_row) = from_row(row)?;
+        weight = weight.saturating_add(of_row);
+        values.push(value);
+    }
+    Ok((values, false))
+}
+
 /// The first row, if there is one, as a value.
 pub(crate) fn first<T>(
     connection: &Connection,

@@ -78,7 +78,7 @@ pub(crate) async fn to_the_end(stage: &mut Stage) -> Result<Story> {
     watch.remark("host killed again while waiting; started again, still waiting");
     stage
         .flowforge()
-        .json(&["approval", "approve", &approval, "--by", "demo"])?;
+        .json(&["approval", "approve", &approval, "--by", "duty"])?;
     loop {
         let run = watch.next(stage).await?;
         if !matches!(text(&run, "/state"), "QUEUED" | "RUNNING" | "WAITING") {

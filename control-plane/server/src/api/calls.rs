@@ -183,6 +183,9 @@ pub(crate) struct SyncPayload {
     rejected: Vec<RejectedNode>,
     /// Runs whose receipt is stored.
     receipts_stored: Vec<String>,
+    /// Another one than before: what this control plane has acknowledged may be gone, because it was restored or started
+    /// anew. Nothing that it does not know may be deleted; what it does know it says for every batch.
+    incarnation: String,
     time_ms: Long,
 }
 
@@ -205,7 +208,7 @@ pub(crate) struct RejectedNode {
 }
 
 impl SyncPayload {
-    pub(crate) fn new(reply: SyncReply, now_ms: u64) -> Self {
+    pub(crate) fn new(reply: SyncReply, incarnation: &str, now_ms: u64) -> Self {
         Self {
             jobs: reply.jobs.iter().map(|envelope| envelope.to_string()).collect(),
             delivery: reply.delivery.into(),
@@ -227,6 +230,7 @@ impl SyncPayload {
                 })
                 .collect(),
             receipts_stored: reply.receipts_stored.iter().map(ToString::to_string).collect(),
+            incarnation: incarnation.to_owned(),
             time_ms: now_ms.into(),
         }
     }

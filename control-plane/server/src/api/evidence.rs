@@ -2,17 +2,18 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Result, SimpleObject};
+use async_graphql::{Context, Result, SimpleObject};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use flowforge_store::StoredRun;
+use flowforge_store::{MAX_BATCH_BYTES, StoredRun};
 
 use super::fault;
+use super::limits::spend;
 use super::scalars::Long;
 use crate::app::App;
 
 /// Bytes of records in one answer; one batch always comes.
-const RECORDS_BYTES: u64 = 8 * 1024 * 1024;
+const RECORDS_BYTES: u64 = 4 * 1024 * 1024;
 
 /// The signed documents and the records of a run, as they are stored: what `verify_run` of the protocol takes.
 #[derive(SimpleObject)]
@@ -31,13 +32,27 @@ pub(crate) struct EvidenceNode {
 }
 
 /// Reads it; none if the release is gone.
-pub(crate) async fn of(app: &Arc<App>, run: &StoredRun, from_seq: u64) -> Result<Option<EvidenceNode>> {
+pub(crate) async fn of(
+    ctx: &Context<'_>,
+    app: &Arc<App>,
+    run: &StoredRun,
+    from_seq: u64,
+) -> Result<Option<EvidenceNode>> {
+    // Before anything is read: several runs of a list are read at once. In base64 three bytes are four.
+    let lines = run.bytes.min(RECORDS_BYTES + MAX_BATCH_BYTES as u64);
+    spend(ctx, lines / 3 * 4 + 4)?;
+
     let release = app
         .store
         .release(&run.release)
         .await
         .map_err(|error| fault(&error))?;
     let Some(release) = release else { return Ok(None) };
+    let documents = release.envelope.len() + release.grants.len();
+    spend(
+        ctx,
+        (documents + run.receipt.as_ref().map_or(0, String::len)) as u64,
+    )?;
     let batches = app.store.batches(&run.id, from_seq, RECORDS_BYTES).await;
     let batches = batches.map_err(|error| fault(&error))?;
     let next = batches

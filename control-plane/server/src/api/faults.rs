@@ -3,10 +3,20 @@
 use async_graphql::{Error, ErrorExtensions as _};
 use flowforge_store::DiskFull;
 
+use crate::app::LoadError;
+
 /// `extensions.code` of a fault inside; the cause is in the log.
 const CODE_FAULT: &str = "FF-API-500";
 /// `extensions.code` when the disk is full.
 pub(crate) const CODE_FULL: &str = "FF-API-507";
+/// `extensions.code` when a stored release cannot be used: its keys are not believed any more, or it is damaged.
+const CODE_RELEASE: &str = "FF-REL-004";
+/// `extensions.code` of an answer that would be too large.
+pub(crate) const CODE_TOO_LARGE: &str = "FF-API-413";
+/// `extensions.code` when too much is asked for at once.
+pub(crate) const CODE_BUSY: &str = "FF-API-429";
+/// `extensions.code` of a call that took too long.
+pub(crate) const CODE_TIMEOUT: &str = "FF-API-504";
 /// `extensions.code` of a call that needs a host's session.
 const CODE_SESSION: &str = "FF-API-401";
 /// `extensions.code` of a host's call for something that is not its own.
@@ -34,6 +44,10 @@ pub(crate) fn full_disk<'e>(error: &'e (dyn std::error::Error + 'static)) -> Opt
 pub(crate) fn fault(error: &(dyn std::error::Error + 'static)) -> Error {
     if let Some(full) = full_disk(error) {
         return coded(full.to_string(), CODE_FULL);
+    }
+    if let Some(LoadError::Release { digest, source }) = error.downcast_ref() {
+        let message = format!("release {digest} cannot be used here: {source}");
+        return coded(message, CODE_RELEASE);
     }
     let mut text = error.to_string();
     let mut cause = error.source();

@@ -6,7 +6,7 @@ use async_graphql::{Context, Object, Result};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::fault;
+use super::limits::PerCall;
 use super::scalars::Long;
 use crate::app::App;
 use crate::hosts::HostEntry;
@@ -24,10 +24,10 @@ impl HostNode {
         self.0.state().host.name.clone()
     }
 
-    /// True while a standing call is open, or the host was heard less than 5 s ago.
+    /// True while a standing call is open that could be answered so far, or the host was heard less than 5 s ago.
     async fn connected(&self, ctx: &Context<'_>) -> Result<bool> {
-        let now_ms = ctx.data::<Arc<App>>()?.clock.now_ms();
-        Ok(self.0.state().connected(now_ms))
+        let monotonic_ms = ctx.data::<Arc<App>>()?.clock.monotonic_ms();
+        Ok(self.0.state().connected(monotonic_ms))
     }
 
     /// It said that it takes no more work now.
@@ -46,16 +46,10 @@ impl HostNode {
     /// Runs that have not ended.
     #[graphql(complexity = 5)]
     async fn open_runs(&self, ctx: &Context<'_>) -> Result<u32> {
-        let counts = ctx
-            .data::<Arc<App>>()?
-            .store
-            .open_runs()
-            .await
-            .map_err(|error| fault(&error))?;
-        let count = counts
-            .into_iter()
-            .find(|(id, _)| *id == self.0.id)
-            .map_or(0, |(_, count)| count);
+        let count = match ctx.data_opt::<PerCall>() {
+            Some(call) => call.open_runs(ctx, &self.0.id).await?,
+            None => PerCall::default().open_runs(ctx, &self.0.id).await?,
+        };
         Ok(u32::try_from(count).unwrap_or(u32::MAX))
     }
 

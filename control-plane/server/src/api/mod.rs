@@ -10,6 +10,7 @@ mod evidence;
 mod faults;
 mod guard;
 mod hosts;
+pub(crate) mod limits;
 mod mutation;
 mod page;
 mod payloads;
@@ -29,7 +30,7 @@ use crate::app::App;
 use crate::hosts::HostEntry;
 
 pub(crate) use faults::{CODE_FULL, fault, full_disk};
-pub(crate) use guard::check_shape;
+pub(crate) use guard::{check_shape, subscribes};
 pub(crate) use mutation::TraceParent;
 
 /// The schema with its resolvers.
@@ -66,7 +67,7 @@ fn builder() -> async_graphql::SchemaBuilder<query::Query, mutation::Mutation, s
 }
 
 pub(crate) fn schema(app: Arc<App>) -> Api {
-    builder().data(app).finish()
+    builder().extension(limits::Limits::new()).data(app).finish()
 }
 
 /// The schema as text.

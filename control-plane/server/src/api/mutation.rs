@@ -21,8 +21,9 @@ use super::payloads::{
 };
 use super::problems::{
     ApprovalNotFoundProblem, ApprovalStateProblem, BusyProblem, ConnectorProblem, FieldProblem, InputProblem,
-    RegistrationProblem, ReleaseProblem, RequestConflictProblem, RunNotFoundProblem, RunStateProblem,
-    SecretNotFoundProblem, SignatureProblem, VersionProblem, WorkflowNotFoundProblem, WorkflowProblem,
+    NotAskedProblem, RegistrationProblem, ReleaseProblem, RequestConflictProblem, RunNotFoundProblem,
+    RunStateProblem, SecretNotFoundProblem, SignatureProblem, VersionProblem, WorkflowNotFoundProblem,
+    WorkflowProblem,
 };
 use super::query::{app, host};
 use super::runs::RunNode;
@@ -30,7 +31,7 @@ use super::scalars::AnyJson;
 use super::secrets::SecretNode;
 use super::workflows::{DiagnosticNode, WorkflowNode};
 use crate::compile::PrepareError;
-use crate::decisions::{CancelOutcome, DecideOutcome, MAX_COMMENT_BYTES};
+use crate::decisions::{Actor, CancelOutcome, DecideOutcome, MAX_COMMENT_BYTES};
 use crate::publish::PublishError;
 use crate::registration::RegisterError;
 use crate::starts::{StartError, StartRequest, new_run_id, request_body};
@@ -205,10 +206,10 @@ impl Mutation {
             .map_or_else(|| Value::Object(Map::new()), |input| input.0);
         let request = StartRequest {
             id: new_run_id().map_err(|error| fault(&error))?,
-            client_request: input.client_request_id.map(|id| ClientRequest {
+            requests: Vec::from_iter(input.client_request_id.map(|id| ClientRequest {
                 id: format!("api:{id}"),
                 body: request_body(&input.workflow, input.version, &run_input),
-            }),
+            })),
             release,
             input: run_input,
             trigger: Trigger::Manual {
@@ -289,9 +290,15 @@ impl Mutation {
         input: DecideApprovalInput,
     ) -> Result<DecideApprovalPayload> {
         use DecideApprovalPayload as Payload;
-        let by = input.by.unwrap_or_else(|| LOCAL_USER.to_owned());
+        let app = app(ctx)?;
+        let actor = Actor {
+            // Whoever names somebody answers as that one, not as the owner.
+            owner: app.dev && input.by.is_none(),
+            name: input.by.unwrap_or_else(|| LOCAL_USER.to_owned()),
+            groups: Vec::new(),
+        };
         let mut faults = Vec::new();
-        if by.is_empty() || by.len() > 128 || by.chars().any(char::is_control) {
+        if actor.name.is_empty() || actor.name.len() > 128 || actor.name.chars().any(char::is_control) {
             faults.push(field("by", "expected 1 to 128 printable characters"));
         }
         if input
@@ -304,9 +311,7 @@ impl Mutation {
         if !faults.is_empty() {
             return Ok(Payload::Input(input_problem(faults)));
         }
-        let outcome = app(ctx)?
-            .decide(&input.id, input.approved, by, input.comment)
-            .await;
+        let outcome = app.decide(&input.id, input.approved, &actor, input.comment).await;
         Ok(match outcome.map_err(|error| fault(&error))? {
             DecideOutcome::Decided(approval) => Payload::Success(DecideApprovalSuccess {
                 approval: ApprovalNode::new(approval),
@@ -316,6 +321,9 @@ impl Mutation {
                 code: "FF-APR-001".to_owned(),
                 approval: ApprovalNode::new(approval),
             }),
+            DecideOutcome::NotAsked(message) => {
+                Payload::NotAsked(NotAskedProblem::new("FF-APR-003", message))
+            }
             DecideOutcome::NotFound(message) => {
                 Payload::NotFound(ApprovalNotFoundProblem::new("FF-APR-002", message))
             }
@@ -400,7 +408,11 @@ impl Mutation {
             .sync(host, input.read()?)
             .await
             .map_err(|error| fault(&error))?;
-        Ok(SyncPayload::new(reply, app.clock.now_ms()))
+        Ok(SyncPayload::new(
+            reply,
+            app.store.incarnation(),
+            app.clock.now_ms(),
+        ))
     }
 }
 

@@ -6,8 +6,8 @@ use super::approvals::ApprovalNode;
 use super::connectors::PinnedConnectorNode;
 use super::problems::{
     ApprovalNotFoundProblem, ApprovalStateProblem, BusyProblem, ConnectorProblem, InputProblem,
-    ReleaseProblem, RequestConflictProblem, RunNotFoundProblem, RunStateProblem, SecretNotFoundProblem,
-    SignatureProblem, VersionProblem, WorkflowNotFoundProblem, WorkflowProblem,
+    NotAskedProblem, ReleaseProblem, RequestConflictProblem, RunNotFoundProblem, RunStateProblem,
+    SecretNotFoundProblem, SignatureProblem, VersionProblem, WorkflowNotFoundProblem, WorkflowProblem,
 };
 use super::runs::RunNode;
 use super::scalars::AnyJson;
@@ -164,7 +164,8 @@ pub(crate) struct DecideApprovalInput {
     pub(crate) id: String,
     pub(crate) approved: bool,
     pub(crate) comment: Option<String>,
-    /// Who answers; defaults to `local`.
+    /// Who answers: one of the question's approvers, if it has some. Defaults to `local`; a development server takes that
+    /// for its owner, who counts as everybody.
     pub(crate) by: Option<String>,
 }
 
@@ -172,6 +173,7 @@ pub(crate) struct DecideApprovalInput {
 pub(crate) enum DecideApprovalPayload {
     Success(DecideApprovalSuccess),
     NotFound(ApprovalNotFoundProblem),
+    NotAsked(NotAskedProblem),
     State(ApprovalStateProblem),
     Input(InputProblem),
 }

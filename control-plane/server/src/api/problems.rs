@@ -52,6 +52,10 @@ plain_problem!(
     ApprovalNotFoundProblem
 );
 plain_problem!(
+    /// The question is not put to whoever answers; it stays open.
+    NotAskedProblem
+);
+plain_problem!(
     /// There is no such secret.
     SecretNotFoundProblem
 );
@@ -167,6 +171,7 @@ pub(crate) enum Problem {
     RequestConflict(RequestConflictProblem),
     RunNotFound(RunNotFoundProblem),
     ApprovalNotFound(ApprovalNotFoundProblem),
+    NotAsked(NotAskedProblem),
     SecretNotFound(SecretNotFoundProblem),
     Registration(RegistrationProblem),
     Workflow(WorkflowProblem),

@@ -10,6 +10,7 @@ use super::approvals::ApprovalNode;
 use super::evidence::EvidenceNode;
 use super::fault;
 use super::hosts::HostNode;
+use super::limits::spend;
 use super::page::{Cursor, Window, from_edges};
 use super::scalars::{AnyJson, Long, stored_json};
 use crate::app::App;
@@ -25,6 +26,8 @@ pub(crate) enum RunStateName {
     Running,
     /// It waits for a person.
     Waiting,
+    /// Its host says that it does not have it.
+    Lost,
     /// It ended well.
     Done,
     /// A step failed.
@@ -43,6 +46,7 @@ impl From<RunState> for RunStateName {
             RunState::Queued => Self::Queued,
             RunState::Running => Self::Running,
             RunState::Waiting => Self::Waiting,
+            RunState::Lost => Self::Lost,
             RunState::Done => Self::Done,
             RunState::Failed => Self::Failed,
             RunState::Rejected => Self::Rejected,
@@ -58,6 +62,7 @@ impl From<RunStateName> for RunState {
             RunStateName::Queued => Self::Queued,
             RunStateName::Running => Self::Running,
             RunStateName::Waiting => Self::Waiting,
+            RunStateName::Lost => Self::Lost,
             RunStateName::Done => Self::Done,
             RunStateName::Failed => Self::Failed,
             RunStateName::Rejected => Self::Rejected,
@@ -131,9 +136,7 @@ impl RunNode {
 
     /// For people: what a run that does not move waits for.
     async fn waiting_for(&self, ctx: &Context<'_>) -> Result<Option<String>> {
-        waiting::waiting_for(app(ctx)?, &self.0)
-            .await
-            .map_err(|error| fault(&error))
+        Ok(waiting::waiting_for(app(ctx)?, &self.0))
     }
 
     /// What started it.
@@ -141,7 +144,8 @@ impl RunNode {
         stored_json(&self.0.trigger)
     }
 
-    async fn input(&self) -> Result<AnyJson> {
+    async fn input(&self, ctx: &Context<'_>) -> Result<AnyJson> {
+        spend(ctx, self.0.input.len() as u64)?;
         stored_json(&self.0.input)
     }
 
@@ -181,19 +185,19 @@ impl RunNode {
     }
 
     /// The workflow's output, when the run is done.
-    async fn output(&self) -> Result<Option<AnyJson>> {
-        Ok(outcome(&self.0)?
+    async fn output(&self, ctx: &Context<'_>) -> Result<Option<AnyJson>> {
+        Ok(outcome(ctx, &self.0)?
             .and_then(|mut outcome| outcome.0.get_mut("output").map(|o| async_graphql::Json(o.take()))))
     }
 
     /// The outcome as recorded, when the run has ended.
-    async fn outcome(&self) -> Result<Option<AnyJson>> {
-        outcome(&self.0)
+    async fn outcome(&self, ctx: &Context<'_>) -> Result<Option<AnyJson>> {
+        outcome(ctx, &self.0)
     }
 
     /// Why it failed, when it did.
-    async fn failure(&self) -> Result<Option<AnyJson>> {
-        Ok(outcome(&self.0)?.and_then(|mut outcome| {
+    async fn failure(&self, ctx: &Context<'_>) -> Result<Option<AnyJson>> {
+        Ok(outcome(ctx, &self.0)?.and_then(|mut outcome| {
             outcome
                 .0
                 .get_mut("failure")
@@ -205,8 +209,11 @@ impl RunNode {
     #[graphql(complexity = 20)]
     async fn view(&self, ctx: &Context<'_>) -> Result<Option<AnyJson>> {
         let app = app(ctx)?;
-        let view = app.view(&self.0).await.map_err(|error| fault(&error))?;
-        Ok(view.map(|view| async_graphql::Json(view.as_ref().clone())))
+        let Some(view) = app.view(&self.0).await.map_err(|error| fault(&error))? else {
+            return Ok(None);
+        };
+        spend(ctx, view.bytes)?;
+        Ok(Some(async_graphql::Json(view.table.as_ref().clone())))
     }
 
     /// The host's receipt, when it is here.
@@ -214,6 +221,7 @@ impl RunNode {
         let Some(envelope) = &self.0.receipt else {
             return Ok(None);
         };
+        spend(ctx, 2 * envelope.len() as u64)?;
         let checked = crate::receipts::check(app(ctx)?, &self.0, envelope);
         Ok(Some(ReceiptNode {
             envelope: envelope.clone(),
@@ -230,7 +238,7 @@ impl RunNode {
         ctx: &Context<'_>,
         #[graphql(default_with = "Long(0)")] from_seq: Long,
     ) -> Result<Option<EvidenceNode>> {
-        super::evidence::of(app(ctx)?, &self.0, from_seq.0).await
+        super::evidence::of(ctx, app(ctx)?, &self.0, from_seq.0).await
     }
 
     async fn traceparent(&self) -> Option<&str> {
@@ -262,6 +270,7 @@ impl RunNode {
             .map_or(0, |seq| u64::try_from(seq).unwrap_or(0).saturating_add(1));
         let lines = crate::logs::lines(&app(ctx)?.store, &self.0.id, from, window.limit).await;
         let (lines, has_more) = lines.map_err(|error| fault(&error))?;
+        spend(ctx, lines.iter().map(|line| line.message.len() as u64).sum())?;
         let edges = lines.into_iter().map(|line| {
             let node = LogLineNode {
                 at_ms: line.at_ms.into(),
@@ -276,6 +285,7 @@ impl RunNode {
     }
 }
 
-fn outcome(run: &StoredRun) -> Result<Option<AnyJson>> {
+fn outcome(ctx: &Context<'_>, run: &StoredRun) -> Result<Option<AnyJson>> {
+    spend(ctx, run.outcome.as_ref().map_or(0, |text| text.len() as u64))?;
     run.outcome.as_deref().map(stored_json).transpose()
 }

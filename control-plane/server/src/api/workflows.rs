@@ -8,6 +8,7 @@ use flowforge_workflow::{Diagnostic, Severity};
 
 use super::connectors::PinnedConnectorNode;
 use super::fault;
+use super::limits::spend;
 use super::scalars::{AnyJson, Long};
 use crate::app::App;
 use crate::release::ReadyRelease;
@@ -155,7 +156,8 @@ impl WorkflowVersionNode {
     }
 
     /// The workflow file as it was published.
-    async fn source(&self) -> Option<&str> {
-        self.0.source.as_deref()
+    async fn source(&self, ctx: &Context<'_>) -> Result<Option<&str>> {
+        spend(ctx, self.0.source.as_ref().map_or(0, |text| text.len() as u64))?;
+        Ok(self.0.source.as_deref())
     }
 }

@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use async_graphql::Request;
 use async_graphql::parser::types::ExecutableDocument;
 
-use crate::api::check_shape;
+use crate::api::{check_shape, subscribes};
 
 /// Documents that are kept; all are forgotten when one more comes, so that a caller with ever new texts costs memory for
 /// so many only.
@@ -39,6 +39,9 @@ impl Documents {
             return Ok(());
         };
         check_shape(document)?;
+        if subscribes(document) {
+            return Err("subscriptions are served at /graphql/ws".to_owned());
+        }
         let document = document.clone();
         self.keep(&request.query, document);
         Ok(())
@@ -74,6 +77,8 @@ mod tests {
         for _ in 0..2 {
             prepare(&documents, "mutation { a }").unwrap();
             prepare(&documents, "mutation { a b }").unwrap_err();
+            let elsewhere = prepare(&documents, "subscription { a }").unwrap_err();
+            assert!(elsewhere.contains("/graphql/ws"));
             prepare(&documents, "not { closed").unwrap();
         }
         let kept: Vec<String> = documents.kept().keys().cloned().collect();

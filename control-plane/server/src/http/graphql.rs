@@ -1,4 +1,4 @@
-//! `/graphql`: one operation a request, bounded in size, shape and time.
+//! `/graphql`: one operation a request, bounded in size here; in shape, time and answer by [`crate::api`].
 
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use axum::body::Body;
 use axum::extract::{State, WebSocketUpgrade};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use flowforge_protocol::strict::{self, StrictError};
 
 use super::{Doors, refusal};
 use crate::api::{Caller, TraceParent};
@@ -17,10 +18,6 @@ use crate::api::{Caller, TraceParent};
 const MAX_PERSON_BYTES: usize = 1024 * 1024;
 /// Largest body of a host's call: several batches of 4 MiB in base64.
 const MAX_HOST_BYTES: usize = 24 * 1024 * 1024;
-/// Longest time for a person's call.
-const PERSON_TIMEOUT: Duration = Duration::from_secs(10);
-/// Longest time for a host's call, its wait included.
-const HOST_TIMEOUT: Duration = Duration::from_secs(40);
 
 fn caller(doors: &Doors, headers: &HeaderMap) -> Caller {
     let Some(given) = headers.get(header::AUTHORIZATION) else {
@@ -43,10 +40,7 @@ fn call_error(message: impl Into<String>, code: &str) -> Answer {
 
 /// `POST /graphql`
 pub(super) async fn call(State(doors): State<Doors>, headers: HeaderMap, body: Body) -> Response {
-    let json = headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok());
-    if json.is_none_or(|kind| kind.split(';').next().unwrap_or_default().trim() != "application/json") {
+    if !is_json(&headers) {
         let message = "send content-type: application/json";
         return refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, "FF-HTTP-003", message);
     }
@@ -56,15 +50,14 @@ pub(super) async fn call(State(doors): State<Doors>, headers: HeaderMap, body: B
         return (StatusCode::UNAUTHORIZED, Json(call_error(message, "FF-API-401"))).into_response();
     }
     let is_host = matches!(caller, Caller::Host(_));
-    let (limit, timeout) = if is_host {
-        (MAX_HOST_BYTES, HOST_TIMEOUT)
-    } else {
-        (MAX_PERSON_BYTES, PERSON_TIMEOUT)
-    };
+    let limit = if is_host { MAX_HOST_BYTES } else { MAX_PERSON_BYTES };
     let Ok(body) = axum::body::to_bytes(body, limit).await else {
         let message = format!("the body is larger than {limit} bytes, or was cut");
         return refusal(StatusCode::PAYLOAD_TOO_LARGE, "FF-HTTP-004", message);
     };
+    if !is_host && let Err(message) = check_numbers(&body) {
+        return (StatusCode::BAD_REQUEST, Json(call_error(message, "FF-API-400"))).into_response();
+    }
     let mut request: Request = match serde_json::from_slice(&body) {
         Ok(request) => request,
         Err(error) => {
@@ -81,17 +74,38 @@ pub(super) async fn call(State(doors): State<Doors>, headers: HeaderMap, body: B
         .and_then(|value| value.to_str().ok())
         .map(str::to_owned);
     let request = request.data(caller).data(TraceParent(trace));
-    match tokio::time::timeout(timeout, doors.api.execute(request)).await {
-        Ok(answer) => Json(answer).into_response(),
-        Err(_) => {
-            let message = format!("the call took longer than {} s", timeout.as_secs());
-            (
-                StatusCode::GATEWAY_TIMEOUT,
-                Json(call_error(message, "FF-API-504")),
-            )
-                .into_response()
-        }
+    Json(doors.api.execute(request).await).into_response()
+}
+
+/// Refuses a number that the reader below would round, by the name of its field if it has one.
+fn check_numbers(body: &[u8]) -> Result<(), String> {
+    let Ok(text) = std::str::from_utf8(body) else {
+        return Ok(());
+    };
+    match strict::scan(text) {
+        Err(error @ StrictError::IntegerTooLarge { at }) => Err(match field_before(text, at) {
+            Some(field) => format!("`{field}`: {error}"),
+            None => error.to_string(),
+        }),
+        Err(error @ StrictError::TooDeep { .. }) => Err(error.to_string()),
+        // A key that stands twice is the reader's to refuse, or the engine's.
+        Ok(()) | Err(_) => Ok(()),
     }
+}
+
+/// The name of the field whose value begins there.
+fn field_before(text: &str, at: usize) -> Option<&str> {
+    let before = text.get(..at)?.trim_end().strip_suffix(':')?.trim_end();
+    before.strip_suffix('"')?.rsplit('"').next()
+}
+
+/// Media types are compared without case, and without their parameters. Source: RFC 9110 §8.3.1.
+fn is_json(headers: &HeaderMap) -> bool {
+    let kind = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
+    let essence = kind.and_then(|kind| kind.split(';').next());
+    essence.is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/json"))
 }
 
 /// `/graphql/ws`: subscriptions. The guard has compared `Origin` before the upgrade.

@@ -2,6 +2,10 @@
 //!
 //! The signature is checked over the raw body before anything is parsed. The answer comes at once with the id of the
 //! run, or, if the trigger says so, when the run has ended, with its output.
+//!
+//! A delivery that comes again starts nothing. It is the same if it has the same signature in the form with a time, which
+//! nobody can make twice by chance; or the same name, which its sender chose. The form without a time says nothing of when
+//! it was made: who catches such a request can send it again under another name, so the form with a time is to be preferred.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +17,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use flowforge_protocol::job::{MAX_INPUT_BYTES, Trigger};
 use flowforge_protocol::record::Outcome;
-use flowforge_protocol::{RunId, webhook};
+use flowforge_protocol::{Digest, RunId, webhook};
 use flowforge_store::{ClientRequest, Started};
 use flowforge_workflow::model::{Answer, TriggerKind};
 use serde_json::{Map, Value, json};
@@ -30,6 +34,8 @@ const MAX_WAIT: Duration = Duration::from_secs(30);
 const RUN_HEADER: &str = "x-flowforge-run";
 /// Header by which a sender names a request, so that a repeated one starts nothing.
 const KEY_HEADER: &str = "idempotency-key";
+/// The same, by GitHub.
+const HUB_DELIVERY_HEADER: &str = "x-github-delivery";
 
 struct Hook {
     release: Arc<ReadyRelease>,
@@ -59,34 +65,82 @@ pub(super) async fn receive(
 ) -> Response {
     let app = &doors.app;
     let Some(hook) = find(app, &path) else {
-        return refusal(
-            StatusCode::NOT_FOUND,
-            "FF-HOOK-001",
-            format!("no published workflow listens at /hooks/{path}"),
-        );
+        return nobody_listens(app, &path).await;
     };
     let Ok(body) = axum::body::to_bytes(body, MAX_INPUT_BYTES).await else {
         let message = format!("the body is larger than {MAX_INPUT_BYTES} bytes, or was cut");
         return refusal(StatusCode::PAYLOAD_TOO_LARGE, "FF-HOOK-002", message);
     };
-    if let Some(name) = &hook.hmac
-        && let Err(refused) = check_signature(app, name, &headers, &body).await
-    {
-        return *refused;
-    }
+    let signature = match &hook.hmac {
+        None => None,
+        Some(name) => match check_signature(app, name, &headers, &body).await {
+            Ok(signature) => signature,
+            Err(refused) => return *refused,
+        },
+    };
     let input = match read_input(&body) {
         Ok(input) => input,
         Err(message) => return refusal(StatusCode::BAD_REQUEST, "FF-HOOK-003", message),
     };
-    start(app, &path, hook, input, &headers).await
+    let names = match names(&path, &hook, signature, &headers, &input) {
+        Ok(names) => names,
+        Err(message) => return refusal(StatusCode::BAD_REQUEST, "FF-HOOK-007", message),
+    };
+    start(app, &path, hook, input, names, &headers).await
 }
 
+async fn nobody_listens(app: &App, path: &str) -> Response {
+    let owner = match app.store.hook_owner(path).await {
+        Ok(owner) => owner,
+        Err(error) => return fault(&error),
+    };
+    match owner.and_then(|workflow| Some((app.unusable(&workflow)?, workflow))) {
+        Some((why, workflow)) => {
+            let message = format!("the newest release of `{workflow}` cannot be used here: {why}");
+            refusal(StatusCode::SERVICE_UNAVAILABLE, "FF-REL-004", message)
+        }
+        None => refusal(
+            StatusCode::NOT_FOUND,
+            "FF-HOOK-001",
+            format!("no published workflow listens at /hooks/{path}"),
+        ),
+    }
+}
+
+/// The names under which this delivery is remembered.
+fn names(
+    path: &str,
+    hook: &Hook,
+    signature: Option<String>,
+    headers: &HeaderMap,
+    input: &Value,
+) -> Result<Vec<ClientRequest>, String> {
+    let body = request_body(&hook.release.stored.workflow, None, input);
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let mut names = Vec::new();
+    if let Some(signature) = signature {
+        let digest = Digest::of(signature.as_bytes()).hex();
+        names.push(format!("hook:{path}:signature:{digest}"));
+    }
+    let given = text(KEY_HEADER)
+        .map(|key| (KEY_HEADER, key))
+        .or_else(|| Some((HUB_DELIVERY_HEADER, text(HUB_DELIVERY_HEADER)?)));
+    if let Some((header, key)) = given {
+        if key.is_empty() || key.len() > 128 {
+            return Err(format!("{header}: expected 1 to 128 characters"));
+        }
+        names.push(format!("hook:{path}:key:{key}"));
+    }
+    Ok(names.into_iter().map(|id| ClientRequest { id, body }).collect())
+}
+
+/// Returns the signature if it says when it was made: then the same one is the same delivery.
 async fn check_signature(
     app: &App,
     name: &str,
     headers: &HeaderMap,
     body: &Bytes,
-) -> Result<(), Box<Response>> {
+) -> Result<Option<String>, Box<Response>> {
     let refuse = |status, code, message: String| Err(Box::new(refusal(status, code, message)));
     let key = match app.vault.webhook_key(&app.store, name).await {
         Ok(Some(key)) => key,
@@ -97,11 +151,13 @@ async fn check_signature(
         Err(error) => return Err(Box::new(fault(&error))),
     };
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    let mut timed = None;
     let checked = match (
         text(webhook::SIGNATURE_HEADER),
         text(webhook::HUB_SIGNATURE_HEADER),
     ) {
         (Some(given), _) if given.starts_with("t=") => {
+            timed = Some(given.to_owned());
             webhook::verify(&key, app.clock.now_ms() / 1_000, given, body)
         }
         (Some(given), _) | (None, Some(given)) => webhook::verify_hub(&key, given, body),
@@ -114,7 +170,7 @@ async fn check_signature(
         }
     };
     match checked {
-        Ok(()) => Ok(()),
+        Ok(()) => Ok(timed),
         Err(error) => refuse(StatusCode::UNAUTHORIZED, "FF-HOOK-006", error.to_string()),
     }
 }
@@ -125,6 +181,17 @@ fn read_input(body: &Bytes) -> Result<Value, String> {
     }
     flowforge_protocol::parse_strict(body, MAX_INPUT_BYTES)
         .map_err(|error| format!("the body is not JSON: {error}"))
+}
+
+/// The fields of a body that the workflow names. Senders add fields at any time: others are no reason to refuse it.
+fn named_fields(release: &ReadyRelease, body: Value) -> Value {
+    match body {
+        Value::Object(mut fields) => {
+            fields.retain(|name, _| release.workflow.input.iter().any(|field| field.name == *name));
+            Value::Object(fields)
+        }
+        other => other,
+    }
 }
 
 fn fault(error: &(dyn std::error::Error + 'static)) -> Response {
@@ -143,32 +210,30 @@ fn fault(error: &(dyn std::error::Error + 'static)) -> Response {
     )
 }
 
-async fn start(app: &App, path: &str, hook: Hook, input: Value, headers: &HeaderMap) -> Response {
+async fn start(
+    app: &App,
+    path: &str,
+    hook: Hook,
+    input: Value,
+    requests: Vec<ClientRequest>,
+    headers: &HeaderMap,
+) -> Response {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let id = match new_run_id() {
         Ok(id) => id,
         Err(error) => return fault(&error),
     };
-    let key = text(KEY_HEADER);
-    if key.is_some_and(|key| key.is_empty() || key.len() > 128) {
-        let message = format!("{KEY_HEADER}: expected 1 to 128 characters");
-        return refusal(StatusCode::BAD_REQUEST, "FF-HOOK-007", message);
-    }
-    let client_request = key.map(|key| ClientRequest {
-        id: format!("hook:{path}:{key}"),
-        body: request_body(&hook.release.stored.workflow, None, &input),
-    });
     // The slot is there before the run is, so that its end cannot be missed.
     let waiting = (hook.answer == Answer::Result).then(|| app.events.wait_for(&id));
     let request = StartRequest {
         id: id.clone(),
+        input: named_fields(&hook.release, input),
         release: hook.release,
-        input,
         trigger: Trigger::Webhook {
             path: path.to_owned(),
         },
         traceparent: text("traceparent").map(str::to_owned),
-        client_request,
+        requests,
     };
     match app.start(request).await {
         Ok(Started::New) => match waiting {

@@ -5,14 +5,14 @@ use flowforge_protocol::job::{Decision, Job, Order};
 use flowforge_protocol::record::{Event, Outcome};
 use serde_json::{Value, json};
 
-use crate::support::{FakeHost, Home, Plane, Script, accepted, done};
+use crate::support::{FakeHost, Home, Plane, Script, TestClock, accepted, done};
 
 const ASK: &str = r#"workflow: ask
 nodes:
   confirm:
     approval:
       title: Send it?
-      approvers: [duty]
+      approvers: [ann, bob, cy]
 output: { sent: true }
 "#;
 
@@ -39,7 +39,7 @@ pub(crate) async fn asked(plane: &Plane, host: &FakeHost) -> (Job, Script, Appro
             approval: approval.clone(),
             title: "Send it?".to_owned(),
             show: json!({"rows": 3}),
-            approvers: vec!["duty".to_owned()],
+            approvers: ["ann", "bob", "cy"].map(str::to_owned).to_vec(),
             expires_at_ms: None,
         },
     ]);
@@ -61,7 +61,10 @@ async fn the_first_decision_counts_and_reaches_the_host() {
     let run = plane.run("last").await;
     assert_eq!(run["state"], "WAITING", "{run:#}");
     assert!(
-        run["waitingFor"].as_str().unwrap().contains("by duty: Send it?"),
+        run["waitingFor"]
+            .as_str()
+            .unwrap()
+            .contains("by ann, bob, cy: Send it?"),
         "{run:#}"
     );
     let list = plane
@@ -186,5 +189,123 @@ async fn an_unknown_question_and_a_long_comment_are_problems() {
         .change("decideApproval", "DecideApprovalInput", input, DECIDED)
         .await;
     assert_eq!(answer["__typename"], "InputProblem", "{answer:#}");
+    plane.stop().await;
+}
+
+/// The list of approvers was not compared with anything: "approved by mallory", with a valid receipt.
+#[tokio::test]
+async fn a_stranger_answers_nothing_and_the_question_stays_open() {
+    let home = Home::new();
+    let plane = home.start().await;
+    let host = FakeHost::join(&plane, 1).await;
+    let (_, _, approval) = asked(&plane, &host).await;
+    let refused = decide(&plane, approval.as_str(), true, "mallory").await;
+    assert_eq!(
+        (&refused["__typename"], &refused["code"]),
+        (&json!("NotAskedProblem"), &json!("FF-APR-003")),
+        "{refused:#}"
+    );
+    assert!(
+        host.jobs(&plane, 0).await.is_empty(),
+        "nothing was told to the host"
+    );
+    assert_eq!(plane.run("last").await["approvals"][0]["state"], "PENDING");
+    // Whoever is at a development server counts as everybody, and the record says so.
+    let input = json!({"id": approval, "approved": true});
+    let answer = plane
+        .change("decideApproval", "DecideApprovalInput", input, DECIDED)
+        .await;
+    assert_eq!(
+        answer["approval"]["decidedBy"], "local (owner of this development server)",
+        "{answer:#}"
+    );
+    plane.stop().await;
+}
+
+#[tokio::test]
+async fn outside_development_the_local_user_is_one_of_many() {
+    let home = Home::new();
+    let mut config = home.config();
+    config.dev = false;
+    let plane = home.start_with(config).await;
+    let host = FakeHost::join(&plane, 1).await;
+    let (_, _, approval) = asked(&plane, &host).await;
+    let input = json!({"id": approval, "approved": true});
+    let answer = plane
+        .change("decideApproval", "DecideApprovalInput", input, DECIDED)
+        .await;
+    assert_eq!(answer["__typename"], "NotAskedProblem", "{answer:#}");
+    plane.stop().await;
+}
+
+/// A damaged journal was moved away: the decision and two cancellations were refused by the host, deleted by the plane, and
+/// the run stayed open for ever.
+#[tokio::test]
+async fn a_run_that_its_host_has_lost_says_so_and_can_be_ended() {
+    let clock = TestClock::at(1_800_000_000_000);
+    let home = Home::at(&clock);
+    let plane = home.start().await;
+    let host = FakeHost::join(&plane, 1).await;
+    let (_, mut script, approval) = asked(&plane, &host).await;
+    decide(&plane, approval.as_str(), true, "ann").await;
+    let told = host.job(&plane).await;
+    let refuse = |code: &str| json!({"refused": [{"job": told.job_id, "code": code, "message": "no"}]});
+    // Busy, or the like: the run is not lost, and the decision comes again by itself.
+    host.sync(&plane, refuse("FF-ADM-014")).await;
+    let run = plane.run("last").await;
+    assert_eq!(run["state"], "WAITING");
+    assert!(
+        run["waitingFor"].as_str().unwrap().contains("FF-ADM-014"),
+        "{run:#}"
+    );
+    assert!(host.jobs(&plane, 0).await.is_empty(), "not at once");
+    clock.pass(2_000);
+    assert_eq!(host.job(&plane).await.job_id, told.job_id);
+
+    host.sync(&plane, refuse("FF-ADM-012")).await;
+    let run = plane.run("last").await;
+    assert_eq!(run["state"], "LOST", "{run:#}");
+    assert!(
+        run["waitingFor"].as_str().unwrap().contains("cancel it"),
+        "{run:#}"
+    );
+    // The host finds it after all.
+    let batch = script.batch(vec![Event::Log {
+        step: "confirm".parse().unwrap(),
+        attempt: 0,
+        level: flowforge_protocol::record::LogLevel::Info,
+        message: "found".to_owned(),
+    }]);
+    host.sync(&plane, json!({"batches": [batch]})).await;
+    assert_eq!(plane.run("last").await["state"], "WAITING");
+    host.sync(&plane, refuse("FF-ADM-012")).await;
+    let fields = "__typename ... on CancelRunSuccess { run { state } }";
+    let over = plane
+        .change("cancelRun", "CancelRunInput", json!({"id": "last"}), fields)
+        .await;
+    assert_eq!(over["run"]["state"], "CANCELLED", "{over:#}");
+    clock.pass(3_600_000);
+    assert!(host.jobs(&plane, 0).await.is_empty(), "nothing is left to tell");
+    plane.stop().await;
+}
+
+#[tokio::test]
+async fn a_second_cancellation_reaches_the_host_though_the_first_was_refused() {
+    let home = Home::new();
+    let plane = home.start().await;
+    let host = FakeHost::join(&plane, 1).await;
+    asked(&plane, &host).await;
+    let cancel = || plane.change("cancelRun", "CancelRunInput", json!({"id": "last"}), "__typename");
+    cancel().await;
+    let first = host.job(&plane).await;
+    host.sync(
+        &plane,
+        json!({"refused": [{"job": first.job_id, "code": "FF-ADM-014", "message": "full"}]}),
+    )
+    .await;
+    cancel().await;
+    let second = host.job(&plane).await;
+    assert!(matches!(second.order, Order::Cancel { .. }), "{second:?}");
+    assert_ne!(second.job_id, first.job_id);
     plane.stop().await;
 }

@@ -187,3 +187,70 @@ async fn what_cannot_start_a_run_says_why() {
     assert_eq!((large.0, &large.1["code"]), (413, &json!("FF-HOOK-002")));
     plane.stop().await;
 }
+
+/// One signed request that was caught once started a run each time it was sent again: the name of a request is not signed.
+#[tokio::test]
+async fn a_delivery_that_comes_again_starts_nothing() {
+    let clock = TestClock::at(1_800_000_000_000);
+    let home = Home::at(&clock);
+    let plane = home.start().await;
+    plane.publish(SUM).await;
+    set_key(&plane).await;
+    let body = r#"{"a": 5}"#;
+    let signed = webhook::sign(KEY.as_bytes(), 1_800_000_000, body.as_bytes()).unwrap();
+    let send = |headers: Vec<(&'static str, String)>| {
+        let plane = &plane;
+        async move {
+            let headers: Vec<_> = headers
+                .iter()
+                .map(|(name, text)| (*name, text.as_str()))
+                .collect();
+            let (status, answer) = hook(plane, "/hooks/sum", body, &headers).await;
+            assert_eq!(status, 202, "{answer:#}");
+            answer["run"].clone()
+        }
+    };
+    let timed = || ("x-flowforge-signature", signed.clone());
+    let first = send(vec![timed()]).await;
+    for key in ["k1", "k2"] {
+        let again = send(vec![timed(), ("idempotency-key", key.to_owned())]).await;
+        assert_eq!(again, first, "another name makes no other delivery");
+    }
+    assert_eq!(send(vec![timed()]).await, first);
+    let later = webhook::sign(KEY.as_bytes(), 1_800_000_001, body.as_bytes()).unwrap();
+    let second = send(vec![("x-flowforge-signature", later)]).await;
+    assert_ne!(second, first, "signed anew it is another delivery");
+    // The form without a time: GitHub names its deliveries.
+    let hub = |delivery: &str| {
+        send(vec![
+            ("x-hub-signature-256", hub(body)),
+            ("x-github-delivery", delivery.to_owned()),
+        ])
+    };
+    let delivered = hub("72d3162e").await;
+    assert_eq!(hub("72d3162e").await, delivered);
+    assert_ne!(hub("8f1b2c3d").await, delivered);
+    plane.stop().await;
+}
+
+/// A delivery with more fields than the workflow names was refused; senders add fields at any time.
+#[tokio::test]
+async fn fields_that_the_workflow_does_not_name_are_no_reason_to_refuse() {
+    let home = Home::new();
+    let plane = home.start().await;
+    plane.publish(SUM).await;
+    let host = FakeHost::join(&plane, 1).await;
+    let body = r#"{"a": 5, "sender": {"login": "pat"}, "installation": 7}"#;
+    let (answer, ()) = tokio::join!(hook(&plane, "/hooks/sum-now", body, &[]), async {
+        let job = host.job(&plane).await;
+        let Order::Start(start) = &job.order else {
+            panic!("{job:?}")
+        };
+        assert_eq!(start.input, json!({"a": 5, "b": 2}));
+        finish_sum(&plane, &host, &job).await;
+    });
+    assert_eq!(answer, (200, json!({"total": 7})));
+    let wrong = hook(&plane, "/hooks/sum-now", r#"{"a": "x", "more": 1}"#, &[]).await;
+    assert_eq!(wrong.0, 422, "what is named must fit");
+    plane.stop().await;
+}

@@ -8,8 +8,10 @@
 
 mod approvals;
 mod connector;
+mod delivery;
 mod doors;
 mod hooks;
+mod limits;
 mod opening;
 mod publishing;
 mod runs;

@@ -1,6 +1,7 @@
 //! A control plane on a free port, and a host that does what the test says.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use base64::Engine as _;
@@ -23,25 +24,43 @@ use tokio_util::sync::CancellationToken;
 
 /// A clock that stands still until a test moves it.
 #[derive(Clone)]
-pub(crate) struct TestClock(Arc<watch::Sender<u64>>);
+pub(crate) struct TestClock {
+    wall: Arc<watch::Sender<u64>>,
+    monotonic: Arc<AtomicU64>,
+}
 
 impl TestClock {
     pub(crate) fn at(now_ms: u64) -> Self {
-        Self(Arc::new(watch::Sender::new(now_ms)))
+        Self {
+            wall: Arc::new(watch::Sender::new(now_ms)),
+            monotonic: Arc::default(),
+        }
     }
 
+    /// Time passes until then; or, if then is earlier, somebody sets the time of day back.
     pub(crate) fn set(&self, now_ms: u64) {
-        self.0.send_replace(now_ms);
+        let before = self.wall.send_replace(now_ms);
+        self.monotonic
+            .fetch_add(now_ms.saturating_sub(before), Ordering::Relaxed);
+    }
+
+    /// So much time passes.
+    pub(crate) fn pass(&self, ms: u64) {
+        self.set(self.now_ms() + ms);
     }
 }
 
 impl Clock for TestClock {
     fn now_ms(&self) -> u64 {
-        *self.0.borrow()
+        *self.wall.borrow()
+    }
+
+    fn monotonic_ms(&self) -> u64 {
+        self.monotonic.load(Ordering::Relaxed)
     }
 
     fn sleep_until(&self, due_ms: u64) -> BoxFuture<'static, ()> {
-        let mut now = self.0.subscribe();
+        let mut now = self.wall.subscribe();
         Box::pin(async move {
             let _ = now.wait_for(|now| *now >= due_ms).await;
         })
@@ -93,7 +112,11 @@ impl Home {
     }
 
     pub(crate) async fn start(&self) -> Plane {
-        let service = Service::open(self.config()).await.unwrap();
+        self.start_with(self.config()).await
+    }
+
+    pub(crate) async fn start_with(&self, config: Config) -> Plane {
+        let service = Service::open(config).await.unwrap();
         let handle = service.handle();
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();

@@ -1,0 +1,165 @@
+//! What one call may cost, whatever transport it came by: its shape, its time, the bytes of its answer, and how many run
+//! at once.
+//!
+//! An extension of the engine, so that a POST and a WebSocket pass the same checks. Calls of hosts have a time of their own
+//! and are not counted among those of people.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use async_graphql::extensions::{
+    Extension, ExtensionContext, ExtensionFactory, NextExecute, NextParseQuery, NextPrepareRequest,
+};
+use async_graphql::parser::types::ExecutableDocument;
+use async_graphql::{Context, Error, Request, Response, Result, ServerError, ServerResult, Variables};
+use flowforge_protocol::HostId;
+use tokio::sync::{OnceCell, Semaphore};
+
+use super::faults::{CODE_ARGUMENT, CODE_BUSY, CODE_TIMEOUT, CODE_TOO_LARGE, coded};
+use super::guard::check_shape;
+use super::{Caller, fault};
+use crate::app::App;
+
+/// Bytes of the large fields of one answer: inputs, outcomes, tables of nodes, records, receipts, sources.
+const ANSWER_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// Calls of people that are carried out at once; others wait within their time.
+const PEOPLE_MAX: usize = 32;
+/// Longest time for a person's call.
+pub(crate) const PERSON_TIMEOUT: Duration = Duration::from_secs(10);
+/// Longest time for a host's call, its wait included.
+pub(crate) const HOST_TIMEOUT: Duration = Duration::from_secs(40);
+
+/// What one call has used, and what it has asked already.
+pub(crate) struct PerCall {
+    bytes_left: AtomicU64,
+    open_runs: OnceCell<HashMap<HostId, u64>>,
+}
+
+impl Default for PerCall {
+    fn default() -> Self {
+        Self {
+            bytes_left: AtomicU64::new(ANSWER_BYTES_MAX),
+            open_runs: OnceCell::new(),
+        }
+    }
+}
+
+impl PerCall {
+    /// How many runs of a host are not over; asked once for all hosts of a call.
+    pub(crate) async fn open_runs(&self, ctx: &Context<'_>, host: &HostId) -> Result<u64> {
+        let store = &ctx.data::<Arc<App>>()?.store;
+        let counts = self.open_runs.get_or_try_init(|| store.open_runs()).await;
+        let counts = counts.map_err(|error| fault(&error))?;
+        Ok(counts.get(host).copied().unwrap_or(0))
+    }
+}
+
+/// Takes a large field's bytes from what the answer may have. To be called before the bytes are read, where that can be.
+pub(crate) fn spend(ctx: &Context<'_>, bytes: u64) -> Result<()> {
+    let Some(call) = ctx.data_opt::<PerCall>() else {
+        return Ok(());
+    };
+    let take = |left: u64| left.checked_sub(bytes);
+    let taken = call
+        .bytes_left
+        .fetch_update(Ordering::Relaxed, Ordering::Relaxed, take);
+    taken.map(|_| ()).map_err(|_| {
+        let message =
+            format!("the answer would be larger than {ANSWER_BYTES_MAX} bytes; ask for fewer runs or fields");
+        coded(message, CODE_TOO_LARGE)
+    })
+}
+
+/// Makes the extension for each call.
+pub(crate) struct Limits {
+    people: Arc<Semaphore>,
+}
+
+impl Limits {
+    pub(crate) fn new() -> Self {
+        Self {
+            people: Arc::new(Semaphore::new(PEOPLE_MAX)),
+        }
+    }
+}
+
+impl ExtensionFactory for Limits {
+    fn create(&self) -> Arc<dyn Extension> {
+        Arc::new(OfCall {
+            people: Arc::clone(&self.people),
+        })
+    }
+}
+
+struct OfCall {
+    people: Arc<Semaphore>,
+}
+
+#[async_graphql::async_trait::async_trait]
+impl Extension for OfCall {
+    async fn prepare_request(
+        &self,
+        ctx: &ExtensionContext<'_>,
+        request: Request,
+        next: NextPrepareRequest<'_>,
+    ) -> ServerResult<Request> {
+        next.run(ctx, request.data(PerCall::default())).await
+    }
+
+    async fn parse_query(
+        &self,
+        ctx: &ExtensionContext<'_>,
+        query: &str,
+        variables: &Variables,
+        next: NextParseQuery<'_>,
+    ) -> ServerResult<ExecutableDocument> {
+        let document = next.run(ctx, query, variables).await?;
+        match check_shape(&document) {
+            Ok(()) => Ok(document),
+            Err(message) => Err(server_error(coded(message, CODE_ARGUMENT))),
+        }
+    }
+
+    async fn execute(
+        &self,
+        ctx: &ExtensionContext<'_>,
+        operation_name: Option<&str>,
+        next: NextExecute<'_>,
+    ) -> Response {
+        let work = next.run(ctx, operation_name);
+        if matches!(ctx.data_opt::<Caller>(), Some(Caller::Host(_))) {
+            return within(HOST_TIMEOUT, work).await;
+        }
+        within(PERSON_TIMEOUT, async {
+            // The permit is given back when the call ends; the semaphore is never closed.
+            match self.people.acquire().await {
+                Ok(_permit) => work.await,
+                Err(_) => refused(coded("the control plane is closing", CODE_BUSY)),
+            }
+        })
+        .await
+    }
+}
+
+async fn within(limit: Duration, work: impl Future<Output = Response>) -> Response {
+    match tokio::time::timeout(limit, work).await {
+        Ok(response) => response,
+        Err(_) => {
+            let message = format!("the call took longer than {} s", limit.as_secs());
+            refused(coded(message, CODE_TIMEOUT))
+        }
+    }
+}
+
+fn refused(error: Error) -> Response {
+    Response::from_errors(vec![server_error(error)])
+}
+
+fn server_error(error: Error) -> ServerError {
+    ServerError {
+        extensions: error.extensions,
+        ..ServerError::new(error.message, None)
+    }
+}
