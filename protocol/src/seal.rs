@@ -1,8 +1,9 @@
 //! Secrets on their way to a host: sealed to its key, so that only it can open them.
 //!
-//! HPKE in base mode with X25519, HKDF-SHA256 and ChaCha20-Poly1305. Whom a value is for and what it is are part of the
-//! key schedule: a sealed value moved to another workspace, host, name or version does not open. It says nothing about
-//! *who* sealed it; that a value may be used, and where, is the signed grant's business. Source: RFC 9180 §5.1.1, §6.1.
+//! HPKE in base mode with X25519, HKDF-SHA256 and ChaCha20-Poly1305. Whom a value is for, what it is and where it may be
+//! sent are part of the key schedule: a sealed value moved to another workspace, project, host, name, version, kind or
+//! list of destinations does not open. It says nothing about *who* sealed it; that a value may be used is the signed
+//! grant's business, and it goes only where the grant and its own destinations agree. Source: RFC 9180 §5.1.1, §6.1.
 
 use std::fmt;
 use std::str::FromStr;
@@ -131,20 +132,38 @@ impl<'de> Deserialize<'de> for SealPublicKey {
 pub struct SealContext<'a> {
     /// Tenant.
     pub workspace: &'a str,
+    /// Project inside it.
+    pub project: &'a str,
     /// The host that may open it.
     pub host: &'a HostId,
     /// Name of the secret.
     pub secret: &'a str,
     /// Version of its value, growing with each change.
     pub version: u64,
+    /// `bearer`, `basic`, `api-key`, `hmac-key` or `opaque`.
+    pub kind: &'a str,
+    /// Where this value may be sent, `scheme://name:port`, in the order in which they were set.
+    pub destinations: &'a [String],
 }
 
 impl SealContext<'_> {
     /// Each part with its length before it, so that no two contexts give the same bytes.
     fn info(&self) -> Vec<u8> {
         let mut info = PURPOSE.to_vec();
-        let version = self.version.to_string();
-        for part in [self.workspace, self.host.as_str(), self.secret, &version] {
+        let (version, count) = (self.version.to_string(), self.destinations.len().to_string());
+        let parts = [
+            self.workspace,
+            self.project,
+            self.host.as_str(),
+            self.secret,
+            &version,
+            self.kind,
+            &count,
+        ];
+        for part in parts
+            .into_iter()
+            .chain(self.destinations.iter().map(String::as_str))
+        {
             info.extend_from_slice(format!("\n{}:", part.len()).as_bytes());
             info.extend_from_slice(part.as_bytes());
         }
@@ -166,8 +185,10 @@ pub enum SealError {
     /// The recipient's public key gives no shared secret.
     #[error("the public key cannot be sealed to")]
     PublicKey,
-    /// Changed on the way, sealed to another key, or meant for another workspace, host, secret or version.
-    #[error("the sealed value does not open with this key for this workspace, host, secret and version")]
+    /// Changed on the way, sealed to another key, or meant for another workspace, host, secret, version or list of destinations.
+    #[error(
+        "the sealed value does not open with this key for this workspace, host, secret, version and destinations"
+    )]
     DoesNotOpen,
 }
 
@@ -326,12 +347,23 @@ mod tests {
         HostId::from_entropy([n; 16])
     }
 
+    static DESTINATIONS: std::sync::LazyLock<[Vec<String>; 3]> = std::sync::LazyLock::new(|| {
+        [
+            vec!["https://a.example:443".into(), "https://b.example:443".into()],
+            vec!["https://a.example:443".into()],
+            vec!["https://c.example:443".into(), "https://b.example:443".into()],
+        ]
+    });
+
     fn context(host: &HostId) -> SealContext<'_> {
         SealContext {
             workspace: "w",
+            project: "p",
             host,
             secret: "chat_token",
             version: 3,
+            kind: "bearer",
+            destinations: &DESTINATIONS[0],
         }
     }
 
@@ -352,6 +384,19 @@ mod tests {
                 ..good
             },
             SealContext { version: 4, ..good },
+            SealContext { project: "q", ..good },
+            SealContext {
+                kind: "opaque",
+                ..good
+            },
+            SealContext {
+                destinations: &DESTINATIONS[1],
+                ..good
+            },
+            SealContext {
+                destinations: &DESTINATIONS[2],
+                ..good
+            },
         ] {
             assert_eq!(open(&key, &wrong, &sealed).unwrap_err(), SealError::DoesNotOpen);
         }
@@ -384,21 +429,21 @@ mod tests {
         let me = host(1);
         let one = SealContext {
             workspace: "a\n1:b",
-            host: &me,
             secret: "c",
             version: 1,
+            ..context(&me)
         };
         let two = SealContext {
             workspace: "a",
-            host: &me,
             secret: "c",
             version: 11,
+            ..context(&me)
         };
         let three = SealContext {
             workspace: "a",
-            host: &me,
             secret: "c1",
             version: 1,
+            ..context(&me)
         };
         assert_ne!(one.info(), two.info());
         assert_ne!(two.info(), three.info());

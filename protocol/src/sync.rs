@@ -9,70 +9,20 @@
 //! [`SyncReply::acknowledged`] covers it; a rejection says what to do with a run, never that its records are of no use.
 
 use std::fmt;
-use std::str::FromStr;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::batch::RecordBatch;
+use crate::hex16::hex16;
 use crate::{Digest, JobId, RunId};
 
-/// One life of a store: drawn when it is made or opened alone, so that a store that was lost, restored or cloned shows.
-///
-/// Written as 32 lower-case hexadecimal digits.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Incarnation([u8; 16]);
-
-/// The text is no incarnation.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("expected 32 lower-case hexadecimal digits")]
-pub struct ParseIncarnationError;
-
-impl Incarnation {
-    /// The incarnation with these random bytes.
-    #[must_use]
-    pub fn from_entropy(bytes: [u8; 16]) -> Self {
-        Self(bytes)
-    }
-}
-
-impl fmt::Display for Incarnation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&hex::encode(self.0))
-    }
-}
-
-impl fmt::Debug for Incarnation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-impl FromStr for Incarnation {
-    type Err = ParseIncarnationError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let mut bytes = [0; 16];
-        hex::decode_to_slice(text, &mut bytes).map_err(|_| ParseIncarnationError)?;
-        if text.bytes().any(|byte| byte.is_ascii_uppercase()) {
-            return Err(ParseIncarnationError);
-        }
-        Ok(Self(bytes))
-    }
-}
-
-impl Serialize for Incarnation {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for Incarnation {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
-    }
+hex16! {
+    /// One life of a store: drawn when it is made or opened alone, so that a store that was lost, restored or cloned shows.
+    ///
+    /// Written as 32 lower-case hexadecimal digits.
+    Incarnation
 }
 
 /// How many orders of each lane a call may bring. The lanes are apart, so that neither fills the other's place.
@@ -394,26 +344,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-
-    #[test]
-    fn an_incarnation_has_one_spelling() {
-        let text = "000102030405060708090a0b0c0d0e0f";
-        let incarnation: Incarnation = text.parse().unwrap();
-        assert_eq!(incarnation.to_string(), text);
-        for wrong in [
-            "",
-            "00",
-            &text.to_uppercase(),
-            &format!("{text}00"),
-            "zz0102030405060708090a0b0c0d0e0f",
-        ] {
-            assert_eq!(
-                wrong.parse::<Incarnation>(),
-                Err(ParseIncarnationError),
-                "{wrong}"
-            );
-        }
-    }
 
     #[test]
     fn a_reason_of_another_version_is_kept() {

@@ -15,6 +15,8 @@ use zeroize::Zeroizing;
 
 use crate::entropy::{EntropyError, fresh};
 
+/// The project that every secret belongs to.
+const PROJECT: &str = "default";
 const NONCE_BYTES: usize = 12;
 /// Kinds of secrets.
 pub(crate) const KINDS: [&str; 5] = ["bearer", "basic", "api-key", "hmac-key", "opaque"];
@@ -228,9 +230,12 @@ impl Vault {
         let value = self.open(secret)?;
         let context = SealContext {
             workspace: &self.workspace,
+            project: PROJECT,
             host,
             secret: &secret.name,
             version: u64::from(secret.version),
+            kind: &secret.kind,
+            destinations: &secret.destinations,
         };
         seal::seal(key, &context, &value, &fresh::<32>()?).map_err(|_| VaultError::Seal {
             name: secret.name.clone(),

@@ -6,8 +6,8 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::{LazyLock, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use flowforge_protocol::Digest;
 use flowforge_protocol::job::CLOCK_TOLERANCE_MS;
@@ -16,10 +16,18 @@ use tokio::sync::watch;
 /// A future that a trait object can return.
 pub type Sleep = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// Wall-clock time and the waits for it.
+/// The time of day, the time that passes, and the waits for both.
 pub trait Clock: Send + Sync {
-    /// Milliseconds since 1970 UTC. May step in either direction.
+    /// Milliseconds since 1970 UTC. May step in either direction: for what people see, what expires, and timers of runs.
     fn now_ms(&self) -> u64;
+
+    /// Milliseconds since some moment of this process. Never steps: for holds, pauses and whether somebody was heard lately.
+    fn monotonic_ms(&self) -> u64;
+
+    /// Completes when [`Clock::monotonic_ms`] has reached `due_ms`, never earlier.
+    ///
+    /// Cancel safety: dropping it has no effect.
+    fn sleep_until_monotonic(&self, due_ms: u64) -> Sleep;
 
     /// Completes when [`Clock::now_ms`] has reached `due_ms`, never earlier.
     ///
@@ -41,9 +49,21 @@ fn system_now_ms() -> u64 {
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
+/// When this process first asked for the time.
+static BEGUN: LazyLock<Instant> = LazyLock::new(Instant::now);
+
 impl Clock for SystemClock {
     fn now_ms(&self) -> u64 {
         system_now_ms()
+    }
+
+    fn monotonic_ms(&self) -> u64 {
+        u64::try_from(BEGUN.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn sleep_until_monotonic(&self, due_ms: u64) -> Sleep {
+        let left = due_ms.saturating_sub(self.monotonic_ms());
+        Box::pin(tokio::time::sleep(Duration::from_millis(left)))
     }
 
     fn sleep_until(&self, due_ms: u64) -> Sleep {
@@ -63,6 +83,7 @@ impl Clock for SystemClock {
 #[derive(Debug, Clone)]
 pub struct ManualClock {
     now: watch::Sender<u64>,
+    passed: watch::Sender<u64>,
 }
 
 impl ManualClock {
@@ -71,16 +92,19 @@ impl ManualClock {
     pub fn at(now_ms: u64) -> Self {
         Self {
             now: watch::Sender::new(now_ms),
+            passed: watch::Sender::new(0),
         }
     }
 
-    /// Moves the time forward.
+    /// Lets time pass.
     pub fn advance(&self, by: Duration) {
         let millis = u64::try_from(by.as_millis()).unwrap_or(u64::MAX);
         self.now.send_modify(|now| *now = now.saturating_add(millis));
+        self.passed
+            .send_modify(|passed| *passed = passed.saturating_add(millis));
     }
 
-    /// Sets the time, also backwards.
+    /// Sets the time of day, also backwards; no time passes.
     pub fn set(&self, now_ms: u64) {
         self.now.send_replace(now_ms);
     }
@@ -91,15 +115,26 @@ impl Clock for ManualClock {
         *self.now.borrow()
     }
 
-    fn sleep_until(&self, due_ms: u64) -> Sleep {
-        let mut now = self.now.subscribe();
-        Box::pin(async move {
-            if now.wait_for(|now| *now >= due_ms).await.is_err() {
-                // The clock is gone: no time will come any more.
-                std::future::pending::<()>().await;
-            }
-        })
+    fn monotonic_ms(&self) -> u64 {
+        *self.passed.borrow()
     }
+
+    fn sleep_until(&self, due_ms: u64) -> Sleep {
+        reaches(self.now.subscribe(), due_ms)
+    }
+
+    fn sleep_until_monotonic(&self, due_ms: u64) -> Sleep {
+        reaches(self.passed.subscribe(), due_ms)
+    }
+}
+
+fn reaches(mut shown: watch::Receiver<u64>, due_ms: u64) -> Sleep {
+    Box::pin(async move {
+        if shown.wait_for(|shown| *shown >= due_ms).await.is_err() {
+            // The clock is gone: no time will come any more.
+            std::future::pending::<()>().await;
+        }
+    })
 }
 
 /// Randomness.
@@ -166,9 +201,11 @@ impl Entropy for SeededEntropy {
     }
 }
 
-/// The earliest time this host believes in: a clock set back does not make an expired job fresh.
+/// The earliest time this host believes in: a clock set back a little does not make an expired job fresh.
 ///
-/// Moves forward only with this host's own persisted past, never with what a peer claims.
+/// Moves forward only with this host's own persisted past, never with what a peer claims. It is bounded: a clock that is
+/// behind the floor by more than [`FLOOR_LEAD_MS_MAX`] was ahead before and has been corrected, so it is the floor that is
+/// wrong. Jobs that were seen are remembered by themselves and stay refused.
 #[derive(Debug, Default)]
 pub struct TimeFloor {
     floor_ms: Mutex<u64>,
@@ -176,6 +213,8 @@ pub struct TimeFloor {
 
 /// A new floor is written down when it is this much above the last.
 const FLOOR_STEP_MS: u64 = 60_000;
+/// How far the floor may be ahead of the clock and still be believed: 10 minutes.
+pub const FLOOR_LEAD_MS_MAX: u64 = 600_000;
 
 impl TimeFloor {
     /// The floor as it was written down.
@@ -190,17 +229,18 @@ impl TimeFloor {
     #[must_use]
     pub fn trusted(&self, now_ms: u64) -> u64 {
         let floor = *self.floor_ms.lock().unwrap_or_else(PoisonError::into_inner);
-        if now_ms.saturating_add(CLOCK_TOLERANCE_MS) < floor {
-            floor
-        } else {
-            now_ms
+        match floor.saturating_sub(now_ms) {
+            lead if lead > CLOCK_TOLERANCE_MS && lead <= FLOOR_LEAD_MS_MAX => floor,
+            _ => now_ms,
         }
     }
 
-    /// Raises the floor; gives the value to write down if it moved far enough to be worth it.
+    /// Raises the floor, or lowers one that is beyond belief; gives the value to write down if it moved far enough to be
+    /// worth it.
     pub fn raise(&self, now_ms: u64) -> Option<u64> {
         let mut floor = self.floor_ms.lock().unwrap_or_else(PoisonError::into_inner);
-        if now_ms >= floor.saturating_add(FLOOR_STEP_MS) {
+        let is_wrong = *floor > now_ms.saturating_add(FLOOR_LEAD_MS_MAX);
+        if is_wrong || now_ms >= floor.saturating_add(FLOOR_STEP_MS) {
             *floor = now_ms;
             Some(now_ms)
         } else {
@@ -226,15 +266,42 @@ mod tests {
 
     #[test]
     fn a_clock_set_back_is_not_believed() {
-        let floor = TimeFloor::new(1_000_000);
+        let floor = TimeFloor::new(10_000_000);
         assert_eq!(
-            floor.trusted(1_000_000 - CLOCK_TOLERANCE_MS),
-            1_000_000 - CLOCK_TOLERANCE_MS
+            floor.trusted(10_000_000 - CLOCK_TOLERANCE_MS),
+            10_000_000 - CLOCK_TOLERANCE_MS
         );
-        assert_eq!(floor.trusted(1_000_000 - CLOCK_TOLERANCE_MS - 1), 1_000_000);
-        assert_eq!(floor.raise(1_059_999), None);
-        assert_eq!(floor.raise(1_060_000), Some(1_060_000));
-        assert_eq!(floor.raise(5), None, "it never falls");
+        assert_eq!(floor.trusted(10_000_000 - CLOCK_TOLERANCE_MS - 1), 10_000_000);
+        assert_eq!(floor.raise(10_059_999), None);
+        assert_eq!(floor.raise(10_060_000), Some(10_060_000));
+        assert_eq!(
+            floor.raise(10_060_000 - FLOOR_LEAD_MS_MAX),
+            None,
+            "it does not fall"
+        );
+        assert_eq!(floor.trusted(10_060_000 - FLOOR_LEAD_MS_MAX), 10_060_000);
+    }
+
+    /// A clock that was ahead by a year, once, made every job of the next year "expired".
+    #[test]
+    fn a_floor_that_a_wrong_clock_left_is_given_up() {
+        let floor = TimeFloor::new(0);
+        assert_eq!(floor.raise(90_000_000), Some(90_000_000), "the clock is ahead");
+        let corrected = 90_000_000 - FLOOR_LEAD_MS_MAX - 1;
+        assert_eq!(floor.trusted(corrected), corrected);
+        assert_eq!(floor.raise(corrected), Some(corrected), "and on the disk");
+        assert_eq!(floor.trusted(corrected), corrected);
+    }
+
+    #[tokio::test]
+    async fn a_clock_that_is_set_lets_no_time_pass() {
+        let clock = ManualClock::at(1_000);
+        let mut hold = clock.sleep_until_monotonic(20);
+        clock.set(9_000_000);
+        assert!(futures::poll!(&mut hold).is_pending());
+        clock.set(5);
+        clock.advance(Duration::from_millis(20));
+        hold.await;
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::join::{Join, JoinError};
 pub struct Settings {
     /// Folder for journal, keys, caches and socket. No default.
     pub data_dir: Option<PathBuf>,
-    /// The join file. No default.
+    /// The join file. No default; not needed by a host that has enrolled.
     pub join: Option<PathBuf>,
     /// Name of this host, for people. Default `host`.
     pub name: Option<String>,
@@ -26,6 +26,8 @@ pub struct Settings {
     pub max_outbox_bytes: Option<u64>,
     /// Free bytes on the data folder's disk below which no new work is taken. Default 64 MiB.
     pub min_free_bytes: Option<u64>,
+    /// How long a sealed copy of a secret is used after the control plane last confirmed it, as `24h`. Default `24h`.
+    pub secret_lease: Option<String>,
     /// How long running steps may finish after the first stop signal, as `10s` or `500ms`. Default `10s`.
     pub shutdown_grace: Option<String>,
     /// Whether connectors may reach loopback destinations. Default false; for development only.
@@ -96,7 +98,16 @@ pub struct HostConfig {
     pub compile_worker: CompileWorker,
 }
 
-/// What one host holds at most. At each limit the host tells the control plane that it is busy, and takes nothing new.
+/// What one host holds at most. At each limit of the first four the host tells the control plane that it is busy, and
+/// takes nothing new; what is here goes on to its end.
+///
+/// | limit | setting | default | at the limit |
+/// |---|---|---|---|
+/// | runs held at once | `max-runs` | 10,000 | no new run |
+/// | connector calls at once | `max-steps` | four for each core, 16 to 256 | further calls wait their turn |
+/// | bytes that wait for upload | `max-outbox-bytes` | 512 MiB | no new run |
+/// | free bytes on the disk | `min-free-bytes` | 64 MiB | no new run |
+/// | age of a secret's copy | `secret-lease` | 24 h | the copy is not used without the control plane |
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HostLimits {
     /// Runs held at once, waiting ones included.
@@ -107,6 +118,8 @@ pub struct HostLimits {
     pub max_outbox_bytes: u64,
     /// Free bytes on the data folder's disk that are left for finishing.
     pub min_free_bytes: u64,
+    /// How long a sealed copy of a secret is used after the control plane last confirmed it.
+    pub secret_lease: Duration,
 }
 
 impl Default for HostLimits {
@@ -119,6 +132,7 @@ impl Default for HostLimits {
                 .clamp(16, 256),
             max_outbox_bytes: 512 * 1024 * 1024,
             min_free_bytes: 64 * 1024 * 1024,
+            secret_lease: Duration::from_hours(24),
         }
     }
 }
@@ -150,6 +164,7 @@ impl Settings {
             max_steps: self.max_steps.or(below.max_steps),
             max_outbox_bytes: self.max_outbox_bytes.or(below.max_outbox_bytes),
             min_free_bytes: self.min_free_bytes.or(below.min_free_bytes),
+            secret_lease: self.secret_lease.or(below.secret_lease),
             shutdown_grace: self.shutdown_grace.or(below.shutdown_grace),
             loopback_destinations: self.loopback_destinations.or(below.loopback_destinations),
         }
@@ -164,7 +179,11 @@ impl Settings {
             key: "data-dir",
             variable: "DATA_DIR",
         })?;
-        let join = self.join.ok_or(ConfigError::Missing {
+        let join = match &self.join {
+            Some(path) => Some(Join::read(path)?),
+            None => Join::of_enrolled(&data_dir)?,
+        };
+        let join = join.ok_or(ConfigError::Missing {
             key: "join",
             variable: "JOIN",
         })?;
@@ -202,18 +221,24 @@ impl Settings {
                 1 << 40,
                 "expected 0 (no limit) to 1099511627776 (1 TiB)",
             )?,
+            secret_lease: in_time(
+                "secret-lease",
+                self.secret_lease,
+                defaults.secret_lease,
+                Duration::from_hours(24 * 30),
+                "expected 0s (no use without the control plane) to 720h",
+            )?,
         };
-        let shutdown_grace = match self.shutdown_grace {
-            None => Duration::from_secs(10),
-            Some(text) => duration(&text).ok_or(ConfigError::Value {
-                key: "shutdown-grace",
-                value: text,
-                rule: "expected a number and its unit: `500ms`, `10s`, `2m`",
-            })?,
-        };
+        let shutdown_grace = in_time(
+            "shutdown-grace",
+            self.shutdown_grace,
+            Duration::from_secs(10),
+            Duration::from_hours(1),
+            "expected a number and its unit, at most an hour: `500ms`, `10s`, `2m`",
+        )?;
         Ok(HostConfig {
             data_dir,
-            join: Join::read(&join)?,
+            join,
             name: host_name(self.name.unwrap_or_else(|| "host".to_owned()))?,
             limits,
             shutdown_grace,
@@ -243,6 +268,25 @@ fn in_range<T: Copy + PartialOrd + ToString>(
     }
 }
 
+fn in_time(
+    key: &'static str,
+    given: Option<String>,
+    default: Duration,
+    most: Duration,
+    rule: &'static str,
+) -> Result<Duration, ConfigError> {
+    let Some(text) = given else {
+        return Ok(default);
+    };
+    duration(&text)
+        .filter(|duration| *duration <= most)
+        .ok_or(ConfigError::Value {
+            key,
+            value: text,
+            rule,
+        })
+}
+
 fn host_name(name: String) -> Result<String, ConfigError> {
     let shape = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
     if (1..=64).contains(&name.len()) && name.bytes().all(shape) {
@@ -256,7 +300,7 @@ fn host_name(name: String) -> Result<String, ConfigError> {
     }
 }
 
-/// A duration of at most an hour, written `500ms`, `10s` or `2m`.
+/// A duration, written `500ms`, `10s`, `2m` or `24h`.
 fn duration(text: &str) -> Option<Duration> {
     let unit_at = text.find(|c: char| !c.is_ascii_digit())?;
     let (number, unit) = text.split_at(unit_at);
@@ -265,9 +309,10 @@ fn duration(text: &str) -> Option<Duration> {
         "ms" => number,
         "s" => number.checked_mul(1_000)?,
         "m" => number.checked_mul(60_000)?,
+        "h" => number.checked_mul(3_600_000)?,
         _ => return None,
     };
-    (millis <= 3_600_000).then(|| Duration::from_millis(millis))
+    Some(Duration::from_millis(millis))
 }
 
 #[cfg(test)]
@@ -278,7 +323,8 @@ mod tests {
     fn durations_have_a_unit() {
         assert_eq!(duration("500ms"), Some(Duration::from_millis(500)));
         assert_eq!(duration("2m"), Some(Duration::from_secs(120)));
-        for text in ["", "5", "s", "-5s", "5 s", "61m", "99999999999999999999s"] {
+        assert_eq!(duration("24h"), Some(Duration::from_hours(24)));
+        for text in ["", "5", "s", "-5s", "5 s", "61d", "99999999999999999999s"] {
             assert_eq!(duration(text), None, "{text}");
         }
     }

@@ -9,17 +9,42 @@ use flowforge_protocol::TrustRoot;
 use crate::files;
 use crate::start_error::StartError;
 
+/// Name of the pinned trust root in the data folder.
+pub(crate) const TRUST_FILE: &str = "trust-root.json";
+
+/// The pinned trust root, if there is one.
+///
+/// # Errors
+/// Why it cannot be used, for people.
+pub(crate) fn pinned_trust(data_dir: &Path) -> Result<Option<TrustRoot>, String> {
+    let bytes = files::read_if_present(&data_dir.join(TRUST_FILE)).map_err(|error| error.to_string())?;
+    bytes
+        .map(|bytes| serde_json::from_slice(&bytes))
+        .transpose()
+        .map_err(|error| error.to_string())
+}
+
+/// Takes the data folder: makes it, or checks that an existing one is this user's alone.
+pub(crate) fn take(data_dir: &Path) -> Result<(), StartError> {
+    files::make_private_dir(data_dir).map_err(|source| StartError::folder(data_dir, source))?;
+    match files::exposure(data_dir).map_err(|source| StartError::folder(data_dir, source))? {
+        None => Ok(()),
+        Some(exposure) => Err(StartError::Exposed {
+            path: data_dir.to_owned(),
+            exposure,
+        }),
+    }
+}
+
 /// Pins the trust root at the first start; later ones must be the same or newer.
 pub(crate) fn pin_trust(data_dir: &Path, offered: &TrustRoot) -> Result<(), StartError> {
-    let path = data_dir.join("trust-root.json");
-    let pinned = files::read_if_present(&path).map_err(|source| StartError::folder(&path, source))?;
-    if let Some(bytes) = pinned {
-        let differs = |reason| StartError::Trust {
-            path: path.clone(),
-            reason,
-        };
-        let pinned: TrustRoot =
-            serde_json::from_slice(&bytes).map_err(|_| differs("the pinned one cannot be read"))?;
+    let path = data_dir.join(TRUST_FILE);
+    let differs = |reason| StartError::Trust {
+        path: path.clone(),
+        reason,
+    };
+    let pinned = pinned_trust(data_dir).map_err(|_| differs("the pinned one cannot be read"))?;
+    if let Some(pinned) = pinned {
         if pinned == *offered {
             return Ok(());
         }

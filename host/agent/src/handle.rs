@@ -47,7 +47,7 @@ impl HostHandle {
             pid: std::process::id(),
             started_at_ms: shared.started_at_ms,
             now_ms,
-            link: LinkStatus::of(&shared.line.view(), shared.server.clone(), now_ms),
+            link: LinkStatus::of(&shared.line.view(), shared.server.clone()),
             runs: work.map(|(runs, _)| runs.counts()).unwrap_or_default(),
             to_upload: UploadStatus {
                 items: count(stats.outbox_items),

@@ -6,11 +6,11 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use flowforge_failpoints::FailPoints;
-use flowforge_journal::{Journal, JournalConfig, OpenRun, ReadError, Space, Stopped, Urgency};
-use flowforge_protocol::{HostId, TrustRoot};
+use flowforge_journal::{Journal, JournalConfig, OpenRun, PutError, ReadError, Space, Stopped, Urgency};
+use flowforge_protocol::TrustRoot;
+use flowforge_protocol::sync::Incarnation;
 use flowforge_runtime::artefacts::FileStore;
 use flowforge_runtime::{EgressPolicy, Runtime, RuntimeConfig};
-use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
@@ -19,8 +19,8 @@ use crate::backoff::Backoff;
 use crate::clock::{Clock, Entropy, SystemClock, SystemEntropy, TimeFloor};
 use crate::config::HostConfig;
 use crate::connectors::{ConnectorHost, WasmConnectors};
-use crate::data_dir::pin_trust;
-use crate::files;
+use crate::data_dir;
+use crate::enrolment::{Enrolment, EnrolmentError};
 use crate::handle::{HandleShared, HostHandle};
 use crate::health::{Disk, LinkHealth, StatusServer};
 use crate::identity::Identity;
@@ -29,6 +29,7 @@ use crate::link::SessionKeeper;
 use crate::link::control::ControlLink;
 use crate::link::graphql::GraphQlLink;
 use crate::link::pull::Puller;
+use crate::link::registrar::Registrar;
 use crate::link::upload::{UploadError, Uploader};
 use crate::order::Gate;
 use crate::release::Releases;
@@ -37,8 +38,10 @@ use crate::secrets::SecretStore;
 use crate::start_error::StartError;
 use crate::text::with_causes;
 
-/// Key of the enrolment in the journal.
-const ENROLMENT_KEY: &str = "enrolment";
+/// Key of the life of the journal in the journal.
+const INCARNATION_KEY: &str = "incarnation";
+/// Key of the control plane's life that the cursors rest on.
+const PLANE_KEY: &str = "plane_incarnation";
 /// How long results may still leave after the last run has stopped.
 const LAST_UPLOAD: Duration = Duration::from_secs(3);
 
@@ -70,8 +73,7 @@ impl Seams {
             closed: config.join.server.socket_addrs(|| None).unwrap_or_default(),
             ..EgressPolicy::default()
         };
-        files::make_private_dir(&config.data_dir)
-            .map_err(|source| StartError::folder(&config.data_dir, source))?;
+        data_dir::take(&config.data_dir)?;
         Ok(Self {
             clock: Arc::new(SystemClock),
             entropy: Arc::new(SystemEntropy::new().map_err(StartError::Entropy)?),
@@ -105,9 +107,12 @@ pub enum RunError {
     /// The uploader stopped.
     #[error(transparent)]
     Upload(#[from] UploadError),
-    /// What was written down cannot be understood.
-    #[error("the journal holds an enrolment that cannot be read")]
-    Enrolment(#[source] serde_json::Error),
+    /// What was agreed when the host joined cannot be written down.
+    #[error(transparent)]
+    Enrolment(#[from] EnrolmentError),
+    /// What the host knows of itself cannot be written down.
+    #[error("what the host knows of itself cannot be written down")]
+    Put(#[from] PutError),
     /// The status socket cannot be opened.
     #[error("cannot open the status socket in {}", path.display())]
     Socket {
@@ -119,14 +124,6 @@ pub enum RunError {
     },
 }
 
-/// Who this host is to its control plane.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Enrolment {
-    host: HostId,
-    workspace: String,
-}
-
 /// A host, opened and not yet at work.
 pub struct Host {
     config: HostConfig,
@@ -136,7 +133,8 @@ pub struct Host {
     journal: Journal,
     open_runs: Vec<OpenRun>,
     artefacts: Arc<FileStore>,
-    session: SessionKeeper,
+    /// Absent before the host has joined.
+    enrolment: Option<Enrolment>,
     disk: Arc<Disk>,
     handle: HostHandle,
 }
@@ -147,8 +145,7 @@ impl Host {
     /// # Errors
     /// [`StartError`]; each says what to do.
     pub fn open(config: HostConfig, seams: Seams) -> Result<Self, StartError> {
-        files::make_private_dir(&config.data_dir)
-            .map_err(|source| StartError::folder(&config.data_dir, source))?;
+        data_dir::take(&config.data_dir)?;
         let begun = Instant::now();
         let journal_config = JournalConfig::at(config.data_dir.join("journal.redb"));
         let (journal, recovered) = Journal::open(journal_config, seams.failpoints.clone())?;
@@ -160,13 +157,14 @@ impl Host {
             "journal opened"
         );
         let identity = Identity::open_or_create(&config.data_dir, seams.entropy.as_ref())?;
-        pin_trust(&config.data_dir, &config.join.trust_root)?;
+        let key = identity.signing.verifying_key();
+        let enrolment = Enrolment::read(&config.data_dir)?.filter(|known| known.identity_key == key);
+        if enrolment.is_none() && config.join.token.is_none() {
+            return Err(StartError::NotInvited);
+        }
+        data_dir::pin_trust(&config.data_dir, &config.join.trust_root)?;
         let artefacts = FileStore::open(&config.data_dir.join("artefacts"))
             .map_err(|source| StartError::folder(&config.data_dir.join("artefacts"), source))?;
-        let session = SessionKeeper::new(
-            Arc::clone(&seams.link),
-            identity.registration(&config.name, &config.join.token)?,
-        );
         let disk = Arc::new(Disk::of(&config.data_dir, config.limits.min_free_bytes));
         let handle = HostHandle {
             shared: Arc::new(HandleShared {
@@ -175,7 +173,7 @@ impl Host {
                 clock: Arc::clone(&seams.clock),
                 journal: journal.clone(),
                 disk: Arc::clone(&disk),
-                line: LinkHealth::default(),
+                line: LinkHealth::new(Arc::clone(&seams.clock)),
                 started_at_ms: seams.clock.now_ms(),
                 opened_in_ms,
                 host: OnceLock::new(),
@@ -191,7 +189,7 @@ impl Host {
             journal,
             open_runs: recovered.runs,
             artefacts: Arc::new(artefacts),
-            session,
+            enrolment,
             disk,
             handle,
         })
@@ -228,7 +226,8 @@ impl Host {
     }
 
     async fn work(mut self, stop: Stop) -> Result<(), RunError> {
-        let Some(enrolment) = self.enrol(&stop).await? else {
+        let session = self.session().await?;
+        let Some(enrolment) = self.enrol(&session, &stop).await? else {
             return Ok(());
         };
         let open_runs = std::mem::take(&mut self.open_runs);
@@ -237,27 +236,26 @@ impl Host {
             .and_then(|text| String::from_utf8(text).ok()?.parse().ok())
             .unwrap_or(0);
         let outgoing = Outgoing::default();
-        let Rooms { runs, intake } = self.rooms(&enrolment, &outgoing, TimeFloor::new(floor_ms), &stop);
+        let Rooms { runs, intake } =
+            self.rooms(&enrolment, &session, &outgoing, TimeFloor::new(floor_ms), &stop);
         let shared = &self.handle.shared;
         let _ = shared.work.set((runs.clone(), intake.clone()));
         runs.resume_all(open_runs);
         let tasks = TaskTracker::new();
         let upload_stop = CancellationToken::new();
         let uploader = Uploader {
-            session: self.session.clone(),
+            session: session.clone(),
             health: shared.line.clone(),
             journal: self.journal.clone(),
             outgoing: outgoing.clone(),
             runs: runs.clone(),
-            clock: Arc::clone(&self.seams.clock),
             entropy: Arc::clone(&self.seams.entropy),
             artefacts: Arc::clone(&self.artefacts),
         };
         let puller = Puller {
-            session: self.session.clone(),
+            session,
             health: shared.line.clone(),
             intake,
-            clock: Arc::clone(&self.seams.clock),
             entropy: Arc::clone(&self.seams.entropy),
         };
         tasks.spawn(puller.run(stop.drain.clone()));
@@ -314,44 +312,79 @@ impl Host {
         let _ = tokio::time::timeout(LAST_UPLOAD, leave).await;
     }
 
+    /// The one that speaks for this host, and for the life of its journal.
+    async fn session(&self) -> Result<SessionKeeper, RunError> {
+        let registrar = Registrar {
+            identity: self.identity.clone(),
+            name: self.config.name.clone(),
+            token: self.config.join.token.clone(),
+            workspace: self.trust.workspace.clone(),
+            clock: Arc::clone(&self.seams.clock),
+            entropy: Arc::clone(&self.seams.entropy),
+        };
+        let incarnation = match self.known(INCARNATION_KEY).await? {
+            Some(known) => known,
+            None => {
+                let mut bytes = [0; 16];
+                self.seams.entropy.fill(&mut bytes);
+                let new = Incarnation::from_entropy(bytes);
+                let text = new.to_string().into_bytes();
+                self.journal
+                    .put(Space::Host, INCARNATION_KEY, text, Urgency::Now)
+                    .await?;
+                new
+            }
+        };
+        let plane = self.known(PLANE_KEY).await?;
+        let link = Arc::clone(&self.seams.link);
+        Ok(SessionKeeper::new(link, registrar, incarnation, plane))
+    }
+
+    async fn known(&self, key: &str) -> Result<Option<Incarnation>, ReadError> {
+        let bytes = self.journal.get(Space::Host, key).await?;
+        Ok(bytes.and_then(|bytes| std::str::from_utf8(&bytes).ok()?.parse().ok()))
+    }
+
     /// Who this host is: as written down, or by registering, however long that takes; `None` when it is to stop first.
-    async fn enrol(&self, stop: &Stop) -> Result<Option<Enrolment>, RunError> {
-        if let Some(bytes) = self.journal.get(Space::Host, ENROLMENT_KEY).await? {
-            let enrolment: Enrolment = serde_json::from_slice(&bytes).map_err(RunError::Enrolment)?;
-            self.session.expect(&enrolment.host);
+    async fn enrol(&self, session: &SessionKeeper, stop: &Stop) -> Result<Option<Enrolment>, RunError> {
+        if let Some(enrolment) = &self.enrolment {
+            session.expect(&enrolment.host);
             let _ = self.handle.shared.host.set(enrolment.host.clone());
-            return Ok(Some(enrolment));
+            return Ok(Some(enrolment.clone()));
         }
         let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(15));
         let line = &self.handle.shared.line;
         loop {
             let answer = tokio::select! {
-                answer = self.session.get() => answer,
+                answer = session.get() => answer,
                 () = stop.drain.cancelled() => return Ok(None),
                 () = stop.halt.cancelled() => return Ok(None),
             };
-            let reason = match answer {
-                Ok(session) if session.workspace == self.trust.workspace => {
+            let (reason, permanent) = match answer {
+                Ok(found) if found.workspace == self.trust.workspace => {
                     let enrolment = Enrolment {
-                        host: session.host.clone(),
-                        workspace: session.workspace.clone(),
+                        host: found.host.clone(),
+                        workspace: found.workspace.clone(),
+                        server: self.config.join.server.to_string(),
+                        identity_key: self.identity.signing.verifying_key(),
                     };
-                    self.write_enrolment(&enrolment).await?;
-                    line.succeeded(self.seams.clock.now_ms());
+                    enrolment.write(&self.config.data_dir)?;
+                    line.succeeded();
                     let _ = self.handle.shared.host.set(enrolment.host.clone());
                     info!(host_id = %enrolment.host, name = self.config.name, "enrolled");
                     return Ok(Some(enrolment));
                 }
-                Ok(session) => {
-                    self.session.forget(&session).await;
-                    format!(
+                Ok(found) => {
+                    session.forget(&found).await;
+                    let reason = format!(
                         "it enrolled this host in workspace `{}`, the trust root is for `{}`",
-                        session.workspace, self.trust.workspace
-                    )
+                        found.workspace, self.trust.workspace
+                    );
+                    (reason, true)
                 }
-                Err(error) => error.to_string(),
+                Err(error) => (error.to_string(), error.is_permanent()),
             };
-            if line.failed(self.seams.clock.now_ms(), &reason) {
+            if line.failed(&reason, permanent) {
                 warn!(error = reason, "not enrolled yet; trying again");
             }
             tokio::select! {
@@ -361,35 +394,29 @@ impl Host {
         }
     }
 
-    async fn write_enrolment(&self, enrolment: &Enrolment) -> Result<(), RunError> {
-        let bytes = serde_json::to_vec(enrolment).map_err(RunError::Enrolment)?;
-        match self
-            .journal
-            .put(Space::Host, ENROLMENT_KEY, bytes, Urgency::Now)
-            .await
-        {
-            Ok(mut ticket) => Ok(ticket.durable().await?),
-            Err(error) => {
-                warn!(%error, "the enrolment is not written down");
-                Ok(())
-            }
-        }
-    }
-
     /// Builds the rooms from the lowest up.
-    fn rooms(&self, enrolment: &Enrolment, outgoing: &Outgoing, floor: TimeFloor, stop: &Stop) -> Rooms {
+    fn rooms(
+        &self,
+        enrolment: &Enrolment,
+        session: &SessionKeeper,
+        outgoing: &Outgoing,
+        floor: TimeFloor,
+        stop: &Stop,
+    ) -> Rooms {
         let gate = Gate::new(Arc::clone(&self.trust), enrolment.host.clone());
         let releases = Arc::new(Releases::new(
             self.journal.clone(),
             Arc::clone(&self.trust),
-            Arc::new(self.session.clone()),
+            Arc::new(session.clone()),
             Arc::clone(&self.seams.entropy),
             Arc::clone(&self.seams.connectors),
             &self.config.data_dir,
         ));
         let secrets = SecretStore {
             journal: self.journal.clone(),
-            source: Arc::new(self.session.clone()),
+            source: Arc::new(session.clone()),
+            clock: Arc::clone(&self.seams.clock),
+            lease: self.config.limits.secret_lease,
             key: self.identity.seal.clone(),
             workspace: enrolment.workspace.clone(),
             host: enrolment.host.clone(),

@@ -4,20 +4,14 @@
 //! this host. Both are PEM files of mode 0600 in the folder `keys` of the data folder.
 
 use std::io;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use flowforge_protocol::Digest;
-use flowforge_protocol::enrol::HostRegistration;
-use flowforge_protocol::envelope::sign_document;
 use flowforge_protocol::keys::{KeyError, SigningKey};
 use flowforge_protocol::seal::SealKey;
-use flowforge_protocol::strict::StrictError;
 use zeroize::Zeroizing;
 
 use crate::clock::Entropy;
-use crate::files;
-use crate::link::control::Registration;
+use crate::files::{self, Exposure};
 
 /// The private keys of this host.
 #[derive(Debug, Clone)]
@@ -41,15 +35,18 @@ pub enum IdentityError {
         source: io::Error,
     },
     /// Others may read it: it may be known to them.
-    #[error("the key file {} is open to other users (mode {mode:o}); `chmod 600` it, or delete it to enrol anew", path.display())]
+    #[error(
+        "the key file {} {exposure}; `chmod 600` it, or delete it and start once with --join to enrol anew",
+        path.display()
+    )]
     Exposed {
         /// Which.
         path: PathBuf,
-        /// Its permission bits.
-        mode: u32,
+        /// How far.
+        exposure: Exposure,
     },
     /// Not a key.
-    #[error("the key file {} is damaged; restore it from a backup, or delete it to enrol anew", path.display())]
+    #[error("the key file {} is damaged; restore it from a backup, or delete it and start once with --join to enrol anew", path.display())]
     Damaged {
         /// Which.
         path: PathBuf,
@@ -89,27 +86,6 @@ impl Identity {
         })?;
         Ok(Self { signing, seal })
     }
-
-    /// What this host says of itself when it joins: both public keys, signed with the identity key, bound to the token.
-    ///
-    /// # Errors
-    /// [`StrictError`]: the name cannot be written.
-    pub fn registration(&self, name: &str, token: &str) -> Result<Registration, StrictError> {
-        let seal_key = self.seal.public();
-        let document = HostRegistration {
-            token: Digest::of(token.as_bytes()),
-            name: name.to_owned(),
-            identity_key: self.signing.verifying_key(),
-            seal_key,
-        };
-        Ok(Registration {
-            token: token.to_owned(),
-            name: name.to_owned(),
-            identity_key: *document.identity_key.as_bytes(),
-            seal_key: *seal_key.as_bytes(),
-            proof: sign_document(&document, &self.signing)?,
-        })
-    }
 }
 
 fn key_file<K>(
@@ -132,11 +108,10 @@ fn key_file<K>(
         files::write_private(path, pem.as_bytes()).map_err(file_error)?;
         return Ok(key);
     };
-    let mode = std::fs::metadata(path).map_err(file_error)?.permissions().mode() & 0o777;
-    if mode & 0o077 != 0 {
+    if let Some(exposure) = files::exposure(path).map_err(file_error)? {
         return Err(IdentityError::Exposed {
             path: path.to_owned(),
-            mode,
+            exposure,
         });
     }
     // A file that is not text is no key file either; the empty text says so below.
@@ -148,6 +123,8 @@ fn key_file<K>(
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
     use crate::clock::SeededEntropy;
 

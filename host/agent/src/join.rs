@@ -7,6 +7,9 @@ use flowforge_protocol::trust::TrustRoot;
 use serde::Deserialize;
 use url::{Host, Url};
 
+use crate::data_dir::{TRUST_FILE, pinned_trust};
+use crate::enrolment::{Enrolment, EnrolmentError};
+
 /// Largest join file, in bytes.
 const MAX_JOIN_BYTES: u64 = 256 * 1024;
 
@@ -15,8 +18,9 @@ const MAX_JOIN_BYTES: u64 = 256 * 1024;
 pub struct Join {
     /// Address of the control plane; loopback only.
     pub server: Url,
-    /// Proves at registration that this host was invited. Not needed again.
-    pub token: String,
+    /// Proves at registration that this host was invited. Not needed again: absent when a host that has enrolled starts
+    /// without its join file.
+    pub token: Option<String>,
     /// Whose signatures this host obeys.
     pub trust_root: TrustRoot,
 }
@@ -49,8 +53,11 @@ pub enum JoinError {
         /// What is wrong and where.
         reason: String,
     },
+    /// The host has enrolled, and what it wrote down of it cannot be used.
+    #[error(transparent)]
+    Enrolment(#[from] EnrolmentError),
     /// The address is refused.
-    #[error("the join file {} names a control plane that is refused", path.display())]
+    #[error("{} names a control plane that is refused", path.display())]
     Address {
         /// Which file.
         path: PathBuf,
@@ -116,9 +123,33 @@ impl Join {
         })?;
         Ok(Self {
             server,
-            token: file.token,
+            token: Some(file.token),
             trust_root: file.trust_root,
         })
+    }
+
+    /// What a host that has enrolled knows without a join file: the address it enrolled at and the trust it pinned; `None`
+    /// if it has not enrolled.
+    ///
+    /// # Errors
+    /// See [`JoinError`]; each names the file.
+    pub fn of_enrolled(data_dir: &Path) -> Result<Option<Self>, JoinError> {
+        let Some(enrolment) = Enrolment::read(data_dir)? else {
+            return Ok(None);
+        };
+        let server = loopback_address(&enrolment.server).map_err(|source| JoinError::Address {
+            path: data_dir.to_owned(),
+            source,
+        })?;
+        let trust_root = pinned_trust(data_dir).map_err(|reason| JoinError::Malformed {
+            path: data_dir.join(TRUST_FILE),
+            reason,
+        })?;
+        Ok(trust_root.map(|trust_root| Self {
+            server,
+            token: None,
+            trust_root,
+        }))
     }
 }
 

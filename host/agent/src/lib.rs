@@ -19,6 +19,7 @@ pub mod clock;
 pub mod config;
 pub mod connectors;
 pub mod data_dir;
+pub mod enrolment;
 mod files;
 pub mod handle;
 pub mod health;
@@ -36,6 +37,7 @@ mod start_error;
 mod text;
 
 pub use config::{ConfigError, HostConfig, HostLimits, Settings};
+pub use files::Exposure;
 pub use handle::HostHandle;
 pub use health::Status;
 pub use host::{Host, RunError, Seams, Stop};

@@ -4,10 +4,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use flowforge_journal::OpenError;
-use flowforge_protocol::strict::StrictError;
 use flowforge_runtime::RuntimeError;
 
 use crate::config::HostConfig;
+use crate::enrolment::EnrolmentError;
+use crate::files::Exposure;
 use crate::identity::IdentityError;
 use crate::link::graphql::ClientError;
 
@@ -23,6 +24,25 @@ pub enum StartError {
         #[source]
         source: io::Error,
     },
+    /// Others could read or change the data folder.
+    #[error(
+        "the data folder {} {exposure}; `chmod 700` it, or use a folder that this user makes", path.display()
+    )]
+    Exposed {
+        /// Which.
+        path: PathBuf,
+        /// How far.
+        exposure: Exposure,
+    },
+    /// What was written down when the host joined cannot be used.
+    #[error(transparent)]
+    Enrolment(#[from] EnrolmentError),
+    /// The host has another identity key than the one that enrolled, and no invitation for it.
+    #[error(
+        "this host's identity key is new: start it once with --join to enrol anew; runs that it holds under its old \
+         identity then rest here until they are cancelled"
+    )]
+    NotInvited,
     /// The journal cannot be opened.
     #[error(transparent)]
     Journal(#[from] OpenError),
@@ -41,9 +61,6 @@ pub enum StartError {
         /// In what it differs.
         reason: &'static str,
     },
-    /// The registration cannot be written.
-    #[error("the registration cannot be written")]
-    Registration(#[from] StrictError),
     /// No randomness.
     #[error("the operating system gives no randomness")]
     Entropy(#[source] getrandom::Error),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use flowforge_protocol::enrol::HostRegistration;
+use flowforge_protocol::enrol::{HostRegistration, Nonce};
 use flowforge_protocol::grants::{GrantSet, NodeGrants, SecretGrant};
 use flowforge_protocol::job::{Job, Order, StartOrder, Trigger};
 use flowforge_protocol::receipt::Receipt;
@@ -51,10 +51,13 @@ pub(crate) fn trust_root() -> TrustRoot {
 
 pub(crate) fn registration() -> HostRegistration {
     HostRegistration {
-        token: Digest::of(b"token"),
+        workspace: "default".to_owned(),
+        token: Some(Digest::of(b"token")),
         name: "press-7".to_owned(),
         identity_key: key(HOST).verifying_key(),
         seal_key: SealKey::from_seed(&[6; 32]).public(),
+        issued_at_ms: 1_790_000_000_000,
+        nonce: Nonce::from_entropy([8; 16]),
     }
 }
 

@@ -72,11 +72,15 @@ fn records_have_exactly_these_lines_and_chain() {
 fn a_sealed_secret_has_exactly_these_bytes() {
     let host_key = SealKey::from_seed(&[6; 32]);
     let host = doc::host_id();
+    let destinations = ["https://chat.example:443".to_owned()];
     let context = SealContext {
         workspace: "default",
+        project: "default",
         host: &host,
         secret: "chat_token",
         version: 1,
+        kind: "bearer",
+        destinations: &destinations,
     };
     let sealed = seal(&host_key.public(), &context, b"t0ken", &[7; 32]).unwrap();
     let found = json!({"seed": hex::encode([6_u8; 32]), "public_key": host_key.public(), "sealed": sealed});

@@ -86,8 +86,9 @@ async fn faults_name_their_fields() {
     plane.stop().await;
 }
 
-const SEALED: &str =
-    "query($names: [String!]!) { sealedSecrets(names: $names) { name version kind sealed } }";
+const SEALED: &str = "query($names: [String!]!) { sealedSecrets(names: $names) { __typename \
+    ... on SealedSecret { name version kind destinations sealed } ... on SecretAbsent { name } \
+    ... on SecretNotGranted { name } } }";
 
 #[tokio::test]
 async fn only_granted_names_are_sealed_and_only_for_the_host_that_runs_them() {
@@ -102,13 +103,14 @@ async fn only_granted_names_are_sealed_and_only_for_the_host_that_runs_them() {
     host.job(&plane).await;
     // The run of `sum` has no grant for it.
     let denied = plane
-        .post(Some(&host.session), SEALED, json!({"names": ["chat_token"]}))
+        .post_host(Some(&host.session), SEALED, json!({"names": ["chat_token"]}))
         .await;
     assert_eq!(
-        denied["errors"][0]["extensions"]["code"], "FF-API-403",
+        denied["data"]["sealedSecrets"],
+        json!([{"__typename": "SecretNotGranted", "name": "chat_token"}]),
         "{denied:#}"
     );
-    let person = plane.post(None, SEALED, json!({"names": ["chat_token"]})).await;
+    let person = plane.post_host(None, SEALED, json!({"names": ["chat_token"]})).await;
     assert_eq!(person["errors"][0]["extensions"]["code"], "FF-API-401");
     plane.stop().await;
 }
@@ -124,7 +126,7 @@ async fn a_sealed_value_opens_with_the_key_of_its_host_only() {
     assert_eq!(started["__typename"], "StartRunSuccess", "{started:#}");
     host.job(&plane).await;
     let answer = plane
-        .post(Some(&host.session), SEALED, json!({"names": ["chat_token"]}))
+        .post_host(Some(&host.session), SEALED, json!({"names": ["chat_token"]}))
         .await;
     let secret = &answer["data"]["sealedSecrets"][0];
     assert_eq!(
@@ -133,11 +135,15 @@ async fn a_sealed_value_opens_with_the_key_of_its_host_only() {
         "{answer:#}"
     );
     let sealed: Sealed = serde_json::from_value(secret["sealed"].clone()).unwrap();
+    let destinations = ["https://chat.example.com:443".to_owned()];
     let context = SealContext {
         workspace: "dev",
+        project: "default",
         host: &host.id,
         secret: "chat_token",
         version: 1,
+        kind: "bearer",
+        destinations: &destinations,
     };
     assert_eq!(
         open(&host.seal, &context, &sealed).unwrap().as_slice(),
@@ -146,11 +152,22 @@ async fn a_sealed_value_opens_with_the_key_of_its_host_only() {
     let other = FakeHost::join(&plane, 2).await;
     assert!(open(&other.seal, &context, &sealed).is_err());
     let denied = plane
-        .post(Some(&other.session), SEALED, json!({"names": ["chat_token"]}))
+        .post_host(Some(&other.session), SEALED, json!({"names": ["chat_token"]}))
         .await;
     assert_eq!(
-        denied["errors"][0]["extensions"]["code"], "FF-API-403",
+        denied["data"]["sealedSecrets"][0]["__typename"], "SecretNotGranted",
         "it runs nothing that needs it"
+    );
+    let delete = json!({"name": "chat_token"});
+    plane
+        .change("deleteSecret", "DeleteSecretInput", delete, "__typename")
+        .await;
+    let absent = plane
+        .post_host(Some(&host.session), SEALED, json!({"names": ["chat_token"]}))
+        .await;
+    assert_eq!(
+        absent["data"]["sealedSecrets"],
+        json!([{"__typename": "SecretAbsent", "name": "chat_token"}])
     );
     plane.stop().await;
 }

@@ -48,7 +48,7 @@ struct RunArguments {
     /// Folder for journal, keys, caches and socket.
     #[arg(long, value_name = "DIR", env = "FLOWFORGE_DATA_DIR")]
     data_dir: Option<PathBuf>,
-    /// The join file that the server wrote (host-join.json).
+    /// The join file that the server wrote (host-join.json); not needed by a host that has enrolled.
     #[arg(long, value_name = "FILE", env = "FLOWFORGE_JOIN")]
     join: Option<PathBuf>,
     /// Name of this host, for people.
@@ -66,6 +66,9 @@ struct RunArguments {
     /// Free bytes on the disk of the data folder below which no new work is taken.
     #[arg(long, value_name = "BYTES", env = "FLOWFORGE_MIN_FREE_BYTES")]
     min_free_bytes: Option<u64>,
+    /// How long a copy of a secret is used after the control plane last confirmed it, as 24h.
+    #[arg(long, value_name = "TIME", env = "FLOWFORGE_SECRET_LEASE")]
+    secret_lease: Option<String>,
     /// How long running steps may finish after the first stop signal, as 10s.
     #[arg(long, value_name = "TIME", env = "FLOWFORGE_SHUTDOWN_GRACE")]
     shutdown_grace: Option<String>,
@@ -105,6 +108,11 @@ fn main() -> ExitCode {
     {
         return compile_worker_main();
     }
+    // Opened secrets and keys are in this process's memory.
+    if let Err(error) = no_core_dumps() {
+        // Nobody can be told when stderr is closed.
+        let _ = writeln!(std::io::stderr(), "flowforge-host: core dumps stay on: {error}");
+    }
     let cli = Cli::parse();
     let done = match cli.command {
         Some(Command::Status(arguments)) => show_status(&arguments),
@@ -118,6 +126,17 @@ fn main() -> ExitCode {
     })
 }
 
+/// Neither this process nor those it starts leave their memory in a file, and no other process of this user may look at it.
+fn no_core_dumps() -> std::io::Result<()> {
+    use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
+    let none = Rlimit {
+        current: Some(0),
+        maximum: Some(0),
+    };
+    setrlimit(Resource::Core, none)?;
+    Ok(set_dumpable_behavior(DumpableBehavior::NotDumpable)?)
+}
+
 fn config(arguments: RunArguments) -> anyhow::Result<HostConfig> {
     let file = arguments.config.as_deref().map(Settings::read).transpose()?;
     let flags = Settings {
@@ -128,6 +147,7 @@ fn config(arguments: RunArguments) -> anyhow::Result<HostConfig> {
         max_steps: arguments.max_steps,
         max_outbox_bytes: arguments.max_outbox_bytes,
         min_free_bytes: arguments.min_free_bytes,
+        secret_lease: arguments.secret_lease,
         shutdown_grace: arguments.shutdown_grace,
         loopback_destinations: arguments.loopback_destinations.then_some(true),
     };

@@ -31,10 +31,14 @@ pub struct LinkStatus {
     pub server: String,
     /// When it was last heard, milliseconds since 1970 UTC.
     pub last_heard_ms: Option<u64>,
+    /// How long ago that was, milliseconds, by a clock that nobody can set.
+    pub silent_for_ms: Option<u64>,
     /// Since when calls fail.
     pub offline_since_ms: Option<u64>,
     /// Why the last call failed.
     pub reason: Option<String>,
+    /// Whether trying again changes nothing: somebody must act.
+    pub needs_action: bool,
 }
 
 /// What waits for upload.
@@ -158,10 +162,10 @@ pub struct Status {
 impl LinkStatus {
     /// From what was heard of it.
     #[must_use]
-    pub fn of(seen: &LinkView, server: String, now_ms: u64) -> Self {
-        let silent = |last: u64| now_ms.saturating_sub(last) > SILENT_AFTER_MS;
+    pub fn of(seen: &LinkView, server: String) -> Self {
+        let silent = seen.silent_for_ms.is_some_and(|silent| silent > SILENT_AFTER_MS);
         let state = match (seen.last_ms, seen.offline_since_ms) {
-            (Some(last), None) if !silent(last) => LinkState::Connected,
+            (Some(_), None) if !silent => LinkState::Connected,
             (None, None) => LinkState::Connecting,
             _ => LinkState::Offline,
         };
@@ -169,11 +173,13 @@ impl LinkStatus {
             state,
             server,
             last_heard_ms: seen.last_ms,
+            silent_for_ms: seen.silent_for_ms,
             offline_since_ms: match state {
                 LinkState::Offline => seen.offline_since_ms.or(seen.last_ms),
                 LinkState::Connecting | LinkState::Connected => None,
             },
             reason: seen.reason.clone(),
+            needs_action: seen.permanent,
         }
     }
 }
@@ -194,13 +200,16 @@ impl Status {
         let ago = |since: u64| duration(self.now_ms.saturating_sub(since));
         let line = match (
             self.link.state,
-            self.link.last_heard_ms,
+            self.link.silent_for_ms,
             self.link.offline_since_ms,
         ) {
-            (LinkState::Connected, Some(last), _) => format!("connected, last heard {} ago", ago(last)),
-            (LinkState::Offline, _, Some(since)) => {
+            (LinkState::Connected, Some(silent), _) => {
+                format!("connected, last heard {} ago", duration(silent))
+            }
+            (LinkState::Offline, silent, since) => {
                 let reason = self.link.reason.as_deref().unwrap_or("nothing was heard");
-                format!("offline for {}: {reason}", ago(since))
+                let since = silent.or_else(|| since.map(|since| self.now_ms.saturating_sub(since)));
+                format!("offline for {}: {reason}", duration(since.unwrap_or(0)))
             }
             _ => "connecting".to_owned(),
         };

@@ -7,13 +7,14 @@ use std::time::Duration;
 use flowforge_failpoints::{FailPoints, Point};
 use flowforge_journal::{Journal, Space, Urgency};
 use flowforge_protocol::job::StartOrder;
+use flowforge_protocol::sync::RefusedJob;
 use flowforge_protocol::{JobId, RunId};
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, error, warn};
 
-use super::answers::{Outgoing, RefusedJob};
+use super::answers::Outgoing;
 use crate::backoff::Backoff;
 use crate::clock::{Clock, Entropy, TimeFloor};
 use crate::health::Disk;

@@ -9,18 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use flowforge_journal::Ticket;
 use flowforge_protocol::JobId;
+use flowforge_protocol::sync::RefusedJob;
 use tokio::sync::Notify;
-
-/// A job that this host will not do.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RefusedJob {
-    /// Its id.
-    pub job: JobId,
-    /// Stable code, `FF-ADM-…`.
-    pub code: String,
-    /// Why, for people.
-    pub message: String,
-}
 
 /// Most answers of a kind that wait; further ones are dropped, and said after the job's next delivery.
 const WAITING_MAX: usize = 10_000;

@@ -13,4 +13,4 @@ mod answers;
 
 pub use self::admit::Intake;
 pub(crate) use self::admit::{IntakeParts, TIME_FLOOR_KEY};
-pub use self::answers::{Answers, Outgoing, RefusedJob};
+pub use self::answers::{Answers, Outgoing};

@@ -8,12 +8,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use flowforge_protocol::batch::RecordBatch;
-use flowforge_protocol::{Digest, HostId, JobId, RunId};
+use flowforge_protocol::sync::{SyncReply, SyncRequest};
+use flowforge_protocol::{Digest, HostId};
 
-use crate::intake::RefusedJob;
 use crate::release::ReleaseDocuments;
-use crate::secrets::SealedCopy;
+use crate::secrets::SecretAnswer;
 
 /// Largest component fetched, in bytes.
 pub const MAX_COMPONENT_BYTES: u64 = 64 * 1024 * 1024;
@@ -21,14 +20,17 @@ pub const MAX_COMPONENT_BYTES: u64 = 64 * 1024 * 1024;
 /// Most jobs asked for in one call.
 pub const MAX_JOBS_PER_CALL: u32 = 256;
 
+/// Most orders for runs that are here in one call; wanted also while the host is busy.
+pub const MAX_CHANGES_PER_CALL: u32 = 64;
+
 /// Longest time a standing call waits for a job.
 pub const STANDING_WAIT: Duration = Duration::from_secs(25);
 
 /// Who wants to work.
 #[derive(Debug, Clone)]
 pub struct Registration {
-    /// The invitation.
-    pub token: String,
+    /// The invitation; absent once the host has enrolled.
+    pub token: Option<String>,
     /// Name of the host, for people.
     pub name: String,
     /// The Ed25519 public key.
@@ -48,62 +50,6 @@ pub struct Session {
     pub session: String,
     /// The tenant.
     pub workspace: String,
-}
-
-/// One call in both directions: what the host has to tell, and how much work it wants.
-#[derive(Debug, Clone, Default)]
-pub struct SyncRequest {
-    /// Jobs that are durable here.
-    pub received: Vec<JobId>,
-    /// Jobs that this host will not do.
-    pub refused: Vec<RefusedJob>,
-    /// Records, in order within each run.
-    pub batches: Vec<RecordBatch>,
-    /// Receipts of runs that ended.
-    pub receipts: Vec<ReceiptUpload>,
-    /// Most jobs to bring; 0 brings none.
-    pub max_jobs: u32,
-    /// How long to wait when there is no job.
-    pub wait: Duration,
-    /// The `delivery` of the last answer with jobs that arrived here; what was lost on the way comes again at once.
-    pub seen_delivery: Option<u64>,
-    /// Whether new runs are unwelcome; absent: as said before.
-    pub busy: Option<bool>,
-}
-
-/// A receipt on its way.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ReceiptUpload {
-    /// The run.
-    pub run: RunId,
-    /// The envelope, JSON text.
-    pub envelope: String,
-}
-
-/// What came back.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct SyncReply {
-    /// Signed jobs, JSON text.
-    pub jobs: Vec<String>,
-    /// Number of this answer; 0 if it carries no jobs.
-    pub delivery: u64,
-    /// For each run with a batch in the call: `seq` of the last record stored there, if any is.
-    pub acknowledged: Vec<(RunId, Option<u64>)>,
-    /// Batches and receipts that were not stored.
-    pub rejected: Vec<Rejected>,
-    /// Runs whose receipt is stored.
-    pub receipts_stored: Vec<RunId>,
-}
-
-/// A batch or receipt that the control plane would not store.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rejected {
-    /// The run.
-    pub run: RunId,
-    /// Stable word: `stale_epoch`, `unknown_run`, …
-    pub code: String,
-    /// For people.
-    pub message: String,
 }
 
 /// Why a call failed. None of these stops work that was accepted.
@@ -131,18 +77,31 @@ pub enum LinkError {
     Malformed(String),
 }
 
-/// Codes of refusals that are about the control plane's own state: too many calls, a proxy without its server, a full
-/// disk.
-const TRANSIENT: [&str; 6] = ["429", "502", "503", "504", "507", "FF-API-507"];
+/// Codes of refusals that are about the call itself: the same call is refused again, however often it is made.
+const PERMANENT: [&str; 12] = [
+    "400",
+    "403",
+    "404",
+    "413",
+    "415",
+    "FF-API-400",
+    "FF-API-403",
+    "FF-HOST-001",
+    "FF-HOST-002",
+    "FF-HOST-003",
+    "FF-HTTP-004",
+    "FF-LNK-001",
+];
 
 impl LinkError {
-    /// Whether the same call may succeed later although nothing is wrong with the call.
+    /// Whether the same call fails again however often it is made, so that somebody must act. Everything else may pass: a
+    /// line that is out, a fault inside the control plane, a full disk there.
     #[must_use]
-    pub fn is_transient(&self) -> bool {
+    pub fn is_permanent(&self) -> bool {
         match self {
-            Self::Unreachable(_) | Self::NoSession => true,
-            Self::Refused { code, .. } => TRANSIENT.contains(&code.as_str()),
-            Self::Absent(_) | Self::Malformed(_) => false,
+            Self::Unreachable(_) | Self::NoSession => false,
+            Self::Refused { code, .. } => PERMANENT.contains(&code.as_str()),
+            Self::Absent(_) | Self::Malformed(_) => true,
         }
     }
 }
@@ -175,11 +134,11 @@ pub trait ControlLink: Send + Sync {
         grants: Digest,
     ) -> Result<ReleaseDocuments, LinkError>;
 
-    /// The named secrets, sealed to this host; those that are not set are left out.
+    /// What the control plane says about the named secrets: each sealed to this host, absent or not granted.
     ///
     /// # Errors
     /// [`LinkError`].
-    async fn sealed_secrets(&self, session: &str, names: &[String]) -> Result<Vec<SealedCopy>, LinkError>;
+    async fn sealed_secrets(&self, session: &str, names: &[String]) -> Result<Vec<SecretAnswer>, LinkError>;
 
     /// The bytes of a component, at most [`MAX_COMPONENT_BYTES`]; whether they are the right ones is for the caller to check.
     ///
@@ -204,17 +163,27 @@ pub trait ControlLink: Send + Sync {
 mod tests {
     use super::*;
 
+    /// One HTTP 500 while documents were fetched refused a job for good.
     #[test]
-    fn a_full_control_plane_is_asked_again_and_a_wrong_call_is_not() {
+    fn a_fault_or_a_full_disk_may_pass_and_a_wrong_call_does_not() {
         let refused = |code: &str| LinkError::Refused {
             code: code.to_owned(),
             message: String::new(),
         };
-        for code in ["507", "FF-API-507", "503", "429"] {
-            assert!(refused(code).is_transient(), "{code}");
+        for code in [
+            "507",
+            "FF-API-507",
+            "503",
+            "429",
+            "500",
+            "FF-API-500",
+            "504",
+            "unknown",
+        ] {
+            assert!(!refused(code).is_permanent(), "{code}");
         }
-        for code in ["400", "403", "413", "500", "FF-API-400", "FF-API-500"] {
-            assert!(!refused(code).is_transient(), "{code}");
+        for code in ["400", "403", "413", "FF-HTTP-004", "FF-LNK-001"] {
+            assert!(refused(code).is_permanent(), "{code}");
         }
     }
 }

@@ -6,20 +6,18 @@ use std::time::Duration;
 use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use flowforge_protocol::{Digest, RunId};
+use flowforge_protocol::Digest;
+use flowforge_protocol::sync::{SyncReply, SyncRequest};
 use futures::StreamExt as _;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use url::Url;
 
-use super::control::{
-    ControlLink, LinkError, MAX_COMPONENT_BYTES, Registration, Rejected, Session, SyncReply, SyncRequest,
-};
-use super::sync_input::SyncVariables;
+use super::control::{ControlLink, LinkError, MAX_COMPONENT_BYTES, Registration, Session};
 use super::timeouts::Timeouts;
 use crate::release::ReleaseDocuments;
-use crate::secrets::SealedCopy;
+use crate::secrets::{SealedCopy, SecretAnswer};
 
 /// How long a call may take beyond the wait it asks for.
 const CALL_TIMEOUT: Duration = Duration::from_secs(15);
@@ -30,14 +28,18 @@ const MAX_REPLY_BYTES: u64 = 96 * 1024 * 1024;
 /// Largest publisher's statement.
 const MAX_PUBLICATION_BYTES: u64 = 64 * 1024;
 
+/// Path of the hosts' own schema, `host.graphql`.
+const PATH: &str = "host/graphql";
+
 const REGISTER: &str = "mutation($input: RegisterHostInput!) { registerHost(input: $input) { __typename \
-    ... on RegisterHostSuccess { hostId session workspace } ... on Problem { code message } } }";
-const SYNC: &str = "mutation($input: SyncInput!) { sync(input: $input) { jobs delivery acknowledged { run seq } \
-    rejected { run code message } receiptsStored } }";
+    ... on RegisterHostSuccess { hostId session workspace } ... on RegistrationProblem { code message } } }";
+const SYNC: &str = "mutation($input: SyncInput!) { sync(input: $input) { workspace planeIncarnation timeMs starts \
+    changes delivery acknowledged { run through } rejected { run code message } receiptsStored } }";
 const DOCUMENTS: &str = "query($release: String!, $grants: String!) { releaseDocuments(release: $release, grants: $grants) \
     { release grants } }";
-const SECRETS: &str =
-    "query($names: [String!]!) { sealedSecrets(names: $names) { name version kind sealed } }";
+const SECRETS: &str = "query($names: [String!]!) { sealedSecrets(names: $names) { __typename \
+    ... on SealedSecret { name version kind destinations sealed } ... on SecretAbsent { name } \
+    ... on SecretNotGranted { name } } }";
 
 /// The real link.
 #[derive(Debug, Clone)]
@@ -104,10 +106,7 @@ impl GraphQlLink {
             query: &'static str,
             variables: V,
         }
-        let mut request = self
-            .client
-            .post(self.url("graphql")?)
-            .json(&Call { query, variables });
+        let mut request = self.client.post(self.url(PATH)?).json(&Call { query, variables });
         if let Some(session) = session {
             request = request.bearer_auth(session);
         }
@@ -252,40 +251,49 @@ enum RegisterPayload {
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct SyncPayload {
-    jobs: Vec<String>,
-    delivery: u64,
-    acknowledged: Vec<AcknowledgedRun>,
-    rejected: Vec<RejectedRun>,
-    receipts_stored: Vec<RunId>,
-}
-
-#[derive(Deserialize)]
-struct AcknowledgedRun {
-    run: RunId,
-    seq: Option<u64>,
-}
-
-#[derive(Deserialize)]
-struct RejectedRun {
-    run: RunId,
-    code: String,
-    message: String,
-}
-
-#[derive(Deserialize)]
 struct DocumentsPayload {
     release: String,
     grants: String,
 }
 
 #[derive(Deserialize)]
-struct SecretPayload {
-    name: String,
-    version: u32,
-    kind: String,
-    sealed: Value,
+#[serde(tag = "__typename")]
+enum SecretPayload {
+    SealedSecret {
+        name: String,
+        version: u32,
+        kind: String,
+        destinations: Vec<String>,
+        sealed: Value,
+    },
+    SecretAbsent {
+        name: String,
+    },
+    SecretNotGranted {
+        name: String,
+    },
+}
+
+impl From<SecretPayload> for SecretAnswer {
+    fn from(payload: SecretPayload) -> Self {
+        match payload {
+            SecretPayload::SealedSecret {
+                name,
+                version,
+                kind,
+                destinations,
+                sealed,
+            } => Self::Sealed(SealedCopy {
+                name,
+                version,
+                kind,
+                destinations,
+                sealed: sealed.to_string(),
+            }),
+            SecretPayload::SecretAbsent { name } => Self::Absent { name },
+            SecretPayload::SecretNotGranted { name } => Self::NotGranted { name },
+        }
+    }
 }
 
 data!(
@@ -294,7 +302,7 @@ data!(
         register_host: RegisterPayload
     }
 );
-data!(SyncData { sync: SyncPayload });
+data!(SyncData { sync: SyncReply });
 data!(#[serde(rename_all = "camelCase")] DocumentsData { release_documents: Option<DocumentsPayload> });
 data!(#[serde(rename_all = "camelCase")] SecretsData { sealed_secrets: Vec<SecretPayload> });
 
@@ -325,26 +333,15 @@ impl ControlLink for GraphQlLink {
     }
 
     async fn sync(&self, session: &str, request: &SyncRequest) -> Result<SyncReply, LinkError> {
-        let timeout = request.wait.saturating_add(CALL_TIMEOUT);
-        let data: SyncData = self
-            .graphql(Some(session), SYNC, SyncVariables::of(request), timeout)
-            .await?;
-        let reply = data.sync;
-        Ok(SyncReply {
-            jobs: reply.jobs,
-            delivery: reply.delivery,
-            acknowledged: reply.acknowledged.into_iter().map(|a| (a.run, a.seq)).collect(),
-            rejected: reply
-                .rejected
-                .into_iter()
-                .map(|r| Rejected {
-                    run: r.run,
-                    code: r.code,
-                    message: r.message,
-                })
-                .collect(),
-            receipts_stored: reply.receipts_stored,
-        })
+        #[derive(Serialize)]
+        struct Variables<'r> {
+            input: &'r SyncRequest,
+        }
+        let wait = Duration::from_millis(u64::from(request.wait_ms));
+        let timeout = wait.saturating_add(CALL_TIMEOUT);
+        let variables = Variables { input: request };
+        let data: SyncData = self.graphql(Some(session), SYNC, variables, timeout).await?;
+        Ok(data.sync)
     }
 
     async fn release_documents(
@@ -366,21 +363,12 @@ impl ControlLink for GraphQlLink {
         })
     }
 
-    async fn sealed_secrets(&self, session: &str, names: &[String]) -> Result<Vec<SealedCopy>, LinkError> {
+    async fn sealed_secrets(&self, session: &str, names: &[String]) -> Result<Vec<SecretAnswer>, LinkError> {
         let variables = json!({ "names": names });
         let data: SecretsData = self
             .graphql(Some(session), SECRETS, variables, CALL_TIMEOUT)
             .await?;
-        Ok(data
-            .sealed_secrets
-            .into_iter()
-            .map(|s| SealedCopy {
-                name: s.name,
-                version: s.version,
-                kind: s.kind,
-                sealed: s.sealed.to_string(),
-            })
-            .collect())
+        Ok(data.sealed_secrets.into_iter().map(SecretAnswer::from).collect())
     }
 
     async fn component(&self, name: &str, digest: Digest) -> Result<Vec<u8>, LinkError> {

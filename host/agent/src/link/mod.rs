@@ -8,9 +8,9 @@
 pub mod control;
 pub mod graphql;
 pub mod pull;
+pub mod registrar;
 pub mod session;
 mod sources;
-mod sync_input;
 mod timeouts;
 pub mod upload;
 

@@ -6,13 +6,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use flowforge_protocol::sync::{Lanes, SyncReply, SyncRequest};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::control::{LinkError, MAX_JOBS_PER_CALL, STANDING_WAIT, SyncReply, SyncRequest};
+use super::control::{LinkError, MAX_CHANGES_PER_CALL, MAX_JOBS_PER_CALL, STANDING_WAIT};
 use super::session::SessionKeeper;
 use crate::backoff::Backoff;
-use crate::clock::{Clock, Entropy};
+use crate::clock::Entropy;
 use crate::health::LinkHealth;
 use crate::intake::Intake;
 
@@ -27,8 +28,6 @@ pub struct Puller {
     pub health: LinkHealth,
     /// Where jobs go.
     pub intake: Intake,
-    /// Time.
-    pub clock: Arc<dyn Clock>,
     /// For jitter.
     pub entropy: Arc<dyn Entropy>,
 }
@@ -52,17 +51,18 @@ impl Puller {
                         is_heard = true;
                     }
                     backoff.reset();
-                    self.health.succeeded(self.clock.now_ms());
+                    self.health.succeeded();
                     if reply.delivery > 0 {
                         seen = reply.delivery;
                     }
-                    for job in reply.jobs {
-                        self.intake.offer(job.into_bytes()).await;
+                    // Changes first: what ends a run is not to wait behind what begins others.
+                    for order in reply.changes.into_iter().chain(reply.starts) {
+                        self.intake.offer(order.into_bytes()).await;
                     }
                 }
                 Err(error) => {
                     is_heard = false;
-                    if self.health.failed(self.clock.now_ms(), &error.to_string()) {
+                    if self.health.failed(&error.to_string(), error.is_permanent()) {
                         warn!(%error, "no connection to the control plane; accepted work goes on");
                     }
                     let wait = backoff.next(self.entropy.as_ref());
@@ -85,12 +85,20 @@ impl Puller {
             (true, _) => STANDING_WAIT,
         };
         let request = SyncRequest {
-            max_jobs: room.clamp(1, MAX_JOBS_PER_CALL),
-            wait,
+            lanes: Lanes {
+                starts: room.min(MAX_JOBS_PER_CALL),
+                changes: MAX_CHANGES_PER_CALL,
+            },
+            wait_ms: u32::try_from(wait.as_millis()).unwrap_or(u32::MAX),
             busy: Some(room == 0),
             seen_delivery: Some(seen_delivery),
-            ..SyncRequest::default()
+            silence: self.health.take_silence(),
+            ..self.session.request()
         };
-        self.session.sync(&request).await
+        let answer = self.session.sync(&request).await;
+        if answer.is_err() {
+            self.health.put_back(request.silence);
+        }
+        answer
     }
 }

@@ -1,14 +1,16 @@
 //! The session: who the control plane says this host is, and the token of its calls.
 
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex as SyncMutex, OnceLock, PoisonError};
 
+use flowforge_protocol::sync::{Incarnation, SyncReply, SyncRequest};
 use flowforge_protocol::{Digest, HostId};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Notify};
 
-use super::control::{ControlLink, LinkError, Registration, Session, SyncReply, SyncRequest};
+use super::control::{ControlLink, LinkError, Session};
+use super::registrar::Registrar;
 use crate::release::ReleaseDocuments;
-use crate::secrets::SealedCopy;
+use crate::secrets::SecretAnswer;
 
 /// Calls with a session, and once more with a fresh one if the first is not known there.
 macro_rules! with_session {
@@ -33,22 +35,72 @@ macro_rules! with_session {
 #[derive(Clone)]
 pub struct SessionKeeper {
     link: Arc<dyn ControlLink>,
-    registration: Arc<Registration>,
+    registrar: Arc<Registrar>,
     current: Arc<Mutex<Option<Arc<Session>>>>,
     /// Who this host is, once it is known.
     enrolled: Arc<OnceLock<HostId>>,
+    lives: Arc<Lives>,
+}
+
+/// The lives of the two stores that speak with each other.
+#[derive(Debug)]
+struct Lives {
+    workspace: String,
+    host: Incarnation,
+    /// Whose acknowledgements the journal's cursors rest on.
+    plane: SyncMutex<Option<Incarnation>>,
+    /// Told when an answer came from another life than `plane`.
+    other_plane: Notify,
 }
 
 impl SessionKeeper {
     /// A keeper without a session yet.
     #[must_use]
-    pub fn new(link: Arc<dyn ControlLink>, registration: Registration) -> Self {
+    pub fn new(
+        link: Arc<dyn ControlLink>,
+        registrar: Registrar,
+        host: Incarnation,
+        plane: Option<Incarnation>,
+    ) -> Self {
         Self {
             link,
-            registration: Arc::new(registration),
+            lives: Arc::new(Lives {
+                workspace: registrar.workspace().to_owned(),
+                host,
+                plane: SyncMutex::new(plane),
+                other_plane: Notify::new(),
+            }),
+            registrar: Arc::new(registrar),
             current: Arc::new(Mutex::new(None)),
             enrolled: Arc::new(OnceLock::new()),
         }
+    }
+
+    /// A call that says whose it is and nothing else.
+    #[must_use]
+    pub fn request(&self) -> SyncRequest {
+        SyncRequest {
+            plane_incarnation: self.plane(),
+            ..SyncRequest::new(self.lives.workspace.clone(), self.lives.host)
+        }
+    }
+
+    /// The life of the control plane that the journal's cursors rest on.
+    #[must_use]
+    pub fn plane(&self) -> Option<Incarnation> {
+        *self.lives.plane.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// From now on the journal's cursors rest on this life of the control plane.
+    pub fn rests_on(&self, plane: Incarnation) {
+        *self.lives.plane.lock().unwrap_or_else(PoisonError::into_inner) = Some(plane);
+    }
+
+    /// Returns when an answer came from another life of the control plane than the cursors rest on.
+    ///
+    /// Cancel safety: safe.
+    pub async fn other_plane(&self) {
+        self.lives.other_plane.notified().await;
     }
 
     /// This host enrolled before, under this id; a session under another one is refused.
@@ -67,7 +119,11 @@ impl SessionKeeper {
         if let Some(session) = current.as_ref() {
             return Ok(Arc::clone(session));
         }
-        let session = Arc::new(self.link.register(&self.registration).await?);
+        let registration = self
+            .registrar
+            .registration()
+            .map_err(|error| LinkError::Malformed(format!("the registration cannot be written: {error}")))?;
+        let session = Arc::new(self.link.register(&registration).await?);
         let enrolled = self.enrolled.get_or_init(|| session.host.clone());
         if *enrolled != session.host {
             return Err(LinkError::Refused {
@@ -99,6 +155,20 @@ impl SessionKeeper {
     /// # Errors
     /// [`LinkError`] of the last try.
     pub async fn sync(&self, request: &SyncRequest) -> Result<SyncReply, LinkError> {
+        let reply = self.call_sync(request).await?;
+        if reply.workspace != self.lives.workspace {
+            return Err(LinkError::Malformed(format!(
+                "it is for workspace `{}`, this host serves `{}`",
+                reply.workspace, self.lives.workspace
+            )));
+        }
+        if self.plane() != Some(reply.plane_incarnation) {
+            self.lives.other_plane.notify_one();
+        }
+        Ok(reply)
+    }
+
+    async fn call_sync(&self, request: &SyncRequest) -> Result<SyncReply, LinkError> {
         with_session!(self, session => self.link.sync(session, request))
     }
 
@@ -118,7 +188,7 @@ impl SessionKeeper {
     ///
     /// # Errors
     /// [`LinkError`] of the last try.
-    pub async fn sealed_secrets(&self, names: &[String]) -> Result<Vec<SealedCopy>, LinkError> {
+    pub async fn sealed_secrets(&self, names: &[String]) -> Result<Vec<SecretAnswer>, LinkError> {
         with_session!(self, session => self.link.sealed_secrets(session, names))
     }
 

@@ -6,7 +6,7 @@ use flowforge_protocol::Digest;
 use super::control::LinkError;
 use super::session::SessionKeeper;
 use crate::release::{self, ArtifactSource, ReleaseDocuments};
-use crate::secrets::{self, SealedCopy, SecretSource};
+use crate::secrets::{self, SecretAnswer, SecretSource};
 
 /// Only the control plane's word that it has no such thing is a verdict; every other failure may pass.
 fn absent_or_transient(error: LinkError) -> release::SourceError {
@@ -42,9 +42,9 @@ impl ArtifactSource for SessionKeeper {
 
 #[async_trait]
 impl SecretSource for SessionKeeper {
-    async fn sealed(&self, names: &[String]) -> Result<Vec<SealedCopy>, secrets::SourceError> {
+    async fn sealed(&self, names: &[String]) -> Result<Vec<SecretAnswer>, secrets::SourceError> {
         self.sealed_secrets(names)
             .await
-            .map_err(|error| secrets::SourceError::Transient(error.to_string()))
+            .map_err(|error| secrets::SourceError(error.to_string()))
     }
 }

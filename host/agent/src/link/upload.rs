@@ -9,16 +9,17 @@ use std::time::Duration;
 
 use flowforge_journal::{Ack, Journal, OutboxBody, OutboxItem, ReadError, Stopped};
 use flowforge_protocol::RunId;
+use flowforge_protocol::sync::{ReceiptUpload, RejectCode, Rejected, SyncReply, SyncRequest};
 use flowforge_runtime::artefacts::FileStore;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
-use super::control::{LinkError, ReceiptUpload, Rejected, SyncReply, SyncRequest};
+use super::control::LinkError;
 use super::session::SessionKeeper;
 use crate::backoff::Backoff;
-use crate::clock::{Clock, Entropy};
+use crate::clock::Entropy;
 use crate::health::LinkHealth;
-use crate::intake::{Outgoing, RefusedJob};
+use crate::intake::{Answers, Outgoing};
 use crate::runs::Runs;
 
 /// Most outbox items in one call.
@@ -40,8 +41,6 @@ pub struct Uploader {
     pub outgoing: Outgoing,
     /// Told when a run is no longer this host's.
     pub runs: Runs,
-    /// Time.
-    pub clock: Arc<dyn Clock>,
     /// For jitter.
     pub entropy: Arc<dyn Entropy>,
     /// Where artefacts lie.
@@ -93,7 +92,7 @@ impl Uploader {
                 }
                 Err(reason) => {
                     next = 0;
-                    if self.health.failed(self.clock.now_ms(), &reason.to_string()) {
+                    if self.health.failed(&reason.to_string(), reason.is_permanent()) {
                         warn!(error = %reason, "upload failed; results wait in the journal");
                     }
                     self.pause(&mut backoff, &stop).await;
@@ -126,7 +125,7 @@ impl Uploader {
             self.outgoing.put_back(answers);
             return Ok(Err(error));
         }
-        let request = request_of(&items, answers.received.clone(), answers.refused.clone());
+        let request = self.request_of(&items, &answers);
         let reply = match self.session.sync(&request).await {
             Ok(reply) => reply,
             Err(error) => {
@@ -134,7 +133,7 @@ impl Uploader {
                 return Ok(Err(error));
             }
         };
-        self.health.succeeded(self.clock.now_ms());
+        self.health.succeeded();
         let sent = self.settle(&items, &reply, &mut acks).await;
         if !acks.is_empty() {
             self.journal.acknowledge(acks).await?;
@@ -147,10 +146,10 @@ impl Uploader {
 
     /// What the reply says about each item.
     async fn settle(&self, items: &[OutboxItem], reply: &SyncReply, acks: &mut Vec<Ack>) -> Sent {
-        for (run, seq) in &reply.acknowledged {
-            if let Some(through) = *seq {
+        for acknowledged in &reply.acknowledged {
+            if let Some(through) = acknowledged.through {
                 acks.push(Ack::Records {
-                    run: run.clone(),
+                    run: acknowledged.run.clone(),
                     through,
                 });
             }
@@ -185,6 +184,25 @@ impl Uploader {
         sent
     }
 
+    fn request_of(&self, items: &[OutboxItem], answers: &Answers) -> SyncRequest {
+        let mut request = SyncRequest {
+            received: answers.received.clone(),
+            refused: answers.refused.clone(),
+            ..self.session.request()
+        };
+        for item in items {
+            match &item.body {
+                OutboxBody::Batch(batch) => request.batches.push(batch.clone()),
+                OutboxBody::Receipt { run, envelope } => request.receipts.push(ReceiptUpload {
+                    run: run.clone(),
+                    envelope: String::from_utf8_lossy(envelope).into_owned(),
+                }),
+                OutboxBody::Artefact { .. } => {}
+            }
+        }
+        request
+    }
+
     /// Uploads the artefacts among the items, before the records that speak of them.
     async fn put_artefacts(&self, items: &[OutboxItem], acks: &mut Vec<Ack>) -> Result<(), LinkError> {
         for item in items {
@@ -194,7 +212,7 @@ impl Uploader {
             let file = self.artefacts.path(digest);
             match self.session.put_artefact(*digest, &file).await {
                 Ok(()) => info!(run_id = %run, %digest, "artefact uploaded"),
-                Err(transient) if transient.is_transient() => return Err(transient),
+                Err(error) if !error.is_permanent() => return Err(error),
                 Err(error) => {
                     error!(run_id = %run, %digest, %error, "the artefact cannot be uploaded; it stays on this host");
                 }
@@ -215,29 +233,6 @@ fn positions<'i>(items: &'i [OutboxItem], of: &'i RunId) -> impl Iterator<Item =
     })
 }
 
-fn request_of(
-    items: &[OutboxItem],
-    received: Vec<flowforge_protocol::JobId>,
-    refused: Vec<RefusedJob>,
-) -> SyncRequest {
-    let mut request = SyncRequest {
-        received,
-        refused,
-        ..SyncRequest::default()
-    };
-    for item in items {
-        match &item.body {
-            OutboxBody::Batch(batch) => request.batches.push(batch.clone()),
-            OutboxBody::Receipt { run, envelope } => request.receipts.push(ReceiptUpload {
-                run: run.clone(),
-                envelope: String::from_utf8_lossy(envelope).into_owned(),
-            }),
-            OutboxBody::Artefact { .. } => {}
-        }
-    }
-    request
-}
-
 /// What a rejection means for what was sent.
 #[derive(Debug, PartialEq, Eq)]
 enum Verdict {
@@ -251,9 +246,9 @@ enum Verdict {
 
 impl Verdict {
     fn of(rejected: &Rejected) -> Self {
-        match rejected.code.as_str() {
-            "gap" => Self::Again,
-            "unknown_run" | "not_owner" | "stale_epoch" => Self::NotOurs,
+        match rejected.code {
+            RejectCode::Gap => Self::Again,
+            RejectCode::UnknownRun | RejectCode::NotOwner | RejectCode::StaleEpoch => Self::NotOurs,
             _ => Self::Never,
         }
     }

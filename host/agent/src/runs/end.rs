@@ -54,6 +54,7 @@ impl RunTask {
         let at_ms = self.now();
         let record = self.recorder.add(
             at_ms,
+            self.shared.clock.monotonic_ms(),
             Event::Ended {
                 outcome: outcome.clone(),
             },

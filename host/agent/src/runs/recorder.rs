@@ -56,7 +56,9 @@ impl Recorder {
     }
 
     /// Adds a record. It is not stored before a [`Recorder::flush`].
-    pub(super) fn add(&mut self, at_ms: u64, event: Event) -> Result<Record, AddError> {
+    ///
+    /// `held_from_ms` is the monotonic time from which its hold counts.
+    pub(super) fn add(&mut self, at_ms: u64, held_from_ms: u64, event: Event) -> Result<Record, AddError> {
         let record = Record {
             seq: self.next_seq,
             at_ms,
@@ -79,7 +81,7 @@ impl Recorder {
         }
         self.held.lines.push(b'\n');
         self.next_seq += 1;
-        self.held_since_ms.get_or_insert(at_ms);
+        self.held_since_ms.get_or_insert(held_from_ms);
         self.held.points = self.held.points.union(points_of(&record.event));
         Ok(record)
     }
@@ -126,12 +128,12 @@ impl Recorder {
         &self.held.lines
     }
 
-    /// Whether what is held should go now.
-    pub(super) fn is_due(&self, now_ms: u64) -> bool {
-        self.held.lines.len() >= HELD_BYTES_MAX || self.due_ms().is_some_and(|due| due <= now_ms)
+    /// Whether what is held should go at this monotonic time.
+    pub(super) fn is_due(&self, monotonic_ms: u64) -> bool {
+        self.held.lines.len() >= HELD_BYTES_MAX || self.due_ms().is_some_and(|due| due <= monotonic_ms)
     }
 
-    /// When what is held must go; `None` if nothing is held.
+    /// When what is held must go, in monotonic time; `None` if nothing is held.
     pub(super) fn due_ms(&self) -> Option<u64> {
         self.held_since_ms.map(|since| since.saturating_add(HOLD_MS))
     }

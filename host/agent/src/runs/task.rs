@@ -94,7 +94,10 @@ pub(super) struct RunTask {
     pub(super) ledger: Ledger,
     pub(super) attempts: Attempts<AttemptEnd>,
     pub(super) under_way: BTreeMap<StepKey, UnderWay>,
-    wake: Option<(u64, Sleep)>,
+    /// When the next timer of the run is due.
+    timer: Option<(u64, Sleep)>,
+    /// When held records are due.
+    hold: Option<(u64, Sleep)>,
     draining: bool,
 }
 
@@ -118,7 +121,8 @@ impl RunTask {
             ledger,
             attempts: Attempts::new(),
             under_way: BTreeMap::new(),
-            wake: None,
+            timer: None,
+            hold: None,
             draining: false,
         }
     }
@@ -175,7 +179,7 @@ impl RunTask {
                 self.recorder.flush(Urgency::Now).await?;
                 return Err(Halt::Draining);
             }
-            if self.attempts.is_empty() || self.recorder.is_due(self.now()) {
+            if self.attempts.is_empty() || self.recorder.is_due(self.shared.clock.monotonic_ms()) {
                 self.recorder.flush(Urgency::Lazy).await?;
             }
             self.show_phase();
@@ -215,7 +219,7 @@ impl RunTask {
             if !recorded || self.state.outcome().is_some() {
                 return Ok(());
             }
-            if self.recorder.is_due(self.now()) {
+            if self.recorder.is_due(self.shared.clock.monotonic_ms()) {
                 self.recorder.flush(Urgency::Lazy).await?;
                 tokio::task::yield_now().await;
             }
@@ -224,7 +228,8 @@ impl RunTask {
 
     /// Adds a record and applies it.
     pub(super) fn record(&mut self, event: Event) -> Result<(), Halt> {
-        let record = self.recorder.add(self.shared.clock.now_ms(), event)?;
+        let clock = &self.shared.clock;
+        let record = self.recorder.add(clock.now_ms(), clock.monotonic_ms(), event)?;
         // Noted first, because the state keeps the record's values. Should it not fit, neither counts: the run stops.
         self.ledger.note(&record);
         self.state.apply_owned(record)?;
@@ -289,33 +294,45 @@ impl RunTask {
     /// steps, too; and nothing is set up for a wait that an attempt which ends at once does not need.
     async fn wait(&mut self) -> Result<(), Halt> {
         self.set_wake();
-        let wake = async {
-            match &mut self.wake {
-                Some((_, sleep)) => sleep.await,
-                None => std::future::pending().await,
-            }
-        };
         tokio::select! {
             biased;
             Some(message) = self.control.mailbox.recv() => self.receive(message).await,
             Some(ended) = self.attempts.next() => self.attempt_ended(ended?),
             () = self.shared.drain.cancelled(), if !self.draining => Ok(()),
-            () = wake => {
-                self.wake = None;
+            () = due(&mut self.timer) => {
+                self.timer = None;
+                Ok(())
+            }
+            () = due(&mut self.hold) => {
+                self.hold = None;
                 Ok(())
             }
         }
     }
 
-    /// The next moment at which something is due: held records or a timer.
+    /// The next moments at which something is due: a timer by the time of day, held records by the time that passes.
     fn set_wake(&mut self) {
+        let clock = &self.shared.clock;
         let timer = self.state.next_timer_ms().filter(|_| !self.draining);
-        let due = [self.recorder.due_ms(), timer].into_iter().flatten().min();
-        match (due, &self.wake) {
-            (Some(due), Some((set, _))) if due == *set => {}
-            (Some(due), _) => self.wake = Some((due, self.shared.clock.sleep_until(due))),
-            (None, _) => self.wake = None,
-        }
+        set(&mut self.timer, timer, |due| clock.sleep_until(due));
+        let hold = self.recorder.due_ms();
+        set(&mut self.hold, hold, |due| clock.sleep_until_monotonic(due));
+    }
+}
+
+/// Sets a wait to a moment; one that stands there already is kept.
+fn set(wait: &mut Option<(u64, Sleep)>, due: Option<u64>, sleep: impl FnOnce(u64) -> Sleep) {
+    match (due, &*wait) {
+        (Some(due), Some((set, _))) if due == *set => {}
+        (Some(due), _) => *wait = Some((due, sleep(due))),
+        (None, _) => *wait = None,
+    }
+}
+
+async fn due(wait: &mut Option<(u64, Sleep)>) {
+    match wait {
+        Some((_, sleep)) => sleep.await,
+        None => std::future::pending().await,
     }
 }
 

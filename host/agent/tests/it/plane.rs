@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
-use flowforge_host::intake::RefusedJob;
 use flowforge_host::link::control::LinkError;
 use flowforge_protocol::batch::RecordBatch;
 use flowforge_protocol::envelope::sign_document;
@@ -12,6 +11,7 @@ use flowforge_protocol::job::{Decision, Job, Order, StartOrder, Trigger};
 use flowforge_protocol::publication::Publication;
 use flowforge_protocol::record::{Event, Record};
 use flowforge_protocol::release::{GrantRequest, PinnedConnector, Release};
+use flowforge_protocol::sync::{Incarnation, RefusedJob, RejectCode};
 use flowforge_protocol::verify::{Evidence, verify_run};
 use flowforge_protocol::{
     ApprovalId, Digest, HostId, JobId, RunId, Signed, SigningKey, TrustRoot, VerifyingKey,
@@ -25,6 +25,15 @@ use tokio::sync::Notify;
 pub(crate) struct Published {
     pub(crate) release: Digest,
     pub(crate) grants: Digest,
+}
+
+/// A secret as the control plane has it.
+#[derive(Clone)]
+pub(crate) struct Secret {
+    pub(crate) version: u32,
+    pub(crate) kind: String,
+    pub(crate) destinations: Vec<String>,
+    pub(crate) value: Vec<u8>,
 }
 
 /// A run as the control plane has it.
@@ -54,7 +63,13 @@ impl Stored {
 #[derive(Default)]
 pub(crate) struct State {
     /// How long each standing call would have waited for work.
-    pub(crate) waits: Vec<std::time::Duration>,
+    pub(crate) waits: Vec<u32>,
+    /// The life of this control plane; another one after it was restored.
+    pub(crate) life: u8,
+    /// What is answered to batches and receipts of a run, in place of storing them.
+    pub(crate) verdicts: BTreeMap<RunId, RejectCode>,
+    /// Every time in which hosts said they had no answer.
+    pub(crate) silences: u64,
     pub(crate) offline: bool,
     pub(crate) jobs: Vec<(JobId, String)>,
     /// Sent in this session; sent again in the next one if they are not answered.
@@ -65,9 +80,19 @@ pub(crate) struct State {
     pub(crate) documents: BTreeMap<Digest, String>,
     pub(crate) components: BTreeMap<Digest, Vec<u8>>,
     pub(crate) publications: BTreeMap<Digest, String>,
-    pub(crate) secrets: BTreeMap<String, (u32, String, Vec<u8>)>,
+    pub(crate) secrets: BTreeMap<String, Secret>,
+    pub(crate) not_granted: BTreeSet<String>,
+    /// Questions about secrets stay without an answer.
+    pub(crate) secrets_silent: bool,
+    /// Said to belong to every sealed value, in place of those that do.
+    pub(crate) claimed_destinations: Option<Vec<String>>,
     pub(crate) artefacts: BTreeMap<Digest, Vec<u8>>,
-    pub(crate) not_owner: BTreeSet<RunId>,
+    /// The token of each registration.
+    pub(crate) tokens: Vec<Option<String>>,
+    /// Who registers from now on, if not the usual one.
+    pub(crate) host: Option<HostId>,
+    /// Code with which every sync is refused.
+    pub(crate) refuses_with: Option<String>,
     pub(crate) seal_key: Option<[u8; 32]>,
     pub(crate) identity_key: Option<[u8; 32]>,
     pub(crate) sequence: u64,
@@ -213,7 +238,7 @@ impl Plane {
         Job {
             job_id: JobId::from_entropy(entropy),
             workspace: WORKSPACE.to_owned(),
-            audience: host_id(),
+            audience: self.host(),
             run_id: run.clone(),
             epoch: 1,
             sequence,
@@ -317,11 +342,25 @@ impl Plane {
 
     pub(crate) fn set_secret(&self, name: &str, kind: &str, value: &[u8]) {
         self.with(|state| {
-            let version = state.secrets.get(name).map_or(1, |(version, ..)| version + 1);
-            state
-                .secrets
-                .insert(name.to_owned(), (version, kind.to_owned(), value.to_vec()));
+            let version = state.secrets.get(name).map_or(1, |secret| secret.version + 1);
+            let secret = Secret {
+                version,
+                kind: kind.to_owned(),
+                destinations: vec!["https://chat.example:443".to_owned()],
+                value: value.to_vec(),
+            };
+            state.secrets.insert(name.to_owned(), secret);
         });
+    }
+
+    /// Who has registered.
+    pub(crate) fn host(&self) -> HostId {
+        self.with_quietly(|state| state.host.clone()).unwrap_or_else(host_id)
+    }
+
+    /// The life of this control plane.
+    pub(crate) fn incarnation(&self) -> Incarnation {
+        Incarnation::from_entropy([self.with_quietly(|state| state.life); 16])
     }
 
     pub(crate) fn online(&self) -> Result<(), LinkError> {

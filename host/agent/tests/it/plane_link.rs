@@ -1,17 +1,19 @@
 //! The control plane's side of the line.
 
 use std::path::Path;
+use std::time::Duration;
 
 use async_trait::async_trait;
-use flowforge_host::link::control::{
-    ControlLink, LinkError, Registration, Rejected, Session, SyncReply, SyncRequest,
-};
+use flowforge_host::link::control::{ControlLink, LinkError, Registration, Session};
 use flowforge_host::release::ReleaseDocuments;
-use flowforge_host::secrets::SealedCopy;
-use flowforge_protocol::Digest;
+use flowforge_host::secrets::{SealedCopy, SecretAnswer};
 use flowforge_protocol::batch::RecordBatch;
+use flowforge_protocol::envelope::Signed;
+use flowforge_protocol::job::{Job, Order};
 use flowforge_protocol::record::chain_start;
 use flowforge_protocol::seal::{SealContext, SealPublicKey, seal};
+use flowforge_protocol::sync::{Acknowledged, RejectCode, Rejected, SyncReply, SyncRequest};
+use flowforge_protocol::{Digest, RunId, VerifyingKey};
 use serde_json::json;
 
 use crate::plane::{Plane, State, Stored, WORKSPACE, host_id};
@@ -29,13 +31,8 @@ impl State {
     }
 
     fn store(&mut self, batch: RecordBatch, reply: &mut SyncReply) {
-        let reject = |code: &str| Rejected {
-            run: batch.run.clone(),
-            code: code.into(),
-            message: code.into(),
-        };
-        if self.not_owner.contains(&batch.run) {
-            reply.rejected.push(reject("not_owner"));
+        if let Some(code) = self.verdicts.get(&batch.run) {
+            reply.rejected.push(rejected(&batch, code.clone()));
             return;
         }
         let stored = self.runs.entry(batch.run.clone()).or_insert_with(|| Stored {
@@ -46,12 +43,10 @@ impl State {
             || (0, chain_start(&batch.run)),
             |last| (last.next_seq(), last.chain),
         );
-        if batch.next_seq() > next {
-            assert_eq!(
-                batch.first_seq, next,
-                "records of {} leave a hole or repeat in part",
-                batch.run
-            );
+        if batch.first_seq > next {
+            reply.rejected.push(rejected(&batch, RejectCode::Gap));
+        } else if batch.next_seq() > next {
+            assert_eq!(batch.first_seq, next, "records of {} repeat in part", batch.run);
             batch.verify(&chain).expect("the chain holds");
             stored.batches.push(batch.clone());
         } else {
@@ -63,8 +58,30 @@ impl State {
             );
         }
         let last = stored.batches.last().map(|last| last.next_seq() - 1);
-        reply.acknowledged.push((batch.run.clone(), last));
+        reply.acknowledged.push(Acknowledged {
+            run: batch.run.clone(),
+            through: last,
+        });
     }
+
+    fn head(&self, run: &RunId) -> Option<u64> {
+        let last = self.runs.get(run)?.batches.last()?;
+        Some(last.next_seq() - 1)
+    }
+}
+
+fn rejected(batch: &RecordBatch, code: RejectCode) -> Rejected {
+    Rejected {
+        run: batch.run.clone(),
+        message: format!("{code}, on purpose"),
+        code,
+    }
+}
+
+/// Whether an envelope brings a run; of one that cannot be read it is said that it does.
+fn brings_a_run(envelope: &str, key: &VerifyingKey) -> bool {
+    let signed = Signed::<Job>::open(envelope.as_bytes(), std::slice::from_ref(key));
+    signed.map_or(true, |job| matches!(job.order, Order::Start(_)))
 }
 
 #[async_trait]
@@ -75,9 +92,10 @@ impl ControlLink for Plane {
             state.seal_key = Some(registration.seal_key);
             state.identity_key = Some(registration.identity_key);
             state.delivered.clear();
+            state.tokens.push(registration.token.clone());
         });
         Ok(Session {
-            host: host_id(),
+            host: self.host(),
             session: "session".into(),
             workspace: WORKSPACE.into(),
         })
@@ -85,13 +103,21 @@ impl ControlLink for Plane {
 
     async fn sync(&self, _session: &str, request: &SyncRequest) -> Result<SyncReply, LinkError> {
         self.online()?;
-        let mut reply = SyncReply::default();
+        assert_eq!(request.workspace, WORKSPACE);
+        if let Some(code) = self.with_quietly(|state| state.refuses_with.clone()) {
+            return Err(LinkError::Refused {
+                message: "on purpose".to_owned(),
+                code,
+            });
+        }
+        let mut reply = SyncReply::new(WORKSPACE.to_owned(), self.incarnation(), 0);
         self.with(|state| {
             state.jobs.retain(|(id, _)| {
                 !request.received.contains(id) && !request.refused.iter().any(|r| r.job == *id)
             });
             state.received.extend(request.received.clone());
             state.refused.extend(request.refused.clone());
+            state.silences += u64::from(request.silence.is_some());
             if !request.batches.is_empty() {
                 state.uploads += 1;
             }
@@ -99,26 +125,38 @@ impl ControlLink for Plane {
                 state.store(batch.clone(), &mut reply);
             }
             for receipt in &request.receipts {
+                if state.verdicts.contains_key(&receipt.run) {
+                    continue;
+                }
                 if let Some(stored) = state.runs.get_mut(&receipt.run) {
                     stored.receipt = Some(receipt.envelope.clone());
                     reply.receipts_stored.push(receipt.run.clone());
                 }
             }
+            for run in &request.asked {
+                reply.acknowledged.push(Acknowledged {
+                    run: run.clone(),
+                    through: state.head(run),
+                });
+            }
         });
-        if request.max_jobs > 0 {
+        if !request.lanes.is_closed() {
             let changed = self.changed.notified();
             tokio::pin!(changed);
             changed.as_mut().enable();
-            reply.jobs = self.with_quietly(|state| {
-                state.waits.push(request.wait);
+            let mut orders = self.with_quietly(|state| {
+                state.waits.push(request.wait_ms);
                 state.deliver()
             });
-            if reply.jobs.is_empty() {
+            if orders.is_empty() {
                 // Whatever changed, the host asks again at once.
-                let _ = tokio::time::timeout(request.wait, changed).await;
+                let wait = Duration::from_millis(u64::from(request.wait_ms));
+                let _ = tokio::time::timeout(wait, changed).await;
                 self.online()?;
-                reply.jobs = self.with_quietly(State::deliver);
+                orders = self.with_quietly(State::deliver);
             }
+            let key = self.scheduler.verifying_key();
+            (reply.starts, reply.changes) = orders.into_iter().partition(|order| brings_a_run(order, &key));
         }
         Ok(reply)
     }
@@ -141,32 +179,43 @@ impl ControlLink for Plane {
         })
     }
 
-    async fn sealed_secrets(&self, _: &str, names: &[String]) -> Result<Vec<SealedCopy>, LinkError> {
+    async fn sealed_secrets(&self, _: &str, names: &[String]) -> Result<Vec<SecretAnswer>, LinkError> {
         self.online()?;
+        if self.with_quietly(|state| state.secrets_silent) {
+            return Err(LinkError::Unreachable("the cable is out".into()));
+        }
         let key = self.with_quietly(|state| state.seal_key).expect("registered");
         let text: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
         let key: SealPublicKey = format!("x25519:{text}").parse().expect("key");
-        Ok(self.with_quietly(|state| {
-            let found = names
-                .iter()
-                .filter_map(|name| state.secrets.get(name).map(|secret| (name, secret)));
-            let sealed = found.map(|(name, (version, kind, value))| {
-                let context = SealContext {
-                    workspace: WORKSPACE,
-                    host: &host_id(),
-                    secret: name,
-                    version: u64::from(*version),
-                };
-                let sealed = seal(&key, &context, value, &[5; 32]).expect("seals");
-                SealedCopy {
-                    name: name.clone(),
-                    version: *version,
-                    kind: kind.clone(),
-                    sealed: json!(sealed).to_string(),
-                }
-            });
-            sealed.collect()
-        }))
+        let answer = |state: &State, name: &String| {
+            if state.not_granted.contains(name) {
+                return SecretAnswer::NotGranted { name: name.clone() };
+            }
+            let Some(secret) = state.secrets.get(name) else {
+                return SecretAnswer::Absent { name: name.clone() };
+            };
+            let context = SealContext {
+                workspace: WORKSPACE,
+                project: "default",
+                host: &state.host.clone().unwrap_or_else(host_id),
+                secret: name,
+                version: u64::from(secret.version),
+                kind: &secret.kind,
+                destinations: &secret.destinations,
+            };
+            let sealed = seal(&key, &context, &secret.value, &[5; 32]).expect("seals");
+            SecretAnswer::Sealed(SealedCopy {
+                name: name.clone(),
+                version: secret.version,
+                kind: secret.kind.clone(),
+                destinations: state
+                    .claimed_destinations
+                    .clone()
+                    .unwrap_or_else(|| secret.destinations.clone()),
+                sealed: json!(sealed).to_string(),
+            })
+        };
+        Ok(self.with_quietly(|state| names.iter().map(|name| answer(state, name)).collect()))
     }
 
     async fn component(&self, name: &str, digest: Digest) -> Result<Vec<u8>, LinkError> {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use flowforge_host::clock::{Clock, ManualClock};
 use flowforge_ports::Effect;
 use flowforge_protocol::record::{Event, Outcome};
+use flowforge_protocol::sync::RejectCode;
 use flowforge_protocol::{Failure, FailureKind};
 use serde_json::{Value, json};
 
@@ -325,7 +326,9 @@ async fn a_run_that_belongs_to_another_host_stops_here() {
     let published = publish(&world.plane, ASKING);
     let host = world.start();
     let run = world.plane.start(&published, 1, json!({}), world.now());
-    world.plane.with(|state| state.not_owner.insert(run.clone()));
+    world
+        .plane
+        .with(|state| state.verdicts.insert(run.clone(), RejectCode::NotOwner));
     world.plane.until(|state| state.received.len() == 1).await;
     while host.handle.status().runs.total() > 0 || host.handle.status().to_upload.items > 0 {
         tokio::task::yield_now().await;

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use flowforge_host::clock::ManualClock;
 use flowforge_ports::Effect;
 use flowforge_protocol::record::Outcome;
 use flowforge_protocol::{Failure, FailureKind};
@@ -246,7 +247,7 @@ async fn without_a_line_and_without_a_copy_the_step_says_what_is_missing() {
     let Outcome::Failed { failure, .. } = outcome(&stored) else {
         panic!("{:?}", outcome(&stored))
     };
-    assert_eq!(failure.code.as_deref(), Some("FF-SEC-001"));
+    assert_eq!(failure.code.as_deref(), Some("FF-SEC-004"));
     assert!(
         failure.message.contains("the cable is out"),
         "{}",
@@ -272,4 +273,94 @@ async fn comes(what: &str, so: impl Fn() -> bool) {
     tokio::time::timeout(Duration::from_secs(60), wait)
         .await
         .expect(what);
+}
+
+/// A deleted secret went on working on every host that had used it once, because each "no" counted as silence.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_no_of_the_control_plane_wipes_the_copy() {
+    for granted in [true, false] {
+        let got = Arc::new(Mutex::new(Vec::new()));
+        let world = World::new(scripts(&got, false));
+        let source = SENDING.replace("allow: [", "retry: { attempts: 1 }, allow: [");
+        let published = publish(&world.plane, &source);
+        world.plane.set_secret("chat_token", "bearer", b"the-old-value");
+        let host = world.start();
+        let run = world.plane.start(&published, 1, json!({}), world.now());
+        world.plane.ended(&run).await;
+        world.plane.with(|state| {
+            if granted {
+                state.secrets.clear();
+            } else {
+                state.not_granted.insert("chat_token".to_owned());
+            }
+        });
+        let run = world.plane.start(&published, 2, json!({}), world.now());
+        let stored = world.plane.ended(&run).await;
+        let Outcome::Failed { failure, .. } = outcome(&stored) else {
+            panic!("{:?}", outcome(&stored))
+        };
+        let code = if granted { "FF-SEC-001" } else { "FF-SEC-003" };
+        assert_eq!((failure.kind, failure.code.as_deref()), (FailureKind::Denied, Some(code)));
+        // And when the line goes down there is nothing left to fall back to.
+        world.plane.with(|state| state.secrets_silent = true);
+        let run = world.plane.start(&published, 3, json!({}), world.now());
+        let stored = world.plane.ended(&run).await;
+        let Outcome::Failed { failure, .. } = outcome(&stored) else {
+            panic!("{:?}", outcome(&stored))
+        };
+        assert_eq!(failure.code.as_deref(), Some("FF-SEC-004"), "{}", failure.message);
+        assert_eq!(*got.lock().expect("got"), ["the-old-value"]);
+        host.drain().await;
+    }
+}
+
+/// A host that was cut off used its copies for ever.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_copy_is_used_without_the_control_plane_as_long_as_its_lease_lasts() {
+    let clock = ManualClock::at(1_800_000_000_000);
+    let got = Arc::new(Mutex::new(Vec::new()));
+    let mut world = World::new(scripts(&got, false));
+    world.clock = Arc::new(clock.clone());
+    let source = SENDING.replace("allow: [", "retry: { attempts: 1 }, allow: [");
+    let published = publish(&world.plane, &source);
+    world.plane.set_secret("chat_token", "bearer", b"the-leased-value");
+    let host = world.start();
+    let run = world.plane.start(&published, 1, json!({}), world.now());
+    world.plane.ended(&run).await;
+    world.plane.with(|state| state.secrets_silent = true);
+    let mut codes = Vec::new();
+    for (number, hours) in [(2, 23), (3, 2)] {
+        clock.advance(Duration::from_hours(hours));
+        let run = world.plane.start(&published, number, json!({}), world.now());
+        let stored = world.plane.ended(&run).await;
+        codes.push(match outcome(&stored) {
+            Outcome::Failed { failure, .. } => failure.code,
+            _ => None,
+        });
+    }
+    assert_eq!(codes, [None, Some("FF-SEC-005".to_owned())]);
+    assert_eq!(got.lock().expect("got").len(), 2);
+    host.drain().await;
+}
+
+/// A value that was set again for another place went to the place that an older grant set named.
+#[tokio::test]
+async fn the_destinations_that_were_sealed_with_a_value_are_part_of_it() {
+    let got = Arc::new(Mutex::new(Vec::new()));
+    let world = World::new(scripts(&got, false));
+    let source = SENDING.replace("allow: [", "retry: { attempts: 1 }, allow: [");
+    let published = publish(&world.plane, &source);
+    world.plane.set_secret("chat_token", "bearer", b"the-sealed-value");
+    world
+        .plane
+        .with(|state| state.claimed_destinations = Some(vec!["https://evil.example:443".to_owned()]));
+    let host = world.start();
+    let run = world.plane.start(&published, 1, json!({}), world.now());
+    let stored = world.plane.ended(&run).await;
+    let Outcome::Failed { failure, .. } = outcome(&stored) else {
+        panic!("{:?}", outcome(&stored))
+    };
+    assert_eq!(failure.code.as_deref(), Some("FF-SEC-002"), "{}", failure.message);
+    assert!(got.lock().expect("got").is_empty());
+    host.drain().await;
 }

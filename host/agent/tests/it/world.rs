@@ -50,7 +50,7 @@ impl World {
             data_dir: self.folder.path().join("host"),
             join: Join {
                 server: loopback_address("http://127.0.0.1:1").expect("address"),
-                token: "token".into(),
+                token: Some("token".into()),
                 trust_root: self.plane.trust(),
             },
             name: "edge".into(),
@@ -62,6 +62,14 @@ impl World {
     }
 
     pub(crate) fn open(&self, failpoints: FailPoints) -> Result<Host, StartError> {
+        self.open_with(self.config(), failpoints)
+    }
+
+    pub(crate) fn open_with(
+        &self,
+        config: HostConfig,
+        failpoints: FailPoints,
+    ) -> Result<Host, StartError> {
         let seams = Seams {
             clock: Arc::clone(&self.clock),
             entropy: Arc::new(SeededEntropy::new([8; 32])),
@@ -69,7 +77,7 @@ impl World {
             connectors: Arc::clone(&self.connectors),
             failpoints,
         };
-        Host::open(self.config(), seams)
+        Host::open(config, seams)
     }
 
     pub(crate) fn start(&self) -> Running {
@@ -77,12 +85,19 @@ impl World {
     }
 
     pub(crate) fn start_failing(&self, failpoints: FailPoints) -> Running {
-        let host = self.open(failpoints).expect("opens");
+        run(self.open(failpoints).expect("opens"))
+    }
+
+    pub(crate) fn start_with(&self, config: HostConfig) -> Running {
+        run(self.open_with(config, FailPoints::inert()).expect("opens"))
+    }
+}
+
+fn run(host: Host) -> Running {
         let (handle, stop) = (host.handle(), Stop::default());
         let mut task = JoinSet::new();
         task.spawn(host.run(stop.clone()));
         Running { handle, stop, task }
-    }
 }
 
 impl Running {

@@ -1,0 +1,108 @@
+//! `/host/graphql`: the hosts' calls, with limits of their own.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_graphql::Request;
+use axum::Json;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use tokio::sync::Semaphore;
+
+use super::documents::Documents;
+use super::graphql::{call_error, is_json};
+use super::refusal;
+use crate::app::App;
+use crate::host_api::{Caller, HostApi};
+
+/// Largest body of a call with a session: several batches of 4 MiB in base64.
+const MAX_HOST_BYTES: usize = 24 * 1024 * 1024;
+/// Largest body of a call without one: a registration.
+const MAX_STRANGER_BYTES: usize = 64 * 1024;
+/// Longest time for reading a body.
+const BODY_TIMEOUT: Duration = Duration::from_secs(60);
+/// Longest time for a call, its wait included.
+const CALL_TIMEOUT: Duration = Duration::from_secs(40);
+/// Calls of hosts at the same time, standing ones included; each host has two.
+const MAX_CALLS: usize = 2_048;
+
+/// What the handler needs.
+#[derive(Clone)]
+pub(crate) struct HostDoor {
+    app: Arc<App>,
+    api: HostApi,
+    documents: Arc<Documents>,
+    calls: Arc<Semaphore>,
+}
+
+impl HostDoor {
+    pub(crate) fn new(app: Arc<App>) -> Self {
+        Self {
+            api: crate::host_api::schema(Arc::clone(&app)),
+            app,
+            documents: Arc::default(),
+            calls: Arc::new(Semaphore::new(MAX_CALLS)),
+        }
+    }
+
+    /// Who calls; `None` if a session was given that is not known.
+    fn caller(&self, headers: &HeaderMap) -> Option<Caller> {
+        let Some(given) = headers.get(header::AUTHORIZATION) else {
+            return Some(Caller::Stranger);
+        };
+        let session = given.to_str().ok().and_then(|text| text.strip_prefix("Bearer "))?;
+        self.app.hosts.of_session(session).map(Caller::Host)
+    }
+}
+
+/// `POST /host/graphql`
+pub(super) async fn call(State(door): State<HostDoor>, headers: HeaderMap, body: Body) -> Response {
+    if !is_json(&headers) {
+        let message = "send content-type: application/json";
+        return refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, "FF-HTTP-003", message);
+    }
+    let Ok(_place) = door.calls.try_acquire() else {
+        let message = format!("{MAX_CALLS} calls of hosts are open; try again");
+        return refusal(StatusCode::SERVICE_UNAVAILABLE, "FF-HTTP-006", message);
+    };
+    let Some(caller) = door.caller(&headers) else {
+        let message = "this session is not known; register again";
+        return (StatusCode::UNAUTHORIZED, Json(call_error(message, "FF-API-401"))).into_response();
+    };
+    let limit = match caller {
+        Caller::Host(_) => MAX_HOST_BYTES,
+        Caller::Stranger => MAX_STRANGER_BYTES,
+    };
+    let body = match tokio::time::timeout(BODY_TIMEOUT, axum::body::to_bytes(body, limit)).await {
+        Ok(Ok(body)) => body,
+        Ok(Err(_)) => {
+            let message = format!("the body is larger than {limit} bytes, or was cut");
+            return refusal(StatusCode::PAYLOAD_TOO_LARGE, "FF-HTTP-004", message);
+        }
+        Err(_) => {
+            let message = format!("the body took longer than {} s", BODY_TIMEOUT.as_secs());
+            return refusal(StatusCode::REQUEST_TIMEOUT, "FF-HTTP-007", message);
+        }
+    };
+    let mut request: Request = match serde_json::from_slice(&body) {
+        Ok(request) => request,
+        Err(error) => {
+            let message = format!("the body is not a GraphQL request: {error}");
+            return refusal(StatusCode::BAD_REQUEST, "FF-HTTP-005", message);
+        }
+    };
+    drop(body);
+    if let Err(message) = door.documents.prepare(&mut request) {
+        return (StatusCode::BAD_REQUEST, Json(call_error(message, "FF-API-400"))).into_response();
+    }
+    match tokio::time::timeout(CALL_TIMEOUT, door.api.execute(request.data(caller))).await {
+        Ok(answer) => Json(answer).into_response(),
+        Err(_) => {
+            let message = format!("the call took longer than {} s", CALL_TIMEOUT.as_secs());
+            let answer = call_error(message, "FF-API-504");
+            (StatusCode::GATEWAY_TIMEOUT, Json(answer)).into_response()
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! What a host says of itself whenever it asks for a session.
+
+use std::sync::Arc;
+
+use flowforge_protocol::Digest;
+use flowforge_protocol::enrol::{HostRegistration, Nonce};
+use flowforge_protocol::envelope::sign_document;
+use flowforge_protocol::strict::StrictError;
+
+use super::control::Registration;
+use crate::clock::{Clock, Entropy};
+use crate::identity::Identity;
+
+/// Makes registrations: each is bound to its moment and used once.
+pub struct Registrar {
+    /// Both keys.
+    pub identity: Identity,
+    /// Name of the host, for people.
+    pub name: String,
+    /// The invitation; not needed once the control plane knows the identity key.
+    pub token: Option<String>,
+    /// The tenant that the host is to serve.
+    pub workspace: String,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub entropy: Arc<dyn Entropy>,
+}
+
+impl Registrar {
+    pub(super) fn workspace(&self) -> &str {
+        &self.workspace
+    }
+
+    /// Both public keys, signed with the identity key, bound to token, workspace and moment.
+    ///
+    /// # Errors
+    /// [`StrictError`]: the name cannot be written.
+    pub fn registration(&self) -> Result<Registration, StrictError> {
+        let mut nonce = [0; 16];
+        self.entropy.fill(&mut nonce);
+        let seal_key = self.identity.seal.public();
+        let document = HostRegistration {
+            workspace: self.workspace.clone(),
+            token: self.token.as_ref().map(|token| Digest::of(token.as_bytes())),
+            name: self.name.clone(),
+            identity_key: self.identity.signing.verifying_key(),
+            seal_key,
+            issued_at_ms: self.clock.now_ms(),
+            nonce: Nonce::from_entropy(nonce),
+        };
+        Ok(Registration {
+            token: self.token.clone(),
+            name: self.name.clone(),
+            identity_key: *document.identity_key.as_bytes(),
+            seal_key: *seal_key.as_bytes(),
+            proof: sign_document(&document, &self.identity.signing)?,
+        })
+    }
+}
