@@ -85,6 +85,16 @@ pub struct RestingRun {
     pub reason: String,
 }
 
+/// A run of which a host asks how far it is stored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AskedRun {
+    /// The run.
+    pub run: RunId,
+    /// Fencing number under which the host has it.
+    pub epoch: u64,
+}
+
 /// One call: what the host has to tell, and how much work it wants.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -104,8 +114,9 @@ pub struct SyncRequest {
     pub batches: Vec<RecordBatch>,
     /// Receipts of runs that ended.
     pub receipts: Vec<ReceiptUpload>,
-    /// Runs of which the host asks how far they are stored, without sending anything of them.
-    pub asked: Vec<RunId>,
+    /// Runs of which the host asks how far they are stored, without sending anything of them. Each is acknowledged or
+    /// rejected.
+    pub asked: Vec<AskedRun>,
     /// How many orders may come.
     pub lanes: Lanes,
     /// How long to wait when there is no order, milliseconds.
@@ -384,7 +395,10 @@ mod tests {
                 run: run.clone(),
                 envelope: "signed".to_owned(),
             }],
-            asked: vec![run.clone()],
+            asked: vec![AskedRun {
+                run: run.clone(),
+                epoch: 2,
+            }],
             lanes: Lanes {
                 starts: 5,
                 changes: 6,

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use flowforge_failpoints::FailPoints;
+use flowforge_protocol::sync::Incarnation;
 use flowforge_protocol::{Digest, TrustRoot};
 use flowforge_registry::Registry;
 use flowforge_store::{Store, StoreError, StoredRelease};
@@ -17,6 +18,7 @@ use crate::events::Events;
 use crate::hosts::Hosts;
 use crate::keys::Keys;
 use crate::orders::Scheduler;
+use crate::registration::UsedNonces;
 use crate::release::{ReadyRelease, ReleaseError};
 use crate::vault::Vault;
 
@@ -47,6 +49,9 @@ pub(crate) struct App {
     /// Ends long waits.
     pub(crate) closing: CancellationToken,
     pub(crate) views: crate::view::Views,
+    /// The life of the store.
+    pub(crate) incarnation: Incarnation,
+    pub(crate) used_nonces: UsedNonces,
     published: RwLock<Published>,
 }
 
@@ -98,6 +103,15 @@ pub(crate) struct Parts {
     pub(crate) closing: CancellationToken,
 }
 
+/// The life of a store as the sync documents spell it.
+fn incarnation_of(store: &Store) -> Incarnation {
+    // The store spells it in the same way; the fixed one would only make hosts ask how far their runs are stored.
+    store
+        .incarnation()
+        .parse()
+        .unwrap_or_else(|_| Incarnation::from_entropy([0; 16]))
+}
+
 impl App {
     pub(crate) async fn new(parts: Parts) -> Result<Self, StoreError> {
         let workspace = parts.keys.trust_root.workspace.clone();
@@ -128,6 +142,8 @@ impl App {
             reissue_wanted: Notify::new(),
             closing: parts.closing,
             views: crate::view::Views::default(),
+            incarnation: incarnation_of(&parts.store),
+            used_nonces: UsedNonces::default(),
             published: RwLock::new(Published::default()),
             store: parts.store,
             keys: parts.keys,

@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use flowforge_protocol::{Digest, HostId};
+use flowforge_protocol::sync::{Incarnation, SyncRequest};
+use flowforge_protocol::{Digest, HostId, RunId};
 use flowforge_store::{Heard, Host};
 use tokio::sync::Notify;
 
@@ -34,6 +35,10 @@ pub(crate) struct HostState {
     pub(crate) host: Host,
     pub(crate) queue: JobQueue,
     pub(crate) busy: bool,
+    /// Why runs rest at the host, as it said last.
+    resting: HashMap<RunId, String>,
+    /// The life of its journal, as it said last.
+    incarnation: Option<Incarnation>,
     standing: u32,
     /// By the clock that nobody can set.
     heard_at: Option<u64>,
@@ -48,6 +53,25 @@ impl HostState {
             || self
                 .heard_at
                 .is_some_and(|at| at.saturating_add(CONNECTED_MS) > monotonic_ms)
+    }
+
+    /// Why a run rests at the host, if it does.
+    pub(crate) fn rests(&self, run: &RunId) -> Option<&str> {
+        self.resting.get(run).map(String::as_str)
+    }
+
+    /// Notes what the host says of itself.
+    pub(crate) fn says(&mut self, request: &SyncRequest) {
+        if let Some(resting) = &request.resting {
+            self.resting = resting
+                .iter()
+                .map(|resting| (resting.run.clone(), resting.reason.clone()))
+                .collect();
+        }
+        let before = self.incarnation.replace(request.host_incarnation);
+        if before.is_some_and(|before| before != request.host_incarnation) {
+            tracing::warn!(host = %self.host.id, "the journal of a host is another one than before");
+        }
     }
 
     /// What the store should learn about a host that calls now.
@@ -91,6 +115,8 @@ impl HostEntry {
                 host,
                 queue: JobQueue::unread(),
                 busy: false,
+                resting: HashMap::new(),
+                incarnation: None,
                 standing: 0,
                 heard_at,
                 heard_written_at: heard_at,
@@ -177,6 +203,13 @@ impl Hosts {
         let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
         let id = table.by_session.get(&Digest::of(session.as_bytes()))?;
         table.by_id.get(id).cloned()
+    }
+
+    /// True if a host has registered with this identity key.
+    pub(crate) fn knows_key(&self, identity_key: &[u8; 32]) -> bool {
+        self.all()
+            .iter()
+            .any(|entry| entry.state().host.identity_key == *identity_key)
     }
 
     pub(crate) fn get(&self, id: &HostId) -> Option<Arc<HostEntry>> {

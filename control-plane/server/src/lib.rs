@@ -20,6 +20,7 @@ mod decisions;
 mod entropy;
 mod events;
 mod folder;
+mod host_api;
 mod hosts;
 mod http;
 mod keys;
@@ -39,6 +40,7 @@ mod view;
 mod waiting;
 
 pub use api::sdl;
+pub use host_api::host_sdl;
 pub use clock::{Clock, SystemClock};
 pub use config::Config;
 pub use entropy::EntropyError;

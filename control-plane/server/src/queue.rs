@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use flowforge_protocol::job::CLOCK_TOLERANCE_MS;
+use flowforge_protocol::sync::Lanes;
 use flowforge_protocol::{JobId, RunId};
 use flowforge_store::{JobKind, NewJob, OpenJob};
 
@@ -101,10 +102,24 @@ pub(crate) struct Now {
 /// What one call takes away.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Taken {
-    /// Envelopes by ascending sequence.
-    pub(crate) jobs: Vec<Arc<str>>,
+    /// Envelopes of orders that bring a run, by ascending sequence.
+    pub(crate) starts: Vec<Arc<str>>,
+    /// Envelopes of orders for runs that are at the host, by ascending sequence.
+    pub(crate) changes: Vec<Arc<str>>,
     /// Number of this delivery; 0 without jobs.
     pub(crate) delivery: u64,
+}
+
+impl Taken {
+    /// True if there is nothing.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.starts.is_empty() && self.changes.is_empty()
+    }
+}
+
+/// True for an order that brings a run to its host.
+fn brings_a_run(kind: JobKind) -> bool {
+    matches!(kind, JobKind::Start | JobKind::Resume)
 }
 
 /// The queue of one host.
@@ -154,7 +169,9 @@ impl JobQueue {
         if self.places.contains_key(&job.id) {
             return;
         }
-        if self.spilled || self.places.len() >= MAX_IN_MEMORY {
+        // What ends a run or lets it go on always finds a place beside those that wait to begin.
+        let places = if brings_a_run(job.kind) { MAX_IN_MEMORY } else { 2 * MAX_IN_MEMORY };
+        if self.spilled || self.places.len() >= places {
             self.spilled = true;
             return;
         }
@@ -246,34 +263,62 @@ impl JobQueue {
         !self.expired.is_empty()
     }
 
-    /// Takes up to `max` jobs of together about `max_bytes`, one in any case. `seen` is the last delivery that the host
-    /// says it got.
-    pub(crate) fn take(&mut self, max: usize, max_bytes: usize, seen: Option<u64>, now: Now) -> Taken {
+    /// Takes jobs of each lane up to its number, of together about `max_bytes`, one in any case. `seen` is the last delivery
+    /// that the host says it got.
+    pub(crate) fn take(&mut self, lanes: Lanes, max_bytes: usize, seen: Option<u64>, now: Now) -> Taken {
         self.bring_back(seen, now.monotonic_ms);
         let mut taken = Taken::default();
         let mut bytes = 0;
-        while taken.jobs.len() < max && bytes < max_bytes {
-            let Some((sequence, job)) = self.ready.pop_first() else {
-                break;
-            };
-            if !is_of_now(&job, now.wall_ms) {
-                self.expired.insert(sequence, job);
-                continue;
+        for is_start in [false, true] {
+            let most = if is_start { lanes.starts } else { lanes.changes };
+            for sequence in self.ready_of(is_start, most, now.wall_ms) {
+                if bytes >= max_bytes {
+                    break;
+                }
+                let Some(job) = self.ready.remove(&sequence) else {
+                    continue;
+                };
+                if taken.delivery == 0 {
+                    self.deliveries += 1;
+                    taken.delivery = self.deliveries;
+                }
+                bytes += job.envelope.len();
+                let lane = if is_start { &mut taken.starts } else { &mut taken.changes };
+                lane.push(Arc::clone(&job.envelope));
+                let delivered = Delivered {
+                    job,
+                    delivery: taken.delivery,
+                    at_ms: now.monotonic_ms,
+                };
+                self.delivered.insert(sequence, delivered);
             }
-            if taken.delivery == 0 {
-                self.deliveries += 1;
-                taken.delivery = self.deliveries;
-            }
-            bytes += job.envelope.len();
-            taken.jobs.push(Arc::clone(&job.envelope));
-            let delivered = Delivered {
-                job,
-                delivery: taken.delivery,
-                at_ms: now.monotonic_ms,
-            };
-            self.delivered.insert(sequence, delivered);
         }
         taken
+    }
+
+    /// The places of up to `most` ready jobs of a lane. Those that are not of now are put aside to be signed anew.
+    fn ready_of(&mut self, is_start: bool, most: u32, wall_ms: u64) -> Vec<u64> {
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
+        let (mut found, mut old) = (Vec::new(), Vec::new());
+        for (sequence, job) in &self.ready {
+            if found.len() >= most {
+                break;
+            }
+            if brings_a_run(job.kind) != is_start {
+                continue;
+            }
+            if is_of_now(job, wall_ms) {
+                found.push(*sequence);
+            } else {
+                old.push(*sequence);
+            }
+        }
+        for sequence in old {
+            if let Some(job) = self.ready.remove(&sequence) {
+                self.expired.insert(sequence, job);
+            }
+        }
+        found
     }
 
     /// Makes ready what was lost on its way, and what was held back for long enough.
@@ -346,8 +391,15 @@ mod tests {
         }
     }
 
+    fn up_to(starts: usize) -> Lanes {
+        Lanes {
+            starts: u32::try_from(starts).unwrap(),
+            changes: 9,
+        }
+    }
+
     fn texts(taken: &Taken) -> Vec<&str> {
-        taken.jobs.iter().map(|text| &**text).collect()
+        taken.starts.iter().map(|text| &**text).collect()
     }
 
     #[test]
@@ -357,27 +409,27 @@ mod tests {
             queue.push(job(sequence));
         }
         queue.push(job(2));
-        assert_eq!(texts(&queue.take(2, 1_000, None, at(0))), ["1", "2"]);
-        assert_eq!(texts(&queue.take(2, 1_000, Some(1), at(0))), ["3"]);
-        assert_eq!(queue.take(2, 1_000, Some(2), at(0)), Taken::default());
+        assert_eq!(texts(&queue.take(up_to(2), 1_000, None, at(0))), ["1", "2"]);
+        assert_eq!(texts(&queue.take(up_to(2), 1_000, Some(1), at(0))), ["3"]);
+        assert_eq!(queue.take(up_to(2), 1_000, Some(2), at(0)), Taken::default());
         queue.settle([&job(1).id, &job(2).id, &job(3).id]);
-        assert_eq!(queue.take(9, 1_000, Some(0), at(LIVES_UNTIL)), Taken::default());
+        assert_eq!(queue.take(up_to(9), 1_000, Some(0), at(LIVES_UNTIL)), Taken::default());
     }
 
     #[test]
     fn a_lost_answer_brings_its_jobs_again_at_once_before_newer_ones() {
         let mut queue = JobQueue::default();
         queue.push(job(1));
-        assert_eq!(queue.take(9, 1_000, Some(0), at(0)).delivery, 1);
+        assert_eq!(queue.take(up_to(9), 1_000, Some(0), at(0)).delivery, 1);
         queue.push(job(2));
-        assert_eq!(texts(&queue.take(9, 1_000, Some(0), at(1))), ["1", "2"]);
+        assert_eq!(texts(&queue.take(up_to(9), 1_000, Some(0), at(1))), ["1", "2"]);
     }
 
     #[test]
     fn an_unconfirmed_job_comes_again_after_a_while() {
         let mut queue = JobQueue::default();
         queue.push(job(1));
-        queue.take(9, 1_000, None, at(0));
+        queue.take(up_to(9), 1_000, None, at(0));
         assert_eq!(queue.next_turn_ms(), Some(REDELIVER_AFTER_MS));
         assert!(
             queue
@@ -385,7 +437,7 @@ mod tests {
                 .jobs
                 .is_empty()
         );
-        assert_eq!(texts(&queue.take(9, 1_000, None, at(REDELIVER_AFTER_MS))), ["1"]);
+        assert_eq!(texts(&queue.take(up_to(9), 1_000, None, at(REDELIVER_AFTER_MS))), ["1"]);
     }
 
     /// Expired jobs left the queue before they were signed anew: a call that was cut lost them until the plane restarted.
@@ -394,7 +446,7 @@ mod tests {
         let mut queue = JobQueue::default();
         queue.push(job(1));
         assert_eq!(
-            queue.take(9, 1_000, None, at(LIVES_UNTIL - EXPIRY_MARGIN_MS)),
+            queue.take(up_to(9), 1_000, None, at(LIVES_UNTIL - EXPIRY_MARGIN_MS)),
             Taken::default()
         );
         assert_eq!(queue.expired(9), [job(1)]);
@@ -410,7 +462,7 @@ mod tests {
         let mut ahead = job(1);
         ahead.expires_at_ms = LIVES_UNTIL + CLOCK_TOLERANCE_MS + 1;
         queue.push(ahead.clone());
-        assert_eq!(queue.take(9, 1_000, None, at(0)), Taken::default());
+        assert_eq!(queue.take(up_to(9), 1_000, None, at(0)), Taken::default());
         assert_eq!(queue.expired(9), [ahead]);
     }
 
@@ -420,23 +472,42 @@ mod tests {
         queue.push(job(1));
         let mut now = 0;
         for wait in [HOLD_MS, 2 * HOLD_MS, 4 * HOLD_MS] {
-            assert_eq!(texts(&queue.take(9, 1_000, None, at(now))), ["1"]);
+            assert_eq!(texts(&queue.take(up_to(9), 1_000, None, at(now))), ["1"]);
             queue.hold(&job(1).id, now);
             assert_eq!(queue.next_turn_ms(), Some(now + wait));
-            assert_eq!(queue.take(9, 1_000, None, at(now + wait - 1)), Taken::default());
+            assert_eq!(queue.take(up_to(9), 1_000, None, at(now + wait - 1)), Taken::default());
             now += wait;
         }
         assert_eq!(hold_ms(70), HOLD_MAX_MS);
         queue.hold(&job(1).id, now);
         queue.redeliver_all();
-        assert_eq!(texts(&queue.take(9, 1_000, None, at(now))), ["1"]);
+        assert_eq!(texts(&queue.take(up_to(9), 1_000, None, at(now))), ["1"]);
         let mut again = job(2);
         for (issue, waits) in [(1, false), (ISSUES_AT_ONCE + 1, true)] {
             again.issue = issue;
             queue.push_again(again.clone(), now);
-            assert_eq!(queue.take(9, 1_000, None, at(now)).jobs.is_empty(), waits);
+            assert_eq!(queue.take(up_to(9), 1_000, None, at(now)).starts.is_empty(), waits);
             queue.settle([&again.id]);
         }
+    }
+
+    /// A decision waited behind every run that was still to begin, and a busy host got neither.
+    #[test]
+    fn a_change_does_not_wait_behind_starts() {
+        let mut queue = JobQueue::default();
+        for sequence in 0..=MAX_IN_MEMORY as u64 {
+            queue.push(job(sequence));
+        }
+        let last = MAX_IN_MEMORY as u64 + 1;
+        queue.spilled = false;
+        queue.push(QueuedJob {
+            kind: JobKind::Cancel,
+            ..job(last)
+        });
+        let busy = queue.take(up_to(0), 1_000, None, at(0));
+        assert_eq!((busy.starts.len(), &*busy.changes[0]), (0, last.to_string().as_str()));
+        assert_eq!(busy.delivery, 1);
+        assert_eq!(queue.take(up_to(2), 1_000, None, at(0)).starts.len(), 2);
     }
 
     #[test]
@@ -447,12 +518,12 @@ mod tests {
         }
         assert_eq!(queue.places.len(), MAX_IN_MEMORY);
         assert!(!queue.wants_refill());
-        queue.take(MAX_IN_MEMORY, usize::MAX, None, at(0));
+        queue.take(up_to(MAX_IN_MEMORY), usize::MAX, None, at(0));
         assert!(queue.wants_refill());
         queue.settle([&job(0).id]);
         queue.begin_refill();
         queue.refill(vec![job(1), job(MAX_IN_MEMORY as u64)], true);
-        assert_eq!(queue.take(9, 1_000, None, at(0)).jobs.len(), 1);
+        assert_eq!(queue.take(up_to(9), 1_000, None, at(0)).starts.len(), 1);
         assert!(!queue.wants_refill());
     }
 }

@@ -1,12 +1,13 @@
 //! Hosts that join, and the secrets they may have.
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use flowforge_protocol::enrol::HostRegistration;
+use flowforge_protocol::enrol::{HostRegistration, Nonce};
 use flowforge_protocol::envelope::Signed;
+use flowforge_protocol::job::CLOCK_TOLERANCE_MS;
 use flowforge_protocol::seal::{SealPublicKey, Sealed};
 use flowforge_protocol::{Digest, HostId, VerifyingKey};
 use flowforge_store::{NewHost, StoreError, StoredSecret};
@@ -21,7 +22,8 @@ const MAX_NAMES: usize = 64;
 
 /// What a host says about itself.
 pub(crate) struct Registration {
-    pub(crate) token: String,
+    /// Absent if the host says that it registered before.
+    pub(crate) token: Option<String>,
     pub(crate) name: String,
     pub(crate) identity_key: String,
     pub(crate) seal_key: String,
@@ -31,7 +33,10 @@ pub(crate) struct Registration {
 /// Why a host was not admitted.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RegisterError {
-    #[error("the join token is not this server's; take host-join.json from its data folder again")]
+    #[error(
+        "this server knows neither the host's key nor its join token; start the host with --join and the host-join.json \
+         from the server's data folder"
+    )]
     Token,
     #[error("`{0}` is not a host name: expected 1 to 64 of letters, digits, `-`, `_`, `.`")]
     Name(String),
@@ -39,6 +44,10 @@ pub(crate) enum RegisterError {
     Key(&'static str),
     #[error("the proof does not hold: {0}")]
     Proof(String),
+    #[error("the host's clock differs from the server's by {0} s; set both right")]
+    Clock(u64),
+    #[error("this registration was used before")]
+    Replayed,
     #[error(transparent)]
     Entropy(#[from] EntropyError),
     #[error(transparent)]
@@ -52,6 +61,8 @@ impl RegisterError {
             Self::Name(_) => "FF-HOST-002",
             Self::Key(_) => "FF-HOST-003",
             Self::Proof(_) => "FF-HOST-004",
+            Self::Clock(_) => "FF-HOST-005",
+            Self::Replayed => "FF-HOST-006",
             Self::Entropy(_) | Self::Store(_) => "FF-API-500",
         }
     }
@@ -62,14 +73,35 @@ impl RegisterError {
 pub(crate) enum SealedError {
     #[error("ask for at most {MAX_NAMES} names at once")]
     TooMany,
-    #[error("secret `{0}` is not granted to any release that this host runs")]
-    NotGranted(String),
     #[error(transparent)]
     Load(#[from] LoadError),
     #[error(transparent)]
     Vault(#[from] VaultError),
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// What there is to say to a host about one secret.
+pub(crate) enum SealedAnswer {
+    Sealed(StoredSecret, Sealed),
+    Absent(String),
+    NotGranted(String),
+}
+
+/// Registrations of the time in which one can be used again. Each is refused the second time.
+#[derive(Debug, Default)]
+pub(crate) struct UsedNonces {
+    by_time: Mutex<BTreeMap<(u64, Nonce), ()>>,
+}
+
+impl UsedNonces {
+    /// True if this nonce is new. Those that are too old to be used again are forgotten.
+    fn use_up(&self, issued_at_ms: u64, nonce: Nonce, now_ms: u64) -> bool {
+        let mut used = self.by_time.lock().unwrap_or_else(PoisonError::into_inner);
+        let oldest = now_ms.saturating_sub(CLOCK_TOLERANCE_MS);
+        used.retain(|(at_ms, _), ()| *at_ms >= oldest);
+        used.insert((issued_at_ms, nonce), ()).is_none()
+    }
 }
 
 fn key_bytes(text: &str, what: &'static str) -> Result<[u8; 32], RegisterError> {
@@ -92,9 +124,6 @@ impl App {
         &self,
         registration: Registration,
     ) -> Result<(HostId, String), RegisterError> {
-        if !self.keys.admits(&registration.token) {
-            return Err(RegisterError::Token);
-        }
         let good_byte = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
         let name = registration.name;
         if name.is_empty() || name.len() > 64 || !name.bytes().all(good_byte) {
@@ -107,16 +136,25 @@ impl App {
         let proof =
             Signed::<HostRegistration>::open(registration.proof.as_bytes(), std::slice::from_ref(&key))
                 .map_err(|error| RegisterError::Proof(error.to_string()))?;
+        let token = registration.token.as_deref();
         let expected = HostRegistration {
-            token: Digest::of(registration.token.as_bytes()),
+            workspace: self.workspace().to_owned(),
+            token: token.map(|token| Digest::of(token.as_bytes())),
             name: name.clone(),
             identity_key: key,
             seal_key: seal,
+            issued_at_ms: proof.issued_at_ms,
+            nonce: proof.nonce,
         };
         if *proof.document() != expected {
             return Err(RegisterError::Proof(
-                "it speaks of another token, name or key".to_owned(),
+                "it speaks of another workspace, token, name or key".to_owned(),
             ));
+        }
+        self.check_moment(&proof)?;
+        // The key alone speaks for a host that was admitted before.
+        if !token.is_some_and(|token| self.keys.admits(token)) && !self.hosts.knows_key(&identity_key) {
+            return Err(RegisterError::Token);
         }
         let session = URL_SAFE_NO_PAD.encode(fresh::<32>()?);
         let now_ms = self.clock.now_ms();
@@ -137,13 +175,28 @@ impl App {
         Ok((id, session))
     }
 
-    /// Secrets sealed to a host. Only names that the grants of a run it has not ended name; names that are not set are
-    /// left out.
+    /// A registration is of use once, and only about when it was made.
+    fn check_moment(&self, proof: &HostRegistration) -> Result<(), RegisterError> {
+        let now_ms = self.clock.now_ms();
+        let differs_ms = now_ms.abs_diff(proof.issued_at_ms);
+        if differs_ms > CLOCK_TOLERANCE_MS {
+            return Err(RegisterError::Clock(differs_ms / 1_000));
+        }
+        if !self
+            .used_nonces
+            .use_up(proof.issued_at_ms, proof.nonce, now_ms)
+        {
+            return Err(RegisterError::Replayed);
+        }
+        Ok(())
+    }
+
+    /// Secrets sealed to a host, one answer for each name. Only those that the grants of a run it has not ended name.
     pub(crate) async fn sealed_secrets(
         &self,
         host: &Arc<HostEntry>,
         names: &[String],
-    ) -> Result<Vec<(StoredSecret, Sealed)>, SealedError> {
+    ) -> Result<Vec<SealedAnswer>, SealedError> {
         if names.len() > MAX_NAMES {
             return Err(SealedError::TooMany);
         }
@@ -157,14 +210,16 @@ impl App {
         let mut sealed = Vec::with_capacity(names.len());
         for name in names {
             if !granted.contains(name) {
-                return Err(SealedError::NotGranted(name.chars().take(80).collect()));
+                sealed.push(SealedAnswer::NotGranted(name.clone()));
+                continue;
             }
             let Some(secret) = self.store.secret(name).await? else {
+                sealed.push(SealedAnswer::Absent(name.clone()));
                 continue;
             };
             let key = seal_public(&seal_key).ok_or_else(|| VaultError::Seal { name: name.clone() })?;
             let value = self.vault.seal_for(&secret, &host.id, &key)?;
-            sealed.push((secret, value));
+            sealed.push(SealedAnswer::Sealed(secret, value));
         }
         Ok(sealed)
     }

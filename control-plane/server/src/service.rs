@@ -15,7 +15,7 @@ use crate::app::{App, Parts};
 use crate::artefacts::Artefacts;
 use crate::config::Config;
 use crate::folder::{DataFolder, FolderError};
-use crate::http::Doors;
+use crate::http::{Doors, HostDoor};
 use crate::keys::{Keys, KeysError};
 use crate::{accept, api, cron, http, reissue};
 
@@ -173,6 +173,7 @@ impl Service {
         folder.announce(Some(&url))?;
         let doors = Doors {
             api: api::schema(Arc::clone(&app)),
+            hosts: HostDoor::new(Arc::clone(&app)),
             app,
             artefacts: Arc::new(artefacts),
             documents: Arc::default(),

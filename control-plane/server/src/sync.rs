@@ -7,10 +7,13 @@ use std::time::Duration;
 use flowforge_protocol::envelope::Signed;
 use flowforge_protocol::job::{Order, StartOrder};
 use flowforge_protocol::receipt::Receipt;
-use flowforge_protocol::record::{Outcome, RecordBatch};
-use flowforge_protocol::{Digest, Failure, FailureKind, JobId, RunId, VerifyingKey};
+use flowforge_protocol::record::Outcome;
+use flowforge_protocol::sync::{
+    Acknowledged, AskedRun, Lanes, RefusedJob, RejectCode, Rejected, SyncReply, SyncRequest,
+};
+use flowforge_protocol::{Digest, Failure, FailureKind, RunId, VerifyingKey};
 use flowforge_store::{
-    CheckedBatch, Heard, HostIngest, NewJob, NewReceipt, Refusal, Refused, StoreError, Unassigned,
+    BatchError, CheckedBatch, Cursor, Heard, HostIngest, NewJob, NewReceipt, Refusal, Refused, StoreError, Unassigned,
 };
 use tokio::time::Instant;
 
@@ -21,8 +24,8 @@ use crate::queue::{Now, QueuedJob, Taken};
 
 /// Longest wait for a job.
 pub(crate) const MAX_WAIT: Duration = Duration::from_secs(25);
-/// Jobs in one answer.
-pub(crate) const MAX_JOBS: usize = 256;
+/// Orders of one lane in one answer.
+pub(crate) const MAX_JOBS: u32 = 256;
 /// Bytes of envelopes in one answer; one job always goes out.
 const MAX_ANSWER_BYTES: usize = 16 * 1024 * 1024;
 /// Runs that get a host in one step.
@@ -33,35 +36,6 @@ const ISSUES_SILENT: u32 = 3;
 const NOT_OF_THIS_TIME: [&str; 3] = ["FF-JOB-003", "FF-JOB-004", "FF-JOB-007"];
 /// Code of a host for an order about a run that it does not have.
 const UNKNOWN_RUN: &str = "FF-ADM-012";
-
-/// What a host brings and asks for.
-pub(crate) struct SyncRequest {
-    pub(crate) received: Vec<JobId>,
-    pub(crate) refused: Vec<RefusedJob>,
-    pub(crate) batches: Vec<RecordBatch>,
-    pub(crate) receipts: Vec<(RunId, String)>,
-    pub(crate) max_jobs: usize,
-    pub(crate) wait: Duration,
-    pub(crate) busy: Option<bool>,
-    pub(crate) seen_delivery: Option<u64>,
-}
-
-/// A job that a host will not do.
-pub(crate) struct RefusedJob {
-    pub(crate) job: JobId,
-    pub(crate) code: String,
-    pub(crate) message: String,
-}
-
-/// What goes back.
-#[derive(Debug, Default)]
-pub(crate) struct SyncReply {
-    pub(crate) jobs: Vec<Arc<str>>,
-    pub(crate) delivery: u64,
-    pub(crate) acknowledged: Vec<(RunId, Option<u64>)>,
-    pub(crate) rejected: Vec<(RunId, &'static str, String)>,
-    pub(crate) receipts_stored: Vec<RunId>,
-}
 
 /// Why a call failed; nothing of it may be taken as stored.
 #[derive(Debug, thiserror::Error)]
@@ -87,27 +61,31 @@ impl App {
             let now = self.now();
             (state.to_write(now.wall_ms, now.monotonic_ms), was_busy)
         };
-        let (max_jobs, wait, seen) = (
-            request.max_jobs.min(MAX_JOBS),
-            request.wait.min(MAX_WAIT),
-            request.seen_delivery,
-        );
+        let lanes = Lanes {
+            starts: request.lanes.starts.min(MAX_JOBS),
+            changes: request.lanes.changes.min(MAX_JOBS),
+        };
+        let wait = Duration::from_millis(u64::from(request.wait_ms)).min(MAX_WAIT);
+        let seen = request.seen_delivery;
         if was_busy && request.busy == Some(false) {
             host.wake.notify_one();
         }
+        host.state().says(&request);
         let mut reply = self.take_in(host, request, heard).await?;
         // Only now: a host whose calls all fail is not connected.
         let now = self.now();
         host.state().heard(now.wall_ms, now.monotonic_ms, heard.is_some());
-        if max_jobs > 0 {
+        if !lanes.is_closed() {
             let standing = Standing::new(host);
-            let taken = self.bring_out(host, max_jobs, wait, seen).await?;
-            reply.jobs = taken.jobs;
+            let taken = self.bring_out(host, lanes, wait, seen).await?;
+            let text = |envelopes: Vec<Arc<str>>| envelopes.iter().map(ToString::to_string).collect();
+            (reply.starts, reply.changes) = (text(taken.starts), text(taken.changes));
             reply.delivery = taken.delivery;
             let now = self.now();
             host.state().heard(now.wall_ms, now.monotonic_ms, false);
             drop(standing);
         }
+        reply.time_ms = self.clock.now_ms();
         Ok(reply)
     }
 
@@ -124,7 +102,7 @@ impl App {
         request: SyncRequest,
         heard: Option<Heard>,
     ) -> Result<SyncReply, SyncError> {
-        let mut reply = SyncReply::default();
+        let mut reply = SyncReply::new(self.workspace().to_owned(), self.incarnation, 0);
         let mut ingest = HostIngest {
             host: host.id.clone(),
             received: request.received,
@@ -136,19 +114,31 @@ impl App {
             let run = batch.run.clone();
             match CheckedBatch::new(batch) {
                 Ok(checked) => ingest.batches.push(checked),
-                Err(error) => reply.rejected.push((run, "malformed", error.to_string())),
+                Err(error) => reply.rejected.push(Rejected {
+                    run,
+                    code: match error {
+                        BatchError::TooLarge { .. } => RejectCode::TooLarge,
+                        _ => RejectCode::Malformed,
+                    },
+                    message: error.to_string(),
+                }),
             }
         }
         if !request.receipts.is_empty() {
             let key = VerifyingKey::from_bytes(&host.state().host.identity_key);
             let key = key.map_err(|error| error.to_string());
-            for (run, envelope) in request.receipts {
+            for receipt in request.receipts {
+                let (run, envelope) = (receipt.run, receipt.envelope);
                 let checked = key
                     .clone()
                     .and_then(|key| self.check_receipt(host, &key, &run, &envelope));
                 match checked {
                     Ok(receipt) => ingest.receipts.push(receipt),
-                    Err(message) => reply.rejected.push((run, "invalid_receipt", message)),
+                    Err(message) => reply.rejected.push(Rejected {
+                        run,
+                        code: RejectCode::InvalidReceipt,
+                        message,
+                    }),
                 }
             }
         }
@@ -163,19 +153,57 @@ impl App {
             for changed in ingested.changed {
                 self.events.tell(&changed.run, changed.outcome);
             }
-            reply.acknowledged = ingested.acknowledged;
+            reply.acknowledged = ingested
+                .acknowledged
+                .into_iter()
+                .map(|(run, through)| Acknowledged { run, through })
+                .collect();
             reply.receipts_stored = ingested.receipts;
             for rejected in ingested.rejected {
                 tracing::warn!(run_id = %rejected.run, host = %host.id, code = rejected.code.as_str(), "records refused");
-                reply
-                    .rejected
-                    .push((rejected.run, rejected.code.as_str(), rejected.message));
+                reply.rejected.push(Rejected {
+                    run: rejected.run,
+                    code: RejectCode::from(rejected.code.as_str()),
+                    message: rejected.message,
+                });
             }
         }
         for refused in request.refused {
             self.refused(host, refused).await?;
         }
+        if !request.asked.is_empty() {
+            self.tell_cursors(host, request.asked, &mut reply).await?;
+        }
         Ok(reply)
+    }
+
+    /// Says how far runs are stored that a host asks for: it knows another life of this store.
+    async fn tell_cursors(
+        &self,
+        host: &HostEntry,
+        asked: Vec<AskedRun>,
+        reply: &mut SyncReply,
+    ) -> Result<(), StoreError> {
+        let asked = asked.into_iter().map(|asked| (asked.run, asked.epoch)).collect();
+        for (run, cursor) in self.store.cursors(&host.id, asked).await? {
+            let (code, message) = match cursor {
+                Cursor::Stored { next_seq, receipt, .. } => {
+                    if receipt {
+                        reply.receipts_stored.push(run.clone());
+                    }
+                    let through = next_seq.checked_sub(1);
+                    reply.acknowledged.push(Acknowledged { run, through });
+                    continue;
+                }
+                Cursor::Unknown => (RejectCode::UnknownRun, format!("run {run} is not known here")),
+                Cursor::NotOwner { epoch } => (
+                    RejectCode::NotOwner,
+                    format!("run {run} has epoch {epoch}, or another host"),
+                ),
+            };
+            reply.rejected.push(Rejected { run, code, message });
+        }
+        Ok(())
     }
 
     fn check_receipt(
@@ -251,7 +279,7 @@ impl App {
     async fn bring_out(
         &self,
         host: &Arc<HostEntry>,
-        max_jobs: usize,
+        lanes: Lanes,
         wait: Duration,
         mut seen: Option<u64>,
     ) -> Result<Taken, SyncError> {
@@ -266,7 +294,7 @@ impl App {
             let now = self.now();
             let (taken, turn_ms, has_expired) = {
                 let mut state = host.state();
-                let taken = state.queue.take(max_jobs, MAX_ANSWER_BYTES, seen, now);
+                let taken = state.queue.take(lanes, MAX_ANSWER_BYTES, seen, now);
                 (taken, state.queue.next_turn_ms(), state.queue.has_expired())
             };
             // What this call has brought again is not lost a second time.
@@ -274,7 +302,7 @@ impl App {
             if has_expired {
                 self.reissue_wanted.notify_one();
             }
-            if !taken.jobs.is_empty() {
+            if !taken.is_empty() {
                 return Ok(taken);
             }
             let turn =

@@ -35,6 +35,9 @@ pub(crate) fn waiting_for(app: &App, run: &StoredRun) -> Option<String> {
     if absent.is_some() {
         return absent;
     }
+    if let Some(reason) = host.state().rests(&run.id) {
+        return Some(format!("something to be mended at its host: {reason}"));
+    }
     if run.trouble.is_some() {
         return run.trouble.clone();
     }

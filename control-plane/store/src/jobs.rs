@@ -223,7 +223,8 @@ impl Store {
         .await
     }
 
-    /// Orders for a host that it has not confirmed, by ascending sequence.
+    /// Orders for a host that it has not confirmed: first those for runs that it has, then those that bring one; each by
+    /// ascending sequence.
     ///
     /// # Errors
     /// See [`StoreError`].
@@ -233,7 +234,7 @@ impl Store {
             sql::all(
                 connection,
                 "select id, sequence, run, kind, envelope, expires_at_ms, issue from job \
-                 where host = ?1 and received = 0 order by sequence limit ?2",
+                 where host = ?1 and received = 0 order by kind in ('start', 'resume'), sequence limit ?2",
                 params![host.as_str(), limit],
                 open_job,
             )

@@ -11,6 +11,9 @@ use crate::host::Stop;
 use crate::intake::Intake;
 use crate::runs::Runs;
 
+/// Runs that do not move which the status names.
+const STANDING_MAX: usize = 200;
+
 /// Tells how a host is. Cheap to clone.
 #[derive(Clone)]
 pub struct HostHandle {
@@ -49,6 +52,9 @@ impl HostHandle {
             now_ms,
             link: LinkStatus::of(&shared.line.view(), shared.server.clone()),
             runs: work.map(|(runs, _)| runs.counts()).unwrap_or_default(),
+            standing: work
+                .map(|(runs, _)| runs.standing(STANDING_MAX))
+                .unwrap_or_default(),
             to_upload: UploadStatus {
                 items: count(stats.outbox_items),
                 bytes: stats.outbox_bytes,

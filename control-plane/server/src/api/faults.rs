@@ -19,8 +19,6 @@ pub(crate) const CODE_BUSY: &str = "FF-API-429";
 pub(crate) const CODE_TIMEOUT: &str = "FF-API-504";
 /// `extensions.code` of a call that needs a host's session.
 const CODE_SESSION: &str = "FF-API-401";
-/// `extensions.code` of a host's call for something that is not its own.
-pub(crate) const CODE_FORBIDDEN: &str = "FF-API-403";
 /// `extensions.code` of an argument that cannot be meant.
 pub(crate) const CODE_ARGUMENT: &str = "FF-API-400";
 

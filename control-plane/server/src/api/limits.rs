@@ -1,8 +1,8 @@
 //! What one call may cost, whatever transport it came by: its shape, its time, the bytes of its answer, and how many run
 //! at once.
 //!
-//! An extension of the engine, so that a POST and a WebSocket pass the same checks. Calls of hosts have a time of their own
-//! and are not counted among those of people.
+//! An extension of the engine, so that a POST and a WebSocket pass the same checks. Hosts have a schema and a door of their
+//! own, with their own limits.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use tokio::sync::{OnceCell, Semaphore};
 
 use super::faults::{CODE_ARGUMENT, CODE_BUSY, CODE_TIMEOUT, CODE_TOO_LARGE, coded};
 use super::guard::check_shape;
-use super::{Caller, fault};
+use super::fault;
 use crate::app::App;
 
 /// Bytes of the large fields of one answer: inputs, outcomes, tables of nodes, records, receipts, sources.
@@ -28,8 +28,6 @@ const ANSWER_BYTES_MAX: u64 = 16 * 1024 * 1024;
 const PEOPLE_MAX: usize = 32;
 /// Longest time for a person's call.
 pub(crate) const PERSON_TIMEOUT: Duration = Duration::from_secs(10);
-/// Longest time for a host's call, its wait included.
-pub(crate) const HOST_TIMEOUT: Duration = Duration::from_secs(40);
 
 /// What one call has used, and what it has asked already.
 pub(crate) struct PerCall {
@@ -129,9 +127,6 @@ impl Extension for OfCall {
         next: NextExecute<'_>,
     ) -> Response {
         let work = next.run(ctx, operation_name);
-        if matches!(ctx.data_opt::<Caller>(), Some(Caller::Host(_))) {
-            return within(HOST_TIMEOUT, work).await;
-        }
         within(PERSON_TIMEOUT, async {
             // The permit is given back when the call ends; the semaphore is never closed.
             match self.people.acquire().await {

@@ -4,7 +4,6 @@
 //! `Cargo.toml` is this schema as text; a test keeps the two equal.
 
 mod approvals;
-mod calls;
 mod connectors;
 mod evidence;
 mod faults;
@@ -27,25 +26,14 @@ use std::sync::Arc;
 use async_graphql::Schema;
 
 use crate::app::App;
-use crate::hosts::HostEntry;
 
-pub(crate) use faults::{CODE_FULL, fault, full_disk};
+pub(crate) use faults::{CODE_ARGUMENT, CODE_FULL, coded, fault, full_disk, needs_session};
 pub(crate) use guard::{check_shape, subscribes};
 pub(crate) use mutation::TraceParent;
+pub(crate) use scalars::{AnyJson, Long};
 
 /// The schema with its resolvers.
 pub(crate) type Api = Schema<query::Query, mutation::Mutation, subscription::Subscription>;
-
-/// Who calls: a host with a session, or a person.
-#[derive(Debug, Clone)]
-pub(crate) enum Caller {
-    /// A person or program without a session; loopback is the border.
-    Person,
-    /// A registered host.
-    Host(Arc<HostEntry>),
-    /// A session was given that is not known.
-    UnknownSession,
-}
 
 /// Deepest nesting of fields; what the introspection of GraphiQL needs.
 const MAX_DEPTH: usize = 15;

@@ -9,7 +9,6 @@ use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
 use super::approvals::{ApprovalNode, how_it_closed};
-use super::calls::{RegisterHostInput, RegisterHostPayload, RegisterHostSuccess, SyncInput, SyncPayload};
 use super::connectors::PinnedConnectorNode;
 use super::fault;
 use super::payloads::{
@@ -21,11 +20,11 @@ use super::payloads::{
 };
 use super::problems::{
     ApprovalNotFoundProblem, ApprovalStateProblem, BusyProblem, ConnectorProblem, FieldProblem, InputProblem,
-    NotAskedProblem, RegistrationProblem, ReleaseProblem, RequestConflictProblem, RunNotFoundProblem,
+    NotAskedProblem, ReleaseProblem, RequestConflictProblem, RunNotFoundProblem,
     RunStateProblem, SecretNotFoundProblem, SignatureProblem, VersionProblem, WorkflowNotFoundProblem,
     WorkflowProblem,
 };
-use super::query::{app, host};
+use super::query::app;
 use super::runs::RunNode;
 use super::scalars::AnyJson;
 use super::secrets::SecretNode;
@@ -33,7 +32,6 @@ use super::workflows::{DiagnosticNode, WorkflowNode};
 use crate::compile::PrepareError;
 use crate::decisions::{Actor, CancelOutcome, DecideOutcome, MAX_COMMENT_BYTES};
 use crate::publish::PublishError;
-use crate::registration::RegisterError;
 use crate::starts::{StartError, StartRequest, new_run_id, request_body};
 use crate::vault::SecretDraft;
 
@@ -377,42 +375,6 @@ impl Mutation {
             let message = format!("there is no secret `{}`", input.name);
             DeleteSecretPayload::NotFound(SecretNotFoundProblem::new("FF-SEC-001", message))
         })
-    }
-
-    /// Admits a host that holds the join token.
-    async fn register_host(
-        &self,
-        ctx: &Context<'_>,
-        input: RegisterHostInput,
-    ) -> Result<RegisterHostPayload> {
-        let app = app(ctx)?;
-        match app.register(input.into()).await {
-            Ok((id, session)) => Ok(RegisterHostPayload::Success(RegisterHostSuccess {
-                host_id: id.to_string(),
-                session,
-                workspace: app.workspace().to_owned(),
-                time_ms: app.clock.now_ms().into(),
-            })),
-            Err(error @ (RegisterError::Store(_) | RegisterError::Entropy(_))) => Err(fault(&error)),
-            Err(error) => Ok(RegisterHostPayload::Problem(RegistrationProblem::new(
-                error.code(),
-                error.to_string(),
-            ))),
-        }
-    }
-
-    /// Hosts only: the standing call. `authorization: Bearer SESSION`.
-    async fn sync(&self, ctx: &Context<'_>, input: SyncInput) -> Result<SyncPayload> {
-        let (app, host) = (app(ctx)?, host(ctx)?);
-        let reply = app
-            .sync(host, input.read()?)
-            .await
-            .map_err(|error| fault(&error))?;
-        Ok(SyncPayload::new(
-            reply,
-            app.store.incarnation(),
-            app.clock.now_ms(),
-        ))
     }
 }
 

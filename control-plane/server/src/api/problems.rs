@@ -59,10 +59,6 @@ plain_problem!(
     /// There is no such secret.
     SecretNotFoundProblem
 );
-plain_problem!(
-    /// The host is not admitted.
-    RegistrationProblem
-);
 
 /// The workflow cannot be released as it is.
 #[derive(SimpleObject)]
@@ -173,7 +169,6 @@ pub(crate) enum Problem {
     ApprovalNotFound(ApprovalNotFoundProblem),
     NotAsked(NotAskedProblem),
     SecretNotFound(SecretNotFoundProblem),
-    Registration(RegistrationProblem),
     Workflow(WorkflowProblem),
     Version(VersionProblem),
     Connector(ConnectorProblem),

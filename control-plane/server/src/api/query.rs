@@ -3,23 +3,21 @@
 use std::sync::Arc;
 
 use async_graphql::connection::Connection;
-use async_graphql::{Context, Json, Object, Result, SimpleObject};
-use flowforge_protocol::{ConnectorName, Digest};
+use async_graphql::{Context, Object, Result, SimpleObject};
+use flowforge_protocol::ConnectorName;
 use flowforge_store::{Found, RunFilter};
 
 use super::approvals::{ApprovalNode, ApprovalStateName};
 use super::connectors::ConnectorNode;
-use super::faults::{CODE_ARGUMENT, CODE_FORBIDDEN, coded, needs_session};
+use super::faults::{CODE_ARGUMENT, coded};
 use super::hosts::HostNode;
 use super::page::{Cursor, Window, connection, from_edges};
 use super::runs::{RunNode, RunStateName};
 use super::scalars::Long;
-use super::secrets::{SealedSecret, SecretNode};
+use super::secrets::SecretNode;
 use super::workflows::WorkflowNode;
-use super::{Caller, fault};
+use super::fault;
 use crate::app::App;
-use crate::hosts::HostEntry;
-use crate::registration::SealedError;
 
 /// This server.
 #[derive(SimpleObject)]
@@ -31,27 +29,11 @@ pub(crate) struct ServerInfo {
     time_ms: Long,
 }
 
-/// The signed documents of a release.
-#[derive(SimpleObject)]
-pub(crate) struct ReleaseDocuments {
-    /// DSSE envelope, JSON.
-    release: String,
-    /// DSSE envelope, JSON.
-    grants: String,
-}
-
 /// Questions.
 pub(crate) struct Query;
 
 pub(crate) fn app<'a>(ctx: &Context<'a>) -> Result<&'a Arc<App>> {
     ctx.data::<Arc<App>>()
-}
-
-pub(crate) fn host<'a>(ctx: &Context<'a>) -> Result<&'a Arc<HostEntry>> {
-    match ctx.data_opt::<Caller>() {
-        Some(Caller::Host(host)) => Ok(host),
-        Some(Caller::Person | Caller::UnknownSession) | None => Err(needs_session()),
-    }
 }
 
 #[Object]
@@ -249,49 +231,5 @@ impl Query {
     /// Every registered host.
     async fn hosts(&self, ctx: &Context<'_>) -> Result<Vec<HostNode>> {
         Ok(app(ctx)?.hosts.all().into_iter().map(HostNode).collect())
-    }
-
-    /// Hosts only: the envelopes of a release and its grant set, by the digests of their payloads.
-    async fn release_documents(
-        &self,
-        ctx: &Context<'_>,
-        release: String,
-        grants: String,
-    ) -> Result<Option<ReleaseDocuments>> {
-        host(ctx)?;
-        let digest = |text: String| {
-            text.parse::<Digest>()
-                .map_err(|error| coded(error.to_string(), CODE_ARGUMENT))
-        };
-        let (release, grants) = (digest(release)?, digest(grants)?);
-        let found = app(ctx)?.release(&release).await.map_err(|error| fault(&error))?;
-        Ok(found
-            .filter(|found| found.stored.grants_digest == grants)
-            .map(|found| ReleaseDocuments {
-                release: found.stored.envelope.clone(),
-                grants: found.stored.grants.clone(),
-            }))
-    }
-
-    /// Hosts only: secrets that the runs of this host need, sealed to its key. Names that are not set are left out.
-    async fn sealed_secrets(&self, ctx: &Context<'_>, names: Vec<String>) -> Result<Vec<SealedSecret>> {
-        let sealed = match app(ctx)?.sealed_secrets(host(ctx)?, &names).await {
-            Ok(sealed) => sealed,
-            Err(error @ SealedError::TooMany) => return Err(coded(error.to_string(), CODE_ARGUMENT)),
-            Err(error @ SealedError::NotGranted(_)) => return Err(coded(error.to_string(), CODE_FORBIDDEN)),
-            Err(error) => return Err(fault(&error)),
-        };
-        sealed
-            .into_iter()
-            .map(|(secret, sealed)| {
-                Ok(SealedSecret {
-                    name: secret.name,
-                    version: secret.version,
-                    kind: secret.kind,
-                    destinations: secret.destinations,
-                    sealed: Json(serde_json::to_value(sealed).map_err(|error| fault(&error))?),
-                })
-            })
-            .collect()
     }
 }

@@ -1,9 +1,9 @@
 //! Secrets as the API shows them: never their values.
 
-use async_graphql::{Object, SimpleObject};
+use async_graphql::Object;
 use flowforge_store::StoredSecret;
 
-use super::scalars::{AnyJson, Long};
+use super::scalars::Long;
 
 /// A secret, without its value.
 pub(crate) struct SecretNode(pub(crate) StoredSecret);
@@ -32,15 +32,4 @@ impl SecretNode {
     async fn updated_at_ms(&self) -> Long {
         self.0.updated_at_ms.into()
     }
-}
-
-/// A secret that only one host can open.
-#[derive(SimpleObject)]
-pub(crate) struct SealedSecret {
-    pub(crate) name: String,
-    pub(crate) version: u32,
-    pub(crate) kind: String,
-    pub(crate) destinations: Vec<String>,
-    /// The sealed value: base64 as the sealing format of the protocol writes it.
-    pub(crate) sealed: AnyJson,
 }

@@ -5,7 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use flowforge_protocol::record::RecordBatch;
 use flowforge_protocol::sync::{
-    Lanes, ReceiptUpload, RefusedJob, RestingRun, Silence, SyncReply, SyncRequest,
+    AskedRun, Lanes, ReceiptUpload, RefusedJob, RestingRun, Silence, SyncReply, SyncRequest,
 };
 
 use crate::api::{CODE_ARGUMENT, Long, coded};
@@ -72,6 +72,14 @@ pub(crate) struct RestingRunInput {
     reason: String,
 }
 
+/// A run of which the host asks how far it is stored.
+#[derive(InputObject)]
+pub(crate) struct AskedRunInput {
+    run: String,
+    /// Fencing number under which the host has it.
+    epoch: Long,
+}
+
 /// What a host brings and asks for.
 #[derive(InputObject)]
 pub(crate) struct SyncInput {
@@ -88,7 +96,7 @@ pub(crate) struct SyncInput {
     batches: Vec<RecordBatchInput>,
     receipts: Vec<ReceiptInput>,
     /// Runs of which the host asks how far they are stored.
-    asked: Vec<String>,
+    asked: Vec<AskedRunInput>,
     lanes: LanesInput,
     /// How long to wait for an order when there is none; at most 25000.
     wait_ms: u32,
@@ -183,7 +191,12 @@ impl SyncInput {
             asked: self
                 .asked
                 .into_iter()
-                .map(|run| run.parse().map_err(|e| wrong(&e)))
+                .map(|asked| {
+                    Ok(AskedRun {
+                        run: asked.run.parse().map_err(|e| wrong(&e))?,
+                        epoch: asked.epoch.0,
+                    })
+                })
                 .collect::<Result<_>>()?,
             lanes: Lanes {
                 starts: self.lanes.starts,

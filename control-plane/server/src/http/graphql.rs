@@ -12,25 +12,11 @@ use axum::response::{IntoResponse, Response};
 use flowforge_protocol::strict::{self, StrictError};
 
 use super::{Doors, refusal};
-use crate::api::{Caller, TraceParent};
+use crate::api::TraceParent;
 
 /// Largest body of a person's call.
 const MAX_PERSON_BYTES: usize = 1024 * 1024;
-/// Largest body of a host's call: several batches of 4 MiB in base64.
-const MAX_HOST_BYTES: usize = 24 * 1024 * 1024;
-
-fn caller(doors: &Doors, headers: &HeaderMap) -> Caller {
-    let Some(given) = headers.get(header::AUTHORIZATION) else {
-        return Caller::Person;
-    };
-    let session = given.to_str().ok().and_then(|text| text.strip_prefix("Bearer "));
-    match session.and_then(|session| doors.app.hosts.of_session(session)) {
-        Some(host) => Caller::Host(host),
-        None => Caller::UnknownSession,
-    }
-}
-
-fn call_error(message: impl Into<String>, code: &str) -> Answer {
+pub(super) fn call_error(message: impl Into<String>, code: &str) -> Answer {
     let error = async_graphql::Error::new(message).extend_with(|_, extensions| extensions.set("code", code));
     Answer::from_errors(vec![ServerError {
         extensions: error.extensions,
@@ -44,18 +30,11 @@ pub(super) async fn call(State(doors): State<Doors>, headers: HeaderMap, body: B
         let message = "send content-type: application/json";
         return refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, "FF-HTTP-003", message);
     }
-    let caller = caller(&doors, &headers);
-    if matches!(caller, Caller::UnknownSession) {
-        let message = "this session is not known; register again";
-        return (StatusCode::UNAUTHORIZED, Json(call_error(message, "FF-API-401"))).into_response();
-    }
-    let is_host = matches!(caller, Caller::Host(_));
-    let limit = if is_host { MAX_HOST_BYTES } else { MAX_PERSON_BYTES };
-    let Ok(body) = axum::body::to_bytes(body, limit).await else {
-        let message = format!("the body is larger than {limit} bytes, or was cut");
+    let Ok(body) = axum::body::to_bytes(body, MAX_PERSON_BYTES).await else {
+        let message = format!("the body is larger than {MAX_PERSON_BYTES} bytes, or was cut");
         return refusal(StatusCode::PAYLOAD_TOO_LARGE, "FF-HTTP-004", message);
     };
-    if !is_host && let Err(message) = check_numbers(&body) {
+    if let Err(message) = check_numbers(&body) {
         return (StatusCode::BAD_REQUEST, Json(call_error(message, "FF-API-400"))).into_response();
     }
     let mut request: Request = match serde_json::from_slice(&body) {
@@ -73,7 +52,7 @@ pub(super) async fn call(State(doors): State<Doors>, headers: HeaderMap, body: B
         .get("traceparent")
         .and_then(|value| value.to_str().ok())
         .map(str::to_owned);
-    let request = request.data(caller).data(TraceParent(trace));
+    let request = request.data(TraceParent(trace));
     Json(doors.api.execute(request).await).into_response()
 }
 
@@ -100,7 +79,7 @@ fn field_before(text: &str, at: usize) -> Option<&str> {
 }
 
 /// Media types are compared without case, and without their parameters. Source: RFC 9110 §8.3.1.
-fn is_json(headers: &HeaderMap) -> bool {
+pub(super) fn is_json(headers: &HeaderMap) -> bool {
     let kind = headers
         .get(header::CONTENT_TYPE)
         .and_then(|value| value.to_str().ok());

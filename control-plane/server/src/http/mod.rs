@@ -5,6 +5,7 @@ mod documents;
 mod graphql;
 mod guard;
 mod hooks;
+mod hosts;
 mod page;
 
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use axum::response::IntoResponse;
 use axum::routing::{any, get, post};
 
 pub(crate) use self::documents::Documents;
+pub(crate) use self::hosts::HostDoor;
 use crate::api::Api;
 use crate::app::App;
 use crate::artefacts::Artefacts;
@@ -28,11 +30,16 @@ pub(crate) struct Doors {
     pub(crate) api: Api,
     pub(crate) artefacts: Arc<Artefacts>,
     pub(crate) documents: Arc<Documents>,
+    pub(crate) hosts: HostDoor,
 }
 
 /// All routes on one listener.
 pub(crate) fn router(doors: Doors) -> Router {
     let registry = doors.app.registry.router();
+    let hosts = Router::new()
+        .route("/host/graphql", post(hosts::call))
+        .layer(DefaultBodyLimit::disable())
+        .with_state(doors.hosts.clone());
     // Each handler reads its body within its own bound.
     let own = Router::new()
         .route("/graphql", post(graphql::call).get(page::index))
@@ -46,7 +53,8 @@ pub(crate) fn router(doors: Doors) -> Router {
         .route("/", get(page::front))
         .layer(DefaultBodyLimit::disable())
         .with_state(doors);
-    own.merge(registry)
+    own.merge(hosts)
+        .merge(registry)
         .layer(middleware::from_fn(guard::loopback_only))
 }
 

@@ -45,7 +45,7 @@ pub(crate) async fn asked(plane: &Plane, host: &FakeHost) -> (Job, Script, Appro
     ]);
     host.sync(
         plane,
-        json!({"received": [{"job": job.job_id}], "batches": [batch]}),
+        json!({"received": [job.job_id], "batches": [batch]}),
     )
     .await;
     (job, script, approval)

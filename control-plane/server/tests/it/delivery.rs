@@ -36,9 +36,9 @@ async fn what_has_a_record_is_not_started_again_however_late_it_is() {
     let outcome = done(json!({"total": 3}));
     let batch = Script::new(&job).batch(vec![accepted(&job), Event::Ended { outcome }]);
     let told = host
-        .sync(&plane, json!({"batches": [batch], "maxJobs": 10}))
+        .sync(&plane, json!({"batches": [batch], "lanes": {"starts": 10, "changes": 10}}))
         .await;
-    assert_eq!(told["jobs"], json!([]), "{told:#}");
+    assert_eq!((&told["starts"], &told["changes"]), (&json!([]), &json!([])), "{told:#}");
     clock.pass(LATER);
     assert!(host.jobs(&plane, 0).await.is_empty());
     assert_eq!(plane.run("last").await["state"], "DONE");
@@ -58,7 +58,7 @@ async fn expired_jobs_outlive_a_call_that_is_cut() {
     futures::future::join_all((0..RUNS).map(|_| start(&plane, 1))).await;
     clock.pass(LATER);
     // A call that nobody waits for.
-    let call = host.sync(&plane, json!({"maxJobs": 10, "waitMs": 20_000}));
+    let call = host.sync(&plane, json!({"lanes": {"starts": 10, "changes": 10}, "waitMs": 20_000}));
     drop(tokio::time::timeout(std::time::Duration::ZERO, call).await);
     let mut runs = std::collections::BTreeSet::new();
     while runs.len() < RUNS {
@@ -189,20 +189,12 @@ async fn an_answer_names_the_opening_of_the_database() {
     let home = Home::new();
     let plane = home.start().await;
     let host = FakeHost::join(&plane, 1).await;
-    let ask = |plane: &Plane| {
-        let call = plane.http.post(plane.url("/graphql")).bearer_auth(&host.session);
-        let query = "mutation { sync(input: { maxJobs: 0, waitMs: 0 }) { incarnation } }";
-        let call = call.json(&json!({ "query": query }));
-        async move {
-            let answer: Value = call.send().await.unwrap().json().await.unwrap();
-            answer["data"]["sync"]["incarnation"].as_str().unwrap().to_owned()
-        }
-    };
-    let first = ask(&plane).await;
-    assert_eq!(ask(&plane).await, first);
+    let life = async |plane: &Plane| host.sync(plane, json!({})).await["planeIncarnation"].clone();
+    let first = life(&plane).await;
+    assert_eq!(life(&plane).await, first);
     plane.stop().await;
     let plane = home.start().await;
-    assert_ne!(ask(&plane).await, first);
+    assert_ne!(life(&plane).await, first);
     plane.stop().await;
 }
 

@@ -38,8 +38,8 @@ async fn a_run_is_leased_once_though_the_process_stops_around_the_commit() {
             .await;
         assert_eq!(started["run"]["epoch"], 0, "{plan}: {started:#}");
         let host = FakeHost::join(&plane, 1).await;
-        let call = "mutation { sync(input: { maxJobs: 5, waitMs: 0, seenDelivery: 0 }) { jobs } }";
-        let answer = plane.post(Some(&host.session), call, json!({})).await;
+        let call = json!({"lanes": {"starts": 5, "changes": 5}, "seenDelivery": 0});
+        let answer = host.try_sync(&plane, call).await;
         assert_eq!(code(&answer), "FF-API-500", "{plan}: {answer:#}");
 
         let plane = restarted(&mut home, plane).await;

@@ -2,12 +2,13 @@
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use flowforge_failpoints::FailPoints;
-use flowforge_protocol::enrol::HostRegistration;
+use flowforge_protocol::enrol::{HostRegistration, Nonce};
 use flowforge_protocol::envelope::{Signed, sign, sign_document};
 use flowforge_protocol::job::{Job, Order};
 use flowforge_protocol::receipt::Receipt;
@@ -71,6 +72,7 @@ impl Clock for TestClock {
 pub(crate) struct Plane {
     pub(crate) handle: Handle,
     pub(crate) http: reqwest::Client,
+    clock: Option<TestClock>,
     stop: CancellationToken,
     tasks: JoinSet<Result<(), RunError>>,
 }
@@ -122,6 +124,7 @@ impl Home {
         let mut tasks = JoinSet::new();
         tasks.spawn(service.run(stop.clone()));
         Plane {
+            clock: self.clock.clone(),
             handle,
             http: reqwest::Client::builder().no_proxy().build().unwrap(),
             stop,
@@ -150,6 +153,25 @@ impl Plane {
             request = request.bearer_auth(session);
         }
         request.send().await.unwrap().json().await.unwrap()
+    }
+
+    /// A call at the hosts' door.
+    pub(crate) async fn post_host(&self, session: Option<&str>, query: &str, variables: Value) -> Value {
+        let mut request = self
+            .http
+            .post(self.url("/host/graphql"))
+            .json(&json!({"query": query, "variables": variables}));
+        if let Some(session) = session {
+            request = request.bearer_auth(session);
+        }
+        request.send().await.unwrap().json().await.unwrap()
+    }
+
+    /// A registration; returns its payload.
+    pub(crate) async fn register(&self, input: Value) -> Value {
+        let mut answer = self.post_host(None, REGISTER, json!({ "input": input })).await;
+        assert!(answer.get("errors").is_none(), "{answer:#}");
+        answer["data"]["registerHost"].take()
     }
 
     /// Data of a call that must succeed.
@@ -241,12 +263,51 @@ pub(crate) fn join_file(plane: &Plane) -> Value {
 }
 
 pub(crate) fn registration(join: &Value, name: &str, key: &SigningKey, seal: &SealKey) -> Value {
-    let token = join["token"].as_str().unwrap();
+    registration_at(join, name, key, seal, flowforge_server::SystemClock.now_ms())
+}
+
+/// A registration that was made at this time.
+pub(crate) fn registration_at(
+    join: &Value,
+    name: &str,
+    key: &SigningKey,
+    seal: &SealKey,
+    issued_at_ms: u64,
+) -> Value {
+    let token = join["token"].as_str().map(str::to_owned);
+    signed_registration(join, token, name, key, seal, issued_at_ms)
+}
+
+pub(crate) fn registration_without_token(
+    join: &Value,
+    name: &str,
+    key: &SigningKey,
+    seal: &SealKey,
+) -> Value {
+    let now_ms = flowforge_server::SystemClock.now_ms();
+    signed_registration(join, None, name, key, seal, now_ms)
+}
+
+/// No two have the same nonce.
+fn signed_registration(
+    join: &Value,
+    token: Option<String>,
+    name: &str,
+    key: &SigningKey,
+    seal: &SealKey,
+    issued_at_ms: u64,
+) -> Value {
+    static NONCES: AtomicU64 = AtomicU64::new(0);
+    let mut nonce = [0; 16];
+    nonce[..8].copy_from_slice(&NONCES.fetch_add(1, Ordering::Relaxed).to_be_bytes());
     let document = HostRegistration {
-        token: Digest::of(token.as_bytes()),
+        workspace: join["trust_root"]["workspace"].as_str().unwrap().to_owned(),
+        token: token.as_ref().map(|token| Digest::of(token.as_bytes())),
         name: name.to_owned(),
         identity_key: key.verifying_key(),
         seal_key: seal.public(),
+        issued_at_ms,
+        nonce: Nonce::from_entropy(nonce),
     };
     let seal_text = seal.public().to_string();
     let hex = seal_text.strip_prefix("x25519:").unwrap();
@@ -262,11 +323,11 @@ pub(crate) fn registration(join: &Value, name: &str, key: &SigningKey, seal: &Se
     })
 }
 
-pub(crate) const REGISTER: &str =
-    "__typename ... on RegisterHostSuccess { hostId session workspace } ... on Problem { code message }";
+const REGISTER: &str = "mutation($input: RegisterHostInput!) { registerHost(input: $input) { __typename \
+    ... on RegisterHostSuccess { hostId session workspace } ... on RegistrationProblem { code message } } }";
 
-const SYNC: &str = "mutation($input: SyncInput!) { sync(input: $input) { jobs delivery acknowledged { run seq } \
-    rejected { run code message } receiptsStored } }";
+const SYNC: &str = "mutation($input: SyncInput!) { sync(input: $input) { workspace planeIncarnation starts changes \
+    delivery acknowledged { run through } rejected { run code message } receiptsStored } }";
 
 impl FakeHost {
     pub(crate) async fn join(plane: &Plane, seed: u8) -> Self {
@@ -275,10 +336,11 @@ impl FakeHost {
             SigningKey::from_seed(&[seed; 32]),
             SealKey::from_seed(&[seed; 32]),
         );
-        let input = registration(&join, &format!("host-{seed}"), &key, &seal);
-        let joined = plane
-            .change("registerHost", "RegisterHostInput", input, REGISTER)
-            .await;
+        let mut input = registration(&join, &format!("host-{seed}"), &key, &seal);
+        if let Some(clock) = &plane.clock {
+            input = registration_at(&join, &format!("host-{seed}"), &key, &seal, clock.now_ms());
+        }
+        let joined = plane.register(input).await;
         assert_eq!(joined["__typename"], "RegisterHostSuccess", "{joined:#}");
         Self {
             id: joined["hostId"].as_str().unwrap().parse().unwrap(),
@@ -292,15 +354,25 @@ impl FakeHost {
     }
 
     /// One call; what is not given is nothing.
-    pub(crate) async fn sync(&self, plane: &Plane, mut input: Value) -> Value {
-        let fields = input.as_object_mut().unwrap();
-        fields.entry("maxJobs").or_insert(json!(0));
-        fields.entry("waitMs").or_insert(json!(0));
-        let mut answer = plane
-            .post(Some(&self.session), SYNC, json!({ "input": input }))
-            .await;
+    pub(crate) async fn sync(&self, plane: &Plane, input: Value) -> Value {
+        let mut answer = self.try_sync(plane, input).await;
         assert!(answer.get("errors").is_none(), "{answer:#}");
         answer["data"]["sync"].take()
+    }
+
+    /// One call, with whatever comes back.
+    pub(crate) async fn try_sync(&self, plane: &Plane, input: Value) -> Value {
+        let mut whole = json!({
+            "workspace": self.workspace, "hostIncarnation": "00000000000000000000000000000001",
+            "received": [], "refused": [], "batches": [], "receipts": [], "asked": [],
+            "lanes": {"starts": 0, "changes": 0}, "waitMs": 0,
+        });
+        for (name, value) in input.as_object().unwrap() {
+            whole[name] = value.clone();
+        }
+        plane
+            .post_host(Some(&self.session), SYNC, json!({ "input": whole }))
+            .await
     }
 
     /// Jobs, verified as a host verifies them.
@@ -309,17 +381,17 @@ impl FakeHost {
         let answer = self
             .sync(
                 plane,
-                json!({"maxJobs": 10, "waitMs": wait_ms, "seenDelivery": seen}),
+                json!({"lanes": {"starts": 10, "changes": 10}, "waitMs": wait_ms, "seenDelivery": seen}),
             )
             .await;
         let delivery = answer["delivery"].as_u64().unwrap();
         if delivery > 0 {
             *self.seen.lock().unwrap() = delivery;
         }
-        answer["jobs"]
-            .as_array()
-            .unwrap()
+        let lane = |name: &str| answer[name].as_array().unwrap().clone();
+        lane("changes")
             .iter()
+            .chain(&lane("starts"))
             .map(|text| self.verify(text.as_str().unwrap()))
             .collect()
     }
@@ -339,7 +411,7 @@ impl FakeHost {
     }
 
     pub(crate) async fn received(&self, plane: &Plane, job: &Job) {
-        self.sync(plane, json!({"received": [{"job": job.job_id}]})).await;
+        self.sync(plane, json!({"received": [job.job_id]})).await;
     }
 
     /// A receipt over everything a script has written.
@@ -471,12 +543,12 @@ pub(crate) async fn finish_sum(plane: &Plane, host: &FakeHost, job: &Job) -> Out
     ]);
     let receipt = host.receipt(job, &script, &outcome);
     let input = json!({
-        "received": [{"job": job.job_id}], "batches": [batch], "receipts": [{"run": job.run_id, "envelope": receipt}],
+        "received": [job.job_id], "batches": [batch], "receipts": [{"run": job.run_id, "envelope": receipt}],
     });
     let answer = host.sync(plane, input).await;
     assert_eq!(
         answer["acknowledged"],
-        json!([{"run": job.run_id, "seq": 2}]),
+        json!([{"run": job.run_id, "through": 2}]),
         "{answer:#}"
     );
     assert_eq!(answer["receiptsStored"], json!([job.run_id]), "{answer:#}");

@@ -19,7 +19,7 @@ async fn started(plane: &Plane, host: &FakeHost) -> Job {
 async fn send(plane: &Plane, host: &FakeHost, batch: &Value) -> (Value, Value) {
     let answer = host.sync(plane, json!({"batches": [batch]})).await;
     let at = |place: &str| answer.pointer(place).cloned().unwrap_or_default();
-    (at("/acknowledged/0/seq"), at("/rejected/0/code"))
+    (at("/acknowledged/0/through"), at("/rejected/0/code"))
 }
 
 #[tokio::test]
@@ -95,7 +95,7 @@ async fn only_the_owner_writes_and_only_known_runs() {
         (json!(null), json!("not_owner"))
     );
     other
-        .sync(&plane, json!({"received": [{"job": job.job_id}]}))
+        .sync(&plane, json!({"received": [job.job_id]}))
         .await;
     assert_eq!(
         plane.run("last").await["state"],
@@ -120,17 +120,17 @@ async fn a_lost_answer_brings_its_jobs_again_until_they_are_received() {
     plane
         .start_run(json!({"workflow": "sum", "input": {"a": 1}}))
         .await;
-    let first = host.sync(&plane, json!({"maxJobs": 5, "seenDelivery": 0})).await;
-    assert_eq!(first["jobs"].as_array().unwrap().len(), 1);
+    let first = host.sync(&plane, json!({"lanes": {"starts": 5, "changes": 5}, "seenDelivery": 0})).await;
+    assert_eq!(first["starts"].as_array().unwrap().len(), 1);
     // The host says that it has not seen that answer.
-    let again = host.sync(&plane, json!({"maxJobs": 5, "seenDelivery": 0})).await;
-    assert_eq!(again["jobs"], first["jobs"]);
+    let again = host.sync(&plane, json!({"lanes": {"starts": 5, "changes": 5}, "seenDelivery": 0})).await;
+    assert_eq!(again["starts"], first["starts"]);
     // It has seen this one, and is still working on it.
     let seen = again["delivery"].clone();
     let quiet = host
-        .sync(&plane, json!({"maxJobs": 5, "seenDelivery": seen}))
+        .sync(&plane, json!({"lanes": {"starts": 5, "changes": 5}, "seenDelivery": seen}))
         .await;
-    assert_eq!(quiet["jobs"], json!([]));
+    assert_eq!(quiet["starts"], json!([]));
     // A new registration forgets everything that is not received.
     let host = FakeHost::join(&plane, 1).await;
     let job = host.job(&plane).await;
@@ -220,9 +220,11 @@ async fn calls_of_hosts_need_their_session() {
     let home = Home::new();
     let plane = home.start().await;
     let host = FakeHost::join(&plane, 1).await;
-    let sync = "mutation { sync(input: {maxJobs: 0, waitMs: 0}) { timeMs } }";
+    let sync = "mutation { sync(input: {workspace: \"dev\", hostIncarnation: \"00000000000000000000000000000001\", \
+        received: [], refused: [], batches: [], receipts: [], asked: [], lanes: {starts: 0, changes: 0}, waitMs: 0}) \
+        { timeMs } }";
     for session in [None, Some("nonsense")] {
-        let answer = plane.post(session, sync, json!({})).await;
+        let answer = plane.post_host(session, sync, json!({})).await;
         assert_eq!(
             answer["errors"][0]["extensions"]["code"], "FF-API-401",
             "{answer:#}"
@@ -230,7 +232,7 @@ async fn calls_of_hosts_need_their_session() {
     }
     let newer = FakeHost::join(&plane, 1).await;
     assert_eq!(newer.id, host.id);
-    let old = plane.post(Some(&host.session), sync, json!({})).await;
+    let old = plane.post_host(Some(&host.session), sync, json!({})).await;
     assert_eq!(
         old["errors"][0]["extensions"]["code"], "FF-API-401",
         "a new session ends the one before"
@@ -301,24 +303,84 @@ async fn a_host_that_cannot_prove_its_keys_is_not_admitted() {
         (with("name", json!("b")), "FF-HOST-004"),
     ];
     for (input, code) in cases {
-        let answer = plane
-            .change(
-                "registerHost",
-                "RegisterHostInput",
-                input,
-                crate::support::REGISTER,
-            )
+        let answer = plane.register(input)
             .await;
         assert_eq!(answer["code"], code, "{answer:#}");
     }
-    let answer = plane
-        .change(
-            "registerHost",
-            "RegisterHostInput",
-            good,
-            crate::support::REGISTER,
-        )
+    let answer = plane.register(good)
         .await;
     assert_eq!(answer["__typename"], "RegisterHostSuccess");
+    plane.stop().await;
+}
+
+/// A control plane that was restored from a backup took what hosts held for foreign, and they erased the only copy.
+#[tokio::test]
+async fn a_host_can_ask_how_far_its_runs_are_stored() {
+    let home = Home::new();
+    let plane = home.start().await;
+    plane.publish(SUM).await;
+    let host = FakeHost::join(&plane, 1).await;
+    let job = started(&plane, &host).await;
+    let begun = Script::new(&job).batch(vec![accepted(&job)]);
+    host.sync(&plane, json!({"batches": [begun]})).await;
+    let done = started(&plane, &host).await;
+    finish_sum(&plane, &host, &done).await;
+    let unknown = flowforge_protocol::RunId::from_entropy([9; 16]);
+    let ask = |run: &flowforge_protocol::RunId, epoch: u64| json!({"run": run, "epoch": epoch});
+    let asked = json!([ask(&job.run_id, 1), ask(&done.run_id, 1), ask(&unknown, 1), ask(&job.run_id, 2)]);
+    let answer = host.sync(&plane, json!({ "asked": asked })).await;
+    assert_eq!(
+        answer["acknowledged"],
+        json!([{"run": job.run_id, "through": 0}, {"run": done.run_id, "through": 2}])
+    );
+    assert_eq!(answer["receiptsStored"], json!([done.run_id]));
+    let codes = [&answer["rejected"][0]["code"], &answer["rejected"][1]["code"]];
+    assert_eq!(codes, ["unknown_run", "not_owner"], "{answer:#}");
+    plane.stop().await;
+}
+
+/// A run that rests at its host because of trouble there looked as if it ran.
+#[tokio::test]
+async fn a_run_that_rests_says_why() {
+    let home = Home::new();
+    let plane = home.start().await;
+    plane.publish(SUM).await;
+    let host = FakeHost::join(&plane, 1).await;
+    let job = started(&plane, &host).await;
+    host.received(&plane, &job).await;
+    let resting = json!([{"run": job.run_id, "reason": "its release cannot be loaded"}]);
+    host.sync(&plane, json!({ "resting": resting })).await;
+    let waiting = plane.run("last").await["waitingFor"].clone();
+    assert!(
+        waiting.as_str().unwrap().contains("its release cannot be loaded"),
+        "{waiting}"
+    );
+    host.sync(&plane, json!({ "busy": false })).await;
+    assert_eq!(plane.run("last").await["waitingFor"], waiting, "as said before");
+    host.sync(&plane, json!({ "resting": [] })).await;
+    assert!(plane.run("last").await["waitingFor"].is_null());
+    plane.stop().await;
+}
+
+/// A recorded registration could be sent again, by anybody, at any time.
+#[tokio::test]
+async fn a_registration_is_good_once_and_now() {
+    let home = Home::new();
+    let plane = home.start().await;
+    let join = crate::support::join_file(&plane);
+    let key = flowforge_protocol::SigningKey::from_seed(&[1; 32]);
+    let seal = flowforge_protocol::seal::SealKey::from_seed(&[1; 32]);
+    let input = crate::support::registration(&join, "a", &key, &seal);
+    let first = plane.register(input.clone()).await;
+    assert_eq!(first["__typename"], "RegisterHostSuccess");
+    assert_eq!(plane.register(input).await["code"], "FF-HOST-006");
+    let old = crate::support::registration_at(&join, "a", &key, &seal, 1);
+    assert_eq!(plane.register(old).await["code"], "FF-HOST-005");
+    // A host that was admitted needs no token any more; another one does.
+    let without = crate::support::registration_without_token(&join, "a", &key, &seal);
+    assert_eq!(plane.register(without).await["hostId"], first["hostId"]);
+    let other = flowforge_protocol::SigningKey::from_seed(&[2; 32]);
+    let without = crate::support::registration_without_token(&join, "a", &other, &seal);
+    assert_eq!(plane.register(without).await["code"], "FF-HOST-001");
     plane.stop().await;
 }

@@ -22,7 +22,7 @@ pub const SOCKET: &str = "host.sock";
 /// How long one client may take.
 const CLIENT_TIMEOUT: Duration = Duration::from_secs(2);
 /// Largest status document read, in bytes.
-const MAX_STATUS_BYTES: u64 = 64 * 1024;
+const MAX_STATUS_BYTES: u64 = 512 * 1024;
 /// The path of the socket through an open folder, because a socket's path may have only 107 bytes.
 fn socket_path(folder: &File) -> PathBuf {
     PathBuf::from(format!("/proc/self/fd/{}/{SOCKET}", folder.as_raw_fd()))

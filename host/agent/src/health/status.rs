@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::link::LinkView;
 
+/// Runs that do not move which people are shown.
+const SHOWN_MAX: usize = 20;
 /// The standing call ends after 25 s; a line that said nothing for longer than this is not called connected.
 const SILENT_AFTER_MS: u64 = 45_000;
 
@@ -89,6 +91,18 @@ pub struct DiskStatus {
     pub low: bool,
 }
 
+/// A run that does not move.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StandingRun {
+    /// Its id.
+    pub run: String,
+    /// Whether something must be mended before it goes on; else it waits.
+    pub rests: bool,
+    /// What it waits for, or why it rests.
+    pub about: String,
+}
+
 /// What the last start found.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -145,6 +159,8 @@ pub struct Status {
     pub link: LinkStatus,
     /// What the runs here are doing.
     pub runs: RunCounts,
+    /// Some of those that do not move, with the reason: first those that rest.
+    pub standing: Vec<StandingRun>,
     /// What waits for upload.
     pub to_upload: UploadStatus,
     /// The journal.
@@ -239,9 +255,17 @@ impl Status {
         }
         if self.runs.resting > 0 {
             text.push_str(&format!(
-                " ✗ {} runs rest because of trouble on this host; see its log\n",
+                " ✗ {} runs rest until something is mended; each can be cancelled\n",
                 self.runs.resting
             ));
+        }
+        for run in self.standing.iter().take(SHOWN_MAX) {
+            let (mark, word) = if run.rests {
+                ("✗", "rests:")
+            } else {
+                ("·", "waits for")
+            };
+            text.push_str(&format!("   {mark} {} {word} {}\n", run.run, run.about));
         }
         if self.disk.low {
             text.push_str(&format!(

@@ -6,7 +6,7 @@ use flowforge_protocol::batch::RunSummary;
 use flowforge_protocol::record::{Event, Outcome};
 use tracing::{error, info};
 
-use super::receipt::{self, End};
+use super::receipt::{self, End, RanOn};
 use super::task::{Halt, RunTask};
 use crate::text::with_causes;
 
@@ -28,7 +28,12 @@ impl RunTask {
             used: self.ledger.used(),
         };
         let state = outcome.state();
-        match receipt::sign(&end, &self.release, &self.shared.host, &self.shared.signing) {
+        match receipt::sign(
+            &end,
+            RanOn::from(&*self.release),
+            &self.shared.host,
+            &self.shared.signing,
+        ) {
             Ok(envelope) => self.recorder.send(Upload::Receipt {
                 envelope: envelope.into_bytes(),
             }),
@@ -75,7 +80,12 @@ impl RunTask {
                     used: &summary.used,
                 };
                 if let Ok(envelope) =
-                    receipt::sign(&end, &self.release, &self.shared.host, &self.shared.signing)
+                    receipt::sign(
+            &end,
+            RanOn::from(&*self.release),
+            &self.shared.host,
+            &self.shared.signing,
+        )
                 {
                     self.recorder.send(Upload::Receipt {
                         envelope: envelope.into_bytes(),

@@ -52,8 +52,9 @@ impl Ledger {
         self.questions.get(approval)
     }
 
-    pub(super) fn waits_for_person(&self) -> bool {
-        !self.questions.is_empty()
+    /// A step that waits for a person's answer.
+    pub(super) fn waits_for_person(&self) -> Option<&StepKey> {
+        self.questions.values().next()
     }
 
     pub(super) fn job(&self) -> &JobId {

@@ -4,7 +4,7 @@
 //! gives it time, records what it decides, and calls connectors for it. Leaves verification to the gate and storage to
 //! the journal. Stands above secrets, releases and orders. Invariants: a run has one task, and only that task adds
 //! records to it; a connector is called only for an order that the gate let in, also after a restart, when the stored
-//! envelope is verified again; a run's panic ends that run and nothing else.
+//! envelope is verified again; a run's panic ends that run and nothing else; a run can always be stopped, also one that rests.
 //!
 //! A waiting run keeps its state in memory (a few kilobytes for each thousand of its values) and holds no thread and no
 //! timer but one; the number of runs is bounded by `max_runs`.
@@ -17,6 +17,7 @@ mod mailbox;
 mod receipt;
 mod recorder;
 mod registry;
+mod resting;
 mod resume;
 mod service;
 mod step;

@@ -10,6 +10,26 @@ use flowforge_protocol::{Digest, HostId, JobId, RunId, SigningKey};
 
 use crate::release::LoadedRelease;
 
+/// What the run ran on.
+pub(super) struct RanOn {
+    pub(super) workspace: String,
+    pub(super) release: Digest,
+    pub(super) grants: Digest,
+    /// Empty if the release was never loaded by this process: then nothing of it ran here since.
+    pub(super) connectors: BTreeMap<String, Digest>,
+}
+
+impl From<&LoadedRelease> for RanOn {
+    fn from(release: &LoadedRelease) -> Self {
+        Self {
+            workspace: release.release.workspace.clone(),
+            release: release.digest,
+            grants: release.grants_digest,
+            connectors: release.connector_digests(),
+        }
+    }
+}
+
 /// Where a run stands at its end.
 pub(super) struct End<'a> {
     pub(super) run: &'a RunId,
@@ -26,19 +46,19 @@ pub(super) struct End<'a> {
 /// The signed receipt: envelope, JSON text.
 pub(super) fn sign(
     end: &End<'_>,
-    release: &LoadedRelease,
+    ran_on: RanOn,
     host: &HostId,
     key: &SigningKey,
 ) -> Result<String, StrictError> {
     let receipt = Receipt {
-        workspace: release.release.workspace.clone(),
+        workspace: ran_on.workspace,
         host: host.clone(),
         run_id: end.run.clone(),
         epoch: end.epoch,
         job: end.job.clone(),
-        release: release.digest,
-        grants: release.grants_digest,
-        connectors: release.connector_digests(),
+        release: ran_on.release,
+        grants: ran_on.grants,
+        connectors: ran_on.connectors,
         state: end.outcome.state().to_owned(),
         outcome: end.outcome.digest(),
         steps: end.steps,

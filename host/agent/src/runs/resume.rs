@@ -18,6 +18,7 @@ use tracing::{error, info, warn};
 
 use super::ledger::Ledger;
 use super::recorder::Recorder;
+use super::resting::{Over, Resting};
 use super::service::Shared;
 use super::task::{Control, Rest, RunTask};
 use crate::backoff::Backoff;
@@ -46,29 +47,32 @@ enum ResumeError {
     },
 }
 
-/// Rebuilds a run and drives it.
+/// Rebuilds a run and drives it. One that cannot go on rests here: it hears what it is told, and ends when it is told to.
 pub(super) async fn resume(shared: Arc<Shared>, open: OpenRun, control: Control) -> Rest {
     let run = open.log.run().clone();
-    let (order, recorded) = match readmit(&shared, &open) {
+    let readmitted = readmit(&shared, &open);
+    drop((open.lines, open.envelope));
+    let mut resting = Resting::new(shared, control, open.log);
+    let (order, recorded) = match readmitted {
         Ok(found) => found,
         Err(error) => {
-            error!(run_id = %run, error = %with_causes(&error), "the run does not go on; it rests in the journal");
-            return Rest::Resting;
+            error!(run_id = %run, error = %with_causes(&error), "the run does not go on; it rests");
+            return resting.for_good(with_causes(&error)).await;
         }
     };
-    let log = open.log;
-    drop((open.lines, open.envelope));
-    let Some(ready) = load(&shared, &order).await else {
-        return Rest::Resting;
+    let ready = match load(&mut resting, &order).await {
+        Ok(ready) => ready,
+        Err(over) => return resting.leave(over).await,
     };
     let count = recorded.len();
     let (state, ledger) = match replay(&ready, recorded) {
         Ok(replayed) => replayed,
         Err(error) => {
-            error!(run_id = %run, error = %with_causes(&error), "the run does not go on; it rests in the journal");
-            return Rest::Resting;
+            error!(run_id = %run, error = %with_causes(&error), "the run does not go on; it rests");
+            return resting.for_good(with_causes(&error)).await;
         }
     };
+    let (shared, control, log) = resting.into_parts();
     let counts = &shared.resumed;
     counts.runs.fetch_add(1, Ordering::Relaxed);
     counts
@@ -110,28 +114,28 @@ fn replay(ready: &ReadyStart, recorded: Vec<Record>) -> Result<(RunState, Ledger
     Ok((state, ledger))
 }
 
-/// The order with its release, however long it takes; `None` when the host stops.
-async fn load(shared: &Arc<Shared>, order: &Arc<Verified<StartOrder>>) -> Option<ReadyStart> {
+/// The order with its release, however long it takes; an error when the run is over before, or the host stops.
+async fn load(resting: &mut Resting, order: &Arc<Verified<StartOrder>>) -> Result<ReadyStart, Over> {
+    let shared = Arc::clone(resting.shared());
     let run = &order.about().run;
     let mut backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(30));
     loop {
         let loaded = tokio::select! {
             loaded = shared.releases.make_ready(order) => loaded,
-            () = shared.drain.cancelled() => return None,
+            () = shared.drain.cancelled() => return Err(Over::Stopping("the host is stopping".to_owned())),
         };
-        match loaded {
-            Ok(ready) => return Some(ready),
+        let reason = match loaded {
+            Ok(ready) => return Ok(ready),
             Err(LoadError::NotNow(reason)) => {
-                warn!(run_id = %run, error = reason, "its release is not here yet")
+                warn!(run_id = %run, error = reason, "its release is not here yet");
+                format!("its release is not here yet: {reason}")
             }
             Err(LoadError::Refused(refusal)) => {
                 error!(run_id = %run, code = refusal.code(), error = %refusal, "its release cannot be loaded; it is tried again");
+                format!("its release cannot be loaded ({}): {refusal}", refusal.code())
             }
-        }
-        // What is told to the run meanwhile waits in its mailbox.
-        tokio::select! {
-            () = tokio::time::sleep(backoff.next(shared.entropy.as_ref())) => {}
-            () = shared.drain.cancelled() => return None,
-        }
+        };
+        let pause = tokio::time::sleep(backoff.next(shared.entropy.as_ref()));
+        resting.until(reason, pause).await?;
     }
 }

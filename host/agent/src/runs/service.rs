@@ -3,6 +3,7 @@
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use flowforge_failpoints::FailPoints;
 use flowforge_journal::{
@@ -11,6 +12,7 @@ use flowforge_journal::{
 use flowforge_protocol::batch::encode_record;
 use flowforge_protocol::job::StartOrder;
 use flowforge_protocol::record::{Event, Record};
+use flowforge_protocol::sync::RestingRun;
 use flowforge_protocol::{HostId, RunId, SigningKey};
 use flowforge_runtime::artefacts::FileStore;
 use flowforge_workflow::RunState;
@@ -28,13 +30,15 @@ use super::resume;
 use super::step::StepHost;
 use super::task::{Control, Rest, RunTask};
 use crate::clock::{Clock, Entropy};
-use crate::health::{ResumedStatus, RunCounts};
+use crate::health::{ResumedStatus, RunCounts, StandingRun};
 use crate::order::{About, Gate, Refusal, Verified, VerifiedOrder};
 use crate::release::{LoadedRelease, ReadyStart, Releases};
 use crate::secrets::SecretStore;
 
-/// Messages that wait for a run; senders wait when it is full.
+/// Messages that wait for a run. When it is full, attempts of the run wait, and orders are offered again later.
 const MAILBOX: usize = 64;
+/// How long a run may take to answer an order.
+const TELL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What the runs need.
 pub(crate) struct RunsParts {
@@ -68,6 +72,7 @@ pub(super) struct Shared {
     pub(super) journal: Journal,
     pub(super) gate: Gate,
     pub(super) releases: Arc<Releases>,
+    pub(super) workspace: String,
     pub(super) host: HostId,
     pub(super) signing: SigningKey,
     pub(super) steps: Arc<StepHost>,
@@ -122,6 +127,7 @@ impl Runs {
                 journal: parts.journal,
                 gate: parts.gate,
                 releases: parts.releases,
+                workspace: parts.workspace.clone(),
                 host: parts.host,
                 signing: parts.signing,
                 steps: Arc::new(StepHost {
@@ -150,6 +156,13 @@ impl Runs {
     pub(crate) async fn start(&self, ready: &ReadyStart) -> Result<Taken, OrderError> {
         let order = ready.order();
         let about = order.about();
+        let shared = &self.shared;
+        let most = usize::try_from(shared.max_runs).unwrap_or(usize::MAX);
+        let place = shared.registry.reserve(most);
+        // The same order again, or the same run under a newer one, needs no place.
+        if place.is_none() && !shared.journal.knows(&about.run) {
+            return Err(OrderError::NotNow);
+        }
         let first = Record {
             seq: 0,
             at_ms: self.shared.clock.now_ms(),
@@ -213,14 +226,15 @@ impl Runs {
             let halt = shared.halt.clone();
             let rest = tokio::select! {
                 rest = AssertUnwindSafe(task).catch_unwind() => rest,
-                () = halt.cancelled() => Ok(Rest::Resting),
+                () = halt.cancelled() => Ok(Rest::Resting("the host is stopping".to_owned())),
             };
             match rest {
                 Ok(Rest::Gone) => shared.registry.remove(&run),
-                Ok(Rest::Resting) => shared.registry.rest(&run),
+                Ok(Rest::Resting(reason)) => shared.registry.rest(&run, reason),
                 Err(_) => {
                     error!(run_id = %run, "the run's task failed; it is read anew at the next start");
-                    shared.registry.rest(&run);
+                    let reason = "the host's own code failed on it; it goes on at the next start of the host";
+                    shared.registry.rest(&run, reason.to_owned());
                 }
             }
         });
@@ -258,14 +272,15 @@ impl Runs {
             change: Box::new(change),
             reply,
         };
-        if sender.send(message).await.is_err() {
+        if sender.try_send(message).is_err() {
             return Err(OrderError::NotNow);
         }
-        match answer.await {
-            Ok(Ok(Some(ticket))) => Ok(Taken::Waiting(ticket)),
-            Ok(Ok(None)) => self.remember(about).await,
-            Ok(Err(error)) => Err(refused_append(error)),
-            Err(_) => Err(OrderError::NotNow),
+        // A run that is slow to answer may still do it; the journal knows the order then, when it is offered again.
+        match tokio::time::timeout(TELL_TIMEOUT, answer).await {
+            Ok(Ok(Ok(Some(ticket)))) => Ok(Taken::Waiting(ticket)),
+            Ok(Ok(Ok(None))) => self.remember(about).await,
+            Ok(Ok(Err(error))) => Err(refused_append(error)),
+            Ok(Err(_)) | Err(_) => Err(OrderError::NotNow),
         }
     }
 
@@ -281,8 +296,9 @@ impl Runs {
     /// The run belongs to another host now: it stops here, and its records are dropped.
     pub(crate) async fn revoke(&self, run: &RunId) {
         if let Some((sender, _)) = self.shared.registry.find(run) {
-            // A run that has just ended has nothing left to drop.
-            let _ = sender.send(RunMessage::Drop).await;
+            // A run that has just ended has nothing left to drop; one that does not read its mailbox is told again when its
+            // records are rejected again.
+            let _ = tokio::time::timeout(TELL_TIMEOUT, sender.send(RunMessage::Drop)).await;
         }
     }
 
@@ -307,6 +323,18 @@ impl Runs {
     #[must_use]
     pub fn counts(&self) -> RunCounts {
         self.shared.registry.counts()
+    }
+
+    /// Up to `most` runs that wait or rest, with the reason: those that rest first.
+    #[must_use]
+    pub fn standing(&self, most: usize) -> Vec<StandingRun> {
+        self.shared.registry.standing(most)
+    }
+
+    /// Every run that rests, with the reason.
+    #[must_use]
+    pub fn resting(&self) -> Vec<RestingRun> {
+        self.shared.registry.resting()
     }
 
     /// What was found of the runs that went on after the start.

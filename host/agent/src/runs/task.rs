@@ -66,12 +66,12 @@ pub(super) enum Halt {
 }
 
 /// What became of a run when its task is over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Rest {
     /// It has ended, or is another host's.
     Gone,
-    /// It rests in the journal until the next start.
-    Resting,
+    /// It rests in the journal until the next start, for this reason.
+    Resting(String),
 }
 
 /// An attempt under way.
@@ -135,11 +135,11 @@ impl RunTask {
             Ok(Err(Halt::Dropped)) => return self.drop_everything().await,
             Ok(Err(halt @ (Halt::Draining | Halt::Injected(_)))) => {
                 debug!(run_id = %self.run, reason = %halt, "run rests until the next start");
-                return Rest::Resting;
+                return Rest::Resting(halt.to_string());
             }
             Ok(Err(Halt::Append(AppendError::Stopped(stopped)))) => {
                 error!(run_id = %self.run, error = %stopped, "run stopped; it goes on at the next start");
-                return Rest::Resting;
+                return Rest::Resting(stopped.to_string());
             }
             Ok(Err(
                 halt @ Halt::Append(AppendError::RunTooLarge { .. } | AppendError::JournalFull { .. }),
@@ -154,7 +154,7 @@ impl RunTask {
             Ok(()) => Rest::Gone,
             Err(halt) => {
                 error!(run_id = %self.run, error = %with_causes(&halt), "its end could not be recorded; it goes on at the next start");
-                Rest::Resting
+                Rest::Resting(with_causes(&halt))
             }
         }
     }
@@ -192,13 +192,17 @@ impl RunTask {
     }
 
     fn show_phase(&self) {
-        self.control.phase.set(if !self.attempts.is_empty() {
-            Phase::Running
-        } else if self.ledger.waits_for_person() {
-            Phase::Approval
+        let phase = &self.control.phase;
+        if !self.attempts.is_empty() {
+            phase.set(Phase::Running);
+        } else if let Some(step) = self.ledger.waits_for_person() {
+            phase.set_about(Phase::Approval, format!("approval of step {step}"));
+        } else if let Some(due_ms) = self.state.next_timer_ms() {
+            let left_s = due_ms.saturating_sub(self.now()).div_ceil(1_000);
+            phase.set_about(Phase::Timer, format!("a time that comes in {left_s} s, at {due_ms} ms since 1970"));
         } else {
-            Phase::Timer
-        });
+            phase.set(Phase::Timer);
+        }
     }
 
     /// Follows the state machine as far as it goes without waiting.

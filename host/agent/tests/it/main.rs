@@ -12,6 +12,7 @@ mod connectors;
 mod crashes;
 mod plane;
 mod plane_link;
+mod resting;
 mod runs;
 mod sandbox;
 mod secrets;

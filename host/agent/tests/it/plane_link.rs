@@ -104,6 +104,9 @@ impl ControlLink for Plane {
     async fn sync(&self, _session: &str, request: &SyncRequest) -> Result<SyncReply, LinkError> {
         self.online()?;
         assert_eq!(request.workspace, WORKSPACE);
+        if !request.batches.is_empty() && self.with_quietly(|state| state.offline_uploads) {
+            return Err(LinkError::Unreachable("the cable is out".into()));
+        }
         if let Some(code) = self.with_quietly(|state| state.refuses_with.clone()) {
             return Err(LinkError::Refused {
                 message: "on purpose".to_owned(),
@@ -133,10 +136,10 @@ impl ControlLink for Plane {
                     reply.receipts_stored.push(receipt.run.clone());
                 }
             }
-            for run in &request.asked {
+            for asked in &request.asked {
                 reply.acknowledged.push(Acknowledged {
-                    run: run.clone(),
-                    through: state.head(run),
+                    run: asked.run.clone(),
+                    through: state.head(&asked.run),
                 });
             }
         });

@@ -23,7 +23,7 @@ nodes:
 output: { n: \"${three}\" }
 ";
 
-const ASKING: &str = "
+pub(crate) const ASKING: &str = "
 workflow: asking
 nodes:
   before: { call: test:scripts/add, with: { n: 1 } }

@@ -93,7 +93,8 @@ impl World {
     }
 }
 
-fn run(host: Host) -> Running {
+/// Sets an opened host to work.
+pub(crate) fn run(host: Host) -> Running {
         let (handle, stop) = (host.handle(), Stop::default());
         let mut task = JoinSet::new();
         task.spawn(host.run(stop.clone()));

@@ -1,0 +1,216 @@
+//! A run that does not go on until something is mended.
+//!
+//! Its order is refused, its records cannot be read, or its release cannot be loaded: there is no state machine to ask. It
+//! stays reachable all the same. It says why it rests; a decision waits at the control plane until it can be heard; a
+//! cancellation ends it, with a record and a receipt; and it is dropped when another host has it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use flowforge_journal::{AppendError, Entry, JobEntry, RunLog, Ticket, Upload, Urgency};
+use flowforge_protocol::batch::{BatchError, RunSummary, encode_record};
+use flowforge_protocol::record::{Event, Outcome, Record};
+use tracing::{error, info, warn};
+
+use super::mailbox::{Change, RunMessage};
+use super::receipt::{self, End, RanOn};
+use super::registry::Phase;
+use super::service::Shared;
+use super::task::{Control, Rest};
+use crate::order::Cancellation;
+use crate::text::with_causes;
+
+/// A run without a state machine.
+pub(super) struct Resting {
+    shared: Arc<Shared>,
+    control: Control,
+    log: RunLog,
+}
+
+/// Why a run does not rest any longer.
+#[derive(Debug)]
+pub(super) enum Over {
+    /// It was told to end, and has.
+    Ended,
+    /// Another host has it.
+    Revoked,
+    /// The host stops; it rests for this reason.
+    Stopping(String),
+}
+
+/// Why a resting run could not be ended.
+#[derive(Debug, thiserror::Error)]
+enum EndError {
+    #[error(transparent)]
+    Record(#[from] BatchError),
+    #[error(transparent)]
+    Append(#[from] AppendError),
+}
+
+impl Resting {
+    pub(super) fn new(shared: Arc<Shared>, control: Control, log: RunLog) -> Self {
+        control.phase.set(Phase::Loading);
+        Self { shared, control, log }
+    }
+
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    pub(super) fn into_parts(self) -> (Arc<Shared>, Control, RunLog) {
+        (self.shared, self.control, self.log)
+    }
+
+    /// Rests until it is told to end, or the host stops.
+    pub(super) async fn for_good(mut self, reason: String) -> Rest {
+        match self.until(reason.clone(), std::future::pending::<()>()).await {
+            Ok(()) => Rest::Resting(reason),
+            Err(over) => self.leave(over).await,
+        }
+    }
+
+    /// The task is over.
+    pub(super) async fn leave(self, over: Over) -> Rest {
+        match over {
+            Over::Ended => Rest::Gone,
+            Over::Stopping(reason) => Rest::Resting(reason),
+            Over::Revoked => {
+                let run = self.log.run().clone();
+                match self.log.forget().await {
+                    Ok(_) => info!(run_id = %run, "resting run dropped: another host has it"),
+                    Err(stopped) => {
+                        error!(run_id = %run, error = %stopped, "its records could not be dropped")
+                    }
+                }
+                Rest::Gone
+            }
+        }
+    }
+
+    /// Rests until this is over. An error when the run is over before, or the host stops.
+    pub(super) async fn until(&mut self, reason: String, over: impl Future<Output = ()>) -> Result<(), Over> {
+        self.control.phase.set_about(Phase::Resting, reason.clone());
+        let mut over = std::pin::pin!(over);
+        loop {
+            let message = tokio::select! {
+                () = &mut over => {
+                    self.control.phase.set(Phase::Loading);
+                    return Ok(());
+                }
+                () = self.shared.drain.cancelled() => return Err(Over::Stopping(reason)),
+                message = self.control.mailbox.recv() => message,
+            };
+            let Some(message) = message else {
+                return Err(Over::Stopping(reason));
+            };
+            if let Some(over) = self.receive(message).await {
+                return Err(over);
+            }
+        }
+    }
+
+    /// Sees to a message.
+    async fn receive(&mut self, message: RunMessage) -> Option<Over> {
+        let run = self.log.run().clone();
+        match message {
+            RunMessage::Change { entry, change, reply } => match *change {
+                Change::Cancel(cancellation) => match self.end(entry, cancellation).await {
+                    Ok(ticket) => {
+                        warn!(run_id = %run, "a resting run was cancelled");
+                        let _ = reply.send(Ok(Some(ticket)));
+                        Some(Over::Ended)
+                    }
+                    Err(error) => {
+                        error!(run_id = %run, error = %with_causes(&error), "a resting run could not be ended");
+                        if let EndError::Append(error) = error {
+                            let _ = reply.send(Err(error));
+                        }
+                        None
+                    }
+                },
+                // Without an answer the order is offered again: when the run goes on, it is heard.
+                Change::Decide(_) => None,
+            },
+            RunMessage::Intent { reply, .. } => {
+                let _ = reply.send(Err("the run rests".to_owned()));
+                None
+            }
+            RunMessage::Drop => Some(Over::Revoked),
+        }
+    }
+
+    /// Records the cancellation and the end, with a receipt if its records can be read.
+    async fn end(&mut self, entry: JobEntry, cancellation: Cancellation) -> Result<Ticket, EndError> {
+        let at_ms = self.shared.clock.now_ms();
+        let outcome = Outcome::Cancelled {
+            reason: cancellation.reason.clone(),
+        };
+        let first = self.log.next_seq();
+        let events = [
+            Event::CancelRequested {
+                reason: cancellation.reason,
+            },
+            Event::Ended {
+                outcome: outcome.clone(),
+            },
+        ];
+        let mut lines = Vec::new();
+        for (seq, event) in (first..).zip(events) {
+            lines.extend(encode_record(&Record { seq, at_ms, event })?);
+        }
+        let receipt = self.receipt(&lines, &outcome, at_ms).await;
+        let whole = Entry {
+            urgency: Urgency::Now,
+            job: Some(entry),
+            uploads: receipt.map(|envelope| Upload::Receipt { envelope }).into_iter().collect(),
+            ..Entry::lazy(lines).ending()
+        };
+        let mut ticket = self.log.append(whole).await?;
+        ticket.durable().await.map_err(AppendError::from)?;
+        Ok(ticket)
+    }
+
+    async fn receipt(&self, lines: &[u8], outcome: &Outcome, at_ms: u64) -> Option<Vec<u8>> {
+        let run = self.log.run();
+        let stored = match self.shared.journal.batches(run).await {
+            Ok(batches) => batches.unwrap_or_default(),
+            Err(error) => {
+                error!(run_id = %run, error = %with_causes(&error), "its records cannot be read");
+                return None;
+            }
+        };
+        let mut all: Vec<u8> = stored.into_iter().flat_map(|batch| batch.lines).collect();
+        all.extend_from_slice(lines);
+        let summary = match RunSummary::of(run, &all) {
+            Ok(summary) => summary,
+            Err(error) => {
+                error!(run_id = %run, error = %with_causes(&error), "the receipt cannot be written");
+                return None;
+            }
+        };
+        let end = End {
+            run,
+            epoch: self.log.epoch(),
+            job: &summary.job,
+            outcome,
+            records: summary.records,
+            chain: summary.chain,
+            at_ms,
+            steps: summary.steps,
+            used: &summary.used,
+        };
+        let ran_on = RanOn {
+            workspace: self.shared.workspace.clone(),
+            release: summary.release,
+            grants: summary.grants,
+            connectors: BTreeMap::new(),
+        };
+        match receipt::sign(&end, ran_on, &self.shared.host, &self.shared.signing) {
+            Ok(envelope) => Some(envelope.into_bytes()),
+            Err(error) => {
+                error!(run_id = %run, error = %with_causes(&error), "the receipt cannot be written");
+                None
+            }
+        }
+    }
+}

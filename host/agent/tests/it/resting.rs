@@ -1,0 +1,168 @@
+//! Runs that cannot go on: they say why, and end when they are told to.
+
+use flowforge_failpoints::FailPoints;
+use flowforge_protocol::RunId;
+use flowforge_protocol::job::Order;
+use flowforge_protocol::record::{Event, Outcome};
+use flowforge_protocol::sync::RejectCode;
+use serde_json::json;
+
+use crate::connectors::bytes;
+use crate::runs::{ASKING, outcome, publish, scripts};
+use crate::world::{Running, World};
+
+/// A run that waits for a person, on a host that is stopped.
+async fn waiting_run(world: &World) -> RunId {
+    let published = publish(&world.plane, ASKING);
+    let host = world.start();
+    let run = world.plane.start(&published, 1, json!({}), world.now());
+    world.plane.question(&run).await;
+    host.drain().await;
+    run
+}
+
+/// The component is gone, here and at its source.
+fn lose_component(world: &World) {
+    let folder = world.config().data_dir.join("components");
+    std::fs::remove_dir_all(folder).expect("removed");
+    world.plane.with(|state| state.components.clear());
+}
+
+async fn rests(host: &Running) -> String {
+    while host.handle.status().runs.resting == 0 {
+        tokio::task::yield_now().await;
+    }
+    let standing = host.handle.status().standing;
+    assert!(standing[0].rests, "{standing:?}");
+    standing[0].about.clone()
+}
+
+fn cancel(world: &World, run: &RunId) {
+    let order = Order::Cancel {
+        reason: "duty: it hangs".into(),
+    };
+    world.plane.deliver(&world.plane.job(run, order, world.now()));
+}
+
+/// A run whose release could not be loaded never read its inbox: nobody could cancel it, and it looked like a running one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_that_cannot_be_loaded_says_why_and_can_be_cancelled() {
+    let world = World::new(scripts());
+    let run = waiting_run(&world).await;
+    lose_component(&world);
+    let host = world.start();
+    let about = rests(&host).await;
+    assert!(about.contains("FF-ADM-014"), "{about}");
+    assert!(host.handle.status().for_people().contains(&about));
+    cancel(&world, &run);
+    let stored = world.plane.ended(&run).await;
+    assert_eq!(
+        outcome(&stored),
+        Outcome::Cancelled {
+            reason: "duty: it hangs".into()
+        }
+    );
+    assert!(
+        stored
+            .records()
+            .iter()
+            .any(|record| matches!(record.event, Event::CancelRequested { .. }))
+    );
+    while host.handle.status().runs.total() > 0 {
+        tokio::task::yield_now().await;
+    }
+    host.drain().await;
+    // And it stays over.
+    let host = world.start();
+    assert_eq!(host.handle.status().runs.total(), 0);
+    host.drain().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn it_goes_on_by_itself_once_its_release_is_there_again() {
+    let world = World::new(scripts());
+    let run = waiting_run(&world).await;
+    lose_component(&world);
+    let host = world.start();
+    rests(&host).await;
+    let digest = flowforge_protocol::Digest::of(&bytes());
+    world.plane.with(|state| state.components.insert(digest, bytes()));
+    let question = world.plane.question(&run).await;
+    world.plane.decide(&run, question, true, world.now());
+    let stored = world.plane.ended(&run).await;
+    assert!(matches!(outcome(&stored), Outcome::Done { .. }));
+    host.drain().await;
+}
+
+/// The stored order was believed at a restart, whatever had been done to it or to the keys.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_order_whose_key_is_no_longer_trusted_is_not_obeyed_at_the_next_start() {
+    let world = World::new(scripts());
+    let run = waiting_run(&world).await;
+    let mut config = world.config();
+    config.join.trust_root.version += 1;
+    let other = flowforge_protocol::SigningKey::from_seed(&[77; 32]);
+    config.join.trust_root.scheduler_keys = vec![other.verifying_key()];
+    let host = world.open_with(config, FailPoints::inert()).expect("opens");
+    let host = crate::world::run(host);
+    let about = rests(&host).await;
+    assert!(about.contains("its stored order is refused"), "{about}");
+    // The new key's word ends it.
+    let job = world.plane.job(
+        &run,
+        Order::Cancel {
+            reason: "x".into(),
+        },
+        world.now(),
+    );
+    let envelope = flowforge_protocol::envelope::sign_document(&job, &other).expect("signs");
+    world.plane.deliver_envelope(job.job_id.clone(), envelope);
+    let stored = world.plane.ended(&run).await;
+    assert!(matches!(outcome(&stored), Outcome::Cancelled { .. }));
+    host.drain().await;
+}
+
+/// A resting run stayed on a host that had lost it to another.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_resting_run_that_belongs_to_another_host_goes() {
+    let world = World::new(scripts());
+    let published = publish(&world.plane, ASKING);
+    let host = world.start();
+    world.plane.with(|state| state.offline_uploads = true);
+    let run = world.plane.start(&published, 1, json!({}), world.now());
+    while host.handle.status().runs.waiting_approval == 0 {
+        tokio::task::yield_now().await;
+    }
+    host.halt().await;
+    lose_component(&world);
+    let host = world.start();
+    rests(&host).await;
+    world
+        .plane
+        .with(|state| state.verdicts.insert(run.clone(), RejectCode::NotOwner));
+    world.plane.with(|state| state.offline_uploads = false);
+    while host.handle.status().runs.total() > 0 {
+        tokio::task::yield_now().await;
+    }
+    host.drain().await;
+}
+
+/// A waiting run is shown as waiting, with what for.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_that_waits_says_what_for() {
+    let world = World::new(scripts());
+    let published = publish(&world.plane, ASKING);
+    let host = world.start();
+    let run = world.plane.start(&published, 1, json!({}), world.now());
+    world.plane.question(&run).await;
+    while host.handle.status().standing.is_empty() {
+        tokio::task::yield_now().await;
+    }
+    let status = host.handle.status();
+    let text = status.for_people();
+    assert!(
+        text.contains(&format!("{run} waits for approval of step confirm")),
+        "{text}"
+    );
+    host.drain().await;
+}
