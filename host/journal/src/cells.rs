@@ -1,10 +1,12 @@
-//! Values beside the runs: identity, session, documents, sealed secrets.
+//! Values beside the runs: identity, documents, sealed secrets.
 
+use crate::cell_index::budget;
 use crate::core::Request;
 use crate::entry::{Space, Urgency};
 use crate::error::{ReadError, Stopped};
 use crate::journal::Journal;
-use crate::tables;
+use crate::key;
+use crate::shared::still_open;
 use crate::ticket::Ticket;
 
 /// Why a value was not stored.
@@ -18,21 +20,22 @@ pub enum PutError {
         /// The limit.
         limit_bytes: usize,
     },
-    /// The caches are full: remove what is not needed.
-    #[error("the cells hold {actual_bytes} bytes, the limit is {limit_bytes}")]
+    /// All that is kept of this kind is needed by open runs: room comes when they end.
+    #[error("cells of this kind hold {actual_bytes} bytes that open runs need, the limit is {limit_bytes}")]
     Full {
         /// What they hold.
         actual_bytes: u64,
         /// The limit.
         limit_bytes: u64,
     },
-    /// See there.
+    /// Nothing is taken any more.
     #[error(transparent)]
     Stopped(#[from] Stopped),
 }
 
 impl Journal {
-    /// Stores a value under a key, in place of the one before.
+    /// Stores a value under a key, in place of the one before. What its kind has too much of then leaves, by the time of
+    /// its last use; what an open run needs ([`crate::NewRun::documents`]) stays.
     ///
     /// # Errors
     /// [`PutError`].
@@ -46,29 +49,33 @@ impl Journal {
         value: Vec<u8>,
         urgency: Urgency,
     ) -> Result<Ticket, PutError> {
-        let limits = &self.shared.config.limits;
+        let limits = &self.shared.config.limits.cells;
         if value.len() > limits.cell_bytes {
             return Err(PutError::TooLarge {
                 actual_bytes: value.len(),
                 limit_bytes: limits.cell_bytes,
             });
         }
-        let held = self.shared.accounts().cells_bytes;
-        if held >= limits.cells_bytes {
-            return Err(PutError::Full {
-                actual_bytes: held,
-                limit_bytes: limits.cells_bytes,
-            });
-        }
-        let bytes = key.len() + value.len();
-        let request = Request::Put {
-            key: tables::cell_key(space.tag(), key),
-            value,
-        };
-        Ok(self.request(request, bytes, urgency).await?)
+        let room = self.shared.room_for(key.len() + value.len()).await?;
+        let key = key::cell_key(space.tag(), key);
+        let (bytes, limit_bytes) = (
+            u64::try_from(value.len()).unwrap_or(u64::MAX),
+            budget(limits, space),
+        );
+        let mut queue = self.shared.queue();
+        still_open(&queue)?;
+        let leaving = queue
+            .cells
+            .put(space, &key, bytes, limit_bytes)
+            .map_err(|actual_bytes| PutError::Full {
+                actual_bytes,
+                limit_bytes,
+            })?;
+        let request = Request::Put { key, value, leaving };
+        Ok(self.shared.enqueue(&mut queue, request, room, urgency))
     }
 
-    /// Removes a value; nothing happens if there is none.
+    /// Removes a value at once, such as a secret that this host may no longer have; nothing happens if there is none.
     ///
     /// # Errors
     /// [`Stopped`].
@@ -76,8 +83,14 @@ impl Journal {
     /// # Cancel safety
     /// Safe.
     pub async fn remove(&self, space: Space, key: &str) -> Result<Ticket, Stopped> {
-        let key = tables::cell_key(space.tag(), key);
-        self.request(Request::Remove { key }, 0, Urgency::Lazy).await
+        let room = self.shared.room_for(0).await?;
+        let key = key::cell_key(space.tag(), key);
+        let mut queue = self.shared.queue();
+        still_open(&queue)?;
+        queue.cells.remove(&key);
+        Ok(self
+            .shared
+            .enqueue(&mut queue, Request::Remove { key }, room, Urgency::Now))
     }
 
     /// The durable value under a key.
@@ -85,15 +98,8 @@ impl Journal {
     /// # Errors
     /// [`ReadError`].
     pub async fn get(&self, space: Space, key: &str) -> Result<Option<Vec<u8>>, ReadError> {
-        let key = tables::cell_key(space.tag(), key);
+        let key = key::cell_key(space.tag(), key);
+        self.shared.queue().cells.touch(&key);
         self.read(move |reader| reader.cell(&key)).await
-    }
-
-    /// The keys of a space, in order.
-    ///
-    /// # Errors
-    /// [`ReadError`].
-    pub async fn keys(&self, space: Space) -> Result<Vec<String>, ReadError> {
-        self.read(move |reader| reader.cell_keys(space.tag())).await
     }
 }

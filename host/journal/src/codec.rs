@@ -6,6 +6,7 @@
 use flowforge_protocol::Digest;
 
 use crate::error::Damage;
+use crate::key::RunKey;
 
 /// Version tag of every value this crate writes.
 const VERSION: u8 = 1;
@@ -150,6 +151,12 @@ impl<'v> BodyReader<'v> {
             .ok()
             .and_then(|text| text.parse().ok())
             .ok_or_else(|| self.damage("a text field cannot be read"))
+    }
+
+    /// A run's id.
+    pub(crate) fn run(&mut self) -> Result<RunKey, Damage> {
+        let bytes = self.bytes()?;
+        RunKey::read(bytes).ok_or_else(|| self.damage("a run id cannot be read"))
     }
 
     pub(crate) fn rest(self) -> &'v [u8] {

@@ -1,10 +1,13 @@
-//! What callers give to the journal, and what it gives to the uploader.
+//! What callers give to the journal with the records of a run.
 
 use flowforge_failpoints::{Point, PointSet};
-use flowforge_protocol::record::RecordBatch;
-use flowforge_protocol::{Digest, RunId, StepKey};
+use flowforge_protocol::{Digest, RunId};
 
 use crate::replay::JobEntry;
+use crate::run_log::ChainPoint;
+
+/// Most bytes of the words that say what a run waits for, why it rests, or why its uploads are parked.
+pub const ABOUT_BYTES_MAX: usize = 512;
 
 /// How soon an entry is to be durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -16,7 +19,7 @@ pub enum Urgency {
     Now,
 }
 
-/// Something to send beside the records, in the order of the run's entries.
+/// Something to send beside the records that it is given with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Upload {
     /// A value kept by digest beside the journal. Sent before the records it was given with.
@@ -26,33 +29,71 @@ pub enum Upload {
         /// What the uploader needs to know besides; opaque here.
         about: Vec<u8>,
     },
-    /// The run's receipt: the signed envelope. Sent after the records it was given with.
+    /// The run's receipt: the signed envelope. Given with the last record, and sent after it.
     Receipt {
         /// The envelope's bytes.
         envelope: Vec<u8>,
     },
 }
 
+/// What a run is doing, for its executor and for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// It has something to do. An entry with records says this if it says nothing else.
+    Running,
+    /// It waits for something outside and need not be in memory.
+    Waiting {
+        /// When it is to be looked at again, milliseconds since 1970 UTC; `None` if no time ends it.
+        due_ms: Option<u64>,
+        /// What it waits for, for people: at most [`ABOUT_BYTES_MAX`] bytes; opaque here.
+        about: Vec<u8>,
+    },
+    /// It cannot go on, and stays reachable: its inbox is read, and it ends when it is told to.
+    Resting {
+        /// A stable code.
+        code: String,
+        /// Why, for people; at most [`ABOUT_BYTES_MAX`] bytes.
+        reason: String,
+    },
+}
+
+/// A run's state, so that loading need not read the records before it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Snapshot {
+    /// Number of records that it stands for; those of the entry it comes with are the last of them.
+    pub seq: u64,
+    /// Which rules made the state. One that was made by others is not used.
+    pub semantics: u32,
+    /// The state; opaque here.
+    pub bytes: Vec<u8>,
+}
+
 /// What one call adds to a run. All of it is stored, or none.
 #[derive(Debug, Clone, Default)]
 pub struct Entry {
-    /// Records: lines of JSON, each ended by a line feed. May be empty when something else is given.
+    /// Records with their values: lines of JSON, each ended by a line feed. May be empty when something else is given.
     pub lines: Vec<u8>,
+    /// What [`crate::RunLog::chain_after`] said of these lines, so that they are not walked twice.
+    pub chained: Option<ChainPoint>,
     /// How soon.
     pub urgency: Urgency,
     /// Which commit points the commit of this entry crosses.
     pub points: PointSet,
-    /// Timers to arm: step and due time, milliseconds since 1970 UTC. Arming again moves the timer.
-    pub arm: Vec<(StepKey, u64)>,
-    /// Timers to take away.
-    pub disarm: Vec<StepKey>,
-    /// Whether the last line ends the run: its timers go, and no record follows.
+    /// What the run is doing from now on.
+    pub standing: Option<Standing>,
+    /// The run's state after these records; takes the place of the one before.
+    pub snapshot: Option<Snapshot>,
+    /// Messages of the run's inbox that took effect by this entry, or that never will.
+    pub consumes: Vec<u64>,
+    /// Whether the last record ends the run: no record follows, and its inbox is emptied.
     pub ended: bool,
     /// What to send beside the records.
     pub uploads: Vec<Upload>,
-    /// The order that caused it (a decision, a cancellation): remembered in the same commit, refused as a whole if the
-    /// order is a replay. A new run's order is given to `accept` instead.
+    /// The order that caused it: remembered in the same commit, refused as a whole if the order is a replay. A new run's
+    /// order is given to `accept`, one that waits in the inbox was given to `deliver`.
     pub job: Option<JobEntry>,
+    /// From this entry on the run's records carry this fencing number; a lower one than before is ignored.
+    pub epoch: Option<u64>,
 }
 
 impl Entry {
@@ -82,21 +123,31 @@ impl Entry {
         self
     }
 
-    /// This entry arms a timer.
+    /// From this entry on the run waits.
     #[must_use]
-    pub fn arming(mut self, step: StepKey, due_ms: u64) -> Self {
-        self.arm.push((step, due_ms));
+    pub fn waiting(mut self, due_ms: Option<u64>, about: impl Into<Vec<u8>>) -> Self {
+        self.standing = Some(Standing::Waiting {
+            due_ms,
+            about: about.into(),
+        });
         self
     }
 
-    /// This entry takes a timer away.
+    /// The run's state after these records.
     #[must_use]
-    pub fn disarming(mut self, step: StepKey) -> Self {
-        self.disarm.push(step);
+    pub fn with_snapshot(mut self, snapshot: Snapshot) -> Self {
+        self.snapshot = Some(snapshot);
         self
     }
 
-    /// The last line ends the run; crosses [`Point::B11`].
+    /// A message of the inbox took effect by it; crosses [`Point::B12`].
+    #[must_use]
+    pub fn consuming(mut self, message: u64) -> Self {
+        self.consumes.push(message);
+        self.crossing(Point::B12)
+    }
+
+    /// The last record ends the run; crosses [`Point::B11`].
     #[must_use]
     pub fn ending(mut self) -> Self {
         self.ended = true;
@@ -117,6 +168,13 @@ impl Entry {
         self.crossing(Point::B12)
     }
 
+    /// A new owner's number goes with it: the run was taken back from wherever it was.
+    #[must_use]
+    pub fn superseding(mut self, epoch: u64) -> Self {
+        self.epoch = Some(epoch);
+        self
+    }
+
     /// Bytes it takes in the queue and, about, in the file.
     pub(crate) fn weight(&self) -> usize {
         let uploads: usize = self
@@ -127,7 +185,8 @@ impl Entry {
                 Upload::Receipt { envelope } => 32 + envelope.len(),
             })
             .sum();
-        self.lines.len() + uploads + 64 * (self.arm.len() + self.disarm.len())
+        let snapshot = self.snapshot.as_ref().map_or(0, |snapshot| snapshot.bytes.len());
+        self.lines.len() + uploads + snapshot
     }
 }
 
@@ -140,6 +199,10 @@ pub struct NewRun {
     pub epoch: u64,
     /// The signed envelope of the order, kept as long as the run.
     pub envelope: Vec<u8>,
+    /// Cells that the run needs: they stay as long as it is open.
+    pub documents: Vec<(Space, String)>,
+    /// How many of its first records came from the control plane: they are not sent back. 0 for a new run.
+    pub acknowledged: u64,
     /// Its first records; crosses [`Point::B4`].
     pub entry: Entry,
 }
@@ -147,7 +210,7 @@ pub struct NewRun {
 /// What is stored beside runs, each kind under its own keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Space {
-    /// Identity, session, time floor: what the host knows of itself.
+    /// Identity, session, time floor: what the host knows of itself. Never leaves by itself.
     Host,
     /// Release envelopes by digest.
     Release,
@@ -158,9 +221,6 @@ pub enum Space {
 }
 
 impl Space {
-    /// Every kind.
-    pub const ALL: [Self; 4] = [Self::Host, Self::Release, Self::Grants, Self::SealedSecret];
-
     pub(crate) const fn tag(self) -> u8 {
         match self {
             Self::Host => 1,
@@ -169,61 +229,10 @@ impl Space {
             Self::SealedSecret => 4,
         }
     }
-}
 
-/// Something durable that waits to be sent.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OutboxItem {
-    /// Its place: items are sent in this order, and acknowledged by it.
-    pub position: u64,
-    /// What it is.
-    pub body: OutboxBody,
-}
-
-/// What waits to be sent.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum OutboxBody {
-    /// Records of a run.
-    Batch(RecordBatch),
-    /// A receipt.
-    Receipt {
-        /// The run.
-        run: RunId,
-        /// The signed envelope.
-        envelope: Vec<u8>,
-    },
-    /// An artefact.
-    Artefact {
-        /// The run.
-        run: RunId,
-        /// Its digest.
-        digest: Digest,
-        /// As given.
-        about: Vec<u8>,
-    },
-}
-
-impl OutboxBody {
-    /// Bytes that count against the limit of a read.
-    pub(crate) fn weight(&self) -> usize {
-        match self {
-            Self::Batch(batch) => batch.lines.len(),
-            Self::Receipt { envelope, .. } => envelope.len(),
-            Self::Artefact { about, .. } => about.len(),
-        }
+    pub(crate) fn of(tag: u8) -> Option<Self> {
+        [Self::Host, Self::Release, Self::Grants, Self::SealedSecret]
+            .into_iter()
+            .find(|space| space.tag() == tag)
     }
-}
-
-/// What the control plane has.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Ack {
-    /// Every record of the run up to and including this `seq`.
-    Records {
-        /// The run.
-        run: RunId,
-        /// The last `seq` it has.
-        through: u64,
-    },
-    /// The item at this position, of any kind.
-    Item(u64),
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use flowforge_protocol::RunId;
+use flowforge_protocol::batch::BatchError;
 
 /// A stored value that is not what was written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -71,7 +72,7 @@ pub enum OpenError {
     },
     /// FF-JRN-004. The file is not what was written; see [`crate::quarantine`].
     #[error(
-        "the journal {path} is damaged: {what}; move it away and let the control plane send its runs again"
+        "the journal {path} is damaged: {what}; move it away, and let the control plane resume the runs that it has records of"
     )]
     Damaged {
         /// The journal file.
@@ -90,6 +91,18 @@ pub enum OpenError {
         found: u32,
         /// The newest format this program reads.
         supported: u32,
+    },
+    /// FF-JRN-008. Another program, or an older one, wrote the file in a way that this one never writes.
+    #[error(
+        "the journal {path} has the format `{found}`, this program reads `{expected}` only; move it away"
+    )]
+    OtherFormat {
+        /// The journal file.
+        path: PathBuf,
+        /// The format of the file.
+        found: String,
+        /// The format of this program.
+        expected: String,
     },
     /// FF-JRN-006. The storage failed in another way; mend it and start again.
     #[error("the journal {path} could not be read or written")]
@@ -132,6 +145,35 @@ impl Stopped {
     }
 }
 
+/// The journal is full: nothing is lost, and what was refused can be given again when there is room. A run that meets
+/// this is parked, not failed: wait for [`crate::Journal::space`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the journal holds {actual_bytes} bytes, its limit is {limit_bytes}; it waits for {waits_for}")]
+pub struct Full {
+    /// What it holds.
+    pub actual_bytes: u64,
+    /// What was to be added.
+    pub wanted_bytes: u64,
+    /// The limit.
+    pub limit_bytes: u64,
+    /// What makes room.
+    pub waits_for: WaitsFor,
+}
+
+/// What makes room in a full journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum WaitsFor {
+    /// Records of ended runs are not at the control plane yet.
+    #[error("uploads to be acknowledged")]
+    Uploads,
+    /// All that could leave belongs to runs whose uploads are parked: somebody must look at them.
+    #[error("somebody to see to the parked uploads")]
+    Parked,
+    /// Open runs hold it all.
+    #[error("open runs to end")]
+    OpenRuns,
+}
+
 /// Why records were not taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AppendError {
@@ -151,24 +193,22 @@ pub enum AppendError {
         /// The limit.
         limit_bytes: u64,
     },
-    /// The journal has reached its size; runs can still end. Room comes when records are acknowledged.
-    #[error("the journal holds {actual_bytes} bytes, its limit is {limit_bytes}")]
-    JournalFull {
-        /// What it holds.
-        actual_bytes: u64,
-        /// The limit.
-        limit_bytes: u64,
-    },
-    /// The lines are not lines: empty, or without a line end.
-    #[error("records are lines that each end with a line feed: {0}")]
-    NotLines(&'static str),
+    /// The journal has reached its size; runs can still end. The run waits for [`crate::Journal::space`].
+    #[error(transparent)]
+    Full(#[from] Full),
+    /// The lines are not the next records of the run.
+    #[error(transparent)]
+    Lines(#[from] BatchError),
+    /// The entry contradicts itself: a mistake in the caller.
+    #[error("the entry cannot be stored: {0}")]
+    Contradiction(&'static str),
     /// The run has ended; nothing follows its last record.
     #[error("run {0} has ended")]
     Ended(RunId),
     /// The order that came with the records is not to be taken.
     #[error(transparent)]
     Job(#[from] JobRefused),
-    /// See there.
+    /// Nothing is taken any more.
     #[error(transparent)]
     Stopped(#[from] Stopped),
 }
@@ -220,20 +260,78 @@ pub enum AcceptError {
         /// The limit.
         limit: usize,
     },
-    /// The journal is so full that the rest is kept for finishing what was accepted.
-    #[error("busy: the journal holds {actual_bytes} bytes, new runs are taken below {limit_bytes}")]
-    BusyFull {
-        /// What it holds.
-        actual_bytes: u64,
-        /// The limit.
-        limit_bytes: u64,
-    },
-    /// The run is already here, by another order.
-    #[error("run {0} was accepted before by another order")]
-    RunExists(RunId),
+    /// The rest of the journal is kept for finishing what was accepted; the run is to be offered again later.
+    #[error("busy: {0}")]
+    Full(Full),
     /// The order or its first records are not to be taken.
     #[error(transparent)]
     Append(#[from] AppendError),
+}
+
+/// Why a message was not taken into an inbox.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DeliverError {
+    /// Never storable.
+    #[error("the message is {actual_bytes} bytes, above the limit of {limit_bytes}")]
+    TooLarge {
+        /// Its size.
+        actual_bytes: usize,
+        /// The limit.
+        limit_bytes: usize,
+    },
+    /// As many messages wait as may; it is to be offered again later.
+    #[error("busy: {messages} messages of {bytes} bytes wait {whose}")]
+    Full {
+        /// How many wait.
+        messages: usize,
+        /// Their bytes.
+        bytes: u64,
+        /// Whose inbox is full.
+        whose: InboxOwner,
+    },
+    /// The order is not to be taken.
+    #[error(transparent)]
+    Job(#[from] JobRefused),
+    /// Nothing is taken any more.
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
+}
+
+/// Whose inbox is full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum InboxOwner {
+    /// The run's own.
+    #[error("for this run")]
+    Run,
+    /// That of all runs that are not here.
+    #[error("for runs that are not here")]
+    Unknown,
+    /// All of them together.
+    #[error("for all runs")]
+    All,
+}
+
+/// Why a run was not loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// It is not here.
+    #[error("run {0} is not here")]
+    Unknown(RunId),
+    /// It has ended.
+    #[error("run {0} has ended")]
+    Ended(RunId),
+    /// Somebody holds its log already.
+    #[error("run {0} is already loaded")]
+    InUse(RunId),
+    /// What is stored of it is not what was written, or cannot be read. Damage concerns this run alone.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+}
+
+impl From<Stopped> for LoadError {
+    fn from(stopped: Stopped) -> Self {
+        Self::Read(stopped.into())
+    }
 }
 
 impl From<Stopped> for AcceptError {
@@ -251,13 +349,13 @@ impl From<JobRefused> for AcceptError {
 /// Why something stored could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
-    /// The value is not what was written; it is not served. Stop, and move the journal away.
+    /// The value is not what was written; it is not served.
     #[error("the journal is damaged")]
     Damaged(#[from] Damage),
     /// The storage failed.
     #[error("the journal could not be read")]
     Storage(#[from] Box<redb::Error>),
-    /// See there.
+    /// Nothing is answered any more.
     #[error(transparent)]
     Stopped(#[from] Stopped),
 }

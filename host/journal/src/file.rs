@@ -17,13 +17,13 @@ use redb::{Builder, Database, ReadableDatabase, ReadableTable};
 use crate::config::JournalConfig;
 use crate::core::begin;
 use crate::error::{Damage, OpenError, ReadError};
-use crate::load::{LoadError, Loaded, format_of, initialise, load};
+use crate::load::{Loaded, OpenFailure, format_of, initialise, load};
 use crate::overlay::Overlay;
-use crate::tables;
+use crate::tables::{self, Format};
 
 /// A file this small is never rewritten.
-const REWRITE_ABOVE_BYTES: u64 = 64 << 20;
-/// A file this many times as large as its content is rewritten at start-up.
+const REWRITE_ABOVE_BYTES: u64 = 32 << 20;
+/// A file this many times as large as its content is rewritten at start-up, or compacted when nobody waits.
 const REWRITE_FACTOR: u64 = 4;
 
 /// A file up to this size is checked page by page before it is opened; that reads all of it, about 0.1 s at this size.
@@ -72,15 +72,15 @@ fn open_or_make(config: &JournalConfig) -> Result<Opened, OpenError> {
         look(path, config.cache_bytes)?;
     } else {
         let db = create(path, &unfinished, config.cache_bytes)?;
-        initialise(&db).map_err(|error| classify(path, error))?;
+        initialise(&db, config.incarnation).map_err(|error| classify(path, error))?;
         put_in_place(path, &unfinished, db)?;
     }
-    let (mut db, mut loaded) = open_existing(path, config.cache_bytes)?;
+    let (mut db, mut loaded) = open_existing(path, config)?;
     let file_bytes = fs::metadata(path).map_err(failed)?.len();
-    let content = loaded.state.stored_bytes + loaded.state.cells_bytes;
+    let content = loaded.state.stored_bytes + loaded.queue.cells.bytes() + loaded.queue.inbox.bytes();
     if worth_rewriting(file_bytes, content) {
         rewrite(path, &unfinished, db, config.cache_bytes)?;
-        (db, loaded) = open_existing(path, config.cache_bytes)?;
+        (db, loaded) = open_existing(path, config)?;
         tracing::info!(
             file_bytes,
             content_bytes = content,
@@ -96,7 +96,8 @@ fn open_or_make(config: &JournalConfig) -> Result<Opened, OpenError> {
 
 /// Moves a damaged journal out of the way, so that the next start begins with an empty one; answers its new name.
 ///
-/// The runs it held are lost to this host; the control plane gives them out again under a new epoch.
+/// What only it held is lost to this host. The new one is another incarnation, so the control plane can tell, and resume
+/// the runs that it has records of under a new fencing number.
 ///
 /// # Errors
 /// What the file system says; the file is then where it was.
@@ -203,13 +204,26 @@ pub(crate) fn inspect(
         .create_with_backend(storage)
         .map_err(|error| classify(path, error.into()))?;
     match format_of(&db).map_err(|error| classify_read(path, error))? {
-        Some(found) if found > tables::FORMAT => Err(OpenError::NewerFormat {
-            path: path.to_owned(),
-            found,
-            supported: tables::FORMAT,
-        }),
-        Some(_) => Ok(()),
+        Some(Format::Ours) => Ok(()),
+        Some(Format::Newer(found)) => Err(newer(path, found)),
+        Some(Format::Other(found)) => Err(other(path, found)),
         None => Err(damaged(path, "it holds no tables")),
+    }
+}
+
+fn newer(path: &Path, found: u32) -> OpenError {
+    OpenError::NewerFormat {
+        path: path.to_owned(),
+        found,
+        supported: tables::FORMAT,
+    }
+}
+
+fn other(path: &Path, found: String) -> OpenError {
+    OpenError::OtherFormat {
+        path: path.to_owned(),
+        found,
+        expected: tables::format_name(tables::FORMAT),
     }
 }
 
@@ -230,18 +244,15 @@ fn put_in_place(path: &Path, unfinished: &Path, db: Database) -> Result<(), Open
     finish().map_err(|error| classify_io(path, error))
 }
 
-fn open_existing(path: &Path, cache_bytes: usize) -> Result<(Database, Loaded), OpenError> {
-    let db = builder(cache_bytes)
+fn open_existing(path: &Path, config: &JournalConfig) -> Result<(Database, Loaded), OpenError> {
+    let db = builder(config.cache_bytes)
         .open(path)
         .map_err(|error| classify(path, error.into()))?;
-    match load(&db) {
+    match load(&db, config.incarnation) {
         Ok(loaded) => Ok((db, loaded)),
-        Err(LoadError::Read(error)) => Err(classify_read(path, error)),
-        Err(LoadError::NewerFormat(found)) => Err(OpenError::NewerFormat {
-            path: path.to_owned(),
-            found,
-            supported: tables::FORMAT,
-        }),
+        Err(OpenFailure::Read(error)) => Err(classify_read(path, error)),
+        Err(OpenFailure::Newer(found)) => Err(newer(path, found)),
+        Err(OpenFailure::Other(found)) => Err(other(path, found)),
     }
 }
 

@@ -1,24 +1,27 @@
 //! The handle: takes requests from any task, answers when they are durable.
 
-use std::sync::{Arc, MutexGuard};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use flowforge_failpoints::{FailPoints, Point};
-use flowforge_protocol::RunId;
 use flowforge_protocol::record::chain_start;
+use flowforge_protocol::{JobId, RunId};
 
 use crate::config::JournalConfig;
 use crate::core::{JournalCore, Request};
-use crate::entry::{Ack, NewRun, Urgency};
+use crate::entry::{NewRun, Urgency};
 use crate::error::{AcceptError, AppendError, JobRefused, OpenError, Stopped};
 use crate::file::{FileLock, Opened};
-use crate::queue::Queue;
+use crate::key::{self, RunKey};
+use crate::load::Loaded;
+use crate::queue::{Known, Queue};
 use crate::reader::Reader;
-use crate::recovered::{OpenRun, Recovered};
+use crate::recovered::{DamagedRun, Head, HeadState, Identity, Recovered};
 use crate::replay::{JobEntry, Seen};
-use crate::run_log::{self, RunLog};
-use crate::shared::{Shared, still_open};
+use crate::rows::{NO_TIME, Phase, RunRow};
+use crate::run_log::{self, Hold, RunLog};
+use crate::shared::{Beginning, Shared, still_open};
 use crate::stats::JournalStats;
-use crate::tables::RunRow;
 use crate::ticket::Ticket;
 use crate::writer::Writer;
 
@@ -29,13 +32,16 @@ pub struct Journal {
     _closer: Arc<Closer>,
 }
 
-/// The answer to an order.
+/// The answer to an order that starts a run.
 #[derive(Debug)]
 pub enum Accepted {
-    /// The run is new; `received` may be said when the ticket is durable.
+    /// The run is new; `received` may be said when the ticket is durable. Messages for it may have come before it.
     New(RunLog, Ticket),
     /// The very same order was accepted before; `received` may be said again when the ticket is durable.
     Again(Ticket),
+    /// The run is here by another order, or was here and is over: nothing begins. The order is remembered; `received` may
+    /// be said when the ticket is durable.
+    AlreadyHere(Ticket),
 }
 
 /// Tells the writer to finish when the last handle is gone.
@@ -43,12 +49,12 @@ struct Closer(Arc<Shared>);
 
 impl Drop for Closer {
     fn drop(&mut self) {
-        self.0.begin_closing();
+        self.0.begin_closing(false);
     }
 }
 
 impl Journal {
-    /// Opens the journal, or makes it, and starts its writer thread. Blocks for the time of reading what is unfinished.
+    /// Opens the journal, or makes it, and starts its writer thread. Blocks for the time of reading the file once.
     ///
     /// # Errors
     /// By variant; each says what to do. See [`OpenError`].
@@ -62,39 +68,32 @@ impl Journal {
         config: JournalConfig,
         failpoints: FailPoints,
         db: Arc<redb::Database>,
-        loaded: crate::load::Loaded,
+        loaded: Loaded,
         lock: Option<FileLock>,
     ) -> Result<(Self, Recovered), OpenError> {
-        let state = loaded.state;
-        let found: Vec<_> = loaded
-            .runs
-            .into_iter()
-            .filter_map(|run| state.runs.get(&run.number).cloned().map(|head| (run, head)))
-            .collect();
-        let (high_waters, outbox_items) = (state.replay.high_waters(), state.outbox.len());
-        let ended_runs = state.runs.len() - found.len();
-        let shared = Arc::new(Shared::new(config, &state, Reader(Arc::clone(&db))));
+        let recovered = recovered_of(&loaded);
+        let Loaded {
+            state,
+            queue,
+            outbox,
+            damaged,
+            identity,
+            plane,
+            ..
+        } = loaded;
+        let beginning = Beginning {
+            queue,
+            outbox,
+            damaged,
+            identity,
+            plane,
+        };
+        let shared = Arc::new(Shared::new(config, &state, beginning, Reader(Arc::clone(&db))));
         let core = JournalCore::new(db, state, &shared.config, failpoints);
         Writer::start(core, Arc::clone(&shared), lock).map_err(OpenError::Thread)?;
         let journal = Self {
             _closer: Arc::new(Closer(Arc::clone(&shared))),
             shared,
-        };
-        let runs = found
-            .into_iter()
-            .map(|(run, head)| OpenRun {
-                log: RunLog::resumed(journal.clone(), run.number, &head),
-                envelope: run.row.envelope,
-                accepted_at_ms: run.row.accepted_at_ms,
-                lines: run.lines,
-            })
-            .collect();
-        let recovered = Recovered {
-            runs,
-            timers: loaded.timers,
-            high_waters,
-            outbox_items,
-            ended_runs,
         };
         Ok((journal, recovered))
     }
@@ -110,51 +109,71 @@ impl Journal {
     /// # Cancel safety
     /// Safe: it waits for room before it takes anything.
     pub async fn accept(&self, job: JobEntry, new: NewRun) -> Result<Accepted, AcceptError> {
-        let limits = &self.shared.config.limits;
-        let checked = run_log::check_lines(&new.entry.lines, limits.record_bytes, chain_start(&new.run))?;
         let room = self
             .shared
             .room_for(new.envelope.len() + new.entry.weight())
             .await?;
-        let mut queue = self.shared.queue();
-        if self.may_accept(&queue, &job, &new.run)? == Seen::Before {
-            return Ok(Accepted::Again(self.shared.hurry(&mut queue)));
-        }
-        let now_ms = (self.shared.config.clock)();
-        queue.remember(&job, now_ms, limits.remembered_jobs);
-        let number = queue.begin_run(&new.run, new.entry.ended);
         let NewRun {
             run,
             epoch,
             envelope,
+            documents,
+            acknowledged,
             mut entry,
         } = new;
+        let key = RunKey::of(&run);
+        let limits = &self.shared.config.limits;
+        let checked = run_log::check(&entry, 0, chain_start(&run), limits)?;
+        let now_ms = (self.shared.config.clock)();
+        let mut queue = self.shared.queue();
+        still_open(&queue)?;
+        if queue.replay.check(&job)? == Seen::Before {
+            return Ok(Accepted::Again(self.shared.hurry(&mut queue)));
+        }
+        let is_here = match queue.runs.get(&key) {
+            None => false,
+            Some(Known::Open { .. } | Known::Ended { .. }) => true,
+            Some(Known::Gone { epoch: last, ended }) => *ended || epoch <= *last,
+        };
+        if is_here {
+            let job = queue.remember(job, now_ms, limits);
+            let ticket = self
+                .shared
+                .enqueue(&mut queue, Request::Remember(job), room, Urgency::Lazy);
+            return Ok(Accepted::AlreadyHere(ticket));
+        }
+        self.may_accept(&queue)?;
+        let number = queue.next_number;
+        let Some(hold) = Hold::take(&self.shared, &mut queue, number) else {
+            return Err(AppendError::Contradiction("a new run's number is in use").into());
+        };
+        let mut log = RunLog::begin(self.clone(), hold, run, epoch);
+        queue.begin_run(key);
+        let documents: Vec<_> = documents
+            .iter()
+            .map(|(space, name)| key::cell_key(space.tag(), name))
+            .collect();
+        for document in &documents {
+            queue.cells.need(document);
+        }
+        let row = RunRow {
+            run: key,
+            accepted_at_ms: now_ms,
+            documents,
+            envelope,
+        };
         let urgency = entry.urgency;
         entry.points = entry.points.with(Point::B4);
         entry.job = Some(job);
-        let mut log = RunLog::begin(self.clone(), number, run.clone(), epoch);
-        let row = RunRow {
-            run,
-            epoch,
-            accepted_at_ms: now_ms,
-            envelope,
-        };
-        let append = log.advance(entry, checked, Some(row));
+        let append = log.advance(&mut queue, entry, checked, Some((row, acknowledged)));
         let ticket = self
             .shared
             .enqueue(&mut queue, Request::Append(Box::new(append)), room, urgency);
+        drop(queue);
         Ok(Accepted::New(log, ticket))
     }
 
-    fn may_accept(&self, queue: &Queue, job: &JobEntry, run: &RunId) -> Result<Seen, AcceptError> {
-        still_open(queue)?;
-        let seen = queue.replay.check(job)?;
-        if seen == Seen::Before {
-            return Ok(seen);
-        }
-        if queue.runs.contains_key(run) {
-            return Err(AcceptError::RunExists(run.clone()));
-        }
+    fn may_accept(&self, queue: &Queue) -> Result<(), AcceptError> {
         let limits = &self.shared.config.limits;
         if queue.open_runs >= limits.open_runs {
             return Err(AcceptError::Busy {
@@ -162,14 +181,9 @@ impl Journal {
                 limit: limits.open_runs,
             });
         }
-        let actual_bytes = self.shared.accounts().stored_bytes;
-        if actual_bytes >= limits.accept_below_bytes {
-            return Err(AcceptError::BusyFull {
-                actual_bytes,
-                limit_bytes: limits.accept_below_bytes,
-            });
-        }
-        Ok(seen)
+        self.shared
+            .check_room(0, limits.accept_below_bytes.saturating_sub(1))
+            .map_err(AcceptError::Full)
     }
 
     /// Whether an order was taken before: `None` if it is new, a ticket if the very same was taken.
@@ -184,7 +198,7 @@ impl Journal {
         }
     }
 
-    /// Remembers an order that changes no run, such as a decision for a run that has ended.
+    /// Remembers an order that changes no run and waits for none.
     ///
     /// # Errors
     /// [`AppendError::Job`] or [`AppendError::Stopped`].
@@ -196,14 +210,24 @@ impl Journal {
         let mut queue = self.shared.queue();
         still_open(&queue)?;
         queue.check_new(&job)?;
-        queue.remember(
-            &job,
-            (self.shared.config.clock)(),
-            self.shared.config.limits.remembered_jobs,
-        );
+        let job = queue.remember(job, (self.shared.config.clock)(), &self.shared.config.limits);
         Ok(self
             .shared
-            .enqueue(&mut queue, Request::Remember(job), room, Urgency::Now))
+            .enqueue(&mut queue, Request::Remember(job), room, Urgency::Lazy))
+    }
+
+    /// Orders that are durable here, from this number on and oldest first: for these `received` may be said. Begin with
+    /// [`Journal::told`] and go on behind the last one.
+    #[must_use]
+    pub fn orders_since(&self, number: u64, most: usize) -> Vec<(u64, JobId)> {
+        let end = self.shared.accounts().next_job;
+        self.shared.queue().replay.since(number, end, most)
+    }
+
+    /// The number of the first order of which the control plane was not told yet, as far as that was acknowledged.
+    #[must_use]
+    pub fn told(&self) -> u64 {
+        self.shared.queue().told
     }
 
     /// Puts a request that needs no check into the queue.
@@ -219,7 +243,7 @@ impl Journal {
         Ok(self.shared.enqueue(&mut queue, request, room, urgency))
     }
 
-    /// Makes everything durable that was taken so far.
+    /// Makes everything durable that was taken so far, also what only rides along.
     ///
     /// # Errors
     /// [`Stopped`].
@@ -230,41 +254,129 @@ impl Journal {
             .await
     }
 
-    /// Trims the outbox by what the control plane has (B10). Lazy: a trim that is lost only repeats an upload.
+    /// Returns when a run that met this may try again.
     ///
     /// # Errors
     /// [`Stopped`].
-    pub async fn acknowledge(&self, acks: Vec<Ack>) -> Result<Ticket, Stopped> {
-        let bytes = acks.len() * 64;
-        self.request(Request::Ack(acks), bytes, Urgency::Lazy).await
+    ///
+    /// # Cancel safety
+    /// Safe.
+    pub async fn space(&self, full: &crate::error::Full) -> Result<(), Stopped> {
+        let most = full.limit_bytes.saturating_sub(full.wanted_bytes);
+        let mut progress = self.shared.progress();
+        match progress
+            .wait_for(|progress| progress.ended.is_some() || progress.used_bytes <= most)
+            .await
+        {
+            Ok(progress) => progress.ended.clone().map_or(Ok(()), Err),
+            Err(_) => Err(Stopped::gone()),
+        }
     }
 
-    /// Whether the run is here, ended or not.
+    /// Whether the run is here or was here: open, ended, or gone and remembered.
     #[must_use]
     pub fn knows(&self, run: &RunId) -> bool {
-        self.number(run).is_some()
+        self.known(run).is_some()
+    }
+
+    pub(crate) fn known(&self, run: &RunId) -> Option<Known> {
+        self.shared.queue().runs.get(&RunKey::of(run)).copied()
     }
 
     pub(crate) fn number(&self, run: &RunId) -> Option<u64> {
-        self.shared.queue().runs.get(run).copied()
+        self.known(run).and_then(Known::number)
+    }
+
+    /// Drops a run with everything that belongs to it, sent or not, whatever state it is in: another host has it, or it
+    /// is damaged and was seen to. `None` if it is not here, or if somebody holds its log (see [`RunLog::forget`]).
+    ///
+    /// # Errors
+    /// [`Stopped`].
+    pub async fn forget(&self, run: &RunId, epoch: u64) -> Result<Option<Ticket>, Stopped> {
+        let number = {
+            let queue = self.shared.queue();
+            let known = queue.runs.get(&RunKey::of(run)).copied();
+            known
+                .and_then(Known::number)
+                .filter(|number| !queue.loaded.contains(number))
+        };
+        match number {
+            Some(number) => self.forget_number(run, number, epoch).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    pub(crate) async fn forget_number(
+        &self,
+        run: &RunId,
+        number: u64,
+        epoch: u64,
+    ) -> Result<Ticket, Stopped> {
+        let key = RunKey::of(run);
+        let room = self.shared.room_for(0).await?;
+        let mut queue = self.shared.queue();
+        still_open(&queue)?;
+        let ended = matches!(queue.runs.get(&key), Some(Known::Ended { .. }));
+        let messages = queue.close_run(key, number, Known::Gone { epoch, ended });
+        let request = Request::Forget { number, messages };
+        let ticket = self.shared.enqueue(&mut queue, request, room, Urgency::Now);
+        drop(queue);
+        self.shared.damaged().remove(&number);
+        self.shared.change_outbox(|outbox| outbox.forget(number));
+        Ok(ticket)
+    }
+
+    /// Which file this is.
+    #[must_use]
+    pub fn identity(&self) -> Identity {
+        self.shared.identity
+    }
+
+    /// The incarnation of the control plane that was seen last.
+    #[must_use]
+    pub fn plane(&self) -> Option<Vec<u8>> {
+        self.shared.plane().clone()
+    }
+
+    /// Keeps the incarnation of the control plane; opaque here.
+    ///
+    /// # Errors
+    /// [`Stopped`].
+    pub async fn set_plane(&self, incarnation: Vec<u8>) -> Result<Ticket, Stopped> {
+        self.shared.plane().replace(incarnation.clone());
+        let bytes = incarnation.len();
+        self.request(Request::Plane(incarnation), bytes, Urgency::Lazy)
+            .await
     }
 
     /// What the journal tells of itself.
     #[must_use]
     pub fn stats(&self) -> JournalStats {
-        let told = |queue: MutexGuard<'_, Queue>| {
+        let (open_runs, waiting, stopped, cells_bytes, inbox_bytes) = {
+            let queue = self.shared.queue();
             let stopped = queue.stopped.as_ref().map(|stopped| stopped.reason.to_string());
-            (queue.open_runs, queue.len(), stopped)
+            (
+                queue.open_runs,
+                queue.len(),
+                stopped,
+                queue.cells.bytes(),
+                queue.inbox.bytes(),
+            )
         };
-        let (open_runs, waiting, stopped) = told(self.shared.queue());
+        let backlog = self.shared.outbox().backlog();
+        let damaged_runs = self.shared.damaged().len();
         let accounts = self.shared.accounts();
         JournalStats {
             open_runs,
             ended_runs: accounts.runs.saturating_sub(open_runs),
-            outbox_items: accounts.outbox_items,
-            outbox_bytes: accounts.outbox_bytes,
+            damaged_runs,
+            outbox_items: backlog.rows,
+            outbox_bytes: backlog.bytes,
+            parked_runs: backlog.parked_runs,
+            parked_bytes: backlog.parked_bytes,
             stored_bytes: accounts.stored_bytes,
-            cells_bytes: accounts.cells_bytes,
+            cells_bytes,
+            inbox_bytes,
             limit_bytes: self.shared.config.limits.journal_bytes,
             file_bytes: std::fs::metadata(&self.shared.config.path).map_or(0, |meta| meta.len()),
             waiting,
@@ -279,7 +391,7 @@ impl Journal {
     /// Bytes that wait in the outbox. The part of [`Journal::stats`] that is asked for often, without the rest's cost.
     #[must_use]
     pub fn outbox_bytes(&self) -> u64 {
-        self.shared.accounts().outbox_bytes
+        self.shared.outbox().backlog().bytes
     }
 
     /// Returns when the journal stops, with the reason. For the task that ends the process then.
@@ -295,9 +407,9 @@ impl Journal {
     }
 
     /// Makes everything durable that was taken, closes the file and returns when another process may open it. Whatever
-    /// comes later is refused.
+    /// comes later is refused. Attempts that are under way now were stopped in an orderly way.
     pub async fn close(&self) {
-        self.shared.begin_closing();
+        self.shared.begin_closing(true);
         self.stopped().await;
     }
 }
@@ -308,4 +420,66 @@ impl std::fmt::Debug for Journal {
             .field("path", &self.shared.config.path)
             .finish_non_exhaustive()
     }
+}
+
+fn recovered_of(loaded: &Loaded) -> Recovered {
+    let Loaded {
+        state,
+        queue,
+        outbox,
+        damaged,
+        identity,
+        plane,
+        ..
+    } = loaded;
+    let (mut runs, mut crashed) = (Vec::new(), Vec::new());
+    let open = state
+        .heads
+        .iter()
+        .filter(|(number, head)| head.is_open() && !damaged.contains_key(number));
+    for (number, head) in open {
+        let run = head.run.id();
+        crashed.extend(queue.flights.crashed(*number, &run));
+        runs.push(Head {
+            run,
+            epoch: head.epoch,
+            next_seq: head.next_seq,
+            chain: head.chain,
+            state: match head.phase {
+                Phase::Waiting => HeadState::Waiting {
+                    due_ms: (head.at_ms != NO_TIME).then_some(head.at_ms),
+                },
+                Phase::Resting => HeadState::Resting,
+                Phase::Running | Phase::Ended => HeadState::Running,
+            },
+            parked: head.parked,
+            messages: queue.inbox.of(&head.run).len(),
+        });
+    }
+    Recovered {
+        identity: *identity,
+        plane: plane.clone(),
+        runs,
+        damaged: damaged_runs(
+            state.heads.iter().map(|(number, head)| (*number, head.run)),
+            damaged,
+        ),
+        crashed,
+        outbox_items: outbox.backlog().rows,
+        ended_runs: state.heads.len().saturating_sub(queue.open_runs),
+    }
+}
+
+pub(crate) fn damaged_runs(
+    runs: impl Iterator<Item = (u64, RunKey)>,
+    damaged: &BTreeMap<u64, crate::error::Damage>,
+) -> Vec<DamagedRun> {
+    runs.filter_map(|(number, run)| {
+        let damage = damaged.get(&number)?.clone();
+        Some(DamagedRun {
+            run: run.id(),
+            damage,
+        })
+    })
+    .collect()
 }

@@ -1,16 +1,25 @@
-//! The host's journal: accepted runs, their records, timers and outbox, in one redb file.
+//! The host's journal: accepted runs, their records, inboxes and what waits to be sent, in one redb file.
 //!
-//! Owns: what is durable and in which order, recovery, retention, the memory of orders against replay. Leaves to others:
-//! what a record says, when a run goes on, who is told. Never calls a guest, never talks to a network, never holds an
-//! opened secret.
+//! Owns: what is durable and in which order, recovery, retention, the memory of orders against replay, one upload cursor
+//! for each run. Leaves to others: what a record says, when a run goes on, who is told. Never calls a guest, never talks
+//! to a network, never holds an opened secret.
 //!
-//! Invariants: what a [`Ticket`] confirmed survives a power cut; records of a run are durable in their order; an entry
-//! is durable as a whole or not at all, with its outbox items, timers and the order that caused it; a value that is not
-//! what was written is never served; after a storage error nothing is confirmed any more.
+//! A run's way: [`Journal::accept`] gives its [`RunLog`]; [`RunLog::append`] adds records, a [`Snapshot`] and what it
+//! waits for; a run that waits lets its log go and is a small head in memory until [`Journal::due_before`] or a message
+//! ([`Journal::deliver`]) wakes it and [`Journal::load`] reads it again. [`Journal::uploads`] hands out what is durable,
+//! [`Journal::acknowledge`] moves the cursor, [`Journal::rewind`] and [`Journal::park`] are for what went wrong there. When
+//! it ended and everything is acknowledged it goes by size, number or age, and a tombstone stays.
+//!
+//! Invariants: what a [`Ticket`] confirmed survives a power cut; records of a run are durable in their order; an entry is
+//! durable as a whole or not at all, with what it sends, the messages it consumed and the order that caused it; a value
+//! that is not what was written is never served, and stops no run but its own; after a storage error nothing is confirmed
+//! any more.
 //!
 //! One writer thread owns the write side ([`Journal`] is its handle); it commits what has come while it was busy, so
-//! records of many runs share one commit. Lazy entries wait for the next commit, at most `flush_after`.
+//! records of many runs share one commit. Lazy entries wait for the next commit, at most `flush_after`; acknowledgements
+//! and marks of attempts ride along and never cause one.
 
+mod cell_index;
 mod cells;
 mod codec;
 mod config;
@@ -18,8 +27,14 @@ mod core;
 mod entry;
 mod error;
 mod file;
+mod flights;
+mod inbox;
+mod inbox_index;
 mod journal;
+mod key;
+mod lines;
 mod load;
+mod outbox;
 mod overlay;
 mod pace;
 mod queue;
@@ -28,26 +43,32 @@ mod reader;
 mod recent;
 mod recovered;
 mod replay;
+mod rows;
 mod run_log;
 mod shared;
 mod state;
 mod stats;
 mod tables;
-#[cfg(test)]
-mod testing;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 mod ticket;
+mod uploads;
 mod writer;
 
 pub use cells::PutError;
-pub use config::{Batching, JournalConfig, Limits, Retention, WallClock};
-pub use entry::{Ack, Entry, NewRun, OutboxBody, OutboxItem, Space, Upload, Urgency};
-pub use error::{AcceptError, AppendError, Damage, JobRefused, OpenError, ReadError, Stopped};
+pub use config::{Batching, CellLimits, InboxLimits, JournalConfig, Limits, Retention, WallClock};
+pub use entry::{ABOUT_BYTES_MAX, Entry, NewRun, Snapshot, Space, Standing, Upload, Urgency};
+pub use error::{
+    AcceptError, AppendError, Damage, DeliverError, Full, InboxOwner, JobRefused, LoadError, OpenError,
+    ReadError, Stopped, WaitsFor,
+};
 pub use file::quarantine;
+pub use flights::CrashedStep;
+pub use inbox::{Delivered, Message};
 pub use journal::{Accepted, Journal};
-pub use load::Timer;
-pub use reader::Verified;
-pub use recovered::{OpenRun, Recovered};
+pub use recovered::{DamagedRun, Head, HeadState, Identity, OpenRun, Recovered};
 pub use replay::{JobEntry, REPLAY_WINDOW, SCHEDULER_KEYS_MAX};
-pub use run_log::RunLog;
+pub use run_log::{ChainPoint, RunLog};
 pub use stats::JournalStats;
 pub use ticket::Ticket;
+pub use uploads::{Ack, Park, RunUploads};

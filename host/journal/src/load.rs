@@ -1,64 +1,60 @@
-//! Opening: from the rows of a file to what the writer knows and what the executor resumes.
+//! Opening: from the rows of a file to what the writer knows and what the handles decide by.
 //!
-//! Everything read here is checked: each value against its digest, the records of every unfinished run against their
-//! chain. One value that is not what was written refuses the whole file, because a journal that lost something silently
-//! is worse than one that says so.
+//! Every row is checked against its own digest, and the rows of a run against its head. What is wrong with one run
+//! concerns that run alone: it is left out, named and kept. What protects all runs (orders seen, runs that are gone, the
+//! file's own values) refuses the whole file, because a journal that lost something of that silently is worse than one
+//! that says so. Of records nothing is kept in memory but their places, and those only until they are sent.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use flowforge_protocol::record::{chain_next, chain_start};
-use flowforge_protocol::{Digest, RunId, StepKey};
 use redb::{Database, ReadableDatabase, ReadableTable, TableHandle};
 
-use crate::codec::BodyReader;
+use crate::codec::{self, BodyReader, seal};
 use crate::core::begin;
+use crate::entry::Space;
 use crate::error::{Damage, ReadError};
+use crate::inbox_index::Slot;
+use crate::key::{self, RunKey};
+use crate::outbox::{Outbox, Pending, Row};
+use crate::queue::{Known, Queue};
+use crate::recovered::Identity;
 use crate::replay::Window;
-use crate::state::{RunHead, State};
-use crate::tables::{self, EndedRow, OutboxRow, RecordsRow, RunRow, Snapshot, Tables, Waiting};
+use crate::rows::{FlightRow, MessageRow, NO_TIME, Phase, RecordsRow, RunHead, RunRow, Tombstone, open_job};
+use crate::state::{Grave, State};
+use crate::tables::{self, Format, Snapshot, Tables};
 
 /// Why a database is no journal this program can work on.
 #[derive(Debug)]
-pub(crate) enum LoadError {
+pub(crate) enum OpenFailure {
     Read(ReadError),
-    NewerFormat(u32),
+    Newer(u32),
+    Other(String),
 }
 
-impl<E: Into<ReadError>> From<E> for LoadError {
+impl<E: Into<ReadError>> From<E> for OpenFailure {
     fn from(error: E) -> Self {
         Self::Read(error.into())
     }
 }
 
-/// An unfinished run, as found.
-#[derive(Debug)]
-pub(crate) struct LoadedRun {
-    pub(crate) number: u64,
-    pub(crate) row: RunRow,
-    pub(crate) lines: Vec<u8>,
-}
-
-/// A timer, as found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Timer {
-    /// When, milliseconds since 1970 UTC.
-    pub due_ms: u64,
-    /// The run.
-    pub run: RunId,
-    /// The step.
-    pub step: StepKey,
-}
-
 /// What a file holds.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Loaded {
     pub(crate) state: State,
-    pub(crate) runs: Vec<LoadedRun>,
-    pub(crate) timers: Vec<Timer>,
+    pub(crate) queue: Queue,
+    pub(crate) outbox: Outbox,
+    /// By run number.
+    pub(crate) damaged: BTreeMap<u64, Damage>,
+    pub(crate) identity: Identity,
+    pub(crate) plane: Option<Vec<u8>>,
+    /// Attempts that were under way, or that were counted before.
+    flights: Vec<(Vec<u8>, FlightRow)>,
+    /// Cells that are not what was written, and can be fetched again.
+    bad_cells: Vec<Vec<u8>>,
 }
 
 /// The format of a database, if it is a journal already.
-pub(crate) fn format_of(db: &Database) -> Result<Option<u32>, ReadError> {
+pub(crate) fn format_of(db: &Database) -> Result<Option<Format>, ReadError> {
     let txn = db.begin_read()?;
     let tables: Vec<_> = txn.list_tables()?.collect();
     if tables.is_empty() {
@@ -75,202 +71,450 @@ pub(crate) fn format_of(db: &Database) -> Result<Option<u32>, ReadError> {
 }
 
 /// Makes the tables of a new journal, in one commit.
-pub(crate) fn initialise(db: &Database) -> Result<(), redb::Error> {
+pub(crate) fn initialise(db: &Database, incarnation: [u8; 16]) -> Result<(), redb::Error> {
     let txn = begin(db)?;
     {
-        let mut tables = Tables::open(&txn)?;
-        tables
-            .meta
-            .insert(tables::FORMAT_KEY, &tables::format_value(tables::FORMAT)[..])?;
+        let mut tables = Tables::of(&txn);
+        tables.open_all()?;
+        let meta = tables.meta()?;
+        meta.insert(tables::FORMAT_KEY, &tables::format_value(tables::FORMAT)[..])?;
+        for (key, body) in [
+            (tables::INCARNATION_KEY, &incarnation[..]),
+            (tables::GENERATION_KEY, &0_u64.to_be_bytes()[..]),
+        ] {
+            meta.insert(key, &seal(tables::META, key, body)[..])?;
+        }
     }
     txn.commit()?;
     Ok(())
 }
 
-/// Reads a journal; makes it first if the database is empty.
-pub(crate) fn load(db: &Database) -> Result<Loaded, LoadError> {
+/// Opens a journal, making it first if the database is empty: reads it, then writes down that it was opened.
+pub(crate) fn load(db: &Database, incarnation: [u8; 16]) -> Result<Loaded, OpenFailure> {
     match format_of(db)? {
-        Some(found) if found > tables::FORMAT => return Err(LoadError::NewerFormat(found)),
-        Some(_) => {}
-        None => initialise(db).map_err(|error| ReadError::Storage(Box::new(error)))?,
+        Some(Format::Ours) => {}
+        Some(Format::Newer(found)) => return Err(OpenFailure::Newer(found)),
+        Some(Format::Other(found)) => return Err(OpenFailure::Other(found)),
+        None => initialise(db, incarnation).map_err(|error| ReadError::Storage(Box::new(error)))?,
     }
-    let txn = db.begin_read()?;
-    let snapshot = Snapshot::open(&txn)?;
-    let mut loaded = Loaded::default();
-    load_runs(&snapshot, &mut loaded)?;
-    load_outbox(&snapshot, &mut loaded.state)?;
-    load_timers(&snapshot, &mut loaded)?;
-    load_replay(&snapshot, &mut loaded.state)?;
-    for entry in snapshot.cells.iter()? {
-        loaded.state.cells_bytes += length(entry?.1.value());
-    }
-    let numbers: Vec<u64> = loaded.state.runs.keys().copied().collect();
-    for number in numbers {
-        loaded.state.settle(number);
-    }
+    let mut loaded = read(db)?;
+    opened(db, &mut loaded).map_err(|error| ReadError::Storage(Box::new(error)))?;
     Ok(loaded)
 }
 
-fn length(value: &[u8]) -> u64 {
-    u64::try_from(value.len()).unwrap_or(u64::MAX)
+/// Writes down that the file was opened, and which attempts were under way when it was left.
+fn opened(db: &Database, loaded: &mut Loaded) -> Result<(), redb::Error> {
+    loaded.identity.generation += 1;
+    let txn = begin(db)?;
+    {
+        let mut tables = Tables::of(&txn);
+        let generation = loaded.identity.generation.to_be_bytes();
+        let row = seal(tables::META, tables::GENERATION_KEY, &generation);
+        tables.meta()?.insert(tables::GENERATION_KEY, &row[..])?;
+        for (key, row) in &mut loaded.flights {
+            if row.live {
+                (row.crashes, row.live) = (row.crashes.saturating_add(1), false);
+                tables.flights()?.insert(&key[..], &row.seal(key)[..])?;
+            }
+        }
+        for key in &loaded.bad_cells {
+            tables.cells()?.remove(&key[..])?;
+        }
+    }
+    txn.commit()?;
+    for (key, row) in std::mem::take(&mut loaded.flights) {
+        if let Ok((number, step)) = key::read_flight_key(tables::FLIGHTS, &key) {
+            loaded.queue.flights.restore(number, step, row);
+        }
+    }
+    Ok(())
 }
 
-fn load_runs(snapshot: &Snapshot, loaded: &mut Loaded) -> Result<(), LoadError> {
-    let state = &mut loaded.state;
+/// Reads everything.
+fn read(db: &Database) -> Result<Loaded, ReadError> {
+    let txn = db.begin_read()?;
+    let snapshot = Snapshot::open(&txn)?;
+    let (identity, plane, told) = read_meta(&snapshot)?;
+    let mut loaded = Loaded {
+        state: State::default(),
+        queue: Queue::default(),
+        outbox: Outbox::default(),
+        damaged: BTreeMap::new(),
+        identity,
+        plane,
+        flights: Vec::new(),
+        bad_cells: Vec::new(),
+    };
+    read_heads(&snapshot, &mut loaded)?;
+    let documents = read_runs(&snapshot, &mut loaded)?;
+    read_records(&snapshot, &mut loaded)?;
+    read_inbox(&snapshot, &mut loaded)?;
+    read_orders(&snapshot, &mut loaded)?;
+    loaded.queue.told = told;
+    read_flights(&snapshot, &mut loaded)?;
+    read_cells(&snapshot, &mut loaded)?;
+    for document in documents {
+        loaded.queue.cells.need(&document);
+    }
+    settle_in(&mut loaded);
+    read_tombstones(&snapshot, &mut loaded)?;
+    Ok(loaded)
+}
+
+fn read_meta(snapshot: &Snapshot) -> Result<(Identity, Option<Vec<u8>>, u64), ReadError> {
+    let value = |key: &'static [u8]| -> Result<Option<Vec<u8>>, ReadError> {
+        match snapshot.meta.get(key)? {
+            Some(value) => Ok(Some(codec::open(tables::META, key, value.value())?.to_vec())),
+            None => Ok(None),
+        }
+    };
+    let damage = |key: &'static [u8]| Damage::new(tables::META, key, "the value cannot be read");
+    let number = |key: &'static [u8], bytes: Vec<u8>| -> Result<u64, Damage> {
+        let bytes = bytes.try_into().map_err(|_| damage(key))?;
+        Ok(u64::from_be_bytes(bytes))
+    };
+    let incarnation = value(tables::INCARNATION_KEY)?
+        .and_then(|bytes| bytes.try_into().ok())
+        .ok_or_else(|| damage(tables::INCARNATION_KEY))?;
+    let generation = value(tables::GENERATION_KEY)?.ok_or_else(|| damage(tables::GENERATION_KEY))?;
+    let told = match value(tables::TOLD_KEY)? {
+        Some(bytes) => number(tables::TOLD_KEY, bytes)?,
+        None => 0,
+    };
+    let identity = Identity {
+        incarnation,
+        generation: number(tables::GENERATION_KEY, generation)?,
+    };
+    Ok((identity, value(tables::PLANE_KEY)?, told))
+}
+
+/// The heads that can be read; the others are found missing when their runs are.
+fn read_heads(snapshot: &Snapshot, loaded: &mut Loaded) -> Result<(), ReadError> {
+    let mut heads = Vec::new();
+    for entry in snapshot.heads.iter()? {
+        let (key, value) = entry?;
+        let number = key::read_number_key(tables::HEADS, key.value())?;
+        match RunHead::open(key.value(), value.value()) {
+            Ok(head) => heads.push((number, Box::new(head))),
+            Err(damage) => {
+                loaded.damaged.insert(number, damage);
+            }
+        }
+    }
+    // Collected from a sorted list, so that the tree's pages are full.
+    loaded.state.heads = heads.into_iter().collect();
+    Ok(())
+}
+
+/// The rows of runs, beside their heads; answers the documents that open runs need.
+fn read_runs(snapshot: &Snapshot, loaded: &mut Loaded) -> Result<Vec<Vec<u8>>, ReadError> {
+    let mut documents = Vec::new();
+    let mut seen = BTreeSet::new();
     for entry in snapshot.runs.iter()? {
         let (key, value) = entry?;
-        let number = tables::read_number_key(tables::RUNS, key.value())?;
-        let row = RunRow::open(key.value(), value.value())?;
-        let mut head = RunHead {
-            run: row.run.clone(),
-            epoch: row.epoch,
-            next_seq: 0,
-            chain: chain_start(&row.run),
-            bytes: length(value.value()),
-            ended_at_ms: None,
-            unsent: BTreeMap::new(),
-            timers: BTreeSet::new(),
-        };
-        if let Some(value) = snapshot.ended.get(key.value())? {
-            let ended = EndedRow::open(key.value(), value.value())?;
-            head.ended_at_ms = Some(ended.ended_at_ms);
-            head.epoch = ended.epoch;
-            (head.next_seq, head.chain, head.bytes) = (ended.next_seq, ended.chain, ended.bytes);
-        } else {
-            let mut lines = Vec::new();
-            for row in rows_of(snapshot, number, &row.run)? {
-                head.next_seq += u64::from(row.count);
-                (head.epoch, head.chain) = (row.epoch, row.chain);
-                head.bytes += row.stored_bytes;
-                lines.extend_from_slice(&row.lines);
+        let number = key::read_number_key(tables::RUNS, key.value())?;
+        seen.insert(number);
+        match (
+            RunRow::open(key.value(), value.value()),
+            loaded.state.heads.get(&number),
+        ) {
+            (Ok(row), Some(head)) if row.run == head.run => {
+                if head.is_open() {
+                    documents.extend(row.documents);
+                }
             }
-            loaded.runs.push(LoadedRun { number, row, lines });
+            (Ok(row), None) => {
+                let damage = Damage::new(tables::HEADS, key.value(), "the head is missing");
+                loaded.damaged.entry(number).or_insert(damage);
+                loaded.state.heads.insert(number, Box::new(unknown_head(row.run)));
+            }
+            (Ok(_), Some(_)) => {
+                return Err(Damage::new(tables::RUNS, key.value(), "row and head are of two runs").into());
+            }
+            (Err(damage), Some(_)) => {
+                loaded.damaged.insert(number, damage);
+            }
+            // Nobody knows which run it was, so it could begin again: the file is not to be worked on.
+            (Err(damage), None) => return Err(damage.into()),
         }
-        state.stored_bytes += head.bytes;
-        state.next_number = state.next_number.max(number + 1);
-        if state.numbers.insert(head.run.clone(), number).is_some() {
-            return Err(Damage::new(tables::RUNS, key.value(), "the run is there twice").into());
-        }
-        state.runs.insert(number, head);
     }
-    Ok(())
-}
-
-/// A row of records that was checked against its digest, its place and the chain before it.
-#[derive(Debug)]
-pub(crate) struct CheckedRow {
-    pub(crate) epoch: u64,
-    pub(crate) count: u32,
-    pub(crate) chain: Digest,
-    pub(crate) lines: Vec<u8>,
-    pub(crate) stored_bytes: u64,
-}
-
-/// Every row of a run, in order and checked.
-pub(crate) fn rows_of(snapshot: &Snapshot, number: u64, run: &RunId) -> Result<Vec<CheckedRow>, ReadError> {
-    let (first, last) = (
-        tables::record_key(number, 0),
-        tables::record_key(number, u64::MAX),
-    );
-    let (mut next_seq, mut chain) = (0, chain_start(run));
-    let mut rows = Vec::new();
-    for entry in snapshot.records.range::<&[u8]>(&first[..]..=&last[..])? {
-        let (key, value) = entry?;
-        let damage = |what| Damage::new(tables::RECORDS, key.value(), what);
-        let (_, first_seq) = tables::read_record_key(key.value())?;
-        if first_seq != next_seq {
-            return Err(damage("records are missing before it").into());
-        }
-        let row = RecordsRow::open(key.value(), value.value())?;
-        let mut count = 0_u32;
-        for line in row.lines.split_inclusive(|byte| *byte == b'\n') {
-            chain = chain_next(&chain, line.strip_suffix(b"\n").unwrap_or(line));
-            count += 1;
-        }
-        if count != row.count {
-            return Err(damage("the number of its records is wrong").into());
-        }
-        if chain != row.chain {
-            return Err(damage("its records do not fit the chain").into());
-        }
-        next_seq += u64::from(count);
-        rows.push(CheckedRow {
-            epoch: row.epoch,
-            count,
-            chain,
-            lines: row.lines,
-            stored_bytes: length(value.value()),
-        });
+    let alone: Vec<u64> = loaded
+        .state
+        .heads
+        .keys()
+        .copied()
+        .filter(|number| !seen.contains(number))
+        .collect();
+    for number in alone {
+        let key = key::number_key(number);
+        loaded.damaged.insert(
+            number,
+            Damage::new(tables::RUNS, &key, "the run's row is missing"),
+        );
     }
-    Ok(rows)
-}
-
-fn load_outbox(snapshot: &Snapshot, state: &mut State) -> Result<(), LoadError> {
-    for entry in snapshot.outbox.iter()? {
-        let (key, value) = entry?;
-        let place = tables::read_number_key(tables::OUTBOX, key.value())?;
-        let row = OutboxRow::open(key.value(), value.value())?;
-        let number = row.number;
-        if state.runs.get(&number).is_none_or(|head| head.run != row.run) {
-            return Err(Damage::new(tables::OUTBOX, key.value(), "its run is missing").into());
-        }
-        let mut bytes = length(value.value());
-        let mut last_seq = None;
-        if let Waiting::Records {
-            first_seq,
-            last_seq: last,
-        } = row.what
-        {
-            let record_key = tables::record_key(number, first_seq);
-            let Some(records) = snapshot.records.get(&record_key[..])? else {
-                return Err(Damage::new(tables::OUTBOX, key.value(), "its records are missing").into());
-            };
-            bytes += length(records.value());
-            last_seq = Some(last);
-        }
-        state.place(place, number, last_seq, bytes);
+    if let Some((_, damage)) = loaded
+        .damaged
+        .iter()
+        .find(|(number, _)| !loaded.state.heads.contains_key(number))
+    {
+        return Err(damage.clone().into());
     }
-    Ok(())
+    Ok(documents)
 }
 
-fn load_timers(snapshot: &Snapshot, loaded: &mut Loaded) -> Result<(), LoadError> {
-    for entry in snapshot.timers.iter()? {
+/// Stands for a head that is not what was written. It is never stored.
+fn unknown_head(run: RunKey) -> RunHead {
+    RunHead {
+        run,
+        phase: Phase::Resting,
+        parked: false,
+        receipt: false,
+        epoch: 0,
+        next_seq: 0,
+        chain: flowforge_protocol::record::chain_start(&run.id()),
+        bytes: 0,
+        cursor: 0,
+        at_ms: NO_TIME,
+    }
+}
+
+/// How far the rows of a run were followed.
+struct Follow {
+    number: u64,
+    next_seq: u64,
+    chain: Option<flowforge_protocol::Digest>,
+    pending: Option<Pending>,
+}
+
+fn read_records(snapshot: &Snapshot, loaded: &mut Loaded) -> Result<(), ReadError> {
+    let mut follow: Option<Follow> = None;
+    let mut with_records = BTreeSet::new();
+    for entry in snapshot.records.iter()? {
         let (key, value) = entry?;
-        let (number, step) = tables::read_timer_key(key.value())?;
-        let mut reader = BodyReader::open(tables::TIMERS, key.value(), value.value())?;
-        let due_ms = reader.u64()?;
-        reader.end()?;
-        let Some(head) = loaded.state.runs.get_mut(&number) else {
-            return Err(Damage::new(tables::TIMERS, key.value(), "its run is missing").into());
+        let (number, first_seq) = key::read_record_key(tables::RECORDS, key.value())?;
+        if !loaded.state.heads.contains_key(&number) {
+            return Err(Damage::new(tables::RECORDS, key.value(), "there are records without a run").into());
+        }
+        if follow.as_ref().is_none_or(|follow| follow.number != number) {
+            if let Some(done) = follow.take() {
+                finish_run(loaded, done);
+            }
+            with_records.insert(number);
+            let head = loaded.state.heads.get(&number);
+            follow = head.map(|head| Follow {
+                number,
+                next_seq: 0,
+                chain: None,
+                pending: Some(Pending::new(head.run, head.cursor)),
+            });
+        }
+        let (Some(follow), Some(head)) = (follow.as_mut(), loaded.state.heads.get(&number)) else {
+            continue;
         };
-        head.timers.insert(step.clone());
-        loaded.timers.push(Timer {
-            due_ms,
-            run: head.run.clone(),
-            step,
-        });
+        let row = match RecordsRow::open(key.value(), value.value()) {
+            Ok(_) if first_seq != follow.next_seq => Err(Damage::new(
+                tables::RECORDS,
+                key.value(),
+                "records are missing before it",
+            )),
+            opened => opened,
+        };
+        match row {
+            Ok(row) => {
+                let place = Row {
+                    first_seq,
+                    end: first_seq.saturating_add(u64::from(row.count)),
+                    bytes: u32::try_from(value.value().len()).unwrap_or(u32::MAX),
+                };
+                (follow.next_seq, follow.chain) = (place.end, Some(row.chain));
+                if let Some(pending) = &mut follow.pending {
+                    if place.end > head.cursor {
+                        pending.rows.push_back(place);
+                    }
+                    if row.receipt.is_some() && head.cursor < head.end() {
+                        pending.receipt = Some(place);
+                    }
+                }
+            }
+            Err(damage) => {
+                loaded.damaged.entry(number).or_insert(damage);
+                follow.pending = None;
+            }
+        }
     }
-    loaded
-        .timers
-        .sort_by(|a, b| (a.due_ms, &a.run, &a.step).cmp(&(b.due_ms, &b.run, &b.step)));
+    if let Some(done) = follow.take() {
+        finish_run(loaded, done);
+    }
+    for (number, head) in &loaded.state.heads {
+        if head.next_seq > 0 && !with_records.contains(number) {
+            let key = key::record_key(*number, 0);
+            let damage = Damage::new(tables::RECORDS, &key, "the run's records are missing");
+            loaded.damaged.entry(*number).or_insert(damage);
+        }
+    }
     Ok(())
 }
 
-fn load_replay(snapshot: &Snapshot, state: &mut State) -> Result<(), LoadError> {
+/// All rows of a run were seen: they must end where its head says.
+fn finish_run(loaded: &mut Loaded, follow: Follow) {
+    let Some(head) = loaded.state.heads.get(&follow.number) else {
+        return;
+    };
+    if head.next_seq != follow.next_seq || follow.chain != Some(head.chain) {
+        let key = key::record_key(follow.number, follow.next_seq);
+        let damage = Damage::new(
+            tables::RECORDS,
+            &key,
+            "the last records do not fit the head of the run",
+        );
+        loaded.damaged.entry(follow.number).or_insert(damage);
+    }
+    if let Some(mut pending) = follow.pending
+        && !loaded.damaged.contains_key(&follow.number)
+    {
+        pending.parked = head.parked;
+        loaded.outbox.reset(follow.number, pending);
+    }
+}
+
+fn read_inbox(snapshot: &Snapshot, loaded: &mut Loaded) -> Result<(), ReadError> {
+    let numbers: BTreeMap<RunKey, u64> = loaded
+        .state
+        .heads
+        .iter()
+        .map(|(number, head)| (head.run, *number))
+        .collect();
+    for entry in snapshot.inbox.iter()? {
+        let (key, value) = entry?;
+        let (run, message) = key::read_message_key(tables::INBOX, key.value())?;
+        match MessageRow::open(key.value(), value.value()) {
+            Ok(row) => loaded.queue.inbox.restore(
+                run,
+                Slot {
+                    message,
+                    bytes: u32::try_from(row.bytes.len()).unwrap_or(u32::MAX),
+                    keep_until_ms: row.keep_until_ms,
+                    position: 0,
+                },
+            ),
+            Err(damage) => match numbers.get(&run) {
+                Some(number) => {
+                    loaded.damaged.entry(*number).or_insert(damage);
+                }
+                // An order that nobody can read, for a run that may come: it must not run as if it had not been given.
+                None => return Err(damage.into()),
+            },
+        }
+    }
+    Ok(())
+}
+
+fn read_orders(snapshot: &Snapshot, loaded: &mut Loaded) -> Result<(), ReadError> {
+    let replay = &mut loaded.queue.replay;
     for entry in snapshot.replay.iter()? {
         let (key, value) = entry?;
         let mut reader = BodyReader::open(tables::REPLAY, key.value(), value.value())?;
         let window = Window::decode(&mut reader)?;
         let scheduler_key = std::str::from_utf8(key.value())
             .map_err(|_| Damage::new(tables::REPLAY, key.value(), "the key cannot be read"))?;
-        state.replay.restore_window(scheduler_key.to_owned(), window);
+        replay.restore_window(scheduler_key.to_owned(), window);
     }
     for entry in snapshot.jobs.iter()? {
         let (key, value) = entry?;
-        let number = tables::read_number_key(tables::JOBS, key.value())?;
-        state
-            .replay
-            .restore_job(number, &tables::open_job(key.value(), value.value())?);
+        let number = key::read_number_key(tables::JOBS, key.value())?;
+        replay.restore_job(number, &open_job(key.value(), value.value())?);
+    }
+    loaded.state.next_job = replay.next_number();
+    Ok(())
+}
+
+fn read_flights(snapshot: &Snapshot, loaded: &mut Loaded) -> Result<(), ReadError> {
+    for entry in snapshot.flights.iter()? {
+        let (key, value) = entry?;
+        // A mark that is not what was written is not counted; it says nothing that a run depends on.
+        if let Ok(row) = FlightRow::open(key.value(), value.value()) {
+            loaded.flights.push((key.value().to_vec(), row));
+        }
+    }
+    Ok(())
+}
+
+fn read_cells(snapshot: &Snapshot, loaded: &mut Loaded) -> Result<(), ReadError> {
+    for entry in snapshot.cells.iter()? {
+        let (key, value) = entry?;
+        let own = key.value().first().copied().and_then(Space::of) == Some(Space::Host);
+        match codec::open(tables::CELLS, key.value(), value.value()) {
+            Ok(body) => {
+                let bytes = u64::try_from(body.len()).unwrap_or(u64::MAX);
+                loaded.queue.cells.restore(key.value(), bytes);
+            }
+            Err(damage) if own => return Err(damage.into()),
+            Err(_) => loaded.bad_cells.push(key.value().to_vec()),
+        }
+    }
+    Ok(())
+}
+
+/// What follows from the heads.
+fn settle_in(loaded: &mut Loaded) {
+    let Loaded {
+        state,
+        queue,
+        damaged,
+        ..
+    } = loaded;
+    let numbers: Vec<u64> = state.heads.keys().copied().collect();
+    let mut known = Vec::with_capacity(numbers.len());
+    for number in numbers {
+        let Some(head) = state.heads.get(&number) else {
+            continue;
+        };
+        state.stored_bytes += head.bytes;
+        state.next_number = state.next_number.max(number + 1);
+        if head.is_open() {
+            queue.open_runs += 1;
+            let due_ms = if head.phase == Phase::Waiting {
+                head.at_ms
+            } else {
+                NO_TIME
+            };
+            known.push((head.run, Known::Open { number, due_ms }));
+        } else {
+            known.push((head.run, Known::Ended { number }));
+        }
+        if !damaged.contains_key(&number) {
+            state.settle(number);
+        }
+    }
+    known.sort_unstable_by_key(|(run, _)| *run);
+    queue.runs = known.into_iter().collect();
+    queue.next_number = state.next_number;
+}
+
+fn read_tombstones(snapshot: &Snapshot, loaded: &mut Loaded) -> Result<(), ReadError> {
+    let Loaded { state, queue, .. } = loaded;
+    for entry in snapshot.tombstones.iter()? {
+        let (key, value) = entry?;
+        let place = key::read_number_key(tables::TOMBSTONES, key.value())?;
+        let tombstone = Tombstone::open(key.value(), value.value())?;
+        state.next_grave = place + 1;
+        state.graves.push_back(Grave {
+            place,
+            run: tombstone.run,
+            until_ms: tombstone.until_ms,
+        });
+        let gone = Known::Gone {
+            epoch: tombstone.epoch,
+            ended: tombstone.ended,
+        };
+        match queue.runs.get_mut(&tombstone.run) {
+            // It came back under a higher number.
+            Some(Known::Open { .. } | Known::Ended { .. }) => {}
+            Some(known) => *known = gone,
+            None => {
+                queue.runs.insert(tombstone.run, gone);
+            }
+        }
     }
     Ok(())
 }

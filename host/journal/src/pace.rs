@@ -155,6 +155,7 @@ mod tests {
     fn batching() -> Batching {
         Batching {
             entries: 100,
+            flush_after: Duration::from_millis(50),
             ..Batching::default()
         }
     }

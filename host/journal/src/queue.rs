@@ -1,20 +1,23 @@
-//! What waits for the writer.
+//! What waits for the writer, and everything that is decided in order before it is stored.
 //!
-//! Owns the order: an entry gets its position and its place in the queue in one step, so positions, replay checks and
-//! stored rows agree. Pure but for the lock its user puts around it; time is a parameter.
+//! Owns the order: an entry gets its position and its place in the queue in one step, so positions, replay checks, the
+//! inbox and stored rows agree. What need not be durable by itself (acknowledgements, marks of attempts) waits here for
+//! the next commit. Pure but for the lock its user puts around it; time is a parameter.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use flowforge_protocol::RunId;
-
-use crate::config::Batching;
-use crate::core::Request;
+use crate::cell_index::CellIndex;
+use crate::config::{Batching, Limits};
+use crate::core::{Dropped, JobRow, Request, Work};
 use crate::entry::Urgency;
 use crate::error::{JobRefused, Stopped};
+use crate::flights::Flights;
+use crate::inbox_index::InboxIndex;
+use crate::key::RunKey;
 use crate::pace::Pace;
 use crate::replay::{FORGET_BATCH, JobEntry, ReplayMemory, Seen};
-use crate::state::State;
+use crate::rows::NO_TIME;
 
 /// Something that waits.
 #[derive(Debug)]
@@ -27,11 +30,32 @@ struct Waiting {
 /// A batch for one commit.
 #[derive(Debug)]
 pub(crate) struct Batch {
-    pub(crate) requests: Vec<Request>,
+    pub(crate) work: Work,
     /// Room it gives back.
     pub(crate) weight: usize,
     /// Position of its last request.
     pub(crate) position: u64,
+}
+
+/// A run that was here, whether or not that is durable yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Known {
+    /// It is open; it is to be looked at when this time comes.
+    Open { number: u64, due_ms: u64 },
+    /// It ended, its records are still here.
+    Ended { number: u64 },
+    /// It is gone; `ended`, or another host has it.
+    Gone { epoch: u64, ended: bool },
+}
+
+impl Known {
+    /// Its number, while it is here.
+    pub(crate) fn number(self) -> Option<u64> {
+        match self {
+            Self::Open { number, .. } | Self::Ended { number } => Some(number),
+            Self::Gone { .. } => None,
+        }
+    }
 }
 
 /// Everything that is decided in order, under one lock.
@@ -42,26 +66,26 @@ pub(crate) struct Queue {
     position: u64,
     pub(crate) pace: Pace,
     pub(crate) stopped: Option<Stopped>,
-    /// The orders that were taken, whether or not they are durable yet.
+    /// The orders that were taken.
     pub(crate) replay: ReplayMemory,
-    /// The runs that are here, whether or not they are durable yet.
-    pub(crate) runs: BTreeMap<RunId, u64>,
+    pub(crate) runs: BTreeMap<RunKey, Known>,
     pub(crate) open_runs: usize,
     pub(crate) next_number: u64,
+    /// Runs of which somebody holds the log.
+    pub(crate) loaded: BTreeSet<u64>,
+    /// No run is due before this.
+    pub(crate) earliest_ms: u64,
+    pub(crate) inbox: InboxIndex,
+    pub(crate) cells: CellIndex,
+    pub(crate) flights: Flights,
+    /// Cursors that moved, by run number.
+    pub(crate) acks: BTreeMap<u64, u64>,
+    /// The control plane was told of every order before this one.
+    pub(crate) told: u64,
+    told_changed: bool,
 }
 
 impl Queue {
-    /// An empty queue for a journal that holds this.
-    pub(crate) fn resuming(state: &State) -> Self {
-        Self {
-            replay: state.replay.clone(),
-            runs: state.numbers.clone(),
-            open_runs: state.open_runs(),
-            next_number: state.next_number,
-            ..Self::default()
-        }
-    }
-
     /// Takes a request; answers its position.
     pub(crate) fn push(&mut self, request: Request, weight: u32, urgency: Urgency, now: Duration) -> u64 {
         self.waiting.push_back(Waiting { request, weight });
@@ -78,28 +102,110 @@ impl Queue {
         }
     }
 
-    /// Remembers a new order; the writer does the same when it stores it.
-    pub(crate) fn remember(&mut self, job: &JobEntry, now_ms: u64, limit: usize) {
-        self.replay.take(job);
-        self.replay.forget(now_ms, limit, FORGET_BATCH);
+    /// Remembers a new order; answers what is to be stored of it.
+    pub(crate) fn remember(&mut self, job: JobEntry, now_ms: u64, limits: &Limits) -> JobRow {
+        let number = self.replay.take(&job);
+        let forgotten = self.replay.forget(now_ms, limits.remembered_jobs, FORGET_BATCH);
+        JobRow {
+            number,
+            job,
+            forgotten,
+        }
     }
 
     /// Gives a new run its number.
-    pub(crate) fn begin_run(&mut self, run: &RunId, ended: bool) -> u64 {
+    pub(crate) fn begin_run(&mut self, run: RunKey) -> u64 {
         let number = self.next_number;
         self.next_number += 1;
-        self.runs.insert(run.clone(), number);
-        if !ended {
-            self.open_runs += 1;
-        }
+        self.open_runs += 1;
+        let due_ms = NO_TIME;
+        self.runs.insert(run, Known::Open { number, due_ms });
         number
     }
 
-    /// These runs are no longer here.
-    pub(crate) fn dropped(&mut self, runs: &[RunId]) {
-        for run in runs {
-            self.runs.remove(run);
+    /// An open run ended or is gone; answers the messages that leave with it.
+    pub(crate) fn close_run(&mut self, run: RunKey, number: u64, now: Known) -> Vec<u64> {
+        if let Some(Known::Open { .. }) = self.runs.insert(run, now) {
+            self.open_runs = self.open_runs.saturating_sub(1);
         }
+        self.flights.forget(number);
+        self.inbox.remove_run(&run)
+    }
+
+    /// What a commit took away.
+    pub(crate) fn gone(&mut self, dropped: &[Dropped], released: &[Vec<u8>], forgotten: &[RunKey]) {
+        for run in dropped {
+            let known = self.runs.get(&run.run).copied();
+            // One that came back under a higher number has another number.
+            if known.and_then(Known::number) == Some(run.number) {
+                let (epoch, ended) = (run.epoch, run.ended);
+                self.runs.insert(run.run, Known::Gone { epoch, ended });
+            }
+        }
+        for document in released {
+            self.cells.release(document);
+        }
+        for run in forgotten {
+            if let Some(Known::Gone { .. }) = self.runs.get(run) {
+                self.runs.remove(run);
+            }
+        }
+    }
+
+    pub(crate) fn is_open(&self, run: &RunKey) -> bool {
+        matches!(self.runs.get(run), Some(Known::Open { .. }))
+    }
+
+    /// The run is to be looked at then.
+    pub(crate) fn set_due(&mut self, run: &RunKey, due: u64) {
+        if let Some(Known::Open { due_ms, .. }) = self.runs.get_mut(run) {
+            *due_ms = due;
+            self.earliest_ms = self.earliest_ms.min(due);
+        }
+    }
+
+    /// The runs that are due by now and that nobody holds, the earliest first.
+    pub(crate) fn due_before(&mut self, now_ms: u64) -> Vec<RunKey> {
+        if self.earliest_ms > now_ms {
+            return Vec::new();
+        }
+        let mut due: Vec<(u64, RunKey)> = self.dues().filter(|(due, _)| *due <= now_ms).collect();
+        due.sort_unstable();
+        due.into_iter().map(|(_, run)| run).collect()
+    }
+
+    fn dues(&self) -> impl Iterator<Item = (u64, RunKey)> {
+        self.runs.iter().filter_map(|(run, known)| match known {
+            Known::Open { number, due_ms } if *due_ms != NO_TIME && !self.loaded.contains(number) => {
+                Some((*due_ms, *run))
+            }
+            _ => None,
+        })
+    }
+
+    /// When the next run is due.
+    pub(crate) fn next_due_ms(&mut self) -> Option<u64> {
+        let next = self.dues().map(|(due, _)| due).min();
+        self.earliest_ms = next.unwrap_or(NO_TIME);
+        next
+    }
+
+    /// A cursor moved.
+    pub(crate) fn acknowledged(&mut self, number: u64, cursor: u64) {
+        let known = self.acks.entry(number).or_insert(cursor);
+        *known = cursor.max(*known);
+    }
+
+    /// The control plane was told of every order before this one.
+    pub(crate) fn told(&mut self, before: u64) {
+        if before > self.told {
+            (self.told, self.told_changed) = (before.min(self.replay.next_number()), true);
+        }
+    }
+
+    /// Whether something waits that goes with the next commit and asks for none.
+    pub(crate) fn has_riders(&self) -> bool {
+        !self.acks.is_empty() || self.told_changed || self.flights.has_changes()
     }
 
     /// Position of the last request that came.
@@ -111,7 +217,7 @@ impl Queue {
         self.waiting.len()
     }
 
-    /// Takes the front of the queue: everything, or as much as one commit may carry.
+    /// Takes the front of the queue: everything, or as much as one commit may carry; and all that rides along.
     pub(crate) fn drain(&mut self, batching: &Batching) -> Batch {
         let mut bytes = 0;
         let mut count = 0;
@@ -130,8 +236,19 @@ impl Queue {
             .iter()
             .map(|waiting| usize::try_from(waiting.weight).unwrap_or(0))
             .sum();
+        // A mark may name a run whose beginning waits behind this batch: then it waits too.
+        let flights = if left == 0 {
+            self.flights.drain()
+        } else {
+            Vec::new()
+        };
         Batch {
-            requests: taken.into_iter().map(|waiting| waiting.request).collect(),
+            work: Work {
+                requests: taken.into_iter().map(|waiting| waiting.request).collect(),
+                acks: std::mem::take(&mut self.acks),
+                told: std::mem::take(&mut self.told_changed).then_some(self.told),
+                flights,
+            },
             weight,
             position,
         }
@@ -156,14 +273,15 @@ mod tests {
             entries: 4,
             ..Batching::default()
         };
+        let counted = |batch: &Batch| (batch.work.requests.len(), batch.position, batch.weight);
         let batch = queue.drain(&by_entries);
-        assert_eq!((batch.requests.len(), batch.position, batch.weight), (4, 4, 400));
+        assert_eq!(counted(&batch), (4, 4, 400));
         let by_bytes = Batching {
             bytes: 250,
             ..Batching::default()
         };
         let batch = queue.drain(&by_bytes);
-        assert_eq!((batch.requests.len(), batch.position, batch.weight), (2, 6, 200));
+        assert_eq!(counted(&batch), (2, 6, 200));
         let tiny = Batching {
             bytes: 1,
             ..Batching::default()
@@ -171,5 +289,40 @@ mod tests {
         assert_eq!(queue.drain(&tiny).position, 7);
         assert_eq!(queue.drain(&Batching::default()).position, 10);
         assert_eq!(queue.len(), 0);
+    }
+
+    #[test]
+    fn what_rides_along_asks_for_no_commit() {
+        let mut queue = Queue::default();
+        queue.acknowledged(1, 5);
+        queue.acknowledged(1, 4);
+        queue.flights.begin(1, &"a".parse().unwrap(), 1);
+        assert!(queue.has_riders());
+        assert_eq!(
+            queue.pace.next(&Batching::default(), Duration::ZERO),
+            crate::pace::Next::Idle
+        );
+        push(&mut queue, 1);
+        let work = queue.drain(&Batching::default()).work;
+        assert_eq!((work.acks.get(&1), work.flights.len()), (Some(&5), 1));
+        assert!(!queue.has_riders());
+    }
+
+    #[test]
+    fn runs_are_due_in_their_order() {
+        let mut queue = Queue::default();
+        let run = |n: u8| RunKey::of(&flowforge_protocol::RunId::from_entropy([n; 16]));
+        for n in 1..=3 {
+            queue.begin_run(run(n));
+        }
+        assert_eq!(queue.next_due_ms(), None);
+        queue.set_due(&run(1), 30);
+        queue.set_due(&run(3), 20);
+        assert_eq!(queue.due_before(19), []);
+        assert_eq!(queue.due_before(30), [run(3), run(1)]);
+        queue.set_due(&run(3), NO_TIME);
+        assert_eq!(queue.next_due_ms(), Some(30));
+        queue.close_run(run(1), 0, Known::Ended { number: 0 });
+        assert_eq!((queue.due_before(99), queue.open_runs), (vec![], 2));
     }
 }

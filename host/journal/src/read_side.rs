@@ -1,45 +1,144 @@
-//! Reading by handle: what is durable, off the async threads.
+//! Reading by handle, off the async threads: one run to go on with, what runs are doing, which are due.
 
 use flowforge_protocol::RunId;
 use flowforge_protocol::record::RecordBatch;
 
-use crate::entry::OutboxItem;
-use crate::error::{Damage, ReadError, Stopped};
-use crate::journal::Journal;
-use crate::reader::{Reader, Verified};
-use crate::shared::Progress;
+use crate::core::Request;
+use crate::entry::{Standing, Urgency};
+use crate::error::{AppendError, Damage, LoadError, ReadError, Stopped};
+use crate::journal::{Journal, damaged_runs};
+use crate::key::RunKey;
+use crate::queue::Known;
+use crate::reader::Reader;
+use crate::recovered::{DamagedRun, OpenRun};
+use crate::run_log::{Hold, RunLog, check_standing, due_of};
+use crate::shared::still_open;
+use crate::ticket::Ticket;
+use crate::uploads::Park;
 
 impl Journal {
-    /// Returns when there were durable outbox items at or behind this position: the position after the last of them,
-    /// acknowledged or not.
+    /// Reads an unfinished run, to go on with it: its newest snapshot, if that was made by these rules (`semantics`), and
+    /// the records behind it. What was added to it before is durable then.
     ///
     /// # Errors
-    /// [`Stopped`].
-    ///
-    /// # Cancel safety
-    /// Safe.
-    pub async fn outbox_reaches(&self, position: u64) -> Result<u64, Stopped> {
-        let mut progress = self.shared.progress();
-        let reached = |progress: &Progress| progress.outbox_end > position || progress.ended.is_some();
-        match progress.wait_for(reached).await {
-            Ok(progress) => progress.ended.clone().map_or(Ok(progress.outbox_end), Err),
-            Err(_) => Err(Stopped::gone()),
+    /// [`LoadError`], by variant. Damage concerns this run alone.
+    pub async fn load(&self, run: &RunId, semantics: u32) -> Result<OpenRun, LoadError> {
+        let key = RunKey::of(run);
+        let (hold, ticket) = {
+            let mut queue = self.shared.queue();
+            still_open(&queue)?;
+            let number = match queue.runs.get(&key) {
+                Some(Known::Open { number, .. }) => *number,
+                Some(Known::Ended { .. }) => return Err(LoadError::Ended(run.clone())),
+                Some(Known::Gone { .. }) | None => return Err(LoadError::Unknown(run.clone())),
+            };
+            if let Some(damage) = self.shared.damaged().get(&number) {
+                return Err(ReadError::from(damage.clone()).into());
+            }
+            let Some(hold) = Hold::take(&self.shared, &mut queue, number) else {
+                return Err(LoadError::InUse(run.clone()));
+            };
+            let position = queue.position();
+            (hold, self.shared.ticket_of(&mut queue, position))
+        };
+        if let Some(mut ticket) = ticket {
+            ticket.durable().await?;
         }
+        let number = hold.number;
+        let stored = match self.read(move |reader| reader.run(number, semantics)).await {
+            Ok(stored) => stored,
+            Err(ReadError::Damaged(damage)) => {
+                self.set_damaged(number, key, damage.clone()).await?;
+                return Err(ReadError::from(damage).into());
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let (crashed, messages) = {
+            let queue = self.shared.queue();
+            (queue.flights.crashed(number, run), queue.inbox.of(&key).len())
+        };
+        Ok(OpenRun {
+            log: RunLog::resumed(self.clone(), hold, &stored.head),
+            envelope: stored.row.envelope,
+            accepted_at_ms: stored.row.accepted_at_ms,
+            snapshot: stored.snapshot,
+            first_seq: stored.first_seq,
+            lines: stored.lines,
+            crashed,
+            messages,
+        })
     }
 
-    /// Durable outbox items from this position on, in order: at most `items`, and at most `bytes` unless the first alone
-    /// is larger. Start with 0 and go on behind the last one read; after a failed upload start with 0 again.
+    /// Says what a run is doing, without a record: why it rests, for instance. Lazy. Nothing happens if it is not open.
+    ///
+    /// # Errors
+    /// [`AppendError::Contradiction`] if the words are too long, [`AppendError::Stopped`].
+    pub async fn set_standing(&self, run: &RunId, standing: Standing) -> Result<Option<Ticket>, AppendError> {
+        check_standing(&standing)?;
+        let key = RunKey::of(run);
+        let room = self.shared.room_for(0).await?;
+        let mut queue = self.shared.queue();
+        still_open(&queue)?;
+        let Some(Known::Open { number, .. }) = queue.runs.get(&key).copied() else {
+            return Ok(None);
+        };
+        if self.shared.damaged().contains_key(&number) {
+            return Ok(None);
+        }
+        queue.set_due(&key, due_of(&standing));
+        let request = Request::Stand { number, standing };
+        Ok(Some(self.shared.enqueue(
+            &mut queue,
+            request,
+            room,
+            Urgency::Lazy,
+        )))
+    }
+
+    /// The waiting runs whose time has come and of which nobody holds the log, the earliest first.
+    #[must_use]
+    pub fn due_before(&self, now_ms: u64) -> Vec<RunId> {
+        let due = self.shared.queue().due_before(now_ms);
+        due.into_iter().map(RunKey::id).collect()
+    }
+
+    /// When the next waiting run of which nobody holds the log is due, milliseconds since 1970 UTC.
+    #[must_use]
+    pub fn next_due_ms(&self) -> Option<u64> {
+        self.shared.queue().next_due_ms()
+    }
+
+    /// What a run is doing, and why its uploads are parked, if they are: for people. `None` if it is not here.
     ///
     /// # Errors
     /// [`ReadError`].
-    pub async fn outbox(&self, from: u64, items: usize, bytes: usize) -> Result<Vec<OutboxItem>, ReadError> {
-        // A journal that has stopped answers nothing, also from memory.
-        self.shared.reader()?;
-        let recent = self.shared.recent().read(from, items, bytes);
-        match recent {
-            Some(found) => Ok(found),
-            None => self.read(move |reader| reader.outbox(from, items, bytes)).await,
+    pub async fn standing(&self, run: &RunId) -> Result<Option<(Standing, Option<Park>)>, ReadError> {
+        let Some(number) = self.number(run) else {
+            return Ok(None);
+        };
+        let found = self.read(move |reader| reader.standing(number)).await?;
+        Ok(found.map(|(standing, park)| {
+            let park = park.map(|note| Park {
+                code: note.code,
+                reason: String::from_utf8_lossy(&note.text).into_owned(),
+            });
+            (standing, park)
+        }))
+    }
+
+    /// Runs of which something is not what was written. Each stays, with all that is left of it, until it is forgotten.
+    #[must_use]
+    pub fn damaged(&self) -> Vec<DamagedRun> {
+        let queue = self.shared.queue();
+        let damaged = self.shared.damaged();
+        if damaged.is_empty() {
+            return Vec::new();
         }
+        let numbers = queue
+            .runs
+            .iter()
+            .filter_map(|(run, known)| Some((known.number()?, *run)));
+        damaged_runs(numbers, &damaged)
     }
 
     /// The durable records of a run, in the batches in which they were written; `None` if the run is not here.
@@ -54,31 +153,14 @@ impl Journal {
         Ok(Some(self.read(move |reader| reader.batches(number, &run)).await?))
     }
 
-    /// The signed envelope of the order that started a run; `None` if the run is not here or not durable yet.
-    ///
-    /// # Errors
-    /// [`ReadError`].
-    pub async fn envelope(&self, run: &RunId) -> Result<Option<Vec<u8>>, ReadError> {
-        let Some(number) = self.number(run) else {
-            return Ok(None);
-        };
-        self.read(move |reader| reader.envelope(number)).await
-    }
-
-    /// Checks every durable value against its digest and every run against its chain.
-    ///
-    /// # Errors
-    /// [`ReadError::Damaged`] names the first value that is not what was written.
-    pub async fn verify(&self) -> Result<Verified, ReadError> {
-        self.read(|reader| reader.verify()).await
-    }
-
     pub(crate) async fn read<T: Send + 'static>(
         &self,
         read: impl FnOnce(Reader) -> Result<T, ReadError> + Send + 'static,
     ) -> Result<T, ReadError> {
-        let reader = self.shared.reader()?;
-        match tokio::task::spawn_blocking(move || read(reader)).await {
+        let shared = std::sync::Arc::clone(&self.shared);
+        // The reader is taken over there: while the file is compacted it has to be waited for.
+        let reading = tokio::task::spawn_blocking(move || read(shared.reader()?));
+        match reading.await {
             Ok(answer) => answer,
             Err(error) if error.is_panic() => Err(Damage::pages().into()),
             Err(_) => Err(Stopped::because("the async runtime is shutting down").into()),

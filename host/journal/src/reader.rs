@@ -5,19 +5,37 @@
 
 use std::sync::Arc;
 
-use flowforge_protocol::RunId;
-use flowforge_protocol::record::RecordBatch;
-use redb::{Database, ReadableDatabase, ReadableTable};
+use flowforge_protocol::record::{RecordBatch, chain_start};
+use flowforge_protocol::{Digest, RunId};
+use redb::{Database, ReadableDatabase};
 
 use crate::codec;
-use crate::entry::{OutboxBody, OutboxItem};
+use crate::entry::{Snapshot as RunSnapshot, Standing};
 use crate::error::{Damage, ReadError};
-use crate::load::rows_of;
-use crate::tables::{self, OutboxRow, RecordsRow, RunRow, Snapshot};
+use crate::key::{self, RunKey};
+use crate::lines;
+use crate::rows::{MessageRow, NO_TIME, Note, NoteKind, Phase, RecordsRow, RunHead, RunRow, SnapshotRow};
+use crate::tables::{self, Snapshot};
 
 /// A reader of durable rows.
 #[derive(Clone)]
 pub(crate) struct Reader(pub(crate) Arc<Database>);
+
+/// What is durable of an unfinished run.
+#[derive(Debug)]
+pub(crate) struct StoredRun {
+    pub(crate) head: RunHead,
+    pub(crate) row: RunRow,
+    pub(crate) snapshot: Option<RunSnapshot>,
+    pub(crate) first_seq: u64,
+    pub(crate) lines: Vec<u8>,
+}
+
+/// A row that was checked against the chain before it.
+struct Checked {
+    first_seq: u64,
+    row: RecordsRow,
+}
 
 impl Reader {
     fn snapshot(&self) -> Result<(Snapshot, redb::ReadTransaction), ReadError> {
@@ -25,58 +43,123 @@ impl Reader {
         Ok((Snapshot::open(&txn)?, txn))
     }
 
+    /// All that is needed to go on with a run.
+    pub(crate) fn run(&self, number: u64, semantics: u32) -> Result<StoredRun, ReadError> {
+        let (snapshot, _txn) = self.snapshot()?;
+        let key = key::number_key(number);
+        let missing = |table| Damage::new(table, &key, "it is missing");
+        let value = snapshot
+            .runs
+            .get(&key[..])?
+            .ok_or_else(|| missing(tables::RUNS))?;
+        let row = RunRow::open(&key, value.value())?;
+        let head = head_of(&snapshot, number)?.ok_or_else(|| missing(tables::HEADS))?;
+        let newest = newest_snapshot(&snapshot, number, semantics)?;
+        let (first_seq, chain) = match &newest {
+            Some(newest) => (newest.seq, newest.chain),
+            None => (0, chain_start(&row.run.id())),
+        };
+        let mut lines = Vec::new();
+        let (mut next_seq, mut last) = (first_seq, chain);
+        for checked in rows_from(&snapshot, number, first_seq, chain)? {
+            next_seq = checked.first_seq + u64::from(checked.row.count);
+            last = checked.row.chain;
+            if lines.is_empty() {
+                lines = checked.row.lines;
+            } else {
+                lines.extend_from_slice(&checked.row.lines);
+            }
+        }
+        if (next_seq, last) != (head.next_seq, head.chain) {
+            let what = "the last records do not fit the head of the run";
+            return Err(Damage::new(tables::RECORDS, &key, what).into());
+        }
+        Ok(StoredRun {
+            head,
+            row,
+            snapshot: newest.map(|newest| RunSnapshot {
+                seq: newest.seq,
+                semantics: newest.semantics,
+                bytes: newest.bytes,
+            }),
+            first_seq,
+            lines,
+        })
+    }
+
     /// The durable records of a run, as the batches in which they were written.
     pub(crate) fn batches(&self, number: u64, run: &RunId) -> Result<Vec<RecordBatch>, ReadError> {
         let (snapshot, _txn) = self.snapshot()?;
-        let mut first_seq = 0;
-        let mut batches = Vec::new();
-        for row in rows_of(&snapshot, number, run)? {
-            batches.push(RecordBatch {
-                run: run.clone(),
-                epoch: row.epoch,
-                first_seq,
-                count: row.count,
-                chain: row.chain,
-                lines: row.lines,
-            });
-            first_seq += u64::from(row.count);
-        }
-        Ok(batches)
+        let rows = rows_from(&snapshot, number, 0, chain_start(run))?;
+        Ok(rows
+            .into_iter()
+            .map(|checked| checked.row.batch(run.clone(), checked.first_seq))
+            .collect())
     }
 
-    /// The signed order of a run.
-    pub(crate) fn envelope(&self, number: u64) -> Result<Option<Vec<u8>>, ReadError> {
+    /// Rows of records by their places; one that is not there is left out.
+    pub(crate) fn rows(&self, number: u64, first_seqs: &[u64]) -> Result<Vec<(u64, RecordsRow)>, ReadError> {
         let (snapshot, _txn) = self.snapshot()?;
-        let key = tables::number_key(number);
-        match snapshot.runs.get(&key[..])? {
-            Some(value) => Ok(Some(RunRow::open(&key, value.value())?.envelope)),
-            None => Ok(None),
+        let mut rows = Vec::with_capacity(first_seqs.len());
+        for first_seq in first_seqs {
+            let key = key::record_key(number, *first_seq);
+            if let Some(value) = snapshot.records.get(&key[..])? {
+                rows.push((*first_seq, RecordsRow::open(&key, value.value())?));
+            }
         }
+        Ok(rows)
     }
 
-    /// Items from this position on, until one of the limits is reached; at least one if there is any.
-    pub(crate) fn outbox(&self, from: u64, items: usize, bytes: usize) -> Result<Vec<OutboxItem>, ReadError> {
+    /// The messages of a run, in their order.
+    pub(crate) fn messages(&self, run: RunKey) -> Result<Vec<(u64, MessageRow)>, ReadError> {
         let (snapshot, _txn) = self.snapshot()?;
-        let first = tables::number_key(from);
-        let mut found = Vec::new();
-        let mut size = 0;
-        for entry in snapshot.outbox.range::<&[u8]>(&first[..]..)? {
+        let (first, last) = (key::message_key(run, 0), key::message_key(run, u64::MAX));
+        let mut messages = Vec::new();
+        for entry in snapshot.inbox.range::<&[u8]>(&first[..]..=&last[..])? {
             let (key, value) = entry?;
-            let position = tables::read_number_key(tables::OUTBOX, key.value())?;
-            let row = OutboxRow::open(key.value(), value.value())?;
-            let body = outbox_body(&snapshot, key.value(), row)?;
-            size += body.weight();
-            if !found.is_empty() && size > bytes {
-                break;
-            }
-            found.push(OutboxItem { position, body });
-            if found.len() >= items {
-                break;
-            }
+            let (_, message) = key::read_message_key(tables::INBOX, key.value())?;
+            messages.push((message, MessageRow::open(key.value(), value.value())?));
         }
-        Ok(found)
+        Ok(messages)
     }
 
+    /// What a run is doing, and why its uploads are parked, if they are; `None` if it is not here.
+    pub(crate) fn standing(&self, number: u64) -> Result<Option<(Standing, Option<Note>)>, ReadError> {
+        let (snapshot, _txn) = self.snapshot()?;
+        let Some(head) = head_of(&snapshot, number)? else {
+            return Ok(None);
+        };
+        let note = |kind: NoteKind| -> Result<Note, ReadError> {
+            let key = kind.key(number);
+            Ok(match snapshot.notes.get(&key[..])? {
+                // Words that cannot be read are no words; nothing depends on them.
+                Some(value) => Note::open(&key, value.value()).unwrap_or_default(),
+                None => Note::default(),
+            })
+        };
+        let standing = match head.phase {
+            Phase::Running | Phase::Ended => Standing::Running,
+            Phase::Waiting => Standing::Waiting {
+                due_ms: (head.at_ms != NO_TIME).then_some(head.at_ms),
+                about: note(NoteKind::Standing)?.text,
+            },
+            Phase::Resting => {
+                let note = note(NoteKind::Standing)?;
+                Standing::Resting {
+                    code: note.code,
+                    reason: String::from_utf8_lossy(&note.text).into_owned(),
+                }
+            }
+        };
+        let park = if head.parked {
+            Some(note(NoteKind::Park)?)
+        } else {
+            None
+        };
+        Ok(Some((standing, park)))
+    }
+
+    /// The value of a cell, by its stored key.
     pub(crate) fn cell(&self, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
         let (snapshot, _txn) = self.snapshot()?;
         match snapshot.cells.get(key)? {
@@ -84,94 +167,69 @@ impl Reader {
             None => Ok(None),
         }
     }
+}
 
-    /// The keys of a space, in order.
-    pub(crate) fn cell_keys(&self, space: u8) -> Result<Vec<String>, ReadError> {
-        let (snapshot, _txn) = self.snapshot()?;
-        let mut keys = Vec::new();
-        for entry in snapshot.cells.range::<&[u8]>(&[space][..]..&[space + 1][..])? {
-            let (key, _) = entry?;
-            let damage = || Damage::new(tables::CELLS, key.value(), "the key cannot be read");
-            let text = key
-                .value()
-                .get(1..)
-                .and_then(|text| std::str::from_utf8(text).ok());
-            keys.push(text.ok_or_else(damage)?.to_owned());
-        }
-        Ok(keys)
-    }
-
-    /// Checks every value and every chain.
-    pub(crate) fn verify(&self) -> Result<Verified, ReadError> {
-        let (snapshot, _txn) = self.snapshot()?;
-        let mut verified = Verified::default();
-        for entry in snapshot.runs.iter()? {
-            let (key, value) = entry?;
-            let number = tables::read_number_key(tables::RUNS, key.value())?;
-            let row = RunRow::open(key.value(), value.value())?;
-            for row in rows_of(&snapshot, number, &row.run)? {
-                verified.rows += 1;
-                verified.records += u64::from(row.count);
-            }
-            verified.runs += 1;
-        }
-        let mut stored_rows = 0;
-        for entry in snapshot.records.iter()? {
-            entry?;
-            stored_rows += 1;
-        }
-        if stored_rows != verified.rows {
-            return Err(Damage::new(tables::RECORDS, b"", "there are records without a run").into());
-        }
-        for entry in snapshot.outbox.iter()? {
-            let (key, value) = entry?;
-            outbox_body(
-                &snapshot,
-                key.value(),
-                OutboxRow::open(key.value(), value.value())?,
-            )?;
-            verified.outbox += 1;
-        }
-        for (table, rows) in [
-            (tables::ENDED, &snapshot.ended),
-            (tables::JOBS, &snapshot.jobs),
-            (tables::REPLAY, &snapshot.replay),
-            (tables::TIMERS, &snapshot.timers),
-            (tables::CELLS, &snapshot.cells),
-            (tables::META, &snapshot.meta),
-        ] {
-            for entry in rows.iter()? {
-                let (key, value) = entry?;
-                codec::open(table, key.value(), value.value())?;
-                verified.other += 1;
-            }
-        }
-        Ok(verified)
+fn head_of(snapshot: &Snapshot, number: u64) -> Result<Option<RunHead>, ReadError> {
+    let key = key::number_key(number);
+    match snapshot.heads.get(&key[..])? {
+        Some(value) => Ok(Some(RunHead::open(&key, value.value())?)),
+        None => Ok(None),
     }
 }
 
-/// What a check of the whole journal found in order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Verified {
-    /// Runs, each with an unbroken chain.
-    pub runs: u64,
-    /// Records.
-    pub records: u64,
-    /// Stored rows of records.
-    pub rows: u64,
-    /// Items in the outbox, each with what it refers to.
-    pub outbox: u64,
-    /// Other values.
-    pub other: u64,
+/// The snapshot of a run, if it was made by these rules and is the state behind a record that is there. Whatever is wrong
+/// with it, the records alone say the same.
+fn newest_snapshot(
+    snapshot: &Snapshot,
+    number: u64,
+    semantics: u32,
+) -> Result<Option<SnapshotRow>, ReadError> {
+    let key = key::number_key(number);
+    let Some(value) = snapshot.snapshots.get(&key[..])? else {
+        return Ok(None);
+    };
+    let Ok(row) = SnapshotRow::open(&key, value.value()) else {
+        return Ok(None);
+    };
+    if row.semantics != semantics || row.seq == 0 {
+        return Ok(None);
+    }
+    let (first, last) = (key::record_key(number, 0), key::record_key(number, row.seq - 1));
+    let mut before = snapshot.records.range::<&[u8]>(&first[..]..=&last[..])?;
+    let Some(entry) = before.next_back() else {
+        return Ok(None);
+    };
+    let (key, value) = entry?;
+    let (_, first_seq) = key::read_record_key(tables::RECORDS, key.value())?;
+    let fits = RecordsRow::open(key.value(), value.value())
+        .is_ok_and(|found| first_seq + u64::from(found.count) == row.seq && found.chain == row.chain);
+    Ok(fits.then_some(row))
 }
 
-fn outbox_body(snapshot: &Snapshot, key: &[u8], row: OutboxRow) -> Result<OutboxBody, ReadError> {
-    let number = row.number;
-    row.into_body(|first_seq| {
-        let record_key = tables::record_key(number, first_seq);
-        let Some(value) = snapshot.records.get(&record_key[..])? else {
-            return Err(Damage::new(tables::OUTBOX, key, "its records are missing").into());
-        };
-        Ok(RecordsRow::open(&record_key, value.value())?)
-    })
+/// Every row of a run from a record on, in order and checked against its digest, its place and the chain before it.
+fn rows_from(snapshot: &Snapshot, number: u64, seq: u64, chain: Digest) -> Result<Vec<Checked>, ReadError> {
+    let (first, last) = (key::record_key(number, seq), key::record_key(number, u64::MAX));
+    let (mut next_seq, mut chain) = (seq, chain);
+    let mut rows = Vec::new();
+    for entry in snapshot.records.range::<&[u8]>(&first[..]..=&last[..])? {
+        let (key, value) = entry?;
+        let damage = |what| Damage::new(tables::RECORDS, key.value(), what);
+        let (_, first_seq) = key::read_record_key(tables::RECORDS, key.value())?;
+        if first_seq != next_seq {
+            return Err(damage("records are missing before it").into());
+        }
+        let row = RecordsRow::open(key.value(), value.value())?;
+        let walked = lines::walk(&row.lines, first_seq, chain)
+            .map_err(|_| damage("its lines are not the records that belong here"))?;
+        if walked.count != row.count {
+            return Err(damage("the number of its records is wrong").into());
+        }
+        if walked.chain != row.chain {
+            return Err(damage("its records do not fit the chain").into());
+        }
+        next_seq += u64::from(walked.count);
+        chain = walked.chain;
+        rows.push(Checked { first_seq, row });
+    }
+    Ok(rows)
 }

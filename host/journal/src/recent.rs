@@ -1,120 +1,131 @@
-//! The newest items of the outbox, in memory: what was just committed is not read back from the file to be sent.
+//! The newest rows of records, in memory: what was just committed is not read back from the file to be sent.
 //!
-//! Invariant: from `floor` on it holds what the file holds, no item more and none less, as of the last commit. Bounded;
-//! the oldest leave it first and are then read from the file.
+//! Bounded; the oldest leave it first and are then read from the file. A row is known by its place, so what is found here
+//! is what the file holds there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
-use crate::entry::OutboxItem;
+use crate::rows::RecordsRow;
 
 /// Most bytes that are held: two calls' worth of the uploader.
 const BYTES_MAX: usize = 4 << 20;
 
-/// The newest items.
-#[derive(Debug)]
+/// The newest rows, by run number and first record.
+#[derive(Debug, Default)]
 pub(crate) struct Recent {
-    /// Every durable item at or behind this position is here.
-    floor: u64,
-    items: BTreeMap<u64, OutboxItem>,
+    rows: BTreeMap<(u64, u64), Arc<RecordsRow>>,
+    /// In the order in which they came; some may be gone.
+    order: VecDeque<(u64, u64)>,
     bytes: usize,
 }
 
 impl Recent {
-    /// For a journal whose next item will have this position.
-    pub(crate) fn beginning(floor: u64) -> Self {
-        Self {
-            floor,
-            items: BTreeMap::new(),
-            bytes: 0,
+    /// A row became durable.
+    pub(crate) fn add(&mut self, number: u64, first_seq: u64, row: Arc<RecordsRow>) {
+        let place = (number, first_seq);
+        self.bytes += row.weight();
+        if let Some(old) = self.rows.insert(place, row) {
+            self.bytes = self.bytes.saturating_sub(old.weight());
         }
-    }
-
-    /// Follows a commit: what was put into the outbox, and the positions that were taken out of it.
-    pub(crate) fn follow(&mut self, sent: Vec<OutboxItem>, trimmed: &[u64]) {
-        for item in sent {
-            self.bytes += item.body.weight();
-            self.items.insert(item.position, item);
-        }
-        for position in trimmed {
-            if let Some(item) = self.items.remove(position) {
-                self.bytes -= item.body.weight();
-            }
-        }
+        self.order.push_back(place);
         while self.bytes > BYTES_MAX
-            && let Some((position, item)) = self.items.pop_first()
+            && let Some(place) = self.order.pop_front()
         {
-            self.bytes -= item.body.weight();
-            self.floor = position + 1;
+            self.remove(place);
         }
     }
 
-    /// Items from this position on, until one of the limits is reached; at least one if there is any. `None` if some of
-    /// them may be in the file only.
-    pub(crate) fn read(&self, from: u64, items: usize, bytes: usize) -> Option<Vec<OutboxItem>> {
-        if from < self.floor {
-            return None;
+    pub(crate) fn get(&self, number: u64, first_seq: u64) -> Option<Arc<RecordsRow>> {
+        self.rows.get(&(number, first_seq)).cloned()
+    }
+
+    /// What lies before this record of the run was sent, but for its last row if a receipt still waits in there.
+    pub(crate) fn sent(&mut self, number: u64, before: u64) {
+        let gone: Vec<_> = self
+            .rows
+            .range((number, 0)..(number, before))
+            .filter(|((_, first_seq), row)| {
+                first_seq + u64::from(row.count) <= before && row.receipt.is_none()
+            })
+            .map(|(place, _)| *place)
+            .collect();
+        gone.into_iter().for_each(|place| self.remove(place));
+        self.tidy();
+    }
+
+    /// Everything of the run was sent, or it is gone.
+    pub(crate) fn forget(&mut self, number: u64) {
+        let range = (number, 0)..=(number, u64::MAX);
+        let gone: Vec<_> = self.rows.range(range).map(|(place, _)| *place).collect();
+        gone.into_iter().for_each(|place| self.remove(place));
+        self.tidy();
+    }
+
+    fn remove(&mut self, place: (u64, u64)) {
+        if let Some(row) = self.rows.remove(&place) {
+            self.bytes = self.bytes.saturating_sub(row.weight());
         }
-        let mut found = Vec::new();
-        let mut size = 0;
-        for item in self.items.range(from..).map(|(_, item)| item).take(items.max(1)) {
-            size += item.body.weight();
-            if !found.is_empty() && size > bytes {
-                break;
-            }
-            found.push(item.clone());
+    }
+
+    /// Keeps the order from growing by what left it.
+    fn tidy(&mut self) {
+        if self.order.len() > 64 + 2 * self.rows.len() {
+            self.order.retain(|place| self.rows.contains_key(place));
         }
-        Some(found)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use flowforge_protocol::RunId;
+    use flowforge_protocol::Digest;
 
     use super::*;
-    use crate::entry::OutboxBody;
 
-    fn item(position: u64, bytes: usize) -> OutboxItem {
-        OutboxItem {
-            position,
-            body: OutboxBody::Receipt {
-                run: RunId::from_entropy([1; 16]),
-                envelope: vec![7; bytes],
-            },
-        }
+    fn row(bytes: usize, receipt: bool) -> Arc<RecordsRow> {
+        Arc::new(RecordsRow {
+            epoch: 1,
+            count: 2,
+            chain: Digest::of(b"x"),
+            artefacts: Vec::new(),
+            receipt: receipt.then(Vec::new),
+            lines: vec![7; bytes],
+        })
     }
 
-    fn positions(found: Option<Vec<OutboxItem>>) -> Option<Vec<u64>> {
-        found.map(|items| items.iter().map(|item| item.position).collect())
+    fn places(recent: &Recent) -> Vec<(u64, u64)> {
+        recent.rows.keys().copied().collect()
     }
 
     #[test]
-    fn it_follows_the_outbox_and_keeps_the_limits_of_a_read() {
-        let mut recent = Recent::beginning(5);
-        assert_eq!(recent.read(4, 9, 9), None, "older ones may be in the file");
-        assert_eq!(positions(recent.read(5, 9, 9)), Some(vec![]));
-        recent.follow((5..10).map(|position| item(position, 10)).collect(), &[6, 2]);
-        assert_eq!(positions(recent.read(5, 9, 99)), Some(vec![5, 7, 8, 9]));
-        assert_eq!(positions(recent.read(6, 2, 99)), Some(vec![7, 8]));
-        assert_eq!(positions(recent.read(5, 9, 20)), Some(vec![5, 7]));
-        assert_eq!(positions(recent.read(8, 9, 1)), Some(vec![8]), "one in any case");
-        recent.follow(vec![item(10, 10)], &[10, 5, 7, 8, 9]);
-        assert_eq!(positions(recent.read(5, 9, 99)), Some(vec![]));
-        assert_eq!(recent.bytes, 0);
+    fn what_was_sent_leaves_it() {
+        let mut recent = Recent::default();
+        for (number, first_seq) in [(1, 0), (1, 2), (2, 0), (1, 4)] {
+            recent.add(number, first_seq, row(10, first_seq == 4));
+        }
+        recent.sent(1, 3);
+        assert_eq!(places(&recent), [(1, 2), (1, 4), (2, 0)]);
+        recent.sent(1, 6);
+        assert_eq!(places(&recent), [(1, 4), (2, 0)], "its receipt still waits");
+        assert!(recent.get(1, 4).is_some() && recent.get(1, 2).is_none());
+        recent.forget(1);
+        recent.forget(2);
+        assert_eq!((places(&recent), recent.bytes), (vec![], 0));
     }
 
     #[test]
     fn above_its_bound_the_oldest_are_left_to_the_file() {
-        let mut recent = Recent::beginning(0);
-        recent.follow(vec![item(0, BYTES_MAX), item(1, 10), item(2, 10)], &[]);
-        assert_eq!(recent.read(0, 9, 99), None);
-        assert_eq!(positions(recent.read(1, 9, 99)), Some(vec![1, 2]));
-        recent.follow(vec![item(3, BYTES_MAX + 1)], &[]);
-        assert_eq!(
-            positions(recent.read(4, 9, 99)),
-            Some(vec![]),
-            "none is too large"
-        );
-        assert_eq!((recent.read(3, 9, 99), recent.bytes), (None, 0));
+        let mut recent = Recent::default();
+        recent.add(1, 0, row(BYTES_MAX - 1000, false));
+        recent.add(2, 0, row(10, false));
+        recent.add(3, 0, row(1000, false));
+        assert_eq!(places(&recent), [(2, 0), (3, 0)]);
+        recent.add(4, 0, row(BYTES_MAX, false));
+        assert_eq!((places(&recent), recent.bytes), (vec![], 0));
+        for n in 0..1000 {
+            recent.add(5, n, row(1, false));
+            recent.forget(5);
+        }
+        assert!(recent.order.len() < 100, "what left takes no room");
     }
 }

@@ -2,7 +2,9 @@
 //!
 //! Owns two memories. The *window* of a scheduler key says of the newest 16,384 sequences which were seen; an older one is
 //! refused, so it alone makes a replay impossible. The *table* of job ids makes a redelivery harmless: the same order
-//! again is answered as accepted, the same id with other content is an attack. Pure: no storage, no clock.
+//! again is answered as accepted, the same id with other content is an attack. A stored window is as of the last time
+//! that orders left the table; what the table holds was seen besides, so a commit writes the order alone. Pure: no storage,
+//! no clock.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -48,6 +50,8 @@ pub(crate) enum Seen {
 pub(crate) struct Window {
     pub(crate) high: u64,
     seen: [u64; WORDS],
+    /// The stored one is another.
+    changed: bool,
 }
 
 impl Default for Window {
@@ -55,6 +59,7 @@ impl Default for Window {
         Self {
             high: 0,
             seen: [0; WORDS],
+            changed: false,
         }
     }
 }
@@ -72,7 +77,12 @@ impl Window {
         sequence <= self.high && self.seen.get(word).is_some_and(|seen| seen & bit != 0)
     }
 
+    /// Marks a sequence that is not older than the window; of an older one the window says nothing.
     fn mark(&mut self, sequence: u64) {
+        if self.high.saturating_sub(sequence) >= REPLAY_WINDOW {
+            return;
+        }
+        self.changed = true;
         if sequence > self.high {
             if sequence - self.high >= REPLAY_WINDOW {
                 self.seen = [0; WORDS];
@@ -104,6 +114,7 @@ impl Window {
         let mut window = Self {
             high: reader.u64()?,
             seen: [0; WORDS],
+            changed: false,
         };
         for word in &mut window.seen {
             *word = reader.u64()?;
@@ -111,11 +122,6 @@ impl Window {
         reader.end()?;
         Ok(window)
     }
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Known {
-    digest: Digest,
 }
 
 /// An entry of the table, oldest first.
@@ -131,7 +137,7 @@ pub(crate) struct Remembered {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ReplayMemory {
     windows: BTreeMap<String, Window>,
-    known: BTreeMap<JobId, Known>,
+    known: BTreeMap<JobId, Digest>,
     order: VecDeque<Remembered>,
     next_number: u64,
 }
@@ -140,7 +146,7 @@ impl ReplayMemory {
     /// Whether the order is new, the same as before, or not to be taken.
     pub(crate) fn check(&self, job: &JobEntry) -> Result<Seen, JobRefused> {
         if let Some(known) = self.known.get(&job.job_id) {
-            return if known.digest == job.digest {
+            return if *known == job.digest {
                 Ok(Seen::Before)
             } else {
                 Err(JobRefused::Conflict(job.job_id.clone()))
@@ -172,10 +178,6 @@ impl ReplayMemory {
     /// Remembers an order that [`ReplayMemory::check`] called new; answers its number.
     pub(crate) fn take(&mut self, job: &JobEntry) -> u64 {
         let number = self.next_number;
-        self.windows
-            .entry(job.scheduler_key.clone())
-            .or_default()
-            .mark(job.sequence);
         self.restore_job(number, job);
         number
     }
@@ -185,8 +187,11 @@ impl ReplayMemory {
     }
 
     pub(crate) fn restore_job(&mut self, number: u64, job: &JobEntry) {
-        self.known
-            .insert(job.job_id.clone(), Known { digest: job.digest });
+        self.windows
+            .entry(job.scheduler_key.clone())
+            .or_default()
+            .mark(job.sequence);
+        self.known.insert(job.job_id.clone(), job.digest);
         self.order.push_back(Remembered {
             number,
             job_id: job.job_id.clone(),
@@ -195,20 +200,26 @@ impl ReplayMemory {
         self.next_number = self.next_number.max(number + 1);
     }
 
-    pub(crate) fn window(&self, scheduler_key: &str) -> Option<&Window> {
-        self.windows.get(scheduler_key)
+    /// The number that the next order will have.
+    pub(crate) fn next_number(&self) -> u64 {
+        self.next_number
     }
 
-    pub(crate) fn high_waters(&self) -> Vec<(String, u64)> {
-        self.windows
+    /// Orders from this number on and before `end`, oldest first.
+    pub(crate) fn since(&self, number: u64, end: u64, most: usize) -> Vec<(u64, JobId)> {
+        let first = self.order.partition_point(|entry| entry.number < number);
+        self.order
             .iter()
-            .map(|(key, window)| (key.clone(), window.high))
+            .skip(first)
+            .take_while(|entry| entry.number < end)
+            .take(most)
+            .map(|entry| (entry.number, entry.job_id.clone()))
             .collect()
     }
 
-    /// Forgets, oldest first, what has expired and what is above `limit`; answers the numbers. Waits until `batch` can
-    /// go at once, so that the stored rows are removed in few commits.
-    pub(crate) fn forget(&mut self, now_ms: u64, limit: usize, batch: usize) -> Vec<u64> {
+    /// Forgets, oldest first, what has expired and what is above `limit`. Waits until `batch` can go at once, so that
+    /// few commits carry the work.
+    pub(crate) fn forget(&mut self, now_ms: u64, limit: usize, batch: usize) -> Option<Forgotten> {
         let excess = self.order.len().saturating_sub(limit);
         let expired = self
             .order
@@ -216,18 +227,33 @@ impl ReplayMemory {
             .take_while(|entry| entry.expires_at_ms <= now_ms)
             .take(batch)
             .count();
-        if excess.max(expired) < batch {
-            return Vec::new();
+        let count = excess.max(expired).min(self.order.len());
+        if count < batch {
+            return None;
         }
-        let gone: Vec<_> = self
-            .order
-            .drain(..excess.max(expired).min(self.order.len()))
-            .collect();
-        for entry in &gone {
+        let mut through = 0;
+        for entry in self.order.drain(..count) {
             self.known.remove(&entry.job_id);
+            through = entry.number;
         }
-        gone.into_iter().map(|entry| entry.number).collect()
+        let changed = self.windows.iter_mut().filter(|(_, window)| window.changed);
+        let windows = changed
+            .map(|(key, window)| {
+                window.changed = false;
+                (key.clone(), window.encode())
+            })
+            .collect();
+        Some(Forgotten { through, windows })
     }
+}
+
+/// What leaves the table of orders, and the windows that remember their sequences from then on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Forgotten {
+    /// Every order up to and including this number.
+    pub(crate) through: u64,
+    /// Scheduler keys and their windows, encoded.
+    pub(crate) windows: Vec<(String, Vec<u8>)>,
 }
 
 #[cfg(test)]
@@ -271,13 +297,18 @@ mod tests {
         for n in 0..10 {
             memory.take(&job(n, n, u64::from(n) + 1));
         }
-        assert!(memory.forget(99, 10, 1).is_empty());
-        assert_eq!(
-            memory.forget(100, 10, 1).len(),
-            1,
-            "expired ones go a batch at a time"
-        );
-        assert_eq!(memory.forget(0, 4, 1).len(), 5, "the table is bounded");
+        assert_eq!(memory.forget(99, 10, 1), None);
+        let gone = memory.forget(100, 10, 1).unwrap();
+        assert_eq!(gone.through, 0, "expired ones go a batch at a time");
+        assert_eq!(gone.windows.len(), 1, "the window goes along, once");
+        let gone = memory.forget(0, 4, 1).unwrap();
+        assert_eq!((gone.through, gone.windows.len()), (5, 0), "the table is bounded");
+        let left: Vec<_> = memory
+            .since(7, 9, 9)
+            .into_iter()
+            .map(|(number, _)| number)
+            .collect();
+        assert_eq!((left, memory.next_number()), (vec![7, 8], 10));
         assert_eq!(memory.order.len(), 4);
         assert!(matches!(
             memory.check(&job(0, 0, 1)),
@@ -288,6 +319,31 @@ mod tests {
             memory.check(&job(0, 0, 1)),
             Err(JobRefused::TooOld { high: 30_000, .. })
         ));
+    }
+
+    /// What a file holds: the window as of the last forgetting, and the orders that are still in the table.
+    #[test]
+    fn a_memory_comes_back_from_its_last_window_and_the_table() {
+        let mut memory = ReplayMemory::default();
+        let mut restored = ReplayMemory::default();
+        for n in 0..40_u8 {
+            memory.take(&job(n, n, u64::from(n) * 700 + 1));
+            if n == 30 {
+                let gone = memory.forget(0, 10, 1).unwrap();
+                assert_eq!(gone.through, 20);
+                let sealed = crate::codec::seal("t", b"k", &gone.windows[0].1);
+                let mut reader = BodyReader::open("t", b"k", &sealed).unwrap();
+                restored.restore_window("k".to_owned(), Window::decode(&mut reader).unwrap());
+            }
+        }
+        for n in 21..40_u8 {
+            restored.restore_job(u64::from(n), &job(n, n, u64::from(n) * 700 + 1));
+        }
+        for sequence in 0..28_800 {
+            let mut other = job(200, 0, sequence);
+            other.sequence = sequence;
+            assert_eq!(restored.check(&other), memory.check(&other), "{sequence}");
+        }
     }
 
     proptest! {

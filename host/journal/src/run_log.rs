@@ -2,24 +2,29 @@
 
 use std::sync::Arc;
 
-use flowforge_protocol::record::{chain_next, chain_start};
-use flowforge_protocol::{Digest, RunId};
+use flowforge_protocol::batch::BatchError;
+use flowforge_protocol::record::chain_start;
+use flowforge_protocol::{Digest, RunId, StepKey};
 
-use crate::core::{Append, Request};
-use crate::entry::{Entry, Urgency};
+use crate::config::Limits;
+use crate::core::{Append, ROW_BYTES, Request};
+use crate::entry::{ABOUT_BYTES_MAX, Entry, Standing, Upload};
 use crate::error::{AppendError, Stopped};
 use crate::journal::Journal;
-use crate::shared::still_open;
-use crate::state::RunHead;
-use crate::tables::RunRow;
+use crate::key::RunKey;
+use crate::lines::{self, Piece};
+use crate::queue::{Known, Queue};
+use crate::rows::{NO_TIME, RunHead, RunRow};
+use crate::shared::{Shared, still_open};
 use crate::ticket::Ticket;
 
-/// The writing end of one run: whoever holds it is the only one who adds records to it, so their order is the order of
-/// the calls. The chain is computed here, in the caller's thread.
+/// The writing end of one run: there is one at a time, and only its holder adds records, so their order is the order of
+/// the calls. The chain is computed here, in the caller's thread. Dropping it adds nothing and loses nothing: the run can
+/// be loaded again.
 #[derive(Debug)]
 pub struct RunLog {
     journal: Journal,
-    number: u64,
+    hold: Hold,
     run: RunId,
     epoch: u64,
     next_seq: u64,
@@ -28,46 +33,77 @@ pub struct RunLog {
     ended: bool,
 }
 
-/// Lines that were checked.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct CheckedLines {
-    count: u32,
-    chain: Digest,
+/// The right to write to a run; given back when it is dropped.
+pub(crate) struct Hold {
+    shared: Arc<Shared>,
+    pub(crate) number: u64,
 }
 
-/// Counts the lines and continues the chain over them.
-pub(crate) fn check_lines(
-    lines: &[u8],
-    limit_bytes: u64,
-    chain: Digest,
-) -> Result<CheckedLines, AppendError> {
-    let mut checked = CheckedLines { count: 0, chain };
-    for line in lines.split_inclusive(|byte| *byte == b'\n') {
-        let Some(record) = line.strip_suffix(b"\n") else {
-            return Err(AppendError::NotLines("the last line has no line feed"));
-        };
-        if record.is_empty() {
-            return Err(AppendError::NotLines("a line is empty"));
-        }
-        let actual_bytes = u64::try_from(line.len()).unwrap_or(u64::MAX);
-        if actual_bytes > limit_bytes {
-            return Err(AppendError::RecordTooLarge {
-                actual_bytes,
-                limit_bytes,
-            });
-        }
-        checked.chain = chain_next(&checked.chain, record);
-        checked.count += 1;
+impl Hold {
+    /// Takes it, if nobody has it.
+    pub(crate) fn take(shared: &Arc<Shared>, queue: &mut Queue, number: u64) -> Option<Self> {
+        queue.loaded.insert(number).then(|| Self {
+            shared: Arc::clone(shared),
+            number,
+        })
     }
-    Ok(checked)
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.shared.queue().loaded.remove(&self.number);
+    }
+}
+
+impl std::fmt::Debug for Hold {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Hold({})", self.number)
+    }
+}
+
+/// What lines add to a run at one place: computed once, used for the receipt and for storing them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChainPoint {
+    first_seq: u64,
+    before: Digest,
+    bytes: usize,
+    largest: usize,
+    pieces: Vec<Piece>,
+}
+
+impl ChainPoint {
+    pub(crate) fn of(lines: &[u8], first_seq: u64, before: Digest) -> Result<Self, BatchError> {
+        let mut largest = 0;
+        let pieces = lines::cut::<BatchError>(lines, first_seq, before, ROW_BYTES, |bytes| {
+            largest = bytes.max(largest);
+            Ok(())
+        })?;
+        Ok(Self {
+            first_seq,
+            before,
+            bytes: lines.len(),
+            largest,
+            pieces,
+        })
+    }
+
+    /// The chain value behind the lines.
+    #[must_use]
+    pub fn chain(&self) -> Digest {
+        self.pieces.last().map_or(self.before, |piece| piece.chain)
+    }
+
+    fn count(&self) -> u32 {
+        self.pieces.iter().map(|piece| piece.count).sum()
+    }
 }
 
 impl RunLog {
-    pub(crate) fn begin(journal: Journal, number: u64, run: RunId, epoch: u64) -> Self {
+    pub(crate) fn begin(journal: Journal, hold: Hold, run: RunId, epoch: u64) -> Self {
         let chain = chain_start(&run);
         Self {
             journal,
-            number,
+            hold,
             run,
             epoch,
             next_seq: 0,
@@ -77,16 +113,16 @@ impl RunLog {
         }
     }
 
-    pub(crate) fn resumed(journal: Journal, number: u64, head: &RunHead) -> Self {
+    pub(crate) fn resumed(journal: Journal, hold: Hold, head: &RunHead) -> Self {
         Self {
             journal,
-            number,
-            run: head.run.clone(),
+            hold,
+            run: head.run.id(),
             epoch: head.epoch,
             next_seq: head.next_seq,
             chain: head.chain,
             bytes: head.bytes,
-            ended: head.ended_at_ms.is_some(),
+            ended: !head.is_open(),
         }
     }
 
@@ -96,15 +132,10 @@ impl RunLog {
         &self.run
     }
 
-    /// The fencing number that the next records carry.
+    /// The fencing number that the next records carry; an entry with another one changes it.
     #[must_use]
     pub fn epoch(&self) -> u64 {
         self.epoch
-    }
-
-    /// The next records carry this fencing number; a lower one than before is ignored.
-    pub fn raise_epoch(&mut self, epoch: u64) {
-        self.epoch = self.epoch.max(epoch);
     }
 
     /// The `seq` of the next record.
@@ -119,14 +150,13 @@ impl RunLog {
         self.chain
     }
 
-    /// The chain value after these lines, if they were added now; for the receipt that goes with the last record.
-    #[must_use]
-    pub fn chain_after(&self, lines: &[u8]) -> Digest {
-        lines
-            .split_inclusive(|byte| *byte == b'\n')
-            .fold(self.chain, |chain, line| {
-                chain_next(&chain, line.strip_suffix(b"\n").unwrap_or(line))
-            })
+    /// The chain behind these lines, if they were added now: for the receipt that goes with the last record. Give the
+    /// answer with the entry that holds them ([`Entry::chained`]), so that they are not walked again.
+    ///
+    /// # Errors
+    /// [`AppendError::Lines`]: they are not the next records.
+    pub fn chain_after(&self, lines: &[u8]) -> Result<ChainPoint, AppendError> {
+        Ok(ChainPoint::of(lines, self.next_seq, self.chain)?)
     }
 
     /// Adds to the run. Waits only while the queue is full; the ticket says when it is durable, and with it
@@ -138,34 +168,60 @@ impl RunLog {
     /// # Cancel safety
     /// Safe: it waits before it adds anything.
     pub async fn append(&mut self, entry: Entry) -> Result<Ticket, AppendError> {
+        let checked = self.check(&entry)?;
+        self.check_size(&entry)?;
+        self.add(entry, checked).await
+    }
+
+    /// As [`RunLog::append`], but waits while the journal has no room: a run is parked then, and not failed.
+    ///
+    /// # Errors
+    /// By variant; nothing was added then.
+    ///
+    /// # Cancel safety
+    /// Safe: it waits before it adds anything.
+    pub async fn append_when_room(&mut self, entry: Entry) -> Result<Ticket, AppendError> {
+        let checked = self.check(&entry)?;
+        loop {
+            match self.check_size(&entry) {
+                Err(AppendError::Full(full)) => self.journal.space(&full).await?,
+                checked => break checked?,
+            }
+        }
+        self.add(entry, checked).await
+    }
+
+    fn check(&self, entry: &Entry) -> Result<ChainPoint, AppendError> {
         if self.ended {
             return Err(AppendError::Ended(self.run.clone()));
         }
-        let limits = &self.journal.shared.config.limits;
-        let checked = check_lines(&entry.lines, limits.record_bytes, self.chain)?;
-        let weight = entry.weight();
-        self.check_size(&entry, u64::try_from(weight).unwrap_or(u64::MAX))?;
+        check(
+            entry,
+            self.next_seq,
+            self.chain,
+            &self.journal.shared.config.limits,
+        )
+    }
+
+    async fn add(&mut self, entry: Entry, checked: ChainPoint) -> Result<Ticket, AppendError> {
         let shared = Arc::clone(&self.journal.shared);
-        let room = shared.room_for(weight).await?;
+        let room = shared.room_for(entry.weight()).await?;
         let mut queue = shared.queue();
         still_open(&queue)?;
         if let Some(job) = &entry.job {
             queue.check_new(job)?;
-            queue.remember(job, (shared.config.clock)(), shared.config.limits.remembered_jobs);
-        }
-        if entry.ended {
-            queue.open_runs = queue.open_runs.saturating_sub(1);
         }
         let urgency = entry.urgency;
-        let append = self.advance(entry, checked, None);
+        let append = self.advance(&mut queue, entry, checked, None);
         Ok(shared.enqueue(&mut queue, Request::Append(Box::new(append)), room, urgency))
     }
 
     /// A run that ends is always let through: it frees room.
-    fn check_size(&self, entry: &Entry, weight: u64) -> Result<(), AppendError> {
+    fn check_size(&self, entry: &Entry) -> Result<(), AppendError> {
         if entry.ended {
             return Ok(());
         }
+        let weight = u64::try_from(entry.weight()).unwrap_or(u64::MAX);
         let limits = &self.journal.shared.config.limits;
         let actual_bytes = self.bytes + weight;
         if actual_bytes > limits.run_bytes {
@@ -174,49 +230,161 @@ impl RunLog {
                 limit_bytes: limits.run_bytes,
             });
         }
-        let actual_bytes = self.journal.shared.accounts().stored_bytes + weight;
-        if actual_bytes > limits.journal_bytes {
-            return Err(AppendError::JournalFull {
-                actual_bytes,
-                limit_bytes: limits.journal_bytes,
-            });
-        }
+        self.journal.shared.check_room(weight, limits.journal_bytes)?;
         Ok(())
     }
 
-    /// Moves the head over an entry and makes the request of it.
-    pub(crate) fn advance(&mut self, entry: Entry, checked: CheckedLines, new: Option<RunRow>) -> Append {
-        let first_seq = self.next_seq;
-        self.next_seq += u64::from(checked.count);
-        self.chain = checked.chain;
+    /// Moves the head over an entry and makes the request of it; what the queue decides by follows.
+    pub(crate) fn advance(
+        &mut self,
+        queue: &mut Queue,
+        mut entry: Entry,
+        point: ChainPoint,
+        new: Option<(RunRow, u64)>,
+    ) -> Append {
+        let shared = &self.journal.shared;
+        let (key, number) = (RunKey::of(&self.run), self.hold.number);
+        let (first_seq, count, chain) = (self.next_seq, point.count(), point.chain());
+        self.epoch = entry.epoch.map_or(self.epoch, |epoch| epoch.max(self.epoch));
+        self.next_seq += u64::from(count);
+        self.chain = chain;
         self.bytes += u64::try_from(entry.weight()).unwrap_or(u64::MAX);
         self.ended = entry.ended;
+        let now_ms = (shared.config.clock)();
+        let job = entry
+            .job
+            .take()
+            .map(|job| queue.remember(job, now_ms, &shared.config.limits));
+        entry
+            .consumes
+            .retain(|message| queue.inbox.remove(&key, *message));
+        let mut dropped_messages = Vec::new();
+        if entry.ended {
+            dropped_messages = queue.close_run(key, number, Known::Ended { number });
+        } else if let Some(standing) = &entry.standing {
+            queue.set_due(&key, due_of(standing));
+        } else if count > 0 {
+            queue.set_due(&key, NO_TIME);
+        }
         Append {
-            number: self.number,
+            number,
             epoch: self.epoch,
             first_seq,
-            count: checked.count,
-            chain: checked.chain,
+            count,
+            chain,
             entry,
+            pieces: point.pieces,
+            job,
+            dropped_messages,
             new,
         }
     }
 
-    /// Drops the run with everything that belongs to it, sent or not: the control plane gave it to another host.
+    /// An attempt of a step begins: should the host die before it ends, that is counted. Rides along with the next
+    /// commit and causes none; before the guest can have run long, ask for one ([`Journal::flush`]).
+    pub fn attempt_begins(&self, step: &StepKey, attempt: u32) {
+        self.journal
+            .shared
+            .queue()
+            .flights
+            .begin(self.hold.number, step, attempt);
+    }
+
+    /// The attempt of a step came to an end of its own, good or bad: nothing is counted against the step any more.
+    pub fn attempt_ended(&self, step: &StepKey) {
+        self.journal.shared.queue().flights.end(self.hold.number, step);
+    }
+
+    /// The attempt of a step was stopped in an orderly way: that is not counted, what was counted before stays.
+    pub fn attempt_stopped(&self, step: &StepKey) {
+        self.journal.shared.queue().flights.stop(self.hold.number, step);
+    }
+
+    /// Drops the run with everything that belongs to it, sent or not: the control plane gave it to another host. It is
+    /// remembered that it was here, under this fencing number.
     ///
     /// # Errors
     /// [`Stopped`].
     pub async fn forget(self) -> Result<Ticket, Stopped> {
-        let room = self.journal.shared.room_for(0).await?;
-        let mut queue = self.journal.shared.queue();
-        still_open(&queue)?;
-        if !self.ended {
-            queue.open_runs = queue.open_runs.saturating_sub(1);
-        }
-        let request = Request::Forget(self.number);
-        Ok(self
-            .journal
-            .shared
-            .enqueue(&mut queue, request, room, Urgency::Now))
+        self.journal
+            .forget_number(&self.run, self.hold.number, self.epoch)
+            .await
     }
+}
+
+/// When a run that stands like this is to be looked at again.
+pub(crate) fn due_of(standing: &Standing) -> u64 {
+    match standing {
+        Standing::Waiting { due_ms, .. } => due_ms.unwrap_or(NO_TIME),
+        Standing::Running | Standing::Resting { .. } => NO_TIME,
+    }
+}
+
+/// Whether words for people are short enough.
+pub(crate) fn check_standing(standing: &Standing) -> Result<(), AppendError> {
+    let bytes = match standing {
+        Standing::Running => 0,
+        Standing::Waiting { about, .. } => about.len(),
+        Standing::Resting { code, reason } => code.len() + reason.len(),
+    };
+    if bytes > ABOUT_BYTES_MAX {
+        return Err(AppendError::Contradiction("the words about the run are too long"));
+    }
+    Ok(())
+}
+
+/// Whether the entry is one that can be stored behind so many records with this chain value.
+pub(crate) fn check(
+    entry: &Entry,
+    next_seq: u64,
+    chain: Digest,
+    limits: &Limits,
+) -> Result<ChainPoint, AppendError> {
+    let known = entry
+        .chained
+        .clone()
+        .filter(|point| (point.first_seq, point.before, point.bytes) == (next_seq, chain, entry.lines.len()));
+    let point = match known {
+        Some(point) => point,
+        None => ChainPoint::of(&entry.lines, next_seq, chain)?,
+    };
+    let actual_bytes = u64::try_from(point.largest).unwrap_or(u64::MAX);
+    if actual_bytes > limits.record_bytes {
+        return Err(AppendError::RecordTooLarge {
+            actual_bytes,
+            limit_bytes: limits.record_bytes,
+        });
+    }
+    check_parts(entry, &point, limits.snapshot_bytes)?;
+    Ok(point)
+}
+
+fn check_parts(entry: &Entry, point: &ChainPoint, snapshot_bytes: usize) -> Result<(), AppendError> {
+    let count = point.count();
+    if count == 0 && (!entry.uploads.is_empty() || entry.ended) {
+        return Err(AppendError::Contradiction(
+            "what is sent, and the end, come with the record that says so",
+        ));
+    }
+    let receipts = entry
+        .uploads
+        .iter()
+        .filter(|upload| matches!(upload, Upload::Receipt { .. }))
+        .count();
+    if receipts > usize::from(entry.ended) {
+        return Err(AppendError::Contradiction(
+            "a receipt comes with the last record, and once",
+        ));
+    }
+    if let Some(snapshot) = &entry.snapshot {
+        if snapshot.seq != point.first_seq + u64::from(count) || snapshot.seq == 0 {
+            return Err(AppendError::Contradiction(
+                "a snapshot stands for the records up to the end of its entry",
+            ));
+        }
+        if snapshot.bytes.len() > snapshot_bytes {
+            return Err(AppendError::Contradiction("the snapshot is too large"));
+        }
+    }
+    entry.standing.as_ref().map_or(Ok(()), check_standing)
 }

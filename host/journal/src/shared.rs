@@ -1,5 +1,6 @@
 //! What the handles and the writer share.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -8,10 +9,12 @@ use tokio::sync::{Semaphore, watch};
 use crate::config::JournalConfig;
 use crate::core::Request;
 use crate::entry::Urgency;
-use crate::error::Stopped;
+use crate::error::{Damage, Full, Stopped, WaitsFor};
+use crate::outbox::Outbox;
 use crate::queue::Queue;
 use crate::reader::Reader;
 use crate::recent::Recent;
+use crate::recovered::Identity;
 use crate::state::State;
 use crate::stats::CommitTimes;
 use crate::ticket::Ticket;
@@ -22,19 +25,36 @@ const READERS_LEAVE: Duration = Duration::from_secs(5);
 /// Room that every request takes in the queue besides its bytes.
 const REQUEST_ROOM: usize = 256;
 
-/// The meeting place of handles and writer.
+/// The meeting place of handles and writer. Locks are taken in the order of the fields, and never two of the later ones
+/// at once.
 pub(crate) struct Shared {
     pub(crate) config: JournalConfig,
+    pub(crate) identity: Identity,
     queue: Mutex<Queue>,
     wake: Condvar,
     room: Semaphore,
     progress: watch::Sender<Progress>,
     /// The end alone, for those whom no commit concerns: they are not woken by each.
     end: watch::Sender<Option<Stopped>>,
+    /// Whether something can be sent.
+    ready: watch::Sender<bool>,
     reader: Mutex<Option<Reader>>,
+    /// Runs of which something is not what was written, by number.
+    damaged: Mutex<BTreeMap<u64, Damage>>,
     accounts: Mutex<Accounts>,
+    outbox: Mutex<Outbox>,
     recent: Mutex<Recent>,
+    plane: Mutex<Option<Vec<u8>>>,
     started: Instant,
+}
+
+/// What a file held, as far as handles need it.
+pub(crate) struct Beginning {
+    pub(crate) queue: Queue,
+    pub(crate) outbox: Outbox,
+    pub(crate) damaged: BTreeMap<u64, Damage>,
+    pub(crate) identity: Identity,
+    pub(crate) plane: Option<Vec<u8>>,
 }
 
 /// How far the writer is.
@@ -42,8 +62,8 @@ pub(crate) struct Shared {
 pub(crate) struct Progress {
     /// Position of the last durable request.
     pub(crate) durable: u64,
-    /// The position the next outbox item will have.
-    pub(crate) outbox_end: u64,
+    /// Bytes that count against the limits.
+    pub(crate) used_bytes: u64,
     /// Set when the writer is gone and the file is closed.
     pub(crate) ended: Option<Stopped>,
 }
@@ -52,10 +72,11 @@ pub(crate) struct Progress {
 #[derive(Debug, Default)]
 pub(crate) struct Accounts {
     pub(crate) stored_bytes: u64,
-    pub(crate) cells_bytes: u64,
-    pub(crate) outbox_items: usize,
-    pub(crate) outbox_bytes: u64,
+    /// Of these, bytes that go as soon as room is wanted.
+    finished_bytes: u64,
     pub(crate) runs: usize,
+    /// Number of the next order that is stored.
+    pub(crate) next_job: u64,
     pub(crate) commits: u64,
     pub(crate) records: u64,
     pub(crate) times: CommitTimes,
@@ -64,10 +85,13 @@ pub(crate) struct Accounts {
 impl Accounts {
     pub(crate) fn take(&mut self, state: &State) {
         self.stored_bytes = state.stored_bytes;
-        self.cells_bytes = state.cells_bytes;
-        self.outbox_items = state.outbox.len();
-        self.outbox_bytes = state.outbox_bytes;
-        self.runs = state.runs.len();
+        self.finished_bytes = state.finished_bytes;
+        self.runs = state.heads.len();
+        self.next_job = state.next_job;
+    }
+
+    pub(crate) fn used_bytes(&self) -> u64 {
+        self.stored_bytes.saturating_sub(self.finished_bytes)
     }
 }
 
@@ -83,38 +107,101 @@ impl Drop for Room<'_> {
     }
 }
 
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl Shared {
-    pub(crate) fn new(config: JournalConfig, state: &State, reader: Reader) -> Self {
+    pub(crate) fn new(config: JournalConfig, state: &State, beginning: Beginning, reader: Reader) -> Self {
         let room = usize::try_from(config.limits.queue_bytes).unwrap_or(Semaphore::MAX_PERMITS);
         let mut accounts = Accounts::default();
         accounts.take(state);
         Self {
             room: Semaphore::new(room.min(Semaphore::MAX_PERMITS)),
             config,
-            queue: Mutex::new(Queue::resuming(state)),
+            identity: beginning.identity,
+            queue: Mutex::new(beginning.queue),
             wake: Condvar::new(),
             progress: watch::Sender::new(Progress {
-                outbox_end: state.next_place,
+                used_bytes: accounts.used_bytes(),
                 ..Progress::default()
             }),
             end: watch::Sender::new(None),
+            ready: watch::Sender::new(beginning.outbox.is_ready()),
             reader: Mutex::new(Some(reader)),
+            damaged: Mutex::new(beginning.damaged),
             accounts: Mutex::new(accounts),
-            recent: Mutex::new(Recent::beginning(state.next_place)),
+            outbox: Mutex::new(beginning.outbox),
+            recent: Mutex::new(Recent::default()),
+            plane: Mutex::new(beginning.plane),
             started: Instant::now(),
         }
     }
 
     pub(crate) fn queue(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.queue)
+    }
+
+    pub(crate) fn damaged(&self) -> MutexGuard<'_, BTreeMap<u64, Damage>> {
+        locked(&self.damaged)
     }
 
     pub(crate) fn accounts(&self) -> MutexGuard<'_, Accounts> {
-        self.accounts.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.accounts)
+    }
+
+    pub(crate) fn outbox(&self) -> MutexGuard<'_, Outbox> {
+        locked(&self.outbox)
     }
 
     pub(crate) fn recent(&self) -> MutexGuard<'_, Recent> {
-        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.recent)
+    }
+
+    pub(crate) fn plane(&self) -> MutexGuard<'_, Option<Vec<u8>>> {
+        locked(&self.plane)
+    }
+
+    /// Bytes that count against the limits.
+    pub(crate) fn used_bytes(&self) -> u64 {
+        self.accounts().used_bytes()
+    }
+
+    /// Whether so many bytes more stay within a limit.
+    pub(crate) fn check_room(&self, wanted_bytes: u64, limit_bytes: u64) -> Result<(), Full> {
+        let actual_bytes = self.used_bytes();
+        if actual_bytes.saturating_add(wanted_bytes) <= limit_bytes {
+            return Ok(());
+        }
+        let backlog = self.outbox().backlog();
+        Err(Full {
+            actual_bytes,
+            wanted_bytes,
+            limit_bytes,
+            waits_for: match (backlog.rows, backlog.parked_runs) {
+                (0, 0) => WaitsFor::OpenRuns,
+                (0, _) => WaitsFor::Parked,
+                _ => WaitsFor::Uploads,
+            },
+        })
+    }
+
+    /// Changes what waits to be sent, and says so to whoever sends it.
+    pub(crate) fn change_outbox<T>(&self, change: impl FnOnce(&mut Outbox) -> T) -> T {
+        let answer = change(&mut self.outbox());
+        self.tell_ready();
+        answer
+    }
+
+    /// Says whether something can be sent.
+    pub(crate) fn tell_ready(&self) {
+        let is_ready = self.outbox().is_ready();
+        self.ready
+            .send_if_modified(|ready| std::mem::replace(ready, is_ready) != is_ready);
+    }
+
+    pub(crate) fn ready(&self) -> watch::Receiver<bool> {
+        self.ready.subscribe()
     }
 
     pub(crate) fn now(&self) -> Duration {
@@ -130,16 +217,29 @@ impl Shared {
     }
 
     pub(crate) fn reader(&self) -> Result<Reader, Stopped> {
-        let reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
-        reader.clone().ok_or_else(|| self.why_ended())
+        let reader = locked(&self.reader).clone();
+        reader.ok_or_else(|| self.why_ended())
+    }
+
+    /// Keeps readers away while the writer does something with the database that nobody may look at.
+    pub(crate) fn without_readers<T>(&self, act: impl FnOnce() -> (T, Reader)) -> T {
+        let mut slot = locked(&self.reader);
+        slot.take();
+        let (answer, reader) = act();
+        slot.replace(reader);
+        answer
     }
 
     fn why_ended(&self) -> Stopped {
         self.queue().stopped.clone().unwrap_or_else(Stopped::gone)
     }
 
-    pub(crate) fn begin_closing(&self) {
+    /// Nothing is taken any more; `orderly` if what is under way was stopped by its host.
+    pub(crate) fn begin_closing(&self, orderly: bool) {
         let mut queue = self.queue();
+        if orderly {
+            queue.flights.stop_all();
+        }
         queue.pace.close();
         self.wake_writer(&mut queue);
     }
@@ -171,6 +271,22 @@ impl Shared {
         let position = queue.push(request, weight, urgency, self.now());
         self.wake_writer(queue);
         Ticket::new(position, self.progress())
+    }
+
+    /// Puts a small request into the queue whose room nobody waits for, while its lock is held.
+    pub(crate) fn push(&self, queue: &mut Queue, request: Request) {
+        queue.push(request, 0, Urgency::Lazy, self.now());
+        self.wake_writer(queue);
+    }
+
+    /// A ticket for this position, which goes at once; `None` if it is durable.
+    pub(crate) fn ticket_of(&self, queue: &mut Queue, position: u64) -> Option<Ticket> {
+        if self.progress.borrow().durable >= position {
+            return None;
+        }
+        queue.pace.hurry();
+        self.wake_writer(queue);
+        Some(Ticket::new(position, self.progress()))
     }
 
     /// A ticket for everything that was taken so far, which goes at once.
@@ -209,10 +325,10 @@ impl Shared {
     }
 
     /// Says how far the writer is.
-    pub(crate) fn advance(&self, durable: u64, outbox_end: u64) {
+    pub(crate) fn advance(&self, durable: u64, used_bytes: u64) {
         self.progress.send_modify(|progress| {
             progress.durable = durable;
-            progress.outbox_end = outbox_end;
+            progress.used_bytes = used_bytes;
         });
     }
 
@@ -221,7 +337,7 @@ impl Shared {
         let unexpected = || Stopped::because("its writer ended unexpectedly");
         let stopped = self.queue().stopped.get_or_insert_with(unexpected).clone();
         self.room.close();
-        let reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let reader = locked(&self.reader).take();
         if let Some(Reader(file)) = reader {
             // A read that is under way holds the file open for its few pages; whoever waits for the end may open it
             // again at once.

@@ -12,14 +12,22 @@ pub struct JournalStats {
     pub open_runs: usize,
     /// Ended and not yet dropped.
     pub ended_runs: usize,
-    /// Items that wait to be sent or acknowledged.
+    /// Runs of which something is not what was written.
+    pub damaged_runs: usize,
+    /// Rows of records and receipts that wait to be sent or acknowledged, but for parked ones.
     pub outbox_items: usize,
     /// Their bytes.
     pub outbox_bytes: u64,
+    /// Runs whose uploads wait for somebody.
+    pub parked_runs: usize,
+    /// The bytes of those.
+    pub parked_bytes: u64,
     /// Bytes of all runs; what the size limits count.
     pub stored_bytes: u64,
     /// Bytes of all cells.
     pub cells_bytes: u64,
+    /// Bytes of the messages in all inboxes.
+    pub inbox_bytes: u64,
     /// The limit on `stored_bytes`.
     pub limit_bytes: u64,
     /// Size of the file.

@@ -7,18 +7,23 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::core::{Committed, JournalCore};
+use crate::core::{Committed, Dropped, JournalCore, Sent};
 use crate::error::Stopped;
-use crate::file::FileLock;
-
+use crate::file::{FileLock, worth_rewriting};
 use crate::pace::Next;
 use crate::queue::Batch;
+use crate::reader::Reader;
 use crate::shared::Shared;
+
+/// Unused space is looked for when so many commits were made and nobody waits.
+const COMPACT_AFTER_COMMITS: u32 = 256;
 
 /// The writer thread.
 pub(crate) struct Writer {
     core: JournalCore,
     shared: Arc<Shared>,
+    /// Commits since unused space was looked for.
+    since_compacting: u32,
 }
 
 impl Writer {
@@ -35,6 +40,7 @@ impl Writer {
                 let stopped = Self {
                     core,
                     shared: Arc::clone(&ending.shared),
+                    since_compacting: 0,
                 }
                 .run();
                 ending.shared.queue().stopped.get_or_insert(stopped);
@@ -43,53 +49,155 @@ impl Writer {
     }
 
     fn run(mut self) -> Stopped {
-        while let Some(batch) = self.next_batch() {
-            let begun = Instant::now();
-            let (position, weight) = (batch.position, batch.weight);
-            match self.core.commit(batch.requests, (self.shared.config.clock)()) {
-                Ok(committed) => self.committed(position, weight, committed, begun.elapsed()),
-                Err(stopped) => {
-                    tracing::error!(error = %stopped.reason, "journal stopped");
-                    return stopped;
-                }
+        while let Some(next) = self.next_step() {
+            let done = match next {
+                Step::Commit(batch) => self.commit(batch),
+                Step::Compact => self.compact(),
+            };
+            if let Err(stopped) = done {
+                tracing::error!(error = %stopped.reason, "journal stopped");
+                return stopped;
             }
         }
         Stopped::because("it was closed")
     }
 
-    fn next_batch(&self) -> Option<Batch> {
+    fn next_step(&mut self) -> Option<Step> {
         let mut queue = self.shared.queue();
         loop {
             let now = self.shared.now();
             queue = match queue.pace.next(&self.shared.config.batching, now) {
-                Next::Commit => return Some(queue.drain(&self.shared.config.batching)),
+                Next::Commit => return Some(Step::Commit(queue.drain(&self.shared.config.batching))),
+                // What asks for no commit of its own still is not lost by an orderly end.
+                Next::Finished if queue.has_riders() => {
+                    return Some(Step::Commit(queue.drain(&self.shared.config.batching)));
+                }
                 Next::Finished => return None,
+                Next::Idle if self.since_compacting >= COMPACT_AFTER_COMMITS => {
+                    self.since_compacting = 0;
+                    return Some(Step::Compact);
+                }
                 Next::Idle => self.shared.wait(queue, None, now),
                 Next::Within(time) => self.shared.wait(queue, Some(time), now),
             };
         }
     }
 
+    fn commit(&mut self, batch: Batch) -> Result<(), Stopped> {
+        let begun = Instant::now();
+        let Batch {
+            work,
+            weight,
+            position,
+        } = batch;
+        let committed = self.core.commit(work, (self.shared.config.clock)())?;
+        self.since_compacting = self.since_compacting.saturating_add(1);
+        self.committed(position, weight, committed, begun.elapsed());
+        Ok(())
+    }
+
+    /// Gives unused space back while nobody waits.
+    fn compact(&mut self) -> Result<(), Stopped> {
+        let file_bytes = std::fs::metadata(&self.shared.config.path).map_or(0, |meta| meta.len());
+        let content = {
+            let queue = self.shared.queue();
+            self.core.state.stored_bytes + queue.cells.bytes() + queue.inbox.bytes()
+        };
+        if !worth_rewriting(file_bytes, content) {
+            return Ok(());
+        }
+        let begun = Instant::now();
+        let core = &mut self.core;
+        let compacted = self.shared.without_readers(|| {
+            let compacted = core.compact();
+            (compacted, Reader(Arc::clone(&core.db)))
+        })?;
+        if compacted {
+            let elapsed_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+            tracing::info!(
+                file_bytes,
+                content_bytes = content,
+                elapsed_ms,
+                "journal gave back space"
+            );
+        }
+        Ok(())
+    }
+
     fn committed(&self, position: u64, weight: usize, committed: Committed, elapsed: Duration) {
+        let Committed {
+            records,
+            sent,
+            dropped,
+            released,
+            forgotten,
+        } = committed;
         {
             let mut queue = self.shared.queue();
-            queue.dropped(&committed.dropped);
+            queue.gone(&dropped, &released, &forgotten);
             queue
                 .pace
                 .committed(&self.shared.config.batching, self.shared.now(), elapsed);
         }
-        {
+        let used_bytes = {
             let mut accounts = self.shared.accounts();
             accounts.take(&self.core.state);
             accounts.commits += 1;
-            accounts.records += committed.records;
+            accounts.records += records;
             accounts.times.add(elapsed);
-        }
-        // Before it is told that there is more: whoever comes for it finds it here.
-        self.shared.recent().follow(committed.sent, &committed.trimmed);
-        self.shared.advance(position, self.core.state.next_place);
+            accounts.used_bytes()
+        };
+        self.follow(sent, &dropped);
+        // Before it is told that there is something to send: whoever comes for it finds here what is durable besides.
+        self.shared.advance(position, used_bytes);
+        self.shared.tell_ready();
         self.shared.give_room(weight);
     }
+
+    /// What is durable now can be sent.
+    fn follow(&self, sent: Vec<Sent>, dropped: &[Dropped]) {
+        if sent.is_empty() && dropped.is_empty() {
+            return;
+        }
+        {
+            // First the content: whoever is told of a row finds it here.
+            let mut recent = self.shared.recent();
+            for change in &sent {
+                if let Sent::Row {
+                    number, row, content, ..
+                } = change
+                {
+                    recent.add(*number, row.first_seq, Arc::clone(content));
+                }
+            }
+            for gone in dropped {
+                recent.forget(gone.number);
+            }
+        }
+        let mut outbox = self.shared.outbox();
+        for change in sent {
+            match change {
+                Sent::Row {
+                    number,
+                    run,
+                    cursor,
+                    row,
+                    content,
+                } => outbox.add(number, run, cursor, row, content.receipt.is_some()),
+                Sent::Reset { number, pending } => outbox.reset(number, pending),
+                Sent::Parked { number, run, parked } => outbox.park(number, run, parked),
+            }
+        }
+        for gone in dropped {
+            outbox.forget(gone.number);
+        }
+    }
+}
+
+/// What the writer does next.
+enum Step {
+    Commit(Batch),
+    Compact,
 }
 
 /// Whatever way the writer ends, the file is closed, then everybody who waits is told.

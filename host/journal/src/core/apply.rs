@@ -1,58 +1,130 @@
-//! Requests become rows.
+//! Work becomes rows.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use flowforge_protocol::StepKey;
+use flowforge_protocol::Digest;
+use redb::ReadableTable as _;
 
-use super::{Append, Collected, CollectedRuns, Committed, Failure, Request};
-use crate::codec::{BodyWriter, seal};
-use crate::entry::{Ack, OutboxItem, Upload};
-use crate::replay::JobEntry;
-use crate::state::{RunHead, State};
-use crate::tables::{self, EndedRow, OutboxRow, RecordsRow, RunRow, Tables, Waiting};
-
-/// A row of records is closed when it reaches this size, so that reading one row stays cheap.
-const ROW_BYTES: usize = 1 << 20;
+use super::collect::{Collected, CollectedRuns, Part};
+use super::{Append, Committed, Failure, JobRow, Request, Sent, Work};
+use crate::codec::seal;
+use crate::config::Retention;
+use crate::entry::{Snapshot, Standing, Upload};
+use crate::flights::FlightChange;
+use crate::key::{self, RunKey};
+use crate::outbox::{Pending, Row};
+use crate::rows::{NO_TIME, Note, NoteKind, Phase, RecordsRow, RunHead, RunRow, SnapshotRow, seal_job};
+use crate::state::State;
+use crate::tables::{self, Tables};
 
 /// One transaction in the making.
 pub(super) struct Apply<'t, 's> {
     pub(super) tables: Tables<'t>,
     pub(super) state: &'s mut State,
+    pub(super) retention: &'s Retention,
     pub(super) now_ms: u64,
     collected: CollectedRuns,
-    /// The runs of `collected` in the order in which they came.
-    order: Vec<u64>,
+    /// Runs whose heads changed.
+    pub(super) changed: BTreeSet<u64>,
     ended: Vec<u64>,
-    windows: BTreeSet<String>,
     pub(super) committed: Committed,
 }
 
 impl<'t, 's> Apply<'t, 's> {
-    pub(super) fn new(tables: Tables<'t>, state: &'s mut State, now_ms: u64) -> Self {
+    pub(super) fn new(
+        tables: Tables<'t>,
+        state: &'s mut State,
+        retention: &'s Retention,
+        now_ms: u64,
+    ) -> Self {
         Self {
             tables,
             state,
+            retention,
             now_ms,
-            collected: CollectedRuns::new(),
-            order: Vec::new(),
+            collected: CollectedRuns::default(),
+            changed: BTreeSet::new(),
             ended: Vec::new(),
-            windows: BTreeSet::new(),
             committed: Committed::default(),
         }
     }
 
-    pub(super) fn request(&mut self, request: Request) -> Result<(), Failure> {
+    pub(super) fn work(&mut self, work: Work) -> Result<(), Failure> {
+        for (number, cursor) in work.acks {
+            self.acknowledge(number, cursor);
+        }
+        if let Some(told) = work.told {
+            self.put_meta(tables::TOLD_KEY, &told.to_be_bytes())?;
+        }
+        for request in work.requests {
+            self.request(request)?;
+        }
+        work.flights
+            .into_iter()
+            .try_for_each(|change| self.flight(change))
+    }
+
+    fn request(&mut self, request: Request) -> Result<(), Failure> {
         match request {
             Request::Append(append) => self.append(*append),
-            Request::Ack(acks) => acks.into_iter().try_for_each(|ack| self.ack(ack)),
-            Request::Put { key, value } => self.put(&key, &value),
-            Request::Remove { key } => self.remove(&key),
-            Request::Remember(job) => self.remember(&job),
-            Request::Forget(number) => {
-                self.flush(number)?;
-                self.drop_run(number)
+            Request::Deliver { key, row, job } => {
+                self.remember(job)?;
+                self.tables.inbox()?.insert(&key[..], &row.seal(&key)[..])?;
+                Ok(())
             }
+            Request::Consume { run, messages } => self.consume(run, &messages),
+            Request::Stand { number, standing } => self.stand(number, standing),
+            Request::Rewind { number, to_seq } => self.rewind(number, to_seq),
+            Request::Park { number, why } => self.park(number, why),
+            Request::Put { key, value, leaving } => {
+                let cells = self.tables.cells()?;
+                for other in leaving {
+                    cells.remove(&other[..])?;
+                }
+                cells.insert(&key[..], &seal(tables::CELLS, &key, &value)[..])?;
+                Ok(())
+            }
+            Request::Remove { key } => {
+                self.tables.cells()?.remove(&key[..])?;
+                Ok(())
+            }
+            Request::Remember(job) => self.remember(job),
+            Request::Forget { number, messages } => {
+                self.flush(number)?;
+                if let Some(run) = self.state.heads.get(&number).map(|head| head.run) {
+                    self.consume(run, &messages)?;
+                }
+                self.drop_run(number, false)
+            }
+            Request::Plane(incarnation) => self.put_meta(tables::PLANE_KEY, &incarnation),
             Request::Barrier => Ok(()),
+        }
+    }
+
+    fn put_meta(&mut self, key: &[u8], body: &[u8]) -> Result<(), Failure> {
+        self.tables
+            .meta()?
+            .insert(key, &seal(tables::META, key, body)[..])?;
+        Ok(())
+    }
+
+    pub(super) fn head(&mut self, number: u64) -> Result<&mut RunHead, Failure> {
+        self.changed.insert(number);
+        self.state
+            .heads
+            .get_mut(&number)
+            .map(AsMut::as_mut)
+            .ok_or(Failure::Contradiction("a change of no run"))
+    }
+
+    fn acknowledge(&mut self, number: u64, cursor: u64) {
+        if let Some(head) = self.state.heads.get_mut(&number)
+            && cursor > head.cursor
+        {
+            head.cursor = cursor.min(head.end());
+            self.changed.insert(number);
+            self.state.settle(number);
         }
     }
 
@@ -63,44 +135,55 @@ impl<'t, 's> Apply<'t, 's> {
             first_seq,
             count,
             chain,
-            entry,
+            mut entry,
+            pieces,
+            job,
+            dropped_messages,
             new,
         } = append;
-        if let Some(row) = new {
-            self.begin_run(number, &row)?;
+        if let Some((row, acknowledged)) = new {
+            self.begin_run(number, &row, acknowledged)?;
         }
-        if let Some(job) = &entry.job {
+        if let Some(job) = job {
             self.remember(job)?;
         }
-        let head = self
-            .state
-            .runs
-            .get_mut(&number)
-            .ok_or(Failure::Contradiction("append to no run"))?;
-        if head.next_seq != first_seq || (head.ended_at_ms.is_some() && count > 0) {
+        let (artefacts, receipt) = split_uploads(std::mem::take(&mut entry.uploads));
+        let head = self.head(number)?;
+        if head.next_seq != first_seq || (!head.is_open() && count > 0) {
             return Err(Failure::Contradiction("records out of sequence"));
         }
+        let run = head.run;
         head.next_seq += u64::from(count);
-        head.chain = chain;
-        head.epoch = epoch;
+        head.receipt |= receipt.is_some();
+        (head.chain, head.epoch) = (chain, epoch);
         self.committed.records += u64::from(count);
-        self.collect(number, epoch, first_seq, count, &entry.lines)?;
-        if let Some(row) = self.collected.get_mut(&number) {
-            row.chain = chain;
-            for upload in entry.uploads {
-                match upload {
-                    Upload::Artefact { digest, about } => {
-                        row.artefacts.push(Waiting::Artefact { digest, about })
-                    }
-                    Upload::Receipt { envelope } => row.receipts.push(Waiting::Receipt { envelope }),
+        if count > 0 {
+            let whole = Part {
+                count,
+                chain,
+                lines: std::mem::take(&mut entry.lines),
+                artefacts,
+                receipt,
+            };
+            let mut seq = first_seq;
+            for part in parts(whole, &pieces) {
+                if self.collected.begins_anew(number, epoch, part.lines.len()) {
+                    self.flush(number)?;
                 }
+                let records = u64::from(part.count);
+                self.collected.add(number, seq, epoch, part);
+                seq += records;
             }
         }
-        for step in entry.disarm {
-            self.disarm(number, &step)?;
+        self.consume(run, &entry.consumes)?;
+        self.consume(run, &dropped_messages)?;
+        if let Some(snapshot) = entry.snapshot {
+            self.flush(number)?;
+            self.snapshot(number, chain, snapshot)?;
         }
-        for (step, due_ms) in entry.arm {
-            self.arm(number, step, due_ms)?;
+        let standing = entry.standing.or((count > 0).then_some(Standing::Running));
+        if let Some(standing) = standing.filter(|_| !entry.ended) {
+            self.stand(number, standing)?;
         }
         if entry.ended {
             self.ended.push(number);
@@ -108,246 +191,316 @@ impl<'t, 's> Apply<'t, 's> {
         Ok(())
     }
 
-    fn begin_run(&mut self, number: u64, row: &RunRow) -> Result<(), Failure> {
-        if self.state.runs.contains_key(&number) {
+    fn begin_run(&mut self, number: u64, row: &RunRow, acknowledged: u64) -> Result<(), Failure> {
+        let key = key::number_key(number);
+        let value = row.seal(&key);
+        self.tables.runs()?.insert(&key[..], &value[..])?;
+        let head = RunHead {
+            run: row.run,
+            phase: Phase::Running,
+            parked: false,
+            receipt: false,
+            epoch: 0,
+            next_seq: 0,
+            chain: flowforge_protocol::record::chain_start(&row.run.id()),
+            bytes: bytes_of(&value),
+            cursor: acknowledged,
+            at_ms: NO_TIME,
+        };
+        self.state.stored_bytes += head.bytes;
+        if self.state.heads.insert(number, Box::new(head)).is_some() {
             return Err(Failure::Contradiction("a run number was used twice"));
         }
-        let key = tables::number_key(number);
-        let value = row.seal(&key);
-        self.tables.runs.insert(&key[..], &value[..])?;
-        let mut head = RunHead::new(row);
-        head.bytes = bytes_of(&value);
-        self.state.stored_bytes += head.bytes;
-        self.state.numbers.insert(row.run.clone(), number);
-        self.state.runs.insert(number, head);
         self.state.next_number = self.state.next_number.max(number + 1);
         Ok(())
     }
 
-    fn remember(&mut self, job: &JobEntry) -> Result<(), Failure> {
-        let key = tables::number_key(self.state.replay.take(job));
-        self.tables
-            .jobs
-            .insert(&key[..], &tables::seal_job(&key, job)[..])?;
-        self.windows.insert(job.scheduler_key.clone());
-        Ok(())
-    }
-
-    /// Adds lines to what is collected of the run, beginning a new row where one must begin.
-    fn collect(
-        &mut self,
-        number: u64,
-        epoch: u64,
-        first_seq: u64,
-        count: u32,
-        lines: &[u8],
-    ) -> Result<(), Failure> {
-        let full = self
-            .collected
-            .get(&number)
-            .is_some_and(|row| row.epoch != epoch || row.lines.len() + lines.len() > ROW_BYTES);
-        if full {
-            self.flush(number)?;
-        }
-        let chain = self.state.runs.get(&number).map(|head| head.chain);
-        let row = self.collected.entry(number).or_insert_with(|| {
-            self.order.push(number);
-            Collected {
-                epoch,
-                first_seq,
-                count: 0,
-                chain: chain.unwrap_or_else(|| flowforge_protocol::Digest::of(b"")),
-                lines: Vec::new(),
-                artefacts: Vec::new(),
-                receipts: Vec::new(),
-            }
-        });
-        row.count += count;
-        row.lines.extend_from_slice(lines);
-        Ok(())
-    }
-
-    fn flush(&mut self, number: u64) -> Result<(), Failure> {
-        let Some(row) = self.collected.remove(&number) else {
+    fn remember(&mut self, row: JobRow) -> Result<(), Failure> {
+        let key = key::number_key(row.number);
+        let jobs = self.tables.jobs()?;
+        jobs.insert(&key[..], &seal_job(&key, &row.job)[..])?;
+        self.state.next_job = self.state.next_job.max(row.number + 1);
+        let Some(forgotten) = row.forgotten else {
             return Ok(());
         };
-        self.order.retain(|other| *other != number);
-        self.write_row(number, row)
-    }
-
-    fn write_row(&mut self, number: u64, row: Collected) -> Result<(), Failure> {
-        for artefact in row.artefacts {
-            self.send(number, artefact, None)?;
-        }
-        if row.count > 0 {
-            let (first_seq, last_seq) = (row.first_seq, row.first_seq + u64::from(row.count) - 1);
-            let key = tables::record_key(number, first_seq);
-            let stored = RecordsRow {
-                epoch: row.epoch,
-                count: row.count,
-                chain: row.chain,
-                lines: row.lines,
-            };
-            let value = stored.seal(&key);
-            self.tables.records.insert(&key[..], &value[..])?;
-            let bytes = bytes_of(&value);
-            self.state.stored_bytes += bytes;
-            if let Some(head) = self.state.runs.get_mut(&number) {
-                head.bytes += bytes;
-            }
-            let what = Waiting::Records { first_seq, last_seq };
-            self.send(number, what, Some((stored, bytes)))?;
-        }
-        for receipt in row.receipts {
-            self.send(number, receipt, None)?;
+        let last = key::number_key(forgotten.through);
+        jobs.retain_in::<&[u8], _>(..=&last[..], |_, _| false)?;
+        for (scheduler_key, window) in forgotten.windows {
+            let key = scheduler_key.as_bytes();
+            self.tables
+                .replay()?
+                .insert(key, &seal(tables::REPLAY, key, &window)[..])?;
         }
         Ok(())
     }
 
-    /// Puts an item into the outbox, with the records it refers to and the bytes they take.
-    fn send(
+    fn consume(&mut self, run: RunKey, messages: &[u64]) -> Result<(), Failure> {
+        for message in messages {
+            let key = key::message_key(run, *message);
+            self.tables.inbox()?.remove(&key[..])?;
+        }
+        Ok(())
+    }
+
+    fn snapshot(&mut self, number: u64, chain: Digest, snapshot: Snapshot) -> Result<(), Failure> {
+        let key = key::number_key(number);
+        let row = SnapshotRow {
+            seq: snapshot.seq,
+            chain,
+            semantics: snapshot.semantics,
+            bytes: snapshot.bytes,
+        };
+        let value = row.seal(&key);
+        let old = self
+            .tables
+            .snapshots()?
+            .insert(&key[..], &value[..])?
+            .map_or(0, |old| bytes_of(old.value()));
+        self.grow(number, bytes_of(&value), old)
+    }
+
+    /// The run takes so many bytes more, and so many less.
+    fn grow(&mut self, number: u64, more: u64, less: u64) -> Result<(), Failure> {
+        let head = self.head(number)?;
+        head.bytes = (head.bytes + more).saturating_sub(less);
+        self.state.stored_bytes = (self.state.stored_bytes + more).saturating_sub(less);
+        Ok(())
+    }
+
+    fn stand(&mut self, number: u64, standing: Standing) -> Result<(), Failure> {
+        let Some(head) = self.state.heads.get_mut(&number).filter(|head| head.is_open()) else {
+            return Ok(());
+        };
+        let had_note = head.phase != Phase::Running;
+        let (phase, at_ms, note) = match standing {
+            Standing::Running => (Phase::Running, NO_TIME, None),
+            Standing::Waiting { due_ms, about } => {
+                let note = Note {
+                    code: String::new(),
+                    text: about,
+                };
+                (Phase::Waiting, due_ms.unwrap_or(NO_TIME), Some(note))
+            }
+            Standing::Resting { code, reason } => {
+                let text = reason.into_bytes();
+                (Phase::Resting, NO_TIME, Some(Note { code, text }))
+            }
+        };
+        (head.phase, head.at_ms) = (phase, at_ms);
+        self.changed.insert(number);
+        self.note(number, NoteKind::Standing, note, had_note)
+    }
+
+    fn note(
         &mut self,
         number: u64,
-        what: Waiting,
-        records: Option<(RecordsRow, u64)>,
+        kind: NoteKind,
+        note: Option<Note>,
+        had_one: bool,
     ) -> Result<(), Failure> {
-        let head = self
-            .state
-            .runs
-            .get(&number)
-            .ok_or(Failure::Contradiction("an item of no run"))?;
-        let last_seq = match what {
-            Waiting::Records { last_seq, .. } => Some(last_seq),
-            Waiting::Receipt { .. } | Waiting::Artefact { .. } => None,
+        let key = kind.key(number);
+        match note {
+            Some(note) => {
+                self.tables.notes()?.insert(&key[..], &note.seal(&key)[..])?;
+            }
+            None if had_one => {
+                self.tables.notes()?.remove(&key[..])?;
+            }
+            None => {}
+        }
+        Ok(())
+    }
+
+    fn park(&mut self, number: u64, why: Option<Note>) -> Result<(), Failure> {
+        let Some(head) = self.state.heads.get(&number) else {
+            return Ok(());
         };
-        let (position, run) = (self.state.next_place, head.run.clone());
-        let key = tables::number_key(position);
-        let row = OutboxRow { number, run, what };
+        let (run, was_parked, parked) = (head.run, head.parked, why.is_some());
+        self.state.unsettle(number);
+        self.head(number)?.parked = parked;
+        self.state.settle(number);
+        self.committed.sent.push(Sent::Parked { number, run, parked });
+        self.note(number, NoteKind::Park, why, was_parked)
+    }
+
+    fn rewind(&mut self, number: u64, to_seq: u64) -> Result<(), Failure> {
+        self.flush(number)?;
+        if !self.state.heads.contains_key(&number) {
+            return Ok(());
+        }
+        self.state.unsettle(number);
+        let head = self.head(number)?;
+        head.cursor = to_seq.min(head.next_seq);
+        let mut pending = Pending::new(head.run, head.cursor);
+        let (cursor, has_receipt) = (head.cursor, head.receipt);
+        let (first, last) = (key::record_key(number, 0), key::record_key(number, u64::MAX));
+        for entry in self.tables.records()?.range::<&[u8]>(&first[..]..=&last[..])? {
+            let (key, value) = entry?;
+            let found = key::read_record_key(tables::RECORDS, key.value())
+                .and_then(|(_, first_seq)| Ok((first_seq, RecordsRow::open(key.value(), value.value())?)));
+            // What is damaged is found, and said, by whoever reads it to send it.
+            let Ok((first_seq, row)) = found else { continue };
+            let place = row_at(first_seq, &row, value.value());
+            if place.end > cursor {
+                pending.rows.push_back(place);
+            }
+            if row.receipt.is_some() && has_receipt {
+                pending.receipt = Some(place);
+            }
+        }
+        self.state.settle(number);
+        self.committed.sent.push(Sent::Reset { number, pending });
+        Ok(())
+    }
+
+    fn flight(&mut self, change: FlightChange) -> Result<(), Failure> {
+        if !self.state.heads.contains_key(&change.number) {
+            return Ok(());
+        }
+        let key = key::flight_key(change.number, &change.step);
+        let flights = self.tables.flights()?;
+        match change.row {
+            Some(row) => flights.insert(&key[..], &row.seal(&key)[..])?.is_some(),
+            None => flights.remove(&key[..])?.is_some(),
+        };
+        Ok(())
+    }
+
+    /// Writes what was collected of a run.
+    fn flush(&mut self, number: u64) -> Result<(), Failure> {
+        match self.collected.take(number) {
+            Some(collected) => self.write_row(number, collected),
+            None => Ok(()),
+        }
+    }
+
+    fn write_row(&mut self, number: u64, collected: Collected) -> Result<(), Failure> {
+        let Collected { first_seq, row } = collected;
+        let key = key::record_key(number, first_seq);
         let value = row.seal(&key);
-        self.tables.outbox.insert(&key[..], &value[..])?;
-        let (records, besides) = records.unzip();
-        let bytes = bytes_of(&value) + besides.unwrap_or(0);
-        self.state.place(position, number, last_seq, bytes);
-        let body = row.into_body(|_| records.ok_or(Failure::Contradiction("an item without its records")))?;
-        self.committed.sent.push(OutboxItem { position, body });
-        Ok(())
-    }
-
-    fn ack(&mut self, ack: Ack) -> Result<(), Failure> {
-        match ack {
-            Ack::Item(position) => self.trim(position),
-            Ack::Records { run, through } => {
-                let Some(&number) = self.state.numbers.get(&run) else {
-                    return Ok(());
-                };
-                let sent: Vec<u64> = self.state.runs.get(&number).map_or_else(Vec::new, |head| {
-                    let acknowledged = head
-                        .unsent
-                        .iter()
-                        .filter(|(_, last)| last.is_some_and(|l| l <= through));
-                    acknowledged.map(|(place, _)| *place).collect()
-                });
-                sent.into_iter().try_for_each(|place| self.trim(place))
-            }
-        }
-    }
-
-    pub(super) fn trim(&mut self, position: u64) -> Result<(), Failure> {
-        if self.state.unplace(position) {
-            self.tables.outbox.remove(&tables::number_key(position)[..])?;
-            self.committed.trimmed.push(position);
+        self.tables.records()?.insert(&key[..], &value[..])?;
+        self.grow(number, bytes_of(&value), 0)?;
+        let head = self.head(number)?;
+        let (run, cursor) = (head.run, head.cursor);
+        let place = row_at(first_seq, &row, &value);
+        if place.end > cursor || row.receipt.is_some() {
+            let content = Arc::new(row);
+            self.committed.sent.push(Sent::Row {
+                number,
+                run,
+                cursor,
+                row: place,
+                content,
+            });
         }
         Ok(())
     }
 
-    fn arm(&mut self, number: u64, step: StepKey, due_ms: u64) -> Result<(), Failure> {
-        let key = tables::timer_key(number, &step);
-        let mut body = BodyWriter::with_capacity(8);
-        body.u64(due_ms);
-        self.tables
-            .timers
-            .insert(&key[..], &seal(tables::TIMERS, &key, &body.finish())[..])?;
-        if let Some(head) = self.state.runs.get_mut(&number) {
-            head.timers.insert(step);
-        }
-        Ok(())
-    }
-
-    pub(super) fn disarm(&mut self, number: u64, step: &StepKey) -> Result<(), Failure> {
-        let armed = self
-            .state
-            .runs
-            .get_mut(&number)
-            .is_some_and(|head| head.timers.remove(step));
-        if armed {
-            self.tables.timers.remove(&tables::timer_key(number, step)[..])?;
-        }
-        Ok(())
-    }
-
-    fn put(&mut self, key: &[u8], value: &[u8]) -> Result<(), Failure> {
-        let sealed = seal(tables::CELLS, key, value);
-        let old = self
-            .tables
-            .cells
-            .insert(key, &sealed[..])?
-            .map_or(0, |old| bytes_of(old.value()));
-        self.state.cells_bytes = (self.state.cells_bytes + bytes_of(&sealed)).saturating_sub(old);
-        Ok(())
-    }
-
-    fn remove(&mut self, key: &[u8]) -> Result<(), Failure> {
-        let old = self
-            .tables
-            .cells
-            .remove(key)?
-            .map_or(0, |old| bytes_of(old.value()));
-        self.state.cells_bytes = self.state.cells_bytes.saturating_sub(old);
-        Ok(())
-    }
-
-    /// Writes what was collected: the runs' rows in the order in which they came, ends, replay windows.
+    /// Writes what was collected, in the order in which it came; then the ends of runs.
     pub(super) fn finish(&mut self) -> Result<(), Failure> {
-        for number in std::mem::take(&mut self.order) {
-            if let Some(row) = self.collected.remove(&number) {
-                self.write_row(number, row)?;
-            }
+        for (number, collected) in self.collected.take_all() {
+            self.write_row(number, collected)?;
         }
+        // Only now: what the run's end sends is known, so nobody takes the run for settled before it is.
         for number in std::mem::take(&mut self.ended) {
             self.end_run(number)?;
-        }
-        for scheduler_key in std::mem::take(&mut self.windows) {
-            if let Some(window) = self.state.replay.window(&scheduler_key) {
-                let key = scheduler_key.as_bytes();
-                let value = seal(tables::REPLAY, key, &window.encode());
-                self.tables.replay.insert(key, &value[..])?;
-            }
         }
         Ok(())
     }
 
     fn end_run(&mut self, number: u64) -> Result<(), Failure> {
-        let Some(head) = self.state.runs.get_mut(&number) else {
+        let now_ms = self.now_ms;
+        if !self.state.heads.contains_key(&number) {
             return Ok(());
-        };
-        let key = tables::number_key(number);
-        let row = EndedRow {
-            ended_at_ms: self.now_ms,
-            epoch: head.epoch,
-            next_seq: head.next_seq,
-            chain: head.chain,
-            bytes: head.bytes,
-        };
-        // Only now: what the run's end sends is in the outbox, so nobody takes the run for settled before it is.
-        head.ended_at_ms = Some(self.now_ms);
-        let timers = std::mem::take(&mut head.timers);
-        self.tables.ended.insert(&key[..], &row.seal(&key)[..])?;
-        for step in timers {
-            self.tables.timers.remove(&tables::timer_key(number, &step)[..])?;
         }
+        let head = self.head(number)?;
+        let had_note = head.phase != Phase::Running;
+        (head.phase, head.at_ms) = (Phase::Ended, now_ms);
+        self.note(number, NoteKind::Standing, None, had_note)?;
+        let key = key::number_key(number);
+        let snapshot = self.tables.snapshots()?.remove(&key[..])?;
+        let freed = snapshot.map_or(0, |old| bytes_of(old.value()));
+        self.grow(number, 0, freed)?;
+        self.clear_flights(number)?;
+        let documents = match self.tables.runs()?.get(&key[..])? {
+            Some(row) => RunRow::open(&key, row.value()).map_or_else(|_| Vec::new(), |row| row.documents),
+            None => Vec::new(),
+        };
+        self.committed.released.extend(documents);
         self.state.settle(number);
         Ok(())
     }
+
+    pub(super) fn clear_flights(&mut self, number: u64) -> Result<(), Failure> {
+        let (first, last) = (key::number_key(number), key::number_key(number.saturating_add(1)));
+        self.tables
+            .flights()?
+            .retain_in::<&[u8], _>(&first[..]..&last[..], |_, _| false)?;
+        Ok(())
+    }
+
+    /// Writes the heads that changed, once each.
+    pub(super) fn write_heads(&mut self) -> Result<(), Failure> {
+        for number in std::mem::take(&mut self.changed) {
+            if let Some(head) = self.state.heads.get(&number) {
+                let key = key::number_key(number);
+                self.tables.heads()?.insert(&key[..], &head.seal(&key)[..])?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Where a row lies and how large it is.
+pub(crate) fn row_at(first_seq: u64, row: &RecordsRow, value: &[u8]) -> Row {
+    Row {
+        first_seq,
+        end: first_seq.saturating_add(u64::from(row.count)),
+        bytes: u32::try_from(value.len()).unwrap_or(u32::MAX),
+    }
+}
+
+type Artefacts = Vec<(Digest, Vec<u8>)>;
+
+fn split_uploads(uploads: Vec<Upload>) -> (Artefacts, Option<Vec<u8>>) {
+    let (mut artefacts, mut receipt) = (Vec::new(), None);
+    for upload in uploads {
+        match upload {
+            Upload::Artefact { digest, about } => artefacts.push((digest, about)),
+            Upload::Receipt { envelope } => receipt = Some(envelope),
+        }
+    }
+    (artefacts, receipt)
+}
+
+/// The rows of an entry: artefacts with the first, which are sent before it; the receipt with the last.
+fn parts(whole: Part, pieces: &[crate::lines::Piece]) -> Vec<Part> {
+    if pieces.len() < 2 {
+        return vec![whole];
+    }
+    let Part {
+        lines,
+        mut artefacts,
+        mut receipt,
+        ..
+    } = whole;
+    let mut start = 0;
+    let last = pieces.len() - 1;
+    pieces
+        .iter()
+        .enumerate()
+        .map(|(index, piece)| {
+            let part = Part {
+                count: piece.count,
+                chain: piece.chain,
+                lines: lines.get(start..piece.end).unwrap_or_default().to_vec(),
+                artefacts: std::mem::take(&mut artefacts),
+                receipt: if index == last { receipt.take() } else { None },
+            };
+            start = piece.end;
+            part
+        })
+        .collect()
 }
 
 pub(super) fn bytes_of(value: &[u8]) -> u64 {

@@ -1,87 +1,113 @@
-//! What is old goes: finished runs, remembered orders.
+//! What is old goes: finished runs, and in the end what is remembered of them.
 
-use super::Failure;
 use super::apply::Apply;
-use crate::config::Retention;
-use crate::replay::FORGET_BATCH;
-use crate::tables;
+use super::{Dropped, Failure};
+use crate::key;
+use crate::rows::{NoteKind, RunRow, Tombstone};
+use crate::state::Grave;
 
-/// Runs go in groups of at least so many, so that few commits carry the work,
+/// Runs above the number that stays go in groups of at least so many, so that few commits carry the work,
 const GROUP: usize = 64;
 /// and of at most so many, so that no commit carries much of it.
 const GROUP_MAX: usize = 512;
 
 impl Apply<'_, '_> {
-    /// Drops finished runs above the number or the age that retention allows.
-    pub(super) fn retire(&mut self, retention: &Retention) -> Result<(), Failure> {
+    /// Drops finished runs above the bytes, the number or the age that retention allows, and all that is needed when the
+    /// journal is so full that no run is accepted.
+    pub(super) fn retire(&mut self, accept_below_bytes: u64) -> Result<(), Failure> {
+        let (state, retention) = (&self.state, self.retention);
         let age_ms = u64::try_from(retention.age.as_millis()).unwrap_or(u64::MAX);
-        let excess = self.state.finished.len().saturating_sub(retention.runs);
-        let excess = if excess < GROUP { 0 } else { excess };
-        let now_ms = self.now_ms;
-        let old = self
-            .state
-            .finished
-            .iter()
-            .take_while(|(ended_at_ms, _)| ended_at_ms.saturating_add(age_ms) <= now_ms)
-            .take(GROUP_MAX)
-            .count();
-        let count = excess.max(old).min(GROUP_MAX);
-        let numbers: Vec<u64> = self
-            .state
-            .finished
-            .iter()
-            .take(count)
-            .map(|(_, number)| *number)
-            .collect();
-        numbers.into_iter().try_for_each(|number| self.drop_run(number))
+        let excess_runs = state.finished.len().saturating_sub(retention.runs);
+        let excess_runs = if excess_runs < GROUP { 0 } else { excess_runs };
+        // Somewhat more than must go, so that not every commit has to.
+        let some_less = |bytes: u64, limit: u64| if bytes > limit { bytes - limit / 4 * 3 } else { 0 };
+        let excess_bytes = some_less(state.finished_bytes, retention.bytes)
+            .max(some_less(state.stored_bytes, accept_below_bytes));
+        let (mut going, mut freed) = (Vec::new(), 0);
+        for (ended_at_ms, number) in state.finished.iter().take(GROUP_MAX) {
+            let is_old = ended_at_ms.saturating_add(age_ms) <= self.now_ms;
+            if going.len() >= excess_runs && freed >= excess_bytes && !is_old {
+                break;
+            }
+            freed += state.heads.get(number).map_or(0, |head| head.bytes);
+            going.push(*number);
+        }
+        for number in going {
+            self.drop_run(number, true)?;
+        }
+        self.clear_graves()
     }
 
-    /// Removes a run with everything that belongs to it.
-    pub(super) fn drop_run(&mut self, number: u64) -> Result<(), Failure> {
-        let Some(head) = self.state.runs.get(&number) else {
+    /// Removes a run with everything that belongs to it, and remembers that it was here.
+    pub(super) fn drop_run(&mut self, number: u64, ended: bool) -> Result<(), Failure> {
+        self.state.unsettle(number);
+        let Some(head) = self.state.heads.remove(&number) else {
             return Ok(());
         };
-        let (places, timers) = (
-            head.unsent.keys().copied().collect::<Vec<_>>(),
-            head.timers.clone(),
-        );
-        for place in places {
-            self.trim(place)?;
+        self.changed.remove(&number);
+        self.state.stored_bytes = self.state.stored_bytes.saturating_sub(head.bytes);
+        let key = key::number_key(number);
+        if let Some(row) = self.tables.runs()?.remove(&key[..])?
+            && head.is_open()
+            && let Ok(row) = RunRow::open(&key, row.value())
+        {
+            self.committed.released.extend(row.documents);
         }
-        for step in &timers {
-            self.disarm(number, step)?;
-        }
-        let key = tables::number_key(number);
-        self.tables.runs.remove(&key[..])?;
-        self.tables.ended.remove(&key[..])?;
-        let (first, last) = (
-            tables::record_key(number, 0),
-            tables::record_key(number, u64::MAX),
-        );
+        self.tables.heads()?.remove(&key[..])?;
+        let (first, last) = (key::record_key(number, 0), key::record_key(number, u64::MAX));
         self.tables
-            .records
+            .records()?
             .retain_in::<&[u8], _>(&first[..]..=&last[..], |_, _| false)?;
-        if let Some(head) = self.state.runs.remove(&number) {
-            self.state.stored_bytes = self.state.stored_bytes.saturating_sub(head.bytes);
-            self.state.numbers.remove(&head.run);
-            self.state
-                .finished
-                .remove(&(head.ended_at_ms.unwrap_or(0), number));
-            self.committed.dropped.push(head.run);
+        self.tables.snapshots()?.remove(&key[..])?;
+        for kind in [NoteKind::Standing, NoteKind::Park] {
+            self.tables.notes()?.remove(&kind.key(number)[..])?;
         }
+        self.clear_flights(number)?;
+        self.committed.dropped.push(Dropped {
+            number,
+            run: head.run,
+            epoch: head.epoch,
+            ended: ended || !head.is_open(),
+        });
+        let age_ms = u64::try_from(self.retention.tombstone_age.as_millis()).unwrap_or(u64::MAX);
+        let tombstone = Tombstone {
+            run: head.run,
+            epoch: head.epoch,
+            ended: ended || !head.is_open(),
+            until_ms: self.now_ms.saturating_add(age_ms),
+        };
+        let place = self.state.next_grave;
+        self.state.next_grave += 1;
+        let key = key::number_key(place);
+        self.tables
+            .tombstones()?
+            .insert(&key[..], &tombstone.seal(&key)[..])?;
+        self.state.graves.push_back(Grave {
+            place,
+            run: head.run,
+            until_ms: tombstone.until_ms,
+        });
         Ok(())
     }
 
-    /// Forgets the ids of expired orders and of the oldest above the limit.
-    pub(super) fn forget_jobs(&mut self, limit: usize) -> Result<(), Failure> {
-        let gone = self.state.replay.forget(self.now_ms, limit, FORGET_BATCH);
-        let (Some(first), Some(last)) = (gone.first(), gone.last()) else {
+    /// Forgets runs of which no order can come any more, and the oldest above the number that is remembered.
+    fn clear_graves(&mut self) -> Result<(), Failure> {
+        let graves = &self.state.graves;
+        let excess = graves.len().saturating_sub(self.retention.tombstones);
+        let old = graves
+            .iter()
+            .take(GROUP_MAX)
+            .take_while(|grave| grave.until_ms <= self.now_ms)
+            .count();
+        let count = excess.max(old);
+        if count < GROUP {
             return Ok(());
-        };
-        let (first, last) = (tables::number_key(*first), tables::number_key(*last));
-        self.tables
-            .jobs
-            .retain_in::<&[u8], _>(&first[..]..=&last[..], |_, _| false)?;
+        }
+        for grave in self.state.graves.drain(..count).collect::<Vec<_>>() {
+            let key = key::number_key(grave.place);
+            self.tables.tombstones()?.remove(&key[..])?;
+            self.committed.forgotten.push(grave.run);
+        }
         Ok(())
     }
 }

@@ -7,31 +7,31 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use super::dice::Dice;
 use super::disk::{Disk, DiskOp, Fault, replay};
 use super::model::Model;
-use super::script::{Op, Script, check_found, ops_of_seed};
+use super::script::{Kind, Op, Script, check_found, ops_of_seed};
 
-/// A small generator of our own: the campaign must be the same on every machine.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % sides
-    }
-}
+/// Ops of one workload.
+const OPS: usize = 60;
 
 /// What a campaign saw, so that a green one is known not to be empty.
-#[derive(Debug, Default)]
-struct Seen {
-    images: usize,
-    with_the_commit_under_way: usize,
-    without_it: usize,
-    inside_recovery: usize,
-    violations: Vec<String>,
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct CrashReport {
+    /// Images that were opened, those of cuts inside a recovery not counted.
+    pub images: u64,
+    /// Those that held the commit that was under way when the power went.
+    pub with_the_commit_under_way: u64,
+    /// Those that held the last confirmed commit.
+    pub without_it: u64,
+    /// Images of cuts inside the recovery of another image.
+    pub inside_recovery: u64,
+    /// Workloads, each of another seed.
+    pub workloads: u64,
+    /// How often a workload gave unused space back.
+    pub compactions: u64,
+    /// What was lost, halved or could not be opened, with all that is needed to see it again. Empty if all is well.
+    pub violations: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -54,6 +54,33 @@ const WAYS: [Persisted; 7] = [
     Persisted::Last,
     Persisted::Torn,
 ];
+
+/// Cuts the power until so many images were opened, or one was not as it must be. `seed` is that of the first workload.
+///
+/// Tells `progress` after each workload.
+pub fn crash_images(images: u64, seed: u64, mut progress: impl FnMut(&CrashReport)) -> CrashReport {
+    let mut report = CrashReport::default();
+    let mut seed = seed;
+    while report.images + report.inside_recovery < images && report.violations.is_empty() {
+        campaign(seed, Fault::None, false, &mut report);
+        progress(&report);
+        seed = seed.wrapping_add(1);
+    }
+    report
+}
+
+/// Whether the campaign notices what it is there for: syncs that are lost, and a confirmation before the commit.
+#[must_use]
+pub fn planted_bugs_are_caught(seed: u64) -> bool {
+    let caught = |fault: Fault, tell_early: bool| {
+        (seed..seed.saturating_add(4)).any(|seed| {
+            let mut report = CrashReport::default();
+            campaign(seed, fault, tell_early, &mut report);
+            !report.violations.is_empty()
+        })
+    };
+    caught(Fault::LostSync { every: 7 }, false) && caught(Fault::None, true)
+}
 
 fn image(durable: &[u8], tail: &[&DiskOp], way: Persisted, dice: &mut Dice) -> Vec<u8> {
     let mut bytes = durable.to_vec();
@@ -135,16 +162,22 @@ fn check_image(disk: &Disk, history: &[Model], confirmed: usize) -> Result<bool,
 }
 
 /// Runs a workload and cuts it. Stops at the first violation: one is enough, and each is large.
-fn campaign(seed: u64, ops: usize, fault: Fault, tell_early: bool) -> Seen {
+fn campaign(seed: u64, fault: Fault, tell_early: bool, report: &mut CrashReport) {
     let disk = Disk::failing(fault);
     let mut script = Script::open(disk.clone()).unwrap();
     script.tell_early = tell_early;
-    let ops: Vec<Op> = ops_of_seed(seed, ops)
+    // A killed process leaves another storage behind, whose log would begin anew.
+    let ops: Vec<Op> = ops_of_seed(seed, OPS)
         .into_iter()
-        .filter(|op| !matches!(op, Op::Reboot { clean: false }))
+        .filter(|op| op.kind != Kind::Kill)
         .collect();
-    script.play(&ops).unwrap();
-    let (history, mut seen, mut dice) = (script.history, Seen::default(), Dice(seed));
+    if let Err(error) = script.play(&ops) {
+        report.violations.push(format!("seed {seed}: {error}"));
+        return;
+    }
+    report.workloads += 1;
+    report.compactions += script.compactions;
+    let (history, mut dice) = (script.history, Dice(seed));
     cut(
         &[],
         &disk.log(),
@@ -152,82 +185,61 @@ fn campaign(seed: u64, ops: usize, fault: Fault, tell_early: bool) -> Seen {
         None,
         &mut dice,
         |place, way, confirmed, bytes, dice| {
-            if !seen.violations.is_empty() {
+            if !report.violations.is_empty() {
                 return;
             }
-            seen.images += 1;
+            report.images += 1;
             let recovered = Disk::with(bytes.clone());
             match check_image(&recovered, &history, confirmed) {
-                Ok(true) => seen.with_the_commit_under_way += 1,
-                Ok(false) => seen.without_it += 1,
+                Ok(true) => report.with_the_commit_under_way += 1,
+                Ok(false) => report.without_it += 1,
                 Err(what) => {
-                    seen.violations
-                        .push(format!("seed {seed}, cut {place}, {way:?}: {what}"));
+                    let violation = format!("seed {seed}, cut {place}, {way:?}: {what}");
+                    report.violations.push(violation);
                     return;
                 }
             }
             if dice.roll(8) == 0 {
                 let again = [Persisted::None, Persisted::Half, Persisted::Torn];
+                let log = recovered.log();
                 cut(
                     &bytes,
-                    &recovered.log(),
+                    &log,
                     &again,
                     Some(confirmed),
                     dice,
                     |inner, way, confirmed, bytes, _| {
-                        seen.inside_recovery += 1;
+                        report.inside_recovery += 1;
                         if let Err(what) = check_image(&Disk::with(bytes), &history, confirmed) {
-                            seen.violations
-                                .push(format!("seed {seed}, cut {place}, then {inner}, {way:?}: {what}"));
+                            let violation =
+                                format!("seed {seed}, cut {place}, then {inner}, {way:?}: {what}");
+                            report.violations.push(violation);
                         }
                     },
                 );
             }
         },
     );
-    seen
 }
 
-/// How many seeds: a few at every test run, as many as one likes by the environment.
-fn seeds() -> u64 {
-    std::env::var("FLOWFORGE_CAMPAIGN_SEEDS").map_or(4, |text| text.parse().unwrap())
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-#[test]
-fn no_power_cut_loses_or_halves_what_was_confirmed() {
-    let (mut images, mut inside, mut with, mut without) = (0, 0, 0, 0);
-    for seed in 1..=seeds() {
-        let seen = campaign(seed, 60, Fault::None, false);
-        assert_eq!(seen.violations, Vec::<String>::new());
-        images += seen.images;
-        inside += seen.inside_recovery;
-        with += seen.with_the_commit_under_way;
-        without += seen.without_it;
+    #[test]
+    fn no_power_cut_loses_or_halves_what_was_confirmed() {
+        let report = crash_images(2_000, 1, |_| {});
+        assert_eq!(report.violations, Vec::<String>::new());
+        println!("{report:?}");
+        assert!(report.images > 400 && report.inside_recovery > 300, "{report:?}");
+        assert!(
+            report.with_the_commit_under_way > 20 && report.without_it > 300 && report.compactions > 0,
+            "every outcome is seen: {report:?}"
+        );
     }
-    println!(
-        "{images} images, {inside} inside recovery; the commit under way was there in {with}, not in {without}"
-    );
-    assert!(
-        images > 1000 && inside > 300,
-        "{images} images, {inside} inside recovery"
-    );
-    assert!(
-        with > 20 && without > 500,
-        "both outcomes are seen: {with}, {without}"
-    );
-}
 
-#[test]
-fn the_campaign_catches_syncs_that_are_lost() {
-    let caught = (1..=3).any(|seed| {
-        let seen = campaign(seed, 60, Fault::LostSync { every: 7 }, false);
-        !seen.violations.is_empty()
-    });
-    assert!(caught);
-}
-
-#[test]
-fn the_campaign_catches_a_confirmation_before_the_commit() {
-    let seen = campaign(1, 60, Fault::None, true);
-    assert!(!seen.violations.is_empty());
+    #[test]
+    fn the_campaign_catches_planted_bugs() {
+        assert!(planted_bugs_are_caught(1));
+    }
 }

@@ -4,14 +4,14 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use super::disk::{Disk, Fault};
-use super::script::{Op, Script, check_found, ops_of_seed};
+use super::script::{Kind, Op, Script, check_found, ops_of_seed};
 use crate::error::OpenError;
 use crate::file::classify;
 
 fn workload() -> Vec<Op> {
     ops_of_seed(11, 60)
         .into_iter()
-        .filter(|op| !matches!(op, Op::Reboot { .. }))
+        .filter(|op| !matches!(op.kind, Kind::Reboot | Kind::Kill))
         .collect()
 }
 

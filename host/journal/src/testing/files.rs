@@ -8,7 +8,7 @@ use flowforge_failpoints::FailPoints;
 use redb::ReadableDatabase;
 use tempfile::TempDir;
 
-use super::model::order;
+use super::model::{INCARNATION, order};
 use crate::config::JournalConfig;
 use crate::entry::{Entry, NewRun, Space, Urgency};
 use crate::error::OpenError;
@@ -17,13 +17,15 @@ use crate::journal::{Accepted, Journal};
 use crate::tables;
 
 async fn filled(path: &Path) {
-    let (journal, _) = Journal::open(JournalConfig::at(path), FailPoints::inert()).unwrap();
+    let (journal, _) = Journal::open(JournalConfig::at(path, INCARNATION), FailPoints::inert()).unwrap();
     let run = flowforge_protocol::RunId::from_entropy([1; 16]);
     let new = NewRun {
         run,
         epoch: 1,
         envelope: b"signed".to_vec(),
-        entry: Entry::now("{\"seq\":0}\n").arming("nap".parse().unwrap(), 9),
+        documents: Vec::new(),
+        acknowledged: 0,
+        entry: Entry::now("{\"seq\":0,\"x\":1}\n").waiting(Some(9), "a nap"),
     };
     let Accepted::New(_log, _) = journal.accept(order(1), new).await.unwrap() else {
         panic!("taken before")
@@ -49,29 +51,44 @@ fn in_folder() -> (TempDir, PathBuf) {
 }
 
 fn open(path: &Path) -> Result<(Journal, crate::Recovered), OpenError> {
-    Journal::open(JournalConfig::at(path), FailPoints::inert())
+    Journal::open(JournalConfig::at(path, INCARNATION), FailPoints::inert())
 }
 
 #[tokio::test]
-async fn a_newer_format_is_refused_and_the_file_is_not_touched() {
+async fn another_format_is_refused_by_name_and_the_file_is_not_touched() {
     let (_folder, path) = in_folder();
     filled(&path).await;
-    let db = redb::Database::open(&path).unwrap();
-    let txn = db.begin_write().unwrap();
-    txn.open_table(tables::Definition::new(tables::META))
-        .unwrap()
-        .insert(tables::FORMAT_KEY, &tables::format_value(tables::FORMAT + 1)[..])
-        .unwrap();
-    txn.commit().unwrap();
-    drop(db);
-    let before = fs::read(&path).unwrap();
-    let error = open(&path).unwrap_err();
-    let expected = format!(
-        "the journal {} has format 2, this program reads up to 1; start the newer program",
-        path.display()
-    );
-    assert_eq!(error.to_string(), expected);
-    assert_eq!(fs::read(&path).unwrap(), before);
+    let old = |text: &str| crate::codec::seal(tables::META, tables::FORMAT_KEY, text.as_bytes());
+    for (row, expected) in [
+        (
+            tables::format_value(3),
+            "has format 3, this program reads up to 2; start the newer program",
+        ),
+        (
+            old("flowforge-journal/1"),
+            "has the format `flowforge-journal/1`, this program reads `flowforge-journal/2/one-phase` only; move it away",
+        ),
+        (
+            old("flowforge-journal/2/two-phase"),
+            "has the format `flowforge-journal/2/two-phase`, this program reads `flowforge-journal/2/one-phase` only; move it away",
+        ),
+    ] {
+        let db = redb::Database::open(&path).unwrap();
+        let txn = db.begin_write().unwrap();
+        txn.open_table(tables::Definition::new(tables::META))
+            .unwrap()
+            .insert(tables::FORMAT_KEY, &row[..])
+            .unwrap();
+        txn.commit().unwrap();
+        drop(db);
+        let before = fs::read(&path).unwrap();
+        let error = open(&path).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            format!("the journal {} {expected}", path.display())
+        );
+        assert_eq!(fs::read(&path).unwrap(), before);
+    }
 }
 
 #[tokio::test]
@@ -115,19 +132,20 @@ async fn a_rewritten_file_holds_the_same_in_less() {
     let mode = fs::metadata(&path).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600, "the new file is for this user alone");
     let (journal, recovered) = open(&path).unwrap();
-    assert_eq!((recovered.runs.len(), recovered.timers.len()), (1, 1));
+    let waits = crate::HeadState::Waiting { due_ms: Some(9) };
+    assert_eq!((recovered.runs.len(), recovered.runs[0].state), (1, waits));
     assert_eq!(
         journal.get(Space::Host, "large 0").await.unwrap(),
         Some(vec![7; 30_000])
     );
-    assert_eq!(journal.keys(Space::Host).await.unwrap(), ["large 0"]);
+    assert_eq!(journal.get(Space::Host, "large 1").await.unwrap(), None);
 }
 
 #[test]
 fn only_a_large_and_mostly_empty_file_is_worth_rewriting() {
     let mib = |n: u64| n << 20;
-    assert!(!worth_rewriting(mib(64), 0));
-    assert!(worth_rewriting(mib(65), 0));
+    assert!(!worth_rewriting(mib(32), 0));
+    assert!(worth_rewriting(mib(33), 0));
     assert!(!worth_rewriting(mib(400), mib(100)));
     assert!(worth_rewriting(mib(401), mib(100)));
 }

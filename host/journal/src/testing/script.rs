@@ -1,130 +1,168 @@
 //! Drives the core and the model side by side.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use flowforge_failpoints::FailPoints;
-use flowforge_protocol::record::chain_start;
-use flowforge_protocol::{Digest, RunId};
-use proptest::prelude::*;
+use flowforge_protocol::{Digest, RunId, StepKey};
 
+use super::dice::Dice;
 use super::disk::Disk;
-use super::model::{Model, ModelRun, add_line, contents, contents_of, database, difference, order};
+use super::model::{Model, ModelRun, SEMANTICS, contents, contents_of, difference, opened, order};
 use crate::config::{JournalConfig, Retention};
-use crate::core::{Append, JournalCore, Request};
-use crate::entry::{Ack, Entry, OutboxBody, Space, Upload};
-use crate::load::load;
+use crate::core::{Append, JobRow, JournalCore, Request, Work};
+use crate::entry::{Entry, Snapshot, Space, Standing, Upload};
+use crate::flights::Flights;
+use crate::key::{RunKey, cell_key, message_key};
 use crate::reader::Reader;
-use crate::tables::{RunRow, cell_key};
+use crate::replay::ReplayMemory;
+use crate::rows::{MessageRow, Note, RunRow};
 
-/// One thing a user of the journal does. `which` picks among what there is.
-#[derive(Debug, Clone)]
-pub(super) enum Op {
-    Begin,
-    Append {
-        which: u8,
-        lines: u8,
-        bytes: u16,
-    },
-    Arm {
-        which: u8,
-        step: u8,
-        due_ms: u64,
-    },
-    Disarm {
-        which: u8,
-        step: u8,
-    },
-    Send {
-        which: u8,
-        artefact: bool,
-    },
-    RaiseEpoch {
-        which: u8,
-    },
-    Decide {
-        which: u8,
-    },
-    End {
-        which: u8,
-    },
-    AckRecords {
-        which: u8,
-        item: u8,
-    },
-    AckUpload {
-        item: u8,
-    },
-    Forget {
-        which: u8,
-    },
-    Remember,
-    Put {
-        key: u8,
-        bytes: u16,
-    },
-    Remove {
-        key: u8,
-    },
-    Commit,
-    /// Closes, or just lets go as a killed process does, and opens again.
-    Reboot {
-        clean: bool,
-    },
+/// One thing a user of the journal does: a kind, and numbers that pick among what there is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Op {
+    pub(super) kind: Kind,
+    pub(super) which: u8,
+    pub(super) item: u8,
+    pub(super) bytes: u16,
 }
 
-/// Any op, commits and records being the most frequent.
-pub(super) fn any_op() -> impl Strategy<Value = Op> {
-    let which = any::<u8>;
-    prop_oneof![
-        3 => Just(Op::Begin),
-        8 => (which(), 1_u8..5, 1_u16..600).prop_map(|(which, lines, bytes)| Op::Append { which, lines, bytes }),
-        1 => (which(), 0_u8..4, any::<u64>()).prop_map(|(which, step, due_ms)| Op::Arm { which, step, due_ms }),
-        1 => (which(), 0_u8..4).prop_map(|(which, step)| Op::Disarm { which, step }),
-        1 => (which(), any::<bool>()).prop_map(|(which, artefact)| Op::Send { which, artefact }),
-        1 => which().prop_map(|which| Op::RaiseEpoch { which }),
-        1 => which().prop_map(|which| Op::Decide { which }),
-        2 => which().prop_map(|which| Op::End { which }),
-        3 => (which(), which()).prop_map(|(which, item)| Op::AckRecords { which, item }),
-        2 => which().prop_map(|item| Op::AckUpload { item }),
-        1 => which().prop_map(|which| Op::Forget { which }),
-        1 => Just(Op::Remember),
-        1 => (0_u8..5, 0_u16..300).prop_map(|(key, bytes)| Op::Put { key, bytes }),
-        1 => (0_u8..5).prop_map(|key| Op::Remove { key }),
-        8 => Just(Op::Commit),
-        1 => any::<bool>().prop_map(|clean| Op::Reboot { clean }),
-    ]
+/// What is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Begin,
+    Append,
+    Wait,
+    Rest,
+    Snapshot,
+    Send,
+    RaiseEpoch,
+    Deliver,
+    DeliverUnknown,
+    Consume,
+    End,
+    Ack,
+    Rewind,
+    Park,
+    Unpark,
+    Forget,
+    Remember,
+    Mark,
+    EndMark,
+    StopMark,
+    Put,
+    Remove,
+    Told,
+    Plane,
+    Compact,
+    Commit,
+    /// Closes in an orderly way and opens again.
+    Reboot,
+    /// Just lets go, as a killed process does, and opens again.
+    Kill,
+}
+
+/// Every kind, as often as it is to come.
+const KINDS: [(Kind, u64); 28] = [
+    (Kind::Begin, 5),
+    (Kind::Append, 12),
+    (Kind::Wait, 2),
+    (Kind::Rest, 1),
+    (Kind::Snapshot, 2),
+    (Kind::Send, 2),
+    (Kind::RaiseEpoch, 1),
+    (Kind::Deliver, 3),
+    (Kind::DeliverUnknown, 1),
+    (Kind::Consume, 2),
+    (Kind::End, 3),
+    (Kind::Ack, 6),
+    (Kind::Rewind, 2),
+    (Kind::Park, 1),
+    (Kind::Unpark, 1),
+    (Kind::Forget, 1),
+    (Kind::Remember, 2),
+    (Kind::Mark, 3),
+    (Kind::EndMark, 1),
+    (Kind::StopMark, 1),
+    (Kind::Put, 2),
+    (Kind::Remove, 1),
+    (Kind::Told, 1),
+    (Kind::Plane, 1),
+    (Kind::Compact, 1),
+    (Kind::Commit, 14),
+    (Kind::Reboot, 1),
+    (Kind::Kill, 1),
+];
+
+impl Op {
+    pub(super) fn of(kind: Kind) -> Self {
+        Self {
+            kind,
+            which: 0,
+            item: 0,
+            bytes: 1,
+        }
+    }
+
+    /// The op that these numbers stand for.
+    pub(super) fn pick(kind: u64, which: u8, item: u8, bytes: u16) -> Self {
+        let all: u64 = KINDS.iter().map(|(_, often)| often).sum();
+        let mut left = kind % all;
+        let mut found = Kind::Commit;
+        for (kind, often) in KINDS {
+            if left < often {
+                found = kind;
+                break;
+            }
+            left -= often;
+        }
+        Self {
+            kind: found,
+            which,
+            item,
+            bytes: bytes % 700,
+        }
+    }
 }
 
 /// The same ops every time for a seed.
 pub(super) fn ops_of_seed(seed: u64, count: usize) -> Vec<Op> {
-    use proptest::strategy::ValueTree as _;
-    use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
-    let mut bytes = [0; 32];
-    bytes[..8].copy_from_slice(&seed.to_le_bytes());
-    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
-    let mut runner = TestRunner::new_with_rng(Config::default(), rng);
-    prop::collection::vec(any_op(), count)
-        .new_tree(&mut runner)
-        .unwrap()
-        .current()
+    let mut dice = Dice(seed ^ 0x5eed);
+    (0..count)
+        .map(|_| {
+            let (kind, which, item) = (dice.roll(1 << 20), dice.byte(), dice.byte());
+            // Now and then a record larger than a page.
+            let bytes = if dice.roll(12) == 0 { 699 } else { dice.roll(300) };
+            let mut op = Op::pick(kind, which, item, u16::try_from(bytes).unwrap());
+            if bytes == 699 {
+                op.bytes = 9_000;
+            }
+            op
+        })
+        .collect()
 }
 
 /// Core and model.
 pub(super) struct Script {
     pub(super) disk: Disk,
     core: JournalCore,
-    db: Arc<redb::Database>,
     config: JournalConfig,
-    batch: Vec<Request>,
+    work: Work,
+    replay: ReplayMemory,
+    flights: Flights,
+    next_message: u64,
+    rewound: BTreeSet<u64>,
     pub(super) model: Model,
     /// What the model was after each commit, the first being the empty journal.
     pub(super) history: Vec<Model>,
+    /// Also the number of runs and orders.
     sequence: u64,
     uploads: u64,
     /// Also the time, in milliseconds.
     commits: u64,
+    /// How often unused space was given back.
+    pub(super) compactions: u64,
     /// Say that a commit is durable before it is: a planted bug.
     pub(super) tell_early: bool,
 }
@@ -132,112 +170,158 @@ pub(super) struct Script {
 impl Script {
     /// Opens a journal over a storage. `Err` if the storage fails.
     pub(super) fn open(disk: Disk) -> Result<Self, String> {
-        let mut config = JournalConfig::at("unused");
+        let mut config = JournalConfig::at("unused", super::model::INCARNATION);
         // Ended and sent runs go after some commits.
         config.retention = Retention {
-            runs: 1000,
             age: Duration::from_millis(12),
+            ..Retention::default()
         };
-        let db = database(&disk)?;
-        let loaded = load(&db).map_err(|error| format!("cannot load: {error:?}"))?;
+        let (db, loaded) = opened(&disk)?;
         disk.told(0);
         Ok(Self {
-            core: JournalCore::new(Arc::clone(&db), loaded.state, &config, FailPoints::inert()),
+            core: JournalCore::new(db, loaded.state, &config, FailPoints::inert()),
             disk,
-            db,
             config,
-            batch: Vec::new(),
+            work: Work::default(),
+            replay: ReplayMemory::default(),
+            flights: Flights::default(),
+            next_message: 0,
+            rewound: BTreeSet::new(),
             model: Model::default(),
             history: vec![Model::default()],
             sequence: 0,
             uploads: 0,
             commits: 0,
+            compactions: 0,
             tell_early: false,
         })
     }
 
     /// Runs all ops. `Err` when the journal stopped, with what it said.
     pub(super) fn play(&mut self, ops: &[Op]) -> Result<(), String> {
-        ops.iter().try_for_each(|op| self.step(op))?;
+        ops.iter().try_for_each(|op| self.step(*op))?;
         self.commit()
     }
 
-    pub(super) fn step(&mut self, op: &Op) -> Result<(), String> {
-        match op {
-            Op::Commit => return self.commit(),
-            Op::Reboot { clean } => return self.reboot(*clean),
-            Op::Begin => self.begin(),
-            Op::Append { which, lines, bytes } => {
-                let text = "x".repeat(usize::from(*bytes));
-                self.append(*which, Entry::default(), *lines, &text);
+    pub(super) fn step(&mut self, op: Op) -> Result<(), String> {
+        match op.kind {
+            Kind::Commit => return self.commit(),
+            Kind::Reboot => return self.reboot(true),
+            Kind::Kill => return self.reboot(false),
+            Kind::Compact => return self.compact(),
+            Kind::Begin => self.begin(op),
+            Kind::Append | Kind::Wait | Kind::Snapshot | Kind::Send | Kind::RaiseEpoch | Kind::End => {
+                self.append(op);
             }
-            Op::Arm { which, step, due_ms } => {
-                let step = format!("step_{step}").parse().unwrap();
-                self.append(*which, Entry::default().arming(step, *due_ms), 0, "");
+            Kind::Rest => self.rest(op),
+            Kind::Deliver | Kind::DeliverUnknown => self.deliver(op),
+            Kind::Consume => self.consume(op),
+            Kind::Ack => self.ack(op),
+            Kind::Rewind => self.rewind(op),
+            Kind::Park | Kind::Unpark => self.park(op),
+            Kind::Forget => self.forget(op),
+            Kind::Mark | Kind::EndMark | Kind::StopMark => self.mark(op),
+            Kind::Remember => {
+                let job = self.next_order();
+                self.work.requests.push(Request::Remember(job));
             }
-            Op::Disarm { which, step } => {
-                let step = format!("step_{step}").parse().unwrap();
-                self.append(*which, Entry::default().disarming(step), 0, "");
+            Kind::Put | Kind::Remove => self.cell(op),
+            Kind::Told => {
+                self.model.told = self.model.told.max(self.replay.next_number());
+                self.work.told = Some(self.model.told);
             }
-            Op::Send { which, artefact } => {
-                let upload = self.upload(*artefact);
-                self.append(*which, Entry::default().sending(upload), 1, "sent");
-            }
-            Op::RaiseEpoch { which } => self.raise(*which),
-            Op::Decide { which } => {
-                if self.pick(*which).is_some() {
-                    self.sequence += 1;
-                    let entry = Entry::default().ordered_by(order(self.sequence));
-                    self.append(*which, entry, 1, "decided");
-                }
-            }
-            Op::End { which } => {
-                let upload = self.upload(false);
-                self.append(*which, Entry::default().ending().sending(upload), 1, "ended");
-            }
-            Op::AckRecords { which, item } => self.ack_records(*which, *item),
-            Op::AckUpload { item } => self.ack_upload(*item),
-            Op::Forget { which } => {
-                if let Some(id) = self.pick(*which) {
-                    let number = self.model.runs.remove(&id).unwrap().number;
-                    self.batch.push(Request::Forget(number));
-                }
-            }
-            Op::Remember => {
-                self.sequence += 1;
-                self.model.orders.insert(self.sequence);
-                self.batch.push(Request::Remember(order(self.sequence)));
-            }
-            Op::Put { key, bytes } => {
-                let (key, value) = (format!("key_{key}"), vec![*key; usize::from(*bytes)]);
-                self.batch.push(Request::Put {
-                    key: cell_key(Space::Host.tag(), &key),
-                    value: value.clone(),
-                });
-                self.model.cells.insert(key, value);
-            }
-            Op::Remove { key } => {
-                let key = format!("key_{key}");
-                self.batch.push(Request::Remove {
-                    key: cell_key(Space::Host.tag(), &key),
-                });
-                self.model.cells.remove(&key);
+            Kind::Plane => {
+                self.model.plane = Some(vec![op.item; 16]);
+                self.work.requests.push(Request::Plane(vec![op.item; 16]));
             }
         }
         Ok(())
     }
 
-    /// An unfinished run.
-    fn pick(&self, which: u8) -> Option<RunId> {
-        let open: Vec<_> = self
-            .model
-            .runs
-            .iter()
-            .filter(|(_, run)| !run.ended)
-            .map(|(id, _)| id)
-            .collect();
-        open.get(usize::from(which) % open.len().max(1))
+    /// A run that is here, open or not.
+    fn any_run(&self, which: u8) -> Option<RunId> {
+        let ids: Vec<_> = self.model.runs.keys().collect();
+        ids.get(usize::from(which) % ids.len().max(1))
             .map(|id| (*id).clone())
+    }
+
+    /// An unfinished run.
+    fn open_run(&self, which: u8) -> Option<RunId> {
+        let open: Vec<_> = self.model.runs.iter().filter(|(_, run)| !run.ended).collect();
+        open.get(usize::from(which) % open.len().max(1))
+            .map(|(id, _)| (*id).clone())
+    }
+
+    fn next_order(&mut self) -> JobRow {
+        self.sequence += 1;
+        self.model.orders.insert(self.sequence);
+        let job = order(self.sequence);
+        let number = self.replay.take(&job);
+        // A small table, so that its overflow is part of every campaign.
+        let forgotten = self.replay.forget(self.commits, 6, 4);
+        JobRow {
+            number,
+            job,
+            forgotten,
+        }
+    }
+
+    fn begin(&mut self, op: Op) {
+        let job = self.next_order();
+        let run = RunId::from_entropy(u128::from(self.sequence).to_be_bytes());
+        let envelope = format!("order {}", self.sequence).into_bytes();
+        let row = RunRow {
+            run: RunKey::of(&run),
+            accepted_at_ms: self.commits,
+            documents: vec![cell_key(Space::Release.tag(), "release")],
+            envelope: envelope.clone(),
+        };
+        let model = ModelRun::new(self.sequence, &run, envelope);
+        self.model.runs.insert(run.clone(), model);
+        self.add(
+            &run,
+            Entry::now(""),
+            1,
+            "accepted",
+            op.bytes,
+            Some(job),
+            Some(row),
+        );
+    }
+
+    fn append(&mut self, op: Op) {
+        let Some(id) = self.open_run(op.which) else { return };
+        let mut entry = Entry::default();
+        let mut lines = 1 + op.item % 3;
+        match op.kind {
+            Kind::Wait => {
+                let due_ms = (op.item % 2 == 0).then_some(u64::from(op.bytes));
+                entry = entry.waiting(due_ms, format!("for {}", op.item));
+                lines %= 3;
+            }
+            Kind::RaiseEpoch => {
+                let run = self.model.runs.get_mut(&id).unwrap();
+                run.epoch += 1;
+                lines %= 3;
+            }
+            Kind::Snapshot => {
+                let seq = self.model.runs[&id].lines.len() as u64 + u64::from(lines);
+                entry.snapshot = Some(Snapshot {
+                    seq,
+                    semantics: SEMANTICS,
+                    bytes: vec![op.item; usize::from(op.bytes)],
+                });
+            }
+            Kind::Send => entry.uploads.push(self.upload(true)),
+            Kind::End => {
+                entry.ended = true;
+                if op.item % 4 > 0 {
+                    entry.uploads.push(self.upload(false));
+                }
+            }
+            _ => {}
+        }
+        self.add(&id, entry, lines, "more", op.bytes, None, None);
     }
 
     fn upload(&mut self, artefact: bool) -> Upload {
@@ -253,64 +337,61 @@ impl Script {
         }
     }
 
-    fn begin(&mut self) {
-        self.sequence += 1;
-        let run = RunId::from_entropy(u128::from(self.sequence).to_be_bytes());
-        let envelope = format!("order {}", self.sequence).into_bytes();
-        let row = RunRow {
-            run: run.clone(),
-            epoch: 1,
-            accepted_at_ms: self.commits,
-            envelope: envelope.clone(),
-        };
-        self.model.runs.insert(
-            run.clone(),
-            ModelRun {
-                number: self.sequence,
-                epoch: 1,
-                envelope,
-                lines: Vec::new(),
-                unsent_from: 0,
-                chain: chain_start(&run),
-                timers: BTreeMap::new(),
-                uploads: BTreeSet::new(),
-                ended: false,
-            },
-        );
-        let mut entry = Entry::now("");
-        entry.job = Some(order(self.sequence));
-        self.add(&run, entry, 1, "accepted", Some(row));
-    }
-
-    fn append(&mut self, which: u8, entry: Entry, lines: u8, text: &str) {
-        if let Some(run) = self.pick(which) {
-            self.add(&run, entry, lines, text, None);
-        }
-    }
-
-    fn add(&mut self, id: &RunId, mut entry: Entry, lines: u8, text: &str, new: Option<RunRow>) {
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "one place that builds an append, for every kind of one"
+    )]
+    fn add(
+        &mut self,
+        id: &RunId,
+        mut entry: Entry,
+        lines: u8,
+        text: &str,
+        bytes: u16,
+        job: Option<JobRow>,
+        new: Option<RunRow>,
+    ) {
+        let mut dropped_messages = Vec::new();
         let run = self.model.runs.get_mut(id).unwrap();
         let first_seq = run.lines.len() as u64;
         for _ in 0..lines {
-            let line = format!("{{\"seq\":{},\"text\":\"{text}\"}}", run.lines.len());
-            run.chain = add_line(&run.chain, &line);
+            let filling = "x".repeat(usize::from(bytes));
+            let line = format!("{{\"seq\":{},\"{text}\":\"{filling}\"}}", run.lines.len());
             entry.lines.extend_from_slice(line.as_bytes());
             entry.lines.push(b'\n');
-            run.lines.push(line);
+            run.add_line(line);
         }
-        for step in &entry.disarm {
-            run.timers.remove(step);
-        }
-        run.timers.extend(entry.arm.iter().cloned());
         for upload in &entry.uploads {
-            let (Upload::Receipt { envelope: label } | Upload::Artefact { about: label, .. }) = upload;
-            run.uploads.insert(String::from_utf8(label.clone()).unwrap());
+            match upload {
+                Upload::Artefact { about, .. } => {
+                    run.artefacts.push(String::from_utf8(about.clone()).unwrap())
+                }
+                Upload::Receipt { envelope } => {
+                    run.receipt = Some(String::from_utf8(envelope.clone()).unwrap())
+                }
+            }
+        }
+        if let Some(snapshot) = &entry.snapshot {
+            run.snapshot = Some((snapshot.seq, snapshot.bytes.clone()));
+        }
+        match &entry.standing {
+            Some(standing) => run.standing = standing.clone(),
+            None if lines > 0 => run.standing = Standing::Running,
+            None => {}
         }
         if entry.ended {
-            run.ended = true;
-            run.timers.clear();
+            (run.ended, run.standing, run.snapshot) = (true, Standing::Running, None);
+            let number = run.number;
+            self.flights.forget(number);
+            self.model.flights.retain(|(of, _), _| *of != number);
+            self.model.inbox.retain(|(of, message), _| {
+                if of == id {
+                    dropped_messages.push(*message);
+                }
+                of != id
+            });
         }
-        self.model.orders.extend(entry.job.iter().map(|job| job.sequence));
+        let run = &self.model.runs[id];
         let append = Append {
             number: run.number,
             epoch: run.epoch,
@@ -318,57 +399,140 @@ impl Script {
             count: u32::from(lines),
             chain: run.chain,
             entry,
-            new,
+            pieces: Vec::new(),
+            job,
+            dropped_messages,
+            new: new.map(|row| (row, 0)),
         };
-        self.batch.push(Request::Append(Box::new(append)));
+        self.work.requests.push(Request::Append(Box::new(append)));
     }
 
-    /// A higher fencing number, which the next record carries.
-    fn raise(&mut self, which: u8) {
-        if let Some(id) = self.pick(which) {
-            self.model.runs.get_mut(&id).unwrap().epoch += 1;
-            self.add(&id, Entry::default(), 1, "again", None);
+    fn rest(&mut self, op: Op) {
+        let Some(id) = self.open_run(op.which) else { return };
+        let standing = Standing::Resting {
+            code: "FF-TEST-001".to_owned(),
+            reason: format!("because of {}", op.item),
+        };
+        let run = self.model.runs.get_mut(&id).unwrap();
+        run.standing = standing.clone();
+        let number = run.number;
+        self.work.requests.push(Request::Stand { number, standing });
+    }
+
+    fn deliver(&mut self, op: Op) {
+        let unknown = RunId::from_entropy([op.which; 16]);
+        let id = match op.kind {
+            Kind::Deliver => self.open_run(op.which),
+            _ => Some(unknown),
+        };
+        let Some(id) = id else { return };
+        let job = self.next_order();
+        let (message, bytes) = (self.next_message, vec![op.item; usize::from(op.bytes)]);
+        self.next_message += 1;
+        let row = MessageRow {
+            job: job.job.job_id.clone(),
+            at_ms: self.commits,
+            keep_until_ms: u64::MAX,
+            bytes: bytes.clone(),
+        };
+        let key = message_key(RunKey::of(&id), message);
+        self.model.inbox.insert((id, message), bytes);
+        self.work.requests.push(Request::Deliver { key, row, job });
+    }
+
+    fn consume(&mut self, op: Op) {
+        let messages: Vec<_> = self.model.inbox.keys().cloned().collect();
+        let Some((id, message)) = messages.get(usize::from(op.item) % messages.len().max(1)) else {
+            return;
+        };
+        self.model.inbox.remove(&(id.clone(), *message));
+        if self.model.runs.get(id).is_some_and(|run| !run.ended) {
+            let mut entry = Entry::default();
+            entry.consumes.push(*message);
+            self.add(id, entry, 1, "decided", op.bytes, None, None);
+        } else {
+            let run = RunKey::of(id);
+            let messages = vec![*message];
+            self.work.requests.push(Request::Consume { run, messages });
         }
     }
 
-    fn ack_records(&mut self, which: u8, item: u8) {
-        let ids: Vec<_> = self.model.runs.keys().cloned().collect();
-        let Some(id) = ids.get(usize::from(which) % ids.len().max(1)) else {
+    /// The control plane can only have what is durable here.
+    fn ack(&mut self, op: Op) {
+        let Some(id) = self.any_run(op.which) else { return };
+        let run = self.model.runs.get_mut(&id).unwrap();
+        let Some(head) = self.core.state.heads.get(&run.number) else {
             return;
         };
-        let run = self.model.runs.get_mut(id).unwrap();
-        let Some(head) = self.core.state.runs.get(&run.number) else {
+        if self.rewound.contains(&run.number) || head.end() <= run.cursor {
             return;
-        };
-        let ends: Vec<u64> = head.unsent.values().filter_map(|last| *last).collect();
-        if let Some(&through) = ends.get(usize::from(item) % ends.len().max(1)) {
-            run.unsent_from = run.unsent_from.max(through + 1);
-            self.batch.push(Request::Ack(vec![Ack::Records {
-                run: id.clone(),
-                through,
-            }]));
         }
+        let more = 1 + u64::from(op.item) % (head.end() - run.cursor);
+        run.cursor += more;
+        self.work.acks.insert(run.number, run.cursor);
     }
 
-    fn ack_upload(&mut self, item: u8) {
-        let items = Reader(Arc::clone(&self.db))
-            .outbox(0, usize::MAX, usize::MAX)
-            .unwrap();
-        let uploads: Vec<_> = items
-            .into_iter()
-            .filter_map(|item| match item.body {
-                OutboxBody::Receipt { run, envelope: label }
-                | OutboxBody::Artefact {
-                    run, about: label, ..
-                } => Some((item.position, run, label)),
-                OutboxBody::Batch(_) => None,
-            })
-            .collect();
-        if let Some((position, run, label)) = uploads.get(usize::from(item) % uploads.len().max(1)) {
-            if let Some(run) = self.model.runs.get_mut(run) {
-                run.uploads.remove(std::str::from_utf8(label).unwrap());
+    fn rewind(&mut self, op: Op) {
+        let Some(id) = self.any_run(op.which) else { return };
+        let run = self.model.runs.get_mut(&id).unwrap();
+        let to_seq = u64::from(op.item) % (run.lines.len() as u64 + 1);
+        run.cursor = to_seq;
+        self.work.acks.remove(&run.number);
+        self.rewound.insert(run.number);
+        let number = run.number;
+        self.work.requests.push(Request::Rewind { number, to_seq });
+    }
+
+    fn park(&mut self, op: Op) {
+        let Some(id) = self.any_run(op.which) else { return };
+        let run = self.model.runs.get_mut(&id).unwrap();
+        run.park = (op.kind == Kind::Park).then(|| format!("because of {}", op.item));
+        let why = run.park.clone().map(|text| Note {
+            code: "FF-TEST-002".to_owned(),
+            text: text.into_bytes(),
+        });
+        let number = run.number;
+        self.work.requests.push(Request::Park { number, why });
+    }
+
+    fn forget(&mut self, op: Op) {
+        let Some(id) = self.open_run(op.which) else { return };
+        let number = self.model.runs.remove(&id).unwrap().number;
+        self.flights.forget(number);
+        self.model.flights.retain(|(of, _), _| *of != number);
+        let mut messages = Vec::new();
+        self.model.inbox.retain(|(of, message), _| {
+            if *of == id {
+                messages.push(*message);
             }
-            self.batch.push(Request::Ack(vec![Ack::Item(*position)]));
+            *of != id
+        });
+        self.model.gone.insert(id, false);
+        self.work.requests.push(Request::Forget { number, messages });
+    }
+
+    fn mark(&mut self, op: Op) {
+        let Some(id) = self.open_run(op.which) else { return };
+        let number = self.model.runs[&id].number;
+        let step: StepKey = format!("step_{}", op.item % 3).parse().unwrap();
+        match op.kind {
+            Kind::Mark => self.flights.begin(number, &step, u32::from(op.item) + 1),
+            Kind::EndMark => self.flights.end(number, &step),
+            _ => self.flights.stop(number, &step),
+        }
+    }
+
+    fn cell(&mut self, op: Op) {
+        let name = format!("key_{}", op.item % 5);
+        let key = cell_key(Space::Host.tag(), &name);
+        if op.kind == Kind::Put {
+            let value = vec![op.item; usize::from(op.bytes)];
+            self.model.cells.insert(name, value.clone());
+            let leaving = Vec::new();
+            self.work.requests.push(Request::Put { key, value, leaving });
+        } else {
+            self.model.cells.remove(&name);
+            self.work.requests.push(Request::Remove { key });
         }
     }
 
@@ -377,15 +541,28 @@ impl Script {
         if self.tell_early {
             self.disk.told(self.history.len());
         }
-        let batch = std::mem::take(&mut self.batch);
+        let mut work = std::mem::take(&mut self.work);
+        self.rewound.clear();
+        work.flights = self.flights.drain();
+        for change in &work.flights {
+            let key = (change.number, change.step.to_string());
+            match change.row {
+                Some(row) => self
+                    .model
+                    .flights
+                    .insert(key, (row.attempt, row.crashes + u32::from(row.live))),
+                None => self.model.flights.remove(&key),
+            };
+        }
+        self.model.flights.retain(|_, (_, crashes)| *crashes > 0);
         let committed = self
             .core
-            .commit(batch, self.commits)
+            .commit(work, self.commits)
             .map_err(|stopped| stopped.to_string())?;
-        for id in committed.dropped {
-            if let Some(run) = self.model.runs.remove(&id) {
-                let sent = run.unsent_from == run.lines.len() as u64 && run.uploads.is_empty();
-                assert!(run.ended && sent, "run {id} was dropped before its time");
+        for dropped in committed.dropped {
+            if let Some(run) = self.model.runs.remove(&dropped.run.id()) {
+                assert!(run.is_done(), "run {} was dropped before its time", run.number);
+                self.model.gone.insert(dropped.run.id(), true);
             }
         }
         self.history.push(self.model.clone());
@@ -393,45 +570,41 @@ impl Script {
         Ok(())
     }
 
+    fn compact(&mut self) -> Result<(), String> {
+        match self.core.compact() {
+            Ok(compacted) => self.compactions += u64::from(compacted),
+            Err(stopped) => return Err(stopped.to_string()),
+        }
+        Ok(())
+    }
+
     fn reboot(&mut self, clean: bool) -> Result<(), String> {
+        if clean {
+            self.flights.stop_all();
+        }
         self.commit()?;
         // A killed process leaves what it wrote; a clean end also what closing writes.
         let killed = Disk::with(self.disk.bytes());
         let disk = if clean { self.disk.clone() } else { killed };
-        let empty = database(&Disk::default())?;
-        self.core = JournalCore::new(
-            Arc::clone(&empty),
-            load_state(&empty)?,
-            &self.config,
-            FailPoints::inert(),
-        );
-        self.db = empty;
-        self.db = database(&disk)?;
-        let loaded = load(&self.db).map_err(|error| format!("cannot load: {error:?}"))?;
-        let found = contents_of(&loaded, &Reader(Arc::clone(&self.db)))?;
+        let (empty, nothing) = opened(&Disk::default())?;
+        self.core = JournalCore::new(empty, nothing.state, &self.config, FailPoints::inert());
+        let (db, mut loaded) = opened(&disk)?;
+        let found = contents_of(&mut loaded, &Reader(Arc::clone(&db)))?;
         if found != self.model {
             return Err(format!("after a reboot: {}", difference(&found, &self.model)));
         }
-        self.core = JournalCore::new(
-            Arc::clone(&self.db),
-            loaded.state,
-            &self.config,
-            FailPoints::inert(),
-        );
+        self.replay = loaded.queue.replay;
+        self.flights = loaded.queue.flights;
+        self.core = JournalCore::new(db, loaded.state, &self.config, FailPoints::inert());
         self.disk = disk;
         Ok(())
     }
 
     /// Whether a stopped journal refuses everything.
+    #[cfg(test)]
     pub(super) fn refuses_everything(&mut self) -> bool {
-        self.core.commit(vec![Request::Barrier], 0).is_err() && self.core.commit(Vec::new(), 0).is_err()
+        self.core.commit(Work::default(), 0).is_err() && self.core.compact().is_err()
     }
-}
-
-fn load_state(db: &redb::Database) -> Result<crate::state::State, String> {
-    load(db)
-        .map(|loaded| loaded.state)
-        .map_err(|error| format!("{error:?}"))
 }
 
 /// Checks that a storage, found after a fault, holds what was confirmed, or that and the commit that was under way;
@@ -458,9 +631,15 @@ pub(super) fn check_found(
 /// Whether this is what the model says, but for runs that the commit, which was never confirmed, may have dropped.
 fn holds(found: &Model, model: &Model) -> bool {
     let mut expected = model.clone();
-    expected.runs.retain(|id, run| {
-        let sent = run.unsent_from == run.lines.len() as u64 && run.uploads.is_empty();
-        found.runs.contains_key(id) || !(run.ended && sent)
-    });
+    let dropped: Vec<RunId> = expected
+        .runs
+        .iter()
+        .filter(|(id, run)| !found.runs.contains_key(*id) && run.is_done())
+        .map(|(id, _)| id.clone())
+        .collect();
+    for id in dropped {
+        expected.runs.remove(&id);
+        expected.gone.insert(id, true);
+    }
     *found == expected
 }

@@ -3,18 +3,26 @@
 use flowforge_failpoints::{FailPoints, Point, Side};
 
 use super::disk::Disk;
-use super::model::{contents, database, order};
+use super::model::{INCARNATION, contents, opened, order};
 use crate::config::{Batching, JournalConfig};
-use crate::entry::{Ack, Entry, NewRun};
+use crate::entry::{Entry, NewRun};
 use crate::error::{AcceptError, AppendError};
 use crate::journal::{Accepted, Journal};
-use crate::load::load;
 use crate::run_log::RunLog;
 use crate::ticket::Ticket;
+use crate::uploads::Ack;
+
+fn config() -> JournalConfig {
+    JournalConfig::at("unused", INCARNATION)
+}
+
+/// The next record of a run.
+fn line(log: &RunLog) -> String {
+    format!("{{\"seq\":{},\"x\":1}}\n", log.next_seq())
+}
 
 fn journal(disk: &Disk, config: JournalConfig, failpoints: FailPoints) -> Journal {
-    let db = database(disk).unwrap();
-    let loaded = load(&db).unwrap();
+    let (db, loaded) = opened(disk).unwrap();
     Journal::start(config, failpoints, db, loaded, None).unwrap().0
 }
 
@@ -24,28 +32,30 @@ fn new_run(n: u64) -> NewRun {
         run,
         epoch: 1,
         envelope: Vec::new(),
-        entry: Entry::now("{}\n"),
+        documents: Vec::new(),
+        acknowledged: 0,
+        entry: Entry::now("{\"seq\":0,\"x\":1}\n"),
     }
 }
 
 async fn accept(journal: &Journal, n: u64) -> (RunLog, Ticket) {
     match journal.accept(order(n), new_run(n)).await.unwrap() {
         Accepted::New(log, ticket) => (log, ticket),
-        Accepted::Again(_) => panic!("order {n} was taken before"),
+        other => panic!("order {n}: {other:?}"),
     }
 }
 
 #[tokio::test]
 async fn after_a_storage_error_everybody_is_told_and_nothing_is_taken() {
     let disk = Disk::default();
-    let journal = journal(&disk, JournalConfig::at("unused"), FailPoints::inert());
+    let journal = journal(&disk, config(), FailPoints::inert());
     disk.break_down();
     let (mut log, mut first) = accept(&journal, 1).await;
     let stopped = first.durable().await.unwrap_err();
     assert_eq!(journal.stopped().await, stopped);
     assert!(!first.is_durable());
     assert!(matches!(
-        log.append(Entry::lazy("{}\n")).await,
+        log.append(Entry::lazy(line(&log))).await,
         Err(AppendError::Stopped(_))
     ));
     let refused = journal.accept(order(2), new_run(2)).await.unwrap_err();
@@ -54,9 +64,11 @@ async fn after_a_storage_error_everybody_is_told_and_nothing_is_taken() {
         "{refused}"
     );
     assert_eq!(journal.flush().await.unwrap_err(), stopped);
-    assert!(journal.acknowledge(vec![Ack::Item(0)]).await.is_err());
-    assert!(journal.outbox(0, 10, 10).await.is_err());
-    assert!(journal.outbox_reaches(0).await.is_err());
+    let run = log.run().clone();
+    assert!(journal.acknowledge(&[Ack::Receipt { run: run.clone() }]).is_err());
+    assert!(journal.uploads(10, 10).await.is_err());
+    assert!(journal.upload_ready().await.is_err());
+    assert!(journal.rewind(&run, 0).await.is_err() && journal.load(&run, 1).await.is_err());
     assert_eq!(journal.stats().stopped, Some(stopped.reason.to_string()));
 }
 
@@ -65,7 +77,7 @@ async fn an_injected_failure_before_or_after_the_commit_confirms_nothing() {
     for (plan, there) in [("B4.before=error@2", false), ("B4=error@2", true)] {
         let disk = Disk::default();
         let points = FailPoints::from_env_value(Some(plan)).unwrap();
-        let journal = journal(&disk, JournalConfig::at("unused"), points.clone());
+        let journal = journal(&disk, config(), points.clone());
         let (log, mut first) = accept(&journal, 1).await;
         first.durable().await.unwrap();
         let (other, mut second) = accept(&journal, 2).await;
@@ -84,20 +96,25 @@ async fn an_injected_failure_before_or_after_the_commit_confirms_nothing() {
 #[tokio::test]
 async fn commit_points_are_crossed_where_entries_say_so() {
     let points = FailPoints::counting();
-    let journal = journal(&Disk::default(), JournalConfig::at("unused"), points.clone());
+    let journal = journal(&Disk::default(), config(), points.clone());
     let (mut log, _) = accept(&journal, 1).await;
-    log.append(Entry::lazy("{}\n").crossing(Point::B5)).await.unwrap();
-    log.append(Entry::lazy("{}\n").crossing(Point::B8)).await.unwrap();
-    log.append(Entry::lazy("{}\n").ordered_by(order(2)))
+    log.append(Entry::lazy(line(&log)).crossing(Point::B5))
         .await
         .unwrap();
-    log.append(Entry::now("{}\n").ending())
+    log.append(Entry::lazy(line(&log)).crossing(Point::B8))
+        .await
+        .unwrap();
+    log.append(Entry::lazy(line(&log)).ordered_by(order(2)))
+        .await
+        .unwrap();
+    log.append(Entry::now(line(&log)).ending())
         .await
         .unwrap()
         .durable()
         .await
         .unwrap();
-    journal.acknowledge(vec![Ack::Item(0)]).await.unwrap();
+    let run = log.run().clone();
+    journal.acknowledge(&[Ack::Records { run, through: 0 }]).unwrap();
     journal.flush().await.unwrap();
     for point in [
         Point::B4,
@@ -113,7 +130,7 @@ async fn commit_points_are_crossed_where_entries_say_so() {
 
 #[tokio::test]
 async fn a_full_queue_makes_callers_wait_and_none_is_lost() {
-    let mut config = JournalConfig::at("unused");
+    let mut config = config();
     config.limits.queue_bytes = 2000;
     config.batching = Batching {
         entries: 3,
@@ -128,11 +145,13 @@ async fn a_full_queue_makes_callers_wait_and_none_is_lost() {
             let (mut log, _) = accept(&journal, n).await;
             for _ in 0..5 {
                 // Larger than the whole queue: it takes all of it, alone.
-                log.append(Entry::lazy(format!("{}\n", "x".repeat(3000))))
-                    .await
-                    .unwrap();
+                log.append(Entry::lazy(
+                    line(&log).replace("1}", &format!("{}}}", "1".repeat(3000))),
+                ))
+                .await
+                .unwrap();
             }
-            log.append(Entry::now("{}\n"))
+            log.append(Entry::now(line(&log)))
                 .await
                 .unwrap()
                 .durable()
@@ -143,18 +162,18 @@ async fn a_full_queue_makes_callers_wait_and_none_is_lost() {
     while let Some(done) = callers.join_next().await {
         done.unwrap();
     }
-    assert_eq!(journal.verify().await.unwrap().records, 40 * 7);
+    assert_eq!(journal.stats().records, 40 * 7);
     journal.close().await;
     assert_eq!(contents(&Disk::with(disk.bytes())).unwrap().runs.len(), 40);
 }
 
 #[tokio::test]
 async fn many_callers_share_commits() {
-    let journal = journal(&Disk::default(), JournalConfig::at("unused"), FailPoints::inert());
+    let journal = journal(&Disk::default(), config(), FailPoints::inert());
     let (mut log, _) = accept(&journal, 1).await;
     let mut last = None;
     for _ in 0..200 {
-        last = Some(log.append(Entry::lazy("{}\n")).await.unwrap());
+        last = Some(log.append(Entry::lazy(line(&log))).await.unwrap());
     }
     last.unwrap().durable().await.unwrap();
     let stats = journal.stats();

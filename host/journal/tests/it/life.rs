@@ -1,157 +1,159 @@
-//! A run's way through the journal: accepted, written, sent, ended, dropped; and the same after a restart.
+//! A run's way through the journal: accepted, written, waiting, loaded again, ended; and the same after a restart.
 
 use flowforge_journal::{
-    AcceptError, Accepted, Ack, AppendError, Entry, JobRefused, NewRun, OutboxBody, PutError, Space, Upload,
-    Urgency,
+    Accepted, AppendError, Entry, HeadState, JobRefused, LoadError, NewRun, Snapshot, Standing, Upload,
 };
 use flowforge_protocol::Digest;
 use flowforge_protocol::record::{chain_next, chain_start};
 
+use crate::acts::{SEMANTICS, load};
 use crate::folder::config;
-use crate::support::{accept, durable, job, new_run, open, run};
+use crate::support::{accept, durable, job, lines, new_run, next, open, run};
 
 #[tokio::test]
-async fn a_run_comes_back_with_all_its_lines_timers_and_outbox() {
+async fn a_run_comes_back_as_a_head_and_its_lines_are_read_when_they_are_asked_for() {
     let (_folder, config) = config();
     let (journal, recovered) = open(&config);
     assert!(recovered.runs.is_empty());
     let (mut log, ticket) = accept(&journal, 1).await;
     durable(ticket).await;
-    let step = "wait_a_bit".parse().unwrap();
-    let other = "nap".parse().unwrap();
-    log.append(Entry::lazy("{\"seq\":1}\n{\"seq\":2}\n").arming(step, 500))
-        .await
-        .unwrap();
-    log.append(Entry::lazy("{\"seq\":3}\n").arming(other, 400))
+    log.append(Entry::lazy(lines(1..3, 1))).await.unwrap();
+    log.append(Entry::lazy(lines(3..4, 1)).waiting(Some(500), "for a nap"))
         .await
         .unwrap();
     let chain = log.chain();
     journal.close().await;
 
-    let (journal, mut recovered) = open(&config);
-    let mut resumed = recovered.runs.pop().unwrap();
-    assert!(recovered.runs.is_empty());
-    assert_eq!(
-        resumed.lines,
-        b"{\"seq\":0}\n{\"seq\":1}\n{\"seq\":2}\n{\"seq\":3}\n"
-    );
-    assert_eq!(resumed.envelope, b"envelope 1");
-    assert_eq!(
-        (resumed.log.next_seq(), resumed.log.chain(), resumed.log.epoch()),
-        (4, chain, 1)
-    );
-    let timers: Vec<_> = recovered
-        .timers
-        .iter()
-        .map(|timer| (timer.due_ms, timer.step.to_string()))
-        .collect();
-    assert_eq!(timers, [(400, "nap".to_owned()), (500, "wait_a_bit".to_owned())]);
-    assert_eq!(recovered.high_waters, [("scheduler-1".to_owned(), 1)]);
-
-    resumed
-        .log
-        .append(Entry::now("{\"seq\":4}\n").disarming("nap".parse().unwrap()))
-        .await
-        .unwrap();
-    journal.close().await;
     let (journal, recovered) = open(&config);
-    assert_eq!(recovered.timers.len(), 1);
-    assert_eq!(journal.verify().await.unwrap().records, 5);
+    let head = &recovered.runs[0];
+    assert_eq!(
+        (&head.run, head.epoch, head.next_seq, head.chain),
+        (&run(1), 1, 4, chain)
+    );
+    assert_eq!(head.state, HeadState::Waiting { due_ms: Some(500) });
+    let resumed = load(&journal, 1).await;
+    assert_eq!(resumed.lines, lines(0..4, 1).as_bytes());
+    assert_eq!(
+        (resumed.first_seq, &resumed.envelope[..]),
+        (0, &b"envelope 1"[..])
+    );
+    let mut log = resumed.log;
+    assert_eq!((log.next_seq(), log.chain(), log.epoch()), (4, chain, 1));
+    log.append(Entry::now(next(&log))).await.unwrap();
+    journal.close().await;
+    let (_journal, recovered) = open(&config);
+    assert_eq!(
+        recovered.runs[0].state,
+        HeadState::Running,
+        "a record says that it goes on"
+    );
+    assert_eq!(recovered.runs[0].next_seq, 5);
 }
 
 #[tokio::test]
-async fn the_chain_is_that_of_the_protocol() {
+async fn a_run_has_one_writer_at_a_time() {
     let (_folder, config) = config();
     let (journal, _) = open(&config);
     let (mut log, _) = accept(&journal, 1).await;
-    let lines = b"{\"seq\":1}\n{\"seq\":2}\n";
-    let announced = log.chain_after(lines);
-    log.append(Entry::now(*lines)).await.unwrap();
+    assert!(matches!(
+        journal.load(&run(1), SEMANTICS).await,
+        Err(LoadError::InUse(_))
+    ));
+    log.append(Entry::lazy(next(&log))).await.unwrap();
+    drop(log);
+    let open_run = load(&journal, 1).await;
+    assert_eq!(
+        open_run.lines,
+        lines(0..2, 1).as_bytes(),
+        "what was added before is durable then"
+    );
+    let mut log = open_run.log;
+    log.append(Entry::lazy(next(&log)).ending()).await.unwrap();
+    assert_eq!(
+        log.append(Entry::now(next(&log))).await.unwrap_err(),
+        AppendError::Ended(run(1))
+    );
+    drop(log);
+    assert!(matches!(
+        journal.load(&run(1), SEMANTICS).await,
+        Err(LoadError::Ended(_))
+    ));
+    assert!(matches!(
+        journal.load(&run(2), SEMANTICS).await,
+        Err(LoadError::Unknown(_))
+    ));
+}
+
+#[tokio::test]
+async fn the_chain_is_that_of_the_protocol_and_is_walked_once() {
+    let (_folder, config) = config();
+    let (journal, _) = open(&config);
+    let (mut log, _) = accept(&journal, 1).await;
+    let added = lines(1..3, 5);
+    let announced = log.chain_after(added.as_bytes()).unwrap();
+    let mut entry = Entry::now(added.clone());
+    entry.chained = Some(announced.clone());
+    log.append(entry).await.unwrap();
     let mut chain = chain_start(&run(1));
-    for line in ["{\"seq\":0}", "{\"seq\":1}", "{\"seq\":2}"] {
+    for line in (lines(0..1, 1) + &added).lines() {
         chain = chain_next(&chain, line.as_bytes());
     }
-    assert_eq!((log.chain(), announced), (chain, chain));
+    assert_eq!((log.chain(), announced.chain()), (chain, chain));
     journal.flush().await.unwrap();
     let batches = journal.batches(&run(1)).await.unwrap().unwrap();
     assert_eq!(batches.last().unwrap().chain, chain);
     assert_eq!(batches.iter().map(|batch| batch.count).sum::<u32>(), 3);
+    // What was announced for another place does not count.
+    let mut stale = Entry::now(next(&log));
+    stale.chained = Some(announced);
+    log.append(stale).await.unwrap();
+    assert_eq!(log.next_seq(), 4);
 }
 
+/// Loading costs the same at record 1,000 as at record 10: only what lies behind the newest snapshot is read.
 #[tokio::test]
-async fn the_outbox_is_in_order_and_is_trimmed_by_what_the_control_plane_has() {
+async fn a_snapshot_stands_for_the_records_before_it_if_its_rules_are_the_same() {
     let (_folder, config) = config();
     let (journal, _) = open(&config);
-    let (mut log, ticket) = accept(&journal, 1).await;
-    durable(ticket).await;
-    let artefact = Upload::Artefact {
-        digest: Digest::of(b"csv"),
-        about: b"about".to_vec(),
-    };
-    durable(
-        log.append(Entry::now("{\"seq\":1}\n").sending(artefact))
+    let (mut log, _) = accept(&journal, 1).await;
+    for n in 1..4 {
+        let first = log.next_seq();
+        let snapshot = Snapshot {
+            seq: first + 100,
+            semantics: SEMANTICS,
+            bytes: format!("state {n}").into_bytes(),
+        };
+        log.append(Entry::lazy(lines(first..first + 100, 1)).with_snapshot(snapshot))
             .await
-            .unwrap(),
-    )
-    .await;
-    let receipt = Upload::Receipt {
-        envelope: b"receipt".to_vec(),
+            .unwrap();
+        log.append(Entry::lazy(next(&log))).await.unwrap();
+    }
+    drop(log);
+    for _ in 0..2 {
+        // In the second round after a restart.
+        let open_run = load(&journal, 1).await;
+        let snapshot = open_run.snapshot.unwrap();
+        assert_eq!((snapshot.seq, &snapshot.bytes[..]), (303, &b"state 3"[..]));
+        assert_eq!(
+            (open_run.first_seq, open_run.lines),
+            (303, lines(303..304, 1).into_bytes())
+        );
+        drop(open_run.log);
+        let by_others = journal.load(&run(1), SEMANTICS + 1).await.unwrap();
+        assert_eq!((by_others.snapshot, by_others.first_seq), (None, 0));
+        assert_eq!(by_others.lines.iter().filter(|byte| **byte == b'\n').count(), 304);
+    }
+    let wrong = Snapshot {
+        seq: 1,
+        semantics: SEMANTICS,
+        bytes: Vec::new(),
     };
-    durable(
-        log.append(Entry::now("{\"seq\":2}\n").ending().sending(receipt))
-            .await
-            .unwrap(),
-    )
-    .await;
-    journal.outbox_reaches(4).await.unwrap();
-
-    let items = journal.outbox(0, 100, 1 << 20).await.unwrap();
-    let kinds: Vec<_> = items
-        .iter()
-        .map(|item| match &item.body {
-            OutboxBody::Batch(batch) => format!("records {}+{}", batch.first_seq, batch.count),
-            OutboxBody::Receipt { run: of, envelope } => {
-                assert_eq!((of, &envelope[..]), (&run(1), &b"receipt"[..]));
-                "receipt".to_owned()
-            }
-            OutboxBody::Artefact { digest, about, .. } => {
-                assert_eq!((*digest, &about[..]), (Digest::of(b"csv"), &b"about"[..]));
-                "artefact".to_owned()
-            }
-        })
-        .collect();
-    assert_eq!(
-        kinds,
-        ["records 0+1", "artefact", "records 1+1", "records 2+1", "receipt"]
+    let mut log = load(&journal, 1).await.log;
+    let refused = log.append(Entry::lazy(next(&log)).with_snapshot(wrong)).await;
+    assert!(
+        matches!(refused, Err(AppendError::Contradiction(_))),
+        "{refused:?}"
     );
-    assert_eq!(
-        journal.outbox(items[2].position, 1, 1 << 20).await.unwrap(),
-        items[2..3]
-    );
-    assert_eq!(
-        journal.outbox(0, 100, 1).await.unwrap().len(),
-        1,
-        "one always comes"
-    );
-
-    let acks = vec![
-        Ack::Records {
-            run: run(1),
-            through: 1,
-        },
-        Ack::Item(items[1].position),
-    ];
-    journal.acknowledge(acks).await.unwrap();
-    journal.flush().await.unwrap();
-    assert_eq!(journal.outbox(0, 100, 1 << 20).await.unwrap(), items[3..]);
-    journal.close().await;
-
-    let (journal, recovered) = open(&config);
-    assert_eq!(
-        (recovered.outbox_items, recovered.ended_runs, recovered.runs.len()),
-        (2, 1, 0)
-    );
-    assert_eq!(journal.outbox(0, 100, 1 << 20).await.unwrap(), items[3..]);
 }
 
 #[tokio::test]
@@ -159,36 +161,29 @@ async fn an_order_is_taken_once_before_and_after_a_restart() {
     let (_folder, config) = config();
     let (journal, _) = open(&config);
     accept(&journal, 1).await;
+    journal.close().await;
+    let (journal, _) = open(&config);
     for _ in 0..2 {
-        // `journal` is opened again at the loop's end.
-        let again = journal.accept(job(1), new_run(1, "{\"seq\":0}\n")).await.unwrap();
+        let again = journal.accept(job(1), new_run(1)).await.unwrap();
         let Accepted::Again(ticket) = again else {
             panic!("taken twice")
         };
         durable(ticket).await;
     }
-    journal.close().await;
-    let (journal, _) = open(&config);
-    assert!(matches!(
-        journal.accept(job(1), new_run(1, "{}\n")).await,
-        Ok(Accepted::Again(_))
-    ));
     let mut other = job(1);
     other.digest = Digest::of(b"other content");
-    let conflict = journal.accept(other, new_run(2, "{}\n")).await;
+    let conflict = journal.accept(other, new_run(2)).await.unwrap_err();
     assert_eq!(
-        conflict.unwrap_err(),
-        AcceptError::Append(JobRefused::Conflict(job(1).job_id).into())
+        conflict,
+        AppendError::Job(JobRefused::Conflict(job(1).job_id)).into()
     );
     let mut replayed = job(2);
     replayed.sequence = 1;
-    let refused = journal.accept(replayed, new_run(2, "{}\n")).await.unwrap_err();
+    let refused = journal.accept(replayed, new_run(2)).await.unwrap_err();
     assert_eq!(
         refused.to_string(),
         "sequence 1 of scheduler key scheduler-1 was used before"
     );
-    let exists = journal.accept(job(3), new_run(1, "{}\n")).await.unwrap_err();
-    assert_eq!(exists, AcceptError::RunExists(run(1)));
     assert!(matches!(journal.seen(&job(1)), Ok(Some(_))));
     assert!(
         matches!(journal.seen(&job(3)), Ok(None)),
@@ -196,116 +191,185 @@ async fn an_order_is_taken_once_before_and_after_a_restart() {
     );
 }
 
+/// A start that was signed anew, because the first one expired on its way back, ran the run a second time once the host
+/// had dropped what it knew of it.
+#[tokio::test]
+async fn a_start_for_a_run_that_is_or_was_here_begins_nothing() {
+    let (_folder, mut config) = config();
+    config.retention.age = std::time::Duration::ZERO;
+    let (journal, _) = open(&config);
+    let (log, _) = accept(&journal, 1).await;
+    let again = journal.accept(job(2), new_run(1)).await.unwrap();
+    assert!(matches!(again, Accepted::AlreadyHere(_)), "{again:?}");
+    crate::acts::end_and_acknowledge(&journal, log).await;
+    journal.flush().await.unwrap();
+    journal.flush().await.unwrap();
+    assert_eq!(journal.stats().ended_runs, 0, "it is gone");
+    for n in 3..5 {
+        assert!(journal.knows(&run(1)));
+        let again = journal.accept(job(n), new_run(1)).await.unwrap();
+        assert!(matches!(again, Accepted::AlreadyHere(_)), "{again:?}");
+        if n == 3 {
+            journal.close().await;
+        }
+    }
+    let (journal, _) = open(&config);
+    let again = journal.accept(job(9), new_run(1)).await.unwrap();
+    let Accepted::AlreadyHere(ticket) = again else {
+        panic!("begun again: {again:?}")
+    };
+    durable(ticket).await;
+    assert!(
+        matches!(journal.seen(&job(9)), Ok(Some(_))),
+        "the order is remembered"
+    );
+}
+
+/// A run that another host had comes back with a higher fencing number, and with records.
+#[tokio::test]
+async fn a_run_that_was_given_away_comes_back_under_a_higher_number_only() {
+    let (_folder, config) = config();
+    let (journal, _) = open(&config);
+    let (log, _) = accept(&journal, 1).await;
+    durable(log.forget().await.unwrap()).await;
+    assert!(journal.knows(&run(1)));
+    let stale = journal.accept(job(2), new_run(1)).await.unwrap();
+    assert!(matches!(stale, Accepted::AlreadyHere(_)), "{stale:?}");
+    let back = NewRun {
+        epoch: 2,
+        acknowledged: 3,
+        entry: Entry::now(lines(0..4, 1)),
+        ..new_run(1)
+    };
+    let Ok(Accepted::New(mut log, ticket)) = journal.accept(job(3), back).await else {
+        panic!("not accepted")
+    };
+    durable(ticket).await;
+    let uploads = journal.uploads(10, 1 << 20).await.unwrap();
+    let batch = &uploads[0].batches[0];
+    assert_eq!(
+        (batch.first_seq, batch.count, batch.epoch),
+        (3, 1, 2),
+        "only what is new"
+    );
+    assert_eq!(batch.lines, lines(3..4, 1).as_bytes());
+    log.append(Entry::lazy(next(&log)).superseding(5)).await.unwrap();
+    log.append(Entry::lazy("").superseding(4)).await.unwrap();
+    assert_eq!(log.epoch(), 5, "a lower one is ignored");
+    journal.flush().await.unwrap();
+    let batches = journal.batches(&run(1)).await.unwrap().unwrap();
+    let epochs: Vec<_> = batches.iter().map(|batch| (batch.epoch, batch.count)).collect();
+    assert_eq!(epochs, [(2, 4), (5, 1)]);
+    journal.close().await;
+    assert_eq!(open(&config).1.runs[0].epoch, 5);
+}
+
 #[tokio::test]
 async fn an_order_that_comes_with_records_is_remembered_with_them() {
     let (_folder, config) = config();
     let (journal, _) = open(&config);
     let (mut log, _) = accept(&journal, 1).await;
-    durable(
-        log.append(Entry::now("{\"seq\":1}\n").ordered_by(job(2)))
-            .await
-            .unwrap(),
-    )
-    .await;
+    log.append(Entry::now(next(&log)).ordered_by(job(2)))
+        .await
+        .unwrap();
     let again = log
-        .append(Entry::now("{\"seq\":2}\n").ordered_by(job(2)))
+        .append(Entry::now(next(&log)).ordered_by(job(2)))
         .await
         .unwrap_err();
     assert_eq!(again, AppendError::Job(JobRefused::Taken(job(2).job_id)));
     assert_eq!(log.next_seq(), 2, "nothing was added");
     durable(journal.remember(job(3)).await.unwrap()).await;
     assert!(journal.remember(job(3)).await.is_err());
+    let told = |journal: &flowforge_journal::Journal| -> Vec<u64> {
+        let orders = journal.orders_since(journal.told(), 100);
+        orders.into_iter().map(|(number, _)| number).collect()
+    };
+    assert_eq!(told(&journal), [0, 1, 2], "for these `received` may be said");
+    journal
+        .acknowledge(&[flowforge_journal::Ack::Orders { before: 2 }])
+        .unwrap();
     journal.close().await;
-    let (journal, recovered) = open(&config);
-    assert_eq!(recovered.high_waters, [("scheduler-1".to_owned(), 3)]);
+    let (journal, _) = open(&config);
+    assert_eq!(told(&journal), [2]);
     assert!(matches!(journal.seen(&job(2)), Ok(Some(_))));
     assert!(matches!(journal.seen(&job(3)), Ok(Some(_))));
 }
 
 #[tokio::test]
-async fn values_are_kept_by_space_and_bounded() {
-    let (_folder, mut config) = config();
-    config.limits.cell_bytes = 10;
-    config.limits.cells_bytes = 100;
+async fn a_waiting_run_is_due_and_says_what_for() {
+    let (_folder, config) = config();
     let (journal, _) = open(&config);
-    durable(
-        journal
-            .put(Space::Host, "a", b"1".to_vec(), Urgency::Now)
+    for (n, due_ms) in [(1, Some(300)), (2, Some(200)), (3, None)] {
+        let (mut log, _) = accept(&journal, n).await;
+        log.append(Entry::lazy(next(&log)).waiting(due_ms, format!("for {n}")))
             .await
-            .unwrap(),
-    )
-    .await;
-    durable(
-        journal
-            .put(Space::Release, "a", b"2".to_vec(), Urgency::Now)
-            .await
-            .unwrap(),
-    )
-    .await;
-    durable(
-        journal
-            .put(Space::Host, "a", b"3".to_vec(), Urgency::Now)
-            .await
-            .unwrap(),
-    )
-    .await;
-    assert_eq!(journal.get(Space::Host, "a").await.unwrap(), Some(b"3".to_vec()));
-    assert_eq!(
-        journal.get(Space::Release, "a").await.unwrap(),
-        Some(b"2".to_vec())
-    );
-    assert_eq!(journal.get(Space::Grants, "a").await.unwrap(), None);
-    assert_eq!(journal.keys(Space::Release).await.unwrap(), ["a"]);
-    let large = journal
-        .put(Space::Host, "b", vec![0; 11], Urgency::Now)
-        .await
-        .unwrap_err();
-    assert_eq!(
-        large,
-        PutError::TooLarge {
-            actual_bytes: 11,
-            limit_bytes: 10
+            .unwrap();
+    }
+    let (held, _) = accept(&journal, 4).await;
+    for round in 0..2 {
+        assert_eq!(journal.next_due_ms(), Some(200));
+        assert_eq!(journal.due_before(199), []);
+        assert_eq!(journal.due_before(300), [run(2), run(1)]);
+        let waits = Standing::Waiting {
+            due_ms: Some(300),
+            about: b"for 1".to_vec(),
+        };
+        journal.flush().await.unwrap();
+        assert_eq!(journal.standing(&run(1)).await.unwrap(), Some((waits, None)));
+        let log = load(&journal, 2).await.log;
+        assert_eq!(journal.due_before(300), [run(1)], "its holder sees to it");
+        drop(log);
+        if round == 0 {
+            drop(held.run().clone());
         }
-    );
-    durable(
-        journal
-            .put(Space::Host, "b", vec![0; 10], Urgency::Now)
-            .await
-            .unwrap(),
-    )
-    .await;
-    let full = journal
-        .put(Space::Host, "c", vec![0; 10], Urgency::Now)
+    }
+    let rests = Standing::Resting {
+        code: "FF-TEST-001".to_owned(),
+        reason: "its release cannot be loaded".to_owned(),
+    };
+    journal
+        .set_standing(&run(1), rests.clone())
         .await
-        .unwrap_err();
-    assert!(matches!(full, PutError::Full { limit_bytes: 100, .. }), "{full}");
-    durable(journal.remove(Space::Host, "b").await.unwrap()).await;
-    assert!(
-        journal
-            .put(Space::Host, "c", vec![0; 10], Urgency::Now)
-            .await
-            .is_ok()
-    );
+        .unwrap()
+        .unwrap();
+    let long = Standing::Waiting {
+        due_ms: None,
+        about: vec![b'x'; 513],
+    };
+    assert!(journal.set_standing(&run(2), long).await.is_err());
     journal.close().await;
-    let (journal, _) = open(&config);
-    assert_eq!(journal.keys(Space::Host).await.unwrap(), ["a", "c"]);
+    let (journal, recovered) = open(&config);
+    let states: Vec<_> = recovered.runs.iter().map(|head| head.state).collect();
+    assert_eq!(
+        states,
+        [
+            HeadState::Resting,
+            HeadState::Waiting { due_ms: Some(200) },
+            HeadState::Waiting { due_ms: None },
+            HeadState::Running
+        ]
+    );
+    assert_eq!(journal.standing(&run(1)).await.unwrap(), Some((rests, None)));
+    assert_eq!(journal.due_before(u64::MAX - 1), [run(2)]);
+    let mut log = load(&journal, 2).await.log;
+    log.append(Entry::now(next(&log))).await.unwrap();
+    drop(log);
+    assert_eq!(journal.next_due_ms(), None, "a record says that it goes on");
 }
 
 #[tokio::test]
-async fn a_forgotten_run_leaves_nothing_behind() {
+async fn a_forgotten_run_leaves_nothing_behind_but_that_it_was_here() {
     let (_folder, config) = config();
     let (journal, _) = open(&config);
     let (mut log, _) = accept(&journal, 1).await;
-    let receipt = Upload::Receipt {
-        envelope: b"receipt".to_vec(),
+    let artefact = Upload::Artefact {
+        digest: Digest::of(b"csv"),
+        about: Vec::new(),
     };
-    log.append(
-        Entry::lazy("{\"seq\":1}\n")
-            .arming("a".parse().unwrap(), 5)
-            .sending(receipt),
-    )
-    .await
-    .unwrap();
+    log.append(Entry::lazy(next(&log)).waiting(Some(5), "x").sending(artefact))
+        .await
+        .unwrap();
+    crate::acts::deliver(&journal, 1, "cancel", 2).await;
     durable(log.forget().await.unwrap()).await;
     let stats = journal.stats();
     assert_eq!(
@@ -317,34 +381,46 @@ async fn a_forgotten_run_leaves_nothing_behind() {
         ),
         (0, 0, 0, 0)
     );
-    assert!(!journal.knows(&run(1)));
+    assert_eq!((stats.inbox_bytes, journal.next_due_ms()), (0, None));
+    // One that nobody holds, too; and one that is not here is no mistake.
+    drop(accept(&journal, 3).await);
+    durable(journal.forget(&run(3), 1).await.unwrap().unwrap()).await;
+    assert!(journal.forget(&run(3), 1).await.unwrap().is_none());
     journal.close().await;
-    let (_journal, recovered) = open(&config);
-    assert!(recovered.runs.is_empty() && recovered.timers.is_empty());
+    let (journal, recovered) = open(&config);
+    assert!(recovered.runs.is_empty() && journal.knows(&run(1)) && journal.knows(&run(3)));
 }
 
 #[tokio::test]
-async fn a_higher_epoch_begins_a_batch_of_its_own() {
+async fn what_is_no_entry_is_refused_and_adds_nothing() {
     let (_folder, config) = config();
     let (journal, _) = open(&config);
-    let run_of = NewRun {
-        epoch: 3,
-        ..new_run(1, "{\"seq\":0}\n")
-    };
-    let Ok(Accepted::New(mut log, _)) = journal.accept(job(1), run_of).await else {
-        panic!("not accepted")
-    };
-    log.append(Entry::lazy("{\"seq\":1}\n")).await.unwrap();
-    log.raise_epoch(5);
-    log.raise_epoch(4);
-    log.append(Entry::lazy("{\"seq\":2}\n")).await.unwrap();
-    journal.flush().await.unwrap();
-    let batches = journal.batches(&run(1)).await.unwrap().unwrap();
-    let epochs: Vec<_> = batches
-        .iter()
-        .flat_map(|b| vec![b.epoch; b.count as usize])
-        .collect();
-    assert_eq!(epochs, [3, 3, 5]);
-    journal.close().await;
-    assert_eq!(open(&config).1.runs[0].log.epoch(), 5);
+    let (mut log, _) = accept(&journal, 1).await;
+    let receipt = || Upload::Receipt { envelope: Vec::new() };
+    for entry in [
+        Entry::now("").ending(),
+        Entry::now("").sending(receipt()),
+        Entry::now(next(&log)).sending(receipt()),
+        Entry::now(next(&log))
+            .sending(receipt())
+            .sending(receipt())
+            .ending(),
+    ] {
+        let refused = log.append(entry).await;
+        assert!(
+            matches!(refused, Err(AppendError::Contradiction(_))),
+            "{refused:?}"
+        );
+    }
+    for wrong in [
+        "x",
+        "{\"seq\":1,",
+        "{\"seq\":1,\"x\":1}\n\n",
+        "\n",
+        "{\"seq\":2,\"x\":1}\n",
+    ] {
+        let refused = log.append(Entry::now(wrong)).await;
+        assert!(matches!(refused, Err(AppendError::Lines(_))), "{wrong:?}");
+    }
+    assert_eq!(log.next_seq(), 1);
 }

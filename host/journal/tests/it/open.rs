@@ -11,13 +11,13 @@ use tempfile::TempDir;
 use crate::support::{accept, durable, open};
 
 fn refused(path: &Path) -> OpenError {
-    Journal::open(JournalConfig::at(path), FailPoints::inert()).unwrap_err()
+    Journal::open(JournalConfig::at(path, [8; 16]), FailPoints::inert()).unwrap_err()
 }
 
 #[tokio::test]
 async fn a_second_open_names_the_process_in_the_way() {
     let folder = TempDir::new().unwrap();
-    let config = JournalConfig::at(folder.path().join("new/folder/journal.redb"));
+    let config = JournalConfig::at(folder.path().join("new/folder/journal.redb"), [8; 16]);
     let (journal, _) = open(&config);
     let error = refused(&config.path);
     assert!(
@@ -57,7 +57,7 @@ async fn a_file_that_is_no_journal_is_refused_untouched_and_can_be_moved_away() 
         quarantine(&path).unwrap(),
         folder.path().join("journal.redb.damaged-1")
     );
-    let (journal, _) = open(&JournalConfig::at(&path));
+    let (journal, _) = open(&JournalConfig::at(&path, [8; 16]));
     durable(accept(&journal, 1).await.1).await;
     journal.close().await;
     assert_eq!(
@@ -69,7 +69,7 @@ async fn a_file_that_is_no_journal_is_refused_untouched_and_can_be_moved_away() 
 #[tokio::test]
 async fn the_files_are_for_this_user_alone_also_those_of_an_older_program() {
     let folder = TempDir::new().unwrap();
-    let config = JournalConfig::at(folder.path().join("new/journal.redb"));
+    let config = JournalConfig::at(folder.path().join("new/journal.redb"), [8; 16]);
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     let lock = config.path.with_file_name("journal.redb.lock");
     open(&config).0.close().await;
@@ -82,4 +82,42 @@ async fn the_files_are_for_this_user_alone_also_those_of_an_older_program() {
     fs::set_permissions(&config.path, fs::Permissions::from_mode(0o644)).unwrap();
     open(&config).0.close().await;
     assert_eq!(mode(&config.path), 0o600);
+}
+
+/// A journal that was lost, or that was put back from a copy, was not told from the one that the control plane knew.
+#[tokio::test]
+async fn a_file_is_told_from_every_other_and_from_its_own_copy() {
+    let folder = TempDir::new().unwrap();
+    let config = JournalConfig::at(folder.path().join("journal.redb"), [1; 16]);
+    let (journal, recovered) = open(&config);
+    assert_eq!(
+        (recovered.identity.incarnation, recovered.identity.generation),
+        ([1; 16], 1)
+    );
+    assert_eq!((recovered.plane, journal.plane()), (None, None));
+    durable(journal.set_plane(b"plane 1".to_vec()).await.unwrap()).await;
+    journal.close().await;
+    let copy = folder.path().join("copy.redb");
+    fs::copy(&config.path, &copy).unwrap();
+    let again = JournalConfig {
+        incarnation: [2; 16],
+        ..config.clone()
+    };
+    let (journal, recovered) = open(&again);
+    assert_eq!(
+        recovered.identity.incarnation, [1; 16],
+        "an existing file keeps its own"
+    );
+    assert_eq!(
+        (recovered.identity.generation, journal.identity().generation),
+        (2, 2)
+    );
+    assert_eq!(recovered.plane, Some(b"plane 1".to_vec()));
+    journal.close().await;
+    fs::rename(&copy, &config.path).unwrap();
+    assert_eq!(
+        open(&config).1.identity.generation,
+        2,
+        "the same number for the second time"
+    );
 }

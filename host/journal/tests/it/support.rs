@@ -24,12 +24,26 @@ pub(crate) fn job(n: u64) -> JobEntry {
     }
 }
 
-pub(crate) fn new_run(n: u64, lines: &str) -> NewRun {
+/// Record lines with these numbers, each with so many bytes in it.
+pub(crate) fn lines(seqs: std::ops::Range<u64>, bytes: usize) -> String {
+    let filling = "x".repeat(bytes);
+    seqs.map(|seq| format!("{{\"seq\":{seq},\"x\":\"{filling}\"}}\n"))
+        .collect()
+}
+
+/// The next record of a run.
+pub(crate) fn next(log: &RunLog) -> String {
+    lines(log.next_seq()..log.next_seq() + 1, 1)
+}
+
+pub(crate) fn new_run(n: u64) -> NewRun {
     NewRun {
         run: run(n),
         epoch: 1,
         envelope: format!("envelope {n}").into_bytes(),
-        entry: Entry::now(lines),
+        documents: Vec::new(),
+        acknowledged: 0,
+        entry: Entry::now(lines(0..1, 1)),
     }
 }
 
@@ -39,9 +53,9 @@ pub(crate) fn open(config: &JournalConfig) -> (Journal, Recovered) {
 
 /// Accepts a run that is new.
 pub(crate) async fn accept(journal: &Journal, n: u64) -> (RunLog, Ticket) {
-    match journal.accept(job(n), new_run(n, "{\"seq\":0}\n")).await.unwrap() {
+    match journal.accept(job(n), new_run(n)).await.unwrap() {
         Accepted::New(log, ticket) => (log, ticket),
-        Accepted::Again(_) => panic!("run {n} is not new"),
+        other => panic!("run {n} is not new: {other:?}"),
     }
 }
 

@@ -1,0 +1,115 @@
+//! The lines of a run, as the protocol divides them.
+//!
+//! Lines are opaque here: `protocol` alone says where a record ends, which lines belong to it and what the chain covers.
+//! This module turns its frames into what rows need: how many records, the chain behind them, where to cut.
+
+use flowforge_protocol::Digest;
+use flowforge_protocol::batch::{BatchError, lines as frames};
+use flowforge_protocol::record::chain_next;
+
+/// What lines add to a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Walked {
+    pub(crate) count: u32,
+    /// Chain value behind the last record.
+    pub(crate) chain: Digest,
+}
+
+/// A piece of lines that becomes a row of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Piece {
+    pub(crate) count: u32,
+    pub(crate) chain: Digest,
+    /// Its lines are those between the end of the piece before it and this place.
+    pub(crate) end: usize,
+}
+
+/// Walks lines that continue a chain.
+pub(crate) fn walk(lines: &[u8], first_seq: u64, previous: Digest) -> Result<Walked, BatchError> {
+    let mut walked = Walked {
+        count: 0,
+        chain: previous,
+    };
+    for frame in frames(lines, first_seq) {
+        walked.chain = chain_next(&walked.chain, frame?.1);
+        walked.count = walked.count.saturating_add(1);
+    }
+    Ok(walked)
+}
+
+/// Cuts lines into pieces of at most `bytes`, unless a single record is larger; calls `each` with every record's size.
+pub(crate) fn cut<E: From<BatchError>>(
+    lines: &[u8],
+    first_seq: u64,
+    previous: Digest,
+    bytes: usize,
+    mut each: impl FnMut(usize) -> Result<(), E>,
+) -> Result<Vec<Piece>, E> {
+    let mut pieces: Vec<Piece> = Vec::new();
+    let (mut start, mut place, mut chain) = (0, 0, previous);
+    for frame in frames(lines, first_seq) {
+        let (_, record) = frame?;
+        let size = record.len() + 1;
+        each(size)?;
+        chain = chain_next(&chain, record);
+        let end = place + size;
+        match pieces.last_mut() {
+            Some(piece) if end - start <= bytes => {
+                piece.count = piece.count.saturating_add(1);
+                (piece.chain, piece.end) = (chain, end);
+            }
+            _ => {
+                start = place;
+                pieces.push(Piece { count: 1, chain, end });
+            }
+        }
+        place = end;
+    }
+    Ok(pieces)
+}
+
+/// The lines from this record on.
+pub(crate) fn from(lines: &[u8], first_seq: u64, seq: u64) -> Result<&[u8], BatchError> {
+    let mut place = 0;
+    for frame in frames(lines, first_seq) {
+        let (at, record) = frame?;
+        if at >= seq {
+            break;
+        }
+        place += record.len() + 1;
+    }
+    Ok(lines.get(place..).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use flowforge_protocol::RunId;
+    use flowforge_protocol::record::chain_start;
+
+    use super::*;
+
+    #[test]
+    fn pieces_are_cut_between_records_and_continue_one_chain() {
+        let start = chain_start(&RunId::from_entropy([1; 16]));
+        let record = |seq: u64| format!("{{\"seq\":{seq},\"x\":\"{}\"}}\n", "x".repeat(30));
+        let lines: String = (3..9).map(record).collect();
+        let size = record(3).len();
+        let mut sizes = Vec::new();
+        let pieces = cut::<BatchError>(lines.as_bytes(), 3, start, 2 * size + 1, |bytes| {
+            sizes.push(bytes);
+            Ok(())
+        })
+        .unwrap();
+        let counts: Vec<_> = pieces.iter().map(|piece| (piece.count, piece.end)).collect();
+        assert_eq!(counts, [(2, 2 * size), (2, 4 * size), (2, 6 * size)]);
+        assert_eq!(sizes, [size; 6]);
+        assert_eq!(
+            pieces.last().unwrap().chain,
+            walk(lines.as_bytes(), 3, start).unwrap().chain
+        );
+        let alone = cut::<BatchError>(lines.as_bytes(), 3, start, 1, |_| Ok(())).unwrap();
+        assert_eq!(alone.len(), 6, "a record larger than a piece goes alone");
+        assert_eq!(from(lines.as_bytes(), 3, 8).unwrap(), record(8).as_bytes());
+        assert_eq!(from(lines.as_bytes(), 3, 3).unwrap(), lines.as_bytes());
+    }
+}

@@ -1,0 +1,468 @@
+//! What rows hold, and their byte form.
+
+use flowforge_protocol::record::RecordBatch;
+use flowforge_protocol::{Digest, JobId, RunId};
+
+use crate::codec::{BodyReader, BodyWriter, seal};
+use crate::error::Damage;
+use crate::key::RunKey;
+use crate::replay::JobEntry;
+use crate::tables;
+
+/// A run's row: what never changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RunRow {
+    pub(crate) run: RunKey,
+    pub(crate) accepted_at_ms: u64,
+    /// Keys of the cells that the run needs as long as it is open.
+    pub(crate) documents: Vec<Vec<u8>>,
+    pub(crate) envelope: Vec<u8>,
+}
+
+impl RunRow {
+    pub(crate) fn seal(&self, key: &[u8]) -> Vec<u8> {
+        let mut body = BodyWriter::with_capacity(96 + self.envelope.len());
+        body.bytes(self.run.bytes()).u64(self.accepted_at_ms);
+        body.u32(u32::try_from(self.documents.len()).unwrap_or(u32::MAX));
+        for document in &self.documents {
+            body.bytes(document);
+        }
+        body.rest(&self.envelope);
+        seal(tables::RUNS, key, &body.finish())
+    }
+
+    pub(crate) fn open(key: &[u8], value: &[u8]) -> Result<Self, Damage> {
+        let mut reader = BodyReader::open(tables::RUNS, key, value)?;
+        let (run, accepted_at_ms) = (reader.run()?, reader.u64()?);
+        let count = reader.u32()?;
+        let documents = (0..count)
+            .map(|_| reader.bytes().map(<[u8]>::to_vec))
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            run,
+            accepted_at_ms,
+            documents,
+            envelope: reader.rest().to_vec(),
+        })
+    }
+}
+
+/// What a run is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    Running,
+    Waiting,
+    Resting,
+    Ended,
+}
+
+impl Phase {
+    const fn tag(self) -> u8 {
+        match self {
+            Self::Running => 1,
+            Self::Waiting => 2,
+            Self::Resting => 3,
+            Self::Ended => 4,
+        }
+    }
+}
+
+/// The head of a run: what changes with its records. Also what the writer keeps of it in memory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RunHead {
+    pub(crate) run: RunKey,
+    pub(crate) phase: Phase,
+    /// Its uploads wait for a person.
+    pub(crate) parked: bool,
+    /// It has a receipt, which counts in the cursor as one more record behind the last.
+    pub(crate) receipt: bool,
+    pub(crate) epoch: u64,
+    pub(crate) next_seq: u64,
+    pub(crate) chain: Digest,
+    /// Stored bytes of the run row, its records and its snapshot.
+    pub(crate) bytes: u64,
+    /// How many records, then the receipt, the control plane has.
+    pub(crate) cursor: u64,
+    /// When it ended, or is due; `u64::MAX` while it waits without a time.
+    pub(crate) at_ms: u64,
+}
+
+/// No time is set.
+pub(crate) const NO_TIME: u64 = u64::MAX;
+
+impl RunHead {
+    /// Where the cursor ends.
+    pub(crate) fn end(&self) -> u64 {
+        self.next_seq.saturating_add(u64::from(self.receipt))
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        self.phase != Phase::Ended
+    }
+
+    pub(crate) fn seal(&self, key: &[u8]) -> Vec<u8> {
+        let mut body = BodyWriter::with_capacity(112);
+        body.bytes(self.run.bytes())
+            .u8(self.phase.tag())
+            .u8(u8::from(self.parked) | u8::from(self.receipt) << 1)
+            .u64(self.epoch)
+            .u64(self.next_seq)
+            .digest(&self.chain)
+            .u64(self.bytes)
+            .u64(self.cursor)
+            .u64(self.at_ms);
+        seal(tables::HEADS, key, &body.finish())
+    }
+
+    pub(crate) fn open(key: &[u8], value: &[u8]) -> Result<Self, Damage> {
+        let mut reader = BodyReader::open(tables::HEADS, key, value)?;
+        let run = reader.run()?;
+        let phase = match reader.u8()? {
+            1 => Phase::Running,
+            2 => Phase::Waiting,
+            3 => Phase::Resting,
+            4 => Phase::Ended,
+            _ => return Err(reader.damage("the run has an unknown phase")),
+        };
+        let flags = reader.u8()?;
+        let head = Self {
+            run,
+            phase,
+            parked: flags & 1 != 0,
+            receipt: flags & 2 != 0,
+            epoch: reader.u64()?,
+            next_seq: reader.u64()?,
+            chain: reader.digest()?,
+            bytes: reader.u64()?,
+            cursor: reader.u64()?,
+            at_ms: reader.u64()?,
+        };
+        reader.end()?;
+        Ok(head)
+    }
+}
+
+/// Consecutive records of one run, with what is sent before and after them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RecordsRow {
+    pub(crate) epoch: u64,
+    pub(crate) count: u32,
+    /// Chain value after the last record.
+    pub(crate) chain: Digest,
+    /// Digest and notes of the artefacts that these records name.
+    pub(crate) artefacts: Vec<(Digest, Vec<u8>)>,
+    pub(crate) receipt: Option<Vec<u8>>,
+    pub(crate) lines: Vec<u8>,
+}
+
+impl RecordsRow {
+    pub(crate) fn seal(&self, key: &[u8]) -> Vec<u8> {
+        let receipt = self.receipt.as_deref().unwrap_or_default();
+        let mut body = BodyWriter::with_capacity(72 + self.lines.len() + receipt.len());
+        body.u64(self.epoch).u32(self.count).digest(&self.chain);
+        body.u32(u32::try_from(self.artefacts.len()).unwrap_or(u32::MAX));
+        for (digest, about) in &self.artefacts {
+            body.digest(digest).bytes(about);
+        }
+        body.u8(u8::from(self.receipt.is_some())).bytes(receipt);
+        body.rest(&self.lines);
+        seal(tables::RECORDS, key, &body.finish())
+    }
+
+    pub(crate) fn open(key: &[u8], value: &[u8]) -> Result<Self, Damage> {
+        let mut reader = BodyReader::open(tables::RECORDS, key, value)?;
+        let (epoch, count, chain) = (reader.u64()?, reader.u32()?, reader.digest()?);
+        let artefacts = (0..reader.u32()?)
+            .map(|_| Ok((reader.digest()?, reader.bytes()?.to_vec())))
+            .collect::<Result<_, Damage>>()?;
+        let has_receipt = reader.u8()? != 0;
+        let receipt = reader.bytes()?;
+        Ok(Self {
+            epoch,
+            count,
+            chain,
+            artefacts,
+            receipt: has_receipt.then(|| receipt.to_vec()),
+            lines: reader.rest().to_vec(),
+        })
+    }
+
+    pub(crate) fn batch(&self, run: RunId, first_seq: u64) -> RecordBatch {
+        RecordBatch {
+            run,
+            epoch: self.epoch,
+            first_seq,
+            count: self.count,
+            chain: self.chain,
+            lines: self.lines.clone(),
+        }
+    }
+
+    /// Bytes in memory, about.
+    pub(crate) fn weight(&self) -> usize {
+        let artefacts: usize = self.artefacts.iter().map(|(_, about)| 64 + about.len()).sum();
+        128 + self.lines.len() + artefacts + self.receipt.as_ref().map_or(0, Vec::len)
+    }
+}
+
+/// A run's state at one place, as the executor wrote it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SnapshotRow {
+    /// Number of records that it stands for.
+    pub(crate) seq: u64,
+    /// Chain value after them.
+    pub(crate) chain: Digest,
+    pub(crate) semantics: u32,
+    pub(crate) bytes: Vec<u8>,
+}
+
+impl SnapshotRow {
+    pub(crate) fn seal(&self, key: &[u8]) -> Vec<u8> {
+        let mut body = BodyWriter::with_capacity(48 + self.bytes.len());
+        body.u64(self.seq).digest(&self.chain).u32(self.semantics);
+        body.rest(&self.bytes);
+        seal(tables::SNAPSHOTS, key, &body.finish())
+    }
+
+    pub(crate) fn open(key: &[u8], value: &[u8]) -> Result<Self, Damage> {
+        let mut reader = BodyReader::open(tables::SNAPSHOTS, key, value)?;
+        Ok(Self {
+            seq: reader.u64()?,
+            chain: reader.digest()?,
+            semantics: reader.u32()?,
+            bytes: reader.rest().to_vec(),
+        })
+    }
+}
+
+/// Words for people about a run.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Note {
+    pub(crate) code: String,
+    pub(crate) text: Vec<u8>,
+}
+
+/// Which words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NoteKind {
+    /// What it waits for, or why it rests.
+    Standing = 1,
+    /// Why its uploads are parked.
+    Park = 2,
+}
+
+impl NoteKind {
+    pub(crate) fn key(self, number: u64) -> Vec<u8> {
+        let mut key = number.to_be_bytes().to_vec();
+        key.push(match self {
+            Self::Standing => 1,
+            Self::Park => 2,
+        });
+        key
+    }
+}
+
+impl Note {
+    pub(crate) fn seal(&self, key: &[u8]) -> Vec<u8> {
+        let mut body = BodyWriter::with_capacity(32 + self.text.len());
+        body.bytes(self.code.as_bytes()).rest(&self.text);
+        seal(tables::NOTES, key, &body.finish())
+    }
+
+    pub(crate) fn open(key: &[u8], value: &[u8]) -> Result<Self, Damage> {
+        let mut reader = BodyReader::open(tables::NOTES, key, value)?;
+        Ok(Self {
+            code: reader.text()?,
+            text: reader.rest().to_vec(),
+        })
+    }
+}
+
+/// An order that waits in a run's inbox.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct MessageRow {
+    pub(crate) job: JobId,
+    pub(crate) at_ms: u64,
+    /// So long it is kept for a run that is not here.
+    pub(crate) keep_until_ms: u64,
+    pub(crate) bytes: Vec<u8>,
+}
+
+impl MessageRow {
+    pub(crate) fn seal(&self, key: &[u8]) -> Vec<u8> {
+        let mut body = BodyWriter::with_capacity(64 + self.bytes.len());
+        body.bytes(self.job.as_str().as_bytes())
+            .u64(self.at_ms)
+            .u64(self.keep_until_ms)
+            .rest(&self.bytes);
+        seal(tables::INBOX, key, &body.finish())
+    }
+
+    pub(crate) fn open(key: &[u8], value: &[u8]) -> Result<Self, Damage> {
+        let mut reader = BodyReader::open(tables::INBOX, key, value)?;
+        Ok(Self {
+            job: reader.text()?,
+            at_ms: reader.u64()?,
+            keep_until_ms: reader.u64()?,
+            bytes: reader.rest().to_vec(),
+        })
+    }
+}
+
+pub(crate) fn seal_job(key: &[u8], job: &JobEntry) -> Vec<u8> {
+    let mut body = BodyWriter::with_capacity(128);
+    body.bytes(job.job_id.as_str().as_bytes())
+        .digest(&job.digest)
+        .bytes(job.scheduler_key.as_bytes());
+    body.u64(job.sequence).u64(job.expires_at_ms);
+    seal(tables::JOBS, key, &body.finish())
+}
+
+pub(crate) fn open_job(key: &[u8], value: &[u8]) -> Result<JobEntry, Damage> {
+    let mut reader = BodyReader::open(tables::JOBS, key, value)?;
+    let job = JobEntry {
+        job_id: reader.text()?,
+        digest: reader.digest()?,
+        scheduler_key: reader.text()?,
+        sequence: reader.u64()?,
+        expires_at_ms: reader.u64()?,
+    };
+    reader.end()?;
+    Ok(job)
+}
+
+/// What stays of a run that is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Tombstone {
+    pub(crate) run: RunKey,
+    pub(crate) epoch: u64,
+    /// It came to its end; else another host has it.
+    pub(crate) ended: bool,
+    pub(crate) until_ms: u64,
+}
+
+impl Tombstone {
+    pub(crate) fn seal(&self, key: &[u8]) -> Vec<u8> {
+        let mut body = BodyWriter::with_capacity(64);
+        body.bytes(self.run.bytes())
+            .u64(self.epoch)
+            .u8(u8::from(self.ended))
+            .u64(self.until_ms);
+        seal(tables::TOMBSTONES, key, &body.finish())
+    }
+
+    pub(crate) fn open(key: &[u8], value: &[u8]) -> Result<Self, Damage> {
+        let mut reader = BodyReader::open(tables::TOMBSTONES, key, value)?;
+        let tombstone = Self {
+            run: reader.run()?,
+            epoch: reader.u64()?,
+            ended: reader.u8()? != 0,
+            until_ms: reader.u64()?,
+        };
+        reader.end()?;
+        Ok(tombstone)
+    }
+}
+
+/// An attempt under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FlightRow {
+    pub(crate) attempt: u32,
+    /// How often the host died while an attempt of this step was under way.
+    pub(crate) crashes: u32,
+    /// One is under way now.
+    pub(crate) live: bool,
+}
+
+impl FlightRow {
+    pub(crate) fn seal(&self, key: &[u8]) -> Vec<u8> {
+        let mut body = BodyWriter::with_capacity(16);
+        body.u32(self.attempt).u32(self.crashes).u8(u8::from(self.live));
+        seal(tables::FLIGHTS, key, &body.finish())
+    }
+
+    pub(crate) fn open(key: &[u8], value: &[u8]) -> Result<Self, Damage> {
+        let mut reader = BodyReader::open(tables::FLIGHTS, key, value)?;
+        let row = Self {
+            attempt: reader.u32()?,
+            crashes: reader.u32()?,
+            live: reader.u8()? != 0,
+        };
+        reader.end()?;
+        Ok(row)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_come_back() {
+        let run = RunKey::of(&RunId::from_entropy([1; 16]));
+        let row = RunRow {
+            run,
+            accepted_at_ms: 3,
+            documents: vec![b"a".to_vec(), b"bc".to_vec()],
+            envelope: b"signed".to_vec(),
+        };
+        assert_eq!(RunRow::open(b"k", &row.seal(b"k")), Ok(row));
+        for phase in [Phase::Running, Phase::Waiting, Phase::Resting, Phase::Ended] {
+            let head = RunHead {
+                run,
+                phase,
+                parked: phase == Phase::Waiting,
+                receipt: phase == Phase::Ended,
+                epoch: 4,
+                next_seq: 2,
+                chain: Digest::of(b"x"),
+                bytes: 3,
+                cursor: 1,
+                at_ms: NO_TIME,
+            };
+            assert_eq!(head.end(), 2 + u64::from(!head.is_open()));
+            assert_eq!(RunHead::open(b"k", &head.seal(b"k")), Ok(head));
+        }
+        let row = RecordsRow {
+            epoch: 1,
+            count: 2,
+            chain: Digest::of(b"x"),
+            artefacts: vec![(Digest::of(b"y"), b"about".to_vec())],
+            receipt: Some(Vec::new()),
+            lines: b"a\nb\n".to_vec(),
+        };
+        assert_eq!(RecordsRow::open(b"k", &row.seal(b"k")), Ok(row));
+        let row = SnapshotRow {
+            seq: 2,
+            chain: Digest::of(b"x"),
+            semantics: 7,
+            bytes: b"state".to_vec(),
+        };
+        assert_eq!(SnapshotRow::open(b"k", &row.seal(b"k")), Ok(row));
+        let row = MessageRow {
+            job: JobId::from_entropy([4; 16]),
+            at_ms: 1,
+            keep_until_ms: 2,
+            bytes: b"cancel".to_vec(),
+        };
+        assert_eq!(MessageRow::open(b"k", &row.seal(b"k")), Ok(row));
+        let row = Tombstone {
+            run,
+            epoch: 2,
+            ended: true,
+            until_ms: 5,
+        };
+        assert_eq!(Tombstone::open(b"k", &row.seal(b"k")), Ok(row));
+        let row = FlightRow {
+            attempt: 1,
+            crashes: 2,
+            live: true,
+        };
+        assert_eq!(FlightRow::open(b"k", &row.seal(b"k")), Ok(row));
+        let note = Note {
+            code: "FF-X".to_owned(),
+            text: b"why".to_vec(),
+        };
+        assert_eq!(Note::open(b"k", &note.seal(b"k")), Ok(note));
+    }
+}
