@@ -27,6 +27,12 @@ macro_rules! hex16 {
             pub fn from_entropy(bytes: [u8; 16]) -> Self {
                 Self(bytes)
             }
+
+            /// The bytes.
+            #[must_use]
+            pub fn as_bytes(&self) -> &[u8; 16] {
+                &self.0
+            }
         }
 
         impl std::fmt::Display for $name {

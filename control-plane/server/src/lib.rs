@@ -40,10 +40,10 @@ mod view;
 mod waiting;
 
 pub use api::sdl;
-pub use host_api::host_sdl;
 pub use clock::{Clock, SystemClock};
 pub use config::Config;
 pub use entropy::EntropyError;
 pub use folder::{DataFolder, FolderError};
+pub use host_api::host_sdl;
 pub use keys::{Keys, KeysError};
 pub use service::{Handle, OpenError, RunError, Service};

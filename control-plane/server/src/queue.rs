@@ -170,7 +170,11 @@ impl JobQueue {
             return;
         }
         // What ends a run or lets it go on always finds a place beside those that wait to begin.
-        let places = if brings_a_run(job.kind) { MAX_IN_MEMORY } else { 2 * MAX_IN_MEMORY };
+        let places = if brings_a_run(job.kind) {
+            MAX_IN_MEMORY
+        } else {
+            2 * MAX_IN_MEMORY
+        };
         if self.spilled || self.places.len() >= places {
             self.spilled = true;
             return;
@@ -283,7 +287,11 @@ impl JobQueue {
                     taken.delivery = self.deliveries;
                 }
                 bytes += job.envelope.len();
-                let lane = if is_start { &mut taken.starts } else { &mut taken.changes };
+                let lane = if is_start {
+                    &mut taken.starts
+                } else {
+                    &mut taken.changes
+                };
                 lane.push(Arc::clone(&job.envelope));
                 let delivered = Delivered {
                     job,
@@ -413,7 +421,10 @@ mod tests {
         assert_eq!(texts(&queue.take(up_to(2), 1_000, Some(1), at(0))), ["3"]);
         assert_eq!(queue.take(up_to(2), 1_000, Some(2), at(0)), Taken::default());
         queue.settle([&job(1).id, &job(2).id, &job(3).id]);
-        assert_eq!(queue.take(up_to(9), 1_000, Some(0), at(LIVES_UNTIL)), Taken::default());
+        assert_eq!(
+            queue.take(up_to(9), 1_000, Some(0), at(LIVES_UNTIL)),
+            Taken::default()
+        );
     }
 
     #[test]
@@ -437,7 +448,10 @@ mod tests {
                 .jobs
                 .is_empty()
         );
-        assert_eq!(texts(&queue.take(up_to(9), 1_000, None, at(REDELIVER_AFTER_MS))), ["1"]);
+        assert_eq!(
+            texts(&queue.take(up_to(9), 1_000, None, at(REDELIVER_AFTER_MS))),
+            ["1"]
+        );
     }
 
     /// Expired jobs left the queue before they were signed anew: a call that was cut lost them until the plane restarted.
@@ -475,7 +489,10 @@ mod tests {
             assert_eq!(texts(&queue.take(up_to(9), 1_000, None, at(now))), ["1"]);
             queue.hold(&job(1).id, now);
             assert_eq!(queue.next_turn_ms(), Some(now + wait));
-            assert_eq!(queue.take(up_to(9), 1_000, None, at(now + wait - 1)), Taken::default());
+            assert_eq!(
+                queue.take(up_to(9), 1_000, None, at(now + wait - 1)),
+                Taken::default()
+            );
             now += wait;
         }
         assert_eq!(hold_ms(70), HOLD_MAX_MS);
@@ -486,7 +503,10 @@ mod tests {
         for (issue, waits) in [(1, false), (ISSUES_AT_ONCE + 1, true)] {
             again.issue = issue;
             queue.push_again(again.clone(), now);
-            assert_eq!(queue.take(up_to(9), 1_000, None, at(now)).starts.is_empty(), waits);
+            assert_eq!(
+                queue.take(up_to(9), 1_000, None, at(now)).starts.is_empty(),
+                waits
+            );
             queue.settle([&again.id]);
         }
     }
@@ -505,7 +525,10 @@ mod tests {
             ..job(last)
         });
         let busy = queue.take(up_to(0), 1_000, None, at(0));
-        assert_eq!((busy.starts.len(), &*busy.changes[0]), (0, last.to_string().as_str()));
+        assert_eq!(
+            (busy.starts.len(), &*busy.changes[0]),
+            (0, last.to_string().as_str())
+        );
         assert_eq!(busy.delivery, 1);
         assert_eq!(queue.take(up_to(2), 1_000, None, at(0)).starts.len(), 2);
     }

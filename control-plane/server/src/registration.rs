@@ -182,10 +182,7 @@ impl App {
         if differs_ms > CLOCK_TOLERANCE_MS {
             return Err(RegisterError::Clock(differs_ms / 1_000));
         }
-        if !self
-            .used_nonces
-            .use_up(proof.issued_at_ms, proof.nonce, now_ms)
-        {
+        if !self.used_nonces.use_up(proof.issued_at_ms, proof.nonce, now_ms) {
             return Err(RegisterError::Replayed);
         }
         Ok(())

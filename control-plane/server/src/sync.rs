@@ -13,7 +13,8 @@ use flowforge_protocol::sync::{
 };
 use flowforge_protocol::{Digest, Failure, FailureKind, RunId, VerifyingKey};
 use flowforge_store::{
-    BatchError, CheckedBatch, Cursor, Heard, HostIngest, NewJob, NewReceipt, Refusal, Refused, StoreError, Unassigned,
+    BatchError, CheckedBatch, Cursor, Heard, HostIngest, NewJob, NewReceipt, Refusal, Refused, StoreError,
+    Unassigned,
 };
 use tokio::time::Instant;
 
@@ -187,7 +188,9 @@ impl App {
         let asked = asked.into_iter().map(|asked| (asked.run, asked.epoch)).collect();
         for (run, cursor) in self.store.cursors(&host.id, asked).await? {
             let (code, message) = match cursor {
-                Cursor::Stored { next_seq, receipt, .. } => {
+                Cursor::Stored {
+                    next_seq, receipt, ..
+                } => {
                     if receipt {
                         reply.receipts_stored.push(run.clone());
                     }

@@ -58,7 +58,10 @@ impl HostHandle {
             to_upload: UploadStatus {
                 items: count(stats.outbox_items),
                 bytes: stats.outbox_bytes,
+                parked_runs: count(stats.parked_runs),
+                parked_bytes: stats.parked_bytes,
             },
+            parked: shared.line.parked_runs(STANDING_MAX),
             journal: JournalStatus {
                 bytes: stats.stored_bytes,
                 limit_bytes: stats.limit_bytes,

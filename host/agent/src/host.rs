@@ -6,9 +6,9 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use flowforge_failpoints::FailPoints;
-use flowforge_journal::{Journal, JournalConfig, OpenRun, PutError, ReadError, Space, Stopped, Urgency};
-use flowforge_protocol::TrustRoot;
+use flowforge_journal::{Journal, JournalConfig, ReadError, Recovered, Space, Stopped};
 use flowforge_protocol::sync::Incarnation;
+use flowforge_protocol::{RunId, TrustRoot};
 use flowforge_runtime::artefacts::FileStore;
 use flowforge_runtime::{EgressPolicy, Runtime, RuntimeConfig};
 use tokio_util::sync::CancellationToken;
@@ -38,10 +38,6 @@ use crate::secrets::SecretStore;
 use crate::start_error::StartError;
 use crate::text::with_causes;
 
-/// Key of the life of the journal in the journal.
-const INCARNATION_KEY: &str = "incarnation";
-/// Key of the control plane's life that the cursors rest on.
-const PLANE_KEY: &str = "plane_incarnation";
 /// How long results may still leave after the last run has stopped.
 const LAST_UPLOAD: Duration = Duration::from_secs(3);
 
@@ -110,9 +106,6 @@ pub enum RunError {
     /// What was agreed when the host joined cannot be written down.
     #[error(transparent)]
     Enrolment(#[from] EnrolmentError),
-    /// What the host knows of itself cannot be written down.
-    #[error("what the host knows of itself cannot be written down")]
-    Put(#[from] PutError),
     /// The status socket cannot be opened.
     #[error("cannot open the status socket in {}", path.display())]
     Socket {
@@ -131,7 +124,7 @@ pub struct Host {
     trust: Arc<TrustRoot>,
     identity: Identity,
     journal: Journal,
-    open_runs: Vec<OpenRun>,
+    recovered: Recovered,
     artefacts: Arc<FileStore>,
     /// Absent before the host has joined.
     enrolment: Option<Enrolment>,
@@ -147,7 +140,9 @@ impl Host {
     pub fn open(config: HostConfig, seams: Seams) -> Result<Self, StartError> {
         data_dir::take(&config.data_dir)?;
         let begun = Instant::now();
-        let journal_config = JournalConfig::at(config.data_dir.join("journal.redb"));
+        let mut incarnation = [0; 16];
+        seams.entropy.fill(&mut incarnation);
+        let journal_config = JournalConfig::at(config.data_dir.join("journal.redb"), incarnation);
         let (journal, recovered) = Journal::open(journal_config, seams.failpoints.clone())?;
         let opened_in_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         info!(
@@ -187,7 +182,7 @@ impl Host {
             seams,
             identity,
             journal,
-            open_runs: recovered.runs,
+            recovered,
             artefacts: Arc::new(artefacts),
             enrolment,
             disk,
@@ -226,11 +221,10 @@ impl Host {
     }
 
     async fn work(mut self, stop: Stop) -> Result<(), RunError> {
-        let session = self.session().await?;
+        let session = self.session();
         let Some(enrolment) = self.enrol(&session, &stop).await? else {
             return Ok(());
         };
-        let open_runs = std::mem::take(&mut self.open_runs);
         let floor = self.journal.get(Space::Host, TIME_FLOOR_KEY).await?;
         let floor_ms = floor
             .and_then(|text| String::from_utf8(text).ok()?.parse().ok())
@@ -240,7 +234,12 @@ impl Host {
             self.rooms(&enrolment, &session, &outgoing, TimeFloor::new(floor_ms), &stop);
         let shared = &self.handle.shared;
         let _ = shared.work.set((runs.clone(), intake.clone()));
-        runs.resume_all(open_runs);
+        let parked = self.recovered.runs.iter().filter(|head| head.parked);
+        let parked: Vec<RunId> = parked.map(|head| head.run.clone()).collect();
+        runs.resume_all(
+            std::mem::take(&mut self.recovered.runs),
+            std::mem::take(&mut self.recovered.damaged),
+        );
         let tasks = TaskTracker::new();
         let upload_stop = CancellationToken::new();
         let uploader = Uploader {
@@ -250,12 +249,15 @@ impl Host {
             outgoing: outgoing.clone(),
             runs: runs.clone(),
             entropy: Arc::clone(&self.seams.entropy),
+            clock: Arc::clone(&self.seams.clock),
             artefacts: Arc::clone(&self.artefacts),
+            parked,
         };
         let puller = Puller {
             session,
             health: shared.line.clone(),
             intake,
+            runs: runs.clone(),
             entropy: Arc::clone(&self.seams.entropy),
         };
         tasks.spawn(puller.run(stop.drain.clone()));
@@ -313,7 +315,7 @@ impl Host {
     }
 
     /// The one that speaks for this host, and for the life of its journal.
-    async fn session(&self) -> Result<SessionKeeper, RunError> {
+    fn session(&self) -> SessionKeeper {
         let registrar = Registrar {
             identity: self.identity.clone(),
             name: self.config.name.clone(),
@@ -322,27 +324,10 @@ impl Host {
             clock: Arc::clone(&self.seams.clock),
             entropy: Arc::clone(&self.seams.entropy),
         };
-        let incarnation = match self.known(INCARNATION_KEY).await? {
-            Some(known) => known,
-            None => {
-                let mut bytes = [0; 16];
-                self.seams.entropy.fill(&mut bytes);
-                let new = Incarnation::from_entropy(bytes);
-                let text = new.to_string().into_bytes();
-                self.journal
-                    .put(Space::Host, INCARNATION_KEY, text, Urgency::Now)
-                    .await?;
-                new
-            }
-        };
-        let plane = self.known(PLANE_KEY).await?;
-        let link = Arc::clone(&self.seams.link);
-        Ok(SessionKeeper::new(link, registrar, incarnation, plane))
-    }
-
-    async fn known(&self, key: &str) -> Result<Option<Incarnation>, ReadError> {
-        let bytes = self.journal.get(Space::Host, key).await?;
-        Ok(bytes.and_then(|bytes| std::str::from_utf8(&bytes).ok()?.parse().ok()))
+        let host = Incarnation::from_entropy(self.journal.identity().incarnation);
+        let plane = self.journal.plane().and_then(|bytes| bytes.try_into().ok());
+        let plane = plane.map(Incarnation::from_entropy);
+        SessionKeeper::new(Arc::clone(&self.seams.link), registrar, host, plane)
     }
 
     /// Who this host is: as written down, or by registering, however long that takes; `None` when it is to stop first.

@@ -17,9 +17,9 @@ use async_graphql::{Context, Error, Request, Response, Result, ServerError, Serv
 use flowforge_protocol::HostId;
 use tokio::sync::{OnceCell, Semaphore};
 
+use super::fault;
 use super::faults::{CODE_ARGUMENT, CODE_BUSY, CODE_TIMEOUT, CODE_TOO_LARGE, coded};
 use super::guard::check_shape;
-use super::fault;
 use crate::app::App;
 
 /// Bytes of the large fields of one answer: inputs, outcomes, tables of nodes, records, receipts, sources.

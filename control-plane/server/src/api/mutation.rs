@@ -20,9 +20,8 @@ use super::payloads::{
 };
 use super::problems::{
     ApprovalNotFoundProblem, ApprovalStateProblem, BusyProblem, ConnectorProblem, FieldProblem, InputProblem,
-    NotAskedProblem, ReleaseProblem, RequestConflictProblem, RunNotFoundProblem,
-    RunStateProblem, SecretNotFoundProblem, SignatureProblem, VersionProblem, WorkflowNotFoundProblem,
-    WorkflowProblem,
+    NotAskedProblem, ReleaseProblem, RequestConflictProblem, RunNotFoundProblem, RunStateProblem,
+    SecretNotFoundProblem, SignatureProblem, VersionProblem, WorkflowNotFoundProblem, WorkflowProblem,
 };
 use super::query::app;
 use super::runs::RunNode;

@@ -9,6 +9,7 @@ use flowforge_store::{Found, RunFilter};
 
 use super::approvals::{ApprovalNode, ApprovalStateName};
 use super::connectors::ConnectorNode;
+use super::fault;
 use super::faults::{CODE_ARGUMENT, coded};
 use super::hosts::HostNode;
 use super::page::{Cursor, Window, connection, from_edges};
@@ -16,7 +17,6 @@ use super::runs::{RunNode, RunStateName};
 use super::scalars::Long;
 use super::secrets::SecretNode;
 use super::workflows::WorkflowNode;
-use super::fault;
 use crate::app::App;
 
 /// This server.

@@ -52,7 +52,10 @@ impl HostDoor {
         let Some(given) = headers.get(header::AUTHORIZATION) else {
             return Some(Caller::Stranger);
         };
-        let session = given.to_str().ok().and_then(|text| text.strip_prefix("Bearer "))?;
+        let session = given
+            .to_str()
+            .ok()
+            .and_then(|text| text.strip_prefix("Bearer "))?;
         self.app.hosts.of_session(session).map(Caller::Host)
     }
 }

@@ -43,11 +43,8 @@ pub(crate) async fn asked(plane: &Plane, host: &FakeHost) -> (Job, Script, Appro
             expires_at_ms: None,
         },
     ]);
-    host.sync(
-        plane,
-        json!({"received": [job.job_id], "batches": [batch]}),
-    )
-    .await;
+    host.sync(plane, json!({"received": [job.job_id], "batches": [batch]}))
+        .await;
     (job, script, approval)
 }
 

@@ -36,9 +36,16 @@ async fn what_has_a_record_is_not_started_again_however_late_it_is() {
     let outcome = done(json!({"total": 3}));
     let batch = Script::new(&job).batch(vec![accepted(&job), Event::Ended { outcome }]);
     let told = host
-        .sync(&plane, json!({"batches": [batch], "lanes": {"starts": 10, "changes": 10}}))
+        .sync(
+            &plane,
+            json!({"batches": [batch], "lanes": {"starts": 10, "changes": 10}}),
+        )
         .await;
-    assert_eq!((&told["starts"], &told["changes"]), (&json!([]), &json!([])), "{told:#}");
+    assert_eq!(
+        (&told["starts"], &told["changes"]),
+        (&json!([]), &json!([])),
+        "{told:#}"
+    );
     clock.pass(LATER);
     assert!(host.jobs(&plane, 0).await.is_empty());
     assert_eq!(plane.run("last").await["state"], "DONE");
@@ -58,7 +65,10 @@ async fn expired_jobs_outlive_a_call_that_is_cut() {
     futures::future::join_all((0..RUNS).map(|_| start(&plane, 1))).await;
     clock.pass(LATER);
     // A call that nobody waits for.
-    let call = host.sync(&plane, json!({"lanes": {"starts": 10, "changes": 10}, "waitMs": 20_000}));
+    let call = host.sync(
+        &plane,
+        json!({"lanes": {"starts": 10, "changes": 10}, "waitMs": 20_000}),
+    );
     drop(tokio::time::timeout(std::time::Duration::ZERO, call).await);
     let mut runs = std::collections::BTreeSet::new();
     while runs.len() < RUNS {
@@ -143,14 +153,18 @@ async fn what_cannot_be_signed_is_refused_at_the_door_by_its_field() {
     let message = answer["errors"][0]["message"].as_str().unwrap();
     assert!(message.starts_with("`a`: the integer"), "{answer:#}");
     // Written into the text of the query, numbers come another way.
-    let inline = "mutation { startRun(input: {workflow: \"sum\", input: {a: 9007199254740993}}) { __typename } }";
+    let inline =
+        "mutation { startRun(input: {workflow: \"sum\", input: {a: 9007199254740993}}) { __typename } }";
     let answer = plane.ask(inline, json!({})).await["startRun"]["__typename"].take();
     let host = FakeHost::join(&plane, 1).await;
     if answer == "StartRunSuccess" {
         let Order::Start(start) = host.job(&plane).await.order else {
             panic!("no start")
         };
-        assert_eq!(start.input["a"], 9_007_199_254_740_993_u64, "what is taken is exact");
+        assert_eq!(
+            start.input["a"], 9_007_199_254_740_993_u64,
+            "what is taken is exact"
+        );
     } else {
         assert_eq!(answer, "InputProblem");
     }

@@ -38,7 +38,9 @@ async fn versions_are_numbered_without_holes_and_stay() {
     // The documents of version 1 are the evidence of its runs, and so in many hands: sent again, they move nothing.
     let old = plane.publish_signed(first.clone()).await;
     assert_eq!(old["workflow"]["version"], 1, "{old:#}");
-    let newest = plane.ask("{ workflow(name: \"sum\") { version } }", json!({})).await;
+    let newest = plane
+        .ask("{ workflow(name: \"sum\") { version } }", json!({}))
+        .await;
     assert_eq!(newest["workflow"]["version"], 2);
 
     let mut skipping = payload_of(&first["release"]);

@@ -110,7 +110,9 @@ async fn only_granted_names_are_sealed_and_only_for_the_host_that_runs_them() {
         json!([{"__typename": "SecretNotGranted", "name": "chat_token"}]),
         "{denied:#}"
     );
-    let person = plane.post_host(None, SEALED, json!({"names": ["chat_token"]})).await;
+    let person = plane
+        .post_host(None, SEALED, json!({"names": ["chat_token"]}))
+        .await;
     assert_eq!(person["errors"][0]["extensions"]["code"], "FF-API-401");
     plane.stop().await;
 }

@@ -94,9 +94,7 @@ async fn only_the_owner_writes_and_only_known_runs() {
         send(&plane, &other, &batch).await,
         (json!(null), json!("not_owner"))
     );
-    other
-        .sync(&plane, json!({"received": [job.job_id]}))
-        .await;
+    other.sync(&plane, json!({"received": [job.job_id]})).await;
     assert_eq!(
         plane.run("last").await["state"],
         "QUEUED",
@@ -120,15 +118,28 @@ async fn a_lost_answer_brings_its_jobs_again_until_they_are_received() {
     plane
         .start_run(json!({"workflow": "sum", "input": {"a": 1}}))
         .await;
-    let first = host.sync(&plane, json!({"lanes": {"starts": 5, "changes": 5}, "seenDelivery": 0})).await;
+    let first = host
+        .sync(
+            &plane,
+            json!({"lanes": {"starts": 5, "changes": 5}, "seenDelivery": 0}),
+        )
+        .await;
     assert_eq!(first["starts"].as_array().unwrap().len(), 1);
     // The host says that it has not seen that answer.
-    let again = host.sync(&plane, json!({"lanes": {"starts": 5, "changes": 5}, "seenDelivery": 0})).await;
+    let again = host
+        .sync(
+            &plane,
+            json!({"lanes": {"starts": 5, "changes": 5}, "seenDelivery": 0}),
+        )
+        .await;
     assert_eq!(again["starts"], first["starts"]);
     // It has seen this one, and is still working on it.
     let seen = again["delivery"].clone();
     let quiet = host
-        .sync(&plane, json!({"lanes": {"starts": 5, "changes": 5}, "seenDelivery": seen}))
+        .sync(
+            &plane,
+            json!({"lanes": {"starts": 5, "changes": 5}, "seenDelivery": seen}),
+        )
         .await;
     assert_eq!(quiet["starts"], json!([]));
     // A new registration forgets everything that is not received.
@@ -303,12 +314,10 @@ async fn a_host_that_cannot_prove_its_keys_is_not_admitted() {
         (with("name", json!("b")), "FF-HOST-004"),
     ];
     for (input, code) in cases {
-        let answer = plane.register(input)
-            .await;
+        let answer = plane.register(input).await;
         assert_eq!(answer["code"], code, "{answer:#}");
     }
-    let answer = plane.register(good)
-        .await;
+    let answer = plane.register(good).await;
     assert_eq!(answer["__typename"], "RegisterHostSuccess");
     plane.stop().await;
 }
@@ -327,7 +336,12 @@ async fn a_host_can_ask_how_far_its_runs_are_stored() {
     finish_sum(&plane, &host, &done).await;
     let unknown = flowforge_protocol::RunId::from_entropy([9; 16]);
     let ask = |run: &flowforge_protocol::RunId, epoch: u64| json!({"run": run, "epoch": epoch});
-    let asked = json!([ask(&job.run_id, 1), ask(&done.run_id, 1), ask(&unknown, 1), ask(&job.run_id, 2)]);
+    let asked = json!([
+        ask(&job.run_id, 1),
+        ask(&done.run_id, 1),
+        ask(&unknown, 1),
+        ask(&job.run_id, 2)
+    ]);
     let answer = host.sync(&plane, json!({ "asked": asked })).await;
     assert_eq!(
         answer["acknowledged"],

@@ -1,9 +1,12 @@
 //! What is known about the connection: never more than was heard.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use flowforge_protocol::RunId;
 use flowforge_protocol::sync::Silence;
 
+use super::status::ParkedRun;
 use crate::clock::Clock;
 
 /// Calls fail for so long before a silence is worth telling, in milliseconds.
@@ -26,6 +29,8 @@ struct Known {
     offline: Option<Offline>,
     /// Said with the next call.
     silence: Option<Silence>,
+    /// Runs whose uploads are parked, each with the control plane's code and reason.
+    parked: BTreeMap<RunId, (String, String)>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -106,6 +111,37 @@ impl LinkHealth {
             permanent,
         });
         is_news
+    }
+
+    /// The control plane does not store what was sent of a run.
+    pub fn parked(&self, run: &RunId, code: String, reason: String) {
+        self.lock().parked.insert(run.clone(), (code, reason));
+    }
+
+    /// Whether uploads of any run are parked.
+    #[must_use]
+    pub fn has_parked(&self) -> bool {
+        !self.lock().parked.is_empty()
+    }
+
+    /// The runs whose uploads are parked; they are offered again.
+    #[must_use]
+    pub fn take_parked(&self) -> Vec<RunId> {
+        std::mem::take(&mut self.lock().parked).into_keys().collect()
+    }
+
+    /// Up to `most` runs whose uploads are parked, for people.
+    #[must_use]
+    pub fn parked_runs(&self, most: usize) -> Vec<ParkedRun> {
+        let known = self.lock();
+        let parked = known.parked.iter().take(most);
+        parked
+            .map(|(run, (code, reason))| ParkedRun {
+                run: run.to_string(),
+                code: code.clone(),
+                reason: reason.clone(),
+            })
+            .collect()
     }
 
     /// The last time without an answer, if it was not told yet.

@@ -51,6 +51,10 @@ pub struct UploadStatus {
     pub items: u64,
     /// Their bytes.
     pub bytes: u64,
+    /// Runs whose uploads the control plane does not store.
+    pub parked_runs: u64,
+    /// Their bytes.
+    pub parked_bytes: u64,
 }
 
 /// The journal.
@@ -89,6 +93,18 @@ pub struct DiskStatus {
     pub min_free_bytes: u64,
     /// Whether it is below.
     pub low: bool,
+}
+
+/// A run whose uploads the control plane does not store. They are kept, and offered again now and then.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ParkedRun {
+    /// Its id.
+    pub run: String,
+    /// The control plane's code.
+    pub code: String,
+    /// Its reason, for people.
+    pub reason: String,
 }
 
 /// A run that does not move.
@@ -163,6 +179,8 @@ pub struct Status {
     pub standing: Vec<StandingRun>,
     /// What waits for upload.
     pub to_upload: UploadStatus,
+    /// Some of the runs whose uploads the control plane does not store.
+    pub parked: Vec<ParkedRun>,
     /// The journal.
     pub journal: JournalStatus,
     /// The disk.
@@ -208,6 +226,7 @@ impl Status {
             && self.journal.stopped.is_none()
             && !self.disk.low
             && self.runs.resting == 0
+            && self.to_upload.parked_runs == 0
     }
 
     /// For people.
@@ -266,6 +285,22 @@ impl Status {
                 ("·", "waits for")
             };
             text.push_str(&format!("   {mark} {} {word} {}\n", run.run, run.about));
+        }
+        if self.to_upload.parked_runs > 0 {
+            text.push_str(&format!(
+                " ✗ {} runs are not stored by the control plane ({}); they are kept here and offered again\n",
+                self.to_upload.parked_runs,
+                bytes(self.to_upload.parked_bytes)
+            ));
+        }
+        for run in self.parked.iter().take(SHOWN_MAX) {
+            text.push_str(&format!(
+                "   ✗ {} is refused ({}): {}\n",
+                run.run, run.code, run.reason
+            ));
+        }
+        if self.link.needs_action {
+            text.push_str(" ✗ the control plane refuses this host's calls; trying again does not help, see the reason above\n");
         }
         if self.disk.low {
             text.push_str(&format!(

@@ -1,15 +1,14 @@
 //! The way of one order, from its bytes to the run that it starts or concerns.
 
-use std::collections::HashSet;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use flowforge_failpoints::{FailPoints, Point};
 use flowforge_journal::{Journal, Space, Urgency};
+use flowforge_protocol::JobId;
 use flowforge_protocol::job::StartOrder;
 use flowforge_protocol::sync::RefusedJob;
-use flowforge_protocol::{JobId, RunId};
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, error, warn};
@@ -22,7 +21,7 @@ use crate::order::{About, Gate, Refusal, Verified, VerifiedOrder, unverified_job
 use crate::release::{LoadError, Releases};
 use crate::runs::{OrderError, Runs, Taken};
 
-/// Orders whose release is being fetched, or whose run cannot hear them yet; the line waits beyond it.
+/// Starts whose release is being fetched; the line waits beyond it.
 const PENDING_MAX: usize = 1_024;
 /// Key of the time floor in the journal.
 pub(crate) const TIME_FLOOR_KEY: &str = "time_floor";
@@ -52,9 +51,6 @@ pub struct Intake {
 struct Shared {
     parts: IntakeParts,
     pending: Arc<Semaphore>,
-    /// Runs whose start is still being verified: what concerns them waits.
-    starting: Mutex<HashSet<RunId>>,
-    started: Notify,
     tasks: TaskTracker,
 }
 
@@ -64,8 +60,6 @@ impl Intake {
             shared: Arc::new(Shared {
                 parts,
                 pending: Arc::new(Semaphore::new(PENDING_MAX)),
-                starting: Mutex::default(),
-                started: Notify::new(),
                 tasks: TaskTracker::new(),
             }),
         }
@@ -93,7 +87,11 @@ impl Intake {
         }
         match order {
             VerifiedOrder::Start(order) => self.offer_start(Arc::new(order)).await,
-            order @ (VerifiedOrder::Decide(_) | VerifiedOrder::Cancel(_)) => self.offer_change(order).await,
+            order @ (VerifiedOrder::Decide(_) | VerifiedOrder::Cancel(_)) => {
+                let told = parts.runs.tell(&order).await;
+                // What there is no room for now is left to the next delivery.
+                self.answer(order.about(), told).await.unwrap_or(());
+            }
         }
     }
 
@@ -111,21 +109,9 @@ impl Intake {
         let Ok(permit) = Arc::clone(&self.shared.pending).acquire_owned().await else {
             return;
         };
-        let starting = Starting::begin(&self.shared, order.about().run.clone());
         let intake = self.clone();
         self.shared.tasks.spawn(async move {
             intake.complete_start(&order).await;
-            drop((starting, permit));
-        });
-    }
-
-    async fn offer_change(&self, order: VerifiedOrder) {
-        let Ok(permit) = Arc::clone(&self.shared.pending).acquire_owned().await else {
-            return;
-        };
-        let intake = self.clone();
-        self.shared.tasks.spawn(async move {
-            intake.complete_change(order).await;
             drop(permit);
         });
     }
@@ -155,18 +141,6 @@ impl Intake {
         }
     }
 
-    /// Tells a run once its start is not under way any more.
-    async fn complete_change(&self, order: VerifiedOrder) {
-        let mut pause = self.pauses(order.about());
-        loop {
-            self.after_start(&order.about().run).await;
-            let taken = self.shared.parts.runs.tell(&order).await;
-            if self.answer(order.about(), taken).await.is_ok() || !pause.pass().await {
-                return;
-            }
-        }
-    }
-
     fn pauses<'a>(&'a self, about: &'a About) -> Pauses<'a> {
         Pauses {
             parts: &self.shared.parts,
@@ -175,24 +149,11 @@ impl Intake {
         }
     }
 
-    /// Returns when the run's start is not under way.
-    async fn after_start(&self, run: &RunId) {
-        loop {
-            let mut started = std::pin::pin!(self.shared.started.notified());
-            started.as_mut().enable();
-            if !self.shared.starting().contains(run) {
-                return;
-            }
-            started.await;
-        }
-    }
-
     /// Answers an order by what became of it. An error says that it may be possible later.
     async fn answer(&self, about: &About, taken: Result<Taken, OrderError>) -> Result<(), ()> {
         let parts = &self.shared.parts;
         let id = about.job.clone();
         match taken {
-            Ok(Taken::Durable) => parts.outgoing.received(id),
             Ok(Taken::Begun(ticket)) => {
                 self.raise_floor().await;
                 parts.outgoing.begun(id, ticket);
@@ -243,35 +204,6 @@ impl Intake {
                 message: refusal.to_string(),
             });
         }
-    }
-}
-
-impl Shared {
-    fn starting(&self) -> MutexGuard<'_, HashSet<RunId>> {
-        self.starting.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A run's start is under way as long as this lives, also when its task panics.
-struct Starting {
-    shared: Arc<Shared>,
-    run: RunId,
-}
-
-impl Starting {
-    fn begin(shared: &Arc<Shared>, run: RunId) -> Self {
-        shared.starting().insert(run.clone());
-        Self {
-            shared: Arc::clone(shared),
-            run,
-        }
-    }
-}
-
-impl Drop for Starting {
-    fn drop(&mut self) {
-        self.shared.starting().remove(&self.run);
-        self.shared.started.notify_waiters();
     }
 }
 

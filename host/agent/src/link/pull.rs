@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use flowforge_protocol::sync::{Lanes, SyncReply, SyncRequest};
+use flowforge_protocol::sync::{Incarnation, Lanes, RestingRun, SyncReply, SyncRequest};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -16,6 +16,7 @@ use crate::backoff::Backoff;
 use crate::clock::Entropy;
 use crate::health::LinkHealth;
 use crate::intake::Intake;
+use crate::runs::Runs;
 
 /// How long a call waits while the host is busy: it brings only decisions and cancellations then.
 const BUSY_WAIT: Duration = Duration::from_secs(2);
@@ -28,6 +29,8 @@ pub struct Puller {
     pub health: LinkHealth,
     /// Where jobs go.
     pub intake: Intake,
+    /// Which of them rest is told.
+    pub runs: Runs,
     /// For jitter.
     pub entropy: Arc<dyn Entropy>,
 }
@@ -39,13 +42,20 @@ impl Puller {
         // 0: whatever was delivered before this process began has not arrived in it.
         let mut seen = 0;
         let mut is_heard = false;
+        // Which control plane was told of which resting runs.
+        let mut told: Option<(Incarnation, Vec<RestingRun>)> = None;
         loop {
+            let resting = self.runs.resting();
+            let is_news = told.as_ref().is_none_or(|(_, known)| *known != resting);
             let call = tokio::select! {
                 () = stop.cancelled() => return,
-                call = self.pull(seen, is_heard) => call,
+                call = self.pull(seen, is_heard, is_news.then(|| resting.clone())) => call,
             };
             match call {
                 Ok(reply) => {
+                    let life = reply.plane_incarnation;
+                    let knows = is_news || told.as_ref().is_some_and(|(known, _)| *known == life);
+                    told = knows.then_some((life, resting));
                     if !is_heard {
                         info!("connected to the control plane");
                         is_heard = true;
@@ -77,7 +87,12 @@ impl Puller {
 
     /// One call. The first after a start or a failure does not wait for work: until its answer the host cannot say that
     /// it is connected, and would call a good line bad for as long as the call stands.
-    async fn pull(&self, seen_delivery: u64, is_heard: bool) -> Result<SyncReply, LinkError> {
+    async fn pull(
+        &self,
+        seen_delivery: u64,
+        is_heard: bool,
+        resting: Option<Vec<RestingRun>>,
+    ) -> Result<SyncReply, LinkError> {
         let room = self.intake.room();
         let wait = match (is_heard, room) {
             (false, _) => Duration::ZERO,
@@ -93,6 +108,7 @@ impl Puller {
             busy: Some(room == 0),
             seen_delivery: Some(seen_delivery),
             silence: self.health.take_silence(),
+            resting,
             ..self.session.request()
         };
         let answer = self.session.sync(&request).await;

@@ -1,15 +1,16 @@
 //! The uploading call: records, receipts, artefacts and answers about jobs leave in order.
 //!
-//! Reads only what is durable (the journal's outbox), so nothing is disclosed before its commit. While one call is under
-//! way the next batch collects. After a failure it begins again with the oldest item: the control plane recognises what
-//! it has.
+//! Reads only what is durable, so nothing is disclosed before its commit. While one call is under way the next batch
+//! collects. Each run has its own cursor: what is not acknowledged is sent again in its run's next turn, a gap rewinds
+//! that run, a rejection parks that run, visibly, and tries it again later. Invariant: nothing is ever taken for sent but
+//! by the word of the control plane that it is stored, and only by the life of it that the cursors rest on.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use flowforge_journal::{Ack, Journal, OutboxBody, OutboxItem, ReadError, Stopped};
+use flowforge_journal::{Ack, Journal, Park, ReadError, RunUploads, Stopped};
 use flowforge_protocol::RunId;
-use flowforge_protocol::sync::{ReceiptUpload, RejectCode, Rejected, SyncReply, SyncRequest};
+use flowforge_protocol::sync::{AskedRun, ReceiptUpload, RejectCode, Rejected, SyncReply, SyncRequest};
 use flowforge_runtime::artefacts::FileStore;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
@@ -17,17 +18,21 @@ use tracing::{debug, error, info, warn};
 use super::control::LinkError;
 use super::session::SessionKeeper;
 use crate::backoff::Backoff;
-use crate::clock::Entropy;
+use crate::clock::{Clock, Entropy};
 use crate::health::LinkHealth;
 use crate::intake::{Answers, Outgoing};
 use crate::runs::Runs;
 
-/// Most outbox items in one call.
-const ITEMS_PER_CALL: usize = 2_000;
+/// Most rows of records in one call.
+const ROWS_PER_CALL: usize = 2_000;
 /// Most bytes of records in one call, unless the first batch alone is larger.
 const BYTES_PER_CALL: usize = 2 * 1024 * 1024;
 /// Most answers about jobs in one call.
 const ANSWERS_PER_CALL: usize = 1_000;
+/// Most runs of which one call asks how far they are stored.
+const ASKED_PER_CALL: usize = 2_000;
+/// After so long runs that are parked are offered again.
+const PARKED_FOR: Duration = Duration::from_mins(5);
 
 /// Carries everything away.
 pub struct Uploader {
@@ -41,10 +46,14 @@ pub struct Uploader {
     pub outgoing: Outgoing,
     /// Told when a run is no longer this host's.
     pub runs: Runs,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
     /// For jitter.
     pub entropy: Arc<dyn Entropy>,
     /// Where artefacts lie.
     pub artefacts: Arc<FileStore>,
+    /// Runs whose uploads were parked when the journal was opened.
+    pub parked: Vec<RunId>,
 }
 
 /// Why the uploader cannot go on.
@@ -54,15 +63,15 @@ pub enum UploadError {
     #[error(transparent)]
     Stopped(#[from] Stopped),
     /// The journal cannot be read.
-    #[error("the outbox cannot be read")]
+    #[error("what waits for upload cannot be read")]
     Read(#[from] ReadError),
 }
 
 /// What became of one call.
 enum Sent {
-    /// Go on behind what was sent.
+    /// Go on with what comes next.
     Stored,
-    /// Something was not stored: begin again with the oldest, after a while.
+    /// Something was not stored: go on after a while.
     Again,
 }
 
@@ -71,27 +80,35 @@ impl Uploader {
     ///
     /// # Errors
     /// [`UploadError`]: the host must stop.
-    pub async fn run(self, stop: CancellationToken) -> Result<(), UploadError> {
+    pub async fn run(mut self, stop: CancellationToken) -> Result<(), UploadError> {
+        for run in std::mem::take(&mut self.parked) {
+            if let Some((_, Some(park))) = self.journal.standing(&run).await? {
+                self.health.parked(&run, park.code, park.reason);
+            }
+        }
         let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(30));
-        let mut next = 0;
+        let mut offer_again = self.clock.sleep_until_monotonic(self.parked_until_ms());
         loop {
-            let end = tokio::select! {
-                () = stop.cancelled() => return Ok(()),
-                reached = self.journal.outbox_reaches(next) => reached?,
-                () = self.outgoing.more() => next,
+            let call = async {
+                tokio::select! {
+                    ready = self.journal.upload_ready() => ready?,
+                    () = self.outgoing.more() => {}
+                    () = self.session.other_plane() => return self.ask().await,
+                    () = &mut offer_again, if self.health.has_parked() => {
+                        self.offer_parked().await?;
+                        offer_again = self.clock.sleep_until_monotonic(self.parked_until_ms());
+                    }
+                }
+                self.upload().await
             };
             let sent = tokio::select! {
                 () = stop.cancelled() => return Ok(()),
-                sent = self.upload(&mut next, end) => sent?,
+                sent = call => sent?,
             };
             match sent {
                 Ok(Sent::Stored) => backoff.reset(),
-                Ok(Sent::Again) => {
-                    next = 0;
-                    self.pause(&mut backoff, &stop).await;
-                }
+                Ok(Sent::Again) => self.pause(&mut backoff, &stop).await,
                 Err(reason) => {
-                    next = 0;
                     if self.health.failed(&reason.to_string(), reason.is_permanent()) {
                         warn!(error = %reason, "upload failed; results wait in the journal");
                     }
@@ -109,23 +126,23 @@ impl Uploader {
         }
     }
 
-    /// Sends one call's worth from `next` on and moves it; without items there it moves to `end`, before which
-    /// everything was durable and is therefore acknowledged.
-    async fn upload(&self, next: &mut u64, end: u64) -> Result<Result<Sent, LinkError>, UploadError> {
-        let items = self.journal.outbox(*next, ITEMS_PER_CALL, BYTES_PER_CALL).await?;
+    fn parked_until_ms(&self) -> u64 {
+        let wait = u64::try_from(PARKED_FOR.as_millis()).unwrap_or(u64::MAX);
+        self.clock.monotonic_ms().saturating_add(wait)
+    }
+
+    /// Sends one call's worth.
+    async fn upload(&mut self) -> Result<Result<Sent, LinkError>, UploadError> {
+        let mut uploads = self.journal.uploads(ROWS_PER_CALL, BYTES_PER_CALL).await?;
         let answers = self.outgoing.take(ANSWERS_PER_CALL);
-        if items.is_empty() {
-            *next = end.max(*next);
-        }
-        if items.is_empty() && answers.is_empty() {
+        if uploads.is_empty() && answers.is_empty() {
             return Ok(Ok(Sent::Stored));
         }
-        let mut acks = Vec::new();
-        if let Err(error) = self.put_artefacts(&items, &mut acks).await {
+        if let Err(error) = self.put_artefacts(&mut uploads).await? {
             self.outgoing.put_back(answers);
             return Ok(Err(error));
         }
-        let request = self.request_of(&items, &answers);
+        let request = self.request_of(&uploads, &answers);
         let reply = match self.session.sync(&request).await {
             Ok(reply) => reply,
             Err(error) => {
@@ -134,122 +151,226 @@ impl Uploader {
             }
         };
         self.health.succeeded();
-        let sent = self.settle(&items, &reply, &mut acks).await;
-        if !acks.is_empty() {
-            self.journal.acknowledge(acks).await?;
+        if self.session.plane() != Some(reply.plane_incarnation) {
+            // What this one says is stored says nothing about what another one had.
+            return self.ask().await;
         }
-        if let Some(last) = items.last() {
-            *next = last.position + 1;
-        }
-        Ok(Ok(sent))
+        Ok(Ok(self.settle(&uploads, &reply).await?))
     }
 
-    /// What the reply says about each item.
-    async fn settle(&self, items: &[OutboxItem], reply: &SyncReply, acks: &mut Vec<Ack>) -> Sent {
-        for acknowledged in &reply.acknowledged {
-            if let Some(through) = acknowledged.through {
-                acks.push(Ack::Records {
-                    run: acknowledged.run.clone(),
-                    through,
-                });
-            }
-        }
-        for item in items {
-            if let OutboxBody::Receipt { run, .. } = &item.body
-                && reply.receipts_stored.contains(run)
-            {
-                acks.push(Ack::Item(item.position));
-            }
-        }
-        let mut sent = Sent::Stored;
-        for rejected in &reply.rejected {
-            match Verdict::of(rejected) {
-                Verdict::Again => {
-                    debug!(run_id = %rejected.run, code = %rejected.code, "records will be sent again");
-                    sent = Sent::Again;
-                }
-                Verdict::NotOurs => {
-                    warn!(run_id = %rejected.run, code = %rejected.code, message = %rejected.message,
-                          "the run is no longer this host's; it is dropped here");
-                    self.runs.revoke(&rejected.run).await;
-                    acks.extend(positions(items, &rejected.run).map(Ack::Item));
-                }
-                Verdict::Never => {
-                    error!(run_id = %rejected.run, code = %rejected.code, message = %rejected.message,
-                           "the control plane will not store this; it is not sent again");
-                    acks.extend(positions(items, &rejected.run).map(Ack::Item));
-                }
-            }
-        }
-        sent
-    }
-
-    fn request_of(&self, items: &[OutboxItem], answers: &Answers) -> SyncRequest {
+    fn request_of(&self, uploads: &[RunUploads], answers: &Answers) -> SyncRequest {
         let mut request = SyncRequest {
             received: answers.received.clone(),
             refused: answers.refused.clone(),
             ..self.session.request()
         };
-        for item in items {
-            match &item.body {
-                OutboxBody::Batch(batch) => request.batches.push(batch.clone()),
-                OutboxBody::Receipt { run, envelope } => request.receipts.push(ReceiptUpload {
-                    run: run.clone(),
-                    envelope: String::from_utf8_lossy(envelope).into_owned(),
-                }),
-                OutboxBody::Artefact { .. } => {}
-            }
+        for upload in uploads {
+            request.batches.extend(upload.batches.iter().cloned());
+            let receipt = upload.receipt.as_ref().map(|envelope| ReceiptUpload {
+                run: upload.run.clone(),
+                envelope: String::from_utf8_lossy(envelope).into_owned(),
+            });
+            request.receipts.extend(receipt);
         }
         request
     }
 
-    /// Uploads the artefacts among the items, before the records that speak of them.
-    async fn put_artefacts(&self, items: &[OutboxItem], acks: &mut Vec<Ack>) -> Result<(), LinkError> {
-        for item in items {
-            let OutboxBody::Artefact { digest, run, .. } = &item.body else {
-                continue;
-            };
-            let file = self.artefacts.path(digest);
-            match self.session.put_artefact(*digest, &file).await {
-                Ok(()) => info!(run_id = %run, %digest, "artefact uploaded"),
-                Err(error) if !error.is_permanent() => return Err(error),
-                Err(error) => {
-                    error!(run_id = %run, %digest, %error, "the artefact cannot be uploaded; it stays on this host");
+    /// What the reply says about each run.
+    async fn settle(&mut self, uploads: &[RunUploads], reply: &SyncReply) -> Result<Sent, UploadError> {
+        let acks = acks_of(reply);
+        self.journal.acknowledge(&acks)?;
+        // Something was sent and nothing is said to be there: not at once again.
+        let mut sent = if acks.is_empty() && !uploads.is_empty() {
+            Sent::Again
+        } else {
+            Sent::Stored
+        };
+        for rejected in &reply.rejected {
+            let run = &rejected.run;
+            match Verdict::of(rejected) {
+                Verdict::Rewind => {
+                    debug!(run_id = %run, code = %rejected.code, "records are sent again");
+                    self.journal.rewind(run, first_missing(reply, run)).await?;
+                    sent = Sent::Again;
+                }
+                Verdict::Revoked => {
+                    warn!(run_id = %run, code = %rejected.code, message = %rejected.message,
+                          "the run is no longer this host's; it stops here");
+                    self.runs.revoke(run).await;
+                    self.park(rejected).await?;
+                }
+                Verdict::Parked => {
+                    error!(run_id = %run, code = %rejected.code, message = %rejected.message,
+                           "the control plane does not store this; the run's uploads are parked and offered again later");
+                    self.park(rejected).await?;
                 }
             }
-            acks.push(Ack::Item(item.position));
+        }
+        Ok(sent)
+    }
+
+    async fn park(&mut self, rejected: &Rejected) -> Result<(), Stopped> {
+        let why = Park {
+            code: rejected.code.to_string(),
+            reason: rejected.message.clone(),
+        };
+        if self.journal.park(&rejected.run, why).await?.is_some() {
+            let (code, reason) = (rejected.code.to_string(), rejected.message.clone());
+            self.health.parked(&rejected.run, code, reason);
         }
         Ok(())
     }
-}
 
-fn positions<'i>(items: &'i [OutboxItem], of: &'i RunId) -> impl Iterator<Item = u64> + 'i {
-    items.iter().filter_map(move |item| {
-        let run = match &item.body {
-            OutboxBody::Batch(batch) => &batch.run,
-            OutboxBody::Receipt { run, .. } | OutboxBody::Artefact { run, .. } => run,
+    /// Offers what is parked once more.
+    async fn offer_parked(&mut self) -> Result<(), Stopped> {
+        for run in self.health.take_parked() {
+            info!(run_id = %run, "parked uploads are offered again");
+            self.journal.unpark(&run).await?;
+        }
+        Ok(())
+    }
+
+    /// The control plane is another one than the cursors rest on: it was started again, restored or set up anew. Asks how
+    /// far each run is stored there, sends what it lacks, and parks what it does not take: one that was restored may not
+    /// know what it gave away.
+    async fn ask(&mut self) -> Result<Result<Sent, LinkError>, UploadError> {
+        let held = self.journal.held().await?;
+        let mut life = None;
+        for some in held.chunks(ASKED_PER_CALL) {
+            let asked = some.iter().map(|(run, epoch)| AskedRun {
+                run: run.clone(),
+                epoch: *epoch,
+            });
+            let request = SyncRequest {
+                asked: asked.collect(),
+                ..self.session.request()
+            };
+            let reply = match self.session.sync(&request).await {
+                Ok(reply) => reply,
+                Err(error) => return Ok(Err(error)),
+            };
+            self.health.succeeded();
+            if life.is_some_and(|life| life != reply.plane_incarnation) {
+                // It changed once more meanwhile; the notice that this answer has left begins anew.
+                return Ok(Ok(Sent::Again));
+            }
+            life = Some(reply.plane_incarnation);
+            self.take_over(some, &reply).await?;
+        }
+        let life = match life {
+            Some(life) => life,
+            // Nothing is held: any life is as good as another.
+            None => match self.session.sync(&self.session.request()).await {
+                Ok(reply) => reply.plane_incarnation,
+                Err(error) => return Ok(Err(error)),
+            },
         };
-        (run == of).then_some(item.position)
-    })
+        info!(
+            runs = held.len(),
+            "the control plane said how far each run is stored there"
+        );
+        self.journal.set_plane(life.as_bytes().to_vec()).await?;
+        self.session.rests_on(life);
+        Ok(Ok(Sent::Stored))
+    }
+
+    /// The cursors follow what another life of the control plane has.
+    async fn take_over(&mut self, asked: &[(RunId, u64)], reply: &SyncReply) -> Result<(), UploadError> {
+        for (run, _) in asked {
+            if reply.rejected.iter().any(|rejected| rejected.run == *run) {
+                continue;
+            }
+            self.journal.rewind(run, first_missing(reply, run)).await?;
+        }
+        // Behind the rewinding, so that what is stored is not sent again.
+        self.journal.flush().await?;
+        self.journal.acknowledge(&acks_of(reply))?;
+        for rejected in &reply.rejected {
+            warn!(run_id = %rejected.run, code = %rejected.code, message = %rejected.message,
+                  "another control plane than before does not take a run; it is kept, and offered again later");
+            self.park(rejected).await?;
+        }
+        Ok(())
+    }
+
+    /// Uploads the artefacts of each run, before the records that speak of them. A run whose artefact is refused is parked.
+    async fn put_artefacts(
+        &mut self,
+        uploads: &mut Vec<RunUploads>,
+    ) -> Result<Result<(), LinkError>, UploadError> {
+        let mut refused = Vec::new();
+        for upload in &mut *uploads {
+            let run = &upload.run;
+            for (digest, _) in std::mem::take(&mut upload.artefacts) {
+                let file = self.artefacts.path(&digest);
+                match self.session.put_artefact(digest, &file).await {
+                    Ok(()) => info!(run_id = %run, %digest, "artefact uploaded"),
+                    Err(error) if !error.is_permanent() => return Ok(Err(error)),
+                    Err(error) => {
+                        refused.push(Rejected {
+                            run: run.clone(),
+                            code: RejectCode::Other("artefact_refused".to_owned()),
+                            message: format!("artefact {digest}: {error}"),
+                        });
+                        break;
+                    }
+                }
+            }
+        }
+        for rejected in refused {
+            error!(run_id = %rejected.run, error = rejected.message, "an artefact cannot be uploaded; the run's uploads are parked");
+            uploads.retain(|upload| upload.run != rejected.run);
+            self.park(&rejected).await?;
+        }
+        Ok(Ok(()))
+    }
 }
 
-/// What a rejection means for what was sent.
+fn acks_of(reply: &SyncReply) -> Vec<Ack> {
+    let records = reply.acknowledged.iter().filter_map(|acknowledged| {
+        Some(Ack::Records {
+            run: acknowledged.run.clone(),
+            through: acknowledged.through?,
+        })
+    });
+    let receipts = reply
+        .receipts_stored
+        .iter()
+        .map(|run| Ack::Receipt { run: run.clone() });
+    records.chain(receipts).collect()
+}
+
+/// The first record of a run that the control plane does not have.
+fn first_missing(reply: &SyncReply, run: &RunId) -> u64 {
+    let there = reply.acknowledged.iter().find(|known| known.run == *run);
+    there
+        .and_then(|known| known.through)
+        .map_or(0, |through| through.saturating_add(1))
+}
+
+/// What a rejection means for a run.
 #[derive(Debug, PartialEq, Eq)]
 enum Verdict {
     /// Something before it is missing there.
-    Again,
-    /// Another host has the run, or nobody knows it.
-    NotOurs,
-    /// It will never be stored.
-    Never,
+    Rewind,
+    /// Another host has the run.
+    Revoked,
+    /// It is not stored as things are: somebody must look, or another time will tell.
+    Parked,
 }
 
 impl Verdict {
     fn of(rejected: &Rejected) -> Self {
         match rejected.code {
-            RejectCode::Gap => Self::Again,
-            RejectCode::UnknownRun | RejectCode::NotOwner | RejectCode::StaleEpoch => Self::NotOurs,
-            _ => Self::Never,
+            RejectCode::Gap => Self::Rewind,
+            RejectCode::NotOwner | RejectCode::StaleEpoch => Self::Revoked,
+            RejectCode::UnknownRun
+            | RejectCode::BrokenChain
+            | RejectCode::Conflict
+            | RejectCode::Malformed
+            | RejectCode::TooLarge
+            | RejectCode::InvalidReceipt
+            | RejectCode::Other(_) => Self::Parked,
         }
     }
 }

@@ -37,17 +37,25 @@ impl Gate {
         Ok(VerifiedOrder::of(signed, envelope))
     }
 
-    /// Lets the order of a run in that was accepted before, from the envelope that was stored with it.
+    /// Lets an order in that was accepted before, from the envelope that was stored.
     ///
-    /// The same checks as [`Gate::admit`] except the time: an order must be fresh when it is accepted, not when its run
-    /// goes on. A scheduler key that has left the trust root since is not believed any more.
+    /// The same checks as [`Gate::admit`] except the time: an order must be fresh when it is accepted, not when it takes
+    /// effect or its run goes on. A scheduler key that has left the trust root since is not believed any more.
     ///
     /// # Errors
     /// [`Refusal`], which names the check.
-    pub fn readmit(&self, envelope: &[u8]) -> Result<Verified<StartOrder>, Refusal> {
+    pub fn readmit(&self, envelope: &[u8]) -> Result<VerifiedOrder, Refusal> {
         let signed = Signed::<Job>::open(envelope, &self.trust.scheduler_keys)?;
         signed.check_content(&self.trust.workspace, &self.host)?;
-        match VerifiedOrder::of(signed, envelope) {
+        Ok(VerifiedOrder::of(signed, envelope))
+    }
+
+    /// As [`Gate::readmit`], for the order that started a run.
+    ///
+    /// # Errors
+    /// [`Refusal`], which names the check.
+    pub fn readmit_start(&self, envelope: &[u8]) -> Result<Verified<StartOrder>, Refusal> {
+        match self.readmit(envelope)? {
             VerifiedOrder::Start(start) => Ok(start),
             VerifiedOrder::Decide(_) | VerifiedOrder::Cancel(_) => Err(Refusal::Document(
                 "the stored order does not start a run".to_owned(),

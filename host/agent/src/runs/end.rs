@@ -16,13 +16,14 @@ impl RunTask {
         let Some(outcome) = self.state.outcome() else {
             return Ok(());
         };
+        let chain = self.recorder.chain();
         let end = End {
             run: &self.run,
             epoch: self.recorder.epoch(),
             job: self.ledger.job(),
             outcome,
             records: self.recorder.count(),
-            chain: self.recorder.chain(),
+            chain,
             at_ms: self.ledger.last_at_ms(),
             steps: self.ledger.steps(),
             used: self.ledger.used(),
@@ -65,6 +66,7 @@ impl RunTask {
             },
         )?;
         let stored = self.stored_lines().await?;
+        let chain = self.recorder.chain();
         let summary = RunSummary::of(&self.run, &[stored, self.recorder.held_lines().to_vec()].concat());
         match summary {
             Ok(summary) => {
@@ -74,19 +76,17 @@ impl RunTask {
                     job: &summary.job,
                     outcome: &outcome,
                     records: record.seq + 1,
-                    chain: self.recorder.chain(),
+                    chain,
                     at_ms,
                     steps: summary.steps,
                     used: &summary.used,
                 };
-                if let Ok(envelope) =
-                    receipt::sign(
-            &end,
-            RanOn::from(&*self.release),
-            &self.shared.host,
-            &self.shared.signing,
-        )
-                {
+                if let Ok(envelope) = receipt::sign(
+                    &end,
+                    RanOn::from(&*self.release),
+                    &self.shared.host,
+                    &self.shared.signing,
+                ) {
                     self.recorder.send(Upload::Receipt {
                         envelope: envelope.into_bytes(),
                     });

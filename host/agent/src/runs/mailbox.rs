@@ -1,8 +1,7 @@
 //! What a run hears while it waits: ends of attempts, intents, orders.
 
 use flowforge_failpoints::Point;
-use flowforge_journal::{AppendError, JobEntry, Ticket, Upload, Urgency};
-use flowforge_protocol::job::Decision;
+use flowforge_journal::{Message, Ticket, Upload, Urgency};
 use flowforge_protocol::record::Event;
 use flowforge_protocol::{Digest, Failure, FailureKind, StepKey, Used};
 use tokio::sync::oneshot;
@@ -11,19 +10,7 @@ use tracing::{debug, error, warn};
 use super::attempts::{Broken, Ended};
 use super::step::{self, AttemptEnd, AttemptResult};
 use super::task::{Halt, RunTask, UnderWay};
-use crate::order::Cancellation;
-
-/// What an order asks of a run that is here.
-#[derive(Debug, Clone)]
-pub(super) enum Change {
-    /// A person decided.
-    Decide(Decision),
-    /// It is to end.
-    Cancel(Cancellation),
-}
-
-/// The answer to an order: `None` if it changed nothing.
-pub(super) type OrderAnswer = Result<Option<Ticket>, AppendError>;
+use crate::order::VerifiedOrder;
 
 /// What others tell a run.
 pub(super) enum RunMessage {
@@ -35,12 +22,8 @@ pub(super) enum RunMessage {
         /// The ticket of the intent, or why the attempt may not go on.
         reply: oneshot::Sender<Result<Ticket, String>>,
     },
-    /// A verified order came for this run.
-    Change {
-        entry: JobEntry,
-        change: Box<Change>,
-        reply: oneshot::Sender<OrderAnswer>,
-    },
+    /// Something waits in the run's inbox in the journal.
+    Inbox,
     /// Another host has the run now.
     Drop,
 }
@@ -65,6 +48,7 @@ impl RunTask {
             elapsed,
         } = end;
         let attempt = under_way.attempt;
+        self.recorder.attempt_ended(&step);
         if under_way.intent {
             self.shared.failpoints.hit(Point::B6)?;
         }
@@ -113,6 +97,10 @@ impl RunTask {
 
     /// An attempt ended without an answer.
     fn attempt_broke(&mut self, step: StepKey, under_way: &UnderWay, broken: Broken) -> Result<(), Halt> {
+        match broken {
+            Broken::Panicked => self.recorder.attempt_ended(&step),
+            Broken::Stopped => self.recorder.attempt_stopped(&step),
+        }
         let (kind, code, message) = match (broken, under_way.intent) {
             (Broken::Panicked, _) => (
                 FailureKind::Internal,
@@ -181,49 +169,66 @@ impl RunTask {
                 }
                 Ok(())
             }
-            RunMessage::Change { entry, change, reply } => {
-                let answer = self.change(entry, *change).await?;
-                let _ = reply.send(answer);
-                Ok(())
-            }
+            RunMessage::Inbox => self.read_inbox().await,
             RunMessage::Drop => Err(Halt::Dropped),
         }
     }
 
-    /// Does what a verified order says; its record and the memory of the order share one commit.
-    async fn change(&mut self, entry: JobEntry, change: Change) -> Result<OrderAnswer, Halt> {
-        match self.shared.journal.seen(&entry) {
-            Ok(None) => {}
-            Ok(Some(ticket)) => return Ok(Ok(Some(ticket))),
-            Err(refused) => return Ok(Err(refused.into())),
-        }
-        let event = match change {
-            Change::Decide(decision) => match self.ledger.asked(&decision.approval) {
-                Some(step) => Event::Decided {
-                    step: step.clone(),
-                    decision,
-                },
-                None => {
-                    debug!(run_id = %self.run, approval = %decision.approval, "a decision came for a question that is closed");
-                    return Ok(Ok(None));
+    /// Sees to the orders that wait in the inbox, in the order in which they came. Each is verified again, and leaves the
+    /// inbox in one commit with the record that it causes.
+    pub(super) async fn read_inbox(&mut self) -> Result<(), Halt> {
+        let journal = self.shared.journal.clone();
+        for message in journal.messages(&self.run).await? {
+            let event = self.event_of(&message);
+            let Some(event) = event else {
+                journal.consume(&self.run, message.number).await?;
+                continue;
+            };
+            let cancelled = matches!(event, Event::CancelRequested { .. });
+            self.record(event)?;
+            self.recorder.consumes(message.number);
+            self.recorder.flush(Urgency::Now).await?;
+            if cancelled {
+                warn!(run_id = %self.run, under_way = self.under_way.len(), "run cancelled");
+                for under_way in self.under_way.values() {
+                    under_way.abort.abort();
                 }
-            },
-            Change::Cancel(Cancellation { reason }) if !self.state.is_ending() => {
-                Event::CancelRequested { reason }
-            }
-            Change::Cancel(_) => return Ok(Ok(None)),
-        };
-        let cancelled = matches!(event, Event::CancelRequested { .. });
-        self.record(event)?;
-        self.recorder.ordered_by(entry);
-        let answer = self.recorder.flush(Urgency::Now).await?;
-        if cancelled {
-            warn!(run_id = %self.run, under_way = self.under_way.len(), "run cancelled");
-            for under_way in self.under_way.values() {
-                under_way.abort.abort();
             }
         }
-        Ok(Ok(answer))
+        Ok(())
+    }
+
+    /// What an order changes; `None` if that is nothing.
+    fn event_of(&self, message: &Message) -> Option<Event> {
+        let order = match self.shared.gate.readmit(&message.bytes) {
+            Ok(order) => order,
+            Err(refusal) => {
+                error!(run_id = %self.run, job_id = %message.job, code = refusal.code(), error = %refusal,
+                       "a stored order is refused");
+                return None;
+            }
+        };
+        if order.about().epoch != self.recorder.epoch() || order.about().run != self.run {
+            warn!(run_id = %self.run, job_id = %message.job, "a stored order is of another time of the run");
+            return None;
+        }
+        match order {
+            VerifiedOrder::Decide(decide) => {
+                let decision = decide.order();
+                let Some(step) = self.ledger.asked(&decision.approval) else {
+                    debug!(run_id = %self.run, approval = %decision.approval, "a decision came for a question that is closed");
+                    return None;
+                };
+                Some(Event::Decided {
+                    step: step.clone(),
+                    decision: decision.clone(),
+                })
+            }
+            VerifiedOrder::Cancel(cancel) if !self.state.is_ending() => Some(Event::CancelRequested {
+                reason: cancel.order().reason.clone(),
+            }),
+            VerifiedOrder::Cancel(_) | VerifiedOrder::Start(_) => None,
+        }
     }
 }
 

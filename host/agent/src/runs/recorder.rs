@@ -5,9 +5,9 @@
 //! and without holes.
 
 use flowforge_failpoints::{Point, PointSet};
-use flowforge_journal::{AppendError, Entry, JobEntry, RunLog, Ticket, Upload, Urgency};
-use flowforge_protocol::Digest;
+use flowforge_journal::{AppendError, Entry, RunLog, Ticket, Upload, Urgency};
 use flowforge_protocol::record::{Event, Record};
+use flowforge_protocol::{Digest, StepKey};
 
 /// Bytes that may be held back before they go to the journal in any case.
 const HELD_BYTES_MAX: usize = 64 * 1024;
@@ -80,6 +80,7 @@ impl Recorder {
             return Err(error);
         }
         self.held.lines.push(b'\n');
+        self.held.chained = None;
         self.next_seq += 1;
         self.held_since_ms.get_or_insert(held_from_ms);
         self.held.points = self.held.points.union(points_of(&record.event));
@@ -91,9 +92,24 @@ impl Recorder {
         self.held.uploads.push(upload);
     }
 
-    /// The order that caused what is held: remembered in the same commit.
-    pub(super) fn ordered_by(&mut self, job: JobEntry) {
-        self.held.job = Some(job);
+    /// The message of the inbox that caused what is held: it leaves the inbox in the same commit.
+    pub(super) fn consumes(&mut self, message: u64) {
+        self.held.consumes.push(message);
+    }
+
+    /// An attempt of a step begins: should the host die before it ends, that is counted.
+    pub(super) fn attempt_begins(&self, step: &StepKey, attempt: u32) {
+        self.log.attempt_begins(step, attempt);
+    }
+
+    /// The attempt came to an end of its own.
+    pub(super) fn attempt_ended(&self, step: &StepKey) {
+        self.log.attempt_ended(step);
+    }
+
+    /// The attempt was stopped in an orderly way: that is not counted.
+    pub(super) fn attempt_stopped(&self, step: &StepKey) {
+        self.log.attempt_stopped(step);
     }
 
     /// The last record was added: the run is over.
@@ -107,13 +123,13 @@ impl Recorder {
     /// # Errors
     /// [`AppendError`]; what was held is lost, and with it this recorder: the run must stop and be read anew.
     pub(super) async fn flush(&mut self, urgency: Urgency) -> Result<Option<Ticket>, AppendError> {
-        if self.held.lines.is_empty() && self.held.uploads.is_empty() && self.held.job.is_none() {
+        if self.held.lines.is_empty() && self.held.uploads.is_empty() && self.held.consumes.is_empty() {
             return Ok(None);
         }
         self.held_since_ms = None;
         let mut entry = std::mem::take(&mut self.held);
         entry.urgency = urgency;
-        self.log.append(entry).await.map(Some)
+        self.log.append_when_room(entry).await.map(Some)
     }
 
     /// Forgets what is held: the next record follows what the journal has.
@@ -144,8 +160,16 @@ impl Recorder {
     }
 
     /// Chain value after the last record added.
-    pub(super) fn chain(&self) -> Digest {
-        self.log.chain_after(&self.held.lines)
+    pub(super) fn chain(&mut self) -> Digest {
+        match self.log.chain_after(&self.held.lines) {
+            Ok(point) => {
+                let chain = point.chain();
+                self.held.chained = Some(point);
+                chain
+            }
+            // Held lines that are not the next records are refused when they are given to the journal.
+            Err(_) => self.log.chain(),
+        }
     }
 
     /// The fencing number of the records.

@@ -169,9 +169,11 @@ impl Registry {
             })
         };
         let rest = of(|phase| phase == Phase::Resting);
-        rest.chain(of(|phase| matches!(phase, Phase::Timer | Phase::Approval | Phase::Loading)))
-            .take(most)
-            .collect()
+        rest.chain(of(|phase| {
+            matches!(phase, Phase::Timer | Phase::Approval | Phase::Loading)
+        }))
+        .take(most)
+        .collect()
     }
 
     /// Every run that rests, with the reason.
@@ -229,11 +231,17 @@ mod tests {
         registry.insert(run(3), 1, mpsc::channel(1).0);
         let standing = registry.standing(9);
         let abouts: Vec<&str> = standing.iter().map(|run| run.about.as_str()).collect();
-        assert_eq!(abouts, ["its release cannot be loaded", "approval of step confirm"]);
+        assert_eq!(
+            abouts,
+            ["its release cannot be loaded", "approval of step confirm"]
+        );
         assert_eq!(registry.standing(1).len(), 1);
         assert_eq!(registry.resting().len(), 1);
         let counts = registry.counts();
-        assert_eq!((counts.running, counts.waiting_approval, counts.resting), (1, 1, 1));
+        assert_eq!(
+            (counts.running, counts.waiting_approval, counts.resting),
+            (1, 1, 1)
+        );
         waiting.set(Phase::Running);
         assert_eq!(registry.standing(9).len(), 1);
     }

@@ -1,23 +1,23 @@
 //! A run that does not go on until something is mended.
 //!
 //! Its order is refused, its records cannot be read, or its release cannot be loaded: there is no state machine to ask. It
-//! stays reachable all the same. It says why it rests; a decision waits at the control plane until it can be heard; a
+//! stays reachable all the same. It says why it rests; a decision waits in its inbox until it can be heard; a
 //! cancellation ends it, with a record and a receipt; and it is dropped when another host has it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use flowforge_journal::{AppendError, Entry, JobEntry, RunLog, Ticket, Upload, Urgency};
+use flowforge_journal::{AppendError, Entry, RunLog, Upload};
 use flowforge_protocol::batch::{BatchError, RunSummary, encode_record};
 use flowforge_protocol::record::{Event, Outcome, Record};
 use tracing::{error, info, warn};
 
-use super::mailbox::{Change, RunMessage};
+use super::mailbox::RunMessage;
 use super::receipt::{self, End, RanOn};
 use super::registry::Phase;
 use super::service::Shared;
 use super::task::{Control, Rest};
-use crate::order::Cancellation;
+use crate::order::{Cancellation, VerifiedOrder};
 use crate::text::with_causes;
 
 /// A run without a state machine.
@@ -90,6 +90,9 @@ impl Resting {
     /// Rests until this is over. An error when the run is over before, or the host stops.
     pub(super) async fn until(&mut self, reason: String, over: impl Future<Output = ()>) -> Result<(), Over> {
         self.control.phase.set_about(Phase::Resting, reason.clone());
+        if self.is_cancelled().await {
+            return Err(Over::Ended);
+        }
         let mut over = std::pin::pin!(over);
         loop {
             let message = tokio::select! {
@@ -100,47 +103,55 @@ impl Resting {
                 () = self.shared.drain.cancelled() => return Err(Over::Stopping(reason)),
                 message = self.control.mailbox.recv() => message,
             };
-            let Some(message) = message else {
-                return Err(Over::Stopping(reason));
-            };
-            if let Some(over) = self.receive(message).await {
-                return Err(over);
+            match message {
+                Some(RunMessage::Inbox) => {
+                    if self.is_cancelled().await {
+                        return Err(Over::Ended);
+                    }
+                }
+                Some(RunMessage::Intent { reply, .. }) => {
+                    let _ = reply.send(Err("the run rests".to_owned()));
+                }
+                Some(RunMessage::Drop) => return Err(Over::Revoked),
+                None => return Err(Over::Stopping(reason)),
             }
         }
     }
 
-    /// Sees to a message.
-    async fn receive(&mut self, message: RunMessage) -> Option<Over> {
+    /// Looks for a cancellation in the inbox, and follows it; true if the run is over with it. Everything else stays there
+    /// until the run goes on.
+    async fn is_cancelled(&mut self) -> bool {
         let run = self.log.run().clone();
-        match message {
-            RunMessage::Change { entry, change, reply } => match *change {
-                Change::Cancel(cancellation) => match self.end(entry, cancellation).await {
-                    Ok(ticket) => {
-                        warn!(run_id = %run, "a resting run was cancelled");
-                        let _ = reply.send(Ok(Some(ticket)));
-                        Some(Over::Ended)
-                    }
-                    Err(error) => {
-                        error!(run_id = %run, error = %with_causes(&error), "a resting run could not be ended");
-                        if let EndError::Append(error) = error {
-                            let _ = reply.send(Err(error));
-                        }
-                        None
-                    }
-                },
-                // Without an answer the order is offered again: when the run goes on, it is heard.
-                Change::Decide(_) => None,
-            },
-            RunMessage::Intent { reply, .. } => {
-                let _ = reply.send(Err("the run rests".to_owned()));
-                None
+        let messages = match self.shared.journal.messages(&run).await {
+            Ok(messages) => messages,
+            Err(error) => {
+                error!(run_id = %run, error = %with_causes(&error), "the inbox of a resting run cannot be read");
+                return false;
             }
-            RunMessage::Drop => Some(Over::Revoked),
+        };
+        for message in messages {
+            let order = self.shared.gate.readmit(&message.bytes);
+            let Ok(VerifiedOrder::Cancel(cancel)) = order else {
+                continue;
+            };
+            if cancel.about().run != run || cancel.about().epoch != self.log.epoch() {
+                continue;
+            }
+            match self.end(message.number, cancel.order()).await {
+                Ok(()) => {
+                    warn!(run_id = %run, "a resting run was cancelled");
+                    return true;
+                }
+                Err(error) => {
+                    error!(run_id = %run, error = %with_causes(&error), "a resting run could not be ended");
+                }
+            }
         }
+        false
     }
 
     /// Records the cancellation and the end, with a receipt if its records can be read.
-    async fn end(&mut self, entry: JobEntry, cancellation: Cancellation) -> Result<Ticket, EndError> {
+    async fn end(&mut self, message: u64, cancellation: &Cancellation) -> Result<(), EndError> {
         let at_ms = self.shared.clock.now_ms();
         let outcome = Outcome::Cancelled {
             reason: cancellation.reason.clone(),
@@ -148,7 +159,7 @@ impl Resting {
         let first = self.log.next_seq();
         let events = [
             Event::CancelRequested {
-                reason: cancellation.reason,
+                reason: cancellation.reason.clone(),
             },
             Event::Ended {
                 outcome: outcome.clone(),
@@ -160,14 +171,15 @@ impl Resting {
         }
         let receipt = self.receipt(&lines, &outcome, at_ms).await;
         let whole = Entry {
-            urgency: Urgency::Now,
-            job: Some(entry),
-            uploads: receipt.map(|envelope| Upload::Receipt { envelope }).into_iter().collect(),
-            ..Entry::lazy(lines).ending()
+            uploads: receipt
+                .map(|envelope| Upload::Receipt { envelope })
+                .into_iter()
+                .collect(),
+            ..Entry::now(lines).consuming(message).ending()
         };
         let mut ticket = self.log.append(whole).await?;
         ticket.durable().await.map_err(AppendError::from)?;
-        Ok(ticket)
+        Ok(())
     }
 
     async fn receipt(&self, lines: &[u8], outcome: &Outcome, at_ms: u64) -> Option<Vec<u8>> {

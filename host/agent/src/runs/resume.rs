@@ -9,7 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use flowforge_journal::OpenRun;
+use flowforge_journal::{CrashedStep, OpenRun};
+use flowforge_protocol::RunId;
 use flowforge_protocol::batch::{BatchError, records};
 use flowforge_protocol::job::StartOrder;
 use flowforge_protocol::record::{Event, Record};
@@ -25,6 +26,11 @@ use crate::backoff::Backoff;
 use crate::order::{Refusal, Verified};
 use crate::release::{LoadError, ReadyStart};
 use crate::text::with_causes;
+
+/// Which rules make the snapshots of runs; there are none yet.
+const SEMANTICS: u32 = 0;
+/// A step during which the host died so often is not tried again by itself.
+const CRASHES_MAX: u32 = 3;
 
 /// Why a run of the journal does not go on.
 #[derive(Debug, thiserror::Error)]
@@ -47,9 +53,13 @@ enum ResumeError {
     },
 }
 
-/// Rebuilds a run and drives it. One that cannot go on rests here: it hears what it is told, and ends when it is told to.
-pub(super) async fn resume(shared: Arc<Shared>, open: OpenRun, control: Control) -> Rest {
-    let run = open.log.run().clone();
+/// Reads a run from the journal, rebuilds it and drives it. One that cannot go on rests here: it hears what it is told,
+/// and ends when it is told to.
+pub(super) async fn resume(shared: Arc<Shared>, run: RunId, control: Control) -> Rest {
+    let open = match read(&shared, &run).await {
+        Ok(open) => open,
+        Err(rest) => return rest,
+    };
     let readmitted = readmit(&shared, &open);
     drop((open.lines, open.envelope));
     let mut resting = Resting::new(shared, control, open.log);
@@ -60,6 +70,10 @@ pub(super) async fn resume(shared: Arc<Shared>, open: OpenRun, control: Control)
             return resting.for_good(with_causes(&error)).await;
         }
     };
+    if let Some(crashed) = open.crashed.iter().find(|step| step.crashes >= CRASHES_MAX) {
+        error!(run_id = %run, step = %crashed.step, crashes = crashed.crashes, "the host died again and again during a step; its run rests");
+        return resting.for_good(needs_review(crashed)).await;
+    }
     let ready = match load(&mut resting, &order).await {
         Ok(ready) => ready,
         Err(over) => return resting.leave(over).await,
@@ -82,13 +96,34 @@ pub(super) async fn resume(shared: Arc<Shared>, open: OpenRun, control: Control)
     info!(run_id = %run, records = count, steps = ledger.steps(), "run goes on");
     let release = Arc::clone(ready.release());
     RunTask::new(shared, control, release, state, Recorder::new(log), ledger)
+        .marking_attempts_at_once()
         .run()
         .await
 }
 
+/// What the journal has of a run. One that cannot be read rests without a task: its inbox keeps what it is told.
+async fn read(shared: &Shared, run: &RunId) -> Result<OpenRun, Rest> {
+    let Ok(_turn) = shared.loads.acquire().await else {
+        return Err(Rest::Resting("the host is stopping".to_owned()));
+    };
+    shared.journal.load(run, SEMANTICS).await.map_err(|error| {
+        error!(run_id = %run, error = %with_causes(&error), "the run cannot be read; it rests");
+        Rest::Resting(with_causes(&error))
+    })
+}
+
+/// Why a run rests during whose step the host died too often.
+fn needs_review(crashed: &CrashedStep) -> String {
+    format!(
+        "it needs review (FF-RUN-002): the host died {} times while step {} was under way; cancel it, or start it anew \
+         when the step is mended",
+        crashed.crashes, crashed.step
+    )
+}
+
 /// The run's order, let in again, and the records that follow from it.
 fn readmit(shared: &Shared, open: &OpenRun) -> Result<(Arc<Verified<StartOrder>>, Vec<Record>), ResumeError> {
-    let order = shared.gate.readmit(&open.envelope)?;
+    let order = shared.gate.readmit_start(&open.envelope)?;
     let recorded = records(&open.lines, 0).collect::<Result<Vec<_>, _>>()?;
     let accepted = recorded.first().map(|record| &record.event);
     let same = matches!(accepted, Some(Event::Accepted { job, release, grants, .. })

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use flowforge_failpoints::FailPoints;
 use flowforge_journal::{
-    AcceptError, Accepted, AppendError, Entry, JobRefused, Journal, NewRun, OpenRun, Stopped, Ticket,
+    AcceptError, Accepted, AppendError, DamagedRun, DeliverError, Delivered, Entry, Head, JobRefused,
+    Journal, NewRun, Space, Stopped, Ticket,
 };
 use flowforge_protocol::batch::encode_record;
 use flowforge_protocol::job::StartOrder;
@@ -17,13 +18,13 @@ use flowforge_protocol::{HostId, RunId, SigningKey};
 use flowforge_runtime::artefacts::FileStore;
 use flowforge_workflow::RunState;
 use futures::FutureExt as _;
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, error};
 
 use super::ledger::Ledger;
-use super::mailbox::{Change, RunMessage};
+use super::mailbox::RunMessage;
 use super::recorder::Recorder;
 use super::registry::{Phase, Registry};
 use super::resume;
@@ -31,14 +32,18 @@ use super::step::StepHost;
 use super::task::{Control, Rest, RunTask};
 use crate::clock::{Clock, Entropy};
 use crate::health::{ResumedStatus, RunCounts, StandingRun};
-use crate::order::{About, Gate, Refusal, Verified, VerifiedOrder};
+use crate::order::{Gate, Refusal, Verified, VerifiedOrder};
 use crate::release::{LoadedRelease, ReadyStart, Releases};
 use crate::secrets::SecretStore;
 
 /// Messages that wait for a run. When it is full, attempts of the run wait, and orders are offered again later.
 const MAILBOX: usize = 64;
-/// How long a run may take to answer an order.
+/// How long a run may take to hear that another host has it.
 const TELL_TIMEOUT: Duration = Duration::from_secs(5);
+/// Runs that are read from the journal at the same time.
+const LOADS_MAX: usize = 16;
+/// How long no new run is wanted after the journal had no room for one, in milliseconds.
+const FULL_MS: u64 = 2_000;
 
 /// What the runs need.
 pub(crate) struct RunsParts {
@@ -72,6 +77,10 @@ pub(super) struct Shared {
     pub(super) journal: Journal,
     pub(super) gate: Gate,
     pub(super) releases: Arc<Releases>,
+    /// The journal took no new run: none is wanted before this monotonic time.
+    full_until_ms: AtomicU64,
+    /// How many runs are read from the journal at the same time.
+    pub(super) loads: Semaphore,
     pub(super) workspace: String,
     pub(super) host: HostId,
     pub(super) signing: SigningKey,
@@ -85,6 +94,14 @@ pub(super) struct Shared {
     tasks: TaskTracker,
     pub(super) drain: CancellationToken,
     pub(super) halt: CancellationToken,
+}
+
+impl Shared {
+    /// The journal has no room for a new run.
+    fn is_full(&self) {
+        let until_ms = self.clock.monotonic_ms().saturating_add(FULL_MS);
+        self.full_until_ms.store(until_ms, Ordering::Relaxed);
+    }
 }
 
 /// What was found of runs that went on after a start.
@@ -101,8 +118,6 @@ pub(crate) enum Taken {
     Begun(Ticket),
     /// It is in the journal; `received` may be said when the ticket is durable.
     Waiting(Ticket),
-    /// It is durable.
-    Durable,
 }
 
 /// Why an order was not taken.
@@ -127,6 +142,8 @@ impl Runs {
                 journal: parts.journal,
                 gate: parts.gate,
                 releases: parts.releases,
+                full_until_ms: AtomicU64::new(0),
+                loads: Semaphore::new(LOADS_MAX),
                 workspace: parts.workspace.clone(),
                 host: parts.host,
                 signing: parts.signing,
@@ -173,14 +190,23 @@ impl Runs {
             run: about.run.clone(),
             epoch: about.epoch,
             envelope: about.envelope.clone(),
+            documents: vec![
+                (Space::Release, order.order().release.hex()),
+                (Space::Grants, order.order().grants.hex()),
+            ],
+            acknowledged: 0,
             entry: Entry::lazy(line),
         };
         let (log, ticket) = match self.shared.journal.accept(about.entry.clone(), new).await {
             Ok(Accepted::New(log, ticket)) => (log, ticket),
-            Ok(Accepted::Again(ticket)) => return Ok(Taken::Waiting(ticket)),
-            // The same run under a newly signed order: the first one expired on its way back.
-            Err(AcceptError::RunExists(_)) => return self.remember(about).await,
-            Err(error) => return Err(refused_accept(error)),
+            // Or the same run under a newly signed order: the first one expired on its way back.
+            Ok(Accepted::Again(ticket) | Accepted::AlreadyHere(ticket)) => return Ok(Taken::Waiting(ticket)),
+            Err(error) => {
+                if matches!(error, AcceptError::Busy { .. } | AcceptError::Full(_)) {
+                    self.shared.is_full();
+                }
+                return Err(refused_accept(error));
+            }
         };
         let mut ledger = Ledger::new(about.job.clone());
         ledger.note(&first);
@@ -240,25 +266,16 @@ impl Runs {
         });
     }
 
-    /// Tells a run that is here what a person decided, or that it is to end. A start has its own way.
+    /// Keeps a decision or a cancellation for its run, whatever state that is in, until it took effect. A start has its
+    /// own way.
+    ///
+    /// A run that is not here is said to be unknown, so that the control plane can show it; its order is kept all the same,
+    /// because it may have overtaken the start.
     pub(crate) async fn tell(&self, order: &VerifiedOrder) -> Result<Taken, OrderError> {
         let about = order.about();
-        let change = match order {
-            VerifiedOrder::Decide(decide) => Change::Decide(decide.order().clone()),
-            VerifiedOrder::Cancel(cancel) => Change::Cancel(cancel.order().clone()),
-            VerifiedOrder::Start(_) => return self.remember(about).await,
-        };
-        if let Some(ticket) = self.shared.journal.seen(&about.entry).map_err(replayed)? {
-            return Ok(Taken::Waiting(ticket));
-        }
-        let Some((sender, epoch)) = self.shared.registry.find(&about.run) else {
-            if self.shared.journal.knows(&about.run) {
-                debug!(run_id = %about.run, "an order came for a run that has ended");
-                return self.remember(about).await;
-            }
-            return Err(Refusal::UnknownRun(about.run.clone()).into());
-        };
-        if about.epoch != epoch {
+        if let Some((_, epoch)) = self.shared.registry.find(&about.run)
+            && about.epoch != epoch
+        {
             return Err(Refusal::Epoch {
                 run: about.run.clone(),
                 found: about.epoch,
@@ -266,30 +283,23 @@ impl Runs {
             }
             .into());
         }
-        let (reply, answer) = oneshot::channel();
-        let message = RunMessage::Change {
-            entry: about.entry.clone(),
-            change: Box::new(change),
-            reply,
-        };
-        if sender.try_send(message).is_err() {
-            return Err(OrderError::NotNow);
+        let journal = &self.shared.journal;
+        let delivered = journal
+            .deliver(&about.run, about.envelope.clone(), about.entry.clone())
+            .await
+            .map_err(refused_delivery)?;
+        if !journal.knows(&about.run) {
+            return Err(Refusal::UnknownRun(about.run.clone()).into());
         }
-        // A run that is slow to answer may still do it; the journal knows the order then, when it is offered again.
-        match tokio::time::timeout(TELL_TIMEOUT, answer).await {
-            Ok(Ok(Ok(Some(ticket)))) => Ok(Taken::Waiting(ticket)),
-            Ok(Ok(Ok(None))) => self.remember(about).await,
-            Ok(Ok(Err(error))) => Err(refused_append(error)),
-            Ok(Err(_)) | Err(_) => Err(OrderError::NotNow),
-        }
-    }
-
-    /// Remembers an order that changes nothing, so that its repetition is recognised.
-    async fn remember(&self, about: &About) -> Result<Taken, OrderError> {
-        match self.shared.journal.remember(about.entry.clone()).await {
-            Ok(ticket) => Ok(Taken::Waiting(ticket)),
-            Err(AppendError::Job(JobRefused::Taken(_))) => Ok(Taken::Durable),
-            Err(error) => Err(refused_append(error)),
+        match delivered {
+            Delivered::Waiting(_, ticket) => {
+                if let Some((sender, _)) = self.shared.registry.find(&about.run) {
+                    // A mailbox that is full holds another message, behind which the run looks into its inbox, too.
+                    let _ = sender.try_send(RunMessage::Inbox);
+                }
+                Ok(Taken::Waiting(ticket))
+            }
+            Delivered::Again(ticket) | Delivered::Over(ticket) => Ok(Taken::Waiting(ticket)),
         }
     }
 
@@ -302,21 +312,34 @@ impl Runs {
         }
     }
 
-    /// Goes on with the runs that a journal holds.
-    pub(crate) fn resume_all(&self, runs: Vec<OpenRun>) {
-        for open in runs {
-            let run = open.log.run().clone();
-            let control = self.control(&run, open.log.epoch());
+    /// Goes on with the runs that a journal holds. Those of which something is damaged are shown.
+    pub(crate) fn resume_all(&self, runs: Vec<Head>, damaged: Vec<DamagedRun>) {
+        for head in runs {
+            let control = self.control(&head.run, head.epoch);
             control.phase.set(Phase::Loading);
-            self.spawn(run, resume::resume(Arc::clone(&self.shared), open, control));
+            let resumed = resume::resume(Arc::clone(&self.shared), head.run.clone(), control);
+            self.spawn(head.run, resumed);
+        }
+        for DamagedRun { run, damage } in damaged {
+            error!(run_id = %run, error = %damage, "something of a run is not what was written; it rests");
+            if self.shared.registry.find(&run).is_none() {
+                self.control(&run, 0);
+            }
+            let reason = format!("something of it is not what was written: {damage}");
+            self.shared.registry.rest(&run, reason);
         }
     }
 
     /// How many more runs may come.
     #[must_use]
     pub fn room(&self) -> u32 {
-        let held = u32::try_from(self.shared.registry.len()).unwrap_or(u32::MAX);
-        self.shared.max_runs.saturating_sub(held)
+        let shared = &self.shared;
+        let held = u32::try_from(shared.registry.len()).unwrap_or(u32::MAX);
+        let full_until_ms = shared.full_until_ms.load(Ordering::Relaxed);
+        if shared.clock.monotonic_ms() < full_until_ms {
+            return 0;
+        }
+        shared.max_runs.saturating_sub(held)
     }
 
     /// What the runs are doing.
@@ -383,6 +406,18 @@ fn refused_append(error: AppendError) -> OrderError {
         AppendError::Job(refused) => replayed(refused),
         error => {
             debug!(%error, "a job has to wait");
+            OrderError::NotNow
+        }
+    }
+}
+
+fn refused_delivery(error: DeliverError) -> OrderError {
+    match error {
+        DeliverError::Job(refused) => replayed(refused),
+        DeliverError::Stopped(stopped) => stopped.into(),
+        DeliverError::TooLarge { .. } => Refusal::Document(error.to_string()).into(),
+        DeliverError::Full { .. } => {
+            debug!(%error, "an order has to wait");
             OrderError::NotNow
         }
     }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flowforge_failpoints::Injected;
-use flowforge_journal::{AppendError, Urgency};
+use flowforge_journal::{AppendError, ReadError, Stopped, Urgency};
 use flowforge_protocol::record::{Event, Outcome};
 use flowforge_protocol::{Failure, FailureKind, RunId, StepKey};
 use flowforge_runtime::Redactor;
@@ -45,6 +45,12 @@ pub(super) enum Halt {
     /// The journal does not take its records.
     #[error(transparent)]
     Append(#[from] AppendError),
+    /// The journal cannot be read.
+    #[error("the run's inbox cannot be read")]
+    Read(#[from] ReadError),
+    /// The journal has stopped.
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
     /// A record does not fit the state: a mistake in this program.
     #[error("a record does not fit the run")]
     Apply(#[from] ApplyError),
@@ -99,6 +105,7 @@ pub(super) struct RunTask {
     /// When held records are due.
     hold: Option<(u64, Sleep)>,
     draining: bool,
+    mark_at_once: bool,
 }
 
 impl RunTask {
@@ -124,7 +131,15 @@ impl RunTask {
             timer: None,
             hold: None,
             draining: false,
+            mark_at_once: false,
         }
+    }
+
+    /// The marks of the attempts that it begins with are durable before these can have run: one of them may have taken the
+    /// host down before.
+    pub(super) fn marking_attempts_at_once(mut self) -> Self {
+        self.mark_at_once = true;
+        self
     }
 
     /// Drives the run until it has ended, or the host stops. A panic on the way ends the run with a failure.
@@ -141,9 +156,13 @@ impl RunTask {
                 error!(run_id = %self.run, error = %stopped, "run stopped; it goes on at the next start");
                 return Rest::Resting(stopped.to_string());
             }
-            Ok(Err(
-                halt @ Halt::Append(AppendError::RunTooLarge { .. } | AppendError::JournalFull { .. }),
-            )) => Failure::new(FailureKind::Limit, with_causes(&halt)).with_code("FF-RUN-010"),
+            Ok(Err(halt @ Halt::Append(AppendError::RunTooLarge { .. }))) => {
+                Failure::new(FailureKind::Limit, with_causes(&halt)).with_code("FF-RUN-010")
+            }
+            Ok(Err(halt @ (Halt::Read(_) | Halt::Stopped(_)))) => {
+                error!(run_id = %self.run, error = %with_causes(&halt), "run stopped; it goes on at the next start");
+                return Rest::Resting(with_causes(&halt));
+            }
             Ok(Err(halt)) => Failure::new(FailureKind::Internal, with_causes(&halt)).with_code("FF-RUN-011"),
             Err(_) => Failure::new(FailureKind::Internal, "the host's own code failed on this run")
                 .with_code("FF-RUN-012"),
@@ -169,6 +188,8 @@ impl RunTask {
     }
 
     async fn drive(&mut self) -> Result<(), Halt> {
+        // An order may have overtaken the start, or have come while the run was not in memory.
+        self.read_inbox().await?;
         loop {
             self.draining |= self.shared.drain.is_cancelled();
             self.advance().await?;
@@ -181,6 +202,9 @@ impl RunTask {
             }
             if self.attempts.is_empty() || self.recorder.is_due(self.shared.clock.monotonic_ms()) {
                 self.recorder.flush(Urgency::Lazy).await?;
+            }
+            if std::mem::take(&mut self.mark_at_once) && !self.attempts.is_empty() {
+                self.shared.journal.flush().await?;
             }
             self.show_phase();
             self.wait().await?;
@@ -199,7 +223,10 @@ impl RunTask {
             phase.set_about(Phase::Approval, format!("approval of step {step}"));
         } else if let Some(due_ms) = self.state.next_timer_ms() {
             let left_s = due_ms.saturating_sub(self.now()).div_ceil(1_000);
-            phase.set_about(Phase::Timer, format!("a time that comes in {left_s} s, at {due_ms} ms since 1970"));
+            phase.set_about(
+                Phase::Timer,
+                format!("a time that comes in {left_s} s, at {due_ms} ms since 1970"),
+            );
         } else {
             phase.set(Phase::Timer);
         }
@@ -273,6 +300,7 @@ impl RunTask {
     /// Starts an attempt.
     fn start(&mut self, invoke: Invoke) {
         let (key, number) = (invoke.step.clone(), invoke.attempt);
+        self.recorder.attempt_begins(&key, number);
         let attempt = Attempt {
             run: self.run.clone(),
             release: Arc::clone(&self.release),

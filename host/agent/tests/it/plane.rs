@@ -357,7 +357,8 @@ impl Plane {
 
     /// Who has registered.
     pub(crate) fn host(&self) -> HostId {
-        self.with_quietly(|state| state.host.clone()).unwrap_or_else(host_id)
+        self.with_quietly(|state| state.host.clone())
+            .unwrap_or_else(host_id)
     }
 
     /// The life of this control plane.

@@ -300,7 +300,10 @@ async fn a_no_of_the_control_plane_wipes_the_copy() {
             panic!("{:?}", outcome(&stored))
         };
         let code = if granted { "FF-SEC-001" } else { "FF-SEC-003" };
-        assert_eq!((failure.kind, failure.code.as_deref()), (FailureKind::Denied, Some(code)));
+        assert_eq!(
+            (failure.kind, failure.code.as_deref()),
+            (FailureKind::Denied, Some(code))
+        );
         // And when the line goes down there is nothing left to fall back to.
         world.plane.with(|state| state.secrets_silent = true);
         let run = world.plane.start(&published, 3, json!({}), world.now());
@@ -323,7 +326,9 @@ async fn a_copy_is_used_without_the_control_plane_as_long_as_its_lease_lasts() {
     world.clock = Arc::new(clock.clone());
     let source = SENDING.replace("allow: [", "retry: { attempts: 1 }, allow: [");
     let published = publish(&world.plane, &source);
-    world.plane.set_secret("chat_token", "bearer", b"the-leased-value");
+    world
+        .plane
+        .set_secret("chat_token", "bearer", b"the-leased-value");
     let host = world.start();
     let run = world.plane.start(&published, 1, json!({}), world.now());
     world.plane.ended(&run).await;
@@ -350,7 +355,9 @@ async fn the_destinations_that_were_sealed_with_a_value_are_part_of_it() {
     let world = World::new(scripts(&got, false));
     let source = SENDING.replace("allow: [", "retry: { attempts: 1 }, allow: [");
     let published = publish(&world.plane, &source);
-    world.plane.set_secret("chat_token", "bearer", b"the-sealed-value");
+    world
+        .plane
+        .set_secret("chat_token", "bearer", b"the-sealed-value");
     world
         .plane
         .with(|state| state.claimed_destinations = Some(vec!["https://evil.example:443".to_owned()]));

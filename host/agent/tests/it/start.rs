@@ -204,7 +204,10 @@ async fn a_host_that_has_enrolled_starts_without_its_join_file() {
     std::fs::remove_file(data_dir.join("keys/identity.pem")).expect("removed");
     let mut config = world.config();
     config.join.token = None;
-    let error = world.open_with(config, FailPoints::inert()).err().expect("refused");
+    let error = world
+        .open_with(config, FailPoints::inert())
+        .err()
+        .expect("refused");
     assert!(matches!(error, StartError::NotInvited), "{error}");
     assert!(error.to_string().contains("--join"), "{error}");
 }
@@ -221,7 +224,9 @@ async fn a_deleted_key_enrols_anew() {
     host.drain().await;
     let data_dir = world.config().data_dir;
     std::fs::remove_file(data_dir.join("keys/identity.pem")).expect("removed");
-    world.plane.with(|state| state.host = Some(flowforge_protocol::HostId::from_entropy([10; 16])));
+    world
+        .plane
+        .with(|state| state.host = Some(flowforge_protocol::HostId::from_entropy([10; 16])));
     let host = world.start();
     let published = publish(&world.plane, PURE);
     let run = world.plane.start(&published, 1, json!({"n": 1}), world.now());
@@ -273,12 +278,18 @@ async fn a_clock_that_was_ahead_once_does_not_expire_every_job() {
 async fn what_somebody_must_act_on_is_told() {
     let world = World::new(scripts());
     let host = world.start();
-    world.plane.with(|state| state.refuses_with = Some("413".to_owned()));
+    world
+        .plane
+        .with(|state| state.refuses_with = Some("413".to_owned()));
     while !host.handle.status().link.needs_action {
         tokio::task::yield_now().await;
     }
     let status = host.handle.status();
-    assert!(!status.is_fine() && status.for_people().contains("413"), "{}", status.for_people());
+    assert!(
+        !status.is_fine() && status.for_people().contains("413"),
+        "{}",
+        status.for_people()
+    );
     world.plane.with(|state| state.refuses_with = None);
     while host.handle.status().link.state != LinkState::Connected {
         tokio::task::yield_now().await;

@@ -65,11 +65,7 @@ impl World {
         self.open_with(self.config(), failpoints)
     }
 
-    pub(crate) fn open_with(
-        &self,
-        config: HostConfig,
-        failpoints: FailPoints,
-    ) -> Result<Host, StartError> {
+    pub(crate) fn open_with(&self, config: HostConfig, failpoints: FailPoints) -> Result<Host, StartError> {
         let seams = Seams {
             clock: Arc::clone(&self.clock),
             entropy: Arc::new(SeededEntropy::new([8; 32])),
@@ -95,10 +91,10 @@ impl World {
 
 /// Sets an opened host to work.
 pub(crate) fn run(host: Host) -> Running {
-        let (handle, stop) = (host.handle(), Stop::default());
-        let mut task = JoinSet::new();
-        task.spawn(host.run(stop.clone()));
-        Running { handle, stop, task }
+    let (handle, stop) = (host.handle(), Stop::default());
+    let mut task = JoinSet::new();
+    task.spawn(host.run(stop.clone()));
+    Running { handle, stop, task }
 }
 
 impl Running {
