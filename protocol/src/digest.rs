@@ -1,4 +1,4 @@
-//! SHA-256 digests and the canonical JSON bytes they are taken over.
+//! SHA-256 digests.
 
 use std::fmt;
 use std::str::FromStr;
@@ -27,10 +27,10 @@ impl Digest {
         Self(hasher.finalize().into())
     }
 
-    /// The digest of a JSON value in canonical form: keys sorted, no white space. `1` and `1.0` differ.
+    /// The digest of a JSON value in canonical form, see [`crate::canonical`]: `1` and `1.0` are the same number.
     #[must_use]
     pub fn of_json(value: &serde_json::Value) -> Self {
-        Self::of(&canonical_json(value))
+        Self::of(&crate::canonical::canonical_json(value))
     }
 
     /// The raw 32 bytes.
@@ -86,12 +86,7 @@ impl FromStr for Digest {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let error = || ParseDigestError(text.chars().take(80).collect());
         let digits = text.strip_prefix("sha256:").ok_or_else(error)?;
-        if digits.bytes().any(|b| b.is_ascii_uppercase()) {
-            return Err(error());
-        }
-        let mut bytes = [0_u8; 32];
-        hex::decode_to_slice(digits, &mut bytes).map_err(|_| error())?;
-        Ok(Self(bytes))
+        crate::hex_array(digits).map(Self).ok_or_else(error)
     }
 }
 
@@ -118,48 +113,4 @@ impl<'de> Deserialize<'de> for Digest {
         let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
         text.parse().map_err(serde::de::Error::custom)
     }
-}
-
-/// A JSON value as bytes in one form: object keys sorted by code point, no white space.
-#[must_use]
-pub fn canonical_json(value: &serde_json::Value) -> Vec<u8> {
-    let mut out = Vec::with_capacity(128);
-    write_canonical(value, &mut out);
-    out
-}
-
-fn write_canonical(value: &serde_json::Value, out: &mut Vec<u8>) {
-    use serde_json::Value;
-    match value {
-        Value::Array(items) => {
-            out.push(b'[');
-            for (index, item) in items.iter().enumerate() {
-                if index > 0 {
-                    out.push(b',');
-                }
-                write_canonical(item, out);
-            }
-            out.push(b']');
-        }
-        Value::Object(fields) => {
-            let mut sorted: Vec<_> = fields.iter().collect();
-            sorted.sort_unstable_by(|a, b| a.0.cmp(b.0));
-            out.push(b'{');
-            for (index, (key, item)) in sorted.into_iter().enumerate() {
-                if index > 0 {
-                    out.push(b',');
-                }
-                write_scalar(&Value::String(key.clone()), out);
-                out.push(b':');
-                write_canonical(item, out);
-            }
-            out.push(b'}');
-        }
-        scalar => write_scalar(scalar, out),
-    }
-}
-
-fn write_scalar(value: &serde_json::Value, out: &mut Vec<u8>) {
-    // Writing a JSON scalar into memory has no failing path.
-    out.extend_from_slice(value.to_string().as_bytes());
 }

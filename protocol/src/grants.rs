@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::envelope::Document;
+use crate::used::Use;
 use crate::{Digest, NodeId};
 
 /// Payload type of the envelope that carries a [`GrantSet`].
@@ -16,6 +17,8 @@ pub const GRANT_SET_TYPE: &str = "application/vnd.flowforge.grant-set.v1+json";
 pub struct GrantSet {
     /// Tenant.
     pub workspace: String,
+    /// Project inside it.
+    pub project: String,
     /// The release these grants are for.
     pub release: Digest,
     /// Grows with each new set for the same workflow.
@@ -24,6 +27,28 @@ pub struct GrantSet {
     pub nodes: BTreeMap<NodeId, NodeGrants>,
     /// When it was made, milliseconds since 1970 UTC.
     pub created_at_ms: u64,
+}
+
+impl GrantSet {
+    /// Whether a node may do this.
+    #[must_use]
+    pub fn allows(&self, node: &NodeId, what: &Use) -> bool {
+        self.nodes.get(node).is_some_and(|grants| grants.allow(what))
+    }
+}
+
+impl NodeGrants {
+    /// Whether this is among the grants: the destination itself, or the secret for this destination.
+    #[must_use]
+    pub fn allow(&self, what: &Use) -> bool {
+        match &what.secret {
+            None => self.destinations.contains(&what.destination),
+            Some(secret) => self
+                .secrets
+                .values()
+                .any(|grant| grant.secret == *secret && grant.destinations.contains(&what.destination)),
+        }
+    }
 }
 
 impl Document for GrantSet {

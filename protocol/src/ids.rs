@@ -121,12 +121,21 @@ random_id!(
     "approval id"
 );
 random_id!(
+    /// One message to a run, such as a signal.
+    MessageId,
+    "message id"
+);
+random_id!(
     /// One enrolled host.
     HostId,
     "host id"
 );
 
-/// The id of a node in a workflow: `snake_case`, 1 to 64 bytes, beginning with a letter.
+/// What follows a node's id in the id of the step that takes back its effect.
+const UNDO: &str = "~undo";
+
+/// The id of a node in a workflow: `snake_case`, 1 to 64 bytes, beginning with a letter. The step that takes back a node's
+/// effect has the same id and `~undo` behind it.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NodeId(String);
 
@@ -136,6 +145,22 @@ impl NodeId {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The id of the step that takes back this node's effect.
+    #[must_use]
+    pub fn undo(&self) -> Self {
+        if self.is_undo() {
+            self.clone()
+        } else {
+            Self(format!("{}{UNDO}", self.0))
+        }
+    }
+
+    /// Whether this is the step that takes back another node's effect.
+    #[must_use]
+    pub fn is_undo(&self) -> bool {
+        self.0.ends_with(UNDO)
+    }
 }
 
 impl FromStr for NodeId {
@@ -143,8 +168,9 @@ impl FromStr for NodeId {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let shape = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
-        let starts = text.bytes().next().is_some_and(|b| b.is_ascii_lowercase());
-        if starts && text.len() <= 64 && text.bytes().all(shape) {
+        let name = text.strip_suffix(UNDO).unwrap_or(text);
+        let starts = name.bytes().next().is_some_and(|b| b.is_ascii_lowercase());
+        if starts && name.len() <= 64 && name.bytes().all(shape) {
             Ok(Self(text.to_owned()))
         } else {
             Err(ParseIdError {

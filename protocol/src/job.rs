@@ -2,8 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use std::collections::BTreeMap;
+
+use crate::awaited::{ChildEnd, Decision, ReviewVerdict};
 use crate::envelope::Document;
-use crate::{ApprovalId, Digest, HostId, JobId, RunId};
+use crate::record::{Lineage, Trigger};
+use crate::{Digest, HostId, JobId, MessageId, NodeId, RunId, StepKey};
 
 /// Payload type of the envelope that carries a [`Job`].
 pub const JOB_TYPE: &str = "application/vnd.flowforge.job.v1+json";
@@ -16,6 +20,8 @@ pub struct Job {
     pub job_id: JobId,
     /// Tenant.
     pub workspace: String,
+    /// Project inside it.
+    pub project: String,
     /// The one host that may act on it.
     pub audience: HostId,
     /// The run it concerns.
@@ -161,7 +167,7 @@ impl Job {
     fn check_input(&self) -> Result<(), JobRefusal> {
         match &self.order {
             Order::Start(start) => start.check_input(),
-            Order::Decide(_) | Order::Cancel { .. } => Ok(()),
+            _ => Ok(()),
         }
     }
 }
@@ -171,14 +177,65 @@ impl Job {
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Order {
     /// Start a run.
-    Start(StartOrder),
+    Start(Box<StartOrder>),
+    /// Take over a run that another host began, or whose host lost its journal: its records come from the control plane.
+    Resume(ResumeOrder),
     /// Tell a waiting run what a person decided.
     Decide(Decision),
+    /// Tell a step that needs review what a person says of it.
+    Review {
+        /// The step.
+        step: StepKey,
+        /// What to do.
+        verdict: ReviewOrder,
+    },
+    /// Hand a signal to a run.
+    Signal(SignalOrder),
+    /// Tell a run that a child of it has ended.
+    ChildEnded(ChildOrder),
+    /// Pause a run: no step starts and no time comes.
+    Pause {
+        /// Who asked and why, for people.
+        reason: String,
+    },
+    /// Let a paused run go on.
+    Unpause {
+        /// Who asked and why, for people.
+        reason: String,
+    },
     /// Stop a run.
     Cancel {
         /// Who asked and why, for people.
         reason: String,
+        /// How long running attempts may go on, milliseconds.
+        #[serde(default)]
+        grace_ms: u64,
     },
+}
+
+impl Order {
+    /// Its name, for logs and refusals.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Start(_) => "start",
+            Self::Resume(_) => "resume",
+            Self::Decide(_) => "decide",
+            Self::Review { .. } => "review",
+            Self::Signal(_) => "signal",
+            Self::ChildEnded(_) => "child_ended",
+            Self::Pause { .. } => "pause",
+            Self::Unpause { .. } => "unpause",
+            Self::Cancel { .. } => "cancel",
+        }
+    }
+
+    /// Whether it begins a run on a host, rather than telling one something. Those that tell have a lane of their own,
+    /// so that starts never hold them back.
+    #[must_use]
+    pub fn begins(&self) -> bool {
+        matches!(self, Self::Start(_) | Self::Resume(_))
+    }
 }
 
 /// What a run needs to start.
@@ -195,11 +252,158 @@ pub struct StartOrder {
     pub input: serde_json::Value,
     /// What started it.
     pub trigger: Trigger,
+    /// Where it comes from among runs; absent for a run that stands alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lineage: Option<Box<Lineage>>,
+    /// Results that are taken from the generation before instead of running the steps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reuse: Option<Reuse>,
+    /// Results that are given instead of running the steps: pinned data of a try. Node → output.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub given: BTreeMap<NodeId, serde_json::Value>,
+    /// Run this node and what it needs, and nothing else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<NodeId>,
+}
+
+/// Records of a run that a host is to have: fetched from the control plane, checked against this.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RecordPrefix {
+    /// Whose.
+    pub run: RunId,
+    /// How many, from the first.
+    pub count: u64,
+    /// Chain value after the last.
+    pub chain: Digest,
+}
+
+/// What a later generation takes from the one before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reuse {
+    /// The records with the results.
+    pub prefix: RecordPrefix,
+    /// The steps whose results are taken.
+    pub steps: Vec<StepKey>,
+}
+
+/// What a host needs to go on with a run that it does not have.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ResumeOrder {
+    /// Digest of the release's payload bytes.
+    pub release: Digest,
+    /// Digest of the grant set's payload bytes.
+    pub grants: Digest,
+    /// What is recorded; the job's epoch is above that of every one of these records.
+    pub prefix: RecordPrefix,
+    /// How long the lease holds without being renewed, milliseconds from the moment the job is received; absent for a
+    /// run that is pinned to its host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease_ms: Option<u64>,
+}
+
+/// A signal on its way to a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SignalOrder {
+    /// Its id.
+    pub message: MessageId,
+    /// Its name.
+    pub name: String,
+    /// For whom it is among several waits of this name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub correlation: Option<String>,
+    /// What it carries, at most 256 KiB.
+    pub payload: serde_json::Value,
+    /// Who sent it.
+    pub by: String,
+}
+
+/// The end of a child run on its way to its parent.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChildOrder {
+    /// The parent's step.
+    pub step: StepKey,
+    /// The child.
+    pub run: RunId,
+    /// The name of its outcome.
+    pub state: String,
+    /// Its output; null unless it is done.
+    pub output: serde_json::Value,
+    /// Why it failed, if it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<crate::Failure>,
+}
+
+impl ChildOrder {
+    /// As the parent's records say it.
+    #[must_use]
+    pub fn into_end(self) -> ChildEnd {
+        ChildEnd {
+            run: self.run,
+            state: self.state,
+            output: self.output.into(),
+            failure: self.failure,
+        }
+    }
+}
+
+/// What a person says of a step that needs review, on its way to the run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReviewOrder {
+    /// What to do.
+    pub action: ReviewOrderAction,
+    /// Who says so.
+    pub by: String,
+    /// Their words, if any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
+    /// When, milliseconds since 1970 UTC.
+    pub at_ms: u64,
+}
+
+/// See [`crate::awaited::ReviewAction`]; with the value itself.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "snake_case", deny_unknown_fields)]
+pub enum ReviewOrderAction {
+    /// Another attempt.
+    Retry,
+    /// Go on with this value.
+    Skip {
+        /// The value.
+        output: serde_json::Value,
+    },
+    /// The step has failed.
+    Fail,
+}
+
+impl ReviewOrder {
+    /// As the run's records say it.
+    #[must_use]
+    pub fn into_verdict(self) -> ReviewVerdict {
+        use crate::awaited::ReviewAction;
+        ReviewVerdict {
+            action: match self.action {
+                ReviewOrderAction::Retry => ReviewAction::Retry,
+                ReviewOrderAction::Skip { output } => ReviewAction::Skip {
+                    output: output.into(),
+                },
+                ReviewOrderAction::Fail => ReviewAction::Fail,
+            },
+            by: self.by,
+            comment: self.comment,
+            at_ms: self.at_ms,
+        }
+    }
 }
 
 impl StartOrder {
     fn check_input(&self) -> Result<(), JobRefusal> {
-        let bytes = crate::digest::canonical_json(&self.input);
+        let bytes = crate::canonical::canonical_json(&self.input);
         if bytes.len() > MAX_INPUT_BYTES {
             return Err(JobRefusal::InputTooLarge {
                 actual_bytes: bytes.len(),
@@ -214,42 +418,4 @@ impl StartOrder {
         }
         Ok(())
     }
-}
-
-/// What started a run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
-pub enum Trigger {
-    /// A person or a program, by the API.
-    Manual {
-        /// Who.
-        by: String,
-    },
-    /// A webhook.
-    Webhook {
-        /// Its path below `/hooks/`.
-        path: String,
-    },
-    /// A schedule.
-    Schedule {
-        /// The time it was due, milliseconds since 1970 UTC.
-        due_ms: u64,
-    },
-}
-
-/// What a person decided.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Decision {
-    /// The question.
-    pub approval: ApprovalId,
-    /// Yes or no.
-    pub approved: bool,
-    /// Who decided.
-    pub by: String,
-    /// Their words, if any; at most 4 KiB.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub comment: Option<String>,
-    /// When, milliseconds since 1970 UTC.
-    pub at_ms: u64,
 }

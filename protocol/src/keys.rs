@@ -193,13 +193,7 @@ pub enum KeyError {
 
 /// 32 bytes written as a prefix and 64 lower-case hexadecimal digits.
 pub(crate) fn parse_prefixed(text: &str, prefix: &str) -> Option<[u8; 32]> {
-    let digits = text.strip_prefix(prefix)?;
-    if digits.bytes().any(|b| b.is_ascii_uppercase()) {
-        return None;
-    }
-    let mut bytes = [0_u8; 32];
-    hex::decode_to_slice(digits, &mut bytes).ok()?;
-    Some(bytes)
+    crate::hex_array(text.strip_prefix(prefix)?)
 }
 
 #[cfg(test)]

@@ -4,10 +4,14 @@
 //! others: who sends what when, and where keys are kept. Pure: no I/O, no clock, no randomness; time and entropy are
 //! parameters. Invariant: a document is acted upon only in the form in which its signature was verified.
 
+pub mod awaited;
 pub mod batch;
+pub mod canonical;
+pub mod chain;
 pub mod digest;
 pub mod enrol;
 pub mod envelope;
+pub mod facts;
 pub mod failure;
 pub mod grants;
 mod hex16;
@@ -24,6 +28,8 @@ pub mod strict;
 pub mod sync;
 pub mod trust;
 pub mod used;
+pub use hex16::ParseHexError;
+pub use ids::{ApprovalId, HostId, JobId, MessageId, NodeId, RunId, StepKey};
 pub mod verify;
 pub mod webhook;
 
@@ -31,9 +37,10 @@ pub use digest::Digest;
 pub use envelope::{Document, Signed};
 pub use failure::{Failure, FailureKind};
 pub use hex16::ParseHexError;
-pub use ids::{ApprovalId, HostId, JobId, NodeId, RunId, StepKey};
+pub use ids::{ApprovalId, HostId, JobId, MessageId, NodeId, RunId, StepKey};
 pub use keys::{KeyId, SigningKey, VerifyingKey};
 pub use publication::{ConnectorName, Publication};
 pub use strict::parse_strict;
 pub use trust::TrustRoot;
-pub use used::{Use, UseCount, Used};
+pub use hex16::ParseHexError;
+pub use ids::{ApprovalId, HostId, JobId, MessageId, NodeId, RunId, StepKey};

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::envelope::Document;
+use crate::used::Used;
 use crate::{Digest, HostId, JobId, RunId};
 
 /// Payload type of the envelope that carries a [`Receipt`].
@@ -16,6 +17,8 @@ pub const RECEIPT_TYPE: &str = "application/vnd.flowforge.receipt.v1+json";
 pub struct Receipt {
     /// Tenant.
     pub workspace: String,
+    /// Project inside it.
+    pub project: String,
     /// The host.
     pub host: HostId,
     /// The run.
@@ -28,7 +31,7 @@ pub struct Receipt {
     pub release: Digest,
     /// The grants.
     pub grants: Digest,
-    /// Connector name → digest of the bytes that ran.
+    /// Connector name → digest of the bytes that ran. What was pinned and never ran is not here.
     pub connectors: BTreeMap<String, Digest>,
     /// `done`, `failed`, `rejected`, `expired` or `cancelled`.
     pub state: String,
@@ -40,8 +43,8 @@ pub struct Receipt {
     pub records: u64,
     /// Chain value after the last record.
     pub chain: Digest,
-    /// What was used outside: `destination` or `secret NAME → destination`, each with its count.
-    pub used: BTreeMap<String, u64>,
+    /// What was used outside, failed attempts counted.
+    pub used: Vec<Used>,
     /// When the run ended, milliseconds since 1970 UTC.
     pub ended_at_ms: u64,
 }

@@ -1,18 +1,28 @@
-//! Records: the immutable journal entries of a run, and the hash chain they form.
+//! Records: the immutable journal entries of a run.
 //!
-//! A record is one line of JSON. `chain(n) = SHA-256(chain(n-1) ‖ line(n))`, beginning with [`chain_start`]. Whoever
-//! holds the lines can check the chain; whoever holds the last value knows whether lines are missing or changed.
+//! A record is one line of JSON; the lines of a run form a hash chain ([`crate::chain`]). Values stand in records by
+//! reference ([`crate::value`]). Owns the vocabulary of what can happen in a run. Invariant: everything that decides how
+//! a run goes on is a record; what is not recorded can be lost without changing the run.
+//!
+//! Versions: [`RECORD_VERSION`] stands in the first record of a run. A reader meets an event that it does not know as
+//! [`Event::Unknown`]: it still shows and passes on the run, and refuses to go on with it.
 
-use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
-pub use crate::batch::RecordBatch;
-use crate::job::{Decision, Trigger};
-use crate::{ApprovalId, Digest, Failure, JobId, NodeId, RunId, StepKey};
+use crate::awaited::{Await, Closing, Signal};
+use crate::used::{Use, Used};
+use crate::value::{Datum, SealError, Sealer};
+use crate::{Digest, Failure, JobId, NodeId, RunId, StepKey};
+
+/// The version of this vocabulary.
+pub const RECORD_VERSION: u32 = 1;
 
 /// One journal entry of a run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Record {
     /// 0, 1, 2, … without holes.
     pub seq: u64,
@@ -27,29 +37,17 @@ pub struct Record {
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Event {
     /// The run was accepted; always `seq` 0.
-    Accepted {
-        /// The order.
-        job: JobId,
-        /// The release.
-        release: Digest,
-        /// The grants.
-        grants: Digest,
-        /// The input.
-        input: Value,
-        /// What started it.
-        trigger: Trigger,
-        /// Trace context.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        traceparent: Option<String>,
-    },
+    Accepted(Box<Accepted>),
     /// An attempt is about to do something outside. Durable before its first effect; absent for pure attempts.
     Intent {
         /// The step.
         step: StepKey,
         /// 1 for the first try.
         attempt: u32,
-        /// Digest of the step's input.
+        /// Digest of the step's input in canonical form: a repetition must have the same.
         input_digest: Digest,
+        /// What it is about to use.
+        will_use: Use,
     },
     /// A step has its result.
     Completed {
@@ -58,12 +56,15 @@ pub enum Event {
         /// Which try; 0 for built-in nodes.
         attempt: u32,
         /// The result.
-        output: Value,
+        output: Datum,
         /// What it took, microseconds.
         elapsed_us: u64,
-        /// What it used outside, for people and the receipt; empty for a pure step.
+        /// What it used outside; empty for a pure step.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        used: Vec<String>,
+        used: Vec<Used>,
+        /// Where the result is from, unless the step itself made it.
+        #[serde(default, skip_serializing_if = "Source::is_step")]
+        source: Source,
     },
     /// An attempt failed.
     AttemptFailed {
@@ -73,17 +74,20 @@ pub enum Event {
         attempt: u32,
         /// Why.
         failure: Failure,
-        /// When the next try is due; absent if there is none and the step has failed.
+        /// When the next try is due, milliseconds since 1970 UTC; absent if there is none and the step has failed.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         retry_at_ms: Option<u64>,
         /// What it took, microseconds.
         elapsed_us: u64,
+        /// What it used outside before it failed.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        used: Vec<Used>,
     },
     /// A step will not run.
     Skipped {
         /// The step.
         step: StepKey,
-        /// Why, for people: the outcome that did not happen.
+        /// Why, for people: the outcome that did not happen, or that the node is disabled.
         reason: String,
     },
     /// A `foreach` knows its list.
@@ -92,46 +96,66 @@ pub enum Event {
         step: StepKey,
         /// How many rounds.
         count: u32,
+        /// Digest of the list in canonical form: a replay must have the same.
+        list: Digest,
     },
-    /// A `wait` waits.
-    WaitStarted {
+    /// A round of a `repeat` is over.
+    RoundEnded {
+        /// The step of the loop.
+        step: StepKey,
+        /// Which round, from 0.
+        round: u32,
+        /// Whether another round follows.
+        again: bool,
+    },
+    /// A step waits for something outside.
+    AwaitOpened {
         /// The step.
         step: StepKey,
-        /// When it ends.
-        due_ms: u64,
-    },
-    /// A question was put to a person.
-    ApprovalRequested {
-        /// The step.
-        step: StepKey,
-        /// The question's id.
-        approval: ApprovalId,
-        /// The question.
-        title: String,
-        /// What the person sees with it.
-        show: Value,
-        /// Who may answer.
-        approvers: Vec<String>,
-        /// When it ends unanswered.
+        /// For what.
+        awaits: Await,
+        /// When the waiting ends in any case, milliseconds since 1970 UTC.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        expires_at_ms: Option<u64>,
+        due_ms: Option<u64>,
     },
-    /// A person answered.
-    Decided {
+    /// A step's waiting is over.
+    AwaitClosed {
         /// The step.
         step: StepKey,
-        /// The answer.
-        decision: Decision,
+        /// What ended it.
+        closing: Closing,
     },
-    /// A timer's time came: a wait ended, a retry is due, an approval expired.
-    TimerFired {
+    /// A signal came. It may come before its step waits.
+    SignalReceived(Signal),
+    /// A `respond` node answers whoever started the run by a webhook.
+    Responded {
         /// The step.
         step: StepKey,
+        /// HTTP status, 200 to 599.
+        status: u16,
+        /// HTTP headers besides the content type.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        headers: BTreeMap<String, String>,
+        /// The body: text as it is, anything else as JSON.
+        body: Datum,
+    },
+    /// Somebody paused the run: no step starts and no time comes until it goes on.
+    Paused {
+        /// Who and why.
+        by: String,
+    },
+    /// The run goes on.
+    Unpaused {
+        /// Who and why.
+        by: String,
     },
     /// Somebody asked for the end of the run.
     CancelRequested {
         /// Who and why.
         reason: String,
+        /// How long running attempts may go on, milliseconds; 0: they are stopped at once.
+        #[serde(default)]
+        grace_ms: u64,
     },
     /// A line for people: from a connector, or from the host about a step. Changes nothing; bounded per attempt, and
     /// free of secret values.
@@ -142,14 +166,161 @@ pub enum Event {
         attempt: u32,
         /// How much it matters.
         level: LogLevel,
-        /// The line, at most 4 KiB.
-        message: String,
+        /// The line, at most 4 KiB: a JSON string.
+        message: Datum,
     },
     /// The run is over; always the last record.
     Ended {
         /// How.
         outcome: Outcome,
     },
+    /// Something that this version does not know. Never written.
+    #[serde(skip)]
+    Unknown {
+        /// What it calls itself, or why it cannot be read.
+        what: String,
+    },
+}
+
+/// The first record of a run: what it runs, for whom and why.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Accepted {
+    /// [`RECORD_VERSION`] of the writer.
+    pub version: u32,
+    /// Tenant.
+    pub workspace: String,
+    /// Project inside it.
+    pub project: String,
+    /// What ordered it.
+    pub origin: Origin,
+    /// The release.
+    pub release: Digest,
+    /// The grants.
+    pub grants: Digest,
+    /// The input.
+    pub input: Datum,
+    /// What started it.
+    pub trigger: Trigger,
+    /// Where it comes from among runs; absent for a run that stands alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lineage: Option<Box<Lineage>>,
+    /// How far it is to go, if not to the end: what a try asks for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<NodeId>,
+    /// Nodes whose results are given instead of running them: pinned data of a try.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub given: Vec<NodeId>,
+    /// Trace context.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<String>,
+}
+
+/// What ordered a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Origin {
+    /// A signed order of the control plane.
+    Order {
+        /// The order.
+        job: JobId,
+    },
+    /// A signed standing job, at a time of its schedule.
+    StandingJob {
+        /// The standing job.
+        job: JobId,
+        /// The time that was due, milliseconds since 1970 UTC.
+        due_ms: u64,
+    },
+}
+
+impl Origin {
+    /// The signed document behind it.
+    #[must_use]
+    pub fn job(&self) -> &JobId {
+        match self {
+            Self::Order { job } | Self::StandingJob { job, .. } => job,
+        }
+    }
+}
+
+/// What started a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Trigger {
+    /// A person or a program, by the API.
+    Manual {
+        /// Who.
+        by: String,
+    },
+    /// A webhook.
+    Webhook {
+        /// Its path below `/hooks/`.
+        path: String,
+    },
+    /// A schedule.
+    Schedule {
+        /// The time it was due, milliseconds since 1970 UTC.
+        due_ms: u64,
+    },
+    /// A `workflow` node of another run.
+    Parent {
+        /// That run.
+        run: RunId,
+        /// Its step.
+        step: StepKey,
+    },
+}
+
+/// Where a run comes from among runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Lineage {
+    /// The first generation: effect keys are derived from it, so that a later generation repeats an effect under the
+    /// key it had.
+    pub root: RunId,
+    /// The generation before, of which this run reuses the results.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub predecessor: Option<RunId>,
+    /// 1 for the first, one more with each retry from a step.
+    pub generation: u32,
+    /// The run whose `workflow` node started this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<ParentStep>,
+    /// Steps whose completed effects are repeated on purpose, each with how often that was asked for. Others have 0.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub repeats: BTreeMap<StepKey, u32>,
+}
+
+/// A step of another run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ParentStep {
+    /// The run.
+    pub run: RunId,
+    /// The step.
+    pub step: StepKey,
+}
+
+/// Where a step's result is from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// The step itself.
+    #[default]
+    Step,
+    /// Its `fallback`, because it had failed.
+    Fallback,
+    /// The generation before.
+    Reused,
+    /// Given with the order, in place of running the step: pinned data of a try.
+    Given,
+}
+
+impl Source {
+    fn is_step(&self) -> bool {
+        *self == Self::Step
+    }
 }
 
 /// How much a log line matters.
@@ -175,7 +346,7 @@ pub enum Outcome {
     /// Every node is done or skipped.
     Done {
         /// The workflow's output.
-        output: Value,
+        output: Datum,
     },
     /// A step failed.
     Failed {
@@ -192,7 +363,7 @@ pub enum Outcome {
         /// Who.
         by: String,
     },
-    /// An approval was not answered in time.
+    /// A wait for a person or a signal was not answered in time.
     Expired {
         /// The step.
         step: StepKey,
@@ -217,38 +388,211 @@ impl Outcome {
         }
     }
 
-    /// Digest of the outcome in canonical form, as the receipt holds it.
+    /// Digest of the outcome as its record says it, in canonical form: the receipt holds it.
     #[must_use]
     pub fn digest(&self) -> Digest {
-        // An outcome is made of JSON values and strings: there is nothing in it that JSON cannot hold.
+        // A recorded outcome is made of strings and references: there is nothing in it that JSON cannot hold.
         Digest::of_json(&serde_json::to_value(self).unwrap_or_default())
+    }
+
+    /// The outcome for people: as its record, with the output itself in place of its reference.
+    #[must_use]
+    pub fn shown(&self) -> Value {
+        match self {
+            Self::Done { output } => serde_json::json!({"state": "done", "output": output.shown()}),
+            other => serde_json::to_value(other).unwrap_or_default(),
+        }
     }
 }
 
-/// The key that makes a step's effects safe to repeat: the same for every attempt and every host.
+impl Event {
+    /// Its name on the wire, and in errors.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Accepted(_) => "accepted",
+            Self::Intent { .. } => "intent",
+            Self::Completed { .. } => "completed",
+            Self::AttemptFailed { .. } => "attempt_failed",
+            Self::Skipped { .. } => "skipped",
+            Self::LoopStarted { .. } => "loop_started",
+            Self::RoundEnded { .. } => "round_ended",
+            Self::AwaitOpened { .. } => "await_opened",
+            Self::AwaitClosed { .. } => "await_closed",
+            Self::SignalReceived(_) => "signal_received",
+            Self::Responded { .. } => "responded",
+            Self::Paused { .. } => "paused",
+            Self::Unpaused { .. } => "unpaused",
+            Self::CancelRequested { .. } => "cancel_requested",
+            Self::Log { .. } => "log",
+            Self::Ended { .. } => "ended",
+            Self::Unknown { .. } => "unknown",
+        }
+    }
+
+    /// The step it is about, if it is about one.
+    #[must_use]
+    pub fn step(&self) -> Option<&StepKey> {
+        match self {
+            Self::Intent { step, .. }
+            | Self::Completed { step, .. }
+            | Self::AttemptFailed { step, .. }
+            | Self::Skipped { step, .. }
+            | Self::LoopStarted { step, .. }
+            | Self::RoundEnded { step, .. }
+            | Self::AwaitOpened { step, .. }
+            | Self::AwaitClosed { step, .. }
+            | Self::Responded { step, .. }
+            | Self::Log { step, .. } => Some(step),
+            _ => None,
+        }
+    }
+
+    /// The values in it.
+    pub fn data_mut(&mut self) -> impl Iterator<Item = &mut Datum> {
+        let datum = match self {
+            Self::Accepted(accepted) => Some(&mut accepted.input),
+            Self::Completed { output, .. } => Some(output),
+            Self::AwaitOpened { awaits, .. } => match awaits {
+                Await::Approval { question, .. } => Some(question),
+                Await::Child { input, .. } => Some(input),
+                _ => None,
+            },
+            Self::AwaitClosed { closing, .. } => match closing {
+                Closing::Child(end) => Some(&mut end.output),
+                Closing::Review(verdict) => match &mut verdict.action {
+                    crate::awaited::ReviewAction::Skip { output } => Some(output),
+                    _ => None,
+                },
+                _ => None,
+            },
+            Self::SignalReceived(signal) => Some(&mut signal.payload),
+            Self::Responded { body, .. } => Some(body),
+            Self::Log { message, .. } => Some(message),
+            Self::Ended {
+                outcome: Outcome::Done { output },
+            } => Some(output),
+            _ => None,
+        };
+        datum.into_iter()
+    }
+}
+
+impl Record {
+    /// Gives every value in it its reference and writes their value lines, which stand before the record's own.
+    ///
+    /// # Errors
+    /// [`SealError`]; `out` may then hold lines of other values of this record, which the caller takes back.
+    pub fn seal(&mut self, sealer: &mut Sealer<'_>, out: &mut Vec<u8>) -> Result<(), SealError> {
+        self.event
+            .data_mut()
+            .try_for_each(|datum| sealer.seal(datum, out))
+    }
+}
+
+/// A record whose event may be unknown here.
+#[derive(Deserialize)]
+struct Loose {
+    seq: u64,
+    at_ms: u64,
+    event: Box<RawValue>,
+}
+
+/// What an event that cannot be read calls itself.
+#[derive(Deserialize)]
+struct Named {
+    #[serde(default, rename = "type")]
+    name: Option<String>,
+}
+
+impl<'de> Deserialize<'de> for Record {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Loose { seq, at_ms, event } = Loose::deserialize(deserializer)?;
+        let event = serde_json::from_str(event.get()).unwrap_or_else(|error| {
+            let named = serde_json::from_str(event.get()).unwrap_or(Named { name: None });
+            let what = format!("`{}`: {error}", named.name.as_deref().unwrap_or("without a type"));
+            Event::Unknown {
+                what: what.chars().take(200).collect(),
+            }
+        });
+        Ok(Self { seq, at_ms, event })
+    }
+}
+
+/// Workspace and project: whose a thing is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Scope<'a> {
+    /// Tenant.
+    pub workspace: &'a str,
+    /// Project inside it.
+    pub project: &'a str,
+}
+
+/// The key that makes a step's effects safe to repeat: the same for every attempt, every restart, every host and every
+/// epoch. It changes only when somebody asks, on purpose, for a completed effect to happen again (`n`).
 ///
-/// 64 hexadecimal digits: SHA-256 of workspace, run and step, separated by line ends, which none of them can hold.
+/// 64 hexadecimal digits: SHA-256 of purpose, workspace, project, first generation of the run, step with its iterations,
+/// and `n`, separated by line ends, which none of them can hold.
 #[must_use]
-pub fn idempotency_key(workspace: &str, run: &RunId, step: &StepKey) -> String {
-    let step = step.to_string();
+pub fn effect_key(scope: Scope<'_>, root: &RunId, step: &StepKey, n: u32) -> String {
     Digest::of_parts(&[
-        workspace.as_bytes(),
+        b"flowforge.effect.v1\n",
+        scope.workspace.as_bytes(),
         b"\n",
-        run.as_str().as_bytes(),
+        scope.project.as_bytes(),
         b"\n",
-        step.as_bytes(),
+        root.as_str().as_bytes(),
+        b"\n",
+        step.to_string().as_bytes(),
+        b"\n",
+        n.to_string().as_bytes(),
     ])
     .hex()
 }
 
-/// The chain value before the first record of a run.
-#[must_use]
-pub fn chain_start(run: &RunId) -> Digest {
-    Digest::of_parts(&[b"flowforge.run.v1\n", run.as_str().as_bytes()])
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// The chain value after one more record, given as its line without the line end.
-#[must_use]
-pub fn chain_next(previous: &Digest, line: &[u8]) -> Digest {
-    Digest::of_parts(&[previous.as_bytes(), line])
+    #[test]
+    fn an_event_of_a_later_version_is_kept_apart_and_named() {
+        for line in [
+            r#"{"seq":3,"at_ms":9,"event":{"type":"teleported","step":"a"}}"#,
+            r#"{"seq":3,"at_ms":9,"event":{"type":"skipped","step":"a","reason":"b","more":1}}"#,
+        ] {
+            let record: Record = serde_json::from_str(line).unwrap();
+            assert_eq!((record.seq, record.at_ms), (3, 9));
+            assert!(matches!(record.event, Event::Unknown { .. }), "{record:?}");
+        }
+        assert!(serde_json::from_str::<Record>(r#"{"seq":3,"event":{}}"#).is_err());
+    }
+
+    #[test]
+    fn what_is_unknown_is_never_written() {
+        let record = Record {
+            seq: 0,
+            at_ms: 0,
+            event: Event::Unknown { what: "x".to_owned() },
+        };
+        assert!(serde_json::to_string(&record).is_err());
+    }
+
+    #[test]
+    fn an_effect_key_depends_on_every_part() {
+        let run = RunId::from_entropy([1; 16]);
+        let key = |workspace, project, step: &str, n| {
+            effect_key(Scope { workspace, project }, &run, &step.parse().unwrap(), n)
+        };
+        let keys = [
+            key("a", "b", "x", 0),
+            key("b", "a", "x", 0),
+            key("a", "b", "y", 0),
+            key("a", "b", "l[0].x", 0),
+            key("a", "b", "l[1].x", 0),
+            key("a", "b", "x", 1),
+        ];
+        let distinct: std::collections::BTreeSet<&String> = keys.iter().collect();
+        assert_eq!(distinct.len(), keys.len());
+        assert_eq!(key("a", "b", "x", 0), keys[0]);
+    }
 }

@@ -16,6 +16,8 @@ pub const RELEASE_TYPE: &str = "application/vnd.flowforge.workflow-release.v1+js
 pub struct Release {
     /// Tenant.
     pub workspace: String,
+    /// Project inside it.
+    pub project: String,
     /// Workflow name, kebab-case.
     pub workflow: String,
     /// 1, 2, 3, … for each workflow.
@@ -28,6 +30,14 @@ pub struct Release {
     pub definition: serde_json::Value,
     /// Every connector the definition calls, by name.
     pub connectors: BTreeMap<String, PinnedConnector>,
+    /// The connector that each node calls: what a verifier needs to know which of them ran.
+    pub calls: BTreeMap<NodeId, String>,
+    /// Every workflow that a `workflow` node runs, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub children: BTreeMap<String, PinnedRelease>,
+    /// Whether values stay on the host: the control plane then knows their sizes and types, not their contents.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub values_stay: bool,
     /// Configuration fixed for this version.
     pub config: serde_json::Map<String, serde_json::Value>,
     /// What each node asks for; a host gives at most what the grant set also holds.
@@ -50,6 +60,18 @@ pub struct PinnedConnector {
     pub version: String,
     /// Digest of the component's bytes.
     pub digest: Digest,
+}
+
+/// One release of another workflow.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PinnedRelease {
+    /// Its version, for people.
+    pub version: u32,
+    /// Digest of the release's payload bytes.
+    pub release: Digest,
+    /// Digest of the grant set's payload bytes.
+    pub grants: Digest,
 }
 
 /// What one node needs beyond computing.

@@ -61,9 +61,30 @@ impl Used {
 }
 
 /// Uses being counted. Its list is sorted, so that equal uses make equal records whatever their order was.
+<<<<<<< HEAD
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct UseCount(BTreeMap<Use, u32>);
 
+=======
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Vec<Used>", into = "Vec<Used>")]
+pub struct UseCount(BTreeMap<Use, u32>);
+
+impl From<Vec<Used>> for UseCount {
+    fn from(list: Vec<Used>) -> Self {
+        let mut count = Self::default();
+        count.extend(&list);
+        count
+    }
+}
+
+impl From<UseCount> for Vec<Used> {
+    fn from(count: UseCount) -> Self {
+        count.list()
+    }
+}
+
+>>>>>>> da7abcb (protocol, workflow: one record vocabulary, one wait primitive, one fold)
 impl UseCount {
     /// One more of this use.
     pub fn add(&mut self, what: Use) {

@@ -3,15 +3,19 @@
 //! Needs nothing but the documents, the records and the trust root, so that anybody who holds them can check a run
 //! without the machine that ran it and without the server that kept it.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
-use crate::batch::RunSummary;
+use crate::chain::ChainError;
 use crate::envelope::Signed;
+use crate::facts::RunFacts;
 use crate::grants::GrantSet;
 use crate::keys::VerifyingKey;
 use crate::receipt::Receipt;
 use crate::release::Release;
 use crate::trust::TrustRoot;
+use crate::{HostId, RunId};
 
 /// What is to be checked: all of it as stored, nothing of it believed.
 #[derive(Debug, Clone, Copy)]
@@ -29,7 +33,7 @@ pub struct Evidence<'a> {
 /// One link of the chain.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Check {
-    /// `release`, `grants`, `receipt`, `connectors`, `records`, `result` or `used`.
+    /// `release`, `grants`, `receipt`, `records`, `connectors`, `result` or `used`.
     pub link: &'static str,
     /// What was found, for people.
     pub found: String,
@@ -77,12 +81,25 @@ impl Report {
     }
 }
 
+/// Which run is asked about. A true receipt of another run, another host or an earlier epoch proves nothing of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// The run.
+    pub run: &'a RunId,
+    /// The host that had it.
+    pub host: &'a HostId,
+    /// The identity key with which that host registered.
+    pub key: &'a VerifyingKey,
+    /// The run's fencing number.
+    pub epoch: u64,
+}
+
 /// Number of links in a complete report.
 const LINKS: usize = 7;
 
-/// Checks a receipt against everything it speaks of. `host` is the identity key that the host registered with.
+/// Checks a receipt against everything it speaks of.
 #[must_use]
-pub fn verify_run(evidence: &Evidence<'_>, trust: &TrustRoot, host: &VerifyingKey) -> Report {
+pub fn verify_run(evidence: &Evidence<'_>, trust: &TrustRoot, asked: &Asked<'_>) -> Report {
     let mut report = Report {
         checks: Vec::with_capacity(LINKS),
         receipt: None,
@@ -110,10 +127,11 @@ pub fn verify_run(evidence: &Evidence<'_>, trust: &TrustRoot, host: &VerifyingKe
         format!("version {}, {}", grants.version, grants.digest()),
         &[
             differ("workspace", &grants.workspace, &trust.workspace),
+            differ("project", &grants.project, &release.project),
             differ("release", &grants.release, &release.digest()),
         ],
     );
-    let receipt = match Signed::<Receipt>::open(evidence.receipt, std::slice::from_ref(host)) {
+    let receipt = match Signed::<Receipt>::open(evidence.receipt, std::slice::from_ref(asked.key)) {
         Ok(receipt) => receipt,
         Err(error) => return report.broken("receipt", error),
     };
@@ -126,42 +144,58 @@ pub fn verify_run(evidence: &Evidence<'_>, trust: &TrustRoot, host: &VerifyingKe
             receipt.key_id().short()
         ),
         &[
+            differ("run", &receipt.run_id, asked.run),
+            differ("host", &receipt.host, asked.host),
+            differ("epoch", &receipt.epoch, &asked.epoch),
             differ("workspace", &receipt.workspace, &trust.workspace),
+            differ("project", &receipt.project, &release.project),
             differ("release", &receipt.release, &release.digest()),
             differ("grants", &receipt.grants, &grants.digest()),
         ],
     );
-    report.add(
-        "connectors",
-        format!("{} by digest", receipt.connectors.len()),
-        &[unpinned_connector(&receipt, &release)],
-    );
-    check_run(report, &receipt, &grants, evidence.lines)
+    check_run(report, &receipt, &release, &grants, evidence.lines)
 }
 
 /// The links from the receipt to what was recorded.
-fn check_run(mut report: Report, receipt: &Receipt, grants: &GrantSet, lines: &[u8]) -> Report {
-    let summary = match RunSummary::of(&receipt.run_id, lines) {
-        Ok(summary) => summary,
+fn check_run(
+    mut report: Report,
+    receipt: &Receipt,
+    release: &Release,
+    grants: &GrantSet,
+    lines: &[u8],
+) -> Report {
+    let (facts, chain) = match RunFacts::of(&receipt.run_id, lines) {
+        Ok(found) => found,
         Err(error) => return report.broken("records", error),
+    };
+    let Some(accepted) = facts.accepted() else {
+        return report.broken("records", ChainError::NoBeginning);
     };
     report.add(
         "records",
         format!(
-            "{} records, {} steps, chain {}",
-            summary.records, summary.steps, summary.chain
+            "{} records, {} steps, chain {chain}",
+            facts.records(),
+            facts.steps()
         ),
         &[
-            differ("chain", &summary.chain, &receipt.chain),
-            differ("number of records", &summary.records, &receipt.records),
-            differ("number of steps", &summary.steps, &receipt.steps),
-            differ("number of steps recorded twice", &summary.steps_repeated, &0),
-            differ("job", &summary.job, &receipt.job),
-            differ("release", &summary.release, &receipt.release),
-            differ("grants", &summary.grants, &receipt.grants),
+            differ("chain", &chain, &receipt.chain),
+            differ("number of records", &facts.records(), &receipt.records),
+            differ("number of steps", &facts.steps(), &receipt.steps),
+            differ("number of steps recorded twice", &facts.steps_repeated(), &0),
+            differ("workspace", &accepted.workspace, &receipt.workspace),
+            differ("project", &accepted.project, &receipt.project),
+            differ("job", accepted.origin.job(), &receipt.job),
+            differ("release", &accepted.release, &receipt.release),
+            differ("grants", &accepted.grants, &receipt.grants),
         ],
     );
-    let Some(outcome) = &summary.outcome else {
+    report.add(
+        "connectors",
+        format!("{} ran, by digest", receipt.connectors.len()),
+        &[wrong_connector(receipt, release, &facts)],
+    );
+    let Some(outcome) = facts.outcome() else {
         return report.broken("result", "the records do not say how the run ended");
     };
     report.add(
@@ -170,13 +204,18 @@ fn check_run(mut report: Report, receipt: &Receipt, grants: &GrantSet, lines: &[
         &[
             differ("state", &outcome.state(), &receipt.state.as_str()),
             differ("digest", &outcome.digest(), &receipt.outcome),
+            differ("end", &facts.last_at_ms(), &receipt.ended_at_ms),
         ],
     );
-    let count: u64 = receipt.used.values().sum();
+    let count: u64 = receipt.used.iter().map(|used| u64::from(used.count)).sum();
     report.add(
         "used",
         format!("{count} uses of {} grants", receipt.used.len()),
-        &[ungranted_use(receipt, grants), unstated_use(receipt, &summary)],
+        &[
+            ungranted_use(&facts, grants),
+            (receipt.used != facts.used())
+                .then(|| "the receipt and the records name different uses".to_owned()),
+        ],
     );
     report
 }
@@ -185,48 +224,43 @@ fn differ<T: PartialEq + std::fmt::Display>(what: &str, found: &T, expected: &T)
     (found != expected).then(|| format!("{what} is {found}, expected {expected}"))
 }
 
-/// Every connector that ran must be pinned in the release with the same bytes.
-fn unpinned_connector(receipt: &Receipt, release: &Release) -> Option<String> {
-    receipt
-        .connectors
+/// The connectors of the receipt must be those of the nodes of which attempts were made, with the bytes that the release
+/// pins: no other, and none missing.
+fn wrong_connector(receipt: &Receipt, release: &Release, facts: &RunFacts) -> Option<String> {
+    let ran: BTreeSet<&String> = facts
+        .tried()
         .iter()
-        .find_map(|(name, ran)| match release.connectors.get(name) {
-            Some(pinned) if pinned.digest == *ran => None,
-            Some(pinned) => Some(format!("{name} ran as {ran}, the release pins {}", pinned.digest)),
+        .filter_map(|node| release.calls.get(node))
+        .collect();
+    let missing = ran.iter().find(|name| !receipt.connectors.contains_key(**name));
+    if let Some(name) = missing {
+        return Some(format!("{name} ran, the receipt does not name it"));
+    }
+    receipt.connectors.iter().find_map(|(name, digest)| {
+        let pinned = release.connectors.get(name);
+        match pinned {
             None => Some(format!("{name} ran, the release does not pin it")),
-        })
-}
-
-/// Everything used outside must be granted to some node.
-fn ungranted_use(receipt: &Receipt, grants: &GrantSet) -> Option<String> {
-    let granted = |what: &str| match what
-        .strip_prefix("secret ")
-        .and_then(|rest| rest.split_once(" → "))
-    {
-        Some((secret, destination)) => {
-            grants
-                .nodes
-                .values()
-                .flat_map(|node| node.secrets.values())
-                .any(|grant| {
-                    grant.secret == secret && grant.destinations.iter().any(|allowed| allowed == destination)
-                })
+            Some(pinned) if pinned.digest != *digest => Some(format!(
+                "{name} ran as {digest}, the release pins {}",
+                pinned.digest
+            )),
+            Some(_) if !ran.contains(name) => Some(format!(
+                "the receipt names {name}, and no attempt of it is recorded"
+            )),
+            Some(_) => None,
         }
-        None => grants
-            .nodes
-            .values()
-            .any(|node| node.destinations.iter().any(|allowed| allowed == what)),
-    };
-    let what = receipt.used.keys().find(|what| !granted(what))?;
-    Some(format!("`{what}` was used and is not granted"))
+    })
 }
 
-/// What the records say was used must stand in the receipt at least as often; failed attempts add to it.
-fn unstated_use(receipt: &Receipt, summary: &RunSummary) -> Option<String> {
-    let stated = |what: &str| receipt.used.get(what).copied().unwrap_or(0);
-    let (what, count) = summary.used.iter().find(|(what, count)| stated(what) < **count)?;
-    Some(format!(
-        "`{what}` was used {count} times, the receipt says {}",
-        stated(what)
-    ))
+/// Everything that a node used outside must be granted to this node.
+fn ungranted_use(facts: &RunFacts, grants: &GrantSet) -> Option<String> {
+    facts.used_by_node().find_map(|(node, used)| {
+        let wrong = used.iter().find(|used| !grants.allows(node, &used.what()))?;
+        let secret = wrong.secret.as_ref().map(|name| format!(" with secret {name}"));
+        Some(format!(
+            "`{node}` used {}{}, which is not granted to it",
+            wrong.destination,
+            secret.unwrap_or_default()
+        ))
+    })
 }

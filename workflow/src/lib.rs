@@ -42,7 +42,7 @@ pub use lint::{ConnectorVersion, Connectors, Interrupted, lint, lint_within};
 pub use lock::{Lock, LockError, lock_format, lock_parse};
 pub use plan::{Plan, PlanError};
 pub use run::{
-    ApplyError, Command, Invoke, NodeRow, NodeState, Now, RunPhase, RunState, RunView, Totals,
-    WaitingApproval, approval_id,
+    ApplyError, Command, Execution, ForkError, ForkPlan, Given, Invoke, NodeRow, NodeState, Now, OpenWait,
+    RunPhase, RunState, RunView, Totals, ViewOnly, WaitingApproval,
 };
 pub use schema::schema;

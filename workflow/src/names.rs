@@ -3,6 +3,9 @@
 /// Words that every expression knows; no node, loop variable or case may be called so.
 pub(crate) const RESERVED: [&str; 5] = ["input", "config", "trigger", "run", "item"];
 
+/// The number of the round, from 1, in the condition and the body of a `repeat`.
+pub(crate) const ROUND: &str = "round";
+
 /// The reserved words that have a value in every expression.
 pub(crate) const SPECIAL: [&str; 4] = ["input", "config", "trigger", "run"];
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::{After, Node, NodeKind};
+use crate::model::{After, Node, NodeKind, OnError};
 use crate::plan::Wanted;
 
 /// The outcome of a node that an entry of `after` asks for; `None` if the node has no such outcome.
@@ -16,6 +16,8 @@ pub(crate) fn wanted(target: &Node, after: &After) -> Option<Wanted> {
         (Some("approved"), NodeKind::Approval(_)) => Some(Wanted::Good),
         (Some("rejected"), NodeKind::Approval(_)) => Some(Wanted::Rejected),
         (Some("expired"), NodeKind::Approval(_)) => Some(Wanted::Expired),
+        (Some("expired"), NodeKind::Wait(wait)) if wait.signal.is_some() => Some(Wanted::Expired),
+        (Some("failed"), _) if target.on_error == OnError::Branch => Some(Wanted::Failed),
         (Some("done"), _) => Some(Wanted::Good),
         (Some(_), _) => None,
     }
@@ -23,11 +25,16 @@ pub(crate) fn wanted(target: &Node, after: &After) -> Option<Wanted> {
 
 /// The names of a node's outcomes, for messages.
 pub(crate) fn outcomes(target: &Node) -> Vec<&str> {
-    match &target.kind {
+    let mut outcomes: Vec<&str> = match &target.kind {
         NodeKind::Switch { cases } => cases.iter().map(|case| case.name.as_str()).collect(),
         NodeKind::Approval(_) => vec!["approved", "rejected", "expired"],
+        NodeKind::Wait(wait) if wait.signal.is_some() => vec!["done", "expired"],
         _ => vec!["done"],
+    };
+    if target.on_error == OnError::Branch {
+        outcomes.push("failed");
     }
+    outcomes
 }
 
 /// A way around, if the edges (slot → slots it waits for) have one; its first slot stands at the end again.

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use flowforge_protocol::digest::canonical_json;
+use flowforge_protocol::canonical::canonical_json;
 use flowforge_protocol::envelope::Signed;
 use flowforge_protocol::grants::{GrantSet, NodeGrants};
 use flowforge_protocol::release::{GrantRequest, PinnedConnector, Release};

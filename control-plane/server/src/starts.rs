@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use flowforge_failpoints::{Injected, Point};
-use flowforge_protocol::digest::canonical_json;
+use flowforge_protocol::canonical::canonical_json;
 use flowforge_protocol::job::{MAX_INPUT_BYTES, Order, StartOrder, Trigger};
 use flowforge_protocol::{Digest, HostId, RunId};
 use flowforge_store::{ClientRequest, NewJob, NewRun, Started, StoreError};

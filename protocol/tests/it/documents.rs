@@ -2,13 +2,17 @@
 
 use std::collections::BTreeMap;
 
+use flowforge_protocol::batch::RecordBatch;
 use flowforge_protocol::enrol::{HostRegistration, Nonce};
 use flowforge_protocol::grants::{GrantSet, NodeGrants, SecretGrant};
-use flowforge_protocol::job::{Job, Order, StartOrder, Trigger};
+use flowforge_protocol::job::{Job, Order, StartOrder};
 use flowforge_protocol::receipt::Receipt;
-use flowforge_protocol::record::{Event, Outcome, Record, RecordBatch};
+use flowforge_protocol::record::{Accepted, Event, Origin, Outcome, RECORD_VERSION, Record, Source, Trigger};
 use flowforge_protocol::release::{GrantRequest, PinnedConnector, Release};
 use flowforge_protocol::seal::SealKey;
+use flowforge_protocol::used::{Use, Used};
+use flowforge_protocol::value::{Salt, Sealer};
+use flowforge_protocol::verify::Asked;
 use flowforge_protocol::{
     Digest, Document, HostId, JobId, Publication, RunId, SigningKey, StepKey, TrustRoot, envelope,
 };
@@ -74,6 +78,7 @@ pub(crate) fn release() -> Release {
         json!({"workflow": "earthquake-watch", "nodes": {"label": {"call": "demo:quake-text/label"}}});
     Release {
         workspace: "default".to_owned(),
+        project: "default".to_owned(),
         workflow: "earthquake-watch".to_owned(),
         version: 1,
         title: "Reports the week’s earthquakes".to_owned(),
@@ -86,6 +91,9 @@ pub(crate) fn release() -> Release {
                 digest: Digest::of(b"quake-text"),
             },
         )]),
+        calls: BTreeMap::from([("label".parse().unwrap(), "demo:quake-text".to_owned())]),
+        children: BTreeMap::new(),
+        values_stay: false,
         config: json!({"chat": "https://chat.example.com"})
             .as_object()
             .unwrap()
@@ -108,6 +116,7 @@ pub(crate) fn grant_set() -> GrantSet {
     let destination = "https://chat.example.com:443".to_owned();
     GrantSet {
         workspace: "default".to_owned(),
+        project: "default".to_owned(),
         release: digest(&release()),
         version: 1,
         nodes: BTreeMap::from([(
@@ -133,13 +142,14 @@ pub(crate) fn job() -> Job {
     Job {
         job_id: job_id(),
         workspace: "default".to_owned(),
+        project: "default".to_owned(),
         audience: host_id(),
         run_id: run_id(),
         epoch: 1,
         sequence: 7,
         issued_at_ms: 1_764_000_000_000,
         expires_at_ms: 1_764_000_900_000,
-        order: Order::Start(StartOrder {
+        order: Order::Start(Box::new(StartOrder {
             release: digest(&release()),
             grants: digest(&grant_set()),
             input_digest: Digest::of_json(&input),
@@ -147,7 +157,11 @@ pub(crate) fn job() -> Job {
             trigger: Trigger::Webhook {
                 path: "earthquake-watch".to_owned(),
             },
-        }),
+            lineage: None,
+            reuse: None,
+            given: BTreeMap::new(),
+            until: None,
+        })),
         traceparent: Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".to_owned()),
     }
 }
@@ -159,55 +173,99 @@ pub(crate) fn records() -> RecordBatch {
     };
     let step = StepKey::top("label".parse().unwrap());
     let events = [
-        Event::Accepted {
-            job: job_id(),
+        Event::Accepted(Box::new(Accepted {
+            version: RECORD_VERSION,
+            workspace: "default".to_owned(),
+            project: "default".to_owned(),
+            origin: Origin::Order { job: job_id() },
             release: order.release,
             grants: order.grants,
-            input: order.input,
+            input: order.input.into(),
             trigger: order.trigger,
+            lineage: None,
+            until: None,
+            given: Vec::new(),
             traceparent: None,
-        },
+        })),
         Event::Intent {
             step: step.clone(),
             attempt: 1,
             input_digest: Digest::of(b"input"),
+            will_use: Use::of(CHAT),
         },
         Event::Completed {
             step,
             attempt: 1,
-            output: json!({"line": "M 6.4"}),
+            output: json!({"line": "M 6.4"}).into(),
             elapsed_us: 400,
-            used: vec![
-                "https://chat.example.com:443".to_owned(),
-                "secret chat_token → https://chat.example.com:443".to_owned(),
-            ],
+            used: used(),
+            source: Source::Step,
         },
-        Event::Ended { outcome: outcome() },
+        Event::Ended {
+            outcome: Outcome::Done {
+                output: json!({"count": 128}).into(),
+            },
+        },
     ];
     let mut batch = RecordBatch::beginning(run_id(), 1);
     for event in events {
         let seq = batch.next_seq();
-        batch
-            .push(&Record {
-                seq,
-                at_ms: 1_764_000_001_000 + seq,
-                event,
-            })
-            .unwrap();
+        let record = Record {
+            seq,
+            at_ms: 1_764_000_001_000 + seq,
+            event,
+        };
+        batch.push_sealed(record, &mut salt).unwrap();
     }
     batch
 }
 
-pub(crate) fn outcome() -> Outcome {
-    Outcome::Done {
-        output: json!({"count": 128}),
+pub(crate) const CHAT: &str = "https://chat.example.com:443";
+
+pub(crate) fn used() -> Vec<Used> {
+    let used = |secret: Option<&str>| Used {
+        destination: CHAT.to_owned(),
+        secret: secret.map(str::to_owned),
+        count: 1,
+    };
+    vec![used(None), used(Some("chat_token"))]
+}
+
+fn salt(bytes: &[u8]) -> Salt {
+    let digest = Digest::of(bytes);
+    Salt::from_entropy(digest.as_bytes()[..16].try_into().unwrap())
+}
+
+/// The run that [`receipt`] is about.
+pub(crate) fn asked<'a>(
+    run: &'a RunId,
+    host: &'a HostId,
+    key: &'a flowforge_protocol::VerifyingKey,
+) -> Asked<'a> {
+    Asked {
+        run,
+        host,
+        key,
+        epoch: 1,
     }
+}
+
+pub(crate) fn outcome() -> Outcome {
+    let mut output = json!({"count": 128}).into();
+    let mut sealer = Sealer {
+        salt: &mut salt,
+        inline_bytes: usize::MAX,
+        keep: None,
+    };
+    sealer.seal(&mut output, &mut Vec::new()).unwrap();
+    Outcome::Done { output }
 }
 
 pub(crate) fn receipt() -> Receipt {
     let records = records();
     Receipt {
         workspace: "default".to_owned(),
+        project: "default".to_owned(),
         host: host_id(),
         run_id: run_id(),
         epoch: 1,
@@ -220,10 +278,7 @@ pub(crate) fn receipt() -> Receipt {
         steps: 1,
         records: u64::from(records.count),
         chain: records.chain,
-        used: BTreeMap::from([
-            ("https://chat.example.com:443".to_owned(), 1),
-            ("secret chat_token → https://chat.example.com:443".to_owned(), 1),
-        ]),
+        used: used(),
         ended_at_ms: 1_764_000_001_003,
     }
 }

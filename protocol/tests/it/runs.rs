@@ -4,7 +4,7 @@ use flowforge_protocol::envelope::sign_document;
 use flowforge_protocol::grants::GrantSet;
 use flowforge_protocol::receipt::Receipt;
 use flowforge_protocol::release::Release;
-use flowforge_protocol::verify::{Evidence, Report, verify_run};
+use flowforge_protocol::verify::{Asked, Evidence, Report, verify_run};
 use flowforge_protocol::{Digest, SigningKey};
 
 use crate::documents as doc;
@@ -40,11 +40,9 @@ impl Case {
             receipt: receipt.as_bytes(),
             lines: &self.lines,
         };
-        verify_run(
-            &evidence,
-            &doc::trust_root(),
-            &doc::key(doc::HOST).verifying_key(),
-        )
+        let key = doc::key(doc::HOST).verifying_key();
+        let (run, host) = (self.receipt.run_id.clone(), self.receipt.host.clone());
+        verify_run(&evidence, &doc::trust_root(), &doc::asked(&run, &host, &key))
     }
 
     fn problem(&self) -> String {
@@ -66,8 +64,8 @@ fn a_true_receipt_is_valid_in_every_link() {
             "release",
             "grants",
             "receipt",
-            "connectors",
             "records",
+            "connectors",
             "result",
             "used"
         ]
@@ -146,33 +144,76 @@ fn every_changed_byte_of_the_records_is_noticed() {
 #[test]
 fn a_receipt_that_says_something_else_than_the_records_is_noticed() {
     type Lie = fn(&mut Receipt);
-    let lies: [(&str, Lie); 8] = [
+    let lies: [(&str, Lie); 9] = [
         ("records: chain", |r| r.chain = Digest::of(b"x")),
         ("records: number of records", |r| r.records += 1),
         ("records: number of steps", |r| r.steps += 1),
+        ("receipt: project", |r| r.project = "other".to_owned()),
+        ("connectors: demo:quake-text ran, the receipt does not", |r| {
+            r.connectors.clear();
+        }),
         ("result: state", |r| r.state = "failed".to_owned()),
         ("result: digest", |r| r.outcome = Digest::of(b"x")),
-        ("used: `https://chat.example.com:443` was used 1 times", |r| {
-            r.used.remove("https://chat.example.com:443");
+        ("used: the receipt and the records name different uses", |r| {
+            r.used.pop();
         }),
-        (
-            "used: `https://evil.example:443` was used and is not granted",
-            |r| {
-                r.used.insert("https://evil.example:443".to_owned(), 1);
-            },
-        ),
-        (
-            "used: `secret hook_key → https://chat.example.com:443` was used and is not",
-            |r| {
-                r.used
-                    .insert("secret hook_key → https://chat.example.com:443".to_owned(), 1);
-            },
-        ),
+        ("result: end", |r| r.ended_at_ms += 1),
     ];
     for (expected, lie) in lies {
         let mut case = case();
         lie(&mut case.receipt);
         let problem = case.problem();
         assert!(problem.starts_with(expected), "{problem}");
+    }
+}
+
+/// Both nodes had grants, and the union of them was what a use was compared with: a node could use what only another one
+/// was granted.
+#[test]
+fn a_use_that_only_another_node_is_granted_is_noticed() {
+    let mut moved = case();
+    let grants = moved.grants.nodes.remove(&"label".parse().unwrap()).unwrap();
+    moved.grants.nodes.insert("notify".parse().unwrap(), grants);
+    moved.receipt.grants = doc::digest(&moved.grants);
+    let problem = moved.problem();
+    assert!(
+        problem.starts_with("records: grants is") || problem.starts_with("used: `label` used"),
+        "{problem}"
+    );
+}
+
+#[test]
+fn a_true_receipt_of_another_run_host_or_epoch_proves_nothing() {
+    let case = case();
+    let (release, grants, receipt) = (
+        sign_document(&case.release, &case.release_key).unwrap(),
+        sign_document(&case.grants, &doc::key(doc::GRANTS)).unwrap(),
+        sign_document(&case.receipt, &case.receipt_key).unwrap(),
+    );
+    let evidence = Evidence {
+        release: release.as_bytes(),
+        grants: grants.as_bytes(),
+        receipt: receipt.as_bytes(),
+        lines: &case.lines,
+    };
+    let key = doc::key(doc::HOST).verifying_key();
+    let (run, host) = (doc::run_id(), doc::host_id());
+    let right = doc::asked(&run, &host, &key);
+    assert!(verify_run(&evidence, &doc::trust_root(), &right).valid());
+    let other_run = flowforge_protocol::RunId::from_entropy([1; 16]);
+    let other_host = flowforge_protocol::HostId::from_entropy([1; 16]);
+    let asked = [
+        Asked {
+            run: &other_run,
+            ..right
+        },
+        Asked {
+            host: &other_host,
+            ..right
+        },
+        Asked { epoch: 2, ..right },
+    ];
+    for asked in asked {
+        assert!(!verify_run(&evidence, &doc::trust_root(), &asked).valid());
     }
 }

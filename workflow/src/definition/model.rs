@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
-use flowforge_protocol::NodeId;
+use flowforge_protocol::{FailureKind, NodeId};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
@@ -86,6 +86,9 @@ pub enum TriggerKind {
         hmac: Option<String>,
         /// When the caller gets an answer.
         answer: Answer,
+        /// Given: a request starts no run, it is a signal for the runs of this workflow that wait for it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        signal: Option<HookSignal>,
     },
     /// A time table.
     Schedule {
@@ -98,6 +101,17 @@ pub enum TriggerKind {
     },
 }
 
+/// The signal that a request to a webhook is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HookSignal {
+    /// Its name.
+    pub name: String,
+    /// Expression over `trigger` of its correlation; absent: it has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub correlate: Option<String>,
+}
+
 /// When a webhook answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -106,6 +120,8 @@ pub enum Answer {
     AtOnce,
     /// When the run has ended, with its output.
     Result,
+    /// When a `respond` node says so, or when the run has ended without one.
+    Respond,
 }
 
 /// One node.
@@ -117,8 +133,48 @@ pub struct Node {
     /// At least one of these must have happened before it starts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub after: Vec<After>,
+    /// What a failure of it does to the run.
+    #[serde(default, skip_serializing_if = "OnError::is_stop")]
+    pub on_error: OnError,
+    /// What stands in for its result when it has failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fallback: Option<Fallback>,
+    /// The call that takes its effect back when the run fails or is cancelled after it completed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undo: Option<Box<Call>>,
+    /// Whether it is skipped, for this reason only.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub disabled: bool,
     /// What it does.
     pub kind: NodeKind,
+}
+
+/// What a failure of a node does to the run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnError {
+    /// The run fails.
+    #[default]
+    Stop,
+    /// The run goes on: nodes with `after: NODE.failed` run, those that need its result are skipped. Its value is an
+    /// object with the field `failure`.
+    Branch,
+}
+
+impl OnError {
+    fn is_stop(&self) -> bool {
+        *self == Self::Stop
+    }
+}
+
+/// What stands in for the result of a node that has failed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fallback {
+    /// A template.
+    Value(Value),
+    /// The result of another node of the same body, which runs only then.
+    Node(NodeId),
 }
 
 /// What a node does.
@@ -143,6 +199,68 @@ pub enum NodeKind {
     Wait(Wait),
     /// Asks a person.
     Approval(Approval),
+    /// Runs another workflow.
+    Workflow(Child),
+    /// Runs a body again and again.
+    Repeat(Repeat),
+    /// Answers the webhook that started the run, before the run ends.
+    Respond(Respond),
+}
+
+/// A run of another workflow.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Child {
+    /// Its name.
+    pub workflow: String,
+    /// Input field → template.
+    pub with: Map<String, Value>,
+    /// Whether the node is done as soon as the other run is ordered, with that run's id as its output.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub detach: bool,
+}
+
+/// A loop over rounds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Repeat {
+    /// Looked at after each round.
+    pub condition: RepeatCondition,
+    /// Most rounds; when they are over and the condition asks for more, the node has failed.
+    pub max_rounds: u32,
+    /// Time between the end of a round and the next, milliseconds.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub pause_ms: u64,
+    /// The body. The node's output is the last round's.
+    pub body: Vec<Node>,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+/// When a loop over rounds ends. The expressions see the nodes of the round that has just ended, and `round`, its number
+/// from 1.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RepeatCondition {
+    /// When this is true.
+    Until(String),
+    /// When this is false.
+    While(String),
+}
+
+/// An answer to the webhook that started the run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Respond {
+    /// Template of the HTTP status; 200 unless it says otherwise.
+    pub status: Value,
+    /// HTTP header → template of its text.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub headers: BTreeMap<String, Value>,
+    /// Template of the body: text is sent as it is, anything else as JSON.
+    pub body: Value,
 }
 
 /// A call of an operation.
@@ -166,10 +284,13 @@ pub struct Call {
     pub retry: Retry,
     /// Time limit of one attempt, milliseconds.
     pub timeout_ms: u64,
+    /// An attempt that says nothing of itself for so long has failed, milliseconds; absent: only `timeout_ms` counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle_timeout_ms: Option<u64>,
 }
 
 /// When to try again after a failure that allows it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Retry {
     /// Attempts altogether, the first one counted.
@@ -178,6 +299,35 @@ pub struct Retry {
     pub first_delay_ms: u64,
     /// The longest wait, milliseconds.
     pub max_delay_ms: u64,
+    /// How the waits of many callers are spread.
+    #[serde(default, skip_serializing_if = "Jitter::is_half")]
+    pub jitter: Jitter,
+    /// No attempt begins later than this after the first one began, milliseconds; absent: no such limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub within_ms: Option<u64>,
+    /// The failures that are tried again; empty: those that the operation allows to repeat. `timed_out` is repeated only
+    /// where the operation is pure, idempotent or keyed, whatever stands here.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub on: Vec<FailureKind>,
+}
+
+/// How the waits of many callers are spread.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Jitter {
+    /// Between a half and the whole of the wait.
+    #[default]
+    Half,
+    /// Between nothing and the whole of it.
+    Full,
+    /// Not at all.
+    None,
+}
+
+impl Jitter {
+    fn is_half(&self) -> bool {
+        *self == Self::Half
+    }
 }
 
 impl Default for Retry {
@@ -186,6 +336,9 @@ impl Default for Retry {
             attempts: 10,
             first_delay_ms: 500,
             max_delay_ms: 5 * 60 * 1000,
+            jitter: Jitter::default(),
+            within_ms: None,
+            on: Vec::new(),
         }
     }
 }
@@ -235,6 +388,23 @@ pub struct Wait {
     /// Expression of the moment it ends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<String>,
+    /// The signal that ends it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signal: Option<SignalWait>,
+}
+
+/// A wait for a signal; its payload is the node's output.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SignalWait {
+    /// Its name, `snake_case`.
+    pub name: String,
+    /// Expression of its correlation; absent: any signal of this name counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub correlate: Option<String>,
+    /// How long it is waited for, milliseconds; absent: until it comes. Then the node has the outcome `expired`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_ms: Option<u64>,
 }
 
 /// A question to a person.
@@ -308,6 +478,24 @@ impl<'de> Deserialize<'de> for After {
     }
 }
 
+impl Node {
+    /// The nodes inside it, if it is a loop.
+    #[must_use]
+    pub fn body(&self) -> Option<&[Node]> {
+        match &self.kind {
+            NodeKind::Foreach(each) => Some(&each.body),
+            NodeKind::Repeat(repeat) => Some(&repeat.body),
+            _ => None,
+        }
+    }
+}
+
+/// The id of the step that takes back the effect of a node: the node's id and `~undo`. No node in a file has such an id.
+#[must_use]
+pub fn undo_id(node: &NodeId) -> NodeId {
+    node.undo()
+}
+
 impl Workflow {
     /// Every node with the loops around it, outermost first; a loop comes before its body.
     #[must_use]
@@ -315,10 +503,10 @@ impl Workflow {
         fn add<'w>(nodes: &'w [Node], around: &[&'w Node], out: &mut Vec<(Vec<&'w Node>, &'w Node)>) {
             for node in nodes {
                 out.push((around.to_vec(), node));
-                if let NodeKind::Foreach(each) = &node.kind {
+                if let Some(body) = node.body() {
                     let mut inner = around.to_vec();
                     inner.push(node);
-                    add(&each.body, &inner, out);
+                    add(body, &inner, out);
                 }
             }
         }
@@ -327,11 +515,16 @@ impl Workflow {
         out
     }
 
-    /// The calls, in the order of the file.
-    pub fn calls(&self) -> impl Iterator<Item = (&NodeId, &Call)> {
-        self.walk().into_iter().filter_map(|(_, node)| match &node.kind {
-            NodeKind::Call(call) => Some((&node.id, call.as_ref())),
-            _ => None,
+    /// The calls, in the order of the file: those that nodes make, and those that take an effect back, which have the id
+    /// that [`undo_id`] gives.
+    pub fn calls(&self) -> impl Iterator<Item = (NodeId, &Call)> {
+        self.walk().into_iter().flat_map(|(_, node)| {
+            let call = match &node.kind {
+                NodeKind::Call(call) => Some((node.id.clone(), call.as_ref())),
+                _ => None,
+            };
+            let undo = node.undo.as_deref().map(|call| (undo_id(&node.id), call));
+            call.into_iter().chain(undo)
         })
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use flowforge_protocol::NodeId;
 use serde_json::{Map, Value as Json};
 
-use super::model::{After, Approval, Call, Case, Foreach, Node, NodeKind, Retry, Wait};
+use super::model::{After, Approval, Call, Case, Foreach, Node, NodeKind, OnError, Retry, Wait};
 use super::reader::{Reader, Section, join};
 use crate::diagnostic::nearest;
 use crate::limits::{
@@ -102,6 +102,10 @@ impl Reader<'_> {
         Some(Node {
             id: id?,
             after,
+            on_error: OnError::Stop,
+            fallback: None,
+            undo: None,
+            disabled: false,
             kind: kind?,
         })
     }
@@ -259,6 +263,7 @@ impl Reader<'_> {
             secrets,
             retry: retry?,
             timeout_ms: timeout_ms?,
+            idle_timeout_ms: None,
         })))
     }
 
@@ -300,6 +305,7 @@ impl Reader<'_> {
             attempts,
             first_delay_ms,
             max_delay_ms,
+            ..default
         })
     }
 
@@ -382,11 +388,13 @@ impl Reader<'_> {
                 Some(Wait {
                     for_ms: Some(for_ms),
                     until: None,
+                    signal: None,
                 })
             }
             (None, Some(entry)) => Some(Wait {
                 for_ms: None,
                 until: self.text(&join(path, "until"), entry),
+                signal: None,
             }),
             _ => {
                 self.missing(
@@ -451,8 +459,8 @@ fn split_target(target: &str) -> Option<(String, String)> {
 fn count(nodes: &[Node], add: &mut impl FnMut(&NodeId)) {
     for node in nodes {
         add(&node.id);
-        if let NodeKind::Foreach(each) = &node.kind {
-            count(&each.body, add);
+        if let Some(body) = node.body() {
+            count(body, add);
         }
     }
 }
@@ -462,7 +470,7 @@ fn loop_items(nodes: &[Node], out: &mut Vec<(NodeId, String)>) {
     for node in nodes {
         if let NodeKind::Foreach(each) = &node.kind {
             out.push((node.id.clone(), each.item.clone()));
-            loop_items(&each.body, out);
         }
+        loop_items(node.body().unwrap_or_default(), out);
     }
 }

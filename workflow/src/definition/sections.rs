@@ -234,6 +234,7 @@ impl Reader<'_> {
             self.problem_fix("FF-WF-009", at, format!("`{hook}` is not a webhook path"), fix);
         }
         Some(TriggerKind::Webhook {
+            signal: None,
             path: hook,
             hmac,
             answer: answer?,

@@ -20,6 +20,12 @@ impl References {
         self.needed.iter().chain(&self.asked).map(String::as_str)
     }
 
+    /// Leaves a name out.
+    pub(crate) fn forget(&mut self, name: &str) {
+        self.needed.remove(name);
+        self.asked.remove(name);
+    }
+
     /// Takes the names of another expression in.
     pub fn merge(&mut self, other: &Self) {
         self.needed.extend(other.needed.iter().cloned());

@@ -11,7 +11,7 @@ impl Lint<'_> {
     pub(super) fn calls(&mut self) {
         let definition = self.definition;
         for (node, call) in definition.model.calls() {
-            let found = self.call(node, call);
+            let found = self.call(&node, call);
             self.findings.extend(found);
             for secret in call.secrets.values() {
                 self.used.insert(format!("secret.{secret}"));

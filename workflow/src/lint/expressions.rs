@@ -128,6 +128,25 @@ impl<'d> Lint<'d> {
                 );
                 self.template(&format!("{path}.approval.show"), &approval.show, site);
             }
+            NodeKind::Workflow(child) => {
+                for (field, value) in &child.with {
+                    self.template(&format!("{path}.with.{field}"), value, site);
+                }
+            }
+            NodeKind::Repeat(repeat) => {
+                let mut around = site.around.clone();
+                around.push(node);
+                let reach = repeat
+                    .body
+                    .iter()
+                    .chain(site.reach.iter().copied().filter(|other| other.id != node.id))
+                    .collect();
+                self.body(&repeat.body, &Site { around, reach });
+            }
+            NodeKind::Respond(respond) => {
+                self.template(&format!("{path}.respond.status"), &respond.status, site);
+                self.template(&format!("{path}.respond.body"), &respond.body, site);
+            }
         }
     }
 

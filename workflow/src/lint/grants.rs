@@ -26,8 +26,8 @@ impl Lint<'_> {
     pub(super) fn grants(&mut self) {
         let definition = self.definition;
         for (node, call) in definition.model.calls() {
-            let (allowed, mut found) = self.allowed(node, call);
-            found.extend(self.missing(node, call, &allowed));
+            let (allowed, mut found) = self.allowed(&node, call);
+            found.extend(self.missing(&node, call, &allowed));
             self.findings.extend(found);
         }
     }

@@ -142,6 +142,19 @@ pub(super) fn references(node: &Node) -> References {
             template(&serde_json::Value::String(approval.title.clone()), &mut out);
             template(&approval.show, &mut out);
         }
+        NodeKind::Workflow(child) => child.with.values().for_each(|value| template(value, &mut out)),
+        NodeKind::Repeat(repeat) => {
+            for inner in &repeat.body {
+                out.merge(&references(inner));
+            }
+            for inner in &repeat.body {
+                out.forget(inner.id.as_str());
+            }
+        }
+        NodeKind::Respond(respond) => {
+            template(&respond.status, &mut out);
+            template(&respond.body, &mut out);
+        }
     }
     out
 }

@@ -14,7 +14,9 @@ impl Lint<'_> {
         let mut paths: Vec<&str> = Vec::new();
         for trigger in &definition.model.triggers {
             match &trigger.kind {
-                TriggerKind::Webhook { path, hmac, answer } => {
+                TriggerKind::Webhook {
+                    path, hmac, answer, ..
+                } => {
                     let place = format!("triggers.{}.webhook", trigger.name);
                     if let Some(secret) = hmac {
                         self.used.insert(format!("secret.{secret}"));

@@ -196,6 +196,7 @@ impl<'d> Lint<'d> {
                 ("comment".to_owned(), Ty::Any),
                 ("at".to_owned(), Ty::Text),
             ]),
+            NodeKind::Workflow(_) | NodeKind::Repeat(_) | NodeKind::Respond(_) => Ty::Any,
         }
     }
 

@@ -4,21 +4,25 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use flowforge_ports::{Effect, Interface};
-use serde_json::Value;
+use flowforge_protocol::release::PinnedRelease;
+use serde_json::{Map, Value};
 
 use super::{
-    AfterPlan, ApprovalPlan, Body, CallPlan, LoopPlan, OutputPlan, Plan, PlanError, PlanKind, PlanNode,
-    WaitPlan, Wanted,
+    AfterPlan, ApprovalPlan, Body, CallPlan, ChildPlan, FallbackPlan, LoopPlan, OutputPlan, Plan, PlanError,
+    PlanKind, PlanNode, RepeatPlan, RespondPlan, WaitPlan, Wanted,
 };
 use crate::expr::{Expression, References, Template};
-use crate::model::{After, Field, Node, NodeKind, Output, Workflow};
-use crate::names::{SPECIAL, is_type_word};
+use crate::model::{
+    After, Call, Fallback, Field, Node, NodeKind, Output, RepeatCondition, Wait, Workflow, undo_id,
+};
+use crate::names::{ROUND, SPECIAL, is_type_word};
 
 impl Plan {
     /// Makes the plan of a canonical definition.
     ///
     /// `interfaces` tells the effect class of each operation; one that is not there counts as unsafe to repeat, which
-    /// changes only what happens after a failure with unknown outcome.
+    /// changes only what happens after a failure with unknown outcome. `children` are the releases that `workflow` nodes
+    /// run, as the release pins them; a node whose workflow is not there fails when its turn comes.
     ///
     /// # Errors
     ///
@@ -26,6 +30,7 @@ impl Plan {
     pub fn from_canonical(
         definition: &Value,
         interfaces: &BTreeMap<String, Interface>,
+        children: &BTreeMap<String, PinnedRelease>,
     ) -> Result<Arc<Self>, PlanError> {
         let model = crate::canonical::read(definition).map_err(PlanError::Shape)?;
         let mut builder = Builder {
@@ -45,6 +50,7 @@ impl Plan {
             },
             config: Arc::new(Value::Object(model.config.clone())),
             output,
+            children: children.clone(),
             top,
             nodes: builder.nodes.into_iter().flatten().collect(),
             by_id: builder.by_id,
@@ -65,6 +71,8 @@ struct Draft {
     number: usize,
     kind: PlanKind,
     references: References,
+    fallback: Option<FallbackPlan>,
+    undo: Option<usize>,
 }
 
 impl Builder<'_> {
@@ -80,11 +88,41 @@ impl Builder<'_> {
             let number = self.nodes.len();
             self.nodes.push(None);
             self.by_id.insert(node.id.to_string(), number);
-            let (kind, references) = self.kind(node, number, loops, items)?;
+            let (kind, mut references) = self.kind(node, number, loops, items)?;
+            let mut more = References::default();
+            let fallback = match &node.fallback {
+                Some(Fallback::Value(value)) => {
+                    let value = template(&format!("{}.fallback", node.id), value, &mut more)?;
+                    Some(FallbackPlan::Value(value))
+                }
+                Some(Fallback::Node(id)) => {
+                    let slot = nodes.iter().position(|other| other.id == *id);
+                    let slot = slot
+                        .filter(|_| *id != node.id)
+                        .ok_or_else(|| PlanError::UnknownName {
+                            place: format!("{}.fallback", node.id),
+                            name: id.to_string(),
+                        })?;
+                    Some(FallbackPlan::Node(slot))
+                }
+                None => None,
+            };
+            references.merge(&references_outside(&more, items));
+            let undo = match &node.undo {
+                Some(call) => {
+                    // What it needs besides is there when it runs, or is null: it never holds its node back.
+                    let (undo, needed) = self.undo(node, call, loops)?;
+                    self.check_loose(&references_outside(&needed, items), items, node.id.as_str())?;
+                    Some(undo)
+                }
+                None => None,
+            };
             drafts.push(Draft {
                 number,
                 kind,
                 references,
+                fallback,
+                undo,
             });
         }
         let slots: HashMap<&str, usize> = nodes
@@ -119,7 +157,10 @@ impl Builder<'_> {
                 .iter()
                 .map(|after| self.after(nodes, &slots, node, after))
                 .collect::<Result<Vec<_>, _>>()?;
-            if needs.is_empty() && asks.is_empty() && after.is_empty() {
+            let stands_in_for = nodes
+                .iter()
+                .position(|other| other.fallback == Some(Fallback::Node(node.id.clone())));
+            if needs.is_empty() && asks.is_empty() && after.is_empty() && stands_in_for.is_none() {
                 body.roots.push(slot);
             }
             edges.push(
@@ -128,6 +169,7 @@ impl Builder<'_> {
                     .chain(&asks)
                     .copied()
                     .chain(after.iter().map(|after| after.slot))
+                    .chain(stands_in_for)
                     .collect(),
             );
             let plan_node = PlanNode {
@@ -139,6 +181,11 @@ impl Builder<'_> {
                 asks,
                 after,
                 dependents: Vec::new(),
+                on_error: node.on_error,
+                fallback: draft.fallback,
+                stands_in_for,
+                undo: draft.undo,
+                disabled: node.disabled,
             };
             if let Some(place) = self.nodes.get_mut(draft.number) {
                 *place = Some(plan_node);
@@ -196,24 +243,7 @@ impl Builder<'_> {
         let place = node.id.to_string();
         let mut references = References::default();
         let kind = match &node.kind {
-            NodeKind::Call(call) => {
-                let with = call.with.iter().map(|(port, value)| {
-                    let template = template(&format!("{place}.with.{port}"), value, &mut references)?;
-                    Ok((port.clone(), template))
-                });
-                let effect = self
-                    .interfaces
-                    .get(&call.connector)
-                    .and_then(|i| i.operation(&call.operation));
-                PlanKind::Call(CallPlan {
-                    with: with.collect::<Result<_, _>>()?,
-                    connector: call.connector.clone(),
-                    operation: call.operation.clone(),
-                    retry: call.retry,
-                    timeout_ms: call.timeout_ms,
-                    effect: effect.map_or(Effect::Unsafe, |operation| operation.effect),
-                })
-            }
+            NodeKind::Call(call) => PlanKind::Call(self.call(&place, call, &mut references)?),
             NodeKind::Set { fields } => {
                 PlanKind::Set(named(&format!("{place}.set"), fields, &mut references)?)
             }
@@ -243,24 +273,55 @@ impl Builder<'_> {
                     body,
                 })
             }
-            NodeKind::Wait(wait) => PlanKind::Wait(match (wait.for_ms, &wait.until) {
-                (Some(ms), _) => WaitPlan::For(ms),
-                (None, Some(until)) => WaitPlan::Until(expression(
-                    &format!("{place}.wait.until"),
-                    until,
-                    &mut references,
-                )?),
-                (None, None) => return Err(PlanError::Shape(format!("`{place}` waits for nothing"))),
+            NodeKind::Wait(wait) => PlanKind::Wait(self.wait(node, wait, &mut references)?),
+            NodeKind::Workflow(child) => PlanKind::Workflow(ChildPlan {
+                workflow: child.workflow.clone(),
+                with: ports(&format!("{place}.with"), &child.with, &mut references)?,
+                detach: child.detach,
             }),
-            NodeKind::Approval(approval) => {
-                let handled = |outcome: &str| {
-                    self.model.walk().iter().any(|(_, other)| {
-                        other
-                            .after
-                            .iter()
-                            .any(|a| a.node == node.id && a.outcome.as_deref() == Some(outcome))
-                    })
+            NodeKind::Respond(respond) => {
+                let mut headers = Vec::with_capacity(respond.headers.len());
+                for (name, value) in &respond.headers {
+                    let at = format!("{place}.respond.headers.{name}");
+                    headers.push((name.clone(), template(&at, value, &mut references)?));
+                }
+                PlanKind::Respond(RespondPlan {
+                    status: template(
+                        &format!("{place}.respond.status"),
+                        &respond.status,
+                        &mut references,
+                    )?,
+                    body: template(&format!("{place}.respond.body"), &respond.body, &mut references)?,
+                    headers,
+                })
+            }
+            NodeKind::Repeat(repeat) => {
+                let mut inner_loops = loops.to_vec();
+                inner_loops.push(number);
+                let (body, mut loose) = self.body(&repeat.body, &inner_loops, items)?;
+                let (source, goes_on_while) = match &repeat.condition {
+                    RepeatCondition::Until(source) => (source, false),
+                    RepeatCondition::While(source) => (source, true),
                 };
+                let mut asked = References::default();
+                let condition = expression(&format!("{place}.repeat"), source, &mut asked)?;
+                // The condition is looked at inside the loop: its own nodes and `round` are no reason to wait.
+                for node in &repeat.body {
+                    asked.forget(node.id.as_str());
+                }
+                asked.forget(ROUND);
+                loose.merge(&references_outside(&asked, items));
+                references.merge(&loose);
+                PlanKind::Repeat(RepeatPlan {
+                    condition,
+                    goes_on_while,
+                    max_rounds: repeat.max_rounds.max(1),
+                    pause_ms: repeat.pause_ms,
+                    body,
+                })
+            }
+            NodeKind::Approval(approval) => {
+                let handled = |outcome: &str| self.handled(node, outcome);
                 let title = Value::String(approval.title.clone());
                 PlanKind::Approval(ApprovalPlan {
                     title: template(&format!("{place}.approval.title"), &title, &mut references)?,
@@ -274,6 +335,66 @@ impl Builder<'_> {
         };
         self.check_loose(&references_outside(&references, items), items, &place)?;
         Ok((kind, references_outside(&references, items)))
+    }
+
+    fn call(&self, place: &str, call: &Call, references: &mut References) -> Result<CallPlan, PlanError> {
+        let effect = self
+            .interfaces
+            .get(&call.connector)
+            .and_then(|interface| interface.operation(&call.operation));
+        Ok(CallPlan {
+            with: ports(&format!("{place}.with"), &call.with, references)?,
+            connector: call.connector.clone(),
+            operation: call.operation.clone(),
+            retry: call.retry.clone(),
+            timeout_ms: call.timeout_ms,
+            idle_timeout_ms: call.idle_timeout_ms,
+            effect: effect.map_or(Effect::Unsafe, |operation| operation.effect),
+        })
+    }
+
+    fn wait(&self, node: &Node, wait: &Wait, references: &mut References) -> Result<WaitPlan, PlanError> {
+        let place = format!("{}.wait", node.id);
+        match (wait.for_ms, &wait.until, &wait.signal) {
+            (Some(ms), ..) => Ok(WaitPlan::For(ms)),
+            (None, Some(until), _) => {
+                expression(&format!("{place}.until"), until, references).map(WaitPlan::Until)
+            }
+            (None, None, Some(signal)) => {
+                let correlate = signal.correlate.as_deref();
+                let correlate = correlate
+                    .map(|source| expression(&format!("{place}.correlate"), source, references))
+                    .transpose()?;
+                Ok(WaitPlan::Signal {
+                    name: signal.name.clone(),
+                    correlate,
+                    timeout_ms: signal.timeout_ms,
+                    expiry_handled: self.handled(node, "expired"),
+                })
+            }
+            (None, None, None) => Err(PlanError::Shape(format!("`{}` waits for nothing", node.id))),
+        }
+    }
+
+    /// Whether a node comes after this outcome, so that it does not end the run.
+    fn handled(&self, node: &Node, outcome: &str) -> bool {
+        self.model.walk().iter().any(|(_, other)| {
+            let mut after = other.after.iter();
+            after.any(|after| after.node == node.id && after.outcome.as_deref() == Some(outcome))
+        })
+    }
+
+    /// The node that takes back another one's effect: in no body, with the names that the node itself has in reach, and
+    /// the node's own result.
+    fn undo(&mut self, node: &Node, call: &Call, loops: &[usize]) -> Result<(usize, References), PlanError> {
+        let id = undo_id(&node.id);
+        let mut references = References::default();
+        let kind = PlanKind::Call(self.call(id.as_str(), call, &mut references)?);
+        let number = self.nodes.len();
+        self.by_id.insert(id.to_string(), number);
+        self.nodes.push(Some(PlanNode::outside(id, kind, loops.to_vec())));
+        references.forget(node.id.as_str());
+        Ok((number, references))
     }
 
     /// Names that no node in reach defines must be nodes at all; where they stand is checked by the body around.
@@ -342,6 +463,19 @@ fn expression(place: &str, source: &str, references: &mut References) -> Result<
     Ok(expression)
 }
 
+fn ports(
+    place: &str,
+    with: &Map<String, Value>,
+    references: &mut References,
+) -> Result<Vec<(String, Template)>, PlanError> {
+    with.iter()
+        .map(|(port, value)| {
+            let template = template(&format!("{place}.{port}"), value, references)?;
+            Ok((port.clone(), template))
+        })
+        .collect()
+}
+
 fn template(place: &str, value: &Value, references: &mut References) -> Result<Template, PlanError> {
     let template = Template::compile(value).map_err(|errors| {
         let first = errors.into_iter().next();
@@ -382,6 +516,7 @@ impl Wanted {
             (Self::Good, PlanKind::Approval(_)) => format!("`{id}` was not approved"),
             (Self::Rejected, _) => format!("`{id}` was not rejected"),
             (Self::Expired, _) => format!("`{id}` did not expire"),
+            (Self::Failed, _) => format!("`{id}` did not fail"),
             _ => format!("`{id}` did not run"),
         }
     }

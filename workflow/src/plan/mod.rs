@@ -5,18 +5,19 @@
 
 mod build;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use flowforge_ports::Effect;
 use flowforge_protocol::NodeId;
+use flowforge_protocol::release::PinnedRelease;
 use serde_json::Value;
 
 use crate::expr::{Expression, Template};
-use crate::model::Retry;
+use crate::model::{OnError, Retry};
 
 /// A workflow that can run.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Plan {
     pub(crate) workflow: String,
     pub(crate) title: String,
@@ -25,6 +26,8 @@ pub struct Plan {
     pub(crate) by_id: HashMap<String, usize>,
     pub(crate) top: Body,
     pub(crate) output: OutputPlan,
+    /// The releases that `workflow` nodes run, by name; given with the release that this plan is made of.
+    pub(crate) children: BTreeMap<String, PinnedRelease>,
 }
 
 /// The nodes of the workflow, or of a loop.
@@ -53,6 +56,46 @@ pub(crate) struct PlanNode {
     pub(crate) after: Vec<AfterPlan>,
     /// Slots to look at again when this one is settled.
     pub(crate) dependents: Vec<usize>,
+    /// What a failure of it does.
+    pub(crate) on_error: OnError,
+    /// What stands in for its result when it has failed.
+    pub(crate) fallback: Option<FallbackPlan>,
+    /// The slot that this node stands in for: it runs only when that one has failed.
+    pub(crate) stands_in_for: Option<usize>,
+    /// Number of the node that takes its effect back. That node is in no body.
+    pub(crate) undo: Option<usize>,
+    /// Whether it is skipped.
+    pub(crate) disabled: bool,
+}
+
+impl PlanNode {
+    /// The frame of a node that is in no body: nothing holds it and nothing follows from it.
+    fn outside(id: NodeId, kind: PlanKind, loops: Vec<usize>) -> Self {
+        Self {
+            id,
+            kind,
+            loops,
+            slot: usize::MAX,
+            needs: Vec::new(),
+            asks: Vec::new(),
+            after: Vec::new(),
+            dependents: Vec::new(),
+            on_error: OnError::Stop,
+            fallback: None,
+            stands_in_for: None,
+            undo: None,
+            disabled: false,
+        }
+    }
+}
+
+/// What stands in for the result of a node that has failed.
+#[derive(Debug)]
+pub(crate) enum FallbackPlan {
+    /// A template.
+    Value(Template),
+    /// The slot of a node of the same body.
+    Node(usize),
 }
 
 /// One entry of `after`.
@@ -73,8 +116,10 @@ pub(crate) enum Wanted {
     Case(usize),
     /// The rejection of an approval.
     Rejected,
-    /// The expiry of an approval.
+    /// The expiry of an approval or of a wait for a signal.
     Expired,
+    /// The failure of a node with `on_error: branch`.
+    Failed,
 }
 
 /// What a node does.
@@ -86,6 +131,20 @@ pub(crate) enum PlanKind {
     Foreach(LoopPlan),
     Wait(WaitPlan),
     Approval(ApprovalPlan),
+    Workflow(ChildPlan),
+    Repeat(RepeatPlan),
+    Respond(RespondPlan),
+}
+
+impl PlanKind {
+    /// The nodes inside it, if it is a loop.
+    pub(crate) fn body(&self) -> Option<&Body> {
+        match self {
+            Self::Foreach(each) => Some(&each.body),
+            Self::Repeat(repeat) => Some(&repeat.body),
+            _ => None,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -95,7 +154,33 @@ pub(crate) struct CallPlan {
     pub(crate) with: Vec<(String, Template)>,
     pub(crate) retry: Retry,
     pub(crate) timeout_ms: u64,
+    pub(crate) idle_timeout_ms: Option<u64>,
     pub(crate) effect: Effect,
+}
+
+#[derive(Debug)]
+pub(crate) struct ChildPlan {
+    pub(crate) workflow: String,
+    pub(crate) with: Vec<(String, Template)>,
+    pub(crate) detach: bool,
+}
+
+#[derive(Debug)]
+pub(crate) struct RepeatPlan {
+    /// Looked at after each round.
+    pub(crate) condition: Expression,
+    /// Whether the loop goes on while the condition is true, rather than until it is.
+    pub(crate) goes_on_while: bool,
+    pub(crate) max_rounds: u32,
+    pub(crate) pause_ms: u64,
+    pub(crate) body: Body,
+}
+
+#[derive(Debug)]
+pub(crate) struct RespondPlan {
+    pub(crate) status: Template,
+    pub(crate) headers: Vec<(String, Template)>,
+    pub(crate) body: Template,
 }
 
 #[derive(Debug)]
@@ -110,6 +195,13 @@ pub(crate) struct LoopPlan {
 pub(crate) enum WaitPlan {
     For(u64),
     Until(Expression),
+    Signal {
+        name: String,
+        correlate: Option<Expression>,
+        timeout_ms: Option<u64>,
+        /// Whether a node comes after the expiry, so that it does not end the run.
+        expiry_handled: bool,
+    },
 }
 
 #[derive(Debug)]
@@ -128,6 +220,12 @@ pub(crate) struct ApprovalPlan {
 pub(crate) enum OutputPlan {
     Fields(Vec<(String, Template)>),
     Value(Template),
+}
+
+impl Default for OutputPlan {
+    fn default() -> Self {
+        Self::Fields(Vec::new())
+    }
 }
 
 /// Why a definition cannot run. A published one always can: the lint refuses these before.
@@ -187,10 +285,7 @@ impl Plan {
     pub(crate) fn body(&self, innermost: Option<usize>) -> Option<&Body> {
         match innermost {
             None => Some(&self.top),
-            Some(number) => match &self.nodes.get(number)?.kind {
-                PlanKind::Foreach(each) => Some(&each.body),
-                _ => None,
-            },
+            Some(number) => self.nodes.get(number)?.kind.body(),
         }
     }
 }

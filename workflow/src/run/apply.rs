@@ -1,16 +1,39 @@
 //! What a record changes.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use flowforge_protocol::job::Decision;
-use flowforge_protocol::record::{Event, Record};
-use flowforge_protocol::{Failure, StepKey};
+use flowforge_protocol::awaited::{Await, Closing, ReviewAction};
+use flowforge_protocol::record::{Accepted, Event, RECORD_VERSION, Record, Source};
+use flowforge_protocol::used::Used;
+use flowforge_protocol::{Datum, Digest, Failure, NodeId, StepKey};
 use serde_json::{Value, json};
 
-use super::steps::{Phase, Question, StepRef, event_name};
-use super::{ApplyError, Ending, RunState};
+use super::ApplyError;
+use super::ending::Ending;
+use super::kinds::{self, foreach, repeat, respond};
+use super::state::{RunState, ViewOnly};
+use super::steps::{Phase, Question, StepRef, Waited, Waiting};
 use crate::expr::moment_text;
-use crate::plan::{ApprovalPlan, PlanKind};
+use crate::plan::PlanKind;
+
+/// A completion, as its record says it.
+struct Completion {
+    attempt: u32,
+    output: Arc<Value>,
+    elapsed_us: u64,
+    used: Vec<Used>,
+    source: Source,
+}
+
+/// A failed attempt, as its record says it.
+struct FailedAttempt {
+    attempt: u32,
+    failure: Failure,
+    retry_at_ms: Option<u64>,
+    elapsed_us: u64,
+    used: Vec<Used>,
+}
 
 impl RunState {
     /// Takes the next record. On an error nothing has changed.
@@ -37,26 +60,42 @@ impl RunState {
                 found: record.seq,
             });
         }
-        if (record.seq == 0) != matches!(record.event, Event::Accepted { .. }) {
+        let mut facts = std::mem::take(&mut self.facts);
+        let Record { seq, at_ms, event } = record;
+        let begins = matches!(event, Event::Accepted(_) | Event::Unknown { .. });
+        if (seq == 0) != begins && !(seq > 0 && matches!(event, Event::Unknown { .. })) {
+            self.facts = facts;
             return Err(ApplyError::WrongStart);
         }
-        self.event(record.event, record.at_ms)?;
+        let record = Record { seq, at_ms, event };
+        facts.note(&record);
+        let kept = self.facts.clone();
+        self.facts = facts;
+        if let Err(error) = self.event(seq, record.event, at_ms) {
+            self.facts = kept;
+            return Err(error);
+        }
         self.next_seq += 1;
-        self.last_at_ms = record.at_ms;
+        self.last_at_ms = at_ms;
         Ok(())
     }
 
-    fn event(&mut self, event: Event, at_ms: u64) -> Result<(), ApplyError> {
-        let name = event_name(&event);
+    #[expect(
+        clippy::too_many_lines,
+        reason = "one arm for each event, and each arm a call"
+    )]
+    fn event(&mut self, seq: u64, event: Event, at_ms: u64) -> Result<(), ApplyError> {
+        let name = event.name();
         match event {
-            Event::Accepted { input, trigger, .. } => {
-                self.input = Arc::new(input);
-                self.trigger = Arc::new(Self::announce_trigger(&trigger));
-                self.accept(at_ms);
-            }
-            Event::Intent { step, attempt, .. } => {
-                let at = self.expect(&step, name, is_active)?;
-                self.intent(at, attempt, at_ms);
+            Event::Accepted(accepted) => self.accept(&accepted, at_ms),
+            Event::Intent {
+                step,
+                attempt,
+                input_digest,
+                ..
+            } => {
+                let at = self.expect(&step, name, Phase::is_active)?;
+                self.intent(&at, attempt, input_digest, at_ms);
             }
             Event::Completed {
                 step,
@@ -64,9 +103,25 @@ impl RunState {
                 output,
                 elapsed_us,
                 used,
+                source,
             } => {
-                let at = self.expect(&step, name, is_active)?;
-                self.complete(&at, attempt, output, elapsed_us, used, at_ms);
+                let at = self.expect(&step, name, |phase| {
+                    phase.is_active()
+                        || *phase == Phase::ToFallBack
+                        || phase.waits_for(|waited| *waited == Waited::Child)
+                })?;
+                let output = self.content(seq, &output);
+                self.complete(
+                    &at,
+                    Completion {
+                        attempt,
+                        output,
+                        elapsed_us,
+                        used,
+                        source,
+                    },
+                    at_ms,
+                );
             }
             Event::AttemptFailed {
                 step,
@@ -74,58 +129,58 @@ impl RunState {
                 failure,
                 retry_at_ms,
                 elapsed_us,
+                used,
             } => {
-                let at = self.expect(&step, name, |p| !p.is_settled() && !matches!(p, Phase::Blocked))?;
-                self.attempt_ended_badly(at, attempt, failure, retry_at_ms, elapsed_us, at_ms);
+                let at = self.expect(&step, name, |phase| {
+                    !phase.is_settled() && !matches!(phase, Phase::Blocked | Phase::Waiting(_))
+                })?;
+                self.attempt_failed_at(
+                    &at,
+                    FailedAttempt {
+                        attempt,
+                        failure,
+                        retry_at_ms,
+                        elapsed_us,
+                        used,
+                    },
+                    at_ms,
+                );
             }
             Event::Skipped { step, reason } => {
-                let at = self.expect(&step, name, |p| matches!(p, Phase::ToSkip(_)))?;
+                let at = self.expect(&step, name, |phase| matches!(phase, Phase::ToSkip(_)))?;
                 self.count(&at, |counters| counters.skipped += 1);
                 self.settle(&at, Phase::Skipped(reason), None, at_ms);
             }
-            Event::LoopStarted { step, count } => {
-                let at = self.expect(&step, name, |p| matches!(p, Phase::Ready))?;
-                self.start_loop(&at, &step, count, at_ms)?;
+            Event::LoopStarted { step, count, list } => {
+                let at = self.expect(&step, name, |phase| *phase == Phase::Ready)?;
+                self.start_loop(&at, &step, count, &list, at_ms)?;
             }
-            Event::WaitStarted { step, due_ms } => {
-                let at = self.expect(&step, name, |p| matches!(p, Phase::Ready))?;
-                self.set_phase(&at, Phase::Waiting(due_ms));
-                self.arm(due_ms, at);
+            Event::RoundEnded { step, round, again } => {
+                let at = self.expect(&step, name, |phase| *phase == Phase::RoundOver(round))?;
+                repeat::round_ended(self, &at, round, again, at_ms);
             }
-            Event::ApprovalRequested {
-                step,
-                approval,
-                title,
-                show,
-                approvers,
-                expires_at_ms,
-            } => {
-                let at = self.expect(&step, name, |p| matches!(p, Phase::Ready))?;
-                let show = Arc::new(show);
-                let question = Question {
-                    approval,
-                    title,
-                    show,
-                    approvers,
-                    asked_at_ms: at_ms,
-                };
-                if let Some(step) = self.step_mut(&at) {
-                    step.question = Some(Box::new(question));
-                }
-                self.set_phase(&at, Phase::Asking(expires_at_ms));
-                if let Some(due) = expires_at_ms {
-                    self.arm(due, at);
-                }
+            Event::AwaitOpened { step, awaits, due_ms } => {
+                let at = self.expect(&step, name, |phase| {
+                    phase.is_active() || matches!(phase, Phase::ToRetry(_) | Phase::ToPause(_))
+                })?;
+                self.open_wait(seq, &at, &awaits, due_ms, at_ms);
             }
-            Event::Decided { step, decision } => {
-                let at = self.expect(&step, name, |p| matches!(p, Phase::Asking(_)))?;
-                self.decide(&at, step, decision, at_ms);
+            Event::AwaitClosed { step, closing } => {
+                let at = self.expect(&step, name, |phase| phase.waits_for(|_| true))?;
+                self.close_wait(seq, &at, &step, closing, at_ms)?;
             }
-            Event::TimerFired { step } => {
-                let at = self.expect(&step, name, |p| matches!(p, Phase::Waiting(_) | Phase::Asking(_)))?;
-                self.timer_fired(&at, step, at_ms);
+            Event::SignalReceived(signal) => {
+                self.content(seq, &signal.payload);
+                self.inbox.push(signal);
             }
-            Event::CancelRequested { reason } => {
+            Event::Responded { step, status, .. } => {
+                let at = self.expect(&step, name, |phase| *phase == Phase::Ready)?;
+                respond::responded(self, &at, status, at_ms);
+            }
+            Event::Paused { by } => self.paused = Some(by),
+            Event::Unpaused { .. } => self.paused = None,
+            Event::CancelRequested { reason, grace_ms } => {
+                self.cancel_grace_ms = Some(grace_ms);
                 self.ending.get_or_insert(Ending::Cancelled { reason });
             }
             Event::Log { .. } => {}
@@ -133,11 +188,29 @@ impl RunState {
                 self.outcome = Some(outcome);
                 self.ended_at_ms = at_ms;
             }
+            Event::Unknown { what } => {
+                self.view_only.get_or_insert(ViewOnly::LaterVersion { seq, what });
+            }
         }
         Ok(())
     }
 
-    fn accept(&mut self, at_ms: u64) {
+    /// A value of a record; null if its bytes are not here, and then the run can only be shown.
+    fn content(&mut self, seq: u64, datum: &Datum) -> Arc<Value> {
+        datum.content().cloned().unwrap_or_else(|| {
+            let bytes = datum.reference().map_or(0, |reference| reference.bytes);
+            self.view_only.get_or_insert(ViewOnly::NoValue { seq, bytes });
+            Arc::default()
+        })
+    }
+
+    fn accept(&mut self, accepted: &Accepted, at_ms: u64) {
+        if accepted.version > RECORD_VERSION {
+            let what = format!("records of version {}", accepted.version);
+            self.view_only = Some(ViewOnly::LaterVersion { seq: 0, what });
+        }
+        self.input = self.content(0, &accepted.input);
+        self.trigger = Arc::new(Self::announce_trigger(&accepted.trigger));
         self.started_at_ms = at_ms;
         self.about = Arc::new(json!({
             "id": self.run.as_str(),
@@ -145,21 +218,58 @@ impl RunState {
             "started_at": moment_text(at_ms),
         }));
         let plan = Arc::clone(&self.plan);
-        for slot in &plan.top.roots {
-            if let Some(node) = plan.top.nodes.get(*slot) {
-                self.make_ready(
-                    StepRef {
-                        path: Vec::new(),
-                        node: *node,
-                    },
-                    Phase::Ready,
-                    at_ms,
-                );
+        self.begin_body(&[], &plan.top, at_ms);
+        for node in &accepted.given {
+            if let Some(number) = plan.by_id.get(node.as_str()) {
+                let at = top(*number);
+                self.make_ready(&at, at_ms);
+            }
+        }
+        if let Some(until) = &accepted.until {
+            self.leave_out_all_but(until, &accepted.given, at_ms);
+        }
+    }
+
+    /// A run that goes only as far as one node leaves out everything that this node does not need.
+    fn leave_out_all_but(&mut self, until: &NodeId, given: &[NodeId], at_ms: u64) {
+        let plan = Arc::clone(&self.plan);
+        let mut wanted = BTreeSet::new();
+        let mut to_visit: Vec<usize> = plan
+            .by_id
+            .get(until.as_str())
+            .and_then(|number| plan.node(*number))
+            .map(|node| {
+                node.loops
+                    .first()
+                    .and_then(|number| plan.node(*number))
+                    .unwrap_or(node)
+                    .slot
+            })
+            .into_iter()
+            .collect();
+        while let Some(slot) = to_visit.pop() {
+            let Some(node) = plan.top.nodes.get(slot).and_then(|number| plan.node(*number)) else {
+                continue;
+            };
+            if !wanted.insert(slot) || given.contains(&node.id) {
+                continue;
+            }
+            to_visit.extend(node.needs.iter().chain(&node.asks));
+            to_visit.extend(node.after.iter().map(|after| after.slot));
+            if let Some(crate::plan::FallbackPlan::Node(slot)) = &node.fallback {
+                to_visit.push(*slot);
+            }
+        }
+        for (slot, number) in plan.top.nodes.iter().enumerate() {
+            if !wanted.contains(&slot) {
+                let reason = format!("the run goes only as far as `{until}`");
+                self.make_actionable(&top(*number), Phase::ToSkip(reason), at_ms);
             }
         }
     }
 
-    /// The step of an event, if it is doing something in which the event can happen.
+    /// The step of an event, if it is doing something in which the event can happen. A run that can only be shown is
+    /// shown as well as its records allow.
     fn expect(
         &self,
         key: &StepKey,
@@ -169,7 +279,7 @@ impl RunState {
         let unknown = || ApplyError::UnknownStep(key.clone());
         let at = self.locate(key).ok_or_else(unknown)?;
         let step = self.step(&at).ok_or_else(unknown)?;
-        if allowed(&step.phase) {
+        if allowed(&step.phase) || self.view_only.is_some() {
             Ok(at)
         } else {
             Err(ApplyError::NotExpected {
@@ -180,183 +290,154 @@ impl RunState {
         }
     }
 
-    pub(super) fn set_phase(&mut self, at: &StepRef, phase: Phase) {
-        if let Some(step) = self.step_mut(at) {
-            step.phase = phase;
-            step.issued = false;
-        }
-    }
-
-    fn arm(&mut self, due_ms: u64, at: StepRef) {
-        self.unannounced.push((due_ms, at.clone()));
-        self.timers.insert((due_ms, at));
-    }
-
-    /// Forgets the time a step waits for.
-    fn disarm(&mut self, at: &StepRef) {
-        let due = match self.step(at).map(|step| &step.phase) {
-            Some(Phase::Retrying(due) | Phase::Waiting(due) | Phase::Asking(Some(due))) => *due,
-            _ => return,
-        };
-        self.timers.remove(&(due, at.clone()));
-    }
-
-    pub(super) fn make_ready(&mut self, at: StepRef, phase: Phase, at_ms: u64) {
-        if let Some(step) = self.step_mut(&at) {
-            step.phase = phase;
-            step.ready_at_ms = at_ms;
-            self.ready.push_back(at);
-        }
-    }
-
-    pub(super) fn count(&mut self, at: &StepRef, change: impl FnOnce(&mut super::Counters)) {
-        if let Some(counters) = self.counters.get_mut(at.node) {
-            change(counters);
-        }
-    }
-
-    fn intent(&mut self, at: StepRef, attempt: u32, at_ms: u64) {
-        self.disarm(&at);
-        let Some(step) = self.step_mut(&at) else { return };
-        step.phase = Phase::Working;
+    fn intent(&mut self, at: &StepRef, attempt: u32, input_digest: Digest, at_ms: u64) {
+        self.make_actionable(at, Phase::Working, at_ms);
+        let Some(step) = self.step_mut(at) else { return };
         step.attempts = attempt;
-        step.stops += 1;
+        step.input_digest.get_or_insert(input_digest);
         step.first_intent_ms.get_or_insert(at_ms);
-        if !step.issued {
-            self.ready.push_back(at);
-        }
     }
 
-    /// The attempt that this value gave out, if it did, is answered.
-    fn answered(&mut self, at: &StepRef) {
-        self.disarm(at);
-        let is_call = matches!(self.plan_node(at).map(|node| &node.kind), Some(PlanKind::Call(_)));
-        let issued = self
-            .step_mut(at)
-            .is_some_and(|step| std::mem::take(&mut step.issued));
-        if issued && is_call {
-            self.in_flight = self.in_flight.saturating_sub(1);
+    fn complete(&mut self, at: &StepRef, done: Completion, at_ms: u64) {
+        if let Some(step) = self.step_mut(at) {
+            step.attempts = step.attempts.max(done.attempt);
+            step.add_used(&done.used);
         }
-    }
-
-    fn complete(
-        &mut self,
-        at: &StepRef,
-        attempt: u32,
-        output: Value,
-        elapsed_us: u64,
-        used: Vec<String>,
-        at_ms: u64,
-    ) {
-        self.answered(at);
         self.count(at, |counters| {
-            counters.done += 1;
-            counters.elapsed_us += elapsed_us;
-            counters.tries += u64::from(attempt > 0);
+            counters.elapsed_us += done.elapsed_us;
+            counters.tries += u64::from(done.attempt > 0);
         });
-        let case = match (self.plan_node(at).map(|node| &node.kind), &output) {
-            (Some(PlanKind::Switch(cases)), Value::String(name)) => {
-                cases.iter().position(|(case, _)| case == name)
-            }
-            _ => None,
-        };
-        if let Some(step) = self.step_mut(at) {
-            step.attempts = attempt;
-            step.used = used;
-        }
-        self.settle(at, Phase::Done(case), Some(Arc::new(output)), at_ms);
-    }
-
-    fn attempt_ended_badly(
-        &mut self,
-        at: StepRef,
-        attempt: u32,
-        failure: Failure,
-        retry_at_ms: Option<u64>,
-        elapsed_us: u64,
-        at_ms: u64,
-    ) {
-        self.answered(&at);
-        self.count(&at, |counters| {
-            counters.elapsed_us += elapsed_us;
-            counters.tries += u64::from(attempt > 0);
-        });
-        if let Some(step) = self.step_mut(&at) {
-            step.attempts = attempt;
-            step.stops = 0;
-            step.last_failure = Some(failure.clone());
-        }
-        match retry_at_ms {
-            Some(due) => {
-                self.set_phase(&at, Phase::Retrying(due));
-                self.arm(due, at);
-            }
-            None => {
-                self.count(&at, |counters| counters.failed += 1);
-                if let Some(node) = self.plan_node(&at).map(|node| node.id.clone()) {
-                    self.ending.get_or_insert(Ending::Failed { node, failure });
-                }
-                self.settle(&at, Phase::Failed, None, at_ms);
-            }
-        }
-    }
-
-    fn decide(&mut self, at: &StepRef, key: StepKey, decision: Decision, at_ms: u64) {
-        self.disarm(at);
-        let handled = self
-            .approval(at)
-            .is_some_and(|approval| approval.rejection_handled);
-        let output = json!({
-            "approved": decision.approved,
-            "by": decision.by,
-            "comment": decision.comment,
-            "at": moment_text(decision.at_ms),
-        });
-        if let Some(step) = self.step_mut(at) {
-            step.answer = Some(match &decision.comment {
-                Some(words) => format!("{}: {words}", decision.by),
-                None => decision.by.clone(),
-            });
-        }
-        let phase = if decision.approved {
-            Phase::Done(None)
-        } else {
-            Phase::Rejected
-        };
-        if !decision.approved && !handled {
-            self.ending.get_or_insert(Ending::Rejected {
-                step: key,
-                by: decision.by,
-            });
-        }
-        self.count(at, |counters| counters.done += 1);
-        self.settle(at, phase, Some(Arc::new(output)), at_ms);
-    }
-
-    fn timer_fired(&mut self, at: &StepRef, key: StepKey, at_ms: u64) {
-        let phase = self.step(at).map(|step| step.phase.clone());
-        self.disarm(at);
-        self.count(at, |counters| counters.done += 1);
-        if matches!(phase, Some(Phase::Waiting(_))) {
-            self.settle(at, Phase::Done(None), Some(Arc::new(Value::Null)), at_ms);
+        if done.source == Source::Fallback {
+            self.fell_back(at, done.output, at_ms);
             return;
         }
-        if !self.approval(at).is_some_and(|approval| approval.expiry_handled) {
-            self.ending.get_or_insert(Ending::Expired { step: key });
-        }
-        let output = json!({ "approved": false, "by": null, "comment": null, "at": moment_text(at_ms) });
-        self.settle(at, Phase::Expired, Some(Arc::new(output)), at_ms);
+        self.count(at, |counters| counters.done += 1);
+        let case = self
+            .plan_node(at)
+            .and_then(|node| kinds::case_of(&node.kind, &done.output));
+        self.settle(at, Phase::Done(case), Some(done.output), at_ms);
     }
 
-    fn approval(&self, at: &StepRef) -> Option<&ApprovalPlan> {
-        match &self.plan_node(at)?.kind {
-            PlanKind::Approval(approval) => Some(approval),
-            _ => None,
+    fn attempt_failed_at(&mut self, at: &StepRef, failed: FailedAttempt, at_ms: u64) {
+        self.count(at, |counters| {
+            counters.elapsed_us += failed.elapsed_us;
+            counters.tries += u64::from(failed.attempt > 0);
+        });
+        if let Some(step) = self.step_mut(at) {
+            step.attempts = step.attempts.max(failed.attempt);
+            step.first_failure_ms.get_or_insert(at_ms);
+            step.last_failure = Some(failed.failure.clone());
+            step.add_used(&failed.used);
+            // A fallback that fails is not tried again.
+            step.stood_in |= step.phase == Phase::ToFallBack;
+        }
+        match failed.retry_at_ms {
+            Some(due) => self.make_actionable(at, Phase::ToRetry(due), at_ms),
+            None => self.fail(at, failed.failure, at_ms),
+        }
+    }
+
+    fn start_loop(
+        &mut self,
+        at: &StepRef,
+        key: &StepKey,
+        count: u32,
+        list: &Digest,
+        at_ms: u64,
+    ) -> Result<(), ApplyError> {
+        let plan = Arc::clone(&self.plan);
+        match plan.node(at.node).map(|node| &node.kind) {
+            Some(PlanKind::Repeat(repeat)) => repeat::started(self, at, repeat, at_ms),
+            _ => foreach::started(self, at, key, count, list, at_ms)?,
+        }
+        Ok(())
+    }
+
+    fn open_wait(&mut self, seq: u64, at: &StepRef, awaits: &Await, due_ms: Option<u64>, at_ms: u64) {
+        match awaits {
+            Await::Approval { question: datum, .. } | Await::Child { input: datum, .. } => {
+                self.content(seq, datum);
+            }
+            _ => {}
+        }
+        self.set_phase(
+            at,
+            Phase::Waiting(Box::new(Waiting {
+                awaits: Waited::of(awaits),
+                due_ms,
+                since_ms: at_ms,
+            })),
+        );
+        if let Some(question) = Question::of(awaits, at_ms)
+            && let Some(step) = self.step_mut(at)
+        {
+            step.question = Some(Box::new(question));
+        }
+        if let Some(due) = due_ms {
+            self.timers.insert((due, at.clone()));
+        }
+        match awaits {
+            Await::Signal { .. } => {
+                self.signal_waits.insert(at.clone());
+            }
+            // One that does not wait for its child is done at once.
+            Await::Child { .. } => self.actionable.push(at.clone()),
+            _ => {}
+        }
+    }
+
+    fn close_wait(
+        &mut self,
+        seq: u64,
+        at: &StepRef,
+        key: &StepKey,
+        closing: Closing,
+        at_ms: u64,
+    ) -> Result<(), ApplyError> {
+        if let Closing::Child(end) = &closing {
+            self.content(seq, &end.output);
+        }
+        let waited = match self.step(at).map(|step| &step.phase) {
+            Some(Phase::Waiting(waiting)) => waiting.awaits.clone(),
+            _ => Waited::Time,
+        };
+        let fits = match (waited, closing) {
+            (Waited::Retry { .. }, Closing::Due) => {
+                self.make_actionable(at, Phase::Ready, at_ms);
+                true
+            }
+            (Waited::Review { failure }, Closing::Review(verdict)) => {
+                if let Some(step) = self.step_mut(at) {
+                    step.answer = Some(verdict.by);
+                }
+                match verdict.action {
+                    ReviewAction::Retry => self.make_actionable(at, Phase::Ready, at_ms),
+                    ReviewAction::Skip { output } => {
+                        let output = self.content(seq, &output);
+                        self.fell_back(at, output, at_ms);
+                    }
+                    ReviewAction::Fail => self.fail(at, failure, at_ms),
+                }
+                true
+            }
+            (Waited::Review { .. } | Waited::Retry { .. }, _) => false,
+            (_, closing) => kinds::closed(self, at, closing, at_ms),
+        };
+        if fits {
+            Ok(())
+        } else {
+            Err(ApplyError::NotExpected {
+                step: key.clone(),
+                state: self.step(at).map_or("unknown", |step| step.phase.name()),
+                event: "await_closed",
+            })
         }
     }
 }
 
-/// Whether an attempt of a step in this phase can begin or end.
-fn is_active(phase: &Phase) -> bool {
-    matches!(phase, Phase::Ready | Phase::Working | Phase::Retrying(_))
+fn top(node: usize) -> StepRef {
+    StepRef {
+        path: Vec::new(),
+        node,
+    }
 }

@@ -2,23 +2,28 @@
 
 use flowforge_ports::Effect;
 use flowforge_protocol::record::Event;
+use flowforge_protocol::used::Used;
 use flowforge_protocol::{Digest, Failure, FailureKind, RunId, StepKey};
 
-use super::RunState;
-use crate::limits::MAX_STOPS;
-use crate::model::Retry;
+use super::state::RunState;
+use crate::model::{Jitter, Retry};
 use crate::plan::PlanKind;
 
-/// Whether a failure of this kind may be tried again.
-fn allows_retry(kind: FailureKind, effect: Effect) -> bool {
-    match kind {
-        FailureKind::Throttled | FailureKind::Unavailable => true,
-        FailureKind::TimedOut => effect.is_repeatable(),
-        _ => false,
-    }
+/// Whether a failure of this kind may be tried again: those that the node names, and without such a list those that
+/// people expect. A failure with unknown outcome is tried again only where repeating is safe.
+fn allows_retry(retry: &Retry, kind: FailureKind, effect: Effect) -> bool {
+    let wanted = if retry.on.is_empty() {
+        matches!(
+            kind,
+            FailureKind::Throttled | FailureKind::Unavailable | FailureKind::TimedOut
+        )
+    } else {
+        retry.on.contains(&kind)
+    };
+    wanted && (kind != FailureKind::TimedOut || effect.is_repeatable())
 }
 
-/// Milliseconds to wait after this attempt: doubling, between a half and the whole of the step, at least what the
+/// Milliseconds to wait after this attempt: doubling up to the longest, spread as the node says, at least what the
 /// service asked for. The part that spreads callers is derived from run, step and attempt.
 pub(super) fn delay_ms(
     retry: &Retry,
@@ -32,6 +37,11 @@ pub(super) fn delay_ms(
         .first_delay_ms
         .saturating_mul(1_u64 << doublings)
         .min(retry.max_delay_ms);
+    let least = match retry.jitter {
+        Jitter::Half => full / 2,
+        Jitter::Full => 0,
+        Jitter::None => full,
+    };
     let digest = Digest::of_parts(&[
         b"flowforge.jitter.v1\n",
         run.as_str().as_bytes(),
@@ -45,8 +55,7 @@ pub(super) fn delay_ms(
         .iter()
         .take(4)
         .fold(0_u64, |all, byte| (all << 8) | u64::from(*byte));
-    let half = full / 2;
-    let spread = half + (half.saturating_mul(noise) >> 32);
+    let spread = least + ((full - least).saturating_mul(noise) >> 32);
     spread.max(asked_ms.unwrap_or(0))
 }
 
@@ -61,6 +70,7 @@ impl RunState {
         step: &StepKey,
         attempt: u32,
         failure: Failure,
+        used: Vec<Used>,
         elapsed_us: u64,
         now_ms: u64,
     ) -> Event {
@@ -71,28 +81,32 @@ impl RunState {
             failure,
             retry_at_ms,
             elapsed_us,
+            used,
         }
     }
 
     fn retry_at(&self, key: &StepKey, attempt: u32, failure: &Failure, now_ms: u64) -> Option<u64> {
         let at = self.locate(key)?;
-        let PlanKind::Call(call) = &self.plan_node(&at)?.kind else {
+        let node = self.plan_node(&at)?;
+        let PlanKind::Call(call) = &node.kind else {
             return None;
         };
-        if self.is_ending() || attempt >= call.retry.attempts || !allows_retry(failure.kind, call.effect) {
+        let retry = &call.retry;
+        // A run that ends tries nothing again, except what takes its effects back.
+        let ends = self.is_ending() && !node.id.is_undo();
+        if ends || attempt >= retry.attempts || !allows_retry(retry, failure.kind, call.effect) {
             return None;
         }
-        let due = now_ms.saturating_add(delay_ms(
-            &call.retry,
-            &self.run,
-            key,
-            attempt,
-            failure.retry_after_ms,
-        ));
-        let first_intent = self.step(&at)?.first_intent_ms;
-        let in_time =
-            failure.kind != FailureKind::TimedOut || within_retention(call.effect, first_intent, due);
-        in_time.then_some(due)
+        let delay = delay_ms(retry, &self.run, key, attempt, failure.retry_after_ms);
+        let due = now_ms.saturating_add(delay);
+        let step = self.step(&at)?;
+        let begun = step.first_intent_ms.or(step.first_failure_ms).unwrap_or(now_ms);
+        let in_budget = retry
+            .within_ms
+            .is_none_or(|within| due <= begun.saturating_add(within));
+        let remembered =
+            failure.kind != FailureKind::TimedOut || within_retention(call.effect, step.first_intent_ms, due);
+        (in_budget && remembered).then_some(due)
     }
 }
 
@@ -105,31 +119,29 @@ fn within_retention(effect: Effect, first_intent_ms: Option<u64>, now_ms: u64) -
 }
 
 /// Why a step whose host stopped at work cannot simply run again, if it cannot.
-pub(super) fn after_stop(
-    effect: Effect,
-    stops: u32,
-    first_intent_ms: Option<u64>,
-    now_ms: u64,
-) -> Result<(), Failure> {
+pub(super) fn after_stop(effect: Effect, first_intent_ms: Option<u64>, now_ms: u64) -> Result<(), Failure> {
     let unknown =
-        |message: String, code: &str| Err(Failure::new(FailureKind::OutcomeUnknown, message).with_code(code));
+        |message: &str, code: &str| Err(Failure::new(FailureKind::OutcomeUnknown, message).with_code(code));
     if !effect.is_repeatable() {
         let message =
             "the host stopped while this step was at work outside, and doing it again may do it twice";
-        return unknown(message.to_owned(), "FF-RUN-001");
-    }
-    if stops >= MAX_STOPS {
-        return unknown(
-            format!("the host stopped {stops} times while this step was at work"),
-            "FF-RUN-002",
-        );
+        return unknown(message, "FF-RUN-001");
     }
     if !within_retention(effect, first_intent_ms, now_ms) {
         let message =
             "the host stopped while this step was at work, and the service no longer remembers its key";
-        return unknown(message.to_owned(), "FF-RUN-003");
+        return unknown(message, "FF-RUN-003");
     }
     Ok(())
+}
+
+/// Why a step is not repeated whose input is not what it was: another request must not go out under the same key.
+pub(super) fn input_changed(recorded: &Digest, found: &Digest) -> Failure {
+    let message = format!(
+        "the host stopped while this step was at work, and its input is not what was recorded: {found} instead of \
+         {recorded}"
+    );
+    Failure::new(FailureKind::OutcomeUnknown, message).with_code("FF-RUN-004")
 }
 
 #[cfg(test)]
@@ -145,6 +157,7 @@ mod tests {
             attempts: 10,
             first_delay_ms: 1000,
             max_delay_ms: 8000,
+            ..Retry::default()
         };
         for attempt in 1..=20 {
             let full = 1000_u64.saturating_mul(1 << (attempt - 1).min(10)).min(8000);
@@ -168,5 +181,15 @@ mod tests {
             60_000,
             "what the service asks for wins"
         );
+        let exact = Retry {
+            jitter: Jitter::None,
+            ..retry.clone()
+        };
+        assert_eq!(delay_ms(&exact, &run, &step, 2, None), 2000);
+        let full = Retry {
+            jitter: Jitter::Full,
+            ..retry
+        };
+        assert!((1..=9).any(|attempt| delay_ms(&full, &run, &step, attempt, None) < 500));
     }
 }

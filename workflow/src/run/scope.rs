@@ -2,9 +2,11 @@
 
 use serde_json::Value;
 
-use super::RunState;
+use super::state::RunState;
 use super::steps::{Phase, Step};
 use crate::expr::{Meaning, Scope};
+use crate::names::ROUND;
+use crate::plan::PlanKind;
 
 /// The names at one place of a run.
 pub(super) struct Names<'s> {
@@ -17,17 +19,17 @@ impl Scope for Names<'_> {
     fn lookup(&self, name: &str) -> Option<Meaning<'_>> {
         for (depth, (number, round)) in self.path.iter().enumerate().rev() {
             let node = self.state.plan.node(*number)?;
-            let crate::plan::PlanKind::Foreach(each) = &node.kind else {
-                continue;
-            };
-            if each.item == name {
-                let outside = self.path.get(..depth)?;
-                let rounds = self.state.scope(outside)?.steps.get(node.slot)?.rounds.as_ref()?;
-                return rounds
-                    .items
-                    .get(usize::try_from(*round).ok()?)
-                    .map(Meaning::Value);
+            match &node.kind {
+                PlanKind::Foreach(each) if each.item == name => {}
+                PlanKind::Repeat(_) if name == ROUND => {}
+                _ => continue,
             }
+            let outside = self.path.get(..depth)?;
+            let rounds = self.state.scope(outside)?.steps.get(node.slot)?.rounds.as_ref()?;
+            return rounds
+                .items
+                .get(usize::try_from(*round).ok()?)
+                .map(Meaning::Value);
         }
         if let Some(number) = self.state.plan.by_id.get(name) {
             return self.node(*number);
@@ -64,8 +66,10 @@ impl<'s> Names<'s> {
 /// What the step is worth to an expression; `None` while it is not settled.
 fn meaning(step: &Step) -> Option<Meaning<'_>> {
     match (&step.phase, &step.output) {
-        (Phase::Done(_) | Phase::Rejected | Phase::Expired, Some(output)) => Some(Meaning::Value(output)),
-        (Phase::Skipped(_) | Phase::Failed, _) => Some(Meaning::Absent),
+        (Phase::Done(_) | Phase::Rejected | Phase::Expired | Phase::Failed(true), Some(output)) => {
+            Some(Meaning::Value(output))
+        }
+        (Phase::Skipped(_) | Phase::Failed(_), _) => Some(Meaning::Absent),
         _ => None,
     }
 }

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use flowforge_protocol::used::Used;
 use serde_json::{Map, Value};
 
 /// Values named at most.
@@ -184,15 +185,11 @@ fn nested(name: &str, fields: &Map<String, Value>) -> Option<String> {
 }
 
 /// The secrets among what a step used: `secret chat_token attached`.
-pub(super) fn secrets(used: &[String]) -> Option<String> {
-    let names: Vec<&str> = used
-        .iter()
-        .filter_map(|entry| entry.strip_prefix("secret "))
-        .filter_map(|entry| entry.split_whitespace().next())
-        .collect();
-    let mut unique = names.clone();
-    unique.dedup();
-    (!unique.is_empty()).then(|| format!("secret {} attached", unique.join(", ")))
+pub(super) fn secrets(used: &[Used]) -> Option<String> {
+    let mut names: Vec<&str> = used.iter().filter_map(|used| used.secret.as_deref()).collect();
+    names.sort_unstable();
+    names.dedup();
+    (!names.is_empty()).then(|| format!("secret {} attached", names.join(", ")))
 }
 
 #[cfg(test)]
@@ -200,6 +197,14 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    fn used(secret: Option<&str>) -> Used {
+        Used {
+            destination: "https://chat:443".to_owned(),
+            secret: secret.map(str::to_owned),
+            count: 1,
+        }
+    }
 
     #[test]
     fn outputs_are_described_by_what_is_in_them() {
@@ -226,10 +231,7 @@ mod tests {
             "chosen: 1,707, n: 4.0"
         );
         assert_eq!(
-            secrets(&[
-                "https://chat:443".into(),
-                "secret chat_token → https://chat:443".into()
-            ]),
+            secrets(&[used(None), used(Some("chat_token"))]),
             Some("secret chat_token attached".into())
         );
     }

@@ -7,8 +7,9 @@ use flowforge_protocol::{ApprovalId, NodeId, RunId, StepKey};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::steps::{Phase, Step, StepRef};
-use super::{RunState, summary};
+use super::state::{RunState, ViewOnly};
+use super::steps::{Asked, Phase, Step, StepRef, Waited, Waiting};
+use super::{kinds, summary};
 use crate::expr::moment_text;
 use crate::plan::{PlanKind, PlanNode};
 
@@ -32,9 +33,17 @@ pub struct RunView {
     pub nodes: Vec<NodeRow>,
     /// Questions that wait for a person.
     pub waiting: Vec<WaitingApproval>,
-    /// How it ended.
+    /// Everything that is waited for, the questions among it.
+    pub waits: Vec<OpenWait>,
+    /// Who paused it and why, while it is paused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub outcome: Option<Outcome>,
+    pub paused: Option<String>,
+    /// How it ended: as its record, with the output itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<Value>,
+    /// Why it can only be shown, if so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub view_only: Option<String>,
     /// Sums.
     pub totals: Totals,
 }
@@ -47,8 +56,12 @@ pub enum RunPhase {
     Accepted,
     /// Something runs or can run.
     Running,
-    /// Nothing runs; it waits for a person or a time.
+    /// Nothing runs; it waits for a person, a time, a signal or another run.
     Waiting,
+    /// A step needs a person to look at it before the run goes on.
+    NeedsReview,
+    /// Somebody paused it.
+    Paused,
     /// Done.
     Done,
     /// A step failed.
@@ -69,6 +82,8 @@ impl RunPhase {
             Self::Accepted => "accepted",
             Self::Running => "running",
             Self::Waiting => "waiting",
+            Self::NeedsReview => "needs_review",
+            Self::Paused => "paused",
             Self::Done => "done",
             Self::Failed => "failed",
             Self::Rejected => "rejected",
@@ -80,7 +95,10 @@ impl RunPhase {
     /// Whether it is over.
     #[must_use]
     pub fn is_over(self) -> bool {
-        !matches!(self, Self::Accepted | Self::Running | Self::Waiting)
+        matches!(
+            self,
+            Self::Done | Self::Failed | Self::Rejected | Self::Expired | Self::Cancelled
+        )
     }
 }
 
@@ -89,7 +107,7 @@ impl RunPhase {
 pub struct NodeRow {
     /// Its id.
     pub node: NodeId,
-    /// Its kind: `call`, `set`, `switch`, `foreach`, `wait`, `approval`.
+    /// Its kind: `call`, `set`, `switch`, `foreach`, `wait`, `approval`, `workflow`, `repeat`, `respond`.
     pub kind: String,
     /// Where it stands.
     pub state: NodeState,
@@ -116,8 +134,10 @@ pub enum NodeState {
     Running,
     /// Tries again later.
     Retrying,
-    /// Waits for a person or a time.
+    /// Waits for a person, a time, a signal or another run.
     Waiting,
+    /// Waits for a person to look at it.
+    NeedsReview,
     /// Done.
     Done,
     /// Did not run, because what it comes after did not happen.
@@ -143,6 +163,7 @@ impl NodeState {
             Self::Running => "running",
             Self::Retrying => "retrying",
             Self::Waiting => "waiting",
+            Self::NeedsReview => "needs review",
             Self::Done => "done",
             Self::Skipped => "skipped",
             Self::Failed => "failed",
@@ -172,6 +193,22 @@ pub struct WaitingApproval {
     /// Until when.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at_ms: Option<u64>,
+}
+
+/// Something that is waited for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenWait {
+    /// The step that waits.
+    pub step: StepKey,
+    /// `time`, `retry`, `approval`, `signal`, `child` or `review`.
+    pub kind: String,
+    /// For what, in a few words: a signal's name, a question, a run.
+    pub what: String,
+    /// Since when, milliseconds since 1970 UTC.
+    pub since_ms: u64,
+    /// Until when in any case.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due_ms: Option<u64>,
 }
 
 /// Sums over a run.
@@ -211,7 +248,10 @@ impl RunState {
             ended_at_ms: self.outcome.as_ref().map(|_| self.ended_at_ms),
             nodes,
             waiting: self.waiting(),
-            outcome: self.outcome.clone(),
+            waits: self.waits(),
+            paused: self.paused.clone().filter(|_| self.outcome.is_none()),
+            outcome: self.outcome.as_ref().map(Outcome::shown),
+            view_only: self.view_only.as_ref().map(ViewOnly::to_string),
             totals: self.totals(),
         }
     }
@@ -227,17 +267,28 @@ impl RunState {
             Some(Outcome::Cancelled { .. }) => RunPhase::Cancelled,
             None if self.next_seq == 0 => RunPhase::Accepted,
             None => {
-                let mut busy = false;
-                let mut idle = false;
-                self.each_step(|_, step| match step.phase {
-                    Phase::Waiting(_) | Phase::Asking(_) => idle = true,
-                    Phase::Ready | Phase::ToSkip(_) | Phase::Working | Phase::Retrying(_) => busy = true,
+                let (mut busy, mut idle, mut review) = (false, false, false);
+                self.each_step(|_, step| match &step.phase {
+                    Phase::Waiting(waiting) => match waiting.awaits {
+                        Waited::Review { .. } => review = true,
+                        Waited::Retry { .. } => busy = true,
+                        _ => idle = true,
+                    },
+                    Phase::Ready
+                    | Phase::ToSkip(_)
+                    | Phase::Working
+                    | Phase::ToRetry(_)
+                    | Phase::RoundOver(_)
+                    | Phase::ToPause(_)
+                    | Phase::ToFallBack => busy = true,
                     _ => {}
                 });
-                if idle && !busy && self.ending.is_none() {
-                    RunPhase::Waiting
-                } else {
-                    RunPhase::Running
+                match (&self.ending, &self.paused) {
+                    (None, Some(_)) => RunPhase::Paused,
+                    (None, None) if review && !busy => RunPhase::NeedsReview,
+                    (None, None) if idle && !busy => RunPhase::Waiting,
+                    (Some(_), _) if review => RunPhase::NeedsReview,
+                    _ => RunPhase::Running,
                 }
             }
         }
@@ -251,18 +302,49 @@ impl RunState {
         }
         let mut out = Vec::new();
         self.each_step(|at, step| {
-            let (Phase::Asking(expires_at_ms), Some(question)) = (&step.phase, &step.question) else {
+            let (Phase::Waiting(waiting), Some(question)) = (&step.phase, &step.question) else {
+                return;
+            };
+            let Asked::Approval {
+                approval,
+                title,
+                show,
+                approvers,
+            } = &question.what
+            else {
                 return;
             };
             let Some(key) = self.key(at) else { return };
             out.push(WaitingApproval {
-                approval: question.approval.clone(),
+                approval: approval.clone(),
                 step: key,
-                title: question.title.clone(),
-                show: Value::clone(&question.show),
-                approvers: question.approvers.clone(),
+                title: title.clone(),
+                show: Value::clone(show),
+                approvers: approvers.clone(),
                 asked_at_ms: question.asked_at_ms,
-                expires_at_ms: *expires_at_ms,
+                expires_at_ms: waiting.due_ms,
+            });
+        });
+        out
+    }
+
+    /// Everything that is waited for now.
+    #[must_use]
+    pub fn waits(&self) -> Vec<OpenWait> {
+        if self.outcome.is_some() {
+            return Vec::new();
+        }
+        let mut out = Vec::new();
+        self.each_step(|at, step| {
+            let (Phase::Waiting(waiting), Some(step_key)) = (&step.phase, self.key(at)) else {
+                return;
+            };
+            out.push(OpenWait {
+                step: step_key,
+                kind: waited_name(&waiting.awaits).to_owned(),
+                what: waited_for(waiting, step),
+                since_ms: waiting.since_ms,
+                due_ms: waiting.due_ms,
             });
         });
         out
@@ -275,10 +357,12 @@ impl RunState {
     }
 
     fn totals(&self) -> Totals {
-        let sum = |field: fn(&super::Counters) -> u64| self.counters.iter().map(field).sum();
+        let sum = |field: fn(&super::state::Counters) -> u64| self.counters.iter().map(field).sum();
         let mut person_ms = 0;
         self.each_step(|_, step| {
-            if let Some(question) = &step.question {
+            if let Some(question) = &step.question
+                && matches!(question.what, Asked::Approval { .. })
+            {
                 let end = if step.phase.is_settled() {
                     step.ended_at_ms
                 } else {
@@ -315,17 +399,20 @@ impl RunState {
                     },
                     step,
                 );
-                let Some(PlanKind::Foreach(each)) = state.plan.node(*number).map(|node| &node.kind) else {
+                let Some(body) = state.plan.node(*number).and_then(|node| node.kind.body()) else {
                     continue;
                 };
                 for (round, inner) in step.rounds.iter().flat_map(|rounds| &rounds.running) {
                     path.push((*number, *round));
-                    walk(state, path, &each.body.nodes, inner, then);
+                    walk(state, path, &body.nodes, inner, then);
                     path.pop();
                 }
             }
         }
         walk(self, &mut Vec::new(), &self.plan.top.nodes, &self.root, &mut then);
+        for (at, step) in self.undos.iter().filter(|_| self.ending.is_some()) {
+            then(at, step);
+        }
     }
 
     fn row(&self, number: usize) -> Option<NodeRow> {
@@ -334,7 +421,7 @@ impl RunState {
         let started = !matches!(step.phase, Phase::Blocked | Phase::ToSkip(_) | Phase::Skipped(_));
         Some(NodeRow {
             node: node.id.clone(),
-            kind: kind_name(&node.kind).to_owned(),
+            kind: kinds::name(&node.kind).to_owned(),
             state: self.state_of(number, step),
             what: self.what(number, node, step),
             tries: self.tries(number, node).filter(|_| started),
@@ -349,18 +436,35 @@ impl RunState {
         match step.phase {
             Phase::Blocked | Phase::ToSkip(_) | Phase::Ready if over => NodeState::NotRun,
             Phase::Looping if self.failed_inside(number) => NodeState::Failed,
-            Phase::Working | Phase::Retrying(_) | Phase::Waiting(_) | Phase::Asking(_) | Phase::Looping
+            Phase::Working
+            | Phase::ToRetry(_)
+            | Phase::Waiting(_)
+            | Phase::Looping
+            | Phase::RoundOver(_)
+            | Phase::ToPause(_)
+            | Phase::ToFallBack
+            | Phase::StandIn
                 if over =>
             {
                 NodeState::Stopped
             }
             Phase::Blocked | Phase::ToSkip(_) => NodeState::Pending,
-            Phase::Ready | Phase::Working | Phase::Looping => NodeState::Running,
-            Phase::Retrying(_) => NodeState::Retrying,
-            Phase::Waiting(_) | Phase::Asking(_) => NodeState::Waiting,
+            Phase::Ready
+            | Phase::Working
+            | Phase::Looping
+            | Phase::RoundOver(_)
+            | Phase::ToFallBack
+            | Phase::StandIn => NodeState::Running,
+            Phase::ToRetry(_) => NodeState::Retrying,
+            Phase::ToPause(_) => NodeState::Waiting,
+            Phase::Waiting(ref waiting) => match waiting.awaits {
+                Waited::Retry { .. } => NodeState::Retrying,
+                Waited::Review { .. } => NodeState::NeedsReview,
+                _ => NodeState::Waiting,
+            },
             Phase::Done(_) => NodeState::Done,
             Phase::Skipped(_) => NodeState::Skipped,
-            Phase::Failed => NodeState::Failed,
+            Phase::Failed(_) => NodeState::Failed,
             Phase::Rejected => NodeState::Rejected,
             Phase::Expired => NodeState::Expired,
         }
@@ -370,9 +474,10 @@ impl RunState {
     fn tries(&self, number: usize, node: &PlanNode) -> Option<u64> {
         match &node.kind {
             PlanKind::Call(_) => self.counters.get(number).map(|counters| counters.tries),
-            PlanKind::Foreach(each) => {
-                let inside = each
-                    .body
+            PlanKind::Foreach(_) | PlanKind::Repeat(_) => {
+                let inside = node
+                    .kind
+                    .body()?
                     .nodes
                     .iter()
                     .filter_map(|n| self.tries(*n, self.plan.node(*n)?));
@@ -385,21 +490,21 @@ impl RunState {
     fn what(&self, number: usize, node: &PlanNode, step: &Step) -> String {
         let failure = step.last_failure.as_ref();
         match &step.phase {
-            Phase::Failed => failure.map_or_else(String::new, |failure| failure.message.clone()),
-            Phase::Retrying(due) => {
-                let why = failure.map_or("", |failure| failure.message.as_str());
-                let when = moment_text(*due).unwrap_or_default();
-                format!("attempt {} failed: {why}; next at {when}", step.attempts)
+            Phase::Failed(_) | Phase::ToFallBack | Phase::StandIn => {
+                failure.map_or_else(String::new, |failure| failure.message.clone())
             }
+            Phase::ToRetry(due) => retrying(step, *due),
             Phase::Skipped(reason) | Phase::ToSkip(reason) => reason.clone(),
-            Phase::Waiting(due) => format!("until {}", moment_text(*due).unwrap_or_default()),
-            Phase::Asking(_) => step
-                .question
-                .as_ref()
-                .map_or_else(String::new, |question| question.title.clone()),
-            Phase::Looping => self.rounds_text(number, node, step),
+            Phase::Waiting(waiting) => match (&waiting.awaits, waiting.due_ms) {
+                (Waited::Retry { .. }, due) => retrying(step, due.unwrap_or_default()),
+                _ => waited_for(waiting, step),
+            },
+            Phase::Looping | Phase::RoundOver(_) | Phase::ToPause(_) => self.rounds_text(number, node, step),
             Phase::Rejected => decided("rejected", step),
-            Phase::Expired => "nobody answered in time".to_owned(),
+            Phase::Expired => match &node.kind {
+                PlanKind::Wait(_) => "the signal did not come in time".to_owned(),
+                _ => "nobody answered in time".to_owned(),
+            },
             Phase::Done(_) => self.done_text(number, node, step),
             Phase::Blocked | Phase::Ready | Phase::Working => String::new(),
         }
@@ -412,8 +517,15 @@ impl RunState {
     }
 
     fn rounds_text(&self, number: usize, node: &PlanNode, step: &Step) -> String {
-        let (Some(rounds), PlanKind::Foreach(each)) = (&step.rounds, &node.kind) else {
-            return String::new();
+        let (rounds, each) = match (&step.rounds, &node.kind) {
+            (Some(rounds), PlanKind::Foreach(each)) => (rounds, each),
+            (Some(rounds), PlanKind::Repeat(_)) => {
+                return match rounds.finished {
+                    1 => "1 round".to_owned(),
+                    finished => format!("{} rounds", summary::grouped(finished.into())),
+                };
+            }
+            _ => return String::new(),
         };
         let of = format!(
             "{} of {}",
@@ -433,10 +545,21 @@ impl RunState {
     }
 
     fn done_text(&self, number: usize, node: &PlanNode, step: &Step) -> String {
-        match (&node.kind, &step.output) {
-            (PlanKind::Foreach(_), _) => self.rounds_text(number, node, step),
+        let text = match (&node.kind, &step.output) {
+            (PlanKind::Foreach(_) | PlanKind::Repeat(_), _) => self.rounds_text(number, node, step),
             (PlanKind::Approval(_), _) => decided("approved", step),
-            (PlanKind::Wait(_), _) | (_, None) => String::new(),
+            (PlanKind::Wait(_), _) => step
+                .answer
+                .as_ref()
+                .map_or_else(String::new, |by| format!("signal by {by}")),
+            (PlanKind::Workflow(child), _) => match &step.answer {
+                Some(run) => format!("{} run {}", child.workflow, run.get(..6).unwrap_or(run)),
+                None => format!("{} ordered", child.workflow),
+            },
+            (PlanKind::Respond(_), Some(output)) => output
+                .get("status")
+                .map_or_else(String::new, |status| format!("answered {status}")),
+            (_, None) => String::new(),
             (PlanKind::Switch(cases), _) => match &step.phase {
                 Phase::Done(Some(case)) => cases
                     .get(*case)
@@ -454,7 +577,56 @@ impl RunState {
                     None => what,
                 }
             }
+        };
+        match (step.stood_in, text.is_empty()) {
+            (false, _) => text,
+            (true, true) => "by its fallback".to_owned(),
+            (true, false) => format!("{text} · by its fallback"),
         }
+    }
+}
+
+fn retrying(step: &Step, due: u64) -> String {
+    let why = step
+        .last_failure
+        .as_ref()
+        .map_or("", |failure| failure.message.as_str());
+    let when = moment_text(due).unwrap_or_default();
+    format!("attempt {} failed: {why}; next at {when}", step.attempts)
+}
+
+fn waited_name(waited: &Waited) -> &'static str {
+    match waited {
+        Waited::Time => "time",
+        Waited::Retry { .. } => "retry",
+        Waited::Approval => "approval",
+        Waited::Signal { .. } => "signal",
+        Waited::Child => "child",
+        Waited::Review { .. } => "review",
+    }
+}
+
+/// What is waited for, in a few words.
+fn waited_for(waiting: &Waiting, step: &Step) -> String {
+    match (
+        &waiting.awaits,
+        step.question.as_deref().map(|question| &question.what),
+    ) {
+        (Waited::Approval, Some(Asked::Approval { title, .. })) => title.clone(),
+        (
+            Waited::Signal {
+                name,
+                correlation: Some(of),
+            },
+            _,
+        ) => format!("signal {name} for {of}"),
+        (Waited::Signal { name, .. }, _) => format!("signal {name}"),
+        (Waited::Child, Some(Asked::Child(run))) => format!("run {}", run.short()),
+        (Waited::Review { failure }, _) => failure.message.clone(),
+        _ => match waiting.due_ms {
+            Some(due) => format!("until {}", moment_text(due).unwrap_or_default()),
+            None => String::new(),
+        },
     }
 }
 
@@ -462,15 +634,4 @@ fn decided(how: &str, step: &Step) -> String {
     step.answer
         .as_ref()
         .map_or_else(|| how.to_owned(), |answer| format!("{how} by {answer}"))
-}
-
-fn kind_name(kind: &PlanKind) -> &'static str {
-    match kind {
-        PlanKind::Call(_) => "call",
-        PlanKind::Set(_) => "set",
-        PlanKind::Switch(_) => "switch",
-        PlanKind::Foreach(_) => "foreach",
-        PlanKind::Wait(_) => "wait",
-        PlanKind::Approval(_) => "approval",
-    }
 }

@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use flowforge_protocol::awaited::{Await, Closing};
 use flowforge_protocol::record::{Event, Outcome};
+use flowforge_protocol::used::Use;
 use flowforge_protocol::{Digest, Failure, FailureKind};
-use flowforge_workflow::{Command, Invoke, NodeState, Now, Plan, RunPhase, RunState};
+use flowforge_workflow::{Command, Execution, Given, Invoke, NodeState, Now, Plan, RunPhase, RunState};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -20,7 +22,7 @@ fn echo(invoke: &Invoke) -> Result<Value, Failure> {
 }
 
 fn state_of(host: &Host, node: &str) -> (NodeState, String) {
-    let view = host.state.view();
+    let view = host.state().view();
     let row = view
         .nodes
         .iter()
@@ -53,9 +55,9 @@ fn a_branch_that_was_not_chosen_is_skipped_and_a_join_goes_on() {
         (NodeState::Skipped, "`a` did not run".to_owned())
     );
     assert_eq!(
-        host.state.outcome(),
+        host.state().outcome(),
         Some(&Outcome::Done {
-            output: json!({ "v": "b", "a": null })
+            output: json!({ "v": "b", "a": null }).into()
         })
     );
 }
@@ -68,10 +70,10 @@ fn a_failure_waits_for_what_is_in_flight_and_starts_nothing_more() {
     host.finish(0, |_| {
         Err(Failure::new(FailureKind::Rejected, "no such customer"))
     });
-    assert_eq!(host.state.outcome(), None, "b is still at work");
+    assert_eq!(host.state().outcome(), None, "b is still at work");
     host.finish(0, echo);
     assert!(
-        matches!(host.state.outcome(), Some(Outcome::Failed { node: Some(node), .. }) if node.as_str() == "a")
+        matches!(host.state().outcome(), Some(Outcome::Failed { node: Some(node), .. }) if node.as_str() == "a")
     );
     assert_eq!(
         state_of(&host, "a"),
@@ -90,7 +92,7 @@ fn what_may_be_repeated_is_tried_again_after_its_delay() {
     assert_eq!(state, NodeState::Retrying);
     assert!(what.starts_with("attempt 1 failed: refused; next at "), "{what}");
     assert!(host.flying.is_empty(), "not before its time");
-    let due = host.state.timers()[0].1;
+    let due = host.state().timers()[0].1;
     host.now_ms = due;
     host.advance();
     assert_eq!(host.flying[0].attempt, 2);
@@ -99,10 +101,10 @@ fn what_may_be_repeated_is_tried_again_after_its_delay() {
     host.advance();
     host.finish(0, busy);
     assert!(
-        matches!(host.state.outcome(), Some(Outcome::Failed { .. })),
+        matches!(host.state().outcome(), Some(Outcome::Failed { .. })),
         "three attempts are enough"
     );
-    assert_eq!(host.state.view().totals.tries, 3);
+    assert_eq!(host.state().view().totals.tries, 3);
 }
 
 #[test]
@@ -110,20 +112,20 @@ fn an_approval_ends_by_yes_by_no_or_by_time() {
     let source =
         "nodes:\n  ask: { approval: { title: \"Go?\", expires: 1h } }\n  go: { after: ask, set: { x: 1 } }\n";
     let mut yes = Host::start(plan(source), json!({}));
-    assert_eq!(yes.state.phase(), RunPhase::Waiting);
+    assert_eq!(yes.state().phase(), RunPhase::Waiting);
     yes.decide("ask", true);
-    assert!(matches!(yes.state.outcome(), Some(Outcome::Done { .. })));
+    assert!(matches!(yes.state().outcome(), Some(Outcome::Done { .. })));
     let mut no = Host::start(plan(source), json!({}));
     no.decide("ask", false);
-    assert!(matches!(no.state.outcome(), Some(Outcome::Rejected { by, .. }) if by == "demo"));
+    assert!(matches!(no.state().outcome(), Some(Outcome::Rejected { by, .. }) if by == "demo"));
     assert_eq!(state_of(&no, "ask").1, "rejected by demo: the feed is a test");
     let mut late = Host::start(plan(source), json!({}));
     late.now_ms += 3_599_999;
     late.advance();
-    assert_eq!(late.state.outcome(), None, "not early");
+    assert_eq!(late.state().outcome(), None, "not early");
     late.now_ms += 1;
     late.advance();
-    assert!(matches!(late.state.outcome(), Some(Outcome::Expired { .. })));
+    assert!(matches!(late.state().outcome(), Some(Outcome::Expired { .. })));
 
     let handled = format!(
         "{source}  sorry: {{ after: [ask.rejected, ask.expired], set: {{ x: \"${{ask.approved}}\" }} }}\n"
@@ -131,7 +133,7 @@ fn an_approval_ends_by_yes_by_no_or_by_time() {
     let mut no = Host::start(plan(&handled), json!({}));
     no.decide("ask", false);
     assert!(
-        matches!(no.state.outcome(), Some(Outcome::Done { .. })),
+        matches!(no.state().outcome(), Some(Outcome::Done { .. })),
         "somebody comes after the rejection"
     );
     assert_eq!(
@@ -144,24 +146,24 @@ fn an_approval_ends_by_yes_by_no_or_by_time() {
 fn a_wait_ends_at_its_time_also_in_a_rebuilt_state() {
     let source = "nodes:\n  a: { wait: { for: 200ms } }\n  b: { after: a, wait: { until: \"timestamp('1970-01-01T01:00:00Z')\" } }\n";
     let mut host = Host::start(plan(source), json!({}));
-    let mut again = host.replay(host.records.len());
+    let again = host.replay(host.records.len());
     let due = host.now_ms + 200;
     assert_eq!(again.timers(), vec![("a".parse().expect("a step"), due)]);
-    let commands = again.next(Now { ms: due - 1 });
-    assert!(
-        matches!(commands.as_slice(), [Command::Timer { due_ms, .. }] if *due_ms == due),
-        "{commands:?}"
-    );
+    let mut again = Execution::new(again, Given::new());
+    assert_eq!(again.next(Now { ms: due - 1 }), []);
     assert!(matches!(
         again.next(Now { ms: due }).as_slice(),
-        [Command::Record(Event::TimerFired { .. })]
+        [Command::Record(Event::AwaitClosed {
+            closing: Closing::Due,
+            ..
+        })]
     ));
     host.now_ms = due;
     host.advance();
-    assert_eq!(host.state.timers()[0].1, 3_600_000);
+    assert_eq!(host.state().timers()[0].1, 3_600_000);
     host.now_ms = 3_600_000;
     host.advance();
-    assert!(matches!(host.state.outcome(), Some(Outcome::Done { .. })));
+    assert!(matches!(host.state().outcome(), Some(Outcome::Done { .. })));
 }
 
 #[test]
@@ -170,11 +172,12 @@ fn a_cancelled_run_starts_nothing_more() {
     let mut host = Host::start(plan(source), json!({}));
     host.record(Event::CancelRequested {
         reason: "by duty: wrong week".to_owned(),
+        grace_ms: 0,
     });
     host.advance();
-    assert_eq!(host.state.in_flight(), 1);
+    assert_eq!(host.run.in_flight(), 1);
     host.finish(0, echo);
-    assert!(matches!(host.state.outcome(), Some(Outcome::Cancelled { .. })));
+    assert!(matches!(host.state().outcome(), Some(Outcome::Cancelled { .. })));
 }
 
 #[test]
@@ -191,48 +194,65 @@ fn a_host_that_stopped_at_work_repeats_only_what_may_be_repeated() {
             &BTreeMap::from([("x:y".to_owned(), interface)]),
         )
     };
-    let stopped = |effect: Value, times: u32| {
+    let stopped = |effect: Value, intent: bool| {
         let mut host = Host::start(interface(effect), json!({}));
-        for attempt in 1..=times {
-            let step = "a".parse().expect("a step");
-            host.record(Event::Intent {
-                step,
-                attempt,
-                input_digest: Digest::of(b""),
-            });
+        if intent {
+            host.intend(0);
         }
-        host.replay(host.records.len())
+        let state = host.replay(host.records.len());
+        Execution::new(state, Given::new()).next(Now { ms: 2_000_000 })
     };
-    let now = Now { ms: 2_000_000 };
-    let unsafe_again = stopped(json!({ "class": "unsafe" }), 1).next(now);
-    assert!(
-        matches!(unsafe_again.as_slice(), [Command::Record(Event::AttemptFailed { failure, retry_at_ms: None, .. })]
-            if failure.kind == FailureKind::OutcomeUnknown),
-        "{unsafe_again:?}"
-    );
-    let pure = stopped(json!({ "class": "pure" }), 0).next(now);
+    let needs_review = |commands: &[Command]| match commands {
+        [
+            Command::Record(Event::AwaitOpened {
+                awaits: Await::Review { failure, .. },
+                ..
+            }),
+        ] => failure.code.clone(),
+        other => panic!("{other:?}"),
+    };
+    let unsafe_again = stopped(json!({ "class": "unsafe" }), true);
+    assert_eq!(needs_review(&unsafe_again).as_deref(), Some("FF-RUN-001"));
+    let pure = stopped(json!({ "class": "pure" }), false);
     assert!(
         matches!(pure.as_slice(), [Command::Invoke(invoke)] if invoke.attempt == 1),
         "{pure:?}"
     );
-    let keyed = stopped(json!({ "class": "keyed", "retention_ms": 86_400_000 }), 1).next(now);
+    let keyed = stopped(json!({ "class": "keyed", "retention_ms": 86_400_000 }), true);
     assert!(
         matches!(keyed.as_slice(), [Command::Invoke(invoke)] if invoke.attempt == 2),
         "{keyed:?}"
     );
-    let forgotten = stopped(json!({ "class": "keyed", "retention_ms": 1 }), 1).next(now);
-    assert!(
-        matches!(
-            forgotten.as_slice(),
-            [Command::Record(Event::AttemptFailed { .. })]
-        ),
-        "{forgotten:?}"
+    let forgotten = stopped(json!({ "class": "keyed", "retention_ms": 1 }), true);
+    assert_eq!(needs_review(&forgotten).as_deref(), Some("FF-RUN-003"));
+}
+
+/// A step whose host stopped was evaluated again and sent, although an evaluator that had changed gave another body: two
+/// different requests went out under one key.
+#[test]
+fn a_step_is_not_repeated_with_another_input_than_was_recorded() {
+    let source = "nodes:\n  a: { call: x:y/a, with: { n: 1 } }\n";
+    let operation = json!({
+        "name": "a", "export": { "function": "a" }, "params": [], "fails": true, "effect": { "class": "idempotent" },
+    });
+    let interface = json!({ "operations": [operation], "capabilities": [], "baseline": [] });
+    let interface = serde_json::from_value(interface).expect("an interface");
+    let plan = plan_of(
+        &format!("workflow: test\n{source}"),
+        &BTreeMap::from([("x:y".to_owned(), interface)]),
     );
-    let poison = stopped(json!({ "class": "idempotent" }), 3).next(now);
-    assert!(
-        matches!(poison.as_slice(), [Command::Record(Event::AttemptFailed { .. })]),
-        "{poison:?}"
-    );
+    let mut host = Host::start(plan, json!({}));
+    host.record(Event::Intent {
+        step: "a".parse().expect("a step"),
+        attempt: 1,
+        input_digest: Digest::of_json(&json!({ "n": 2 })),
+        will_use: Use::of("https://a.example:443"),
+    });
+    host.restart();
+    assert!(host.flying.is_empty(), "nothing is sent");
+    assert_eq!(host.state().phase(), RunPhase::NeedsReview);
+    host.review("a", flowforge_protocol::awaited::ReviewAction::Retry);
+    assert_eq!(host.flying.len(), 1, "a person may say that it is all right");
 }
 
 #[test]
@@ -242,7 +262,7 @@ fn an_expression_that_fails_names_its_place() {
         json!({}),
     );
     host.run(echo);
-    let Some(Outcome::Failed { failure, .. }) = host.state.outcome() else {
+    let Some(Outcome::Failed { failure, .. }) = host.state().outcome() else {
         panic!("it must fail")
     };
     assert_eq!(failure.kind, FailureKind::Expression);
@@ -271,15 +291,20 @@ output: \"${each.map(e, e.two.y)}\"
         assert!(host.flying.len() <= 3);
     }
     assert_eq!(
-        host.state.outcome(),
+        host.state().outcome(),
         Some(&Outcome::Done {
-            output: json!([10, 20, 30, 40, 50])
+            output: json!([10, 20, 30, 40, 50]).into()
         })
     );
     assert_eq!(state_of(&host, "each").1, "5 of 5, 3 at a time");
     let mut empty = Host::start(plan(source), json!({ "xs": [] }));
     empty.run(echo);
-    assert_eq!(empty.state.outcome(), Some(&Outcome::Done { output: json!([]) }));
+    assert_eq!(
+        empty.state().outcome(),
+        Some(&Outcome::Done {
+            output: json!([]).into()
+        })
+    );
 }
 
 #[test]
@@ -297,7 +322,7 @@ input: { xs: { type: array } }
     assert_eq!(host.flying.len(), 1, "no further round starts");
     host.finish(0, echo);
     assert!(
-        matches!(host.state.outcome(), Some(Outcome::Failed { node: Some(node), .. }) if node.as_str() == "one")
+        matches!(host.state().outcome(), Some(Outcome::Failed { node: Some(node), .. }) if node.as_str() == "one")
     );
     assert_eq!(
         state_of(&host, "each"),
@@ -308,7 +333,7 @@ input: { xs: { type: array } }
     );
     assert_eq!(state_of(&host, "ask").0, NodeState::Stopped);
     assert_eq!(state_of(&host, "rest").0, NodeState::NotRun);
-    assert_eq!(host.replay(host.records.len()).view(), host.state.view());
+    assert_eq!(host.replay(host.records.len()).view(), host.state().view());
 }
 
 #[test]
@@ -366,13 +391,10 @@ fn unsteady(invoke: &Invoke) -> Result<Value, Failure> {
     echo(invoke)
 }
 
-/// What a state would still give out, besides calls at a later time.
-fn outstanding(state: &mut RunState, now_ms: u64) -> Vec<String> {
-    let commands = state.next(Now { ms: now_ms });
-    let now = commands
-        .iter()
-        .filter(|command| !matches!(command, Command::Timer { .. }));
-    let mut out: Vec<String> = now.map(|command| format!("{command:?}")).collect();
+/// What is still to be done now.
+fn outstanding(run: &mut Execution, now_ms: u64) -> Vec<String> {
+    let commands = run.next(Now { ms: now_ms });
+    let mut out: Vec<String> = commands.iter().map(|command| format!("{command:?}")).collect();
     out.sort();
     out
 }
@@ -393,10 +415,10 @@ proptest! {
             shuffled.finish(pick, unsteady);
             shuffled.skip_time();
         }
-        prop_assert!(straight.state.outcome().is_some());
-        prop_assert_eq!(straight.state.outcome(), shuffled.state.outcome());
+        prop_assert!(straight.state().outcome().is_some());
+        prop_assert_eq!(straight.state().outcome(), shuffled.state().outcome());
         let rows = |host: &Host| {
-            host.state.view().nodes.into_iter().map(|row| (row.node, row.state, row.what, row.tries)).collect::<Vec<_>>()
+            host.state().view().nodes.into_iter().map(|row| (row.node, row.state, row.what, row.tries)).collect::<Vec<_>>()
         };
         prop_assert_eq!(rows(&straight), rows(&shuffled));
     }
@@ -408,10 +430,10 @@ proptest! {
         let mut picks = picks.into_iter().cycle();
         loop {
             let replayed = host.replay(host.records.len());
-            prop_assert_eq!(replayed.view(), host.state.view());
-            prop_assert_eq!(replayed.timers(), host.state.timers());
+            prop_assert_eq!(replayed.view(), host.state().view());
+            prop_assert_eq!(replayed.timers(), host.state().timers());
             // Everything that flies is given out again, with the same input, and nothing else is.
-            let mut again = replayed.clone();
+            let mut again = Execution::new(replayed.clone(), Given::new());
             let mut flying: Vec<String> =
                 host.flying.iter().map(|invoke| format!("{:?}", Command::Invoke(Box::new(invoke.clone())))).collect();
             flying.sort();
@@ -424,7 +446,17 @@ proptest! {
             host.finish(pick, unsteady);
             host.skip_time();
         }
-        prop_assert!(host.state.outcome().is_some());
+        prop_assert!(host.state().outcome().is_some());
+        // A snapshot at any place is the state there.
+        for count in 1..host.records.len() {
+            let state = host.replay(count);
+            let bytes = state.snapshot().expect("it has all its values");
+            let number = u64::try_from(count).unwrap_or(0);
+            let restored = RunState::restore(Arc::clone(state.plan()), state.run(), number, &bytes).expect("it fits");
+            prop_assert_eq!(restored.view(), state.view());
+            let (mut one, mut other) = (Execution::new(state, Given::new()), Execution::new(restored, Given::new()));
+            prop_assert_eq!(outstanding(&mut one, host.now_ms), outstanding(&mut other, host.now_ms));
+        }
         for count in 0..host.records.len() {
             let prefix = host.replay(count);
             prop_assert_eq!(prefix.next_seq(), u64::try_from(count).unwrap_or(0));

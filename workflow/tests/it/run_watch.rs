@@ -45,8 +45,8 @@ fn the_week_is_reported_after_a_person_agreed() {
     let plan = plan_of(SOURCE, &BTreeMap::new());
     let mut host = Host::start(plan, json!({ "threshold": 4.0 }));
     host.run(operate);
-    assert_eq!(host.state.waiting().len(), 1, "{}", host.table());
-    let question = host.state.waiting().remove(0);
+    assert_eq!(host.state().waiting().len(), 1, "{}", host.table());
+    let question = host.state().waiting().remove(0);
     assert_eq!(
         question.title,
         "128 earthquakes, the strongest 6.4. Send the report?"
@@ -55,9 +55,10 @@ fn the_week_is_reported_after_a_person_agreed() {
     host.decide("confirm", true);
     host.run(operate);
     insta::assert_snapshot!(host.table());
-    let Some(Outcome::Done { output }) = host.state.outcome() else {
-        panic!("{:?}", host.state.outcome())
+    let Some(Outcome::Done { output }) = host.state().outcome() else {
+        panic!("{:?}", host.state().outcome())
     };
+    let output = output.shown();
     assert_eq!(output["count"], 128);
     assert_eq!(output["strongest"], 6.4);
     let keys: Vec<&str> = output
@@ -67,9 +68,9 @@ fn the_week_is_reported_after_a_person_agreed() {
         .map(String::as_str)
         .collect();
     assert_eq!(keys, ["count", "strongest", "report"], "in the order of the file");
-    assert_eq!(host.state.steps_done(), 136);
+    assert_eq!(host.state().steps_done(), 136);
     for count in 1..=host.records.len() {
         host.replay(count);
     }
-    assert_eq!(host.replay(host.records.len()).view(), host.state.view());
+    assert_eq!(host.replay(host.records.len()).view(), host.state().view());
 }

@@ -4,15 +4,18 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use flowforge_ports::Interface;
-use flowforge_protocol::job::{Decision, Trigger};
-use flowforge_protocol::record::{Event, Record};
-use flowforge_protocol::{Digest, Failure, JobId, RunId, StepKey};
-use flowforge_workflow::{Command, Invoke, Now, Plan, RunState, canonical, parse};
+use flowforge_protocol::awaited::{Closing, Decision, ReviewAction, ReviewVerdict, Signal};
+use flowforge_protocol::record::{Accepted, Event, Origin, RECORD_VERSION, Record, Source, Trigger};
+use flowforge_protocol::release::PinnedRelease;
+use flowforge_protocol::used::Use;
+use flowforge_protocol::value::{Salt, Sealer};
+use flowforge_protocol::{Digest, Failure, JobId, MessageId, RunId, StepKey};
+use flowforge_workflow::{Command, Execution, Given, Invoke, Now, Plan, RunState, canonical, parse};
 use serde_json::{Map, Value};
 
 /// A run, its records, and what is under way.
 pub(crate) struct Host {
-    pub(crate) state: RunState,
+    pub(crate) run: Execution,
     pub(crate) records: Vec<Record>,
     pub(crate) flying: VecDeque<Invoke>,
     pub(crate) now_ms: u64,
@@ -22,54 +25,140 @@ pub(crate) fn plan_of(source: &str, interfaces: &BTreeMap<String, Interface>) ->
     let definition = parse(source).unwrap_or_else(|found| panic!("{found:#?}"));
     let canonical = canonical(&definition, &Map::new()).expect("no overrides");
     // As it travels: as bytes, with the keys sorted.
-    let bytes = flowforge_protocol::digest::canonical_json(&canonical);
+    let bytes = flowforge_protocol::canonical::canonical_json(&canonical);
     let read: Value = serde_json::from_slice(&bytes).expect("it is JSON");
-    Plan::from_canonical(&read, interfaces).expect("a plan")
+    Plan::from_canonical(&read, interfaces, &children()).expect("a plan")
 }
 
-pub(crate) fn accepted(input: Value) -> Event {
-    Event::Accepted {
-        job: JobId::from_entropy([1; 16]),
+/// The releases that `workflow` nodes may run in tests.
+fn children() -> BTreeMap<String, PinnedRelease> {
+    let pinned = PinnedRelease {
+        version: 1,
+        release: Digest::of(b"child release"),
+        grants: Digest::of(b"child grants"),
+    };
+    BTreeMap::from([("child".to_owned(), pinned)])
+}
+
+pub(crate) fn acceptance(input: Value) -> Accepted {
+    Accepted {
+        version: RECORD_VERSION,
+        workspace: "default".to_owned(),
+        project: "default".to_owned(),
+        origin: Origin::Order {
+            job: JobId::from_entropy([1; 16]),
+        },
         release: Digest::of(b"release"),
         grants: Digest::of(b"grants"),
-        input,
+        input: input.into(),
         trigger: Trigger::Manual {
             by: "test".to_owned(),
         },
+        lineage: None,
+        until: None,
+        given: Vec::new(),
         traceparent: None,
     }
 }
 
+pub(crate) fn accepted(input: Value) -> Event {
+    Event::Accepted(Box::new(acceptance(input)))
+}
+
 impl Host {
     pub(crate) fn start(plan: Arc<Plan>, input: Value) -> Self {
+        Self::start_with(plan, acceptance(input), Given::new())
+    }
+
+    pub(crate) fn start_with(plan: Arc<Plan>, accepted: Accepted, given: Given) -> Self {
         let state = RunState::new(plan, RunId::from_entropy([2; 16]));
         let mut host = Self {
-            state,
+            run: Execution::new(state, given),
             records: Vec::new(),
             flying: VecDeque::new(),
             now_ms: 1_000_000,
         };
-        host.record(accepted(input));
+        host.record(Event::Accepted(Box::new(accepted)));
         host.advance();
         host
     }
 
+    pub(crate) fn state(&self) -> &RunState {
+        self.run.state()
+    }
+
     pub(crate) fn record(&mut self, event: Event) {
-        let record = Record {
-            seq: self.state.next_seq(),
+        let mut record = Record {
+            seq: self.state().next_seq(),
             at_ms: self.now_ms,
             event,
         };
-        self.state
-            .apply(&record)
+        let mut sealer = Sealer {
+            salt: &mut |_| Salt::from_entropy([7; 16]),
+            inline_bytes: usize::MAX,
+            keep: None,
+        };
+        record
+            .seal(&mut sealer, &mut Vec::new())
+            .expect("its values are kept");
+        self.run
+            .apply(record.clone())
             .unwrap_or_else(|error| panic!("{error}: {record:?}"));
         self.records.push(record);
+    }
+
+    /// The host stops and starts again: what was under way is forgotten, the records are read anew.
+    pub(crate) fn restart(&mut self) {
+        self.flying.clear();
+        self.run = Execution::new(self.replay(self.records.len()), Given::new());
+        self.advance();
+    }
+
+    /// The attempt at this position is about to have an effect.
+    pub(crate) fn intend(&mut self, position: usize) {
+        let invoke = &self.flying[position];
+        let event = Event::Intent {
+            step: invoke.step.clone(),
+            attempt: invoke.attempt,
+            input_digest: Digest::of_json(&Value::Object(invoke.input.clone())),
+            will_use: Use::of("https://a.example:443"),
+        };
+        self.record(event);
+        self.advance();
+    }
+
+    pub(crate) fn close(&mut self, step: &str, closing: Closing) {
+        let step = step.parse().expect("a step");
+        self.record(Event::AwaitClosed { step, closing });
+        self.advance();
+    }
+
+    pub(crate) fn review(&mut self, step: &str, action: ReviewAction) {
+        let verdict = ReviewVerdict {
+            action,
+            by: "ana".to_owned(),
+            comment: None,
+            at_ms: self.now_ms,
+        };
+        self.close(step, Closing::Review(verdict));
+    }
+
+    pub(crate) fn signal(&mut self, name: &str, correlation: Option<&str>, payload: Value) {
+        let number = u8::try_from(self.records.len()).expect("few records");
+        self.record(Event::SignalReceived(Signal {
+            message: MessageId::from_entropy([number; 16]),
+            name: name.to_owned(),
+            correlation: correlation.map(str::to_owned),
+            payload: payload.into(),
+            by: "shop".to_owned(),
+        }));
+        self.advance();
     }
 
     /// Does everything that needs no attempt to end.
     pub(crate) fn advance(&mut self) {
         loop {
-            let commands = self.state.next(Now { ms: self.now_ms });
+            let commands = self.run.next(Now { ms: self.now_ms });
             let mut recorded = false;
             for command in commands {
                 match command {
@@ -78,7 +167,6 @@ impl Host {
                         self.record(event);
                     }
                     Command::Invoke(invoke) => self.flying.push_back(*invoke),
-                    Command::Timer { .. } => {}
                 }
             }
             if !recorded {
@@ -95,14 +183,19 @@ impl Host {
             Ok(output) => Event::Completed {
                 step: invoke.step.clone(),
                 attempt: invoke.attempt,
-                output,
+                output: output.into(),
                 elapsed_us: 1000,
                 used: Vec::new(),
+                source: Source::Step,
             },
-            Err(failure) => {
-                self.state
-                    .attempt_failed(&invoke.step, invoke.attempt, failure, 1000, self.now_ms)
-            }
+            Err(failure) => self.state().attempt_failed(
+                &invoke.step,
+                invoke.attempt,
+                failure,
+                Vec::new(),
+                1000,
+                self.now_ms,
+            ),
         };
         self.record(event);
         self.advance();
@@ -125,7 +218,7 @@ impl Host {
 
     /// If nothing flies and something waits for its time, it is that time now.
     pub(crate) fn skip_time(&mut self) {
-        if let (true, Some((_, due))) = (self.flying.is_empty(), self.state.timers().first()) {
+        if let (true, Some((_, due))) = (self.flying.is_empty(), self.state().timers().first()) {
             self.now_ms = self.now_ms.max(*due);
             self.advance();
         }
@@ -134,7 +227,7 @@ impl Host {
     /// A person answers; a no comes with a reason.
     pub(crate) fn decide(&mut self, step: &str, approved: bool) {
         let step: StepKey = step.parse().expect("a step");
-        let approval = self.state.waiting().first().expect("it waits").approval.clone();
+        let approval = self.state().waiting().first().expect("it waits").approval.clone();
         self.now_ms += 60_000;
         let decision = Decision {
             approval,
@@ -143,13 +236,16 @@ impl Host {
             comment: (!approved).then(|| "the feed is a test".to_owned()),
             at_ms: self.now_ms,
         };
-        self.record(Event::Decided { step, decision });
+        self.record(Event::AwaitClosed {
+            step,
+            closing: Closing::Decision(decision),
+        });
         self.advance();
     }
 
     /// The state as another process rebuilds it from the first records.
     pub(crate) fn replay(&self, count: usize) -> RunState {
-        let mut state = RunState::new(Arc::clone(self.state.plan()), self.state.run().clone());
+        let mut state = RunState::new(Arc::clone(self.state().plan()), self.state().run().clone());
         for record in self.records.iter().take(count) {
             state.apply(record).expect("it applied before");
         }
@@ -158,7 +254,7 @@ impl Host {
 
     /// The table of the run as the terminal shows it.
     pub(crate) fn table(&self) -> String {
-        let view = self.state.view();
+        let view = self.state().view();
         view.nodes
             .iter()
             .map(|row| {

@@ -1,0 +1,267 @@
+//! What to do next, and what was given out and is not answered yet.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use flowforge_protocol::awaited::{Await, Closing};
+use flowforge_protocol::record::{Event, Record, Source};
+use flowforge_protocol::{Failure, MessageId, StepKey};
+use serde_json::Value;
+
+use super::kinds::{self, Start, Started, call, child, repeat};
+use super::state::RunState;
+use super::steps::{Phase, StepRef, Waited};
+use super::{ApplyError, Command, Now};
+use crate::plan::{FallbackPlan, PlanKind, PlanNode};
+
+/// The results that an order gives in place of running steps, with where they are from.
+pub type Given = BTreeMap<StepKey, (Arc<Value>, Source)>;
+
+/// A run that goes on: its state, and what was given out and is not answered yet.
+#[derive(Debug)]
+pub struct Execution {
+    state: RunState,
+    given: Given,
+    /// Steps about which a command was given that no record answers yet.
+    issued: BTreeSet<StepRef>,
+    /// Those of them at which an attempt is under way.
+    attempts: BTreeSet<StepRef>,
+    end_given: bool,
+}
+
+impl Execution {
+    /// Goes on from a state. `given` is what the order that started the run gives in place of steps.
+    #[must_use]
+    pub fn new(state: RunState, given: Given) -> Self {
+        Self {
+            state,
+            given,
+            issued: BTreeSet::new(),
+            attempts: BTreeSet::new(),
+            end_given: false,
+        }
+    }
+
+    /// The state that the records amount to.
+    #[must_use]
+    pub fn state(&self) -> &RunState {
+        &self.state
+    }
+
+    /// Attempts that were given out and have not ended. When the run is to end, it waits for these.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        self.attempts.len()
+    }
+
+    /// Whether nothing is under way and nothing can be done before something comes from outside: the run can leave memory.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.issued.is_empty()
+    }
+
+    /// Takes the next record, without copying the values in it. On an error nothing has changed.
+    ///
+    /// # Errors
+    ///
+    /// As [`RunState::apply`].
+    pub fn apply(&mut self, record: Record) -> Result<(), ApplyError> {
+        let answers = match &record.event {
+            // The attempt goes on.
+            Event::Intent { .. } | Event::Log { .. } => None,
+            event => event.step().and_then(|step| self.state.locate(step)),
+        };
+        self.state.apply_owned(record)?;
+        if let Some(at) = answers {
+            self.issued.remove(&at);
+            self.attempts.remove(&at);
+        }
+        Ok(())
+    }
+
+    /// What to do at this moment; nothing, if every command was given already.
+    ///
+    /// Apply each [`Command::Record`] before calling again; call again until no record comes.
+    pub fn next(&mut self, now: Now) -> Vec<Command> {
+        let mut out = Vec::new();
+        if self.state.outcome.is_some() || self.state.next_seq == 0 || self.state.view_only.is_some() {
+            return out;
+        }
+        if self.state.ending.is_some() {
+            self.take_back(now, &mut out);
+        } else if self.state.paused.is_none() {
+            self.close_waits(now, &mut out);
+            let actionable: Vec<StepRef> = self.state.actionable.iter().cloned().collect();
+            for at in actionable {
+                out.extend(self.act(&at, now));
+            }
+        }
+        self.end(&mut out);
+        out
+    }
+
+    /// Waits that a time or a signal ends.
+    fn close_waits(&mut self, now: Now, out: &mut Vec<Command>) {
+        let mut given_away = Vec::new();
+        let waiting: Vec<StepRef> = self.state.signal_waits.iter().cloned().collect();
+        for at in waiting {
+            if let Some(message) = self.signal_for(&at, &given_away) {
+                given_away.push(message.clone());
+                self.close(&at, Closing::Signal { message }, out);
+            }
+        }
+        self.close_due(now, out, |_| true);
+    }
+
+    fn close_due(&mut self, now: Now, out: &mut Vec<Command>, which: impl Fn(&PlanNode) -> bool) {
+        let due = self.state.timers.iter().take_while(|(due, _)| *due <= now.ms);
+        let due: Vec<StepRef> = due
+            .map(|(_, at)| at)
+            .filter(|at| self.state.plan_node(at).is_some_and(&which))
+            .cloned()
+            .collect();
+        for at in due {
+            self.close(&at, Closing::Due, out);
+        }
+    }
+
+    fn signal_for(&self, at: &StepRef, given_away: &[MessageId]) -> Option<MessageId> {
+        match &self.state.step(at)?.phase {
+            Phase::Waiting(waiting) => match &waiting.awaits {
+                Waited::Signal { name, correlation } => self
+                    .state
+                    .inbox
+                    .answer(name, correlation.as_deref(), given_away)
+                    .cloned(),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    fn close(&mut self, at: &StepRef, closing: Closing, out: &mut Vec<Command>) {
+        if self.issued.contains(at) || self.is_in_failing_loop(at) {
+            return;
+        }
+        if let Some(step) = self.state.key(at) {
+            self.issued.insert(at.clone());
+            out.push(Command::Record(Event::AwaitClosed { step, closing }));
+        }
+    }
+
+    fn is_in_failing_loop(&self, at: &StepRef) -> bool {
+        self.state.failing.iter().any(|around| at.is_inside(around))
+    }
+
+    /// The command for a step about which something can be done, unless it was given already.
+    fn act(&mut self, at: &StepRef, now: Now) -> Option<Command> {
+        if self.issued.contains(at) || self.is_in_failing_loop(at) {
+            return None;
+        }
+        let state = &self.state;
+        let node = state.plan.node(at.node)?;
+        let step = state.step(at)?;
+        let key = state.key(at)?;
+        let start = Start {
+            state,
+            at,
+            key: &key,
+            ready_at_ms: step.ready_at_ms,
+            now,
+        };
+        let command = match &step.phase {
+            Phase::Ready => match self.given.get(&key) {
+                Some((output, source)) => Ok(start.completed_from(Arc::clone(output), *source)),
+                None => kinds::begin(&start, &node.kind),
+            },
+            Phase::Waiting(_) => Ok(start.completed(child::detached(state, at)?)),
+            Phase::Looping => Ok(self.failed_loop(at, &key)?),
+            phase => continued(&start, phase, node)?,
+        };
+        let command = command.unwrap_or_else(|failure| failed_without_attempt(&key, failure));
+        self.issued.insert(at.clone());
+        if matches!(command, Command::Invoke(_)) {
+            self.attempts.insert(at.clone());
+        }
+        Some(command)
+    }
+
+    /// A loop in which a step failed has failed itself when nothing in it is under way any more.
+    fn failed_loop(&self, at: &StepRef, key: &StepKey) -> Option<Command> {
+        let busy = self.attempts.iter().any(|other| other.is_inside(at));
+        if busy || !self.state.failing.contains(at) {
+            return None;
+        }
+        let failure = self.state.step(at)?.last_failure.clone()?;
+        Some(failed_without_attempt(key, failure))
+    }
+
+    /// While a run ends, only the steps that take effects back run: one at a time, the newest effect first, once all
+    /// attempts have ended.
+    fn take_back(&mut self, now: Now, out: &mut Vec<Command>) {
+        let others = self
+            .attempts
+            .iter()
+            .any(|at| self.state.plan_node(at).is_some_and(|node| !node.id.is_undo()));
+        if others {
+            return;
+        }
+        self.close_due(now, out, |node| node.id.is_undo());
+        if let Some(at) = self.state.current_undo().cloned() {
+            out.extend(self.act(&at, now));
+        }
+    }
+
+    /// Ends the run, when everything that was given out is answered.
+    fn end(&mut self, out: &mut Vec<Command>) {
+        let state = &self.state;
+        let settled = state.root.unsettled == 0;
+        let takes_back = state.current_undo().is_some();
+        let over = settled || state.ending.is_some();
+        if self.end_given || !self.attempts.is_empty() || !over || takes_back || !out.is_empty() {
+            return;
+        }
+        let outcome = state.outcome_now();
+        self.end_given = true;
+        out.push(Command::Record(Event::Ended { outcome }));
+    }
+}
+
+/// What a step does that has begun, or will not begin.
+fn continued(start: &Start<'_>, phase: &Phase, node: &PlanNode) -> Option<Started> {
+    Some(match (phase, &node.kind) {
+        (Phase::ToSkip(reason), _) => Ok(Command::Record(Event::Skipped {
+            step: start.key.clone(),
+            reason: reason.clone(),
+        })),
+        (Phase::Working, PlanKind::Call(call)) => call::go_on(start, call),
+        (Phase::ToRetry(due), _) => Ok(Command::Record(Event::AwaitOpened {
+            step: start.key.clone(),
+            awaits: Await::Retry {
+                attempt: start.state.step(start.at)?.attempts.saturating_add(1),
+            },
+            due_ms: Some(*due),
+        })),
+        (Phase::RoundOver(round), PlanKind::Repeat(repeat)) => repeat::decide(start, repeat, *round),
+        (Phase::ToPause(_), PlanKind::Repeat(repeat)) => Ok(repeat::pause(start, repeat)),
+        (Phase::ToFallBack, _) => match &node.fallback {
+            Some(FallbackPlan::Value(template)) => start
+                .template("fallback", template)
+                .map(|output| start.completed_from(output, Source::Fallback)),
+            _ => return None,
+        },
+        _ => return None,
+    })
+}
+
+/// The record of a step that fails without an attempt.
+fn failed_without_attempt(key: &StepKey, failure: Failure) -> Command {
+    Command::Record(Event::AttemptFailed {
+        step: key.clone(),
+        attempt: 0,
+        failure,
+        retry_at_ms: None,
+        elapsed_us: 0,
+        used: Vec::new(),
+    })
+}

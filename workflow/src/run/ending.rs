@@ -1,0 +1,172 @@
+//! The end of a run: why it stops early, which effects it takes back, and its result.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use flowforge_protocol::record::Outcome;
+use flowforge_protocol::{Failure, FailureKind, NodeId, StepKey};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::kinds::call;
+use super::scope::Names;
+use super::state::RunState;
+use super::steps::{Phase, Step, StepRef};
+use crate::expr::{Meaning, Scope as _, Template};
+use crate::plan::{OutputPlan, Plan, PlanKind};
+
+/// Why a run stops before all its nodes are settled.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) enum Ending {
+    Failed { node: NodeId, failure: Failure },
+    Rejected { step: StepKey, by: String },
+    Expired { step: StepKey },
+    Cancelled { reason: String },
+}
+
+/// The steps that take effects back: made when their step completes, run in reverse order when the run stops early.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(super) struct Undos {
+    /// In the order in which the steps completed.
+    order: Vec<StepRef>,
+    #[serde(with = "super::snapshot::pairs")]
+    steps: BTreeMap<StepRef, Undo>,
+}
+
+/// One of them.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Undo {
+    step: Step,
+    /// What it is called with, as it was when its step completed: what it names may be gone when it runs.
+    input: Result<Map<String, Value>, Failure>,
+}
+
+impl Undos {
+    pub(super) fn step(&self, at: &StepRef) -> Option<&Step> {
+        self.steps.get(at).map(|undo| &undo.step)
+    }
+
+    pub(super) fn step_mut(&mut self, at: &StepRef) -> Option<&mut Step> {
+        self.steps.get_mut(at).map(|undo| &mut undo.step)
+    }
+
+    pub(super) fn input(&self, at: &StepRef) -> Option<&Result<Map<String, Value>, Failure>> {
+        self.steps.get(at).map(|undo| &undo.input)
+    }
+
+    /// The one that is at work, or the next to start.
+    fn current(&self) -> Option<&StepRef> {
+        let open = |at: &&StepRef| self.step(at).is_some_and(|step| !step.phase.is_settled());
+        self.order.iter().rev().find(open)
+    }
+
+    /// Those that exist, in the order in which they run.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&StepRef, &Step)> {
+        self.order
+            .iter()
+            .rev()
+            .filter_map(|at| Some((at, &self.steps.get(at)?.step)))
+    }
+}
+
+impl RunState {
+    /// A step completed: from now on its effect is taken back if the run stops early.
+    pub(super) fn remember_undo(&mut self, at: &StepRef) {
+        let plan = Arc::clone(&self.plan);
+        let Some(number) = plan.node(at.node).and_then(|node| node.undo) else {
+            return;
+        };
+        let undo = StepRef {
+            path: at.path.clone(),
+            node: number,
+        };
+        let (Some(PlanKind::Call(call)), Some(key)) =
+            (plan.node(number).map(|node| &node.kind), self.key(&undo))
+        else {
+            return;
+        };
+        let names = Names {
+            state: self,
+            path: &at.path,
+        };
+        let input = call::input(call, &names, &key, self.last_at_ms);
+        let step = Step {
+            phase: Phase::Ready,
+            ready_at_ms: self.last_at_ms,
+            ..Step::default()
+        };
+        self.undos.steps.insert(undo.clone(), Undo { step, input });
+        self.undos.order.retain(|other| *other != undo);
+        self.undos.order.push(undo);
+    }
+
+    /// The step that takes back an effect now: the newest one that is not settled. `None` while the run goes on. Whatever
+    /// stops a run early (a failure, a cancellation, a no, silence) takes its effects back.
+    pub(super) fn current_undo(&self) -> Option<&StepRef> {
+        self.ending.as_ref().and_then(|_| self.undos.current())
+    }
+
+    /// What a step that takes an effect back is called with; `None` for any other step.
+    pub(super) fn undo_input(&self, at: &StepRef) -> Option<&Result<Map<String, Value>, Failure>> {
+        self.undos.input(at)
+    }
+
+    /// How the run ends, now that nothing is under way.
+    pub(super) fn outcome_now(&self) -> Outcome {
+        match &self.ending {
+            Some(Ending::Failed { node, failure }) => Outcome::Failed {
+                node: Some(node.clone()),
+                failure: failure.clone(),
+            },
+            Some(Ending::Rejected { step, by }) => Outcome::Rejected {
+                step: step.clone(),
+                by: by.clone(),
+            },
+            Some(Ending::Expired { step }) => Outcome::Expired { step: step.clone() },
+            Some(Ending::Cancelled { reason }) => Outcome::Cancelled {
+                reason: reason.clone(),
+            },
+            None => match self.output() {
+                Ok(output) => Outcome::Done {
+                    output: output.into(),
+                },
+                Err(failure) => Outcome::Failed { node: None, failure },
+            },
+        }
+    }
+
+    /// The result of the run. What needs a node that did not run is null.
+    fn output(&self) -> Result<Value, Failure> {
+        let plan: &Plan = &self.plan;
+        match &plan.output {
+            OutputPlan::Value(template) => self.output_part("output", template),
+            OutputPlan::Fields(fields) => {
+                let mut output = Map::with_capacity(fields.len());
+                for (name, template) in fields {
+                    output.insert(
+                        name.clone(),
+                        self.output_part(&format!("output.{name}"), template)?,
+                    );
+                }
+                Ok(Value::Object(output))
+            }
+        }
+    }
+
+    fn output_part(&self, place: &str, template: &Template) -> Result<Value, Failure> {
+        let names = Names {
+            state: self,
+            path: &[],
+        };
+        let absent = |name: &String| matches!(names.lookup(name), Some(Meaning::Absent));
+        if template.references().needed.iter().any(absent) {
+            return Ok(Value::Null);
+        }
+        template
+            .evaluate(&names, self.last_at_ms)
+            .map_err(|failure| Failure {
+                path: Some(format!("{place}{}", failure.path)),
+                ..Failure::new(FailureKind::Expression, failure.error.message).with_code("FF-EXP-001")
+            })
+    }
+}

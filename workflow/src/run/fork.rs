@@ -1,0 +1,201 @@
+//! Retry from a step: a new generation of a run, which takes results from the one before.
+//!
+//! Says what would happen before it happens: which results are reused, which steps run again, and which completed effects
+//! are thereby repeated on purpose, under a key of their own.
+
+use std::collections::BTreeMap;
+
+use flowforge_protocol::record::Lineage;
+use flowforge_protocol::used::Used;
+use flowforge_protocol::{NodeId, RunId, StepKey};
+use serde::Serialize;
+
+use super::state::RunState;
+use super::steps::{Phase, Step, StepRef};
+use crate::plan::PlanKind;
+
+/// What a retry from a step would do.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ForkPlan {
+    /// Steps whose results are taken from the generation before, in the order of the file.
+    pub reused: Vec<StepKey>,
+    /// Nodes that run again, in the order of the file.
+    pub runs_again: Vec<NodeId>,
+    /// Completed effects that happen again.
+    pub repeated: Vec<RepeatedEffect>,
+    /// Where the new run comes from: goes into its order.
+    pub lineage: Lineage,
+}
+
+/// A completed step that had an effect and runs again.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RepeatedEffect {
+    /// Its node.
+    pub node: NodeId,
+    /// What it used outside, in all its steps.
+    pub used: Vec<Used>,
+}
+
+/// Why a run cannot be retried from a step.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ForkError {
+    /// The run has not ended: what is under way would happen twice.
+    #[error("run {0} has not ended; cancel it first, or wait")]
+    NotEnded(RunId),
+    /// The workflow has no such node outside loops.
+    #[error("there is no node `{0}` to retry from; name one that is not inside a loop")]
+    NoNode(NodeId),
+    /// It can only be shown.
+    #[error("{0}")]
+    ViewOnly(super::ViewOnly),
+}
+
+impl RunState {
+    /// What a retry from this node would do. `again` is this run after it ended.
+    ///
+    /// The node and everything that comes after it run again; so does whatever has no result. Everything else is reused.
+    /// A loop is reused as a whole or runs again as a whole.
+    ///
+    /// # Errors
+    /// [`ForkError`].
+    pub fn fork_from(&self, from: &NodeId) -> Result<ForkPlan, ForkError> {
+        if let Some(why) = &self.view_only {
+            return Err(ForkError::ViewOnly(why.clone()));
+        }
+        if self.outcome.is_none() {
+            return Err(ForkError::NotEnded(self.run.clone()));
+        }
+        let no_node = || ForkError::NoNode(from.clone());
+        let number = *self.plan.by_id.get(from.as_str()).ok_or_else(no_node)?;
+        let start = self.plan.node(number).ok_or_else(no_node)?;
+        if !start.loops.is_empty() || start.id.is_undo() {
+            return Err(no_node());
+        }
+        let again = self.slots_that_run_again(start.slot);
+        let (mut reused, mut runs_again) = (Vec::new(), Vec::new());
+        let mut repeats = self.repeats_so_far();
+        let mut repeated = Vec::new();
+        for (slot, number) in self.plan.top.nodes.iter().enumerate() {
+            let Some(node) = self.plan.node(*number) else {
+                continue;
+            };
+            if !again.contains(&slot) {
+                reused.push(StepKey::top(node.id.clone()));
+                continue;
+            }
+            runs_again.push(node.id.clone());
+            self.count_repeats(*number, &mut repeats, &mut repeated);
+        }
+        let before = self
+            .facts
+            .accepted()
+            .and_then(|accepted| accepted.lineage.as_deref());
+        Ok(ForkPlan {
+            reused,
+            runs_again,
+            repeated,
+            lineage: Lineage {
+                root: self.effect_root().clone(),
+                predecessor: Some(self.run.clone()),
+                generation: before.map_or(1, |lineage| lineage.generation).saturating_add(1),
+                parent: before.and_then(|lineage| lineage.parent.clone()),
+                repeats,
+            },
+        })
+    }
+
+    fn slots_that_run_again(&self, start: usize) -> std::collections::BTreeSet<usize> {
+        let mut again = std::collections::BTreeSet::new();
+        let mut to_visit = vec![start];
+        let without_result = self.root.steps.iter().enumerate().filter(|(_, step)| {
+            // A result that an effect was taken back from is none.
+            !matches!(step.phase, Phase::Done(_) | Phase::Rejected | Phase::Expired) || step.stood_in
+        });
+        to_visit.extend(without_result.map(|(slot, _)| slot));
+        to_visit.extend(self.slots_taken_back());
+        while let Some(slot) = to_visit.pop() {
+            if again.insert(slot)
+                && let Some(node) = self.plan.top.nodes.get(slot).and_then(|n| self.plan.node(*n))
+            {
+                to_visit.extend(&node.dependents);
+            }
+        }
+        again
+    }
+
+    /// The top-level slots of which an effect was taken back.
+    fn slots_taken_back(&self) -> Vec<usize> {
+        let outermost = |at: &StepRef| -> Option<usize> {
+            let number = match at.path.first() {
+                Some((number, _)) => *number,
+                None => {
+                    let undo = self.plan.node(at.node)?;
+                    let mut nodes = self.plan.nodes.iter();
+                    nodes.position(|node| node.undo == Some(at.node) && node.loops == undo.loops)?
+                }
+            };
+            self.plan.node(number).map(|node| node.slot)
+        };
+        self.undos
+            .iter()
+            .filter(|(_, step)| matches!(step.phase, Phase::Done(_)))
+            .filter_map(|(at, _)| outermost(at))
+            .collect()
+    }
+
+    fn repeats_so_far(&self) -> BTreeMap<StepKey, u32> {
+        let accepted = self.facts.accepted();
+        accepted
+            .and_then(|accepted| accepted.lineage.as_deref())
+            .map(|lineage| lineage.repeats.clone())
+            .unwrap_or_default()
+    }
+
+    /// Notes the completed effects of a node that runs again, and of everything inside it.
+    fn count_repeats(
+        &self,
+        number: usize,
+        repeats: &mut BTreeMap<StepKey, u32>,
+        repeated: &mut Vec<RepeatedEffect>,
+    ) {
+        for step in self.facts.completed_effects() {
+            let Some(at) = self.locate(step) else { continue };
+            let outermost = at.path.first().map_or(at.node, |(number, _)| *number);
+            if outermost == number {
+                *repeats.entry(step.clone()).or_default() += 1;
+            }
+        }
+        let inside = |other: usize| {
+            other == number
+                || self
+                    .plan
+                    .node(other)
+                    .is_some_and(|node| node.loops.first() == Some(&number) && !node.id.is_undo())
+        };
+        let nodes = (0..self.plan.nodes.len()).filter(|other| inside(*other));
+        for node in nodes.filter_map(|other| self.plan.node(other)) {
+            let uses = self
+                .facts
+                .used_by_node()
+                .find(|(used_by, _)| **used_by == node.id);
+            if let (Some((_, used)), PlanKind::Call(_)) = (uses, &node.kind) {
+                repeated.push(RepeatedEffect {
+                    node: node.id.clone(),
+                    used,
+                });
+            }
+        }
+    }
+
+    /// The results that a retry takes from this run.
+    #[must_use]
+    pub fn results_of(&self, steps: &[StepKey]) -> super::Given {
+        let result = |key: &StepKey| {
+            let at = self.locate(key)?;
+            let step: &Step = self.step(&at)?;
+            let output = step.output.clone()?;
+            Some((key.clone(), (output, flowforge_protocol::record::Source::Reused)))
+        };
+        steps.iter().filter_map(result).collect()
+    }
+}
