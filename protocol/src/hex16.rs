@@ -6,12 +6,7 @@
 pub struct ParseHexError;
 
 pub(crate) fn parse(text: &str) -> Result<[u8; 16], ParseHexError> {
-    let mut bytes = [0; 16];
-    hex::decode_to_slice(text, &mut bytes).map_err(|_| ParseHexError)?;
-    if text.bytes().any(|byte| byte.is_ascii_uppercase()) {
-        return Err(ParseHexError);
-    }
-    Ok(bytes)
+    crate::hex_array(text).ok_or(ParseHexError)
 }
 
 /// A newtype of sixteen random bytes, written in hexadecimal.

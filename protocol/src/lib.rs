@@ -28,8 +28,7 @@ pub mod strict;
 pub mod sync;
 pub mod trust;
 pub mod used;
-pub use hex16::ParseHexError;
-pub use ids::{ApprovalId, HostId, JobId, MessageId, NodeId, RunId, StepKey};
+pub mod value;
 pub mod verify;
 pub mod webhook;
 
@@ -42,5 +41,18 @@ pub use keys::{KeyId, SigningKey, VerifyingKey};
 pub use publication::{ConnectorName, Publication};
 pub use strict::parse_strict;
 pub use trust::TrustRoot;
-pub use hex16::ParseHexError;
-pub use ids::{ApprovalId, HostId, JobId, MessageId, NodeId, RunId, StepKey};
+pub use used::{Use, UseCount, Used};
+pub use value::Datum;
+
+/// Name of the project that everything belongs to unless it says otherwise.
+pub const DEFAULT_PROJECT: &str = "default";
+
+/// Bytes from exactly as many lower-case hexadecimal digits as they need.
+pub(crate) fn hex_array<const N: usize>(digits: &str) -> Option<[u8; N]> {
+    if digits.bytes().any(|b| b.is_ascii_uppercase()) {
+        return None;
+    }
+    let mut bytes = [0_u8; N];
+    hex::decode_to_slice(digits, &mut bytes).ok()?;
+    Some(bytes)
+}

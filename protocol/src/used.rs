@@ -61,11 +61,6 @@ impl Used {
 }
 
 /// Uses being counted. Its list is sorted, so that equal uses make equal records whatever their order was.
-<<<<<<< HEAD
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct UseCount(BTreeMap<Use, u32>);
-
-=======
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Vec<Used>", into = "Vec<Used>")]
 pub struct UseCount(BTreeMap<Use, u32>);
@@ -84,7 +79,6 @@ impl From<UseCount> for Vec<Used> {
     }
 }
 
->>>>>>> da7abcb (protocol, workflow: one record vocabulary, one wait primitive, one fold)
 impl UseCount {
     /// One more of this use.
     pub fn add(&mut self, what: Use) {
