@@ -402,6 +402,28 @@ impl ReviewOrder {
 }
 
 impl StartOrder {
+    /// A run that stands alone, goes to its end and runs every step itself. `input_digest` is that of the canonical form.
+    #[must_use]
+    pub fn new(
+        release: Digest,
+        grants: Digest,
+        input: serde_json::Value,
+        input_digest: Digest,
+        trigger: Trigger,
+    ) -> Self {
+        Self {
+            release,
+            grants,
+            input_digest,
+            input,
+            trigger,
+            lineage: None,
+            reuse: None,
+            given: BTreeMap::new(),
+            until: None,
+        }
+    }
+
     fn check_input(&self) -> Result<(), JobRefusal> {
         let bytes = crate::canonical::canonical_json(&self.input);
         if bytes.len() > MAX_INPUT_BYTES {

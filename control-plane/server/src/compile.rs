@@ -7,7 +7,7 @@ use flowforge_protocol::envelope::payload;
 use flowforge_protocol::grants::{GrantSet, NodeGrants, SecretGrant};
 use flowforge_protocol::release::{GrantRequest, PinnedConnector, Release};
 use flowforge_protocol::strict::StrictError;
-use flowforge_protocol::{ConnectorName, Digest};
+use flowforge_protocol::{ConnectorName, DEFAULT_PROJECT, Digest, NodeId};
 use flowforge_registry::{Entry, Registry};
 use flowforge_store::StoreError;
 use flowforge_workflow::model::{TriggerKind, Workflow};
@@ -245,12 +245,16 @@ impl App {
         let now_ms = self.clock.now_ms();
         let release = Release {
             workspace: self.workspace().to_owned(),
+            project: DEFAULT_PROJECT.to_owned(),
             workflow: workflow.workflow.clone(),
             version,
             title: definition.title().to_owned(),
             definition_digest: Digest::of_json(&compiled),
             definition: compiled,
             connectors: connectors.clone(),
+            calls: calls_of(&workflow),
+            children: BTreeMap::new(),
+            values_stay: false,
             config: workflow.config.clone(),
             requests,
             created_at_ms: now_ms,
@@ -265,6 +269,7 @@ impl App {
         );
         let grants = GrantSet {
             workspace: self.workspace().to_owned(),
+            project: DEFAULT_PROJECT.to_owned(),
             release: release_digest,
             version: u64::from(version),
             nodes,
@@ -369,6 +374,12 @@ fn pins(definition: &Definition, locked: &Locked<'_>) -> BTreeMap<String, Pinned
 
 fn flat<'a>(names: impl Iterator<Item = &'a String>) -> Vec<String> {
     names.collect::<BTreeSet<_>>().into_iter().cloned().collect()
+}
+
+/// The connector that each node calls.
+fn calls_of(workflow: &Workflow) -> BTreeMap<NodeId, String> {
+    let calls = workflow.calls();
+    calls.map(|(node, call)| (node, call.connector.clone())).collect()
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use flowforge_protocol::Digest;
-use flowforge_protocol::job::Trigger;
+use flowforge_protocol::record::Trigger;
 use flowforge_store::{ClientRequest, Schedule, StoreError};
 use flowforge_workflow::model::TriggerKind;
 use flowforge_workflow::schedule::next_after;

@@ -1,7 +1,8 @@
 //! What people tell a run: decisions on its questions (B12), and that it should stop.
 
 use flowforge_protocol::HostId;
-use flowforge_protocol::job::{Decision, Order};
+use flowforge_protocol::awaited::Decision;
+use flowforge_protocol::job::Order;
 use flowforge_store::{
     Approval, ApprovalState, Decided, Found, NewDecision, NewJob, RunState, StoreError, StoredRun,
 };
@@ -172,7 +173,10 @@ impl App {
             return Ok(());
         };
         let told = reason.clone();
-        let job = self.order(&run, &host, Order::Cancel { reason: told })?;
+        let job = self.order(&run, &host, Order::Cancel {
+            reason: told,
+            grace_ms: 0,
+        })?;
         if let Some(replaced) = self.store.order_cancel(reason, job.clone()).await? {
             if let Some(entry) = self.hosts.get(&host) {
                 entry.state().queue.settle(&replaced);

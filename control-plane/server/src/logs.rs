@@ -1,6 +1,7 @@
 //! Log lines: records like all others, picked out when somebody asks.
 
 use flowforge_protocol::RunId;
+use flowforge_protocol::chain::no_fetch;
 use flowforge_protocol::record::{Event, Record};
 use flowforge_store::{Store, StoreError};
 use serde_json::Value;
@@ -35,11 +36,8 @@ pub(crate) async fn lines(
             return Ok((found, false));
         };
         let behind = last.first_seq + u64::from(last.count);
-        for text in batches
-            .iter()
-            .flat_map(|batch| batch.lines.split(|byte| *byte == b'\n'))
-        {
-            found.extend(log_line(text).filter(|line| line.seq >= next));
+        for record in batches.iter().flat_map(|batch| batch.records(&no_fetch)).flatten() {
+            found.extend(log_line(record).filter(|line| line.seq >= next));
             if found.len() > limit {
                 found.truncate(limit);
                 return Ok((found, true));
@@ -49,12 +47,7 @@ pub(crate) async fn lines(
     }
 }
 
-fn log_line(text: &[u8]) -> Option<LogLine> {
-    // Most records are none, and looking at the bytes is cheaper than reading them.
-    if !text.windows(5).any(|window| window == b"\"log\"") {
-        return None;
-    }
-    let record: Record = serde_json::from_slice(text).ok()?;
+fn log_line(record: Record) -> Option<LogLine> {
     let Event::Log {
         step,
         attempt,
@@ -74,6 +67,6 @@ fn log_line(text: &[u8]) -> Option<LogLine> {
         step: step.to_string(),
         attempt,
         level,
-        message,
+        message: message.shown().as_str().unwrap_or_default().to_owned(),
     })
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use flowforge_protocol::envelope::{Signed, sign_document};
 use flowforge_protocol::job::{Job, Order};
 use flowforge_protocol::strict::StrictError;
-use flowforge_protocol::{ApprovalId, HostId, JobId, RunId, SigningKey};
+use flowforge_protocol::{ApprovalId, DEFAULT_PROJECT, HostId, JobId, RunId, SigningKey};
 use flowforge_store::{JobKind, NewJob, Store, StoreError};
 
 use crate::entropy::{EntropyError, fresh};
@@ -20,6 +20,8 @@ pub(crate) enum OrderError {
     DoesNotFit(#[from] StrictError),
     #[error(transparent)]
     Entropy(#[from] EntropyError),
+    #[error("an order to {0} has no lane here")]
+    NoLane(&'static str),
     #[error("a stored job is not readable: {0}")]
     Unreadable(String),
 }
@@ -61,10 +63,12 @@ impl Scheduler {
             Order::Start(_) => (JobKind::Start, None),
             Order::Decide(decision) => (JobKind::Decide, Some(decision.approval.clone())),
             Order::Cancel { .. } => (JobKind::Cancel, None),
+            other => return Err(OrderError::NoLane(other.name())),
         };
         let job = Job {
             job_id: JobId::from_entropy(fresh::<16>()?),
             workspace: self.workspace.clone(),
+            project: DEFAULT_PROJECT.to_owned(),
             audience: draft.host.clone(),
             run_id: draft.run.clone(),
             epoch: draft.epoch,

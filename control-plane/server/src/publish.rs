@@ -124,7 +124,7 @@ impl App {
             return refuse("the pinned connectors are not those that the definition calls".to_owned());
         }
         let interfaces = self.interfaces(&release.connectors)?;
-        if let Err(error) = Plan::from_canonical(&release.definition, &interfaces) {
+        if let Err(error) = Plan::from_canonical(&release.definition, &interfaces, &release.children) {
             return refuse(format!("the definition cannot run: {error}"));
         }
         match flowforge_workflow::grant_requests(&workflow, &workflow.config) {

@@ -5,7 +5,8 @@ use std::sync::atomic::Ordering;
 
 use flowforge_failpoints::{Injected, Point};
 use flowforge_protocol::canonical::canonical_json;
-use flowforge_protocol::job::{MAX_INPUT_BYTES, Order, StartOrder, Trigger};
+use flowforge_protocol::job::{MAX_INPUT_BYTES, Order, StartOrder};
+use flowforge_protocol::record::Trigger;
 use flowforge_protocol::{Digest, HostId, RunId};
 use flowforge_store::{ClientRequest, NewJob, NewRun, Started, StoreError};
 use flowforge_workflow::InputProblem;
@@ -92,13 +93,13 @@ impl App {
         let trigger = serde_json::to_string(&request.trigger).unwrap_or_default();
         let release = &request.release;
         let traceparent = Some(trace_context(request.traceparent)?);
-        let order = Order::Start(StartOrder {
-            release: release.digest(),
-            grants: release.stored.grants_digest,
-            input_digest: Digest::of(&canonical),
+        let order = Order::Start(Box::new(StartOrder::new(
+            release.digest(),
+            release.stored.grants_digest,
             input,
-            trigger: request.trigger,
-        });
+            Digest::of(&canonical),
+            request.trigger,
+        )));
         let host = self.hosts.choose(self.clock.monotonic_ms());
         // Signed also when no host is there, and then thrown away: what cannot be signed later is refused now.
         let nobody = HostId::from_entropy([0; 16]);

@@ -414,13 +414,13 @@ impl App {
         let unreadable = |error: &dyn std::fmt::Display| OrderError::Unreadable(error.to_string());
         let release = self.release(&run.release).await?;
         let release = release.ok_or_else(|| unreadable(&format!("release {} is gone", run.release)))?;
-        let order = Order::Start(StartOrder {
-            release: run.release,
-            grants: release.stored.grants_digest,
-            input_digest: Digest::of(run.input.as_bytes()),
-            input: serde_json::from_str(&run.input).map_err(|e| unreadable(&e))?,
-            trigger: serde_json::from_str(&run.trigger).map_err(|e| unreadable(&e))?,
-        });
+        let order = Order::Start(Box::new(StartOrder::new(
+            run.release,
+            release.stored.grants_digest,
+            serde_json::from_str(&run.input).map_err(|e| unreadable(&e))?,
+            Digest::of(run.input.as_bytes()),
+            serde_json::from_str(&run.trigger).map_err(|e| unreadable(&e))?,
+        )));
         let job = self.scheduler.sign(Draft {
             host: &host.id,
             run: &run.id,

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use flowforge_protocol::RunId;
-use flowforge_protocol::record::Record;
+use flowforge_protocol::chain::no_fetch;
 use flowforge_store::{StoreError, StoredRun};
 use flowforge_workflow::{Plan, RunState};
 use serde_json::Value;
@@ -94,16 +94,10 @@ impl App {
             let batches = self.store.batches(&run.id, next, READ_BYTES).await?;
             let Some(last) = batches.last() else { break };
             let behind = last.first_seq + u64::from(last.count);
-            for line in batches
-                .iter()
-                .flat_map(|batch| batch.lines.split(|byte| *byte == b'\n'))
-            {
-                if line.is_empty() {
-                    continue;
-                }
-                let record: Record = serde_json::from_slice(line).map_err(|error| replay(&error))?;
+            for record in batches.iter().flat_map(|batch| batch.records(&no_fetch)) {
+                let record = record.map_err(|error| replay(&error))?;
                 if record.seq >= next {
-                    state.apply(&record).map_err(|error| replay(&error))?;
+                    state.apply_owned(record).map_err(|error| replay(&error))?;
                 }
             }
             next = behind;
@@ -128,6 +122,11 @@ impl App {
         let interfaces = self
             .interfaces(&release.release.connectors)
             .map_err(|error| replay(&error))?;
-        Plan::from_canonical(&release.release.definition, &interfaces).map_err(|error| replay(&error))
+        Plan::from_canonical(
+            &release.release.definition,
+            &interfaces,
+            &release.release.children,
+        )
+        .map_err(|error| replay(&error))
     }
 }

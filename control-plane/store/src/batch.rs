@@ -1,12 +1,16 @@
 //! A batch of records, looked at once: what must be projected, and whether it is what it says.
 //!
-//! Lines stay opaque bytes. From each one only `seq` and the kind of event are read, and the whole event for the few
-//! kinds that the server shows or waits for: questions, answers, times that came, a cancellation that was taken, the end.
-//! The chain is checked where the last stored value is known, in the writer.
+//! Lines stay opaque bytes. From each record only the kind of event is read, and the whole event for the few kinds that
+//! the server shows or waits for: questions, answers, times that came, a cancellation that was taken, the end. The chain
+//! is checked where the last stored value is known, in the writer.
 
-use flowforge_protocol::record::{Event, Outcome, Record, RecordBatch, chain_next};
+use flowforge_protocol::awaited::{Await, Closing};
+use flowforge_protocol::batch::RecordBatch;
+use flowforge_protocol::chain::{ChainError, Frame, frames, no_fetch, records, walk};
+use flowforge_protocol::record::{Event, Outcome};
 use flowforge_protocol::{ApprovalId, Digest, RunId, StepKey};
 use serde::Deserialize;
+use serde_json::Value;
 
 /// Lines of one batch, at most, in bytes.
 pub const MAX_BATCH_BYTES: usize = 4 * 1024 * 1024;
@@ -20,37 +24,22 @@ pub enum BatchError {
         /// Its size.
         actual: usize,
     },
-    /// The number of lines differs from `count`, is zero, or the last line is not ended.
-    #[error("the batch says {said} lines and holds {found}, each ended by a line feed")]
+    /// The number of records differs from `count`, or there is none.
+    #[error("the batch says {said} records and holds {found}")]
     Count {
         /// What it says.
         said: u32,
         /// What it holds.
         found: usize,
     },
-    /// A line is no record.
-    #[error("line {line} is not a record: {detail}")]
-    Line {
-        /// 0-based place in the batch.
-        line: usize,
-        /// Why.
-        detail: String,
-    },
-    /// A record has another number than its place.
-    #[error("line {line} has seq {found}, expected {expected}")]
-    Sequence {
-        /// 0-based place in the batch.
-        line: usize,
-        /// What its place says.
-        expected: u64,
-        /// What it says.
-        found: u64,
-    },
+    /// The lines are not records in their places.
+    #[error(transparent)]
+    Lines(#[from] ChainError),
     /// Something follows the end of the run.
-    #[error("line {line} follows the end of the run")]
+    #[error("record {seq} follows the end of the run")]
     AfterEnd {
-        /// 0-based place in the batch.
-        line: usize,
+        /// Its number.
+        seq: u64,
     },
 }
 
@@ -62,7 +51,7 @@ pub struct CheckedBatch {
     pub(crate) first_seq: u64,
     pub(crate) chain: Digest,
     pub(crate) lines: Vec<u8>,
-    /// Where each line ends, behind its line feed.
+    /// Where each record ends, behind its line feed; its values stand before it.
     pub(crate) ends: Vec<usize>,
     pub(crate) events: Vec<Projected>,
 }
@@ -107,8 +96,6 @@ pub(crate) enum Projection {
 
 #[derive(Deserialize)]
 struct Peek<'a> {
-    seq: u64,
-    at_ms: u64,
     #[serde(borrow)]
     event: PeekEvent<'a>,
 }
@@ -133,15 +120,12 @@ impl CheckedBatch {
         let mut ends = Vec::new();
         let mut events = Vec::new();
         let mut ended = false;
-        let lines = batch.lines.split_inclusive(|byte| *byte == b'\n').enumerate();
-        for (expected, (line, text)) in (batch.first_seq..).zip(lines) {
+        for frame in frames(&batch.lines, batch.first_seq) {
+            let frame = frame?;
             if ended {
-                return Err(BatchError::AfterEnd { line });
+                return Err(BatchError::AfterEnd { seq: frame.seq });
             }
-            let Some(content) = text.strip_suffix(b"\n") else {
-                break;
-            };
-            let projected = project(line, content, expected)?;
+            let projected = project(&frame)?;
             ended = matches!(
                 &projected,
                 Some(Projected {
@@ -150,10 +134,9 @@ impl CheckedBatch {
                 })
             );
             events.extend(projected);
-            ends.push(ends.last().copied().unwrap_or(0) + text.len());
+            ends.push(ends.last().copied().unwrap_or(0) + frame.bytes.len());
         }
-        let complete = ends.last().copied().unwrap_or(0) == batch.lines.len();
-        if ends.is_empty() || !complete || u32::try_from(ends.len()) != Ok(batch.count) {
+        if ends.is_empty() || u32::try_from(ends.len()) != Ok(batch.count) {
             return Err(BatchError::Count {
                 said: batch.count,
                 found: ends.len(),
@@ -176,12 +159,12 @@ impl CheckedBatch {
         &self.run
     }
 
-    /// `seq` behind the last line.
+    /// `seq` behind the last record.
     pub(crate) fn next_seq(&self) -> u64 {
         self.first_seq + self.ends.len() as u64
     }
 
-    /// Drops the lines before `seq`, which are stored already.
+    /// Drops the records before `seq`, which are stored already.
     pub(crate) fn skip_to(&mut self, seq: u64) {
         let count = usize::try_from(seq.saturating_sub(self.first_seq))
             .unwrap_or(usize::MAX)
@@ -196,60 +179,65 @@ impl CheckedBatch {
         self.first_seq = seq;
     }
 
-    /// The chain value after the last line, when `before` is the one before the first.
-    pub(crate) fn chain_after(&self, before: Digest) -> Digest {
-        let mut chain = before;
-        for text in self.lines.split_inclusive(|byte| *byte == b'\n') {
-            chain = chain_next(&chain, text.strip_suffix(b"\n").unwrap_or(text));
-        }
-        chain
+    /// The chain value after the last record, when `before` is the one before the first; `None` for lines that are not
+    /// records in their places, which were refused before.
+    pub(crate) fn chain_after(&self, before: Digest) -> Option<Digest> {
+        walk(&self.lines, self.first_seq, &before)
+            .ok()
+            .map(|walked| walked.chain)
     }
 }
 
-fn project(line: usize, content: &[u8], expected: u64) -> Result<Option<Projected>, BatchError> {
-    let wrong = |error: serde_json::Error| BatchError::Line {
-        line,
-        detail: error.to_string(),
-    };
-    let peek: Peek<'_> = serde_json::from_slice(content).map_err(wrong)?;
-    if peek.seq != expected {
-        return Err(BatchError::Sequence {
-            line,
-            expected,
-            found: peek.seq,
-        });
-    }
+fn project(frame: &Frame<'_>) -> Result<Option<Projected>, BatchError> {
+    let peek: Peek<'_> = serde_json::from_slice(frame.record).map_err(|error| ChainError::Unreadable {
+        seq: frame.seq,
+        reason: error.to_string(),
+    })?;
     if !matches!(
         &*peek.event.kind,
-        "approval_requested" | "decided" | "timer_fired" | "cancel_requested" | "ended"
+        "await_opened" | "await_closed" | "cancel_requested" | "ended"
     ) {
         return Ok(None);
     }
-    let record: Record = serde_json::from_slice(content).map_err(wrong)?;
+    let Some(record) = records(frame.bytes, frame.seq, &no_fetch).next().transpose()? else {
+        return Ok(None);
+    };
     let what = match record.event {
-        Event::ApprovalRequested {
+        Event::AwaitOpened {
             step,
-            approval,
-            title,
-            show,
-            approvers,
-            expires_at_ms,
-        } => Projection::Requested {
-            approval,
-            step,
-            title,
-            show: show.to_string(),
-            approvers: serde_json::Value::from(approvers).to_string(),
-            expires_at_ms,
+            awaits:
+                Await::Approval {
+                    approval,
+                    question,
+                    approvers,
+                },
+            due_ms,
+        } => {
+            let question = question.shown();
+            Projection::Requested {
+                approval,
+                step,
+                title: question
+                    .get("title")
+                    .and_then(Value::as_str)
+                    .unwrap_or_default()
+                    .to_owned(),
+                show: question.get("show").cloned().unwrap_or_default().to_string(),
+                approvers: Value::from(approvers).to_string(),
+                expires_at_ms: due_ms,
+            }
+        }
+        Event::AwaitClosed { step, closing } => match closing {
+            Closing::Decision(decision) => Projection::Decided {
+                approval: decision.approval,
+                approved: decision.approved,
+                by: decision.by,
+                comment: decision.comment,
+                at_ms: decision.at_ms,
+            },
+            Closing::Due => Projection::TimeUp { step },
+            _ => return Ok(None),
         },
-        Event::Decided { decision, .. } => Projection::Decided {
-            approval: decision.approval,
-            approved: decision.approved,
-            by: decision.by,
-            comment: decision.comment,
-            at_ms: decision.at_ms,
-        },
-        Event::TimerFired { step } => Projection::TimeUp { step },
         Event::CancelRequested { .. } => Projection::CancelTaken,
         Event::Ended { outcome } => Projection::Ended {
             expired: match &outcome {
@@ -257,20 +245,20 @@ fn project(line: usize, content: &[u8], expected: u64) -> Result<Option<Projecte
                 _ => None,
             },
             state: outcome.state(),
-            outcome: serde_json::to_string(&outcome).map_err(wrong)?,
+            outcome: outcome.shown().to_string(),
         },
         _ => return Ok(None),
     };
     Ok(Some(Projected {
-        seq: peek.seq,
-        at_ms: peek.at_ms,
+        seq: record.seq,
+        at_ms: record.at_ms,
         what,
     }))
 }
 
 #[cfg(test)]
 mod tests {
-    use flowforge_protocol::record::chain_start;
+    use flowforge_protocol::chain::chain_start;
     use serde_json::json;
 
     use super::*;
@@ -296,7 +284,7 @@ mod tests {
     }
 
     fn ended(seq: u64) -> serde_json::Value {
-        json!({"seq": seq, "at_ms": 9, "event": {"type": "ended", "outcome": {"state": "done", "output": {"n": 1}}}})
+        json!({"seq": seq, "at_ms": 9, "event": {"type": "ended", "outcome": {"state": "cancelled", "reason": "no"}}})
     }
 
     #[test]
@@ -304,18 +292,17 @@ mod tests {
         let error = CheckedBatch::new(batch(3, &[skipped(3), skipped(5)])).unwrap_err();
         assert_eq!(
             error,
-            BatchError::Sequence {
-                line: 1,
+            BatchError::Lines(ChainError::WrongSeq {
                 expected: 4,
-                found: 5
-            }
+                found: skipped(5).to_string().chars().take(40).collect(),
+            })
         );
     }
 
     #[test]
     fn nothing_may_follow_the_end() {
         let error = CheckedBatch::new(batch(0, &[ended(0), skipped(1)])).unwrap_err();
-        assert_eq!(error, BatchError::AfterEnd { line: 1 });
+        assert_eq!(error, BatchError::AfterEnd { seq: 1 });
     }
 
     #[test]
@@ -330,7 +317,7 @@ mod tests {
         cut.lines.pop();
         assert_eq!(
             CheckedBatch::new(cut).unwrap_err(),
-            BatchError::Count { said: 2, found: 1 }
+            BatchError::Lines(ChainError::Cut { seq: 1 })
         );
         assert!(matches!(
             CheckedBatch::new(batch(0, &[])).unwrap_err(),

@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
-use flowforge_protocol::record::chain_start;
+use flowforge_protocol::chain::chain_start;
 use flowforge_protocol::{Digest, HostId, JobId, RunId};
 use rusqlite::{Connection, Row, params};
 use serde_json::json;
@@ -312,7 +312,7 @@ impl Work<'_> {
         if batch.first_seq < head.next_seq {
             batch.to_mut().skip_to(head.next_seq);
         }
-        if batch.chain_after(head.chain) != batch.chain {
+        if batch.chain_after(head.chain) != Some(batch.chain) {
             let last = batch.next_seq().saturating_sub(1);
             let message = format!("the chain value after record {last} is not what the lines give");
             return Some((RejectCode::BrokenChain, message));

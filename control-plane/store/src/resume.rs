@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use flowforge_failpoints::Point;
-use flowforge_protocol::record::{RecordBatch, chain_start};
+use flowforge_protocol::batch::RecordBatch;
+use flowforge_protocol::chain::chain_start;
 use flowforge_protocol::{Digest, HostId, RunId};
 use serde_json::json;
 

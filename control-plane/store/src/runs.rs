@@ -1,6 +1,6 @@
 //! Reading runs and their records.
 
-use flowforge_protocol::record::RecordBatch;
+use flowforge_protocol::batch::RecordBatch;
 use flowforge_protocol::{ApprovalId, Digest, HostId, RunId};
 use rusqlite::{Row, params};
 

@@ -3,7 +3,7 @@
 use async_graphql::{Context, Object, Result};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use flowforge_protocol::job::Trigger;
+use flowforge_protocol::record::Trigger;
 use flowforge_store::{ClientRequest, Started};
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;

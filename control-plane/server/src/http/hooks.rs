@@ -15,8 +15,8 @@ use axum::body::{Body, Bytes};
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use flowforge_protocol::job::{MAX_INPUT_BYTES, Trigger};
-use flowforge_protocol::record::Outcome;
+use flowforge_protocol::job::MAX_INPUT_BYTES;
+use flowforge_protocol::record::Trigger;
 use flowforge_protocol::{Digest, RunId, webhook};
 use flowforge_store::{ClientRequest, Started};
 use flowforge_workflow::model::{Answer, TriggerKind};
@@ -306,18 +306,25 @@ async fn answer_again(app: &App, run: &RunId) -> Response {
 }
 
 fn ended(run: &RunId, outcome: &str) -> Response {
-    let response = match serde_json::from_str(outcome) {
-        Ok(Outcome::Done { output }) => Json(output).into_response(),
-        Ok(Outcome::Failed { node, failure }) => {
-            let body = json!({"code": "FF-RUN-010", "message": failure.message, "run": run, "state": "failed", "node": node, "failure": failure});
+    let outcome: Value = match serde_json::from_str(outcome) {
+        Ok(outcome) => outcome,
+        Err(error) => return with_run(run, fault(&error)),
+    };
+    let part = |name: &str| outcome.get(name).cloned().unwrap_or_default();
+    let state = part("state");
+    let response = match state.as_str() {
+        Some("done") => Json(part("output")).into_response(),
+        Some("failed") => {
+            let failure = part("failure");
+            let message = failure.get("message").cloned().unwrap_or_default();
+            let body = json!({"code": "FF-RUN-010", "message": message, "run": run, "state": "failed", "node": part("node"), "failure": failure});
             (StatusCode::BAD_GATEWAY, Json(body)).into_response()
         }
-        Ok(other) => {
-            let message = format!("the run ended as {}", other.state());
-            let body = json!({"code": "FF-RUN-011", "message": message, "run": run, "state": other.state()});
+        _ => {
+            let message = format!("the run ended as {}", state.as_str().unwrap_or("unknown"));
+            let body = json!({"code": "FF-RUN-011", "message": message, "run": run, "state": state});
             (StatusCode::CONFLICT, Json(body)).into_response()
         }
-        Err(error) => fault(&error),
     };
     with_run(run, response)
 }

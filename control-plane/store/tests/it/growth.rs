@@ -1,5 +1,6 @@
 //! What only grows has a bound.
 
+use flowforge_protocol::chain::{chain_start, walk};
 use flowforge_store::{ClientRequest, Heard, Keep, NewReceipt};
 use serde_json::json;
 
@@ -28,9 +29,7 @@ async fn over(open: &Open, n: u64, receipt: bool) {
     batch.lines = text
         .replace("\"at_ms\":0", &format!("\"at_ms\":{n}"))
         .into_bytes();
-    let line = batch.lines.strip_suffix(b"\n").unwrap();
-    batch.chain =
-        flowforge_protocol::record::chain_next(&flowforge_protocol::record::chain_start(&run(n)), line);
+    batch.chain = walk(&batch.lines, 0, &chain_start(&run(n))).unwrap().chain;
     let chain = batch.chain;
     let mut said = ingest(&host(1), vec![batch]);
     if receipt {

@@ -1,8 +1,12 @@
 //! A store in a temporary folder and things to put into it.
 
 use flowforge_failpoints::FailPoints;
-use flowforge_protocol::record::{Event, Outcome, Record, RecordBatch, chain_next, chain_start};
-use flowforge_protocol::{Digest, HostId, JobId, RunId};
+use flowforge_protocol::awaited::{Await, Closing, Decision};
+use flowforge_protocol::batch::RecordBatch;
+use flowforge_protocol::chain::chain_start;
+use flowforge_protocol::record::{Event, Outcome, Record};
+use flowforge_protocol::value::Salt;
+use flowforge_protocol::{ApprovalId, Digest, HostId, JobId, RunId};
 use flowforge_store::{
     CheckedBatch, HostIngest, JobKind, NewHost, NewJob, NewRun, Store, StoreConfig, StoreError, StoredRelease,
 };
@@ -152,24 +156,17 @@ impl Script {
     }
 
     pub(crate) fn batch(&mut self, events: Vec<Event>) -> RecordBatch {
-        let (first_seq, count) = (self.seq, u32::try_from(events.len()).unwrap());
-        let mut lines = Vec::new();
+        let mut batch = RecordBatch::after(self.run.clone(), 1, self.seq, self.chain);
         for event in events {
             let (seq, at_ms) = (self.seq, self.seq);
-            let line = serde_json::to_vec(&Record { seq, at_ms, event }).unwrap();
-            self.chain = chain_next(&self.chain, &line);
+            let record = Record { seq, at_ms, event };
+            batch
+                .push_sealed(record, &mut |_| Salt::from_entropy([1; 16]))
+                .unwrap();
             self.seq += 1;
-            lines.extend(line);
-            lines.push(b'\n');
         }
-        RecordBatch {
-            run: self.run.clone(),
-            epoch: 1,
-            first_seq,
-            count,
-            chain: self.chain,
-            lines,
-        }
+        self.chain = batch.chain;
+        batch
     }
 }
 
@@ -182,7 +179,50 @@ pub(crate) fn skipped(reason: &str) -> Event {
 
 pub(crate) fn ended(output: serde_json::Value) -> Event {
     Event::Ended {
-        outcome: Outcome::Done { output },
+        outcome: Outcome::Done {
+            output: output.into(),
+        },
+    }
+}
+
+/// A step asks a person.
+pub(crate) fn asks_at(
+    step: &str,
+    approval: ApprovalId,
+    title: &str,
+    approvers: &[&str],
+    due_ms: Option<u64>,
+) -> Event {
+    Event::AwaitOpened {
+        step: step.parse().unwrap(),
+        awaits: Await::Approval {
+            approval,
+            question: serde_json::json!({"title": title, "show": null}).into(),
+            approvers: approvers.iter().map(|name| (*name).to_owned()).collect(),
+        },
+        due_ms,
+    }
+}
+
+/// A person says yes.
+pub(crate) fn approved_at(step: &str, approval: ApprovalId) -> Event {
+    Event::AwaitClosed {
+        step: step.parse().unwrap(),
+        closing: Closing::Decision(Decision {
+            approval,
+            approved: true,
+            by: "ann".to_owned(),
+            comment: None,
+            at_ms: 5,
+        }),
+    }
+}
+
+/// The time of a step came.
+pub(crate) fn time_up(step: &str) -> Event {
+    Event::AwaitClosed {
+        step: step.parse().unwrap(),
+        closing: Closing::Due,
     }
 }
 

@@ -3,10 +3,9 @@
 
 use flowforge_failpoints::FailPoints;
 use flowforge_protocol::ApprovalId;
-use flowforge_protocol::record::Event;
 use flowforge_store::{Approval, ApprovalState, Decided, Found, JobKind, NewDecision, NewJob, StoreError};
 
-use crate::kit::{Home, Open, Script, host, ingest, new_job, new_run, run};
+use crate::kit::{Home, Open, Script, asks_at, host, ingest, new_job, new_run, run};
 
 /// The same file with the failures of a plan, then once more without any, as after a restart.
 async fn with_plan(home: &mut Home, plan: &str) -> Open {
@@ -80,14 +79,7 @@ fn question() -> ApprovalId {
 async fn asking(home: &Home) {
     let open = home.ready().await;
     open.store.start_run(new_run(1, true)).await.unwrap();
-    let asks = Event::ApprovalRequested {
-        step: "confirm".parse().unwrap(),
-        approval: question(),
-        title: "Send it?".to_owned(),
-        show: serde_json::Value::Null,
-        approvers: vec!["duty".to_owned()],
-        expires_at_ms: None,
-    };
+    let asks = asks_at("confirm", question(), "Send it?", &["duty"], None);
     let batch = Script::new(run(1)).batch(vec![asks]);
     let mut said = ingest(&host(1), vec![batch]);
     said.received = open

@@ -8,7 +8,9 @@ use flowforge_store::{
 };
 use serde_json::json;
 
-use crate::kit::{Home, Open, Script, ended, host, ingest, new_job, new_run, run, skipped};
+use crate::kit::{
+    Home, Open, Script, approved_at, asks_at, ended, host, ingest, new_job, new_run, run, skipped,
+};
 
 async fn sequences(open: &Open, of: &HostId) -> Vec<u64> {
     let jobs = open.store.open_jobs(of, 99).await.unwrap();
@@ -77,14 +79,7 @@ fn question() -> ApprovalId {
 }
 
 fn asks() -> Event {
-    Event::ApprovalRequested {
-        step: "confirm".parse().unwrap(),
-        approval: question(),
-        title: "Send it?".to_owned(),
-        show: serde_json::Value::Null,
-        approvers: Vec::new(),
-        expires_at_ms: None,
-    }
+    asks_at("confirm", question(), "Send it?", &[], None)
 }
 
 /// A run that waits, with a decision on its way.
@@ -147,16 +142,7 @@ async fn a_decision_is_kept_until_a_record_says_that_it_was_taken() {
             .len(),
         1
     );
-    let taken = Event::Decided {
-        step: "confirm".parse().unwrap(),
-        decision: flowforge_protocol::job::Decision {
-            approval: question(),
-            approved: true,
-            by: "ann".to_owned(),
-            comment: None,
-            at_ms: 5,
-        },
-    };
+    let taken = approved_at("confirm", question());
     let batch = script.batch(vec![taken]);
     let told = open.store.ingest(ingest(&host(1), vec![batch])).await.unwrap();
     assert_eq!(told.settled.len(), 1);
@@ -218,6 +204,7 @@ async fn a_second_cancellation_takes_the_place_of_the_first() {
     assert_eq!(sequences(&open, &host(1)).await, [20, 31]);
     let batch = script.batch(vec![Event::CancelRequested {
         reason: "try 31".to_owned(),
+        grace_ms: 0,
     }]);
     open.store.ingest(ingest(&host(1), vec![batch])).await.unwrap();
     assert_eq!(sequences(&open, &host(1)).await, [20], "it is taken");

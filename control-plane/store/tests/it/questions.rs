@@ -1,11 +1,10 @@
 //! Several questions of one run, and questions whose time comes.
 
 use flowforge_protocol::ApprovalId;
-use flowforge_protocol::job::Decision;
 use flowforge_protocol::record::{Event, Outcome};
 use flowforge_store::{ApprovalState, RunState};
 
-use crate::kit::{Home, Open, Script, host, ingest, new_run, run, skipped};
+use crate::kit::{Home, Open, Script, approved_at, asks_at, host, ingest, new_run, run, skipped, time_up};
 
 fn question(step: &str) -> ApprovalId {
     let mut bytes = [0; 16];
@@ -16,33 +15,11 @@ fn question(step: &str) -> ApprovalId {
 }
 
 fn asks(step: &str) -> Event {
-    Event::ApprovalRequested {
-        step: step.parse().unwrap(),
-        approval: question(step),
-        title: format!("{step}?"),
-        show: serde_json::Value::Null,
-        approvers: vec!["duty".to_owned()],
-        expires_at_ms: Some(9_000),
-    }
+    asks_at(step, question(step), &format!("{step}?"), &["duty"], Some(9_000))
 }
 
 fn approved(step: &str) -> Event {
-    Event::Decided {
-        step: step.parse().unwrap(),
-        decision: Decision {
-            approval: question(step),
-            approved: true,
-            by: "ann".to_owned(),
-            comment: None,
-            at_ms: 5,
-        },
-    }
-}
-
-fn time_up(step: &str) -> Event {
-    Event::TimerFired {
-        step: step.parse().unwrap(),
-    }
+    approved_at(step, question(step))
 }
 
 struct Asked {

@@ -2,7 +2,7 @@
 
 use flowforge_failpoints::{FailPoints, Point, Side};
 use flowforge_protocol::Digest;
-use flowforge_protocol::record::RecordBatch;
+use flowforge_protocol::batch::RecordBatch;
 use flowforge_store::{ClientRequest, PublishError, Published, Reissue, RejectCode, RunState, Started};
 use futures::future::join_all;
 use proptest::prelude::*;
