@@ -330,7 +330,7 @@ mod tests {
         let whole = CheckedBatch::new(batch(0, &[skipped(0), skipped(1), ended(2)])).unwrap();
         let after_all = whole.chain_after(chain_start(&run()));
         let first = CheckedBatch::new(batch(0, &[skipped(0)])).unwrap();
-        let after_first = first.chain_after(chain_start(&run()));
+        let after_first = first.chain_after(chain_start(&run())).unwrap();
         let mut rest = whole.clone();
         rest.skip_to(1);
         assert_eq!((rest.first_seq, rest.next_seq(), rest.events.len()), (1, 3, 1));

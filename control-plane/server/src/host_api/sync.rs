@@ -3,7 +3,7 @@
 use async_graphql::{InputObject, Result, SimpleObject};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use flowforge_protocol::record::RecordBatch;
+use flowforge_protocol::batch::RecordBatch;
 use flowforge_protocol::sync::{
     AskedRun, Lanes, ReceiptUpload, RefusedJob, RestingRun, Silence, SyncReply, SyncRequest,
 };

@@ -1,7 +1,8 @@
 //! Questions to people: one answer counts.
 
 use flowforge_protocol::ApprovalId;
-use flowforge_protocol::job::{Decision, Job, Order};
+use flowforge_protocol::awaited::{Await, Closing, Decision};
+use flowforge_protocol::job::{Job, Order};
 use flowforge_protocol::record::{Event, Outcome};
 use serde_json::{Value, json};
 
@@ -31,16 +32,17 @@ pub(crate) async fn asked(plane: &Plane, host: &FakeHost) -> (Job, Script, Appro
     plane.start_run(json!({"workflow": "ask"})).await;
     let job = host.job(plane).await;
     let mut script = Script::new(&job);
-    let approval = flowforge_workflow::approval_id(&job.run_id, &"confirm".parse().unwrap());
+    let approval = flowforge_protocol::awaited::approval_id(&job.run_id, &"confirm".parse().unwrap());
     let batch = script.batch(vec![
         accepted(&job),
-        Event::ApprovalRequested {
+        Event::AwaitOpened {
             step: "confirm".parse().unwrap(),
-            approval: approval.clone(),
-            title: "Send it?".to_owned(),
-            show: json!({"rows": 3}),
-            approvers: ["ann", "bob", "cy"].map(str::to_owned).to_vec(),
-            expires_at_ms: None,
+            awaits: Await::Approval {
+                approval: approval.clone(),
+                question: json!({"title": "Send it?", "show": {"rows": 3}}).into(),
+                approvers: ["ann", "bob", "cy"].map(str::to_owned).to_vec(),
+            },
+            due_ms: None,
         },
     ]);
     host.sync(plane, json!({"received": [job.job_id], "batches": [batch]}))
@@ -108,9 +110,9 @@ async fn the_first_decision_counts_and_reaches_the_host() {
     host.received(&plane, &told).await;
     assert!(host.jobs(&plane, 0).await.is_empty(), "one decision, one job");
 
-    let decided = Event::Decided {
+    let decided = Event::AwaitClosed {
         step: "confirm".parse().unwrap(),
-        decision: decision.clone(),
+        closing: Closing::Decision(decision.clone()),
     };
     let outcome = done(json!({"sent": true}));
     let batch = script.batch(vec![decided, Event::Ended { outcome }]);
@@ -144,7 +146,11 @@ async fn what_the_host_recorded_is_what_happened() {
         step: step.clone(),
         by: "site".to_owned(),
     };
-    let batch = script.batch(vec![Event::Decided { step, decision }, Event::Ended { outcome }]);
+    let closing = Closing::Decision(decision);
+    let batch = script.batch(vec![
+        Event::AwaitClosed { step, closing },
+        Event::Ended { outcome },
+    ]);
     host.sync(&plane, json!({"batches": [batch]})).await;
     let run = plane.run("last").await;
     assert_eq!(run["state"], "REJECTED");
@@ -271,7 +277,7 @@ async fn a_run_that_its_host_has_lost_says_so_and_can_be_ended() {
         step: "confirm".parse().unwrap(),
         attempt: 0,
         level: flowforge_protocol::record::LogLevel::Info,
-        message: "found".to_owned(),
+        message: json!("found").into(),
     }]);
     host.sync(&plane, json!({"batches": [batch]})).await;
     assert_eq!(plane.run("last").await["state"], "WAITING");

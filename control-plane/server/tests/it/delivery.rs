@@ -1,7 +1,7 @@
 //! Orders that come late, come again, or cannot be given.
 
 use flowforge_protocol::job::Order;
-use flowforge_protocol::record::{Event, Outcome};
+use flowforge_protocol::record::Event;
 use serde_json::{Value, json};
 
 use crate::support::{FakeHost, Home, Plane, SUM, Script, TestClock, accepted, done, finish_sum};
@@ -242,7 +242,7 @@ async fn a_refused_start_fails_its_run() {
         (&run["state"], &run["failure"]["code"]),
         (&json!("FAILED"), &json!("FF-ADM-007"))
     );
-    let outcome = Outcome::Done { output: json!(1) };
+    let outcome = done(json!(1));
     let late = Script::new(&job).batch(vec![accepted(&job), Event::Ended { outcome }]);
     let told = host.sync(&plane, json!({"batches": [late]})).await;
     assert_eq!(told["rejected"][0]["code"], "conflict", "{told:#}");

@@ -1,7 +1,7 @@
 //! Webhooks.
 
-use flowforge_protocol::job::{Order, Trigger};
-use flowforge_protocol::record::{Event, Outcome};
+use flowforge_protocol::job::Order;
+use flowforge_protocol::record::{Event, Outcome, Trigger};
 use flowforge_protocol::{Failure, FailureKind, webhook};
 use serde_json::{Value, json};
 

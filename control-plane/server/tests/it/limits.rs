@@ -85,7 +85,7 @@ async fn an_answer_is_bounded_by_its_bytes() {
             step: "total".parse().unwrap(),
             attempt: 1,
             level: LogLevel::Info,
-            message: "x".repeat(3_500_000),
+            message: Value::from("x".repeat(3_500_000)).into(),
         };
         let batch = script.batch(vec![line]);
         let told = host.sync(&plane, json!({"batches": [batch]})).await;

@@ -1,6 +1,7 @@
 //! Runs from start to result.
 
-use flowforge_protocol::job::{Order, Trigger};
+use flowforge_protocol::job::Order;
+use flowforge_protocol::record::Trigger;
 use serde_json::json;
 
 use crate::support::{FakeHost, Home, SUM, finish_sum};
@@ -208,7 +209,7 @@ async fn a_run_without_a_host_is_cancelled_at_once_and_one_with_a_host_by_a_job(
     assert_eq!(told["run"]["state"], "RUNNING", "{told:#}");
     cancel(start.run_id.to_string()).await;
     let job = host.job(&plane).await;
-    let Order::Cancel { reason } = &job.order else {
+    let Order::Cancel { reason, .. } = &job.order else {
         panic!("{job:?}")
     };
     assert!(reason.contains("not needed"));

@@ -1,6 +1,7 @@
 //! Schedules, with a clock that the test moves.
 
-use flowforge_protocol::job::{Order, Trigger};
+use flowforge_protocol::job::Order;
+use flowforge_protocol::record::Trigger;
 
 use crate::support::{FakeHost, Home, Plane, TestClock};
 

@@ -7,12 +7,15 @@ use std::sync::{Arc, Mutex};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use flowforge_failpoints::FailPoints;
+use flowforge_protocol::batch::RecordBatch;
+use flowforge_protocol::chain::chain_start;
 use flowforge_protocol::enrol::{HostRegistration, Nonce};
 use flowforge_protocol::envelope::{Signed, sign, sign_document};
 use flowforge_protocol::job::{Job, Order};
 use flowforge_protocol::receipt::Receipt;
-use flowforge_protocol::record::{Event, Outcome, Record, chain_next, chain_start};
+use flowforge_protocol::record::{Accepted, Event, Origin, Outcome, RECORD_VERSION, Record, Source};
 use flowforge_protocol::seal::SealKey;
+use flowforge_protocol::value::{Salt, Sealer};
 use flowforge_protocol::{Digest, HostId, RunId, SigningKey, TrustRoot};
 use flowforge_server::{Clock, Config, Handle, RunError, Service};
 use futures::future::BoxFuture;
@@ -420,6 +423,7 @@ impl FakeHost {
         };
         let receipt = Receipt {
             workspace: self.workspace.clone(),
+            project: job.project.clone(),
             host: self.id.clone(),
             run_id: job.run_id.clone(),
             epoch: job.epoch,
@@ -428,7 +432,7 @@ impl FakeHost {
             grants: start.grants,
             connectors: Default::default(),
             state: outcome.state().to_owned(),
-            outcome: outcome.digest(),
+            outcome: sealed(outcome).digest(),
             steps: 1,
             records: script.seq,
             chain: script.chain,
@@ -459,24 +463,20 @@ impl Script {
 
     /// The next records as a batch.
     pub(crate) fn batch(&mut self, events: Vec<Event>) -> Value {
-        let first = self.seq;
-        let count = events.len();
-        let mut lines = Vec::new();
+        let mut batch = RecordBatch::after(self.run.clone(), self.epoch, self.seq, self.chain);
         for event in events {
             let record = Record {
                 seq: self.seq,
                 at_ms: 1_000 + self.seq,
                 event,
             };
-            let line = serde_json::to_vec(&record).unwrap();
-            self.chain = chain_next(&self.chain, &line);
+            batch.push_sealed(record, &mut salt).unwrap();
             self.seq += 1;
-            lines.extend(line);
-            lines.push(b'\n');
         }
+        self.chain = batch.chain;
         json!({
-            "run": self.run, "epoch": self.epoch, "firstSeq": first, "count": count, "chain": self.chain,
-            "lines": STANDARD.encode(lines),
+            "run": batch.run, "epoch": batch.epoch, "firstSeq": batch.first_seq, "count": batch.count,
+            "chain": batch.chain, "lines": STANDARD.encode(batch.lines),
         })
     }
 }
@@ -485,28 +485,58 @@ pub(crate) fn accepted(job: &Job) -> Event {
     let Order::Start(start) = &job.order else {
         panic!("no start")
     };
-    Event::Accepted {
-        job: job.job_id.clone(),
+    Event::Accepted(Box::new(Accepted {
+        version: RECORD_VERSION,
+        workspace: job.workspace.clone(),
+        project: job.project.clone(),
+        origin: Origin::Order {
+            job: job.job_id.clone(),
+        },
         release: start.release,
         grants: start.grants,
-        input: start.input.clone(),
+        input: start.input.clone().into(),
         trigger: start.trigger.clone(),
+        lineage: None,
+        until: None,
+        given: Vec::new(),
         traceparent: job.traceparent.clone(),
-    }
+    }))
 }
 
 pub(crate) fn completed(node: &str, output: Value) -> Event {
     Event::Completed {
         step: node.parse().unwrap(),
         attempt: 0,
-        output,
+        output: output.into(),
         elapsed_us: 5,
         used: Vec::new(),
+        source: Source::Step,
     }
 }
 
+fn salt(bytes: &[u8]) -> Salt {
+    let digest = Digest::of(bytes);
+    Salt::from_entropy(digest.as_bytes()[..16].try_into().unwrap())
+}
+
+/// An outcome as the last record says it.
+fn sealed(outcome: &Outcome) -> Outcome {
+    let mut outcome = outcome.clone();
+    if let Outcome::Done { output } = &mut outcome {
+        let mut sealer = Sealer {
+            salt: &mut salt,
+            inline_bytes: usize::MAX,
+            keep: None,
+        };
+        sealer.seal(output, &mut Vec::new()).unwrap();
+    }
+    outcome
+}
+
 pub(crate) fn done(output: Value) -> Outcome {
-    Outcome::Done { output }
+    Outcome::Done {
+        output: output.into(),
+    }
 }
 
 pub(crate) const SUM: &str = r#"workflow: sum
