@@ -173,10 +173,14 @@ impl App {
             return Ok(());
         };
         let told = reason.clone();
-        let job = self.order(&run, &host, Order::Cancel {
-            reason: told,
-            grace_ms: 0,
-        })?;
+        let job = self.order(
+            &run,
+            &host,
+            Order::Cancel {
+                reason: told,
+                grace_ms: 0,
+            },
+        )?;
         if let Some(replaced) = self.store.order_cancel(reason, job.clone()).await? {
             if let Some(entry) = self.hosts.get(&host) {
                 entry.state().queue.settle(&replaced);

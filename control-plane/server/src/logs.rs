@@ -36,7 +36,11 @@ pub(crate) async fn lines(
             return Ok((found, false));
         };
         let behind = last.first_seq + u64::from(last.count);
-        for record in batches.iter().flat_map(|batch| batch.records(&no_fetch)).flatten() {
+        for record in batches
+            .iter()
+            .flat_map(|batch| batch.records(&no_fetch))
+            .flatten()
+        {
             found.extend(log_line(record).filter(|line| line.seq >= next));
             if found.len() > limit {
                 found.truncate(limit);

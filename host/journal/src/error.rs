@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use flowforge_protocol::RunId;
-use flowforge_protocol::batch::BatchError;
+use flowforge_protocol::chain::ChainError;
 
 /// A stored value that is not what was written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -198,7 +198,7 @@ pub enum AppendError {
     Full(#[from] Full),
     /// The lines are not the next records of the run.
     #[error(transparent)]
-    Lines(#[from] BatchError),
+    Lines(#[from] ChainError),
     /// The entry contradicts itself: a mistake in the caller.
     #[error("the entry cannot be stored: {0}")]
     Contradiction(&'static str),

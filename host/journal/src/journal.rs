@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use flowforge_failpoints::{FailPoints, Point};
-use flowforge_protocol::record::chain_start;
+use flowforge_protocol::chain::chain_start;
 use flowforge_protocol::{JobId, RunId};
 
 use crate::config::JournalConfig;

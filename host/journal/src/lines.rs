@@ -4,8 +4,7 @@
 //! This module turns its frames into what rows need: how many records, the chain behind them, where to cut.
 
 use flowforge_protocol::Digest;
-use flowforge_protocol::batch::{BatchError, lines as frames};
-use flowforge_protocol::record::chain_next;
+use flowforge_protocol::chain::{ChainError, chain_next, frames};
 
 /// What lines add to a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,20 +24,16 @@ pub(crate) struct Piece {
 }
 
 /// Walks lines that continue a chain.
-pub(crate) fn walk(lines: &[u8], first_seq: u64, previous: Digest) -> Result<Walked, BatchError> {
-    let mut walked = Walked {
-        count: 0,
-        chain: previous,
-    };
-    for frame in frames(lines, first_seq) {
-        walked.chain = chain_next(&walked.chain, frame?.1);
-        walked.count = walked.count.saturating_add(1);
-    }
-    Ok(walked)
+pub(crate) fn walk(lines: &[u8], first_seq: u64, previous: Digest) -> Result<Walked, ChainError> {
+    let walked = flowforge_protocol::chain::walk(lines, first_seq, &previous)?;
+    Ok(Walked {
+        count: u32::try_from(walked.count).unwrap_or(u32::MAX),
+        chain: walked.chain,
+    })
 }
 
 /// Cuts lines into pieces of at most `bytes`, unless a single record is larger; calls `each` with every record's size.
-pub(crate) fn cut<E: From<BatchError>>(
+pub(crate) fn cut<E: From<ChainError>>(
     lines: &[u8],
     first_seq: u64,
     previous: Digest,
@@ -48,10 +43,10 @@ pub(crate) fn cut<E: From<BatchError>>(
     let mut pieces: Vec<Piece> = Vec::new();
     let (mut start, mut place, mut chain) = (0, 0, previous);
     for frame in frames(lines, first_seq) {
-        let (_, record) = frame?;
-        let size = record.len() + 1;
+        let frame = frame?;
+        let size = frame.bytes.len();
         each(size)?;
-        chain = chain_next(&chain, record);
+        chain = chain_next(&chain, frame.record);
         let end = place + size;
         match pieces.last_mut() {
             Some(piece) if end - start <= bytes => {
@@ -69,14 +64,14 @@ pub(crate) fn cut<E: From<BatchError>>(
 }
 
 /// The lines from this record on.
-pub(crate) fn from(lines: &[u8], first_seq: u64, seq: u64) -> Result<&[u8], BatchError> {
+pub(crate) fn from(lines: &[u8], first_seq: u64, seq: u64) -> Result<&[u8], ChainError> {
     let mut place = 0;
     for frame in frames(lines, first_seq) {
-        let (at, record) = frame?;
-        if at >= seq {
+        let frame = frame?;
+        if frame.seq >= seq {
             break;
         }
-        place += record.len() + 1;
+        place += frame.bytes.len();
     }
     Ok(lines.get(place..).unwrap_or_default())
 }
@@ -84,7 +79,7 @@ pub(crate) fn from(lines: &[u8], first_seq: u64, seq: u64) -> Result<&[u8], Batc
 #[cfg(test)]
 mod tests {
     use flowforge_protocol::RunId;
-    use flowforge_protocol::record::chain_start;
+    use flowforge_protocol::chain::chain_start;
 
     use super::*;
 
@@ -95,7 +90,7 @@ mod tests {
         let lines: String = (3..9).map(record).collect();
         let size = record(3).len();
         let mut sizes = Vec::new();
-        let pieces = cut::<BatchError>(lines.as_bytes(), 3, start, 2 * size + 1, |bytes| {
+        let pieces = cut::<ChainError>(lines.as_bytes(), 3, start, 2 * size + 1, |bytes| {
             sizes.push(bytes);
             Ok(())
         })
@@ -107,7 +102,7 @@ mod tests {
             pieces.last().unwrap().chain,
             walk(lines.as_bytes(), 3, start).unwrap().chain
         );
-        let alone = cut::<BatchError>(lines.as_bytes(), 3, start, 1, |_| Ok(())).unwrap();
+        let alone = cut::<ChainError>(lines.as_bytes(), 3, start, 1, |_| Ok(())).unwrap();
         assert_eq!(alone.len(), 6, "a record larger than a piece goes alone");
         assert_eq!(from(lines.as_bytes(), 3, 8).unwrap(), record(8).as_bytes());
         assert_eq!(from(lines.as_bytes(), 3, 3).unwrap(), lines.as_bytes());

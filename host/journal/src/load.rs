@@ -271,7 +271,7 @@ fn unknown_head(run: RunKey) -> RunHead {
         receipt: false,
         epoch: 0,
         next_seq: 0,
-        chain: flowforge_protocol::record::chain_start(&run.id()),
+        chain: flowforge_protocol::chain::chain_start(&run.id()),
         bytes: 0,
         cursor: 0,
         at_ms: NO_TIME,

@@ -1,7 +1,7 @@
 //! Reading by handle, off the async threads: one run to go on with, what runs are doing, which are due.
 
 use flowforge_protocol::RunId;
-use flowforge_protocol::record::RecordBatch;
+use flowforge_protocol::batch::RecordBatch;
 
 use crate::core::Request;
 use crate::entry::{Standing, Urgency};

@@ -5,7 +5,8 @@
 
 use std::sync::Arc;
 
-use flowforge_protocol::record::{RecordBatch, chain_start};
+use flowforge_protocol::batch::RecordBatch;
+use flowforge_protocol::chain::chain_start;
 use flowforge_protocol::{Digest, RunId};
 use redb::{Database, ReadableDatabase};
 

@@ -1,6 +1,6 @@
 //! What rows hold, and their byte form.
 
-use flowforge_protocol::record::RecordBatch;
+use flowforge_protocol::batch::RecordBatch;
 use flowforge_protocol::{Digest, JobId, RunId};
 
 use crate::codec::{BodyReader, BodyWriter, seal};

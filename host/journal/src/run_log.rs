@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use flowforge_protocol::batch::BatchError;
-use flowforge_protocol::record::chain_start;
+use flowforge_protocol::chain::ChainError;
+use flowforge_protocol::chain::chain_start;
 use flowforge_protocol::{Digest, RunId, StepKey};
 
 use crate::config::Limits;
@@ -72,9 +72,9 @@ pub struct ChainPoint {
 }
 
 impl ChainPoint {
-    pub(crate) fn of(lines: &[u8], first_seq: u64, before: Digest) -> Result<Self, BatchError> {
+    pub(crate) fn of(lines: &[u8], first_seq: u64, before: Digest) -> Result<Self, ChainError> {
         let mut largest = 0;
-        let pieces = lines::cut::<BatchError>(lines, first_seq, before, ROW_BYTES, |bytes| {
+        let pieces = lines::cut::<ChainError>(lines, first_seq, before, ROW_BYTES, |bytes| {
             largest = bytes.max(largest);
             Ok(())
         })?;

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use flowforge_protocol::record::RecordBatch;
+use flowforge_protocol::batch::RecordBatch;
 use flowforge_protocol::{Digest, RunId};
 
 use crate::core::{ROW_BYTES, Request};

@@ -48,7 +48,10 @@ pub(crate) struct DiagnosticNode {
 
 impl From<&Diagnostic> for DiagnosticNode {
     fn from(found: &Diagnostic) -> Self {
-        let fixed = found.correction.as_ref().map(|correction| correction.title.clone());
+        let fixed = found
+            .correction
+            .as_ref()
+            .map(|correction| correction.title.clone());
         Self {
             severity: match found.severity {
                 Severity::Error => SeverityName::Error,

@@ -87,7 +87,7 @@ impl Intake {
         }
         match order {
             VerifiedOrder::Start(order) => self.offer_start(Arc::new(order)).await,
-            order @ (VerifiedOrder::Decide(_) | VerifiedOrder::Cancel(_)) => {
+            order @ VerifiedOrder::Change(_) => {
                 let told = parts.runs.tell(&order).await;
                 // What there is no room for now is left to the next delivery.
                 self.answer(order.about(), told).await.unwrap_or(());

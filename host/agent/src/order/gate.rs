@@ -34,7 +34,7 @@ impl Gate {
     pub fn admit(&self, envelope: &[u8], now_ms: u64) -> Result<VerifiedOrder, Refusal> {
         let signed = Signed::<Job>::open(envelope, &self.trust.scheduler_keys)?;
         signed.check(&self.trust.workspace, &self.host, now_ms)?;
-        Ok(VerifiedOrder::of(signed, envelope))
+        VerifiedOrder::of(signed, envelope)
     }
 
     /// Lets an order in that was accepted before, from the envelope that was stored.
@@ -47,7 +47,7 @@ impl Gate {
     pub fn readmit(&self, envelope: &[u8]) -> Result<VerifiedOrder, Refusal> {
         let signed = Signed::<Job>::open(envelope, &self.trust.scheduler_keys)?;
         signed.check_content(&self.trust.workspace, &self.host)?;
-        Ok(VerifiedOrder::of(signed, envelope))
+        VerifiedOrder::of(signed, envelope)
     }
 
     /// As [`Gate::readmit`], for the order that started a run.
@@ -57,7 +57,7 @@ impl Gate {
     pub fn readmit_start(&self, envelope: &[u8]) -> Result<Verified<StartOrder>, Refusal> {
         match self.readmit(envelope)? {
             VerifiedOrder::Start(start) => Ok(start),
-            VerifiedOrder::Decide(_) | VerifiedOrder::Cancel(_) => Err(Refusal::Document(
+            VerifiedOrder::Change(_) => Err(Refusal::Document(
                 "the stored order does not start a run".to_owned(),
             )),
         }

@@ -96,6 +96,9 @@ pub enum Refusal {
         /// The run's.
         expected: u64,
     },
+    /// An order of a kind that this host does not do.
+    #[error("this host does not do orders to {0}")]
+    NotHere(&'static str),
     /// The control plane or its registry does not have what the job needs, or did not give it.
     #[error("what the job needs cannot be had: {0}")]
     Unavailable(String),
@@ -122,6 +125,7 @@ impl Refusal {
             Self::UnknownRun(_) => "FF-ADM-012",
             Self::Epoch { .. } => "FF-ADM-013",
             Self::Unavailable(_) => "FF-ADM-014",
+            Self::NotHere(_) => "FF-ADM-016",
         }
     }
 

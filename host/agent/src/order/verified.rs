@@ -1,14 +1,21 @@
 //! An order that passed the gate.
 
 use flowforge_journal::JobEntry;
-use flowforge_protocol::job::{Decision, Job, Order, StartOrder};
-use flowforge_protocol::{JobId, RunId, Signed};
+use flowforge_protocol::awaited::Decision;
+use flowforge_protocol::job::{ChildOrder, Job, Order, ReviewOrder, SignalOrder, StartOrder};
+use flowforge_protocol::{JobId, RunId, Signed, StepKey};
+
+use super::Refusal;
 
 /// What the signed job says besides what to do.
 #[derive(Debug, Clone)]
 pub struct About {
     /// Its id.
     pub job: JobId,
+    /// Tenant.
+    pub workspace: String,
+    /// Project inside it.
+    pub project: String,
     /// The run it concerns.
     pub run: RunId,
     /// Fencing number of the run.
@@ -50,11 +57,43 @@ impl<T> Verified<T> {
     }
 }
 
+/// What an order says to a run that is there.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Change {
+    /// A person answered a question.
+    Decide(Decision),
+    /// A person looked at a step that needs review.
+    Review {
+        /// The step.
+        step: StepKey,
+        /// What to do.
+        verdict: ReviewOrder,
+    },
+    /// A signal came.
+    Signal(SignalOrder),
+    /// A child of the run has ended.
+    ChildEnded(ChildOrder),
+    /// The run is to pause.
+    Pause {
+        /// Who asked and why, for people.
+        reason: String,
+    },
+    /// The run is to go on.
+    Unpause {
+        /// Who asked and why, for people.
+        reason: String,
+    },
+    /// The run is to end.
+    Cancel(Cancellation),
+}
+
 /// Somebody asked for the end of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cancellation {
     /// Who asked and why, for people.
     pub reason: String,
+    /// How long running attempts may go on, milliseconds.
+    pub grace_ms: u64,
 }
 
 /// Every kind of order, verified.
@@ -62,15 +101,16 @@ pub struct Cancellation {
 pub enum VerifiedOrder {
     /// Start a run.
     Start(Verified<StartOrder>),
-    /// Tell a waiting run what a person decided.
-    Decide(Verified<Decision>),
-    /// Stop a run.
-    Cancel(Verified<Cancellation>),
+    /// Tell a run that is there something.
+    Change(Verified<Change>),
 }
 
 impl VerifiedOrder {
     /// The order in a job whose signature was verified and whose content was checked.
-    pub(super) fn of(signed: Signed<Job>, envelope: &[u8]) -> Self {
+    ///
+    /// # Errors
+    /// [`Refusal::NotHere`]: an order of a kind that this host does not do.
+    pub(super) fn of(signed: Signed<Job>, envelope: &[u8]) -> Result<Self, Refusal> {
         let (digest, scheduler_key) = (signed.digest(), signed.key_id().to_string());
         let job = signed.into_document();
         let about = About {
@@ -82,20 +122,29 @@ impl VerifiedOrder {
                 expires_at_ms: job.expires_at_ms,
             },
             job: job.job_id,
+            workspace: job.workspace,
+            project: job.project,
             run: job.run_id,
             epoch: job.epoch,
             expires_at_ms: job.expires_at_ms,
             traceparent: job.traceparent,
             envelope: envelope.to_vec(),
         };
-        match job.order {
-            Order::Start(order) => Self::Start(Verified { about, order }),
-            Order::Decide(order) => Self::Decide(Verified { about, order }),
-            Order::Cancel { reason } => {
-                let order = Cancellation { reason };
-                Self::Cancel(Verified { about, order })
+        let order = match job.order {
+            Order::Start(order) => {
+                let order = *order;
+                return Ok(Self::Start(Verified { about, order }));
             }
-        }
+            order @ Order::Resume(_) => return Err(Refusal::NotHere(order.name())),
+            Order::Decide(decision) => Change::Decide(decision),
+            Order::Review { step, verdict } => Change::Review { step, verdict },
+            Order::Signal(signal) => Change::Signal(signal),
+            Order::ChildEnded(child) => Change::ChildEnded(child),
+            Order::Pause { reason } => Change::Pause { reason },
+            Order::Unpause { reason } => Change::Unpause { reason },
+            Order::Cancel { reason, grace_ms } => Change::Cancel(Cancellation { reason, grace_ms }),
+        };
+        Ok(Self::Change(Verified { about, order }))
     }
 
     /// Which job it is, of which run.
@@ -103,8 +152,7 @@ impl VerifiedOrder {
     pub fn about(&self) -> &About {
         match self {
             Self::Start(order) => order.about(),
-            Self::Decide(order) => order.about(),
-            Self::Cancel(order) => order.about(),
+            Self::Change(order) => order.about(),
         }
     }
 }

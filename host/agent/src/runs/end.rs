@@ -2,39 +2,30 @@
 
 use flowforge_journal::{AppendError, Upload, Urgency};
 use flowforge_protocol::Failure;
-use flowforge_protocol::batch::RunSummary;
+use flowforge_protocol::facts::RunFacts;
 use flowforge_protocol::record::{Event, Outcome};
 use tracing::{error, info};
 
-use super::receipt::{self, End, RanOn};
+use super::receipt::{self, End};
 use super::task::{Halt, RunTask};
 use crate::text::with_causes;
 
 impl RunTask {
     /// The state machine has ended the run, and its last record is added: signs the receipt and makes both durable.
     pub(super) async fn finish(&mut self) -> Result<(), Halt> {
-        let Some(outcome) = self.state.outcome() else {
-            return Ok(());
+        let state = match self.execution.state().outcome() {
+            Some(outcome) => outcome.state(),
+            None => return Ok(()),
         };
         let chain = self.recorder.chain();
         let end = End {
             run: &self.run,
             epoch: self.recorder.epoch(),
-            job: self.ledger.job(),
-            outcome,
-            records: self.recorder.count(),
+            facts: self.execution.state().facts(),
             chain,
-            at_ms: self.ledger.last_at_ms(),
-            steps: self.ledger.steps(),
-            used: self.ledger.used(),
+            release: Some(&self.release.release),
         };
-        let state = outcome.state();
-        match receipt::sign(
-            &end,
-            RanOn::from(&*self.release),
-            &self.shared.host,
-            &self.shared.signing,
-        ) {
+        match receipt::sign(&end, &self.shared.host, &self.shared.signing) {
             Ok(envelope) => self.recorder.send(Upload::Receipt {
                 envelope: envelope.into_bytes(),
             }),
@@ -57,36 +48,19 @@ impl RunTask {
     pub(super) async fn give_up(&mut self, failure: Failure) -> Result<(), Halt> {
         self.recorder.reset();
         let outcome = Outcome::Failed { node: None, failure };
-        let at_ms = self.now();
-        let record = self.recorder.add(
-            at_ms,
-            self.shared.clock.monotonic_ms(),
-            Event::Ended {
-                outcome: outcome.clone(),
-            },
-        )?;
+        let (at_ms, held_from) = (self.now(), self.shared.clock.monotonic_ms());
+        self.recorder.add(at_ms, held_from, Event::Ended { outcome })?;
         let stored = self.stored_lines().await?;
-        let chain = self.recorder.chain();
-        let summary = RunSummary::of(&self.run, &[stored, self.recorder.held_lines().to_vec()].concat());
-        match summary {
-            Ok(summary) => {
+        match RunFacts::of(&self.run, &[stored, self.recorder.held_lines().to_vec()].concat()) {
+            Ok((facts, chain)) => {
                 let end = End {
                     run: &self.run,
                     epoch: self.recorder.epoch(),
-                    job: &summary.job,
-                    outcome: &outcome,
-                    records: record.seq + 1,
+                    facts: &facts,
                     chain,
-                    at_ms,
-                    steps: summary.steps,
-                    used: &summary.used,
+                    release: Some(&self.release.release),
                 };
-                if let Ok(envelope) = receipt::sign(
-                    &end,
-                    RanOn::from(&*self.release),
-                    &self.shared.host,
-                    &self.shared.signing,
-                ) {
+                if let Ok(envelope) = receipt::sign(&end, &self.shared.host, &self.shared.signing) {
                     self.recorder.send(Upload::Receipt {
                         envelope: envelope.into_bytes(),
                     });

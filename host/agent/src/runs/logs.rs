@@ -2,6 +2,7 @@
 
 use flowforge_protocol::StepKey;
 use flowforge_protocol::record::{Event, LogLevel};
+use serde_json::Value;
 use flowforge_runtime::Redactor;
 
 /// Most lines kept of one attempt.
@@ -52,7 +53,7 @@ impl LogBuffer {
                 step: step.clone(),
                 attempt,
                 level,
-                message,
+                message: Value::from(message).into(),
             })
             .collect()
     }

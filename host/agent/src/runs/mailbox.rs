@@ -2,15 +2,18 @@
 
 use flowforge_failpoints::Point;
 use flowforge_journal::{Message, Ticket, Upload, Urgency};
-use flowforge_protocol::record::Event;
-use flowforge_protocol::{Digest, Failure, FailureKind, StepKey, Used};
+use flowforge_protocol::record::{Event, Source};
+use flowforge_protocol::awaited::{Closing, Signal};
+use flowforge_protocol::{Digest, Failure, FailureKind, StepKey, Use, Used};
 use tokio::sync::oneshot;
 use tracing::{debug, error, warn};
 
 use super::attempts::{Broken, Ended};
 use super::step::{self, AttemptEnd, AttemptResult};
 use super::task::{Halt, RunTask, UnderWay};
-use crate::order::VerifiedOrder;
+use flowforge_workflow::run::MAX_UNTAKEN;
+
+use crate::order::{Change, VerifiedOrder};
 
 /// What others tell a run.
 pub(super) enum RunMessage {
@@ -19,6 +22,7 @@ pub(super) enum RunMessage {
         step: StepKey,
         attempt: u32,
         input_digest: Digest,
+        will_use: Use,
         /// The ticket of the intent, or why the attempt may not go on.
         reply: oneshot::Sender<Result<Ticket, String>>,
     },
@@ -57,6 +61,7 @@ impl RunTask {
             self.record(line)?;
         }
         let elapsed_us = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX);
+        let mut used: Vec<Used> = Vec::new();
         let failure = match result {
             AttemptResult::Done(mut invoked) => {
                 self.redactor.value(&mut invoked.output);
@@ -69,17 +74,22 @@ impl RunTask {
                 return self.record_or_fail(Event::Completed {
                     step,
                     attempt,
-                    output: invoked.output,
+                    output: invoked.output.into(),
                     elapsed_us,
-                    used: words_of(&invoked.usage.used),
+                    used: invoked.usage.used,
+                    source: Source::Step,
                 });
             }
-            AttemptResult::Failed(failure) => failure,
+            AttemptResult::Failed(failure, uses) => {
+                used = uses;
+                failure
+            }
             AttemptResult::Refused(reason) => {
                 Failure::new(FailureKind::Unavailable, format!("nothing was done: {reason}"))
                     .with_code("FF-RUN-014")
             }
-            AttemptResult::HostTrouble(reason) => {
+            AttemptResult::HostTrouble(reason, uses) => {
+                used = uses;
                 error!(run_id = %self.run, %step, attempt, error = reason, "this host could not run a step");
                 Failure::new(
                     FailureKind::Unavailable,
@@ -90,8 +100,9 @@ impl RunTask {
         };
         let failure = self.clean(failure);
         let event = self
-            .state
-            .attempt_failed(&step, attempt, failure, elapsed_us, self.now());
+            .execution
+            .state()
+            .attempt_failed(&step, attempt, failure, used, elapsed_us, self.now());
         self.record(event)
     }
 
@@ -123,8 +134,9 @@ impl RunTask {
         }
         let failure = Failure::new(kind, message).with_code(code);
         let event = self
-            .state
-            .attempt_failed(&step, under_way.attempt, failure, 0, self.now());
+            .execution
+            .state()
+            .attempt_failed(&step, under_way.attempt, failure, Vec::new(), 0, self.now());
         self.record(event)
     }
 
@@ -143,6 +155,7 @@ impl RunTask {
                 step,
                 attempt,
                 input_digest,
+                will_use,
                 reply,
             } => {
                 let Some(under_way) = self
@@ -153,7 +166,7 @@ impl RunTask {
                     let _ = reply.send(Err("the attempt is over".to_owned()));
                     return Ok(());
                 };
-                if self.state.is_ending() {
+                if self.execution.state().is_ending() && !step.node.is_undo() {
                     let _ = reply.send(Err("the run is ending".to_owned()));
                     return Ok(());
                 }
@@ -162,6 +175,7 @@ impl RunTask {
                     step,
                     attempt,
                     input_digest,
+                    will_use,
                 })?;
                 if let Some(ticket) = self.recorder.flush(Urgency::Now).await? {
                     // An attempt that was stopped meanwhile does not wait for the answer.
@@ -213,36 +227,63 @@ impl RunTask {
             return None;
         }
         match order {
-            VerifiedOrder::Decide(decide) => {
-                let decision = decide.order();
-                let Some(step) = self.ledger.asked(&decision.approval) else {
+            VerifiedOrder::Change(change) => self.event_of_change(change.order().clone()),
+            VerifiedOrder::Start(_) => None,
+        }
+    }
+
+    fn event_of_change(&self, change: Change) -> Option<Event> {
+        let state = self.execution.state();
+        let open = |kind: &str, step: &StepKey| {
+            let mut waits = state.waits().into_iter();
+            waits.any(|wait| wait.kind == kind && wait.step == *step)
+        };
+        let (step, closing) = match change {
+            Change::Decide(decision) => {
+                let asked = state.waiting().into_iter();
+                let asked = asked.map(|asked| (asked.approval, asked.step));
+                let Some((_, step)) = asked.into_iter().find(|(id, _)| *id == decision.approval) else {
                     debug!(run_id = %self.run, approval = %decision.approval, "a decision came for a question that is closed");
                     return None;
                 };
-                Some(Event::Decided {
-                    step: step.clone(),
-                    decision: decision.clone(),
-                })
+                (step, Closing::Decision(decision))
             }
-            VerifiedOrder::Cancel(cancel) if !self.state.is_ending() => Some(Event::CancelRequested {
-                reason: cancel.order().reason.clone(),
-            }),
-            VerifiedOrder::Cancel(_) | VerifiedOrder::Start(_) => None,
-        }
+            Change::Review { step, verdict } if open("review", &step) => {
+                (step, Closing::Review(verdict.into_verdict()))
+            }
+            Change::ChildEnded(child) if open("child", &child.step) => {
+                (child.step.clone(), Closing::Child(child.into_end()))
+            }
+            Change::Review { step, .. } | Change::ChildEnded(flowforge_protocol::job::ChildOrder { step, .. }) => {
+                debug!(run_id = %self.run, %step, "an answer came for a step that does not wait for it");
+                return None;
+            }
+            Change::Signal(signal) => {
+                if state.untaken_signals() >= MAX_UNTAKEN {
+                    warn!(run_id = %self.run, signal = signal.name, "too many signals that no step took; one is left out");
+                    return None;
+                }
+                return Some(Event::SignalReceived(Signal {
+                    message: signal.message,
+                    name: signal.name,
+                    correlation: signal.correlation,
+                    payload: signal.payload.into(),
+                    by: signal.by,
+                }));
+            }
+            Change::Pause { reason } => {
+                return (state.paused().is_none() && !state.is_ending()).then_some(Event::Paused { by: reason });
+            }
+            Change::Unpause { reason } => {
+                return state.paused().is_some().then_some(Event::Unpaused { by: reason });
+            }
+            Change::Cancel(cancel) => {
+                return (!state.is_ending()).then_some(Event::CancelRequested {
+                    reason: cancel.reason,
+                    grace_ms: cancel.grace_ms,
+                });
+            }
+        };
+        Some(Event::AwaitClosed { step, closing })
     }
-}
-
-/// Uses as records write them.
-fn words_of(used: &[Used]) -> Vec<String> {
-    let words = |used: &Used| match &used.secret {
-        Some(secret) => vec![
-            used.destination.clone(),
-            format!("secret {secret} → {}", used.destination),
-        ],
-        None => vec![used.destination.clone()],
-    };
-    let mut all: Vec<String> = used.iter().flat_map(words).collect();
-    all.sort();
-    all.dedup();
-    all
 }

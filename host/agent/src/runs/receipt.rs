@@ -3,69 +3,65 @@
 use std::collections::BTreeMap;
 
 use flowforge_protocol::envelope::sign_document;
+use flowforge_protocol::facts::RunFacts;
 use flowforge_protocol::receipt::Receipt;
-use flowforge_protocol::record::Outcome;
+use flowforge_protocol::release::Release;
 use flowforge_protocol::strict::StrictError;
-use flowforge_protocol::{Digest, HostId, JobId, RunId, SigningKey};
-
-use crate::release::LoadedRelease;
-
-/// What the run ran on.
-pub(super) struct RanOn {
-    pub(super) workspace: String,
-    pub(super) release: Digest,
-    pub(super) grants: Digest,
-    /// Empty if the release was never loaded by this process: then nothing of it ran here since.
-    pub(super) connectors: BTreeMap<String, Digest>,
-}
-
-impl From<&LoadedRelease> for RanOn {
-    fn from(release: &LoadedRelease) -> Self {
-        Self {
-            workspace: release.release.workspace.clone(),
-            release: release.digest,
-            grants: release.grants_digest,
-            connectors: release.connector_digests(),
-        }
-    }
-}
+use flowforge_protocol::{Digest, HostId, RunId, SigningKey};
 
 /// Where a run stands at its end.
 pub(super) struct End<'a> {
     pub(super) run: &'a RunId,
     pub(super) epoch: u64,
-    pub(super) job: &'a JobId,
-    pub(super) outcome: &'a Outcome,
-    pub(super) records: u64,
+    pub(super) facts: &'a RunFacts,
     pub(super) chain: Digest,
-    pub(super) at_ms: u64,
-    pub(super) steps: u64,
-    pub(super) used: &'a BTreeMap<String, u64>,
+    /// The release; absent if this process never loaded it: then the receipt can name no connector, and none ran here
+    /// since the start of this process.
+    pub(super) release: Option<&'a Release>,
+}
+
+/// Why there is no receipt.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ReceiptError {
+    /// The run has no beginning or no end.
+    #[error("the run has not ended")]
+    NotEnded,
+    /// It cannot be written.
+    #[error(transparent)]
+    Write(#[from] StrictError),
 }
 
 /// The signed receipt: envelope, JSON text.
-pub(super) fn sign(
-    end: &End<'_>,
-    ran_on: RanOn,
-    host: &HostId,
-    key: &SigningKey,
-) -> Result<String, StrictError> {
+pub(super) fn sign(end: &End<'_>, host: &HostId, key: &SigningKey) -> Result<String, ReceiptError> {
+    let facts = end.facts;
+    let (Some(accepted), Some(outcome)) = (facts.accepted(), facts.outcome()) else {
+        return Err(ReceiptError::NotEnded);
+    };
     let receipt = Receipt {
-        workspace: ran_on.workspace,
+        workspace: accepted.workspace.clone(),
+        project: accepted.project.clone(),
         host: host.clone(),
         run_id: end.run.clone(),
         epoch: end.epoch,
-        job: end.job.clone(),
-        release: ran_on.release,
-        grants: ran_on.grants,
-        connectors: ran_on.connectors,
-        state: end.outcome.state().to_owned(),
-        outcome: end.outcome.digest(),
-        steps: end.steps,
-        records: end.records,
+        job: accepted.origin.job().clone(),
+        release: accepted.release,
+        grants: accepted.grants,
+        connectors: end.release.map(|release| ran(release, facts)).unwrap_or_default(),
+        state: outcome.state().to_owned(),
+        outcome: outcome.digest(),
+        steps: facts.steps(),
+        records: facts.records(),
         chain: end.chain,
-        used: end.used.clone(),
-        ended_at_ms: end.at_ms,
+        used: facts.used(),
+        ended_at_ms: facts.last_at_ms(),
     };
-    sign_document(&receipt, key)
+    Ok(sign_document(&receipt, key)?)
+}
+
+/// The connectors of which an attempt was made.
+fn ran(release: &Release, facts: &RunFacts) -> BTreeMap<String, Digest> {
+    let names = facts.tried().iter().filter_map(|node| release.calls.get(node));
+    names
+        .filter_map(|name| Some((name.clone(), release.connectors.get(name)?.digest)))
+        .collect()
 }

@@ -4,10 +4,16 @@
 //! one entry, not one for each step. Invariant: what was given to the journal is a prefix of what was added, in order
 //! and without holes.
 
+use std::sync::Arc;
+
 use flowforge_failpoints::{Point, PointSet};
 use flowforge_journal::{AppendError, Entry, RunLog, Ticket, Upload, Urgency};
+use flowforge_protocol::chain::{ChainError, encode_record};
 use flowforge_protocol::record::{Event, Record};
+use flowforge_protocol::value::{INLINE_BYTES, Salt, SealError, Sealer};
 use flowforge_protocol::{Digest, StepKey};
+
+use crate::clock::Entropy;
 
 /// Bytes that may be held back before they go to the journal in any case.
 const HELD_BYTES_MAX: usize = 64 * 1024;
@@ -20,9 +26,9 @@ pub(super) const HOLD_MS: u64 = 20;
 pub(super) const RECORD_BYTES_MAX: usize = 2 * 1024 * 1024;
 
 /// Numbers, encodes and hands over the records of one run.
-#[derive(Debug)]
 pub(super) struct Recorder {
     log: RunLog,
+    entropy: Arc<dyn Entropy>,
     next_seq: u64,
     held: Entry,
     held_since_ms: Option<u64>,
@@ -31,9 +37,12 @@ pub(super) struct Recorder {
 /// Why a record was not added. Nothing was added then.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum AddError {
-    /// It holds what JSON cannot.
+    /// It cannot be written.
     #[error("the record cannot be encoded")]
-    Encode(#[source] serde_json::Error),
+    Encode(#[source] ChainError),
+    /// A value in it cannot be kept.
+    #[error(transparent)]
+    Value(#[from] SealError),
     /// It is too large to be kept.
     #[error("the record is {actual_bytes} bytes, above the limit of {limit_bytes}")]
     TooLarge {
@@ -46,10 +55,11 @@ pub(super) enum AddError {
 
 impl Recorder {
     /// Goes on behind what the journal has of the run.
-    pub(super) fn new(log: RunLog) -> Self {
+    pub(super) fn new(log: RunLog, entropy: Arc<dyn Entropy>) -> Self {
         Self {
             next_seq: log.next_seq(),
             log,
+            entropy,
             held: Entry::default(),
             held_since_ms: None,
         }
@@ -59,27 +69,24 @@ impl Recorder {
     ///
     /// `held_from_ms` is the monotonic time from which its hold counts.
     pub(super) fn add(&mut self, at_ms: u64, held_from_ms: u64, event: Event) -> Result<Record, AddError> {
-        let record = Record {
+        let mut record = Record {
             seq: self.next_seq,
             at_ms,
             event,
         };
         let start = self.held.lines.len();
-        let encoded = serde_json::to_writer(&mut self.held.lines, &record).map_err(AddError::Encode);
-        let actual_bytes = self.held.lines.len().saturating_sub(start) + 1;
-        let fits = encoded.and(if actual_bytes > RECORD_BYTES_MAX {
-            Err(AddError::TooLarge {
-                actual_bytes,
-                limit_bytes: RECORD_BYTES_MAX,
-            })
-        } else {
-            Ok(())
-        });
-        if let Err(error) = fits {
+        if let Err(error) = write(&mut record, self.entropy.as_ref(), &mut self.held.lines) {
             self.held.lines.truncate(start);
             return Err(error);
         }
-        self.held.lines.push(b'\n');
+        let actual_bytes = self.held.lines.len().saturating_sub(start);
+        if actual_bytes > RECORD_BYTES_MAX {
+            self.held.lines.truncate(start);
+            return Err(AddError::TooLarge {
+                actual_bytes,
+                limit_bytes: RECORD_BYTES_MAX,
+            });
+        }
         self.held.chained = None;
         self.next_seq += 1;
         self.held_since_ms.get_or_insert(held_from_ms);
@@ -186,12 +193,29 @@ impl Recorder {
     }
 }
 
+/// Writes a record's values and then the record itself.
+pub(super) fn write(record: &mut Record, entropy: &dyn Entropy, lines: &mut Vec<u8>) -> Result<(), AddError> {
+    let mut salt = |_: &[u8]| {
+        let mut bytes = [0; 16];
+        entropy.fill(&mut bytes);
+        Salt::from_entropy(bytes)
+    };
+    let mut sealer = Sealer {
+        salt: &mut salt,
+        inline_bytes: INLINE_BYTES,
+        keep: None,
+    };
+    record.seal(&mut sealer, lines)?;
+    lines.extend(encode_record(record).map_err(AddError::Encode)?);
+    Ok(())
+}
+
 /// Which commit points a record's commit crosses.
 fn points_of(event: &Event) -> PointSet {
     match event {
         Event::Intent { .. } => Point::B5.into(),
         Event::Completed { .. } | Event::AttemptFailed { .. } => Point::B8.into(),
-        Event::TimerFired { .. } | Event::Decided { .. } => Point::B12.into(),
+        Event::AwaitClosed { .. } => Point::B12.into(),
         _ => PointSet::EMPTY,
     }
 }

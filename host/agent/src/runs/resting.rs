@@ -4,20 +4,20 @@
 //! stays reachable all the same. It says why it rests; a decision waits in its inbox until it can be heard; a
 //! cancellation ends it, with a record and a receipt; and it is dropped when another host has it.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use flowforge_journal::{AppendError, Entry, RunLog, Upload};
-use flowforge_protocol::batch::{BatchError, RunSummary, encode_record};
+use flowforge_protocol::facts::RunFacts;
 use flowforge_protocol::record::{Event, Outcome, Record};
 use tracing::{error, info, warn};
 
 use super::mailbox::RunMessage;
-use super::receipt::{self, End, RanOn};
+use super::receipt::{self, End};
+use super::recorder::{AddError, write};
 use super::registry::Phase;
 use super::service::Shared;
 use super::task::{Control, Rest};
-use crate::order::{Cancellation, VerifiedOrder};
+use crate::order::{Cancellation, Change, VerifiedOrder};
 use crate::text::with_causes;
 
 /// A run without a state machine.
@@ -42,7 +42,7 @@ pub(super) enum Over {
 #[derive(Debug, thiserror::Error)]
 enum EndError {
     #[error(transparent)]
-    Record(#[from] BatchError),
+    Record(#[from] AddError),
     #[error(transparent)]
     Append(#[from] AppendError),
 }
@@ -131,13 +131,16 @@ impl Resting {
         };
         for message in messages {
             let order = self.shared.gate.readmit(&message.bytes);
-            let Ok(VerifiedOrder::Cancel(cancel)) = order else {
+            let Ok(VerifiedOrder::Change(change)) = order else {
                 continue;
             };
-            if cancel.about().run != run || cancel.about().epoch != self.log.epoch() {
+            let Change::Cancel(cancellation) = change.order() else {
+                continue;
+            };
+            if change.about().run != run || change.about().epoch != self.log.epoch() {
                 continue;
             }
-            match self.end(message.number, cancel.order()).await {
+            match self.end(message.number, cancellation).await {
                 Ok(()) => {
                     warn!(run_id = %run, "a resting run was cancelled");
                     return true;
@@ -160,16 +163,16 @@ impl Resting {
         let events = [
             Event::CancelRequested {
                 reason: cancellation.reason.clone(),
+                grace_ms: cancellation.grace_ms,
             },
-            Event::Ended {
-                outcome: outcome.clone(),
-            },
+            Event::Ended { outcome },
         ];
         let mut lines = Vec::new();
         for (seq, event) in (first..).zip(events) {
-            lines.extend(encode_record(&Record { seq, at_ms, event })?);
+            let mut record = Record { seq, at_ms, event };
+            write(&mut record, self.shared.entropy.as_ref(), &mut lines)?;
         }
-        let receipt = self.receipt(&lines, &outcome, at_ms).await;
+        let receipt = self.receipt(&lines).await;
         let whole = Entry {
             uploads: receipt
                 .map(|envelope| Upload::Receipt { envelope })
@@ -182,7 +185,7 @@ impl Resting {
         Ok(())
     }
 
-    async fn receipt(&self, lines: &[u8], outcome: &Outcome, at_ms: u64) -> Option<Vec<u8>> {
+    async fn receipt(&self, lines: &[u8]) -> Option<Vec<u8>> {
         let run = self.log.run();
         let stored = match self.shared.journal.batches(run).await {
             Ok(batches) => batches.unwrap_or_default(),
@@ -193,8 +196,8 @@ impl Resting {
         };
         let mut all: Vec<u8> = stored.into_iter().flat_map(|batch| batch.lines).collect();
         all.extend_from_slice(lines);
-        let summary = match RunSummary::of(run, &all) {
-            Ok(summary) => summary,
+        let (facts, chain) = match RunFacts::of(run, &all) {
+            Ok(found) => found,
             Err(error) => {
                 error!(run_id = %run, error = %with_causes(&error), "the receipt cannot be written");
                 return None;
@@ -203,21 +206,11 @@ impl Resting {
         let end = End {
             run,
             epoch: self.log.epoch(),
-            job: &summary.job,
-            outcome,
-            records: summary.records,
-            chain: summary.chain,
-            at_ms,
-            steps: summary.steps,
-            used: &summary.used,
+            facts: &facts,
+            chain,
+            release: None,
         };
-        let ran_on = RanOn {
-            workspace: self.shared.workspace.clone(),
-            release: summary.release,
-            grants: summary.grants,
-            connectors: BTreeMap::new(),
-        };
-        match receipt::sign(&end, ran_on, &self.shared.host, &self.shared.signing) {
+        match receipt::sign(&end, &self.shared.host, &self.shared.signing) {
             Ok(envelope) => Some(envelope.into_bytes()),
             Err(error) => {
                 error!(run_id = %run, error = %with_causes(&error), "the receipt cannot be written");

@@ -10,14 +10,13 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use flowforge_journal::{CrashedStep, OpenRun};
-use flowforge_protocol::RunId;
-use flowforge_protocol::batch::{BatchError, records};
+use flowforge_protocol::{RunId, StepKey};
+use flowforge_protocol::chain::{ChainError, no_fetch, records};
 use flowforge_protocol::job::StartOrder;
-use flowforge_protocol::record::{Event, Record};
-use flowforge_workflow::{ApplyError, RunState};
+use flowforge_protocol::record::{Event, Record, Source};
+use flowforge_workflow::{ApplyError, Execution, Given, RunState, ViewOnly};
 use tracing::{error, info, warn};
 
-use super::ledger::Ledger;
 use super::recorder::Recorder;
 use super::resting::{Over, Resting};
 use super::service::Shared;
@@ -40,10 +39,13 @@ enum ResumeError {
     Order(#[from] Refusal),
     /// Its records cannot be read.
     #[error("its records cannot be read")]
-    Records(#[from] BatchError),
+    Records(#[from] ChainError),
     /// Its records are not those of its order.
     #[error("its records do not belong to its stored order")]
     OtherOrder,
+    /// It can only be shown here.
+    #[error("it can only be shown")]
+    ViewOnly(#[from] ViewOnly),
     /// A record does not fit its release.
     #[error("record {seq} does not fit its release")]
     Record {
@@ -79,7 +81,7 @@ pub(super) async fn resume(shared: Arc<Shared>, run: RunId, control: Control) ->
         Err(over) => return resting.leave(over).await,
     };
     let count = recorded.len();
-    let (state, ledger) = match replay(&ready, recorded) {
+    let state = match replay(&ready, recorded) {
         Ok(replayed) => replayed,
         Err(error) => {
             error!(run_id = %run, error = %with_causes(&error), "the run does not go on; it rests");
@@ -92,10 +94,13 @@ pub(super) async fn resume(shared: Arc<Shared>, run: RunId, control: Control) ->
     counts
         .records
         .fetch_add(u64::try_from(count).unwrap_or(u64::MAX), Ordering::Relaxed);
-    counts.steps.fetch_add(ledger.steps(), Ordering::Relaxed);
-    info!(run_id = %run, records = count, steps = ledger.steps(), "run goes on");
+    let steps = state.facts().steps();
+    counts.steps.fetch_add(steps, Ordering::Relaxed);
+    info!(run_id = %run, records = count, steps, "run goes on");
     let release = Arc::clone(ready.release());
-    RunTask::new(shared, control, release, state, Recorder::new(log), ledger)
+    let recorder = Recorder::new(log, Arc::clone(&shared.entropy));
+    let execution = Execution::new(state, given(ready.order().order()));
+    RunTask::new(shared, control, release, execution, recorder)
         .marking_attempts_at_once()
         .run()
         .await
@@ -124,10 +129,12 @@ fn needs_review(crashed: &CrashedStep) -> String {
 /// The run's order, let in again, and the records that follow from it.
 fn readmit(shared: &Shared, open: &OpenRun) -> Result<(Arc<Verified<StartOrder>>, Vec<Record>), ResumeError> {
     let order = shared.gate.readmit_start(&open.envelope)?;
-    let recorded = records(&open.lines, 0).collect::<Result<Vec<_>, _>>()?;
+    let recorded = records(&open.lines, 0, &no_fetch).collect::<Result<Vec<_>, _>>()?;
     let accepted = recorded.first().map(|record| &record.event);
-    let same = matches!(accepted, Some(Event::Accepted { job, release, grants, .. })
-        if *job == order.about().job && *release == order.order().release && *grants == order.order().grants)
+    let same = matches!(accepted, Some(Event::Accepted(accepted))
+        if *accepted.origin.job() == order.about().job
+            && accepted.release == order.order().release
+            && accepted.grants == order.order().grants)
         && order.about().run == *open.log.run();
     if !same {
         return Err(ResumeError::OtherOrder);
@@ -135,18 +142,31 @@ fn readmit(shared: &Shared, open: &OpenRun) -> Result<(Arc<Verified<StartOrder>>
     Ok((Arc::new(order), recorded))
 }
 
-fn replay(ready: &ReadyStart, recorded: Vec<Record>) -> Result<(RunState, Ledger), ResumeError> {
+/// The results that an order gives in place of running steps.
+pub(super) fn given(order: &StartOrder) -> Given {
+    order
+        .given
+        .iter()
+        .map(|(node, output)| {
+            let given = (Arc::new(output.clone()), Source::Given);
+            (StepKey::top(node.clone()), given)
+        })
+        .collect()
+}
+
+fn replay(ready: &ReadyStart, recorded: Vec<Record>) -> Result<RunState, ResumeError> {
     let about = ready.order().about();
-    let mut ledger = Ledger::new(about.job.clone());
     let mut state = RunState::new(Arc::clone(&ready.release().plan), about.run.clone());
     for record in recorded {
         let seq = record.seq;
-        ledger.note(&record);
         state
             .apply_owned(record)
             .map_err(|source| ResumeError::Record { seq, source })?;
     }
-    Ok((state, ledger))
+    match state.view_only() {
+        Some(why) => Err(why.clone().into()),
+        None => Ok(state),
+    }
 }
 
 /// The order with its release, however long it takes; an error when the run is over before, or the host stops.

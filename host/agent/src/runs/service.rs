@@ -10,22 +10,20 @@ use flowforge_journal::{
     AcceptError, Accepted, AppendError, DamagedRun, DeliverError, Delivered, Entry, Head, JobRefused,
     Journal, NewRun, Space, Stopped, Ticket,
 };
-use flowforge_protocol::batch::encode_record;
 use flowforge_protocol::job::StartOrder;
-use flowforge_protocol::record::{Event, Record};
+use flowforge_protocol::record::{Accepted as AcceptedRun, Event, Origin, RECORD_VERSION, Record};
 use flowforge_protocol::sync::RestingRun;
 use flowforge_protocol::{HostId, RunId, SigningKey};
 use flowforge_runtime::artefacts::FileStore;
-use flowforge_workflow::RunState;
+use flowforge_workflow::{Execution, RunState};
 use futures::FutureExt as _;
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, error};
 
-use super::ledger::Ledger;
 use super::mailbox::RunMessage;
-use super::recorder::Recorder;
+use super::recorder::{Recorder, write};
 use super::registry::{Phase, Registry};
 use super::resume;
 use super::step::StepHost;
@@ -180,12 +178,14 @@ impl Runs {
         if place.is_none() && !shared.journal.knows(&about.run) {
             return Err(OrderError::NotNow);
         }
-        let first = Record {
+        let mut first = Record {
             seq: 0,
             at_ms: self.shared.clock.now_ms(),
             event: accepted_event(order),
         };
-        let line = encode_record(&first).map_err(|error| Refusal::Document(error.to_string()))?;
+        let mut line = Vec::new();
+        write(&mut first, shared.entropy.as_ref(), &mut line)
+            .map_err(|error| Refusal::Document(error.to_string()))?;
         let new = NewRun {
             run: about.run.clone(),
             epoch: about.epoch,
@@ -208,29 +208,28 @@ impl Runs {
                 return Err(refused_accept(error));
             }
         };
-        let mut ledger = Ledger::new(about.job.clone());
-        ledger.note(&first);
         let mut state = RunState::new(Arc::clone(&ready.release().plan), about.run.clone());
         if let Err(error) = state.apply_owned(first) {
             // Cannot be: the first record of a new run always applies. The journal has it; the resume path reports it.
             error!(run_id = %about.run, %error, "a new run does not begin");
             return Ok(Taken::Waiting(ticket));
         }
-        self.drive(Recorder::new(log), Arc::clone(ready.release()), state, ledger);
+        let recorder = Recorder::new(log, Arc::clone(&shared.entropy));
+        let execution = Execution::new(state, resume::given(order.order()));
+        self.drive(recorder, Arc::clone(ready.release()), execution);
         Ok(Taken::Begun(ticket))
     }
 
     /// Starts the task of a run.
-    fn drive(&self, recorder: Recorder, release: Arc<LoadedRelease>, state: RunState, ledger: Ledger) {
-        let run = state.run().clone();
+    fn drive(&self, recorder: Recorder, release: Arc<LoadedRelease>, execution: Execution) {
+        let run = execution.state().run().clone();
         let control = self.control(&run, recorder.epoch());
         let task = RunTask::new(
             Arc::clone(&self.shared),
             control,
             release,
-            state,
+            execution,
             recorder,
-            ledger,
         );
         self.spawn(run, task.run());
     }
@@ -380,14 +379,22 @@ impl Runs {
 
 fn accepted_event(start: &Verified<StartOrder>) -> Event {
     let (about, order) = (start.about(), start.order());
-    Event::Accepted {
-        job: about.job.clone(),
+    Event::Accepted(Box::new(AcceptedRun {
+        version: RECORD_VERSION,
+        workspace: about.workspace.clone(),
+        project: about.project.clone(),
+        origin: Origin::Order {
+            job: about.job.clone(),
+        },
         release: order.release,
         grants: order.grants,
-        input: order.input.clone(),
+        input: order.input.clone().into(),
         trigger: order.trigger.clone(),
+        lineage: order.lineage.clone(),
+        until: order.until.clone(),
+        given: order.given.keys().cloned().collect(),
         traceparent: about.traceparent.clone(),
-    }
+    }))
 }
 
 fn refused_accept(error: AcceptError) -> OrderError {

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use flowforge_failpoints::{FailPoints, Point};
 use flowforge_protocol::grants::SecretGrant;
-use flowforge_protocol::record::{Event, idempotency_key};
-use flowforge_protocol::{Digest, Failure, FailureKind, RunId, StepKey, Use};
+use flowforge_protocol::record::{Event, Scope, effect_key};
+use flowforge_protocol::{Digest, Failure, FailureKind, RunId, StepKey, Use, Used};
 use flowforge_runtime::artefacts::{ArtefactStore, FileStore};
 use flowforge_runtime::{
     EffectRefused, Invoked, Limits, LogLevel, OpenSecret, Redactor, StepContext, StepError, StepServices,
@@ -27,6 +27,8 @@ use crate::secrets::SecretStore;
 /// What the state machine asked for, and what belongs to its run.
 pub(super) struct Attempt {
     pub(super) run: RunId,
+    /// The first generation of the run: effect keys are derived from it.
+    pub(super) root: RunId,
     pub(super) release: Arc<LoadedRelease>,
     pub(super) redactor: Arc<Redactor>,
     pub(super) mailbox: mpsc::Sender<RunMessage>,
@@ -57,11 +59,11 @@ pub(super) enum AttemptResult {
     /// It has an output.
     Done(Invoked),
     /// It failed, with a reason for the records.
-    Failed(Failure),
+    Failed(Failure, Vec<Used>),
     /// The run would not let it have an effect; it did nothing.
     Refused(String),
     /// The host itself could not run it.
-    HostTrouble(String),
+    HostTrouble(String, Vec<Used>),
 }
 
 /// Runs one attempt to its end. Waits for its turn first.
@@ -70,6 +72,7 @@ pub(super) async fn run(host: Arc<StepHost>, attempt: Attempt) -> AttemptEnd {
     let begun = Instant::now();
     let Attempt {
         run,
+        root,
         release,
         redactor,
         mailbox,
@@ -80,12 +83,17 @@ pub(super) async fn run(host: Arc<StepHost>, attempt: Attempt) -> AttemptEnd {
     let Some(connector) = release.connector(&invoke.connector) else {
         let message = format!("the release has no connector {}", invoke.connector);
         return AttemptEnd {
-            result: AttemptResult::Failed(Failure::new(FailureKind::Internal, message)),
+            result: AttemptResult::Failed(Failure::new(FailureKind::Internal, message), Vec::new()),
             logs: Vec::new(),
             elapsed: begun.elapsed(),
         };
     };
     let grants = release.grants(&invoke.node);
+    let scope = Scope {
+        workspace: &release.release.workspace,
+        project: &release.release.project,
+    };
+    let key = effect_key(scope, &root, &step, invoke.repeats);
     let has_capabilities = !connector.interface().capabilities.is_empty();
     let services = Arc::new(Services {
         step: step.clone(),
@@ -109,7 +117,7 @@ pub(super) async fn run(host: Arc<StepHost>, attempt: Attempt) -> AttemptEnd {
                 run_id: run.to_string(),
                 step: step.to_string(),
                 attempt,
-                idempotency_key: idempotency_key(&host.workspace, &run, &step),
+                idempotency_key: key,
                 timeout: Some(timeout),
             },
             services: Arc::clone(&services) as Arc<dyn StepServices>,
@@ -128,8 +136,8 @@ pub(super) async fn run(host: Arc<StepHost>, attempt: Attempt) -> AttemptEnd {
     let result = match (called, refused) {
         (Ok(invoked), _) => AttemptResult::Done(invoked),
         (Err(_), Some(reason)) => AttemptResult::Refused(reason),
-        (Err(StepError::Failure { failure, .. }), None) => AttemptResult::Failed(failure),
-        (Err(StepError::Host { reason, .. }), None) => AttemptResult::HostTrouble(reason),
+        (Err(StepError::Failure { failure, usage }), None) => AttemptResult::Failed(failure, usage.used),
+        (Err(StepError::Host { reason, usage }), None) => AttemptResult::HostTrouble(reason, usage.used),
     };
     let logs = services
         .logs
@@ -161,7 +169,7 @@ struct Services {
 
 impl Services {
     /// Has the run record the intent, and waits until it is durable.
-    async fn record_intent(&self) -> Result<(), EffectRefused> {
+    async fn record_intent(&self, next: &Use) -> Result<(), EffectRefused> {
         let refuse = |reason: String| {
             *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.clone());
             EffectRefused { reason }
@@ -173,6 +181,7 @@ impl Services {
             input_digest: self
                 .input_digest
                 .ok_or_else(|| refuse("the connector declares no capability".to_owned()))?,
+            will_use: next.clone(),
             reply,
         };
         let gone = || "the run is stopping".to_owned();
@@ -187,9 +196,9 @@ impl Services {
 
 #[async_trait]
 impl StepServices for Services {
-    async fn before_effect(&self, _next: &Use) -> Result<(), EffectRefused> {
+    async fn before_effect(&self, next: &Use) -> Result<(), EffectRefused> {
         self.intent
-            .get_or_try_init(|| self.record_intent())
+            .get_or_try_init(|| self.record_intent(next))
             .await
             .map(|_| ())
     }

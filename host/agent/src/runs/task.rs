@@ -14,7 +14,7 @@ use flowforge_journal::{AppendError, ReadError, Stopped, Urgency};
 use flowforge_protocol::record::{Event, Outcome};
 use flowforge_protocol::{Failure, FailureKind, RunId, StepKey};
 use flowforge_runtime::Redactor;
-use flowforge_workflow::{ApplyError, Command, Invoke, Now, RunState};
+use flowforge_workflow::{ApplyError, Command, Execution, Invoke, Now};
 use futures::FutureExt as _;
 use futures::future::AbortHandle;
 use tokio::sync::mpsc;
@@ -22,7 +22,6 @@ use tokio::task::JoinError;
 use tracing::{debug, error, info};
 
 use super::attempts::Attempts;
-use super::ledger::Ledger;
 use super::mailbox::RunMessage;
 use super::recorder::{AddError, Recorder};
 use super::registry::{Phase, PhaseCell};
@@ -95,9 +94,8 @@ pub(super) struct RunTask {
     pub(super) run: RunId,
     pub(super) release: Arc<LoadedRelease>,
     pub(super) redactor: Arc<Redactor>,
-    pub(super) state: RunState,
+    pub(super) execution: Execution,
     pub(super) recorder: Recorder,
-    pub(super) ledger: Ledger,
     pub(super) attempts: Attempts<AttemptEnd>,
     pub(super) under_way: BTreeMap<StepKey, UnderWay>,
     /// When the next timer of the run is due.
@@ -113,19 +111,17 @@ impl RunTask {
         shared: Arc<Shared>,
         control: Control,
         release: Arc<LoadedRelease>,
-        state: RunState,
+        execution: Execution,
         recorder: Recorder,
-        ledger: Ledger,
     ) -> Self {
         Self {
             shared,
             control,
-            run: state.run().clone(),
+            run: execution.state().run().clone(),
             release,
             redactor: Arc::new(Redactor::default()),
-            state,
+            execution,
             recorder,
-            ledger,
             attempts: Attempts::new(),
             under_way: BTreeMap::new(),
             timer: None,
@@ -193,7 +189,7 @@ impl RunTask {
         loop {
             self.draining |= self.shared.drain.is_cancelled();
             self.advance().await?;
-            if self.state.outcome().is_some() {
+            if self.execution.state().outcome().is_some() {
                 return self.finish().await;
             }
             if self.draining && self.attempts.is_empty() {
@@ -219,16 +215,21 @@ impl RunTask {
         let phase = &self.control.phase;
         if !self.attempts.is_empty() {
             phase.set(Phase::Running);
-        } else if let Some(step) = self.ledger.waits_for_person() {
-            phase.set_about(Phase::Approval, format!("approval of step {step}"));
-        } else if let Some(due_ms) = self.state.next_timer_ms() {
-            let left_s = due_ms.saturating_sub(self.now()).div_ceil(1_000);
-            phase.set_about(
-                Phase::Timer,
-                format!("a time that comes in {left_s} s, at {due_ms} ms since 1970"),
-            );
-        } else {
-            phase.set(Phase::Timer);
+            return;
+        }
+        if let Some(by) = self.execution.state().paused() {
+            return phase.set_about(Phase::Timer, format!("paused: {by}"));
+        }
+        let waits = self.execution.state().waits();
+        let for_person = waits
+            .iter()
+            .find(|wait| matches!(wait.kind.as_str(), "approval" | "review"));
+        match for_person.or(waits.first()) {
+            Some(wait) if for_person.is_some() => {
+                phase.set_about(Phase::Approval, format!("{} of step {}", wait.kind, wait.step));
+            }
+            Some(wait) => phase.set_about(Phase::Timer, format!("{} at step {}", wait.what, wait.step)),
+            None => phase.set(Phase::Timer),
         }
     }
 
@@ -236,18 +237,18 @@ impl RunTask {
     async fn advance(&mut self) -> Result<(), Halt> {
         loop {
             let mut recorded = false;
-            for command in self.state.next(Now { ms: self.now() }) {
+            for command in self.execution.next(Now { ms: self.now() }) {
                 match command {
                     Command::Record(event) => {
                         self.record_or_fail(event)?;
                         recorded = true;
                     }
                     Command::Invoke(invoke) if !self.draining => self.start(*invoke),
-                    // Given again at the next start; and of a timer the state knows the time.
-                    Command::Invoke(_) | Command::Timer { .. } => {}
+                    // Given again at the next start.
+                    Command::Invoke(_) => {}
                 }
             }
-            if !recorded || self.state.outcome().is_some() {
+            if !recorded || self.execution.state().outcome().is_some() {
                 return Ok(());
             }
             if self.recorder.is_due(self.shared.clock.monotonic_ms()) {
@@ -261,31 +262,34 @@ impl RunTask {
     pub(super) fn record(&mut self, event: Event) -> Result<(), Halt> {
         let clock = &self.shared.clock;
         let record = self.recorder.add(clock.now_ms(), clock.monotonic_ms(), event)?;
-        // Noted first, because the state keeps the record's values. Should it not fit, neither counts: the run stops.
-        self.ledger.note(&record);
-        self.state.apply_owned(record)?;
+        self.execution.apply(record)?;
         Ok(())
     }
 
     /// Adds what the state machine decided; a value too large to be kept becomes the failure of its step, or of the run.
     pub(super) fn record_or_fail(&mut self, event: Event) -> Result<(), Halt> {
+        let used = match &event {
+            Event::Completed { used, .. } => used.clone(),
+            _ => Vec::new(),
+        };
         let instead = match &event {
             Event::Completed { step, attempt, .. } => Some((step.clone(), *attempt)),
-            Event::ApprovalRequested { step, .. } => Some((step.clone(), 0)),
+            Event::AwaitOpened { step, .. } | Event::Responded { step, .. } => Some((step.clone(), 0)),
             _ => None,
         };
         let is_end = matches!(event, Event::Ended { .. });
         match (self.record(event), instead) {
-            (Err(Halt::Add(error @ AddError::TooLarge { .. })), Some((step, attempt))) => {
+            (Err(Halt::Add(error @ (AddError::TooLarge { .. } | AddError::Value(_)))), Some((step, attempt))) => {
                 self.record(Event::AttemptFailed {
                     step,
                     attempt,
                     failure: too_large(&error),
                     retry_at_ms: None,
                     elapsed_us: 0,
+                    used,
                 })
             }
-            (Err(Halt::Add(error @ AddError::TooLarge { .. })), None) if is_end => {
+            (Err(Halt::Add(error @ (AddError::TooLarge { .. } | AddError::Value(_)))), None) if is_end => {
                 self.record(Event::Ended {
                     outcome: Outcome::Failed {
                         node: None,
@@ -303,6 +307,7 @@ impl RunTask {
         self.recorder.attempt_begins(&key, number);
         let attempt = Attempt {
             run: self.run.clone(),
+            root: self.execution.state().effect_root().clone(),
             release: Arc::clone(&self.release),
             redactor: Arc::clone(&self.redactor),
             mailbox: self.control.to_self.clone(),
@@ -345,7 +350,7 @@ impl RunTask {
     /// The next moments at which something is due: a timer by the time of day, held records by the time that passes.
     fn set_wake(&mut self) {
         let clock = &self.shared.clock;
-        let timer = self.state.next_timer_ms().filter(|_| !self.draining);
+        let timer = self.execution.state().next_timer_ms().filter(|_| !self.draining);
         set(&mut self.timer, timer, |due| clock.sleep_until(due));
         let hold = self.recorder.due_ms();
         set(&mut self.hold, hold, |due| clock.sleep_until_monotonic(due));

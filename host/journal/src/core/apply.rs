@@ -202,7 +202,7 @@ impl<'t, 's> Apply<'t, 's> {
             receipt: false,
             epoch: 0,
             next_seq: 0,
-            chain: flowforge_protocol::record::chain_start(&row.run.id()),
+            chain: flowforge_protocol::chain::chain_start(&row.run.id()),
             bytes: bytes_of(&value),
             cursor: acknowledged,
             at_ms: NO_TIME,

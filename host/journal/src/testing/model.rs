@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use flowforge_protocol::record::{chain_next, chain_start};
+use flowforge_protocol::chain::{chain_next, chain_start};
 use flowforge_protocol::{Digest, JobId, RunId};
 use redb::{Builder, Database};
 

@@ -4,7 +4,7 @@ use flowforge_journal::{
     Accepted, AppendError, Entry, HeadState, JobRefused, LoadError, NewRun, Snapshot, Standing, Upload,
 };
 use flowforge_protocol::Digest;
-use flowforge_protocol::record::{chain_next, chain_start};
+use flowforge_protocol::chain::{chain_next, chain_start};
 
 use crate::acts::{SEMANTICS, load};
 use crate::folder::config;

@@ -65,7 +65,7 @@ async fn artefacts_come_before_their_records_and_the_receipt_after_the_last() {
         );
         assert_eq!(waiting.receipt.as_deref(), Some(&b"receipt"[..]));
         waiting.batches[0]
-            .verify(&flowforge_protocol::record::chain_start(&run(1)))
+            .verify(&flowforge_protocol::chain::chain_start(&run(1)))
             .unwrap();
         if round == 0 {
             journal.flush().await.unwrap();
