@@ -294,7 +294,7 @@ impl App {
         source: &str,
         requests: &[GrantRequest],
         diagnostics: &mut Vec<Diagnostic>,
-    ) -> Result<BTreeMap<flowforge_protocol::NodeId, NodeGrants>, StoreError> {
+    ) -> Result<BTreeMap<NodeId, NodeGrants>, StoreError> {
         let mut nodes = BTreeMap::new();
         for request in requests {
             let mut secrets = BTreeMap::new();

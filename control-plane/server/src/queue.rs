@@ -444,8 +444,8 @@ mod tests {
         assert_eq!(queue.next_turn_ms(), Some(REDELIVER_AFTER_MS));
         assert!(
             queue
-                .take(9, 1_000, None, at(REDELIVER_AFTER_MS - 1))
-                .jobs
+                .take(up_to(9), 1_000, None, at(REDELIVER_AFTER_MS - 1))
+                .starts
                 .is_empty()
         );
         assert_eq!(

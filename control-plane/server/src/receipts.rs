@@ -96,11 +96,11 @@ mod tests {
             grants: Digest::of(b"grants"),
             connectors: BTreeMap::new(),
             state: "done".to_owned(),
-            outcome: outcome.digest(),
+            outcome: Digest::of(b"outcome"),
             steps: 1,
             records: 7,
             chain: Digest::of(b"chain"),
-            used: BTreeMap::new(),
+            used: Vec::new(),
             ended_at_ms: 5,
         };
         (run, receipt)

@@ -158,7 +158,7 @@ fn refusal_of(error: OrderError) -> StartError {
             path: String::new(),
             message: format!("it cannot be sent to a host: {unfit}"),
         }]),
-        error @ (OrderError::Entropy(_) | OrderError::Unreadable(_)) => error.into(),
+        error @ (OrderError::Entropy(_) | OrderError::Unreadable(_) | OrderError::NoLane(_)) => error.into(),
     }
 }
 

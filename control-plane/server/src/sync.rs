@@ -393,7 +393,7 @@ impl App {
             SyncError::Load(LoadError::Release { digest, source }) => {
                 ("FF-REL-004", format!("release {digest} cannot be used: {source}"))
             }
-            SyncError::Order(OrderError::Entropy(_))
+            SyncError::Order(OrderError::Entropy(_) | OrderError::NoLane(_))
             | SyncError::Store(_)
             | SyncError::Load(LoadError::Store(_)) => return Err(error),
         };

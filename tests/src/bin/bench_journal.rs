@@ -160,7 +160,7 @@ async fn journal(
     path: &Path,
     time: Duration,
 ) -> anyhow::Result<Figures> {
-    let (journal, _) = Journal::open(JournalConfig::at(path), FailPoints::inert())?;
+    let (journal, _) = Journal::open(JournalConfig::at(path, [0; 16]), FailPoints::inert())?;
     let next = Arc::new(AtomicU64::new(1));
     let (begun, cpu) = (Instant::now(), cpu_time()?);
     let end = begun + time;
@@ -245,11 +245,13 @@ async fn begin(journal: &Journal, next: &AtomicU64) -> anyhow::Result<RunLog> {
         run: RunId::from_entropy(id),
         epoch: 1,
         envelope: vec![b'e'; 700],
+        documents: Vec::new(),
+        acknowledged: 0,
         entry: Entry::lazy(record(0)),
     };
     match journal.accept(job, new).await? {
         Accepted::New(log, _) => Ok(log),
-        Accepted::Again(_) => bail!("run {number} was there before"),
+        Accepted::Again(_) | Accepted::AlreadyHere(_) => bail!("run {number} was there before"),
     }
 }
 

@@ -126,9 +126,9 @@ fn trust(stage: &Stage, found: &Found) -> Result<[Row; 4]> {
             .is_some_and(|ran| ran.to_string() == *digest)
     };
     let as_published = stage.connectors.iter().filter(ran_as_published).count();
-    let records = format!("{} records", found.summary.records);
+    let records = format!("{} records", found.facts.records());
     Ok([
-        Row::new("steps recorded twice", 0, found.summary.steps_repeated, records),
+        Row::new("steps recorded twice", 0, found.facts.steps_repeated(), records),
         Row::new(
             "secret found in journal, logs or records",
             0,

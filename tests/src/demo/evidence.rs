@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use flowforge_protocol::batch::RunSummary;
-use flowforge_protocol::verify::{Evidence, Report, verify_run};
-use flowforge_protocol::{RunId, TrustRoot, VerifyingKey};
+use flowforge_protocol::facts::RunFacts;
+use flowforge_protocol::verify::{Asked, Evidence, Report, verify_run};
+use flowforge_protocol::{HostId, RunId, TrustRoot, VerifyingKey};
 use serde_json::{Value, json};
 
 use crate::demo::{Expected, Stage};
@@ -27,7 +27,7 @@ pub(crate) struct Found {
     /// The records, as lines.
     pub(crate) lines: Vec<u8>,
     /// What the records amount to.
-    pub(crate) summary: RunSummary,
+    pub(crate) facts: RunFacts,
     /// The check of the receipt against everything it speaks of.
     pub(crate) report: Report,
     /// What the control plane says of the receipt.
@@ -66,7 +66,14 @@ impl Found {
             receipt: receipt.as_bytes(),
             lines: &lines,
         };
-        let report = verify_run(&evidence, &trust, &identity_of(&data)?);
+        let (host, key) = identity_of(&data)?;
+        let asked = Asked {
+            run: &run,
+            host: &host,
+            key: &key,
+            epoch: data.pointer("/run/epoch").and_then(Value::as_u64).unwrap_or(1),
+        };
+        let report = verify_run(&evidence, &trust, &asked);
         let csv = stage.data().join("earthquakes.csv");
         stage.flowforge().json(&[
             "run",
@@ -82,7 +89,7 @@ impl Found {
                 .pointer("/run/output/count")
                 .and_then(Value::as_u64)
                 .unwrap_or(0),
-            summary: RunSummary::of(&run, &lines)?,
+            facts: RunFacts::of(&run, &lines)?.0,
             lines,
             report,
             valid_at_the_plane: data.pointer("/run/receipt/valid") == Some(&Value::Bool(true)),
@@ -91,8 +98,8 @@ impl Found {
     }
 }
 
-/// The identity key of the host that executed the run.
-fn identity_of(data: &Value) -> Result<VerifyingKey> {
+/// The host that executed the run, and its identity key.
+fn identity_of(data: &Value) -> Result<(HostId, VerifyingKey)> {
     let id = data.pointer("/run/host/id").context("no host executed the run")?;
     let hosts = data
         .get("hosts")
@@ -110,7 +117,8 @@ fn identity_of(data: &Value) -> Result<VerifyingKey> {
     let bytes: [u8; 32] = bytes
         .try_into()
         .map_err(|_| anyhow::anyhow!("the identity key has not 32 bytes"))?;
-    Ok(VerifyingKey::from_bytes(&bytes)?)
+    let id: HostId = serde_json::from_value(id.clone())?;
+    Ok((id, VerifyingKey::from_bytes(&bytes)?))
 }
 
 /// Counts the rows of the report by their first column.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use flowforge_protocol::batch::RunSummary;
+use flowforge_protocol::facts::RunFacts;
 use flowforge_tests::planes::Planes;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
@@ -133,9 +133,9 @@ async fn ends_right(planes: &Planes, run: &str) {
         lines.extend(STANDARD.decode(evidence["lines"].as_str().unwrap()).unwrap());
         from = (!evidence["nextSeq"].is_null()).then(|| evidence["nextSeq"].clone());
     }
-    let summary = RunSummary::of(&run.parse().unwrap(), &lines).unwrap();
-    assert_eq!(summary.steps_repeated, 0, "no step is recorded twice");
-    assert!(summary.steps > LARGE_STEPS, "{} steps", summary.steps);
+    let (facts, _) = RunFacts::of(&run.parse().unwrap(), &lines).unwrap();
+    assert_eq!(facts.steps_repeated(), 0, "no step is recorded twice");
+    assert!(facts.steps() > LARGE_STEPS, "{} steps", facts.steps());
 }
 
 /// What both programs said.

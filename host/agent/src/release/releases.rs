@@ -132,7 +132,7 @@ impl Releases {
                 "its definition is not the one its digest names".to_owned(),
             ));
         }
-        let plan = Plan::from_canonical(&signed.definition, &interfaces)
+        let plan = Plan::from_canonical(&signed.definition, &interfaces, &signed.children)
             .map_err(|error| refused(with_causes(&error)))?;
         let granted = grants::intersect(&signed.requests, &grant_set.nodes);
         Ok(Arc::new(LoadedRelease {

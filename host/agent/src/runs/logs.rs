@@ -2,8 +2,8 @@
 
 use flowforge_protocol::StepKey;
 use flowforge_protocol::record::{Event, LogLevel};
-use serde_json::Value;
 use flowforge_runtime::Redactor;
+use serde_json::Value;
 
 /// Most lines kept of one attempt.
 const LINES_MAX: usize = 1_000;
@@ -79,7 +79,7 @@ mod tests {
             .map(|event| match event {
                 Event::Log {
                     message, attempt: 2, ..
-                } => message,
+                } => message.shown().as_str().unwrap_or_default().to_owned(),
                 other => panic!("{other:?}"),
             })
             .collect()

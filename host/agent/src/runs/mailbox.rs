@@ -2,8 +2,8 @@
 
 use flowforge_failpoints::Point;
 use flowforge_journal::{Message, Ticket, Upload, Urgency};
-use flowforge_protocol::record::{Event, Source};
 use flowforge_protocol::awaited::{Closing, Signal};
+use flowforge_protocol::record::{Event, Source};
 use flowforge_protocol::{Digest, Failure, FailureKind, StepKey, Use, Used};
 use tokio::sync::oneshot;
 use tracing::{debug, error, warn};
@@ -99,10 +99,10 @@ impl RunTask {
             }
         };
         let failure = self.clean(failure);
-        let event = self
-            .execution
-            .state()
-            .attempt_failed(&step, attempt, failure, used, elapsed_us, self.now());
+        let event =
+            self.execution
+                .state()
+                .attempt_failed(&step, attempt, failure, used, elapsed_us, self.now());
         self.record(event)
     }
 
@@ -133,10 +133,14 @@ impl RunTask {
             error!(run_id = %self.run, %step, "a step's attempt panicked");
         }
         let failure = Failure::new(kind, message).with_code(code);
-        let event = self
-            .execution
-            .state()
-            .attempt_failed(&step, under_way.attempt, failure, Vec::new(), 0, self.now());
+        let event = self.execution.state().attempt_failed(
+            &step,
+            under_way.attempt,
+            failure,
+            Vec::new(),
+            0,
+            self.now(),
+        );
         self.record(event)
     }
 
@@ -254,7 +258,8 @@ impl RunTask {
             Change::ChildEnded(child) if open("child", &child.step) => {
                 (child.step.clone(), Closing::Child(child.into_end()))
             }
-            Change::Review { step, .. } | Change::ChildEnded(flowforge_protocol::job::ChildOrder { step, .. }) => {
+            Change::Review { step, .. }
+            | Change::ChildEnded(flowforge_protocol::job::ChildOrder { step, .. }) => {
                 debug!(run_id = %self.run, %step, "an answer came for a step that does not wait for it");
                 return None;
             }
@@ -272,7 +277,8 @@ impl RunTask {
                 }));
             }
             Change::Pause { reason } => {
-                return (state.paused().is_none() && !state.is_ending()).then_some(Event::Paused { by: reason });
+                return (state.paused().is_none() && !state.is_ending())
+                    .then_some(Event::Paused { by: reason });
             }
             Change::Unpause { reason } => {
                 return state.paused().is_some().then_some(Event::Unpaused { by: reason });

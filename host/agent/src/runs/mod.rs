@@ -11,7 +11,6 @@
 
 mod attempts;
 mod end;
-mod ledger;
 mod logs;
 mod mailbox;
 mod receipt;

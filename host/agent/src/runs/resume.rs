@@ -10,10 +10,10 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use flowforge_journal::{CrashedStep, OpenRun};
-use flowforge_protocol::{RunId, StepKey};
 use flowforge_protocol::chain::{ChainError, no_fetch, records};
 use flowforge_protocol::job::StartOrder;
 use flowforge_protocol::record::{Event, Record, Source};
+use flowforge_protocol::{RunId, StepKey};
 use flowforge_workflow::{ApplyError, Execution, Given, RunState, ViewOnly};
 use tracing::{error, info, warn};
 

@@ -224,13 +224,7 @@ impl Runs {
     fn drive(&self, recorder: Recorder, release: Arc<LoadedRelease>, execution: Execution) {
         let run = execution.state().run().clone();
         let control = self.control(&run, recorder.epoch());
-        let task = RunTask::new(
-            Arc::clone(&self.shared),
-            control,
-            release,
-            execution,
-            recorder,
-        );
+        let task = RunTask::new(Arc::clone(&self.shared), control, release, execution, recorder);
         self.spawn(run, task.run());
     }
 

@@ -279,16 +279,17 @@ impl RunTask {
         };
         let is_end = matches!(event, Event::Ended { .. });
         match (self.record(event), instead) {
-            (Err(Halt::Add(error @ (AddError::TooLarge { .. } | AddError::Value(_)))), Some((step, attempt))) => {
-                self.record(Event::AttemptFailed {
-                    step,
-                    attempt,
-                    failure: too_large(&error),
-                    retry_at_ms: None,
-                    elapsed_us: 0,
-                    used,
-                })
-            }
+            (
+                Err(Halt::Add(error @ (AddError::TooLarge { .. } | AddError::Value(_)))),
+                Some((step, attempt)),
+            ) => self.record(Event::AttemptFailed {
+                step,
+                attempt,
+                failure: too_large(&error),
+                retry_at_ms: None,
+                elapsed_us: 0,
+                used,
+            }),
             (Err(Halt::Add(error @ (AddError::TooLarge { .. } | AddError::Value(_)))), None) if is_end => {
                 self.record(Event::Ended {
                     outcome: Outcome::Failed {

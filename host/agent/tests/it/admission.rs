@@ -232,7 +232,10 @@ async fn a_component_that_no_trusted_publisher_vouches_for_is_refused() {
 #[tokio::test]
 async fn orders_for_runs_that_are_not_here_are_refused() {
     let case = case();
-    let order = Order::Cancel { reason: "x".into() };
+    let order = Order::Cancel {
+        reason: "x".into(),
+        grace_ms: 0,
+    };
     let job = case
         .world
         .plane

@@ -6,6 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use flowforge_failpoints::{FailPoints, Point, Side};
 use flowforge_host::HostHandle;
 use flowforge_ports::Effect;
+use flowforge_protocol::awaited::{Await, Closing};
+use flowforge_protocol::job::{Order, ReviewOrder, ReviewOrderAction};
 use flowforge_protocol::record::{Event, Outcome};
 use proptest::prelude::*;
 use serde_json::json;
@@ -73,10 +75,15 @@ async fn survive(crashes: &[Crash]) -> (Vec<bool>, Stored, Scripts) {
         let answered = async {
             let question = world.plane.question(&run).await;
             let decided = |stored: &Stored| {
-                stored
-                    .records()
-                    .iter()
-                    .any(|record| matches!(record.event, Event::Decided { .. }))
+                stored.records().iter().any(|record| {
+                    matches!(
+                        record.event,
+                        Event::AwaitClosed {
+                            closing: Closing::Decision(_),
+                            ..
+                        }
+                    )
+                })
             };
             if !world.plane.with(|state| {
                 decided(&state.runs[&run]) || state.jobs.iter().any(|(id, _)| !state.delivered.contains(id))
@@ -115,7 +122,7 @@ fn check(stored: &Stored, scripts: &Scripts) {
     assert_eq!(
         outcome(stored),
         Outcome::Done {
-            output: json!({"n": 2, "sent": [1, 2, 3]})
+            output: json!({"n": 2, "sent": [1, 2, 3]}).into()
         }
     );
     let mut completed = BTreeSet::new();
@@ -238,6 +245,37 @@ async fn an_effect_that_may_not_be_repeated_is_left_to_a_person() {
         "the effect happened, its result was lost"
     );
     let host = world.start();
+    let asked = |stored: &Stored| {
+        let review = |record: &flowforge_protocol::record::Record| {
+            matches!(
+                &record.event,
+                Event::AwaitOpened {
+                    awaits: Await::Review { .. },
+                    ..
+                }
+            )
+        };
+        stored.records().iter().any(review)
+    };
+    world.plane.until(|state| asked(&state.runs[&run])).await;
+    let verdict = ReviewOrder {
+        action: ReviewOrderAction::Fail,
+        by: "duty".to_owned(),
+        comment: None,
+        at_ms: world.now(),
+    };
+    let step = world.plane.with(|state| {
+        let records = state.runs[&run].records();
+        records
+            .iter()
+            .rev()
+            .find_map(|record| record.event.step().cloned())
+    });
+    let order = Order::Review {
+        step: step.expect("a step"),
+        verdict,
+    };
+    world.plane.deliver(&world.plane.job(&run, order, world.now()));
     let stored = world.plane.ended(&run).await;
     let Outcome::Failed { failure, .. } = outcome(&stored) else {
         panic!("{:?}", outcome(&stored))

@@ -4,15 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use flowforge_host::link::control::LinkError;
+use flowforge_protocol::awaited::{Await, Decision};
 use flowforge_protocol::batch::RecordBatch;
+use flowforge_protocol::chain::no_fetch;
 use flowforge_protocol::envelope::sign_document;
 use flowforge_protocol::grants::{GrantSet, NodeGrants, SecretGrant};
-use flowforge_protocol::job::{Decision, Job, Order, StartOrder, Trigger};
+use flowforge_protocol::job::{Job, Order, StartOrder};
 use flowforge_protocol::publication::Publication;
-use flowforge_protocol::record::{Event, Record};
+use flowforge_protocol::record::{Event, Record, Trigger};
 use flowforge_protocol::release::{GrantRequest, PinnedConnector, Release};
 use flowforge_protocol::sync::{Incarnation, RefusedJob, RejectCode};
-use flowforge_protocol::verify::{Evidence, verify_run};
+use flowforge_protocol::verify::{Asked, Evidence, verify_run};
 use flowforge_protocol::{
     ApprovalId, Digest, HostId, JobId, RunId, Signed, SigningKey, TrustRoot, VerifyingKey,
 };
@@ -54,7 +56,7 @@ impl Stored {
     pub(crate) fn records(&self) -> Vec<Record> {
         self.batches
             .iter()
-            .flat_map(|batch| batch.records().collect::<Vec<_>>())
+            .flat_map(|batch| batch.records(&no_fetch).collect::<Vec<_>>())
             .collect::<Result<_, _>>()
             .expect("records")
     }
@@ -189,12 +191,19 @@ impl Plane {
         }
         let release = Release {
             workspace: WORKSPACE.to_owned(),
+            project: flowforge_protocol::DEFAULT_PROJECT.to_owned(),
             workflow: model.workflow.clone(),
             version: 1,
             title: model.title.clone(),
             definition_digest: Digest::of_json(&definition),
             definition,
             connectors: pinned,
+            calls: model
+                .calls()
+                .map(|(node, call)| (node, call.connector.clone()))
+                .collect(),
+            children: BTreeMap::new(),
+            values_stay: false,
             config: model.config.clone(),
             requests: requests.clone(),
             created_at_ms: 1,
@@ -213,6 +222,7 @@ impl Plane {
             .collect();
         let set = GrantSet {
             workspace: WORKSPACE.to_owned(),
+            project: flowforge_protocol::DEFAULT_PROJECT.to_owned(),
             release,
             version: 1,
             nodes,
@@ -240,6 +250,7 @@ impl Plane {
         Job {
             job_id: JobId::from_entropy(entropy),
             workspace: WORKSPACE.to_owned(),
+            project: flowforge_protocol::DEFAULT_PROJECT.to_owned(),
             audience: self.host(),
             run_id: run.clone(),
             epoch: 1,
@@ -252,13 +263,15 @@ impl Plane {
     }
 
     pub(crate) fn start_order(published: &Published, input: Value) -> Order {
-        Order::Start(StartOrder {
-            release: published.release,
-            grants: published.grants,
-            input_digest: Digest::of_json(&input),
+        let digest = Digest::of_json(&input);
+        let trigger = Trigger::Manual { by: "test".into() };
+        Order::Start(Box::new(StartOrder::new(
+            published.release,
+            published.grants,
             input,
-            trigger: Trigger::Manual { by: "test".into() },
-        })
+            digest,
+            trigger,
+        )))
     }
 
     /// Signs and delivers a job.
@@ -301,7 +314,10 @@ impl Plane {
                 .records()
                 .into_iter()
                 .find_map(|record| match record.event {
-                    Event::ApprovalRequested { approval, .. } => Some(approval),
+                    Event::AwaitOpened {
+                        awaits: Await::Approval { approval, .. },
+                        ..
+                    } => Some(approval),
                     _ => None,
                 })
         };
@@ -334,11 +350,15 @@ impl Plane {
             receipt: stored.receipt.as_deref().expect("receipt").as_bytes(),
             lines: &stored.lines(),
         };
-        let report = verify_run(
-            &evidence,
-            &self.trust(),
-            &VerifyingKey::from_bytes(&identity).expect("key"),
-        );
+        let (host, key) = (self.host(), VerifyingKey::from_bytes(&identity).expect("key"));
+        let run = stored.batches.first().expect("records").run.clone();
+        let asked = Asked {
+            run: &run,
+            host: &host,
+            key: &key,
+            epoch: 1,
+        };
+        let report = verify_run(&evidence, &self.trust(), &asked);
         assert!(report.valid(), "{report:#?}");
     }
 

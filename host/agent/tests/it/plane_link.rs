@@ -8,9 +8,9 @@ use flowforge_host::link::control::{ControlLink, LinkError, Registration, Sessio
 use flowforge_host::release::ReleaseDocuments;
 use flowforge_host::secrets::{SealedCopy, SecretAnswer};
 use flowforge_protocol::batch::RecordBatch;
+use flowforge_protocol::chain::chain_start;
 use flowforge_protocol::envelope::Signed;
 use flowforge_protocol::job::{Job, Order};
-use flowforge_protocol::record::chain_start;
 use flowforge_protocol::seal::{SealContext, SealPublicKey, seal};
 use flowforge_protocol::sync::{Acknowledged, RejectCode, Rejected, SyncReply, SyncRequest};
 use flowforge_protocol::{Digest, RunId, VerifyingKey};

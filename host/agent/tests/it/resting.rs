@@ -40,6 +40,7 @@ async fn rests(host: &Running) -> String {
 fn cancel(world: &World, run: &RunId) {
     let order = Order::Cancel {
         reason: "duty: it hangs".into(),
+        grace_ms: 0,
     };
     world.plane.deliver(&world.plane.job(run, order, world.now()));
 }
@@ -108,9 +109,14 @@ async fn an_order_whose_key_is_no_longer_trusted_is_not_obeyed_at_the_next_start
     let about = rests(&host).await;
     assert!(about.contains("its stored order is refused"), "{about}");
     // The new key's word ends it.
-    let job = world
-        .plane
-        .job(&run, Order::Cancel { reason: "x".into() }, world.now());
+    let job = world.plane.job(
+        &run,
+        Order::Cancel {
+            reason: "x".into(),
+            grace_ms: 0,
+        },
+        world.now(),
+    );
     let envelope = flowforge_protocol::envelope::sign_document(&job, &other).expect("signs");
     world.plane.deliver_envelope(job.job_id.clone(), envelope);
     let stored = world.plane.ended(&run).await;

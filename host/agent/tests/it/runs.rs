@@ -72,7 +72,7 @@ async fn a_pure_run_is_recorded_in_one_commit_and_its_receipt_holds() {
     assert_eq!(
         outcome(&stored),
         Outcome::Done {
-            output: json!({"n": 4})
+            output: json!({"n": 4}).into()
         }
     );
     assert_eq!(
@@ -112,7 +112,7 @@ async fn an_effect_comes_after_its_intent_and_a_person_is_asked() {
     assert_eq!(
         outcome(&stored),
         Outcome::Done {
-            output: json!({"n": 2})
+            output: json!({"n": 2}).into()
         }
     );
     let ledger = scripts.ledger();
@@ -167,7 +167,7 @@ output: { n: \"${then}\" }
             state
                 .runs
                 .get(&run)
-                .is_some_and(|s| count(s, |e| matches!(e, Event::WaitStarted { .. })) == 1)
+                .is_some_and(|s| count(s, |e| matches!(e, Event::AwaitOpened { .. })) == 1)
         })
     };
     world
@@ -176,13 +176,13 @@ output: { n: \"${then}\" }
             state
                 .runs
                 .get(&run)
-                .is_some_and(|s| count(s, |e| matches!(e, Event::WaitStarted { .. })) == 1)
+                .is_some_and(|s| count(s, |e| matches!(e, Event::AwaitOpened { .. })) == 1)
         })
         .await;
     assert!(waits());
     clock.advance(Duration::from_secs(3_599));
     host.drain().await;
-    let fired = |stored: &Stored| count(stored, |event| matches!(event, Event::TimerFired { .. }));
+    let fired = |stored: &Stored| count(stored, |event| matches!(event, Event::AwaitClosed { .. }));
     assert_eq!(world.plane.with(|state| fired(&state.runs[&run])), 0, "early");
     let host = world.start();
     clock.advance(Duration::from_secs(1));
@@ -218,6 +218,7 @@ async fn a_cancelled_run_ends_though_a_step_hangs() {
     started.notified().await;
     let order = flowforge_protocol::job::Order::Cancel {
         reason: "duty: wrong input".into(),
+        grace_ms: 0,
     };
     world.plane.deliver(&world.plane.job(&run, order, world.now()));
     let stored = world.plane.ended(&run).await;
@@ -386,7 +387,7 @@ async fn a_failure_that_may_pass_is_tried_again_with_the_same_key() {
     assert_eq!(
         outcome(&stored),
         Outcome::Done {
-            output: json!({"n": 3})
+            output: json!({"n": 3}).into()
         }
     );
     let seen = seen.lock().expect("keys").clone();

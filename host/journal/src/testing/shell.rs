@@ -185,3 +185,25 @@ async fn many_callers_share_commits() {
         "one row for each commit at most"
     );
 }
+
+/// A commit took two syncs of the disk, and a lone run waits for each of them. The file's growth takes one more.
+#[tokio::test]
+async fn a_commit_is_one_sync() {
+    let disk = Disk::default();
+    let mut config = config();
+    // No lazy entry goes alone, however slow the machine is.
+    config.batching.flush_after = std::time::Duration::from_secs(3_600);
+    let journal = journal(&disk, config, FailPoints::inert());
+    let (mut log, mut ticket) = accept(&journal, 1).await;
+    ticket.durable().await.unwrap();
+    let (syncs, growths, commits) = (disk.syncs(), disk.growths(), journal.stats().commits);
+    for _ in 0..10 {
+        log.append(Entry::lazy(line(&log))).await.unwrap();
+        let mut ticket = log.append(Entry::now(line(&log))).await.unwrap();
+        ticket.durable().await.unwrap();
+    }
+    assert_eq!(
+        (disk.syncs() - syncs, journal.stats().commits - commits),
+        (10, 10)
+    );
+}

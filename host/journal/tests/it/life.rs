@@ -205,14 +205,12 @@ async fn a_start_for_a_run_that_is_or_was_here_begins_nothing() {
     journal.flush().await.unwrap();
     journal.flush().await.unwrap();
     assert_eq!(journal.stats().ended_runs, 0, "it is gone");
-    for n in 3..5 {
-        assert!(journal.knows(&run(1)));
-        let again = journal.accept(job(n), new_run(1)).await.unwrap();
-        assert!(matches!(again, Accepted::AlreadyHere(_)), "{again:?}");
-        if n == 3 {
-            journal.close().await;
-        }
-    }
+    let again = journal.accept(job(3), new_run(1)).await.unwrap();
+    assert!(
+        journal.knows(&run(1)) && matches!(again, Accepted::AlreadyHere(_)),
+        "{again:?}"
+    );
+    journal.close().await;
     let (journal, _) = open(&config);
     let again = journal.accept(job(9), new_run(1)).await.unwrap();
     let Accepted::AlreadyHere(ticket) = again else {

@@ -57,7 +57,7 @@ async fn a_full_journal_parks_runs_until_there_is_room() {
     let (mut log, _) = accept(&journal, 2).await;
     durable(
         ended
-            .append(Entry::now(lines(1..2, 2_500)).ending())
+            .append(Entry::now(lines(1..2, 2_700)).ending())
             .await
             .unwrap(),
     )
