@@ -1,5 +1,7 @@
 //! What the nodes of a workflow ask for beyond computing.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use flowforge_protocol::NodeId;
 use flowforge_protocol::release::GrantRequest;
 use serde_json::{Map, Value};
@@ -91,4 +93,19 @@ pub fn grant_requests(
         }
     }
     Ok(out)
+}
+
+/// The connector that each step calls, by the id of its node: what a release holds. What takes an effect back has an id of
+/// its own, `NODE~undo`.
+#[must_use]
+pub fn release_calls(workflow: &Workflow) -> BTreeMap<NodeId, String> {
+    let calls = workflow.calls();
+    calls.map(|(node, call)| (node, call.connector.clone())).collect()
+}
+
+/// The workflows that its nodes run: a release pins a release of each.
+#[must_use]
+pub fn release_children(workflow: &Workflow) -> BTreeSet<String> {
+    let children = workflow.child_workflows();
+    children.map(|(_, name)| name.to_owned()).collect()
 }

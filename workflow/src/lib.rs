@@ -35,14 +35,14 @@ pub use definition::{Definition, parse};
 pub use destination::{DestinationError, covers, destination};
 pub use diagnostic::{Correction, Diagnostic, Edit, Severity, apply_fixes};
 pub use expr::{Interrupt, expr_help};
-pub use grants::{GrantError, grant_requests};
+pub use grants::{GrantError, grant_requests, release_calls, release_children};
 pub use input::{InputProblem, complete_input, input_schema};
 pub use json::read_json;
-pub use lint::{ConnectorVersion, Connectors, Interrupted, lint, lint_within};
+pub use lint::{ConnectorVersion, Connectors, Interrupted, KnownWorkflow, lint, lint_within};
 pub use lock::{Lock, LockError, lock_format, lock_parse};
 pub use plan::{Plan, PlanError};
 pub use run::{
     ApplyError, Command, Execution, ForkError, ForkPlan, Given, Invoke, NodeRow, NodeState, Now, OpenWait,
-    RunPhase, RunState, RunView, Totals, ViewOnly, WaitingApproval,
+    RepeatedEffect, RunPhase, RunState, RunView, Totals, ViewOnly, WaitingApproval,
 };
 pub use schema::schema;

@@ -8,7 +8,7 @@ pub const MAX_YAML_DEPTH: usize = 32;
 pub const MAX_YAML_VALUES: usize = 20_000;
 /// Most nodes of a workflow, nested ones counted.
 pub const MAX_NODES: usize = 500;
-/// Deepest nesting of `foreach`.
+/// Deepest nesting of loops.
 pub const MAX_LOOP_DEPTH: usize = 3;
 /// Most nodes that `after` may name.
 pub const MAX_AFTER: usize = 32;
@@ -36,8 +36,10 @@ pub const MAX_RECORD_DEPTH: usize = 64;
 pub const MAX_TYPE_PARTS: usize = 2_000;
 /// Most attempts that a `retry` may ask for.
 pub const MAX_ATTEMPTS: u32 = 100;
-/// Longest time limit of a `call`, one hour, in milliseconds.
-pub const MAX_TIMEOUT_MS: u64 = 60 * 60 * 1000;
+/// Longest time limit of an attempt of a `call`, 24 hours, in milliseconds.
+pub const MAX_TIMEOUT_MS: u64 = 24 * 60 * 60 * 1000;
+/// Most rounds of a `repeat`.
+pub const MAX_ROUNDS: u32 = 10_000;
 /// Longest `wait` and longest life of an approval, 366 days, in milliseconds.
 pub const MAX_WAIT_MS: u64 = 366 * 24 * 60 * 60 * 1000;
 /// Largest input of a run, in bytes of JSON.

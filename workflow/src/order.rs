@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::{After, Node, NodeKind, OnError};
+use crate::expr::References;
+use crate::model::{After, Fallback, Node, NodeKind, OnError};
 use crate::plan::Wanted;
 
 /// The outcome of a node that an entry of `after` asks for; `None` if the node has no such outcome.
@@ -35,6 +36,58 @@ pub(crate) fn outcomes(target: &Node) -> Vec<&str> {
         outcomes.push("failed");
     }
     outcomes
+}
+
+/// The slot of the node that stands in for another one of the same body, if a node does.
+pub(crate) fn stand_in(nodes: &[Node], node: &Node) -> Option<usize> {
+    match &node.fallback {
+        Some(Fallback::Node(id)) => nodes
+            .iter()
+            .position(|other| other.id == *id && other.id != node.id),
+        _ => None,
+    }
+}
+
+/// What must have ended before each node of a body ends, given the names that each one uses.
+///
+/// A node ends after the one that stands in for it, which in turn begins no earlier than the node itself: it waits for
+/// whatever that one waits for.
+pub(crate) fn waits(nodes: &[Node], names: &[References]) -> Vec<BTreeSet<usize>> {
+    let mut begins: Vec<BTreeSet<usize>> = nodes
+        .iter()
+        .zip(names)
+        .map(|(node, names)| {
+            let waits_for = |other: &Node| {
+                names.all().any(|name| name == other.id.as_str())
+                    || node.after.iter().any(|after| after.node == other.id)
+            };
+            let slots = nodes.iter().enumerate();
+            slots
+                .filter(|(_, other)| waits_for(other))
+                .map(|(slot, _)| slot)
+                .collect()
+        })
+        .collect();
+    let stand_ins: Vec<(usize, usize)> = nodes
+        .iter()
+        .enumerate()
+        .filter_map(|(slot, node)| Some((slot, stand_in(nodes, node)?)))
+        .collect();
+    // A stand-in may have one itself, and so on: as often as there are some, what one waits for reaches the next.
+    for _ in &stand_ins {
+        for (slot, stand_in) in &stand_ins {
+            let inherited = begins.get(*slot).cloned().unwrap_or_default();
+            if let Some(of) = begins.get_mut(*stand_in) {
+                of.extend(inherited);
+            }
+        }
+    }
+    for (slot, stand_in) in stand_ins {
+        if let Some(of) = begins.get_mut(slot) {
+            of.insert(stand_in);
+        }
+    }
+    begins
 }
 
 /// A way around, if the edges (slot → slots it waits for) have one; its first slot stands at the end again.

@@ -4,7 +4,7 @@
 
 use serde_json::{Value, json};
 
-use crate::limits::{MAX_ATTEMPTS, MAX_PARALLEL};
+use crate::limits::{MAX_ATTEMPTS, MAX_PARALLEL, MAX_ROUNDS};
 
 /// The schema of a workflow file.
 #[must_use]
@@ -41,6 +41,11 @@ pub fn schema() -> Value {
                 "propertyNames": { "$ref": "#/$defs/snake" },
                 "additionalProperties": { "$ref": "#/$defs/trigger" },
             },
+            "values": {
+                "description": "stay: values stay on the host, and the control plane knows their sizes and types; send: it has them too.",
+                "enum": ["stay", "send"],
+                "default": "send",
+            },
             "nodes": { "$ref": "#/$defs/nodes" },
             "output": { "description": "The result of a run: a value, or an object of values, with ${…} in them." },
         },
@@ -74,10 +79,26 @@ fn definitions() -> Value {
                 { "$ref": "#/$defs/set" },
                 { "$ref": "#/$defs/switch" },
                 { "$ref": "#/$defs/foreach" },
+                { "$ref": "#/$defs/repeat" },
                 { "$ref": "#/$defs/wait" },
                 { "$ref": "#/$defs/approval" },
+                { "$ref": "#/$defs/workflow" },
+                { "$ref": "#/$defs/respond" },
             ],
         },
+        "on_error": {
+            "description": "stop: a failure fails the run; branch: the run goes on with the nodes that have `after: NODE.failed`.",
+            "enum": ["stop", "branch"],
+            "default": "stop",
+        },
+        "fallback": {
+            "description": "What stands in for the result of the node when it has failed.",
+            "oneOf": [
+                { "type": "object", "required": ["value"], "additionalProperties": false, "properties": { "value": { "description": "A value, with ${…} in it." } } },
+                { "type": "object", "required": ["node"], "additionalProperties": false, "properties": { "node": { "description": "Another node, which runs only then.", "$ref": "#/$defs/snake" } } },
+            ],
+        },
+        "undo": undo(),
         "after": {
             "description": "Nodes, or outcomes of nodes (gate.strong), of which at least one must have happened.",
             "oneOf": [{ "$ref": "#/$defs/after_entry" }, { "type": "array", "items": { "$ref": "#/$defs/after_entry" } }],
@@ -102,12 +123,25 @@ fn definitions() -> Value {
             },
         })),
         "foreach": foreach(),
+        "repeat": repeat(),
+        "workflow": workflow(),
+        "respond": respond(),
         "wait": node("wait", &json!({
             "wait": {
-                "description": "Waits for a length of time, or until a moment.",
+                "description": "Waits for a length of time, until a moment, or for a signal.",
                 "oneOf": [
                     { "type": "object", "required": ["for"], "additionalProperties": false, "properties": { "for": { "$ref": "#/$defs/duration" } } },
                     { "type": "object", "required": ["until"], "additionalProperties": false, "properties": { "until": { "$ref": "#/$defs/expression" } } },
+                    {
+                        "type": "object",
+                        "required": ["signal"],
+                        "additionalProperties": false,
+                        "properties": {
+                            "signal": { "description": "Name of the signal; its payload is the output.", "$ref": "#/$defs/snake" },
+                            "correlate": { "description": "Only a signal with this correlation counts.", "$ref": "#/$defs/expression" },
+                            "timeout": { "description": "How long it is waited for; then the outcome is `expired`.", "$ref": "#/$defs/duration" },
+                        },
+                    },
                 ],
             },
         })),
@@ -115,11 +149,15 @@ fn definitions() -> Value {
     })
 }
 
-/// A node that has this key, `after`, and these properties.
+/// A node that has this key, what every node may have, and these properties.
 fn node(kind: &str, properties: &Value) -> Value {
     let mut properties = properties.clone();
     if let Some(map) = properties.as_object_mut() {
-        map.insert("after".to_owned(), json!({ "$ref": "#/$defs/after" }));
+        for key in ["after", "on_error", "fallback", "undo"] {
+            map.insert(key.to_owned(), json!({ "$ref": format!("#/$defs/{key}") }));
+        }
+        let disabled = json!({ "description": "The node is skipped, and what needs its value with it.", "type": "boolean" });
+        map.insert("disabled".to_owned(), disabled);
     }
     json!({ "type": "object", "required": [kind], "additionalProperties": false, "properties": properties })
 }
@@ -169,9 +207,19 @@ fn trigger() -> Value {
                             "path": { "type": "string", "pattern": "^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*$", "maxLength": 200 },
                             "hmac": { "description": "The secret whose key signs the body.", "$ref": "#/$defs/snake" },
                             "answer": {
-                                "description": "at_once: with the run's id; result: with the run's output, when it has ended.",
-                                "enum": ["at_once", "result"],
+                                "description": "at_once: with the run's id; result: with the run's output, when it has ended; respond: when a `respond` node says so.",
+                                "enum": ["at_once", "result", "respond"],
                                 "default": "at_once",
+                            },
+                            "signal": {
+                                "description": "A request starts no run: it is a signal for the runs that wait for it, with its body as the payload.",
+                                "type": "object",
+                                "required": ["name"],
+                                "additionalProperties": false,
+                                "properties": {
+                                    "name": { "$ref": "#/$defs/snake" },
+                                    "correlate": { "description": "Expression over `trigger`, for example trigger.body.order.", "$ref": "#/$defs/expression" },
+                                },
                             },
                         },
                     },
@@ -199,27 +247,103 @@ fn trigger() -> Value {
 }
 
 fn call() -> Value {
+    node("call", &call_keys())
+}
+
+/// What takes an effect back: the keys of a call, and no others.
+fn undo() -> Value {
+    json!({
+        "description": "The call that takes the effect of the node back when the run fails or is cancelled after it.",
+        "type": "object",
+        "required": ["call"],
+        "additionalProperties": false,
+        "properties": call_keys(),
+    })
+}
+
+fn call_keys() -> Value {
+    json!({
+        "call": {
+            "description": "The operation: publisher:name/operation.",
+            "type": "string",
+            "pattern": "^[a-z][a-z0-9-]*:[a-z][a-z0-9-]*/[a-z][a-z0-9_]*(\\.[a-z][a-z0-9_]*)*$",
+        },
+        "with": { "description": "A value for each port, with ${…} in it.", "type": ["object", "null"] },
+        "allow": {
+            "description": "The only destinations this node may reach: scheme://name:port. May use ${config.…}.",
+            "type": ["array", "null"],
+            "items": { "type": "string" },
+        },
+        "secrets": {
+            "description": "Slot of the connector: name of the secret. The host adds it; the connector never sees it.",
+            "type": "object",
+            "additionalProperties": { "$ref": "#/$defs/snake" },
+        },
+        "retry": { "$ref": "#/$defs/retry" },
+        "timeout": { "description": "Time limit of one attempt; 60s if absent, at most 24h.", "$ref": "#/$defs/duration" },
+        "idle_timeout": { "description": "An attempt that shows no sign of life for so long has failed.", "$ref": "#/$defs/duration" },
+    })
+}
+
+fn workflow() -> Value {
     node(
-        "call",
+        "workflow",
         &json!({
-            "call": {
-                "description": "The operation: publisher:name/operation.",
-                "type": "string",
-                "pattern": "^[a-z][a-z0-9-]*:[a-z][a-z0-9-]*/[a-z][a-z0-9_]*(\\.[a-z][a-z0-9_]*)*$",
+            "workflow": { "description": "Runs another published workflow of the project; the output is that run's.", "$ref": "#/$defs/kebab" },
+            "with": { "description": "A value for each field of its input, with ${…} in it.", "type": ["object", "null"] },
+            "detach": {
+                "description": "Does not wait: the node is done as soon as the other run is ordered, with its id as `run`.",
+                "type": "boolean",
             },
-            "with": { "description": "A value for each port, with ${…} in it.", "type": ["object", "null"] },
-            "allow": {
-                "description": "The only destinations this node may reach: scheme://name:port. May use ${config.…}.",
-                "type": ["array", "null"],
-                "items": { "type": "string" },
+        }),
+    )
+}
+
+fn repeat() -> Value {
+    let condition = |word: &str, description: &str| {
+        json!({
+            "type": "object",
+            "required": [word, "max"],
+            "additionalProperties": false,
+            "properties": {
+                word: { "description": description, "$ref": "#/$defs/expression" },
+                "max": { "description": "Most rounds; the node fails when they are over.", "type": "integer", "minimum": 1, "maximum": MAX_ROUNDS },
+                "every": { "description": "Time between the end of a round and the next.", "$ref": "#/$defs/duration" },
             },
-            "secrets": {
-                "description": "Slot of the connector: name of the secret. The host adds it; the connector never sees it.",
+        })
+    };
+    node(
+        "repeat",
+        &json!({
+            "repeat": {
+                "description": "Runs `do` again and again; `round` is 1, 2, 3, …. The output is the last round's.",
+                "oneOf": [
+                    condition("until", "Looked at after each round: true ends the loop."),
+                    condition("while", "Looked at after each round: false ends the loop."),
+                ],
+            },
+            "do": { "$ref": "#/$defs/nodes" },
+        }),
+    )
+}
+
+fn respond() -> Value {
+    node(
+        "respond",
+        &json!({
+            "respond": {
+                "description": "Answers the webhook that started the run (`answer: respond`), before the run ends.",
                 "type": "object",
-                "additionalProperties": { "$ref": "#/$defs/snake" },
+                "additionalProperties": false,
+                "properties": {
+                    "status": {
+                        "description": "HTTP status; 200 if absent.",
+                        "oneOf": [{ "type": "integer", "minimum": 200, "maximum": 599 }, { "type": "string" }],
+                    },
+                    "headers": { "description": "HTTP headers.", "type": "object", "additionalProperties": { "type": ["string", "number", "boolean"] } },
+                    "body": { "description": "The body: text as it is, anything else as JSON." },
+                },
             },
-            "retry": { "$ref": "#/$defs/retry" },
-            "timeout": { "description": "Time limit of one attempt; 60s if absent, at most 1h.", "$ref": "#/$defs/duration" },
         }),
     )
 }
@@ -236,6 +360,18 @@ fn retry() -> Value {
                     "attempts": { "type": "integer", "minimum": 1, "maximum": MAX_ATTEMPTS, "default": 10 },
                     "first_delay": { "description": "500ms if absent; doubles each time.", "$ref": "#/$defs/duration" },
                     "max_delay": { "description": "5m if absent.", "$ref": "#/$defs/duration" },
+                    "within": { "description": "No attempt begins later than this after the first one.", "$ref": "#/$defs/duration" },
+                    "jitter": {
+                        "description": "half: between a half and the whole of the wait; full: between nothing and the whole; none.",
+                        "enum": ["half", "full", "none"],
+                        "default": "half",
+                    },
+                    "on": {
+                        "description": "The failures that are tried again; throttled, unavailable and timed_out if absent.",
+                        "type": "array",
+                        "items": { "enum": ["throttled", "unavailable", "timed_out", "rejected", "denied", "invalid", "internal", "limit"] },
+                        "uniqueItems": true,
+                    },
                 },
             },
         ],

@@ -1,66 +1,36 @@
-//! The nodes of a definition.
+//! The nodes of a definition: what every node may say, whatever its kind. The kinds are in [`super::kinds`].
 
 use std::collections::BTreeMap;
 
 use flowforge_protocol::NodeId;
-use serde_json::{Map, Value as Json};
 
-use super::model::{After, Approval, Call, Case, Foreach, Node, NodeKind, OnError, Retry, Wait};
+use super::model::{After, Call, Fallback, Node, OnError};
 use super::reader::{Reader, Section, join};
-use crate::diagnostic::nearest;
-use crate::limits::{
-    MAX_AFTER, MAX_ATTEMPTS, MAX_LOOP_DEPTH, MAX_NODES, MAX_PARALLEL, MAX_TIMEOUT_MS, MAX_WAIT_MS,
-};
+use crate::limits::{MAX_AFTER, MAX_NODES};
 use crate::names;
 use crate::yaml::{Entry, Value};
-
-/// The keys that say what a node does.
-const KINDS: [&str; 6] = ["call", "set", "switch", "foreach", "wait", "approval"];
-
-/// Words of other products for what is a kind of node here.
-const SYNONYMS: [(&str, &str); 12] = [
-    ("if", "switch"),
-    ("condition", "switch"),
-    ("case", "switch"),
-    ("loop", "foreach"),
-    ("for_each", "foreach"),
-    ("map", "foreach"),
-    ("sleep", "wait"),
-    ("delay", "wait"),
-    ("http", "call: flowforge:http/get"),
-    ("run", "call"),
-    ("ask", "approval"),
-    ("uses", "call"),
-];
-
-/// Time limit of an attempt if the node sets none.
-const DEFAULT_TIMEOUT_MS: u64 = 60_000;
-const DEFAULT_PARALLEL: u32 = 1;
 
 impl Reader<'_> {
     pub(super) fn nodes(&mut self, entry: &Entry) -> Vec<Node> {
         let nodes = self.body(entry, "nodes", 0);
         let mut seen: BTreeMap<String, usize> = BTreeMap::new();
-        let mut repeated = Vec::new();
         count(&nodes, &mut |id| *seen.entry(id.to_string()).or_insert(0) += 1);
         let total: usize = seen.values().sum();
-        for (id, times) in &seen {
-            if *times > 1 {
-                repeated.push(id.clone());
-            }
-        }
+        let repeated: Vec<&String> = seen
+            .iter()
+            .filter(|(_, times)| **times > 1)
+            .map(|(id, _)| id)
+            .collect();
         for id in repeated {
-            let at = self.places.key_at(&join("nodes", &id));
+            let at = self.places.key_at(&join("nodes", id));
             let fix = "ids are unique in a workflow, also inside `do`";
             self.problem_fix("FF-WF-006", at, format!("two nodes are called `{id}`"), fix);
         }
-        let mut items = Vec::new();
-        loop_items(&nodes, &mut items);
-        for (id, item) in items {
-            if seen.contains_key(&item) {
-                let at = self.places.value_at(&format!("nodes.{id}.as"));
-                let message = format!("`{item}` is the name of a node already");
-                self.problem_fix("FF-WF-007", at, message, "call the element something else");
+        let mut inner_names = Vec::new();
+        loop_names(&nodes, &mut inner_names);
+        for (id, name) in inner_names {
+            if seen.contains_key(&name) {
+                self.name_taken_by_loop(&id, &name);
             }
         }
         if total > MAX_NODES {
@@ -70,8 +40,20 @@ impl Reader<'_> {
         nodes
     }
 
+    fn name_taken_by_loop(&mut self, id: &NodeId, name: &str) {
+        if name == names::ROUND {
+            let at = self.places.key_at(&join("nodes", name));
+            let message = format!("`{name}` is the number of the round inside the loop `{id}`");
+            self.problem_fix("FF-WF-007", at, message, "call the node something else");
+        } else {
+            let at = self.places.value_at(&format!("nodes.{id}.as"));
+            let message = format!("`{name}` is the name of a node already");
+            self.problem_fix("FF-WF-007", at, message, "call the element something else");
+        }
+    }
+
     /// The nodes of the workflow or of a loop.
-    fn body(&mut self, entry: &Entry, path: &str, depth: usize) -> Vec<Node> {
+    pub(super) fn body(&mut self, entry: &Entry, path: &str, depth: usize) -> Vec<Node> {
         let Some(entries) = self.entries(path, &entry.node) else {
             return Vec::new();
         };
@@ -96,21 +78,33 @@ impl Reader<'_> {
             .map(|entry| self.after(&join(&path, "after"), entry))
             .unwrap_or_default();
         let kind = self.kind(&path, &mut section, entry, depth);
+        let on_error = section
+            .get("on_error")
+            .map_or(OnError::Stop, |entry| self.on_error(&join(&path, "on_error"), entry));
+        let fallback = section
+            .get("fallback")
+            .and_then(|entry| self.fallback(&join(&path, "fallback"), entry));
+        let undo = section
+            .get("undo")
+            .and_then(|entry| self.undo(&format!("{path}~undo"), entry));
+        let disabled = section
+            .get("disabled")
+            .is_some_and(|entry| self.flag(&join(&path, "disabled"), entry));
         if kind.is_some() {
-            self.finish(section);
+            self.finish_node(section);
         }
         Some(Node {
             id: id?,
             after,
-            on_error: OnError::Stop,
-            fallback: None,
-            undo: None,
-            disabled: false,
+            on_error,
+            fallback,
+            undo: undo.map(Box::new),
+            disabled,
             kind: kind?,
         })
     }
 
-    fn check_reserved(&mut self, name: &str, at: usize) {
+    pub(super) fn check_reserved(&mut self, name: &str, at: usize) {
         if let Some(reason) = names::reserved(name) {
             let fix = format!("choose another, for example `{name}_step`");
             self.problem_fix(
@@ -136,9 +130,10 @@ impl Reader<'_> {
         }
         let mut out = Vec::new();
         for (index, text) in texts.iter().enumerate() {
-            match text.parse() {
-                Ok(after) => out.push(after),
-                Err(_) => {
+            let parsed = text.parse::<After>().ok();
+            match parsed.filter(|after| !after.node.is_undo()) {
+                Some(after) => out.push(after),
+                None => {
                     let at = self.places.value_at(&format!("{path}[{index}]"));
                     let fix = "write `node` or `node.outcome`, for example `gate.strong`";
                     self.problem_fix(
@@ -153,307 +148,77 @@ impl Reader<'_> {
         out
     }
 
-    fn kind(
-        &mut self,
-        path: &str,
-        section: &mut Section<'_>,
-        node: &Entry,
-        depth: usize,
-    ) -> Option<NodeKind> {
-        let found: Vec<(&'static str, &Entry)> = KINDS
-            .iter()
-            .filter_map(|kind| section.get(kind).map(|entry| (*kind, entry)))
-            .collect();
-        match found.as_slice() {
-            [(kind, entry)] => {
-                let path = join(path, kind);
-                self.place(&path, Some(entry), &entry.node);
-                match *kind {
-                    "call" => self.call(section, entry, &path),
-                    "set" => {
-                        let entries = self.entries(&path, &entry.node)?;
-                        self.place_all(&path, Some(entry), &entry.node);
-                        Some(NodeKind::Set {
-                            fields: self.fields(entries),
-                        })
-                    }
-                    "switch" => self.switch(&path, entry),
-                    "foreach" => self.foreach(section, entry, &path, depth),
-                    "wait" => self.wait(&path, entry),
-                    _ => self.approval(&path, entry),
-                }
-            }
-            [] => {
-                self.no_kind(node);
-                None
-            }
-            [(first, _), (second, entry), ..] => {
-                let message = format!("`{}` has both `{first}` and `{second}`", node.key);
-                self.problem_fix(
-                    "FF-WF-003",
-                    entry.key_span.start,
-                    message,
-                    "a node does one thing: make two nodes",
-                );
-                None
+    fn on_error(&mut self, path: &str, entry: &Entry) -> OnError {
+        match self.text(path, entry).as_deref() {
+            Some("branch") => OnError::Branch,
+            Some("stop") | None => OnError::Stop,
+            Some(other) => {
+                let message = format!("`{other}` is not what a failure can do");
+                let fix = "stop: the run fails; branch: it goes on, with the nodes that have `after: NODE.failed`";
+                self.problem_fix("FF-WF-009", entry.node.span.start, message, fix);
+                OnError::Stop
             }
         }
     }
 
-    fn no_kind(&mut self, node: &Entry) {
-        let keys: Vec<&str> = match &node.node.value {
-            Value::Map(entries) => entries.iter().map(|entry| entry.key.as_str()).collect(),
-            _ => Vec::new(),
-        };
-        let synonym = keys
-            .iter()
-            .find_map(|key| SYNONYMS.iter().find(|(word, _)| word == key));
-        let near = keys
-            .iter()
-            .find_map(|key| nearest(key, KINDS).map(|kind| (*key, kind)));
-        let fix = match (synonym, near) {
-            (Some((word, kind)), _) => format!("`{word}` is called `{kind}` here"),
-            (None, Some((word, kind))) => format!("did you mean `{kind}` instead of `{word}`?"),
-            (None, None) => format!("give it one of: {}", KINDS.join(", ")),
-        };
-        self.problem_fix(
-            "FF-WF-004",
-            node.key_span.start,
-            format!("`{}` does nothing", node.key),
-            fix,
-        );
-    }
-
-    fn call(&mut self, section: &mut Section<'_>, entry: &Entry, path: &str) -> Option<NodeKind> {
-        let target = self.text(path, entry);
-        let base = section.path("");
-        let base = base.trim_end_matches('.').to_owned();
-        let with = match section.get("with") {
-            Some(entry) => self.free_map(&join(&base, "with"), entry).unwrap_or_default(),
-            None => Map::new(),
-        };
-        let allow = match section.get("allow") {
-            Some(entry) => self.texts(&join(&base, "allow"), entry).unwrap_or_default(),
-            None => Vec::new(),
-        };
-        let secrets = match section.get("secrets") {
-            Some(entry) => self.slots(&join(&base, "secrets"), entry),
-            None => BTreeMap::new(),
-        };
-        let retry = section.get("retry").map_or_else(
-            || Some(Retry::default()),
-            |e| self.retry(&join(&base, "retry"), e),
-        );
-        let timeout_ms = match section.get("timeout") {
-            Some(entry) => self.duration(&join(&base, "timeout"), entry, MAX_TIMEOUT_MS),
-            None => Some(DEFAULT_TIMEOUT_MS),
-        };
-        let target = target?;
-        let Some((connector, operation)) = split_target(&target) else {
-            let message = format!("`{target}` is not an operation");
-            let fix = "write publisher:name/operation, for example flowforge:http/get";
-            self.problem_fix("FF-WF-024", entry.node.span.start, message, fix);
-            return None;
-        };
-        Some(NodeKind::Call(Box::new(Call {
-            connector,
-            operation,
-            with,
-            allow,
-            secrets,
-            retry: retry?,
-            timeout_ms: timeout_ms?,
-            idle_timeout_ms: None,
-        })))
-    }
-
-    fn slots(&mut self, path: &str, entry: &Entry) -> BTreeMap<String, String> {
-        self.place(path, Some(entry), &entry.node);
-        let mut out = BTreeMap::new();
-        for entry in self.entries(path, &entry.node).unwrap_or_default() {
-            if let Some(secret) = self.text(&join(path, &entry.key), entry) {
-                out.insert(entry.key.clone(), secret);
-            }
-        }
-        out
-    }
-
-    fn retry(&mut self, path: &str, entry: &Entry) -> Option<Retry> {
-        self.place(path, Some(entry), &entry.node);
-        let default = Retry::default();
-        if matches!(&entry.node.value, Value::Text(text) if text.text == "never") {
-            return Some(Retry {
-                attempts: 1,
-                ..default
-            });
-        }
+    fn fallback(&mut self, path: &str, entry: &Entry) -> Option<Fallback> {
+        self.place_all(path, Some(entry), &entry.node);
         let mut section = self.section(path, &entry.node)?;
-        let attempts = match section.get("attempts") {
-            Some(entry) => self.whole(&join(path, "attempts"), entry, 1..=MAX_ATTEMPTS)?,
-            None => default.attempts,
-        };
-        let first_delay_ms = match section.get("first_delay") {
-            Some(entry) => self.duration(&join(path, "first_delay"), entry, MAX_WAIT_MS)?,
-            None => default.first_delay_ms,
-        };
-        let max_delay_ms = match section.get("max_delay") {
-            Some(entry) => self.duration(&join(path, "max_delay"), entry, MAX_WAIT_MS)?,
-            None => default.max_delay_ms.max(first_delay_ms),
-        };
-        self.finish(section);
-        Some(Retry {
-            attempts,
-            first_delay_ms,
-            max_delay_ms,
-            ..default
-        })
-    }
-
-    fn switch(&mut self, path: &str, entry: &Entry) -> Option<NodeKind> {
-        let entries = self.entries(path, &entry.node)?;
-        let mut cases = Vec::with_capacity(entries.len());
-        for (index, entry) in entries.iter().enumerate() {
-            let name = self.snake_name(entry, "a case");
-            let Some(when) = self.text(&join(path, &name), entry) else {
-                continue;
-            };
-            let when = (when.trim() != "else").then_some(when);
-            if when.is_none() && index + 1 != entries.len() {
-                let message = format!("`{name}: else` must be the last case");
-                self.problem("FF-WF-009", entry.key_span.start, message);
-            }
-            cases.push(Case { name, when });
-        }
-        if cases.is_empty() {
-            self.problem("FF-WF-004", entry.node.span.start, "`switch` has no case");
-        }
-        Some(NodeKind::Switch { cases })
-    }
-
-    fn foreach(
-        &mut self,
-        section: &mut Section<'_>,
-        entry: &Entry,
-        path: &str,
-        depth: usize,
-    ) -> Option<NodeKind> {
-        let list = self.text(path, entry);
-        let base = section.path("");
-        let base = base.trim_end_matches('.').to_owned();
-        let item = match section.get("as") {
-            Some(entry) => {
-                let name = self.text(&join(&base, "as"), entry)?;
-                self.check_snake(&name, entry.node.span.start, "the element");
-                if name != "item" {
-                    self.check_reserved(&name, entry.node.span.start);
+        let value = section.get("value");
+        let node = section.get("node");
+        let fallback = match (value, node) {
+            (Some(value), None) => Some(Fallback::Value(value.node.to_json())),
+            (None, Some(node)) => {
+                let text = self.text(&join(path, "node"), node)?;
+                let id = text.parse::<NodeId>().ok().filter(|id| !id.is_undo());
+                if id.is_none() {
+                    let message = format!("`{text}` is not the name of a node");
+                    self.problem("FF-WF-021", node.node.span.start, message);
                 }
-                name
+                id.map(Fallback::Node)
             }
-            None => "item".to_owned(),
-        };
-        let parallel = match section.get("parallel") {
-            Some(entry) => self.whole(&join(&base, "parallel"), entry, 1..=MAX_PARALLEL)?,
-            None => DEFAULT_PARALLEL,
-        };
-        if depth + 1 > MAX_LOOP_DEPTH {
-            let message = format!("`foreach` nested deeper than {MAX_LOOP_DEPTH} levels");
-            self.problem("FF-WF-002", entry.key_span.start, message);
-            return None;
-        }
-        let body = match section.get("do") {
-            Some(entry) => {
-                self.place(&join(&base, "do"), Some(entry), &entry.node);
-                self.body(entry, &join(&base, "do"), depth + 1)
-            }
-            None => {
-                self.missing(section, "do", "the nodes to run for each element");
-                Vec::new()
-            }
-        };
-        Some(NodeKind::Foreach(Foreach {
-            list: list?,
-            item,
-            parallel,
-            body,
-        }))
-    }
-
-    fn wait(&mut self, path: &str, entry: &Entry) -> Option<NodeKind> {
-        let mut section = self.section(path, &entry.node)?;
-        let length = section.get("for");
-        let moment = section.get("until");
-        let wait = match (length, moment) {
-            (Some(entry), None) => {
-                let for_ms = self.duration(&join(path, "for"), entry, MAX_WAIT_MS)?;
-                Some(Wait {
-                    for_ms: Some(for_ms),
-                    until: None,
-                    signal: None,
-                })
-            }
-            (None, Some(entry)) => Some(Wait {
-                for_ms: None,
-                until: self.text(&join(path, "until"), entry),
-                signal: None,
-            }),
             _ => {
-                self.missing(
-                    &section,
-                    "for",
-                    "give exactly one of: `for: 10m`, `until: <expression of a moment>`",
-                );
+                let fix = "give exactly one of: `value: <what stands in>`, `node: <the node that stands in>`";
+                self.missing(&section, "value", fix);
                 None
             }
         };
         self.finish(section);
-        wait.map(NodeKind::Wait)
+        fallback
     }
 
-    fn approval(&mut self, path: &str, entry: &Entry) -> Option<NodeKind> {
+    /// The places of what takes an effect back stand under the id of its step: `nodes.pay~undo`.
+    fn undo(&mut self, path: &str, entry: &Entry) -> Option<Call> {
+        self.place(path, Some(entry), &entry.node);
         let mut section = self.section(path, &entry.node)?;
-        let title = match section.get("title") {
-            Some(entry) => self.text(&join(path, "title"), entry),
+        let call = match section.get("call") {
+            Some(entry) => self.call(&mut section, entry, path),
             None => {
-                self.missing(
-                    &section,
-                    "title",
-                    "the question, for example `title: Send the report?`",
-                );
+                let fix = "the operation that takes the effect back, for example `call: acme:pay/refund`";
+                self.missing(&section, "call", fix);
                 None
             }
         };
-        let show = match section.get("show") {
-            Some(entry) => {
-                self.place_all(&join(path, "show"), Some(entry), &entry.node);
-                entry.node.to_json()
-            }
-            None => Json::Null,
-        };
-        let approvers = section
-            .get("approvers")
-            .and_then(|e| self.texts(&join(path, "approvers"), e))
-            .unwrap_or_default();
-        let expires_ms = match section.get("expires") {
-            Some(entry) => Some(self.duration(&join(path, "expires"), entry, MAX_WAIT_MS)?),
-            None => None,
-        };
         self.finish(section);
-        Some(NodeKind::Approval(Approval {
-            title: title?,
-            show,
-            approvers,
-            expires_ms,
-        }))
+        call
     }
-}
 
-/// `publisher:name/operation` as connector and operation.
-fn split_target(target: &str) -> Option<(String, String)> {
-    let (connector, operation) = target.split_once('/')?;
-    let (publisher, name) = connector.split_once(':')?;
-    let good = names::is_kebab(publisher) && names::is_kebab(name);
-    let operation_good = !operation.is_empty() && operation.split('.').all(names::is_snake);
-    (good && operation_good).then(|| (connector.to_owned(), operation.to_owned()))
+    fn finish_node(&mut self, section: Section<'_>) {
+        const SYNONYMS: [(&str, &str); 11] = [
+            ("continue_on_fail", "write `on_error: branch`"),
+            ("continue_on_error", "write `on_error: branch`"),
+            ("ignore_errors", "write `on_error: branch`"),
+            ("catch", "write `on_error: branch`, and `after: NODE.failed` at the node that comes then"),
+            ("retry_on_fail", "write `retry: { attempts: 3 }`"),
+            ("max_tries", "write `retry: { attempts: 3 }`"),
+            ("retries", "write `retry: { attempts: 3 }`"),
+            ("compensate", "write `undo: { call: … }`"),
+            ("rollback", "write `undo: { call: … }`"),
+            ("depends_on", "write `after: NODE`"),
+            ("needs", "write `after: NODE`; a node waits for what its expressions name without that"),
+        ];
+        self.finish_with(section, &SYNONYMS);
+    }
 }
 
 fn count(nodes: &[Node], add: &mut impl FnMut(&NodeId)) {
@@ -465,12 +230,12 @@ fn count(nodes: &[Node], add: &mut impl FnMut(&NodeId)) {
     }
 }
 
-/// The loops with the names of their elements.
-fn loop_items(nodes: &[Node], out: &mut Vec<(NodeId, String)>) {
+/// The loops with the names that their bodies know besides nodes.
+fn loop_names(nodes: &[Node], out: &mut Vec<(NodeId, String)>) {
     for node in nodes {
-        if let NodeKind::Foreach(each) = &node.kind {
-            out.push((node.id.clone(), each.item.clone()));
+        if let Some(name) = node.kind.inner_name() {
+            out.push((node.id.clone(), name.to_owned()));
         }
-        loop_items(node.body().unwrap_or_default(), out);
+        loop_names(node.body().unwrap_or_default(), out);
     }
 }

@@ -4,6 +4,7 @@ use super::Definition;
 use super::model::{FORMAT, Output, Workflow};
 use super::reader::{Reader, Section};
 use crate::diagnostic::{Diagnostic, Source};
+use crate::yaml::Entry;
 use crate::{names, yaml};
 
 /// Reads a workflow file.
@@ -57,6 +58,9 @@ fn workflow(reader: &mut Reader<'_>, mut section: Section<'_>) -> Workflow {
         .get("triggers")
         .map(|entry| reader.triggers(entry))
         .unwrap_or_default();
+    let values_stay = section
+        .get("values")
+        .is_some_and(|entry| values_stay(reader, entry));
     let nodes = match section.get("nodes") {
         Some(entry) => {
             reader.place("nodes", Some(entry), &entry.node);
@@ -79,8 +83,22 @@ fn workflow(reader: &mut Reader<'_>, mut section: Section<'_>) -> Workflow {
         config,
         secrets,
         triggers,
+        values_stay,
         nodes,
         output,
+    }
+}
+
+fn values_stay(reader: &mut Reader<'_>, entry: &Entry) -> bool {
+    match reader.text("values", entry).as_deref() {
+        Some("stay") => true,
+        Some("send") | None => false,
+        Some(other) => {
+            let message = format!("`{other}` is not what can be done with values");
+            let fix = "stay: they stay on the host, the control plane knows their sizes and types; send: it has them too";
+            reader.problem_fix("FF-WF-009", entry.node.span.start, message, fix);
+            false
+        }
     }
 }
 

@@ -68,7 +68,7 @@ impl<'s> Reader<'s> {
             .push(self.source.error(code, at, message).with_fix(fix));
     }
 
-    fn wrong_kind(&mut self, node: &Node, path: &str, wanted: &str) {
+    pub(super) fn wrong_kind(&mut self, node: &Node, path: &str, wanted: &str) {
         let message = format!("`{}` must be {wanted}, not {}", last(path), node.kind());
         self.problem("FF-WF-005", node.span.start, message);
     }
@@ -131,6 +131,11 @@ impl<'s> Reader<'s> {
 
     /// Reports every key that was not asked for.
     pub(super) fn finish(&mut self, section: Section<'_>) {
+        self.finish_with(section, &[]);
+    }
+
+    /// As [`Self::finish`], with what to write instead of words that other products use.
+    pub(super) fn finish_with(&mut self, section: Section<'_>, synonyms: &[(&str, &str)]) {
         for entry in section.entries {
             if section.known.contains(&entry.key.as_str()) {
                 continue;
@@ -141,6 +146,11 @@ impl<'s> Reader<'s> {
                 format!("`{}` is not a key of `{}`", entry.key, last(&section.path))
             };
             let mut found = self.source.error("FF-WF-003", entry.key_span.start, message);
+            let plain = entry.key.to_lowercase().replace([' ', '-'], "_");
+            if let Some((_, instead)) = synonyms.iter().find(|(word, _)| *word == plain) {
+                self.problems.push(found.with_fix(*instead));
+                continue;
+            }
             found = match nearest(&entry.key, section.known.iter().copied()) {
                 Some(known) if section.entries.iter().any(|other| other.key == known) => {
                     found.with_fix(format!("`{known}` is there already"))
@@ -233,6 +243,18 @@ impl<'s> Reader<'s> {
             self.problem("FF-WF-009", entry.node.span.start, message);
         }
         found
+    }
+
+    /// `true` or `false`.
+    pub(super) fn flag(&mut self, path: &str, entry: &Entry) -> bool {
+        self.place(path, Some(entry), &entry.node);
+        match &entry.node.value {
+            Value::Bool(flag) => *flag,
+            _ => {
+                self.wrong_kind(&entry.node, path, "true or false");
+                false
+            }
+        }
     }
 
     pub(super) fn duration(&mut self, path: &str, entry: &Entry, longest_ms: u64) -> Option<u64> {

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value as Json};
 
-use super::model::{Answer, Field, InputField, Output, Trigger, TriggerKind};
+use super::model::{Answer, Field, HookSignal, InputField, Output, Trigger, TriggerKind};
 use super::reader::{Reader, join};
 use crate::names;
 use crate::yaml::{Entry, Node, Value};
@@ -212,13 +212,18 @@ impl Reader<'_> {
             Some(entry) => match self.text(&join(path, "answer"), entry)?.as_str() {
                 "at_once" => Some(Answer::AtOnce),
                 "result" => Some(Answer::Result),
+                "respond" => Some(Answer::Respond),
                 other => {
                     let message = format!("`{other}` is not an answer");
-                    let fix = "at_once: with the run's id; result: with the run's output, when it has ended";
+                    let fix = "at_once: with the run's id; result: with the run's output, when it has ended; respond: when a `respond` node says so";
                     self.problem_fix("FF-WF-009", entry.node.span.start, message, fix);
                     None
                 }
             },
+        };
+        let signal = match section.get("signal") {
+            Some(entry) => Some(self.hook_signal(&join(path, "signal"), entry)?),
+            None => None,
         };
         self.finish(section);
         let hook = hook?;
@@ -234,10 +239,34 @@ impl Reader<'_> {
             self.problem_fix("FF-WF-009", at, format!("`{hook}` is not a webhook path"), fix);
         }
         Some(TriggerKind::Webhook {
-            signal: None,
             path: hook,
             hmac,
             answer: answer?,
+            signal,
+        })
+    }
+
+    fn hook_signal(&mut self, path: &str, entry: &Entry) -> Option<HookSignal> {
+        self.place(path, Some(entry), &entry.node);
+        let mut section = self.section(path, &entry.node)?;
+        let name = match section.get("name") {
+            Some(entry) => self.text(&join(path, "name"), entry).inspect(|name| {
+                self.check_snake(name, entry.node.span.start, "a signal");
+            }),
+            None => {
+                let fix = "the name that a `wait` node has, for example `name: payment_received`";
+                self.missing(&section, "name", fix);
+                None
+            }
+        };
+        let correlate = match section.get("correlate") {
+            Some(entry) => Some(self.text(&join(path, "correlate"), entry)?),
+            None => None,
+        };
+        self.finish(section);
+        Some(HookSignal {
+            name: name?,
+            correlate,
         })
     }
 

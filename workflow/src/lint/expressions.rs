@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::Lint;
 use crate::diagnostic::{Diagnostic, Edit, nearest};
 use crate::expr::{Expression, ExpressionError, Form, Operator, StepKind, Template, Tree, strip_marker};
-use crate::model::{Call, Field, Node, NodeKind, Output};
+use crate::model::{Call, Fallback, Field, Node, NodeKind, Output, Part, Wanted};
 use crate::names::{SPECIAL, is_type_word, to_snake};
 use crate::types::Ty;
 
@@ -17,27 +17,64 @@ pub(super) struct Site<'d> {
     pub(super) around: Vec<&'d Node>,
     /// The nodes beside it and around it.
     pub(super) reach: Vec<&'d Node>,
+    /// The node whose value it is; none for the output.
+    pub(super) of: Option<&'d Node>,
 }
 
 impl<'d> Site<'d> {
+    /// Outside all loops.
+    pub(super) fn top(nodes: &'d [Node]) -> Self {
+        Self {
+            around: Vec::new(),
+            reach: nodes.iter().collect(),
+            of: None,
+        }
+    }
+
+    /// The same place for the values of a node that stands there.
+    pub(super) fn at(&self, node: &'d Node) -> Self {
+        Self {
+            around: self.around.clone(),
+            reach: self.reach.clone(),
+            of: Some(node),
+        }
+    }
+
+    /// Inside the body of a loop that stands here.
+    pub(super) fn inside(&self, node: &'d Node) -> Self {
+        let mut around = self.around.clone();
+        around.push(node);
+        // Nodes inside come first: they are the nearer ones.
+        let inner = node.body().unwrap_or_default().iter();
+        let outer = self.reach.iter().copied().filter(|other| other.id != node.id);
+        Self {
+            around,
+            reach: inner.chain(outer).collect(),
+            of: None,
+        }
+    }
+
+    /// The loop whose body knows this name besides nodes.
     pub(super) fn item(&self, name: &str) -> Option<&'d Node> {
         self.around
             .iter()
             .rev()
             .copied()
-            .find(|node| matches!(&node.kind, NodeKind::Foreach(each) if each.item == name))
+            .find(|node| node.kind.inner_name() == Some(name))
     }
 
     pub(super) fn node(&self, name: &str) -> Option<&'d Node> {
         self.reach.iter().copied().find(|node| node.id.as_str() == name)
     }
 
+    /// The nodes whose `after` counts here: the one whose value this is, and the loops around it.
+    pub(super) fn readers(&self) -> impl Iterator<Item = &'d Node> {
+        self.around.iter().copied().chain(self.of)
+    }
+
     /// Every name that an expression here may use.
     fn names(&self) -> Vec<&'d str> {
-        let items = self.around.iter().filter_map(|node| match &node.kind {
-            NodeKind::Foreach(each) => Some(each.item.as_str()),
-            _ => None,
-        });
+        let items = self.around.iter().filter_map(|node| node.kind.inner_name());
         SPECIAL
             .into_iter()
             .chain(items)
@@ -49,10 +86,7 @@ impl<'d> Site<'d> {
 impl<'d> Lint<'d> {
     pub(super) fn expressions(&mut self) {
         let model = &self.definition.model;
-        let top = Site {
-            around: Vec::new(),
-            reach: model.nodes.iter().collect(),
-        };
+        let top = Site::top(&model.nodes);
         self.body(&model.nodes, &top);
         match &model.output {
             Output::Fields(fields) => self.fields("output", fields, &top),
@@ -78,75 +112,47 @@ impl<'d> Lint<'d> {
 
     fn node(&mut self, node: &'d Node, site: &Site<'d>) {
         let path = format!("nodes.{}", node.id);
+        let at = site.at(node);
         match &node.kind {
-            NodeKind::Call(call) => {
-                for (port, value) in &call.with {
-                    let path = format!("{path}.with.{port}");
-                    let before = self.findings.len();
-                    self.template(&path, value, site);
-                    if self.findings.len() == before {
-                        let found = self.port(&path, call, port, value, site);
-                        self.findings.extend(found);
-                    }
+            NodeKind::Call(call) => self.call_values(&path, call, &at),
+            kind => {
+                for (place, part) in kind.parts() {
+                    self.part(&format!("{path}.{place}"), part, &at);
                 }
             }
-            NodeKind::Set { fields } => self.fields(&format!("{path}.set"), fields, site),
-            NodeKind::Switch { cases } => {
-                for case in cases {
-                    if let Some(when) = &case.when {
-                        self.bare(
-                            &format!("{path}.switch.{}", case.name),
-                            when,
-                            Wanted::Condition,
-                            site,
-                        );
-                    }
-                }
+        }
+        if let Some(Fallback::Value(value)) = &node.fallback {
+            self.template(&format!("{path}.fallback.value"), value, &at);
+        }
+        if let Some(undo) = node.undo.as_deref() {
+            self.call_values(&format!("{path}~undo"), undo, &at);
+        }
+        if let Some(body) = node.body() {
+            let inside = site.inside(node);
+            self.body(body, &inside);
+            for (place, part) in node.kind.inner_parts() {
+                self.part(&format!("{path}.{place}"), part, &inside);
             }
-            NodeKind::Foreach(each) => {
-                self.bare(&format!("{path}.foreach"), &each.list, Wanted::List, site);
-                let mut around = site.around.clone();
-                around.push(node);
-                // Nodes inside come first: they are the nearer ones.
-                let reach = each
-                    .body
-                    .iter()
-                    .chain(site.reach.iter().copied().filter(|other| other.id != node.id))
-                    .collect();
-                self.body(&each.body, &Site { around, reach });
+        }
+    }
+
+    fn call_values(&mut self, path: &str, call: &'d Call, site: &Site<'d>) {
+        for (port, value) in &call.with {
+            let path = format!("{path}.with.{port}");
+            let before = self.findings.len();
+            self.template(&path, value, site);
+            if self.findings.len() == before {
+                let found = self.port(&path, call, port, value, site);
+                self.findings.extend(found);
             }
-            NodeKind::Wait(wait) => {
-                if let Some(until) = &wait.until {
-                    self.bare(&format!("{path}.wait.until"), until, Wanted::Moment, site);
-                }
-            }
-            NodeKind::Approval(approval) => {
-                self.template(
-                    &format!("{path}.approval.title"),
-                    &Value::String(approval.title.clone()),
-                    site,
-                );
-                self.template(&format!("{path}.approval.show"), &approval.show, site);
-            }
-            NodeKind::Workflow(child) => {
-                for (field, value) in &child.with {
-                    self.template(&format!("{path}.with.{field}"), value, site);
-                }
-            }
-            NodeKind::Repeat(repeat) => {
-                let mut around = site.around.clone();
-                around.push(node);
-                let reach = repeat
-                    .body
-                    .iter()
-                    .chain(site.reach.iter().copied().filter(|other| other.id != node.id))
-                    .collect();
-                self.body(&repeat.body, &Site { around, reach });
-            }
-            NodeKind::Respond(respond) => {
-                self.template(&format!("{path}.respond.status"), &respond.status, site);
-                self.template(&format!("{path}.respond.body"), &respond.body, site);
-            }
+        }
+    }
+
+    fn part(&mut self, path: &str, part: Part<'_>, site: &Site<'d>) {
+        match part {
+            Part::Template(value) => self.template(path, value, site),
+            Part::Text(text) => self.template(path, &Value::String(text.to_owned()), site),
+            Part::Expression(source, wanted) => self.bare(path, source, wanted, site),
         }
     }
 
@@ -309,10 +315,13 @@ impl<'d> Lint<'d> {
             .find(|(_, node)| node.id.as_str() == name)
         {
             let fix = match around.last() {
-                Some(each) => format!(
-                    "`{name}` runs inside `{0}`: use `{0}`, the list of its results",
-                    each.id
-                ),
+                Some(each) => {
+                    let results = match &each.kind {
+                        NodeKind::Foreach(_) => "the list of its results",
+                        _ => "the result of its last round",
+                    };
+                    format!("`{name}` runs inside `{0}`: use `{0}`, {results}", each.id)
+                }
                 None => "it is this node itself".to_owned(),
             };
             return found.with_fix(fix);
@@ -376,18 +385,11 @@ fn uses(tree: &Tree, used: &mut BTreeSet<String>) {
     });
 }
 
-/// What a bare expression must give.
-#[derive(Clone, Copy)]
-enum Wanted {
-    Condition,
-    List,
-    Moment,
-}
-
 impl Wanted {
     fn allows(self, ty: &Ty) -> bool {
         match (self, ty) {
-            (_, Ty::Any) | (Self::Condition, Ty::Bool) | (Self::List, Ty::List { .. }) => true,
+            (_, Ty::Any) | (Self::Case | Self::End, Ty::Bool) | (Self::List, Ty::List { .. }) => true,
+            (Self::Correlation, ty) => ty.is_number() || matches!(ty, Ty::Text | Ty::Bool),
             (Self::Moment, ty) => ty.is_number() || matches!(ty, Ty::Moment | Ty::Text),
             _ => false,
         }
@@ -395,7 +397,9 @@ impl Wanted {
 
     fn text(self) -> &'static str {
         match self {
-            Self::Condition => "a case must be true or false",
+            Self::Case => "a case must be true or false",
+            Self::End => "the condition of a loop must be true or false",
+            Self::Correlation => "`correlate` needs text or a number",
             Self::List => "`foreach` needs a list",
             Self::Moment => "`until` needs a moment",
         }
@@ -403,7 +407,8 @@ impl Wanted {
 
     fn fix(self) -> &'static str {
         match self {
-            Self::Condition => "compare it with something, for example `x > 0`",
+            Self::Correlation => "name what tells one from another, for example `order.id`",
+            Self::Case | Self::End => "compare it with something, for example `x > 0`",
             Self::List => "name a list, for example `fetch.body.items`",
             Self::Moment => "for example `now() + duration(\"1h\")`",
         }

@@ -4,9 +4,13 @@
 //! connectors come through [`Connectors`]. Invariant: a definition without errors here makes a [`crate::Plan`].
 
 mod calls;
+mod children;
 mod expressions;
+mod failures;
 mod grants;
+mod kinds;
 mod order;
+mod respond;
 mod sections;
 mod types;
 
@@ -15,6 +19,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use flowforge_ports::{Interface, Operation};
 use flowforge_protocol::Digest;
 use serde_json::{Map, Value};
+
+pub use children::KnownWorkflow;
 
 use crate::Definition;
 use crate::diagnostic::Diagnostic;
@@ -31,7 +37,7 @@ pub struct ConnectorVersion {
     pub interface: Interface,
 }
 
-/// The connectors there are.
+/// The connectors there are, and the workflows.
 pub trait Connectors {
     /// The connector of this name, in the version the workflow would get.
     fn find(&self, name: &str) -> Option<ConnectorVersion>;
@@ -39,6 +45,16 @@ pub trait Connectors {
     /// Names to offer when one is not found; may be empty.
     fn names(&self) -> Vec<String> {
         Vec::new()
+    }
+
+    /// The published workflow of this name, in the release that a `workflow` node would get.
+    fn workflow(&self, _name: &str) -> Option<KnownWorkflow> {
+        None
+    }
+
+    /// Names of the published workflows; `None` if it is not known here which there are, and then nothing is said of them.
+    fn workflows(&self) -> Option<Vec<String>> {
+        None
     }
 }
 
@@ -94,7 +110,14 @@ pub fn lint_within(
         .into_iter()
         .filter_map(|name| connectors.find(&name).map(|version| (name, version)))
         .collect();
+    let children = definition
+        .model
+        .child_workflows()
+        .filter_map(|(_, name)| Some((name.to_owned(), connectors.workflow(name)?)))
+        .collect();
     let mut lint = Lint {
+        children,
+        workflows: connectors.workflows(),
         definition,
         config: Value::Object(config),
         connectors: found,
@@ -104,9 +127,12 @@ pub fn lint_within(
         findings: definition.warnings.clone(),
         interrupt,
     };
-    let stages: [fn(&mut Lint<'_>); 6] = [
+    let stages: [fn(&mut Lint<'_>); 9] = [
         |lint| lint.order(),
+        |lint| lint.failures(),
         |lint| lint.calls(),
+        |lint| lint.children(),
+        |lint| lint.responses(),
         |lint| lint.grants(),
         |lint| lint.find_types(),
         |lint| lint.expressions(),
@@ -130,6 +156,10 @@ struct Lint<'d> {
     config: Value,
     connectors: BTreeMap<String, ConnectorVersion>,
     names: Vec<String>,
+    /// The published workflows that nodes run.
+    children: BTreeMap<String, KnownWorkflow>,
+    /// Names of all published workflows, if they are known.
+    workflows: Option<Vec<String>>,
     /// What is used of the definition: `config.feed`, `input.threshold`, `secret.chat_token`.
     used: BTreeSet<String>,
     types: types::Known,

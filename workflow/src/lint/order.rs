@@ -1,11 +1,11 @@
 //! Order: `after` names what is there, and no nodes wait for each other.
 
-use std::collections::BTreeSet;
+use serde_json::Value;
 
 use super::Lint;
 use crate::diagnostic::nearest;
 use crate::expr::{Expression, References, Template, strip_marker};
-use crate::model::{Node, NodeKind};
+use crate::model::{Fallback, Node, Part};
 use crate::order;
 
 impl Lint<'_> {
@@ -17,11 +17,12 @@ impl Lint<'_> {
     fn order_of(&mut self, nodes: &[Node]) {
         for node in nodes {
             self.after(nodes, node);
-            if let NodeKind::Foreach(each) = &node.kind {
-                self.order_of(&each.body);
+            if let Some(body) = node.body() {
+                self.order_of(body);
             }
         }
-        let edges: Vec<BTreeSet<usize>> = nodes.iter().map(|node| waits_for(nodes, node)).collect();
+        let names: Vec<References> = nodes.iter().map(references).collect();
+        let edges = order::waits(nodes, &names);
         if let Some(path) = order::cycle(&edges) {
             let ids: Vec<&str> = path
                 .iter()
@@ -58,6 +59,7 @@ impl Lint<'_> {
                 let wanted = after.outcome.as_deref().unwrap_or_default();
                 let message = format!("`{}` has no outcome `{wanted}`", after.node);
                 let fix = match nearest(wanted, outcomes.iter().copied()) {
+                    _ if wanted == "failed" => format!("write `on_error: branch` at `{}`", after.node),
                     Some(near) => format!("did you mean `{}.{near}`?", after.node),
                     None => format!("its outcomes are: {}", outcomes.join(", ")),
                 };
@@ -88,73 +90,38 @@ impl Lint<'_> {
     }
 }
 
-/// Positions of the nodes of the same body that a node waits for.
-fn waits_for(nodes: &[Node], node: &Node) -> BTreeSet<usize> {
-    let names = references(node);
-    let named = |other: &Node| names.all().any(|name| name == other.id.as_str());
-    let after = |other: &Node| node.after.iter().any(|after| after.node == other.id);
-    nodes
-        .iter()
-        .enumerate()
-        .filter(|(_, other)| named(other) || after(other))
-        .map(|(slot, _)| slot)
-        .collect()
-}
-
-/// The names that the expressions of a node, and of anything inside it, use.
+/// The names that the values of a node use, and those of anything inside it.
 pub(super) fn references(node: &Node) -> References {
     let mut out = References::default();
-    let expression = |source: &str, out: &mut References| {
-        if let Ok(expression) = Expression::compile(strip_marker(source)) {
-            out.merge(expression.references());
-        }
-    };
-    let template = |value: &serde_json::Value, out: &mut References| {
-        if let Ok(template) = Template::compile(value) {
-            out.merge(&template.references());
-        }
-    };
-    match &node.kind {
-        NodeKind::Call(call) => call.with.values().for_each(|value| template(value, &mut out)),
-        NodeKind::Set { fields } => fields.iter().for_each(|field| template(&field.value, &mut out)),
-        NodeKind::Switch { cases } => {
-            cases
-                .iter()
-                .filter_map(|case| case.when.as_deref())
-                .for_each(|when| expression(when, &mut out));
-        }
-        NodeKind::Foreach(each) => {
-            for inner in &each.body {
-                out.merge(&references(inner));
-            }
-            let own: Vec<&str> = each
-                .body
-                .iter()
-                .map(|node| node.id.as_str())
-                .chain([each.item.as_str()])
-                .collect();
-            out.needed.retain(|name| !own.contains(&name.as_str()));
-            out.asked.retain(|name| !own.contains(&name.as_str()));
-            expression(&each.list, &mut out);
-        }
-        NodeKind::Wait(wait) => wait.until.iter().for_each(|until| expression(until, &mut out)),
-        NodeKind::Approval(approval) => {
-            template(&serde_json::Value::String(approval.title.clone()), &mut out);
-            template(&approval.show, &mut out);
-        }
-        NodeKind::Workflow(child) => child.with.values().for_each(|value| template(value, &mut out)),
-        NodeKind::Repeat(repeat) => {
-            for inner in &repeat.body {
-                out.merge(&references(inner));
-            }
-            for inner in &repeat.body {
-                out.forget(inner.id.as_str());
-            }
-        }
-        NodeKind::Respond(respond) => {
-            template(&respond.status, &mut out);
-            template(&respond.body, &mut out);
-        }
+    for inner in node.body().unwrap_or_default() {
+        out.merge(&references(inner));
+    }
+    for (_, part) in node.kind.inner_parts() {
+        out.merge(&of_part(part));
+    }
+    for inner in node.body().unwrap_or_default() {
+        out.forget(inner.id.as_str());
+    }
+    if let Some(name) = node.kind.inner_name() {
+        out.forget(name);
+    }
+    for (_, part) in node.kind.parts() {
+        out.merge(&of_part(part));
+    }
+    if let Some(Fallback::Value(value)) = &node.fallback {
+        out.merge(&of_part(Part::Template(value)));
     }
     out
+}
+
+/// The names that a value uses; none if it does not compile.
+pub(super) fn of_part(part: Part<'_>) -> References {
+    let template = |value: &Value| Template::compile(value).map(|template| template.references());
+    match part {
+        Part::Template(value) => template(value).unwrap_or_default(),
+        Part::Text(text) => template(&Value::String(text.to_owned())).unwrap_or_default(),
+        Part::Expression(source, _) => Expression::compile(strip_marker(source))
+            .map(|expression| expression.references().clone())
+            .unwrap_or_default(),
+    }
 }

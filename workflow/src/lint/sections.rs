@@ -38,7 +38,7 @@ impl Lint<'_> {
                             .any(|(_, node)| waits_for_person(node))
                     {
                         let message =
-                            "this webhook answers with the result, but the workflow waits for a person";
+                            "this webhook answers with the result, but the workflow waits for a person or a signal";
                         let found = self
                             .error_at_value("FF-WF-035", &format!("{place}.answer"), message)
                             .into_warning();
@@ -94,5 +94,10 @@ impl Lint<'_> {
 }
 
 fn waits_for_person(node: &crate::model::Node) -> bool {
-    matches!(node.kind, crate::model::NodeKind::Approval(_))
+    use crate::model::NodeKind;
+    match &node.kind {
+        NodeKind::Approval(_) => true,
+        NodeKind::Wait(wait) => wait.signal.is_some(),
+        _ => false,
+    }
 }

@@ -7,9 +7,11 @@ use serde_json::Value;
 
 use super::Lint;
 use super::expressions::Site;
+use super::kinds::{seen_from, seen_in_results};
+use super::order::of_part;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::expr::{Expression, References, Template, strip_marker};
-use crate::model::{Foreach, Node, NodeKind};
+use crate::model::{Fallback, Foreach, Node, NodeKind, Part};
 use crate::types::{Finding, Names, Ty, infer};
 
 /// The types of what nodes give and of the lists that loops run over. What is not in it is any value: the nodes that
@@ -33,10 +35,13 @@ impl Names for TypedNames<'_, '_> {
             types.get(node.id.as_str()).cloned().unwrap_or(Ty::Any)
         };
         if let Some(node) = self.site.item(name) {
-            return found(&self.known.lists, node).element();
+            return match &node.kind {
+                NodeKind::Foreach(_) => found(&self.known.lists, node).element(),
+                _ => Ty::Int,
+            };
         }
         if let Some(node) = self.site.node(name) {
-            return found(&self.known.nodes, node);
+            return seen_from(self.site, node).unwrap_or_else(|| found(&self.known.nodes, node));
         }
         let text = |name: &str| (name.to_owned(), Ty::Text);
         match name {
@@ -135,7 +140,7 @@ impl<'d> Lint<'d> {
             return;
         };
         let id = node.id.to_string();
-        let site = self.site_of(around);
+        let site = self.site_of(around).at(node);
         match task {
             Task::Node(_) => {
                 let ty = self.node_type(node, &site);
@@ -153,24 +158,14 @@ impl<'d> Lint<'d> {
 
     /// The site of a node inside these loops.
     fn site_of(&self, around: &[&'d Node]) -> Site<'d> {
-        let mut site = Site {
-            around: Vec::new(),
-            reach: self.definition.model.nodes.iter().collect(),
-        };
-        for each in around {
-            if let NodeKind::Foreach(inner) = &each.kind {
-                site.reach.retain(|other| other.id != each.id);
-                site.reach.extend(inner.body.iter());
-                site.around.push(each);
-            }
-        }
-        site
+        let top = Site::top(&self.definition.model.nodes);
+        around.iter().fold(top, |site, each| site.inside(each))
     }
 
     /// The type of what a node gives, from those of what it is made from.
     fn node_type(&self, node: &Node, site: &Site<'d>) -> Ty {
         let known = &self.types;
-        match &node.kind {
+        let own = match &node.kind {
             NodeKind::Call(call) => match self.operation(&call.connector, &call.operation) {
                 Some(operation) => operation.result.as_ref().map_or(Ty::Null, Ty::of_port),
                 None => Ty::Any,
@@ -182,13 +177,9 @@ impl<'d> Lint<'d> {
                 Ty::closed(fields.collect())
             }
             NodeKind::Switch { .. } => Ty::Text,
-            NodeKind::Foreach(each) => {
-                let of = |node: &Node| known.nodes.get(node.id.as_str()).cloned().unwrap_or(Ty::Any);
-                Ty::list(match each.body.as_slice() {
-                    [only] => of(only),
-                    body => Ty::closed(body.iter().map(|node| (node.id.to_string(), of(node))).collect()),
-                })
-            }
+            NodeKind::Foreach(each) => Ty::list(self.round_type(&each.body)),
+            NodeKind::Repeat(repeat) => self.round_type(&repeat.body),
+            NodeKind::Wait(wait) if wait.signal.is_some() => Ty::Any,
             NodeKind::Wait(_) => Ty::Null,
             NodeKind::Approval(_) => Ty::closed(vec![
                 ("approved".to_owned(), Ty::Bool),
@@ -196,7 +187,25 @@ impl<'d> Lint<'d> {
                 ("comment".to_owned(), Ty::Any),
                 ("at".to_owned(), Ty::Text),
             ]),
-            NodeKind::Workflow(_) | NodeKind::Repeat(_) | NodeKind::Respond(_) => Ty::Any,
+            NodeKind::Workflow(child) => self.child_type(child),
+            NodeKind::Respond(_) => Ty::closed(vec![("status".to_owned(), Ty::Int)]),
+        };
+        match &node.fallback {
+            None => own,
+            Some(Fallback::Value(value)) => own.or(self.value_type(value, site, known)),
+            Some(Fallback::Node(id)) => own.or(known.nodes.get(id.as_str()).cloned().unwrap_or(Ty::Any)),
+        }
+    }
+
+    /// The type of the result of one round of a loop.
+    fn round_type(&self, body: &[Node]) -> Ty {
+        let of = |node: &Node| match seen_in_results(node) {
+            true => self.types.nodes.get(node.id.as_str()).cloned().unwrap_or(Ty::Any),
+            false => Ty::Any,
+        };
+        match body {
+            [only] => of(only),
+            body => Ty::closed(body.iter().map(|node| (node.id.to_string(), of(node))).collect()),
         }
     }
 
@@ -367,24 +376,35 @@ fn made_from(task: Task, walk: &[(Vec<&Node>, &Node)], by_id: &BTreeMap<&str, us
                 references.merge(list.references());
             }
         }
-        (NodeKind::Foreach(each), Task::Node(_)) => {
-            let body = each.body.iter().filter_map(|node| by_id.get(node.id.as_str()));
-            return body.map(|index| Task::Node(*index)).collect();
-        }
-        _ => return Vec::new(),
+        (_, Task::List(_)) | (_, Task::Node(_)) => {}
     }
+    if let Some(Fallback::Value(value)) = &node.fallback {
+        references.merge(&of_part(Part::Template(value)));
+    }
+    let inside = match task {
+        Task::Node(_) => node.body().unwrap_or_default(),
+        Task::List(_) => &[],
+    };
+    let stand_in = match &node.fallback {
+        Some(Fallback::Node(id)) => Some(id),
+        _ => None,
+    };
+    let whole = inside.iter().map(|node| &node.id).chain(stand_in);
+    let whole = whole.filter_map(|id| by_id.get(id.as_str()).map(|index| Task::Node(*index)));
     let loop_of = |name: &str| {
         around
             .iter()
             .rev()
-            .find(|node| matches!(&node.kind, NodeKind::Foreach(each) if each.item == name))
-            .and_then(|node| by_id.get(node.id.as_str()))
+            .find(|node| node.kind.inner_name() == Some(name))
+            .and_then(|node| Some((&node.kind, *by_id.get(node.id.as_str())?)))
     };
-    references
+    let named = references
         .all()
         .filter_map(|name| match loop_of(name) {
-            Some(index) => Some(Task::List(*index)),
+            Some((NodeKind::Foreach(_), index)) => Some(Task::List(index)),
+            // The number of a round is a whole number, whatever else is known.
+            Some(_) => None,
             None => by_id.get(name).map(|index| Task::Node(*index)),
-        })
-        .collect()
+        });
+    named.chain(whole).collect()
 }

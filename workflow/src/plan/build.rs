@@ -96,13 +96,11 @@ impl Builder<'_> {
                     Some(FallbackPlan::Value(value))
                 }
                 Some(Fallback::Node(id)) => {
-                    let slot = nodes.iter().position(|other| other.id == *id);
-                    let slot = slot
-                        .filter(|_| *id != node.id)
-                        .ok_or_else(|| PlanError::UnknownName {
-                            place: format!("{}.fallback", node.id),
-                            name: id.to_string(),
-                        })?;
+                    let unknown = || PlanError::UnknownName {
+                        place: format!("{}.fallback", node.id),
+                        name: id.to_string(),
+                    };
+                    let slot = crate::order::stand_in(nodes, node).ok_or_else(unknown)?;
                     Some(FallbackPlan::Node(slot))
                 }
                 None => None,
@@ -136,6 +134,8 @@ impl Builder<'_> {
             roots: Vec::new(),
         };
         let mut edges: Vec<BTreeSet<usize>> = Vec::with_capacity(nodes.len());
+        let names: Vec<References> = drafts.iter().map(|draft| draft.references.clone()).collect();
+        let waits = crate::order::waits(nodes, &names);
         for ((slot, node), draft) in nodes.iter().enumerate().zip(drafts) {
             let split = |names: &BTreeSet<String>| -> (Vec<usize>, BTreeSet<String>) {
                 let known = names
@@ -157,9 +157,7 @@ impl Builder<'_> {
                 .iter()
                 .map(|after| self.after(nodes, &slots, node, after))
                 .collect::<Result<Vec<_>, _>>()?;
-            let stands_in_for = nodes
-                .iter()
-                .position(|other| other.fallback == Some(Fallback::Node(node.id.clone())));
+            let stands_in_for = stands_in_for(nodes, node)?;
             if needs.is_empty() && asks.is_empty() && after.is_empty() && stands_in_for.is_none() {
                 body.roots.push(slot);
             }
@@ -192,7 +190,7 @@ impl Builder<'_> {
             }
         }
         self.connect(&body, &edges);
-        if let Some(path) = crate::order::cycle(&edges) {
+        if let Some(path) = crate::order::cycle(&waits) {
             let name = |slot: &usize| {
                 nodes
                     .get(*slot)
@@ -263,8 +261,7 @@ impl Builder<'_> {
                 let mut inner_items = items.to_vec();
                 inner_items.push(&each.item);
                 let (body, mut loose) = self.body(&each.body, &inner_loops, &inner_items)?;
-                loose.needed.remove(&each.item);
-                loose.asked.remove(&each.item);
+                loose.forget(&each.item);
                 references.merge(&loose);
                 PlanKind::Foreach(LoopPlan {
                     list,
@@ -298,7 +295,10 @@ impl Builder<'_> {
             NodeKind::Repeat(repeat) => {
                 let mut inner_loops = loops.to_vec();
                 inner_loops.push(number);
-                let (body, mut loose) = self.body(&repeat.body, &inner_loops, items)?;
+                let mut inner_items = items.to_vec();
+                inner_items.push(ROUND);
+                let (body, mut loose) = self.body(&repeat.body, &inner_loops, &inner_items)?;
+                loose.forget(ROUND);
                 let (source, goes_on_while) = match &repeat.condition {
                     RepeatCondition::Until(source) => (source, false),
                     RepeatCondition::While(source) => (source, true),
@@ -433,6 +433,20 @@ impl Builder<'_> {
             }),
             None => Ok(plan),
         }
+    }
+}
+
+/// The slot of the node that this one stands in for. For one only: it could not have two results.
+fn stands_in_for(nodes: &[Node], node: &Node) -> Result<Option<usize>, PlanError> {
+    let mut originals = nodes
+        .iter()
+        .enumerate()
+        .filter(|(_, other)| other.fallback == Some(Fallback::Node(node.id.clone())))
+        .map(|(slot, _)| slot);
+    let first = originals.next();
+    match originals.next() {
+        Some(_) => Err(PlanError::Shape(format!("`{}` stands in for two nodes", node.id))),
+        None => Ok(first),
     }
 }
 

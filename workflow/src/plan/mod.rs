@@ -69,6 +69,13 @@ pub(crate) struct PlanNode {
 }
 
 impl PlanNode {
+    /// Whether it comes after this outcome of a node of its body.
+    pub(crate) fn comes_after(&self, slot: usize, outcome: Wanted) -> bool {
+        self.after
+            .iter()
+            .any(|after| after.slot == slot && after.outcome == outcome)
+    }
+
     /// The frame of a node that is in no body: nothing holds it and nothing follows from it.
     fn outside(id: NodeId, kind: PlanKind, loops: Vec<usize>) -> Self {
         Self {

@@ -17,24 +17,6 @@ use super::steps::{Phase, Question, StepRef, Waited, Waiting};
 use crate::expr::moment_text;
 use crate::plan::PlanKind;
 
-/// A completion, as its record says it.
-struct Completion {
-    attempt: u32,
-    output: Arc<Value>,
-    elapsed_us: u64,
-    used: Vec<Used>,
-    source: Source,
-}
-
-/// A failed attempt, as its record says it.
-struct FailedAttempt {
-    attempt: u32,
-    failure: Failure,
-    retry_at_ms: Option<u64>,
-    elapsed_us: u64,
-    used: Vec<Used>,
-}
-
 impl RunState {
     /// Takes the next record. On an error nothing has changed.
     ///
@@ -42,15 +24,6 @@ impl RunState {
     ///
     /// The record does not belong here: see [`ApplyError`].
     pub fn apply(&mut self, record: &Record) -> Result<(), ApplyError> {
-        self.apply_owned(record.clone())
-    }
-
-    /// Takes the next record without copying the values in it.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::apply`].
-    pub fn apply_owned(&mut self, record: Record) -> Result<(), ApplyError> {
         if self.outcome.is_some() {
             return Err(ApplyError::AfterEnd);
         }
@@ -60,42 +33,43 @@ impl RunState {
                 found: record.seq,
             });
         }
-        let mut facts = std::mem::take(&mut self.facts);
-        let Record { seq, at_ms, event } = record;
-        let begins = matches!(event, Event::Accepted(_) | Event::Unknown { .. });
-        if (seq == 0) != begins && !(seq > 0 && matches!(event, Event::Unknown { .. })) {
-            self.facts = facts;
+        let begins = matches!(record.event, Event::Accepted(_));
+        let unknown = matches!(record.event, Event::Unknown { .. });
+        if (record.seq == 0) != begins && !unknown {
             return Err(ApplyError::WrongStart);
         }
-        let record = Record { seq, at_ms, event };
-        facts.note(&record);
-        let kept = self.facts.clone();
-        self.facts = facts;
-        if let Err(error) = self.event(seq, record.event, at_ms) {
-            self.facts = kept;
-            return Err(error);
-        }
+        self.event(record.seq, &record.event, record.at_ms)?;
+        self.facts.note(record);
         self.next_seq += 1;
-        self.last_at_ms = at_ms;
+        self.last_at_ms = record.at_ms;
         Ok(())
+    }
+
+    /// As [`Self::apply`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::apply`].
+    pub fn apply_owned(&mut self, record: Record) -> Result<(), ApplyError> {
+        self.apply(&record)
     }
 
     #[expect(
         clippy::too_many_lines,
         reason = "one arm for each event, and each arm a call"
     )]
-    fn event(&mut self, seq: u64, event: Event, at_ms: u64) -> Result<(), ApplyError> {
+    fn event(&mut self, seq: u64, event: &Event, at_ms: u64) -> Result<(), ApplyError> {
         let name = event.name();
         match event {
-            Event::Accepted(accepted) => self.accept(&accepted, at_ms),
+            Event::Accepted(accepted) => self.accept(accepted, at_ms),
             Event::Intent {
                 step,
                 attempt,
                 input_digest,
                 ..
             } => {
-                let at = self.expect(&step, name, Phase::is_active)?;
-                self.intent(&at, attempt, input_digest, at_ms);
+                let at = self.expect(step, name, Phase::is_active)?;
+                self.intent(&at, *attempt, *input_digest, at_ms);
             }
             Event::Completed {
                 step,
@@ -105,23 +79,14 @@ impl RunState {
                 used,
                 source,
             } => {
-                let at = self.expect(&step, name, |phase| {
+                let at = self.expect(step, name, |phase| {
                     phase.is_active()
                         || *phase == Phase::ToFallBack
                         || phase.waits_for(|waited| *waited == Waited::Child)
                 })?;
-                let output = self.content(seq, &output);
-                self.complete(
-                    &at,
-                    Completion {
-                        attempt,
-                        output,
-                        elapsed_us,
-                        used,
-                        source,
-                    },
-                    at_ms,
-                );
+                let output = self.content(seq, output);
+                self.tried(&at, *attempt, *elapsed_us, used);
+                self.take_result(&at, output, *source, at_ms);
             }
             Event::AttemptFailed {
                 step,
@@ -131,64 +96,57 @@ impl RunState {
                 elapsed_us,
                 used,
             } => {
-                let at = self.expect(&step, name, |phase| {
+                let at = self.expect(step, name, |phase| {
                     !phase.is_settled() && !matches!(phase, Phase::Blocked | Phase::Waiting(_))
                 })?;
-                self.attempt_failed_at(
-                    &at,
-                    FailedAttempt {
-                        attempt,
-                        failure,
-                        retry_at_ms,
-                        elapsed_us,
-                        used,
-                    },
-                    at_ms,
-                );
+                self.tried(&at, *attempt, *elapsed_us, used);
+                self.attempt_failed_at(&at, failure, *retry_at_ms, at_ms);
             }
             Event::Skipped { step, reason } => {
-                let at = self.expect(&step, name, |phase| matches!(phase, Phase::ToSkip(_)))?;
+                let at = self.expect(step, name, |phase| matches!(phase, Phase::ToSkip(_)))?;
                 self.count(&at, |counters| counters.skipped += 1);
-                self.settle(&at, Phase::Skipped(reason), None, at_ms);
+                self.settle(&at, Phase::Skipped(reason.clone()), None, at_ms);
             }
             Event::LoopStarted { step, count, list } => {
-                let at = self.expect(&step, name, |phase| *phase == Phase::Ready)?;
-                self.start_loop(&at, &step, count, &list, at_ms)?;
+                let at = self.expect(step, name, |phase| *phase == Phase::Ready)?;
+                self.start_loop(&at, step, *count, list, at_ms)?;
             }
             Event::RoundEnded { step, round, again } => {
-                let at = self.expect(&step, name, |phase| *phase == Phase::RoundOver(round))?;
-                repeat::round_ended(self, &at, round, again, at_ms);
+                let at = self.expect(step, name, |phase| *phase == Phase::RoundOver(*round))?;
+                repeat::round_ended(self, &at, *round, *again, at_ms);
             }
             Event::AwaitOpened { step, awaits, due_ms } => {
-                let at = self.expect(&step, name, |phase| {
+                let at = self.expect(step, name, |phase| {
                     phase.is_active() || matches!(phase, Phase::ToRetry(_) | Phase::ToPause(_))
                 })?;
-                self.open_wait(seq, &at, &awaits, due_ms, at_ms);
+                self.open_wait(seq, &at, step, awaits, *due_ms, at_ms);
             }
             Event::AwaitClosed { step, closing } => {
-                let at = self.expect(&step, name, |phase| phase.waits_for(|_| true))?;
-                self.close_wait(seq, &at, &step, closing, at_ms)?;
+                let at = self.expect(step, name, |phase| phase.waits_for(|_| true))?;
+                self.close_wait(seq, &at, step, closing, at_ms)?;
             }
             Event::SignalReceived(signal) => {
                 self.content(seq, &signal.payload);
-                self.inbox.push(signal);
+                self.inbox.push(signal.clone());
             }
             Event::Responded { step, status, .. } => {
-                let at = self.expect(&step, name, |phase| *phase == Phase::Ready)?;
-                respond::responded(self, &at, status, at_ms);
+                let at = self.expect(step, name, |phase| *phase == Phase::Ready)?;
+                respond::responded(self, &at, *status, at_ms);
             }
-            Event::Paused { by } => self.paused = Some(by),
+            Event::Paused { by } => self.paused = Some(by.clone()),
             Event::Unpaused { .. } => self.paused = None,
             Event::CancelRequested { reason, grace_ms } => {
-                self.cancel_grace_ms = Some(grace_ms);
+                self.cancel_grace_ms = Some(*grace_ms);
+                let reason = reason.clone();
                 self.ending.get_or_insert(Ending::Cancelled { reason });
             }
             Event::Log { .. } => {}
             Event::Ended { outcome } => {
-                self.outcome = Some(outcome);
+                self.outcome = Some(outcome.clone());
                 self.ended_at_ms = at_ms;
             }
             Event::Unknown { what } => {
+                let what = what.clone();
                 self.view_only.get_or_insert(ViewOnly::LaterVersion { seq, what });
             }
         }
@@ -220,9 +178,12 @@ impl RunState {
         let plan = Arc::clone(&self.plan);
         self.begin_body(&[], &plan.top, at_ms);
         for node in &accepted.given {
-            if let Some(number) = plan.by_id.get(node.as_str()) {
-                let at = top(*number);
-                self.make_ready(&at, at_ms);
+            let number = plan.by_id.get(node.as_str()).copied();
+            // Only what stands in no loop has one result.
+            if let Some(number) = number.filter(|_| !node.is_undo())
+                && plan.node(number).is_some_and(|node| node.loops.is_empty())
+            {
+                self.make_ready(&top(number), at_ms);
             }
         }
         if let Some(until) = &accepted.until {
@@ -298,42 +259,28 @@ impl RunState {
         step.first_intent_ms.get_or_insert(at_ms);
     }
 
-    fn complete(&mut self, at: &StepRef, done: Completion, at_ms: u64) {
+    /// What a record says of an attempt that ended.
+    fn tried(&mut self, at: &StepRef, attempt: u32, elapsed_us: u64, used: &[Used]) {
         if let Some(step) = self.step_mut(at) {
-            step.attempts = step.attempts.max(done.attempt);
-            step.add_used(&done.used);
+            step.attempts = step.attempts.max(attempt);
+            step.add_used(used);
         }
         self.count(at, |counters| {
-            counters.elapsed_us += done.elapsed_us;
-            counters.tries += u64::from(done.attempt > 0);
+            counters.elapsed_us += elapsed_us;
+            counters.tries += u64::from(attempt > 0);
         });
-        if done.source == Source::Fallback {
-            self.fell_back(at, done.output, at_ms);
-            return;
-        }
-        self.count(at, |counters| counters.done += 1);
-        let case = self
-            .plan_node(at)
-            .and_then(|node| kinds::case_of(&node.kind, &done.output));
-        self.settle(at, Phase::Done(case), Some(done.output), at_ms);
     }
 
-    fn attempt_failed_at(&mut self, at: &StepRef, failed: FailedAttempt, at_ms: u64) {
-        self.count(at, |counters| {
-            counters.elapsed_us += failed.elapsed_us;
-            counters.tries += u64::from(failed.attempt > 0);
-        });
+    fn attempt_failed_at(&mut self, at: &StepRef, failure: &Failure, retry_at_ms: Option<u64>, at_ms: u64) {
         if let Some(step) = self.step_mut(at) {
-            step.attempts = step.attempts.max(failed.attempt);
             step.first_failure_ms.get_or_insert(at_ms);
-            step.last_failure = Some(failed.failure.clone());
-            step.add_used(&failed.used);
+            step.last_failure = Some(failure.clone());
             // A fallback that fails is not tried again.
             step.stood_in |= step.phase == Phase::ToFallBack;
         }
-        match failed.retry_at_ms {
+        match retry_at_ms {
             Some(due) => self.make_actionable(at, Phase::ToRetry(due), at_ms),
-            None => self.fail(at, failed.failure, at_ms),
+            None => self.fail(at, failure.clone(), at_ms),
         }
     }
 
@@ -353,7 +300,15 @@ impl RunState {
         Ok(())
     }
 
-    fn open_wait(&mut self, seq: u64, at: &StepRef, awaits: &Await, due_ms: Option<u64>, at_ms: u64) {
+    fn open_wait(
+        &mut self,
+        seq: u64,
+        at: &StepRef,
+        key: &StepKey,
+        awaits: &Await,
+        due_ms: Option<u64>,
+        at_ms: u64,
+    ) {
         match awaits {
             Await::Approval { question: datum, .. } | Await::Child { input: datum, .. } => {
                 self.content(seq, datum);
@@ -380,8 +335,11 @@ impl RunState {
             Await::Signal { .. } => {
                 self.signal_waits.insert(at.clone());
             }
-            // One that does not wait for its child is done at once.
-            Await::Child { .. } => self.actionable.push(at.clone()),
+            Await::Child { .. } => {
+                self.ordered.insert(key.clone());
+                // One that does not wait for its child is done at once.
+                self.actionable.push(at.clone());
+            }
             _ => {}
         }
     }
@@ -391,10 +349,10 @@ impl RunState {
         seq: u64,
         at: &StepRef,
         key: &StepKey,
-        closing: Closing,
+        closing: &Closing,
         at_ms: u64,
     ) -> Result<(), ApplyError> {
-        if let Closing::Child(end) = &closing {
+        if let Closing::Child(end) = closing {
             self.content(seq, &end.output);
         }
         let waited = match self.step(at).map(|step| &step.phase) {
@@ -408,20 +366,20 @@ impl RunState {
             }
             (Waited::Review { failure }, Closing::Review(verdict)) => {
                 if let Some(step) = self.step_mut(at) {
-                    step.answer = Some(verdict.by);
+                    step.answer = Some(verdict.by.clone());
                 }
-                match verdict.action {
+                match &verdict.action {
                     ReviewAction::Retry => self.make_actionable(at, Phase::Ready, at_ms),
                     ReviewAction::Skip { output } => {
-                        let output = self.content(seq, &output);
-                        self.fell_back(at, output, at_ms);
+                        let output = self.content(seq, output);
+                        self.take_result(at, output, Source::Given, at_ms);
                     }
                     ReviewAction::Fail => self.fail(at, failure, at_ms),
                 }
                 true
             }
             (Waited::Review { .. } | Waited::Retry { .. }, _) => false,
-            (_, closing) => kinds::closed(self, at, closing, at_ms),
+            (_, closing) => kinds::closed(self, at, closing.clone(), at_ms),
         };
         if fits {
             Ok(())

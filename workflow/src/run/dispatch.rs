@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use flowforge_protocol::awaited::{Await, Closing};
 use flowforge_protocol::record::{Event, Record, Source};
-use flowforge_protocol::{Failure, MessageId, StepKey};
+use flowforge_protocol::{Failure, FailureKind, MessageId, StepKey};
 use serde_json::Value;
 
 use super::kinds::{self, Start, Started, call, child, repeat};
@@ -60,7 +60,7 @@ impl Execution {
         self.issued.is_empty()
     }
 
-    /// Takes the next record, without copying the values in it. On an error nothing has changed.
+    /// Takes the next record. On an error nothing has changed.
     ///
     /// # Errors
     ///
@@ -87,9 +87,11 @@ impl Execution {
         if self.state.outcome.is_some() || self.state.next_seq == 0 || self.state.view_only.is_some() {
             return out;
         }
-        if self.state.ending.is_some() {
+        if self.state.is_held() {
+            // What is under way goes on.
+        } else if self.state.ending.is_some() {
             self.take_back(now, &mut out);
-        } else if self.state.paused.is_none() {
+        } else {
             self.close_waits(now, &mut out);
             let actionable: Vec<StepRef> = self.state.actionable.iter().cloned().collect();
             for at in actionable {
@@ -172,6 +174,10 @@ impl Execution {
         let command = match &step.phase {
             Phase::Ready => match self.given.get(&key) {
                 Some((output, source)) => Ok(start.completed_from(Arc::clone(output), *source)),
+                None if state.is_given(&key) => {
+                    let message = "the order gives the result of this step, and it is not here";
+                    Err(Failure::new(FailureKind::Invalid, message).with_code("FF-RUN-022"))
+                }
                 None => kinds::begin(&start, &node.kind),
             },
             Phase::Waiting(_) => Ok(start.completed(child::detached(state, at)?)),

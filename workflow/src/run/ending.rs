@@ -29,6 +29,8 @@ pub(super) enum Ending {
 pub(super) struct Undos {
     /// In the order in which the steps completed.
     order: Vec<StepRef>,
+    /// Those of them that have not run, in the same order: the last one runs first.
+    left: Vec<StepRef>,
     #[serde(with = "super::snapshot::pairs")]
     steps: BTreeMap<StepRef, Undo>,
 }
@@ -56,8 +58,7 @@ impl Undos {
 
     /// The one that is at work, or the next to start.
     fn current(&self) -> Option<&StepRef> {
-        let open = |at: &&StepRef| self.step(at).is_some_and(|step| !step.phase.is_settled());
-        self.order.iter().rev().find(open)
+        self.left.last()
     }
 
     /// Those that exist, in the order in which they run.
@@ -88,6 +89,7 @@ impl RunState {
         let names = Names {
             state: self,
             path: &at.path,
+            of: Some(at.node),
         };
         let input = call::input(call, &names, &key, self.last_at_ms);
         let step = Step {
@@ -96,8 +98,13 @@ impl RunState {
             ..Step::default()
         };
         self.undos.steps.insert(undo.clone(), Undo { step, input });
-        self.undos.order.retain(|other| *other != undo);
-        self.undos.order.push(undo);
+        self.undos.order.push(undo.clone());
+        self.undos.left.push(undo);
+    }
+
+    /// The one at work has ended.
+    pub(super) fn undo_ended(&mut self) {
+        self.undos.left.pop();
     }
 
     /// The step that takes back an effect now: the newest one that is not settled. `None` while the run goes on. Whatever
@@ -157,6 +164,7 @@ impl RunState {
         let names = Names {
             state: self,
             path: &[],
+            of: None,
         };
         let absent = |name: &String| matches!(names.lookup(name), Some(Meaning::Absent));
         if template.references().needed.iter().any(absent) {

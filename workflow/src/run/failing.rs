@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use flowforge_protocol::Failure;
+use flowforge_protocol::record::Source;
 use serde_json::{Value, json};
 
 use super::ending::Ending;
+use super::kinds;
 use super::state::RunState;
 use super::steps::{Phase, StepRef};
 use crate::model::OnError;
@@ -16,7 +18,6 @@ impl RunState {
     pub(super) fn fail(&mut self, at: &StepRef, failure: Failure, at_ms: u64) {
         let plan = Arc::clone(&self.plan);
         let Some(node) = plan.node(at.node) else { return };
-        self.count(at, |counters| counters.failed += 1);
         if let Some(step) = self.step_mut(at) {
             step.last_failure = Some(failure.clone());
         }
@@ -39,7 +40,7 @@ impl RunState {
                         path: at.path.clone(),
                         node: *number,
                     };
-                    self.look_at(&stand_in, at_ms);
+                    self.call_stand_in(&stand_in, at_ms);
                 }
                 return;
             }
@@ -48,8 +49,23 @@ impl RunState {
         self.fail_unaided(at, node, failure, at_ms);
     }
 
+    /// A step is to stand in for another one: it can start, or its result was given to the run.
+    fn call_stand_in(&mut self, at: &StepRef, at_ms: u64) {
+        let plan = Arc::clone(&self.plan);
+        let has_ended = self.step(at).is_some_and(|step| step.phase.is_settled());
+        match plan.node(at.node) {
+            Some(node) if has_ended => self.stand_in_ended(at, node, at_ms),
+            _ => self.look_at(at, at_ms),
+        }
+    }
+
     /// A step has failed and nothing stands in for it.
     fn fail_unaided(&mut self, at: &StepRef, node: &PlanNode, failure: Failure, at_ms: u64) {
+        if self.original_of(at, node).is_some() {
+            // What follows is said at the node that it stands in for.
+            self.settle(at, Phase::Failed(true), None, at_ms);
+            return;
+        }
         if node.on_error == OnError::Branch {
             let output = Arc::new(json!({ "failure": failure }));
             self.settle(at, Phase::Failed(true), Some(output), at_ms);
@@ -92,56 +108,52 @@ impl RunState {
     fn drop_rounds(&mut self, at: &StepRef) {
         self.actionable.remove_inside(at);
         self.timers.retain(|(_, other)| !other.is_inside(at));
+        self.signal_waits.retain(|other| !other.is_inside(at));
         self.failing.retain(|other| !other.is_inside(at));
         if let Some(rounds) = self.step_mut(at).and_then(|step| step.rounds.as_mut()) {
             rounds.running.clear();
         }
     }
 
-    /// If this step stands in for another one, that one has its result now.
-    pub(super) fn stand_in_ended(&mut self, at: &StepRef, node: &PlanNode, at_ms: u64) {
-        let Some(slot) = node.stands_in_for else { return };
-        let plan = Arc::clone(&self.plan);
-        let body = plan.body(node.loops.last().copied());
-        let Some(number) = body.and_then(|body| body.nodes.get(slot)) else {
-            return;
-        };
+    /// The step that this one stands in for, while that one waits for it.
+    fn original_of(&self, at: &StepRef, node: &PlanNode) -> Option<StepRef> {
+        let body = self.plan.body(node.loops.last().copied())?;
         let original = StepRef {
             path: at.path.clone(),
-            node: *number,
+            node: *body.nodes.get(node.stands_in_for?)?,
         };
-        let waits = self
-            .step(&original)
-            .is_some_and(|step| matches!(step.phase, Phase::StandIn));
-        if !waits {
+        let waits = matches!(self.step(&original)?.phase, Phase::StandIn);
+        waits.then_some(original)
+    }
+
+    /// If this step stands in for another one, that one has its result now.
+    pub(super) fn stand_in_ended(&mut self, at: &StepRef, node: &PlanNode, at_ms: u64) {
+        let Some(original) = self.original_of(at, node) else {
             return;
-        }
+        };
         if let Some(step) = self.step_mut(&original) {
             step.stood_in = true;
         }
-        let ended = self
+        let output = self
             .step(at)
-            .map(|step| (matches!(step.phase, Phase::Done(_)), step.output.clone()));
-        match ended {
-            Some((true, output)) => {
-                self.count(&original, |counters| counters.done += 1);
-                self.settle(&original, Phase::Done(None), output, at_ms);
-            }
-            _ => {
-                let failure = self.step(&original).and_then(|step| step.last_failure.clone());
-                if let (Some(failure), Some(node)) = (failure, plan.node(original.node)) {
-                    self.fail_unaided(&original, node, failure, at_ms);
-                }
-            }
+            .filter(|step| matches!(step.phase, Phase::Done(_)))
+            .and_then(|step| step.output.clone());
+        if let Some(output) = output {
+            self.take_result(&original, output, Source::Fallback, at_ms);
+            return;
+        }
+        let plan = Arc::clone(&self.plan);
+        let failure = self.step(&original).and_then(|step| step.last_failure.clone());
+        if let (Some(failure), Some(node)) = (failure, plan.node(original.node)) {
+            self.fail_unaided(&original, node, failure, at_ms);
         }
     }
 
-    /// A step's fallback gave its result.
-    pub(super) fn fell_back(&mut self, at: &StepRef, output: Arc<Value>, at_ms: u64) {
+    /// A step has its result, its own or another one in place of it.
+    pub(super) fn take_result(&mut self, at: &StepRef, output: Arc<Value>, source: Source, at_ms: u64) {
         if let Some(step) = self.step_mut(at) {
-            step.stood_in = true;
+            step.source = source;
         }
-        self.count(at, |counters| counters.done += 1);
-        self.settle(at, Phase::Done(None), Some(output), at_ms);
+        kinds::settle(self, at, output, at_ms);
     }
 }

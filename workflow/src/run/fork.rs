@@ -5,11 +5,12 @@
 
 use std::collections::BTreeMap;
 
-use flowforge_protocol::record::Lineage;
+use flowforge_protocol::record::{Lineage, Source};
 use flowforge_protocol::used::Used;
 use flowforge_protocol::{NodeId, RunId, StepKey};
 use serde::Serialize;
 
+use super::scope::hides_expiry;
 use super::state::RunState;
 use super::steps::{Phase, Step, StepRef};
 use crate::plan::PlanKind;
@@ -32,7 +33,7 @@ pub struct ForkPlan {
 pub struct RepeatedEffect {
     /// Its node.
     pub node: NodeId,
-    /// What it used outside, in all its steps.
+    /// What it used outside, in all its steps; empty for a node that orders another run.
     pub used: Vec<Used>,
 }
 
@@ -108,10 +109,13 @@ impl RunState {
         let mut again = std::collections::BTreeSet::new();
         let mut to_visit = vec![start];
         let without_result = self.root.steps.iter().enumerate().filter(|(_, step)| {
-            // A result that an effect was taken back from is none.
-            !matches!(step.phase, Phase::Done(_) | Phase::Rejected | Phase::Expired) || step.stood_in
+            // What stood in for a result is none.
+            !matches!(step.phase, Phase::Done(_) | Phase::Rejected | Phase::Expired)
+                || step.source == Source::Fallback
         });
         to_visit.extend(without_result.map(|(slot, _)| slot));
+        to_visit.extend(self.slots_of_expired_waits());
+        // A result that an effect was taken back from is none.
         to_visit.extend(self.slots_taken_back());
         while let Some(slot) = to_visit.pop() {
             if again.insert(slot)
@@ -123,24 +127,35 @@ impl RunState {
         again
     }
 
+    /// Waits whose signal did not come: it may come now.
+    fn slots_of_expired_waits(&self) -> Vec<usize> {
+        let expired = |number: &usize| {
+            let node = self.plan.node(*number)?;
+            let step = self.root.steps.get(node.slot)?;
+            (step.phase == Phase::Expired && hides_expiry(&node.kind)).then_some(node.slot)
+        };
+        self.plan.top.nodes.iter().filter_map(expired).collect()
+    }
+
     /// The top-level slots of which an effect was taken back.
     fn slots_taken_back(&self) -> Vec<usize> {
-        let outermost = |at: &StepRef| -> Option<usize> {
-            let number = match at.path.first() {
-                Some((number, _)) => *number,
-                None => {
-                    let undo = self.plan.node(at.node)?;
-                    let mut nodes = self.plan.nodes.iter();
-                    nodes.position(|node| node.undo == Some(at.node) && node.loops == undo.loops)?
-                }
-            };
-            self.plan.node(number).map(|node| node.slot)
-        };
         self.undos
             .iter()
             .filter(|(_, step)| matches!(step.phase, Phase::Done(_)))
-            .filter_map(|(at, _)| outermost(at))
+            .filter_map(|(at, _)| self.plan.node(self.outermost(at)?).map(|node| node.slot))
             .collect()
+    }
+
+    /// The number of the node outside loops that a step belongs to: itself, the outermost loop around it, or the node
+    /// whose effect it takes back.
+    fn outermost(&self, at: &StepRef) -> Option<usize> {
+        match at.path.first() {
+            Some((number, _)) => Some(*number),
+            None if self.plan_node(at)?.id.is_undo() => {
+                self.plan.nodes.iter().position(|node| node.undo == Some(at.node))
+            }
+            None => Some(at.node),
+        }
     }
 
     fn repeats_so_far(&self) -> BTreeMap<StepKey, u32> {
@@ -158,10 +173,10 @@ impl RunState {
         repeats: &mut BTreeMap<StepKey, u32>,
         repeated: &mut Vec<RepeatedEffect>,
     ) {
-        for step in self.facts.completed_effects() {
+        // A run that was ordered is not ordered again under the same name, however it ended.
+        for step in self.facts.completed_effects().iter().chain(&self.ordered) {
             let Some(at) = self.locate(step) else { continue };
-            let outermost = at.path.first().map_or(at.node, |(number, _)| *number);
-            if outermost == number {
+            if self.outermost(&at) == Some(number) {
                 *repeats.entry(step.clone()).or_default() += 1;
             }
         }
@@ -174,11 +189,19 @@ impl RunState {
         };
         let nodes = (0..self.plan.nodes.len()).filter(|other| inside(*other));
         for node in nodes.filter_map(|other| self.plan.node(other)) {
-            let uses = self
-                .facts
-                .used_by_node()
-                .find(|(used_by, _)| **used_by == node.id);
-            if let (Some((_, used)), PlanKind::Call(_)) = (uses, &node.kind) {
+            let used = match &node.kind {
+                PlanKind::Call(_) => {
+                    let mut uses = self.facts.used_by_node();
+                    let uses = uses.find(|(used_by, _)| **used_by == node.id);
+                    uses.map(|(_, used)| used)
+                }
+                PlanKind::Workflow(_) => {
+                    let ordered = self.ordered.iter().any(|step| step.node == node.id);
+                    ordered.then(Vec::new)
+                }
+                _ => None,
+            };
+            if let Some(used) = used {
                 repeated.push(RepeatedEffect {
                     node: node.id.clone(),
                     used,
@@ -194,7 +217,7 @@ impl RunState {
             let at = self.locate(key)?;
             let step: &Step = self.step(&at)?;
             let output = step.output.clone()?;
-            Some((key.clone(), (output, flowforge_protocol::record::Source::Reused)))
+            Some((key.clone(), (output, Source::Reused)))
         };
         steps.iter().filter_map(result).collect()
     }

@@ -28,7 +28,11 @@ pub(super) struct Untaken {
 }
 
 impl Inbox {
+    /// The same message is kept once.
     pub(super) fn push(&mut self, signal: Signal) {
+        if self.signals.iter().any(|other| other.message == signal.message) {
+            return;
+        }
         self.signals.push_back(Untaken {
             message: signal.message,
             name: signal.name,

@@ -10,7 +10,7 @@ use crate::model::{Jitter, Retry};
 use crate::plan::PlanKind;
 
 /// Whether a failure of this kind may be tried again: those that the node names, and without such a list those that
-/// people expect. A failure with unknown outcome is tried again only where repeating is safe.
+/// people expect. A failure after which the effect may have happened is tried again only where repeating is safe.
 fn allows_retry(retry: &Retry, kind: FailureKind, effect: Effect) -> bool {
     let wanted = if retry.on.is_empty() {
         matches!(
@@ -20,7 +20,15 @@ fn allows_retry(retry: &Retry, kind: FailureKind, effect: Effect) -> bool {
     } else {
         retry.on.contains(&kind)
     };
-    wanted && (kind != FailureKind::TimedOut || effect.is_repeatable())
+    let nothing_happened = matches!(
+        kind,
+        FailureKind::Throttled
+            | FailureKind::Unavailable
+            | FailureKind::Rejected
+            | FailureKind::Denied
+            | FailureKind::Invalid
+    );
+    wanted && (nothing_happened || effect.is_repeatable())
 }
 
 /// Milliseconds to wait after this attempt: doubling up to the longest, spread as the node says, at least what the

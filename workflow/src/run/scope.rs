@@ -6,13 +6,15 @@ use super::state::RunState;
 use super::steps::{Phase, Step};
 use crate::expr::{Meaning, Scope};
 use crate::names::ROUND;
-use crate::plan::PlanKind;
+use crate::plan::{PlanKind, PlanNode, Wanted};
 
 /// The names at one place of a run.
 pub(super) struct Names<'s> {
     pub(super) state: &'s RunState,
     /// The rounds around the step.
     pub(super) path: &'s [(usize, u32)],
+    /// Number of the node whose value it is; none for the output, and for the condition of a loop.
+    pub(super) of: Option<usize>,
 }
 
 impl Scope for Names<'_> {
@@ -59,17 +61,34 @@ impl<'s> Names<'s> {
             return None;
         }
         let step = state.scope(around)?.steps.get(node.slot)?;
-        meaning(step)
+        self.meaning(node, step)
+    }
+
+    /// What a step is worth to an expression; `None` while it is not settled.
+    fn meaning(&self, node: &PlanNode, step: &'s Step) -> Option<Meaning<'s>> {
+        let output = match (&step.phase, &step.output) {
+            (Phase::Done(_) | Phase::Rejected, Some(output)) => Some(output),
+            (Phase::Expired, Some(output)) if !hides_expiry(&node.kind) => Some(output),
+            (Phase::Expired, Some(output)) => self.comes_after(node, Wanted::Expired).then_some(output),
+            (Phase::Failed(true), Some(output)) => self.comes_after(node, Wanted::Failed).then_some(output),
+            (phase, _) if phase.is_settled() => None,
+            _ => return None,
+        };
+        Some(output.map_or(Meaning::Absent, |output| Meaning::Value(output)))
+    }
+
+    /// Whether the node whose value this is, or a loop around it, comes after this outcome of a node.
+    fn comes_after(&self, node: &PlanNode, outcome: Wanted) -> bool {
+        let beside = match self.path.get(node.loops.len()) {
+            Some((around, _)) => Some(*around),
+            None => self.of,
+        };
+        let reader = beside.and_then(|number| self.state.plan.node(number));
+        reader.is_some_and(|reader| reader.comes_after(node.slot, outcome))
     }
 }
 
-/// What the step is worth to an expression; `None` while it is not settled.
-fn meaning(step: &Step) -> Option<Meaning<'_>> {
-    match (&step.phase, &step.output) {
-        (Phase::Done(_) | Phase::Rejected | Phase::Expired | Phase::Failed(true), Some(output)) => {
-            Some(Meaning::Value(output))
-        }
-        (Phase::Skipped(_) | Phase::Failed(_), _) => Some(Meaning::Absent),
-        _ => None,
-    }
+/// Whether the value after an expiry is seen only by nodes that come after it: elsewhere a payload is expected.
+pub(super) fn hides_expiry(kind: &PlanKind) -> bool {
+    matches!(kind, PlanKind::Wait(_))
 }

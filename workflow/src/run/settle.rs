@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use flowforge_protocol::record::Source;
 use serde_json::Value;
 
+use super::scope::hides_expiry;
 use super::state::RunState;
-use super::steps::{Phase, Scope, StepRef};
+use super::steps::{Phase, Scope, Step, StepRef};
 use crate::plan::{PlanKind, PlanNode, Wanted};
 
 impl RunState {
@@ -59,13 +61,11 @@ impl RunState {
             step.ended_at_ms = at_ms;
         }
         if node.id.is_undo() {
+            self.undo_ended();
             return;
         }
-        if node.undo.is_some()
-            && self
-                .step(at)
-                .is_some_and(|step| matches!(step.phase, Phase::Done(_)))
-        {
+        let own_effect = |step: &Step| matches!(step.phase, Phase::Done(_)) && step.source == Source::Step;
+        if node.undo.is_some() && self.step(at).is_some_and(own_effect) {
             // Now, while everything that its input names is still there.
             self.remember_undo(at);
         }
@@ -181,14 +181,15 @@ fn readiness<'p>(
             Some(Phase::Skipped(_) | Phase::Failed(false)) => {
                 return Some(Phase::ToSkip(format!("`{}` did not run", name(*slot))));
             }
-            // After `NODE.failed` the failure itself is what the expression looks at.
-            Some(Phase::Failed(true))
-                if !node
-                    .after
-                    .iter()
-                    .any(|after| after.slot == *slot && after.outcome == Wanted::Failed) =>
-            {
+            // After `NODE.failed` the failure itself is what the expression looks at, and so on.
+            Some(Phase::Failed(true)) if !node.comes_after(*slot, Wanted::Failed) => {
                 return Some(Phase::ToSkip(format!("`{}` failed", name(*slot))));
+            }
+            Some(Phase::Expired)
+                if other(*slot).is_some_and(|node| hides_expiry(&node.kind))
+                    && !node.comes_after(*slot, Wanted::Expired) =>
+            {
+                return Some(Phase::ToSkip(format!("`{}` expired", name(*slot))));
             }
             _ => {}
         }

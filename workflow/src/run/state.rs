@@ -44,6 +44,8 @@ pub struct RunState {
     pub(super) cancel_grace_ms: Option<u64>,
     pub(super) ending: Option<Ending>,
     pub(super) undos: Undos,
+    /// Steps that ordered another run.
+    pub(super) ordered: BTreeSet<StepKey>,
     pub(super) outcome: Option<Outcome>,
     pub(super) ended_at_ms: u64,
     /// Why this run can be shown and not gone on with, if so.
@@ -104,7 +106,6 @@ pub(super) struct Counters {
     pub(super) tries: u64,
     pub(super) done: u64,
     pub(super) skipped: u64,
-    pub(super) failed: u64,
     pub(super) elapsed_us: u64,
 }
 
@@ -135,6 +136,7 @@ impl RunState {
             cancel_grace_ms: None,
             ending: None,
             undos: Undos::default(),
+            ordered: BTreeSet::new(),
             outcome: None,
             ended_at_ms: 0,
             view_only: None,
@@ -190,6 +192,17 @@ impl RunState {
         self.paused.as_deref()
     }
 
+    /// Whether nothing starts and no time comes: somebody paused the run, and nobody cancelled it since.
+    pub(super) fn is_held(&self) -> bool {
+        self.paused.is_some() && self.cancel_grace_ms.is_none()
+    }
+
+    /// Whether the order gives the result of this step.
+    pub(super) fn is_given(&self, step: &StepKey) -> bool {
+        let accepted = self.facts.accepted();
+        step.path.is_empty() && accepted.is_some_and(|accepted| accepted.given.contains(&step.node))
+    }
+
     /// Why this run can be shown and passed on, and not gone on with; `None` for one that can.
     #[must_use]
     pub fn view_only(&self) -> Option<&ViewOnly> {
@@ -214,7 +227,7 @@ impl RunState {
     /// The soonest due time of all that waits, milliseconds since 1970 UTC; `None` while the run is paused.
     #[must_use]
     pub fn next_timer_ms(&self) -> Option<u64> {
-        if self.paused.is_some() {
+        if self.is_held() {
             return None;
         }
         self.timers.first().map(|(due, _)| *due)

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use flowforge_protocol::awaited::Await;
+use flowforge_protocol::record::Source;
 use flowforge_protocol::used::{UseCount, Used};
 use flowforge_protocol::{ApprovalId, Digest, Failure, RunId, StepKey};
 use serde::{Deserialize, Serialize};
@@ -84,8 +85,10 @@ pub(super) struct Step {
     pub(super) question: Option<Box<Question>>,
     /// Who ended the waiting, and in what words: `ana: the feed is a test`.
     pub(super) answer: Option<String>,
-    /// Its result was not its own.
+    /// Whether its fallback had its turn.
     pub(super) stood_in: bool,
+    /// Where its result is from.
+    pub(super) source: Source,
 }
 
 impl Step {

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use flowforge_protocol::record::Outcome;
+use flowforge_protocol::record::{Outcome, Source};
 use flowforge_protocol::{ApprovalId, NodeId, RunId, StepKey};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::ending::Ending;
 use super::state::{RunState, ViewOnly};
 use super::steps::{Asked, Phase, Step, StepRef, Waited, Waiting};
 use super::{kinds, summary};
@@ -107,7 +108,8 @@ impl RunPhase {
 pub struct NodeRow {
     /// Its id.
     pub node: NodeId,
-    /// Its kind: `call`, `set`, `switch`, `foreach`, `wait`, `approval`, `workflow`, `repeat`, `respond`.
+    /// Its kind: `call`, `set`, `switch`, `foreach`, `wait`, `approval`, `workflow`, `repeat`, `respond`; `undo`
+    /// for the steps that take effects back, which come last.
     pub kind: String,
     /// Where it stands.
     pub state: NodeState,
@@ -238,6 +240,7 @@ impl RunState {
             .nodes
             .iter()
             .filter_map(|number| self.row(*number))
+            .chain(self.undo_rows())
             .collect();
         RunView {
             run: self.run.clone(),
@@ -268,7 +271,7 @@ impl RunState {
             None if self.next_seq == 0 => RunPhase::Accepted,
             None => {
                 let (mut busy, mut idle, mut review) = (false, false, false);
-                self.each_step(|_, step| match &step.phase {
+                self.each_open_step(|_, step| match &step.phase {
                     Phase::Waiting(waiting) => match waiting.awaits {
                         Waited::Review { .. } => review = true,
                         Waited::Retry { .. } => busy = true,
@@ -283,12 +286,14 @@ impl RunState {
                     | Phase::ToFallBack => busy = true,
                     _ => {}
                 });
-                match (&self.ending, &self.paused) {
-                    (None, Some(_)) => RunPhase::Paused,
-                    (None, None) if review && !busy => RunPhase::NeedsReview,
-                    (None, None) if idle && !busy => RunPhase::Waiting,
-                    (Some(_), _) if review => RunPhase::NeedsReview,
-                    _ => RunPhase::Running,
+                if self.is_held() {
+                    RunPhase::Paused
+                } else if review && !busy {
+                    RunPhase::NeedsReview
+                } else if idle && !busy {
+                    RunPhase::Waiting
+                } else {
+                    RunPhase::Running
                 }
             }
         }
@@ -335,7 +340,7 @@ impl RunState {
             return Vec::new();
         }
         let mut out = Vec::new();
-        self.each_step(|at, step| {
+        self.each_open_step(|at, step| {
             let (Phase::Waiting(waiting), Some(step_key)) = (&step.phase, self.key(at)) else {
                 return;
             };
@@ -380,6 +385,18 @@ impl RunState {
             person_ms,
             records: self.next_seq,
         }
+    }
+
+    /// Every step about which something can still happen, in the order of the plan: while the run takes effects back,
+    /// only the steps that do.
+    fn each_open_step<'s>(&'s self, mut then: impl FnMut(&StepRef, &'s Step)) {
+        let ends = self.ending.is_some();
+        self.each_step(|at, step| {
+            let undo = self.plan_node(at).is_some_and(|node| node.id.is_undo());
+            if undo == ends {
+                then(at, step);
+            }
+        });
     }
 
     /// Every step there is now, in the order of the plan.
@@ -431,11 +448,45 @@ impl RunState {
         })
     }
 
+    /// The steps that take effects back, in the order in which they run, once the run does so: one row for all the
+    /// rounds of a loop.
+    fn undo_rows(&self) -> Vec<NodeRow> {
+        let mut rows: Vec<(NodeRow, u64, u64)> = Vec::new();
+        for (at, step) in self.undos.iter().filter(|_| self.ending.is_some()) {
+            let Some(node) = self.plan_node(at) else { continue };
+            let done = u64::from(matches!(step.phase, Phase::Done(_)));
+            let state = match step.phase {
+                Phase::Ready if self.current_undo() != Some(at) => NodeState::Pending,
+                _ => self.state_of(at.node, step),
+            };
+            if let Some((row, all, all_done)) = rows.iter_mut().find(|(row, ..)| row.node == node.id) {
+                *all += 1;
+                *all_done += done;
+                row.what = format!("{} of {}", summary::grouped(*all_done), summary::grouped(*all));
+                if row.state == NodeState::Done {
+                    row.state = state;
+                }
+                continue;
+            }
+            let row = NodeRow {
+                node: node.id.clone(),
+                kind: "undo".to_owned(),
+                state,
+                what: self.what(at.node, node, step),
+                tries: self.tries(at.node, node),
+                started_at_ms: None,
+                time_ms: None,
+            };
+            rows.push((row, 1, done));
+        }
+        rows.into_iter().map(|(row, ..)| row).collect()
+    }
+
     fn state_of(&self, number: usize, step: &Step) -> NodeState {
         let over = self.outcome.is_some();
         match step.phase {
             Phase::Blocked | Phase::ToSkip(_) | Phase::Ready if over => NodeState::NotRun,
-            Phase::Looping if self.failed_inside(number) => NodeState::Failed,
+            Phase::Looping | Phase::RoundOver(_) if self.failed_inside(number) => NodeState::Failed,
             Phase::Working
             | Phase::ToRetry(_)
             | Phase::Waiting(_)
@@ -510,10 +561,17 @@ impl RunState {
         }
     }
 
-    /// Whether a step inside a loop failed.
+    /// Whether a loop failed because of a step inside it: the run, or the loop, ends for that.
     fn failed_inside(&self, number: usize) -> bool {
-        let mut inside = self.plan.nodes.iter().zip(&self.counters);
-        inside.any(|(inner, counters)| inner.loops.contains(&number) && counters.failed > 0)
+        let ends_run = match &self.ending {
+            Some(Ending::Failed { node, .. }) => {
+                let failed = self.plan.by_id.get(node.as_str());
+                let failed = failed.and_then(|failed| self.plan.node(*failed));
+                failed.is_some_and(|node| node.loops.contains(&number))
+            }
+            _ => false,
+        };
+        ends_run || self.failing.iter().any(|at| at.node == number)
     }
 
     fn rounds_text(&self, number: usize, node: &PlanNode, step: &Step) -> String {
@@ -578,10 +636,17 @@ impl RunState {
                 }
             }
         };
-        match (step.stood_in, text.is_empty()) {
-            (false, _) => text,
-            (true, true) => "by its fallback".to_owned(),
-            (true, false) => format!("{text} · by its fallback"),
+        let from = match (step.source, &step.answer) {
+            (Source::Step, _) => return text,
+            (Source::Fallback, _) => "by its fallback".to_owned(),
+            (Source::Reused, _) => "from the run before".to_owned(),
+            (Source::Given, Some(by)) => format!("given by {by}"),
+            (Source::Given, None) => "given with the order".to_owned(),
+        };
+        if text.is_empty() {
+            from
+        } else {
+            format!("{text} · {from}")
         }
     }
 }

@@ -38,42 +38,55 @@ pub(super) fn closed(
     closing: Closing,
     at_ms: u64,
 ) -> bool {
-    let Some(key) = state.key(at) else { return false };
-    match closing {
+    let output = match closing {
         Closing::Decision(decision) => {
-            let output = json!({
-                "approved": decision.approved,
-                "by": decision.by,
-                "comment": decision.comment,
-                "at": moment_text(decision.at_ms),
-            });
             if let Some(step) = state.step_mut(at) {
                 step.answer = Some(match &decision.comment {
                     Some(words) => format!("{}: {words}", decision.by),
                     None => decision.by.clone(),
                 });
             }
-            if !decision.approved && !approval.rejection_handled {
-                let by = decision.by;
-                state.ending.get_or_insert(Ending::Rejected { step: key, by });
-            }
-            let phase = if decision.approved {
-                Phase::Done(None)
-            } else {
-                Phase::Rejected
-            };
-            state.count(at, |counters| counters.done += 1);
-            state.settle(at, phase, Some(Arc::new(output)), at_ms);
+            json!({
+                "approved": decision.approved,
+                "by": decision.by,
+                "comment": decision.comment,
+                "at": moment_text(decision.at_ms),
+            })
         }
-        Closing::Due => {
-            if !approval.expiry_handled {
-                state.ending.get_or_insert(Ending::Expired { step: key });
-            }
-            let output = json!({ "approved": false, "by": null, "comment": null, "at": moment_text(at_ms) });
-            state.count(at, |counters| counters.done += 1);
-            state.settle(at, Phase::Expired, Some(Arc::new(output)), at_ms);
-        }
+        Closing::Due => json!({ "approved": false, "by": null, "comment": null, "at": moment_text(at_ms) }),
         _ => return false,
-    }
+    };
+    settle(state, at, approval, Arc::new(output), at_ms);
     true
+}
+
+/// Settles the step by its answer, which may be one that was given to another run: only a yes is a yes.
+pub(super) fn settle(
+    state: &mut RunState,
+    at: &StepRef,
+    approval: &ApprovalPlan,
+    answer: Arc<Value>,
+    at_ms: u64,
+) {
+    let Some(step) = state.key(at) else { return };
+    let approved = answer.get("approved").and_then(Value::as_bool) == Some(true);
+    let by = answer.get("by").and_then(Value::as_str);
+    let phase = match (approved, by) {
+        (true, _) => Phase::Done(None),
+        (false, Some(by)) => {
+            if !approval.rejection_handled {
+                let by = by.to_owned();
+                state.ending.get_or_insert(Ending::Rejected { step, by });
+            }
+            Phase::Rejected
+        }
+        (false, None) => {
+            if !approval.expiry_handled {
+                state.ending.get_or_insert(Ending::Expired { step });
+            }
+            Phase::Expired
+        }
+    };
+    state.count(at, |counters| counters.done += 1);
+    state.settle(at, phase, Some(answer), at_ms);
 }

@@ -22,7 +22,7 @@ use serde_json::Value;
 
 use super::scope::Names;
 use super::state::RunState;
-use super::steps::StepRef;
+use super::steps::{Phase, StepRef};
 use super::{Command, Now};
 use crate::expr::{EvaluationError, Expression, Template, TemplateFailure};
 use crate::plan::PlanKind;
@@ -74,12 +74,19 @@ pub(super) fn closed(state: &mut RunState, at: &StepRef, closing: Closing, at_ms
     }
 }
 
-/// The position of the case that an output means, for a kind that has cases.
-pub(super) fn case_of(kind: &PlanKind, output: &Value) -> Option<usize> {
-    match kind {
-        PlanKind::Switch(cases) => switch::case_of(cases, output),
+/// Settles a step that has its result, from wherever it is.
+pub(super) fn settle(state: &mut RunState, at: &StepRef, output: Arc<Value>, at_ms: u64) {
+    let plan = Arc::clone(&state.plan);
+    let case = match plan.node(at.node).map(|node| &node.kind) {
+        Some(PlanKind::Approval(approval)) => {
+            approval::settle(state, at, approval, output, at_ms);
+            return;
+        }
+        Some(PlanKind::Switch(cases)) => switch::case_of(cases, &output),
         _ => None,
-    }
+    };
+    state.count(at, |counters| counters.done += 1);
+    state.settle(at, Phase::Done(case), Some(output), at_ms);
 }
 
 /// The name of the kind, as files and views write it.
@@ -102,6 +109,7 @@ impl Start<'_> {
         Names {
             state: self.state,
             path: &self.at.path,
+            of: Some(self.at.node),
         }
     }
 

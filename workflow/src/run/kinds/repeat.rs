@@ -53,6 +53,7 @@ pub(in crate::run) fn decide(start: &Start<'_>, repeat: &RepeatPlan, round: u32)
     let names = Names {
         state: start.state,
         path: &path,
+        of: None,
     };
     let place = if repeat.goes_on_while {
         "repeat.while"

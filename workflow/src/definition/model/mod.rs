@@ -3,13 +3,19 @@
 //! Everything whose order means something to people (nodes, cases, input fields, output) is a list, because the
 //! canonical bytes sort the keys of objects.
 
-use std::collections::BTreeMap;
+mod kinds;
+
 use std::fmt;
 use std::str::FromStr;
 
-use flowforge_protocol::{FailureKind, NodeId};
+use flowforge_protocol::NodeId;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
+
+pub use kinds::{
+    Approval, Call, Case, Child, Foreach, Jitter, NodeKind, Repeat, RepeatCondition, Respond, Retry, SignalWait, Wait,
+};
+pub(crate) use kinds::{Part, Wanted};
 
 /// The version of this form. A reader refuses any other.
 pub const FORMAT: u32 = 1;
@@ -32,6 +38,9 @@ pub struct Workflow {
     pub secrets: Vec<String>,
     /// What starts runs, besides people.
     pub triggers: Vec<Trigger>,
+    /// Whether values stay on the host: the control plane then knows their sizes and types, not their contents.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub values_stay: bool,
     /// The nodes, in the order of the file.
     pub nodes: Vec<Node>,
     /// The result of a run.
@@ -177,172 +186,6 @@ pub enum Fallback {
     Node(NodeId),
 }
 
-/// What a node does.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum NodeKind {
-    /// Calls an operation of a connector.
-    Call(Box<Call>),
-    /// Makes an object of expressions.
-    Set {
-        /// Its fields.
-        fields: Vec<Field>,
-    },
-    /// Chooses the first case that is true.
-    Switch {
-        /// The cases, in order.
-        cases: Vec<Case>,
-    },
-    /// Runs a body for each element of a list.
-    Foreach(Foreach),
-    /// Waits.
-    Wait(Wait),
-    /// Asks a person.
-    Approval(Approval),
-    /// Runs another workflow.
-    Workflow(Child),
-    /// Runs a body again and again.
-    Repeat(Repeat),
-    /// Answers the webhook that started the run, before the run ends.
-    Respond(Respond),
-}
-
-/// A run of another workflow.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Child {
-    /// Its name.
-    pub workflow: String,
-    /// Input field → template.
-    pub with: Map<String, Value>,
-    /// Whether the node is done as soon as the other run is ordered, with that run's id as its output.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub detach: bool,
-}
-
-/// A loop over rounds.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Repeat {
-    /// Looked at after each round.
-    pub condition: RepeatCondition,
-    /// Most rounds; when they are over and the condition asks for more, the node has failed.
-    pub max_rounds: u32,
-    /// Time between the end of a round and the next, milliseconds.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub pause_ms: u64,
-    /// The body. The node's output is the last round's.
-    pub body: Vec<Node>,
-}
-
-fn is_zero(number: &u64) -> bool {
-    *number == 0
-}
-
-/// When a loop over rounds ends. The expressions see the nodes of the round that has just ended, and `round`, its number
-/// from 1.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum RepeatCondition {
-    /// When this is true.
-    Until(String),
-    /// When this is false.
-    While(String),
-}
-
-/// An answer to the webhook that started the run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Respond {
-    /// Template of the HTTP status; 200 unless it says otherwise.
-    pub status: Value,
-    /// HTTP header → template of its text.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub headers: BTreeMap<String, Value>,
-    /// Template of the body: text is sent as it is, anything else as JSON.
-    pub body: Value,
-}
-
-/// A call of an operation.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Call {
-    /// `publisher:name`.
-    pub connector: String,
-    /// The operation.
-    pub operation: String,
-    /// Port → template.
-    pub with: Map<String, Value>,
-    /// Destinations, as written: with expressions over `config`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub allow: Vec<String>,
-    /// Slot → name of the secret.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub secrets: BTreeMap<String, String>,
-    /// How often and when to try again.
-    #[serde(default)]
-    pub retry: Retry,
-    /// Time limit of one attempt, milliseconds.
-    pub timeout_ms: u64,
-    /// An attempt that says nothing of itself for so long has failed, milliseconds; absent: only `timeout_ms` counts.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub idle_timeout_ms: Option<u64>,
-}
-
-/// When to try again after a failure that allows it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Retry {
-    /// Attempts altogether, the first one counted.
-    pub attempts: u32,
-    /// The wait before the second attempt, milliseconds; it doubles with each further one.
-    pub first_delay_ms: u64,
-    /// The longest wait, milliseconds.
-    pub max_delay_ms: u64,
-    /// How the waits of many callers are spread.
-    #[serde(default, skip_serializing_if = "Jitter::is_half")]
-    pub jitter: Jitter,
-    /// No attempt begins later than this after the first one began, milliseconds; absent: no such limit.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub within_ms: Option<u64>,
-    /// The failures that are tried again; empty: those that the operation allows to repeat. `timed_out` is repeated only
-    /// where the operation is pure, idempotent or keyed, whatever stands here.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub on: Vec<FailureKind>,
-}
-
-/// How the waits of many callers are spread.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Jitter {
-    /// Between a half and the whole of the wait.
-    #[default]
-    Half,
-    /// Between nothing and the whole of it.
-    Full,
-    /// Not at all.
-    None,
-}
-
-impl Jitter {
-    fn is_half(&self) -> bool {
-        *self == Self::Half
-    }
-}
-
-impl Default for Retry {
-    fn default() -> Self {
-        Self {
-            attempts: 10,
-            first_delay_ms: 500,
-            max_delay_ms: 5 * 60 * 1000,
-            jitter: Jitter::default(),
-            within_ms: None,
-            on: Vec::new(),
-        }
-    }
-}
-
 /// One field of a `set` or of the output.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -351,75 +194,6 @@ pub struct Field {
     pub name: String,
     /// Its template.
     pub value: Value,
-}
-
-/// One case of a `switch`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Case {
-    /// Its name: the outcome that `after` may name.
-    pub name: String,
-    /// The condition; absent for `else`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub when: Option<String>,
-}
-
-/// A loop.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Foreach {
-    /// Expression of the list.
-    pub list: String,
-    /// Name of the element in the body's expressions.
-    pub item: String,
-    /// How many elements are worked on at the same time.
-    pub parallel: u32,
-    /// The body.
-    pub body: Vec<Node>,
-}
-
-/// A wait. Exactly one of its fields is there.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Wait {
-    /// How long, milliseconds.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub for_ms: Option<u64>,
-    /// Expression of the moment it ends.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub until: Option<String>,
-    /// The signal that ends it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub signal: Option<SignalWait>,
-}
-
-/// A wait for a signal; its payload is the node's output.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SignalWait {
-    /// Its name, `snake_case`.
-    pub name: String,
-    /// Expression of its correlation; absent: any signal of this name counts.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub correlate: Option<String>,
-    /// How long it is waited for, milliseconds; absent: until it comes. Then the node has the outcome `expired`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub timeout_ms: Option<u64>,
-}
-
-/// A question to a person.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Approval {
-    /// Template of the question.
-    pub title: String,
-    /// Template of what the person sees with it.
-    pub show: Value,
-    /// Who may answer.
-    pub approvers: Vec<String>,
-    /// How long the question stands, milliseconds; absent: until it is answered.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub expires_ms: Option<u64>,
 }
 
 /// The result of a run.
@@ -482,11 +256,7 @@ impl Node {
     /// The nodes inside it, if it is a loop.
     #[must_use]
     pub fn body(&self) -> Option<&[Node]> {
-        match &self.kind {
-            NodeKind::Foreach(each) => Some(&each.body),
-            NodeKind::Repeat(repeat) => Some(&repeat.body),
-            _ => None,
-        }
+        self.kind.body()
     }
 }
 
@@ -525,6 +295,13 @@ impl Workflow {
             };
             let undo = node.undo.as_deref().map(|call| (undo_id(&node.id), call));
             call.into_iter().chain(undo)
+        })
+    }
+    /// The workflows that its nodes run, in the order of the file; one may come more than once.
+    pub fn child_workflows(&self) -> impl Iterator<Item = (&Node, &str)> {
+        self.walk().into_iter().filter_map(|(_, node)| match &node.kind {
+            NodeKind::Workflow(child) => Some((node, child.workflow.as_str())),
+            _ => None,
         })
     }
 }

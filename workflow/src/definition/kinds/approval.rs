@@ -1,0 +1,43 @@
+//! `approval`: a question to a person.
+
+use serde_json::Value as Json;
+
+use super::At;
+use crate::definition::model::{Approval, NodeKind};
+use crate::definition::reader::{Reader, join};
+use crate::limits::MAX_WAIT_MS;
+
+pub(super) fn read(reader: &mut Reader<'_>, at: &mut At<'_, '_>) -> Option<NodeKind> {
+    let path = &at.path;
+    let mut section = reader.section(path, &at.entry.node)?;
+    let title = match section.get("title") {
+        Some(entry) => reader.text(&join(path, "title"), entry),
+        None => {
+            let fix = "the question, for example `title: Send the report?`";
+            reader.missing(&section, "title", fix);
+            None
+        }
+    };
+    let show = match section.get("show") {
+        Some(entry) => {
+            reader.place_all(&join(path, "show"), Some(entry), &entry.node);
+            entry.node.to_json()
+        }
+        None => Json::Null,
+    };
+    let approvers = section
+        .get("approvers")
+        .and_then(|entry| reader.texts(&join(path, "approvers"), entry))
+        .unwrap_or_default();
+    let expires_ms = match section.get("expires") {
+        Some(entry) => Some(reader.duration(&join(path, "expires"), entry, MAX_WAIT_MS)?),
+        None => None,
+    };
+    reader.finish(section);
+    Some(NodeKind::Approval(Approval {
+        title: title?,
+        show,
+        approvers,
+        expires_ms,
+    }))
+}

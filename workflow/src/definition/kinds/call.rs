@@ -1,0 +1,192 @@
+//! `call`: an operation of a connector, for a node and for what takes its effect back.
+
+use std::collections::BTreeMap;
+
+use flowforge_protocol::FailureKind;
+use serde_json::Map;
+
+use super::At;
+use crate::definition::model::{Call, Jitter, NodeKind, Retry};
+use crate::definition::reader::{Reader, Section, join};
+use crate::limits::{MAX_ATTEMPTS, MAX_TIMEOUT_MS, MAX_WAIT_MS};
+use crate::names;
+use crate::yaml::{Entry, Value};
+
+/// Time limit of an attempt if the node sets none.
+const DEFAULT_TIMEOUT_MS: u64 = 60_000;
+
+/// The failures that an attempt can end with, as `retry: { on: … }` names them.
+const FAILURES: [(&str, FailureKind); 8] = [
+    ("throttled", FailureKind::Throttled),
+    ("unavailable", FailureKind::Unavailable),
+    ("timed_out", FailureKind::TimedOut),
+    ("rejected", FailureKind::Rejected),
+    ("denied", FailureKind::Denied),
+    ("invalid", FailureKind::Invalid),
+    ("internal", FailureKind::Internal),
+    ("limit", FailureKind::Limit),
+];
+
+pub(super) fn read(reader: &mut Reader<'_>, at: &mut At<'_, '_>) -> Option<NodeKind> {
+    let call = reader.call(at.section, at.entry, at.base)?;
+    Some(NodeKind::Call(Box::new(call)))
+}
+
+impl Reader<'_> {
+    /// The keys of a call, which stand in the section at `base`.
+    pub(in crate::definition) fn call(
+        &mut self,
+        section: &mut Section<'_>,
+        entry: &Entry,
+        base: &str,
+    ) -> Option<Call> {
+        let target = self.text(&join(base, "call"), entry);
+        let with = match section.get("with") {
+            Some(entry) => self.free_map(&join(base, "with"), entry).unwrap_or_default(),
+            None => Map::new(),
+        };
+        let allow = match section.get("allow") {
+            Some(entry) => self.texts(&join(base, "allow"), entry).unwrap_or_default(),
+            None => Vec::new(),
+        };
+        let secrets = match section.get("secrets") {
+            Some(entry) => self.slots(&join(base, "secrets"), entry),
+            None => BTreeMap::new(),
+        };
+        let retry = section.get("retry").map_or_else(
+            || Some(Retry::default()),
+            |entry| self.retry(&join(base, "retry"), entry),
+        );
+        let timeout_ms = match section.get("timeout") {
+            Some(entry) => self.duration(&join(base, "timeout"), entry, MAX_TIMEOUT_MS),
+            None => Some(DEFAULT_TIMEOUT_MS),
+        };
+        let idle_timeout_ms = match section.get("idle_timeout") {
+            Some(entry) => Some(self.idle_timeout(&join(base, "idle_timeout"), entry, timeout_ms)?),
+            None => None,
+        };
+        let target = target?;
+        let Some((connector, operation)) = split_target(&target) else {
+            let message = format!("`{target}` is not an operation");
+            let fix = "write publisher:name/operation, for example flowforge:http/get";
+            self.problem_fix("FF-WF-024", entry.node.span.start, message, fix);
+            return None;
+        };
+        Some(Call {
+            connector,
+            operation,
+            with,
+            allow,
+            secrets,
+            retry: retry?,
+            timeout_ms: timeout_ms?,
+            idle_timeout_ms,
+        })
+    }
+
+    fn idle_timeout(&mut self, path: &str, entry: &Entry, timeout_ms: Option<u64>) -> Option<u64> {
+        let idle_ms = self.duration(path, entry, MAX_TIMEOUT_MS)?;
+        if timeout_ms.is_some_and(|timeout_ms| idle_ms >= timeout_ms) {
+            let message = "`idle_timeout` is not shorter than `timeout`, so it says nothing";
+            let fix = "give a longer `timeout`, or leave it out";
+            self.problem_fix("FF-WF-009", entry.node.span.start, message, fix);
+        }
+        Some(idle_ms)
+    }
+
+    fn slots(&mut self, path: &str, entry: &Entry) -> BTreeMap<String, String> {
+        self.place(path, Some(entry), &entry.node);
+        let mut out = BTreeMap::new();
+        for entry in self.entries(path, &entry.node).unwrap_or_default() {
+            if let Some(secret) = self.text(&join(path, &entry.key), entry) {
+                out.insert(entry.key.clone(), secret);
+            }
+        }
+        out
+    }
+
+    fn retry(&mut self, path: &str, entry: &Entry) -> Option<Retry> {
+        self.place(path, Some(entry), &entry.node);
+        let default = Retry::default();
+        if matches!(&entry.node.value, Value::Text(text) if text.text == "never") {
+            return Some(Retry {
+                attempts: 1,
+                ..default
+            });
+        }
+        let mut section = self.section(path, &entry.node)?;
+        let attempts = match section.get("attempts") {
+            Some(entry) => self.whole(&join(path, "attempts"), entry, 1..=MAX_ATTEMPTS)?,
+            None => default.attempts,
+        };
+        let first_delay_ms = match section.get("first_delay") {
+            Some(entry) => self.duration(&join(path, "first_delay"), entry, MAX_WAIT_MS)?,
+            None => default.first_delay_ms,
+        };
+        let max_delay_ms = match section.get("max_delay") {
+            Some(entry) => self.duration(&join(path, "max_delay"), entry, MAX_WAIT_MS)?,
+            None => default.max_delay_ms.max(first_delay_ms),
+        };
+        let within_ms = match section.get("within") {
+            Some(entry) => Some(self.duration(&join(path, "within"), entry, MAX_WAIT_MS)?),
+            None => None,
+        };
+        let jitter = match section.get("jitter") {
+            Some(entry) => self.jitter(&join(path, "jitter"), entry)?,
+            None => default.jitter,
+        };
+        let on = match section.get("on") {
+            Some(entry) => self.failures(&join(path, "on"), entry)?,
+            None => Vec::new(),
+        };
+        self.finish(section);
+        Some(Retry {
+            attempts,
+            first_delay_ms,
+            max_delay_ms,
+            jitter,
+            within_ms,
+            on,
+        })
+    }
+
+    fn jitter(&mut self, path: &str, entry: &Entry) -> Option<Jitter> {
+        match self.text(path, entry)?.as_str() {
+            "half" => Some(Jitter::Half),
+            "full" => Some(Jitter::Full),
+            "none" => Some(Jitter::None),
+            other => {
+                let message = format!("`{other}` is not a jitter");
+                let fix = "half: between a half and the whole of the wait; full: between nothing and the whole; none";
+                self.problem_fix("FF-WF-009", entry.node.span.start, message, fix);
+                None
+            }
+        }
+    }
+
+    fn failures(&mut self, path: &str, entry: &Entry) -> Option<Vec<FailureKind>> {
+        let mut out = Vec::new();
+        for (index, name) in self.texts(path, entry)?.iter().enumerate() {
+            match FAILURES.iter().find(|(word, _)| word == name) {
+                Some((_, kind)) if out.contains(kind) => {}
+                Some((_, kind)) => out.push(*kind),
+                None => {
+                    let words: Vec<&str> = FAILURES.iter().map(|(word, _)| *word).collect();
+                    let at = self.places.value_at(&format!("{path}[{index}]"));
+                    let message = format!("`{name}` is not a failure of an attempt");
+                    self.problem_fix("FF-WF-009", at, message, format!("they are: {}", words.join(", ")));
+                }
+            }
+        }
+        Some(out)
+    }
+}
+
+/// `publisher:name/operation` as connector and operation.
+fn split_target(target: &str) -> Option<(String, String)> {
+    let (connector, operation) = target.split_once('/')?;
+    let (publisher, name) = connector.split_once(':')?;
+    let good = names::is_kebab(publisher) && names::is_kebab(name);
+    let operation_good = !operation.is_empty() && operation.split('.').all(names::is_snake);
+    (good && operation_good).then(|| (connector.to_owned(), operation.to_owned()))
+}
