@@ -1,34 +1,18 @@
 //! The rules of order, failure, waiting and restart.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use flowforge_protocol::awaited::{Await, Closing};
 use flowforge_protocol::record::{Event, Outcome};
 use flowforge_protocol::used::Use;
 use flowforge_protocol::{Digest, Failure, FailureKind};
-use flowforge_workflow::{Command, Execution, Given, Invoke, NodeState, Now, Plan, RunPhase, RunState};
-use proptest::prelude::*;
+use flowforge_workflow::{Command, Execution, Given, Invoke, NodeState, Now, RunPhase};
 use serde_json::{Value, json};
 
-use crate::support::{Host, plan_of};
-
-fn plan(nodes: &str) -> Arc<Plan> {
-    plan_of(&format!("workflow: test\n{nodes}"), &BTreeMap::new())
-}
-
-fn echo(invoke: &Invoke) -> Result<Value, Failure> {
-    Ok(json!({ "from": invoke.step.to_string(), "with": invoke.input }))
-}
+use crate::support::{Host, echo, plan, plan_of};
 
 fn state_of(host: &Host, node: &str) -> (NodeState, String) {
-    let view = host.state().view();
-    let row = view
-        .nodes
-        .iter()
-        .find(|row| row.node.as_str() == node)
-        .expect("a node");
-    (row.state, row.what.clone())
+    host.row(node)
 }
 
 const BRANCHES: &str = "
@@ -347,119 +331,4 @@ fn a_record_that_does_not_belong_is_refused() {
     record.seq = 2;
     let twice = state.apply(&record).expect_err("a result never changes");
     assert_eq!(twice.to_string(), "step `a` is done: `completed` cannot happen");
-}
-
-/// A random workflow: each node may use, ask about, or come after earlier ones.
-fn random_workflow() -> impl Strategy<Value = String> {
-    let node = (0..5_u8, any::<[u8; 3]>());
-    proptest::collection::vec(node, 1..12).prop_map(|nodes| {
-        let mut out = String::from("workflow: random\ninput: { xs: { type: array } }\nnodes:\n");
-        for (index, (kind, links)) in nodes.iter().enumerate() {
-            let earlier = |link: u8| (index > 0).then(|| format!("n{}", usize::from(link) % index.max(1)));
-            let used = earlier(links[0]).filter(|_| links[0] % 3 > 0);
-            let asked = earlier(links[1]).filter(|_| links[1] % 3 == 0);
-            let use_text = used.unwrap_or_else(|| "1".to_owned());
-            let ask_text = asked.map_or_else(|| "2".to_owned(), |node| format!("default({node}, 3)"));
-            let value = format!("\"${{[{use_text}, {ask_text}]}}\"");
-            let after = earlier(links[2]).filter(|_| links[2] % 4 == 0);
-            let after = after.map_or_else(String::new, |node| format!("after: {node}, "));
-            let what = match kind {
-                0 => format!("set: {{ v: {value} }}"),
-                1 => format!("switch: {{ yes: \"size([{use_text}]) > {}\", no: else }}", links[0] % 2),
-                2 => format!(
-                    "foreach: input.xs, as: e{index}, parallel: {}, do: {{ i{index}: {{ call: x:y/z, with: {{ v: {value}, e: \"${{e{index}}}\" }} }} }}",
-                    1 + links[1] % 3
-                ),
-                _ => format!("call: x:y/z, with: {{ v: {value} }}"),
-            };
-            out.push_str(&format!("  n{index}: {{ {after}{what} }}\n"));
-        }
-        out.push_str("output: { all: [");
-        let all: Vec<String> = (0..nodes.len()).map(|index| format!("\"${{default(n{index}, 'absent')}}\"")).collect();
-        out.push_str(&all.join(", "));
-        out.push_str("] }\n");
-        out
-    })
-}
-
-/// Fails the first attempt of every second step, in a way that may be tried again.
-fn unsteady(invoke: &Invoke) -> Result<Value, Failure> {
-    let odd = invoke.step.to_string().bytes().map(u32::from).sum::<u32>() % 2 == 1;
-    if odd && invoke.attempt == 1 {
-        return Err(Failure::new(FailureKind::Throttled, "busy"));
-    }
-    echo(invoke)
-}
-
-/// What is still to be done now.
-fn outstanding(run: &mut Execution, now_ms: u64) -> Vec<String> {
-    let commands = run.next(Now { ms: now_ms });
-    let mut out: Vec<String> = commands.iter().map(|command| format!("{command:?}")).collect();
-    out.sort();
-    out
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
-
-    #[test]
-    fn every_interleaving_gives_the_same_result(source in random_workflow(), picks in proptest::collection::vec(any::<u16>(), 0..64)) {
-        let plan = plan_of(&source, &BTreeMap::new());
-        let input = json!({ "xs": [1, 2, 3] });
-        let mut straight = Host::start(Arc::clone(&plan), input.clone());
-        straight.run_through(unsteady);
-        let mut shuffled = Host::start(plan, input);
-        let mut picks = picks.into_iter().cycle();
-        while !shuffled.flying.is_empty() {
-            let pick = picks.next().map_or(0, usize::from) % shuffled.flying.len();
-            shuffled.finish(pick, unsteady);
-            shuffled.skip_time();
-        }
-        prop_assert!(straight.state().outcome().is_some());
-        prop_assert_eq!(straight.state().outcome(), shuffled.state().outcome());
-        let rows = |host: &Host| {
-            host.state().view().nodes.into_iter().map(|row| (row.node, row.state, row.what, row.tries)).collect::<Vec<_>>()
-        };
-        prop_assert_eq!(rows(&straight), rows(&shuffled));
-    }
-
-    #[test]
-    fn replaying_the_records_gives_the_same_state_at_every_prefix(source in random_workflow(), picks in proptest::collection::vec(any::<u16>(), 1..64)) {
-        let plan = plan_of(&source, &BTreeMap::new());
-        let mut host = Host::start(plan, json!({ "xs": [1, 2, 3] }));
-        let mut picks = picks.into_iter().cycle();
-        loop {
-            let replayed = host.replay(host.records.len());
-            prop_assert_eq!(replayed.view(), host.state().view());
-            prop_assert_eq!(replayed.timers(), host.state().timers());
-            // Everything that flies is given out again, with the same input, and nothing else is.
-            let mut again = Execution::new(replayed.clone(), Given::new());
-            let mut flying: Vec<String> =
-                host.flying.iter().map(|invoke| format!("{:?}", Command::Invoke(Box::new(invoke.clone())))).collect();
-            flying.sort();
-            prop_assert_eq!(outstanding(&mut again, host.now_ms), flying);
-            prop_assert!(outstanding(&mut again, host.now_ms).is_empty(), "commands are given once");
-            if host.flying.is_empty() {
-                break;
-            }
-            let pick = picks.next().map_or(0, usize::from) % host.flying.len();
-            host.finish(pick, unsteady);
-            host.skip_time();
-        }
-        prop_assert!(host.state().outcome().is_some());
-        // A snapshot at any place is the state there.
-        for count in 1..host.records.len() {
-            let state = host.replay(count);
-            let bytes = state.snapshot().expect("it has all its values");
-            let number = u64::try_from(count).unwrap_or(0);
-            let restored = RunState::restore(Arc::clone(state.plan()), state.run(), number, &bytes).expect("it fits");
-            prop_assert_eq!(restored.view(), state.view());
-            let (mut one, mut other) = (Execution::new(state, Given::new()), Execution::new(restored, Given::new()));
-            prop_assert_eq!(outstanding(&mut one, host.now_ms), outstanding(&mut other, host.now_ms));
-        }
-        for count in 0..host.records.len() {
-            let prefix = host.replay(count);
-            prop_assert_eq!(prefix.next_seq(), u64::try_from(count).unwrap_or(0));
-        }
-    }
 }

@@ -4,14 +4,16 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use flowforge_ports::Interface;
-use flowforge_protocol::awaited::{Closing, Decision, ReviewAction, ReviewVerdict, Signal};
-use flowforge_protocol::record::{Accepted, Event, Origin, RECORD_VERSION, Record, Source, Trigger};
+use flowforge_protocol::awaited::{Await, ChildEnd, Closing, Decision, ReviewAction, ReviewVerdict, Signal};
+use flowforge_protocol::record::{Accepted, Event, Origin, Outcome, RECORD_VERSION, Record, Source, Trigger};
 use flowforge_protocol::release::PinnedRelease;
 use flowforge_protocol::used::Use;
 use flowforge_protocol::value::{Salt, Sealer};
-use flowforge_protocol::{Digest, Failure, JobId, MessageId, RunId, StepKey};
-use flowforge_workflow::{Command, Execution, Given, Invoke, Now, Plan, RunState, canonical, parse};
-use serde_json::{Map, Value};
+use flowforge_protocol::{Digest, Failure, FailureKind, JobId, MessageId, RunId, StepKey};
+use flowforge_workflow::{
+    Command, Execution, Given, Invoke, NodeState, Now, Plan, RunState, canonical, parse,
+};
+use serde_json::{Map, Value, json};
 
 /// A run, its records, and what is under way.
 pub(crate) struct Host {
@@ -19,6 +21,7 @@ pub(crate) struct Host {
     pub(crate) records: Vec<Record>,
     pub(crate) flying: VecDeque<Invoke>,
     pub(crate) now_ms: u64,
+    given: Given,
 }
 
 pub(crate) fn plan_of(source: &str, interfaces: &BTreeMap<String, Interface>) -> Arc<Plan> {
@@ -38,6 +41,35 @@ fn children() -> BTreeMap<String, PinnedRelease> {
         grants: Digest::of(b"child grants"),
     };
     BTreeMap::from([("child".to_owned(), pinned)])
+}
+
+/// A plan of nodes; none of its operations may be repeated after an unknown outcome.
+pub(crate) fn plan(nodes: &str) -> Arc<Plan> {
+    plan_of(&format!("workflow: test\n{nodes}"), &BTreeMap::new())
+}
+
+/// A plan whose operations `x:y/a` to `x:y/z` have this effect class.
+pub(crate) fn plan_with_effect(nodes: &str, effect: &Value) -> Arc<Plan> {
+    let operation = |name: char| {
+        json!({
+            "name": name, "export": { "function": name }, "params": [], "fails": true, "effect": effect,
+        })
+    };
+    let operations: Vec<Value> = ('a'..='z').map(operation).collect();
+    let interface = json!({ "operations": operations, "capabilities": [], "baseline": [] });
+    let interface = serde_json::from_value(interface).expect("an interface");
+    let interfaces = BTreeMap::from([("x:y".to_owned(), interface)]);
+    plan_of(&format!("workflow: test\n{nodes}"), &interfaces)
+}
+
+/// An attempt that gives back its step and its input.
+pub(crate) fn echo(invoke: &Invoke) -> Result<Value, Failure> {
+    Ok(json!({ "from": invoke.step.to_string(), "with": invoke.input }))
+}
+
+/// An attempt that fails for good.
+pub(crate) fn refuse(_: &Invoke) -> Result<Value, Failure> {
+    Err(Failure::new(FailureKind::Rejected, "no such thing"))
 }
 
 pub(crate) fn acceptance(input: Value) -> Accepted {
@@ -61,10 +93,6 @@ pub(crate) fn acceptance(input: Value) -> Accepted {
     }
 }
 
-pub(crate) fn accepted(input: Value) -> Event {
-    Event::Accepted(Box::new(acceptance(input)))
-}
-
 impl Host {
     pub(crate) fn start(plan: Arc<Plan>, input: Value) -> Self {
         Self::start_with(plan, acceptance(input), Given::new())
@@ -73,10 +101,11 @@ impl Host {
     pub(crate) fn start_with(plan: Arc<Plan>, accepted: Accepted, given: Given) -> Self {
         let state = RunState::new(plan, RunId::from_entropy([2; 16]));
         let mut host = Self {
-            run: Execution::new(state, given),
+            run: Execution::new(state, given.clone()),
             records: Vec::new(),
             flying: VecDeque::new(),
             now_ms: 1_000_000,
+            given,
         };
         host.record(Event::Accepted(Box::new(accepted)));
         host.advance();
@@ -110,7 +139,7 @@ impl Host {
     /// The host stops and starts again: what was under way is forgotten, the records are read anew.
     pub(crate) fn restart(&mut self) {
         self.flying.clear();
-        self.run = Execution::new(self.replay(self.records.len()), Given::new());
+        self.run = Execution::new(self.replay(self.records.len()), self.given.clone());
         self.advance();
     }
 
@@ -153,6 +182,111 @@ impl Host {
             by: "shop".to_owned(),
         }));
         self.advance();
+    }
+
+    /// Another run that a node waits for ended.
+    pub(crate) fn child_ends(&mut self, step: &str, outcome: Result<Value, (&str, Option<Failure>)>) {
+        let run = self.child_of(&step.parse().expect("a step"));
+        let (state, output, failure) = match outcome {
+            Ok(output) => ("done", output, None),
+            Err((state, failure)) => (state, Value::Null, failure),
+        };
+        let end = ChildEnd {
+            run,
+            state: state.to_owned(),
+            output: output.into(),
+            failure,
+        };
+        self.close(step, Closing::Child(end));
+    }
+
+    /// The run that a step ordered.
+    pub(crate) fn child_of(&self, wanted: &StepKey) -> RunId {
+        let mut ordered = self.records.iter().filter_map(|record| match &record.event {
+            Event::AwaitOpened {
+                step,
+                awaits: Await::Child { run, .. },
+                ..
+            } if step == wanted => Some(run.clone()),
+            _ => None,
+        });
+        ordered.next().expect("it ordered a run")
+    }
+
+    /// The runs that were ordered, with their inputs, in order.
+    pub(crate) fn children(&self) -> Vec<(RunId, Value)> {
+        let child = |record: &Record| match &record.event {
+            Event::AwaitOpened {
+                awaits: Await::Child { run, input, .. },
+                ..
+            } => Some((run.clone(), input.shown())),
+            _ => None,
+        };
+        self.records.iter().filter_map(child).collect()
+    }
+
+    pub(crate) fn cancel(&mut self) {
+        self.record(Event::CancelRequested {
+            reason: "by ana".to_owned(),
+            grace_ms: 1000,
+        });
+        self.advance();
+    }
+
+    pub(crate) fn pause(&mut self) {
+        self.record(Event::Paused { by: "ana".to_owned() });
+        self.advance();
+    }
+
+    pub(crate) fn unpause(&mut self) {
+        self.record(Event::Unpaused { by: "ana".to_owned() });
+        self.advance();
+    }
+
+    /// The steps at which an attempt is under way, in the order in which they began.
+    pub(crate) fn at_work(&self) -> Vec<String> {
+        self.flying.iter().map(|invoke| invoke.step.to_string()).collect()
+    }
+
+    /// The output of the run; panics if it is not done.
+    pub(crate) fn output(&self) -> Value {
+        match self.state().outcome() {
+            Some(Outcome::Done { output }) => output.shown(),
+            other => panic!("{other:?}\n{}", self.table()),
+        }
+    }
+
+    /// The state of the outcome, or of the run while it goes on.
+    pub(crate) fn phase(&self) -> &'static str {
+        self.state().phase().as_str()
+    }
+
+    /// State and words of a node.
+    pub(crate) fn row(&self, node: &str) -> (NodeState, String) {
+        let view = self.state().view();
+        let row = view.nodes.iter().find(|row| row.node.as_str() == node);
+        let row = row.unwrap_or_else(|| panic!("no `{node}` in\n{}", self.table()));
+        (row.state, row.what.clone())
+    }
+
+    /// Whatever the records say is what another process says that reads them, at every prefix, from the records and from
+    /// a snapshot; and each of them goes on in the same way.
+    pub(crate) fn check_replay(&self) {
+        for count in 1..=self.records.len() {
+            let state = self.replay(count);
+            if count == self.records.len() {
+                assert_eq!(state.view(), self.state().view());
+            }
+            let bytes = state.snapshot().expect("it has all its values");
+            let number = u64::try_from(count).unwrap_or(0);
+            let restored = RunState::restore(Arc::clone(state.plan()), state.run(), number, &bytes);
+            let restored = restored.expect("it fits");
+            if count < self.records.len() {
+                assert_eq!(restored.view(), state.view());
+            }
+            let commands = |state| Execution::new(state, self.given.clone()).next(Now { ms: self.now_ms });
+            assert_eq!(commands(restored), commands(state));
+        }
     }
 
     /// Does everything that needs no attempt to end.
@@ -199,6 +333,12 @@ impl Host {
         };
         self.record(event);
         self.advance();
+    }
+
+    /// Ends the attempt of this step.
+    pub(crate) fn finish_step(&mut self, step: &str, operation: impl Fn(&Invoke) -> Result<Value, Failure>) {
+        let at = self.at_work().iter().position(|other| other == step);
+        self.finish(at.expect("it flies"), operation);
     }
 
     /// Ends every attempt, the oldest first, until nothing flies.

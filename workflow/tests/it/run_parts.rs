@@ -1,0 +1,255 @@
+//! Runs of a part: disabled nodes, tries up to a node with given data, and a retry from a step.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use flowforge_protocol::record::{Event, Outcome, Source};
+use flowforge_protocol::used::Used;
+use flowforge_protocol::{NodeId, StepKey};
+use flowforge_workflow::{ForkError, Given, NodeState};
+use serde_json::json;
+
+use crate::support::{Host, acceptance, echo, plan, refuse};
+
+fn node(id: &str) -> NodeId {
+    id.parse().expect("an id")
+}
+
+#[test]
+fn a_disabled_node_is_skipped_and_what_needs_it_too() {
+    let source = "
+nodes:
+  a: { disabled: true, call: x:y/a }
+  b: { set: { x: \"${a.from}\" } }
+  c: { set: { x: \"${default(a.from, 'none')}\" } }
+  each: { foreach: \"[1]\", do: { d: { disabled: true, set: { x: 1 } } } }
+output: { c: \"${c.x}\", each: \"${each}\" }
+";
+    let host = Host::start(plan(source), json!({}));
+    assert_eq!(host.row("a"), (NodeState::Skipped, "the node is disabled".to_owned()));
+    assert_eq!(host.row("b"), (NodeState::Skipped, "`a` did not run".to_owned()));
+    assert_eq!(host.output(), json!({ "c": "none", "each": [null] }));
+    host.check_replay();
+}
+
+const CHAIN: &str = "
+nodes:
+  a: { call: x:y/a }
+  ask: { after: a, approval: { title: Go? } }
+  b: { after: ask, call: x:y/b, with: { a: \"${a.from}\" } }
+  no: { after: ask.rejected, set: { x: 1 } }
+  c: { call: x:y/c, with: { b: \"${b.from}\" } }
+  other: { call: x:y/d }
+output: { c: \"${c.with.b}\", no: \"${no.x}\" }
+";
+
+#[test]
+fn a_try_goes_up_to_a_node_and_takes_given_data() {
+    let mut accepted = acceptance(json!({}));
+    accepted.until = Some(node("b"));
+    accepted.given = vec![node("ask")];
+    let answer = json!({ "approved": true, "by": "pinned", "comment": null, "at": null });
+    let given = Given::from([(StepKey::top(node("ask")), (Arc::new(answer), Source::Given))]);
+    let mut host = Host::start_with(plan(CHAIN), accepted, given);
+    assert_eq!(host.row("ask").0, NodeState::Done, "nobody is asked, and nothing is waited for");
+    // What a given node needs itself is not run for it; `b` needs `a`.
+    assert_eq!(host.at_work(), ["a"]);
+    host.restart();
+    host.run(echo);
+    assert_eq!(host.row("b").0, NodeState::Done);
+    assert_eq!(host.row("c"), (NodeState::Skipped, "the run goes only as far as `b`".to_owned()));
+    assert_eq!(host.row("other").0, NodeState::Skipped);
+    assert_eq!(host.output(), json!({ "c": null, "no": null }));
+    host.check_replay();
+}
+
+/// A no that was reused or given counted as a yes.
+#[test]
+fn a_given_no_is_a_no() {
+    let mut accepted = acceptance(json!({}));
+    accepted.given = vec![node("ask")];
+    let answer = json!({ "approved": false, "by": "pinned", "comment": null, "at": null });
+    let given = Given::from([(StepKey::top(node("ask")), (Arc::new(answer), Source::Given))]);
+    let mut host = Host::start_with(plan(CHAIN), accepted, given);
+    host.run(echo);
+    assert_eq!(host.row("ask").0, NodeState::Rejected);
+    assert_eq!(host.row("b").0, NodeState::Skipped);
+    assert_eq!(host.output(), json!({ "c": null, "no": 1 }));
+    host.check_replay();
+}
+
+#[test]
+fn a_given_result_that_is_not_here_is_not_made_up() {
+    let mut accepted = acceptance(json!({}));
+    accepted.given = vec![node("a")];
+    let host = Host::start_with(plan(CHAIN), accepted, Given::new());
+    assert!(host.at_work().iter().all(|step| step != "a"), "the step does not run in its place");
+    assert_eq!(host.row("a").0, NodeState::Failed);
+}
+
+#[test]
+fn a_given_name_inside_a_loop_disturbs_nothing() {
+    let source = "nodes:\n  each: { foreach: \"[1]\", do: { one: { call: x:y/a } } }\noutput: \"${each[0].from}\"\n";
+    let mut accepted = acceptance(json!({}));
+    accepted.given = vec![node("one")];
+    let mut host = Host::start_with(plan(source), accepted, Given::new());
+    host.run(echo);
+    assert_eq!(host.output(), json!("each[0].one"));
+}
+
+const PAID: &str = "
+nodes:
+  look: { call: x:y/a }
+  pay: { call: x:y/b, with: { of: \"${look.from}\" }, undo: { call: x:y/u } }
+  each: { foreach: \"[1, 2]\", do: { mail: { call: x:y/c, with: { p: \"${pay.from}\" } } } }
+  child: { workflow: child, with: { p: \"${pay.from}\" } }
+  ship: { after: [each], call: x:y/d, with: { c: \"${child.x}\" } }
+output: \"${ship.from}\"
+";
+
+/// Ends the attempt at the front, which used something outside.
+fn finish_used(host: &mut Host, step: &str) {
+    let at = host.at_work().iter().position(|other| other == step).expect("it flies");
+    let invoke = host.flying.remove(at).expect("it flies");
+    host.record(Event::Completed {
+        step: invoke.step.clone(),
+        attempt: invoke.attempt,
+        output: echo(&invoke).expect("it echoes").into(),
+        elapsed_us: 1,
+        used: vec![Used {
+            destination: "https://a.example:443".to_owned(),
+            secret: None,
+            count: 1,
+        }],
+        source: Source::Step,
+    });
+    host.advance();
+}
+
+/// A first generation that failed at `ship`, with its effects taken back.
+fn failed_at_ship() -> Host {
+    let mut host = Host::start(plan(PAID), json!({}));
+    host.finish(0, echo);
+    finish_used(&mut host, "pay");
+    finish_used(&mut host, "each[0].mail");
+    finish_used(&mut host, "each[1].mail");
+    host.child_ends("child", Ok(json!({ "x": 1 })));
+    host.finish(0, refuse);
+    finish_used(&mut host, "pay~undo");
+    assert_eq!(host.phase(), "failed");
+    host
+}
+
+fn again(host: &Host, from: &str) -> Host {
+    let fork = host.state().fork_from(&node(from)).expect("it can be retried");
+    let mut accepted = acceptance(json!({}));
+    accepted.lineage = Some(Box::new(fork.lineage.clone()));
+    Host::start_with(plan(PAID), accepted, host.state().results_of(&fork.reused))
+}
+
+#[test]
+fn a_retry_from_a_step_says_what_is_reused_and_which_effects_happen_again() {
+    let host = failed_at_ship();
+    let fork = host.state().fork_from(&node("ship")).expect("it can be retried");
+    // The payment was taken back, so it has no result any more; what came of it has none either.
+    assert_eq!(fork.reused, [StepKey::top(node("look"))]);
+    assert_eq!(fork.runs_again, ["pay", "each", "child", "ship"].map(node));
+    let repeated: Vec<&str> = fork.repeated.iter().map(|effect| effect.node.as_str()).collect();
+    assert_eq!(repeated, ["pay", "mail", "child"]);
+    let repeats: BTreeMap<String, u32> = fork.lineage.repeats.iter().map(|(step, n)| (step.to_string(), *n)).collect();
+    assert_eq!(
+        repeats,
+        BTreeMap::from([("pay", 1), ("pay~undo", 1), ("each[0].mail", 1), ("each[1].mail", 1), ("child", 1)].map(|(step, n)| (step.to_owned(), n))),
+        "under keys of their own: what takes the payment back, too"
+    );
+    assert_eq!(fork.lineage.generation, 2);
+    assert_eq!(fork.lineage.root, *host.state().run());
+
+    let mut second = again(&host, "ship");
+    assert_eq!(second.row("look").1, "from look · from the run before");
+    assert_eq!(second.at_work(), ["pay"]);
+    assert_eq!(second.flying[0].repeats, 1);
+    finish_used(&mut second, "pay");
+    assert_ne!(second.children()[0].0, host.children()[0].0, "the other run is ordered anew");
+    second.run(echo);
+    second.child_ends("child", Ok(json!({ "x": 1 })));
+    second.finish(0, refuse);
+    assert_eq!(second.at_work(), ["pay~undo"]);
+    assert_eq!(second.flying[0].repeats, 1, "another taking back than the first");
+    second.run(echo);
+    second.check_replay();
+    let third = second.state().fork_from(&node("ship")).expect("it can be retried");
+    assert_eq!(third.lineage.generation, 3);
+    assert_eq!(third.lineage.root, *host.state().run());
+}
+
+#[test]
+fn an_effect_that_failed_is_repeated_under_its_own_key() {
+    let mut host = Host::start(plan(PAID), json!({}));
+    host.finish(0, echo);
+    host.finish(0, refuse);
+    let fork = host.state().fork_from(&node("pay")).expect("it can be retried");
+    assert!(fork.repeated.is_empty(), "it may have happened, and must not happen twice");
+    assert!(fork.lineage.repeats.is_empty());
+    assert_eq!(again(&host, "pay").flying[0].repeats, 0);
+}
+
+#[test]
+fn what_is_reused_is_not_taken_back_again() {
+    let mut host = Host::start(plan(PAID), json!({}));
+    host.run(echo);
+    host.child_ends("child", Ok(json!({ "x": 1 })));
+    host.run(echo);
+    assert_eq!(host.phase(), "done");
+    let mut second = again(&host, "ship");
+    assert_eq!(second.at_work(), ["ship"]);
+    second.finish(0, refuse);
+    assert!(matches!(second.state().outcome(), Some(Outcome::Failed { .. })));
+    assert!(second.flying.is_empty(), "the run before is done, and its payment stands");
+    second.check_replay();
+}
+
+/// A person's no that was reused counted as a yes.
+#[test]
+fn a_reused_no_is_a_no() {
+    let mut host = Host::start(plan(CHAIN), json!({}));
+    host.run(echo);
+    host.decide("ask", false);
+    assert_eq!(host.output(), json!({ "c": null, "no": 1 }));
+    let fork = host.state().fork_from(&node("other")).expect("it can be retried");
+    let mut accepted = acceptance(json!({}));
+    accepted.lineage = Some(Box::new(fork.lineage.clone()));
+    let mut second = Host::start_with(plan(CHAIN), accepted, host.state().results_of(&fork.reused));
+    second.run(echo);
+    assert_eq!(second.row("ask").0, NodeState::Rejected);
+    assert_eq!(second.output(), json!({ "c": null, "no": 1 }));
+    second.check_replay();
+}
+
+#[test]
+fn what_cannot_be_retried_is_refused() {
+    let mut host = Host::start(plan(PAID), json!({}));
+    assert!(matches!(host.state().fork_from(&node("pay")), Err(ForkError::NotEnded(_))));
+    host.cancel();
+    host.run(echo);
+    for wrong in ["mail", "nope", "pay~undo"] {
+        let error = host.state().fork_from(&node(wrong)).expect_err("no such place");
+        assert!(matches!(error, ForkError::NoNode(_)), "{error}");
+    }
+}
+
+#[test]
+fn a_stand_in_can_be_given() {
+    let source = "
+nodes:
+  first: { call: x:y/a, fallback: { node: second } }
+  second: { call: x:y/b }
+output: \"${first.x}\"
+";
+    let mut accepted = acceptance(json!({}));
+    accepted.given = vec![node("second")];
+    let given = Given::from([(StepKey::top(node("second")), (Arc::new(json!({ "x": 9 })), Source::Given))]);
+    let mut host = Host::start_with(plan(source), accepted, given);
+    host.run(refuse);
+    assert_eq!(host.output(), json!(9));
+}
