@@ -74,7 +74,7 @@ impl Await {
 
 /// What ended a wait.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "by", rename_all = "snake_case", deny_unknown_fields)]
+#[serde(tag = "how", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Closing {
     /// Its time came: the waiting is over, or nobody answered in time.
     Due,

@@ -126,7 +126,7 @@ impl RecordBatch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::awaited::Await;
+    use crate::awaited::{Await, ChildEnd, Closing, Decision, ReviewAction, ReviewVerdict};
     use crate::chain::{no_fetch, without_values};
     use crate::facts::RunFacts;
     use crate::record::{Accepted, Event, Origin, Outcome, RECORD_VERSION, Trigger};
@@ -346,8 +346,37 @@ mod tests {
             },
             due_ms: Some(5),
         };
-        let batch = batch(vec![accepted(), opened.clone()]);
-        let read: Vec<_> = batch.records(&no_fetch).map(Result::unwrap).collect();
-        assert_eq!(read[1].event, opened);
+        let closed = |closing| Event::AwaitClosed {
+            step: step("confirm"),
+            closing,
+        };
+        let decided = closed(Closing::Decision(Decision {
+            approval: crate::ApprovalId::from_entropy([4; 16]),
+            approved: true,
+            by: "ann".to_owned(),
+            comment: None,
+            at_ms: 5,
+        }));
+        let reviewed = closed(Closing::Review(ReviewVerdict {
+            action: ReviewAction::Skip {
+                output: serde_json::json!(1).into(),
+            },
+            by: "ann".to_owned(),
+            comment: Some("seen".to_owned()),
+            at_ms: 5,
+        }));
+        let ended = closed(Closing::Child(ChildEnd {
+            run: run(),
+            state: "done".to_owned(),
+            output: serde_json::json!({"n": 1}).into(),
+            failure: None,
+        }));
+        let events = vec![accepted(), opened, closed(Closing::Due), decided, reviewed, ended];
+        let batch = batch(events.clone());
+        let read: Vec<_> = batch
+            .records(&no_fetch)
+            .map(|record| record.unwrap().event)
+            .collect();
+        assert_eq!(read, events);
     }
 }
