@@ -179,14 +179,6 @@ impl Settings {
             key: "data-dir",
             variable: "DATA_DIR",
         })?;
-        let join = match &self.join {
-            Some(path) => Some(Join::read(path)?),
-            None => Join::of_enrolled(&data_dir)?,
-        };
-        let join = join.ok_or(ConfigError::Missing {
-            key: "join",
-            variable: "JOIN",
-        })?;
         let defaults = HostLimits::default();
         let limits = HostLimits {
             max_runs: in_range(
@@ -236,6 +228,14 @@ impl Settings {
             Duration::from_hours(1),
             "expected a number and its unit, at most an hour: `500ms`, `10s`, `2m`",
         )?;
+        let join = match &self.join {
+            Some(path) => Some(Join::read(path)?),
+            None => Join::of_enrolled(&data_dir)?,
+        };
+        let join = join.ok_or(ConfigError::Missing {
+            key: "join",
+            variable: "JOIN",
+        })?;
         Ok(HostConfig {
             data_dir,
             join,

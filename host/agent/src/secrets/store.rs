@@ -108,8 +108,7 @@ impl SecretStore {
             name: grant.secret.clone(),
             kind: stored.kind,
             version: stored.version,
-            // The sealed value does not say yet where it may go; the grant does.
-            destinations: grant.destinations.clone(),
+            destinations: stored.destinations,
             value,
         })
     }
