@@ -1,9 +1,11 @@
 //! Content by digest: one file each, shared by all repositories, never changed.
 
+use std::collections::{HashMap, HashSet};
 use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use flowforge_protocol::Digest;
@@ -17,6 +19,8 @@ pub(crate) struct Blobs {
     layout: Layout,
     stored_bytes: AtomicU64,
     stored_bytes_max: u64,
+    /// When each blob was pushed last, milliseconds since 1970 UTC, as far as this process saw it.
+    pushed: Mutex<HashMap<Digest, u64>>,
 }
 
 impl Blobs {
@@ -26,7 +30,42 @@ impl Blobs {
             layout,
             stored_bytes: AtomicU64::new(stored_bytes),
             stored_bytes_max,
+            pushed: Mutex::default(),
         }
+    }
+
+    fn pushed(&self) -> MutexGuard<'_, HashMap<Digest, u64>> {
+        // Changes are single insertions and removals, whole even if their task panicked.
+        self.pushed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// All that is kept.
+    pub(crate) fn stored_bytes(&self) -> u64 {
+        self.stored_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Removes every blob that is not `named` and was not pushed since `before_ms`; returns them. Blocks.
+    pub(crate) fn sweep(&self, named: &HashSet<Digest>, before_ms: u64) -> io::Result<Vec<Digest>> {
+        let mut removed = Vec::new();
+        for file in files::entries(&self.layout.blobs())? {
+            let Ok(digest) = format!("sha256:{file}").parse::<Digest>() else {
+                continue;
+            };
+            // Held while the file goes: whoever pushes the same bytes now finds them gone, or they stay.
+            let mut pushed = self.pushed();
+            if named.contains(&digest) || pushed.get(&digest).is_some_and(|at| *at >= before_ms) {
+                continue;
+            }
+            let Some(size) = self.size(&digest)? else { continue };
+            fs::remove_file(self.layout.blob(&digest))?;
+            pushed.remove(&digest);
+            let less = |stored: u64| Some(stored.saturating_sub(size));
+            let _ = self
+                .stored_bytes
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+            removed.push(digest);
+        }
+        Ok(removed)
     }
 
     /// Size in bytes, if it is here. Blocks.
@@ -68,9 +107,11 @@ impl Blobs {
     }
 
     /// Moves a complete file of known digest, already on the disk, to its place. Blocks.
-    pub(crate) fn adopt(&self, file: &Path, digest: &Digest, size: u64) -> Result<(), Refusal> {
+    pub(crate) fn adopt(&self, file: &Path, digest: &Digest, size: u64, now_ms: u64) -> Result<(), Refusal> {
+        let mut pushed = self.pushed();
         let failed = |error: io::Error| Refusal::storage("keep a blob", &error);
         if self.size(digest).map_err(failed)?.is_some() {
+            pushed.insert(*digest, now_ms);
             return fs::remove_file(file).map_err(failed);
         }
         let reserve = |stored: u64| {
@@ -89,7 +130,9 @@ impl Blobs {
             );
             return Err(Refusal::new(Code::Denied, message));
         }
-        files::rename_durably(file, &self.layout.blob(digest)).map_err(failed)
+        files::rename_durably(file, &self.layout.blob(digest)).map_err(failed)?;
+        pushed.insert(*digest, now_ms);
+        Ok(())
     }
 }
 

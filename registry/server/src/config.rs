@@ -14,6 +14,11 @@ pub struct RegistryConfig {
     pub component_bytes_max: u64,
     /// Most bytes of blobs kept in all; a push beyond it is refused. 16 GiB.
     pub store_bytes_max: u64,
+    /// Most bytes of blobs that no publication stands behind; a push beyond it is refused until some have expired. 4 GiB.
+    pub unsigned_bytes_max: u64,
+    /// How long what no publication stands behind is kept: components that were pushed and not published, and whatever
+    /// refers to other manifests. 24 hours.
+    pub unsigned_life: Duration,
     /// Uploads open at the same time; another one is refused until one ends or has been idle for
     /// [`Self::upload_idle`]. 32.
     pub uploads_max: usize,
@@ -33,6 +38,8 @@ impl RegistryConfig {
             trust,
             component_bytes_max: 32 * 1024 * 1024,
             store_bytes_max: 16 * 1024 * 1024 * 1024,
+            unsigned_bytes_max: 4 * 1024 * 1024 * 1024,
+            unsigned_life: Duration::from_secs(24 * 60 * 60),
             uploads_max: 32,
             upload_idle: Duration::from_secs(15 * 60),
             body_wait: Duration::from_secs(30),
@@ -52,10 +59,14 @@ pub(crate) const MANIFEST_BYTES_MAX: usize = 256 * 1024;
 pub(crate) const REPOS_MAX: usize = 10_000;
 /// Most blobs of one connector.
 pub(crate) const BLOBS_MAX: usize = 16_384;
-/// Most manifests in one repository.
+/// Most manifests in one repository that a publication stands behind.
 pub(crate) const MANIFESTS_MAX: usize = 4096;
-/// Most referrers of one manifest.
+/// Most manifests in one repository that none stands behind; the oldest leaves for one more.
+pub(crate) const UNSIGNED_MAX: usize = 256;
+/// Most of those about one manifest.
 pub(crate) const REFERRERS_MAX: usize = 64;
+/// How long a blob waits for the manifest that names it.
+pub(crate) const ORPHAN_LIFE_MS: u64 = 60 * 60 * 1_000;
 /// Most layers of a referrer.
 pub(crate) const LAYERS_MAX: usize = 8;
 /// Components inspected at the same time; others wait, because each needs a core and memory of its own size.

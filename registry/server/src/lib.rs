@@ -11,6 +11,7 @@
 mod blobs;
 mod catalogue;
 pub mod client;
+mod collect;
 mod config;
 mod files;
 mod gates;
@@ -25,6 +26,7 @@ mod uploads;
 
 pub use catalogue::Entry;
 pub use client::{Client, ClientError};
+pub use collect::Collected;
 pub use config::RegistryConfig;
 pub use load::OpenError;
 pub use refusal::{Code, Refusal};

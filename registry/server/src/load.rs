@@ -152,7 +152,7 @@ fn load_repo(layout: &Layout, config: &RegistryConfig, name: &ConnectorName) -> 
     for file in files::entries(&layout.manifests(name))? {
         let path = layout.manifests(name).join(&file);
         match load_manifest(&path, &file) {
-            Ok(stored) => repo.add_manifest(Arc::new(stored)),
+            Ok(stored) => repo.add_manifest(Arc::new(stored), (config.now_ms)()),
             Err(error) => {
                 tracing::error!(connector = %name, file, %error, "manifest is damaged and not served")
             }

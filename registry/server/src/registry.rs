@@ -13,7 +13,7 @@ use semver::Version;
 use tokio::sync::{Mutex, Semaphore};
 
 use crate::blobs::Blobs;
-use crate::config::{BLOBS_MAX, INSPECTIONS_MAX, MANIFESTS_MAX, REFERRERS_MAX, REPOS_MAX, RegistryConfig};
+use crate::config::{BLOBS_MAX, INSPECTIONS_MAX, REPOS_MAX, RegistryConfig};
 use crate::gates::{self, Kind, STATEMENT_BYTES_MAX};
 use crate::index::{Index, Repo};
 use crate::layout::Layout;
@@ -26,17 +26,17 @@ use crate::{files, http};
 /// A registry on a folder. Clones share it.
 #[derive(Clone)]
 pub struct Registry {
-    inner: Arc<Inner>,
+    pub(crate) inner: Arc<Inner>,
 }
 
-struct Inner {
-    config: RegistryConfig,
-    layout: Layout,
-    blobs: Arc<Blobs>,
+pub(crate) struct Inner {
+    pub(crate) config: RegistryConfig,
+    pub(crate) layout: Layout,
+    pub(crate) blobs: Arc<Blobs>,
     uploads: Uploads,
     index: RwLock<Index>,
     /// Held while manifests, tags or versions change.
-    writer: Mutex<()>,
+    pub(crate) writer: Mutex<()>,
     inspections: Arc<Semaphore>,
     _lock: File,
 }
@@ -92,7 +92,7 @@ impl Registry {
         self.inner.index.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn index_mut(&self) -> RwLockWriteGuard<'_, Index> {
+    pub(crate) fn index_mut(&self) -> RwLockWriteGuard<'_, Index> {
         self.inner.index.write().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -110,7 +110,7 @@ impl Registry {
         self.has_room(name)?;
         self.inner
             .uploads
-            .finish(name, id, digest, &self.inner.blobs)
+            .finish(name, id, digest, &self.inner.blobs, self.now_ms())
             .await?;
         self.index_mut()
             .repos
@@ -132,7 +132,19 @@ impl Registry {
                 format!("the registry is full: at most {REPOS_MAX} connectors of {BLOBS_MAX} blobs each");
             return Err(Refusal::new(Code::Denied, message));
         }
+        let signed = index.signed_bytes();
+        let unsigned = self.inner.blobs.stored_bytes().saturating_sub(signed);
+        if unsigned > self.inner.config.unsigned_bytes_max {
+            let message = format!(
+                "what was pushed and not published uses {unsigned} bytes; it leaves by itself, try again in an hour"
+            );
+            return Err(Refusal::new(Code::TooManyRequests, message));
+        }
         Ok(())
+    }
+
+    pub(crate) fn now_ms(&self) -> u64 {
+        (self.inner.config.now_ms)()
     }
 
     /// Opens a blob of this repository. A blob that only others pushed is unknown here.
@@ -157,7 +169,7 @@ impl Registry {
             .is_some_and(|repo| repo.blobs.contains(digest))
     }
 
-    /// A manifest by tag or digest.
+    /// A manifest by digest, or by the tag of a published version: what stands behind a tag is signed.
     pub(crate) fn manifest(&self, name: &ConnectorName, reference: &str) -> Result<Arc<Stored>, Refusal> {
         let index = self.index();
         let repo = index.repos.get(name).filter(|repo| !repo.manifests.is_empty());
@@ -167,7 +179,7 @@ impl Registry {
             Ok(digest) => Some(digest),
             Err(_) => gates::version_of_tag(reference)
                 .ok()
-                .and_then(|version| repo.tags.get(&version).copied()),
+                .and_then(|version| Some(repo.versions.get(&version)?.manifest_digest)),
         };
         let stored = digest.and_then(|digest| repo.manifests.get(&digest)).cloned();
         stored.ok_or_else(|| {
@@ -431,26 +443,23 @@ impl Registry {
 
     /// Keeps a manifest by its digest. The writer's lock is held.
     async fn store_manifest(&self, name: &ConnectorName, stored: &Arc<Stored>) -> Result<(), Refusal> {
-        {
-            let index = self.index();
-            if let Some(repo) = index.repos.get(name) {
-                if repo.manifests.contains_key(&stored.digest) {
-                    return Ok(());
-                }
-                let subject = stored.manifest.subject.as_ref();
-                let referrers = subject.map_or(0, |subject| repo.referrers(&subject.digest).count());
-                if repo.manifests.len() >= MANIFESTS_MAX || referrers >= REFERRERS_MAX {
-                    let message = format!(
-                        "{name} is full: at most {MANIFESTS_MAX} manifests, and {REFERRERS_MAX} that refer to the same one"
-                    );
-                    return Err(Refusal::new(Code::Denied, message));
-                }
-            }
+        // Once more, under the lock: what nothing named so far may have been collected since the first look.
+        self.check_contents(name, &stored.manifest).await?;
+        if self.has_manifest(name, &stored.digest) {
+            return Ok(());
         }
+        self.make_room_for(name, stored).await?;
         let path = self.inner.layout.manifest(name, &stored.digest);
         self.write("write a manifest", path, stored.bytes.clone()).await?;
-        self.with_repo(name, |repo| repo.add_manifest(Arc::clone(stored)));
+        let now_ms = self.now_ms();
+        self.with_repo(name, |repo| repo.add_manifest(Arc::clone(stored), now_ms));
         Ok(())
+    }
+
+    fn has_manifest(&self, name: &ConnectorName, digest: &Digest) -> bool {
+        let index = self.index();
+        let repo = index.repos.get(name);
+        repo.is_some_and(|repo| repo.manifests.contains_key(digest))
     }
 
     /// Writes a file durably. `what` names it in the log if it fails.
@@ -459,7 +468,7 @@ impl Registry {
         files::blocking(what, move || files::write_whole(&temporary, &path, &bytes)).await
     }
 
-    fn with_repo<T>(&self, name: &ConnectorName, change: impl FnOnce(&mut Repo) -> T) {
-        change(self.index_mut().repos.entry(name.clone()).or_default());
+    pub(crate) fn with_repo<T>(&self, name: &ConnectorName, change: impl FnOnce(&mut Repo) -> T) -> T {
+        change(self.index_mut().repos.entry(name.clone()).or_default())
     }
 }

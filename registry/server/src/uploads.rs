@@ -198,6 +198,7 @@ impl Uploads {
         id: &str,
         expected: Digest,
         blobs: &Arc<Blobs>,
+        now_ms: u64,
     ) -> Result<(), Refusal> {
         let upload = self.get(repo, id)?;
         self.slots().remove(id);
@@ -211,6 +212,9 @@ impl Uploads {
         upload.file.flush().await.map_err(failed)?;
         upload.file.sync_all().await.map_err(failed)?;
         let (path, size, blobs) = (upload.path.clone(), upload.offset, Arc::clone(blobs));
-        files::blocking("keep a blob", move || Ok(blobs.adopt(&path, &expected, size))).await?
+        files::blocking("keep a blob", move || {
+            Ok(blobs.adopt(&path, &expected, size, now_ms))
+        })
+        .await?
     }
 }

@@ -7,6 +7,7 @@
 )]
 
 mod client;
+mod collect;
 mod gates;
 mod kit;
 mod protocol;

@@ -109,16 +109,14 @@ async fn a_manifest_comes_back_byte_for_byte() {
         put.header("location"),
         format!("/v2/demo/text/manifests/{digest}")
     );
-    for reference in ["0.1.0", digest.as_str()] {
-        let uri = format!("/v2/demo/text/manifests/{reference}");
-        let got = kit.get(&uri).await;
-        assert_eq!(got.body, text);
-        assert_eq!(got.header("content-type"), MANIFEST);
-        let head = kit.call(Method::HEAD, &uri, Body::empty()).await;
-        assert_eq!((head.status, head.body.len()), (StatusCode::OK, 0));
-        assert_eq!(head.header("docker-content-digest"), digest);
-        assert_eq!(head.header("content-length"), text.len().to_string());
-    }
+    let uri = format!("/v2/demo/text/manifests/{digest}");
+    let got = kit.get(&uri).await;
+    assert_eq!(got.body, text);
+    assert_eq!(got.header("content-type"), MANIFEST);
+    let head = kit.call(Method::HEAD, &uri, Body::empty()).await;
+    assert_eq!((head.status, head.body.len()), (StatusCode::OK, 0));
+    assert_eq!(head.header("docker-content-digest"), digest);
+    assert_eq!(head.header("content-length"), text.len().to_string());
 }
 
 #[tokio::test]
