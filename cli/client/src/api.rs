@@ -28,6 +28,12 @@ pub enum ApiError {
         #[source]
         source: reqwest::Error,
     },
+    /// What is sent could be read on the way: nothing was sent.
+    #[error("{server} is neither this machine nor https: nothing is sent there; use https://, or 127.0.0.1")]
+    InClear {
+        /// The address.
+        server: String,
+    },
     /// The connection broke or the time ran out: whether the call was carried out is unknown.
     #[error("the control plane at {server} did not finish its answer")]
     Interrupted {
@@ -63,14 +69,34 @@ pub struct Problem {
     pub fields: Value,
 }
 
+/// True if what is sent to this address cannot be read on its way: TLS, or this machine.
+fn is_private(server: &str) -> bool {
+    let Ok(url) = reqwest::Url::parse(server) else {
+        // The call itself says what is wrong with it.
+        return true;
+    };
+    let name = url.host_str().unwrap_or_default();
+    let address = name.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
+    url.scheme() == "https"
+        || name.eq_ignore_ascii_case("localhost")
+        || address.is_ok_and(|address| address.is_loopback())
+}
+
 impl Api {
     /// A client of this control plane. Opens no connection yet.
     ///
     /// # Errors
     /// `Unexpected` when no HTTP client can be made on this machine.
     pub fn new(context: Context) -> Result<Self, ApiError> {
+        if !is_private(&context.server) {
+            return Err(ApiError::InClear {
+                server: context.server,
+            });
+        }
         let client = reqwest::Client::builder()
             .timeout(CALL_TIMEOUT)
+            // A body, perhaps with a secret in it, goes to the place that was named and to no other.
+            .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
             .build();
         let client = client.map_err(|error| ApiError::Unexpected {
@@ -221,5 +247,25 @@ mod tests {
         let error = api.ask("{ server { version } }", Value::Null).await.unwrap_err();
         assert!(matches!(error, ApiError::Unreachable { .. }), "{error}");
         assert!(error.to_string().contains(&server) && error.to_string().contains("flowforge dev"));
+    }
+
+    /// A secret was sent in clear text to any `http://` address.
+    #[test]
+    fn only_this_machine_is_spoken_to_without_tls() {
+        for good in [
+            "http://127.0.0.1:7400",
+            "http://localhost:7400",
+            "http://[::1]:7400",
+            "https://plane.example.com",
+        ] {
+            assert!(is_private(good), "{good}");
+        }
+        for wrong in [
+            "http://plane.example.com",
+            "http://10.0.0.7:7400",
+            "http://localhost.example.com",
+        ] {
+            assert!(!is_private(wrong), "{wrong}");
+        }
     }
 }

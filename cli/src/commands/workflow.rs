@@ -364,15 +364,22 @@ fn read(source: &Source) -> Result<OnDisk> {
     let text = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
     let lock = fs::read_to_string(file.with_file_name(LOCK)).ok();
     Ok(OnDisk {
-        config: settings(&source.settings)?,
+        config: settings(&source.settings, &defaults(&text))?,
         source: text,
         lock,
         file,
     })
 }
 
-/// `config.feed=VALUE` → `{"feed": VALUE}`; a value that is JSON keeps its type, anything else is text.
-fn settings(settings: &[String]) -> Result<Value> {
+/// What the file says of its configuration; nothing if it cannot be read, which the control plane explains better.
+fn defaults(source: &str) -> Map<String, Value> {
+    let definition = flowforge_workflow::parse(source);
+    definition.map_or_else(|_| Map::new(), |definition| definition.model().config.clone())
+}
+
+/// `config.feed=VALUE` → `{"feed": VALUE}`. A value whose default is text is text, whatever it looks like; of the others one
+/// that is JSON keeps its type, and anything else is text.
+fn settings(settings: &[String], defaults: &Map<String, Value>) -> Result<Value> {
     let mut config = Map::new();
     for setting in settings {
         let parts = setting
@@ -383,7 +390,11 @@ fn settings(settings: &[String]) -> Result<Value> {
                 "--set {setting}: expected config.KEY=VALUE, for example config.feed=https://example.com"
             )));
         };
-        let value = serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.to_owned()));
+        let as_text = || Value::String(value.to_owned());
+        let value = match defaults.get(key) {
+            Some(Value::String(_)) => as_text(),
+            _ => serde_json::from_str(value).unwrap_or_else(|_| as_text()),
+        };
         config.insert(key.to_owned(), value);
     }
     Ok(Value::Object(config))
@@ -434,16 +445,27 @@ fn count(value: &Value, pointer: &str) -> usize {
 mod tests {
     use super::*;
 
+    /// `--set config.tag=1234e5`, the short form of a commit, became the number 123400000.
+    #[test]
+    fn what_the_file_says_is_text_stays_text() {
+        let source = "workflow: w\nconfig: { tag: latest, limit: 3 }\nnodes: { a: { set: { x: 1 } } }\n";
+        let given = ["config.tag=1234e5", "config.limit=7"].map(str::to_owned);
+        let config = settings(&given, &defaults(source)).unwrap();
+        assert_eq!(config, json!({ "tag": "1234e5", "limit": 7 }));
+        let given = ["config.tag=true".to_owned()];
+        assert_eq!(settings(&given, &defaults(source)).unwrap()["tag"], json!("true"));
+    }
+
     #[test]
     fn settings_keep_the_type_of_json_and_take_the_rest_as_text() {
         let given = ["config.feed=http://127.0.0.1:1", "config.limit=3", "config.a=b=c"].map(str::to_owned);
-        let config = settings(&given).unwrap();
+        let config = settings(&given, &Map::new()).unwrap();
         assert_eq!(
             config,
             json!({ "feed": "http://127.0.0.1:1", "limit": 3, "a": "b=c" })
         );
         for wrong in ["feed=1", "config.=1", "config.feed"] {
-            let error = settings(&[wrong.to_owned()]).unwrap_err();
+            let error = settings(&[wrong.to_owned()], &Map::new()).unwrap_err();
             assert!(error.downcast_ref::<Usage>().is_some(), "{wrong}");
         }
     }
