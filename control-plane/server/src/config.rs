@@ -8,6 +8,7 @@ use std::time::Duration;
 use flowforge_failpoints::FailPoints;
 
 use crate::clock::{Clock, SystemClock};
+use crate::retention::Retention;
 
 /// Settings of a control plane.
 #[derive(Clone)]
@@ -22,6 +23,8 @@ pub struct Config {
     pub workspace: String,
     /// How long open requests may take when the server closes. Default 5 s.
     pub grace: Duration,
+    /// What is kept for how long.
+    pub retention: Retention,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Planned failures; none outside tests.
@@ -38,6 +41,7 @@ impl Config {
             dev: false,
             workspace: "dev".to_owned(),
             grace: Duration::from_secs(5),
+            retention: Retention::default(),
             clock: Arc::new(SystemClock),
             fail_points: FailPoints::inert(),
         }

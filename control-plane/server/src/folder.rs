@@ -1,8 +1,11 @@
 //! The data folder: one process at a time, private files, errors that say what to do.
+//!
+//! The folder must be this user's, and nobody else may write into it: whoever can, can put a trust root and keys of their
+//! own in the place of ours. Key files must not be readable by others either.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Seek as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -37,6 +40,31 @@ pub enum FolderError {
     NotAFolder {
         /// The path.
         path: PathBuf,
+    },
+    /// It belongs to another user, who can change it at any time.
+    #[error("{path} belongs to user {owner}, this program runs as user {user}; choose another --data-dir")]
+    NotYours {
+        /// The file or folder.
+        path: PathBuf,
+        /// Whose it is.
+        owner: u32,
+        /// Who runs this program.
+        user: u32,
+    },
+    /// Others may do too much with it.
+    #[error(
+        "{path} can be {what} by other users (mode {mode:o}); take that from them with chmod go-rwx, and if they are not to \
+         be trusted, begin with a new folder: they may have {done} its keys"
+    )]
+    OpenToOthers {
+        /// The file or folder.
+        path: PathBuf,
+        /// Its mode.
+        mode: u32,
+        /// What they may do.
+        what: &'static str,
+        /// What they may have done.
+        done: &'static str,
     },
     /// Anything else.
     #[error("cannot use {path}")]
@@ -82,6 +110,7 @@ impl DataFolder {
     pub fn open(path: &Path) -> Result<Self, FolderError> {
         create_private_dir(path)?;
         let path = path.canonicalize().map_err(|e| FolderError::from_io(path, e))?;
+        check_whole(&path)?;
         let file = path.join("server.lock");
         let mut lock = OpenOptions::new()
             .read(true)
@@ -139,6 +168,71 @@ fn in_use(path: PathBuf, lock: &mut File) -> FolderError {
             .and_then(|holder| holder.url)
             .unwrap_or_else(|| "its address".to_owned()),
     }
+}
+
+/// What other users may do with a file.
+#[derive(Clone, Copy)]
+enum Others {
+    /// Read it, but not change it.
+    Read,
+    /// Nothing.
+    Nothing,
+}
+
+/// The folder and what lies in it: all of it this user's, nothing of it to be changed by others.
+fn check_whole(path: &Path) -> Result<(), FolderError> {
+    let failed = |e| FolderError::from_io(path, e);
+    check(path, &fs::symlink_metadata(path).map_err(failed)?, Others::Read)?;
+    for entry in fs::read_dir(path).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        check(&entry.path(), &entry.metadata().map_err(failed)?, Others::Read)?;
+    }
+    Ok(())
+}
+
+fn check(path: &Path, metadata: &fs::Metadata, others: Others) -> Result<(), FolderError> {
+    let (owner, user) = (metadata.uid(), rustix::process::geteuid().as_raw());
+    if owner != user {
+        return Err(FolderError::NotYours {
+            path: path.to_owned(),
+            owner,
+            user,
+        });
+    }
+    // A link has no mode of its own.
+    let mode = if metadata.is_symlink() {
+        0
+    } else {
+        metadata.mode() & 0o777
+    };
+    let (denied, what, done) = match others {
+        Others::Read => (0o022, "changed", "replaced"),
+        Others::Nothing => (0o077, "read", "read"),
+    };
+    if mode & denied == 0 {
+        return Ok(());
+    }
+    Err(FolderError::OpenToOthers {
+        path: path.to_owned(),
+        mode,
+        what,
+        done,
+    })
+}
+
+/// The content of a file that nobody else may read, or none if there is no such file.
+pub(crate) fn read_secret(path: &Path) -> Result<Option<Vec<u8>>, FolderError> {
+    let failed = |e| FolderError::from_io(path, e);
+    let mut file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(failed(error)),
+    };
+    // Of the file that is read, not of its name.
+    check(path, &file.metadata().map_err(failed)?, Others::Nothing)?;
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes).map_err(failed)?;
+    Ok(Some(bytes))
 }
 
 /// Creates a folder that only its owner may enter; one that exists stays as it is.
@@ -208,6 +302,44 @@ mod tests {
         fs::write(&path, "x").unwrap();
         let error = DataFolder::open(&path).unwrap_err();
         assert!(matches!(error, FolderError::NotAFolder { .. }), "{error:?}");
+    }
+
+    /// A folder of mode 777 was taken: another user put keys and a trust root of their own into it, and the server used
+    /// them.
+    #[test]
+    fn a_folder_that_others_can_change_is_refused() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("ff");
+        DataFolder::open(&path).unwrap();
+        let set = |path: &Path, mode| {
+            fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+        };
+        for mode in [0o777, 0o720, 0o702] {
+            set(&path, mode);
+            let error = DataFolder::open(&path).unwrap_err().to_string();
+            assert!(
+                error.contains("can be changed by other users"),
+                "{mode:o}: {error}"
+            );
+        }
+        set(&path, 0o755);
+        DataFolder::open(&path).unwrap();
+        fs::write(path.join("trust-root.json"), "{}").unwrap();
+        set(&path.join("trust-root.json"), 0o666);
+        let error = DataFolder::open(&path).unwrap_err();
+        assert!(matches!(error, FolderError::OpenToOthers { .. }), "{error:?}");
+    }
+
+    #[test]
+    fn a_key_that_others_can_read_is_no_secret() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("key");
+        write_private(&path, b"secret").unwrap();
+        assert_eq!(read_secret(&path).unwrap().as_deref(), Some(&b"secret"[..]));
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        let error = read_secret(&path).unwrap_err().to_string();
+        assert!(error.contains("can be read by other users (mode 640)"), "{error}");
+        assert_eq!(read_secret(&home.path().join("none")).unwrap(), None);
     }
 
     #[test]

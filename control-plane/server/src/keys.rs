@@ -15,7 +15,7 @@ use serde::Serialize;
 use zeroize::Zeroizing;
 
 use crate::entropy::{EntropyError, fresh};
-use crate::folder::{FolderError, create_private_dir, read_if_present, write_private};
+use crate::folder::{FolderError, create_private_dir, read_if_present, read_secret, write_private};
 
 /// Why the keys cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -165,7 +165,7 @@ fn first_trust_root(folder: &Path, root_file: &Path, workspace: &str) -> Result<
 }
 
 fn read_key(path: &Path) -> Result<Option<SigningKey>, KeysError> {
-    let Some(bytes) = read_if_present(path)?.map(Zeroizing::new) else {
+    let Some(bytes) = read_secret(path)?.map(Zeroizing::new) else {
         return Ok(None);
     };
     let text = String::from_utf8_lossy(&bytes);
@@ -178,7 +178,7 @@ fn read_key(path: &Path) -> Result<Option<SigningKey>, KeysError> {
 }
 
 fn secrets_key(path: &Path) -> Result<Zeroizing<[u8; 32]>, KeysError> {
-    if let Some(bytes) = read_if_present(path)?.map(Zeroizing::new) {
+    if let Some(bytes) = read_secret(path)?.map(Zeroizing::new) {
         let key = <[u8; 32]>::try_from(bytes.as_slice()).map_err(|_| KeysError::Unreadable {
             path: path.to_owned(),
             detail: format!("{} bytes, expected 32", bytes.len()),
@@ -191,7 +191,7 @@ fn secrets_key(path: &Path) -> Result<Zeroizing<[u8; 32]>, KeysError> {
 }
 
 fn join_token(path: &Path) -> Result<Zeroizing<String>, KeysError> {
-    if let Some(bytes) = read_if_present(path)? {
+    if let Some(bytes) = read_secret(path)? {
         let token = String::from_utf8(bytes).unwrap_or_default().trim().to_owned();
         if token.len() >= 32 {
             return Ok(Zeroizing::new(token));

@@ -17,7 +17,7 @@ use crate::config::Config;
 use crate::folder::{DataFolder, FolderError};
 use crate::http::{Doors, HostDoor};
 use crate::keys::{Keys, KeysError};
-use crate::{accept, api, cron, http, reissue};
+use crate::{accept, api, cron, http, reissue, retention};
 
 /// Name of the database in the data folder.
 const DATABASE: &str = "server.db";
@@ -149,7 +149,8 @@ impl Service {
         let keys_dir = keys.folder.clone();
         let registry = open_registry(&config, &data, &keys)?;
         let artefacts_dir = data.join("artefacts");
-        let artefacts = Artefacts::open(&artefacts_dir)
+        let (quota, clock) = (config.retention.artefact_bytes_max, Arc::clone(&config.clock));
+        let artefacts = Artefacts::open(&artefacts_dir, quota, clock)
             .await
             .map_err(|error| FolderError::from_io(&artefacts_dir, error))?;
         let store_config = StoreConfig::new(data.join(DATABASE));
@@ -226,6 +227,12 @@ impl Service {
         tasks.spawn(async move {
             reissue::run(app).await;
             "the signing of expired jobs"
+        });
+        let (app, artefacts) = (Arc::clone(&self.doors.app), Arc::clone(&self.doors.artefacts));
+        let kept = self.config.retention.clone();
+        tasks.spawn(async move {
+            retention::run(app, artefacts, kept).await;
+            "the retention"
         });
         let database = self.handle.data_dir.join(DATABASE);
         let mut result = Ok(());

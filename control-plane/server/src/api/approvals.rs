@@ -56,7 +56,7 @@ pub(crate) fn how_it_closed(approval: &Approval) -> String {
         ApprovalState::Rejected => by("rejected"),
         ApprovalState::Expired => "expired before anybody answered".to_owned(),
         ApprovalState::Withdrawn => "was withdrawn, because the run ended".to_owned(),
-        ApprovalState::Pending => "is being answered by somebody else".to_owned(),
+        ApprovalState::Pending => "has expired, or is being answered by somebody else".to_owned(),
     };
     format!("approval {} {how}", approval.id.short())
 }

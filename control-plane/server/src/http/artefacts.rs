@@ -97,6 +97,9 @@ pub(super) async fn put(
         Err(error @ PutError::TooLarge) => {
             refusal(StatusCode::PAYLOAD_TOO_LARGE, "FF-ART-003", error.to_string())
         }
+        Err(error @ PutError::Full { .. }) => {
+            refusal(StatusCode::INSUFFICIENT_STORAGE, "FF-ART-006", error.to_string())
+        }
         Err(error @ PutError::WrongDigest { .. }) => {
             refusal(StatusCode::BAD_REQUEST, "FF-ART-004", error.to_string())
         }

@@ -115,7 +115,6 @@ fn names(
     headers: &HeaderMap,
     input: &Value,
 ) -> Result<Vec<ClientRequest>, String> {
-    let body = request_body(&hook.release.stored.workflow, None, input);
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let mut names = Vec::new();
     if let Some(signature) = signature {
@@ -131,6 +130,10 @@ fn names(
         }
         names.push(format!("hook:{path}:key:{key}"));
     }
+    if names.is_empty() {
+        return Ok(Vec::new());
+    }
+    let body = request_body(&hook.release.stored.workflow, None, input);
     Ok(names.into_iter().map(|id| ClientRequest { id, body }).collect())
 }
 

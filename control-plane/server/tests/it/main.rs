@@ -10,6 +10,7 @@ mod approvals;
 mod connector;
 mod delivery;
 mod doors;
+mod growth;
 mod hooks;
 mod limits;
 mod opening;
