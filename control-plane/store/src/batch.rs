@@ -267,7 +267,7 @@ mod tests {
         RunId::from_entropy([7; 16])
     }
 
-    fn batch(first_seq: u64, lines: &[serde_json::Value]) -> RecordBatch {
+    fn batch(first_seq: u64, lines: &[Value]) -> RecordBatch {
         let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
         RecordBatch {
             run: run(),
@@ -279,11 +279,11 @@ mod tests {
         }
     }
 
-    fn skipped(seq: u64) -> serde_json::Value {
+    fn skipped(seq: u64) -> Value {
         json!({"seq": seq, "at_ms": 5, "event": {"type": "skipped", "step": "a", "reason": "no"}})
     }
 
-    fn ended(seq: u64) -> serde_json::Value {
+    fn ended(seq: u64) -> Value {
         json!({"seq": seq, "at_ms": 9, "event": {"type": "ended", "outcome": {"state": "cancelled", "reason": "no"}}})
     }
 

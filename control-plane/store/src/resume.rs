@@ -18,15 +18,13 @@ use crate::{Store, StoreError};
 pub enum Cursor {
     /// There is no such run here.
     Unknown,
-    /// Another host has the lease.
+    /// Another host has the lease, or this one under another epoch.
     NotOwner {
         /// The current epoch.
         epoch: u64,
     },
     /// This host has the lease.
     Stored {
-        /// Under this epoch.
-        epoch: u64,
         /// The number of the next record.
         next_seq: u64,
         /// Chain value after the last stored record.
@@ -87,35 +85,40 @@ impl Store {
     ///
     /// # Errors
     /// See [`StoreError`].
-    pub async fn cursors(&self, host: &HostId, runs: Vec<RunId>) -> Result<Vec<(RunId, Cursor)>, StoreError> {
+    pub async fn cursors(
+        &self,
+        host: &HostId,
+        runs: Vec<(RunId, u64)>,
+    ) -> Result<Vec<(RunId, Cursor)>, StoreError> {
         let host = host.clone();
         self.read(move |connection| {
-            let found: HashMap<RunId, Cursor> = sql::all(
+            let ids: Vec<&RunId> = runs.iter().map(|(run, _)| run).collect();
+            let found: HashMap<RunId, (bool, u64, Cursor)> = sql::all(
                 connection,
                 "select run.id, run.host, run.epoch, run.next_seq, run.chain, run.ended_at_ms is not null, \
                  run.receipt is not null from json_each(?1) wanted join run on run.id = wanted.value",
-                [json!(runs).to_string()],
+                [json!(ids).to_string()],
                 |row| {
                     let id: RunId = sql::parsed(row, 0, "run id")?;
-                    let epoch = unsigned(row.get(2)?);
-                    if row.get::<_, Option<String>>(1)?.as_deref() != Some(host.as_str()) {
-                        return Ok((id, Cursor::NotOwner { epoch }));
-                    }
+                    let own = row.get::<_, Option<String>>(1)?.as_deref() == Some(host.as_str());
                     let chain = row.get::<_, Option<Vec<u8>>>(4)?;
                     let cursor = Cursor::Stored {
-                        epoch,
                         next_seq: unsigned(row.get(3)?),
                         chain: chain.map_or_else(|| Ok(chain_start(&id)), |chain| digest_of(&chain))?,
                         ended: row.get(5)?,
                         receipt: row.get(6)?,
                     };
-                    Ok((id, cursor))
+                    Ok((id, (own, unsigned(row.get(2)?), cursor)))
                 },
             )?
             .into_iter()
             .collect();
-            let cursor = |run: RunId| {
-                let cursor = found.get(&run).copied().unwrap_or(Cursor::Unknown);
+            let cursor = |(run, epoch): (RunId, u64)| {
+                let cursor = match found.get(&run) {
+                    None => Cursor::Unknown,
+                    Some((own, current, cursor)) if *own && *current == epoch => *cursor,
+                    Some((_, current, _)) => Cursor::NotOwner { epoch: *current },
+                };
                 (run, cursor)
             };
             Ok(runs.into_iter().map(cursor).collect())

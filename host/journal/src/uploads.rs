@@ -190,6 +190,28 @@ impl Journal {
         }
     }
 
+    /// Every run that is here, ended or not, with its fencing number: what the control plane is asked for when it is another
+    /// one than before.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn held(&self) -> Result<Vec<(RunId, u64)>, ReadError> {
+        let runs: BTreeMap<u64, RunId> = {
+            let queue = self.shared.queue();
+            let here = queue
+                .runs
+                .iter()
+                .filter_map(|(key, known)| Some((known.number()?, key.id())));
+            here.collect()
+        };
+        let numbers: Vec<u64> = runs.keys().copied().collect();
+        let epochs = self.read(move |reader: Reader| reader.epochs(&numbers)).await?;
+        Ok(epochs
+            .into_iter()
+            .filter_map(|(number, epoch)| Some((runs.get(&number)?.clone(), epoch)))
+            .collect())
+    }
+
     /// Sends a run's records again from this one on, and all that follows: the control plane does not have them.
     /// Nothing happens if the run is not here.
     ///

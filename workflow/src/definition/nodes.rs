@@ -78,9 +78,9 @@ impl Reader<'_> {
             .map(|entry| self.after(&join(&path, "after"), entry))
             .unwrap_or_default();
         let kind = self.kind(&path, &mut section, entry, depth);
-        let on_error = section
-            .get("on_error")
-            .map_or(OnError::Stop, |entry| self.on_error(&join(&path, "on_error"), entry));
+        let on_error = section.get("on_error").map_or(OnError::Stop, |entry| {
+            self.on_error(&join(&path, "on_error"), entry)
+        });
         let fallback = section
             .get("fallback")
             .and_then(|entry| self.fallback(&join(&path, "fallback"), entry));
@@ -154,7 +154,8 @@ impl Reader<'_> {
             Some("stop") | None => OnError::Stop,
             Some(other) => {
                 let message = format!("`{other}` is not what a failure can do");
-                let fix = "stop: the run fails; branch: it goes on, with the nodes that have `after: NODE.failed`";
+                let fix =
+                    "stop: the run fails; branch: it goes on, with the nodes that have `after: NODE.failed`";
                 self.problem_fix("FF-WF-009", entry.node.span.start, message, fix);
                 OnError::Stop
             }
@@ -208,14 +209,20 @@ impl Reader<'_> {
             ("continue_on_fail", "write `on_error: branch`"),
             ("continue_on_error", "write `on_error: branch`"),
             ("ignore_errors", "write `on_error: branch`"),
-            ("catch", "write `on_error: branch`, and `after: NODE.failed` at the node that comes then"),
+            (
+                "catch",
+                "write `on_error: branch`, and `after: NODE.failed` at the node that comes then",
+            ),
             ("retry_on_fail", "write `retry: { attempts: 3 }`"),
             ("max_tries", "write `retry: { attempts: 3 }`"),
             ("retries", "write `retry: { attempts: 3 }`"),
             ("compensate", "write `undo: { call: … }`"),
             ("rollback", "write `undo: { call: … }`"),
             ("depends_on", "write `after: NODE`"),
-            ("needs", "write `after: NODE`; a node waits for what its expressions name without that"),
+            (
+                "needs",
+                "write `after: NODE`; a node waits for what its expressions name without that",
+            ),
         ];
         self.finish_with(section, &SYNONYMS);
     }

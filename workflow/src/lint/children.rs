@@ -55,7 +55,9 @@ impl Lint<'_> {
             let found = self.error_at_value("FF-WF-037", &path, message);
             return vec![match nearest(&child.workflow, names.iter().map(String::as_str)) {
                 Some(near) => found.with_fix(format!("did you mean `{near}`?")),
-                None => found.with_fix("publish it first: this release names the release of it that will run"),
+                None => {
+                    found.with_fix("publish it first: this release names the release of it that will run")
+                }
             }];
         };
         let mut out = Vec::new();
@@ -75,7 +77,10 @@ impl Lint<'_> {
                 }
             }
         }
-        let needed = known.input.iter().filter(|field| field.default.is_none() && !field.optional);
+        let needed = known
+            .input
+            .iter()
+            .filter(|field| field.default.is_none() && !field.optional);
         for field in needed.filter(|field| !child.with.contains_key(&field.name)) {
             let message = format!("`{}` gives no `{}` to `{}`", node.id, field.name, child.workflow);
             let found = self.error_at_value("FF-WF-037", &path, message);

@@ -46,7 +46,8 @@ impl<'d> Lint<'d> {
         if matches!(node.kind, NodeKind::Approval(_)) {
             let message = "nothing stands in for a person's answer";
             let found = self.error_at_key("FF-WF-028", &path, message);
-            self.findings.push(found.with_fix("use its outcomes `rejected` and `expired`"));
+            self.findings
+                .push(found.with_fix("use its outcomes `rejected` and `expired`"));
             return;
         }
         let Fallback::Node(id) = fallback else { return };
@@ -67,10 +68,14 @@ impl<'d> Lint<'d> {
         if let Some(first) = nodes.iter().find(same).filter(|first| first.id != node.id) {
             let message = format!("`{id}` stands in for `{}` already", first.id);
             let found = self.error_at_value("FF-WF-028", &path, message);
-            self.findings.push(found.with_fix("make a node of its own for it"));
+            self.findings
+                .push(found.with_fix("make a node of its own for it"));
         }
         if other.on_error != crate::model::OnError::Stop {
-            let message = format!("`{id}` stands in for `{}`: what its failure does is said there", node.id);
+            let message = format!(
+                "`{id}` stands in for `{}`: what its failure does is said there",
+                node.id
+            );
             let found = self.error_at_key("FF-WF-028", &format!("nodes.{id}.on_error"), message);
             self.findings
                 .push(found.with_fix(format!("write `on_error` at `{}`", node.id)));
@@ -80,7 +85,10 @@ impl<'d> Lint<'d> {
             after || references(user).all().any(|name| name == id.as_str())
         });
         if let Some(user) = user {
-            let message = format!("`{}` uses `{id}`, which runs only when `{}` has failed", user.id, node.id);
+            let message = format!(
+                "`{}` uses `{id}`, which runs only when `{}` has failed",
+                user.id, node.id
+            );
             let found = self
                 .error_at_key("FF-WF-028", &format!("nodes.{}", user.id), message)
                 .into_warning();
@@ -129,16 +137,24 @@ impl<'d> Lint<'d> {
             .collect();
         let message = match missing.as_slice() {
             [] => format!("`{}` is disabled", node.id),
-            missing => format!("`{}` is disabled, so these are skipped too: {}", node.id, missing.join(", ")),
+            missing => format!(
+                "`{}` is disabled, so these are skipped too: {}",
+                node.id,
+                missing.join(", ")
+            ),
         };
         let found = self
             .error_at_key("FF-WF-038", &format!("nodes.{}.disabled", node.id), message)
             .into_warning();
-        self.findings.push(found.with_fix("take `disabled` out when it is to run again"));
+        self.findings
+            .push(found.with_fix("take `disabled` out when it is to run again"));
     }
 
     fn silence(&mut self, node: &str, call: &Call) {
-        let Some(connector) = self.connectors.get(&call.connector).filter(|_| call.idle_timeout_ms.is_some())
+        let Some(connector) = self
+            .connectors
+            .get(&call.connector)
+            .filter(|_| call.idle_timeout_ms.is_some())
         else {
             return;
         };
@@ -174,9 +190,8 @@ fn known_before<'d>(nodes: &'d [Node], node: &Node, outer: &BTreeSet<&'d str>) -
             _ => None,
         };
         // Of several entries of `after` one is enough, so none is certain.
-        let certain = |other: &&Node| {
-            names.all().any(|name| name == other.id.as_str()) || only == Some(&other.id)
-        };
+        let certain =
+            |other: &&Node| names.all().any(|name| name == other.id.as_str()) || only == Some(&other.id);
         for other in nodes.iter().filter(certain) {
             known.insert(other.id.as_str());
             to_visit.push(other);

@@ -9,29 +9,34 @@ use crate::types::Ty;
 /// meant.
 pub(super) fn seen_from(site: &Site<'_>, node: &Node) -> Option<Ty> {
     let of = |after: &&After| after.node == node.id;
-    let reader = site
-        .readers()
-        .find(|reader| reader.after.iter().any(|after| of(&after) && is_hidden(node, after)))?;
+    let reader = site.readers().find(|reader| {
+        reader
+            .after
+            .iter()
+            .any(|after| of(&after) && is_hidden(node, after))
+    })?;
     let mut outcomes = reader.after.iter();
     if outcomes.any(|after| !(of(&after) && is_hidden(node, after))) {
         // Another of them may have happened instead.
         return Some(Ty::Any);
     }
     let text = |name: &str| (name.to_owned(), Ty::Text);
-    Some(match reader.after.first().and_then(|after| after.outcome.as_deref()) {
-        Some("failed") if reader.after.len() == 1 => {
-            let failure = Ty::closed(vec![
-                text("kind"),
-                text("message"),
-                ("code".to_owned(), Ty::Any),
-                ("path".to_owned(), Ty::Any),
-                ("retry_after_ms".to_owned(), Ty::Any),
-            ]);
-            Ty::closed(vec![("failure".to_owned(), failure)])
-        }
-        Some("expired") if reader.after.len() == 1 => Ty::closed(vec![text("expired_at")]),
-        _ => Ty::Any,
-    })
+    Some(
+        match reader.after.first().and_then(|after| after.outcome.as_deref()) {
+            Some("failed") if reader.after.len() == 1 => {
+                let failure = Ty::closed(vec![
+                    text("kind"),
+                    text("message"),
+                    ("code".to_owned(), Ty::Any),
+                    ("path".to_owned(), Ty::Any),
+                    ("retry_after_ms".to_owned(), Ty::Any),
+                ]);
+                Ty::closed(vec![("failure".to_owned(), failure)])
+            }
+            Some("expired") if reader.after.len() == 1 => Ty::closed(vec![text("expired_at")]),
+            _ => Ty::Any,
+        },
+    )
 }
 
 /// Whether the value that this outcome has is seen only by nodes that come after it.
@@ -55,7 +60,11 @@ impl Lint<'_> {
         if child.detach {
             return Ty::closed(vec![("run".to_owned(), Ty::Text)]);
         }
-        match self.children.get(&child.workflow).and_then(|known| known.output.as_ref()) {
+        match self
+            .children
+            .get(&child.workflow)
+            .and_then(|known| known.output.as_ref())
+        {
             Some(fields) => Ty::closed(fields.iter().map(|name| (name.clone(), Ty::Any)).collect()),
             None => Ty::Any,
         }

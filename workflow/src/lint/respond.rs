@@ -28,11 +28,22 @@ impl Lint<'_> {
             asked |= *answer == Answer::Respond;
             if *answer == Answer::Respond && respond.is_empty() {
                 let message = "this webhook answers when a `respond` node says so, and there is none";
-                self.warn("FF-WF-035", &format!("{place}.answer"), message, "add a `respond` node, or use `answer: result`");
+                self.warn(
+                    "FF-WF-035",
+                    &format!("{place}.answer"),
+                    message,
+                    "add a `respond` node, or use `answer: result`",
+                );
             }
             if *answer != Answer::AtOnce && definition.model.values_stay {
-                let message = "values of this workflow stay on the host: the server that answers does not have them";
-                self.warn("FF-WF-035", &format!("{place}.answer"), message, "use `answer: at_once`");
+                let message =
+                    "values of this workflow stay on the host: the server that answers does not have them";
+                self.warn(
+                    "FF-WF-035",
+                    &format!("{place}.answer"),
+                    message,
+                    "use `answer: at_once`",
+                );
             }
             if let Some(signal) = signal {
                 self.hook_signal(&place, *answer, signal, &waits);
@@ -42,9 +53,17 @@ impl Lint<'_> {
             let place = format!("nodes.{}.respond", node.id);
             if !asked {
                 let message = format!("nobody waits for the answer of `{}`", node.id);
-                self.warn("FF-WF-036", &place, message, "add a webhook trigger with `answer: respond`");
+                self.warn(
+                    "FF-WF-036",
+                    &place,
+                    message,
+                    "add a webhook trigger with `answer: respond`",
+                );
             } else if let Some(each) = around.last() {
-                let message = format!("`{}` stands in the loop `{}`: only its first answer is sent", node.id, each.id);
+                let message = format!(
+                    "`{}` stands in the loop `{}`: only its first answer is sent",
+                    node.id, each.id
+                );
                 self.warn("FF-WF-036", &place, message, "move it out of the loop");
             }
         }
@@ -72,9 +91,16 @@ impl Lint<'_> {
                 "this signal has no correlation, and every node that waits for `{}` asks for one",
                 signal.name
             );
-            self.warn("FF-WF-035", &path, message, "add `correlate`, for example `trigger.body.order`");
+            self.warn(
+                "FF-WF-035",
+                &path,
+                message,
+                "add `correlate`, for example `trigger.body.order`",
+            );
         }
-        let Some(correlate) = &signal.correlate else { return };
+        let Some(correlate) = &signal.correlate else {
+            return;
+        };
         let at = format!("{path}.correlate");
         match Expression::compile(strip_marker(correlate)) {
             Ok(expression) => {

@@ -37,8 +37,7 @@ impl Lint<'_> {
                             .iter()
                             .any(|(_, node)| waits_for_person(node))
                     {
-                        let message =
-                            "this webhook answers with the result, but the workflow waits for a person or a signal";
+                        let message = "this webhook answers with the result, but the workflow waits for a person or a signal";
                         let found = self
                             .error_at_value("FF-WF-035", &format!("{place}.answer"), message)
                             .into_warning();

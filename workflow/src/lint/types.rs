@@ -398,13 +398,11 @@ fn made_from(task: Task, walk: &[(Vec<&Node>, &Node)], by_id: &BTreeMap<&str, us
             .find(|node| node.kind.inner_name() == Some(name))
             .and_then(|node| Some((&node.kind, *by_id.get(node.id.as_str())?)))
     };
-    let named = references
-        .all()
-        .filter_map(|name| match loop_of(name) {
-            Some((NodeKind::Foreach(_), index)) => Some(Task::List(index)),
-            // The number of a round is a whole number, whatever else is known.
-            Some(_) => None,
-            None => by_id.get(name).map(|index| Task::Node(*index)),
-        });
+    let named = references.all().filter_map(|name| match loop_of(name) {
+        Some((NodeKind::Foreach(_), index)) => Some(Task::List(index)),
+        // The number of a round is a whole number, whatever else is known.
+        Some(_) => None,
+        None => by_id.get(name).map(|index| Task::Node(*index)),
+    });
     named.chain(whole).collect()
 }

@@ -42,10 +42,19 @@ fn a_node_says_which_failures_are_tried_again_and_for_how_long() {
     let unsafe_ = || json!({ "class": "unsafe" });
     assert!(again(with("{}", unsafe_()), FailureKind::Throttled));
     assert!(!again(with("never", unsafe_()), FailureKind::Throttled));
-    assert!(!again(with("{ on: [unavailable] }", pure()), FailureKind::Throttled));
-    assert!(again(with("{ on: [unavailable] }", pure()), FailureKind::Unavailable));
+    assert!(!again(
+        with("{ on: [unavailable] }", pure()),
+        FailureKind::Throttled
+    ));
+    assert!(again(
+        with("{ on: [unavailable] }", pure()),
+        FailureKind::Unavailable
+    ));
     assert!(!again(with("{}", pure()), FailureKind::Rejected));
-    assert!(again(with("{ on: [rejected] }", unsafe_()), FailureKind::Rejected));
+    assert!(again(
+        with("{ on: [rejected] }", unsafe_()),
+        FailureKind::Rejected
+    ));
     // After these the effect may have happened, whatever the node says.
     for kind in [FailureKind::TimedOut, FailureKind::Internal, FailureKind::Limit] {
         let on = "{ on: [timed_out, internal, limit] }";
@@ -59,7 +68,11 @@ fn a_node_says_which_failures_are_tried_again_and_for_how_long() {
     assert_eq!(first - host.now_ms, 10_000);
     host.skip_time();
     host.finish(0, fails(FailureKind::Throttled));
-    assert_eq!(host.phase(), "failed", "the third would begin 30 s after the first");
+    assert_eq!(
+        host.phase(),
+        "failed",
+        "the third would begin 30 s after the first"
+    );
 }
 
 const BRANCH: &str = "
@@ -88,7 +101,10 @@ fn a_failure_can_be_a_branch() {
 
     let mut host = Host::start(plan(BRANCH), json!({}));
     host.run(echo);
-    assert_eq!(host.row("tell"), (NodeState::Skipped, "`pay` did not fail".to_owned()));
+    assert_eq!(
+        host.row("tell"),
+        (NodeState::Skipped, "`pay` did not fail".to_owned())
+    );
     assert_eq!(host.output(), json!({ "paid": "pay", "id": "pay" }));
 }
 
@@ -106,7 +122,11 @@ output: \"${after.bad}\"
 ";
     let mut host = Host::start(plan(source), json!({}));
     host.finish(0, refuse);
-    assert_eq!(host.row("each"), (NodeState::Running, "1 of 3, 2 at a time".to_owned()), "the loop goes on");
+    assert_eq!(
+        host.row("each"),
+        (NodeState::Running, "1 of 3, 2 at a time".to_owned()),
+        "the loop goes on"
+    );
     host.run(echo);
     assert_eq!(host.output(), json!(["no such thing"]));
     host.check_replay();
@@ -156,11 +176,21 @@ output: { each: \"${each}\", other: \"${other.from}\" }
     assert_eq!(host.at_work(), ["other", "each[1].one"]);
     assert_eq!(host.row("each").0, NodeState::Failed);
     host.restart();
-    assert_eq!(host.at_work(), ["other"], "what is in the failed loop is not done again");
+    assert_eq!(
+        host.at_work(),
+        ["other"],
+        "what is in the failed loop is not done again"
+    );
     let mut host = Host::start(plan(source), json!({}));
     host.finish_step("each[0].one", refuse);
     host.finish_step("each[1].one", echo);
-    assert_eq!(host.row("each"), (NodeState::Done, "1 of 4, 2 at a time · by its fallback".to_owned()));
+    assert_eq!(
+        host.row("each"),
+        (
+            NodeState::Done,
+            "1 of 4, 2 at a time · by its fallback".to_owned()
+        )
+    );
     host.run(echo);
     assert_eq!(host.output(), json!({ "each": [], "other": "other" }));
     host.check_replay();
@@ -178,15 +208,27 @@ output: \"${use.x}\"
     let mut host = Host::start(plan(source), json!({ "n": 5 }));
     host.run(refuse);
     assert_eq!(host.output(), json!(5));
-    assert_eq!(host.row("rate"), (NodeState::Done, "from 5 · by its fallback".to_owned()));
+    assert_eq!(
+        host.row("rate"),
+        (NodeState::Done, "from 5 · by its fallback".to_owned())
+    );
     assert!(host.records.iter().any(|record| {
-        matches!(&record.event, Event::Completed { source: Source::Fallback, .. })
+        matches!(
+            &record.event,
+            Event::Completed {
+                source: Source::Fallback,
+                ..
+            }
+        )
     }));
     host.check_replay();
     let broken = source.replace("${input.n}", "${input.n / 0}");
     let mut host = Host::start(plan(&broken), json!({ "n": 5 }));
     host.run(refuse);
-    assert!(is_failed(&host, "rate"), "a fallback that fails fails the node, once");
+    assert!(
+        is_failed(&host, "rate"),
+        "a fallback that fails fails the node, once"
+    );
     host.check_replay();
 }
 
@@ -216,7 +258,10 @@ fn another_node_stands_in_and_runs_only_then() {
     let mut host = Host::start(plan(STAND_IN), json!({}));
     assert_eq!(host.at_work(), ["first"]);
     host.run(echo);
-    assert_eq!(host.row("second"), (NodeState::Skipped, "`first` did not fail".to_owned()));
+    assert_eq!(
+        host.row("second"),
+        (NodeState::Skipped, "`first` did not fail".to_owned())
+    );
     assert_eq!(host.output(), json!({ "x": "first" }));
     host.check_replay();
 
@@ -226,7 +271,10 @@ fn another_node_stands_in_and_runs_only_then() {
     host.restart();
     host.run(echo);
     assert_eq!(host.output(), json!({ "x": "second" }));
-    assert_eq!(host.row("first"), (NodeState::Done, "from second · by its fallback".to_owned()));
+    assert_eq!(
+        host.row("first"),
+        (NodeState::Done, "from second · by its fallback".to_owned())
+    );
     host.check_replay();
 }
 
@@ -260,7 +308,13 @@ output: \"${size(each)}\"
     assert_eq!(host.output(), json!(2));
     host.check_replay();
     let mut host = Host::start(plan(looped), json!({}));
-    host.run(|invoke| if invoke.step.node.as_str() == "third" { echo(invoke) } else { refuse(invoke) });
+    host.run(|invoke| {
+        if invoke.step.node.as_str() == "third" {
+            echo(invoke)
+        } else {
+            refuse(invoke)
+        }
+    });
     assert_eq!(host.output(), json!(2));
     host.check_replay();
 }
@@ -276,8 +330,13 @@ fn nodes_that_could_only_wait_for_each_other_make_no_plan() {
     ] {
         let source = format!("workflow: test\nnodes:\n  {nodes}\n");
         let definition = flowforge_workflow::parse(&source).expect("it has the right shape");
-        let canonical = flowforge_workflow::canonical(&definition, &serde_json::Map::new()).expect("no overrides");
-        let plan = flowforge_workflow::Plan::from_canonical(&canonical, &std::collections::BTreeMap::new(), &std::collections::BTreeMap::new());
+        let canonical =
+            flowforge_workflow::canonical(&definition, &serde_json::Map::new()).expect("no overrides");
+        let plan = flowforge_workflow::Plan::from_canonical(
+            &canonical,
+            &std::collections::BTreeMap::new(),
+            &std::collections::BTreeMap::new(),
+        );
         assert!(plan.is_err(), "{nodes}");
     }
 }
@@ -303,13 +362,31 @@ fn effects_are_taken_back_in_reverse_order_when_the_run_fails() {
     }
     assert_eq!(host.at_work(), ["ship"]);
     host.finish(0, refuse);
-    assert_eq!(host.state().outcome(), None, "the run ends when its effects are taken back");
-    assert_eq!(host.at_work(), ["each[1].pack~undo"], "one at a time, the newest first");
-    assert_eq!(host.flying[0].node.as_str(), "pack~undo", "with grants of its own");
-    assert_eq!(Value::Object(host.flying[0].input.clone()), json!({ "id": "each[1].pack", "item": "y" }));
+    assert_eq!(
+        host.state().outcome(),
+        None,
+        "the run ends when its effects are taken back"
+    );
+    assert_eq!(
+        host.at_work(),
+        ["each[1].pack~undo"],
+        "one at a time, the newest first"
+    );
+    assert_eq!(
+        host.flying[0].node.as_str(),
+        "pack~undo",
+        "with grants of its own"
+    );
+    assert_eq!(
+        Value::Object(host.flying[0].input.clone()),
+        json!({ "id": "each[1].pack", "item": "y" })
+    );
     host.finish(0, echo);
     assert_eq!(host.at_work(), ["each[0].pack~undo"]);
-    assert_eq!(Value::Object(host.flying[0].input.clone()), json!({ "id": "each[0].pack", "item": "x" }));
+    assert_eq!(
+        Value::Object(host.flying[0].input.clone()),
+        json!({ "id": "each[0].pack", "item": "x" })
+    );
     assert_eq!(host.row("pack~undo").1, "1 of 2");
     host.restart();
     host.finish(0, echo);
@@ -326,7 +403,12 @@ fn a_run_that_is_done_takes_nothing_back() {
     let mut host = Host::start(plan(SAGA), json!({ "items": ["x"] }));
     host.run(echo);
     assert_eq!(host.output(), json!("ship"));
-    assert!(!host.records.iter().any(|record| record.event.step().is_some_and(|step| step.node.is_undo())));
+    assert!(
+        !host
+            .records
+            .iter()
+            .any(|record| record.event.step().is_some_and(|step| step.node.is_undo()))
+    );
 }
 
 #[test]
@@ -355,7 +437,11 @@ fn taking_back_is_tried_again_and_goes_on_when_it_fails_for_good() {
     host.skip_time();
     assert_eq!(host.flying[0].attempt, 2);
     host.finish(0, refuse);
-    assert_eq!(host.at_work(), ["reserve~undo"], "one that fails holds the others not up");
+    assert_eq!(
+        host.at_work(),
+        ["reserve~undo"],
+        "one that fails holds the others not up"
+    );
     host.finish(0, echo);
     assert!(is_failed(&host, "ship"), "and the run failed for its own reason");
     assert_eq!(host.row("pack~undo").0, NodeState::Failed);
@@ -364,7 +450,10 @@ fn taking_back_is_tried_again_and_goes_on_when_it_fails_for_good() {
 
 #[test]
 fn taking_back_can_need_review() {
-    let mut host = Host::start(plan_with_effect(SAGA, &json!({ "class": "unsafe" })), json!({ "items": [] }));
+    let mut host = Host::start(
+        plan_with_effect(SAGA, &json!({ "class": "unsafe" })),
+        json!({ "items": [] }),
+    );
     host.finish(0, echo);
     host.finish(0, refuse);
     assert_eq!(host.at_work(), ["reserve~undo"]);
@@ -403,7 +492,12 @@ nodes:
     let mut host = Host::start(plan(source), json!({}));
     host.run(refuse);
     assert!(is_failed(&host, "b"));
-    assert!(!host.records.iter().any(|record| record.event.step().is_some_and(|step| step.node.is_undo())));
+    assert!(
+        !host
+            .records
+            .iter()
+            .any(|record| record.event.step().is_some_and(|step| step.node.is_undo()))
+    );
 }
 
 #[test]
@@ -425,7 +519,10 @@ nodes:
 /// A record that was refused emptied the account of the run: its receipt then spoke of nothing.
 #[test]
 fn a_refused_record_changes_nothing() {
-    let mut host = Host::start(plan("nodes:\n  a: { call: x:y/a }\n  b: { after: a, call: x:y/b }\n"), json!({}));
+    let mut host = Host::start(
+        plan("nodes:\n  a: { call: x:y/a }\n  b: { after: a, call: x:y/b }\n"),
+        json!({}),
+    );
     host.finish(0, echo);
     let mut state = host.replay(host.records.len());
     let mut wrong = host.records[1].clone();

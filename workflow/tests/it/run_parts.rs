@@ -26,7 +26,10 @@ nodes:
 output: { c: \"${c.x}\", each: \"${each}\" }
 ";
     let host = Host::start(plan(source), json!({}));
-    assert_eq!(host.row("a"), (NodeState::Skipped, "the node is disabled".to_owned()));
+    assert_eq!(
+        host.row("a"),
+        (NodeState::Skipped, "the node is disabled".to_owned())
+    );
     assert_eq!(host.row("b"), (NodeState::Skipped, "`a` did not run".to_owned()));
     assert_eq!(host.output(), json!({ "c": "none", "each": [null] }));
     host.check_replay();
@@ -51,13 +54,20 @@ fn a_try_goes_up_to_a_node_and_takes_given_data() {
     let answer = json!({ "approved": true, "by": "pinned", "comment": null, "at": null });
     let given = Given::from([(StepKey::top(node("ask")), (Arc::new(answer), Source::Given))]);
     let mut host = Host::start_with(plan(CHAIN), accepted, given);
-    assert_eq!(host.row("ask").0, NodeState::Done, "nobody is asked, and nothing is waited for");
+    assert_eq!(
+        host.row("ask").0,
+        NodeState::Done,
+        "nobody is asked, and nothing is waited for"
+    );
     // What a given node needs itself is not run for it; `b` needs `a`.
     assert_eq!(host.at_work(), ["a"]);
     host.restart();
     host.run(echo);
     assert_eq!(host.row("b").0, NodeState::Done);
-    assert_eq!(host.row("c"), (NodeState::Skipped, "the run goes only as far as `b`".to_owned()));
+    assert_eq!(
+        host.row("c"),
+        (NodeState::Skipped, "the run goes only as far as `b`".to_owned())
+    );
     assert_eq!(host.row("other").0, NodeState::Skipped);
     assert_eq!(host.output(), json!({ "c": null, "no": null }));
     host.check_replay();
@@ -83,13 +93,17 @@ fn a_given_result_that_is_not_here_is_not_made_up() {
     let mut accepted = acceptance(json!({}));
     accepted.given = vec![node("a")];
     let host = Host::start_with(plan(CHAIN), accepted, Given::new());
-    assert!(host.at_work().iter().all(|step| step != "a"), "the step does not run in its place");
+    assert!(
+        host.at_work().iter().all(|step| step != "a"),
+        "the step does not run in its place"
+    );
     assert_eq!(host.row("a").0, NodeState::Failed);
 }
 
 #[test]
 fn a_given_name_inside_a_loop_disturbs_nothing() {
-    let source = "nodes:\n  each: { foreach: \"[1]\", do: { one: { call: x:y/a } } }\noutput: \"${each[0].from}\"\n";
+    let source =
+        "nodes:\n  each: { foreach: \"[1]\", do: { one: { call: x:y/a } } }\noutput: \"${each[0].from}\"\n";
     let mut accepted = acceptance(json!({}));
     accepted.given = vec![node("one")];
     let mut host = Host::start_with(plan(source), accepted, Given::new());
@@ -109,7 +123,11 @@ output: \"${ship.from}\"
 
 /// Ends the attempt at the front, which used something outside.
 fn finish_used(host: &mut Host, step: &str) {
-    let at = host.at_work().iter().position(|other| other == step).expect("it flies");
+    let at = host
+        .at_work()
+        .iter()
+        .position(|other| other == step)
+        .expect("it flies");
     let invoke = host.flying.remove(at).expect("it flies");
     host.record(Event::Completed {
         step: invoke.step.clone(),
@@ -156,10 +174,24 @@ fn a_retry_from_a_step_says_what_is_reused_and_which_effects_happen_again() {
     assert_eq!(fork.runs_again, ["pay", "each", "child", "ship"].map(node));
     let repeated: Vec<&str> = fork.repeated.iter().map(|effect| effect.node.as_str()).collect();
     assert_eq!(repeated, ["pay", "mail", "child"]);
-    let repeats: BTreeMap<String, u32> = fork.lineage.repeats.iter().map(|(step, n)| (step.to_string(), *n)).collect();
+    let repeats: BTreeMap<String, u32> = fork
+        .lineage
+        .repeats
+        .iter()
+        .map(|(step, n)| (step.to_string(), *n))
+        .collect();
     assert_eq!(
         repeats,
-        BTreeMap::from([("pay", 1), ("pay~undo", 1), ("each[0].mail", 1), ("each[1].mail", 1), ("child", 1)].map(|(step, n)| (step.to_owned(), n))),
+        BTreeMap::from(
+            [
+                ("pay", 1),
+                ("pay~undo", 1),
+                ("each[0].mail", 1),
+                ("each[1].mail", 1),
+                ("child", 1)
+            ]
+            .map(|(step, n)| (step.to_owned(), n))
+        ),
         "under keys of their own: what takes the payment back, too"
     );
     assert_eq!(fork.lineage.generation, 2);
@@ -170,7 +202,11 @@ fn a_retry_from_a_step_says_what_is_reused_and_which_effects_happen_again() {
     assert_eq!(second.at_work(), ["pay"]);
     assert_eq!(second.flying[0].repeats, 1);
     finish_used(&mut second, "pay");
-    assert_ne!(second.children()[0].0, host.children()[0].0, "the other run is ordered anew");
+    assert_ne!(
+        second.children()[0].0,
+        host.children()[0].0,
+        "the other run is ordered anew"
+    );
     second.run(echo);
     second.child_ends("child", Ok(json!({ "x": 1 })));
     second.finish(0, refuse);
@@ -178,7 +214,10 @@ fn a_retry_from_a_step_says_what_is_reused_and_which_effects_happen_again() {
     assert_eq!(second.flying[0].repeats, 1, "another taking back than the first");
     second.run(echo);
     second.check_replay();
-    let third = second.state().fork_from(&node("ship")).expect("it can be retried");
+    let third = second
+        .state()
+        .fork_from(&node("ship"))
+        .expect("it can be retried");
     assert_eq!(third.lineage.generation, 3);
     assert_eq!(third.lineage.root, *host.state().run());
 }
@@ -189,7 +228,10 @@ fn an_effect_that_failed_is_repeated_under_its_own_key() {
     host.finish(0, echo);
     host.finish(0, refuse);
     let fork = host.state().fork_from(&node("pay")).expect("it can be retried");
-    assert!(fork.repeated.is_empty(), "it may have happened, and must not happen twice");
+    assert!(
+        fork.repeated.is_empty(),
+        "it may have happened, and must not happen twice"
+    );
     assert!(fork.lineage.repeats.is_empty());
     assert_eq!(again(&host, "pay").flying[0].repeats, 0);
 }
@@ -205,7 +247,10 @@ fn what_is_reused_is_not_taken_back_again() {
     assert_eq!(second.at_work(), ["ship"]);
     second.finish(0, refuse);
     assert!(matches!(second.state().outcome(), Some(Outcome::Failed { .. })));
-    assert!(second.flying.is_empty(), "the run before is done, and its payment stands");
+    assert!(
+        second.flying.is_empty(),
+        "the run before is done, and its payment stands"
+    );
     second.check_replay();
 }
 
@@ -229,7 +274,10 @@ fn a_reused_no_is_a_no() {
 #[test]
 fn what_cannot_be_retried_is_refused() {
     let mut host = Host::start(plan(PAID), json!({}));
-    assert!(matches!(host.state().fork_from(&node("pay")), Err(ForkError::NotEnded(_))));
+    assert!(matches!(
+        host.state().fork_from(&node("pay")),
+        Err(ForkError::NotEnded(_))
+    ));
     host.cancel();
     host.run(echo);
     for wrong in ["mail", "nope", "pay~undo"] {
@@ -248,7 +296,10 @@ output: \"${first.x}\"
 ";
     let mut accepted = acceptance(json!({}));
     accepted.given = vec![node("second")];
-    let given = Given::from([(StepKey::top(node("second")), (Arc::new(json!({ "x": 9 })), Source::Given))]);
+    let given = Given::from([(
+        StepKey::top(node("second")),
+        (Arc::new(json!({ "x": 9 })), Source::Given),
+    )]);
     let mut host = Host::start_with(plan(source), accepted, given);
     host.run(refuse);
     assert_eq!(host.output(), json!(9));

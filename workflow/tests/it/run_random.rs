@@ -35,23 +35,40 @@ fn node_text(index: usize, (kind, links): Draw, stops: bool) -> String {
         (true, 1) => format!("fallback: {{ value: {value} }}, "),
         (true, _) => format!("fallback: {{ node: f{index} }}, on_error: branch, "),
     };
-    let undo = if flag % 4 == 1 { "undo: { call: x:y/undo, with: { v: 1 } }, " } else { "" };
+    let undo = if flag % 4 == 1 {
+        "undo: { call: x:y/undo, with: { v: 1 } }, "
+    } else {
+        ""
+    };
     let disabled = if flag % 16 == 3 { "disabled: true, " } else { "" };
-    let call = |index: &str| format!("{word}{undo}call: x:y/{operation}, with: {{ v: {value}, i: \"${{{index}}}\" }}");
+    let call = |index: &str| {
+        format!("{word}{undo}call: x:y/{operation}, with: {{ v: {value}, i: \"${{{index}}}\" }}")
+    };
     let what = match kind {
         0 => format!("set: {{ v: {value} }}"),
-        1 => format!("switch: {{ yes: \"size([{use_text}]) > {}\", no: else }}", links[0] % 2),
+        1 => format!(
+            "switch: {{ yes: \"size([{use_text}]) > {}\", no: else }}",
+            links[0] % 2
+        ),
         2 => {
             let inner = call(&format!("e{index}")).replace(&format!("fallback: {{ node: f{index} }}, "), "");
-            format!("foreach: input.xs, as: e{index}, parallel: {}, do: {{ i{index}: {{ {inner} }} }}", 1 + links[1] % 3)
+            format!(
+                "foreach: input.xs, as: e{index}, parallel: {}, do: {{ i{index}: {{ {inner} }} }}",
+                1 + links[1] % 3
+            )
         }
         3 => {
             let inner = call("round").replace(&format!("fallback: {{ node: f{index} }}, "), "");
             let every = if flag % 2 == 0 { ", every: 5s" } else { "" };
-            format!("repeat: {{ until: round >= {}, max: 5{every} }}, do: {{ i{index}: {{ {inner} }} }}", 1 + links[1] % 3)
+            format!(
+                "repeat: {{ until: round >= {}, max: 5{every} }}, do: {{ i{index}: {{ {inner} }} }}",
+                1 + links[1] % 3
+            )
         }
         4 => format!("wait: {{ for: {}s }}", 1 + links[0] % 9),
-        5 => format!("{undo}wait: {{ signal: s{index}, correlate: \"string(size([{use_text}]))\", timeout: 1h }}"),
+        5 => format!(
+            "{undo}wait: {{ signal: s{index}, correlate: \"string(size([{use_text}]))\", timeout: 1h }}"
+        ),
         6 => format!(
             "foreach: input.xs, as: e{index}, parallel: 2, do: {{ i{index}: {{ wait: {{ signal: s{index}, correlate: e{index} }} }}, j{index}: {{ {undo}set: {{ v: \"${{i{index}}}\" }} }} }}"
         ),
@@ -64,10 +81,14 @@ fn node_text(index: usize, (kind, links): Draw, stops: bool) -> String {
     let mut out = format!("  n{index}: {{ {after}{disabled}{what} }}\n");
     if bad && flag % 3 == 2 && kind > 10 {
         let second = if flag % 2 == 0 { "z" } else { "bad" };
-        out.push_str(&format!("  f{index}: {{ call: x:y/{second}, with: {{ v: 1 }} }}\n"));
+        out.push_str(&format!(
+            "  f{index}: {{ call: x:y/{second}, with: {{ v: 1 }} }}\n"
+        ));
     }
     if bad && flag % 3 != 1 && kind > 10 {
-        out.push_str(&format!("  h{index}: {{ after: n{index}.failed, set: {{ why: \"${{n{index}.failure.message}}\" }} }}\n"));
+        out.push_str(&format!(
+            "  h{index}: {{ after: n{index}.failed, set: {{ why: \"${{n{index}.failure.message}}\" }} }}\n"
+        ));
     }
     out
 }
@@ -80,7 +101,9 @@ fn random_workflow(stops: bool) -> impl Strategy<Value = String> {
             out.push_str(&node_text(index, draw, stops));
         }
         out.push_str("output: { all: [");
-        let all: Vec<String> = (0..count).map(|index| format!("\"${{default(n{index}, 'absent')}}\"")).collect();
+        let all: Vec<String> = (0..count)
+            .map(|index| format!("\"${{default(n{index}, 'absent')}}\""))
+            .collect();
         out.push_str(&all.join(", "));
         out.push_str("] }\n");
         out
@@ -110,7 +133,10 @@ fn something_happens(host: &mut Host, pick: usize) -> bool {
         .collect();
     let choices = host.flying.len() + waits.len();
     if choices == 0 || host.state().outcome().is_some() {
-        let due = host.state().next_timer_ms().filter(|_| host.state().outcome().is_none());
+        let due = host
+            .state()
+            .next_timer_ms()
+            .filter(|_| host.state().outcome().is_none());
         if let Some(due) = due {
             host.now_ms = host.now_ms.max(due);
             host.advance();
@@ -125,7 +151,10 @@ fn something_happens(host: &mut Host, pick: usize) -> bool {
     host.now_ms += 1;
     match kind.as_str() {
         "signal" => {
-            let (name, correlation) = what.strip_prefix("signal ").and_then(|rest| rest.split_once(" for ")).expect("both");
+            let (name, correlation) = what
+                .strip_prefix("signal ")
+                .and_then(|rest| rest.split_once(" for "))
+                .expect("both");
             host.signal(name, Some(correlation), json!({ "of": correlation }));
         }
         "child" => {
@@ -139,7 +168,10 @@ fn something_happens(host: &mut Host, pick: usize) -> bool {
         }
         _ => {
             let waiting = host.state().waiting();
-            let question = waiting.iter().find(|question| question.step == step).expect("it waits");
+            let question = waiting
+                .iter()
+                .find(|question| question.step == step)
+                .expect("it waits");
             let decision = Decision {
                 approval: question.approval.clone(),
                 approved: true,
@@ -172,12 +204,16 @@ fn outstanding(run: &mut Execution, now_ms: u64) -> Vec<String> {
 
 /// The output without what depends on when things happened: the names of runs, and of the first of them.
 fn result(host: &Host) -> Value {
-    host.state().outcome().map(flowforge_protocol::record::Outcome::shown).unwrap_or_default()
+    host.state()
+        .outcome()
+        .map(flowforge_protocol::record::Outcome::shown)
+        .unwrap_or_default()
 }
 
 fn rows(host: &Host) -> Vec<(String, NodeState, String, Option<u64>)> {
     let rows = host.state().view().nodes.into_iter();
-    rows.map(|row| (row.node.to_string(), row.state, row.what, row.tries)).collect()
+    rows.map(|row| (row.node.to_string(), row.state, row.what, row.tries))
+        .collect()
 }
 
 proptest! {

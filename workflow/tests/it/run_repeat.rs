@@ -27,7 +27,10 @@ fn a_loop_goes_on_until_its_condition_is_true_and_rests_between_rounds() {
     let mut host = Host::start(plan(POLL), json!({}));
     host.finish(0, ready_after(3));
     assert_eq!(host.phase(), "waiting");
-    assert_eq!(host.row("poll"), (NodeState::Waiting, "until 1970-01-01T00:17:10.001Z".to_owned()));
+    assert_eq!(
+        host.row("poll"),
+        (NodeState::Waiting, "until 1970-01-01T00:17:10.001Z".to_owned())
+    );
     host.restart();
     assert!(host.flying.is_empty(), "a host that starts again rests as well");
     host.skip_time();
@@ -49,7 +52,10 @@ fn a_loop_that_asks_for_more_than_its_rounds_has_failed() {
         panic!("{:?}", host.state().outcome())
     };
     assert_eq!(node.as_ref().map(|node| node.as_str()), Some("poll"));
-    assert_eq!(failure.message, "4 rounds are over, and the condition asks for more");
+    assert_eq!(
+        failure.message,
+        "4 rounds are over, and the condition asks for more"
+    );
     assert_eq!(host.state().view().totals.tries, 4);
     host.check_replay();
     let handled = POLL.replace("do:", "fallback: { value: { round: 0 } }\n    do:");
@@ -97,7 +103,10 @@ output: \"${each.map(e, e.with)}\"
     let mut host = Host::start(plan(source), json!({}));
     assert_eq!(host.at_work(), ["each[0].tries[0].one", "each[1].tries[0].one"]);
     host.run(echo);
-    assert_eq!(host.output(), json!([{ "item": 2, "round": 2 }, { "item": 1, "round": 1 }]));
+    assert_eq!(
+        host.output(),
+        json!([{ "item": 2, "round": 2 }, { "item": 1, "round": 1 }])
+    );
     host.check_replay();
     let outer = "
 nodes:
@@ -138,7 +147,9 @@ nodes:
 ";
     let mut host = Host::start(plan(source), json!({}));
     host.finish(0, refuse);
-    assert!(matches!(host.state().outcome(), Some(Outcome::Failed { node: Some(node), .. }) if node.as_str() == "check"));
+    assert!(
+        matches!(host.state().outcome(), Some(Outcome::Failed { node: Some(node), .. }) if node.as_str() == "check")
+    );
     assert_eq!(host.row("poll").0, NodeState::Failed);
     host.check_replay();
     let handled = source.replace("repeat:", "on_error: branch, repeat:")
@@ -190,7 +201,10 @@ nodes:
     }
     assert_eq!(
         undone,
-        [("loop_it[1].one~undo".to_owned(), json!(2)), ("loop_it[0].one~undo".to_owned(), json!(1))]
+        [
+            ("loop_it[1].one~undo".to_owned(), json!(2)),
+            ("loop_it[0].one~undo".to_owned(), json!(1))
+        ]
     );
     host.check_replay();
 }

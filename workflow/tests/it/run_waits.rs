@@ -31,7 +31,11 @@ fn a_signal_gives_its_payload_whether_it_comes_after_its_wait_or_before() {
         let mut host = Host::start(plan(&with_sorry()), json!({ "order": "A-1" }));
         if before {
             host.signal("payment", Some("A-1"), json!({ "amount": 7 }));
-            assert_eq!(host.state().untaken_signals(), 1, "it is kept until somebody waits");
+            assert_eq!(
+                host.state().untaken_signals(),
+                1,
+                "it is kept until somebody waits"
+            );
             host.finish(0, echo);
         } else {
             host.finish(0, echo);
@@ -77,10 +81,15 @@ output: [\"${first}\", \"${second}\"]
     host.signal("go", None, json!(2));
     assert_eq!(host.output(), json!([1, 2]));
     host.check_replay();
-    let both = "nodes: { a: { wait: { signal: go } }, b: { wait: { signal: go } } }\noutput: [\"${a}\", \"${b}\"]\n";
+    let both =
+        "nodes: { a: { wait: { signal: go } }, b: { wait: { signal: go } } }\noutput: [\"${a}\", \"${b}\"]\n";
     let mut host = Host::start(plan(both), json!({}));
     host.signal("go", None, json!(1));
-    assert_eq!(host.phase(), "waiting", "two that wait at the same time do not share one");
+    assert_eq!(
+        host.phase(),
+        "waiting",
+        "two that wait at the same time do not share one"
+    );
     host.signal("go", None, json!(2));
     assert_eq!(host.output(), json!([1, 2]));
 }
@@ -94,14 +103,19 @@ fn a_signal_that_does_not_come_ends_the_run_unless_somebody_comes_after_that() {
     assert_eq!(host.phase(), "waiting", "not early");
     host.now_ms += 1;
     host.advance();
-    assert!(matches!(host.state().outcome(), Some(Outcome::Expired { step }) if step.node.as_str() == "paid"));
+    assert!(
+        matches!(host.state().outcome(), Some(Outcome::Expired { step }) if step.node.as_str() == "paid")
+    );
     host.check_replay();
 
     let mut host = Host::start(plan(&with_sorry()), json!({ "order": "A-1" }));
     host.finish(0, echo);
     host.now_ms += 3_600_000;
     host.advance();
-    assert_eq!(host.row("ship"), (NodeState::Skipped, "`paid` expired".to_owned()));
+    assert_eq!(
+        host.row("ship"),
+        (NodeState::Skipped, "`paid` expired".to_owned())
+    );
     assert_eq!(host.row("paid").1, "the signal did not come in time");
     let output = host.output();
     assert_eq!(output["amount"], json!(null), "the output has no payload to show");
@@ -143,7 +157,11 @@ fn a_child_gets_its_input_and_its_output_is_the_nodes() {
     assert_eq!(host.children()[0].1, json!({ "n": 5 }));
     let ordered = host.children();
     host.restart();
-    assert_eq!(host.children(), ordered, "a host that starts again orders nothing again");
+    assert_eq!(
+        host.children(),
+        ordered,
+        "a host that starts again orders nothing again"
+    );
     host.child_ends("run_it", Ok(json!({ "x": 3 })));
     assert_eq!(host.output(), json!(30));
     assert!(host.row("run_it").1.starts_with("child run "));
@@ -168,13 +186,18 @@ fn a_child_that_does_not_end_well_is_a_failure_of_its_node() {
         );
         host.check_replay();
     }
-    let handled = PARENT.replace("with: { n", "on_error: branch, with: { n").replace(
-        "output:",
-        "  sorry: { after: run_it.failed, set: { why: \"${run_it.failure.message}\" } }\noutput:",
-    );
+    let handled = PARENT
+        .replace("with: { n", "on_error: branch, with: { n")
+        .replace(
+            "output:",
+            "  sorry: { after: run_it.failed, set: { why: \"${run_it.failure.message}\" } }\noutput:",
+        );
     let handled = handled.replace("\"${then.x}\"", "\"${sorry.why}\"");
     let mut host = Host::start(plan(&handled), json!({ "n": 4 }));
-    host.child_ends("run_it", Err(("failed", Some(Failure::new(FailureKind::Denied, "no grant")))));
+    host.child_ends(
+        "run_it",
+        Err(("failed", Some(Failure::new(FailureKind::Denied, "no grant")))),
+    );
     assert_eq!(host.output(), json!("no grant"));
 }
 
@@ -244,7 +267,10 @@ fn a_person_may_have_it_tried_again_skip_it_with_a_value_or_let_it_fail() {
     let mut skip = needs_review();
     let output = json!({ "from": "elsewhere" }).into();
     skip.review("a", ReviewAction::Skip { output });
-    assert_eq!(skip.row("a"), (NodeState::Done, "from elsewhere · given by ana".to_owned()));
+    assert_eq!(
+        skip.row("a"),
+        (NodeState::Done, "from elsewhere · given by ana".to_owned())
+    );
     skip.run(echo);
     assert_eq!(skip.output(), json!("elsewhere"));
     skip.check_replay();
@@ -273,7 +299,10 @@ nodes:
     host.finish(0, echo);
     host.now_ms += 600_000;
     host.signal("go", None, json!(1));
-    assert!(host.flying.is_empty(), "what was under way has ended, and nothing follows");
+    assert!(
+        host.flying.is_empty(),
+        "what was under way has ended, and nothing follows"
+    );
     assert_eq!(host.state().waits().len(), 2);
     host.restart();
     assert_eq!(host.state().paused(), Some("ana"));
@@ -322,7 +351,10 @@ output: \"${answer.status}\"
     let mut host = Host::start(plan(source), json!({ "name": "Ana" }));
     let answered = host.records.iter().find_map(|record| match &record.event {
         flowforge_protocol::record::Event::Responded {
-            status, headers, body, ..
+            status,
+            headers,
+            body,
+            ..
         } => Some((*status, headers.clone(), body.shown())),
         _ => None,
     });

@@ -1,6 +1,6 @@
 //! Orders that come late, come again, or cannot be given.
 
-use flowforge_protocol::job::Order;
+use flowforge_protocol::job::{Job, Order};
 use flowforge_protocol::record::Event;
 use serde_json::{Value, json};
 

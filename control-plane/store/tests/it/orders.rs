@@ -309,13 +309,12 @@ async fn a_host_is_told_how_far_its_runs_are_stored() {
     let mut script = Script::new(run(1));
     let batch = script.batch(vec![skipped("x"), ended(json!(1))]);
     open.store.ingest(ingest(&host(1), vec![batch])).await.unwrap();
-    let asked = vec![run(1), run(2), run(3)];
+    let asked = vec![(run(1), 1), (run(2), 1), (run(2), 7), (run(3), 1)];
     let told = open.store.cursors(&host(1), asked).await.unwrap();
     let cursors: Vec<Cursor> = told.into_iter().map(|(_, cursor)| cursor).collect();
     assert_eq!(
         cursors[0],
         Cursor::Stored {
-            epoch: 1,
             next_seq: 2,
             chain: script.chain,
             ended: true,
@@ -330,8 +329,8 @@ async fn a_host_is_told_how_far_its_runs_are_stored() {
             ..
         }
     ));
-    assert_eq!(cursors[2], Cursor::Unknown);
-    let other = open.store.cursors(&host(2), vec![run(1)]).await.unwrap();
+    assert_eq!(cursors[2..], [Cursor::NotOwner { epoch: 1 }, Cursor::Unknown]);
+    let other = open.store.cursors(&host(2), vec![(run(1), 1)]).await.unwrap();
     assert_eq!(other[0].1, Cursor::NotOwner { epoch: 1 });
     open.close().await;
 }

@@ -174,7 +174,12 @@ impl Reader<'_> {
                     let words: Vec<&str> = FAILURES.iter().map(|(word, _)| *word).collect();
                     let at = self.places.value_at(&format!("{path}[{index}]"));
                     let message = format!("`{name}` is not a failure of an attempt");
-                    self.problem_fix("FF-WF-009", at, message, format!("they are: {}", words.join(", ")));
+                    self.problem_fix(
+                        "FF-WF-009",
+                        at,
+                        message,
+                        format!("they are: {}", words.join(", ")),
+                    );
                 }
             }
         }

@@ -95,12 +95,30 @@ const SYNONYMS: [(&str, &str); 44] = [
 
 /// Words for what is no kind of node here, with what to write instead.
 const NO_NODE: [(&str, &str); 6] = [
-    ("merge", "no node merges: name the values of both where they are used, or write `after: [a, b]` for whichever happens"),
-    ("join", "no node joins: name the values of both where they are used, or write `after: [a, b]` for whichever happens"),
-    ("parallel", "nodes that do not wait for each other run at the same time"),
-    ("try", "write `on_error: branch` at the node that may fail, and `after: NODE.failed` at the one that comes then"),
-    ("stop_and_error", "a node fails when its expression does; `switch` without a true case does"),
-    ("no_op", "leave the node out, or write `disabled: true` at one that is to be skipped"),
+    (
+        "merge",
+        "no node merges: name the values of both where they are used, or write `after: [a, b]` for whichever happens",
+    ),
+    (
+        "join",
+        "no node joins: name the values of both where they are used, or write `after: [a, b]` for whichever happens",
+    ),
+    (
+        "parallel",
+        "nodes that do not wait for each other run at the same time",
+    ),
+    (
+        "try",
+        "write `on_error: branch` at the node that may fail, and `after: NODE.failed` at the one that comes then",
+    ),
+    (
+        "stop_and_error",
+        "a node fails when its expression does; `switch` without a true case does",
+    ),
+    (
+        "no_op",
+        "leave the node out, or write `disabled: true` at one that is to be skipped",
+    ),
 ];
 
 impl Reader<'_> {
@@ -149,7 +167,12 @@ impl Reader<'_> {
         let keys: Vec<(&str, String)> = match &node.node.value {
             Value::Map(entries) => entries
                 .iter()
-                .map(|entry| (entry.key.as_str(), entry.key.to_lowercase().replace([' ', '-'], "_")))
+                .map(|entry| {
+                    (
+                        entry.key.as_str(),
+                        entry.key.to_lowercase().replace([' ', '-'], "_"),
+                    )
+                })
                 .collect(),
             _ => Vec::new(),
         };

@@ -34,9 +34,15 @@ pub(super) fn read(reader: &mut Reader<'_>, at: &mut At<'_, '_>) -> Option<NodeK
         Some(entry) => headers(reader, &join(&at.path, "headers"), entry)?,
         None => BTreeMap::new(),
     };
-    let body = section.get("body").map_or(Json::Null, |entry| entry.node.to_json());
+    let body = section
+        .get("body")
+        .map_or(Json::Null, |entry| entry.node.to_json());
     reader.finish(section);
-    Some(NodeKind::Respond(Respond { status, headers, body }))
+    Some(NodeKind::Respond(Respond {
+        status,
+        headers,
+        body,
+    }))
 }
 
 fn status(reader: &mut Reader<'_>, entry: &Entry) -> Option<Json> {

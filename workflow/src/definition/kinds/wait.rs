@@ -34,7 +34,8 @@ pub(super) fn read(reader: &mut Reader<'_>, at: &mut At<'_, '_>) -> Option<NodeK
             ..nothing
         }),
         _ => {
-            let fix = "give exactly one of: `for: 10m`, `until: <expression of a moment>`, `signal: its_name`";
+            let fix =
+                "give exactly one of: `for: 10m`, `until: <expression of a moment>`, `signal: its_name`";
             reader.missing(&section, "for", fix);
             None
         }

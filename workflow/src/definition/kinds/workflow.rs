@@ -15,9 +15,7 @@ pub(super) fn read(reader: &mut Reader<'_>, at: &mut At<'_, '_>) -> Option<NodeK
         reader.problem_fix("FF-WF-007", at.entry.node.span.start, message, fix);
     }
     let with = match at.section.get("with") {
-        Some(entry) => reader
-            .free_map(&join(at.base, "with"), entry)
-            .unwrap_or_default(),
+        Some(entry) => reader.free_map(&join(at.base, "with"), entry).unwrap_or_default(),
         None => Map::new(),
     };
     let detach = at

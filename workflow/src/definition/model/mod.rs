@@ -13,7 +13,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
 pub use kinds::{
-    Approval, Call, Case, Child, Foreach, Jitter, NodeKind, Repeat, RepeatCondition, Respond, Retry, SignalWait, Wait,
+    Approval, Call, Case, Child, Foreach, Jitter, NodeKind, Repeat, RepeatCondition, Respond, Retry,
+    SignalWait, Wait,
 };
 pub(crate) use kinds::{Part, Wanted};
 
