@@ -257,7 +257,10 @@ async fn an_effect_that_may_not_be_repeated_is_left_to_a_person() {
         };
         stored.records().iter().any(review)
     };
-    world.plane.until(|state| asked(&state.runs[&run])).await;
+    world
+        .plane
+        .until(|state| state.runs.get(&run).is_some_and(asked))
+        .await;
     let verdict = ReviewOrder {
         action: ReviewOrderAction::Fail,
         by: "duty".to_owned(),

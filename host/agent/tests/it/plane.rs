@@ -53,6 +53,16 @@ impl Stored {
             .collect()
     }
 
+    /// Each record with its values, by its number.
+    pub(crate) fn frames(&self) -> BTreeMap<u64, Vec<u8>> {
+        let batches = self.batches.iter();
+        batches
+            .flat_map(|batch| flowforge_protocol::chain::frames(&batch.lines, batch.first_seq))
+            .map(|frame| frame.map(|frame| (frame.seq, frame.bytes.to_vec())))
+            .collect::<Result<_, _>>()
+            .expect("records")
+    }
+
     pub(crate) fn records(&self) -> Vec<Record> {
         self.batches
             .iter()

@@ -8,7 +8,7 @@ use flowforge_host::link::control::{ControlLink, LinkError, Registration, Sessio
 use flowforge_host::release::ReleaseDocuments;
 use flowforge_host::secrets::{SealedCopy, SecretAnswer};
 use flowforge_protocol::batch::RecordBatch;
-use flowforge_protocol::chain::chain_start;
+use flowforge_protocol::chain::{chain_start, frames};
 use flowforge_protocol::envelope::Signed;
 use flowforge_protocol::job::{Job, Order};
 use flowforge_protocol::seal::{SealContext, SealPublicKey, seal};
@@ -45,17 +45,24 @@ impl State {
         );
         if batch.first_seq > next {
             reply.rejected.push(rejected(&batch, RejectCode::Gap));
-        } else if batch.next_seq() > next {
-            assert_eq!(batch.first_seq, next, "records of {} repeat in part", batch.run);
-            batch.verify(&chain).expect("the chain holds");
-            stored.batches.push(batch.clone());
         } else {
-            let same = stored.batches.contains(&batch);
-            assert!(
-                same,
-                "other records came for {} from {} on",
-                batch.run, batch.first_seq
-            );
+            let known = stored.frames();
+            let mut fresh = RecordBatch::after(batch.run.clone(), batch.epoch, next, chain);
+            for frame in frames(&batch.lines, batch.first_seq) {
+                let frame = frame.expect("records");
+                match known.get(&frame.seq) {
+                    Some(bytes) => assert_eq!(bytes, frame.bytes, "another record {} came", frame.seq),
+                    None => {
+                        fresh.lines.extend_from_slice(frame.bytes);
+                        fresh.count += 1;
+                    }
+                }
+            }
+            if fresh.count > 0 {
+                fresh.chain = batch.chain;
+                fresh.verify(&chain).expect("the chain holds");
+                stored.batches.push(fresh);
+            }
         }
         let last = stored.batches.last().map(|last| last.next_seq() - 1);
         reply.acknowledged.push(Acknowledged {

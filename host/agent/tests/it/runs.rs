@@ -255,7 +255,7 @@ async fn a_result_too_large_is_refused_with_its_size_and_the_host_goes_on() {
     };
     assert_eq!(failure.kind, FailureKind::Limit);
     assert!(
-        failure.message.contains("3145") && failure.message.contains("2097152"),
+        failure.message.contains("3146") && failure.message.contains("2097152"),
         "{}",
         failure.message
     );
