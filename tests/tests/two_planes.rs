@@ -12,7 +12,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use flowforge_failpoints::FailPoints;
 use flowforge_host::join::Join;
-use flowforge_host::{Host, HostConfig, HostLimits, Seams, Stop};
+use flowforge_host::{Host, HostConfig, HostLimits, Seams, SiteSettings, Stop};
 use flowforge_protocol::envelope::{sign, sign_document};
 use flowforge_protocol::{Digest, Publication, SigningKey};
 use flowforge_registry::client::Client;
@@ -144,6 +144,7 @@ fn host_config(folder: &TempDir) -> HostConfig {
         limits: HostLimits::default(),
         shutdown_grace: Duration::from_secs(10),
         loopback_destinations: false,
+        site: SiteSettings::default(),
         compile_worker: CompileWorker::InProcess,
     }
 }

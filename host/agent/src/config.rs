@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use flowforge_runtime::CompileWorker;
+use flowforge_runtime::{CompileWorker, OpenNetwork};
 use serde::Deserialize;
 
 use crate::join::{Join, JoinError};
@@ -32,6 +32,19 @@ pub struct Settings {
     pub shutdown_grace: Option<String>,
     /// Whether connectors may reach loopback destinations. Default false; for development only.
     pub loopback_destinations: Option<bool>,
+    /// What this site allows besides. In the file it is the table `[site]`.
+    #[serde(default)]
+    pub site: SiteSettings,
+}
+
+/// What a site allows its hosts: decided by whoever runs the machine, never by a control plane or a release.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct SiteSettings {
+    /// Private networks that connectors may reach where a grant says so, each as `10.20.0.0/16` for every port or
+    /// `192.168.1.10/32:502,8000-8099` for some. Default none.
+    #[serde(default)]
+    pub private_networks: Vec<OpenNetwork>,
 }
 
 /// Why settings cannot be used.
@@ -94,6 +107,8 @@ pub struct HostConfig {
     pub shutdown_grace: Duration,
     /// Whether connectors may reach loopback destinations.
     pub loopback_destinations: bool,
+    /// What this site allows besides.
+    pub site: SiteSettings,
     /// Who compiles connectors: normally this very program, called with a hidden argument.
     pub compile_worker: CompileWorker,
 }
@@ -167,6 +182,13 @@ impl Settings {
             secret_lease: self.secret_lease.or(below.secret_lease),
             shutdown_grace: self.shutdown_grace.or(below.shutdown_grace),
             loopback_destinations: self.loopback_destinations.or(below.loopback_destinations),
+            site: SiteSettings {
+                private_networks: if self.site.private_networks.is_empty() {
+                    below.site.private_networks
+                } else {
+                    self.site.private_networks
+                },
+            },
         }
     }
 
@@ -243,6 +265,7 @@ impl Settings {
             limits,
             shutdown_grace,
             loopback_destinations: self.loopback_destinations.unwrap_or(false),
+            site: self.site,
             compile_worker,
         })
     }
@@ -339,6 +362,23 @@ mod tests {
             error.contains("host.toml") && error.contains("max-stpes"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn a_site_opens_private_networks_and_nothing_else() {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("host.toml");
+        let read = |networks: &str| {
+            std::fs::write(&path, format!("[site]\nprivate-networks = [{networks}]\n")).expect("write");
+            Settings::read(&path)
+        };
+        let site = read("\"10.20.0.0/16\", \"192.168.1.10/32:502\"").expect("networks").site;
+        assert_eq!(site.private_networks.len(), 2);
+        for wrong in ["\"8.8.8.0/24\"", "\"169.254.0.0/16\"", "\"here\""] {
+            let error = read(wrong).expect_err(wrong).to_string();
+            assert!(error.contains("host.toml") && error.contains("private-networks"), "{error}");
+        }
+        assert_eq!(Settings::default().over(read("\"10.20.0.0/16\"").expect("one")).site.private_networks.len(), 1);
     }
 
     #[test]

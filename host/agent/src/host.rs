@@ -66,6 +66,7 @@ impl Seams {
         runtime.max_instances = config.limits.max_steps;
         runtime.egress = EgressPolicy {
             loopback: config.loopback_destinations,
+            networks: config.site.private_networks.clone(),
             closed: config.join.server.socket_addrs(|| None).unwrap_or_default(),
             ..EgressPolicy::default()
         };

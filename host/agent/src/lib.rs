@@ -10,6 +10,25 @@
 //! order   the gate, and every reason to refuse
 //! ```
 //!
+//! # Files of a data folder
+//!
+//! | file | what |
+//! |---|---|
+//! | `journal.redb` | runs, records, inboxes, what waits for upload, sealed secrets, documents |
+//! | `keys/identity.pem`, `keys/seal.pem` | who the host is; what was sealed for it |
+//! | `enrolment.json`, `trust-root.json` | what was agreed when it joined; with them it starts without its join file |
+//! | `components/`, `compiled/`, `artefacts/` | connectors, their compiled code, large values |
+//! | `host.sock` | tells the status while the host runs |
+//!
+//! The folder and the keys must be this user's alone; limits and settings are those of [`Settings`] and [`HostLimits`].
+//!
+//! # What a host does when something is wrong
+//!
+//! No answer, an HTTP 500 or a full disk at the control plane: it goes on and tries again. A rejection of records: the run's
+//! uploads are parked, shown, and offered again. A release that cannot be loaded, an order that is no longer believed, a
+//! step during which the host died three times: the run rests, says why, and can be cancelled. A full journal: runs wait for
+//! room and no new one is taken. A secret that the control plane says is gone: its copy is wiped.
+//!
 //! [`health`] is written by all of them and calls none; [`clock`], [`connectors`] and `backoff` stand alone. Nothing here
 //! signs an order or decides what a workflow does. Invariants: what is told was durable before; silence and refusals of the
 //! control plane never stop signed work; every queue is bounded.
@@ -36,7 +55,7 @@ pub mod secrets;
 mod start_error;
 mod text;
 
-pub use config::{ConfigError, HostConfig, HostLimits, Settings};
+pub use config::{ConfigError, HostConfig, HostLimits, Settings, SiteSettings};
 pub use files::Exposure;
 pub use handle::HostHandle;
 pub use health::Status;

@@ -7,8 +7,8 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use flowforge_failpoints::FailPoints;
-use flowforge_host::{ConfigError, Host, HostConfig, Seams, Settings, Stop, health, log};
-use flowforge_runtime::{COMPILE_ARGUMENT, CompileWorker, compile_worker_main};
+use flowforge_host::{ConfigError, Host, HostConfig, Seams, Settings, SiteSettings, Stop, health, log};
+use flowforge_runtime::{COMPILE_ARGUMENT, CompileWorker, OpenNetwork, compile_worker_main};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{error, info, warn};
 
@@ -75,6 +75,9 @@ struct RunArguments {
     /// Let connectors reach loopback destinations; for development only.
     #[arg(long, env = "FLOWFORGE_LOOPBACK_DESTINATIONS")]
     loopback_destinations: bool,
+    /// Private network that connectors may reach where a grant says so, as 10.20.0.0/16; may be given several times.
+    #[arg(long = "private-network", value_name = "NETWORK")]
+    private_networks: Vec<OpenNetwork>,
     /// What to log on stderr: error, warn, info, debug, trace, or a filter.
     #[arg(long, value_name = "LEVEL", env = "FLOWFORGE_LOG", default_value = "info")]
     log: String,
@@ -150,6 +153,9 @@ fn config(arguments: RunArguments) -> anyhow::Result<HostConfig> {
         secret_lease: arguments.secret_lease,
         shutdown_grace: arguments.shutdown_grace,
         loopback_destinations: arguments.loopback_destinations.then_some(true),
+        site: SiteSettings {
+            private_networks: arguments.private_networks,
+        },
     };
     let worker = CompileWorker::this_program().context("cannot find this program's own file")?;
     Ok(flags.over(file.unwrap_or_default()).check(worker)?)

@@ -287,3 +287,77 @@ async fn an_effect_that_may_not_be_repeated_is_left_to_a_person() {
     assert_eq!(scripts.ledger().len(), 1, "it was not done again");
     host.drain().await;
 }
+
+const STUCK: &str = "workflow: stuck\nnodes:\n  stuck: { call: test:scripts/stuck }\noutput: { n: \"${stuck}\" }\n";
+
+/// A step without effects that took its host down was begun again at every start, for ever.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_step_during_which_the_host_dies_again_and_again_is_left_to_a_person() {
+    let scripts = scripts().asynchronous("stuck", Effect::Pure, |_| std::future::pending());
+    let world = World::new(scripts.clone());
+    let stuck = publish(&world.plane, STUCK);
+    let pure = publish(&world.plane, crate::runs::PURE);
+    let run = world.plane.start(&stuck, 1, json!({}), world.now());
+    let stuck_calls = || scripts.calls().iter().filter(|call| *call == "stuck").count();
+    for crash in 1..=3 {
+        let points = Crash {
+            point: Point::B4,
+            side: Side::After,
+            nth: if crash == 1 { 2 } else { 1 },
+        };
+        let mut host = world.start_failing(points.plan());
+        while stuck_calls() < crash {
+            tokio::task::yield_now().await;
+        }
+        // The commit that accepts another run is the last thing that this host does.
+        let number = u8::try_from(crash).expect("small") + 1;
+        world.plane.start(&pure, number, json!({"n": 1}), world.now());
+        host.fails().await;
+    }
+    let host = world.start();
+    rests(&host.handle).await;
+    let about = host.handle.status().standing[0].about.clone();
+    assert!(
+        about.contains("FF-RUN-002") && about.contains("step stuck"),
+        "{about}"
+    );
+    assert_eq!(stuck_calls(), 3, "it is not tried again");
+    let order = flowforge_protocol::job::Order::Cancel { reason: "duty".into() };
+    world.plane.deliver(&world.plane.job(&run, order, world.now()));
+    let stored = world.plane.ended(&run).await;
+    assert!(matches!(outcome(&stored), Outcome::Cancelled { .. }));
+    host.drain().await;
+}
+
+/// Being stopped is no fault of a step, however often it happens.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_step_that_was_under_way_when_the_host_was_stopped_goes_on() {
+    let gate = std::sync::Arc::new(tokio::sync::Semaphore::new(0));
+    let opened = std::sync::Arc::clone(&gate);
+    let scripts = scripts().asynchronous("stuck", Effect::Pure, move |_| {
+        let gate = std::sync::Arc::clone(&gate);
+        async move {
+            gate.acquire().await.expect("open").forget();
+            Ok(json!(1))
+        }
+    });
+    let world = World::new(scripts.clone());
+    let stuck = publish(&world.plane, STUCK);
+    let run = world.plane.start(&stuck, 1, json!({}), world.now());
+    for stop in 1..=4 {
+        let host = world.start();
+        while scripts.calls().len() < stop {
+            tokio::task::yield_now().await;
+        }
+        host.halt().await;
+    }
+    let host = world.start();
+    opened.add_permits(1);
+    let stored = world.plane.ended(&run).await;
+    assert!(
+        matches!(outcome(&stored), Outcome::Done { .. }),
+        "{:?}",
+        outcome(&stored)
+    );
+    host.drain().await;
+}

@@ -7,7 +7,7 @@ use flowforge_failpoints::FailPoints;
 use flowforge_host::clock::{Clock, SeededEntropy, SystemClock};
 use flowforge_host::connectors::ConnectorHost;
 use flowforge_host::join::{Join, loopback_address};
-use flowforge_host::{Host, HostConfig, HostHandle, HostLimits, RunError, Seams, StartError, Stop};
+use flowforge_host::{Host, HostConfig, HostHandle, HostLimits, RunError, Seams, SiteSettings, StartError, Stop};
 use flowforge_runtime::CompileWorker;
 use tempfile::TempDir;
 use tokio::task::JoinSet;
@@ -57,6 +57,7 @@ impl World {
             limits: self.limits,
             shutdown_grace: Duration::from_secs(10),
             loopback_destinations: true,
+            site: SiteSettings::default(),
             compile_worker: CompileWorker::InProcess,
         }
     }
