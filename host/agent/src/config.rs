@@ -22,7 +22,7 @@ pub struct Settings {
     pub max_runs: Option<u32>,
     /// Most connector calls at the same time. Default four for each core, at least 16.
     pub max_steps: Option<u32>,
-    /// Most bytes that wait for upload before no new work is taken. Default 512 MiB.
+    /// Most bytes that wait for upload before no new work is taken. Default 32 MiB.
     pub max_outbox_bytes: Option<u64>,
     /// Free bytes on the data folder's disk below which no new work is taken. Default 64 MiB.
     pub min_free_bytes: Option<u64>,
@@ -120,7 +120,7 @@ pub struct HostConfig {
 /// |---|---|---|---|
 /// | runs held at once | `max-runs` | 10,000 | no new run |
 /// | connector calls at once | `max-steps` | four for each core, 16 to 256 | further calls wait their turn |
-/// | bytes that wait for upload | `max-outbox-bytes` | 512 MiB | no new run |
+/// | bytes that wait for upload | `max-outbox-bytes` | 32 MiB | no new run |
 /// | free bytes on the disk | `min-free-bytes` | 64 MiB | no new run |
 /// | age of a secret's copy | `secret-lease` | 24 h | the copy is not used without the control plane |
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -145,7 +145,7 @@ impl Default for HostLimits {
             max_steps: u32::try_from(cores.saturating_mul(4))
                 .unwrap_or(64)
                 .clamp(16, 256),
-            max_outbox_bytes: 512 * 1024 * 1024,
+            max_outbox_bytes: 32 * 1024 * 1024,
             min_free_bytes: 64 * 1024 * 1024,
             secret_lease: Duration::from_hours(24),
         }
@@ -372,13 +372,25 @@ mod tests {
             std::fs::write(&path, format!("[site]\nprivate-networks = [{networks}]\n")).expect("write");
             Settings::read(&path)
         };
-        let site = read("\"10.20.0.0/16\", \"192.168.1.10/32:502\"").expect("networks").site;
+        let site = read("\"10.20.0.0/16\", \"192.168.1.10/32:502\"")
+            .expect("networks")
+            .site;
         assert_eq!(site.private_networks.len(), 2);
         for wrong in ["\"8.8.8.0/24\"", "\"169.254.0.0/16\"", "\"here\""] {
             let error = read(wrong).expect_err(wrong).to_string();
-            assert!(error.contains("host.toml") && error.contains("private-networks"), "{error}");
+            assert!(
+                error.contains("host.toml") && error.contains("private-networks"),
+                "{error}"
+            );
         }
-        assert_eq!(Settings::default().over(read("\"10.20.0.0/16\"").expect("one")).site.private_networks.len(), 1);
+        assert_eq!(
+            Settings::default()
+                .over(read("\"10.20.0.0/16\"").expect("one"))
+                .site
+                .private_networks
+                .len(),
+            1
+        );
     }
 
     #[test]

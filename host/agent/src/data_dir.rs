@@ -6,23 +6,9 @@ use std::time::Instant;
 
 use flowforge_protocol::TrustRoot;
 
+use crate::enrolment::{TRUST_FILE, pinned_trust};
 use crate::files;
 use crate::start_error::StartError;
-
-/// Name of the pinned trust root in the data folder.
-pub(crate) const TRUST_FILE: &str = "trust-root.json";
-
-/// The pinned trust root, if there is one.
-///
-/// # Errors
-/// Why it cannot be used, for people.
-pub(crate) fn pinned_trust(data_dir: &Path) -> Result<Option<TrustRoot>, String> {
-    let bytes = files::read_if_present(&data_dir.join(TRUST_FILE)).map_err(|error| error.to_string())?;
-    bytes
-        .map(|bytes| serde_json::from_slice(&bytes))
-        .transpose()
-        .map_err(|error| error.to_string())
-}
 
 /// Takes the data folder: makes it, or checks that an existing one is this user's alone.
 pub(crate) fn take(data_dir: &Path) -> Result<(), StartError> {

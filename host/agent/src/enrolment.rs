@@ -6,13 +6,28 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use flowforge_protocol::{HostId, VerifyingKey};
+use flowforge_protocol::{HostId, TrustRoot, VerifyingKey};
 use serde::{Deserialize, Serialize};
 
 use crate::files;
 
 /// Name of the file in the data folder.
 const FILE: &str = "enrolment.json";
+
+/// Name of the pinned trust root in the data folder.
+pub(crate) const TRUST_FILE: &str = "trust-root.json";
+
+/// The pinned trust root, if there is one.
+///
+/// # Errors
+/// Why it cannot be used, for people.
+pub(crate) fn pinned_trust(data_dir: &Path) -> Result<Option<TrustRoot>, String> {
+    let bytes = files::read_if_present(&data_dir.join(TRUST_FILE)).map_err(|error| error.to_string())?;
+    bytes
+        .map(|bytes| serde_json::from_slice(&bytes))
+        .transpose()
+        .map_err(|error| error.to_string())
+}
 
 /// What a host remembers of having joined.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

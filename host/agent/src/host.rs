@@ -143,7 +143,9 @@ impl Host {
         let begun = Instant::now();
         let mut incarnation = [0; 16];
         seams.entropy.fill(&mut incarnation);
-        let journal_config = JournalConfig::at(config.data_dir.join("journal.redb"), incarnation);
+        let mut journal_config = JournalConfig::at(config.data_dir.join("journal.redb"), incarnation);
+        let max_runs = usize::try_from(config.limits.max_runs).unwrap_or(usize::MAX);
+        journal_config.limits.open_runs = journal_config.limits.open_runs.max(max_runs);
         let (journal, recovered) = Journal::open(journal_config, seams.failpoints.clone())?;
         let opened_in_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         info!(

@@ -7,8 +7,7 @@ use flowforge_protocol::trust::TrustRoot;
 use serde::Deserialize;
 use url::{Host, Url};
 
-use crate::data_dir::{TRUST_FILE, pinned_trust};
-use crate::enrolment::{Enrolment, EnrolmentError};
+use crate::enrolment::{Enrolment, EnrolmentError, TRUST_FILE, pinned_trust};
 
 /// Largest join file, in bytes.
 const MAX_JOIN_BYTES: u64 = 256 * 1024;

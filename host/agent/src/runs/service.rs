@@ -40,6 +40,8 @@ const MAILBOX: usize = 64;
 const TELL_TIMEOUT: Duration = Duration::from_secs(5);
 /// Runs that are read from the journal at the same time.
 const LOADS_MAX: usize = 16;
+/// Fencing number of a run whose head is damaged.
+const UNKNOWN_EPOCH: u64 = 0;
 /// How long no new run is wanted after the journal had no room for one, in milliseconds.
 const FULL_MS: u64 = 2_000;
 
@@ -267,6 +269,7 @@ impl Runs {
     pub(crate) async fn tell(&self, order: &VerifiedOrder) -> Result<Taken, OrderError> {
         let about = order.about();
         if let Some((_, epoch)) = self.shared.registry.find(&about.run)
+            && epoch != UNKNOWN_EPOCH
             && about.epoch != epoch
         {
             return Err(Refusal::Epoch {
@@ -316,7 +319,7 @@ impl Runs {
         for DamagedRun { run, damage } in damaged {
             error!(run_id = %run, error = %damage, "something of a run is not what was written; it rests");
             if self.shared.registry.find(&run).is_none() {
-                self.control(&run, 0);
+                self.control(&run, UNKNOWN_EPOCH);
             }
             let reason = format!("something of it is not what was written: {damage}");
             self.shared.registry.rest(&run, reason);

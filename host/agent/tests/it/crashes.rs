@@ -288,7 +288,8 @@ async fn an_effect_that_may_not_be_repeated_is_left_to_a_person() {
     host.drain().await;
 }
 
-const STUCK: &str = "workflow: stuck\nnodes:\n  stuck: { call: test:scripts/stuck }\noutput: { n: \"${stuck}\" }\n";
+const STUCK: &str =
+    "workflow: stuck\nnodes:\n  stuck: { call: test:scripts/stuck }\noutput: { n: \"${stuck}\" }\n";
 
 /// A step without effects that took its host down was begun again at every start, for ever.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -322,7 +323,9 @@ async fn a_step_during_which_the_host_dies_again_and_again_is_left_to_a_person()
         "{about}"
     );
     assert_eq!(stuck_calls(), 3, "it is not tried again");
-    let order = flowforge_protocol::job::Order::Cancel { reason: "duty".into() };
+    let order = flowforge_protocol::job::Order::Cancel {
+        reason: "duty".into(),
+    };
     world.plane.deliver(&world.plane.job(&run, order, world.now()));
     let stored = world.plane.ended(&run).await;
     assert!(matches!(outcome(&stored), Outcome::Cancelled { .. }));

@@ -7,7 +7,9 @@ use flowforge_failpoints::FailPoints;
 use flowforge_host::clock::{Clock, SeededEntropy, SystemClock};
 use flowforge_host::connectors::ConnectorHost;
 use flowforge_host::join::{Join, loopback_address};
-use flowforge_host::{Host, HostConfig, HostHandle, HostLimits, RunError, Seams, SiteSettings, StartError, Stop};
+use flowforge_host::{
+    Host, HostConfig, HostHandle, HostLimits, RunError, Seams, SiteSettings, StartError, Stop,
+};
 use flowforge_runtime::CompileWorker;
 use tempfile::TempDir;
 use tokio::task::JoinSet;
