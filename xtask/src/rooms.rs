@@ -30,7 +30,7 @@ const CRATES: [CrateRooms; 6] = [
             &["order"],
             &["health"],
         ],
-        still: &[("handle", "host")],
+        still: &[],
     },
     CrateRooms {
         folder: "host/journal/src",

@@ -7,9 +7,9 @@ use flowforge_protocol::HostId;
 
 use crate::clock::Clock;
 use crate::health::{Disk, JournalStatus, LinkHealth, LinkStatus, Status, UploadStatus};
-use crate::host::Stop;
 use crate::intake::Intake;
 use crate::runs::Runs;
+use crate::stop::Stop;
 
 /// Runs that do not move which the status names.
 const STANDING_MAX: usize = 200;

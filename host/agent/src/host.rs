@@ -36,6 +36,7 @@ use crate::release::Releases;
 use crate::runs::{Runs, RunsParts};
 use crate::secrets::SecretStore;
 use crate::start_error::StartError;
+use crate::stop::Stop;
 use crate::text::with_causes;
 
 /// How long results may still leave after the last run has stopped.
@@ -81,15 +82,6 @@ impl Seams {
             failpoints,
         })
     }
-}
-
-/// How a host is told to stop.
-#[derive(Debug, Clone, Default)]
-pub struct Stop {
-    /// First stage: nothing new starts, running steps end and are recorded.
-    pub drain: CancellationToken,
-    /// Second stage: everything stops where it is; what was running is done again at the next start.
-    pub halt: CancellationToken,
 }
 
 /// Why a host stopped by itself. Restart it when the cause is mended; nothing is lost.

@@ -53,11 +53,13 @@ pub mod release;
 pub mod runs;
 pub mod secrets;
 mod start_error;
+mod stop;
 mod text;
 
 pub use config::{ConfigError, HostConfig, HostLimits, Settings, SiteSettings};
 pub use files::Exposure;
 pub use handle::HostHandle;
 pub use health::Status;
-pub use host::{Host, RunError, Seams, Stop};
+pub use host::{Host, RunError, Seams};
 pub use start_error::StartError;
+pub use stop::Stop;
