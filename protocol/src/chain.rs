@@ -228,6 +228,23 @@ pub fn no_fetch(_: &Digest) -> Option<Vec<u8>> {
     None
 }
 
+impl Frame<'_> {
+    /// Checks the values that stand beside the record: each is read, and has the digest it is named by.
+    ///
+    /// The chain covers the digests only, so whoever takes lines from elsewhere calls this for each of them.
+    ///
+    /// # Errors
+    /// [`ChainError::Value`].
+    pub fn check_values(&self) -> Result<(), ChainError> {
+        read_values(self.values, &no_fetch)
+            .map(drop)
+            .map_err(|problem| ChainError::Value {
+                seq: self.seq,
+                problem,
+            })
+    }
+}
+
 fn decode(frame: &Frame<'_>, fetch: Fetch<'_>) -> Result<Record, ChainError> {
     let seq = frame.seq;
     let mut record: Record =

@@ -4,11 +4,13 @@
 //! others: who sends what when, and where keys are kept. Pure: no I/O, no clock, no randomness; time and entropy are
 //! parameters. Invariant: a document is acted upon only in the form in which its signature was verified.
 
+mod accepted;
 pub mod awaited;
 pub mod batch;
 pub mod canonical;
 pub mod chain;
 pub mod digest;
+mod effect_key;
 pub mod enrol;
 pub mod envelope;
 pub mod facts;

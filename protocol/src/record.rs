@@ -16,7 +16,10 @@ use serde_json::value::RawValue;
 use crate::awaited::{Await, Closing, Signal};
 use crate::used::{Use, Used};
 use crate::value::{Datum, SealError, Sealer};
-use crate::{Digest, Failure, JobId, NodeId, RunId, StepKey};
+use crate::{Digest, Failure, NodeId, StepKey};
+
+pub use crate::accepted::{Accepted, Lineage, Origin, ParentStep, Trigger};
+pub use crate::effect_key::{Scope, effect_key};
 
 /// The version of this vocabulary.
 pub const RECORD_VERSION: u32 = 1;
@@ -180,126 +183,6 @@ pub enum Event {
         /// What it calls itself, or why it cannot be read.
         what: String,
     },
-}
-
-/// The first record of a run: what it runs, for whom and why.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Accepted {
-    /// [`RECORD_VERSION`] of the writer.
-    pub version: u32,
-    /// Tenant.
-    pub workspace: String,
-    /// Project inside it.
-    pub project: String,
-    /// What ordered it.
-    pub origin: Origin,
-    /// The release.
-    pub release: Digest,
-    /// The grants.
-    pub grants: Digest,
-    /// The input.
-    pub input: Datum,
-    /// What started it.
-    pub trigger: Trigger,
-    /// Where it comes from among runs; absent for a run that stands alone.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub lineage: Option<Box<Lineage>>,
-    /// How far it is to go, if not to the end: what a try asks for.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub until: Option<NodeId>,
-    /// Nodes whose results are given instead of running them: pinned data of a try.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub given: Vec<NodeId>,
-    /// Trace context.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub traceparent: Option<String>,
-}
-
-/// What ordered a run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
-pub enum Origin {
-    /// A signed order of the control plane.
-    Order {
-        /// The order.
-        job: JobId,
-    },
-    /// A signed standing job, at a time of its schedule.
-    StandingJob {
-        /// The standing job.
-        job: JobId,
-        /// The time that was due, milliseconds since 1970 UTC.
-        due_ms: u64,
-    },
-}
-
-impl Origin {
-    /// The signed document behind it.
-    #[must_use]
-    pub fn job(&self) -> &JobId {
-        match self {
-            Self::Order { job } | Self::StandingJob { job, .. } => job,
-        }
-    }
-}
-
-/// What started a run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
-pub enum Trigger {
-    /// A person or a program, by the API.
-    Manual {
-        /// Who.
-        by: String,
-    },
-    /// A webhook.
-    Webhook {
-        /// Its path below `/hooks/`.
-        path: String,
-    },
-    /// A schedule.
-    Schedule {
-        /// The time it was due, milliseconds since 1970 UTC.
-        due_ms: u64,
-    },
-    /// A `workflow` node of another run.
-    Parent {
-        /// That run.
-        run: RunId,
-        /// Its step.
-        step: StepKey,
-    },
-}
-
-/// Where a run comes from among runs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Lineage {
-    /// The first generation: effect keys are derived from it, so that a later generation repeats an effect under the
-    /// key it had.
-    pub root: RunId,
-    /// The generation before, of which this run reuses the results.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub predecessor: Option<RunId>,
-    /// 1 for the first, one more with each retry from a step.
-    pub generation: u32,
-    /// The run whose `workflow` node started this one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub parent: Option<ParentStep>,
-    /// Steps whose completed effects are repeated on purpose, each with how often that was asked for. Others have 0.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub repeats: BTreeMap<StepKey, u32>,
-}
-
-/// A step of another run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ParentStep {
-    /// The run.
-    pub run: RunId,
-    /// The step.
-    pub step: StepKey,
 }
 
 /// Where a step's result is from.
@@ -519,37 +402,6 @@ impl<'de> Deserialize<'de> for Record {
     }
 }
 
-/// Workspace and project: whose a thing is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Scope<'a> {
-    /// Tenant.
-    pub workspace: &'a str,
-    /// Project inside it.
-    pub project: &'a str,
-}
-
-/// The key that makes a step's effects safe to repeat: the same for every attempt, every restart, every host and every
-/// epoch. It changes only when somebody asks, on purpose, for a completed effect to happen again (`n`).
-///
-/// 64 hexadecimal digits: SHA-256 of purpose, workspace, project, first generation of the run, step with its iterations,
-/// and `n`, separated by line ends, which none of them can hold.
-#[must_use]
-pub fn effect_key(scope: Scope<'_>, root: &RunId, step: &StepKey, n: u32) -> String {
-    Digest::of_parts(&[
-        b"flowforge.effect.v1\n",
-        scope.workspace.as_bytes(),
-        b"\n",
-        scope.project.as_bytes(),
-        b"\n",
-        root.as_str().as_bytes(),
-        b"\n",
-        step.to_string().as_bytes(),
-        b"\n",
-        n.to_string().as_bytes(),
-    ])
-    .hex()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -575,24 +427,5 @@ mod tests {
             event: Event::Unknown { what: "x".to_owned() },
         };
         assert!(serde_json::to_string(&record).is_err());
-    }
-
-    #[test]
-    fn an_effect_key_depends_on_every_part() {
-        let run = RunId::from_entropy([1; 16]);
-        let key = |workspace, project, step: &str, n| {
-            effect_key(Scope { workspace, project }, &run, &step.parse().unwrap(), n)
-        };
-        let keys = [
-            key("a", "b", "x", 0),
-            key("b", "a", "x", 0),
-            key("a", "b", "y", 0),
-            key("a", "b", "l[0].x", 0),
-            key("a", "b", "l[1].x", 0),
-            key("a", "b", "x", 1),
-        ];
-        let distinct: std::collections::BTreeSet<&String> = keys.iter().collect();
-        assert_eq!(distinct.len(), keys.len());
-        assert_eq!(key("a", "b", "x", 0), keys[0]);
     }
 }

@@ -158,6 +158,9 @@ impl Datum {
     }
 }
 
+/// Keeps the bytes of a large value and gives the plain digest to find them by; `None` if there is no room.
+pub type Keep<'k> = &'k mut dyn FnMut(&[u8]) -> Option<Digest>;
+
 /// How values get their references: where salts come from, and where the bytes of large ones go.
 pub struct Sealer<'s> {
     /// The salt of a value with these bytes: random, or derived from the bytes under a key of this host, so that equal
@@ -165,9 +168,8 @@ pub struct Sealer<'s> {
     pub salt: &'s mut dyn FnMut(&[u8]) -> Salt,
     /// Values above this size, in bytes, are kept elsewhere; [`INLINE_BYTES`] unless set otherwise.
     pub inline_bytes: usize,
-    /// Keeps the bytes of a large value and gives the plain digest to find them by; `None` if there is no room. Without
-    /// it every value stands in its line.
-    pub keep: Option<&'s mut dyn FnMut(&[u8]) -> Option<Digest>>,
+    /// Where large values go. Without it every value stands in its line.
+    pub keep: Option<Keep<'s>>,
 }
 
 impl Sealer<'_> {

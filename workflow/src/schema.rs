@@ -126,7 +126,15 @@ fn definitions() -> Value {
         "repeat": repeat(),
         "workflow": workflow(),
         "respond": respond(),
-        "wait": node("wait", &json!({
+        "wait": wait(),
+        "approval": approval(),
+    })
+}
+
+fn wait() -> Value {
+    node(
+        "wait",
+        &json!({
             "wait": {
                 "description": "Waits for a length of time, until a moment, or for a signal.",
                 "oneOf": [
@@ -144,9 +152,8 @@ fn definitions() -> Value {
                     },
                 ],
             },
-        })),
-        "approval": approval(),
-    })
+        }),
+    )
 }
 
 /// A node that has this key, what every node may have, and these properties.

@@ -257,11 +257,10 @@ pub fn expression(bytes: &[u8]) -> Result<(), String> {
         Ok(value) => {
             check(crate::check_value(&value).is_ok(), "a value fits a record")?;
             let written = value.to_string();
-            let read = crate::read_json(&written).map_err(|problem| problem.to_string())?;
-            check(
-                read.to_string() == written,
-                "a value is read back as it was written",
-            )?;
+            let again = crate::read_json(&written)
+                .map_err(|problem| problem.to_string())?
+                .to_string();
+            check(again == written, "a value is read back as it was written")?;
         }
         Err(error) => check(
             !error.message.is_empty() && error.message.len() < 2_000,

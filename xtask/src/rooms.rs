@@ -36,6 +36,7 @@ const CRATES: [CrateRooms; 6] = [
         folder: "host/journal/src",
         order: &[],
         still: &[
+            ("core", "entry"),
             ("file", "core"),
             ("load", "core"),
             ("run_log", "journal"),
@@ -60,12 +61,13 @@ const CRATES: [CrateRooms; 6] = [
     CrateRooms {
         folder: "control-plane/server/src",
         order: &[],
-        still: &[("view", "app")],
+        still: &[("registration", "app"), ("view", "app")],
     },
     CrateRooms {
         folder: "control-plane/store/src",
         order: &[],
         still: &[
+            ("jobs", "ingest"),
             ("readers", "open"),
             ("writer", "ingest"),
             ("writer", "open"),

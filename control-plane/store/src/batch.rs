@@ -107,7 +107,7 @@ struct PeekEvent<'a> {
 }
 
 impl CheckedBatch {
-    /// Checks size, number of lines and their numbers, and finds what is to be projected.
+    /// Checks size, number of lines, their numbers and their values, and finds what is to be projected.
     ///
     /// # Errors
     /// See [`BatchError`]; none can be mended by sending the same again.
@@ -125,6 +125,7 @@ impl CheckedBatch {
             if ended {
                 return Err(BatchError::AfterEnd { seq: frame.seq });
             }
+            frame.check_values()?;
             let projected = project(&frame)?;
             ended = matches!(
                 &projected,

@@ -405,7 +405,6 @@ impl Host {
             journal: self.journal.clone(),
             gate: gate.clone(),
             releases: Arc::clone(&releases),
-            workspace: enrolment.workspace.clone(),
             host: enrolment.host.clone(),
             signing: self.identity.signing.clone(),
             secrets,

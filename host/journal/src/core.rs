@@ -29,6 +29,7 @@ use crate::tables::Tables;
 mod apply;
 mod collect;
 mod retire;
+mod split;
 
 pub(crate) use collect::ROW_BYTES;
 

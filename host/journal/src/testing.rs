@@ -24,6 +24,7 @@ mod flips;
 mod model;
 #[cfg(test)]
 mod model_test;
+mod ops;
 mod script;
 #[cfg(test)]
 mod shell;

@@ -188,7 +188,7 @@ impl<'s> Lexer<'s> {
             self.at += length;
             Token::Word(rest.get(..length).unwrap_or_default().to_owned())
         } else if first.is_ascii_digit()
-            || (first == '.' && rest.bytes().nth(1).is_some_and(|b| b.is_ascii_digit()))
+            || (first == '.' && rest.as_bytes().get(1).is_some_and(u8::is_ascii_digit))
         {
             self.number(start)?
         } else if let Some(sign) = SIGNS.iter().find(|sign| rest.starts_with(**sign)) {
@@ -283,9 +283,9 @@ impl<'s> Lexer<'s> {
     fn unsigned_mark(&mut self) {
         let rest = self.rest();
         let alone = !rest
-            .bytes()
-            .nth(1)
-            .is_some_and(|b| b.is_ascii_alphanumeric() || b == b'_');
+            .as_bytes()
+            .get(1)
+            .is_some_and(|b| b.is_ascii_alphanumeric() || *b == b'_');
         if rest.starts_with(['u', 'U']) && alone {
             self.at += 1;
         }

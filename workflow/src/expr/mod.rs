@@ -6,6 +6,7 @@
 //! hold, all of it is paid for, and the cost of one evaluation is bounded in work, memory and stack. A plain path such
 //! as `fetch.body.items` never enters the evaluator.
 
+mod access;
 mod evaluate;
 mod fault;
 mod functions;

@@ -5,17 +5,16 @@ use std::sync::Arc;
 
 use flowforge_ports::{Effect, Interface};
 use flowforge_protocol::release::PinnedRelease;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
+use super::compile::{expression, named, ports, references_outside, respond, template};
 use super::{
     AfterPlan, ApprovalPlan, Body, CallPlan, ChildPlan, FallbackPlan, LoopPlan, OutputPlan, Plan, PlanError,
-    PlanKind, PlanNode, RepeatPlan, RespondPlan, WaitPlan, Wanted,
+    PlanKind, PlanNode, RepeatPlan, WaitPlan, Wanted,
 };
-use crate::expr::{Expression, References, Template};
-use crate::model::{
-    After, Call, Fallback, Field, Node, NodeKind, Output, RepeatCondition, Wait, Workflow, undo_id,
-};
-use crate::names::{ROUND, SPECIAL, is_type_word};
+use crate::expr::References;
+use crate::model::{After, Call, Fallback, Node, NodeKind, Output, RepeatCondition, Wait, Workflow, undo_id};
+use crate::names::ROUND;
 
 impl Plan {
     /// Makes the plan of a canonical definition.
@@ -85,43 +84,7 @@ impl Builder<'_> {
     ) -> Result<(Body, References), PlanError> {
         let mut drafts = Vec::with_capacity(nodes.len());
         for node in nodes {
-            let number = self.nodes.len();
-            self.nodes.push(None);
-            self.by_id.insert(node.id.to_string(), number);
-            let (kind, mut references) = self.kind(node, number, loops, items)?;
-            let mut more = References::default();
-            let fallback = match &node.fallback {
-                Some(Fallback::Value(value)) => {
-                    let value = template(&format!("{}.fallback", node.id), value, &mut more)?;
-                    Some(FallbackPlan::Value(value))
-                }
-                Some(Fallback::Node(id)) => {
-                    let unknown = || PlanError::UnknownName {
-                        place: format!("{}.fallback", node.id),
-                        name: id.to_string(),
-                    };
-                    let slot = crate::order::stand_in(nodes, node).ok_or_else(unknown)?;
-                    Some(FallbackPlan::Node(slot))
-                }
-                None => None,
-            };
-            references.merge(&references_outside(&more, items));
-            let undo = match &node.undo {
-                Some(call) => {
-                    // What it needs besides is there when it runs, or is null: it never holds its node back.
-                    let (undo, needed) = self.undo(node, call, loops)?;
-                    self.check_loose(&references_outside(&needed, items), items, node.id.as_str())?;
-                    Some(undo)
-                }
-                None => None,
-            };
-            drafts.push(Draft {
-                number,
-                kind,
-                references,
-                fallback,
-                undo,
-            });
+            drafts.push(self.draft(nodes, node, loops, items)?);
         }
         let slots: HashMap<&str, usize> = nodes
             .iter()
@@ -203,6 +166,53 @@ impl Builder<'_> {
         Ok((body, loose))
     }
 
+    /// One node of a body, before it is known who waits for whom.
+    fn draft(
+        &mut self,
+        nodes: &[Node],
+        node: &Node,
+        loops: &[usize],
+        items: &[&str],
+    ) -> Result<Draft, PlanError> {
+        let number = self.nodes.len();
+        self.nodes.push(None);
+        self.by_id.insert(node.id.to_string(), number);
+        let (kind, mut references) = self.kind(node, number, loops, items)?;
+        let mut more = References::default();
+        let fallback = match &node.fallback {
+            Some(Fallback::Value(value)) => {
+                let value = template(&format!("{}.fallback", node.id), value, &mut more)?;
+                Some(FallbackPlan::Value(value))
+            }
+            Some(Fallback::Node(id)) => {
+                let unknown = || PlanError::UnknownName {
+                    place: format!("{}.fallback", node.id),
+                    name: id.to_string(),
+                };
+                let slot = crate::order::stand_in(nodes, node).ok_or_else(unknown)?;
+                Some(FallbackPlan::Node(slot))
+            }
+            None => None,
+        };
+        references.merge(&references_outside(&more, items));
+        let undo = match &node.undo {
+            Some(call) => {
+                // What it needs besides is there when it runs, or is null: it never holds its node back.
+                let (undo, needed) = self.undo(node, call, loops)?;
+                self.check_loose(&references_outside(&needed, items), items, node.id.as_str())?;
+                Some(undo)
+            }
+            None => None,
+        };
+        Ok(Draft {
+            number,
+            kind,
+            references,
+            fallback,
+            undo,
+        })
+    }
+
     fn connect(&mut self, body: &Body, edges: &[BTreeSet<usize>]) {
         for (slot, sources) in edges.iter().enumerate() {
             for source in sources {
@@ -276,22 +286,7 @@ impl Builder<'_> {
                 with: ports(&format!("{place}.with"), &child.with, &mut references)?,
                 detach: child.detach,
             }),
-            NodeKind::Respond(respond) => {
-                let mut headers = Vec::with_capacity(respond.headers.len());
-                for (name, value) in &respond.headers {
-                    let at = format!("{place}.respond.headers.{name}");
-                    headers.push((name.clone(), template(&at, value, &mut references)?));
-                }
-                PlanKind::Respond(RespondPlan {
-                    status: template(
-                        &format!("{place}.respond.status"),
-                        &respond.status,
-                        &mut references,
-                    )?,
-                    body: template(&format!("{place}.respond.body"), &respond.body, &mut references)?,
-                    headers,
-                })
-            }
+            NodeKind::Respond(answer) => PlanKind::Respond(respond(&place, answer, &mut references)?),
             NodeKind::Repeat(repeat) => {
                 let mut inner_loops = loops.to_vec();
                 inner_loops.push(number);
@@ -448,75 +443,6 @@ fn stands_in_for(nodes: &[Node], node: &Node) -> Result<Option<usize>, PlanError
         Some(_) => Err(PlanError::Shape(format!("`{}` stands in for two nodes", node.id))),
         None => Ok(first),
     }
-}
-
-/// The references that are neither reserved words, nor loop variables, nor names of types.
-fn references_outside(references: &References, items: &[&str]) -> References {
-    let outside = |names: &BTreeSet<String>| {
-        names
-            .iter()
-            .filter(|name| {
-                !SPECIAL.contains(&name.as_str()) && !items.contains(&name.as_str()) && !is_type_word(name)
-            })
-            .cloned()
-            .collect()
-    };
-    References {
-        needed: outside(&references.needed),
-        asked: outside(&references.asked),
-    }
-}
-
-fn expression(place: &str, source: &str, references: &mut References) -> Result<Expression, PlanError> {
-    let expression =
-        Expression::compile(crate::expr::strip_marker(source)).map_err(|error| PlanError::Expression {
-            place: place.to_owned(),
-            message: error.message,
-        })?;
-    references.merge(expression.references());
-    Ok(expression)
-}
-
-fn ports(
-    place: &str,
-    with: &Map<String, Value>,
-    references: &mut References,
-) -> Result<Vec<(String, Template)>, PlanError> {
-    with.iter()
-        .map(|(port, value)| {
-            let template = template(&format!("{place}.{port}"), value, references)?;
-            Ok((port.clone(), template))
-        })
-        .collect()
-}
-
-fn template(place: &str, value: &Value, references: &mut References) -> Result<Template, PlanError> {
-    let template = Template::compile(value).map_err(|errors| {
-        let first = errors.into_iter().next();
-        let (path, message) = first.map_or_else(Default::default, |first| (first.path, first.error.message));
-        PlanError::Expression {
-            place: format!("{place}{path}"),
-            message,
-        }
-    })?;
-    references.merge(&template.references());
-    Ok(template)
-}
-
-fn named(
-    place: &str,
-    fields: &[Field],
-    references: &mut References,
-) -> Result<Vec<(String, Template)>, PlanError> {
-    fields
-        .iter()
-        .map(|field| {
-            Ok((
-                field.name.clone(),
-                template(&format!("{place}.{}", field.name), &field.value, references)?,
-            ))
-        })
-        .collect()
 }
 
 impl Wanted {

@@ -4,6 +4,7 @@
 //! is a list of such numbers, and a node's place in its body is its slot. Immutable and shared by all runs.
 
 mod build;
+mod compile;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;

@@ -18,11 +18,13 @@ mod kinds;
 mod retry;
 mod scope;
 mod settle;
+mod shown;
 mod snapshot;
 mod state;
 mod steps;
 mod summary;
 mod view;
+mod words;
 
 use flowforge_ports::Effect;
 use flowforge_protocol::record::Event;
@@ -32,12 +34,16 @@ use serde_json::{Map, Value};
 pub use dispatch::{Execution, Given};
 pub use fork::{ForkError, ForkPlan, RepeatedEffect};
 pub use inbox::MAX_UNTAKEN;
+pub use shown::{NodeRow, NodeState, OpenWait, RunPhase, RunView, Totals, WaitingApproval};
 pub use snapshot::{SEMANTICS, SnapshotError};
 pub use state::{RunState, ViewOnly};
-pub use view::{NodeRow, NodeState, OpenWait, RunPhase, RunView, Totals, WaitingApproval};
 
 /// What to do next.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly every command is a record, and none is kept"
+)]
 pub enum Command {
     /// Append this event as a record and apply it, now.
     Record(Event),

@@ -20,5 +20,6 @@ mod run_parts;
 mod run_random;
 mod run_repeat;
 mod run_rules;
+mod run_undo;
 mod run_waits;
 mod run_watch;

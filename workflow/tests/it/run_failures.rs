@@ -1,16 +1,11 @@
-//! What follows from a failure: further attempts, branches, fallbacks, and effects that are taken back.
+//! What follows from a failure: further attempts, branches and fallbacks.
 
-use flowforge_protocol::awaited::ReviewAction;
-use flowforge_protocol::record::{Event, Outcome, Source};
+use flowforge_protocol::record::{Event, Source};
 use flowforge_protocol::{Failure, FailureKind};
 use flowforge_workflow::{Invoke, NodeState};
 use serde_json::{Value, json};
 
-use crate::support::{Host, echo, plan, plan_with_effect, refuse};
-
-fn fails(kind: FailureKind) -> impl Fn(&Invoke) -> Result<Value, Failure> {
-    move |_| Err(Failure::new(kind, "it failed"))
-}
+use crate::support::{Host, echo, fails, is_failed, plan, plan_with_effect, refuse};
 
 /// Echoes, except for one node.
 fn all_but<'a>(node: &'a str, kind: FailureKind) -> impl Fn(&Invoke) -> Result<Value, Failure> + 'a {
@@ -21,10 +16,6 @@ fn all_but<'a>(node: &'a str, kind: FailureKind) -> impl Fn(&Invoke) -> Result<V
             echo(invoke)
         }
     }
-}
-
-fn is_failed(host: &Host, wanted: &str) -> bool {
-    matches!(host.state().outcome(), Some(Outcome::Failed { node: Some(node), .. }) if node.as_str() == wanted)
 }
 
 #[test]
@@ -339,181 +330,6 @@ fn nodes_that_could_only_wait_for_each_other_make_no_plan() {
         );
         assert!(plan.is_err(), "{nodes}");
     }
-}
-
-const SAGA: &str = "
-input: { items: { type: array } }
-nodes:
-  reserve: { call: x:y/a, undo: { call: x:y/u, with: { id: \"${reserve.from}\" } } }
-  each:
-    after: reserve
-    foreach: input.items
-    do:
-      pack: { call: x:y/b, undo: { call: x:y/v, with: { id: \"${pack.from}\", item: \"${item}\" }, retry: { attempts: 3 } } }
-  ship: { after: each, call: x:y/c, undo: { call: x:y/w } }
-output: \"${ship.from}\"
-";
-
-#[test]
-fn effects_are_taken_back_in_reverse_order_when_the_run_fails() {
-    let mut host = Host::start(plan(SAGA), json!({ "items": ["x", "y"] }));
-    for _ in 0..3 {
-        host.finish(0, echo);
-    }
-    assert_eq!(host.at_work(), ["ship"]);
-    host.finish(0, refuse);
-    assert_eq!(
-        host.state().outcome(),
-        None,
-        "the run ends when its effects are taken back"
-    );
-    assert_eq!(
-        host.at_work(),
-        ["each[1].pack~undo"],
-        "one at a time, the newest first"
-    );
-    assert_eq!(
-        host.flying[0].node.as_str(),
-        "pack~undo",
-        "with grants of its own"
-    );
-    assert_eq!(
-        Value::Object(host.flying[0].input.clone()),
-        json!({ "id": "each[1].pack", "item": "y" })
-    );
-    host.finish(0, echo);
-    assert_eq!(host.at_work(), ["each[0].pack~undo"]);
-    assert_eq!(
-        Value::Object(host.flying[0].input.clone()),
-        json!({ "id": "each[0].pack", "item": "x" })
-    );
-    assert_eq!(host.row("pack~undo").1, "1 of 2");
-    host.restart();
-    host.finish(0, echo);
-    assert_eq!(host.at_work(), ["reserve~undo"]);
-    host.finish(0, echo);
-    assert!(is_failed(&host, "ship"));
-    assert_eq!(host.row("pack~undo"), (NodeState::Done, "2 of 2".to_owned()));
-    assert_eq!(host.row("reserve~undo").0, NodeState::Done);
-    host.check_replay();
-}
-
-#[test]
-fn a_run_that_is_done_takes_nothing_back() {
-    let mut host = Host::start(plan(SAGA), json!({ "items": ["x"] }));
-    host.run(echo);
-    assert_eq!(host.output(), json!("ship"));
-    assert!(
-        !host
-            .records
-            .iter()
-            .any(|record| record.event.step().is_some_and(|step| step.node.is_undo()))
-    );
-}
-
-#[test]
-fn a_cancelled_run_takes_back_what_completes_while_it_ends() {
-    let mut host = Host::start(plan(SAGA), json!({ "items": ["x"] }));
-    host.cancel();
-    assert_eq!(host.at_work(), ["reserve"]);
-    host.finish(0, echo);
-    assert_eq!(host.at_work(), ["reserve~undo"]);
-    host.finish(0, echo);
-    assert!(matches!(host.state().outcome(), Some(Outcome::Cancelled { .. })));
-    host.check_replay();
-}
-
-#[test]
-fn taking_back_is_tried_again_and_goes_on_when_it_fails_for_good() {
-    let mut host = Host::start(plan(SAGA), json!({ "items": ["x"] }));
-    host.finish(0, echo);
-    host.finish(0, echo);
-    host.finish(0, refuse);
-    host.finish(0, fails(FailureKind::Throttled));
-    assert!(host.flying.is_empty());
-    assert_eq!(host.row("pack~undo").0, NodeState::Retrying);
-    assert_eq!(host.state().waits().len(), 1);
-    host.restart();
-    host.skip_time();
-    assert_eq!(host.flying[0].attempt, 2);
-    host.finish(0, refuse);
-    assert_eq!(
-        host.at_work(),
-        ["reserve~undo"],
-        "one that fails holds the others not up"
-    );
-    host.finish(0, echo);
-    assert!(is_failed(&host, "ship"), "and the run failed for its own reason");
-    assert_eq!(host.row("pack~undo").0, NodeState::Failed);
-    host.check_replay();
-}
-
-#[test]
-fn taking_back_can_need_review() {
-    let mut host = Host::start(
-        plan_with_effect(SAGA, &json!({ "class": "unsafe" })),
-        json!({ "items": [] }),
-    );
-    host.finish(0, echo);
-    host.finish(0, refuse);
-    assert_eq!(host.at_work(), ["reserve~undo"]);
-    host.intend(0);
-    host.restart();
-    assert_eq!(host.phase(), "needs_review");
-    host.review("reserve~undo", ReviewAction::Retry);
-    host.finish(0, echo);
-    assert!(is_failed(&host, "ship"));
-    host.check_replay();
-}
-
-#[test]
-fn a_paused_run_takes_nothing_back_until_it_goes_on() {
-    let mut host = Host::start(plan(SAGA), json!({ "items": [] }));
-    host.finish(0, echo);
-    host.pause();
-    host.finish(0, refuse);
-    assert!(host.flying.is_empty());
-    assert_eq!(host.phase(), "paused");
-    host.unpause();
-    assert_eq!(host.at_work(), ["reserve~undo"]);
-    host.run(echo);
-    assert!(is_failed(&host, "ship"));
-    host.check_replay();
-}
-
-/// What stood in for a result was taken back as if the step itself had had its effect.
-#[test]
-fn only_effects_that_happened_are_taken_back() {
-    let source = "
-nodes:
-  a: { call: x:y/a, fallback: { value: 1 }, undo: { call: x:y/u } }
-  b: { after: a, call: x:y/b }
-";
-    let mut host = Host::start(plan(source), json!({}));
-    host.run(refuse);
-    assert!(is_failed(&host, "b"));
-    assert!(
-        !host
-            .records
-            .iter()
-            .any(|record| record.event.step().is_some_and(|step| step.node.is_undo()))
-    );
-}
-
-#[test]
-fn a_no_takes_effects_back_too() {
-    let source = "
-nodes:
-  a: { call: x:y/a, undo: { call: x:y/u } }
-  ask: { after: a, approval: { title: Go? } }
-";
-    let mut host = Host::start(plan(source), json!({}));
-    host.finish(0, echo);
-    host.decide("ask", false);
-    assert_eq!(host.at_work(), ["a~undo"]);
-    host.run(echo);
-    assert!(matches!(host.state().outcome(), Some(Outcome::Rejected { .. })));
-    host.check_replay();
 }
 
 /// A record that was refused emptied the account of the run: its receipt then spoke of nothing.

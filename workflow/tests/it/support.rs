@@ -72,6 +72,16 @@ pub(crate) fn refuse(_: &Invoke) -> Result<Value, Failure> {
     Err(Failure::new(FailureKind::Rejected, "no such thing"))
 }
 
+/// Attempts that fail in this way.
+pub(crate) fn fails(kind: FailureKind) -> impl Fn(&Invoke) -> Result<Value, Failure> {
+    move |_| Err(Failure::new(kind, "it failed"))
+}
+
+/// Whether the run failed because of this node.
+pub(crate) fn is_failed(host: &Host, wanted: &str) -> bool {
+    matches!(host.state().outcome(), Some(Outcome::Failed { node: Some(node), .. }) if node.as_str() == wanted)
+}
+
 pub(crate) fn acceptance(input: Value) -> Accepted {
     Accepted {
         version: RECORD_VERSION,

@@ -80,7 +80,7 @@ pub(crate) struct ReceiptNode {
     envelope: String,
     /// The payload.
     receipt: AnyJson,
-    /// True if signature, run, release, outcome and chain agree with what is stored here.
+    /// True if signature, run, release, state and chain agree with what is stored here.
     valid: bool,
     /// Why it is not valid.
     reason: Option<String>,

@@ -132,18 +132,6 @@ impl SyncInput {
                 "more than {MAX_ITEMS} items of one kind in one call"
             )));
         }
-        let read_batch = |batch: RecordBatchInput| -> Result<RecordBatch> {
-            Ok(RecordBatch {
-                run: batch.run.parse().map_err(|e| wrong(&e))?,
-                epoch: batch.epoch.0,
-                first_seq: batch.first_seq.0,
-                count: batch.count,
-                chain: batch.chain.parse().map_err(|e| wrong(&e))?,
-                lines: STANDARD
-                    .decode(batch.lines)
-                    .map_err(|e| wrong(&format!("`lines`: {e}")))?,
-            })
-        };
         let read_refused = |refused: RefusedJobInput| -> Result<RefusedJob> {
             Ok(RefusedJob {
                 job: refused.job.parse().map_err(|e| wrong(&e))?,
@@ -177,17 +165,13 @@ impl SyncInput {
                 .into_iter()
                 .map(|job| job.parse().map_err(|e| wrong(&e)))
                 .collect::<Result<_>>()?,
-            refused: self
-                .refused
+            refused: each(self.refused, read_refused)?,
+            batches: self
+                .batches
                 .into_iter()
-                .map(read_refused)
+                .map(RecordBatchInput::read)
                 .collect::<Result<_>>()?,
-            batches: self.batches.into_iter().map(read_batch).collect::<Result<_>>()?,
-            receipts: self
-                .receipts
-                .into_iter()
-                .map(read_receipt)
-                .collect::<Result<_>>()?,
+            receipts: each(self.receipts, read_receipt)?,
             asked: self
                 .asked
                 .into_iter()
@@ -213,6 +197,26 @@ impl SyncInput {
                 Some(resting) => Some(resting.into_iter().map(read_resting).collect::<Result<_>>()?),
                 None => None,
             },
+        })
+    }
+}
+
+fn each<T, U>(items: Vec<T>, read: impl Fn(T) -> Result<U>) -> Result<Vec<U>> {
+    items.into_iter().map(read).collect()
+}
+
+impl RecordBatchInput {
+    fn read(self) -> Result<RecordBatch> {
+        let wrong = |error: &dyn std::fmt::Display| coded(error.to_string(), CODE_ARGUMENT);
+        Ok(RecordBatch {
+            run: self.run.parse().map_err(|e| wrong(&e))?,
+            epoch: self.epoch.0,
+            first_seq: self.first_seq.0,
+            count: self.count,
+            chain: self.chain.parse().map_err(|e| wrong(&e))?,
+            lines: STANDARD
+                .decode(self.lines)
+                .map_err(|e| wrong(&format!("`lines`: {e}")))?,
         })
     }
 }

@@ -18,6 +18,7 @@ mod publishing;
 mod runs;
 mod schedules;
 mod schema;
+mod script;
 mod secrets;
 mod stops;
 mod support;

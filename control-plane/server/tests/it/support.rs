@@ -7,16 +7,13 @@ use std::sync::{Arc, Mutex};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use flowforge_failpoints::FailPoints;
-use flowforge_protocol::batch::RecordBatch;
-use flowforge_protocol::chain::chain_start;
 use flowforge_protocol::enrol::{HostRegistration, Nonce};
 use flowforge_protocol::envelope::{Signed, sign, sign_document};
 use flowforge_protocol::job::{Job, Order};
 use flowforge_protocol::receipt::Receipt;
-use flowforge_protocol::record::{Accepted, Event, Origin, Outcome, RECORD_VERSION, Record, Source};
+use flowforge_protocol::record::Outcome;
 use flowforge_protocol::seal::SealKey;
-use flowforge_protocol::value::{Salt, Sealer};
-use flowforge_protocol::{Digest, HostId, RunId, SigningKey, TrustRoot};
+use flowforge_protocol::{Digest, HostId, SigningKey, TrustRoot};
 use flowforge_server::{Clock, Config, Handle, RunError, Service};
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
@@ -24,6 +21,9 @@ use tempfile::TempDir;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+
+use crate::script::sealed;
+pub(crate) use crate::script::{Script, accepted, completed, done, finish_sum};
 
 /// A clock that stands still until a test moves it.
 #[derive(Clone)]
@@ -443,102 +443,6 @@ impl FakeHost {
     }
 }
 
-/// Writes the records of one run.
-pub(crate) struct Script {
-    pub(crate) run: RunId,
-    pub(crate) epoch: u64,
-    pub(crate) seq: u64,
-    pub(crate) chain: Digest,
-}
-
-impl Script {
-    pub(crate) fn new(job: &Job) -> Self {
-        Self {
-            run: job.run_id.clone(),
-            epoch: job.epoch,
-            seq: 0,
-            chain: chain_start(&job.run_id),
-        }
-    }
-
-    /// The next records as a batch.
-    pub(crate) fn batch(&mut self, events: Vec<Event>) -> Value {
-        let mut batch = RecordBatch::after(self.run.clone(), self.epoch, self.seq, self.chain);
-        for event in events {
-            let record = Record {
-                seq: self.seq,
-                at_ms: 1_000 + self.seq,
-                event,
-            };
-            batch.push_sealed(record, &mut salt).unwrap();
-            self.seq += 1;
-        }
-        self.chain = batch.chain;
-        json!({
-            "run": batch.run, "epoch": batch.epoch, "firstSeq": batch.first_seq, "count": batch.count,
-            "chain": batch.chain, "lines": STANDARD.encode(batch.lines),
-        })
-    }
-}
-
-pub(crate) fn accepted(job: &Job) -> Event {
-    let Order::Start(start) = &job.order else {
-        panic!("no start")
-    };
-    Event::Accepted(Box::new(Accepted {
-        version: RECORD_VERSION,
-        workspace: job.workspace.clone(),
-        project: job.project.clone(),
-        origin: Origin::Order {
-            job: job.job_id.clone(),
-        },
-        release: start.release,
-        grants: start.grants,
-        input: start.input.clone().into(),
-        trigger: start.trigger.clone(),
-        lineage: None,
-        until: None,
-        given: Vec::new(),
-        traceparent: job.traceparent.clone(),
-    }))
-}
-
-pub(crate) fn completed(node: &str, output: Value) -> Event {
-    Event::Completed {
-        step: node.parse().unwrap(),
-        attempt: 0,
-        output: output.into(),
-        elapsed_us: 5,
-        used: Vec::new(),
-        source: Source::Step,
-    }
-}
-
-fn salt(bytes: &[u8]) -> Salt {
-    let digest = Digest::of(bytes);
-    Salt::from_entropy(digest.as_bytes()[..16].try_into().unwrap())
-}
-
-/// An outcome as the last record says it.
-fn sealed(outcome: &Outcome) -> Outcome {
-    let mut outcome = outcome.clone();
-    if let Outcome::Done { output } = &mut outcome {
-        let mut sealer = Sealer {
-            salt: &mut salt,
-            inline_bytes: usize::MAX,
-            keep: None,
-        };
-        sealer.seal(output, &mut Vec::new()).unwrap();
-    }
-    outcome
-}
-
-pub(crate) fn done(output: Value) -> Outcome {
-    Outcome::Done {
-        output: output.into(),
-    }
-}
-
 pub(crate) const SUM: &str = r#"workflow: sum
 title: Adds two numbers
 input:
@@ -554,32 +458,3 @@ nodes:
       value: ${input.a + input.b}
 output: { total: "${total.value}" }
 "#;
-
-/// Runs a whole `sum` on the host: records, outcome, receipt.
-pub(crate) async fn finish_sum(plane: &Plane, host: &FakeHost, job: &Job) -> Outcome {
-    let Order::Start(start) = &job.order else {
-        panic!("no start")
-    };
-    let total = start.input["a"].as_i64().unwrap() + start.input["b"].as_i64().unwrap();
-    let outcome = done(json!({ "total": total }));
-    let mut script = Script::new(job);
-    let batch = script.batch(vec![
-        accepted(job),
-        completed("total", json!({ "value": total })),
-        Event::Ended {
-            outcome: outcome.clone(),
-        },
-    ]);
-    let receipt = host.receipt(job, &script, &outcome);
-    let input = json!({
-        "received": [job.job_id], "batches": [batch], "receipts": [{"run": job.run_id, "envelope": receipt}],
-    });
-    let answer = host.sync(plane, input).await;
-    assert_eq!(
-        answer["acknowledged"],
-        json!([{"run": job.run_id, "through": 2}]),
-        "{answer:#}"
-    );
-    assert_eq!(answer["receiptsStored"], json!([job.run_id]), "{answer:#}");
-    outcome
-}

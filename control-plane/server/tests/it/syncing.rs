@@ -53,11 +53,14 @@ async fn batches_are_stored_once_in_order_and_unbroken() {
 
     let mut broken = second.clone();
     let text = String::from_utf8(STANDARD.decode(second["lines"].as_str().unwrap()).unwrap()).unwrap();
-    broken["lines"] = json!(STANDARD.encode(text.replace("\"value\":3", "\"value\":4")));
+    broken["lines"] = json!(STANDARD.encode(text.replace("\"elapsed_us\":5", "\"elapsed_us\":6")));
     assert_eq!(
         send(&plane, &host, &broken).await,
         (json!(0), json!("broken_chain"))
     );
+    let mut changed = second.clone();
+    changed["lines"] = json!(STANDARD.encode(text.replace("\"value\":3", "\"value\":4")));
+    assert_eq!(send(&plane, &host, &changed).await.1, json!("malformed"));
     let mut malformed = second.clone();
     malformed["lines"] = json!(STANDARD.encode("not a record\n"));
     assert_eq!(send(&plane, &host, &malformed).await.1, json!("malformed"));
@@ -301,13 +304,17 @@ async fn a_host_that_cannot_prove_its_keys_is_not_admitted() {
     let seal = flowforge_protocol::seal::SealKey::from_seed(&[1; 32]);
     let good = crate::support::registration(&join, "a", &key, &seal);
     let foreign = crate::support::registration(&join, "a", &other, &seal);
+    let mut other_join = join.clone();
+    other_join["token"] = json!("wrong");
+    let unknown = crate::support::registration(&other_join, "a", &key, &seal);
     let with = |field: &str, value: Value| {
         let mut input = good.clone();
         input[field] = value;
         input
     };
     let cases = [
-        (with("token", json!("wrong")), "FF-HOST-001"),
+        (unknown, "FF-HOST-001"),
+        (with("token", json!("wrong")), "FF-HOST-004"),
         (with("name", json!("a b")), "FF-HOST-002"),
         (with("identityKey", json!("AAAA")), "FF-HOST-003"),
         (with("proof", foreign["proof"].clone()), "FF-HOST-004"),

@@ -37,7 +37,7 @@ enum Command {
     #[command(
         after_help = "Example:\n  flowforge-host check --data-dir ./host --join ./plane/host-join.json"
     )]
-    Check(RunArguments),
+    Check(Box<RunArguments>),
 }
 
 #[derive(Args)]
@@ -119,7 +119,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match cli.command {
         Some(Command::Status(arguments)) => show_status(&arguments),
-        Some(Command::Check(arguments)) => check(arguments),
+        Some(Command::Check(arguments)) => check(*arguments),
         None => run(cli.run),
     };
     done.unwrap_or_else(|error| {

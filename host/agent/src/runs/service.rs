@@ -50,7 +50,6 @@ pub(crate) struct RunsParts {
     pub(crate) journal: Journal,
     pub(crate) gate: Gate,
     pub(crate) releases: Arc<Releases>,
-    pub(crate) workspace: String,
     pub(crate) host: HostId,
     pub(crate) signing: SigningKey,
     pub(crate) secrets: SecretStore,
@@ -81,7 +80,6 @@ pub(super) struct Shared {
     full_until_ms: AtomicU64,
     /// How many runs are read from the journal at the same time.
     pub(super) loads: Semaphore,
-    pub(super) workspace: String,
     pub(super) host: HostId,
     pub(super) signing: SigningKey,
     pub(super) steps: Arc<StepHost>,
@@ -144,12 +142,10 @@ impl Runs {
                 releases: parts.releases,
                 full_until_ms: AtomicU64::new(0),
                 loads: Semaphore::new(LOADS_MAX),
-                workspace: parts.workspace.clone(),
                 host: parts.host,
                 signing: parts.signing,
                 steps: Arc::new(StepHost {
                     failpoints: parts.failpoints.clone(),
-                    workspace: parts.workspace,
                     turns: Arc::new(Semaphore::new(turns)),
                     secrets: Arc::new(parts.secrets),
                     artefacts: parts.artefacts,

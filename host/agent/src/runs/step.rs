@@ -39,7 +39,6 @@ pub(super) struct Attempt {
 /// What every attempt needs from the host.
 pub(super) struct StepHost {
     pub(super) failpoints: FailPoints,
-    pub(super) workspace: String,
     pub(super) turns: Arc<Semaphore>,
     pub(super) secrets: Arc<SecretStore>,
     pub(super) artefacts: Arc<FileStore>,

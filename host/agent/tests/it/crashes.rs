@@ -323,8 +323,9 @@ async fn a_step_during_which_the_host_dies_again_and_again_is_left_to_a_person()
         "{about}"
     );
     assert_eq!(stuck_calls(), 3, "it is not tried again");
-    let order = flowforge_protocol::job::Order::Cancel {
+    let order = Order::Cancel {
         reason: "duty".into(),
+        grace_ms: 0,
     };
     world.plane.deliver(&world.plane.job(&run, order, world.now()));
     let stored = world.plane.ended(&run).await;

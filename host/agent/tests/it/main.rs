@@ -17,4 +17,5 @@ mod runs;
 mod sandbox;
 mod secrets;
 mod start;
+mod upload;
 mod world;

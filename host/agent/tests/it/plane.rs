@@ -111,6 +111,8 @@ pub(crate) struct State {
     pub(crate) identity_key: Option<[u8; 32]>,
     pub(crate) sequence: u64,
     pub(crate) uploads: u64,
+    /// Runs of which a batch came.
+    pub(crate) batches_of: BTreeSet<RunId>,
 }
 
 /// The control plane.

@@ -46,22 +46,27 @@ impl State {
         if batch.first_seq > next {
             reply.rejected.push(rejected(&batch, RejectCode::Gap));
         } else {
+            // What is here already must be the same; what is new must follow.
             let known = stored.frames();
-            let mut fresh = RecordBatch::after(batch.run.clone(), batch.epoch, next, chain);
+            let mut new = RecordBatch::after(batch.run.clone(), batch.epoch, next, chain);
             for frame in frames(&batch.lines, batch.first_seq) {
                 let frame = frame.expect("records");
                 match known.get(&frame.seq) {
-                    Some(bytes) => assert_eq!(bytes, frame.bytes, "another record {} came", frame.seq),
+                    Some(known) => assert_eq!(
+                        known, frame.bytes,
+                        "another record {} came for {}",
+                        frame.seq, batch.run
+                    ),
                     None => {
-                        fresh.lines.extend_from_slice(frame.bytes);
-                        fresh.count += 1;
+                        new.lines.extend_from_slice(frame.bytes);
+                        new.count += 1;
                     }
                 }
             }
-            if fresh.count > 0 {
-                fresh.chain = batch.chain;
-                fresh.verify(&chain).expect("the chain holds");
-                stored.batches.push(fresh);
+            if new.count > 0 {
+                new.chain = batch.chain;
+                new.verify(&chain).expect("the chain holds");
+                stored.batches.push(new);
             }
         }
         let last = stored.batches.last().map(|last| last.next_seq() - 1);
@@ -132,6 +137,7 @@ impl ControlLink for Plane {
                 state.uploads += 1;
             }
             for batch in &request.batches {
+                state.batches_of.insert(batch.run.clone());
                 state.store(batch.clone(), &mut reply);
             }
             for receipt in &request.receipts {
@@ -144,6 +150,21 @@ impl ControlLink for Plane {
                 }
             }
             for asked in &request.asked {
+                if let Some(code) = state.verdicts.get(&asked.run) {
+                    reply.rejected.push(Rejected {
+                        run: asked.run.clone(),
+                        code: code.clone(),
+                        message: format!("{code}, on purpose"),
+                    });
+                    continue;
+                }
+                if state
+                    .runs
+                    .get(&asked.run)
+                    .is_some_and(|stored| stored.receipt.is_some())
+                {
+                    reply.receipts_stored.push(asked.run.clone());
+                }
                 reply.acknowledged.push(Acknowledged {
                     run: asked.run.clone(),
                     through: state.head(&asked.run),

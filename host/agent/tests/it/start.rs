@@ -215,7 +215,7 @@ async fn a_host_that_has_enrolled_starts_without_its_join_file() {
 /// "Delete it to enrol anew", said the message about a damaged key; whoever did it was refused as another host.
 #[tokio::test]
 async fn a_deleted_key_enrols_anew() {
-    let world = World::new(scripts());
+    let mut world = World::new(scripts());
     let host = world.start();
     world.plane.until(|state| !state.tokens.is_empty()).await;
     while host.handle.host_id().is_none() {
@@ -227,6 +227,7 @@ async fn a_deleted_key_enrols_anew() {
     world
         .plane
         .with(|state| state.host = Some(flowforge_protocol::HostId::from_entropy([10; 16])));
+    world.seed = 9;
     let host = world.start();
     let published = publish(&world.plane, PURE);
     let run = world.plane.start(&published, 1, json!({"n": 1}), world.now());

@@ -23,6 +23,8 @@ pub(crate) struct World {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) connectors: Arc<dyn ConnectorHost>,
     pub(crate) limits: HostLimits,
+    /// Of the randomness of the hosts that start from now on.
+    pub(crate) seed: u8,
 }
 
 /// A host at work.
@@ -40,6 +42,7 @@ impl World {
             clock: Arc::new(SystemClock),
             connectors: Arc::new(connectors),
             limits: HostLimits::default(),
+            seed: 8,
         }
     }
 
@@ -71,7 +74,7 @@ impl World {
     pub(crate) fn open_with(&self, config: HostConfig, failpoints: FailPoints) -> Result<Host, StartError> {
         let seams = Seams {
             clock: Arc::clone(&self.clock),
-            entropy: Arc::new(SeededEntropy::new([8; 32])),
+            entropy: Arc::new(SeededEntropy::new([self.seed; 32])),
             link: Arc::clone(&self.plane) as _,
             connectors: Arc::clone(&self.connectors),
             failpoints,

@@ -7,10 +7,11 @@ use flowforge_protocol::Digest;
 use redb::ReadableTable as _;
 
 use super::collect::{Collected, CollectedRuns, Part};
+use super::split::{parts, split_uploads};
 use super::{Append, Committed, Failure, JobRow, Request, Sent, Work};
 use crate::codec::seal;
 use crate::config::Retention;
-use crate::entry::{Snapshot, Standing, Upload};
+use crate::entry::{Snapshot, Standing};
 use crate::flights::FlightChange;
 use crate::key::{self, RunKey};
 use crate::outbox::{Pending, Row};
@@ -458,49 +459,6 @@ pub(crate) fn row_at(first_seq: u64, row: &RecordsRow, value: &[u8]) -> Row {
         end: first_seq.saturating_add(u64::from(row.count)),
         bytes: u32::try_from(value.len()).unwrap_or(u32::MAX),
     }
-}
-
-type Artefacts = Vec<(Digest, Vec<u8>)>;
-
-fn split_uploads(uploads: Vec<Upload>) -> (Artefacts, Option<Vec<u8>>) {
-    let (mut artefacts, mut receipt) = (Vec::new(), None);
-    for upload in uploads {
-        match upload {
-            Upload::Artefact { digest, about } => artefacts.push((digest, about)),
-            Upload::Receipt { envelope } => receipt = Some(envelope),
-        }
-    }
-    (artefacts, receipt)
-}
-
-/// The rows of an entry: artefacts with the first, which are sent before it; the receipt with the last.
-fn parts(whole: Part, pieces: &[crate::lines::Piece]) -> Vec<Part> {
-    if pieces.len() < 2 {
-        return vec![whole];
-    }
-    let Part {
-        lines,
-        mut artefacts,
-        mut receipt,
-        ..
-    } = whole;
-    let mut start = 0;
-    let last = pieces.len() - 1;
-    pieces
-        .iter()
-        .enumerate()
-        .map(|(index, piece)| {
-            let part = Part {
-                count: piece.count,
-                chain: piece.chain,
-                lines: lines.get(start..piece.end).unwrap_or_default().to_vec(),
-                artefacts: std::mem::take(&mut artefacts),
-                receipt: if index == last { receipt.take() } else { None },
-            };
-            start = piece.end;
-            part
-        })
-        .collect()
 }
 
 pub(super) fn bytes_of(value: &[u8]) -> u64 {

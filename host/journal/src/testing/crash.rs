@@ -10,7 +10,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use super::dice::Dice;
 use super::disk::{Disk, DiskOp, Fault, replay};
 use super::model::Model;
-use super::script::{Kind, Op, Script, check_found, ops_of_seed};
+use super::ops::{Kind, Op, ops_of_seed};
+use super::script::{Script, check_found};
 
 /// Ops of one workload.
 const OPS: usize = 60;

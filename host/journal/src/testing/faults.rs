@@ -4,7 +4,8 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use super::disk::{Disk, Fault};
-use super::script::{Kind, Op, Script, check_found, ops_of_seed};
+use super::ops::{Kind, Op, ops_of_seed};
+use super::script::{Script, check_found};
 use crate::error::OpenError;
 use crate::file::classify;
 

@@ -8,7 +8,8 @@ use flowforge_protocol::RunId;
 
 use super::disk::Disk;
 use super::model::{Model, contents, contents_of, difference, opened};
-use super::script::{Kind, Op, Script, ops_of_seed};
+use super::ops::{Kind, Op, ops_of_seed};
+use super::script::Script;
 use crate::error::Damage;
 use crate::file::inspect;
 use crate::key;

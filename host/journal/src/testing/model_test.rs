@@ -4,7 +4,8 @@ use proptest::prelude::*;
 
 use super::disk::Disk;
 use super::model::{contents, difference};
-use super::script::{Kind, Op, Script};
+use super::ops::{Kind, Op};
+use super::script::Script;
 
 /// A few cases at every test run, as many as one likes by `PROPTEST_CASES`.
 fn config() -> ProptestConfig {

@@ -1,147 +1,23 @@
 //! Drives the core and the model side by side.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::time::Duration;
 
 use flowforge_failpoints::FailPoints;
 use flowforge_protocol::{Digest, RunId, StepKey};
 
-use super::dice::Dice;
 use super::disk::Disk;
-use super::model::{Model, ModelRun, SEMANTICS, contents, contents_of, difference, opened, order};
+use super::model::{Model, ModelRun, SEMANTICS, contents, difference, opened, order};
+use super::ops::{Kind, Op};
 use crate::config::{JournalConfig, Retention};
 use crate::core::{Append, JobRow, JournalCore, Request, Work};
 use crate::entry::{Entry, Snapshot, Space, Standing, Upload};
 use crate::flights::Flights;
 use crate::key::{RunKey, cell_key, message_key};
-use crate::reader::Reader;
 use crate::replay::ReplayMemory;
 use crate::rows::{MessageRow, Note, RunRow};
 
-/// One thing a user of the journal does: a kind, and numbers that pick among what there is.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Op {
-    pub(super) kind: Kind,
-    pub(super) which: u8,
-    pub(super) item: u8,
-    pub(super) bytes: u16,
-}
-
-/// What is done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    Begin,
-    Append,
-    Wait,
-    Rest,
-    Snapshot,
-    Send,
-    RaiseEpoch,
-    Deliver,
-    DeliverUnknown,
-    Consume,
-    End,
-    Ack,
-    Rewind,
-    Park,
-    Unpark,
-    Forget,
-    Remember,
-    Mark,
-    EndMark,
-    StopMark,
-    Put,
-    Remove,
-    Told,
-    Plane,
-    Compact,
-    Commit,
-    /// Closes in an orderly way and opens again.
-    Reboot,
-    /// Just lets go, as a killed process does, and opens again.
-    Kill,
-}
-
-/// Every kind, as often as it is to come.
-const KINDS: [(Kind, u64); 28] = [
-    (Kind::Begin, 5),
-    (Kind::Append, 12),
-    (Kind::Wait, 2),
-    (Kind::Rest, 1),
-    (Kind::Snapshot, 2),
-    (Kind::Send, 2),
-    (Kind::RaiseEpoch, 1),
-    (Kind::Deliver, 3),
-    (Kind::DeliverUnknown, 1),
-    (Kind::Consume, 2),
-    (Kind::End, 3),
-    (Kind::Ack, 6),
-    (Kind::Rewind, 2),
-    (Kind::Park, 1),
-    (Kind::Unpark, 1),
-    (Kind::Forget, 1),
-    (Kind::Remember, 2),
-    (Kind::Mark, 3),
-    (Kind::EndMark, 1),
-    (Kind::StopMark, 1),
-    (Kind::Put, 2),
-    (Kind::Remove, 1),
-    (Kind::Told, 1),
-    (Kind::Plane, 1),
-    (Kind::Compact, 1),
-    (Kind::Commit, 14),
-    (Kind::Reboot, 1),
-    (Kind::Kill, 1),
-];
-
-impl Op {
-    pub(super) fn of(kind: Kind) -> Self {
-        Self {
-            kind,
-            which: 0,
-            item: 0,
-            bytes: 1,
-        }
-    }
-
-    /// The op that these numbers stand for.
-    pub(super) fn pick(kind: u64, which: u8, item: u8, bytes: u16) -> Self {
-        let all: u64 = KINDS.iter().map(|(_, often)| often).sum();
-        let mut left = kind % all;
-        let mut found = Kind::Commit;
-        for (kind, often) in KINDS {
-            if left < often {
-                found = kind;
-                break;
-            }
-            left -= often;
-        }
-        Self {
-            kind: found,
-            which,
-            item,
-            bytes: bytes % 700,
-        }
-    }
-}
-
-/// The same ops every time for a seed.
-pub(super) fn ops_of_seed(seed: u64, count: usize) -> Vec<Op> {
-    let mut dice = Dice(seed ^ 0x5eed);
-    (0..count)
-        .map(|_| {
-            let (kind, which, item) = (dice.roll(1 << 20), dice.byte(), dice.byte());
-            // Now and then a record larger than a page.
-            let bytes = if dice.roll(12) == 0 { 699 } else { dice.roll(300) };
-            let mut op = Op::pick(kind, which, item, u16::try_from(bytes).unwrap());
-            if bytes == 699 {
-                op.bytes = 9_000;
-            }
-            op
-        })
-        .collect()
-}
+mod commits;
 
 /// Core and model.
 pub(super) struct Script {
@@ -295,7 +171,7 @@ impl Script {
         let mut lines = 1 + op.item % 3;
         match op.kind {
             Kind::Wait => {
-                let due_ms = (op.item % 2 == 0).then_some(u64::from(op.bytes));
+                let due_ms = (op.item.is_multiple_of(2)).then_some(u64::from(op.bytes));
                 entry = entry.waiting(due_ms, format!("for {}", op.item));
                 lines %= 3;
             }
@@ -315,7 +191,7 @@ impl Script {
             Kind::Send => entry.uploads.push(self.upload(true)),
             Kind::End => {
                 entry.ended = true;
-                if op.item % 4 > 0 {
+                if !op.item.is_multiple_of(4) {
                     entry.uploads.push(self.upload(false));
                 }
             }
@@ -534,70 +410,6 @@ impl Script {
             self.model.cells.remove(&name);
             self.work.requests.push(Request::Remove { key });
         }
-    }
-
-    pub(super) fn commit(&mut self) -> Result<(), String> {
-        self.commits += 1;
-        if self.tell_early {
-            self.disk.told(self.history.len());
-        }
-        let mut work = std::mem::take(&mut self.work);
-        self.rewound.clear();
-        work.flights = self.flights.drain();
-        for change in &work.flights {
-            let key = (change.number, change.step.to_string());
-            match change.row {
-                Some(row) => self
-                    .model
-                    .flights
-                    .insert(key, (row.attempt, row.crashes + u32::from(row.live))),
-                None => self.model.flights.remove(&key),
-            };
-        }
-        self.model.flights.retain(|_, (_, crashes)| *crashes > 0);
-        let committed = self
-            .core
-            .commit(work, self.commits)
-            .map_err(|stopped| stopped.to_string())?;
-        for dropped in committed.dropped {
-            if let Some(run) = self.model.runs.remove(&dropped.run.id()) {
-                assert!(run.is_done(), "run {} was dropped before its time", run.number);
-                self.model.gone.insert(dropped.run.id(), true);
-            }
-        }
-        self.history.push(self.model.clone());
-        self.disk.told(self.history.len() - 1);
-        Ok(())
-    }
-
-    fn compact(&mut self) -> Result<(), String> {
-        match self.core.compact() {
-            Ok(compacted) => self.compactions += u64::from(compacted),
-            Err(stopped) => return Err(stopped.to_string()),
-        }
-        Ok(())
-    }
-
-    fn reboot(&mut self, clean: bool) -> Result<(), String> {
-        if clean {
-            self.flights.stop_all();
-        }
-        self.commit()?;
-        // A killed process leaves what it wrote; a clean end also what closing writes.
-        let killed = Disk::with(self.disk.bytes());
-        let disk = if clean { self.disk.clone() } else { killed };
-        let (empty, nothing) = opened(&Disk::default())?;
-        self.core = JournalCore::new(empty, nothing.state, &self.config, FailPoints::inert());
-        let (db, mut loaded) = opened(&disk)?;
-        let found = contents_of(&mut loaded, &Reader(Arc::clone(&db)))?;
-        if found != self.model {
-            return Err(format!("after a reboot: {}", difference(&found, &self.model)));
-        }
-        self.replay = loaded.queue.replay;
-        self.flights = loaded.queue.flights;
-        self.core = JournalCore::new(db, loaded.state, &self.config, FailPoints::inert());
-        self.disk = disk;
-        Ok(())
     }
 
     /// Whether a stopped journal refuses everything.

@@ -42,7 +42,7 @@ async fn deaths_are_counted_by_step_and_orderly_stops_are_not() {
             attempt: crashes,
             crashes,
         };
-        assert_eq!(recovered.crashed, [found.clone()]);
+        assert_eq!(recovered.crashed, std::slice::from_ref(&found));
         drop(held.take());
         previous.close().await;
         let open_run = load(&journal, 1).await;

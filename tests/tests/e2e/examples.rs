@@ -1,0 +1,38 @@
+//! Every example workflow is one that people can publish as it stands.
+
+use std::ffi::OsStr;
+use std::fs;
+
+use flowforge_tests::planes::Planes;
+
+use super::{components, in_clone, programs};
+
+/// The child goes before the workflow that names it.
+const EXAMPLES: [&str; 4] = [
+    "examples/form-answer",
+    "examples/nightly-sync",
+    "examples/order-payment",
+    "examples/parent-child",
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_examples_pass_the_lint_with_the_first_party_connectors() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut planes = Planes::start(programs(), folder.path(), "e2e-host").unwrap();
+    planes.start_host(None).await.unwrap();
+    let flowforge = planes.flowforge();
+    for entry in fs::read_dir(components()).unwrap() {
+        let component = entry.unwrap().path();
+        if component.extension() == Some(OsStr::new("wasm")) {
+            flowforge
+                .json(&["connector", "publish", &component.to_string_lossy()])
+                .unwrap();
+        }
+    }
+    for example in EXAMPLES {
+        let path = in_clone(example);
+        let linted = flowforge.json(&["workflow", "lint", &path.to_string_lossy()]);
+        assert!(linted.is_ok(), "{example}: {linted:?}");
+    }
+    planes.stop().unwrap();
+}
