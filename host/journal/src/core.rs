@@ -31,8 +31,6 @@ mod collect;
 mod retire;
 mod split;
 
-pub(crate) use collect::ROW_BYTES;
-
 /// Everything that goes into one commit.
 #[derive(Debug, Default)]
 pub(crate) struct Work {

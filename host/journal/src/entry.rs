@@ -3,8 +3,8 @@
 use flowforge_failpoints::{Point, PointSet};
 use flowforge_protocol::{Digest, RunId};
 
+use crate::chain_point::ChainPoint;
 use crate::replay::JobEntry;
-use crate::run_log::ChainPoint;
 
 /// Most bytes of the words that say what a run waits for, why it rests, or why its uploads are parked.
 pub const ABOUT_BYTES_MAX: usize = 512;

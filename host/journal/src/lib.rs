@@ -21,6 +21,7 @@
 
 mod cell_index;
 mod cells;
+mod chain_point;
 mod codec;
 mod config;
 mod core;
@@ -56,6 +57,7 @@ mod uploads;
 mod writer;
 
 pub use cells::PutError;
+pub use chain_point::ChainPoint;
 pub use config::{Batching, CellLimits, InboxLimits, JournalConfig, Limits, Retention, WallClock};
 pub use entry::{ABOUT_BYTES_MAX, Entry, NewRun, Snapshot, Space, Standing, Upload, Urgency};
 pub use error::{
@@ -68,7 +70,7 @@ pub use inbox::{Delivered, Message};
 pub use journal::{Accepted, Journal};
 pub use recovered::{DamagedRun, Head, HeadState, Identity, OpenRun, Recovered};
 pub use replay::{JobEntry, REPLAY_WINDOW, SCHEDULER_KEYS_MAX};
-pub use run_log::{ChainPoint, RunLog};
+pub use run_log::RunLog;
 pub use stats::JournalStats;
 pub use ticket::Ticket;
 pub use uploads::{Ack, Park, RunUploads};

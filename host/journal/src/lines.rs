@@ -6,6 +6,9 @@
 use flowforge_protocol::Digest;
 use flowforge_protocol::chain::{ChainError, chain_next, frames};
 
+/// A row of records is closed when it reaches this size, so that one row is one batch to send.
+pub(crate) const ROW_BYTES: usize = 1 << 20;
+
 /// What lines add to a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Walked {

@@ -2,17 +2,16 @@
 
 use std::sync::Arc;
 
-use flowforge_protocol::chain::ChainError;
 use flowforge_protocol::chain::chain_start;
 use flowforge_protocol::{Digest, RunId, StepKey};
 
+use crate::chain_point::ChainPoint;
 use crate::config::Limits;
-use crate::core::{Append, ROW_BYTES, Request};
+use crate::core::{Append, Request};
 use crate::entry::{ABOUT_BYTES_MAX, Entry, Standing, Upload};
 use crate::error::{AppendError, Stopped};
 use crate::journal::Journal;
 use crate::key::RunKey;
-use crate::lines::{self, Piece};
 use crate::queue::{Known, Queue};
 use crate::rows::{NO_TIME, RunHead, RunRow};
 use crate::shared::{Shared, still_open};
@@ -58,43 +57,6 @@ impl Drop for Hold {
 impl std::fmt::Debug for Hold {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Hold({})", self.number)
-    }
-}
-
-/// What lines add to a run at one place: computed once, used for the receipt and for storing them.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ChainPoint {
-    first_seq: u64,
-    before: Digest,
-    bytes: usize,
-    largest: usize,
-    pieces: Vec<Piece>,
-}
-
-impl ChainPoint {
-    pub(crate) fn of(lines: &[u8], first_seq: u64, before: Digest) -> Result<Self, ChainError> {
-        let mut largest = 0;
-        let pieces = lines::cut::<ChainError>(lines, first_seq, before, ROW_BYTES, |bytes| {
-            largest = bytes.max(largest);
-            Ok(())
-        })?;
-        Ok(Self {
-            first_seq,
-            before,
-            bytes: lines.len(),
-            largest,
-            pieces,
-        })
-    }
-
-    /// The chain value behind the lines.
-    #[must_use]
-    pub fn chain(&self) -> Digest {
-        self.pieces.last().map_or(self.before, |piece| piece.chain)
-    }
-
-    fn count(&self) -> u32 {
-        self.pieces.iter().map(|piece| piece.count).sum()
     }
 }
 

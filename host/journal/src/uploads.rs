@@ -10,12 +10,12 @@ use std::sync::Arc;
 use flowforge_protocol::batch::RecordBatch;
 use flowforge_protocol::{Digest, RunId};
 
-use crate::core::{ROW_BYTES, Request};
+use crate::core::Request;
 use crate::entry::{ABOUT_BYTES_MAX, Urgency};
 use crate::error::{Damage, ReadError, Stopped};
 use crate::journal::Journal;
 use crate::key::{self, RunKey};
-use crate::lines;
+use crate::lines::{self, ROW_BYTES};
 use crate::outbox::Portion;
 use crate::reader::Reader;
 use crate::rows::{Note, RecordsRow};

@@ -128,7 +128,8 @@ fn something_happens(host: &mut Host, pick: usize) -> bool {
         .state()
         .waits()
         .into_iter()
-        .filter(|wait| ["signal", "child", "approval"].contains(&wait.kind.as_str()))
+        // A run that ends takes no more answers.
+        .filter(|wait| !host.state().is_ending() && ["signal", "child", "approval"].contains(&wait.kind.as_str()))
         .map(|wait| (wait.step, wait.kind, wait.what))
         .collect();
     let choices = host.flying.len() + waits.len();

@@ -18,6 +18,8 @@ pub(crate) struct Script {
     pub(crate) epoch: u64,
     pub(crate) seq: u64,
     pub(crate) chain: Digest,
+    /// When the first record was written: later than the order, so that no clean-up takes the run for an old one.
+    begun_at_ms: u64,
 }
 
 impl Script {
@@ -27,6 +29,7 @@ impl Script {
             epoch: job.epoch,
             seq: 0,
             chain: chain_start(&job.run_id),
+            begun_at_ms: job.issued_at_ms,
         }
     }
 
@@ -36,7 +39,7 @@ impl Script {
         for event in events {
             let record = Record {
                 seq: self.seq,
-                at_ms: 1_000 + self.seq,
+                at_ms: self.begun_at_ms + self.seq,
                 event,
             };
             batch.push_sealed(record, &mut salt).unwrap();

@@ -81,13 +81,13 @@ impl Uploader {
     /// # Errors
     /// [`UploadError`]: the host must stop.
     pub async fn run(mut self, stop: CancellationToken) -> Result<(), UploadError> {
+        let mut offer_again = self.clock.sleep_until_monotonic(self.parked_until_ms());
         for run in std::mem::take(&mut self.parked) {
             if let Some((_, Some(park))) = self.journal.standing(&run).await? {
                 self.health.parked(&run, park.code, park.reason);
             }
         }
         let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(30));
-        let mut offer_again = self.clock.sleep_until_monotonic(self.parked_until_ms());
         loop {
             let call = async {
                 tokio::select! {

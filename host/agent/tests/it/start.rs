@@ -174,7 +174,7 @@ async fn at_its_limit_a_host_takes_no_more_and_later_does() {
 /// A host that had enrolled wanted its join file, with the token in it, at every start.
 #[tokio::test]
 async fn a_host_that_has_enrolled_starts_without_its_join_file() {
-    let world = World::new(scripts());
+    let mut world = World::new(scripts());
     let published = publish(&world.plane, PURE);
     let host = world.start();
     let run = world.plane.start(&published, 1, json!({"n": 1}), world.now());
@@ -202,6 +202,7 @@ async fn a_host_that_has_enrolled_starts_without_its_join_file() {
     host.drain().await;
     // Without an invitation a new key is nobody.
     std::fs::remove_file(data_dir.join("keys/identity.pem")).expect("removed");
+    world.seed = 9;
     let mut config = world.config();
     config.join.token = None;
     let error = world

@@ -4,10 +4,8 @@ use std::collections::BTreeMap;
 
 use flowforge_protocol::Digest;
 
+use crate::lines::ROW_BYTES;
 use crate::rows::RecordsRow;
-
-/// A row of records is closed when it reaches this size, so that one row is one batch to send.
-pub(crate) const ROW_BYTES: usize = 1 << 20;
 
 /// A row in the making.
 #[derive(Debug)]

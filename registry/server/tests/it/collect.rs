@@ -103,15 +103,17 @@ async fn what_is_not_published_in_time_leaves_and_what_is_stays() {
 /// Junk that referred to a connector's manifests filled its repository, for ever: its owner could publish nothing more.
 #[tokio::test]
 async fn a_flood_of_junk_keeps_no_owner_out() {
-    let kit = Kit::new();
+    let (kit, clock) = with_clock();
     let published = kit.publish("0.1.0").await;
     let subject = digest_of(&published);
     let mut first = None;
     for n in 0..70 {
+        clock.fetch_add(1, Ordering::Relaxed);
         let junk = put_junk(&kit, &subject, n).await;
         first.get_or_insert(junk);
     }
     for n in 70..340 {
+        clock.fetch_add(1, Ordering::Relaxed);
         put_junk(&kit, &Digest::of(&n.to_string().into_bytes()).to_string(), n).await;
     }
     let first = digest_of(&first.unwrap());

@@ -1,0 +1,43 @@
+//! A place of a chain, and what lines add to a run there.
+
+use flowforge_protocol::Digest;
+use flowforge_protocol::chain::ChainError;
+
+use crate::lines::{Piece, ROW_BYTES, cut};
+
+/// What lines add to a run at one place: computed once, used for the receipt and for storing them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChainPoint {
+    pub(crate) first_seq: u64,
+    pub(crate) before: Digest,
+    pub(crate) bytes: usize,
+    pub(crate) largest: usize,
+    pub(crate) pieces: Vec<Piece>,
+}
+
+impl ChainPoint {
+    pub(crate) fn of(lines: &[u8], first_seq: u64, before: Digest) -> Result<Self, ChainError> {
+        let mut largest = 0;
+        let pieces = cut::<ChainError>(lines, first_seq, before, ROW_BYTES, |bytes| {
+            largest = bytes.max(largest);
+            Ok(())
+        })?;
+        Ok(Self {
+            first_seq,
+            before,
+            bytes: lines.len(),
+            largest,
+            pieces,
+        })
+    }
+
+    /// The chain value behind the lines.
+    #[must_use]
+    pub fn chain(&self) -> Digest {
+        self.pieces.last().map_or(self.before, |piece| piece.chain)
+    }
+
+    pub(crate) fn count(&self) -> u32 {
+        self.pieces.iter().map(|piece| piece.count).sum()
+    }
+}
