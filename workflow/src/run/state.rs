@@ -215,11 +215,19 @@ impl RunState {
         self.inbox.len()
     }
 
+    /// The times that something is to be done at: not those of steps whose run or loop ends.
+    fn open_timers(&self) -> impl Iterator<Item = &(u64, StepRef)> {
+        let ends = self.ending.is_some();
+        self.timers.iter().filter(move |(_, at)| {
+            let undo = self.plan.node(at.node).is_some_and(|node| node.id.is_undo());
+            undo == ends && !self.failing.iter().any(|around| at.is_inside(around))
+        })
+    }
+
     /// Everything that waits for a time: step and due time in milliseconds since 1970 UTC, the soonest first.
     #[must_use]
     pub fn timers(&self) -> Vec<(StepKey, u64)> {
-        self.timers
-            .iter()
+        self.open_timers()
             .filter_map(|(due, at)| Some((self.key(at)?, *due)))
             .collect()
     }
@@ -230,7 +238,7 @@ impl RunState {
         if self.is_held() {
             return None;
         }
-        self.timers.first().map(|(due, _)| *due)
+        self.open_timers().next().map(|(due, _)| *due)
     }
 
     /// Number of steps that completed; a loop counts as one, besides those inside it.

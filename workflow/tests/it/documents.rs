@@ -2,7 +2,7 @@
 
 use flowforge_workflow::{
     Definition, canonical, complete_input, definition_digest, grant_requests, input_schema, lint, parse,
-    read_canonical, schema,
+    read_canonical, release_calls, release_children, schema,
 };
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
@@ -87,6 +87,16 @@ fn the_schema_accepts_the_example_and_refuses_what_the_parser_refuses() {
         "workflow: a\nnodes: { a: { call: http } }\n",
         "workflow: a\nnodes: { input: { set: { x: 1 } } }\n",
         "workflow: a\nnodes: {}\n",
+        "workflow: a\nnodes: { a: { wait: { signal: Paid } } }\n",
+        "workflow: a\nnodes: { a: { repeat: { until: \"true\" }, do: { b: { set: { x: 1 } } } } }\n",
+        "workflow: a\nnodes: { a: { repeat: { until: \"true\", max: 99999 }, do: { b: { set: { x: 1 } } } } }\n",
+        "workflow: a\nnodes: { a: { workflow: My Flow } }\n",
+        "workflow: a\nnodes: { a: { respond: { status: 99 } } }\n",
+        "workflow: a\nnodes: { a: { set: { x: 1 }, on_error: go } }\n",
+        "workflow: a\nnodes: { a: { set: { x: 1 }, fallback: { value: 1, node: b } } }\n",
+        "workflow: a\nnodes: { a: { set: { x: 1 }, undo: { with: {} } } }\n",
+        "workflow: a\nnodes: { a: { call: x:y/z, retry: { on: [boredom] } } }\n",
+        "workflow: a\nvalues: hide\nnodes: { a: { set: { x: 1 } } }\n",
         "workflow: a\n",
         "workflow: a\nnodes: { a: { set: { x: 1 } } }\ntriggers: { web: { webhook: { path: /x } } }\n",
     ] {
@@ -182,6 +192,24 @@ fn grants_name_destinations_and_secrets_of_each_node() {
         error.to_string(),
         "`allow` of `fetch`, entry 1: `nowhere` is not a destination: write scheme://name or scheme://name:port"
     );
+}
+
+const ORDER: &str = include_str!("../../../examples/order-payment/workflow.yaml");
+
+#[test]
+fn what_takes_an_effect_back_has_grants_and_a_connector_of_its_own() {
+    let model = parse(ORDER).expect("the example is right").model().clone();
+    let requests = grant_requests(&model, &model.config).expect("right");
+    let nodes: Vec<&str> = requests.iter().map(|request| request.node.as_str()).collect();
+    assert_eq!(nodes, ["reserve", "reserve~undo", "ship", "release"]);
+    assert_eq!(requests[1].destinations, ["https://shop.example.com:443"]);
+    let calls = release_calls(&model);
+    assert_eq!(calls[&"reserve~undo".parse().expect("an id")], "flowforge:http");
+    assert_eq!(calls.len(), 4);
+    let month = include_str!("../../../examples/parent-child/workflow.yaml");
+    let model = parse(month).expect("the example is right").model().clone();
+    let children: Vec<String> = release_children(&model).into_iter().collect();
+    assert_eq!(children, ["archive-month", "invoice-run"]);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use flowforge_protocol::Digest;
-use flowforge_workflow::{ConnectorVersion, Diagnostic, apply_fixes, lint, parse};
+use flowforge_workflow::{ConnectorVersion, Connectors, Diagnostic, KnownWorkflow, apply_fixes, lint, parse};
 use serde_json::json;
 
 pub(crate) fn connectors() -> BTreeMap<String, ConnectorVersion> {
@@ -85,7 +85,7 @@ pub(crate) fn connectors() -> BTreeMap<String, ConnectorVersion> {
 
 fn check(source: &str) -> Vec<Diagnostic> {
     match parse(source) {
-        Ok(definition) => lint(&definition, &serde_json::Map::new(), &connectors()),
+        Ok(definition) => lint(&definition, &serde_json::Map::new(), &Published(connectors())),
         Err(found) => found,
     }
 }
@@ -176,4 +176,65 @@ messages! {
     wrong_allow: "workflow: a\ninput: { u: { type: string } }\nconfig: { feed: https://feed.example }\nnodes:\n  a:\n    call: flowforge:http/get\n    with: { url: \"${input.u}\" }\n    allow: [\"${input.u}\", feed.example]\n  b:\n    call: flowforge:http/get\n    with:\n      url: \"${config.feed}/x\"\n    # a remark\n    retry: never\n\n  c: { call: flowforge:http/get, with: { url: \"https://other.example/y\" } }\n  d: { call: flowforge:http/get, with: { url: \"${input.u}\" } }\n";
     unused: "workflow: a\ninput: { n: { type: integer } }\nconfig: { feed: x }\nsecrets: [tok]\nnodes:\n  a: { set: { x: 1 } }\n";
     wrong_types: "workflow: a\ninput: { n: { type: integer }, s: { type: string } }\nnodes:\n  a: { call: demo:quake-text/label, with: { magnitude: strong, place: \"${input.n}\", time: \"${input.n / 2.0}\" } }\n  b: { set: { x: \"${a.lin}\", y: \"${a.line.x}\", z: \"${a.line + 1}\", w: \"${input.s > 1}\" } }\n  gate: { switch: { strong: a.line, other: else } }\n  each: { foreach: a.magnitude, do: { e: { set: { x: \"${item}\" } } } }\n  c: { call: demo:statistics/summarise, with: { values: \"${[input.s]}\" } }\n  d: { call: demo:statistics/summarise, with: { values: 3 } }\n  f: { set: { x: \"${nope(1)}\", y: \"${input.m}\", z: \"${a.line.trimm()}\" } }\n";
+    foreign_kinds: "workflow: a\nnodes:\n  a: { If: x }\n  b: { Execute Workflow: x }\n  c: { merge: x }\n  d: { edit-fields: { x: 1 } }\n  e: { respond_to_webhook: x }\n  f: { set: { x: 1 }, continueOnFail: true, retry-on-fail: true, rollback: x }\n";
+    wrong_waits: "workflow: a\nnodes:\n  a: { wait: { signal: paymentReceived } }\n  b: { wait: { for: 1h, signal: x } }\n  c: { wait: { signal: x, timout: 1h } }\n  d: { wait: { for: 1h, timeout: 1h } }\n";
+    wrong_loops: "workflow: a\nnodes:\n  a: { repeat: { until: \"true\", while: \"true\", max: 3 }, do: { x: { set: { y: 1 } } } }\n  b: { repeat: { until: \"true\" }, do: { x2: { set: { y: 1 } } } }\n  c: { repeat: { until: \"true\", max: 0 }, do: {} }\n  d: { repeat: { until: \"true\", max: 3 } }\n  round: { set: { x: 1 } }\n";
+    wrong_retries: "workflow: a\nnodes:\n  a: { call: x:y/z, retry: { on: [throttled, boredom], jitter: some, within: soon } }\n  b: { call: x:y/z, timeout: 25h }\n  c: { call: x:y/z, timeout: 1m, idle_timeout: 1m }\n  d: { call: x:y/z, on_error: ignore, fallback: { value: 1, node: a }, undo: { with: {} }, disabled: maybe }\n";
+    wrong_answers: "workflow: a\nvalues: hide\nnodes:\n  a: { respond: { status: 99, headers: { Set-Cookie: x, \"a b\": y, X-A: 1, x-a: 2 } } }\n  b: { workflow: My Flow }\ntriggers:\n  web: { webhook: { path: x, signal: { correlate: 1 } } }\n";
+    failures_out_of_place: "workflow: a\nnodes:\n  pay: { call: flowforge:http/get, with: { url: https://a.example }, allow: [https://a.example], undo: { call: flowforge:http/post, with: { url: \"https://a.example/${late.x}/${pay.body}\", jsn: 1 } } }\n  late: { set: { x: 1 } }\n  sorry: { after: pay.failed, set: { x: 1 } }\n  ask: { approval: { title: Go? }, fallback: { value: 1 } }\n  one: { set: { x: 1 }, fallback: { node: spare } }\n  two: { set: { x: 1 }, fallback: { node: spare } }\n  spare: { set: { x: 1 }, on_error: branch }\n  self: { set: { x: 1 }, fallback: { node: self } }\n  gone: { set: { x: 1 }, fallback: { node: nowhere } }\n  uses: { set: { x: \"${spare.x}\" } }\n  off: { disabled: true, set: { x: 1 } }\n  needs: { set: { x: \"${off.x}\" } }\n  quiet: { call: demo:statistics/summarise, with: { values: [] }, idle_timeout: 5s }\n";
+    a_fallback_that_waits_for_its_node: "workflow: a\nnodes:\n  a: { set: { x: 1 }, fallback: { node: b } }\n  b: { set: { x: \"${c.x}\" } }\n  c: { set: { x: \"${a.x}\" } }\n";
+    failures_as_values: "workflow: a\nnodes:\n  pay: { call: demo:statistics/summarise, with: { values: [] }, on_error: branch }\n  tell: { after: pay.failed, set: { why: \"${pay.failure.message}\", no: \"${pay.mean}\", what: \"${pay.failure.mesage}\" } }\n  good: { set: { no: \"${pay.failure}\", mean: \"${pay.mean}\" } }\n  paid: { wait: { signal: x, timeout: 1h } }\n  late: { after: paid.expired, set: { at: \"${paid.expired_at}\", no: \"${paid.amount}\" } }\n  poll: { repeat: { until: \"round + 1\", max: 3 }, do: { i: { set: { x: \"${round}\" } } } }\n  after_poll: { set: { x: \"${poll.x}\", no: \"${poll.y}\", inner: \"${i.x}\" } }\n  sig: { wait: { signal: y, correlate: \"[1]\" } }\n";
+    signals_and_answers: "workflow: a\nvalues: stay\ntriggers:\n  one: { webhook: { path: one, answer: respond } }\n  two: { webhook: { path: two, answer: result, signal: { name: paid, correlate: input.x } } }\n  three: { webhook: { path: three, signal: { name: nobody } } }\n  four: { webhook: { path: four, signal: { name: paid } } }\nnodes:\n  paid: { wait: { signal: paid, correlate: run.id } }\n";
+    an_answer_without_anybody: "workflow: a\ntriggers: { web: { webhook: { path: x } } }\nnodes:\n  a: { respond: { body: 1 } }\n";
+    an_answer_in_a_loop: "workflow: a\ntriggers: { web: { webhook: { path: x, answer: respond } } }\nnodes:\n  each: { foreach: \"[1]\", do: { a: { respond: { body: 1 } } } }\n";
+    wrong_children: "workflow: a\nnodes:\n  a: { workflow: invoice-rn, with: {} }\n  b: { workflow: invoice-run, with: { custmer: x, amount: many } }\n  c: { workflow: a }\n  d: { workflow: invoice-run, with: { customer: x } }\n  e: { set: { x: \"${d.number}\", y: \"${d.numbr}\" } }\n  f: { workflow: invoice-run, detach: true, with: { customer: x } }\n  g: { set: { x: \"${f.run}\", y: \"${f.number}\" } }\n";
+}
+
+/// The connectors of these tests, and workflows that nodes can run.
+struct Published(BTreeMap<String, ConnectorVersion>);
+
+impl Connectors for Published {
+    fn find(&self, name: &str) -> Option<ConnectorVersion> {
+        self.0.get(name).cloned()
+    }
+
+    fn workflow(&self, name: &str) -> Option<KnownWorkflow> {
+        let input = match name {
+            "invoice-run" => {
+                "customer: { type: string }, month: { type: string, optional: true }, amount: { type: number, default: 1 }"
+            }
+            "archive-month" => "month: { type: string }",
+            _ => return None,
+        };
+        let source = format!(
+            "workflow: {name}\ninput: {{ {input} }}\nnodes: {{ a: {{ set: {{ x: 1 }} }} }}\noutput: {{ number: \"${{a.x}}\" }}\n"
+        );
+        Some(KnownWorkflow::from(parse(&source).expect("it is right").model()))
+    }
+
+    fn workflows(&self) -> Option<Vec<String>> {
+        Some(vec!["invoice-run".to_owned(), "archive-month".to_owned()])
+    }
+}
+
+/// What an example calls is published, and it has no finding.
+#[test]
+fn the_examples_have_no_finding() {
+    let published = Published(connectors());
+    let examples = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples");
+    for name in [
+        "order-payment",
+        "nightly-sync",
+        "parent-child",
+        "parent-child/invoice-run",
+        "parent-child/archive-month",
+        "form-answer",
+    ] {
+        let source =
+            std::fs::read_to_string(format!("{examples}/{name}/workflow.yaml")).expect("it is there");
+        let definition = parse(&source).unwrap_or_else(|found| panic!("{name}: {found:#?}"));
+        let found = lint(&definition, &serde_json::Map::new(), &published);
+        let shown: String = found.iter().map(|found| found.render(name)).collect();
+        assert_eq!(shown, "");
+    }
 }

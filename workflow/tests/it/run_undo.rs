@@ -182,3 +182,31 @@ nodes:
     assert!(matches!(host.state().outcome(), Some(Outcome::Rejected { .. })));
     host.check_replay();
 }
+
+/// A cancelled run asked its host to be woken at the time of a wait that nobody would end any more; the host was woken again
+/// and again, and what took an effect back was never tried again.
+#[test]
+fn a_run_that_ends_is_woken_for_what_it_takes_back_and_for_nothing_else() {
+    let source = "
+nodes:
+  a: { call: x:y/a, undo: { call: x:y/u } }
+  rest: { after: a, wait: { for: 1s } }
+";
+    let mut host = Host::start(plan(source), json!({}));
+    host.finish(0, echo);
+    let rest = host.state().next_timer_ms().expect("it rests");
+    host.cancel();
+    assert_eq!(
+        host.state().next_timer_ms(),
+        None,
+        "nothing but an attempt is awaited"
+    );
+    host.now_ms = rest + 1;
+    host.finish(0, fails(FailureKind::Throttled));
+    let due = host.state().next_timer_ms().expect("the next attempt");
+    assert!(due > host.now_ms);
+    assert_eq!(host.state().timers(), [("a~undo".parse().expect("a step"), due)]);
+    host.skip_time();
+    host.finish(0, echo);
+    assert!(matches!(host.state().outcome(), Some(Outcome::Cancelled { .. })));
+}
