@@ -129,7 +129,9 @@ fn something_happens(host: &mut Host, pick: usize) -> bool {
         .waits()
         .into_iter()
         // A run that ends takes no more answers.
-        .filter(|wait| !host.state().is_ending() && ["signal", "child", "approval"].contains(&wait.kind.as_str()))
+        .filter(|wait| {
+            !host.state().is_ending() && ["signal", "child", "approval"].contains(&wait.kind.as_str())
+        })
         .map(|wait| (wait.step, wait.kind, wait.what))
         .collect();
     let choices = host.flying.len() + waits.len();
