@@ -35,13 +35,7 @@ const CRATES: [CrateRooms; 6] = [
     CrateRooms {
         folder: "host/journal/src",
         order: &[],
-        still: &[
-            ("core", "entry"),
-            ("file", "core"),
-            ("load", "core"),
-            ("run_log", "journal"),
-            ("ticket", "shared"),
-        ],
+        still: &[("run_log", "journal"), ("ticket", "shared")],
     },
     CrateRooms {
         folder: "host/runtime/src",

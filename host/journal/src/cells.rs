@@ -1,13 +1,13 @@
 //! Values beside the runs: identity, documents, sealed secrets.
 
 use crate::cell_index::budget;
-use crate::core::Request;
 use crate::entry::{Space, Urgency};
 use crate::error::{ReadError, Stopped};
 use crate::journal::Journal;
 use crate::key;
 use crate::shared::still_open;
 use crate::ticket::Ticket;
+use crate::work::Request;
 
 /// Why a value was not stored.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -14,12 +14,12 @@ use std::sync::Arc;
 
 use redb::{Builder, Database, ReadableDatabase, ReadableTable};
 
+use crate::classify::{classify, classify_io, classify_read, damaged};
 use crate::config::JournalConfig;
-use crate::core::begin;
-use crate::error::{Damage, OpenError, ReadError};
+use crate::error::{Damage, OpenError};
 use crate::load::{Loaded, OpenFailure, format_of, initialise, load};
 use crate::overlay::Overlay;
-use crate::tables::{self, Format};
+use crate::tables::{self, Format, begin};
 
 /// A file this small is never rewritten.
 const REWRITE_ABOVE_BYTES: u64 = 32 << 20;
@@ -286,56 +286,4 @@ pub(crate) fn rewrite(
     let new = copy().map_err(|error| classify(path, error))?;
     drop(old);
     put_in_place(path, unfinished, new)
-}
-
-fn damaged(path: &Path, what: impl ToString) -> OpenError {
-    OpenError::Damaged {
-        path: path.to_owned(),
-        what: what.to_string(),
-    }
-}
-
-fn classify_io(path: &Path, source: io::Error) -> OpenError {
-    let path = path.to_owned();
-    match source.kind() {
-        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-            OpenError::ReadOnly { path, source }
-        }
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => OpenError::Full { path, source },
-        io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => damaged(&path, source),
-        _ => OpenError::Storage {
-            path,
-            source: Box::new(redb::Error::Io(source)),
-        },
-    }
-}
-
-pub(crate) fn classify(path: &Path, error: redb::Error) -> OpenError {
-    match error {
-        redb::Error::Io(source) => classify_io(path, source),
-        redb::Error::DatabaseAlreadyOpen => OpenError::AlreadyOpen {
-            path: path.to_owned(),
-            pid: None,
-        },
-        redb::Error::Corrupted(what) => damaged(path, what),
-        redb::Error::UpgradeRequired(version) => {
-            damaged(path, format_args!("its pages have the unknown layout {version}"))
-        }
-        error @ (redb::Error::TableTypeMismatch { .. }
-        | redb::Error::TableDoesNotExist(_)
-        | redb::Error::TypeDefinitionChanged { .. }
-        | redb::Error::TableIsMultimap(_)) => damaged(path, error),
-        error => OpenError::Storage {
-            path: path.to_owned(),
-            source: Box::new(error),
-        },
-    }
-}
-
-pub(crate) fn classify_read(path: &Path, error: ReadError) -> OpenError {
-    match error {
-        ReadError::Damaged(damage) => damaged(path, damage),
-        ReadError::Storage(error) => classify(path, *error),
-        ReadError::Stopped(stopped) => damaged(path, stopped),
-    }
 }

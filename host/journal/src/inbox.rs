@@ -6,7 +6,6 @@
 
 use flowforge_protocol::{JobId, RunId};
 
-use crate::core::Request;
 use crate::entry::Urgency;
 use crate::error::{DeliverError, ReadError, Stopped};
 use crate::journal::Journal;
@@ -16,6 +15,7 @@ use crate::replay::{JobEntry, Seen};
 use crate::rows::MessageRow;
 use crate::shared::still_open;
 use crate::ticket::Ticket;
+use crate::work::Request;
 
 /// The answer to an order for a run.
 #[derive(Debug)]

@@ -8,7 +8,7 @@ use flowforge_protocol::chain::chain_start;
 use flowforge_protocol::{JobId, RunId};
 
 use crate::config::JournalConfig;
-use crate::core::{JournalCore, Request};
+use crate::core::JournalCore;
 use crate::entry::{NewRun, Urgency};
 use crate::error::{AcceptError, AppendError, JobRefused, OpenError, Stopped};
 use crate::file::{FileLock, Opened};
@@ -23,6 +23,7 @@ use crate::run_log::{self, Hold, RunLog};
 use crate::shared::{Beginning, Shared, still_open};
 use crate::stats::JournalStats;
 use crate::ticket::Ticket;
+use crate::work::Request;
 use crate::writer::Writer;
 
 /// The journal. Cheap to clone; it closes when the last clone and the last [`RunLog`] are gone.

@@ -22,6 +22,7 @@
 mod cell_index;
 mod cells;
 mod chain_point;
+mod classify;
 mod codec;
 mod config;
 mod core;
@@ -54,6 +55,7 @@ mod tables;
 pub mod testing;
 mod ticket;
 mod uploads;
+mod work;
 mod writer;
 
 pub use cells::PutError;

@@ -10,7 +10,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use redb::{Database, ReadableDatabase, ReadableTable, TableHandle};
 
 use crate::codec::{self, BodyReader, seal};
-use crate::core::begin;
 use crate::entry::Space;
 use crate::error::{Damage, ReadError};
 use crate::inbox_index::Slot;
@@ -21,7 +20,7 @@ use crate::recovered::Identity;
 use crate::replay::Window;
 use crate::rows::{FlightRow, MessageRow, NO_TIME, Phase, RunHead, RunRow, Tombstone, open_job};
 use crate::state::{Grave, State};
-use crate::tables::{self, Format, Snapshot, Tables};
+use crate::tables::{self, Format, Snapshot, Tables, begin};
 
 mod records;
 

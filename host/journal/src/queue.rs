@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use crate::cell_index::CellIndex;
 use crate::config::{Batching, Limits};
-use crate::core::{Dropped, JobRow, Request, Work};
 use crate::entry::Urgency;
 use crate::error::{JobRefused, Stopped};
 use crate::flights::Flights;
@@ -18,6 +17,7 @@ use crate::key::RunKey;
 use crate::pace::Pace;
 use crate::replay::{FORGET_BATCH, JobEntry, ReplayMemory, Seen};
 use crate::rows::NO_TIME;
+use crate::work::{Dropped, JobRow, Request, Work};
 
 /// Something that waits.
 #[derive(Debug)]

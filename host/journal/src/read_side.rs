@@ -3,7 +3,6 @@
 use flowforge_protocol::RunId;
 use flowforge_protocol::batch::RecordBatch;
 
-use crate::core::Request;
 use crate::entry::{Standing, Urgency};
 use crate::error::{AppendError, Damage, LoadError, ReadError, Stopped};
 use crate::journal::{Journal, damaged_runs};
@@ -15,6 +14,7 @@ use crate::run_log::{Hold, RunLog, check_standing, due_of};
 use crate::shared::still_open;
 use crate::ticket::Ticket;
 use crate::uploads::Park;
+use crate::work::Request;
 
 impl Journal {
     /// Reads an unfinished run, to go on with it: its newest snapshot, if that was made by these rules (`semantics`), and

@@ -7,7 +7,6 @@ use flowforge_protocol::{Digest, RunId, StepKey};
 
 use crate::chain_point::ChainPoint;
 use crate::config::Limits;
-use crate::core::{Append, Request};
 use crate::entry::{ABOUT_BYTES_MAX, Entry, Standing, Upload};
 use crate::error::{AppendError, Stopped};
 use crate::journal::Journal;
@@ -16,6 +15,7 @@ use crate::queue::{Known, Queue};
 use crate::rows::{NO_TIME, RunHead, RunRow};
 use crate::shared::{Shared, still_open};
 use crate::ticket::Ticket;
+use crate::work::{Append, Request};
 
 /// The writing end of one run: there is one at a time, and only its holder adds records, so their order is the order of
 /// the calls. The chain is computed here, in the caller's thread. Dropping it adds nothing and loses nothing: the run can

@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Semaphore, watch};
 
 use crate::config::JournalConfig;
-use crate::core::Request;
 use crate::entry::Urgency;
 use crate::error::{Damage, Full, Stopped, WaitsFor};
 use crate::outbox::Outbox;
@@ -18,6 +17,7 @@ use crate::recovered::Identity;
 use crate::state::State;
 use crate::stats::CommitTimes;
 use crate::ticket::Ticket;
+use crate::work::Request;
 
 /// How long the last reads may take when the journal closes.
 const READERS_LEAVE: Duration = Duration::from_secs(5);

@@ -3,7 +3,10 @@
 //! A commit opens only the tables that it changes, because each one that is open costs work at its end. What a row holds
 //! is said in [`crate::rows`], how its bytes prove themselves in [`crate::codec`].
 
-use redb::{ReadOnlyTable, ReadTransaction, Table, TableDefinition, TableError, WriteTransaction};
+use redb::{
+    Database, ReadOnlyTable, ReadTransaction, Table, TableDefinition, TableError, TransactionError,
+    WriteTransaction,
+};
 
 use crate::codec::seal;
 use crate::error::Damage;
@@ -18,6 +21,13 @@ pub(crate) const INCARNATION_KEY: &[u8] = b"incarnation";
 pub(crate) const GENERATION_KEY: &[u8] = b"generation";
 pub(crate) const PLANE_KEY: &[u8] = b"plane";
 pub(crate) const TOLD_KEY: &[u8] = b"told";
+
+/// The one way this crate begins to write: one phase, which costs one sync. A torn commit never counts, because the
+/// database finds it by its checksums and falls back to the commit before; that takes a walk through the file after a
+/// crash, so the file is kept small.
+pub(crate) fn begin(db: &Database) -> Result<WriteTransaction, TransactionError> {
+    db.begin_write()
+}
 
 pub(crate) type Definition = TableDefinition<'static, &'static [u8], &'static [u8]>;
 pub(crate) type WriteTable<'t> = Table<'t, &'static [u8], &'static [u8]>;

@@ -10,7 +10,6 @@ use std::sync::Arc;
 use flowforge_protocol::batch::RecordBatch;
 use flowforge_protocol::{Digest, RunId};
 
-use crate::core::Request;
 use crate::entry::{ABOUT_BYTES_MAX, Urgency};
 use crate::error::{Damage, ReadError, Stopped};
 use crate::journal::Journal;
@@ -22,6 +21,7 @@ use crate::rows::{Note, RecordsRow};
 use crate::shared::still_open;
 use crate::tables;
 use crate::ticket::Ticket;
+use crate::work::Request;
 
 /// Code of a run of which something is not what was written.
 pub(crate) const DAMAGED_CODE: &str = "FF-JRN-010";

@@ -7,13 +7,14 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::core::{Committed, Dropped, JournalCore, Sent};
+use crate::core::JournalCore;
 use crate::error::Stopped;
 use crate::file::{FileLock, worth_rewriting};
 use crate::pace::Next;
 use crate::queue::Batch;
 use crate::reader::Reader;
 use crate::shared::Shared;
+use crate::work::{Committed, Dropped, Sent};
 
 /// Unused space is looked for when so many commits were made and nobody waits.
 const COMPACT_AFTER_COMMITS: u32 = 256;

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use flowforge_protocol::Digest;
 use redb::ReadableTable as _;
 
+use super::Failure;
 use super::collect::{Collected, CollectedRuns, Part};
 use super::split::{parts, split_uploads};
-use super::{Append, Committed, Failure, JobRow, Request, Sent, Work};
 use crate::codec::seal;
 use crate::config::Retention;
 use crate::entry::{Snapshot, Standing};
@@ -18,6 +18,7 @@ use crate::outbox::{Pending, Row};
 use crate::rows::{NO_TIME, Note, NoteKind, Phase, RecordsRow, RunHead, RunRow, SnapshotRow, seal_job};
 use crate::state::State;
 use crate::tables::{self, Tables};
+use crate::work::{Append, Committed, JobRow, Request, Sent, Work};
 
 /// One transaction in the making.
 pub(super) struct Apply<'t, 's> {

@@ -1,10 +1,11 @@
 //! What is old goes: finished runs, and in the end what is remembered of them.
 
+use super::Failure;
 use super::apply::Apply;
-use super::{Dropped, Failure};
 use crate::key;
 use crate::rows::{NoteKind, RunRow, Tombstone};
 use crate::state::Grave;
+use crate::work::Dropped;
 
 /// Runs above the number that stays go in groups of at least so many, so that few commits carry the work,
 const GROUP: usize = 64;

@@ -6,8 +6,8 @@ use std::path::Path;
 use super::disk::{Disk, Fault};
 use super::ops::{Kind, Op, ops_of_seed};
 use super::script::{Script, check_found};
+use crate::classify::classify;
 use crate::error::OpenError;
-use crate::file::classify;
 
 fn workload() -> Vec<Op> {
     ops_of_seed(11, 60)

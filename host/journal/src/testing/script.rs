@@ -10,12 +10,13 @@ use super::disk::Disk;
 use super::model::{Model, ModelRun, SEMANTICS, contents, difference, opened, order};
 use super::ops::{Kind, Op};
 use crate::config::{JournalConfig, Retention};
-use crate::core::{Append, JobRow, JournalCore, Request, Work};
+use crate::core::JournalCore;
 use crate::entry::{Entry, Snapshot, Space, Standing, Upload};
 use crate::flights::Flights;
 use crate::key::{RunKey, cell_key, message_key};
 use crate::replay::ReplayMemory;
 use crate::rows::{MessageRow, Note, RunRow};
+use crate::work::{Append, JobRow, Request, Work};
 
 mod commits;
 
