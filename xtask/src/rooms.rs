@@ -35,7 +35,7 @@ const CRATES: [CrateRooms; 6] = [
     CrateRooms {
         folder: "host/journal/src",
         order: &[],
-        still: &[("run_log", "journal"), ("ticket", "shared")],
+        still: &[],
     },
     CrateRooms {
         folder: "host/runtime/src",

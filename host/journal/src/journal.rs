@@ -12,11 +12,13 @@ use crate::core::JournalCore;
 use crate::entry::{NewRun, Urgency};
 use crate::error::{AcceptError, AppendError, JobRefused, OpenError, Stopped};
 use crate::file::{FileLock, Opened};
+use crate::handle::Handle;
+use crate::identity::Identity;
 use crate::key::{self, RunKey};
 use crate::load::Loaded;
 use crate::queue::{Known, Queue};
 use crate::reader::Reader;
-use crate::recovered::{DamagedRun, Head, HeadState, Identity, Recovered};
+use crate::recovered::{DamagedRun, Head, HeadState, Recovered};
 use crate::replay::{JobEntry, Seen};
 use crate::rows::{NO_TIME, Phase, RunRow};
 use crate::run_log::{self, Hold, RunLog};
@@ -29,8 +31,7 @@ use crate::writer::Writer;
 /// The journal. Cheap to clone; it closes when the last clone and the last [`RunLog`] are gone.
 #[derive(Clone)]
 pub struct Journal {
-    pub(crate) shared: Arc<Shared>,
-    _closer: Arc<Closer>,
+    pub(crate) shared: Handle,
 }
 
 /// The answer to an order that starts a run.
@@ -43,15 +44,6 @@ pub enum Accepted {
     /// The run is here by another order, or was here and is over: nothing begins. The order is remembered; `received` may
     /// be said when the ticket is durable.
     AlreadyHere(Ticket),
-}
-
-/// Tells the writer to finish when the last handle is gone.
-struct Closer(Arc<Shared>);
-
-impl Drop for Closer {
-    fn drop(&mut self) {
-        self.0.begin_closing(false);
-    }
 }
 
 impl Journal {
@@ -92,11 +84,8 @@ impl Journal {
         let shared = Arc::new(Shared::new(config, &state, beginning, Reader(Arc::clone(&db))));
         let core = JournalCore::new(db, state, &shared.config, failpoints);
         Writer::start(core, Arc::clone(&shared), lock).map_err(OpenError::Thread)?;
-        let journal = Self {
-            _closer: Arc::new(Closer(Arc::clone(&shared))),
-            shared,
-        };
-        Ok((journal, recovered))
+        let shared = Handle::new(shared);
+        Ok((Self { shared }, recovered))
     }
 
     /// Accepts a run: the order, the anti-replay memory and the first records in one commit (B4).
@@ -148,7 +137,7 @@ impl Journal {
         let Some(hold) = Hold::take(&self.shared, &mut queue, number) else {
             return Err(AppendError::Contradiction("a new run's number is in use").into());
         };
-        let mut log = RunLog::begin(self.clone(), hold, run, epoch);
+        let mut log = RunLog::begin(hold, run, epoch);
         queue.begin_run(key);
         let documents: Vec<_> = documents
             .iter()
@@ -231,25 +220,13 @@ impl Journal {
         self.shared.queue().told
     }
 
-    /// Puts a request that needs no check into the queue.
-    pub(crate) async fn request(
-        &self,
-        request: Request,
-        bytes: usize,
-        urgency: Urgency,
-    ) -> Result<Ticket, Stopped> {
-        let room = self.shared.room_for(bytes).await?;
-        let mut queue = self.shared.queue();
-        still_open(&queue)?;
-        Ok(self.shared.enqueue(&mut queue, request, room, urgency))
-    }
-
     /// Makes everything durable that was taken so far, also what only rides along.
     ///
     /// # Errors
     /// [`Stopped`].
     pub async fn flush(&self) -> Result<(), Stopped> {
-        self.request(Request::Barrier, 0, Urgency::Now)
+        self.shared
+            .request(Request::Barrier, 0, Urgency::Now)
             .await?
             .durable()
             .await
@@ -263,15 +240,7 @@ impl Journal {
     /// # Cancel safety
     /// Safe.
     pub async fn space(&self, full: &crate::error::Full) -> Result<(), Stopped> {
-        let most = full.limit_bytes.saturating_sub(full.wanted_bytes);
-        let mut progress = self.shared.progress();
-        match progress
-            .wait_for(|progress| progress.ended.is_some() || progress.used_bytes <= most)
-            .await
-        {
-            Ok(progress) => progress.ended.clone().map_or(Ok(()), Err),
-            Err(_) => Err(Stopped::gone()),
-        }
+        self.shared.space(full).await
     }
 
     /// Whether the run is here or was here: open, ended, or gone and remembered.
@@ -302,29 +271,9 @@ impl Journal {
                 .filter(|number| !queue.loaded.contains(number))
         };
         match number {
-            Some(number) => self.forget_number(run, number, epoch).await.map(Some),
+            Some(number) => self.shared.forget(run, number, epoch).await.map(Some),
             None => Ok(None),
         }
-    }
-
-    pub(crate) async fn forget_number(
-        &self,
-        run: &RunId,
-        number: u64,
-        epoch: u64,
-    ) -> Result<Ticket, Stopped> {
-        let key = RunKey::of(run);
-        let room = self.shared.room_for(0).await?;
-        let mut queue = self.shared.queue();
-        still_open(&queue)?;
-        let ended = matches!(queue.runs.get(&key), Some(Known::Ended { .. }));
-        let messages = queue.close_run(key, number, Known::Gone { epoch, ended });
-        let request = Request::Forget { number, messages };
-        let ticket = self.shared.enqueue(&mut queue, request, room, Urgency::Now);
-        drop(queue);
-        self.shared.damaged().remove(&number);
-        self.shared.change_outbox(|outbox| outbox.forget(number));
-        Ok(ticket)
     }
 
     /// Which file this is.
@@ -346,8 +295,8 @@ impl Journal {
     pub async fn set_plane(&self, incarnation: Vec<u8>) -> Result<Ticket, Stopped> {
         self.shared.plane().replace(incarnation.clone());
         let bytes = incarnation.len();
-        self.request(Request::Plane(incarnation), bytes, Urgency::Lazy)
-            .await
+        let request = Request::Plane(incarnation);
+        self.shared.request(request, bytes, Urgency::Lazy).await
     }
 
     /// What the journal tells of itself.

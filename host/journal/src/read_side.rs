@@ -58,7 +58,7 @@ impl Journal {
             (queue.flights.crashed(number, run), queue.inbox.of(&key).len())
         };
         Ok(OpenRun {
-            log: RunLog::resumed(self.clone(), hold, &stored.head),
+            log: RunLog::resumed(hold, &stored.head),
             envelope: stored.row.envelope,
             accepted_at_ms: stored.row.accepted_at_ms,
             snapshot: stored.snapshot,
@@ -157,7 +157,7 @@ impl Journal {
         &self,
         read: impl FnOnce(Reader) -> Result<T, ReadError> + Send + 'static,
     ) -> Result<T, ReadError> {
-        let shared = std::sync::Arc::clone(&self.shared);
+        let shared = self.shared.clone();
         // The reader is taken over there: while the file is compacted it has to be waited for.
         let reading = tokio::task::spawn_blocking(move || read(shared.reader()?));
         match reading.await {

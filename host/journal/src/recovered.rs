@@ -5,16 +5,8 @@ use flowforge_protocol::{Digest, RunId};
 use crate::entry::Snapshot;
 use crate::error::Damage;
 use crate::flights::CrashedStep;
+use crate::identity::Identity;
 use crate::run_log::RunLog;
-
-/// Which file this is, and the how manieth opening of it: a file that was copied and put back shows by these two.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Identity {
-    /// Random bytes given when the file was made.
-    pub incarnation: [u8; 16],
-    /// How often it was opened, this time included.
-    pub generation: u64,
-}
 
 /// What a file held when it was opened. No records: [`crate::Journal::load`] reads those of one run.
 #[derive(Debug)]

@@ -1,7 +1,5 @@
 //! The writing end of one run.
 
-use std::sync::Arc;
-
 use flowforge_protocol::chain::chain_start;
 use flowforge_protocol::{Digest, RunId, StepKey};
 
@@ -9,11 +7,11 @@ use crate::chain_point::ChainPoint;
 use crate::config::Limits;
 use crate::entry::{ABOUT_BYTES_MAX, Entry, Standing, Upload};
 use crate::error::{AppendError, Stopped};
-use crate::journal::Journal;
+use crate::handle::Handle;
 use crate::key::RunKey;
 use crate::queue::{Known, Queue};
 use crate::rows::{NO_TIME, RunHead, RunRow};
-use crate::shared::{Shared, still_open};
+use crate::shared::still_open;
 use crate::ticket::Ticket;
 use crate::work::{Append, Request};
 
@@ -22,7 +20,6 @@ use crate::work::{Append, Request};
 /// be loaded again.
 #[derive(Debug)]
 pub struct RunLog {
-    journal: Journal,
     hold: Hold,
     run: RunId,
     epoch: u64,
@@ -34,15 +31,15 @@ pub struct RunLog {
 
 /// The right to write to a run; given back when it is dropped.
 pub(crate) struct Hold {
-    shared: Arc<Shared>,
+    shared: Handle,
     pub(crate) number: u64,
 }
 
 impl Hold {
     /// Takes it, if nobody has it.
-    pub(crate) fn take(shared: &Arc<Shared>, queue: &mut Queue, number: u64) -> Option<Self> {
+    pub(crate) fn take(shared: &Handle, queue: &mut Queue, number: u64) -> Option<Self> {
         queue.loaded.insert(number).then(|| Self {
-            shared: Arc::clone(shared),
+            shared: shared.clone(),
             number,
         })
     }
@@ -61,10 +58,9 @@ impl std::fmt::Debug for Hold {
 }
 
 impl RunLog {
-    pub(crate) fn begin(journal: Journal, hold: Hold, run: RunId, epoch: u64) -> Self {
+    pub(crate) fn begin(hold: Hold, run: RunId, epoch: u64) -> Self {
         let chain = chain_start(&run);
         Self {
-            journal,
             hold,
             run,
             epoch,
@@ -75,9 +71,8 @@ impl RunLog {
         }
     }
 
-    pub(crate) fn resumed(journal: Journal, hold: Hold, head: &RunHead) -> Self {
+    pub(crate) fn resumed(hold: Hold, head: &RunHead) -> Self {
         Self {
-            journal,
             hold,
             run: head.run.id(),
             epoch: head.epoch,
@@ -146,7 +141,7 @@ impl RunLog {
         let checked = self.check(&entry)?;
         loop {
             match self.check_size(&entry) {
-                Err(AppendError::Full(full)) => self.journal.space(&full).await?,
+                Err(AppendError::Full(full)) => self.hold.shared.space(&full).await?,
                 checked => break checked?,
             }
         }
@@ -161,12 +156,12 @@ impl RunLog {
             entry,
             self.next_seq,
             self.chain,
-            &self.journal.shared.config.limits,
+            &self.hold.shared.config.limits,
         )
     }
 
     async fn add(&mut self, entry: Entry, checked: ChainPoint) -> Result<Ticket, AppendError> {
-        let shared = Arc::clone(&self.journal.shared);
+        let shared = self.hold.shared.clone();
         let room = shared.room_for(entry.weight()).await?;
         let mut queue = shared.queue();
         still_open(&queue)?;
@@ -184,7 +179,7 @@ impl RunLog {
             return Ok(());
         }
         let weight = u64::try_from(entry.weight()).unwrap_or(u64::MAX);
-        let limits = &self.journal.shared.config.limits;
+        let limits = &self.hold.shared.config.limits;
         let actual_bytes = self.bytes + weight;
         if actual_bytes > limits.run_bytes {
             return Err(AppendError::RunTooLarge {
@@ -192,7 +187,7 @@ impl RunLog {
                 limit_bytes: limits.run_bytes,
             });
         }
-        self.journal.shared.check_room(weight, limits.journal_bytes)?;
+        self.hold.shared.check_room(weight, limits.journal_bytes)?;
         Ok(())
     }
 
@@ -204,7 +199,7 @@ impl RunLog {
         point: ChainPoint,
         new: Option<(RunRow, u64)>,
     ) -> Append {
-        let shared = &self.journal.shared;
+        let shared = &self.hold.shared;
         let (key, number) = (RunKey::of(&self.run), self.hold.number);
         let (first_seq, count, chain) = (self.next_seq, point.count(), point.chain());
         self.epoch = entry.epoch.map_or(self.epoch, |epoch| epoch.max(self.epoch));
@@ -245,7 +240,7 @@ impl RunLog {
     /// An attempt of a step begins: should the host die before it ends, that is counted. Rides along with the next
     /// commit and causes none; before the guest can have run long, ask for one ([`Journal::flush`]).
     pub fn attempt_begins(&self, step: &StepKey, attempt: u32) {
-        self.journal
+        self.hold
             .shared
             .queue()
             .flights
@@ -254,12 +249,12 @@ impl RunLog {
 
     /// The attempt of a step came to an end of its own, good or bad: nothing is counted against the step any more.
     pub fn attempt_ended(&self, step: &StepKey) {
-        self.journal.shared.queue().flights.end(self.hold.number, step);
+        self.hold.shared.queue().flights.end(self.hold.number, step);
     }
 
     /// The attempt of a step was stopped in an orderly way: that is not counted, what was counted before stays.
     pub fn attempt_stopped(&self, step: &StepKey) {
-        self.journal.shared.queue().flights.stop(self.hold.number, step);
+        self.hold.shared.queue().flights.stop(self.hold.number, step);
     }
 
     /// Drops the run with everything that belongs to it, sent or not: the control plane gave it to another host. It is
@@ -268,8 +263,9 @@ impl RunLog {
     /// # Errors
     /// [`Stopped`].
     pub async fn forget(self) -> Result<Ticket, Stopped> {
-        self.journal
-            .forget_number(&self.run, self.hold.number, self.epoch)
+        self.hold
+            .shared
+            .forget(&self.run, self.hold.number, self.epoch)
             .await
     }
 }

@@ -9,14 +9,14 @@ use tokio::sync::{Semaphore, watch};
 use crate::config::JournalConfig;
 use crate::entry::Urgency;
 use crate::error::{Damage, Full, Stopped, WaitsFor};
+use crate::identity::Identity;
 use crate::outbox::Outbox;
 use crate::queue::Queue;
 use crate::reader::Reader;
 use crate::recent::Recent;
-use crate::recovered::Identity;
 use crate::state::State;
 use crate::stats::CommitTimes;
-use crate::ticket::Ticket;
+use crate::ticket::{Progress, Ticket};
 use crate::work::Request;
 
 /// How long the last reads may take when the journal closes.
@@ -55,17 +55,6 @@ pub(crate) struct Beginning {
     pub(crate) damaged: BTreeMap<u64, Damage>,
     pub(crate) identity: Identity,
     pub(crate) plane: Option<Vec<u8>>,
-}
-
-/// How far the writer is.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Progress {
-    /// Position of the last durable request.
-    pub(crate) durable: u64,
-    /// Bytes that count against the limits.
-    pub(crate) used_bytes: u64,
-    /// Set when the writer is gone and the file is closed.
-    pub(crate) ended: Option<Stopped>,
 }
 
 /// What the last commit left, for limits and statistics.

@@ -3,7 +3,17 @@
 use tokio::sync::watch;
 
 use crate::error::Stopped;
-use crate::shared::Progress;
+
+/// How far the writer is.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Progress {
+    /// Position of the last durable request.
+    pub(crate) durable: u64,
+    /// Bytes that count against the limits.
+    pub(crate) used_bytes: u64,
+    /// Set when the writer is gone and the file is closed.
+    pub(crate) ended: Option<Stopped>,
+}
 
 /// Waits for durability. Dropping it changes nothing.
 #[derive(Debug, Clone)]

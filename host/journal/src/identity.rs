@@ -1,0 +1,10 @@
+//! Which file this is.
+
+/// Which file this is, and the how manieth opening of it: a file that was copied and put back shows by these two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Identity {
+    /// Random bytes given when the file was made.
+    pub incarnation: [u8; 16],
+    /// How often it was opened, this time included.
+    pub generation: u64,
+}
