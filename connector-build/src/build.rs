@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Part of the name of every cached result: a change here makes all of them new.
-const BUILD_FORMAT: &str = "2";
+const BUILD_FORMAT: &str = "3";
 
 /// A finished connector.
 #[derive(Debug, Clone)]

@@ -32,7 +32,12 @@ pub(crate) fn compile(job: &mut Job<'_>) -> Result<Compiled, BuildError> {
         sdk: &sdk,
         detail: "checking types, bundling, making the component",
     };
-    compiled_once(job, &with, |job, work| make(job, &tools, &sdk, work))
+    let compiled = compiled_once(job, &with, |job, work| make(job, &tools, &sdk, work))?;
+    // What this program adds is added each time: the cache holds only what its tools made.
+    Ok(Compiled {
+        component: quickjs::taken_out(&compiled.component)?,
+        ..compiled
+    })
 }
 
 fn make(job: &Job<'_>, tools: &Path, sdk: &Path, work: &Path) -> Result<Vec<u8>, BuildError> {
@@ -59,7 +64,7 @@ fn make(job: &Job<'_>, tools: &Path, sdk: &Path, work: &Path) -> Result<Vec<u8>,
     node.arg(sdk.join("build/driver.mjs"));
     let finished = run("node", &mut node, &driver_job.text()?, job.options.limits.compile)?;
     refuse(answer::<Made>("the TypeScript build", &finished)?.diagnostics)?;
-    quickjs::taken_out(&fs::read(&made).map_err(BuildError::io("cannot read", &made))?)
+    fs::read(&made).map_err(BuildError::io("cannot read", &made))
 }
 
 /// The pinned tools, installed with npm once.

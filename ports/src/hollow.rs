@@ -18,7 +18,8 @@ use wit_parser::{
 /// How names and calls are written in the core module.
 const NAMES: ManglingAndAbi = ManglingAndAbi::Standard32;
 
-/// A component with the imports and exports of a world. Whatever is called in it traps.
+/// A component with the imports and exports of a world. Whatever is called in it traps; nothing is called when it is
+/// instantiated, so it can stand in for what is never used.
 ///
 /// # Errors
 /// What is wrong with the world, in words.
@@ -163,7 +164,6 @@ impl Hollow {
             &[ValType::I32; 4],
             &[ValType::I32],
         );
-        self.export(&names.wasm_export_name(NAMES, WasmExport::Initialize), &[], &[]);
         self.exports.export(
             &names.wasm_export_name(NAMES, WasmExport::Memory),
             ExportKind::Memory,

@@ -152,12 +152,7 @@ impl RunLog {
         if self.ended {
             return Err(AppendError::Ended(self.run.clone()));
         }
-        check(
-            entry,
-            self.next_seq,
-            self.chain,
-            &self.hold.shared.config.limits,
-        )
+        check(entry, self.next_seq, self.chain, &self.hold.shared.config.limits)
     }
 
     async fn add(&mut self, entry: Entry, checked: ChainPoint) -> Result<Ticket, AppendError> {

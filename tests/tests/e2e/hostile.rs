@@ -51,7 +51,7 @@ const HARM: [(&str, &str, &str); 6] = [
     ("spin", "limit", "the step took longer than 300 ms"),
     ("eat", "limit", "the limit is 64.0 MiB"),
     ("huge", "limit", "the limit is 64.0 MiB"),
-    ("large", "limit", "larger than 2097152 bytes"),
+    ("large", "limit", "larger than 2031616 bytes"),
     ("outside", "internal", "out of bounds"),
 ];
 

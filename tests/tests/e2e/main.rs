@@ -18,6 +18,7 @@ mod read_only;
 mod readers;
 mod refused;
 mod runs;
+mod verifier;
 
 use std::path::{Path, PathBuf};
 
