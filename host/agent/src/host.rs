@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use flowforge_failpoints::FailPoints;
 use flowforge_journal::{Journal, JournalConfig, ReadError, Recovered, Space, Stopped};
+use flowforge_protocol::TrustRoot;
 use flowforge_protocol::sync::Incarnation;
-use flowforge_protocol::{RunId, TrustRoot};
 use flowforge_runtime::artefacts::FileStore;
 use flowforge_runtime::{EgressPolicy, Runtime, RuntimeConfig};
 use tokio_util::sync::CancellationToken;
@@ -229,8 +229,6 @@ impl Host {
             self.rooms(&enrolment, &session, &outgoing, TimeFloor::new(floor_ms), &stop);
         let shared = &self.handle.shared;
         let _ = shared.work.set((runs.clone(), intake.clone()));
-        let parked = self.recovered.runs.iter().filter(|head| head.parked);
-        let parked: Vec<RunId> = parked.map(|head| head.run.clone()).collect();
         runs.resume_all(
             std::mem::take(&mut self.recovered.runs),
             std::mem::take(&mut self.recovered.damaged),
@@ -246,7 +244,7 @@ impl Host {
             entropy: Arc::clone(&self.seams.entropy),
             clock: Arc::clone(&self.seams.clock),
             artefacts: Arc::clone(&self.artefacts),
-            parked,
+            parked: std::mem::take(&mut self.recovered.parked),
         };
         let puller = Puller {
             session,

@@ -402,14 +402,15 @@ fn recovered_of(loaded: &Loaded) -> Recovered {
                 Phase::Resting => HeadState::Resting,
                 Phase::Running | Phase::Ended => HeadState::Running,
             },
-            parked: head.parked,
             messages: queue.inbox.of(&head.run).len(),
         });
     }
+    let parked = state.heads.values().filter(|head| head.parked);
     Recovered {
         identity: *identity,
         plane: plane.clone(),
         runs,
+        parked: parked.map(|head| head.run.id()).collect(),
         damaged: damaged_runs(
             state.heads.iter().map(|(number, head)| (*number, head.run)),
             damaged,

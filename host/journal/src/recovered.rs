@@ -17,6 +17,8 @@ pub struct Recovered {
     pub plane: Option<Vec<u8>>,
     /// The unfinished runs, oldest first.
     pub runs: Vec<Head>,
+    /// Runs whose uploads wait for somebody, those that ended among them.
+    pub parked: Vec<RunId>,
     /// Runs of which something is not what was written: they rest, with all that is left of them.
     pub damaged: Vec<DamagedRun>,
     /// Steps during which the host died.
@@ -40,8 +42,6 @@ pub struct Head {
     pub chain: Digest,
     /// What it is doing.
     pub state: HeadState,
-    /// Its uploads wait for somebody.
-    pub parked: bool,
     /// Messages in its inbox.
     pub messages: usize,
 }

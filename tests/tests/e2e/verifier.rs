@@ -60,7 +60,7 @@ async fn evidence_of_a_run(planes: &Planes) -> Value {
     flowforge
         .json(&["workflow", "publish", &workflow.to_string_lossy()])
         .unwrap();
-    let input = r#"{"items":[{"n":1.0},{"n":9007199254740993},{"n":2,"é":[null,true,{}]}]}"#;
+    let input = r#"{"items":[{"n":1,"w":1.0},{"n":9007199254740993},{"n":2,"é":[null,true,{}]}]}"#;
     let run = flowforge
         .json(&["run", "start", "odd", "--input", input, "--wait"])
         .unwrap();

@@ -175,6 +175,10 @@ impl ControlLink for Plane {
             let changed = self.changed.notified();
             tokio::pin!(changed);
             changed.as_mut().enable();
+            if self.incarnation() != reply.plane_incarnation {
+                // It was restored while it answered; nothing else would wake the call.
+                return Ok(reply);
+            }
             let mut orders = self.with_quietly(|state| {
                 state.waits.push(request.wait_ms);
                 state.deliver()
