@@ -9,8 +9,8 @@ pub type WallClock = Arc<dyn Fn() -> u64 + Send + Sync>;
 
 /// Limits of what the journal holds and takes. Every one has a typed refusal.
 ///
-/// The sizes count what is live. The file is about twice as large when it has been worked with for a while, so the
-/// defaults keep it below 128 MiB, and with it the time that opening takes after a power cut (about 0.1 s).
+/// Most sizes count what is live. The file is about twice as large when it has been worked with for a while; it has a
+/// bound of its own, because its size is what opening takes after a power cut (about 0.1 s for 128 MiB).
 #[derive(Debug, Clone)]
 pub struct Limits {
     /// Largest record with its values, in bytes with line ends. Default 2 MiB.
@@ -24,12 +24,19 @@ pub struct Limits {
     pub accept_below_bytes: u64,
     /// Stored bytes above which records wait for room. Default 52 MiB.
     pub journal_bytes: u64,
-    /// Bytes above `journal_bytes` that are kept for the ends of runs and for their inboxes. Default 8 MiB.
+    /// Bytes above `journal_bytes`, and below `file_bytes`, that are kept for the ends of runs and for their inboxes.
+    /// Default 8 MiB.
     pub headroom_bytes: u64,
-    /// Bytes that wait for the writer; callers wait when it is full. Default 16 MiB.
+    /// Bytes that the file may take on the disk, unused space counted. At three quarters of it no run is accepted, at
+    /// `headroom_bytes` below it records wait for room; then the file is made smaller as soon as that can help.
+    /// Default 128 MiB.
+    pub file_bytes: u64,
+    /// Bytes that wait for the writer; callers wait when it is full. Default 8 MiB.
     pub queue_bytes: u32,
     /// Remembered job ids; the oldest are forgotten first (the replay window still refuses them). Default 16,384.
     pub remembered_jobs: usize,
+    /// Runs that are gone and remembered, above which no run is accepted until some may be forgotten. Default 524,288.
+    pub remembered_runs: usize,
     /// What waits in the inboxes of runs.
     pub inbox: InboxLimits,
     /// What is kept beside the runs.
@@ -47,8 +54,10 @@ impl Default for Limits {
             accept_below_bytes: 40 << 20,
             journal_bytes: 52 << 20,
             headroom_bytes: 8 << 20,
-            queue_bytes: 16 << 20,
+            file_bytes: 128 << 20,
+            queue_bytes: 8 << 20,
             remembered_jobs: 16_384,
+            remembered_runs: 524_288,
             inbox: InboxLimits::default(),
             cells: CellLimits::default(),
             snapshot_bytes: 4 << 20,
@@ -123,11 +132,15 @@ pub struct Retention {
     pub runs: usize,
     /// None stays longer than this after its end. Default 24 h.
     pub age: Duration,
-    /// So long it is remembered of a run that is gone that it was here: as long as an order for it may come. Default
-    /// 72 h.
+    /// So long it is remembered of a run that is gone that it was here, so that a control plane that was restored to an
+    /// earlier state starts it no second time. Default 72 h.
     pub tombstone_age: Duration,
-    /// The newest so many are remembered. Default 16,384.
+    /// Of those for which no order of the present control plane can come any more, the newest so many are remembered.
+    /// Default 16,384.
     pub tombstones: usize,
+    /// No order lives longer than this after it was signed: so long every run that is gone is remembered, however many
+    /// there are. Default 20 min.
+    pub order_life: Duration,
 }
 
 impl Default for Retention {
@@ -138,6 +151,7 @@ impl Default for Retention {
             age: Duration::from_hours(24),
             tombstone_age: Duration::from_hours(72),
             tombstones: 16_384,
+            order_life: Duration::from_mins(20),
         }
     }
 }

@@ -32,6 +32,8 @@ pub(crate) struct JournalCore {
     accept_below_bytes: u64,
     failpoints: FailPoints,
     stopped: Option<Stopped>,
+    /// Runs that may go are to go now: the file has no room.
+    pub(crate) wants_room: bool,
 }
 
 impl JournalCore {
@@ -49,6 +51,7 @@ impl JournalCore {
             accept_below_bytes: config.limits.accept_below_bytes,
             failpoints,
             stopped: None,
+            wants_room: false,
         }
     }
 
@@ -86,7 +89,11 @@ impl JournalCore {
             let mut apply = apply::Apply::new(Tables::of(&txn), &mut self.state, &self.retention, now_ms);
             apply.work(work)?;
             apply.finish()?;
-            apply.retire(self.accept_below_bytes)?;
+            apply.retire(if self.wants_room {
+                0
+            } else {
+                self.accept_below_bytes
+            })?;
             apply.write_heads()?;
             apply.committed
         };
@@ -98,18 +105,27 @@ impl JournalCore {
     }
 
     /// Gives the file's unused space back. Does nothing while somebody reads.
-    pub(crate) fn compact(&mut self) -> Result<bool, Stopped> {
+    pub(crate) fn compact(&mut self) -> Result<Compacted, Stopped> {
         self.unless_stopped(|core| {
             let Some(db) = Arc::get_mut(&mut core.db) else {
-                return Ok(false);
+                return Ok(Compacted::SomebodyReads);
             };
             match db.compact() {
-                Ok(compacted) => Ok(compacted),
+                Ok(_) => Ok(Compacted::Done),
                 Err(redb::CompactionError::Storage(error)) => Err(error.into()),
-                Err(_) => Ok(false),
+                Err(_) => Ok(Compacted::SomebodyReads),
             }
         })
     }
+}
+
+/// What became of giving space back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Compacted {
+    /// All that can be given back was.
+    Done,
+    /// Somebody holds the file as it was.
+    SomebodyReads,
 }
 
 /// Why a commit stopped the journal.

@@ -148,9 +148,11 @@ impl Stopped {
 /// The journal is full: nothing is lost, and what was refused can be given again when there is room. A run that meets
 /// this is parked, not failed: wait for [`crate::Journal::space`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the journal holds {actual_bytes} bytes, its limit is {limit_bytes}; it waits for {waits_for}")]
+#[error("{counted} {actual_bytes} bytes, its limit is {limit_bytes}; it waits for {waits_for}")]
 pub struct Full {
-    /// What it holds.
+    /// What is counted.
+    pub counted: Counted,
+    /// How much there is.
     pub actual_bytes: u64,
     /// What was to be added.
     pub wanted_bytes: u64,
@@ -158,6 +160,17 @@ pub struct Full {
     pub limit_bytes: u64,
     /// What makes room.
     pub waits_for: WaitsFor,
+}
+
+/// What a limit on the journal's size counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Counted {
+    /// The bytes of all runs, but for those that go as soon as room is wanted.
+    #[error("the journal holds")]
+    Held,
+    /// What the file takes on the disk.
+    #[error("the journal's file takes")]
+    File,
 }
 
 /// What makes room in a full journal.
@@ -205,6 +218,14 @@ pub enum AppendError {
     /// The run has ended; nothing follows its last record.
     #[error("run {0} has ended")]
     Ended(RunId),
+    /// The run was given away: it goes on elsewhere, and whoever holds its log here lets go of it.
+    #[error("run {run} goes on elsewhere, under the fencing number {epoch} or a later one")]
+    Fenced {
+        /// The run.
+        run: RunId,
+        /// The highest number that is known of it.
+        epoch: u64,
+    },
     /// The order that came with the records is not to be taken.
     #[error(transparent)]
     Job(#[from] JobRefused),
@@ -257,6 +278,17 @@ pub enum AcceptError {
     Busy {
         /// Unfinished runs.
         open: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// Runs that are gone are remembered as long as an order for them may come, and no more of them can be; it is to be
+    /// offered again later.
+    #[error(
+        "busy: {runs} runs that are gone are remembered until no order for them can come, the limit is {limit}"
+    )]
+    Remembered {
+        /// Runs that are gone.
+        runs: usize,
         /// The limit.
         limit: usize,
     },

@@ -8,7 +8,7 @@
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -117,6 +117,11 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name: OsString = path.as_os_str().to_owned();
     name.push(suffix);
     PathBuf::from(name)
+}
+
+/// What a file takes on the disk: unlike its length without what was never written. 0 if there is none.
+pub(crate) fn disk_bytes(path: &Path) -> u64 {
+    fs::metadata(path).map_or(0, |meta| meta.len().min(meta.blocks().saturating_mul(512)))
 }
 
 fn folder_of(path: &Path) -> Option<&Path> {

@@ -11,8 +11,10 @@ use crate::entry::Urgency;
 use crate::error::{Full, Stopped};
 use crate::key::RunKey;
 use crate::queue::Known;
+use crate::rows::NO_TIME;
 use crate::shared::{Shared, still_open};
 use crate::ticket::Ticket;
+use crate::tombstones::Gone;
 use crate::work::Request;
 
 /// A handle. Cheap to clone.
@@ -60,7 +62,7 @@ impl Handle {
         let most = full.limit_bytes.saturating_sub(full.wanted_bytes);
         let mut progress = self.progress();
         match progress
-            .wait_for(|progress| progress.ended.is_some() || progress.used_bytes <= most)
+            .wait_for(|progress| progress.ended.is_some() || progress.fill.of(full.counted) <= most)
             .await
         {
             Ok(progress) => progress.ended.clone().map_or(Ok(()), Err),
@@ -68,19 +70,41 @@ impl Handle {
         }
     }
 
-    /// Drops a run with everything that belongs to it.
-    pub(crate) async fn forget(&self, run: &RunId, number: u64, epoch: u64) -> Result<Ticket, Stopped> {
+    /// Drops what is here of a run, which goes on elsewhere under this fencing number or a later one; `None` if that is
+    /// no news. Whoever holds its log cannot write any more.
+    pub(crate) async fn forget(&self, run: &RunId, epoch: u64) -> Result<Option<Ticket>, Stopped> {
         let key = RunKey::of(run);
         let room = self.room_for(0).await?;
         let mut queue = self.queue();
         still_open(&queue)?;
-        let ended = matches!(queue.runs.get(&key), Some(Known::Ended { .. }));
-        let messages = queue.close_run(key, number, Known::Gone { epoch, ended });
-        let request = Request::Forget { number, messages };
+        let known = queue.runs.get(&key).copied();
+        let is_news = match known {
+            None => true,
+            // It came back since.
+            Some(Known::Open { epoch: own, .. } | Known::Ended { epoch: own, .. }) => epoch >= own,
+            Some(Known::Gone { epoch: last, .. }) => epoch > last,
+        };
+        if !is_news {
+            return Ok(None);
+        }
+        let number = known.and_then(Known::number);
+        let gone = Gone {
+            run: key,
+            epoch,
+            ended: known.is_some_and(Known::has_ended),
+        };
+        let messages = queue.close_run(key, number, Known::buried(known, gone, NO_TIME));
+        let request = Request::Forget {
+            number,
+            gone,
+            messages,
+        };
         let ticket = self.enqueue(&mut queue, request, room, Urgency::Now);
         drop(queue);
-        self.damaged().remove(&number);
-        self.change_outbox(|outbox| outbox.forget(number));
-        Ok(ticket)
+        if let Some(number) = number {
+            self.damaged().remove(&number);
+            self.change_outbox(|outbox| outbox.forget(number));
+        }
+        Ok(Some(ticket))
     }
 }

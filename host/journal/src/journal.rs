@@ -11,7 +11,8 @@ use crate::config::JournalConfig;
 use crate::core::JournalCore;
 use crate::entry::{NewRun, Urgency};
 use crate::error::{AcceptError, AppendError, JobRefused, OpenError, Stopped};
-use crate::file::{FileLock, Opened};
+use crate::file::{FileLock, Opened, disk_bytes};
+use crate::fill::Purpose;
 use crate::handle::Handle;
 use crate::identity::Identity;
 use crate::key::{self, RunKey};
@@ -80,6 +81,7 @@ impl Journal {
             damaged,
             identity,
             plane,
+            file_bytes: disk_bytes(&config.path),
         };
         let shared = Arc::new(Shared::new(config, &state, beginning, Reader(Arc::clone(&db))));
         let core = JournalCore::new(db, state, &shared.config, failpoints);
@@ -123,7 +125,9 @@ impl Journal {
         let is_here = match queue.runs.get(&key) {
             None => false,
             Some(Known::Open { .. } | Known::Ended { .. }) => true,
-            Some(Known::Gone { epoch: last, ended }) => *ended || epoch <= *last,
+            Some(Known::Gone {
+                epoch: last, ended, ..
+            }) => *ended || epoch <= *last,
         };
         if is_here {
             let job = queue.remember(job, now_ms, limits);
@@ -138,7 +142,7 @@ impl Journal {
             return Err(AppendError::Contradiction("a new run's number is in use").into());
         };
         let mut log = RunLog::begin(hold, run, epoch);
-        queue.begin_run(key);
+        queue.begin_run(key, epoch);
         let documents: Vec<_> = documents
             .iter()
             .map(|(space, name)| key::cell_key(space.tag(), name))
@@ -171,9 +175,14 @@ impl Journal {
                 limit: limits.open_runs,
             });
         }
-        self.shared
-            .check_room(0, limits.accept_below_bytes.saturating_sub(1))
-            .map_err(AcceptError::Full)
+        let remembered = self.shared.accounts().buried;
+        if remembered >= limits.remembered_runs {
+            return Err(AcceptError::Remembered {
+                runs: remembered,
+                limit: limits.remembered_runs,
+            });
+        }
+        self.shared.check_room(0, Purpose::Run).map_err(AcceptError::Full)
     }
 
     /// Whether an order was taken before: `None` if it is new, a ticket if the very same was taken.
@@ -257,23 +266,18 @@ impl Journal {
         self.known(run).and_then(Known::number)
     }
 
-    /// Drops a run with everything that belongs to it, sent or not, whatever state it is in: another host has it, or it
-    /// is damaged and was seen to. `None` if it is not here, or if somebody holds its log (see [`RunLog::forget`]).
+    /// Drops what is here of a run, sent or not, whatever state it is in: another host has it under this fencing number or
+    /// a later one, or it is damaged and was seen to. A log of it that somebody holds adds nothing any more
+    /// ([`AppendError::Fenced`]), and the run begins here again only by an order with a higher number, before and after a
+    /// restart; a run that never was here, too. `None` if that is no news: it came back, or this was said before.
     ///
     /// # Errors
     /// [`Stopped`].
+    ///
+    /// # Cancel safety
+    /// Safe.
     pub async fn forget(&self, run: &RunId, epoch: u64) -> Result<Option<Ticket>, Stopped> {
-        let number = {
-            let queue = self.shared.queue();
-            let known = queue.runs.get(&RunKey::of(run)).copied();
-            known
-                .and_then(Known::number)
-                .filter(|number| !queue.loaded.contains(number))
-        };
-        match number {
-            Some(number) => self.shared.forget(run, number, epoch).await.map(Some),
-            None => Ok(None),
-        }
+        self.shared.forget(run, epoch).await
     }
 
     /// Which file this is.
@@ -328,7 +332,8 @@ impl Journal {
             cells_bytes,
             inbox_bytes,
             limit_bytes: self.shared.config.limits.journal_bytes,
-            file_bytes: std::fs::metadata(&self.shared.config.path).map_or(0, |meta| meta.len()),
+            file_bytes: accounts.file_bytes,
+            file_limit_bytes: self.shared.config.limits.file_bytes,
             waiting,
             commits: accounts.commits,
             records: accounts.records,

@@ -29,6 +29,7 @@ mod core;
 mod entry;
 mod error;
 mod file;
+mod fill;
 mod flights;
 mod handle;
 mod identity;
@@ -56,6 +57,7 @@ mod tables;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 mod ticket;
+mod tombstones;
 mod uploads;
 mod work;
 mod writer;
@@ -65,8 +67,8 @@ pub use chain_point::ChainPoint;
 pub use config::{Batching, CellLimits, InboxLimits, JournalConfig, Limits, Retention, WallClock};
 pub use entry::{ABOUT_BYTES_MAX, Entry, NewRun, Snapshot, Space, Standing, Upload, Urgency};
 pub use error::{
-    AcceptError, AppendError, Damage, DeliverError, Full, InboxOwner, JobRefused, LoadError, OpenError,
-    ReadError, Stopped, WaitsFor,
+    AcceptError, AppendError, Counted, Damage, DeliverError, Full, InboxOwner, JobRefused, LoadError,
+    OpenError, ReadError, Stopped, WaitsFor,
 };
 pub use file::quarantine;
 pub use flights::CrashedStep;

@@ -18,9 +18,10 @@ use crate::key::{self, RunKey};
 use crate::outbox::Outbox;
 use crate::queue::{Known, Queue};
 use crate::replay::Window;
-use crate::rows::{FlightRow, MessageRow, NO_TIME, Phase, RunHead, RunRow, Tombstone, open_job};
-use crate::state::{Grave, State};
+use crate::rows::{FlightRow, MessageRow, NO_TIME, Phase, RunHead, RunRow, open_job};
+use crate::state::State;
 use crate::tables::{self, Format, Snapshot, Tables, begin};
+use crate::tombstones::Tombstones;
 
 mod records;
 
@@ -382,9 +383,15 @@ fn settle_in(loaded: &mut Loaded) {
             } else {
                 NO_TIME
             };
-            known.push((head.run, Known::Open { number, due_ms }));
+            let open = Known::Open {
+                number,
+                epoch: head.epoch,
+                due_ms,
+            };
+            known.push((head.run, open));
         } else {
-            known.push((head.run, Known::Ended { number }));
+            let epoch = head.epoch;
+            known.push((head.run, Known::Ended { number, epoch }));
         }
         if !damaged.contains_key(&number) {
             state.settle(number);
@@ -400,23 +407,13 @@ fn read_tombstones(snapshot: &Snapshot, loaded: &mut Loaded) -> Result<(), ReadE
     for entry in snapshot.tombstones.iter()? {
         let (key, value) = entry?;
         let place = key::read_number_key(tables::TOMBSTONES, key.value())?;
-        let tombstone = Tombstone::open(key.value(), value.value())?;
-        state.next_grave = place + 1;
-        state.graves.push_back(Grave {
-            place,
-            run: tombstone.run,
-            until_ms: tombstone.until_ms,
-        });
-        let gone = Known::Gone {
-            epoch: tombstone.epoch,
-            ended: tombstone.ended,
-        };
-        match queue.runs.get_mut(&tombstone.run) {
-            // It came back under a higher number.
-            Some(Known::Open { .. } | Known::Ended { .. }) => {}
-            Some(known) => *known = gone,
-            None => {
-                queue.runs.insert(tombstone.run, gone);
+        let row = Tombstones::open(key.value(), value.value())?;
+        state.graves.add(place, &row);
+        for gone in row.runs {
+            let known = queue.runs.get(&gone.run).copied();
+            // One that came back under a higher number is here.
+            if known.and_then(Known::number).is_none() {
+                queue.runs.insert(gone.run, Known::buried(known, gone, row.at_ms));
             }
         }
     }

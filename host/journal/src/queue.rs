@@ -17,6 +17,7 @@ use crate::key::RunKey;
 use crate::pace::Pace;
 use crate::replay::{FORGET_BATCH, JobEntry, ReplayMemory, Seen};
 use crate::rows::NO_TIME;
+use crate::tombstones::Gone;
 use crate::work::{Dropped, JobRow, Request, Work};
 
 /// Something that waits.
@@ -40,20 +41,54 @@ pub(crate) struct Batch {
 /// A run that was here, whether or not that is durable yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Known {
-    /// It is open; it is to be looked at when this time comes.
-    Open { number: u64, due_ms: u64 },
+    /// It is open under this fencing number; it is to be looked at when this time comes.
+    Open { number: u64, epoch: u64, due_ms: u64 },
     /// It ended, its records are still here.
-    Ended { number: u64 },
-    /// It is gone; `ended`, or another host has it.
-    Gone { epoch: u64, ended: bool },
+    Ended { number: u64, epoch: u64 },
+    /// It is gone since then; `ended`, or another host has it under this fencing number or a later one.
+    Gone { epoch: u64, ended: bool, at_ms: u64 },
 }
 
 impl Known {
     /// Its number, while it is here.
     pub(crate) fn number(self) -> Option<u64> {
         match self {
-            Self::Open { number, .. } | Self::Ended { number } => Some(number),
+            Self::Open { number, .. } | Self::Ended { number, .. } => Some(number),
             Self::Gone { .. } => None,
+        }
+    }
+
+    /// The highest fencing number that is known of it.
+    pub(crate) fn epoch(self) -> u64 {
+        match self {
+            Self::Open { epoch, .. } | Self::Ended { epoch, .. } | Self::Gone { epoch, .. } => epoch,
+        }
+    }
+
+    /// Whether it came to its end here.
+    pub(crate) fn has_ended(self) -> bool {
+        match self {
+            Self::Open { .. } => false,
+            Self::Ended { .. } => true,
+            Self::Gone { ended, .. } => ended,
+        }
+    }
+
+    /// What is known of a run that is gone when this is added: the highest fencing number and the last time count.
+    pub(crate) fn buried(before: Option<Self>, gone: Gone, at_ms: u64) -> Self {
+        let (epoch, ended, last_ms) = match before {
+            Some(Self::Gone { epoch, ended, at_ms }) => (epoch, ended, at_ms),
+            _ => (0, false, 0),
+        };
+        Self::Gone {
+            epoch: epoch.max(gone.epoch),
+            ended: ended || gone.ended,
+            // One that is not stored yet has no time.
+            at_ms: if last_ms == NO_TIME {
+                at_ms
+            } else {
+                at_ms.max(last_ms)
+            },
         }
     }
 }
@@ -114,39 +149,67 @@ impl Queue {
     }
 
     /// Gives a new run its number.
-    pub(crate) fn begin_run(&mut self, run: RunKey) -> u64 {
+    pub(crate) fn begin_run(&mut self, run: RunKey, epoch: u64) -> u64 {
         let number = self.next_number;
         self.next_number += 1;
         self.open_runs += 1;
         let due_ms = NO_TIME;
-        self.runs.insert(run, Known::Open { number, due_ms });
+        let open = Known::Open {
+            number,
+            epoch,
+            due_ms,
+        };
+        self.runs.insert(run, open);
         number
     }
 
+    /// Under which fencing number the run goes on elsewhere, or ended, so that whoever holds the log of this number may
+    /// write no more; `None` if he may.
+    pub(crate) fn fence(&self, run: &RunKey, number: u64) -> Option<u64> {
+        match self.runs.get(run) {
+            Some(known) if known.number() == Some(number) => None,
+            Some(known) => Some(known.epoch()),
+            // So long ago that it is forgotten.
+            None => Some(0),
+        }
+    }
+
+    /// The run's records carry this fencing number from now on.
+    pub(crate) fn raise(&mut self, run: &RunKey, to: u64) {
+        if let Some(Known::Open { epoch, .. }) = self.runs.get_mut(run) {
+            *epoch = to.max(*epoch);
+        }
+    }
+
     /// An open run ended or is gone; answers the messages that leave with it.
-    pub(crate) fn close_run(&mut self, run: RunKey, number: u64, now: Known) -> Vec<u64> {
+    pub(crate) fn close_run(&mut self, run: RunKey, number: Option<u64>, now: Known) -> Vec<u64> {
         if let Some(Known::Open { .. }) = self.runs.insert(run, now) {
             self.open_runs = self.open_runs.saturating_sub(1);
         }
-        self.flights.forget(number);
+        if let Some(number) = number {
+            self.flights.forget(number);
+        }
         self.inbox.remove_run(&run)
     }
 
     /// What a commit took away.
-    pub(crate) fn gone(&mut self, dropped: &[Dropped], released: &[Vec<u8>], forgotten: &[RunKey]) {
-        for run in dropped {
-            let known = self.runs.get(&run.run).copied();
+    pub(crate) fn gone(&mut self, dropped: &[Dropped], released: &[Vec<u8>], forgotten: &[(RunKey, u64)]) {
+        for Dropped { number, gone, at_ms } in dropped {
+            let known = self.runs.get(&gone.run).copied();
+            let here = known.and_then(Known::number);
             // One that came back under a higher number has another number.
-            if known.and_then(Known::number) == Some(run.number) {
-                let (epoch, ended) = (run.epoch, run.ended);
-                self.runs.insert(run.run, Known::Gone { epoch, ended });
+            if here.is_none() || here == *number {
+                self.runs.insert(gone.run, Known::buried(known, *gone, *at_ms));
             }
         }
         for document in released {
             self.cells.release(document);
         }
-        for run in forgotten {
-            if let Some(Known::Gone { .. }) = self.runs.get(run) {
+        for (run, since_ms) in forgotten {
+            // One that came back and went again since is remembered for that.
+            if let Some(Known::Gone { at_ms, .. }) = self.runs.get(run)
+                && at_ms <= since_ms
+            {
                 self.runs.remove(run);
             }
         }
@@ -176,7 +239,7 @@ impl Queue {
 
     fn dues(&self) -> impl Iterator<Item = (u64, RunKey)> {
         self.runs.iter().filter_map(|(run, known)| match known {
-            Known::Open { number, due_ms } if *due_ms != NO_TIME && !self.loaded.contains(number) => {
+            Known::Open { number, due_ms, .. } if *due_ms != NO_TIME && !self.loaded.contains(number) => {
                 Some((*due_ms, *run))
             }
             _ => None,
@@ -313,7 +376,7 @@ mod tests {
         let mut queue = Queue::default();
         let run = |n: u8| RunKey::of(&flowforge_protocol::RunId::from_entropy([n; 16]));
         for n in 1..=3 {
-            queue.begin_run(run(n));
+            queue.begin_run(run(n), 1);
         }
         assert_eq!(queue.next_due_ms(), None);
         queue.set_due(&run(1), 30);
@@ -322,7 +385,8 @@ mod tests {
         assert_eq!(queue.due_before(30), [run(3), run(1)]);
         queue.set_due(&run(3), NO_TIME);
         assert_eq!(queue.next_due_ms(), Some(30));
-        queue.close_run(run(1), 0, Known::Ended { number: 0 });
+        let ended = Known::Ended { number: 0, epoch: 1 };
+        queue.close_run(run(1), Some(0), ended);
         assert_eq!((queue.due_before(99), queue.open_runs), (vec![], 2));
     }
 }

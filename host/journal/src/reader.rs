@@ -125,16 +125,6 @@ impl Reader {
     }
 
     /// What a run is doing, and why its uploads are parked, if they are; `None` if it is not here.
-    /// The fencing numbers of those runs that are still here.
-    pub(crate) fn epochs(&self, numbers: &[u64]) -> Result<Vec<(u64, u64)>, ReadError> {
-        let (snapshot, _txn) = self.snapshot()?;
-        let epoch = |number: &u64| match head_of(&snapshot, *number) {
-            Ok(head) => head.map(|head| Ok((*number, head.epoch))),
-            Err(error) => Some(Err(error)),
-        };
-        numbers.iter().filter_map(epoch).collect()
-    }
-
     pub(crate) fn standing(&self, number: u64) -> Result<Option<(Standing, Option<Note>)>, ReadError> {
         let (snapshot, _txn) = self.snapshot()?;
         let Some(head) = head_of(&snapshot, number)? else {

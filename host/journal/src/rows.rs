@@ -331,39 +331,6 @@ pub(crate) fn open_job(key: &[u8], value: &[u8]) -> Result<JobEntry, Damage> {
     Ok(job)
 }
 
-/// What stays of a run that is gone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Tombstone {
-    pub(crate) run: RunKey,
-    pub(crate) epoch: u64,
-    /// It came to its end; else another host has it.
-    pub(crate) ended: bool,
-    pub(crate) until_ms: u64,
-}
-
-impl Tombstone {
-    pub(crate) fn seal(&self, key: &[u8]) -> Vec<u8> {
-        let mut body = BodyWriter::with_capacity(64);
-        body.bytes(self.run.bytes())
-            .u64(self.epoch)
-            .u8(u8::from(self.ended))
-            .u64(self.until_ms);
-        seal(tables::TOMBSTONES, key, &body.finish())
-    }
-
-    pub(crate) fn open(key: &[u8], value: &[u8]) -> Result<Self, Damage> {
-        let mut reader = BodyReader::open(tables::TOMBSTONES, key, value)?;
-        let tombstone = Self {
-            run: reader.run()?,
-            epoch: reader.u64()?,
-            ended: reader.u8()? != 0,
-            until_ms: reader.u64()?,
-        };
-        reader.end()?;
-        Ok(tombstone)
-    }
-}
-
 /// An attempt under way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct FlightRow {
@@ -446,13 +413,6 @@ mod tests {
             bytes: b"cancel".to_vec(),
         };
         assert_eq!(MessageRow::open(b"k", &row.seal(b"k")), Ok(row));
-        let row = Tombstone {
-            run,
-            epoch: 2,
-            ended: true,
-            until_ms: 5,
-        };
-        assert_eq!(Tombstone::open(b"k", &row.seal(b"k")), Ok(row));
         let row = FlightRow {
             attempt: 1,
             crashes: 2,

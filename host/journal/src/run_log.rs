@@ -7,6 +7,7 @@ use crate::chain_point::ChainPoint;
 use crate::config::Limits;
 use crate::entry::{ABOUT_BYTES_MAX, Entry, Standing, Upload};
 use crate::error::{AppendError, Stopped};
+use crate::fill::Purpose;
 use crate::handle::Handle;
 use crate::key::RunKey;
 use crate::queue::{Known, Queue};
@@ -160,6 +161,10 @@ impl RunLog {
         let room = shared.room_for(entry.weight()).await?;
         let mut queue = shared.queue();
         still_open(&queue)?;
+        if let Some(epoch) = queue.fence(&RunKey::of(&self.run), self.hold.number) {
+            let run = self.run.clone();
+            return Err(AppendError::Fenced { run, epoch });
+        }
         if let Some(job) = &entry.job {
             queue.check_new(job)?;
         }
@@ -182,7 +187,7 @@ impl RunLog {
                 limit_bytes: limits.run_bytes,
             });
         }
-        self.hold.shared.check_room(weight, limits.journal_bytes)?;
+        self.hold.shared.check_room(weight, Purpose::Records)?;
         Ok(())
     }
 
@@ -202,6 +207,7 @@ impl RunLog {
         self.chain = chain;
         self.bytes += u64::try_from(entry.weight()).unwrap_or(u64::MAX);
         self.ended = entry.ended;
+        queue.raise(&key, self.epoch);
         let now_ms = (shared.config.clock)();
         let job = entry
             .job
@@ -212,7 +218,8 @@ impl RunLog {
             .retain(|message| queue.inbox.remove(&key, *message));
         let mut dropped_messages = Vec::new();
         if entry.ended {
-            dropped_messages = queue.close_run(key, number, Known::Ended { number });
+            let epoch = self.epoch;
+            dropped_messages = queue.close_run(key, Some(number), Known::Ended { number, epoch });
         } else if let Some(standing) = &entry.standing {
             queue.set_due(&key, due_of(standing));
         } else if count > 0 {
@@ -235,11 +242,10 @@ impl RunLog {
     /// An attempt of a step begins: should the host die before it ends, that is counted. Rides along with the next
     /// commit and causes none; before the guest can have run long, ask for one ([`Journal::flush`]).
     pub fn attempt_begins(&self, step: &StepKey, attempt: u32) {
-        self.hold
-            .shared
-            .queue()
-            .flights
-            .begin(self.hold.number, step, attempt);
+        let mut queue = self.hold.shared.queue();
+        if queue.fence(&RunKey::of(&self.run), self.hold.number).is_none() {
+            queue.flights.begin(self.hold.number, step, attempt);
+        }
     }
 
     /// The attempt of a step came to an end of its own, good or bad: nothing is counted against the step any more.
@@ -253,15 +259,17 @@ impl RunLog {
     }
 
     /// Drops the run with everything that belongs to it, sent or not: the control plane gave it to another host. It is
-    /// remembered that it was here, under this fencing number.
+    /// remembered that it was here, under this fencing number; see [`crate::Journal::forget`].
     ///
     /// # Errors
     /// [`Stopped`].
     pub async fn forget(self) -> Result<Ticket, Stopped> {
-        self.hold
-            .shared
-            .forget(&self.run, self.hold.number, self.epoch)
-            .await
+        let shared = &self.hold.shared;
+        match shared.forget(&self.run, self.epoch).await? {
+            Some(ticket) => Ok(ticket),
+            // Somebody said so before.
+            None => Ok(shared.hurry(&mut shared.queue())),
+        }
     }
 }
 

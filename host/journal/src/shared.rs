@@ -9,6 +9,7 @@ use tokio::sync::{Semaphore, watch};
 use crate::config::JournalConfig;
 use crate::entry::Urgency;
 use crate::error::{Damage, Full, Stopped, WaitsFor};
+use crate::fill::{self, Fill, Purpose};
 use crate::identity::Identity;
 use crate::outbox::Outbox;
 use crate::queue::Queue;
@@ -55,6 +56,8 @@ pub(crate) struct Beginning {
     pub(crate) damaged: BTreeMap<u64, Damage>,
     pub(crate) identity: Identity,
     pub(crate) plane: Option<Vec<u8>>,
+    /// What the file takes on the disk.
+    pub(crate) file_bytes: u64,
 }
 
 /// What the last commit left, for limits and statistics.
@@ -63,7 +66,10 @@ pub(crate) struct Accounts {
     pub(crate) stored_bytes: u64,
     /// Of these, bytes that go as soon as room is wanted.
     finished_bytes: u64,
+    pub(crate) file_bytes: u64,
     pub(crate) runs: usize,
+    /// Runs that are gone and remembered.
+    pub(crate) buried: usize,
     /// Number of the next order that is stored.
     pub(crate) next_job: u64,
     pub(crate) commits: u64,
@@ -76,11 +82,15 @@ impl Accounts {
         self.stored_bytes = state.stored_bytes;
         self.finished_bytes = state.finished_bytes;
         self.runs = state.heads.len();
+        self.buried = state.graves.runs();
         self.next_job = state.next_job;
     }
 
-    pub(crate) fn used_bytes(&self) -> u64 {
-        self.stored_bytes.saturating_sub(self.finished_bytes)
+    pub(crate) fn fill(&self) -> Fill {
+        Fill {
+            used_bytes: self.stored_bytes.saturating_sub(self.finished_bytes),
+            file_bytes: self.file_bytes,
+        }
     }
 }
 
@@ -105,6 +115,7 @@ impl Shared {
         let room = usize::try_from(config.limits.queue_bytes).unwrap_or(Semaphore::MAX_PERMITS);
         let mut accounts = Accounts::default();
         accounts.take(state);
+        accounts.file_bytes = beginning.file_bytes;
         Self {
             room: Semaphore::new(room.min(Semaphore::MAX_PERMITS)),
             config,
@@ -112,7 +123,7 @@ impl Shared {
             queue: Mutex::new(beginning.queue),
             wake: Condvar::new(),
             progress: watch::Sender::new(Progress {
-                used_bytes: accounts.used_bytes(),
+                fill: accounts.fill(),
                 ..Progress::default()
             }),
             end: watch::Sender::new(None),
@@ -151,22 +162,19 @@ impl Shared {
         locked(&self.plane)
     }
 
-    /// Bytes that count against the limits.
-    pub(crate) fn used_bytes(&self) -> u64 {
-        self.accounts().used_bytes()
-    }
-
-    /// Whether so many bytes more stay within a limit.
-    pub(crate) fn check_room(&self, wanted_bytes: u64, limit_bytes: u64) -> Result<(), Full> {
-        let actual_bytes = self.used_bytes();
-        if actual_bytes.saturating_add(wanted_bytes) <= limit_bytes {
+    /// Whether there is room for so many bytes more.
+    pub(crate) fn check_room(&self, wanted_bytes: u64, purpose: Purpose) -> Result<(), Full> {
+        let limits = &self.config.limits;
+        let fill = self.accounts().fill();
+        let Some(counted) = fill::broken(limits, fill, purpose, wanted_bytes) else {
             return Ok(());
-        }
+        };
         let backlog = self.outbox().backlog();
         Err(Full {
-            actual_bytes,
+            counted,
+            actual_bytes: fill.of(counted),
             wanted_bytes,
-            limit_bytes,
+            limit_bytes: fill::bound(limits, purpose, counted),
             waits_for: match (backlog.rows, backlog.parked_runs) {
                 (0, 0) => WaitsFor::OpenRuns,
                 (0, _) => WaitsFor::Parked,
@@ -314,11 +322,21 @@ impl Shared {
     }
 
     /// Says how far the writer is.
-    pub(crate) fn advance(&self, durable: u64, used_bytes: u64) {
+    pub(crate) fn advance(&self, durable: u64, fill: Fill) {
         self.progress.send_modify(|progress| {
             progress.durable = durable;
-            progress.used_bytes = used_bytes;
+            progress.fill = fill;
         });
+    }
+
+    /// Says what the file takes now.
+    pub(crate) fn resized(&self, file_bytes: u64) {
+        let fill = {
+            let mut accounts = self.accounts();
+            accounts.file_bytes = file_bytes;
+            accounts.fill()
+        };
+        self.progress.send_modify(|progress| progress.fill = fill);
     }
 
     /// The writer is gone: closes the file, and answers what it is to be told when that is done.

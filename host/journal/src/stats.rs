@@ -30,8 +30,10 @@ pub struct JournalStats {
     pub inbox_bytes: u64,
     /// The limit on `stored_bytes`.
     pub limit_bytes: u64,
-    /// Size of the file.
+    /// What the file takes on the disk, unused space counted.
     pub file_bytes: u64,
+    /// The limit on `file_bytes`.
+    pub file_limit_bytes: u64,
     /// Requests that wait for the writer.
     pub waiting: usize,
     /// Commits since the start.

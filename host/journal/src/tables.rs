@@ -12,7 +12,7 @@ use crate::codec::seal;
 use crate::error::Damage;
 
 /// The format this program reads and writes. The style of its commits is part of it: a file never changes its style.
-pub(crate) const FORMAT: u32 = 2;
+pub(crate) const FORMAT: u32 = 3;
 const STYLE: &str = "one-phase";
 const FORMAT_PREFIX: &str = "flowforge-journal/";
 
@@ -148,7 +148,7 @@ mod tests {
             read_format(&format_value(FORMAT + 1)),
             Ok(Format::Newer(FORMAT + 1))
         );
-        for other in ["flowforge-journal/1", "flowforge-journal/2/two-phase"] {
+        for other in ["flowforge-journal/1", "flowforge-journal/3/two-phase"] {
             let value = seal(META, FORMAT_KEY, other.as_bytes());
             assert_eq!(read_format(&value), Ok(Format::Other(other.to_owned())));
         }

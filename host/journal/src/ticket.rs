@@ -3,14 +3,15 @@
 use tokio::sync::watch;
 
 use crate::error::Stopped;
+use crate::fill::Fill;
 
 /// How far the writer is.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Progress {
     /// Position of the last durable request.
     pub(crate) durable: u64,
-    /// Bytes that count against the limits.
-    pub(crate) used_bytes: u64,
+    /// How full the journal is.
+    pub(crate) fill: Fill,
     /// Set when the writer is gone and the file is closed.
     pub(crate) ended: Option<Stopped>,
 }

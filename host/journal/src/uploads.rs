@@ -12,6 +12,7 @@ use flowforge_protocol::{Digest, RunId};
 
 use crate::entry::{ABOUT_BYTES_MAX, Urgency};
 use crate::error::{Damage, ReadError, Stopped};
+use crate::fill::Purpose;
 use crate::journal::Journal;
 use crate::key::{self, RunKey};
 use crate::lines::{self, ROW_BYTES};
@@ -173,7 +174,7 @@ impl Journal {
             }
         }
         self.shared.tell_ready();
-        let is_tight = self.shared.used_bytes() >= self.shared.config.limits.accept_below_bytes;
+        let is_tight = self.shared.check_room(0, Purpose::Run).is_err();
         let mut queue = self.shared.queue();
         if is_tight && queue.has_riders() {
             self.shared.push(&mut queue, Request::Barrier);
@@ -190,26 +191,17 @@ impl Journal {
         }
     }
 
-    /// Every run that is here, ended or not, with its fencing number: what the control plane is asked for when it is another
-    /// one than before.
-    ///
-    /// # Errors
-    /// [`ReadError`].
-    pub async fn held(&self) -> Result<Vec<(RunId, u64)>, ReadError> {
-        let runs: BTreeMap<u64, RunId> = {
-            let queue = self.shared.queue();
-            let here = queue
-                .runs
-                .iter()
-                .filter_map(|(key, known)| Some((known.number()?, key.id())));
-            here.collect()
-        };
-        let numbers: Vec<u64> = runs.keys().copied().collect();
-        let epochs = self.read(move |reader: Reader| reader.epochs(&numbers)).await?;
-        Ok(epochs
-            .into_iter()
-            .filter_map(|(number, epoch)| Some((runs.get(&number)?.clone(), epoch)))
-            .collect())
+    /// Every run that is here, ended or not, with its fencing number, oldest first: what the control plane is asked for
+    /// when it is another one than before.
+    #[must_use]
+    pub fn held(&self) -> Vec<(RunId, u64)> {
+        let queue = self.shared.queue();
+        let here: BTreeMap<u64, (RunId, u64)> = queue
+            .runs
+            .iter()
+            .filter_map(|(key, known)| Some((known.number()?, (key.id(), known.epoch()))))
+            .collect();
+        here.into_values().collect()
     }
 
     /// Sends a run's records again from this one on, and all that follows: the control plane does not have them.

@@ -16,6 +16,7 @@ use crate::lines::Piece;
 use crate::outbox::{Pending, Row};
 use crate::replay::{Forgotten, JobEntry};
 use crate::rows::{MessageRow, Note, RecordsRow, RunRow};
+use crate::tombstones::Gone;
 
 /// Everything that goes into one commit.
 #[derive(Debug, Default)]
@@ -57,8 +58,12 @@ pub(crate) enum Request {
     Remove { key: Vec<u8> },
     /// An order that changes nothing else: only remembered.
     Remember(JobRow),
-    /// Drops a run with everything that belongs to it: another host has it.
-    Forget { number: u64, messages: Vec<u64> },
+    /// Drops what is here of a run, under its number, and remembers that it goes on elsewhere.
+    Forget {
+        number: Option<u64>,
+        gone: Gone,
+        messages: Vec<u64>,
+    },
     /// The control plane's incarnation.
     Plane(Vec<u8>),
     /// Nothing; whoever waits for it waits for all before it.
@@ -122,13 +127,13 @@ pub(crate) enum Sent {
     Parked { number: u64, run: RunKey, parked: bool },
 }
 
-/// A run that is no longer here.
+/// A run went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Dropped {
-    pub(crate) number: u64,
-    pub(crate) run: RunKey,
-    pub(crate) epoch: u64,
-    pub(crate) ended: bool,
+    /// The number that it had, if anything of it was here.
+    pub(crate) number: Option<u64>,
+    pub(crate) gone: Gone,
+    pub(crate) at_ms: u64,
 }
 
 /// What a commit changed besides what was asked for.
@@ -141,6 +146,6 @@ pub(crate) struct Committed {
     pub(crate) dropped: Vec<Dropped>,
     /// Cells that one run less needs.
     pub(crate) released: Vec<Vec<u8>>,
-    /// Runs of which nothing is known any more.
-    pub(crate) forgotten: Vec<RunKey>,
+    /// Runs that are remembered no longer, and since when they were.
+    pub(crate) forgotten: Vec<(RunKey, u64)>,
 }

@@ -234,7 +234,7 @@ impl Uploader {
     /// far each run is stored there, sends what it lacks, and parks what it does not take: one that was restored may not
     /// know what it gave away.
     async fn ask(&mut self) -> Result<Result<Sent, LinkError>, UploadError> {
-        let held = self.journal.held().await?;
+        let held = self.journal.held();
         let mut life = None;
         for some in held.chunks(ASKED_PER_CALL) {
             let asked = some.iter().map(|(run, epoch)| AskedRun {

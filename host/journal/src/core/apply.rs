@@ -18,6 +18,7 @@ use crate::outbox::{Pending, Row};
 use crate::rows::{NO_TIME, Note, NoteKind, Phase, RecordsRow, RunHead, RunRow, SnapshotRow, seal_job};
 use crate::state::State;
 use crate::tables::{self, Tables};
+use crate::tombstones::Gone;
 use crate::work::{Append, Committed, JobRow, Request, Sent, Work};
 
 /// One transaction in the making.
@@ -30,6 +31,8 @@ pub(super) struct Apply<'t, 's> {
     /// Runs whose heads changed.
     pub(super) changed: BTreeSet<u64>,
     ended: Vec<u64>,
+    /// Runs that go with this commit.
+    pub(super) gone: Vec<Gone>,
     pub(super) committed: Committed,
 }
 
@@ -48,6 +51,7 @@ impl<'t, 's> Apply<'t, 's> {
             collected: CollectedRuns::default(),
             changed: BTreeSet::new(),
             ended: Vec::new(),
+            gone: Vec::new(),
             committed: Committed::default(),
         }
     }
@@ -92,15 +96,30 @@ impl<'t, 's> Apply<'t, 's> {
                 Ok(())
             }
             Request::Remember(job) => self.remember(job),
-            Request::Forget { number, messages } => {
-                self.flush(number)?;
-                if let Some(run) = self.state.heads.get(&number).map(|head| head.run) {
-                    self.consume(run, &messages)?;
-                }
-                self.drop_run(number, false)
+            Request::Forget {
+                number,
+                gone,
+                messages,
+            } => {
+                self.consume(gone.run, &messages)?;
+                self.forget(number, gone)
             }
             Request::Plane(incarnation) => self.put_meta(tables::PLANE_KEY, &incarnation),
             Request::Barrier => Ok(()),
+        }
+    }
+
+    /// Drops what is here of a run that goes on elsewhere.
+    fn forget(&mut self, number: Option<u64>, gone: Gone) -> Result<(), Failure> {
+        match number.filter(|number| self.state.heads.contains_key(number)) {
+            Some(number) => {
+                self.flush(number)?;
+                self.drop_run(number, gone)
+            }
+            None => {
+                self.bury(None, gone);
+                Ok(())
+            }
         }
     }
 
@@ -153,6 +172,9 @@ impl<'t, 's> Apply<'t, 's> {
         let head = self.head(number)?;
         if head.next_seq != first_seq || (!head.is_open() && count > 0) {
             return Err(Failure::Contradiction("records out of sequence"));
+        }
+        if epoch < head.epoch {
+            return Err(Failure::Contradiction("records of an older fencing number"));
         }
         let run = head.run;
         head.next_seq += u64::from(count);

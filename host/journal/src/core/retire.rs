@@ -3,8 +3,8 @@
 use super::Failure;
 use super::apply::Apply;
 use crate::key;
-use crate::rows::{NoteKind, RunRow, Tombstone};
-use crate::state::Grave;
+use crate::rows::{NoteKind, RunRow};
+use crate::tombstones::{Gone, Tombstones};
 use crate::work::Dropped;
 
 /// Runs above the number that stays go in groups of at least so many, so that few commits carry the work,
@@ -34,13 +34,21 @@ impl Apply<'_, '_> {
             going.push(*number);
         }
         for number in going {
-            self.drop_run(number, true)?;
+            if let Some(head) = self.state.heads.get(&number) {
+                let gone = Gone {
+                    run: head.run,
+                    epoch: head.epoch,
+                    ended: true,
+                };
+                self.drop_run(number, gone)?;
+            }
         }
-        self.clear_graves()
+        self.write_tombstones()?;
+        self.clear_tombstones()
     }
 
     /// Removes a run with everything that belongs to it, and remembers that it was here.
-    pub(super) fn drop_run(&mut self, number: u64, ended: bool) -> Result<(), Failure> {
+    pub(super) fn drop_run(&mut self, number: u64, gone: Gone) -> Result<(), Failure> {
         self.state.unsettle(number);
         let Some(head) = self.state.heads.remove(&number) else {
             return Ok(());
@@ -64,50 +72,45 @@ impl Apply<'_, '_> {
             self.tables.notes()?.remove(&kind.key(number)[..])?;
         }
         self.clear_flights(number)?;
-        self.committed.dropped.push(Dropped {
-            number,
+        let gone = Gone {
             run: head.run,
-            epoch: head.epoch,
-            ended: ended || !head.is_open(),
-        });
-        let age_ms = u64::try_from(self.retention.tombstone_age.as_millis()).unwrap_or(u64::MAX);
-        let tombstone = Tombstone {
-            run: head.run,
-            epoch: head.epoch,
-            ended: ended || !head.is_open(),
-            until_ms: self.now_ms.saturating_add(age_ms),
+            epoch: gone.epoch.max(head.epoch),
+            ended: gone.ended || !head.is_open(),
         };
-        let place = self.state.next_grave;
-        self.state.next_grave += 1;
-        let key = key::number_key(place);
-        self.tables
-            .tombstones()?
-            .insert(&key[..], &tombstone.seal(&key)[..])?;
-        self.state.graves.push_back(Grave {
-            place,
-            run: head.run,
-            until_ms: tombstone.until_ms,
-        });
+        self.bury(Some(number), gone);
         Ok(())
     }
 
-    /// Forgets runs of which no order can come any more, and the oldest above the number that is remembered.
-    fn clear_graves(&mut self) -> Result<(), Failure> {
-        let graves = &self.state.graves;
-        let excess = graves.len().saturating_sub(self.retention.tombstones);
-        let old = graves
-            .iter()
-            .take(GROUP_MAX)
-            .take_while(|grave| grave.until_ms <= self.now_ms)
-            .count();
-        let count = excess.max(old);
-        if count < GROUP {
+    /// It is remembered that this run was here.
+    pub(super) fn bury(&mut self, number: Option<u64>, gone: Gone) {
+        let at_ms = self.now_ms;
+        self.committed.dropped.push(Dropped { number, gone, at_ms });
+        self.gone.push(gone);
+    }
+
+    /// Those that go with this commit are remembered in one row.
+    fn write_tombstones(&mut self) -> Result<(), Failure> {
+        if self.gone.is_empty() {
             return Ok(());
         }
-        for grave in self.state.graves.drain(..count).collect::<Vec<_>>() {
+        let row = Tombstones {
+            at_ms: self.now_ms,
+            runs: std::mem::take(&mut self.gone),
+        };
+        let place = self.state.graves.next_place();
+        let key = key::number_key(place);
+        self.tables.tombstones()?.insert(&key[..], &row.seal(&key)[..])?;
+        self.state.graves.add(place, &row);
+        Ok(())
+    }
+
+    /// Forgets runs of which no order can come any more.
+    fn clear_tombstones(&mut self) -> Result<(), Failure> {
+        for grave in self.state.graves.take_old(self.now_ms, self.retention, GROUP) {
             let key = key::number_key(grave.place);
             self.tables.tombstones()?.remove(&key[..])?;
-            self.committed.forgotten.push(grave.run);
+            let runs = grave.runs.iter().map(|run| (*run, grave.at_ms));
+            self.committed.forgotten.extend(runs);
         }
         Ok(())
     }

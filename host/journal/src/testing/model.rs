@@ -93,8 +93,8 @@ impl ModelRun {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Model {
     pub(super) runs: BTreeMap<RunId, ModelRun>,
-    /// Runs that are gone, and whether they had ended.
-    pub(super) gone: BTreeMap<RunId, bool>,
+    /// Runs that are gone: under which fencing number, and whether they had ended.
+    pub(super) gone: BTreeMap<RunId, (u64, bool)>,
     pub(super) cells: BTreeMap<String, Vec<u8>>,
     /// Orders that were taken, by sequence.
     pub(super) orders: BTreeSet<u64>,
@@ -217,8 +217,8 @@ pub(super) fn contents_of(loaded: &mut Loaded, reader: &Reader) -> Result<Model,
         model.runs.insert(id, run);
     }
     for (run, known) in &loaded.queue.runs {
-        if let Known::Gone { ended, .. } = known {
-            model.gone.insert(run.id(), *ended);
+        if let Known::Gone { epoch, ended, .. } = known {
+            model.gone.insert(run.id(), (*epoch, *ended));
         }
     }
     for run in loaded.queue.inbox.runs() {

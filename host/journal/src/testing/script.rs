@@ -16,6 +16,7 @@ use crate::flights::Flights;
 use crate::key::{RunKey, cell_key, message_key};
 use crate::replay::ReplayMemory;
 use crate::rows::{MessageRow, Note, RunRow};
+use crate::tombstones::Gone;
 use crate::work::{Append, JobRow, Request, Work};
 
 mod commits;
@@ -372,11 +373,19 @@ impl Script {
         self.work.requests.push(Request::Park { number, why });
     }
 
+    /// A run goes on elsewhere: one that is here, or one that was never here or is gone already.
     fn forget(&mut self, op: Op) {
-        let Some(id) = self.open_run(op.which) else { return };
-        let number = self.model.runs.remove(&id).unwrap().number;
-        self.flights.forget(number);
-        self.model.flights.retain(|(of, _), _| *of != number);
+        let open = self.open_run(op.which).filter(|_| !op.item.is_multiple_of(4));
+        let id = open.unwrap_or_else(|| RunId::from_entropy([op.which % 8; 16]));
+        let here = self.model.runs.remove(&id);
+        let before = self.model.gone.get(&id).copied().unwrap_or_default();
+        let own = here.as_ref().map_or(0, |run| run.epoch);
+        let epoch = own + u64::from(op.item % 3);
+        let number = here.map(|run| run.number);
+        if let Some(number) = number {
+            self.flights.forget(number);
+            self.model.flights.retain(|(of, _), _| *of != number);
+        }
         let mut messages = Vec::new();
         self.model.inbox.retain(|(of, message), _| {
             if *of == id {
@@ -384,8 +393,19 @@ impl Script {
             }
             *of != id
         });
-        self.model.gone.insert(id, false);
-        self.work.requests.push(Request::Forget { number, messages });
+        self.model
+            .gone
+            .insert(id.clone(), (before.0.max(epoch), before.1));
+        let gone = Gone {
+            run: RunKey::of(&id),
+            epoch,
+            ended: false,
+        };
+        self.work.requests.push(Request::Forget {
+            number,
+            gone,
+            messages,
+        });
     }
 
     fn mark(&mut self, op: Op) {
@@ -444,15 +464,15 @@ pub(super) fn check_found(
 /// Whether this is what the model says, but for runs that the commit, which was never confirmed, may have dropped.
 fn holds(found: &Model, model: &Model) -> bool {
     let mut expected = model.clone();
-    let dropped: Vec<RunId> = expected
+    let dropped: Vec<(RunId, u64)> = expected
         .runs
         .iter()
         .filter(|(id, run)| !found.runs.contains_key(*id) && run.is_done())
-        .map(|(id, _)| id.clone())
+        .map(|(id, run)| (id.clone(), run.epoch))
         .collect();
-    for id in dropped {
+    for (id, epoch) in dropped {
         expected.runs.remove(&id);
-        expected.gone.insert(id, true);
+        expected.gone.insert(id, (epoch, true));
     }
     *found == expected
 }

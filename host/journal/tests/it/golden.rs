@@ -14,7 +14,7 @@ use flowforge_protocol::Digest;
 use crate::acts::{SEMANTICS, deliver, end_and_acknowledge, load};
 use crate::support::{accept, lines, next, open, run};
 
-const FORMAT_2: &[u8] = include_bytes!("../golden/format-2.redb");
+const FORMAT_3: &[u8] = include_bytes!("../golden/format-3.redb");
 
 /// One of everything that a journal holds.
 async fn fill(path: &Path) {
@@ -88,7 +88,7 @@ async fn write() {
 async fn the_golden_journal_of_this_format_opens_with_all_it_holds() {
     let folder = tempfile::TempDir::new().unwrap();
     let config = JournalConfig::at(folder.path().join("journal.redb"), [0; 16]);
-    std::fs::write(&config.path, FORMAT_2).unwrap();
+    std::fs::write(&config.path, FORMAT_3).unwrap();
     let (journal, recovered) = open(&config);
     assert_eq!(
         (recovered.identity.incarnation, recovered.identity.generation),

@@ -5,6 +5,10 @@ mod acts;
 #[cfg(test)]
 mod cells;
 #[cfg(test)]
+mod fence;
+#[cfg(test)]
+mod file_bytes;
+#[cfg(test)]
 mod flights;
 #[cfg(test)]
 mod folder;

@@ -93,6 +93,7 @@ async fn finished_runs_go_by_age_and_what_is_remembered_of_them_too() {
         Retention {
             age: Duration::from_secs(60),
             tombstone_age: Duration::from_secs(600),
+            order_life: Duration::from_secs(60),
             ..Retention::default()
         },
     );

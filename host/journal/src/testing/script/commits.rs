@@ -5,7 +5,7 @@ use std::sync::Arc;
 use flowforge_failpoints::FailPoints;
 
 use super::Script;
-use crate::core::JournalCore;
+use crate::core::{Compacted, JournalCore};
 use crate::reader::Reader;
 use crate::testing::disk::Disk;
 use crate::testing::model::{contents_of, difference, opened};
@@ -35,9 +35,10 @@ impl Script {
             .commit(work, self.commits)
             .map_err(|stopped| stopped.to_string())?;
         for dropped in committed.dropped {
-            if let Some(run) = self.model.runs.remove(&dropped.run.id()) {
+            let id = dropped.gone.run.id();
+            if let Some(run) = self.model.runs.remove(&id) {
                 assert!(run.is_done(), "run {} was dropped before its time", run.number);
-                self.model.gone.insert(dropped.run.id(), true);
+                self.model.gone.insert(id, (run.epoch, true));
             }
         }
         self.history.push(self.model.clone());
@@ -47,7 +48,7 @@ impl Script {
 
     pub(super) fn compact(&mut self) -> Result<(), String> {
         match self.core.compact() {
-            Ok(compacted) => self.compactions += u64::from(compacted),
+            Ok(compacted) => self.compactions += u64::from(compacted == Compacted::Done),
             Err(stopped) => return Err(stopped.to_string()),
         }
         Ok(())
