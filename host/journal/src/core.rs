@@ -3,7 +3,7 @@
 //! Owns the only redb write transaction. Takes work in order and makes all of it durable in one transaction, or stops.
 //! Knows no thread, no queue and no clock, so that tests drive exactly the code that runs in production over any storage.
 //! Invariants: a commit is one-phase, never another style; after the first error nothing is confirmed any more; the
-//! in-memory state is what the file says after the last commit.
+//! in-memory state is what the file says after the last commit; commits are numbered without a gap.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -84,6 +84,7 @@ impl JournalCore {
         for &crossed in &points {
             self.failpoints.hit_all(crossed, Side::Before)?;
         }
+        let commit = self.state.commit + 1;
         let txn = begin(&self.db)?;
         let committed = {
             let mut apply = apply::Apply::new(Tables::of(&txn), &mut self.state, &self.retention, now_ms);
@@ -95,9 +96,11 @@ impl JournalCore {
                 self.accept_below_bytes
             })?;
             apply.write_heads()?;
+            apply.number(commit)?;
             apply.committed
         };
         txn.commit()?;
+        self.state.commit = commit;
         for &crossed in &points {
             self.failpoints.hit_all(crossed, Side::After)?;
         }

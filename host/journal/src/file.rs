@@ -1,14 +1,13 @@
 //! The file: made whole or not at all, held by one process, looked at before it is touched.
 //!
 //! A new journal, and one that is rewritten because it holds much more space than it needs, is written beside the old
-//! place under another name, made durable, and renamed; the folder is synced after. A lock file with the process id
-//! beside it lets a second process say who is in the way. All of them are for this user alone: a journal holds the
-//! results of steps.
+//! place under another name, made durable, and renamed; the folder is synced after. All files are for this user alone: a
+//! journal holds the results of steps.
 
 use std::ffi::OsString;
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::fs::{self, DirBuilder, File};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -17,7 +16,9 @@ use redb::{Builder, Database, ReadableDatabase, ReadableTable};
 use crate::classify::{classify, classify_io, classify_read, damaged};
 use crate::config::JournalConfig;
 use crate::error::{Damage, OpenError};
+use crate::identity::LostCommits;
 use crate::load::{Loaded, OpenFailure, format_of, initialise, load};
+use crate::lock::{FileLock, Note, private_file};
 use crate::overlay::Overlay;
 use crate::tables::{self, Format, begin};
 
@@ -29,12 +30,6 @@ const REWRITE_FACTOR: u64 = 4;
 /// A file up to this size is checked page by page before it is opened; that reads all of it, about 0.1 s at this size.
 /// Larger ones are trusted as far as their values' own digests prove them.
 const CHECK_BELOW_BYTES: u64 = 128 << 20;
-
-/// Held as long as the journal is open.
-#[derive(Debug)]
-pub(crate) struct FileLock {
-    _file: File,
-}
 
 /// An open journal file.
 pub(crate) struct Opened {
@@ -61,7 +56,7 @@ fn open_or_make(config: &JournalConfig) -> Result<Opened, OpenError> {
             .create(folder)
             .map_err(failed)?;
     }
-    let lock = take_lock(path)?;
+    let (lock, noted) = FileLock::take(&beside(path, ".lock"), path)?;
     let unfinished = beside(path, ".new");
     match fs::remove_file(&unfinished) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
@@ -75,16 +70,27 @@ fn open_or_make(config: &JournalConfig) -> Result<Opened, OpenError> {
         initialise(&db, config.incarnation).map_err(|error| classify(path, error))?;
         put_in_place(path, &unfinished, db)?;
     }
-    let (mut db, mut loaded) = open_existing(path, config)?;
+    let (mut db, mut loaded) = open_existing(path, config, noted)?;
     let file_bytes = fs::metadata(path).map_err(failed)?.len();
     let content = loaded.state.stored_bytes + loaded.queue.cells.bytes() + loaded.queue.inbox.bytes();
     if worth_rewriting(file_bytes, content) {
         rewrite(path, &unfinished, db, config.cache_bytes)?;
-        (db, loaded) = open_existing(path, config)?;
+        let lost = loaded.lost;
+        (db, loaded) = open_existing(path, config, None)?;
+        loaded.lost = lost;
         tracing::info!(
             file_bytes,
             content_bytes = content,
             "journal was rewritten to give back space"
+        );
+    }
+    if let Some(LostCommits { confirmed, found }) = loaded.lost {
+        tracing::error!(
+            path = %path.display(),
+            confirmed,
+            found,
+            "the journal lost what it had confirmed: its last commits are damaged, or it was put back from an older copy; \
+             it goes on as another journal"
         );
     }
     Ok(Opened {
@@ -136,39 +142,6 @@ fn folder_of(path: &Path) -> Option<&Path> {
 
 fn sync_folder(path: &Path) -> io::Result<()> {
     folder_of(path).map_or(Ok(()), |folder| File::open(folder)?.sync_all())
-}
-
-fn take_lock(path: &Path) -> Result<FileLock, OpenError> {
-    let failed = |error| classify_io(path, error);
-    let place = beside(path, ".lock");
-    let mut file = private_file(&place).map_err(failed)?;
-    match file.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => {
-            let mut text = String::new();
-            // Whoever holds the lock may be writing just now; then nobody is named.
-            let _ = (&file).take(32).read_to_string(&mut text);
-            return Err(OpenError::AlreadyOpen {
-                path: path.to_owned(),
-                pid: text.trim().parse().ok(),
-            });
-        }
-        Err(TryLockError::Error(error)) => return Err(failed(error)),
-    }
-    file.set_len(0).map_err(failed)?;
-    writeln!(file, "{}", std::process::id()).map_err(failed)?;
-    Ok(FileLock { _file: file })
-}
-
-/// Opens a file for writing, made for this user alone if it is not there.
-fn private_file(path: &Path) -> io::Result<File> {
-    OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(path)
 }
 
 /// Takes from everybody else what an older program, or a person, let them do with the file.
@@ -249,11 +222,15 @@ fn put_in_place(path: &Path, unfinished: &Path, db: Database) -> Result<(), Open
     finish().map_err(|error| classify_io(path, error))
 }
 
-fn open_existing(path: &Path, config: &JournalConfig) -> Result<(Database, Loaded), OpenError> {
+fn open_existing(
+    path: &Path,
+    config: &JournalConfig,
+    noted: Option<Note>,
+) -> Result<(Database, Loaded), OpenError> {
     let db = builder(config.cache_bytes)
         .open(path)
         .map_err(|error| classify(path, error.into()))?;
-    match load(&db, config.incarnation) {
+    match load(&db, config.incarnation, noted) {
         Ok(loaded) => Ok((db, loaded)),
         Err(OpenFailure::Read(error)) => Err(classify_read(path, error)),
         Err(OpenFailure::Newer(found)) => Err(newer(path, found)),

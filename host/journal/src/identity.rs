@@ -8,3 +8,12 @@ pub struct Identity {
     /// How often it was opened, this time included.
     pub generation: u64,
 }
+
+/// Commits that were confirmed and are not in the file any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LostCommits {
+    /// Number of the last commit that was confirmed.
+    pub confirmed: u64,
+    /// Number of the last commit that was found.
+    pub found: u64,
+}

@@ -11,12 +11,13 @@ use crate::config::JournalConfig;
 use crate::core::JournalCore;
 use crate::entry::{NewRun, Urgency};
 use crate::error::{AcceptError, AppendError, JobRefused, OpenError, Stopped};
-use crate::file::{FileLock, Opened, disk_bytes};
+use crate::file::{Opened, disk_bytes};
 use crate::fill::Purpose;
 use crate::handle::Handle;
 use crate::identity::Identity;
 use crate::key::{self, RunKey};
 use crate::load::Loaded;
+use crate::lock::FileLock;
 use crate::queue::{Known, Queue};
 use crate::reader::Reader;
 use crate::recovered::{DamagedRun, Head, HeadState, Recovered};
@@ -384,6 +385,7 @@ fn recovered_of(loaded: &Loaded) -> Recovered {
         outbox,
         damaged,
         identity,
+        lost,
         plane,
         ..
     } = loaded;
@@ -413,6 +415,7 @@ fn recovered_of(loaded: &Loaded) -> Recovered {
     let parked = state.heads.values().filter(|head| head.parked);
     Recovered {
         identity: *identity,
+        lost: *lost,
         plane: plane.clone(),
         runs,
         parked: parked.map(|head| head.run.id()).collect(),

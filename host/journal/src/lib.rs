@@ -39,6 +39,7 @@ mod journal;
 mod key;
 mod lines;
 mod load;
+mod lock;
 mod outbox;
 mod overlay;
 mod pace;
@@ -72,7 +73,7 @@ pub use error::{
 };
 pub use file::quarantine;
 pub use flights::CrashedStep;
-pub use identity::Identity;
+pub use identity::{Identity, LostCommits};
 pub use inbox::{Delivered, Message};
 pub use journal::{Accepted, Journal};
 pub use recovered::{DamagedRun, Head, HeadState, OpenRun, Recovered};

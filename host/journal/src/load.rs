@@ -12,9 +12,10 @@ use redb::{Database, ReadableDatabase, ReadableTable, TableHandle};
 use crate::codec::{self, BodyReader, seal};
 use crate::entry::Space;
 use crate::error::{Damage, ReadError};
-use crate::identity::Identity;
+use crate::identity::{Identity, LostCommits};
 use crate::inbox_index::Slot;
 use crate::key::{self, RunKey};
+use crate::lock::Note;
 use crate::outbox::Outbox;
 use crate::queue::{Known, Queue};
 use crate::replay::Window;
@@ -50,6 +51,7 @@ pub(crate) struct Loaded {
     /// By run number.
     pub(crate) damaged: BTreeMap<u64, Damage>,
     pub(crate) identity: Identity,
+    pub(crate) lost: Option<LostCommits>,
     pub(crate) plane: Option<Vec<u8>>,
     /// Attempts that were under way, or that were counted before.
     flights: Vec<(Vec<u8>, FlightRow)>,
@@ -85,6 +87,7 @@ pub(crate) fn initialise(db: &Database, incarnation: [u8; 16]) -> Result<(), red
         for (key, body) in [
             (tables::INCARNATION_KEY, &incarnation[..]),
             (tables::GENERATION_KEY, &0_u64.to_be_bytes()[..]),
+            (tables::COMMIT_KEY, &0_u64.to_be_bytes()[..]),
         ] {
             meta.insert(key, &seal(tables::META, key, body)[..])?;
         }
@@ -93,8 +96,9 @@ pub(crate) fn initialise(db: &Database, incarnation: [u8; 16]) -> Result<(), red
     Ok(())
 }
 
-/// Opens a journal, making it first if the database is empty: reads it, then writes down that it was opened.
-pub(crate) fn load(db: &Database, incarnation: [u8; 16]) -> Result<Loaded, OpenFailure> {
+/// Opens a journal, making it first if the database is empty: reads it, then writes down that it was opened. One that is
+/// new, and one that holds less than was noted beside it, is called by `incarnation` from now on.
+pub(crate) fn load(db: &Database, incarnation: [u8; 16], noted: Option<Note>) -> Result<Loaded, OpenFailure> {
     match format_of(db)? {
         Some(Format::Ours) => {}
         Some(Format::Newer(found)) => return Err(OpenFailure::Newer(found)),
@@ -102,6 +106,16 @@ pub(crate) fn load(db: &Database, incarnation: [u8; 16]) -> Result<Loaded, OpenF
         None => initialise(db, incarnation).map_err(|error| ReadError::Storage(Box::new(error)))?,
     }
     let mut loaded = read(db)?;
+    let (identity, state) = (&mut loaded.identity, &mut loaded.state);
+    if let Some(noted) = noted.filter(|noted| noted.incarnation == identity.incarnation)
+        && noted.commit > state.commit
+    {
+        loaded.lost = Some(LostCommits {
+            confirmed: noted.commit,
+            found: state.commit,
+        });
+        (identity.incarnation, state.commit) = (incarnation, noted.commit);
+    }
     opened(db, &mut loaded).map_err(|error| ReadError::Storage(Box::new(error)))?;
     Ok(loaded)
 }
@@ -109,12 +123,20 @@ pub(crate) fn load(db: &Database, incarnation: [u8; 16]) -> Result<Loaded, OpenF
 /// Writes down that the file was opened, and which attempts were under way when it was left.
 fn opened(db: &Database, loaded: &mut Loaded) -> Result<(), redb::Error> {
     loaded.identity.generation += 1;
+    loaded.state.commit += 1;
     let txn = begin(db)?;
     {
         let mut tables = Tables::of(&txn);
-        let generation = loaded.identity.generation.to_be_bytes();
-        let row = seal(tables::META, tables::GENERATION_KEY, &generation);
-        tables.meta()?.insert(tables::GENERATION_KEY, &row[..])?;
+        for (key, body) in [
+            (tables::INCARNATION_KEY, &loaded.identity.incarnation[..]),
+            (
+                tables::GENERATION_KEY,
+                &loaded.identity.generation.to_be_bytes()[..],
+            ),
+            (tables::COMMIT_KEY, &loaded.state.commit.to_be_bytes()[..]),
+        ] {
+            tables.meta()?.insert(key, &seal(tables::META, key, body)[..])?;
+        }
         for (key, row) in &mut loaded.flights {
             if row.live {
                 (row.crashes, row.live) = (row.crashes.saturating_add(1), false);
@@ -138,13 +160,22 @@ fn opened(db: &Database, loaded: &mut Loaded) -> Result<(), redb::Error> {
 fn read(db: &Database) -> Result<Loaded, ReadError> {
     let txn = db.begin_read()?;
     let snapshot = Snapshot::open(&txn)?;
-    let (identity, plane, told) = read_meta(&snapshot)?;
+    let Meta {
+        identity,
+        commit,
+        plane,
+        told,
+    } = read_meta(&snapshot)?;
     let mut loaded = Loaded {
-        state: State::default(),
+        state: State {
+            commit,
+            ..State::default()
+        },
         queue: Queue::default(),
         outbox: Outbox::default(),
         damaged: BTreeMap::new(),
         identity,
+        lost: None,
         plane,
         flights: Vec::new(),
         bad_cells: Vec::new(),
@@ -165,7 +196,15 @@ fn read(db: &Database) -> Result<Loaded, ReadError> {
     Ok(loaded)
 }
 
-fn read_meta(snapshot: &Snapshot) -> Result<(Identity, Option<Vec<u8>>, u64), ReadError> {
+/// The file's own values.
+struct Meta {
+    identity: Identity,
+    commit: u64,
+    plane: Option<Vec<u8>>,
+    told: u64,
+}
+
+fn read_meta(snapshot: &Snapshot) -> Result<Meta, ReadError> {
     let value = |key: &'static [u8]| -> Result<Option<Vec<u8>>, ReadError> {
         match snapshot.meta.get(key)? {
             Some(value) => Ok(Some(codec::open(tables::META, key, value.value())?.to_vec())),
@@ -173,23 +212,26 @@ fn read_meta(snapshot: &Snapshot) -> Result<(Identity, Option<Vec<u8>>, u64), Re
         }
     };
     let damage = |key: &'static [u8]| Damage::new(tables::META, key, "the value cannot be read");
-    let number = |key: &'static [u8], bytes: Vec<u8>| -> Result<u64, Damage> {
-        let bytes = bytes.try_into().map_err(|_| damage(key))?;
-        Ok(u64::from_be_bytes(bytes))
+    let number = |key: &'static [u8]| -> Result<Option<u64>, ReadError> {
+        match value(key)?.map(TryInto::try_into) {
+            Some(Ok(bytes)) => Ok(Some(u64::from_be_bytes(bytes))),
+            Some(Err(_)) => Err(damage(key).into()),
+            None => Ok(None),
+        }
     };
+    let needed = |key| Ok::<_, ReadError>(number(key)?.ok_or_else(|| damage(key))?);
     let incarnation = value(tables::INCARNATION_KEY)?
         .and_then(|bytes| bytes.try_into().ok())
         .ok_or_else(|| damage(tables::INCARNATION_KEY))?;
-    let generation = value(tables::GENERATION_KEY)?.ok_or_else(|| damage(tables::GENERATION_KEY))?;
-    let told = match value(tables::TOLD_KEY)? {
-        Some(bytes) => number(tables::TOLD_KEY, bytes)?,
-        None => 0,
-    };
-    let identity = Identity {
-        incarnation,
-        generation: number(tables::GENERATION_KEY, generation)?,
-    };
-    Ok((identity, value(tables::PLANE_KEY)?, told))
+    Ok(Meta {
+        identity: Identity {
+            incarnation,
+            generation: needed(tables::GENERATION_KEY)?,
+        },
+        commit: needed(tables::COMMIT_KEY)?,
+        plane: value(tables::PLANE_KEY)?,
+        told: number(tables::TOLD_KEY)?.unwrap_or(0),
+    })
 }
 
 /// The heads that can be read; the others are found missing when their runs are.

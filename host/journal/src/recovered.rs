@@ -5,7 +5,7 @@ use flowforge_protocol::{Digest, RunId};
 use crate::entry::Snapshot;
 use crate::error::Damage;
 use crate::flights::CrashedStep;
-use crate::identity::Identity;
+use crate::identity::{Identity, LostCommits};
 use crate::run_log::RunLog;
 
 /// What a file held when it was opened. No records: [`crate::Journal::load`] reads those of one run.
@@ -13,6 +13,9 @@ use crate::run_log::RunLog;
 pub struct Recovered {
     /// Which file it is.
     pub identity: Identity,
+    /// The file had confirmed more than it holds: it was damaged in its last commits, or put back from an older copy. It is
+    /// another incarnation then, so that the control plane can tell.
+    pub lost: Option<LostCommits>,
     /// The incarnation of the control plane that was seen last; see [`crate::Journal::set_plane`].
     pub plane: Option<Vec<u8>>,
     /// The unfinished runs, oldest first.

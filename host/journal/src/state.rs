@@ -15,6 +15,8 @@ pub(crate) struct State {
     /// Their bytes.
     pub(crate) finished_bytes: u64,
     pub(crate) next_number: u64,
+    /// Number of the last commit.
+    pub(crate) commit: u64,
     /// Bytes of all runs; what the size limit counts.
     pub(crate) stored_bytes: u64,
     pub(crate) graves: Graves,

@@ -19,6 +19,7 @@ const FORMAT_PREFIX: &str = "flowforge-journal/";
 pub(crate) const FORMAT_KEY: &[u8] = b"format";
 pub(crate) const INCARNATION_KEY: &[u8] = b"incarnation";
 pub(crate) const GENERATION_KEY: &[u8] = b"generation";
+pub(crate) const COMMIT_KEY: &[u8] = b"commit";
 pub(crate) const PLANE_KEY: &[u8] = b"plane";
 pub(crate) const TOLD_KEY: &[u8] = b"told";
 
@@ -78,7 +79,7 @@ macro_rules! tables {
 }
 
 tables! {
-    /// Names of single values: the format, the incarnation, the generation.
+    /// Names of single values: the format, the incarnation, the generation, the number of the last commit.
     meta META = "meta";
     /// Run number → run, its order. Written once.
     runs RUNS = "runs";

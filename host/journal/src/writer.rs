@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 
 use crate::core::{Compacted, JournalCore};
 use crate::error::{Counted, Stopped};
-use crate::file::{FileLock, disk_bytes, worth_rewriting};
+use crate::file::{disk_bytes, worth_rewriting};
 use crate::fill::{self, Purpose, Shrinking};
+use crate::lock::{FileLock, Note};
 use crate::pace::Next;
 use crate::queue::Batch;
 use crate::reader::Reader;
@@ -26,6 +27,7 @@ const READERS_PAUSE: Duration = Duration::from_millis(50);
 pub(crate) struct Writer {
     core: JournalCore,
     shared: Arc<Shared>,
+    lock: Option<Arc<FileLock>>,
     /// Commits since unused space was looked for.
     since_compacting: u32,
     shrinking: Shrinking,
@@ -35,9 +37,10 @@ pub(crate) struct Writer {
 
 impl Writer {
     pub(crate) fn start(core: JournalCore, shared: Arc<Shared>, lock: Option<FileLock>) -> io::Result<()> {
+        let lock = lock.map(Arc::new);
         let ending = Ending {
             shared: Arc::clone(&shared),
-            lock,
+            lock: lock.clone(),
         };
         std::thread::Builder::new()
             .name("journal".to_owned())
@@ -47,6 +50,7 @@ impl Writer {
                 let stopped = Self {
                     core,
                     shared: Arc::clone(&ending.shared),
+                    lock,
                     since_compacting: 0,
                     shrinking: Shrinking::default(),
                     shrink_at: None,
@@ -58,6 +62,7 @@ impl Writer {
     }
 
     fn run(mut self) -> Stopped {
+        self.note();
         let file_bytes = self.shared.accounts().file_bytes;
         self.look_at_file(file_bytes);
         while let Some(next) = self.next_step() {
@@ -109,11 +114,23 @@ impl Writer {
             position,
         } = batch;
         let committed = self.core.commit(work, (self.shared.config.clock)())?;
+        // Before anybody is told: what was confirmed is noted.
+        self.note();
         self.since_compacting = self.since_compacting.saturating_add(1);
         let file_bytes = disk_bytes(&self.shared.config.path);
         self.committed(position, weight, committed, begun.elapsed(), file_bytes);
         self.look_at_file(file_bytes);
         Ok(())
+    }
+
+    /// Notes the last commit outside the file.
+    fn note(&self) {
+        if let Some(lock) = &self.lock {
+            lock.note(Note {
+                incarnation: self.shared.identity.incarnation,
+                commit: self.core.state.commit,
+            });
+        }
     }
 
     /// Bytes of all that the file holds.
@@ -264,7 +281,7 @@ enum Step {
 /// Whatever way the writer ends, the file is closed, then everybody who waits is told.
 struct Ending {
     shared: Arc<Shared>,
-    lock: Option<FileLock>,
+    lock: Option<Arc<FileLock>>,
 }
 
 impl Drop for Ending {

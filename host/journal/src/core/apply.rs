@@ -123,6 +123,11 @@ impl<'t, 's> Apply<'t, 's> {
         }
     }
 
+    /// The commit has this number.
+    pub(super) fn number(&mut self, commit: u64) -> Result<(), Failure> {
+        self.put_meta(tables::COMMIT_KEY, &commit.to_be_bytes())
+    }
+
     fn put_meta(&mut self, key: &[u8], body: &[u8]) -> Result<(), Failure> {
         self.tables
             .meta()?

@@ -5,6 +5,7 @@
 //! Each such image must open and hold exactly the state of the last confirmed commit, or that of the one under way.
 //! Opening writes too, so some images are cut again inside their own recovery.
 
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::dice::Dice;
@@ -27,12 +28,22 @@ pub struct CrashReport {
     pub without_it: u64,
     /// Images of cuts inside the recovery of another image.
     pub inside_recovery: u64,
+    /// How many images there were of each thing that a cut may leave, those inside a recovery counted too.
+    pub faults: BTreeMap<&'static str, u64>,
     /// Workloads, each of another seed.
     pub workloads: u64,
     /// How often a workload gave unused space back.
     pub compactions: u64,
     /// What was lost, halved or could not be opened, with all that is needed to see it again. Empty if all is well.
     pub violations: Vec<String>,
+}
+
+impl CrashReport {
+    /// All images.
+    #[must_use]
+    pub fn all(&self) -> u64 {
+        self.images + self.inside_recovery
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -44,6 +55,21 @@ enum Persisted {
     Quarter,
     Last,
     Torn,
+}
+
+impl Persisted {
+    /// In words: what the disk holds of the writes since the last sync.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::None => "none of the writes since the last sync",
+            Self::All => "all of them",
+            Self::AllButOne => "all but one",
+            Self::Half => "a random half",
+            Self::Quarter => "a random quarter",
+            Self::Last => "only the last",
+            Self::Torn => "all, the last torn at a sector",
+        }
+    }
 }
 
 const WAYS: [Persisted; 7] = [
@@ -58,13 +84,15 @@ const WAYS: [Persisted; 7] = [
 
 /// Cuts the power until so many images were opened, or one was not as it must be. `seed` is that of the first workload.
 ///
-/// Tells `progress` after each workload.
-pub fn crash_images(images: u64, seed: u64, mut progress: impl FnMut(&CrashReport)) -> CrashReport {
+/// Tells `progress` after each workload, and ends when that answers that it is enough.
+pub fn crash_images(images: u64, seed: u64, mut progress: impl FnMut(&CrashReport) -> bool) -> CrashReport {
     let mut report = CrashReport::default();
     let mut seed = seed;
-    while report.images + report.inside_recovery < images && report.violations.is_empty() {
+    while report.all() < images && report.violations.is_empty() {
         campaign(seed, Fault::None, false, &mut report);
-        progress(&report);
+        if !progress(&report) {
+            break;
+        }
         seed = seed.wrapping_add(1);
     }
     report
@@ -157,8 +185,8 @@ fn cut(
     }
 }
 
-fn check_image(disk: &Disk, history: &[Model], confirmed: usize) -> Result<bool, String> {
-    catch_unwind(AssertUnwindSafe(|| check_found(disk, history, confirmed, None)))
+fn check_image(disk: &Disk, told: (&[Model], &[u64]), confirmed: usize) -> Result<bool, String> {
+    catch_unwind(AssertUnwindSafe(|| check_found(disk, told, confirmed, None)))
         .unwrap_or_else(|_| Err("opening it panicked".to_owned()))
 }
 
@@ -178,7 +206,7 @@ fn campaign(seed: u64, fault: Fault, tell_early: bool, report: &mut CrashReport)
     }
     report.workloads += 1;
     report.compactions += script.compactions;
-    let (history, mut dice) = (script.history, Dice(seed));
+    let (told, mut dice) = ((&script.history[..], &script.numbers[..]), Dice(seed));
     cut(
         &[],
         &disk.log(),
@@ -190,8 +218,9 @@ fn campaign(seed: u64, fault: Fault, tell_early: bool, report: &mut CrashReport)
                 return;
             }
             report.images += 1;
+            *report.faults.entry(way.name()).or_default() += 1;
             let recovered = Disk::with(bytes.clone());
-            match check_image(&recovered, &history, confirmed) {
+            match check_image(&recovered, told, confirmed) {
                 Ok(true) => report.with_the_commit_under_way += 1,
                 Ok(false) => report.without_it += 1,
                 Err(what) => {
@@ -211,7 +240,8 @@ fn campaign(seed: u64, fault: Fault, tell_early: bool, report: &mut CrashReport)
                     dice,
                     |inner, way, confirmed, bytes, _| {
                         report.inside_recovery += 1;
-                        if let Err(what) = check_image(&Disk::with(bytes), &history, confirmed) {
+                        *report.faults.entry(way.name()).or_default() += 1;
+                        if let Err(what) = check_image(&Disk::with(bytes), told, confirmed) {
                             let violation =
                                 format!("seed {seed}, cut {place}, then {inner}, {way:?}: {what}");
                             report.violations.push(violation);
@@ -229,8 +259,12 @@ mod tests {
 
     #[test]
     fn no_power_cut_loses_or_halves_what_was_confirmed() {
-        let report = crash_images(2_000, 1, |_| {});
+        let report = crash_images(2_000, 1, |_| true);
         assert_eq!(report.violations, Vec::<String>::new());
+        assert_eq!(
+            (report.faults.len(), report.faults.values().sum()),
+            (7, report.all())
+        );
         println!("{report:?}");
         assert!(report.images > 400 && report.inside_recovery > 300, "{report:?}");
         assert!(

@@ -43,7 +43,12 @@ fn play(ops: &[Op], fault: Fault) -> Outcome {
         assert!(script.refuses_everything(), "a stopped journal answered");
     }
     let healed = Disk::with(disk.bytes());
-    let found = check_found(&healed, &script.history, confirmed, Some(&script.model));
+    let found = check_found(
+        &healed,
+        (&script.history, &script.numbers),
+        confirmed,
+        Some(&script.model),
+    );
     match found {
         Ok(last_commit_there) => Outcome::Stopped { last_commit_there },
         Err(what) => panic!("{fault:?}: {what}"),

@@ -7,7 +7,7 @@ use std::path::Path;
 use flowforge_protocol::RunId;
 
 use super::disk::Disk;
-use super::model::{Model, contents, contents_of, difference, opened};
+use super::model::{Model, contents, contents_of, difference, opened, opened_beside};
 use super::ops::{Kind, Op, ops_of_seed};
 use super::script::Script;
 use crate::error::Damage;
@@ -16,8 +16,9 @@ use crate::key;
 use crate::reader::Reader;
 use crate::tables::{self, Definition};
 
-/// A file with much in it, as a killed process leaves it; what it holds, and what it held one commit before.
-fn file() -> (Vec<u8>, Model, Model) {
+/// A file with much in it, as a killed process leaves it; what it holds, what it held one commit before, and the number of
+/// its last commit.
+fn file() -> (Vec<u8>, Model, Model, u64) {
     let mut script = Script::open(Disk::default()).unwrap();
     let without = [Kind::Reboot, Kind::Kill, Kind::Forget, Kind::Ack, Kind::Compact];
     let ops: Vec<Op> = ops_of_seed(5, 110)
@@ -26,7 +27,8 @@ fn file() -> (Vec<u8>, Model, Model) {
         .collect();
     script.play(&ops).unwrap();
     let before = script.history[script.history.len() - 2].clone();
-    (script.disk.bytes(), script.model, before)
+    let commit = *script.numbers.last().unwrap();
+    (script.disk.bytes(), script.model, before, commit)
 }
 
 /// The same file after an orderly end.
@@ -59,10 +61,11 @@ fn found_unchecked(bytes: Vec<u8>) -> Option<(Model, BTreeMap<RunId, Damage>)> {
 }
 
 /// The file of a killed process differs in one thing from one that was closed: a changed bit in its last commit cannot be
-/// told from a commit that a power cut tore, so the database goes back to the commit before, and to no other.
+/// told from a commit that a power cut tore, so the database goes back to the commit before, and to no other. That was
+/// silent; now the note beside the file tells it.
 #[test]
 fn a_changed_byte_anywhere_is_noticed_or_changes_nothing_that_is_served() {
-    let (killed, model, before) = file();
+    let (killed, model, before, commit) = file();
     let closed = closed(killed.clone());
     for (bytes, is_closed) in [(killed, false), (closed, true)] {
         assert_eq!(difference(&found(bytes.clone()).unwrap(), &model), "");
@@ -71,12 +74,15 @@ fn a_changed_byte_anywhere_is_noticed_or_changes_nothing_that_is_served() {
         for place in (0..bytes.len()).step_by(1009) {
             let mut changed = bytes.clone();
             changed[place] ^= 1 << (place % 8);
-            match found(changed) {
+            match found(changed.clone()) {
                 None => noticed += 1,
                 Some(found) if found == model => harmless += 1,
                 Some(found) => {
                     assert!(!is_closed, "byte {place}: {}", difference(&found, &model));
                     assert_eq!(difference(&found, &before), "", "byte {place}");
+                    let (_, loaded) = opened_beside(&Disk::with(changed), Some(commit)).unwrap();
+                    let lost = loaded.lost.unwrap();
+                    assert_eq!((lost.found, lost.confirmed), (commit - 1, commit));
                     went_back += 1;
                 }
             }
@@ -94,7 +100,7 @@ fn a_changed_byte_anywhere_is_noticed_or_changes_nothing_that_is_served() {
 
 #[test]
 fn a_changed_byte_of_a_record_is_always_noticed_and_concerns_its_run_alone() {
-    let (killed, model, _) = file();
+    let (killed, model, _, _) = file();
     let bytes = closed(killed);
     let (id, run) = model.runs.iter().max_by_key(|(_, run)| run.lines.len()).unwrap();
     let line = run.lines.last().unwrap().as_bytes();

@@ -10,6 +10,7 @@ use redb::{Builder, Database};
 use super::disk::Disk;
 use crate::entry::{Space, Standing};
 use crate::load::{Loaded, load};
+use crate::lock::Note;
 use crate::queue::Known;
 use crate::reader::Reader;
 use crate::replay::{JobEntry, ReplayMemory, Seen};
@@ -168,14 +169,31 @@ pub(super) fn database(disk: &Disk) -> Result<Arc<Database>, String> {
 
 /// Opens a journal over a storage.
 pub(super) fn opened(disk: &Disk) -> Result<(Arc<Database>, Loaded), String> {
+    opened_beside(disk, None)
+}
+
+/// Opens a journal over a storage, beside the note that this commit was confirmed.
+pub(super) fn opened_beside(disk: &Disk, commit: Option<u64>) -> Result<(Arc<Database>, Loaded), String> {
     let db = database(disk)?;
-    let loaded = load(&db, INCARNATION).map_err(|error| format!("cannot load: {error:?}"))?;
+    let noted = commit.map(|commit| Note {
+        incarnation: INCARNATION,
+        commit,
+    });
+    let loaded = load(&db, INCARNATION, noted).map_err(|error| format!("cannot load: {error:?}"))?;
     Ok((db, loaded))
 }
 
 /// Opens a journal over a storage and reads all it holds. Damage is an error.
 pub(super) fn contents(disk: &Disk) -> Result<Model, String> {
-    let (db, mut loaded) = opened(disk)?;
+    contents_beside(disk, None)
+}
+
+/// The same, beside the note that this commit was confirmed; that something was lost is an error too.
+pub(super) fn contents_beside(disk: &Disk, commit: Option<u64>) -> Result<Model, String> {
+    let (db, mut loaded) = opened_beside(disk, commit)?;
+    if let Some(lost) = loaded.lost {
+        return Err(format!("it says that it lost something: {lost:?}"));
+    }
     if !loaded.damaged.is_empty() {
         return Err(format!("damaged: {:?}", loaded.damaged));
     }

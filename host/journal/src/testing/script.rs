@@ -7,7 +7,7 @@ use flowforge_failpoints::FailPoints;
 use flowforge_protocol::{Digest, RunId, StepKey};
 
 use super::disk::Disk;
-use super::model::{Model, ModelRun, SEMANTICS, contents, difference, opened, order};
+use super::model::{Model, ModelRun, SEMANTICS, contents_beside, difference, opened, order};
 use super::ops::{Kind, Op};
 use crate::config::{JournalConfig, Retention};
 use crate::core::JournalCore;
@@ -34,6 +34,8 @@ pub(super) struct Script {
     pub(super) model: Model,
     /// What the model was after each commit, the first being the empty journal.
     pub(super) history: Vec<Model>,
+    /// The numbers of those commits.
+    pub(super) numbers: Vec<u64>,
     /// Also the number of runs and orders.
     sequence: u64,
     uploads: u64,
@@ -56,6 +58,7 @@ impl Script {
         };
         let (db, loaded) = opened(&disk)?;
         disk.told(0);
+        let commit = loaded.state.commit;
         Ok(Self {
             core: JournalCore::new(db, loaded.state, &config, FailPoints::inert()),
             disk,
@@ -67,6 +70,7 @@ impl Script {
             rewound: BTreeSet::new(),
             model: Model::default(),
             history: vec![Model::default()],
+            numbers: vec![commit],
             sequence: 0,
             uploads: 0,
             commits: 0,
@@ -444,11 +448,12 @@ impl Script {
 /// answers whether it holds the latter.
 pub(super) fn check_found(
     disk: &Disk,
-    history: &[Model],
+    told: (&[Model], &[u64]),
     confirmed: usize,
     under_way: Option<&Model>,
 ) -> Result<bool, String> {
-    let found = contents(disk)?;
+    let (history, numbers) = told;
+    let found = contents_beside(disk, Some(numbers[confirmed]))?;
     if found == history[confirmed] {
         return Ok(false);
     }

@@ -115,9 +115,38 @@ async fn a_file_is_told_from_every_other_and_from_its_own_copy() {
     assert_eq!(recovered.plane, Some(b"plane 1".to_vec()));
     journal.close().await;
     fs::rename(&copy, &config.path).unwrap();
+    let (journal, recovered) = open(&again);
+    let lost = recovered.lost.unwrap();
+    assert!(lost.found < lost.confirmed, "{lost:?}");
     assert_eq!(
-        open(&config).1.identity.generation,
-        2,
-        "the same number for the second time"
+        (recovered.identity.incarnation, recovered.identity.generation),
+        ([2; 16], 2),
+        "another journal, because it is not the one that it was"
     );
+    durable(journal.set_plane(b"plane 2".to_vec()).await.unwrap()).await;
+    journal.close().await;
+    let (_, recovered) = open(&config);
+    assert_eq!((recovered.lost, recovered.identity.incarnation), (None, [2; 16]));
+}
+
+/// What is noted beside the file says nothing of another one, and nothing when it is gone.
+#[tokio::test]
+async fn a_file_that_took_the_place_of_a_damaged_one_lost_nothing() {
+    let folder = TempDir::new().unwrap();
+    let config = JournalConfig::at(folder.path().join("journal.redb"), [1; 16]);
+    let (journal, _) = open(&config);
+    for n in 0..3 {
+        durable(accept(&journal, n).await.1).await;
+    }
+    journal.close().await;
+    quarantine(&config.path).unwrap();
+    let new = JournalConfig {
+        incarnation: [2; 16],
+        ..config.clone()
+    };
+    let (journal, recovered) = open(&new);
+    assert_eq!((recovered.lost, recovered.runs.len()), (None, 0));
+    journal.close().await;
+    fs::remove_file(folder.path().join("journal.redb.lock")).unwrap();
+    assert_eq!(open(&new).1.lost, None);
 }

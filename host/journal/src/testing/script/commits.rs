@@ -42,6 +42,7 @@ impl Script {
             }
         }
         self.history.push(self.model.clone());
+        self.numbers.push(self.core.state.commit);
         self.disk.told(self.history.len() - 1);
         Ok(())
     }
