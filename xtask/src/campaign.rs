@@ -79,8 +79,11 @@ fn wanted<'a>(name: &'a str, flags: &[&'a str]) -> Result<Wanted<'a>> {
     while let Some(flag) = flags.next() {
         let place = match *flag {
             "--seed" => &mut wanted.seed,
-            "--budget" => &mut wanted.budget,
-            other => bail!("`{other}` is not understood here; there are --seed N and --budget N"),
+            // What is counted has a name of its own in one campaign.
+            "--budget" | "--images" => &mut wanted.budget,
+            other => {
+                bail!("`{other}` is not understood here; there are --seed N and --budget N (or --images N)")
+            }
         };
         let value = flags.next().with_context(|| format!("{flag} needs a number"))?;
         value
@@ -160,6 +163,7 @@ mod tests {
     fn seed_and_budget_are_whole_numbers() {
         let good = wanted("kills", &["--seed", "7", "--budget", "20"]).unwrap();
         assert_eq!((good.seed, good.budget), (Some("7"), Some("20")));
+        assert_eq!(wanted("crashes", &["--images", "9"]).unwrap().budget, Some("9"));
         for bad in [&["--seed"][..], &["--seed", "x"], &["--speed", "1"]] {
             assert!(wanted("kills", bad).is_err(), "{bad:?}");
         }
