@@ -19,11 +19,9 @@ fn digest(table: &'static str, key: &[u8], body: &[u8]) -> Digest {
 
 /// The stored form of a body.
 pub(crate) fn seal(table: &'static str, key: &[u8], body: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(HEADER + body.len());
-    out.push(VERSION);
-    out.extend_from_slice(digest(table, key, body).as_bytes());
-    out.extend_from_slice(body);
-    out
+    let mut writer = BodyWriter::with_capacity(body.len());
+    writer.rest(body);
+    writer.seal(table, key)
 }
 
 /// The body of a stored value, if it is what was written under this key.
@@ -42,13 +40,16 @@ pub(crate) fn open<'v>(table: &'static str, key: &[u8], value: &'v [u8]) -> Resu
     Ok(body)
 }
 
-/// Writes a body.
-#[derive(Default)]
+/// Writes a body in the place that it has in the stored form, so that it is not copied to be sealed.
 pub(crate) struct BodyWriter(Vec<u8>);
 
 impl BodyWriter {
+    /// For a body of about so many bytes.
     pub(crate) fn with_capacity(bytes: usize) -> Self {
-        Self(Vec::with_capacity(bytes))
+        let mut value = Vec::with_capacity(HEADER + bytes);
+        value.push(VERSION);
+        value.resize(HEADER, 0);
+        Self(value)
     }
 
     pub(crate) fn u8(&mut self, value: u8) -> &mut Self {
@@ -84,30 +85,42 @@ impl BodyWriter {
         self
     }
 
-    pub(crate) fn finish(self) -> Vec<u8> {
-        self.0
+    /// The stored form of what was written.
+    pub(crate) fn seal(self, table: &'static str, key: &[u8]) -> Vec<u8> {
+        let mut value = self.0;
+        if let Some((header, body)) = value.split_at_mut_checked(HEADER)
+            && let Some(place) = header.get_mut(1..)
+        {
+            place.copy_from_slice(digest(table, key, body).as_bytes());
+        }
+        value
+    }
+
+    /// What was written, to be sealed later.
+    pub(crate) fn finish(mut self) -> Vec<u8> {
+        self.0.split_off(HEADER)
     }
 }
 
 /// Reads a body; a body that ends early or goes on too long is damage.
 pub(crate) struct BodyReader<'v> {
     table: &'static str,
-    key: Vec<u8>,
+    key: &'v [u8],
     left: &'v [u8],
 }
 
 impl<'v> BodyReader<'v> {
     /// Checks the digest and begins to read.
-    pub(crate) fn open(table: &'static str, key: &[u8], value: &'v [u8]) -> Result<Self, Damage> {
+    pub(crate) fn open(table: &'static str, key: &'v [u8], value: &'v [u8]) -> Result<Self, Damage> {
         Ok(Self {
             table,
-            key: key.to_vec(),
+            key,
             left: open(table, key, value)?,
         })
     }
 
     pub(crate) fn damage(&self, what: &'static str) -> Damage {
-        Damage::new(self.table, &self.key, what)
+        Damage::new(self.table, self.key, what)
     }
 
     fn take(&mut self, count: usize) -> Result<&'v [u8], Damage> {
@@ -197,9 +210,13 @@ mod tests {
 
     #[test]
     fn fields_come_back_and_a_short_body_is_damage() {
-        let mut body = BodyWriter::default();
-        body.u8(7).u32(8).u64(9).bytes(b"text").rest(b"end");
-        let value = seal("t", b"k", &body.finish());
+        let fields = || {
+            let mut body = BodyWriter::with_capacity(0);
+            body.u8(7).u32(8).u64(9).bytes(b"text").rest(b"end");
+            body
+        };
+        let value = fields().seal("t", b"k");
+        assert_eq!(value, seal("t", b"k", &fields().finish()));
         let mut reader = BodyReader::open("t", b"k", &value).unwrap();
         assert_eq!(reader.u8(), Ok(7));
         assert_eq!(reader.u32(), Ok(8));

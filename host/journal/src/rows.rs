@@ -3,7 +3,7 @@
 use flowforge_protocol::batch::RecordBatch;
 use flowforge_protocol::{Digest, JobId, RunId};
 
-use crate::codec::{BodyReader, BodyWriter, seal};
+use crate::codec::{BodyReader, BodyWriter};
 use crate::error::Damage;
 use crate::key::RunKey;
 use crate::replay::JobEntry;
@@ -28,7 +28,7 @@ impl RunRow {
             body.bytes(document);
         }
         body.rest(&self.envelope);
-        seal(tables::RUNS, key, &body.finish())
+        body.seal(tables::RUNS, key)
     }
 
     pub(crate) fn open(key: &[u8], value: &[u8]) -> Result<Self, Damage> {
@@ -111,7 +111,7 @@ impl RunHead {
             .u64(self.bytes)
             .u64(self.cursor)
             .u64(self.at_ms);
-        seal(tables::HEADS, key, &body.finish())
+        body.seal(tables::HEADS, key)
     }
 
     pub(crate) fn open(key: &[u8], value: &[u8]) -> Result<Self, Damage> {
@@ -166,7 +166,7 @@ impl RecordsRow {
         }
         body.u8(u8::from(self.receipt.is_some())).bytes(receipt);
         body.rest(&self.lines);
-        seal(tables::RECORDS, key, &body.finish())
+        body.seal(tables::RECORDS, key)
     }
 
     pub(crate) fn open(key: &[u8], value: &[u8]) -> Result<Self, Damage> {
@@ -221,7 +221,7 @@ impl SnapshotRow {
         let mut body = BodyWriter::with_capacity(48 + self.bytes.len());
         body.u64(self.seq).digest(&self.chain).u32(self.semantics);
         body.rest(&self.bytes);
-        seal(tables::SNAPSHOTS, key, &body.finish())
+        body.seal(tables::SNAPSHOTS, key)
     }
 
     pub(crate) fn open(key: &[u8], value: &[u8]) -> Result<Self, Damage> {
@@ -266,7 +266,7 @@ impl Note {
     pub(crate) fn seal(&self, key: &[u8]) -> Vec<u8> {
         let mut body = BodyWriter::with_capacity(32 + self.text.len());
         body.bytes(self.code.as_bytes()).rest(&self.text);
-        seal(tables::NOTES, key, &body.finish())
+        body.seal(tables::NOTES, key)
     }
 
     pub(crate) fn open(key: &[u8], value: &[u8]) -> Result<Self, Damage> {
@@ -295,7 +295,7 @@ impl MessageRow {
             .u64(self.at_ms)
             .u64(self.keep_until_ms)
             .rest(&self.bytes);
-        seal(tables::INBOX, key, &body.finish())
+        body.seal(tables::INBOX, key)
     }
 
     pub(crate) fn open(key: &[u8], value: &[u8]) -> Result<Self, Damage> {
@@ -315,7 +315,7 @@ pub(crate) fn seal_job(key: &[u8], job: &JobEntry) -> Vec<u8> {
         .digest(&job.digest)
         .bytes(job.scheduler_key.as_bytes());
     body.u64(job.sequence).u64(job.expires_at_ms);
-    seal(tables::JOBS, key, &body.finish())
+    body.seal(tables::JOBS, key)
 }
 
 pub(crate) fn open_job(key: &[u8], value: &[u8]) -> Result<JobEntry, Damage> {
@@ -345,7 +345,7 @@ impl FlightRow {
     pub(crate) fn seal(&self, key: &[u8]) -> Vec<u8> {
         let mut body = BodyWriter::with_capacity(16);
         body.u32(self.attempt).u32(self.crashes).u8(u8::from(self.live));
-        seal(tables::FLIGHTS, key, &body.finish())
+        body.seal(tables::FLIGHTS, key)
     }
 
     pub(crate) fn open(key: &[u8], value: &[u8]) -> Result<Self, Damage> {

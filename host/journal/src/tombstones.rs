@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 
-use crate::codec::{BodyReader, BodyWriter, seal};
+use crate::codec::{BodyReader, BodyWriter};
 use crate::config::Retention;
 use crate::error::Damage;
 use crate::key::RunKey;
@@ -39,7 +39,7 @@ impl Tombstones {
                 .u64(gone.epoch)
                 .u8(u8::from(gone.ended));
         }
-        seal(tables::TOMBSTONES, key, &body.finish())
+        body.seal(tables::TOMBSTONES, key)
     }
 
     pub(crate) fn open(key: &[u8], value: &[u8]) -> Result<Self, Damage> {
