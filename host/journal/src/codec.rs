@@ -12,9 +12,14 @@ use crate::key::RunKey;
 const VERSION: u8 = 1;
 const HEADER: usize = 1 + 32;
 
-fn digest(table: &'static str, key: &[u8], body: &[u8]) -> Digest {
+/// The digest of a body under its key, and of parts of what follows it.
+fn digest(table: &'static str, key: &[u8], body: &[u8], beside: &[&[u8]]) -> Digest {
     let length = u32::try_from(key.len()).unwrap_or(u32::MAX).to_be_bytes();
-    Digest::of_parts(&[table.as_bytes(), &[0, VERSION], &length, key, body])
+    let own = [table.as_bytes(), &[0, VERSION], &length, key, body];
+    if beside.is_empty() {
+        return Digest::of_parts(&own);
+    }
+    Digest::of_parts(&[&own[..], beside].concat())
 }
 
 /// The stored form of a body.
@@ -24,18 +29,25 @@ pub(crate) fn seal(table: &'static str, key: &[u8], body: &[u8]) -> Vec<u8> {
     writer.seal(table, key)
 }
 
-/// The body of a stored value, if it is what was written under this key.
-pub(crate) fn open<'v>(table: &'static str, key: &[u8], value: &'v [u8]) -> Result<&'v [u8], Damage> {
+/// What a value says when its bytes are not those that were written.
+const NO_MATCH: &str = "the value does not match its digest";
+
+/// The stored digest of a value, and what follows it.
+fn divided<'v>(table: &'static str, key: &[u8], value: &'v [u8]) -> Result<(&'v [u8], &'v [u8]), Damage> {
     let damage = |what| Damage::new(table, key, what);
     let (&version, rest) = value.split_first().ok_or_else(|| damage("the value is empty"))?;
     if version != VERSION {
         return Err(damage("the value has an unknown version tag"));
     }
-    let (stored, body) = rest
-        .split_at_checked(32)
-        .ok_or_else(|| damage("the value is cut short"))?;
-    if stored != digest(table, key, body).as_bytes() {
-        return Err(damage("the value does not match its digest"));
+    rest.split_at_checked(32)
+        .ok_or_else(|| damage("the value is cut short"))
+}
+
+/// The body of a stored value, if it is what was written under this key.
+pub(crate) fn open<'v>(table: &'static str, key: &[u8], value: &'v [u8]) -> Result<&'v [u8], Damage> {
+    let (stored, body) = divided(table, key, value)?;
+    if stored != digest(table, key, body, &[]).as_bytes() {
+        return Err(Damage::new(table, key, NO_MATCH));
     }
     Ok(body)
 }
@@ -87,12 +99,25 @@ impl BodyWriter {
 
     /// The stored form of what was written.
     pub(crate) fn seal(self, table: &'static str, key: &[u8]) -> Vec<u8> {
+        self.seal_with(table, key, &[], &[])
+    }
+
+    /// The stored form of what was written, followed by bytes of which the digest covers these parts; the others prove
+    /// themselves.
+    pub(crate) fn seal_with(
+        self,
+        table: &'static str,
+        key: &[u8],
+        tail: &[u8],
+        covered: &[&[u8]],
+    ) -> Vec<u8> {
         let mut value = self.0;
         if let Some((header, body)) = value.split_at_mut_checked(HEADER)
             && let Some(place) = header.get_mut(1..)
         {
-            place.copy_from_slice(digest(table, key, body).as_bytes());
+            place.copy_from_slice(digest(table, key, body, covered).as_bytes());
         }
+        value.extend_from_slice(tail);
         value
     }
 
@@ -106,17 +131,43 @@ impl BodyWriter {
 pub(crate) struct BodyReader<'v> {
     table: &'static str,
     key: &'v [u8],
+    stored: &'v [u8],
+    body: &'v [u8],
     left: &'v [u8],
 }
 
 impl<'v> BodyReader<'v> {
     /// Checks the digest and begins to read.
     pub(crate) fn open(table: &'static str, key: &'v [u8], value: &'v [u8]) -> Result<Self, Damage> {
+        open(table, key, value)?;
+        Self::unproven(table, key, value)
+    }
+
+    /// Begins to read a value that [`BodyReader::prove`] is to check: until then nothing that it says counts.
+    pub(crate) fn unproven(table: &'static str, key: &'v [u8], value: &'v [u8]) -> Result<Self, Damage> {
+        let (stored, body) = divided(table, key, value)?;
         Ok(Self {
             table,
             key,
-            left: open(table, key, value)?,
+            stored,
+            body,
+            left: body,
         })
+    }
+
+    /// Checks the digest over what was read and over the parts of the rest that it covers, as `covered` finds them;
+    /// answers the rest. `None` says that the rest does not prove itself.
+    pub(crate) fn prove(
+        self,
+        covered: impl FnOnce(&'v [u8]) -> Option<Vec<&'v [u8]>>,
+    ) -> Result<&'v [u8], Damage> {
+        let read = self.body.len() - self.left.len();
+        let body = self.body.get(..read).unwrap_or_default();
+        let covered = covered(self.left).ok_or_else(|| self.damage(NO_MATCH))?;
+        if self.stored != digest(self.table, self.key, body, &covered).as_bytes() {
+            return Err(self.damage(NO_MATCH));
+        }
+        Ok(self.left)
     }
 
     pub(crate) fn damage(&self, what: &'static str) -> Damage {

@@ -47,6 +47,7 @@ mod queue;
 mod read_side;
 mod reader;
 mod recent;
+mod records_row;
 mod recovered;
 mod replay;
 mod rows;

@@ -9,12 +9,14 @@ use flowforge_protocol::chain::{ChainError, chain_next, frames};
 /// A row of records is closed when it reaches this size, so that one row is one batch to send.
 pub(crate) const ROW_BYTES: usize = 1 << 20;
 
-/// What lines add to a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Walked {
+/// What lines that continue a chain are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Proven<'a> {
     pub(crate) count: u32,
-    /// Chain value behind the last record.
+    /// Chain value behind the last record: it covers every record line.
     pub(crate) chain: Digest,
+    /// The lines that it does not cover.
+    pub(crate) values: Vec<&'a [u8]>,
 }
 
 /// A piece of lines that becomes a row of its own.
@@ -27,12 +29,30 @@ pub(crate) struct Piece {
 }
 
 /// Walks lines that continue a chain.
-pub(crate) fn walk(lines: &[u8], first_seq: u64, previous: Digest) -> Result<Walked, ChainError> {
-    let walked = flowforge_protocol::chain::walk(lines, first_seq, &previous)?;
-    Ok(Walked {
-        count: u32::try_from(walked.count).unwrap_or(u32::MAX),
-        chain: walked.chain,
-    })
+pub(crate) fn prove(lines: &[u8], first_seq: u64, previous: Digest) -> Result<Proven<'_>, ChainError> {
+    let mut proven = Proven {
+        count: 0,
+        chain: previous,
+        values: Vec::new(),
+    };
+    for frame in frames(lines, first_seq) {
+        let frame = frame?;
+        proven.count = proven.count.saturating_add(1);
+        proven.chain = chain_next(&proven.chain, frame.record);
+        if !frame.values.is_empty() {
+            proven.values.push(frame.values);
+        }
+    }
+    Ok(proven)
+}
+
+/// The value lines among lines that were checked.
+pub(crate) fn values(lines: &[u8], first_seq: u64) -> Vec<&[u8]> {
+    frames(lines, first_seq)
+        .filter_map(Result::ok)
+        .map(|frame| frame.values)
+        .filter(|values| !values.is_empty())
+        .collect()
 }
 
 /// Cuts lines into pieces of at most `bytes`, unless a single record is larger; calls `each` with every record's size.
@@ -103,7 +123,7 @@ mod tests {
         assert_eq!(sizes, [size; 6]);
         assert_eq!(
             pieces.last().unwrap().chain,
-            walk(lines.as_bytes(), 3, start).unwrap().chain
+            prove(lines.as_bytes(), 3, start).unwrap().chain
         );
         let alone = cut::<ChainError>(lines.as_bytes(), 3, start, 1, |_| Ok(())).unwrap();
         assert_eq!(alone.len(), 6, "a record larger than a piece goes alone");

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use crate::rows::RecordsRow;
+use crate::records_row::RecordsRow;
 
 /// Most bytes that are held: two calls' worth of the uploader.
 const BYTES_MAX: usize = 4 << 20;
@@ -86,6 +86,7 @@ mod tests {
         Arc::new(RecordsRow {
             epoch: 1,
             count: 2,
+            before: Digest::of(b"w"),
             chain: Digest::of(b"x"),
             artefacts: Vec::new(),
             receipt: receipt.then(Vec::new),

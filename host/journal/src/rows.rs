@@ -1,7 +1,6 @@
 //! What rows hold, and their byte form.
 
-use flowforge_protocol::batch::RecordBatch;
-use flowforge_protocol::{Digest, JobId, RunId};
+use flowforge_protocol::{Digest, JobId};
 
 use crate::codec::{BodyReader, BodyWriter};
 use crate::error::Damage;
@@ -139,69 +138,6 @@ impl RunHead {
         };
         reader.end()?;
         Ok(head)
-    }
-}
-
-/// Consecutive records of one run, with what is sent before and after them.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct RecordsRow {
-    pub(crate) epoch: u64,
-    pub(crate) count: u32,
-    /// Chain value after the last record.
-    pub(crate) chain: Digest,
-    /// Digest and notes of the artefacts that these records name.
-    pub(crate) artefacts: Vec<(Digest, Vec<u8>)>,
-    pub(crate) receipt: Option<Vec<u8>>,
-    pub(crate) lines: Vec<u8>,
-}
-
-impl RecordsRow {
-    pub(crate) fn seal(&self, key: &[u8]) -> Vec<u8> {
-        let receipt = self.receipt.as_deref().unwrap_or_default();
-        let mut body = BodyWriter::with_capacity(72 + self.lines.len() + receipt.len());
-        body.u64(self.epoch).u32(self.count).digest(&self.chain);
-        body.u32(u32::try_from(self.artefacts.len()).unwrap_or(u32::MAX));
-        for (digest, about) in &self.artefacts {
-            body.digest(digest).bytes(about);
-        }
-        body.u8(u8::from(self.receipt.is_some())).bytes(receipt);
-        body.rest(&self.lines);
-        body.seal(tables::RECORDS, key)
-    }
-
-    pub(crate) fn open(key: &[u8], value: &[u8]) -> Result<Self, Damage> {
-        let mut reader = BodyReader::open(tables::RECORDS, key, value)?;
-        let (epoch, count, chain) = (reader.u64()?, reader.u32()?, reader.digest()?);
-        let artefacts = (0..reader.u32()?)
-            .map(|_| Ok((reader.digest()?, reader.bytes()?.to_vec())))
-            .collect::<Result<_, Damage>>()?;
-        let has_receipt = reader.u8()? != 0;
-        let receipt = reader.bytes()?;
-        Ok(Self {
-            epoch,
-            count,
-            chain,
-            artefacts,
-            receipt: has_receipt.then(|| receipt.to_vec()),
-            lines: reader.rest().to_vec(),
-        })
-    }
-
-    pub(crate) fn batch(&self, run: RunId, first_seq: u64) -> RecordBatch {
-        RecordBatch {
-            run,
-            epoch: self.epoch,
-            first_seq,
-            count: self.count,
-            chain: self.chain,
-            lines: self.lines.clone(),
-        }
-    }
-
-    /// Bytes in memory, about.
-    pub(crate) fn weight(&self) -> usize {
-        let artefacts: usize = self.artefacts.iter().map(|(_, about)| 64 + about.len()).sum();
-        128 + self.lines.len() + artefacts + self.receipt.as_ref().map_or(0, Vec::len)
     }
 }
 
@@ -362,6 +298,8 @@ impl FlightRow {
 
 #[cfg(test)]
 mod tests {
+    use flowforge_protocol::RunId;
+
     use super::*;
 
     #[test]
@@ -390,15 +328,6 @@ mod tests {
             assert_eq!(head.end(), 2 + u64::from(!head.is_open()));
             assert_eq!(RunHead::open(b"k", &head.seal(b"k")), Ok(head));
         }
-        let row = RecordsRow {
-            epoch: 1,
-            count: 2,
-            chain: Digest::of(b"x"),
-            artefacts: vec![(Digest::of(b"y"), b"about".to_vec())],
-            receipt: Some(Vec::new()),
-            lines: b"a\nb\n".to_vec(),
-        };
-        assert_eq!(RecordsRow::open(b"k", &row.seal(b"k")), Ok(row));
         let row = SnapshotRow {
             seq: 2,
             chain: Digest::of(b"x"),

@@ -14,8 +14,9 @@ use crate::flights::FlightChange;
 use crate::key::RunKey;
 use crate::lines::Piece;
 use crate::outbox::{Pending, Row};
+use crate::records_row::RecordsRow;
 use crate::replay::{Forgotten, JobEntry};
-use crate::rows::{MessageRow, Note, RecordsRow, RunRow};
+use crate::rows::{MessageRow, Note, RunRow};
 use crate::tombstones::Gone;
 
 /// Everything that goes into one commit.

@@ -15,7 +15,8 @@ use crate::entry::{Snapshot, Standing};
 use crate::flights::FlightChange;
 use crate::key::{self, RunKey};
 use crate::outbox::{Pending, Row};
-use crate::rows::{NO_TIME, Note, NoteKind, Phase, RecordsRow, RunHead, RunRow, SnapshotRow, seal_job};
+use crate::records_row::RecordsRow;
+use crate::rows::{NO_TIME, Note, NoteKind, Phase, RunHead, RunRow, SnapshotRow, seal_job};
 use crate::state::State;
 use crate::tables::{self, Tables};
 use crate::tombstones::Gone;
@@ -181,7 +182,7 @@ impl<'t, 's> Apply<'t, 's> {
         if epoch < head.epoch {
             return Err(Failure::Contradiction("records of an older fencing number"));
         }
-        let run = head.run;
+        let (run, mut before) = (head.run, head.chain);
         head.next_seq += u64::from(count);
         head.receipt |= receipt.is_some();
         (head.chain, head.epoch) = (chain, epoch);
@@ -199,9 +200,9 @@ impl<'t, 's> Apply<'t, 's> {
                 if self.collected.begins_anew(number, epoch, part.lines.len()) {
                     self.flush(number)?;
                 }
-                let records = u64::from(part.count);
-                self.collected.add(number, seq, epoch, part);
-                seq += records;
+                let (records, after) = (u64::from(part.count), part.chain);
+                self.collected.add(number, seq, epoch, before, part);
+                (seq, before) = (seq + records, after);
             }
         }
         self.consume(run, &entry.consumes)?;
@@ -406,7 +407,7 @@ impl<'t, 's> Apply<'t, 's> {
     fn write_row(&mut self, number: u64, collected: Collected) -> Result<(), Failure> {
         let Collected { first_seq, row } = collected;
         let key = key::record_key(number, first_seq);
-        let value = row.seal(&key);
+        let value = row.seal(&key, first_seq);
         self.tables.records()?.insert(&key[..], &value[..])?;
         self.grow(number, bytes_of(&value), 0)?;
         let head = self.head(number)?;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use flowforge_protocol::Digest;
 
 use crate::lines::ROW_BYTES;
-use crate::rows::RecordsRow;
+use crate::records_row::RecordsRow;
 
 /// A row in the making.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ impl CollectedRuns {
         })
     }
 
-    pub(super) fn add(&mut self, number: u64, first_seq: u64, epoch: u64, part: Part) {
+    pub(super) fn add(&mut self, number: u64, first_seq: u64, epoch: u64, before: Digest, part: Part) {
         match self.rows.get_mut(&number) {
             Some(Collected { row, .. }) => {
                 row.count = row.count.saturating_add(part.count);
@@ -44,6 +44,7 @@ impl CollectedRuns {
                 let row = RecordsRow {
                     epoch,
                     count: part.count,
+                    before,
                     chain: part.chain,
                     artefacts: part.artefacts,
                     receipt: part.receipt,

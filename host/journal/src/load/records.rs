@@ -2,20 +2,22 @@
 
 use std::collections::BTreeSet;
 
+use flowforge_protocol::Digest;
+use flowforge_protocol::chain::chain_start;
 use redb::ReadableTable as _;
 
 use super::Loaded;
 use crate::error::{Damage, ReadError};
 use crate::key;
 use crate::outbox::{Pending, Row};
-use crate::rows::RecordsRow;
+use crate::records_row::RecordsRow;
 use crate::tables::{self, Snapshot};
 
 /// How far the rows of a run were followed.
 struct Follow {
     number: u64,
     next_seq: u64,
-    chain: Option<flowforge_protocol::Digest>,
+    chain: Digest,
     pending: Option<Pending>,
 }
 
@@ -37,7 +39,7 @@ pub(super) fn read_records(snapshot: &Snapshot, loaded: &mut Loaded) -> Result<(
             follow = head.map(|head| Follow {
                 number,
                 next_seq: 0,
-                chain: None,
+                chain: chain_start(&head.run.id()),
                 pending: Some(Pending::new(head.run, head.cursor)),
             });
         }
@@ -50,6 +52,11 @@ pub(super) fn read_records(snapshot: &Snapshot, loaded: &mut Loaded) -> Result<(
                 key.value(),
                 "records are missing before it",
             )),
+            Ok(row) if row.before != follow.chain => Err(Damage::new(
+                tables::RECORDS,
+                key.value(),
+                "its records do not fit the chain",
+            )),
             opened => opened,
         };
         match row {
@@ -59,7 +66,7 @@ pub(super) fn read_records(snapshot: &Snapshot, loaded: &mut Loaded) -> Result<(
                     end: first_seq.saturating_add(u64::from(row.count)),
                     bytes: u32::try_from(value.value().len()).unwrap_or(u32::MAX),
                 };
-                (follow.next_seq, follow.chain) = (place.end, Some(row.chain));
+                (follow.next_seq, follow.chain) = (place.end, row.chain);
                 if let Some(pending) = &mut follow.pending {
                     if place.end > head.cursor {
                         pending.rows.push_back(place);
@@ -93,7 +100,7 @@ fn finish_run(loaded: &mut Loaded, follow: Follow) {
     let Some(head) = loaded.state.heads.get(&follow.number) else {
         return;
     };
-    if head.next_seq != follow.next_seq || follow.chain != Some(head.chain) {
+    if head.next_seq != follow.next_seq || follow.chain != head.chain {
         let key = key::record_key(follow.number, follow.next_seq);
         let damage = Damage::new(
             tables::RECORDS,
