@@ -335,7 +335,7 @@ impl<T> std::ops::Deref for Signed<T> {
 /// The payload bytes of a document, as they are signed and digested.
 ///
 /// # Errors
-/// [`StrictError`]: a value that no reader would accept, such as an integer beyond 2⁵³, or more than
+/// [`StrictError`]: a value that no reader would accept, such as an integer beyond 64 bits, or more than
 /// [`Document::MAX_BYTES`] bytes.
 pub fn payload<T: Document>(document: &T) -> Result<Vec<u8>, StrictError> {
     let text = serde_json::to_string(document).map_err(|error| StrictError::Shape(error.to_string()))?;

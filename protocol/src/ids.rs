@@ -156,6 +156,12 @@ impl NodeId {
         }
     }
 
+    /// The id of the node whose effect this step takes back, if it is such a step.
+    #[must_use]
+    pub fn undone(&self) -> Option<&str> {
+        self.0.strip_suffix(UNDO)
+    }
+
     /// Whether this is the step that takes back another node's effect.
     #[must_use]
     pub fn is_undo(&self) -> bool {

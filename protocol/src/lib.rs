@@ -19,6 +19,7 @@ pub mod grants;
 mod hex16;
 pub mod ids;
 pub mod job;
+pub mod json_path;
 pub mod keys;
 mod pem;
 pub mod publication;

@@ -41,7 +41,7 @@ pub struct Diagnostic {
     pub line: u32,
     /// Column from 1, in characters.
     pub column: u32,
-    /// The line at that place, without its indentation.
+    /// The line at that place, without its indentation; of a long one the part around it.
     pub excerpt: String,
     /// How to fix it, in words or as the line it should be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -71,6 +71,9 @@ pub struct Edit {
     pub text: String,
 }
 
+/// Longest part of a line that a message shows, in characters.
+const EXCERPT_CHARACTERS: usize = 160;
+
 impl Diagnostic {
     /// Whether it stops a publication.
     #[must_use]
@@ -98,7 +101,7 @@ impl Diagnostic {
     }
 }
 
-/// The source with the fixes of these findings applied, in place order.
+/// The source with the fixes of these findings applied, in place order. Lines that are added end as those of the source do.
 ///
 /// An edit that overlaps one already taken is left out, so that running the lint again finds it once more. Edits
 /// outside the source or inside a character are ignored.
@@ -119,9 +122,16 @@ pub fn apply_fixes(source: &str, diagnostics: &[Diagnostic]) -> String {
     taken.sort_by_key(|edit| (edit.start, edit.end));
     let mut out = String::with_capacity(source.len() + 64);
     let mut at = 0;
+    let ends_with_return = source
+        .find('\n')
+        .is_some_and(|at| source.get(..at).is_some_and(|line| line.ends_with('\r')));
     for edit in taken {
         out.push_str(source.get(at..edit.start).unwrap_or_default());
-        out.push_str(&edit.text);
+        if ends_with_return {
+            out.push_str(&edit.text.replace('\n', "\r\n"));
+        } else {
+            out.push_str(&edit.text);
+        }
         at = edit.end.max(at);
     }
     out.push_str(source.get(at..).unwrap_or_default());
@@ -220,7 +230,7 @@ impl Source {
     /// An error at a byte offset.
     pub(crate) fn error(&self, code: &str, offset: usize, message: impl Into<String>) -> Diagnostic {
         let (line, column) = self.place(offset);
-        let excerpt: String = self.line_at(offset).trim().chars().take(160).collect();
+        let excerpt = excerpt(self.line_at(offset), column);
         Diagnostic {
             severity: Severity::Error,
             code: code.to_owned(),
@@ -252,6 +262,32 @@ impl Diagnostic {
         self.severity = Severity::Warning;
         self
     }
+}
+
+/// The part of a line, without its indentation, that shows the place at a column from 1; what is left out is marked.
+fn excerpt(line: &str, column: u32) -> String {
+    let column = usize::try_from(column).unwrap_or(usize::MAX);
+    let indent = line.chars().take_while(|c| c.is_whitespace()).count();
+    // A mark at the beginning of the file would be invisible here, and shift what is seen.
+    let line = line.trim().trim_start_matches('\u{feff}');
+    let at = column.saturating_sub(1 + indent);
+    let length = line.chars().count();
+    if length <= EXCERPT_CHARACTERS {
+        return line.to_owned();
+    }
+    let from = if at < EXCERPT_CHARACTERS - EXCERPT_CHARACTERS / 4 {
+        0
+    } else {
+        (at - EXCERPT_CHARACTERS / 2).min(length - EXCERPT_CHARACTERS)
+    };
+    let part: String = line.chars().skip(from).take(EXCERPT_CHARACTERS).collect();
+    let before = if from > 0 { "… " } else { "" };
+    let after = if from + EXCERPT_CHARACTERS < length {
+        " …"
+    } else {
+        ""
+    };
+    format!("{before}{}{after}", part.trim())
 }
 
 /// The known name nearest to a wrong one, if it is near enough to be meant.
@@ -309,6 +345,18 @@ mod tests {
         assert_eq!(source.place(x), (2, 5));
         assert_eq!(source.offset(2, 4), x);
         assert_eq!(source.error("FF-WF-001", x, "m").excerpt, "bé: x");
+    }
+
+    /// Of a line with 200 characters only the first 160 were shown, wherever the mistake was.
+    #[test]
+    fn the_part_of_a_long_line_that_is_shown_holds_the_place() {
+        let line = format!("  {} wrong {}", "a".repeat(190), "b".repeat(190));
+        let source = Source::new(&line);
+        let shown = |offset| source.error("FF-WF-001", offset, "m").excerpt;
+        assert!(shown(2).starts_with("aaa") && shown(2).ends_with("a …"));
+        assert!(shown(193).contains("a wrong b") && shown(193).starts_with("… a"));
+        assert!(shown(line.len() - 1).starts_with("… ") && shown(line.len() - 1).ends_with("bb"));
+        assert!((160..=164).contains(&shown(193).chars().count()));
     }
 
     #[test]

@@ -4,12 +4,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::diagnostic::nearest;
+use crate::json::path_prefix;
 use crate::limits::MAX_INPUT_BYTES;
 use crate::model::{InputField, Workflow};
 
 /// One thing wrong with an input.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
-#[error("{path}: {message}")]
+#[error("{}{message}", path_prefix(.path))]
 pub struct InputProblem {
     /// Path of the wrong value: `threshold`, `rows[3].price`; empty for the whole input.
     pub path: String,
@@ -147,12 +148,50 @@ fn check(field: &InputField, value: &Value, problems: &mut Vec<InputProblem>) {
             return;
         }
     };
+    exact(&field.schema, value, &field.name, problems);
     for error in validator.iter_errors(value).take(MAX_PROBLEMS) {
         let path = dotted(&field.name, &error.instance_path().to_string());
         problems.push(InputProblem {
             path,
             message: error.to_string().chars().take(300).collect(),
         });
+    }
+}
+
+/// Up to here, 2⁵³, a double says which whole number is meant.
+const MAX_EXACT: f64 = 9_007_199_254_740_992.0;
+
+/// A whole number that does not fit 64 bits was read as a double about its size: refused where a whole number is wanted.
+fn exact(schema: &Map<String, Value>, value: &Value, path: &str, problems: &mut Vec<InputProblem>) {
+    let of = |name: &str| schema.get(name).and_then(Value::as_object);
+    match value {
+        Value::Number(number)
+            if schema.get("type").and_then(Value::as_str) == Some("integer")
+                && number.is_f64()
+                && number.as_f64().is_some_and(|double| double.abs() > MAX_EXACT) =>
+        {
+            problems.push(InputProblem {
+                path: path.to_owned(),
+                message:
+                    "this whole number does not fit 64 bits, so its digits would be lost; send it as text"
+                        .to_owned(),
+            });
+        }
+        Value::Array(items) => {
+            if let Some(schema) = of("items") {
+                for (index, item) in items.iter().enumerate() {
+                    exact(schema, item, &format!("{path}[{index}]"), problems);
+                }
+            }
+        }
+        Value::Object(fields) => {
+            for (name, schema) in of("properties").into_iter().flatten() {
+                if let (Some(schema), Some(field)) = (schema.as_object(), fields.get(name)) {
+                    exact(schema, field, &format!("{path}.{name}"), problems);
+                }
+            }
+        }
+        _ => {}
     }
 }
 

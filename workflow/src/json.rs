@@ -1,125 +1,60 @@
 //! JSON text as a value, without losing a digit.
 //!
-//! A reader of JSON turns a whole number that does not fit 64 bits into a double of about its size, without a word.
-//! Here it is refused, with the path of the field.
+//! A reader of JSON turns a whole number that does not fit 64 bits into a double of about its size, without a word. Here
+//! it is refused, with the path of the field.
 
+use flowforge_protocol::json_path::path_at;
+use flowforge_protocol::strict::{StrictError, parse_strict};
 use serde_json::Value;
 
 use crate::bounds;
-use crate::input::InputProblem;
+use crate::limits::MAX_VALUE_BYTES;
+
+/// Why a text is no value of a run.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}{message}", path_prefix(.path))]
+pub struct JsonError {
+    /// Path of the wrong part: `rows[3].price`; empty for the text as a whole.
+    pub path: String,
+    /// What is wrong.
+    pub message: String,
+}
+
+/// A path as it stands before what is said of it; nothing for the whole.
+pub(crate) fn path_prefix(path: &str) -> String {
+    if path.is_empty() {
+        String::new()
+    } else {
+        format!("{path}: ")
+    }
+}
 
 /// The value of a JSON text.
 ///
 /// # Errors
 ///
-/// It is not JSON; a whole number in it does not fit 64 bits; it is too deep or too large for a record.
-pub fn read_json(text: &str) -> Result<Value, InputProblem> {
-    let value: Value = serde_json::from_str(text).map_err(|error| InputProblem {
-        path: String::new(),
-        message: error.to_string(),
-    })?;
-    if let Some(path) = too_large_number(text) {
-        return Err(InputProblem {
-            path,
+/// It is not JSON; a key stands twice in an object; a whole number in it does not fit 64 bits; it is too deep or too
+/// large for a record.
+pub fn read_json(text: &str) -> Result<Value, JsonError> {
+    let value: Value = parse_strict(text.as_bytes(), MAX_VALUE_BYTES).map_err(|error| match error {
+        StrictError::IntegerTooLarge { at } => JsonError {
+            path: path_at(text, at),
             message: "this whole number does not fit 64 bits; send it as text".to_owned(),
-        });
-    }
-    bounds::check_value(&value).map_err(|problem| InputProblem {
+        },
+        StrictError::TooDeep { at } => JsonError {
+            path: path_at(text, at),
+            message: "nested too deeply".to_owned(),
+        },
+        other => JsonError {
+            path: String::new(),
+            message: other.to_string(),
+        },
+    })?;
+    bounds::check_value(&value).map_err(|problem| JsonError {
         path: problem.path().to_owned(),
         message: problem.to_string(),
     })?;
     Ok(value)
-}
-
-/// A collection that is open: where in it the scan is.
-enum Open {
-    List(usize),
-    Object { key: String, value_next: bool },
-}
-
-/// Path of the first whole number that does not fit 64 bits; the text must be JSON.
-fn too_large_number(text: &str) -> Option<String> {
-    let mut open: Vec<Open> = Vec::new();
-    let mut at = 0;
-    while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
-        let first = rest.bytes().next()?;
-        let mut length = 1;
-        match first {
-            b'[' => open.push(Open::List(0)),
-            b'{' => open.push(Open::Object {
-                key: String::new(),
-                value_next: false,
-            }),
-            b']' | b'}' => {
-                open.pop();
-            }
-            b',' => match open.last_mut() {
-                Some(Open::List(index)) => *index += 1,
-                Some(Open::Object { value_next, .. }) => *value_next = false,
-                None => {}
-            },
-            b':' => {
-                if let Some(Open::Object { value_next, .. }) = open.last_mut() {
-                    *value_next = true;
-                }
-            }
-            b'"' => {
-                length = string_length(rest);
-                if let Some(Open::Object {
-                    key,
-                    value_next: false,
-                }) = open.last_mut()
-                {
-                    let written = rest.get(..length).unwrap_or_default();
-                    *key = serde_json::from_str(written).unwrap_or_default();
-                }
-            }
-            b'-' | b'0'..=b'9' => {
-                length = rest
-                    .bytes()
-                    .take_while(|b| b.is_ascii_digit() || b"+-.eE".contains(b))
-                    .count();
-                let number = rest.get(..length).unwrap_or_default();
-                let whole = !number.contains(['.', 'e', 'E']);
-                if whole && number.parse::<i64>().is_err() && number.parse::<u64>().is_err() {
-                    return Some(path(&open));
-                }
-            }
-            _ => length = rest.chars().next().map_or(1, char::len_utf8),
-        }
-        at += length;
-    }
-    None
-}
-
-/// Bytes of the string that begins a text, with its quotes.
-fn string_length(rest: &str) -> usize {
-    let mut escaped = false;
-    for (at, byte) in rest.bytes().enumerate().skip(1) {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' => escaped = true,
-            b'"' => return at + 1,
-            _ => {}
-        }
-    }
-    rest.len()
-}
-
-fn path(open: &[Open]) -> String {
-    let mut out = String::new();
-    for part in open {
-        match part {
-            Open::List(index) => out.push_str(&format!("[{index}]")),
-            Open::Object { key, .. } => {
-                if !out.is_empty() {
-                    out.push('.');
-                }
-                out.push_str(key);
-            }
-        }
-    }
-    out
 }
 
 #[cfg(test)]

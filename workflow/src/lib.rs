@@ -37,7 +37,7 @@ pub use diagnostic::{Correction, Diagnostic, Edit, Severity, apply_fixes};
 pub use expr::{Interrupt, expr_help};
 pub use grants::{GrantError, grant_requests, release_calls, release_children};
 pub use input::{InputProblem, complete_input, input_schema};
-pub use json::read_json;
+pub use json::{JsonError, read_json};
 pub use lint::{ConnectorVersion, Connectors, Interrupted, KnownWorkflow, lint, lint_within};
 pub use lock::{Lock, LockError, lock_format, lock_parse};
 pub use plan::{Plan, PlanError};

@@ -34,6 +34,9 @@ pub(crate) fn is_type_word(name: &str) -> bool {
     type_word(name).is_some()
 }
 
+/// Groups of functions in expressions, which stand before a dot and are no values.
+pub(crate) const NAMESPACES: [&str; 3] = ["math", "lists", "optional"];
+
 /// Words that no expression takes as a name.
 const KEPT_WORDS: [&str; 21] = [
     "true",
@@ -58,6 +61,15 @@ const KEPT_WORDS: [&str; 21] = [
     "void",
     "while",
 ];
+
+/// Operators of other languages, which an expression explains instead of taking them for names.
+pub(crate) const OTHER_OPERATORS: [&str; 3] = ["and", "or", "not"];
+
+/// Every word that no node and no element of a loop can be called.
+pub(crate) fn reserved_words() -> impl Iterator<Item = &'static str> {
+    let words = RESERVED.iter().chain(&KEPT_WORDS).chain(&NAMESPACES);
+    words.chain(&OTHER_OPERATORS).chain(&TYPE_WORDS).copied()
+}
 
 /// Whether no expression takes the word as a name.
 pub(crate) fn is_kept_word(word: &str) -> bool {
@@ -108,8 +120,10 @@ pub(crate) fn reserved(name: &str) -> Option<&'static str> {
         Some("every expression has a name of its own for that")
     } else if is_kept_word(name) {
         Some("it is a word of the expression language")
-    } else if crate::expr::NAMESPACES.contains(&name) {
+    } else if NAMESPACES.contains(&name) {
         Some("it names a group of functions in expressions")
+    } else if OTHER_OPERATORS.contains(&name) {
+        Some("expressions would take it for an operator of another language")
     } else if is_type_word(name) {
         Some("it names a type in expressions")
     } else {

@@ -4,7 +4,21 @@ use std::collections::BTreeSet;
 
 use crate::expr::References;
 use crate::model::{After, Fallback, Node, NodeKind, OnError};
-use crate::plan::Wanted;
+
+/// An outcome that `after` asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// The good one.
+    Good,
+    /// A case of a switch, by its position.
+    Case(usize),
+    /// The rejection of an approval.
+    Rejected,
+    /// The expiry of an approval or of a wait for a signal.
+    Expired,
+    /// The failure of a node with `on_error: branch`.
+    Failed,
+}
 
 /// The outcome of a node that an entry of `after` asks for; `None` if the node has no such outcome.
 pub(crate) fn wanted(target: &Node, after: &After) -> Option<Wanted> {

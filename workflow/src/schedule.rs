@@ -16,15 +16,24 @@ pub enum ScheduleError {
     TimeZone(String),
 }
 
-/// Checks the fields and the time zone.
+/// Checks the fields and the time zone, and that the time table names a moment at all.
 ///
 /// # Errors
 ///
 /// Which of the two is wrong, and why.
 pub fn check(cron: &str, time_zone: &str) -> Result<(), ScheduleError> {
-    parse_cron(cron)?;
+    let parsed = parse_cron(cron)?;
     parse_zone(time_zone)?;
-    Ok(())
+    // Whether there is such a day does not depend on where the search begins.
+    let year_2000 = DateTime::<Utc>::from_timestamp_millis(946_684_800_000);
+    let comes = year_2000.is_none_or(|from| parsed.find_next_occurrence(&from, true).is_ok());
+    if comes {
+        Ok(())
+    } else {
+        Err(ScheduleError::Cron(format!(
+            "`{cron}` never comes: none of its months has such a day"
+        )))
+    }
 }
 
 /// The first moment after `after_ms` that the time table names, milliseconds since 1970 UTC; `None` if it names none.
@@ -88,5 +97,104 @@ mod tests {
             check("* * * * *", "Mars/Base"),
             Err(ScheduleError::TimeZone(_))
         ));
+    }
+
+    /// The moments that a time table names between two others, as `MM-DDTHH:MM` in UTC.
+    fn moments(cron: &str, zone: &str, from: &str, to: &str) -> Vec<String> {
+        let ms = |text: &str| {
+            let moment = DateTime::parse_from_rfc3339(text).expect("a moment");
+            u64::try_from(moment.timestamp_millis()).expect("after 1970")
+        };
+        let (mut at, end) = (ms(from), ms(to));
+        let mut out = Vec::new();
+        while let Some(next) = next_after(cron, zone, at).expect("a time table") {
+            if next > end || out.len() > 100 {
+                break;
+            }
+            let moment = DateTime::<Utc>::from_timestamp_millis(i64::try_from(next).expect("soon"));
+            out.push(moment.expect("a moment").format("%m-%dT%H:%M").to_string());
+            at = next;
+        }
+        out
+    }
+
+    /// A time table for the 30th of February kept a server busy for ever; here it is found when it is written, and asking
+    /// for its next moment ends.
+    #[test]
+    fn a_time_table_that_never_comes_is_refused() {
+        for never in ["0 0 30 2 *", "0 0 31 4,6,9,11 *"] {
+            let found = check(never, "Europe/Berlin");
+            assert!(
+                matches!(&found, Err(ScheduleError::Cron(message)) if message.contains("never comes")),
+                "{never}: {found:?}"
+            );
+            assert_eq!(next_after(never, "Europe/Berlin", 0), Ok(None));
+        }
+        // Every fourth year is often enough; with a day of the week, either is.
+        assert_eq!(check("0 0 29 2 *", "UTC"), Ok(()));
+        assert_eq!(check("0 0 30 2 1", "UTC"), Ok(()));
+    }
+
+    /// A daily run at 02:00 happened twice in the night in which the clocks go back.
+    #[test]
+    fn a_moment_that_a_clock_change_repeats_comes_once() {
+        let autumn = |cron| {
+            moments(
+                cron,
+                "Europe/Berlin",
+                "2026-10-24T12:00:00Z",
+                "2026-10-25T12:00:00Z",
+            )
+        };
+        assert_eq!(autumn("0 2 * * *"), ["10-25T00:00"]);
+        assert_eq!(autumn("30 2 * * *"), ["10-25T00:30"]);
+        assert_eq!(autumn("0 3 * * *"), ["10-25T02:00"]);
+        // One that comes every hour does so in both.
+        let night = moments(
+            "0 * * * *",
+            "Europe/Berlin",
+            "2026-10-24T23:30:00Z",
+            "2026-10-25T02:30:00Z",
+        );
+        assert_eq!(night, ["10-25T00:00", "10-25T01:00", "10-25T02:00"]);
+    }
+
+    /// A run at 02:30 happened not at all in the night in which the clocks go forward.
+    #[test]
+    fn a_moment_that_a_clock_change_skips_comes_right_after_it() {
+        let spring = |cron| {
+            moments(
+                cron,
+                "Europe/Berlin",
+                "2026-03-28T12:00:00Z",
+                "2026-03-29T12:00:00Z",
+            )
+        };
+        assert_eq!(spring("30 2 * * *"), ["03-29T01:00"]);
+        assert_eq!(spring("30 1 * * *"), ["03-29T00:30"]);
+        assert_eq!(spring("0 3 * * *"), ["03-29T01:00"]);
+    }
+
+    /// Source: crontab(5): when both fields are given, either is enough.
+    #[test]
+    fn a_day_of_the_month_and_a_day_of_the_week_are_alternatives() {
+        let found = moments(
+            "0 0 13 * 5",
+            "UTC",
+            "2026-11-01T12:00:00Z",
+            "2026-12-14T00:00:00Z",
+        );
+        assert_eq!(
+            found,
+            [
+                "11-06T00:00",
+                "11-13T00:00",
+                "11-20T00:00",
+                "11-27T00:00",
+                "12-04T00:00",
+                "12-11T00:00",
+                "12-13T00:00"
+            ]
+        );
     }
 }

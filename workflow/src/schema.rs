@@ -5,6 +5,7 @@
 use serde_json::{Value, json};
 
 use crate::limits::{MAX_ATTEMPTS, MAX_PARALLEL, MAX_ROUNDS};
+use crate::names::reserved_words;
 
 /// The schema of a workflow file.
 #[must_use]
@@ -56,6 +57,11 @@ pub fn schema() -> Value {
 fn definitions() -> Value {
     json!({
         "snake": { "type": "string", "pattern": "^[a-z][a-z0-9_]{0,63}$" },
+        "free_name": {
+            "description": "A name that means nothing else in expressions.",
+            "$ref": "#/$defs/snake",
+            "not": { "enum": reserved_words().collect::<Vec<_>>() },
+        },
         "kebab": { "type": "string", "pattern": "^[a-z][a-z0-9]*(-[a-z0-9]+)*$", "maxLength": 64 },
         "duration": {
             "description": "A length of time: 200ms, 5s, 90m, 72h, 7d, 1h30m.",
@@ -70,7 +76,7 @@ fn definitions() -> Value {
             "description": "The steps. A node starts when everything its expressions name has finished and at least one of its `after` has happened.",
             "type": "object",
             "minProperties": 1,
-            "propertyNames": { "$ref": "#/$defs/snake", "not": { "enum": ["input", "config", "trigger", "run", "item"] } },
+            "propertyNames": { "$ref": "#/$defs/free_name" },
             "additionalProperties": { "$ref": "#/$defs/node" },
         },
         "node": {
@@ -166,7 +172,9 @@ fn node(kind: &str, properties: &Value) -> Value {
         let disabled = json!({ "description": "The node is skipped, and what needs its value with it.", "type": "boolean" });
         map.insert("disabled".to_owned(), disabled);
     }
-    json!({ "type": "object", "required": [kind], "additionalProperties": false, "properties": properties })
+    let mut required = vec![kind];
+    required.extend(properties.get("do").map(|_| "do"));
+    json!({ "type": "object", "required": required, "additionalProperties": false, "properties": properties })
 }
 
 fn input_field() -> Value {
@@ -390,7 +398,10 @@ fn foreach() -> Value {
         "foreach",
         &json!({
             "foreach": { "description": "Expression of a list. The output is the list of results, in order.", "$ref": "#/$defs/expression" },
-            "as": { "description": "Name of the element; `item` if absent.", "$ref": "#/$defs/snake" },
+            "as": {
+                "description": "Name of the element; `item` if absent.",
+                "anyOf": [{ "const": "item" }, { "$ref": "#/$defs/free_name" }],
+            },
             "parallel": {
                 "description": "How many elements are worked on at the same time.",
                 "type": "integer",

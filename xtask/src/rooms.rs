@@ -50,7 +50,7 @@ const CRATES: [CrateRooms; 6] = [
     CrateRooms {
         folder: "workflow/src",
         order: &[],
-        still: &[("json", "input"), ("names", "expr"), ("order", "plan")],
+        still: &[],
     },
     CrateRooms {
         folder: "control-plane/server/src",

@@ -58,7 +58,8 @@ impl Reader<'_> {
             return Vec::new();
         };
         if entries.is_empty() {
-            self.problem("FF-WF-004", entry.key_span.start, "there is no node here");
+            let fix = "write at least one node below, for example `first: { set: { x: 1 } }`";
+            self.problem_fix("FF-WF-004", entry.key_span.start, "there is no node here", fix);
         }
         entries
             .iter()
@@ -68,7 +69,7 @@ impl Reader<'_> {
 
     fn node(&mut self, entry: &Entry, depth: usize) -> Option<Node> {
         self.snake_name(entry, "a node");
-        self.check_reserved(&entry.key, entry.key_span.start);
+        self.check_reserved(&entry.key, entry.key_span.start, "a node");
         let path = join("nodes", &entry.key);
         self.place(&path, Some(entry), &entry.node);
         let id: Option<NodeId> = entry.key.parse().ok();
@@ -104,15 +105,11 @@ impl Reader<'_> {
         })
     }
 
-    pub(super) fn check_reserved(&mut self, name: &str, at: usize) {
+    pub(super) fn check_reserved(&mut self, name: &str, at: usize, what: &str) {
         if let Some(reason) = names::reserved(name) {
-            let fix = format!("choose another, for example `{name}_step`");
-            self.problem_fix(
-                "FF-WF-007",
-                at,
-                format!("`{name}` cannot be the name of a node: {reason}"),
-                fix,
-            );
+            let fix = format!("choose another, for example `{name}_1`");
+            let message = format!("`{name}` cannot be the name of {what}: {reason}");
+            self.problem_fix("FF-WF-007", at, message, fix);
         }
     }
 
@@ -153,7 +150,7 @@ impl Reader<'_> {
             Some("branch") => OnError::Branch,
             Some("stop") | None => OnError::Stop,
             Some(other) => {
-                let message = format!("`{other}` is not what a failure can do");
+                let message = format!("`on_error` is `stop` or `branch`, not `{other}`");
                 let fix =
                     "stop: the run fails; branch: it goes on, with the nodes that have `after: NODE.failed`";
                 self.problem_fix("FF-WF-009", entry.node.span.start, message, fix);
@@ -179,8 +176,8 @@ impl Reader<'_> {
                 id.map(Fallback::Node)
             }
             _ => {
-                let fix = "give exactly one of: `value: <what stands in>`, `node: <the node that stands in>`";
-                self.missing(&section, "value", fix);
+                let fix = "`value: <what stands in>`, `node: <the node that stands in>`";
+                self.not_one_of(&section, &["value", "node"], fix);
                 None
             }
         };
@@ -192,39 +189,52 @@ impl Reader<'_> {
     fn undo(&mut self, path: &str, entry: &Entry) -> Option<Call> {
         self.place(path, Some(entry), &entry.node);
         let mut section = self.section(path, &entry.node)?;
-        let call = match section.get("call") {
-            Some(entry) => self.call(&mut section, entry, path),
-            None => {
-                let fix = "the operation that takes the effect back, for example `call: acme:pay/refund`";
-                self.missing(&section, "call", fix);
-                None
-            }
+        let Some(entry) = section.get("call") else {
+            let fix = "the operation that takes the effect back, for example `call: acme:pay/refund`";
+            self.missing(&section, "call", fix);
+            return None;
         };
+        let call = self.call(&mut section, entry, path);
         self.finish(section);
         call
     }
 
     fn finish_node(&mut self, section: Section<'_>) {
-        const SYNONYMS: [(&str, &str); 11] = [
-            ("continue_on_fail", "write `on_error: branch`"),
-            ("continue_on_error", "write `on_error: branch`"),
-            ("ignore_errors", "write `on_error: branch`"),
+        /// What another product says, the key that it stands for here, and what to write.
+        const SYNONYMS: [(&str, &str, &str); 11] = [
+            ("continue_on_fail", "on_error", "write `on_error: branch`"),
+            ("continue_on_error", "on_error", "write `on_error: branch`"),
+            ("ignore_errors", "on_error", "write `on_error: branch`"),
             (
                 "catch",
+                "on_error",
                 "write `on_error: branch`, and `after: NODE.failed` at the node that comes then",
             ),
-            ("retry_on_fail", "write `retry: { attempts: 3 }`"),
-            ("max_tries", "write `retry: { attempts: 3 }`"),
-            ("retries", "write `retry: { attempts: 3 }`"),
-            ("compensate", "write `undo: { call: … }`"),
-            ("rollback", "write `undo: { call: … }`"),
-            ("depends_on", "write `after: NODE`"),
+            ("retry_on_fail", "retry", "write `retry: { attempts: 3 }`"),
+            ("max_tries", "retry", "write `retry: { attempts: 3 }`"),
+            ("retries", "retry", "write `retry: { attempts: 3 }`"),
+            ("compensate", "undo", "write `undo: { call: … }`"),
+            ("rollback", "undo", "write `undo: { call: … }`"),
+            ("depends_on", "after", "write `after: NODE`"),
             (
                 "needs",
+                "after",
                 "write `after: NODE`; a node waits for what its expressions name without that",
             ),
         ];
-        self.finish_with(section, &SYNONYMS);
+        const OF_CALLS: [&str; 5] = ["allow", "secrets", "retry", "timeout", "idle_timeout"];
+        const ONLY_CALLS: &str =
+            "only a `call` is tried again, limited in time, or given destinations and secrets";
+        let words = SYNONYMS.map(|(word, key, instead)| {
+            let is_here = section.knows(key);
+            (word, if is_here { instead } else { ONLY_CALLS })
+        });
+        let elsewhere = OF_CALLS.into_iter().filter(|key| !section.knows(key));
+        let words: Vec<(&str, &str)> = words
+            .into_iter()
+            .chain(elsewhere.map(|key| (key, ONLY_CALLS)))
+            .collect();
+        self.finish_with(section, &words);
     }
 }
 

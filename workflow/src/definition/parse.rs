@@ -94,7 +94,7 @@ fn values_stay(reader: &mut Reader<'_>, entry: &Entry) -> bool {
         Some("stay") => true,
         Some("send") | None => false,
         Some(other) => {
-            let message = format!("`{other}` is not what can be done with values");
+            let message = format!("`values` is `stay` or `send`, not `{other}`");
             let fix = "stay: they stay on the host, the control plane knows their sizes and types; send: it has them too";
             reader.problem_fix("FF-WF-009", entry.node.span.start, message, fix);
             false

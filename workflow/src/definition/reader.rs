@@ -5,6 +5,7 @@ use serde_json::{Map, Value as Json};
 use super::duration::parse_duration_ms;
 use super::places::{Place, Places};
 use crate::diagnostic::{Diagnostic, Edit, Source, nearest};
+use crate::names::to_snake;
 use crate::yaml::{Entry, Node, Value};
 
 /// Reads parts of the tree, remembers their places and collects the findings.
@@ -23,6 +24,16 @@ pub(super) struct Section<'n> {
 }
 
 impl<'n> Section<'n> {
+    /// Forgets keys that were asked for, but do not go with what was found.
+    pub(super) fn forget(&mut self, is_forgotten: impl Fn(&str) -> bool) {
+        self.known.retain(|key| !is_forgotten(key));
+    }
+
+    /// Whether a key was asked for.
+    pub(super) fn knows(&self, key: &str) -> bool {
+        self.known.contains(&key)
+    }
+
     /// The entry of a key, if it is there.
     pub(super) fn get(&mut self, key: &'static str) -> Option<&'n Entry> {
         self.known.push(key);
@@ -146,7 +157,7 @@ impl<'s> Reader<'s> {
                 format!("`{}` is not a key of `{}`", entry.key, last(&section.path))
             };
             let mut found = self.source.error("FF-WF-003", entry.key_span.start, message);
-            let plain = entry.key.to_lowercase().replace([' ', '-'], "_");
+            let plain = plain_word(&entry.key);
             if let Some((_, instead)) = synonyms.iter().find(|(word, _)| *word == plain) {
                 self.problems.push(found.with_fix(*instead));
                 continue;
@@ -179,6 +190,27 @@ impl<'s> Reader<'s> {
             format!("`{}` has no `{key}`", last(&section.path))
         };
         self.problem_fix("FF-WF-004", section.at, message, fix);
+    }
+
+    /// Reports that not exactly one of these keys is there.
+    pub(super) fn not_one_of(&mut self, section: &Section<'_>, keys: &[&str], fix: &str) {
+        let given: Vec<&Entry> = section
+            .entries
+            .iter()
+            .filter(|entry| keys.contains(&entry.key.as_str()))
+            .collect();
+        let what = last(&section.path);
+        let (at, message) = match given.as_slice() {
+            [first, second, ..] => {
+                let message = format!("`{what}` has both `{}` and `{}`", first.key, second.key);
+                (second.key_span.start, message)
+            }
+            _ => {
+                let keys: Vec<String> = keys.iter().map(|key| format!("`{key}`")).collect();
+                (section.at, format!("`{what}` has none of {}", keys.join(", ")))
+            }
+        };
+        self.problem_fix("FF-WF-004", at, message, format!("give exactly one of: {fix}"));
     }
 
     pub(super) fn text(&mut self, path: &str, entry: &Entry) -> Option<String> {
@@ -298,7 +330,22 @@ impl<'s> Reader<'s> {
     }
 }
 
+/// What was read at a key that may be left out: `None` if it is there and wrong.
+pub(super) fn if_given<T>(read: Option<Option<T>>) -> Option<Option<T>> {
+    match read {
+        Some(value) => value.map(Some),
+        None => Some(None),
+    }
+}
+
+/// A word as it is looked for among those of other products: capitals, spaces and hyphens do not count.
+pub(super) fn plain_word(word: &str) -> String {
+    to_snake(word).unwrap_or_else(|| word.to_lowercase())
+}
+
 /// The last part of a path, as the author knows it.
 pub(super) fn last(path: &str) -> &str {
-    path.rsplit('.').next().unwrap_or(path)
+    let part = path.rsplit('.').next().unwrap_or(path);
+    // What takes an effect back has the path of its step: `nodes.pay~undo`.
+    part.split_once('~').map_or(part, |(_, word)| word)
 }

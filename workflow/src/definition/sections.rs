@@ -3,7 +3,7 @@
 use serde_json::{Map, Value as Json};
 
 use super::model::{Answer, Field, HookSignal, InputField, Output, Trigger, TriggerKind};
-use super::reader::{Reader, join};
+use super::reader::{Reader, if_given, join};
 use crate::names;
 use crate::yaml::{Entry, Node, Value};
 
@@ -182,7 +182,8 @@ impl Reader<'_> {
             (Some(webhook), None) => self.webhook(&section.path("webhook"), webhook),
             (None, Some(schedule)) => self.schedule(&section.path("schedule"), schedule),
             _ => {
-                self.missing(&section, "kind", "give it exactly one of: webhook, schedule");
+                let fix = "`webhook: { path: … }`, `schedule: { cron: … }`";
+                self.not_one_of(&section, &["webhook", "schedule"], fix);
                 None
             }
         };
@@ -209,11 +210,12 @@ impl Reader<'_> {
             .and_then(|entry| self.text(&join(path, "hmac"), entry));
         let answer = match section.get("answer") {
             None => Some(Answer::AtOnce),
-            Some(entry) => match self.text(&join(path, "answer"), entry)?.as_str() {
-                "at_once" => Some(Answer::AtOnce),
-                "result" => Some(Answer::Result),
-                "respond" => Some(Answer::Respond),
-                other => {
+            Some(entry) => match self.text(&join(path, "answer"), entry).as_deref() {
+                None => None,
+                Some("at_once") => Some(Answer::AtOnce),
+                Some("result") => Some(Answer::Result),
+                Some("respond") => Some(Answer::Respond),
+                Some(other) => {
                     let message = format!("`{other}` is not an answer");
                     let fix = "at_once: with the run's id; result: with the run's output, when it has ended; respond: when a `respond` node says so";
                     self.problem_fix("FF-WF-009", entry.node.span.start, message, fix);
@@ -221,10 +223,9 @@ impl Reader<'_> {
                 }
             },
         };
-        let signal = match section.get("signal") {
-            Some(entry) => Some(self.hook_signal(&join(path, "signal"), entry)?),
-            None => None,
-        };
+        let signal = section
+            .get("signal")
+            .map(|entry| self.hook_signal(&join(path, "signal"), entry));
         self.finish(section);
         let hook = hook?;
         let good = |part: &str| {
@@ -242,7 +243,7 @@ impl Reader<'_> {
             path: hook,
             hmac,
             answer: answer?,
-            signal,
+            signal: if_given(signal)?,
         })
     }
 
@@ -259,14 +260,13 @@ impl Reader<'_> {
                 None
             }
         };
-        let correlate = match section.get("correlate") {
-            Some(entry) => Some(self.text(&join(path, "correlate"), entry)?),
-            None => None,
-        };
+        let correlate = section
+            .get("correlate")
+            .map(|entry| self.text(&join(path, "correlate"), entry));
         self.finish(section);
         Some(HookSignal {
             name: name?,
-            correlate,
+            correlate: if_given(correlate)?,
         })
     }
 
@@ -282,15 +282,15 @@ impl Reader<'_> {
             }
         };
         let time_zone = match section.get("time_zone") {
-            Some(entry) => self.text(&join(path, "time_zone"), entry)?,
-            None => "UTC".to_owned(),
+            Some(entry) => self.text(&join(path, "time_zone"), entry),
+            None => Some("UTC".to_owned()),
         };
         let input = match section.get("input") {
-            Some(entry) => self.free_map(&join(path, "input"), entry)?,
-            None => Map::new(),
+            Some(entry) => self.free_map(&join(path, "input"), entry),
+            None => Some(Map::new()),
         };
         self.finish(section);
-        let cron = cron?;
+        let (cron, time_zone, input) = (cron?, time_zone?, input?);
         if let Err(problem) = crate::schedule::check(&cron, &time_zone) {
             let (key, message) = match problem {
                 crate::schedule::ScheduleError::Cron(message) => ("cron", message),

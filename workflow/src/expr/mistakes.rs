@@ -2,6 +2,7 @@
 
 use super::ExpressionError;
 use super::lexer::without_texts;
+use crate::names::OTHER_OPERATORS;
 
 fn found(
     offset: usize,
@@ -55,7 +56,7 @@ pub(super) fn before_parsing(source: &str) -> Option<ExpressionError> {
             ));
         }
     }
-    for (wrong, right) in [("and", "&&"), ("or", "||"), ("not", "!")] {
+    for (wrong, right) in OTHER_OPERATORS.into_iter().zip(["&&", "||", "!"]) {
         if let Some(at) = find_word(&bare, wrong) {
             return Some(found(
                 at,

@@ -26,7 +26,7 @@ use std::cell::{Cell, RefCell};
 
 use serde_json::Value;
 
-pub(crate) use functions::{Gives, NAMESPACES, moment_text};
+pub(crate) use functions::{Gives, moment_text};
 pub use help::{HelpEntry, expr_help};
 pub use meter::Interrupt;
 pub use references::References;

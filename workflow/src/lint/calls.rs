@@ -109,8 +109,11 @@ impl Lint<'_> {
             let optional = matches!(port.ty, Type::Option { .. });
             if !optional && !call.with.contains_key(&port.name) {
                 let message = format!(
-                    "`{node}` gives no `{}` to `{}/{}`",
-                    port.name, call.connector, call.operation
+                    "{} gives no `{}` to `{}/{}`",
+                    super::named(node),
+                    port.name,
+                    call.connector,
+                    call.operation
                 );
                 let about = port
                     .docs

@@ -70,6 +70,8 @@ impl<'d> Lint<'d> {
             let found = self.error_at_value("FF-WF-028", &path, message);
             self.findings
                 .push(found.with_fix("make a node of its own for it"));
+            // The rest is said at the first.
+            return;
         }
         if other.on_error != crate::model::OnError::Stop {
             let message = format!(
@@ -169,7 +171,7 @@ impl<'d> Lint<'d> {
             let found = self
                 .error_at_key("FF-WF-039", &format!("nodes.{node}.idle_timeout"), message)
                 .into_warning();
-            let fix = "leave it out; `timeout` limits the attempt, and a connector that imports `progress` can be silent too long";
+            let fix = "leave it out: `timeout` limits the attempt; only a connector that makes requests or imports `progress` can be silent for too long";
             self.findings.push(found.with_fix(fix));
         }
     }

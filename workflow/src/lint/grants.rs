@@ -4,7 +4,7 @@ use flowforge_ports::CapabilityKind;
 use flowforge_protocol::NodeId;
 use serde_json::Value;
 
-use super::Lint;
+use super::{Lint, call_of, named};
 use crate::destination::{covers, destination};
 use crate::diagnostic::{Diagnostic, Edit};
 use crate::expr::{Piece, pieces};
@@ -84,12 +84,13 @@ impl Lint<'_> {
                 continue;
             }
             written.push(need.written.clone());
-            let message = format!("node `{node}` may not reach {}", need.destination);
+            let message = format!("{} may not reach {}", call_of(node), need.destination);
             out.push(self.error_at_value("FF-WF-031", &need.path, message));
         }
         if written.is_empty() && allowed.is_empty() && call.allow.is_empty() {
             let message = format!(
-                "node `{node}` may reach nothing: `{}` makes requests",
+                "{} may reach nothing: `{}` makes requests",
+                call_of(node),
                 call.connector
             );
             let found = self.error_at_value("FF-WF-031", &format!("nodes.{node}.call"), message);
@@ -114,11 +115,11 @@ impl Lint<'_> {
             .collect();
         let line = format!("allow: [{}]", all.join(", "));
         let edit = self.allow_edit(node, &line);
-        let mut edit = edit.map(|edit| (format!("added  {line}  under `{node}`"), vec![edit]));
+        let mut edit = edit.map(|edit| (format!("added  {line}  under {}", named(node)), vec![edit]));
         found
             .into_iter()
             .map(|found| {
-                let found = found.with_fix(format!("add  {line}  under `{node}`"));
+                let found = found.with_fix(format!("add  {line}  under {}", named(node)));
                 match edit.take() {
                     Some((title, edits)) => found.with_correction(title, edits),
                     None => found,

@@ -17,7 +17,7 @@ mod types;
 use std::collections::{BTreeMap, BTreeSet};
 
 use flowforge_ports::{Interface, Operation};
-use flowforge_protocol::Digest;
+use flowforge_protocol::{Digest, NodeId};
 use serde_json::{Map, Value};
 
 pub use children::KnownWorkflow;
@@ -165,6 +165,22 @@ struct Lint<'d> {
     types: types::Known,
     findings: Vec<Diagnostic>,
     interrupt: &'d Interrupt,
+}
+
+/// A node as its author knows it, or what takes its effect back.
+fn named(node: &NodeId) -> String {
+    match node.undone() {
+        Some(of) => format!("the `undo` of `{of}`"),
+        None => format!("`{node}`"),
+    }
+}
+
+/// As [`named`], at the beginning of a sentence about a call.
+fn call_of(node: &NodeId) -> String {
+    match node.undone() {
+        Some(_) => named(node),
+        None => format!("node `{node}`"),
+    }
 }
 
 impl Lint<'_> {

@@ -36,8 +36,16 @@ impl Lint<'_> {
                 format!("these nodes wait for each other: {}", ids.join(" → "))
             };
             let found = self.error_at_key("FF-WF-020", &format!("nodes.{first}"), message);
-            self.findings
-                .push(found.with_fix("take one of the references, or one `after`, out"));
+            let falls_back = |id: &&str| {
+                let node = nodes.iter().find(|node| node.id.as_str() == *id);
+                node.is_some_and(|node| order::stand_in(nodes, node).is_some())
+            };
+            let fix = if ids.iter().any(falls_back) {
+                "take one of the references, one `after` or one `fallback` out"
+            } else {
+                "take one of the references, or one `after`, out"
+            };
+            self.findings.push(found.with_fix(fix));
         }
     }
 

@@ -20,21 +20,18 @@ impl Lint<'_> {
             })
             .collect();
         let mut asked = false;
+        let mut hook: Option<&str> = None;
         for trigger in &definition.model.triggers {
             let TriggerKind::Webhook { answer, signal, .. } = &trigger.kind else {
                 continue;
             };
             let place = format!("triggers.{}.webhook", trigger.name);
-            asked |= *answer == Answer::Respond;
-            if *answer == Answer::Respond && respond.is_empty() {
-                let message = "this webhook answers when a `respond` node says so, and there is none";
-                self.warn(
-                    "FF-WF-035",
-                    &format!("{place}.answer"),
-                    message,
-                    "add a `respond` node, or use `answer: result`",
-                );
+            if let Some(signal) = signal {
+                self.hook_signal(&place, *answer, signal, &waits);
+                continue;
             }
+            hook.get_or_insert(&trigger.name);
+            asked |= *answer == Answer::Respond;
             if *answer != Answer::AtOnce && definition.model.values_stay {
                 let message =
                     "values of this workflow stay on the host: the server that answers does not have them";
@@ -44,21 +41,25 @@ impl Lint<'_> {
                     message,
                     "use `answer: at_once`",
                 );
-            }
-            if let Some(signal) = signal {
-                self.hook_signal(&place, *answer, signal, &waits);
+            } else if *answer == Answer::Respond && respond.is_empty() {
+                let message = "this webhook answers when a `respond` node says so, and there is none";
+                self.warn(
+                    "FF-WF-035",
+                    &format!("{place}.answer"),
+                    message,
+                    "add a `respond` node, or use `answer: result`",
+                );
             }
         }
         for (around, node) in respond {
             let place = format!("nodes.{}.respond", node.id);
             if !asked {
                 let message = format!("nobody waits for the answer of `{}`", node.id);
-                self.warn(
-                    "FF-WF-036",
-                    &place,
-                    message,
-                    "add a webhook trigger with `answer: respond`",
-                );
+                let fix = match hook {
+                    Some(hook) => format!("write `answer: respond` at the webhook of `{hook}`"),
+                    None => "add a webhook trigger with `answer: respond`".to_owned(),
+                };
+                self.warn("FF-WF-036", &place, message, &fix);
             } else if let Some(each) = around.last() {
                 let message = format!(
                     "`{}` stands in the loop `{}`: only its first answer is sent",

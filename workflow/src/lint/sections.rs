@@ -15,7 +15,10 @@ impl Lint<'_> {
         for trigger in &definition.model.triggers {
             match &trigger.kind {
                 TriggerKind::Webhook {
-                    path, hmac, answer, ..
+                    path,
+                    hmac,
+                    answer,
+                    signal,
                 } => {
                     let place = format!("triggers.{}.webhook", trigger.name);
                     if let Some(secret) = hmac {
@@ -31,6 +34,7 @@ impl Lint<'_> {
                     }
                     paths.push(path);
                     if *answer == Answer::Result
+                        && signal.is_none()
                         && definition
                             .model
                             .walk()

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use flowforge_ports::Type;
 use serde_json::Value;
 
 use super::Lint;
@@ -11,8 +10,8 @@ use super::kinds::{seen_from, seen_in_results};
 use super::order::of_part;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::expr::{Expression, References, Template, strip_marker};
-use crate::model::{Fallback, Foreach, Node, NodeKind, Part};
-use crate::types::{Finding, Names, Ty, infer};
+use crate::model::{Fallback, Foreach, Node, NodeKind, OnError, Part};
+use crate::types::{Finding, Names, Ty, infer, misfit};
 
 /// The types of what nodes give and of the lists that loops run over. What is not in it is any value: the nodes that
 /// wait for each other.
@@ -61,6 +60,15 @@ impl Names for TypedNames<'_, '_> {
             "trigger" => Ty::open(),
             _ => Ty::Any,
         }
+    }
+
+    fn instead_of_field(&self, name: &str, field: &str) -> Option<String> {
+        let branches = |node: &Node| node.on_error == OnError::Branch && field == "failure";
+        let node = self.site.node(name).filter(|node| branches(node))?;
+        Some(format!(
+            "only a node with `after: {}.failed` sees the failure",
+            node.id
+        ))
     }
 }
 
@@ -296,63 +304,31 @@ impl<'d> Lint<'d> {
         site: &Site<'d>,
         known: &Known,
     ) -> Option<Diagnostic> {
-        if let Some(found) = self.unknown_case(path, target, port, template) {
-            return Some(found);
-        }
-        let ty = self.template_type(template, site, known);
-        let reason = ty.misfit(&port.ty)?;
-        let found = self.error_at_value(
-            "FF-WF-015",
-            path,
-            format!("port `{}` of `{target}` {reason}", port.name),
+        let names = TypedNames {
+            lint: self,
+            site,
+            known,
+        };
+        let ty_of = |expression: &Expression| infer(expression, &names, &mut Vec::new());
+        let found = misfit(template, &port.ty, &ty_of)?;
+        let message = format!(
+            "port `{}{}` of `{target}` {}",
+            port.name, found.path, found.reason
         );
-        Some(match (&ty, &port.ty) {
-            (Ty::Int | Ty::Double | Ty::Number | Ty::Bool, Type::String) => {
-                found.with_fix("write string(…) around it")
-            }
-            (Ty::Text, Type::F32 | Type::F64) => {
-                found.with_fix("write double(…) around it, or leave the quotes out")
-            }
-            (
-                Ty::Text,
-                Type::S8 | Type::S16 | Type::S32 | Type::S64 | Type::U8 | Type::U16 | Type::U32 | Type::U64,
-            ) => found.with_fix("write int(…) around it, or leave the quotes out"),
-            (Ty::Int | Ty::Double | Ty::Number | Ty::Bool | Ty::Text, Type::List { .. }) => {
-                found.with_fix("write [ … ] around it")
-            }
-            (Ty::Double, _) => found.with_fix("write round(…) or int(…) around it"),
-            (Ty::List { .. }, ty) if !matches!(ty, Type::List { .. }) => {
-                found.with_fix("use a `foreach` node to call it for each element")
-            }
-            _ => {
+        let place = format!("{path}{}", found.path);
+        let diagnostic = self.error_at_value("FF-WF-015", &place, message);
+        // Of an expression only the type is known, and of a list or a record that is not all.
+        let is_vague = matches!(template, Template::Expression(_));
+        Some(match found.fix {
+            Some(fix) => diagnostic.with_fix(fix),
+            None if is_vague => {
                 let connector = target.split('/').next().unwrap_or(target);
-                found.with_fix(format!(
+                diagnostic.with_fix(format!(
                     "`flowforge connector inspect {connector}` shows what its ports take"
                 ))
             }
+            None => diagnostic,
         })
-    }
-
-    /// A constant that is not among the cases of an enum.
-    fn unknown_case(
-        &self,
-        path: &str,
-        target: &str,
-        port: &flowforge_ports::Port,
-        template: &Template,
-    ) -> Option<Diagnostic> {
-        let (Type::Enum { cases, .. }, Template::Constant(Value::String(text))) = (&port.ty, template) else {
-            return None;
-        };
-        if cases.iter().any(|case| case.name == *text) {
-            return None;
-        }
-        let message = format!(
-            "port `{}` of `{target}` takes {}, not `{text}`",
-            port.name,
-            port.ty.expectation()
-        );
-        Some(self.error_at_value("FF-WF-015", path, message))
     }
 }
 

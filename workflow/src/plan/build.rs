@@ -10,11 +10,12 @@ use serde_json::Value;
 use super::compile::{expression, named, ports, references_outside, respond, template};
 use super::{
     AfterPlan, ApprovalPlan, Body, CallPlan, ChildPlan, FallbackPlan, LoopPlan, OutputPlan, Plan, PlanError,
-    PlanKind, PlanNode, RepeatPlan, WaitPlan, Wanted,
+    PlanKind, PlanNode, RepeatPlan, WaitPlan,
 };
 use crate::expr::References;
 use crate::model::{After, Call, Fallback, Node, NodeKind, Output, RepeatCondition, Wait, Workflow, undo_id};
 use crate::names::ROUND;
+use crate::order::Wanted;
 
 impl Plan {
     /// Makes the plan of a canonical definition.

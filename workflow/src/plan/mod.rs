@@ -16,6 +16,7 @@ use serde_json::Value;
 
 use crate::expr::{Expression, Template};
 use crate::model::{OnError, Retry};
+use crate::order::Wanted;
 
 /// A workflow that can run.
 #[derive(Debug, Default)]
@@ -113,21 +114,6 @@ pub(crate) struct AfterPlan {
     pub(crate) slot: usize,
     /// Which of its outcomes.
     pub(crate) outcome: Wanted,
-}
-
-/// An outcome that `after` asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Wanted {
-    /// The good one.
-    Good,
-    /// A case of a switch, by its position.
-    Case(usize),
-    /// The rejection of an approval.
-    Rejected,
-    /// The expiry of an approval or of a wait for a signal.
-    Expired,
-    /// The failure of a node with `on_error: branch`.
-    Failed,
 }
 
 /// What a node does.

@@ -6,7 +6,8 @@ use super::state::RunState;
 use super::steps::{Phase, Step};
 use crate::expr::{Meaning, Scope};
 use crate::names::ROUND;
-use crate::plan::{PlanKind, PlanNode, Wanted};
+use crate::order::Wanted;
+use crate::plan::{PlanKind, PlanNode};
 
 /// The names at one place of a run.
 pub(super) struct Names<'s> {

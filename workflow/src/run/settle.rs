@@ -8,7 +8,8 @@ use serde_json::Value;
 use super::scope::hides_expiry;
 use super::state::RunState;
 use super::steps::{Phase, Scope, Step, StepRef};
-use crate::plan::{PlanKind, PlanNode, Wanted};
+use crate::order::Wanted;
+use crate::plan::{PlanKind, PlanNode};
 
 impl RunState {
     /// Puts a step into a phase in which something can be done about it.
@@ -94,13 +95,12 @@ impl RunState {
 
     /// A round of a loop has all its steps settled.
     fn finish_round(&mut self, around: &StepRef, round: u32, at_ms: u64) {
-        if self.failing.contains(around) {
-            return;
-        }
         let plan = Arc::clone(&self.plan);
         match plan.node(around.node).map(|node| &node.kind) {
             Some(PlanKind::Foreach(each)) => self.foreach_round_over(around, each, round, at_ms),
-            Some(PlanKind::Repeat(_)) => self.make_actionable(around, Phase::RoundOver(round), at_ms),
+            Some(PlanKind::Repeat(_)) if !self.failing.contains(around) => {
+                self.make_actionable(around, Phase::RoundOver(round), at_ms);
+            }
             _ => {}
         }
     }

@@ -10,6 +10,9 @@ use crate::expr::{
 pub(crate) trait Names {
     /// The type of what the name stands for.
     fn ty(&self, name: &str) -> Ty;
+
+    /// What helps where a name has no such field, if more is known than its fields.
+    fn instead_of_field(&self, name: &str, field: &str) -> Option<String>;
 }
 
 /// Something certainly wrong in an expression, or probably not meant.
@@ -163,7 +166,16 @@ impl Inference<'_> {
                     } else {
                         "this value".to_owned()
                     };
-                    self.field(&what, &ty, field, step.start)
+                    let before = self.findings.len();
+                    let found = self.field(&what, &ty, field, step.start);
+                    if let Form::Name(name) = &base.form
+                        && path == *name
+                        && let Some(instead) = self.names.instead_of_field(name, field)
+                        && let Some(finding) = self.findings.get_mut(before)
+                    {
+                        finding.fix = instead;
+                    }
+                    found
                 }
                 StepKind::Index(index) => {
                     self.of(index);

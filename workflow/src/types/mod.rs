@@ -4,6 +4,7 @@
 //! unknown type fits everywhere.
 
 mod infer;
+mod written;
 
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ use flowforge_ports::Type;
 use serde_json::{Map, Value};
 
 pub(crate) use infer::{Finding, Names, infer};
+pub(crate) use written::misfit;
 
 use crate::limits::{MAX_RECORD_DEPTH, MAX_TYPE_PARTS};
 
@@ -234,6 +236,8 @@ impl Ty {
             (Self::Null, Type::Option { .. }) => None,
             (_, Type::Option { inner }) => self.misfit(inner),
             (_, Type::Bool) => plain(*self == Self::Bool),
+            // Decimal text is taken for the wide ones.
+            (Self::Text, Type::S64 | Type::U64) => None,
             (
                 _,
                 Type::S8 | Type::U8 | Type::S16 | Type::U16 | Type::S32 | Type::U32 | Type::S64 | Type::U64,

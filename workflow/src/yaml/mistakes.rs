@@ -5,12 +5,15 @@
 
 use saphyr_parser::ScanError;
 
+use super::reader::MARK;
 use crate::diagnostic::{Diagnostic, Edit, Source, Span};
 
 /// The message for a parse error.
-pub(super) fn explain(source: &Source, error: &ScanError) -> Diagnostic {
-    let at = source.offset(error.marker().line(), error.marker().col());
+pub(super) fn explain(source: &Source, at: usize, error: &ScanError) -> Diagnostic {
     let line_number = error.marker().line().max(1);
+    if let Some(mark) = stray_mark_before(source, at) {
+        return stray_mark(source, mark);
+    }
     // The parser notices some mistakes only on the next line.
     for number in [line_number, line_number.saturating_sub(1)] {
         if number == 0 {
@@ -29,6 +32,33 @@ pub(super) fn explain(source: &Source, error: &ScanError) -> Diagnostic {
     found.with_fix(
         "look at this line and the one before: brackets and quotes that are open, and the indentation",
     )
+}
+
+/// The byte of a mark that is not the first character of the file and stands on this line or before it.
+fn stray_mark_before(source: &Source, at: usize) -> Option<usize> {
+    let end = at + source.text().get(at..)?.find('\n').unwrap_or(0);
+    let before = source.text().get(..end)?;
+    before.match_indices(MARK).map(|(at, _)| at).find(|at| *at > 0)
+}
+
+/// The message for a mark inside the file, as two files have it that were put together.
+pub(super) fn stray_mark(source: &Source, from: usize) -> Diagnostic {
+    let text = source.text();
+    let at = text
+        .get(from..)
+        .and_then(|rest| rest.find(MARK))
+        .map_or(from, |at| from + at);
+    let edit = Edit {
+        start: at,
+        end: (at + MARK.len_utf8()).min(text.len()),
+        text: String::new(),
+    };
+    let message =
+        "an invisible byte order mark (U+FEFF) stands here; only the first character of a file may be one";
+    source
+        .error("FF-WF-001", at, message)
+        .with_fix("take it out")
+        .with_correction("took the mark out", vec![edit])
 }
 
 /// The message for a list or a mapping that stands where a key belongs, as in `text: {{ value }}`.

@@ -29,8 +29,8 @@ pub(crate) enum Value {
     Null,
     /// `true` or `false`.
     Bool(bool),
-    /// A whole number.
-    Int(i64),
+    /// A whole number from −2⁶³ to 2⁶⁴−1.
+    Int(i128),
     /// Any other number.
     Float(f64),
     /// Text.
@@ -90,7 +90,10 @@ impl Node {
         match &self.value {
             Value::Null => serde_json::Value::Null,
             Value::Bool(value) => serde_json::Value::Bool(*value),
-            Value::Int(value) => (*value).into(),
+            Value::Int(value) => match u64::try_from(*value) {
+                Ok(value) => value.into(),
+                Err(_) => i64::try_from(*value).unwrap_or(i64::MIN).into(),
+            },
             Value::Float(value) => (*value).into(),
             Value::Text(text) => serde_json::Value::String(text.text.clone()),
             Value::List(items) => items.iter().map(Self::to_json).collect(),

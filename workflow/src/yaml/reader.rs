@@ -2,11 +2,14 @@
 
 use std::collections::HashSet;
 
-use saphyr_parser::{Event, Parser, ScalarStyle};
+use saphyr_parser::{Event, Marker, Parser, ScalarStyle};
 
 use super::{Entry, Node, Style, Text, Value, mistakes, scalar};
 use crate::diagnostic::{Diagnostic, Source, Span};
 use crate::limits::{MAX_SOURCE_BYTES, MAX_YAML_DEPTH, MAX_YAML_VALUES};
+
+/// The byte order mark with which some editors begin a file.
+pub(super) const MARK: char = '\u{feff}';
 
 /// Reads one document.
 ///
@@ -30,13 +33,20 @@ pub(crate) fn read(source: &Source) -> Result<Node, Vec<Diagnostic>> {
         problems: Vec::new(),
     };
     let mut documents = 0;
-    for event in Parser::new_from_str(source.text()) {
+    // A mark at the very beginning says how the file is encoded, and is no part of it.
+    let text = source.text().strip_prefix(MARK).unwrap_or(source.text());
+    let marked = text.len() < source.text().len();
+    let offset = |marker: &Marker| {
+        let column = marker.col() + usize::from(marked && marker.line() == 1);
+        source.offset(marker.line(), column)
+    };
+    for event in Parser::new_from_str(text) {
         let (event, span) = match event {
             Ok(event) => event,
-            Err(error) => return Err(vec![mistakes::explain(source, &error)]),
+            Err(error) => return Err(vec![mistakes::explain(source, offset(error.marker()), &error)]),
         };
-        let start = source.offset(span.start.line(), span.start.col());
-        let end = source.offset(span.end.line(), span.end.col()).max(start);
+        let start = offset(&span.start);
+        let end = offset(&span.end).max(start);
         if matches!(event, Event::DocumentStart(_)) {
             documents += 1;
             if documents > 1 {
@@ -129,6 +139,9 @@ impl Builder<'_> {
             ..
         }) = self.stack.last_mut()
         {
+            if text.contains(MARK) {
+                return Err(Box::new(mistakes::stray_mark(self.source, span.start)));
+            }
             if !keys.insert(text.to_owned()) {
                 let message = format!("`{}` stands here a second time", shorten(text));
                 let fix = "keep one of them";

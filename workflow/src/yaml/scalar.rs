@@ -8,13 +8,18 @@ pub(super) fn plain(text: &str) -> Result<Value, &'static str> {
         "" | "~" | "null" | "Null" | "NULL" => return Ok(Value::Null),
         "true" | "True" | "TRUE" => return Ok(Value::Bool(true)),
         "false" | "False" | "FALSE" => return Ok(Value::Bool(false)),
-        ".inf" | "+.inf" | "-.inf" | ".Inf" | "-.Inf" | ".nan" | ".NaN" => {
-            return Err("infinity and not-a-number have no place in JSON");
+        ".nan" | ".NaN" | ".NAN" => return Err(NO_JSON),
+        _ if matches!(
+            text.strip_prefix(['-', '+']).unwrap_or(text),
+            ".inf" | ".Inf" | ".INF"
+        ) =>
+        {
+            return Err(NO_JSON);
         }
         _ => {}
     }
     if let Some(value) = whole(text) {
-        return Ok(value);
+        return value;
     }
     if looks_like_float(text)
         && let Ok(value) = text.parse::<f64>()
@@ -31,30 +36,41 @@ pub(super) fn plain(text: &str) -> Result<Value, &'static str> {
     }))
 }
 
-fn whole(text: &str) -> Option<Value> {
-    let based = |digits: &str, radix| {
-        let plain = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_alphanumeric());
-        plain
-            .then(|| i64::from_str_radix(digits, radix).ok())
-            .flatten()
-            .map(Value::Int)
+/// A whole number, if the text is one. Every digit of it counts: one that does not fit 64 bits is refused, because it would
+/// become another number.
+fn whole(text: &str) -> Option<Result<Value, &'static str>> {
+    let digits =
+        |text: &str, is_digit: fn(&u8) -> bool| !text.is_empty() && text.bytes().all(|b| is_digit(&b));
+    let (digits, radix, negative) = if let Some(rest) = text.strip_prefix("0x") {
+        (digits(rest, u8::is_ascii_hexdigit).then_some(rest)?, 16, false)
+    } else if let Some(rest) = text.strip_prefix("0o") {
+        (
+            digits(rest, |b| matches!(b, b'0'..=b'7')).then_some(rest)?,
+            8,
+            false,
+        )
+    } else {
+        let rest = text.strip_prefix(['-', '+']).unwrap_or(text);
+        (
+            digits(rest, u8::is_ascii_digit).then_some(rest)?,
+            10,
+            text.starts_with('-'),
+        )
     };
-    if let Some(digits) = text.strip_prefix("0x") {
-        return based(digits, 16);
-    }
-    if let Some(digits) = text.strip_prefix("0o") {
-        return based(digits, 8);
-    }
-    let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
-    if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
-        return None;
-    }
-    match text.parse::<i64>() {
-        Ok(value) => Some(Value::Int(value)),
-        // Larger than 64 bits: a number all the same, with the precision it then has.
-        Err(_) => text.parse::<f64>().ok().map(Value::Float),
-    }
+    let (least, most) = (i128::from(i64::MIN), i128::from(u64::MAX));
+    let number = i128::from_str_radix(digits, radix).ok();
+    let number = number.map(|number| if negative { -number } else { number });
+    Some(match number.filter(|number| (least..=most).contains(number)) {
+        Some(number) => Ok(Value::Int(number)),
+        None => Err(TOO_LARGE),
+    })
 }
+
+const NO_JSON: &str = "infinity and not-a-number have no place in JSON";
+
+/// What a whole number is told that would lose digits.
+const TOO_LARGE: &str =
+    "this whole number does not fit 64 bits, so its digits would be lost; write it as text, in quotes";
 
 fn looks_like_float(text: &str) -> bool {
     let body = text.strip_prefix(['-', '+']).unwrap_or(text);
@@ -110,7 +126,38 @@ mod tests {
         assert_eq!(kind("1.2.3"), "text 1.2.3");
         assert_eq!(kind("2026-11-26"), "text 2026-11-26");
         assert_eq!(kind("72h"), "text 72h");
-        assert_eq!(kind(".inf"), "infinity and not-a-number have no place in JSON");
+        for none in [".inf", "+.Inf", "-.INF", ".NAN"] {
+            assert_eq!(kind(none), NO_JSON);
+        }
         assert_eq!(kind("1e999"), "the number is too large");
+        assert_eq!(kind("0xFG"), "text 0xFG");
+        assert_eq!(kind("0o8"), "text 0o8");
+    }
+
+    /// A whole number beyond 64 bits became another one without a word.
+    #[test]
+    fn whole_numbers_keep_every_digit_or_are_refused() {
+        let json = |text: &str| {
+            let value = plain(text)?;
+            let span = crate::diagnostic::Span::default();
+            Ok::<_, &str>(super::super::Node { value, span }.to_json().to_string())
+        };
+        for exact in [
+            "9007199254740993",
+            "18446744073709551615",
+            "-9223372036854775808",
+            "0",
+        ] {
+            assert_eq!(json(exact), Ok(exact.to_owned()));
+        }
+        assert_eq!(json("0xFFFFFFFFFFFFFFFF"), Ok(u64::MAX.to_string()));
+        for lost in [
+            "18446744073709551616",
+            "-9223372036854775809",
+            "0x10000000000000000",
+            "99999999999999999999999999999999999999999999",
+        ] {
+            assert_eq!(json(lost), Err(TOO_LARGE), "{lost}");
+        }
     }
 }

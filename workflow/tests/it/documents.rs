@@ -240,7 +240,22 @@ fn an_input_is_completed_or_refused_with_paths() {
         problems(json!({ "threshhold": 5 })),
         "threshhold: the workflow has no such input; did you mean `threshold`?"
     );
-    assert_eq!(problems(json!([])), ": the input must be an object");
+    assert_eq!(problems(json!([])), "the input must be an object");
+    // What was read as a double about its size was another number in the run.
+    let source = "workflow: a\ninput: { id: { type: integer }, ids: { type: array, items: { type: integer } }, x: { type: number } }\nnodes: { a: { set: { x: 1 } } }\n";
+    let whole = parse(source).expect("right").model().clone();
+    let exact = json!({ "id": u64::MAX, "ids": [i64::MIN, 9_007_199_254_740_993_u64, 3.0], "x": 1e30 });
+    assert_eq!(complete_input(&whole, &exact), Ok(exact));
+    let read: Value = serde_json::from_str(
+        "{ \"id\": 18446744073709551616, \"ids\": [1, -9223372036854775809], \"x\": 1 }",
+    )
+    .expect("it is JSON");
+    let paths: Vec<String> = complete_input(&whole, &read)
+        .expect_err("two have lost digits")
+        .into_iter()
+        .map(|problem| problem.path)
+        .collect();
+    assert_eq!(paths, ["id", "ids[1]"]);
     let source = "workflow: a\ninput:\n  rows: { type: array, items: { type: object, properties: { price: { type: number } } } }\n  note: { type: string, optional: true }\nnodes:\n  a: { set: { x: 1 } }\n";
     let model = parse(source).expect("right").model().clone();
     let wrong =

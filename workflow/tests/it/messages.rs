@@ -198,6 +198,10 @@ impl Connectors for Published {
         self.0.get(name).cloned()
     }
 
+    fn names(&self) -> Vec<String> {
+        self.0.names()
+    }
+
     fn workflow(&self, name: &str) -> Option<KnownWorkflow> {
         let input = match name {
             "invoice-run" => {

@@ -4,7 +4,7 @@ use serde_json::Value as Json;
 
 use super::At;
 use crate::definition::model::{Approval, NodeKind};
-use crate::definition::reader::{Reader, join};
+use crate::definition::reader::{Reader, if_given, join};
 use crate::limits::MAX_WAIT_MS;
 
 pub(super) fn read(reader: &mut Reader<'_>, at: &mut At<'_, '_>) -> Option<NodeKind> {
@@ -29,15 +29,14 @@ pub(super) fn read(reader: &mut Reader<'_>, at: &mut At<'_, '_>) -> Option<NodeK
         .get("approvers")
         .and_then(|entry| reader.texts(&join(path, "approvers"), entry))
         .unwrap_or_default();
-    let expires_ms = match section.get("expires") {
-        Some(entry) => Some(reader.duration(&join(path, "expires"), entry, MAX_WAIT_MS)?),
-        None => None,
-    };
+    let expires_ms = section
+        .get("expires")
+        .map(|entry| reader.duration(&join(path, "expires"), entry, MAX_WAIT_MS));
     reader.finish(section);
     Some(NodeKind::Approval(Approval {
         title: title?,
         show,
         approvers,
-        expires_ms,
+        expires_ms: if_given(expires_ms)?,
     }))
 }

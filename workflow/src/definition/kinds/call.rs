@@ -7,7 +7,7 @@ use serde_json::Map;
 
 use super::At;
 use crate::definition::model::{Call, Jitter, NodeKind, Retry};
-use crate::definition::reader::{Reader, Section, join};
+use crate::definition::reader::{Reader, Section, if_given, join};
 use crate::limits::{MAX_ATTEMPTS, MAX_TIMEOUT_MS, MAX_WAIT_MS};
 use crate::names;
 use crate::yaml::{Entry, Value};
@@ -61,10 +61,9 @@ impl Reader<'_> {
             Some(entry) => self.duration(&join(base, "timeout"), entry, MAX_TIMEOUT_MS),
             None => Some(DEFAULT_TIMEOUT_MS),
         };
-        let idle_timeout_ms = match section.get("idle_timeout") {
-            Some(entry) => Some(self.idle_timeout(&join(base, "idle_timeout"), entry, timeout_ms)?),
-            None => None,
-        };
+        let idle_timeout_ms = section
+            .get("idle_timeout")
+            .map(|entry| self.idle_timeout(&join(base, "idle_timeout"), entry, timeout_ms));
         let target = target?;
         let Some((connector, operation)) = split_target(&target) else {
             let message = format!("`{target}` is not an operation");
@@ -80,7 +79,7 @@ impl Reader<'_> {
             secrets,
             retry: retry?,
             timeout_ms: timeout_ms?,
-            idle_timeout_ms,
+            idle_timeout_ms: if_given(idle_timeout_ms)?,
         })
     }
 
@@ -115,38 +114,35 @@ impl Reader<'_> {
             });
         }
         let mut section = self.section(path, &entry.node)?;
+        // All of it is read before anything is given up, so that every mistake in it is found at once.
         let attempts = match section.get("attempts") {
-            Some(entry) => self.whole(&join(path, "attempts"), entry, 1..=MAX_ATTEMPTS)?,
-            None => default.attempts,
+            Some(entry) => self.whole(&join(path, "attempts"), entry, 1..=MAX_ATTEMPTS),
+            None => Some(default.attempts),
         };
-        let first_delay_ms = match section.get("first_delay") {
-            Some(entry) => self.duration(&join(path, "first_delay"), entry, MAX_WAIT_MS)?,
-            None => default.first_delay_ms,
+        let mut time = |section: &mut Section<'_>, key: &'static str| {
+            let entry = section.get(key)?;
+            Some(self.duration(&join(path, key), entry, MAX_WAIT_MS))
         };
-        let max_delay_ms = match section.get("max_delay") {
-            Some(entry) => self.duration(&join(path, "max_delay"), entry, MAX_WAIT_MS)?,
-            None => default.max_delay_ms.max(first_delay_ms),
-        };
-        let within_ms = match section.get("within") {
-            Some(entry) => Some(self.duration(&join(path, "within"), entry, MAX_WAIT_MS)?),
-            None => None,
-        };
+        let first_delay_ms = time(&mut section, "first_delay").unwrap_or(Some(default.first_delay_ms));
+        let max_delay_ms = time(&mut section, "max_delay");
+        let within_ms = time(&mut section, "within");
         let jitter = match section.get("jitter") {
-            Some(entry) => self.jitter(&join(path, "jitter"), entry)?,
-            None => default.jitter,
+            Some(entry) => self.jitter(&join(path, "jitter"), entry),
+            None => Some(default.jitter),
         };
         let on = match section.get("on") {
-            Some(entry) => self.failures(&join(path, "on"), entry)?,
-            None => Vec::new(),
+            Some(entry) => self.failures(&join(path, "on"), entry),
+            None => Some(Vec::new()),
         };
         self.finish(section);
+        let first_delay_ms = first_delay_ms?;
         Some(Retry {
-            attempts,
+            attempts: attempts?,
             first_delay_ms,
-            max_delay_ms,
-            jitter,
-            within_ms,
-            on,
+            max_delay_ms: max_delay_ms.unwrap_or(Some(default.max_delay_ms.max(first_delay_ms)))?,
+            jitter: jitter?,
+            within_ms: if_given(within_ms)?,
+            on: on?,
         })
     }
 

@@ -11,7 +11,7 @@ mod wait;
 mod workflow;
 
 use super::model::{Node, NodeKind};
-use super::reader::{Reader, Section, join};
+use super::reader::{Reader, Section, join, plain_word};
 use crate::diagnostic::nearest;
 use crate::limits::MAX_LOOP_DEPTH;
 use crate::yaml::{Entry, Value};
@@ -137,6 +137,8 @@ impl Reader<'_> {
             [(kind, read, entry)] => {
                 let path = join(base, kind);
                 self.place(&path, Some(entry), &entry.node);
+                // A node does one thing, so the other kinds are no keys of it any more.
+                section.forget(|key| key != *kind && KINDS.iter().any(|(other, _)| *other == key));
                 let mut at = At {
                     section,
                     base,
@@ -167,12 +169,7 @@ impl Reader<'_> {
         let keys: Vec<(&str, String)> = match &node.node.value {
             Value::Map(entries) => entries
                 .iter()
-                .map(|entry| {
-                    (
-                        entry.key.as_str(),
-                        entry.key.to_lowercase().replace([' ', '-'], "_"),
-                    )
-                })
+                .map(|entry| (entry.key.as_str(), plain_word(&entry.key)))
                 .collect(),
             _ => Vec::new(),
         };

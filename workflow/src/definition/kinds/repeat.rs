@@ -17,9 +17,8 @@ pub(super) fn read(reader: &mut Reader<'_>, at: &mut At<'_, '_>) -> Option<NodeK
             .text(&join(&at.path, "while"), entry)
             .map(RepeatCondition::While),
         _ => {
-            let fix =
-                "give exactly one of: `until: <true when it is enough>`, `while: <true when there is more>`";
-            reader.missing(&section, "until", fix);
+            let fix = "`until: <true when it is enough>`, `while: <true when there is more>`";
+            reader.not_one_of(&section, &["until", "while"], fix);
             None
         }
     };

@@ -27,20 +27,20 @@ pub(super) fn read(reader: &mut Reader<'_>, at: &mut At<'_, '_>) -> Option<NodeK
     reader.place_all(&at.path, Some(at.entry), &at.entry.node);
     let mut section = reader.section(&at.path, &at.entry.node)?;
     let status = match section.get("status") {
-        Some(entry) => status(reader, entry)?,
-        None => json!(200),
+        Some(entry) => status(reader, entry),
+        None => Some(json!(200)),
     };
     let headers = match section.get("headers") {
-        Some(entry) => headers(reader, &join(&at.path, "headers"), entry)?,
-        None => BTreeMap::new(),
+        Some(entry) => headers(reader, &join(&at.path, "headers"), entry),
+        None => Some(BTreeMap::new()),
     };
     let body = section
         .get("body")
         .map_or(Json::Null, |entry| entry.node.to_json());
     reader.finish(section);
     Some(NodeKind::Respond(Respond {
-        status,
-        headers,
+        status: status?,
+        headers: headers?,
         body,
     }))
 }

@@ -2,7 +2,7 @@
 
 use super::At;
 use crate::definition::model::{NodeKind, SignalWait, Wait};
-use crate::definition::reader::{Reader, Section, join};
+use crate::definition::reader::{Reader, Section, if_given, join};
 use crate::limits::MAX_WAIT_MS;
 use crate::yaml::Entry;
 
@@ -34,13 +34,16 @@ pub(super) fn read(reader: &mut Reader<'_>, at: &mut At<'_, '_>) -> Option<NodeK
             ..nothing
         }),
         _ => {
-            let fix =
-                "give exactly one of: `for: 10m`, `until: <expression of a moment>`, `signal: its_name`";
-            reader.missing(&section, "for", fix);
-            None
+            let fix = "`for: 10m`, `until: <expression of a moment>`, `signal: its_name`";
+            reader.not_one_of(&section, &["for", "until", "signal"], fix);
+            return None;
         }
     };
-    reader.finish(section);
+    let goes_with_signal = [
+        ("timeout", "only what waits for a signal has a `timeout`"),
+        ("correlate", "only what waits for a signal has a `correlate`"),
+    ];
+    reader.finish_with(section, if signal.is_some() { &[] } else { &goes_with_signal });
     wait.map(NodeKind::Wait)
 }
 
@@ -54,17 +57,15 @@ fn signal_wait(
     if let Some(name) = &name {
         reader.check_snake(name, entry.node.span.start, "a signal");
     }
-    let correlate = match section.get("correlate") {
-        Some(entry) => Some(reader.text(&join(path, "correlate"), entry)?),
-        None => None,
-    };
-    let timeout_ms = match section.get("timeout") {
-        Some(entry) => Some(reader.duration(&join(path, "timeout"), entry, MAX_WAIT_MS)?),
-        None => None,
-    };
+    let correlate = section
+        .get("correlate")
+        .map(|entry| reader.text(&join(path, "correlate"), entry));
+    let timeout_ms = section
+        .get("timeout")
+        .map(|entry| reader.duration(&join(path, "timeout"), entry, MAX_WAIT_MS));
     Some(SignalWait {
         name: name?,
-        correlate,
-        timeout_ms,
+        correlate: if_given(correlate)?,
+        timeout_ms: if_given(timeout_ms)?,
     })
 }

@@ -80,9 +80,6 @@ pub(super) struct Tools<'t> {
     pub(super) pattern: RefCell<Option<(String, Regex)>>,
 }
 
-/// Groups of functions, which stand before a dot and are no values.
-pub(crate) const NAMESPACES: [&str; 3] = ["math", "lists", "optional"];
-
 /// Forms that are no functions: they look at an expression, not at its value.
 const SPECIAL_FORMS: [(&str, &str); 13] = [
     ("has", "has(x.field)"),

@@ -9,10 +9,10 @@ mod calls;
 use regex::RegexBuilder;
 
 use super::ExpressionError;
-use super::functions::NAMESPACES;
 use super::lexer::{Placed, Token, tokens};
 use super::tree::{Form, Item, Literal, Operator, Pair, Step, StepKind, Tree};
 use crate::limits::{MAX_EXPRESSION_DEPTH, MAX_PATTERN_BYTES};
+use crate::names::NAMESPACES;
 
 /// The tree of an expression.
 ///

@@ -106,7 +106,8 @@ fn start_round(state: &mut RunState, at: &StepRef, each: &LoopPlan, at_ms: u64) 
 }
 
 impl RunState {
-    /// All steps of a round are settled.
+    /// All steps of a round are settled. While the loop fails, a round that ends well still counts, but nothing follows
+    /// from it.
     pub(in crate::run) fn foreach_round_over(
         &mut self,
         around: &StepRef,
@@ -133,7 +134,11 @@ impl RunState {
             *slot = Some(result);
         }
         rounds.finished += 1;
-        if rounds.finished == rounds.count {
+        let is_last = rounds.finished == rounds.count;
+        if self.failing.contains(around) {
+            return;
+        }
+        if is_last {
             finish(self, around, at_ms);
         } else if self.ending.is_none() {
             start_round(self, around, each, at_ms);
