@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::chain::{ChainError, chain_start, no_fetch, records, walk};
 use crate::record::{Accepted, Event, Outcome, Record};
+use crate::step_set::StepSet;
 use crate::used::{UseCount, Used};
 use crate::{Digest, NodeId, RunId, StepKey};
 
@@ -18,11 +19,11 @@ pub struct RunFacts {
     accepted: Option<Box<Accepted>>,
     records: u64,
     last_at_ms: u64,
-    completed: BTreeSet<StepKey>,
+    completed: StepSet,
     steps: u64,
     steps_repeated: u64,
     tried: BTreeSet<NodeId>,
-    effects: BTreeSet<StepKey>,
+    effects: StepSet,
     used: BTreeMap<NodeId, UseCount>,
     outcome: Option<Outcome>,
 }
@@ -50,7 +51,7 @@ impl RunFacts {
                 self.completes(step);
                 self.tries(step, *attempt, used);
                 if !used.is_empty() {
-                    self.effects.insert(step.clone());
+                    self.effects.insert(step);
                 }
             }
             Event::Responded { step, .. } => self.completes(step),
@@ -63,7 +64,7 @@ impl RunFacts {
     }
 
     fn completes(&mut self, step: &StepKey) {
-        if self.completed.insert(step.clone()) {
+        if self.completed.insert(step) {
             self.steps = self.steps.saturating_add(1);
         } else {
             self.steps_repeated = self.steps_repeated.saturating_add(1);
@@ -137,7 +138,7 @@ impl RunFacts {
 
     /// The steps that completed and used something outside.
     #[must_use]
-    pub fn completed_effects(&self) -> &BTreeSet<StepKey> {
+    pub fn completed_effects(&self) -> &StepSet {
         &self.effects
     }
 

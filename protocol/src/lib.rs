@@ -27,6 +27,7 @@ pub mod receipt;
 pub mod record;
 pub mod release;
 pub mod seal;
+pub mod step_set;
 pub mod strict;
 pub mod sync;
 pub mod trust;

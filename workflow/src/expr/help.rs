@@ -333,7 +333,7 @@ static ENTRIES: [HelpEntry; 62] = [
     ),
     entry(
         "hash(x)",
-        "SHA-256 in hexadecimal digits: of a text's UTF-8, of bytes, of other values as JSON with sorted keys.",
+        "SHA-256 in hexadecimal digits: of a text's UTF-8, of bytes, of other values as canonical JSON (RFC 8785).",
         "hash(\"a\").substring(0, 8)",
         "\"ca978112\"",
     ),

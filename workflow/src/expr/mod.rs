@@ -123,6 +123,11 @@ impl<'c> Context<'c> {
         }
     }
 
+    /// With what `uuid()` is derived from, where it is needed.
+    pub(crate) fn seeded(self, seed: Option<&'c str>) -> Self {
+        Self { seed, ..self }
+    }
+
     /// With the handle that stops the evaluation.
     #[must_use]
     pub fn with_interrupt(self, interrupt: &'c Interrupt) -> Self {

@@ -89,6 +89,20 @@ impl Template {
         Ok(value)
     }
 
+    /// Whether its value depends on the seed of the context.
+    pub(crate) fn needs_seed(&self) -> bool {
+        match self {
+            Self::Constant(_) => false,
+            Self::Expression(expression) => expression.needs_seed(),
+            Self::Text(parts) => parts.iter().any(|part| match part {
+                Part::Literal(_) => false,
+                Part::Expression(expression, _) => expression.needs_seed(),
+            }),
+            Self::List(items) => items.iter().any(Self::needs_seed),
+            Self::Object(fields) => fields.iter().any(|(_, field)| field.needs_seed()),
+        }
+    }
+
     /// The names its expressions use.
     #[must_use]
     pub fn references(&self) -> References {

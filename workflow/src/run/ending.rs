@@ -12,7 +12,7 @@ use super::kinds::call;
 use super::scope::Names;
 use super::state::RunState;
 use super::steps::{Phase, Step, StepRef};
-use crate::expr::{Meaning, Scope as _, Template};
+use crate::expr::{Context, Meaning, Scope as _, Template};
 use crate::plan::{OutputPlan, Plan, PlanKind};
 
 /// Why a run stops before all its nodes are settled.
@@ -170,11 +170,13 @@ impl RunState {
         if template.references().needed.iter().any(absent) {
             return Ok(Value::Null);
         }
-        template
-            .evaluate(&names, self.last_at_ms)
-            .map_err(|failure| Failure {
-                path: Some(format!("{place}{}", failure.path)),
-                ..Failure::new(FailureKind::Expression, failure.error.message).with_code("FF-EXP-001")
-            })
+        let seed = template
+            .needs_seed()
+            .then(|| format!("{}/{place}", self.effect_root()));
+        let context = Context::from(self.last_at_ms).seeded(seed.as_deref());
+        template.evaluate(&names, context).map_err(|failure| Failure {
+            path: Some(format!("{place}{}", failure.path)),
+            ..Failure::new(FailureKind::Expression, failure.error.message).with_code("FF-EXP-001")
+        })
     }
 }

@@ -174,10 +174,11 @@ impl RunState {
         repeated: &mut Vec<RepeatedEffect>,
     ) {
         // A run that was ordered is not ordered again under the same name, however it ended.
-        for step in self.facts.completed_effects().iter().chain(&self.ordered) {
-            let Some(at) = self.locate(step) else { continue };
+        let effects = self.facts.completed_effects().iter();
+        for step in effects.chain(self.ordered.iter()) {
+            let Some(at) = self.locate(&step) else { continue };
             if self.outermost(&at) == Some(number) {
-                *repeats.entry(step.clone()).or_default() += 1;
+                *repeats.entry(step).or_default() += 1;
             }
         }
         let inside = |other: usize| {

@@ -22,17 +22,14 @@ impl Scope for Names<'_> {
     fn lookup(&self, name: &str) -> Option<Meaning<'_>> {
         for (depth, (number, round)) in self.path.iter().enumerate().rev() {
             let node = self.state.plan.node(*number)?;
-            match &node.kind {
-                PlanKind::Foreach(each) if each.item == name => {}
-                PlanKind::Repeat(_) if name == ROUND => {}
+            let element = match &node.kind {
+                PlanKind::Foreach(each) if each.item == name => usize::try_from(*round).ok()?,
+                PlanKind::Repeat(_) if name == ROUND => 0,
                 _ => continue,
-            }
+            };
             let outside = self.path.get(..depth)?;
             let rounds = self.state.scope(outside)?.steps.get(node.slot)?.rounds.as_ref()?;
-            return rounds
-                .items
-                .get(usize::try_from(*round).ok()?)
-                .map(Meaning::Value);
+            return rounds.items.get(element).map(Meaning::Value);
         }
         if let Some(number) = self.state.plan.by_id.get(name) {
             return self.node(*number);

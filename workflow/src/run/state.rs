@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use flowforge_protocol::facts::RunFacts;
 use flowforge_protocol::record::{Outcome, Trigger};
+use flowforge_protocol::step_set::StepSet;
 use flowforge_protocol::{RunId, StepKey};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -45,7 +46,7 @@ pub struct RunState {
     pub(super) ending: Option<Ending>,
     pub(super) undos: Undos,
     /// Steps that ordered another run.
-    pub(super) ordered: BTreeSet<StepKey>,
+    pub(super) ordered: StepSet,
     pub(super) outcome: Option<Outcome>,
     pub(super) ended_at_ms: u64,
     /// Why this run can be shown and not gone on with, if so.
@@ -136,7 +137,7 @@ impl RunState {
             cancel_grace_ms: None,
             ending: None,
             undos: Undos::default(),
-            ordered: BTreeSet::new(),
+            ordered: StepSet::default(),
             outcome: None,
             ended_at_ms: 0,
             view_only: None,
@@ -264,6 +265,12 @@ impl RunState {
             .and_then(|accepted| accepted.lineage.as_deref())
             .and_then(|lineage| lineage.repeats.get(step).copied())
             .unwrap_or(0)
+    }
+
+    /// What identifiers at a place of a step are derived from. As the key of its effect: the same in every attempt, on every
+    /// host and in a retry, another one when a completed effect is repeated on purpose.
+    pub(super) fn seed(&self, step: &StepKey, place: &str) -> String {
+        format!("{}/{step}/{}/{place}", self.effect_root(), self.repeats(step))
     }
 
     pub(super) fn announce_trigger(trigger: &Trigger) -> Value {

@@ -233,7 +233,7 @@ impl Phase {
 /// The rounds of a loop.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Rounds {
-    /// The elements of a `foreach`; the numbers from 1 of the rounds that a `repeat` has begun.
+    /// The elements of a `foreach`; of a `repeat` only the number of the round that runs, from 1.
     pub(super) items: Arc<Vec<Value>>,
     /// Number of rounds of a `foreach`; most rounds of a `repeat`.
     pub(super) count: u32,

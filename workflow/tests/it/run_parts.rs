@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use flowforge_protocol::record::{Event, Outcome, Source};
 use flowforge_protocol::used::Used;
-use flowforge_protocol::{NodeId, StepKey};
+use flowforge_protocol::{FailureKind, NodeId, StepKey};
 use flowforge_workflow::{ForkError, Given, NodeState};
 use serde_json::json;
 
-use crate::support::{Host, acceptance, echo, plan, refuse};
+use crate::support::{Host, acceptance, echo, fails, plan, plan_with_effect, refuse};
 
 fn node(id: &str) -> NodeId {
     id.parse().expect("an id")
@@ -303,4 +303,40 @@ output: \"${first.x}\"
     let mut host = Host::start_with(plan(source), accepted, given);
     host.run(refuse);
     assert_eq!(host.output(), json!(9));
+}
+
+/// `uuid()` stood in the help, and failed in every run: nobody gave it what it is derived from.
+#[test]
+fn an_identifier_is_the_same_in_every_attempt_and_another_in_every_step() {
+    let source = "
+nodes:
+  made: { set: { id: \"${uuid()}\", other: \"x-${uuid()}\" } }
+  each: { foreach: \"[uuid(), uuid()]\", do: { one: { set: { id: \"${uuid()}\", given: \"${item}\" } } } }
+  sent: { call: x:y/a, with: { id: \"${uuid()}\" }, undo: { call: x:y/b, with: { id: \"${uuid()}\" } } }
+output: { made: \"${made}\", each: \"${each}\", sent: \"${sent.with.id}\", out: \"${uuid()}\" }
+";
+    let of = || {
+        let mut host = Host::start(
+            plan_with_effect(source, &json!({ "class": "idempotent" })),
+            json!({}),
+        );
+        let first = host.flying[0].input.clone();
+        host.intend(0);
+        host.restart();
+        assert_eq!(host.flying[0].input, first, "the same after a restart");
+        host.finish(0, fails(FailureKind::Throttled));
+        host.skip_time();
+        assert_eq!(host.flying[0].input, first, "the same in the next attempt");
+        host.run(echo);
+        host.check_replay();
+        host.output()
+    };
+    let output = of();
+    assert_eq!(output, of(), "they follow from the run");
+    let text = output.to_string();
+    let found: std::collections::BTreeSet<&str> = text
+        .split(|c: char| !c.is_ascii_hexdigit() && c != '-')
+        .filter_map(|part| part.get(part.len().checked_sub(36)?..))
+        .collect();
+    assert_eq!(found.len(), 8, "{text}");
 }

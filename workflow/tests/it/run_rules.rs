@@ -332,3 +332,74 @@ fn a_record_that_does_not_belong_is_refused() {
     let twice = state.apply(&record).expect_err("a result never changes");
     assert_eq!(twice.to_string(), "step `a` is done: `completed` cannot happen");
 }
+
+/// A loop over nothing left its run hanging: what came after it never began.
+#[test]
+fn a_loop_over_nothing_is_done_and_what_comes_after_it_runs() {
+    let source = "
+input: { rows: { type: array } }
+nodes:
+  outer:
+    foreach: input.rows
+    as: row
+    do:
+      inner: { foreach: row, as: cell, do: { one: { set: { v: \"${cell}\" } } } }
+  tail: { after: outer, set: { count: \"${size(outer)}\" } }
+output: { all: \"${outer}\", count: \"${tail.count}\" }
+";
+    let of = |rows: Value| {
+        let mut host = Host::start(plan(source), json!({ "rows": rows }));
+        host.run(echo);
+        host.check_replay();
+        host.output()
+    };
+    assert_eq!(of(json!([])), json!({ "all": [], "count": 0 }));
+    assert_eq!(of(json!([[], []])), json!({ "all": [[], []], "count": 2 }));
+    assert_eq!(
+        of(json!([[], [2]])),
+        json!({ "all": [[], [{ "v": 2 }]], "count": 2 })
+    );
+}
+
+/// After a wait until a time with an offset, the run did not go on; seconds that were taken for milliseconds passed at
+/// once, without a word.
+#[test]
+fn a_wait_until_a_moment_takes_every_form_of_it() {
+    let source = "
+input: { times: { type: array } }
+nodes:
+  each:
+    foreach: input.times
+    as: time
+    parallel: 8
+    do:
+      pause: { wait: { until: time } }
+      next: { after: pause, set: { ok: true } }
+output: \"${size(each)}\"
+";
+    // It is 1970-01-01T00:16:40Z.
+    let times = json!([
+        "1970-01-01T01:16:00+01:00",
+        "1970-01-01T06:01:44+05:45",
+        "1970-01-01T00:16:44.000Z",
+    ]);
+    let mut host = Host::start(plan(source), json!({ "times": times }));
+    assert_eq!(host.row("each").1, "1 of 3, 8 at a time", "the first is past");
+    let due: Vec<u64> = host.state().timers().iter().map(|(_, due)| *due).collect();
+    assert_eq!(due, [1_004_000, 1_004_000]);
+    host.now_ms = 1_003_999;
+    host.advance();
+    assert_eq!(host.phase(), "waiting");
+    host.skip_time();
+    assert_eq!(host.output(), json!(3));
+    host.check_replay();
+
+    let ms = 1_795_425_600_000_u64;
+    let later = Host::start(plan(source), json!({ "times": [ms] }));
+    assert_eq!(later.state().timers()[0].1, ms);
+    let seconds = Host::start(plan(source), json!({ "times": [ms / 1000] }));
+    let Some(Outcome::Failed { failure, .. }) = seconds.state().outcome() else {
+        panic!("{}", seconds.table());
+    };
+    assert!(failure.message.contains("looks like seconds"), "{failure:?}");
+}

@@ -1,13 +1,13 @@
-//! The example that the product is shown with, on its real data.
+//! Examples on their own data: the one that the product is shown with, and the one that calls nothing.
 
 use std::collections::BTreeMap;
 
 use flowforge_protocol::Failure;
 use flowforge_protocol::record::Outcome;
-use flowforge_workflow::Invoke;
+use flowforge_workflow::{Invoke, complete_input, parse};
 use serde_json::{Value, json};
 
-use crate::support::{Host, plan_of};
+use crate::support::{Host, echo, plan_of};
 
 const SOURCE: &str = include_str!("../../../examples/earthquake-watch/workflow.yaml");
 const FEED: &str = include_str!("../../../examples/earthquake-watch/usgs-all-week.geojson");
@@ -73,4 +73,24 @@ fn the_week_is_reported_after_a_person_agreed() {
         host.replay(count);
     }
     assert_eq!(host.replay(host.records.len()).view(), host.state().view());
+}
+
+#[test]
+fn the_report_of_a_day_is_made_with_expressions_alone() {
+    let source = include_str!("../../../examples/sales-report/workflow.yaml");
+    let definition = parse(source).expect("the example is right");
+    let input = complete_input(definition.model(), &json!({})).expect("it has defaults");
+    let mut host = Host::start(plan_of(source, &BTreeMap::new()), input);
+    host.run(echo);
+    let output = host.output();
+    assert_eq!(output["mean"], 73.5);
+    assert_eq!(output["customers"], "Ada, Bo, Cy");
+    assert_eq!(output["tags"], json!(["new", "large"]));
+    let report = &output["report"];
+    assert_eq!(report["day"], "28.11.2026");
+    assert_eq!(report["due"], "2026-12-12T00:00:00Z");
+    assert_eq!(report["by_region"], json!({ "NORTH": 140.5, "SOUTH": 80 }));
+    assert_eq!(report["large"], 2);
+    assert_eq!(report["id"].as_str().map(str::len), Some(36));
+    host.check_replay();
 }

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use base64::Engine as _;
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use flowforge_protocol::Digest;
+use flowforge_protocol::canonical::canonical_json;
 use serde_json::{Map, Number as JsonNumber, Value};
 
 use super::{Outcome, Tools, made, text_of};
@@ -166,7 +167,10 @@ fn read_json<'v>(tools: &Tools<'_>, text: &str) -> Outcome<'v> {
         } else {
             format!(" at `{}`", problem.path)
         };
-        Fault::new(format!("this text is not JSON{at}: {}", problem.message))
+        Fault::new(format!(
+            "this text cannot be read as JSON{at}: {}",
+            problem.message
+        ))
     })?;
     own(&value, &tools.meter, 0)
 }
@@ -365,7 +369,7 @@ pub(super) fn bytes<'v>(tools: &Tools<'_>, args: &[Val<'v>]) -> Outcome<'v> {
     }
 }
 
-/// SHA-256 in hexadecimal digits: of a text's UTF-8, of bytes, of anything else as JSON with sorted keys.
+/// SHA-256 in hexadecimal digits: of a text's UTF-8, of bytes, of anything else as canonical JSON.
 pub(super) fn hash<'v>(tools: &Tools<'_>, args: &[Val<'v>]) -> Outcome<'v> {
     let digest = match args.first() {
         Some(Val::Text(text)) => {
@@ -377,11 +381,10 @@ pub(super) fn hash<'v>(tools: &Tools<'_>, args: &[Val<'v>]) -> Outcome<'v> {
             Digest::of(bytes)
         }
         Some(other) => {
-            let mut value = to_json(other, &tools.meter)?;
-            value.sort_all_objects();
-            let text = value.to_string();
-            tools.meter.read(text.len())?;
-            Digest::of(text.as_bytes())
+            // Equal values have one canonical form, so that 1 and 1.0 have one hash.
+            let bytes = canonical_json(&to_json(other, &tools.meter)?);
+            tools.meter.read(bytes.len())?;
+            Digest::of(&bytes)
         }
         None => return Err(Fault::new("`hash` needs a value")),
     };

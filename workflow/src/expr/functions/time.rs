@@ -42,7 +42,10 @@ pub(in crate::expr) fn moment(value: &Val<'_>) -> Option<DateTime<Utc>> {
 
 fn moment_of(function: &str, value: Option<&Val<'_>>) -> Result<DateTime<Utc>, Box<Fault>> {
     value.and_then(moment).ok_or_else(|| {
-        let found = value.map_or("nothing", kind);
+        let found = match value {
+            Some(Val::Text(text)) => format!("`{}`", text.as_str().chars().take(40).collect::<String>()),
+            other => other.map_or("nothing", kind).to_owned(),
+        };
         Fault::new(format!(
             "`{function}` needs a timestamp, milliseconds since 1970, or text like 2026-11-26T09:14:00Z; found {found}"
         ))

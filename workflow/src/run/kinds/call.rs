@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::super::Invoke;
 use super::{Start, Started, template_failed};
-use crate::expr::Template;
+use crate::expr::{Context, Template};
 use crate::plan::CallPlan;
 use crate::run::Command;
 use crate::run::retry;
@@ -46,9 +46,14 @@ pub(in crate::run) fn input(
         let value = match template {
             // The commonest case, without building the text of its place.
             Template::Constant(value) => value.clone(),
-            template => template
-                .evaluate(names, ready_at_ms)
-                .map_err(|failure| template_failed(key, &format!("with.{port}"), &failure))?,
+            template => {
+                let place = || format!("with.{port}");
+                let seed = template.needs_seed().then(|| names.state.seed(key, &place()));
+                let context = Context::from(ready_at_ms).seeded(seed.as_deref());
+                template
+                    .evaluate(names, context)
+                    .map_err(|failure| template_failed(key, &place(), &failure))?
+            }
         };
         input.insert(port.clone(), value);
     }

@@ -24,7 +24,7 @@ use super::scope::Names;
 use super::state::RunState;
 use super::steps::{Phase, StepRef};
 use super::{Command, Now};
-use crate::expr::{EvaluationError, Expression, Template, TemplateFailure};
+use crate::expr::{Context, EvaluationError, Expression, Template, TemplateFailure};
 use crate::plan::PlanKind;
 
 /// What starting a step gives, or why an expression gave no value.
@@ -114,14 +114,18 @@ impl Start<'_> {
     }
 
     pub(super) fn template(&self, place: &str, template: &Template) -> Result<Value, Failure> {
+        let seed = template.needs_seed().then(|| self.state.seed(self.key, place));
+        let context = Context::from(self.ready_at_ms).seeded(seed.as_deref());
         template
-            .evaluate(&self.names(), self.ready_at_ms)
+            .evaluate(&self.names(), context)
             .map_err(|failure| template_failed(self.key, place, &failure))
     }
 
     fn expression(&self, place: &str, expression: &Expression) -> Result<Value, Failure> {
+        let seed = expression.needs_seed().then(|| self.state.seed(self.key, place));
+        let context = Context::from(self.ready_at_ms).seeded(seed.as_deref());
         expression
-            .evaluate(&self.names(), self.ready_at_ms)
+            .evaluate(&self.names(), context)
             .map_err(|error| failed(self.key, place, &error))
     }
 

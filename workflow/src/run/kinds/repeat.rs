@@ -39,7 +39,8 @@ fn start_round(state: &mut RunState, at: &StepRef, repeat: &RepeatPlan, at_ms: u
     };
     let round = rounds.started;
     rounds.started += 1;
-    Arc::make_mut(&mut rounds.items).push(Value::from(u64::from(round) + 1));
+    // Only one round runs at a time.
+    rounds.items = Arc::new(vec![Value::from(u64::from(round) + 1)]);
     rounds.running.insert(round, Scope::new(repeat.body.nodes.len()));
     let mut path = at.path.clone();
     path.push((at.node, round));
