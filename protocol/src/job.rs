@@ -49,6 +49,9 @@ impl Document for Job {
 
 /// How far a host's clock and the scheduler's may differ, in milliseconds, either way.
 pub const CLOCK_TOLERANCE_MS: u64 = 120_000;
+/// Longest time from the issue of a job to its end, in milliseconds: 72 hours. A host remembers what it did for a job at
+/// least as long, so that a copy of it cannot be acted on again.
+pub const MAX_JOB_LIFE_MS: u64 = 72 * 60 * 60 * 1000;
 /// Largest input of a run, in bytes of canonical JSON: 256 KiB.
 pub const MAX_INPUT_BYTES: usize = 256 * 1024;
 
@@ -83,6 +86,12 @@ pub enum JobRefusal {
         /// How long ago, 0 if it ended before it began.
         late_ms: u64,
     },
+    /// It asks to be valid longer than any job may.
+    #[error("the job is valid for {life_ms} ms, above the limit of {MAX_JOB_LIFE_MS}")]
+    LivesTooLong {
+        /// How long.
+        life_ms: u64,
+    },
     /// The input is not what was signed for.
     #[error("the job's input has digest {found}, the job says {expected}")]
     WrongInput {
@@ -110,6 +119,7 @@ impl JobRefusal {
             Self::Expired { .. } => "FF-JOB-004",
             Self::WrongInput { .. } => "FF-JOB-005",
             Self::InputTooLarge { .. } => "FF-JOB-006",
+            Self::LivesTooLong { .. } => "FF-JOB-008",
         }
     }
 }
@@ -160,6 +170,10 @@ impl Job {
             return Err(JobRefusal::Expired {
                 late_ms: now_ms.saturating_sub(self.expires_at_ms),
             });
+        }
+        let life_ms = self.expires_at_ms - self.issued_at_ms;
+        if life_ms > MAX_JOB_LIFE_MS {
+            return Err(JobRefusal::LivesTooLong { life_ms });
         }
         Ok(())
     }

@@ -47,6 +47,18 @@ fn a_job_has_a_time_with_two_ends() {
             late_ms: CLOCK_TOLERANCE_MS
         })
     );
+    // A job without an end could be acted on again when nobody remembers it any more.
+    let living = |life_ms| Job {
+        expires_at_ms: job.issued_at_ms + life_ms,
+        ..job.clone()
+    };
+    assert_eq!(check_at(&living(MAX_JOB_LIFE_MS), job.issued_at_ms), Ok(()));
+    assert_eq!(
+        check_at(&living(MAX_JOB_LIFE_MS + 1), job.issued_at_ms),
+        Err(JobRefusal::LivesTooLong {
+            life_ms: MAX_JOB_LIFE_MS + 1
+        })
+    );
     let never = Job {
         expires_at_ms: job.issued_at_ms,
         ..job
