@@ -76,8 +76,7 @@ impl RunState {
             (PlanKind::Respond(_), Some(output)) => output
                 .get("status")
                 .map_or_else(String::new, |status| format!("answered {status}")),
-            (_, None) => String::new(),
-            (PlanKind::Switch(cases), _) => match &step.phase {
+            (PlanKind::Switch(cases), Some(_)) => match &step.phase {
                 Phase::Done(Some(case)) => cases
                     .get(*case)
                     .map_or_else(String::new, |(name, _)| name.clone()),
@@ -94,6 +93,8 @@ impl RunState {
                     None => what,
                 }
             }
+            // That it is done is all that is to be said.
+            _ => String::new(),
         };
         let from = match (step.source, &step.answer) {
             (Source::Step, _) => return text,

@@ -8,6 +8,7 @@
 
 mod support;
 
+mod bounds;
 mod differential;
 mod documents;
 mod expression_bounds;

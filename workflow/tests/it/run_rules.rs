@@ -403,3 +403,29 @@ output: \"${size(each)}\"
     };
     assert!(failure.message.contains("looks like seconds"), "{failure:?}");
 }
+
+/// A list that came out otherwise after a restart gave rounds to the wrong elements.
+#[test]
+fn a_loop_goes_on_over_the_list_that_it_began_with() {
+    let source = "nodes:\n  each: { foreach: \"[1, 2]\", do: { one: { call: x:y/a } } }\n";
+    let host = Host::start(plan(source), json!({}));
+    let begun = |list: &Value, count| {
+        let mut record = host.records[1].clone();
+        let Event::LoopStarted {
+            list: digest,
+            count: recorded,
+            ..
+        } = &mut record.event
+        else {
+            panic!("{record:?}");
+        };
+        (*digest, *recorded) = (Digest::of_json(list), count);
+        let mut state = host.replay(1);
+        state.apply(&record).map_err(|error| error.to_string())
+    };
+    assert_eq!(begun(&json!([1, 2]), 2), Ok(()));
+    for other in [json!([2, 1]), json!([1, 2, 3])] {
+        let error = begun(&other, 2).expect_err("it is another list");
+        assert!(error.contains("loop `each` started with 2 rounds"), "{error}");
+    }
+}

@@ -66,11 +66,8 @@ pub(super) fn closed(state: &mut RunState, at: &StepRef, closing: Closing, at_ms
         PlanKind::Approval(approval) => approval::closed(state, at, approval, closing, at_ms),
         PlanKind::Workflow(_) => child::closed(state, at, closing, at_ms),
         PlanKind::Repeat(_) => repeat::closed(state, at, &closing, at_ms),
-        PlanKind::Call(_)
-        | PlanKind::Set(_)
-        | PlanKind::Switch(_)
-        | PlanKind::Foreach(_)
-        | PlanKind::Respond(_) => false,
+        // The others wait for nothing of their own.
+        _ => false,
     }
 }
 
