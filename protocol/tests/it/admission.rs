@@ -1,6 +1,6 @@
 //! What a host must refuse although the signature is good.
 
-use flowforge_protocol::job::{CLOCK_TOLERANCE_MS, Job, JobRefusal, MAX_INPUT_BYTES, Order};
+use flowforge_protocol::job::{CLOCK_TOLERANCE_MS, Job, JobRefusal, MAX_INPUT_BYTES, MAX_JOB_LIFE_MS, Order};
 use flowforge_protocol::{Digest, HostId};
 use serde_json::{Value, json};
 

@@ -175,8 +175,9 @@ impl ControlLink for Plane {
             let changed = self.changed.notified();
             tokio::pin!(changed);
             changed.as_mut().enable();
-            if self.incarnation() != reply.plane_incarnation {
-                // It was restored while it answered; nothing else would wake the call.
+            let known = request.plane_incarnation;
+            if known.is_some_and(|known| known != self.incarnation()) {
+                // The host's cursors rest on another life; it is to hear that now, and nothing else would wake the call.
                 return Ok(reply);
             }
             let mut orders = self.with_quietly(|state| {
