@@ -27,7 +27,7 @@ nodes:
     as: item
     do:
       step: { call: bench:steps/step, with: { value: "${item}" } }
-output: { n: "${each.map(one, one.step.n)}", numbers: "${odd.numbers}" }
+output: { n: "${each.map(one, one.n)}", numbers: "${odd.numbers}" }
 "#;
 
 const EVIDENCE: &str =
