@@ -18,12 +18,17 @@ pub struct Settings {
     pub join: Option<PathBuf>,
     /// Name of this host, for people. Default `host`.
     pub name: Option<String>,
-    /// Most runs that are held at once, waiting ones included. Default 10,000.
+    /// Most runs that are awake at once. Those that wait for something do not count. Default 10,000.
     pub max_runs: Option<u32>,
+    /// Most runs that wait for something at once. Default 100,000.
+    pub max_waiting: Option<u32>,
     /// Most connector calls at the same time. Default four for each core, at least 16.
     pub max_steps: Option<u32>,
     /// Most bytes that wait for upload before no new work is taken. Default 32 MiB.
     pub max_outbox_bytes: Option<u64>,
+    /// Most bytes of the runs in the journal; records wait for room beyond it, and no new work is taken from three quarters
+    /// on. Default 52 MiB.
+    pub max_journal_bytes: Option<u64>,
     /// Free bytes on the data folder's disk below which no new work is taken. Default 64 MiB.
     pub min_free_bytes: Option<u64>,
     /// How long a sealed copy of a secret is used after the control plane last confirmed it, as `24h`. Default `24h`.
@@ -113,24 +118,30 @@ pub struct HostConfig {
     pub compile_worker: CompileWorker,
 }
 
-/// What one host holds at most. At each limit of the first four the host tells the control plane that it is busy, and
+/// What one host holds at most. At each limit but those of calls and copies the host tells the control plane that it is busy, and
 /// takes nothing new; what is here goes on to its end.
 ///
 /// | limit | setting | default | at the limit |
 /// |---|---|---|---|
-/// | runs held at once | `max-runs` | 10,000 | no new run |
+/// | runs awake at once | `max-runs` | 10,000 | no new run |
+/// | runs that wait | `max-waiting` | 100,000 | no new run |
 /// | connector calls at once | `max-steps` | four for each core, 16 to 256 | further calls wait their turn |
 /// | bytes that wait for upload | `max-outbox-bytes` | 32 MiB | no new run |
+/// | bytes of runs in the journal | `max-journal-bytes` | 52 MiB | records wait for room; no new run from 3/4 on |
 /// | free bytes on the disk | `min-free-bytes` | 64 MiB | no new run |
 /// | age of a secret's copy | `secret-lease` | 24 h | the copy is not used without the control plane |
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HostLimits {
-    /// Runs held at once, waiting ones included.
+    /// Runs awake at once.
     pub max_runs: u32,
+    /// Runs that wait at once.
+    pub max_waiting: u32,
     /// Connector calls at the same time; further ones wait their turn in order.
     pub max_steps: u32,
     /// Bytes that wait for upload.
     pub max_outbox_bytes: u64,
+    /// Bytes of the runs in the journal.
+    pub max_journal_bytes: u64,
     /// Free bytes on the data folder's disk that are left for finishing.
     pub min_free_bytes: u64,
     /// How long a sealed copy of a secret is used after the control plane last confirmed it.
@@ -142,10 +153,12 @@ impl Default for HostLimits {
         let cores = std::thread::available_parallelism().map_or(4, usize::from);
         Self {
             max_runs: 10_000,
+            max_waiting: 100_000,
             max_steps: u32::try_from(cores.saturating_mul(4))
                 .unwrap_or(64)
                 .clamp(16, 256),
             max_outbox_bytes: 32 * 1024 * 1024,
+            max_journal_bytes: 52 * 1024 * 1024,
             min_free_bytes: 64 * 1024 * 1024,
             secret_lease: Duration::from_hours(24),
         }
@@ -176,8 +189,10 @@ impl Settings {
             join: self.join.or(below.join),
             name: self.name.or(below.name),
             max_runs: self.max_runs.or(below.max_runs),
+            max_waiting: self.max_waiting.or(below.max_waiting),
             max_steps: self.max_steps.or(below.max_steps),
             max_outbox_bytes: self.max_outbox_bytes.or(below.max_outbox_bytes),
+            max_journal_bytes: self.max_journal_bytes.or(below.max_journal_bytes),
             min_free_bytes: self.min_free_bytes.or(below.min_free_bytes),
             secret_lease: self.secret_lease.or(below.secret_lease),
             shutdown_grace: self.shutdown_grace.or(below.shutdown_grace),
@@ -211,6 +226,14 @@ impl Settings {
                 100_000,
                 "expected 1 to 100000",
             )?,
+            max_waiting: in_range(
+                "max-waiting",
+                self.max_waiting,
+                defaults.max_waiting,
+                1,
+                1_000_000,
+                "expected 1 to 1000000",
+            )?,
             max_steps: in_range(
                 "max-steps",
                 self.max_steps,
@@ -226,6 +249,14 @@ impl Settings {
                 1 << 20,
                 1 << 40,
                 "expected 1048576 (1 MiB) to 1099511627776 (1 TiB)",
+            )?,
+            max_journal_bytes: in_range(
+                "max-journal-bytes",
+                self.max_journal_bytes,
+                defaults.max_journal_bytes,
+                8 << 20,
+                1 << 40,
+                "expected 8388608 (8 MiB) to 1099511627776 (1 TiB)",
             )?,
             min_free_bytes: in_range(
                 "min-free-bytes",

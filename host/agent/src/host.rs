@@ -136,8 +136,10 @@ impl Host {
         let mut incarnation = [0; 16];
         seams.entropy.fill(&mut incarnation);
         let mut journal_config = JournalConfig::at(config.data_dir.join("journal.redb"), incarnation);
-        let max_runs = usize::try_from(config.limits.max_runs).unwrap_or(usize::MAX);
-        journal_config.limits.open_runs = journal_config.limits.open_runs.max(max_runs);
+        let held = config.limits.max_runs.saturating_add(config.limits.max_waiting);
+        journal_config.limits.open_runs = usize::try_from(held).unwrap_or(usize::MAX);
+        journal_config.limits.journal_bytes = config.limits.max_journal_bytes;
+        journal_config.limits.accept_below_bytes = config.limits.max_journal_bytes / 4 * 3;
         let (journal, recovered) = Journal::open(journal_config, seams.failpoints.clone())?;
         let opened_in_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         info!(
@@ -411,6 +413,7 @@ impl Host {
             entropy: Arc::clone(&self.seams.entropy),
             max_steps: self.config.limits.max_steps,
             max_runs: self.config.limits.max_runs,
+            max_waiting: self.config.limits.max_waiting,
             failpoints: self.seams.failpoints.clone(),
             drain: stop.drain.clone(),
             halt: stop.halt.clone(),

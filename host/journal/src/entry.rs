@@ -177,6 +177,12 @@ impl Entry {
 
     /// Bytes it takes in the queue and, about, in the file.
     pub(crate) fn weight(&self) -> usize {
+        let snapshot = self.snapshot.as_ref().map_or(0, |snapshot| snapshot.bytes.len());
+        self.lasting_weight() + snapshot
+    }
+
+    /// The part of it that stays: a snapshot goes with the next one.
+    pub(crate) fn lasting_weight(&self) -> usize {
         let uploads: usize = self
             .uploads
             .iter()
@@ -185,8 +191,7 @@ impl Entry {
                 Upload::Receipt { envelope } => 32 + envelope.len(),
             })
             .sum();
-        let snapshot = self.snapshot.as_ref().map_or(0, |snapshot| snapshot.bytes.len());
-        self.lines.len() + uploads + snapshot
+        self.lines.len() + uploads
     }
 }
 

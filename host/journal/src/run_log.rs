@@ -179,8 +179,9 @@ impl RunLog {
             return Ok(());
         }
         let weight = u64::try_from(entry.weight()).unwrap_or(u64::MAX);
+        let lasting = u64::try_from(entry.lasting_weight()).unwrap_or(u64::MAX);
         let limits = &self.hold.shared.config.limits;
-        let actual_bytes = self.bytes + weight;
+        let actual_bytes = self.bytes + lasting;
         if actual_bytes > limits.run_bytes {
             return Err(AppendError::RunTooLarge {
                 actual_bytes,
@@ -205,7 +206,7 @@ impl RunLog {
         self.epoch = entry.epoch.map_or(self.epoch, |epoch| epoch.max(self.epoch));
         self.next_seq += u64::from(count);
         self.chain = chain;
-        self.bytes += u64::try_from(entry.weight()).unwrap_or(u64::MAX);
+        self.bytes += u64::try_from(entry.lasting_weight()).unwrap_or(u64::MAX);
         self.ended = entry.ended;
         queue.raise(&key, self.epoch);
         let now_ms = (shared.config.clock)();

@@ -54,15 +54,21 @@ struct RunArguments {
     /// Name of this host, for people.
     #[arg(long, value_name = "NAME", env = "FLOWFORGE_NAME")]
     name: Option<String>,
-    /// Most runs held at once, waiting ones included.
+    /// Most runs that are awake at once; those that wait for something do not count.
     #[arg(long, value_name = "COUNT", env = "FLOWFORGE_MAX_RUNS")]
     max_runs: Option<u32>,
+    /// Most runs that wait for something at once.
+    #[arg(long, value_name = "COUNT", env = "FLOWFORGE_MAX_WAITING")]
+    max_waiting: Option<u32>,
     /// Most connector calls at the same time.
     #[arg(long, value_name = "COUNT", env = "FLOWFORGE_MAX_STEPS")]
     max_steps: Option<u32>,
     /// Most bytes that wait for upload before no new work is taken.
     #[arg(long, value_name = "BYTES", env = "FLOWFORGE_MAX_OUTBOX_BYTES")]
     max_outbox_bytes: Option<u64>,
+    /// Most bytes of the runs in the journal; records wait for room beyond it, and no new work is taken from three quarters on.
+    #[arg(long, value_name = "BYTES", env = "FLOWFORGE_MAX_JOURNAL_BYTES")]
+    max_journal_bytes: Option<u64>,
     /// Free bytes on the disk of the data folder below which no new work is taken.
     #[arg(long, value_name = "BYTES", env = "FLOWFORGE_MIN_FREE_BYTES")]
     min_free_bytes: Option<u64>,
@@ -147,6 +153,8 @@ fn config(arguments: RunArguments) -> anyhow::Result<HostConfig> {
         join: arguments.join,
         name: arguments.name,
         max_runs: arguments.max_runs,
+        max_waiting: arguments.max_waiting,
+        max_journal_bytes: arguments.max_journal_bytes,
         max_steps: arguments.max_steps,
         max_outbox_bytes: arguments.max_outbox_bytes,
         min_free_bytes: arguments.min_free_bytes,

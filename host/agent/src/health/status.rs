@@ -127,8 +127,6 @@ pub struct ResumedStatus {
     pub runs: u64,
     /// Records they had.
     pub records: u64,
-    /// Steps they had completed.
-    pub steps: u64,
 }
 
 /// How many runs are doing what.
@@ -137,10 +135,12 @@ pub struct ResumedStatus {
 pub struct RunCounts {
     /// With a step under way.
     pub running: u64,
-    /// Waiting for a time.
+    /// Waiting for a time, a signal or another run.
     pub waiting_timer: u64,
     /// Waiting for a person.
     pub waiting_approval: u64,
+    /// Of those that wait: how many are in the journal alone, and take no memory.
+    pub asleep: u64,
     /// Waiting for their release to be loaded.
     pub loading: u64,
     /// Stopped by trouble of this host; they go on at its next start.
@@ -251,9 +251,8 @@ impl Status {
         let waiting = self.runs.waiting_timer + self.runs.waiting_approval;
         let mut text = format!(" {}   {line}   control plane {}\n", self.name, self.link.server);
         text.push_str(&format!(
-            " running {} · waiting {waiting} ({} timers, {} approvals) · to upload {} · journal {} of {} · disk sync p99 {}\n",
+            " running {} · waiting {waiting} ({} for a person) · to upload {} · journal {} of {} · disk sync p99 {}\n",
             self.runs.running + self.runs.loading,
-            self.runs.waiting_timer,
             self.runs.waiting_approval,
             self.to_upload.items,
             bytes(self.journal.bytes),
@@ -261,11 +260,11 @@ impl Status {
             micros(self.journal.sync_p99_us),
         ));
         text.push_str(&format!(
-            " started {} ago, journal opened in {} ms, {} runs and {} recorded steps found\n",
+            " started {} ago, journal opened in {} ms, {} unfinished runs with {} records found\n",
             ago(self.started_at_ms),
             self.journal.opened_in_ms,
             self.resumed.runs,
-            self.resumed.steps,
+            self.resumed.records,
         ));
         if let Some(reason) = &self.journal.stopped {
             text.push_str(&format!(

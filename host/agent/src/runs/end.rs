@@ -1,7 +1,6 @@
 //! The end of a run: its last record and its receipt, in one commit.
 
 use flowforge_journal::{AppendError, Upload, Urgency};
-use flowforge_protocol::Failure;
 use flowforge_protocol::facts::RunFacts;
 use flowforge_protocol::record::{Event, Outcome};
 use tracing::{error, info};
@@ -34,7 +33,7 @@ impl RunTask {
             }
         }
         self.recorder.ending();
-        let ticket = self.recorder.flush(Urgency::Now).await?;
+        let ticket = self.flush(Urgency::Now).await?;
         if let Some(mut ticket) = ticket {
             ticket.durable().await.map_err(AppendError::from)?;
         }
@@ -42,12 +41,10 @@ impl RunTask {
         Ok(())
     }
 
-    /// Ends a run that cannot go on, behind what the journal has of it.
+    /// Ends a run that cannot go on, behind what the journal has of it and what was added since a [`Recorder::reset`].
     ///
-    /// What was added but not yet in the journal is lost; nothing was told of it.
-    pub(super) async fn give_up(&mut self, failure: Failure) -> Result<(), Halt> {
-        self.recorder.reset();
-        let outcome = Outcome::Failed { node: None, failure };
+    /// [`Recorder::reset`]: super::recorder::Recorder::reset
+    pub(super) async fn give_up(&mut self, outcome: Outcome) -> Result<(), Halt> {
         let (at_ms, held_from) = (self.now(), self.shared.clock.monotonic_ms());
         self.recorder.add(at_ms, held_from, Event::Ended { outcome })?;
         let stored = self.stored_lines().await?;
@@ -71,7 +68,7 @@ impl RunTask {
             }
         }
         self.recorder.ending();
-        if let Some(mut ticket) = self.recorder.flush(Urgency::Now).await? {
+        if let Some(mut ticket) = self.flush(Urgency::Now).await? {
             ticket.durable().await.map_err(AppendError::from)?;
         }
         Ok(())

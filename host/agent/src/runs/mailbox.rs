@@ -181,7 +181,7 @@ impl RunTask {
                     input_digest,
                     will_use,
                 })?;
-                if let Some(ticket) = self.recorder.flush(Urgency::Now).await? {
+                if let Some(ticket) = self.flush(Urgency::Now).await? {
                     // An attempt that was stopped meanwhile does not wait for the answer.
                     let _ = reply.send(Ok(ticket));
                 }
@@ -202,15 +202,16 @@ impl RunTask {
                 journal.consume(&self.run, message.number).await?;
                 continue;
             };
-            let cancelled = matches!(event, Event::CancelRequested { .. });
+            let cancelled = match event {
+                Event::CancelRequested { grace_ms, .. } => Some(grace_ms),
+                _ => None,
+            };
             self.record(event)?;
             self.recorder.consumes(message.number);
-            self.recorder.flush(Urgency::Now).await?;
-            if cancelled {
-                warn!(run_id = %self.run, under_way = self.under_way.len(), "run cancelled");
-                for under_way in self.under_way.values() {
-                    under_way.abort.abort();
-                }
+            self.flush(Urgency::Now).await?;
+            if let Some(grace_ms) = cancelled {
+                warn!(run_id = %self.run, under_way = self.under_way.len(), grace_ms, "run cancelled");
+                self.stop_after(grace_ms);
             }
         }
         Ok(())

@@ -6,11 +6,12 @@
 //! records to it; a connector is called only for an order that the gate let in, also after a restart, when the stored
 //! envelope is verified again; a run's panic ends that run and nothing else; a run can always be stopped, also one that rests.
 //!
-//! A waiting run keeps its state in memory (a few kilobytes for each thousand of its values) and holds no thread and no
-//! timer but one; the number of runs is bounded by `max_runs`.
+//! A run that waits leaves memory: the journal has its state, and here is one small entry with what it waits for. Runs that
+//! are awake are bounded by `max_runs`, those that wait by `max_waiting`.
 
 mod attempts;
 mod end;
+mod idle;
 mod logs;
 mod mailbox;
 mod receipt;
@@ -18,9 +19,12 @@ mod recorder;
 mod registry;
 mod resting;
 mod resume;
+mod room;
 mod service;
+mod sleepers;
 mod step;
 mod task;
+mod wait;
 
 pub use self::service::Runs;
 pub(crate) use self::service::{OrderError, RunsParts, Taken};

@@ -7,11 +7,12 @@
 use std::sync::Arc;
 
 use flowforge_failpoints::{Point, PointSet};
-use flowforge_journal::{AppendError, Entry, RunLog, Ticket, Upload, Urgency};
+use flowforge_journal::{AppendError, Entry, RunLog, Snapshot, Standing, Ticket, Upload, Urgency};
 use flowforge_protocol::chain::{ChainError, encode_record};
 use flowforge_protocol::record::{Event, Record};
 use flowforge_protocol::value::{INLINE_BYTES, Salt, SealError, Sealer};
 use flowforge_protocol::{Digest, StepKey};
+use flowforge_workflow::run::SEMANTICS;
 
 use crate::clock::Entropy;
 
@@ -25,6 +26,14 @@ pub(super) const HOLD_MS: u64 = 20;
 /// journal's own limit is at least this.
 pub(super) const RECORD_BYTES_MAX: usize = 2 * 1024 * 1024;
 
+/// A run that goes on is written down as a whole after so many records, if these are also as many bytes as the last
+/// time it was: so all that is written for it stays in proportion to its records.
+const SNAPSHOT_RECORDS: u64 = 64;
+/// A run that leaves memory is written down as a whole when so many records would have to be read besides.
+const LEAVING_RECORDS: u64 = 8;
+/// Largest state that is written down as a whole, in bytes; a larger one follows from the records alone.
+const SNAPSHOT_BYTES_MAX: usize = 1024 * 1024;
+
 /// Numbers, encodes and hands over the records of one run.
 pub(super) struct Recorder {
     log: RunLog,
@@ -32,6 +41,16 @@ pub(super) struct Recorder {
     next_seq: u64,
     held: Entry,
     held_since_ms: Option<u64>,
+    since: SinceSnapshot,
+}
+
+/// What was added since the run was written down as a whole.
+#[derive(Debug, Default)]
+struct SinceSnapshot {
+    records: u64,
+    bytes: usize,
+    /// How large the whole was.
+    whole_bytes: usize,
 }
 
 /// Why a record was not added. Nothing was added then.
@@ -54,9 +73,13 @@ pub(super) enum AddError {
 }
 
 impl Recorder {
-    /// Goes on behind what the journal has of the run.
-    pub(super) fn new(log: RunLog, entropy: Arc<dyn Entropy>) -> Self {
+    /// Goes on behind what the journal has of the run, where so many records follow the newest snapshot.
+    pub(super) fn new(log: RunLog, records_behind: u64, entropy: Arc<dyn Entropy>) -> Self {
         Self {
+            since: SinceSnapshot {
+                records: records_behind,
+                ..SinceSnapshot::default()
+            },
             next_seq: log.next_seq(),
             log,
             entropy,
@@ -89,6 +112,8 @@ impl Recorder {
         }
         self.held.chained = None;
         self.next_seq += 1;
+        self.since.records += 1;
+        self.since.bytes += actual_bytes;
         self.held_since_ms.get_or_insert(held_from_ms);
         self.held.points = self.held.points.union(points_of(&record.event));
         Ok(record)
@@ -119,24 +144,83 @@ impl Recorder {
         self.log.attempt_stopped(step);
     }
 
+    /// Whether the run should be written down as a whole with what is held.
+    pub(super) fn wants_snapshot(&self) -> bool {
+        self.since.records >= SNAPSHOT_RECORDS && self.since.bytes >= self.since.whole_bytes
+    }
+
+    /// As [`Recorder::wants_snapshot`], for a run that leaves memory.
+    pub(super) fn wants_last_snapshot(&self) -> bool {
+        self.since.records >= LEAVING_RECORDS
+    }
+
+    /// The state behind all records that were added, unless it is too large.
+    pub(super) fn snapshot(&mut self, bytes: Vec<u8>) -> Option<Snapshot> {
+        self.since = SinceSnapshot {
+            records: 0,
+            bytes: 0,
+            whole_bytes: bytes.len(),
+        };
+        (bytes.len() <= SNAPSHOT_BYTES_MAX).then_some(Snapshot {
+            seq: self.next_seq,
+            semantics: SEMANTICS,
+            bytes,
+        })
+    }
+
+    /// A snapshot that goes with what is held.
+    pub(super) fn hold(&mut self, snapshot: Option<Snapshot>) {
+        self.held.snapshot = snapshot;
+    }
+
     /// The last record was added: the run is over.
     pub(super) fn ending(&mut self) {
         self.held.ended = true;
         self.held.points = self.held.points.with(Point::B11);
     }
 
-    /// Gives what is held to the journal; the ticket says when it is durable. `None` if nothing is held.
-    ///
-    /// # Errors
-    /// [`AppendError`]; what was held is lost, and with it this recorder: the run must stop and be read anew.
-    pub(super) async fn flush(&mut self, urgency: Urgency) -> Result<Option<Ticket>, AppendError> {
+    /// Takes what is held, to be given to [`Recorder::append`]; `None` if nothing is.
+    pub(super) fn take(&mut self, urgency: Urgency) -> Option<Entry> {
         if self.held.lines.is_empty() && self.held.uploads.is_empty() && self.held.consumes.is_empty() {
-            return Ok(None);
+            return None;
         }
         self.held_since_ms = None;
         let mut entry = std::mem::take(&mut self.held);
         entry.urgency = urgency;
-        self.log.append_when_room(entry).await.map(Some)
+        Some(entry)
+    }
+
+    /// Gives an entry to the journal, when that has room for it; the ticket says when it is durable.
+    ///
+    /// # Errors
+    /// [`AppendError`]; what was held is lost, and with it this recorder: the run must stop and be read anew.
+    ///
+    /// # Cancel safety
+    /// The entry is lost, as after an error.
+    pub(super) async fn append(&mut self, entry: Entry) -> Result<Ticket, AppendError> {
+        self.log.append_when_room(entry).await
+    }
+
+    /// Says what the run is doing from now on, behind everything that was given to the journal; `false` if there is no
+    /// room for that now.
+    ///
+    /// # Errors
+    /// [`AppendError`].
+    pub(super) async fn stands(
+        &mut self,
+        standing: Standing,
+        snapshot: Option<Snapshot>,
+    ) -> Result<bool, AppendError> {
+        let entry = Entry {
+            standing: Some(standing),
+            snapshot,
+            ..Entry::default()
+        };
+        match self.log.append(entry).await {
+            Ok(_) => Ok(true),
+            Err(AppendError::Full(_)) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// Forgets what is held: the next record follows what the journal has.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use flowforge_journal::{AppendError, Entry, RunLog, Upload};
 use flowforge_protocol::facts::RunFacts;
+use flowforge_protocol::RunId;
 use flowforge_protocol::record::{Event, Outcome, Record};
 use tracing::{error, info, warn};
 
@@ -15,9 +16,10 @@ use super::mailbox::RunMessage;
 use super::receipt::{self, End};
 use super::recorder::{AddError, write};
 use super::registry::Phase;
+use super::room::find_cancellation;
 use super::service::Shared;
 use super::task::{Control, Rest};
-use crate::order::{Cancellation, Change, VerifiedOrder};
+use crate::order::Cancellation;
 use crate::text::with_causes;
 
 /// A run without a state machine.
@@ -51,6 +53,10 @@ impl Resting {
     pub(super) fn new(shared: Arc<Shared>, control: Control, log: RunLog) -> Self {
         control.phase.set(Phase::Loading);
         Self { shared, control, log }
+    }
+
+    pub(super) fn run(&self) -> &RunId {
+        self.log.run()
     }
 
     pub(super) fn shared(&self) -> &Arc<Shared> {
@@ -122,35 +128,25 @@ impl Resting {
     /// until the run goes on.
     async fn is_cancelled(&mut self) -> bool {
         let run = self.log.run().clone();
-        let messages = match self.shared.journal.messages(&run).await {
-            Ok(messages) => messages,
+        let Shared { journal, gate, .. } = &*self.shared;
+        let cancelled = match find_cancellation(journal, gate, &run, self.log.epoch()).await {
+            Ok(Some(cancelled)) => cancelled,
+            Ok(None) => return false,
             Err(error) => {
                 error!(run_id = %run, error = %with_causes(&error), "the inbox of a resting run cannot be read");
                 return false;
             }
         };
-        for message in messages {
-            let order = self.shared.gate.readmit(&message.bytes);
-            let Ok(VerifiedOrder::Change(change)) = order else {
-                continue;
-            };
-            let Change::Cancel(cancellation) = change.order() else {
-                continue;
-            };
-            if change.about().run != run || change.about().epoch != self.log.epoch() {
-                continue;
+        match self.end(cancelled.message, &cancelled.cancellation).await {
+            Ok(()) => {
+                warn!(run_id = %run, "a resting run was cancelled");
+                true
             }
-            match self.end(message.number, cancellation).await {
-                Ok(()) => {
-                    warn!(run_id = %run, "a resting run was cancelled");
-                    return true;
-                }
-                Err(error) => {
-                    error!(run_id = %run, error = %with_causes(&error), "a resting run could not be ended");
-                }
+            Err(error) => {
+                error!(run_id = %run, error = %with_causes(&error), "a resting run could not be ended");
+                false
             }
         }
-        false
     }
 
     /// Records the cancellation and the end, with a receipt if its records can be read.

@@ -1,19 +1,20 @@
 //! Going on with a run that the journal holds.
 //!
 //! The stored envelope is verified again before anything else: what is on the disk is obeyed no more than what comes over
-//! the line. The records rebuild the state; no connector is called for what is recorded. What was under way when the host
+//! the line. The newest snapshot and the records behind it rebuild the state; no connector is called for what is recorded.
+//! A snapshot that does not fit is a shortcut that is not taken: then all records are read. What was under way when the host
 //! stopped is given again by the state machine, which knows from the recorded intents whether a repetition is safe and
 //! how often the host has stopped at this step before.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use flowforge_journal::{CrashedStep, OpenRun};
+use flowforge_journal::{CrashedStep, OpenRun, ReadError, Snapshot};
 use flowforge_protocol::chain::{ChainError, no_fetch, records};
 use flowforge_protocol::job::StartOrder;
-use flowforge_protocol::record::{Event, Record, Source};
+use flowforge_protocol::record::{Record, Source};
 use flowforge_protocol::{RunId, StepKey};
+use flowforge_workflow::run::SEMANTICS;
 use flowforge_workflow::{ApplyError, Execution, Given, RunState, ViewOnly};
 use tracing::{error, info, warn};
 
@@ -26,8 +27,6 @@ use crate::order::{Refusal, Verified};
 use crate::release::{LoadError, ReadyStart};
 use crate::text::with_causes;
 
-/// Which rules make the snapshots of runs; there are none yet.
-const SEMANTICS: u32 = 0;
 /// A step during which the host died so often is not tried again by itself.
 const CRASHES_MAX: u32 = 3;
 
@@ -40,6 +39,9 @@ enum ResumeError {
     /// Its records cannot be read.
     #[error("its records cannot be read")]
     Records(#[from] ChainError),
+    /// Its records cannot be read once more.
+    #[error("its records cannot be read")]
+    Read(#[from] ReadError),
     /// Its records are not those of its order.
     #[error("its records do not belong to its stored order")]
     OtherOrder,
@@ -55,6 +57,13 @@ enum ResumeError {
     },
 }
 
+/// What is known of a run before its release is loaded.
+struct Stored {
+    snapshot: Option<Snapshot>,
+    /// Those behind the snapshot.
+    records: Vec<Record>,
+}
+
 /// Reads a run from the journal, rebuilds it and drives it. One that cannot go on rests here: it hears what it is told,
 /// and ends when it is told to.
 pub(super) async fn resume(shared: Arc<Shared>, run: RunId, control: Control) -> Rest {
@@ -62,15 +71,11 @@ pub(super) async fn resume(shared: Arc<Shared>, run: RunId, control: Control) ->
         Ok(open) => open,
         Err(rest) => return rest,
     };
-    let readmitted = readmit(&shared, &open);
-    drop((open.lines, open.envelope));
+    let readmitted = readmit(&shared, open.envelope, &open.lines, open.first_seq);
     let mut resting = Resting::new(shared, control, open.log);
-    let (order, recorded) = match readmitted {
+    let (order, records) = match readmitted {
         Ok(found) => found,
-        Err(error) => {
-            error!(run_id = %run, error = %with_causes(&error), "the run does not go on; it rests");
-            return resting.for_good(with_causes(&error)).await;
-        }
+        Err(error) => return rest_for_good(resting, &error).await,
     };
     if let Some(crashed) = open.crashed.iter().find(|step| step.crashes >= CRASHES_MAX) {
         error!(run_id = %run, step = %crashed.step, crashes = crashed.crashes, "the host died again and again during a step; its run rests");
@@ -80,30 +85,29 @@ pub(super) async fn resume(shared: Arc<Shared>, run: RunId, control: Control) ->
         Ok(ready) => ready,
         Err(over) => return resting.leave(over).await,
     };
-    let count = recorded.len();
-    let state = match replay(&ready, recorded) {
-        Ok(replayed) => replayed,
-        Err(error) => {
-            error!(run_id = %run, error = %with_causes(&error), "the run does not go on; it rests");
-            return resting.for_good(with_causes(&error)).await;
-        }
+    let behind = u64::try_from(records.len()).unwrap_or(u64::MAX);
+    let stored = Stored {
+        snapshot: open.snapshot,
+        records,
+    };
+    let state = match rebuild(resting.shared(), &ready, stored).await {
+        Ok(state) => state,
+        Err(error) => return rest_for_good(resting, &error).await,
     };
     let (shared, control, log) = resting.into_parts();
-    let counts = &shared.resumed;
-    counts.runs.fetch_add(1, Ordering::Relaxed);
-    counts
-        .records
-        .fetch_add(u64::try_from(count).unwrap_or(u64::MAX), Ordering::Relaxed);
-    let steps = state.facts().steps();
-    counts.steps.fetch_add(steps, Ordering::Relaxed);
-    info!(run_id = %run, records = count, steps, "run goes on");
+    info!(run_id = %run, records = state.next_seq(), read = behind, "run goes on");
     let release = Arc::clone(ready.release());
-    let recorder = Recorder::new(log, Arc::clone(&shared.entropy));
+    let recorder = Recorder::new(log, behind, Arc::clone(&shared.entropy));
     let execution = Execution::new(state, given(ready.order().order()));
     RunTask::new(shared, control, release, execution, recorder)
         .marking_attempts_at_once()
         .run()
         .await
+}
+
+async fn rest_for_good(resting: Resting, error: &ResumeError) -> Rest {
+    error!(run_id = %resting.run(), error = %with_causes(error), "the run does not go on; it rests");
+    resting.for_good(with_causes(error)).await
 }
 
 /// What the journal has of a run. One that cannot be read rests without a task: its inbox keeps what it is told.
@@ -126,19 +130,15 @@ fn needs_review(crashed: &CrashedStep) -> String {
     )
 }
 
-/// The run's order, let in again, and the records that follow from it.
-fn readmit(shared: &Shared, open: &OpenRun) -> Result<(Arc<Verified<StartOrder>>, Vec<Record>), ResumeError> {
-    let order = shared.gate.readmit_start(&open.envelope)?;
-    let recorded = records(&open.lines, 0, &no_fetch).collect::<Result<Vec<_>, _>>()?;
-    let accepted = recorded.first().map(|record| &record.event);
-    let same = matches!(accepted, Some(Event::Accepted(accepted))
-        if *accepted.origin.job() == order.about().job
-            && accepted.release == order.order().release
-            && accepted.grants == order.order().grants)
-        && order.about().run == *open.log.run();
-    if !same {
-        return Err(ResumeError::OtherOrder);
-    }
+/// The run's order, let in again, and the records that were read.
+fn readmit(
+    shared: &Shared,
+    envelope: Vec<u8>,
+    lines: &[u8],
+    first_seq: u64,
+) -> Result<(Arc<Verified<StartOrder>>, Vec<Record>), ResumeError> {
+    let order = shared.gate.readmit_start(&envelope)?;
+    let recorded = records(lines, first_seq, &no_fetch).collect::<Result<Vec<_>, _>>()?;
     Ok((Arc::new(order), recorded))
 }
 
@@ -154,18 +154,45 @@ pub(super) fn given(order: &StartOrder) -> Given {
         .collect()
 }
 
-fn replay(ready: &ReadyStart, recorded: Vec<Record>) -> Result<RunState, ResumeError> {
-    let about = ready.order().about();
-    let mut state = RunState::new(Arc::clone(&ready.release().plan), about.run.clone());
+/// The state of the run: its snapshot and the records behind it, or all its records.
+async fn rebuild(shared: &Shared, ready: &ReadyStart, stored: Stored) -> Result<RunState, ResumeError> {
+    let run = &ready.order().about().run;
+    let plan = || Arc::clone(&ready.release().plan);
+    let Some(snapshot) = stored.snapshot else {
+        return replay(ready, RunState::new(plan(), run.clone()), stored.records);
+    };
+    match RunState::restore(plan(), run, snapshot.seq, &snapshot.bytes) {
+        Ok(state) => replay(ready, state, stored.records),
+        Err(error) => {
+            warn!(run_id = %run, error = %with_causes(&error), "a snapshot is not used; all records are read");
+            let batches = shared.journal.batches(run).await?.unwrap_or_default();
+            let all: Vec<u8> = batches.into_iter().flat_map(|batch| batch.lines).collect();
+            let all = records(&all, 0, &no_fetch).collect::<Result<Vec<_>, _>>()?;
+            replay(ready, RunState::new(plan(), run.clone()), all)
+        }
+    }
+}
+
+fn replay(ready: &ReadyStart, mut state: RunState, recorded: Vec<Record>) -> Result<RunState, ResumeError> {
     for record in recorded {
         let seq = record.seq;
         state
             .apply_owned(record)
             .map_err(|source| ResumeError::Record { seq, source })?;
     }
-    match state.view_only() {
-        Some(why) => Err(why.clone().into()),
-        None => Ok(state),
+    if let Some(why) = state.view_only() {
+        return Err(why.clone().into());
+    }
+    let order = ready.order();
+    let is_of_order = state.facts().accepted().is_some_and(|accepted| {
+        *accepted.origin.job() == order.about().job
+            && accepted.release == order.order().release
+            && accepted.grants == order.order().grants
+    });
+    if is_of_order {
+        Ok(state)
+    } else {
+        Err(ResumeError::OtherOrder)
     }
 }
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use flowforge_failpoints::FailPoints;
 use flowforge_journal::{
-    AcceptError, Accepted, AppendError, DamagedRun, DeliverError, Delivered, Entry, Head, JobRefused,
-    Journal, NewRun, Space, Stopped, Ticket,
+    AcceptError, Accepted, AppendError, DamagedRun, DeliverError, Delivered, Entry, Head, HeadState,
+    JobRefused, Journal, NewRun, Space, Stopped, Ticket,
 };
 use flowforge_protocol::job::StartOrder;
 use flowforge_protocol::record::{Accepted as AcceptedRun, Event, Origin, RECORD_VERSION, Record};
@@ -20,12 +20,13 @@ use futures::FutureExt as _;
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::{debug, error};
+use tracing::{debug, error, info};
 
 use super::mailbox::RunMessage;
 use super::recorder::{Recorder, write};
-use super::registry::{Phase, Registry};
+use super::registry::{Phase, Reach, Registry};
 use super::resume;
+use super::sleepers::Alarm;
 use super::step::StepHost;
 use super::task::{Control, Rest, RunTask};
 use crate::clock::{Clock, Entropy};
@@ -35,9 +36,11 @@ use crate::release::{LoadedRelease, ReadyStart, Releases};
 use crate::secrets::SecretStore;
 
 /// Messages that wait for a run. When it is full, attempts of the run wait, and orders are offered again later.
-const MAILBOX: usize = 64;
+pub(super) const MAILBOX: usize = 64;
 /// How long a run may take to hear that another host has it.
 const TELL_TIMEOUT: Duration = Duration::from_secs(5);
+/// The pause before a run is looked for again that is just falling asleep, waking or ending.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
 /// Runs that are read from the journal at the same time.
 const LOADS_MAX: usize = 16;
 /// Fencing number of a run whose head is damaged.
@@ -58,6 +61,7 @@ pub(crate) struct RunsParts {
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) max_steps: u32,
     pub(crate) max_runs: u32,
+    pub(crate) max_waiting: u32,
     pub(crate) failpoints: FailPoints,
     /// No new step starts; running ones end.
     pub(crate) drain: CancellationToken,
@@ -68,7 +72,7 @@ pub(crate) struct RunsParts {
 /// The runs of this host. A cheap handle.
 #[derive(Clone)]
 pub struct Runs {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
 }
 
 /// What all runs share.
@@ -85,10 +89,12 @@ pub(super) struct Shared {
     pub(super) steps: Arc<StepHost>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) entropy: Arc<dyn Entropy>,
-    registry: Registry,
+    pub(super) registry: Registry,
+    pub(super) alarm: Alarm,
     max_runs: u32,
+    max_waiting: u32,
     pub(super) failpoints: FailPoints,
-    pub(super) resumed: ResumedCounts,
+    resumed: ResumedCounts,
     tasks: TaskTracker,
     pub(super) drain: CancellationToken,
     pub(super) halt: CancellationToken,
@@ -102,12 +108,11 @@ impl Shared {
     }
 }
 
-/// What was found of runs that went on after a start.
+/// What was found of unfinished runs at the start.
 #[derive(Debug, Default)]
 pub(super) struct ResumedCounts {
-    pub(super) runs: AtomicU64,
-    pub(super) records: AtomicU64,
-    pub(super) steps: AtomicU64,
+    runs: AtomicU64,
+    records: AtomicU64,
 }
 
 /// What became of an order.
@@ -155,7 +160,9 @@ impl Runs {
                 clock: parts.clock,
                 entropy: parts.entropy,
                 registry: Registry::default(),
+                alarm: Alarm::default(),
                 max_runs: parts.max_runs,
+                max_waiting: parts.max_waiting,
                 failpoints: parts.failpoints,
                 resumed: ResumedCounts::default(),
                 tasks: TaskTracker::new(),
@@ -212,7 +219,7 @@ impl Runs {
             error!(run_id = %about.run, %error, "a new run does not begin");
             return Ok(Taken::Waiting(ticket));
         }
-        let recorder = Recorder::new(log, Arc::clone(&shared.entropy));
+        let recorder = Recorder::new(log, 1, Arc::clone(&shared.entropy));
         let execution = Execution::new(state, resume::given(order.order()));
         self.drive(recorder, Arc::clone(ready.release()), execution);
         Ok(Taken::Begun(ticket))
@@ -237,9 +244,10 @@ impl Runs {
         }
     }
 
-    fn spawn(&self, run: RunId, task: impl Future<Output = Rest> + Send + 'static) {
-        let shared = Arc::clone(&self.shared);
+    pub(super) fn spawn(&self, run: RunId, task: impl Future<Output = Rest> + Send + 'static) {
+        let runs = self.clone();
         self.shared.tasks.spawn(async move {
+            let shared = &runs.shared;
             let halt = shared.halt.clone();
             let rest = tokio::select! {
                 rest = AssertUnwindSafe(task).catch_unwind() => rest,
@@ -247,6 +255,7 @@ impl Runs {
             };
             match rest {
                 Ok(Rest::Gone) => shared.registry.remove(&run),
+                Ok(Rest::Asleep(wait)) => runs.fell_asleep(&run, wait),
                 Ok(Rest::Resting(reason)) => shared.registry.rest(&run, reason),
                 Err(_) => {
                     error!(run_id = %run, "the run's task failed; it is read anew at the next start");
@@ -285,9 +294,12 @@ impl Runs {
         }
         match delivered {
             Delivered::Waiting(_, ticket) => {
-                if let Some((sender, _)) = self.shared.registry.find(&about.run) {
-                    // A mailbox that is full holds another message, behind which the run looks into its inbox, too.
-                    let _ = sender.try_send(RunMessage::Inbox);
+                match self.shared.registry.find(&about.run) {
+                    // A mailbox that is full holds another message, behind which the run looks into its inbox, too. One
+                    // that is closed is of a run that is falling asleep, and looks there when it does.
+                    Some((Reach::Awake(sender), _)) => drop(sender.try_send(RunMessage::Inbox)),
+                    Some((Reach::Asleep, _)) => self.wake(&about.run),
+                    None => {}
                 }
                 Ok(Taken::Waiting(ticket))
             }
@@ -297,16 +309,39 @@ impl Runs {
 
     /// The run belongs to another host now: it stops here, and its records are dropped.
     pub(crate) async fn revoke(&self, run: &RunId) {
-        if let Some((sender, _)) = self.shared.registry.find(run) {
-            // A run that has just ended has nothing left to drop; one that does not read its mailbox is told again when its
-            // records are rejected again.
-            let _ = tokio::time::timeout(TELL_TIMEOUT, sender.send(RunMessage::Drop)).await;
-        }
+        let told = async {
+            while let Some((reach, epoch)) = self.shared.registry.find(run) {
+                if let Reach::Awake(sender) = reach
+                    && sender.send(RunMessage::Drop).await.is_ok()
+                {
+                    return;
+                }
+                // It has no task: it sleeps, or something of it is damaged.
+                match self.shared.journal.forget(run, epoch).await {
+                    Ok(Some(_)) => {
+                        info!(run_id = %run, "run dropped: another host has it");
+                        return self.shared.registry.remove(run);
+                    }
+                    Ok(None) => tokio::time::sleep(LOOK_AGAIN).await,
+                    Err(error) => return error!(run_id = %run, %error, "its records could not be dropped"),
+                }
+            }
+        };
+        // A run that has just ended has nothing left to drop; one that does not read its mailbox is told again when its
+        // records are rejected again.
+        let _ = tokio::time::timeout(TELL_TIMEOUT, told).await;
     }
 
-    /// Goes on with the runs that a journal holds. Those of which something is damaged are shown.
+    /// Goes on with the runs that a journal holds, as far as they do not wait. Those of which something is damaged are shown.
     pub(crate) fn resume_all(&self, runs: Vec<Head>, damaged: Vec<DamagedRun>) {
+        let counts = &self.shared.resumed;
         for head in runs {
+            counts.runs.fetch_add(1, Ordering::Relaxed);
+            counts.records.fetch_add(head.next_seq, Ordering::Relaxed);
+            if matches!(head.state, HeadState::Waiting { .. }) && head.messages == 0 {
+                self.shared.registry.insert_asleep(head.run, head.epoch);
+                continue;
+            }
             let control = self.control(&head.run, head.epoch);
             control.phase.set(Phase::Loading);
             let resumed = resume::resume(Arc::clone(&self.shared), head.run.clone(), control);
@@ -320,18 +355,23 @@ impl Runs {
             let reason = format!("something of it is not what was written: {damage}");
             self.shared.registry.rest(&run, reason);
         }
+        self.shared.tasks.spawn(self.clone().watch_times());
+        self.shared.tasks.spawn(self.clone().describe_sleepers());
     }
 
     /// How many more runs may come.
     #[must_use]
     pub fn room(&self) -> u32 {
         let shared = &self.shared;
-        let held = u32::try_from(shared.registry.len()).unwrap_or(u32::MAX);
+        let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        let taken = count(shared.registry.places_taken());
+        let waiting = count(shared.registry.sleepers());
         let full_until_ms = shared.full_until_ms.load(Ordering::Relaxed);
         if shared.clock.monotonic_ms() < full_until_ms {
             return 0;
         }
-        shared.max_runs.saturating_sub(held)
+        let more = shared.max_runs.saturating_sub(taken);
+        more.min(shared.max_waiting.saturating_sub(waiting))
     }
 
     /// What the runs are doing.
@@ -352,14 +392,13 @@ impl Runs {
         self.shared.registry.resting()
     }
 
-    /// What was found of the runs that went on after the start.
+    /// What was found of unfinished runs at the start.
     #[must_use]
     pub fn resumed(&self) -> ResumedStatus {
         let resumed = &self.shared.resumed;
         ResumedStatus {
             runs: resumed.runs.load(Ordering::Relaxed),
             records: resumed.records.load(Ordering::Relaxed),
-            steps: resumed.steps.load(Ordering::Relaxed),
         }
     }
 

@@ -19,15 +19,19 @@ use futures::FutureExt as _;
 use futures::future::AbortHandle;
 use tokio::sync::mpsc;
 use tokio::task::JoinError;
-use tracing::{debug, error, info};
+use tracing::{debug, error, info, warn};
 
 use super::attempts::Attempts;
+use super::idle::Idle;
 use super::mailbox::RunMessage;
 use super::recorder::{AddError, Recorder};
 use super::registry::{Phase, PhaseCell};
+use super::room::Cancelled;
 use super::service::Shared;
 use super::step::{self, Attempt, AttemptEnd};
+use super::wait::Wait;
 use crate::clock::Sleep;
+use crate::order::Cancellation;
 use crate::release::LoadedRelease;
 use crate::text::with_causes;
 
@@ -65,6 +69,9 @@ pub(super) enum Halt {
     /// An attempt was lost with its answer: a mistake in this program.
     #[error("an attempt was lost")]
     Lost(#[from] JoinError),
+    /// It was cancelled while its records waited for room in the journal.
+    #[error("the run was cancelled while the journal was full")]
+    Cancelled(Cancelled),
     /// A fail point asked for it.
     #[error(transparent)]
     Injected(#[from] Injected),
@@ -75,8 +82,18 @@ pub(super) enum Halt {
 pub(super) enum Rest {
     /// It has ended, or is another host's.
     Gone,
+    /// It waits in the journal, and is woken when its time or a message comes.
+    Asleep(Wait),
     /// It rests in the journal until the next start, for this reason.
     Resting(String),
+}
+
+/// How the task of a run comes to its end.
+pub(super) enum Driven {
+    /// The run has ended.
+    Ended,
+    /// The run waits, and leaves memory.
+    Asleep(Wait),
 }
 
 /// An attempt under way.
@@ -102,7 +119,11 @@ pub(super) struct RunTask {
     timer: Option<(u64, Sleep)>,
     /// When held records are due.
     hold: Option<(u64, Sleep)>,
-    draining: bool,
+    /// When the grace of a cancellation is over.
+    stop: Option<(u64, Sleep)>,
+    /// How it waits in memory, while it does.
+    pub(super) idle: Idle,
+    pub(super) draining: bool,
     mark_at_once: bool,
 }
 
@@ -126,6 +147,8 @@ impl RunTask {
             under_way: BTreeMap::new(),
             timer: None,
             hold: None,
+            stop: None,
+            idle: Idle::default(),
             draining: false,
             mark_at_once: false,
         }
@@ -138,12 +161,17 @@ impl RunTask {
         self
     }
 
-    /// Drives the run until it has ended, or the host stops. A panic on the way ends the run with a failure.
+    /// Drives the run until it has ended or leaves memory, or the host stops. A panic on the way ends the run with a failure.
     pub(super) async fn run(mut self) -> Rest {
         let driven = AssertUnwindSafe(self.drive()).catch_unwind().await;
         let failure = match driven {
-            Ok(Ok(())) => return Rest::Gone,
+            Ok(Ok(Driven::Ended)) => return Rest::Gone,
+            Ok(Ok(Driven::Asleep(wait))) => {
+                debug!(run_id = %self.run, about = &*wait.about, "run leaves memory until something comes");
+                return Rest::Asleep(wait);
+            }
             Ok(Err(Halt::Dropped)) => return self.drop_everything().await,
+            Ok(Err(Halt::Cancelled(cancelled))) => return self.end_cancelled(cancelled).await,
             Ok(Err(halt @ (Halt::Draining | Halt::Injected(_)))) => {
                 debug!(run_id = %self.run, reason = %halt, "run rests until the next start");
                 return Rest::Resting(halt.to_string());
@@ -164,8 +192,31 @@ impl RunTask {
                 .with_code("FF-RUN-012"),
         };
         error!(run_id = %self.run, error = failure.message, code = failure.code, "run cannot go on; it is ended");
+        // What was added but is not in the journal is lost; nothing was told of it.
+        self.recorder.reset();
+        self.end_with(Outcome::Failed { node: None, failure }).await
+    }
+
+    /// The records that waited for room are lost; nothing was told of them. The end is let through.
+    async fn end_cancelled(mut self, cancelled: Cancelled) -> Rest {
+        warn!(run_id = %self.run, "run cancelled while the journal was full");
+        self.recorder.reset();
+        self.recorder.consumes(cancelled.message);
+        let Cancellation { reason, grace_ms } = cancelled.cancellation;
+        let (at_ms, held_from) = (self.now(), self.shared.clock.monotonic_ms());
+        let requested = Event::CancelRequested {
+            reason: reason.clone(),
+            grace_ms,
+        };
+        if let Err(error) = self.recorder.add(at_ms, held_from, requested) {
+            error!(run_id = %self.run, %error, "the cancellation cannot be recorded");
+        }
+        self.end_with(Outcome::Cancelled { reason }).await
+    }
+
+    async fn end_with(mut self, outcome: Outcome) -> Rest {
         self.attempts.shutdown().await;
-        match self.give_up(failure).await {
+        match self.give_up(outcome).await {
             Ok(()) => Rest::Gone,
             Err(halt) => {
                 error!(run_id = %self.run, error = %with_causes(&halt), "its end could not be recorded; it goes on at the next start");
@@ -183,21 +234,27 @@ impl RunTask {
         Rest::Gone
     }
 
-    async fn drive(&mut self) -> Result<(), Halt> {
+    async fn drive(&mut self) -> Result<Driven, Halt> {
         // An order may have overtaken the start, or have come while the run was not in memory.
         self.read_inbox().await?;
         loop {
             self.draining |= self.shared.drain.is_cancelled();
             self.advance().await?;
             if self.execution.state().outcome().is_some() {
-                return self.finish().await;
+                self.finish().await?;
+                return Ok(Driven::Ended);
+            }
+            if self.may_leave()
+                && let Some(wait) = self.leave().await?
+            {
+                return Ok(Driven::Asleep(wait));
             }
             if self.draining && self.attempts.is_empty() {
-                self.recorder.flush(Urgency::Now).await?;
+                self.flush(Urgency::Now).await?;
                 return Err(Halt::Draining);
             }
             if self.attempts.is_empty() || self.recorder.is_due(self.shared.clock.monotonic_ms()) {
-                self.recorder.flush(Urgency::Lazy).await?;
+                self.keep().await?;
             }
             if std::mem::take(&mut self.mark_at_once) && !self.attempts.is_empty() {
                 self.shared.journal.flush().await?;
@@ -213,23 +270,11 @@ impl RunTask {
 
     fn show_phase(&self) {
         let phase = &self.control.phase;
-        if !self.attempts.is_empty() {
+        if self.attempts.is_empty() {
+            let wait = Wait::of(self.execution.state());
+            phase.set_about(wait.phase(), wait.about.into());
+        } else {
             phase.set(Phase::Running);
-            return;
-        }
-        if let Some(by) = self.execution.state().paused() {
-            return phase.set_about(Phase::Timer, format!("paused: {by}"));
-        }
-        let waits = self.execution.state().waits();
-        let for_person = waits
-            .iter()
-            .find(|wait| matches!(wait.kind.as_str(), "approval" | "review"));
-        match for_person.or(waits.first()) {
-            Some(wait) if for_person.is_some() => {
-                phase.set_about(Phase::Approval, format!("{} of step {}", wait.kind, wait.step));
-            }
-            Some(wait) => phase.set_about(Phase::Timer, format!("{} at step {}", wait.what, wait.step)),
-            None => phase.set(Phase::Timer),
         }
     }
 
@@ -252,7 +297,7 @@ impl RunTask {
                 return Ok(());
             }
             if self.recorder.is_due(self.shared.clock.monotonic_ms()) {
-                self.recorder.flush(Urgency::Lazy).await?;
+                self.keep().await?;
                 tokio::task::yield_now().await;
             }
         }
@@ -344,6 +389,31 @@ impl RunTask {
             () = due(&mut self.hold) => {
                 self.hold = None;
                 Ok(())
+            }
+            () = due(&mut self.stop) => {
+                self.stop = None;
+                self.stop_attempts();
+                Ok(())
+            }
+            () = self.idle.over() => Ok(()),
+        }
+    }
+
+    /// The run was cancelled: attempts that are under way may go on for so long, and are stopped then.
+    pub(super) fn stop_after(&mut self, grace_ms: u64) {
+        if grace_ms == 0 {
+            return self.stop_attempts();
+        }
+        let clock = &self.shared.clock;
+        let until_ms = clock.monotonic_ms().saturating_add(grace_ms);
+        set(&mut self.stop, Some(until_ms), |due| clock.sleep_until_monotonic(due));
+    }
+
+    fn stop_attempts(&self) {
+        for (step, under_way) in &self.under_way {
+            // What takes an effect back began after the cancellation.
+            if !step.node.is_undo() {
+                under_way.abort.abort();
             }
         }
     }

@@ -18,4 +18,5 @@ mod sandbox;
 mod secrets;
 mod start;
 mod upload;
+mod waiting;
 mod world;

@@ -63,6 +63,11 @@ impl Stored {
             .expect("records")
     }
 
+    pub(crate) fn has_ended(&self) -> bool {
+        let last = self.records().pop();
+        last.is_some_and(|record| matches!(record.event, Event::Ended { .. }))
+    }
+
     pub(crate) fn records(&self) -> Vec<Record> {
         self.batches
             .iter()

@@ -144,7 +144,9 @@ impl ControlLink for Plane {
                 if state.verdicts.contains_key(&receipt.run) {
                     continue;
                 }
-                if let Some(stored) = state.runs.get_mut(&receipt.run) {
+                // A receipt is stored behind the last record, and not before what it speaks of.
+                let stored = state.runs.get_mut(&receipt.run);
+                if let Some(stored) = stored.filter(|stored| stored.has_ended()) {
                     stored.receipt = Some(receipt.envelope.clone());
                     reply.receipts_stored.push(receipt.run.clone());
                 }

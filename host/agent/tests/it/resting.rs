@@ -1,10 +1,11 @@
 //! Runs that cannot go on: they say why, and end when they are told to.
 
 use flowforge_failpoints::FailPoints;
-use flowforge_protocol::RunId;
-use flowforge_protocol::job::Order;
+use flowforge_protocol::envelope::sign_document;
+use flowforge_protocol::job::{Order, SignalOrder};
 use flowforge_protocol::record::{Event, Outcome};
 use flowforge_protocol::sync::RejectCode;
+use flowforge_protocol::{MessageId, RunId, SigningKey};
 use serde_json::json;
 
 use crate::connectors::bytes;
@@ -19,6 +20,20 @@ async fn waiting_run(world: &World) -> RunId {
     world.plane.question(&run).await;
     host.drain().await;
     run
+}
+
+/// Something comes for the run, and has it woken.
+fn nudge(world: &World, run: &RunId, key: &SigningKey) {
+    let signal = SignalOrder {
+        message: MessageId::from_entropy([3; 16]),
+        name: "nudge".to_owned(),
+        correlation: None,
+        payload: json!(null),
+        by: "duty".to_owned(),
+    };
+    let job = world.plane.job(run, Order::Signal(signal), world.now());
+    let envelope = sign_document(&job, key).expect("signs");
+    world.plane.deliver_envelope(job.job_id.clone(), envelope);
 }
 
 /// The component is gone, here and at its source.
@@ -52,6 +67,7 @@ async fn a_run_that_cannot_be_loaded_says_why_and_can_be_cancelled() {
     let run = waiting_run(&world).await;
     lose_component(&world);
     let host = world.start();
+    nudge(&world, &run, &world.plane.scheduler);
     let about = rests(&host).await;
     assert!(about.contains("FF-ADM-014"), "{about}");
     assert!(host.handle.status().for_people().contains(&about));
@@ -85,6 +101,7 @@ async fn it_goes_on_by_itself_once_its_release_is_there_again() {
     let run = waiting_run(&world).await;
     lose_component(&world);
     let host = world.start();
+    nudge(&world, &run, &world.plane.scheduler);
     rests(&host).await;
     let digest = flowforge_protocol::Digest::of(&bytes());
     world.plane.with(|state| state.components.insert(digest, bytes()));
@@ -102,10 +119,11 @@ async fn an_order_whose_key_is_no_longer_trusted_is_not_obeyed_at_the_next_start
     let run = waiting_run(&world).await;
     let mut config = world.config();
     config.join.trust_root.version += 1;
-    let other = flowforge_protocol::SigningKey::from_seed(&[77; 32]);
+    let other = SigningKey::from_seed(&[77; 32]);
     config.join.trust_root.scheduler_keys = vec![other.verifying_key()];
     let host = world.open_with(config, FailPoints::inert()).expect("opens");
     let host = crate::world::run(host);
+    nudge(&world, &run, &other);
     let about = rests(&host).await;
     assert!(about.contains("its stored order is refused"), "{about}");
     // The new key's word ends it.
@@ -117,7 +135,7 @@ async fn an_order_whose_key_is_no_longer_trusted_is_not_obeyed_at_the_next_start
         },
         world.now(),
     );
-    let envelope = flowforge_protocol::envelope::sign_document(&job, &other).expect("signs");
+    let envelope = sign_document(&job, &other).expect("signs");
     world.plane.deliver_envelope(job.job_id.clone(), envelope);
     let stored = world.plane.ended(&run).await;
     assert!(matches!(outcome(&stored), Outcome::Cancelled { .. }));
@@ -138,6 +156,7 @@ async fn a_resting_run_that_belongs_to_another_host_goes() {
     host.halt().await;
     lose_component(&world);
     let host = world.start();
+    nudge(&world, &run, &world.plane.scheduler);
     rests(&host).await;
     world
         .plane

@@ -1,12 +1,14 @@
 //! Starting, stopping, and telling the truth in between.
 
 use std::os::unix::fs::PermissionsExt as _;
+use std::sync::Arc;
 
 use flowforge_failpoints::{FailPoints, Point};
 use flowforge_host::clock::ManualClock;
 use flowforge_host::health::{self, LinkState};
 use flowforge_host::{RunError, StartError};
 use flowforge_journal::OpenError;
+use flowforge_ports::Effect;
 use serde_json::json;
 
 use crate::runs::{PURE, publish, scripts};
@@ -117,7 +119,7 @@ async fn other_trust_than_the_pinned_is_refused() {
     config.join.trust_root = trust;
     let seams = flowforge_host::Seams {
         clock: other.clock.clone(),
-        entropy: std::sync::Arc::new(flowforge_host::clock::SeededEntropy::new([1; 32])),
+        entropy: Arc::new(flowforge_host::clock::SeededEntropy::new([1; 32])),
         link: other.plane.clone(),
         connectors: other.connectors.clone(),
         failpoints: FailPoints::inert(),
@@ -153,17 +155,26 @@ async fn a_storage_error_stops_the_host_and_nothing_is_confirmed_after_it() {
 
 #[tokio::test]
 async fn at_its_limit_a_host_takes_no_more_and_later_does() {
-    let mut world = World::new(scripts());
+    let gate = Arc::new(tokio::sync::Semaphore::new(0));
+    let opened = Arc::clone(&gate);
+    let scripts = scripts().asynchronous("slow", Effect::Pure, move |_| {
+        let gate = Arc::clone(&gate);
+        async move {
+            gate.acquire().await.expect("open").forget();
+            Ok(json!(1))
+        }
+    });
+    let mut world = World::new(scripts);
     world.limits.max_runs = 1;
-    let asking = publish(
+    let slow = publish(
         &world.plane,
-        "workflow: asking\nnodes:\n  confirm: { approval: { title: Really?, approvers: [duty], expires: 1h } }\noutput: { n: 1 }\n",
+        "workflow: slow\nnodes:\n  slow: { call: test:scripts/slow }\noutput: { n: \"${slow}\" }\n",
     );
     let host = world.start();
-    let run = world.plane.start(&asking, 1, json!({}), world.now());
-    let question = world.plane.question(&run).await;
+    let run = world.plane.start(&slow, 1, json!({}), world.now());
+    world.plane.until(|state| state.received.len() == 1).await;
     assert!(host.handle.status().busy);
-    world.plane.decide(&run, question, true, world.now());
+    opened.add_permits(1);
     world.plane.ended(&run).await;
     while host.handle.status().busy {
         tokio::task::yield_now().await;
@@ -261,7 +272,7 @@ async fn a_data_folder_that_is_open_to_others_is_refused() {
 async fn a_clock_that_was_ahead_once_does_not_expire_every_job() {
     let clock = ManualClock::at(1_900_000_000_000);
     let mut world = World::new(scripts());
-    world.clock = std::sync::Arc::new(clock.clone());
+    world.clock = Arc::new(clock.clone());
     let published = publish(&world.plane, PURE);
     let host = world.start();
     let run = world.plane.start(&published, 1, json!({"n": 1}), world.now());

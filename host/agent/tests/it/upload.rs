@@ -199,10 +199,10 @@ async fn a_decision_is_kept_until_it_took_effect() {
     std::fs::remove_dir_all(&folder).expect("removed");
     let components = world.plane.with(|state| std::mem::take(&mut state.components));
     let host = world.start();
+    world.plane.decide(&run, question, true, world.now());
     while host.handle.status().runs.resting == 0 {
         tokio::task::yield_now().await;
     }
-    world.plane.decide(&run, question, true, world.now());
     world.plane.until(|state| state.received.len() == 2).await;
     host.halt().await;
     world.plane.with(|state| state.components = components);

@@ -1,0 +1,114 @@
+//! A run that waits leaves memory.
+//!
+//! While nothing is under way and nothing can be done, the state of a run is of no use: the journal has it, as a snapshot
+//! and the few records behind it. A run stays in memory for a moment all the same, because many answers come at once; of
+//! such runs there are only so many. Then its task ends. Its time, a message or an order wakes it.
+
+use flowforge_journal::Urgency;
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::mailbox::RunMessage;
+use super::task::{Halt, RunTask};
+use super::wait::Wait;
+use crate::clock::Sleep;
+
+/// How long a run that waits stays in memory, in milliseconds.
+const STAY_MS: u64 = 1_000;
+
+/// How a run waits in memory.
+#[derive(Default)]
+pub(super) struct Idle {
+    stays: Option<Stay>,
+}
+
+/// One of the few runs that stay in memory for a while.
+struct Stay {
+    /// Monotonic time.
+    until_ms: u64,
+    sleep: Sleep,
+    /// Absent for one that could not leave.
+    _place: Option<OwnedSemaphorePermit>,
+}
+
+impl Idle {
+    /// Returns when the run has stayed long enough; never if it is not waiting.
+    pub(super) async fn over(&mut self) {
+        match &mut self.stays {
+            Some(stay) => {
+                (&mut stay.sleep).await;
+                // It is not polled again after its end: the run leaves, or goes on.
+                stay.sleep = Box::pin(std::future::pending());
+            }
+            None => std::future::pending().await,
+        }
+    }
+}
+
+impl RunTask {
+    /// Whether the run should leave memory now: it only waits, and has stayed long enough.
+    pub(super) fn may_leave(&mut self) -> bool {
+        if !self.attempts.is_empty() || !self.under_way.is_empty() || !self.execution.is_idle() {
+            self.idle.stays = None;
+            return false;
+        }
+        if self.draining {
+            return true;
+        }
+        let clock = &self.shared.clock;
+        if let Some(stay) = &self.idle.stays {
+            return clock.monotonic_ms() >= stay.until_ms;
+        }
+        let Some(place) = self.shared.registry.stay() else {
+            return true;
+        };
+        self.stay(Some(place));
+        false
+    }
+
+    /// Writes down what the run waits for, and where it stands; then the task ends. `None` if there is no room for that now:
+    /// the run stays, and tries again later.
+    pub(super) async fn leave(&mut self) -> Result<Option<Wait>, Halt> {
+        self.flush(Urgency::Lazy).await?;
+        let state = self.execution.state();
+        let wait = Wait::of(state);
+        let snapshot = if self.recorder.wants_last_snapshot() {
+            state.snapshot().and_then(|bytes| self.recorder.snapshot(bytes))
+        } else {
+            None
+        };
+        if !self.recorder.stands(wait.standing(), snapshot).await? {
+            self.stay(None);
+            return Ok(None);
+        }
+        // Whoever comes now finds no mailbox, and the run looks for messages when it has fallen asleep.
+        self.control.mailbox.close();
+        while let Ok(message) = self.control.mailbox.try_recv() {
+            if matches!(message, RunMessage::Drop) {
+                return Err(Halt::Dropped);
+            }
+        }
+        Ok(Some(wait))
+    }
+
+    fn stay(&mut self, place: Option<OwnedSemaphorePermit>) {
+        let clock = &self.shared.clock;
+        let until_ms = clock.monotonic_ms().saturating_add(STAY_MS);
+        self.idle.stays = Some(Stay {
+            until_ms,
+            sleep: clock.sleep_until_monotonic(until_ms),
+            _place: place,
+        });
+    }
+
+    /// Gives the journal what is held, now and then with the whole state.
+    pub(super) async fn keep(&mut self) -> Result<(), Halt> {
+        if self.recorder.wants_snapshot()
+            && let Some(bytes) = self.execution.state().snapshot()
+        {
+            let snapshot = self.recorder.snapshot(bytes);
+            self.recorder.hold(snapshot);
+        }
+        self.flush(Urgency::Lazy).await?;
+        Ok(())
+    }
+}

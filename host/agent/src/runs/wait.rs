@@ -1,0 +1,123 @@
+//! What a run waits for, in the words that its host keeps of it.
+//!
+//! A run that waits is not in memory. These few words are, so that people see it waiting and what for; the journal has
+//! them, too, so that they are there after a restart without reading the run.
+
+use flowforge_journal::{ABOUT_BYTES_MAX, Standing};
+use flowforge_workflow::RunState;
+
+use super::registry::Phase;
+
+/// Stands before the words when a person is waited for.
+const PERSON: u8 = b'p';
+/// Stands before the words when anything else is.
+const OTHER: u8 = b'o';
+/// Longest words, in bytes: one is taken by the mark before them.
+const WORDS_BYTES_MAX: usize = ABOUT_BYTES_MAX - 1;
+
+/// What a run waits for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Wait {
+    /// Whether a person is waited for.
+    pub(super) is_for_person: bool,
+    /// For what, in words for people.
+    pub(super) about: Box<str>,
+    /// When it is to be looked at in any case, milliseconds since 1970 UTC.
+    pub(super) due_ms: Option<u64>,
+}
+
+impl Wait {
+    /// What a run in this state waits for: a person before anything else.
+    pub(super) fn of(state: &RunState) -> Self {
+        let due_ms = state.next_timer_ms();
+        let of = |is_for_person, about: String| Self {
+            is_for_person,
+            about: cut(&about).into(),
+            due_ms,
+        };
+        if let Some(by) = state.paused() {
+            return of(false, format!("somebody to let it go on; paused: {by}"));
+        }
+        let waits = state.waits();
+        let mut for_person = waits
+            .iter()
+            .filter(|wait| matches!(wait.kind.as_str(), "approval" | "review"));
+        match (for_person.next(), waits.first()) {
+            (Some(wait), _) => of(true, format!("{} of step {}", wait.kind, wait.step)),
+            (None, Some(wait)) => {
+                let what = match wait.kind.as_str() {
+                    kind @ ("time" | "retry") => format!("{kind} {}", wait.what),
+                    _ => wait.what.clone(),
+                };
+                of(false, format!("{} at step {}", what.trim_end(), wait.step))
+            }
+            (None, None) => of(false, String::new()),
+        }
+    }
+
+    /// As the journal keeps it.
+    pub(super) fn standing(&self) -> Standing {
+        let mut about = vec![if self.is_for_person { PERSON } else { OTHER }];
+        about.extend_from_slice(self.about.as_bytes());
+        Standing::Waiting {
+            due_ms: self.due_ms,
+            about,
+        }
+    }
+
+    /// As the journal kept it; words that cannot be read are left out.
+    pub(super) fn read(due_ms: Option<u64>, about: &[u8]) -> Self {
+        let (mark, words) = about.split_first().unwrap_or((&OTHER, &[]));
+        Self {
+            is_for_person: *mark == PERSON,
+            about: String::from_utf8_lossy(words).into(),
+            due_ms,
+        }
+    }
+
+    /// Its place among what runs are doing.
+    pub(super) fn phase(&self) -> Phase {
+        if self.is_for_person {
+            Phase::Approval
+        } else {
+            Phase::Timer
+        }
+    }
+}
+
+fn cut(words: &str) -> &str {
+    let end = words.floor_char_boundary(WORDS_BYTES_MAX);
+    words.get(..end).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_reads_as_it_was_kept() {
+        for (is_for_person, about, due_ms) in [
+            (true, "approval of step confirm", None),
+            (false, "", Some(7)),
+            (false, "signal päid at step a", Some(u64::MAX)),
+        ] {
+            let wait = Wait {
+                is_for_person,
+                about: about.into(),
+                due_ms,
+            };
+            let Standing::Waiting { due_ms, about } = wait.standing() else {
+                panic!("it waits")
+            };
+            assert_eq!(Wait::read(due_ms, &about), wait);
+        }
+        assert_eq!(&*Wait::read(None, &[]).about, "");
+    }
+
+    #[test]
+    fn long_words_are_cut_between_characters() {
+        let words = "é".repeat(ABOUT_BYTES_MAX);
+        let kept = cut(&words);
+        assert!(kept.len() <= WORDS_BYTES_MAX && kept.len() > WORDS_BYTES_MAX - 2);
+    }
+}
