@@ -138,8 +138,11 @@ impl Host {
         let mut journal_config = JournalConfig::at(config.data_dir.join("journal.redb"), incarnation);
         let held = config.limits.max_runs.saturating_add(config.limits.max_waiting);
         journal_config.limits.open_runs = usize::try_from(held).unwrap_or(usize::MAX);
-        journal_config.limits.journal_bytes = config.limits.max_journal_bytes;
-        journal_config.limits.accept_below_bytes = config.limits.max_journal_bytes / 4 * 3;
+        let limits = &mut journal_config.limits;
+        limits.journal_bytes = config.limits.max_journal_bytes;
+        limits.accept_below_bytes = config.limits.max_journal_bytes / 4 * 3;
+        // What was live and what is take space side by side until the file is made smaller.
+        limits.file_bytes = limits.file_bytes.max(config.limits.max_journal_bytes.saturating_mul(5) / 2);
         let (journal, recovered) = Journal::open(journal_config, seams.failpoints.clone())?;
         let opened_in_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         info!(
