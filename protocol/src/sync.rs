@@ -301,6 +301,23 @@ impl SyncReply {
     }
 }
 
+/// Records of a run on their way to a host that is to go on with it, or that takes results from it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordPage(pub RecordBatch);
+
+impl Serialize for RecordPage {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        BatchOut::of(&self.0).serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for RecordPage {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let batch = BatchIn::deserialize(deserializer)?.read();
+        batch.map(Self).map_err(serde::de::Error::custom)
+    }
+}
+
 /// A batch as it stands on the wire: its lines in base64 (standard alphabet).
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -324,30 +341,40 @@ struct BatchIn {
     lines: String,
 }
 
-fn write_batches<S: Serializer>(batches: &[RecordBatch], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_seq(batches.iter().map(|batch| BatchOut {
-        run: &batch.run,
-        epoch: batch.epoch,
-        first_seq: batch.first_seq,
-        count: batch.count,
-        chain: batch.chain,
-        lines: STANDARD.encode(&batch.lines),
-    }))
-}
-
-fn read_batches<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<RecordBatch>, D::Error> {
-    let batches = Vec::<BatchIn>::deserialize(deserializer)?;
-    let read = |batch: BatchIn| {
-        Ok(RecordBatch {
-            run: batch.run,
+impl<'b> BatchOut<'b> {
+    fn of(batch: &'b RecordBatch) -> Self {
+        Self {
+            run: &batch.run,
             epoch: batch.epoch,
             first_seq: batch.first_seq,
             count: batch.count,
             chain: batch.chain,
-            lines: STANDARD.decode(batch.lines).map_err(serde::de::Error::custom)?,
+            lines: STANDARD.encode(&batch.lines),
+        }
+    }
+}
+
+impl BatchIn {
+    fn read(self) -> Result<RecordBatch, base64::DecodeError> {
+        Ok(RecordBatch {
+            run: self.run,
+            epoch: self.epoch,
+            first_seq: self.first_seq,
+            count: self.count,
+            chain: self.chain,
+            lines: STANDARD.decode(self.lines)?,
         })
-    };
-    batches.into_iter().map(read).collect()
+    }
+}
+
+fn write_batches<S: Serializer>(batches: &[RecordBatch], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(batches.iter().map(BatchOut::of))
+}
+
+fn read_batches<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<RecordBatch>, D::Error> {
+    let batches = Vec::<BatchIn>::deserialize(deserializer)?;
+    let read = batches.into_iter().map(BatchIn::read);
+    read.collect::<Result<_, _>>().map_err(serde::de::Error::custom)
 }
 
 #[cfg(test)]
@@ -370,6 +397,19 @@ mod tests {
             assert_eq!(matches!(read, RejectCode::Other(_)), code == "quota");
             assert_eq!(serde_json::to_value(&read).unwrap(), json!(code));
         }
+    }
+
+    #[test]
+    fn a_page_of_records_reads_as_it_was_written() {
+        let mut batch = RecordBatch::beginning(RunId::from_entropy([1; 16]), 3);
+        (batch.count, batch.lines) = (1, b"{}\n".to_vec());
+        let page = RecordPage(batch);
+        let text = serde_json::to_value(&page).unwrap();
+        assert_eq!((&text["firstSeq"], &text["lines"]), (&json!(0), &json!("e30K")));
+        assert_eq!(serde_json::from_value::<RecordPage>(text.clone()).unwrap(), page);
+        let mut broken = text;
+        broken["lines"] = json!("e30");
+        assert!(serde_json::from_value::<RecordPage>(broken).is_err());
     }
 
     #[test]

@@ -142,7 +142,9 @@ impl Host {
         limits.journal_bytes = config.limits.max_journal_bytes;
         limits.accept_below_bytes = config.limits.max_journal_bytes / 4 * 3;
         // What was live and what is take space side by side until the file is made smaller.
-        limits.file_bytes = limits.file_bytes.max(config.limits.max_journal_bytes.saturating_mul(5) / 2);
+        limits.file_bytes = limits
+            .file_bytes
+            .max(config.limits.max_journal_bytes.saturating_mul(5) / 2);
         let (journal, recovered) = Journal::open(journal_config, seams.failpoints.clone())?;
         let opened_in_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         info!(

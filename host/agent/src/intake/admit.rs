@@ -6,7 +6,6 @@ use std::time::Duration;
 use flowforge_failpoints::{FailPoints, Point};
 use flowforge_journal::{Journal, Space, Urgency};
 use flowforge_protocol::JobId;
-use flowforge_protocol::job::StartOrder;
 use flowforge_protocol::sync::RefusedJob;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -17,12 +16,14 @@ use super::answers::Outgoing;
 use crate::backoff::Backoff;
 use crate::clock::{Clock, Entropy, TimeFloor};
 use crate::health::Disk;
-use crate::order::{About, Gate, Refusal, Verified, VerifiedOrder, unverified_job_id};
+use crate::order::{About, Gate, Refusal, RunOrder, Verified, VerifiedOrder, unverified_job_id};
 use crate::release::{LoadError, Releases};
 use crate::runs::{OrderError, Runs, Taken};
 
 /// Starts whose release is being fetched; the line waits beyond it.
 const PENDING_MAX: usize = 1_024;
+/// Runs whose records are being fetched: each may hold as many bytes as a run may have.
+const BRINGING_MAX: usize = 2;
 /// Key of the time floor in the journal.
 pub(crate) const TIME_FLOOR_KEY: &str = "time_floor";
 
@@ -51,6 +52,7 @@ pub struct Intake {
 struct Shared {
     parts: IntakeParts,
     pending: Arc<Semaphore>,
+    bringing: Arc<Semaphore>,
     tasks: TaskTracker,
 }
 
@@ -60,6 +62,7 @@ impl Intake {
             shared: Arc::new(Shared {
                 parts,
                 pending: Arc::new(Semaphore::new(PENDING_MAX)),
+                bringing: Arc::new(Semaphore::new(BRINGING_MAX)),
                 tasks: TaskTracker::new(),
             }),
         }
@@ -86,7 +89,7 @@ impl Intake {
             return;
         }
         match order {
-            VerifiedOrder::Start(order) => self.offer_start(Arc::new(order)).await,
+            VerifiedOrder::Begin(order) => self.offer_run(Arc::new(order)).await,
             order @ VerifiedOrder::Change(_) => {
                 let told = parts.runs.tell(&order).await;
                 // What there is no room for now is left to the next delivery.
@@ -95,35 +98,40 @@ impl Intake {
         }
     }
 
-    async fn offer_start(&self, order: Arc<Verified<StartOrder>>) {
+    async fn offer_run(&self, order: Arc<Verified<RunOrder>>) {
         let parts = &self.shared.parts;
         if !parts.disk.has_room() {
             // A call that was already open brought it. Without an answer it comes again.
             return debug!(job_id = %order.about().job, "the disk is nearly full; the job is left to a later delivery");
         }
         if let Some(ready) = parts.releases.ready_now(&order) {
-            let taken = parts.runs.start(&ready).await;
+            let taken = parts.runs.begin(&ready).await;
             // A failure that may pass is left to the next delivery.
             return self.answer(order.about(), taken).await.unwrap_or(());
         }
-        let Ok(permit) = Arc::clone(&self.shared.pending).acquire_owned().await else {
+        let places = if order.order().stands_alone() {
+            &self.shared.pending
+        } else {
+            &self.shared.bringing
+        };
+        let Ok(permit) = Arc::clone(places).acquire_owned().await else {
             return;
         };
         let intake = self.clone();
         self.shared.tasks.spawn(async move {
-            intake.complete_start(&order).await;
+            intake.complete(&order).await;
             drop(permit);
         });
     }
 
-    /// The checks that need documents, then the start itself; again and again while what is in the way may pass.
-    async fn complete_start(&self, order: &Arc<Verified<StartOrder>>) {
+    /// The checks that need documents and records, then the start itself; again and again while what is in the way may pass.
+    async fn complete(&self, order: &Arc<Verified<RunOrder>>) {
         let parts = &self.shared.parts;
         let mut pause = self.pauses(order.about());
         loop {
             match parts.releases.make_ready(order).await {
                 Ok(ready) => {
-                    let taken = parts.runs.start(&ready).await;
+                    let taken = parts.runs.begin(&ready).await;
                     if self.answer(order.about(), taken).await.is_ok() {
                         return;
                     }

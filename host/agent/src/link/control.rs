@@ -8,8 +8,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use flowforge_protocol::batch::RecordBatch;
 use flowforge_protocol::sync::{SyncReply, SyncRequest};
-use flowforge_protocol::{Digest, HostId};
+use flowforge_protocol::{Digest, HostId, RunId};
 
 use crate::release::ReleaseDocuments;
 use crate::secrets::SecretAnswer;
@@ -133,6 +134,12 @@ pub trait ControlLink: Send + Sync {
         release: Digest,
         grants: Digest,
     ) -> Result<ReleaseDocuments, LinkError>;
+
+    /// Records of a run that an order of this host speaks of, from this number on: one at least.
+    ///
+    /// # Errors
+    /// [`LinkError`].
+    async fn run_records(&self, session: &str, run: &RunId, from_seq: u64) -> Result<RecordBatch, LinkError>;
 
     /// What the control plane says about the named secrets: each sealed to this host, absent or not granted.
     ///

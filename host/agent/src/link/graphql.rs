@@ -6,8 +6,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use flowforge_protocol::Digest;
-use flowforge_protocol::sync::{SyncReply, SyncRequest};
+use flowforge_protocol::batch::RecordBatch;
+use flowforge_protocol::sync::{RecordPage, SyncReply, SyncRequest};
+use flowforge_protocol::{Digest, RunId};
 use futures::StreamExt as _;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -37,6 +38,8 @@ const SYNC: &str = "mutation($input: SyncInput!) { sync(input: $input) { workspa
     changes delivery acknowledged { run through } rejected { run code message } receiptsStored } }";
 const DOCUMENTS: &str = "query($release: String!, $grants: String!) { releaseDocuments(release: $release, grants: $grants) \
     { release grants } }";
+const RECORDS: &str = "query($run: String!, $fromSeq: Long!) { runRecords(run: $run, fromSeq: $fromSeq) \
+    { run epoch firstSeq count chain lines } }";
 const SECRETS: &str = "query($names: [String!]!) { sealedSecrets(names: $names) { __typename \
     ... on SealedSecret { name version kind destinations sealed } ... on SecretAbsent { name } \
     ... on SecretNotGranted { name } } }";
@@ -304,6 +307,7 @@ data!(
 );
 data!(SyncData { sync: SyncReply });
 data!(#[serde(rename_all = "camelCase")] DocumentsData { release_documents: Option<DocumentsPayload> });
+data!(#[serde(rename_all = "camelCase")] RecordsData { run_records: Option<RecordPage> });
 data!(#[serde(rename_all = "camelCase")] SecretsData { sealed_secrets: Vec<SecretPayload> });
 
 #[async_trait]
@@ -361,6 +365,16 @@ impl ControlLink for GraphQlLink {
             release: documents.release,
             grants: documents.grants,
         })
+    }
+
+    async fn run_records(&self, session: &str, run: &RunId, from_seq: u64) -> Result<RecordBatch, LinkError> {
+        let variables = json!({ "run": run, "fromSeq": from_seq });
+        let data: RecordsData = self
+            .graphql(Some(session), RECORDS, variables, CALL_TIMEOUT)
+            .await?;
+        let page = data.run_records;
+        page.map(|RecordPage(batch)| batch)
+            .ok_or_else(|| LinkError::Absent(format!("record {from_seq} of run {run}")))
     }
 
     async fn sealed_secrets(&self, session: &str, names: &[String]) -> Result<Vec<SecretAnswer>, LinkError> {

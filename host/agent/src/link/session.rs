@@ -3,8 +3,9 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex as SyncMutex, OnceLock, PoisonError};
 
+use flowforge_protocol::batch::RecordBatch;
 use flowforge_protocol::sync::{Incarnation, SyncReply, SyncRequest};
-use flowforge_protocol::{Digest, HostId};
+use flowforge_protocol::{Digest, HostId, RunId};
 use tokio::sync::{Mutex, Notify};
 
 use super::control::{ControlLink, LinkError, Session};
@@ -182,6 +183,14 @@ impl SessionKeeper {
         grants: Digest,
     ) -> Result<ReleaseDocuments, LinkError> {
         with_session!(self, session => self.link.release_documents(session, release, grants))
+    }
+
+    /// [`ControlLink::run_records`] with the session.
+    ///
+    /// # Errors
+    /// [`LinkError`] of the last try.
+    pub async fn run_records(&self, run: &RunId, from_seq: u64) -> Result<RecordBatch, LinkError> {
+        with_session!(self, session => self.link.run_records(session, run, from_seq))
     }
 
     /// [`ControlLink::sealed_secrets`] with the session.

@@ -1,7 +1,8 @@
 //! The line as the rooms below see it: a source of documents and of sealed secrets.
 
 use async_trait::async_trait;
-use flowforge_protocol::Digest;
+use flowforge_protocol::batch::RecordBatch;
+use flowforge_protocol::{Digest, RunId};
 
 use super::control::LinkError;
 use super::session::SessionKeeper;
@@ -37,6 +38,11 @@ impl ArtifactSource for SessionKeeper {
 
     async fn publication(&self, digest: Digest) -> Result<String, release::SourceError> {
         self.link().publication(digest).await.map_err(absent_or_transient)
+    }
+
+    async fn records(&self, run: &RunId, from_seq: u64) -> Result<RecordBatch, release::SourceError> {
+        let page = self.run_records(run, from_seq).await;
+        page.map_err(absent_or_transient)
     }
 }
 

@@ -276,8 +276,12 @@ impl Uploader {
 
     /// The cursors follow what another life of the control plane has.
     async fn take_over(&mut self, asked: &[(RunId, u64)], reply: &SyncReply) -> Result<(), UploadError> {
-        // Also those that it does not take: what another life stored is not there when they are offered again.
         for (run, _) in asked {
+            let rejected = reply.rejected.iter().find(|rejected| rejected.run == *run);
+            // One that is not known there lacks everything, and is offered from its beginning.
+            if rejected.is_some_and(|rejected| rejected.code != RejectCode::UnknownRun) {
+                continue;
+            }
             self.journal.rewind(run, first_missing(reply, run)).await?;
         }
         // Behind the rewinding, so that what is stored is not sent again.

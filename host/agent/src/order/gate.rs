@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use flowforge_protocol::job::{Job, StartOrder};
+use flowforge_protocol::job::Job;
 use flowforge_protocol::{HostId, JobId, Signed, TrustRoot};
 
 use super::refusal::Refusal;
-use super::verified::{Verified, VerifiedOrder};
+use super::verified::{RunOrder, Verified, VerifiedOrder};
 
 /// Whom an order must be for, and who must have signed it.
 #[derive(Debug, Clone)]
@@ -34,7 +34,7 @@ impl Gate {
     pub fn admit(&self, envelope: &[u8], now_ms: u64) -> Result<VerifiedOrder, Refusal> {
         let signed = Signed::<Job>::open(envelope, &self.trust.scheduler_keys)?;
         signed.check(&self.trust.workspace, &self.host, now_ms)?;
-        VerifiedOrder::of(signed, envelope)
+        Ok(VerifiedOrder::of(signed, envelope))
     }
 
     /// Lets an order in that was accepted before, from the envelope that was stored.
@@ -47,18 +47,18 @@ impl Gate {
     pub fn readmit(&self, envelope: &[u8]) -> Result<VerifiedOrder, Refusal> {
         let signed = Signed::<Job>::open(envelope, &self.trust.scheduler_keys)?;
         signed.check_content(&self.trust.workspace, &self.host)?;
-        VerifiedOrder::of(signed, envelope)
+        Ok(VerifiedOrder::of(signed, envelope))
     }
 
-    /// As [`Gate::readmit`], for the order that started a run.
+    /// As [`Gate::readmit`], for the order that brought a run here.
     ///
     /// # Errors
     /// [`Refusal`], which names the check.
-    pub fn readmit_start(&self, envelope: &[u8]) -> Result<Verified<StartOrder>, Refusal> {
+    pub fn readmit_run(&self, envelope: &[u8]) -> Result<Verified<RunOrder>, Refusal> {
         match self.readmit(envelope)? {
-            VerifiedOrder::Start(start) => Ok(start),
+            VerifiedOrder::Begin(order) => Ok(order),
             VerifiedOrder::Change(_) => Err(Refusal::Document(
-                "the stored order does not start a run".to_owned(),
+                "the stored order does not bring a run".to_owned(),
             )),
         }
     }

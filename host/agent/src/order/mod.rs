@@ -10,4 +10,4 @@ mod verified;
 
 pub use self::gate::{Gate, unverified_job_id};
 pub use self::refusal::Refusal;
-pub use self::verified::{About, Cancellation, Change, Verified, VerifiedOrder};
+pub use self::verified::{About, Cancellation, Change, RunOrder, Verified, VerifiedOrder};

@@ -96,9 +96,14 @@ pub enum Refusal {
         /// The run's.
         expected: u64,
     },
-    /// An order of a kind that this host does not do.
-    #[error("this host does not do orders to {0}")]
-    NotHere(&'static str),
+    /// The records that came of a run are not those that the order names, or cannot be followed.
+    #[error("the records of run {run} are refused: {reason}")]
+    Records {
+        /// Whose.
+        run: RunId,
+        /// Why.
+        reason: String,
+    },
     /// The control plane or its registry does not have what the job needs, or did not give it.
     #[error("what the job needs cannot be had: {0}")]
     Unavailable(String),
@@ -125,7 +130,7 @@ impl Refusal {
             Self::UnknownRun(_) => "FF-ADM-012",
             Self::Epoch { .. } => "FF-ADM-013",
             Self::Unavailable(_) => "FF-ADM-014",
-            Self::NotHere(_) => "FF-ADM-016",
+            Self::Records { .. } => "FF-ADM-017",
         }
     }
 
@@ -143,6 +148,7 @@ impl Refusal {
                 | Self::Replay(_)
                 | Self::ConnectorBytes { .. }
                 | Self::Publication { .. }
+                | Self::Records { .. }
         )
     }
 }

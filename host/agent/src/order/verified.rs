@@ -2,10 +2,8 @@
 
 use flowforge_journal::JobEntry;
 use flowforge_protocol::awaited::Decision;
-use flowforge_protocol::job::{ChildOrder, Job, Order, ReviewOrder, SignalOrder, StartOrder};
-use flowforge_protocol::{JobId, RunId, Signed, StepKey};
-
-use super::Refusal;
+use flowforge_protocol::job::{ChildOrder, Job, Order, ResumeOrder, ReviewOrder, SignalOrder, StartOrder};
+use flowforge_protocol::{Digest, JobId, RunId, Signed, StepKey};
 
 /// What the signed job says besides what to do.
 #[derive(Debug, Clone)]
@@ -57,6 +55,41 @@ impl<T> Verified<T> {
     }
 }
 
+/// An order that brings a run to this host.
+#[derive(Debug, Clone)]
+pub enum RunOrder {
+    /// It begins.
+    Start(Box<StartOrder>),
+    /// It goes on, behind the records that the control plane has of it.
+    Resume(ResumeOrder),
+}
+
+impl RunOrder {
+    /// Digest of the release's payload bytes.
+    #[must_use]
+    pub fn release(&self) -> Digest {
+        match self {
+            Self::Start(order) => order.release,
+            Self::Resume(order) => order.release,
+        }
+    }
+
+    /// Digest of the grant set's payload bytes.
+    #[must_use]
+    pub fn grants(&self) -> Digest {
+        match self {
+            Self::Start(order) => order.grants,
+            Self::Resume(order) => order.grants,
+        }
+    }
+
+    /// Whether nothing but the release is needed to follow it.
+    #[must_use]
+    pub fn stands_alone(&self) -> bool {
+        matches!(self, Self::Start(order) if order.reuse.is_none())
+    }
+}
+
 /// What an order says to a run that is there.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Change {
@@ -99,18 +132,15 @@ pub struct Cancellation {
 /// Every kind of order, verified.
 #[derive(Debug, Clone)]
 pub enum VerifiedOrder {
-    /// Start a run.
-    Start(Verified<StartOrder>),
+    /// Have a run here from now on.
+    Begin(Verified<RunOrder>),
     /// Tell a run that is there something.
     Change(Verified<Change>),
 }
 
 impl VerifiedOrder {
     /// The order in a job whose signature was verified and whose content was checked.
-    ///
-    /// # Errors
-    /// [`Refusal::NotHere`]: an order of a kind that this host does not do.
-    pub(super) fn of(signed: Signed<Job>, envelope: &[u8]) -> Result<Self, Refusal> {
+    pub(super) fn of(signed: Signed<Job>, envelope: &[u8]) -> Self {
         let (digest, scheduler_key) = (signed.digest(), signed.key_id().to_string());
         let job = signed.into_document();
         let about = About {
@@ -132,10 +162,13 @@ impl VerifiedOrder {
         };
         let order = match job.order {
             Order::Start(order) => {
-                let order = *order;
-                return Ok(Self::Start(Verified { about, order }));
+                let order = RunOrder::Start(order);
+                return Self::Begin(Verified { about, order });
             }
-            order @ Order::Resume(_) => return Err(Refusal::NotHere(order.name())),
+            Order::Resume(order) => {
+                let order = RunOrder::Resume(order);
+                return Self::Begin(Verified { about, order });
+            }
             Order::Decide(decision) => Change::Decide(decision),
             Order::Review { step, verdict } => Change::Review { step, verdict },
             Order::Signal(signal) => Change::Signal(signal),
@@ -144,14 +177,14 @@ impl VerifiedOrder {
             Order::Unpause { reason } => Change::Unpause { reason },
             Order::Cancel { reason, grace_ms } => Change::Cancel(Cancellation { reason, grace_ms }),
         };
-        Ok(Self::Change(Verified { about, order }))
+        Self::Change(Verified { about, order })
     }
 
     /// Which job it is, of which run.
     #[must_use]
     pub fn about(&self) -> &About {
         match self {
-            Self::Start(order) => order.about(),
+            Self::Begin(order) => order.about(),
             Self::Change(order) => order.about(),
         }
     }

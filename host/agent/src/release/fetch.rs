@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use flowforge_protocol::Digest;
+use flowforge_protocol::batch::RecordBatch;
+use flowforge_protocol::{Digest, RunId};
 
 use super::LoadError;
 use super::source::{ArtifactSource, ReleaseDocuments, SourceError};
@@ -36,6 +37,10 @@ impl Fetcher {
 
     pub(super) async fn publication(&self, digest: Digest) -> Result<String, LoadError> {
         self.retry(|| self.source.publication(digest)).await
+    }
+
+    pub(super) async fn records(&self, run: &RunId, from_seq: u64) -> Result<RecordBatch, LoadError> {
+        self.retry(|| self.source.records(run, from_seq)).await
     }
 
     /// Asks until there is an answer, a verdict, or no try left.

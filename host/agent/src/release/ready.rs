@@ -1,23 +1,37 @@
-//! A verified start together with the release that it names.
+//! A verified order to run with everything that it names.
 
 use std::sync::Arc;
 
-use flowforge_protocol::job::StartOrder;
+use flowforge_protocol::StepKey;
+use flowforge_protocol::record::Source;
+use flowforge_workflow::Given;
 
 use super::{LoadError, LoadedRelease, Releases};
-use crate::order::Verified;
+use crate::order::{RunOrder, Verified};
 
-/// A verified start whose release is loaded: all that is needed to run it. Made by [`Releases`] only.
+/// A verified order that brings a run, with its release and what comes with the run: all that is needed to run it. Made by
+/// [`Releases`] only.
 #[derive(Clone)]
-pub struct ReadyStart {
-    order: Arc<Verified<StartOrder>>,
+pub struct ReadyRun {
+    order: Arc<Verified<RunOrder>>,
     release: Arc<LoadedRelease>,
+    prefix: Option<Vec<u8>>,
+    given: Given,
 }
 
-impl ReadyStart {
+impl ReadyRun {
+    fn new(order: &Arc<Verified<RunOrder>>, release: Arc<LoadedRelease>) -> Self {
+        Self {
+            order: Arc::clone(order),
+            release,
+            prefix: None,
+            given: given(order.order()),
+        }
+    }
+
     /// The order.
     #[must_use]
-    pub fn order(&self) -> &Verified<StartOrder> {
+    pub fn order(&self) -> &Verified<RunOrder> {
         &self.order
     }
 
@@ -26,28 +40,96 @@ impl ReadyStart {
     pub fn release(&self) -> &Arc<LoadedRelease> {
         &self.release
     }
+
+    /// The records that the run comes with: their lines, of which the chain was checked.
+    #[must_use]
+    pub fn prefix(&self) -> Option<&[u8]> {
+        self.prefix.as_deref()
+    }
+
+    /// The results that stand in place of running steps.
+    #[must_use]
+    pub fn given(&self) -> &Given {
+        &self.given
+    }
+
+    /// Adds results of the generation before.
+    pub fn give(&mut self, results: Given) {
+        self.given.extend(results);
+    }
+}
+
+/// The results that an order itself gives in place of running steps.
+fn given(order: &RunOrder) -> Given {
+    let RunOrder::Start(order) = order else {
+        return Given::default();
+    };
+    let given = order.given.iter();
+    given
+        .map(|(node, output)| {
+            let given = (Arc::new(output.clone()), Source::Given);
+            (StepKey::top(node.clone()), given)
+        })
+        .collect()
 }
 
 impl Releases {
-    /// The start with its release, if that is in memory.
+    /// The run with its release, if that is in memory and nothing else is needed.
     #[must_use]
-    pub fn ready_now(&self, order: &Arc<Verified<StartOrder>>) -> Option<ReadyStart> {
-        let release = self.get(order.order().release, order.order().grants)?;
-        Some(ReadyStart {
-            order: Arc::clone(order),
-            release,
-        })
+    pub fn ready_now(&self, order: &Arc<Verified<RunOrder>>) -> Option<ReadyRun> {
+        if !order.order().stands_alone() {
+            return None;
+        }
+        let release = self.get(order.order().release(), order.order().grants())?;
+        Some(ReadyRun::new(order, release))
     }
 
-    /// The start with its release: from memory, from the journal and the disk, or from the control plane.
+    /// A new run with everything that it needs: from memory, from the journal and the disk, or from the control plane.
     ///
     /// # Errors
     /// [`LoadError`].
-    pub async fn make_ready(&self, order: &Arc<Verified<StartOrder>>) -> Result<ReadyStart, LoadError> {
-        let release = self.load(order.order().release, order.order().grants).await?;
-        Ok(ReadyStart {
-            order: Arc::clone(order),
-            release,
-        })
+    pub async fn make_ready(&self, order: &Arc<Verified<RunOrder>>) -> Result<ReadyRun, LoadError> {
+        let mut ready = self.with_release(order).await?;
+        match order.order() {
+            RunOrder::Start(start) => {
+                if let Some(reuse) = &start.reuse {
+                    ready.give(self.reused(reuse).await?);
+                }
+            }
+            RunOrder::Resume(resume) => {
+                if resume.prefix.run != order.about().run {
+                    let reason = format!("the order is for run {}", order.about().run);
+                    return Err(LoadError::Refused(crate::order::Refusal::Records {
+                        run: resume.prefix.run.clone(),
+                        reason,
+                    }));
+                }
+                ready.prefix = Some(self.prefix(&resume.prefix).await?);
+            }
+        }
+        Ok(ready)
+    }
+
+    /// A run that is here with its release.
+    ///
+    /// # Errors
+    /// [`LoadError`].
+    pub async fn with_release(&self, order: &Arc<Verified<RunOrder>>) -> Result<ReadyRun, LoadError> {
+        let release = self.load(order.order().release(), order.order().grants()).await?;
+        Ok(ReadyRun::new(order, release))
+    }
+
+    /// The results of the generation before that an order names, for a run that is here and has not taken them all yet.
+    ///
+    /// # Errors
+    /// [`LoadError`].
+    pub async fn results_before(&self, order: &RunOrder) -> Result<Given, LoadError> {
+        match order {
+            RunOrder::Start(start) => match &start.reuse {
+                Some(reuse) => self.reused(reuse).await,
+                None => Ok(Given::default()),
+            },
+            RunOrder::Resume(_) => Ok(Given::default()),
+        }
     }
 }

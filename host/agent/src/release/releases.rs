@@ -95,6 +95,10 @@ impl Releases {
         }
     }
 
+    pub(super) fn fetcher(&self) -> &Fetcher {
+        &self.components.fetcher
+    }
+
     /// The release with these grants, if it is in memory.
     pub(super) fn get(&self, release: Digest, grants: Digest) -> Option<Arc<LoadedRelease>> {
         self.releases.get(&(release, grants))

@@ -1,7 +1,8 @@
-//! Where the documents and components of releases come from.
+//! Where the documents and components of releases come from, and the records of runs that come to this host.
 
 use async_trait::async_trait;
-use flowforge_protocol::Digest;
+use flowforge_protocol::batch::RecordBatch;
+use flowforge_protocol::{Digest, RunId};
 
 /// Envelopes of a release and of its grants, JSON text, not verified.
 #[derive(Debug, Clone)]
@@ -23,7 +24,7 @@ pub enum SourceError {
     Transient(String),
 }
 
-/// Gives documents and components by digest. Nothing that it gives is believed: whoever asks verifies.
+/// Gives documents and components by digest, and records by run and number. Nothing that it gives is believed: whoever asks verifies.
 #[async_trait]
 pub trait ArtifactSource: Send + Sync {
     /// The documents of a release, by the digests of their payloads.
@@ -43,4 +44,10 @@ pub trait ArtifactSource: Send + Sync {
     /// # Errors
     /// [`SourceError`].
     async fn publication(&self, digest: Digest) -> Result<String, SourceError>;
+
+    /// Records of a run, from this number on: one at least.
+    ///
+    /// # Errors
+    /// [`SourceError`].
+    async fn records(&self, run: &RunId, from_seq: u64) -> Result<RecordBatch, SourceError>;
 }

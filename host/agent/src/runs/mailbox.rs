@@ -233,7 +233,7 @@ impl RunTask {
         }
         match order {
             VerifiedOrder::Change(change) => self.event_of_change(change.order().clone()),
-            VerifiedOrder::Start(_) => None,
+            VerifiedOrder::Begin(_) => None,
         }
     }
 

@@ -10,6 +10,7 @@
 //! are awake are bounded by `max_runs`, those that wait by `max_waiting`.
 
 mod attempts;
+mod begin;
 mod end;
 mod idle;
 mod logs;

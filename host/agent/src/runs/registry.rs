@@ -291,7 +291,11 @@ impl Registry {
         let asleep = runs.asleep.iter().map(|(run, known)| StandingRun {
             run: run.to_string(),
             rests: false,
-            about: known.wait.as_ref().map(|wait| wait.about.to_string()).unwrap_or_default(),
+            about: known
+                .wait
+                .as_ref()
+                .map(|wait| wait.about.to_string())
+                .unwrap_or_default(),
         });
         rest.chain(wait).chain(asleep).take(most).collect()
     }

@@ -7,8 +7,8 @@
 use std::sync::Arc;
 
 use flowforge_journal::{AppendError, Entry, RunLog, Upload};
-use flowforge_protocol::facts::RunFacts;
 use flowforge_protocol::RunId;
+use flowforge_protocol::facts::RunFacts;
 use flowforge_protocol::record::{Event, Outcome, Record};
 use tracing::{error, info, warn};
 

@@ -10,12 +10,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flowforge_journal::{CrashedStep, OpenRun, ReadError, Snapshot};
+use flowforge_protocol::RunId;
 use flowforge_protocol::chain::{ChainError, no_fetch, records};
-use flowforge_protocol::job::StartOrder;
-use flowforge_protocol::record::{Record, Source};
-use flowforge_protocol::{RunId, StepKey};
+use flowforge_protocol::record::{Accepted, Record};
 use flowforge_workflow::run::SEMANTICS;
-use flowforge_workflow::{ApplyError, Execution, Given, RunState, ViewOnly};
+use flowforge_workflow::{ApplyError, Execution, NodeState, RunState, ViewOnly};
 use tracing::{error, info, warn};
 
 use super::recorder::Recorder;
@@ -23,8 +22,8 @@ use super::resting::{Over, Resting};
 use super::service::Shared;
 use super::task::{Control, Rest, RunTask};
 use crate::backoff::Backoff;
-use crate::order::{Refusal, Verified};
-use crate::release::{LoadError, ReadyStart};
+use crate::order::{Refusal, RunOrder, Verified};
+use crate::release::{LoadError, ReadyRun};
 use crate::text::with_causes;
 
 /// A step during which the host died so often is not tried again by itself.
@@ -81,7 +80,8 @@ pub(super) async fn resume(shared: Arc<Shared>, run: RunId, control: Control) ->
         error!(run_id = %run, step = %crashed.step, crashes = crashed.crashes, "the host died again and again during a step; its run rests");
         return resting.for_good(needs_review(crashed)).await;
     }
-    let ready = match load(&mut resting, &order).await {
+    let releases = Arc::clone(&resting.shared().releases);
+    let mut ready = match load(&mut resting, || releases.with_release(&order)).await {
         Ok(ready) => ready,
         Err(over) => return resting.leave(over).await,
     };
@@ -94,11 +94,17 @@ pub(super) async fn resume(shared: Arc<Shared>, run: RunId, control: Control) ->
         Ok(state) => state,
         Err(error) => return rest_for_good(resting, &error).await,
     };
+    if lacks_results(&state, order.order()) {
+        match load(&mut resting, || releases.results_before(order.order())).await {
+            Ok(results) => ready.give(results),
+            Err(over) => return resting.leave(over).await,
+        }
+    }
     let (shared, control, log) = resting.into_parts();
     info!(run_id = %run, records = state.next_seq(), read = behind, "run goes on");
     let release = Arc::clone(ready.release());
     let recorder = Recorder::new(log, behind, Arc::clone(&shared.entropy));
-    let execution = Execution::new(state, given(ready.order().order()));
+    let execution = Execution::new(state, ready.given().clone());
     RunTask::new(shared, control, release, execution, recorder)
         .marking_attempts_at_once()
         .run()
@@ -136,26 +142,41 @@ fn readmit(
     envelope: Vec<u8>,
     lines: &[u8],
     first_seq: u64,
-) -> Result<(Arc<Verified<StartOrder>>, Vec<Record>), ResumeError> {
-    let order = shared.gate.readmit_start(&envelope)?;
+) -> Result<(Arc<Verified<RunOrder>>, Vec<Record>), ResumeError> {
+    let order = shared.gate.readmit_run(&envelope)?;
     let recorded = records(lines, first_seq, &no_fetch).collect::<Result<Vec<_>, _>>()?;
     Ok((Arc::new(order), recorded))
 }
 
-/// The results that an order gives in place of running steps.
-pub(super) fn given(order: &StartOrder) -> Given {
-    order
-        .given
-        .iter()
-        .map(|(node, output)| {
-            let given = (Arc::new(output.clone()), Source::Given);
-            (StepKey::top(node.clone()), given)
-        })
-        .collect()
+/// Whether the run is still to take results from the generation before: the host stopped while it took them.
+fn lacks_results(state: &RunState, order: &RunOrder) -> bool {
+    let RunOrder::Start(start) = order else {
+        return false;
+    };
+    let Some(reuse) = &start.reuse else {
+        return false;
+    };
+    let view = state.view();
+    view.nodes.iter().any(|row| {
+        let is_open = matches!(row.state, NodeState::Pending | NodeState::Running);
+        is_open && reuse.steps.iter().any(|step| step.node == row.node)
+    })
+}
+
+/// Whether these records are those of the order.
+fn is_of(order: &Verified<RunOrder>, accepted: &Accepted) -> bool {
+    let about = order.about();
+    let (release, grants) = (order.order().release(), order.order().grants());
+    let is_begun_by_it = match order.order() {
+        RunOrder::Start(_) => *accepted.origin.job() == about.job,
+        // Another order began it; its records came with the chain value that this one names.
+        RunOrder::Resume(_) => accepted.workspace == about.workspace && accepted.project == about.project,
+    };
+    is_begun_by_it && accepted.release == release && accepted.grants == grants
 }
 
 /// The state of the run: its snapshot and the records behind it, or all its records.
-async fn rebuild(shared: &Shared, ready: &ReadyStart, stored: Stored) -> Result<RunState, ResumeError> {
+async fn rebuild(shared: &Shared, ready: &ReadyRun, stored: Stored) -> Result<RunState, ResumeError> {
     let run = &ready.order().about().run;
     let plan = || Arc::clone(&ready.release().plan);
     let Some(snapshot) = stored.snapshot else {
@@ -173,7 +194,7 @@ async fn rebuild(shared: &Shared, ready: &ReadyStart, stored: Stored) -> Result<
     }
 }
 
-fn replay(ready: &ReadyStart, mut state: RunState, recorded: Vec<Record>) -> Result<RunState, ResumeError> {
+fn replay(ready: &ReadyRun, mut state: RunState, recorded: Vec<Record>) -> Result<RunState, ResumeError> {
     for record in recorded {
         let seq = record.seq;
         state
@@ -183,38 +204,34 @@ fn replay(ready: &ReadyStart, mut state: RunState, recorded: Vec<Record>) -> Res
     if let Some(why) = state.view_only() {
         return Err(why.clone().into());
     }
-    let order = ready.order();
-    let is_of_order = state.facts().accepted().is_some_and(|accepted| {
-        *accepted.origin.job() == order.about().job
-            && accepted.release == order.order().release
-            && accepted.grants == order.order().grants
-    });
-    if is_of_order {
-        Ok(state)
-    } else {
-        Err(ResumeError::OtherOrder)
+    match state.facts().accepted() {
+        Some(accepted) if is_of(ready.order(), accepted) => Ok(state),
+        _ => Err(ResumeError::OtherOrder),
     }
 }
 
-/// The order with its release, however long it takes; an error when the run is over before, or the host stops.
-async fn load(resting: &mut Resting, order: &Arc<Verified<StartOrder>>) -> Result<ReadyStart, Over> {
+/// What the run needs, however long it takes; an error when the run is over before, or the host stops.
+async fn load<T, F>(resting: &mut Resting, ask: impl Fn() -> F) -> Result<T, Over>
+where
+    F: Future<Output = Result<T, LoadError>>,
+{
     let shared = Arc::clone(resting.shared());
-    let run = &order.about().run;
+    let run = resting.run().clone();
     let mut backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(30));
     loop {
         let loaded = tokio::select! {
-            loaded = shared.releases.make_ready(order) => loaded,
+            loaded = ask() => loaded,
             () = shared.drain.cancelled() => return Err(Over::Stopping("the host is stopping".to_owned())),
         };
         let reason = match loaded {
-            Ok(ready) => return Ok(ready),
+            Ok(loaded) => return Ok(loaded),
             Err(LoadError::NotNow(reason)) => {
-                warn!(run_id = %run, error = reason, "its release is not here yet");
-                format!("its release is not here yet: {reason}")
+                warn!(run_id = %run, error = reason, "what it needs is not here yet");
+                format!("what it needs is not here yet: {reason}")
             }
             Err(LoadError::Refused(refusal)) => {
-                error!(run_id = %run, code = refusal.code(), error = %refusal, "its release cannot be loaded; it is tried again");
-                format!("its release cannot be loaded ({}): {refusal}", refusal.code())
+                error!(run_id = %run, code = refusal.code(), error = %refusal, "what it needs cannot be loaded; it is tried again");
+                format!("what it needs cannot be loaded ({}): {refusal}", refusal.code())
             }
         };
         let pause = tokio::time::sleep(backoff.next(shared.entropy.as_ref()));

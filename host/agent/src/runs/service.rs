@@ -7,15 +7,13 @@ use std::time::Duration;
 
 use flowforge_failpoints::FailPoints;
 use flowforge_journal::{
-    AcceptError, Accepted, AppendError, DamagedRun, DeliverError, Delivered, Entry, Head, HeadState,
-    JobRefused, Journal, NewRun, Space, Stopped, Ticket,
+    AcceptError, AppendError, DamagedRun, DeliverError, Delivered, Head, HeadState, JobRefused, Journal,
+    Stopped, Ticket,
 };
-use flowforge_protocol::job::StartOrder;
-use flowforge_protocol::record::{Accepted as AcceptedRun, Event, Origin, RECORD_VERSION, Record};
 use flowforge_protocol::sync::RestingRun;
 use flowforge_protocol::{HostId, RunId, SigningKey};
 use flowforge_runtime::artefacts::FileStore;
-use flowforge_workflow::{Execution, RunState};
+use flowforge_workflow::Execution;
 use futures::FutureExt as _;
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
@@ -23,7 +21,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{debug, error, info};
 
 use super::mailbox::RunMessage;
-use super::recorder::{Recorder, write};
+use super::recorder::Recorder;
 use super::registry::{Phase, Reach, Registry};
 use super::resume;
 use super::sleepers::Alarm;
@@ -31,16 +29,16 @@ use super::step::StepHost;
 use super::task::{Control, Rest, RunTask};
 use crate::clock::{Clock, Entropy};
 use crate::health::{ResumedStatus, RunCounts, StandingRun};
-use crate::order::{Gate, Refusal, Verified, VerifiedOrder};
-use crate::release::{LoadedRelease, ReadyStart, Releases};
+use crate::order::{Gate, Refusal, VerifiedOrder};
+use crate::release::{LoadedRelease, Releases};
 use crate::secrets::SecretStore;
 
 /// Messages that wait for a run. When it is full, attempts of the run wait, and orders are offered again later.
 pub(super) const MAILBOX: usize = 64;
 /// How long a run may take to hear that another host has it.
-const TELL_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const TELL_TIMEOUT: Duration = Duration::from_secs(5);
 /// The pause before a run is looked for again that is just falling asleep, waking or ending.
-const LOOK_AGAIN: Duration = Duration::from_millis(10);
+pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(10);
 /// Runs that are read from the journal at the same time.
 const LOADS_MAX: usize = 16;
 /// Fencing number of a run whose head is damaged.
@@ -91,7 +89,7 @@ pub(super) struct Shared {
     pub(super) entropy: Arc<dyn Entropy>,
     pub(super) registry: Registry,
     pub(super) alarm: Alarm,
-    max_runs: u32,
+    pub(super) max_runs: u32,
     max_waiting: u32,
     pub(super) failpoints: FailPoints,
     resumed: ResumedCounts,
@@ -102,7 +100,7 @@ pub(super) struct Shared {
 
 impl Shared {
     /// The journal has no room for a new run.
-    fn is_full(&self) {
+    pub(super) fn is_full(&self) {
         let until_ms = self.clock.monotonic_ms().saturating_add(FULL_MS);
         self.full_until_ms.store(until_ms, Ordering::Relaxed);
     }
@@ -172,61 +170,8 @@ impl Runs {
         }
     }
 
-    /// Starts a run.
-    pub(crate) async fn start(&self, ready: &ReadyStart) -> Result<Taken, OrderError> {
-        let order = ready.order();
-        let about = order.about();
-        let shared = &self.shared;
-        let most = usize::try_from(shared.max_runs).unwrap_or(usize::MAX);
-        let place = shared.registry.reserve(most);
-        // The same order again, or the same run under a newer one, needs no place.
-        if place.is_none() && !shared.journal.knows(&about.run) {
-            return Err(OrderError::NotNow);
-        }
-        let mut first = Record {
-            seq: 0,
-            at_ms: self.shared.clock.now_ms(),
-            event: accepted_event(order),
-        };
-        let mut line = Vec::new();
-        write(&mut first, shared.entropy.as_ref(), &mut line)
-            .map_err(|error| Refusal::Document(error.to_string()))?;
-        let new = NewRun {
-            run: about.run.clone(),
-            epoch: about.epoch,
-            envelope: about.envelope.clone(),
-            documents: vec![
-                (Space::Release, order.order().release.hex()),
-                (Space::Grants, order.order().grants.hex()),
-            ],
-            acknowledged: 0,
-            entry: Entry::lazy(line),
-        };
-        let (log, ticket) = match self.shared.journal.accept(about.entry.clone(), new).await {
-            Ok(Accepted::New(log, ticket)) => (log, ticket),
-            // Or the same run under a newly signed order: the first one expired on its way back.
-            Ok(Accepted::Again(ticket) | Accepted::AlreadyHere(ticket)) => return Ok(Taken::Waiting(ticket)),
-            Err(error) => {
-                if matches!(error, AcceptError::Busy { .. } | AcceptError::Full(_)) {
-                    self.shared.is_full();
-                }
-                return Err(refused_accept(error));
-            }
-        };
-        let mut state = RunState::new(Arc::clone(&ready.release().plan), about.run.clone());
-        if let Err(error) = state.apply_owned(first) {
-            // Cannot be: the first record of a new run always applies. The journal has it; the resume path reports it.
-            error!(run_id = %about.run, %error, "a new run does not begin");
-            return Ok(Taken::Waiting(ticket));
-        }
-        let recorder = Recorder::new(log, 1, Arc::clone(&shared.entropy));
-        let execution = Execution::new(state, resume::given(order.order()));
-        self.drive(recorder, Arc::clone(ready.release()), execution);
-        Ok(Taken::Begun(ticket))
-    }
-
     /// Starts the task of a run.
-    fn drive(&self, recorder: Recorder, release: Arc<LoadedRelease>, execution: Execution) {
+    pub(super) fn drive(&self, recorder: Recorder, release: Arc<LoadedRelease>, execution: Execution) {
         let run = execution.state().run().clone();
         let control = self.control(&run, recorder.epoch());
         let task = RunTask::new(Arc::clone(&self.shared), control, release, execution, recorder);
@@ -234,7 +179,7 @@ impl Runs {
     }
 
     /// Makes a run reachable.
-    fn control(&self, run: &RunId, epoch: u64) -> Control {
+    pub(super) fn control(&self, run: &RunId, epoch: u64) -> Control {
         let (to_self, mailbox) = mpsc::channel(MAILBOX);
         let phase = self.shared.registry.insert(run.clone(), epoch, to_self.clone());
         Control {
@@ -409,27 +354,7 @@ impl Runs {
     }
 }
 
-fn accepted_event(start: &Verified<StartOrder>) -> Event {
-    let (about, order) = (start.about(), start.order());
-    Event::Accepted(Box::new(AcceptedRun {
-        version: RECORD_VERSION,
-        workspace: about.workspace.clone(),
-        project: about.project.clone(),
-        origin: Origin::Order {
-            job: about.job.clone(),
-        },
-        release: order.release,
-        grants: order.grants,
-        input: order.input.clone().into(),
-        trigger: order.trigger.clone(),
-        lineage: order.lineage.clone(),
-        until: order.until.clone(),
-        given: order.given.keys().cloned().collect(),
-        traceparent: about.traceparent.clone(),
-    }))
-}
-
-fn refused_accept(error: AcceptError) -> OrderError {
+pub(super) fn refused_accept(error: AcceptError) -> OrderError {
     match error {
         AcceptError::Append(error) => refused_append(error),
         error => {

@@ -88,7 +88,10 @@ impl Runs {
             // Set before the times are read: what comes later and is due earlier is heard.
             shared.alarm.set_ms.store(NEVER, Ordering::Relaxed);
             let next = shared.journal.next_due_ms();
-            shared.alarm.set_ms.store(next.unwrap_or(NEVER), Ordering::Relaxed);
+            shared
+                .alarm
+                .set_ms
+                .store(next.unwrap_or(NEVER), Ordering::Relaxed);
             let time = async {
                 match next {
                     Some(due) => shared.clock.sleep_until(due).await,

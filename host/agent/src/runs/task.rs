@@ -406,7 +406,9 @@ impl RunTask {
         }
         let clock = &self.shared.clock;
         let until_ms = clock.monotonic_ms().saturating_add(grace_ms);
-        set(&mut self.stop, Some(until_ms), |due| clock.sleep_until_monotonic(due));
+        set(&mut self.stop, Some(until_ms), |due| {
+            clock.sleep_until_monotonic(due)
+        });
     }
 
     fn stop_attempts(&self) {

@@ -13,6 +13,7 @@ mod crashes;
 mod plane;
 mod plane_link;
 mod resting;
+mod resuming;
 mod runs;
 mod sandbox;
 mod secrets;

@@ -9,7 +9,7 @@ use flowforge_protocol::batch::RecordBatch;
 use flowforge_protocol::chain::no_fetch;
 use flowforge_protocol::envelope::sign_document;
 use flowforge_protocol::grants::{GrantSet, NodeGrants, SecretGrant};
-use flowforge_protocol::job::{Job, Order, StartOrder};
+use flowforge_protocol::job::{Job, Order, RecordPrefix, StartOrder};
 use flowforge_protocol::publication::Publication;
 use flowforge_protocol::record::{Event, Record, Trigger};
 use flowforge_protocol::release::{GrantRequest, PinnedConnector, Release};
@@ -61,6 +61,16 @@ impl Stored {
             .map(|frame| frame.map(|frame| (frame.seq, frame.bytes.to_vec())))
             .collect::<Result<_, _>>()
             .expect("records")
+    }
+
+    /// All its records, as an order names them.
+    pub(crate) fn prefix(&self) -> RecordPrefix {
+        let last = self.batches.last().expect("records");
+        RecordPrefix {
+            run: last.run.clone(),
+            count: last.next_seq(),
+            chain: last.chain,
+        }
     }
 
     pub(crate) fn has_ended(&self) -> bool {
@@ -354,6 +364,11 @@ impl Plane {
 
     /// Checks a run's receipt against everything it speaks of.
     pub(crate) fn prove(&self, published: &Published, stored: &Stored) {
+        self.prove_at(published, stored, 1);
+    }
+
+    /// As [`Plane::prove`], for a run that ended under this fencing number.
+    pub(crate) fn prove_at(&self, published: &Published, stored: &Stored, epoch: u64) {
         let (release, grants, identity) = self.with(|state| {
             (
                 state.documents[&published.release].clone(),
@@ -373,7 +388,7 @@ impl Plane {
             run: &run,
             host: &host,
             key: &key,
-            epoch: 1,
+            epoch,
         };
         let report = verify_run(&evidence, &self.trust(), &asked);
         assert!(report.valid(), "{report:#?}");

@@ -10,7 +10,7 @@ use flowforge_host::secrets::{SealedCopy, SecretAnswer};
 use flowforge_protocol::batch::RecordBatch;
 use flowforge_protocol::chain::{chain_start, frames};
 use flowforge_protocol::envelope::Signed;
-use flowforge_protocol::job::{Job, Order};
+use flowforge_protocol::job::Job;
 use flowforge_protocol::seal::{SealContext, SealPublicKey, seal};
 use flowforge_protocol::sync::{Acknowledged, RejectCode, Rejected, SyncReply, SyncRequest};
 use flowforge_protocol::{Digest, RunId, VerifyingKey};
@@ -93,7 +93,7 @@ fn rejected(batch: &RecordBatch, code: RejectCode) -> Rejected {
 /// Whether an envelope brings a run; of one that cannot be read it is said that it does.
 fn brings_a_run(envelope: &str, key: &VerifyingKey) -> bool {
     let signed = Signed::<Job>::open(envelope.as_bytes(), std::slice::from_ref(key));
-    signed.map_or(true, |job| matches!(job.order, Order::Start(_)))
+    signed.map_or(true, |job| job.order.begins())
 }
 
 #[async_trait]
@@ -215,6 +215,15 @@ impl ControlLink for Plane {
             release: find(release)?,
             grants: find(grants)?,
         })
+    }
+
+    async fn run_records(&self, _: &str, run: &RunId, from_seq: u64) -> Result<RecordBatch, LinkError> {
+        self.online()?;
+        let page = self.with_quietly(|state| {
+            let batches = &state.runs.get(run)?.batches;
+            batches.iter().find(|batch| batch.first_seq == from_seq).cloned()
+        });
+        page.ok_or_else(|| LinkError::Absent(format!("record {from_seq} of {run}")))
     }
 
     async fn sealed_secrets(&self, _: &str, names: &[String]) -> Result<Vec<SecretAnswer>, LinkError> {

@@ -270,9 +270,8 @@ async fn a_cancelled_run_lets_its_attempts_end_for_as_long_as_the_order_says() {
             grace_ms: 60_000,
         };
         world.plane.deliver(&world.plane.job(&run, order, world.now()));
-        let asked = |stored: &Stored| {
-            count(stored, |event| matches!(event, Event::CancelRequested { .. })) == 1
-        };
+        let asked =
+            |stored: &Stored| count(stored, |event| matches!(event, Event::CancelRequested { .. })) == 1;
         world
             .plane
             .until(|state| state.runs.get(&run).is_some_and(asked))

@@ -118,7 +118,10 @@ async fn its_time_wakes_a_run_also_one_that_slept_when_the_host_started() {
     fall_asleep(&host, &clock, 3).await;
     let status = host.handle.status();
     assert_eq!(status.runs.waiting_timer, 3);
-    assert!(status.standing[0].about.starts_with("time until 2027-"), "{status:?}");
+    assert!(
+        status.standing[0].about.starts_with("time until 2027-"),
+        "{status:?}"
+    );
     host.drain().await;
     let host = world.start();
     asleep(&host, 3).await;
@@ -165,13 +168,21 @@ async fn a_long_run_goes_on_from_its_snapshot_and_without_it_from_its_records() 
     let published = publish(&world.plane, LOOPING);
     let host = world.start();
     let items: Vec<u32> = (0..400).collect();
-    let run = world.plane.start(&published, 1, json!({"items": items}), world.now());
+    let run = world
+        .plane
+        .start(&published, 1, json!({"items": items}), world.now());
     let question = world.plane.question(&run).await;
     fall_asleep(&host, &clock, 1).await;
     host.drain().await;
     let (journal, mut opened) = open(&world, &run).await;
-    let snapshot = opened.snapshot.take().expect("the run was written down as a whole");
-    assert!(snapshot.seq > 400 && opened.lines.is_empty(), "nothing is read besides");
+    let snapshot = opened
+        .snapshot
+        .take()
+        .expect("the run was written down as a whole");
+    assert!(
+        snapshot.seq > 400 && opened.lines.is_empty(),
+        "nothing is read besides"
+    );
     // One that is not what this program writes is no harm.
     let other = Snapshot {
         bytes: b"something else".to_vec(),
@@ -186,7 +197,12 @@ async fn a_long_run_goes_on_from_its_snapshot_and_without_it_from_its_records() 
     asleep(&host, 1).await;
     world.plane.decide(&run, question, true, world.now());
     let stored = world.plane.ended(&run).await;
-    assert_eq!(outcome(&stored), Outcome::Done { output: json!({"n": 400}).into() });
+    assert_eq!(
+        outcome(&stored),
+        Outcome::Done {
+            output: json!({"n": 400}).into()
+        }
+    );
     world.plane.prove(&published, &stored);
     assert!(clock.now_ms() > 0);
     host.drain().await;

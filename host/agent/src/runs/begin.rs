@@ -1,0 +1,156 @@
+//! How a run comes to this host: it begins here, or goes on here behind the records that come with it.
+
+use std::sync::Arc;
+
+use flowforge_journal::{AcceptError, Accepted, Entry, NewRun, RunLog, Space, Ticket};
+use flowforge_protocol::RunId;
+use flowforge_protocol::job::StartOrder;
+use flowforge_protocol::record::{Accepted as AcceptedRun, Event, Origin, RECORD_VERSION, Record};
+use flowforge_workflow::{Execution, RunState};
+use tracing::{error, info};
+
+use super::recorder::{Recorder, write};
+use super::registry::Phase;
+use super::resume;
+use super::service::{LOOK_AGAIN, OrderError, Runs, TELL_TIMEOUT, Taken, refused_accept};
+use crate::order::{About, Refusal, RunOrder};
+use crate::release::ReadyRun;
+
+/// What the journal made of a new run.
+enum Stored {
+    New(RunLog, Ticket),
+    Known(Ticket),
+}
+
+impl Runs {
+    /// Has a run here from now on.
+    pub(crate) async fn begin(&self, ready: &ReadyRun) -> Result<Taken, OrderError> {
+        let about = ready.order().about();
+        let shared = &self.shared;
+        let most = usize::try_from(shared.max_runs).unwrap_or(usize::MAX);
+        let place = shared.registry.reserve(most);
+        // The same order again, or the same run under a newer one, needs no place.
+        if place.is_none() && !shared.journal.knows(&about.run) {
+            return Err(OrderError::NotNow);
+        }
+        match ready.order().order() {
+            RunOrder::Start(order) => self.start(ready, order).await,
+            RunOrder::Resume(order) => self.take_over(ready, order.prefix.count).await,
+        }
+    }
+
+    /// Starts a run with its first record.
+    async fn start(&self, ready: &ReadyRun, order: &StartOrder) -> Result<Taken, OrderError> {
+        let about = ready.order().about();
+        let shared = &self.shared;
+        let mut first = Record {
+            seq: 0,
+            at_ms: shared.clock.now_ms(),
+            event: accepted_event(about, order),
+        };
+        let mut line = Vec::new();
+        write(&mut first, shared.entropy.as_ref(), &mut line)
+            .map_err(|error| Refusal::Document(error.to_string()))?;
+        let (log, ticket) = match self.store(ready, line, 0).await? {
+            Stored::New(log, ticket) => (log, ticket),
+            Stored::Known(ticket) => return Ok(Taken::Waiting(ticket)),
+        };
+        let mut state = RunState::new(Arc::clone(&ready.release().plan), about.run.clone());
+        if let Err(error) = state.apply_owned(first) {
+            // Cannot be: the first record of a new run always applies. The journal has it; the resume path reports it.
+            error!(run_id = %about.run, %error, "a new run does not begin");
+            return Ok(Taken::Waiting(ticket));
+        }
+        let recorder = Recorder::new(log, 1, Arc::clone(&shared.entropy));
+        let execution = Execution::new(state, ready.given().clone());
+        self.drive(recorder, Arc::clone(ready.release()), execution);
+        Ok(Taken::Begun(ticket))
+    }
+
+    /// Goes on with a run of which the control plane has so many records. What this host may still have of it is of an
+    /// earlier time, and goes: the control plane takes nothing more of that.
+    async fn take_over(&self, ready: &ReadyRun, count: u64) -> Result<Taken, OrderError> {
+        let about = ready.order().about();
+        let Some(lines) = ready.prefix() else {
+            return Err(OrderError::NotNow);
+        };
+        if let Some((_, epoch)) = self.shared.registry.find(&about.run)
+            && epoch < about.epoch
+        {
+            info!(run_id = %about.run, epoch, newer = about.epoch, "the run comes anew; what is here of it goes");
+            self.revoke(&about.run).await;
+            if !self.is_gone(&about.run).await {
+                return Err(OrderError::NotNow);
+            }
+        }
+        let ticket = match self.store(ready, lines.to_vec(), count).await? {
+            Stored::New(log, ticket) => {
+                // It is read as after a restart, by the same way.
+                drop(log);
+                ticket
+            }
+            Stored::Known(ticket) => return Ok(Taken::Waiting(ticket)),
+        };
+        let control = self.control(&about.run, about.epoch);
+        control.phase.set(Phase::Loading);
+        let resumed = resume::resume(Arc::clone(&self.shared), about.run.clone(), control);
+        self.spawn(about.run.clone(), resumed);
+        Ok(Taken::Waiting(ticket))
+    }
+
+    /// Whether a run that was told to go has gone, or does so soon.
+    async fn is_gone(&self, run: &RunId) -> bool {
+        let gone = async {
+            while self.shared.registry.find(run).is_some() {
+                tokio::time::sleep(LOOK_AGAIN).await;
+            }
+        };
+        tokio::time::timeout(TELL_TIMEOUT, gone).await.is_ok()
+    }
+
+    /// Gives a new run to the journal, with its first records. The control plane has so many of them.
+    async fn store(&self, ready: &ReadyRun, lines: Vec<u8>, acknowledged: u64) -> Result<Stored, OrderError> {
+        let (about, order) = (ready.order().about(), ready.order().order());
+        let new = NewRun {
+            run: about.run.clone(),
+            epoch: about.epoch,
+            envelope: about.envelope.clone(),
+            documents: vec![
+                (Space::Release, order.release().hex()),
+                (Space::Grants, order.grants().hex()),
+            ],
+            acknowledged,
+            entry: Entry::lazy(lines),
+        };
+        match self.shared.journal.accept(about.entry.clone(), new).await {
+            Ok(Accepted::New(log, ticket)) => Ok(Stored::New(log, ticket)),
+            // Or the same run under a newly signed order: the first one expired on its way back.
+            Ok(Accepted::Again(ticket) | Accepted::AlreadyHere(ticket)) => Ok(Stored::Known(ticket)),
+            Err(error) => {
+                if matches!(error, AcceptError::Busy { .. } | AcceptError::Full(_)) {
+                    self.shared.is_full();
+                }
+                Err(refused_accept(error))
+            }
+        }
+    }
+}
+
+fn accepted_event(about: &About, order: &StartOrder) -> Event {
+    Event::Accepted(Box::new(AcceptedRun {
+        version: RECORD_VERSION,
+        workspace: about.workspace.clone(),
+        project: about.project.clone(),
+        origin: Origin::Order {
+            job: about.job.clone(),
+        },
+        release: order.release,
+        grants: order.grants,
+        input: order.input.clone().into(),
+        trigger: order.trigger.clone(),
+        lineage: order.lineage.clone(),
+        until: order.until.clone(),
+        given: order.given.keys().cloned().collect(),
+        traceparent: about.traceparent.clone(),
+    }))
+}

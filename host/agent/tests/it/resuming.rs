@@ -1,0 +1,256 @@
+//! Runs that come to a host with their records, and runs that take results from the generation before.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use flowforge_ports::Effect;
+use flowforge_protocol::awaited::Decision;
+use flowforge_protocol::job::{Job, Order, RecordPrefix, ResumeOrder, Reuse, StartOrder};
+use flowforge_protocol::record::{Event, Lineage, Outcome, Source, Trigger};
+use flowforge_protocol::{Digest, RunId, StepKey};
+use serde_json::json;
+
+use crate::connectors::Scripts;
+use crate::plane::{Published, Stored};
+use crate::runs::{ASKING, PURE, outcome, publish, scripts};
+use crate::world::World;
+
+/// An order to go on with a run under its second fencing number.
+fn resume(world: &World, published: &Published, run: &RunId, prefix: RecordPrefix) -> Job {
+    let order = Order::Resume(ResumeOrder {
+        release: published.release,
+        grants: published.grants,
+        prefix,
+        lease_ms: None,
+    });
+    Job {
+        epoch: 2,
+        ..world.plane.job(run, order, world.now())
+    }
+}
+
+fn approve(world: &World, run: &RunId, approval: flowforge_protocol::ApprovalId) {
+    let decision = Decision {
+        approval,
+        approved: true,
+        by: "duty".into(),
+        comment: None,
+        at_ms: world.now(),
+    };
+    let job = world.plane.job(run, Order::Decide(decision), world.now());
+    world.plane.deliver(&Job { epoch: 2, ..job });
+}
+
+fn stored(world: &World, run: &RunId) -> Stored {
+    world.plane.with(|state| state.runs[run].clone())
+}
+
+fn lose_journal(world: &World) {
+    std::fs::remove_file(world.config().data_dir.join("journal.redb")).expect("removed");
+}
+
+/// Nothing ever gave a run back to a host that had lost its journal.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_whose_host_lost_its_journal_goes_on_behind_its_records() {
+    let scripts = scripts();
+    let world = World::new(scripts.clone());
+    let published = publish(&world.plane, ASKING);
+    let host = world.start();
+    let run = world.plane.start(&published, 1, json!({}), world.now());
+    let question = world.plane.question(&run).await;
+    host.drain().await;
+    lose_journal(&world);
+    let host = world.start();
+    let before = stored(&world, &run);
+    world
+        .plane
+        .deliver(&resume(&world, &published, &run, before.prefix()));
+    while host.handle.status().runs.waiting_approval == 0 {
+        tokio::task::yield_now().await;
+    }
+    approve(&world, &run, question);
+    let after = world.plane.ended(&run).await;
+    assert!(matches!(outcome(&after), Outcome::Done { .. }));
+    assert_eq!(
+        scripts.calls(),
+        ["before", "post"],
+        "what is recorded is not done again"
+    );
+    assert_eq!(after.batches.last().expect("records").epoch, 2);
+    world.plane.prove_at(&published, &after, 2);
+    // And it is read as any other after a restart.
+    host.drain().await;
+    let host = world.start();
+    assert_eq!(host.handle.status().runs.total(), 0);
+    host.drain().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn records_that_are_not_those_of_the_order_begin_nothing() {
+    let scripts = scripts();
+    let world = World::new(scripts.clone());
+    let published = publish(&world.plane, ASKING);
+    let host = world.start();
+    let run = world.plane.start(&published, 1, json!({}), world.now());
+    world.plane.question(&run).await;
+    host.drain().await;
+    lose_journal(&world);
+    let host = world.start();
+    let right = stored(&world, &run).prefix();
+    let wrong = [
+        RecordPrefix {
+            chain: Digest::of(b"another"),
+            ..right.clone()
+        },
+        RecordPrefix {
+            count: right.count - 1,
+            ..right.clone()
+        },
+        RecordPrefix {
+            run: RunId::from_entropy([9; 16]),
+            ..right
+        },
+    ];
+    let count = wrong.len();
+    for prefix in wrong {
+        world.plane.deliver(&resume(&world, &published, &run, prefix));
+    }
+    world.plane.until(|state| state.refused.len() == count).await;
+    let codes = world.plane.with(|state| state.refused.clone());
+    assert!(
+        codes.iter().all(|refused| refused.code == "FF-ADM-017"),
+        "{codes:?}"
+    );
+    assert_eq!(host.handle.status().runs.total(), 0);
+    assert_eq!(scripts.calls(), ["before"]);
+    host.drain().await;
+}
+
+/// A host that still has the run of an earlier time takes what the control plane has.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_that_comes_back_takes_the_place_of_its_earlier_self() {
+    let world = World::new(scripts());
+    let published = publish(&world.plane, ASKING);
+    let host = world.start();
+    let run = world.plane.start(&published, 1, json!({}), world.now());
+    let question = world.plane.question(&run).await;
+    let prefix = stored(&world, &run).prefix();
+    world.plane.deliver(&resume(&world, &published, &run, prefix));
+    world.plane.until(|state| state.received.len() == 2).await;
+    // What was said to the earlier one is of another time.
+    world.plane.decide(&run, question.clone(), false, world.now());
+    world
+        .plane
+        .until(|state| state.refused.iter().any(|refused| refused.code == "FF-ADM-013"))
+        .await;
+    approve(&world, &run, question);
+    let after = world.plane.ended(&run).await;
+    assert!(matches!(outcome(&after), Outcome::Done { .. }));
+    world.plane.prove_at(&published, &after, 2);
+    host.drain().await;
+}
+
+/// The step that resumes is the one that was recorded: the effect has the key that it had.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_effect_that_was_under_way_is_repeated_with_its_key() {
+    let keys = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&keys);
+    let effect = Effect::Keyed {
+        retention_ms: 86_400_000,
+    };
+    let scripts = Scripts::default().asynchronous("pay", effect, move |call| {
+        let keys = Arc::clone(&keys);
+        async move {
+            let next = flowforge_protocol::Use::of("http://127.0.0.1:9");
+            call.services.before_effect(&next).await.expect("allowed");
+            let first = {
+                let mut keys = keys.lock().expect("keys");
+                keys.push((call.context.idempotency_key.clone(), call.context.attempt));
+                keys.len() == 1
+            };
+            if first {
+                std::future::pending::<()>().await;
+            }
+            Ok(json!("paid"))
+        }
+    });
+    let world = World::new(scripts);
+    let published = publish(
+        &world.plane,
+        "workflow: paying\nnodes:\n  pay: { call: test:scripts/pay }\noutput: { n: \"${pay}\" }\n",
+    );
+    let host = world.start();
+    let run = world.plane.start(&published, 1, json!({}), world.now());
+    let intends = |stored: &Stored| {
+        let mut records = stored.records().into_iter();
+        records.any(|record| matches!(record.event, Event::Intent { .. }))
+    };
+    world
+        .plane
+        .until(|state| state.runs.get(&run).is_some_and(intends))
+        .await;
+    while seen.lock().expect("keys").is_empty() {
+        tokio::task::yield_now().await;
+    }
+    host.halt().await;
+    lose_journal(&world);
+    let host = world.start();
+    let prefix = stored(&world, &run).prefix();
+    world.plane.deliver(&resume(&world, &published, &run, prefix));
+    let after = world.plane.ended(&run).await;
+    assert!(matches!(outcome(&after), Outcome::Done { .. }));
+    let seen = seen.lock().expect("keys").clone();
+    assert_eq!(seen.len(), 2);
+    assert_eq!(seen[0].0, seen[1].0, "one key");
+    world.plane.prove_at(&published, &after, 2);
+    host.drain().await;
+}
+
+/// A retry from a step: the results before it are those of the generation before.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_later_generation_takes_the_results_of_the_one_before() {
+    let scripts = scripts();
+    let world = World::new(scripts.clone());
+    let published = publish(&world.plane, PURE);
+    let host = world.start();
+    let first = world.plane.start(&published, 1, json!({"n": 1}), world.now());
+    let before = world.plane.ended(&first).await;
+    let step = |name: &str| StepKey::top(name.parse().expect("id"));
+    let input = json!({"n": 1});
+    let digest = Digest::of_json(&input);
+    let by = Trigger::Manual { by: "test".into() };
+    let order = StartOrder {
+        lineage: Some(Box::new(Lineage {
+            root: first.clone(),
+            predecessor: Some(first.clone()),
+            generation: 2,
+            parent: None,
+            repeats: BTreeMap::new(),
+        })),
+        reuse: Some(Reuse {
+            prefix: before.prefix(),
+            steps: vec![step("one"), step("two")],
+        }),
+        ..StartOrder::new(published.release, published.grants, input, digest, by)
+    };
+    let second = RunId::from_entropy([2; 16]);
+    let job = world
+        .plane
+        .job(&second, Order::Start(Box::new(order)), world.now());
+    world.plane.deliver(&job);
+    let after = world.plane.ended(&second).await;
+    assert_eq!(outcome(&after), outcome(&before));
+    assert_eq!(scripts.calls(), ["one", "two", "three", "three"]);
+    let reused = after.records().into_iter().filter(|record| {
+        matches!(
+            record.event,
+            Event::Completed {
+                source: Source::Reused,
+                ..
+            }
+        )
+    });
+    assert_eq!(reused.count(), 2);
+    world.plane.prove(&published, &after);
+    host.drain().await;
+}
