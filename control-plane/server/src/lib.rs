@@ -20,6 +20,7 @@ mod decisions;
 mod entropy;
 mod events;
 mod folder;
+mod handover;
 mod host_api;
 mod hosts;
 mod http;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use flowforge_protocol::envelope::{Signed, sign_document};
 use flowforge_protocol::job::{Job, Order};
 use flowforge_protocol::strict::StrictError;
-use flowforge_protocol::{ApprovalId, DEFAULT_PROJECT, HostId, JobId, RunId, SigningKey};
+use flowforge_protocol::{ApprovalId, DEFAULT_PROJECT, HostId, JobId, RunId, SigningKey, VerifyingKey};
 use flowforge_store::{JobKind, NewJob, Store, StoreError};
 
 use crate::entropy::{EntropyError, fresh};
@@ -56,6 +56,11 @@ impl Scheduler {
             workspace,
             next: AtomicU64::new(store.first_sequence(now_ms).await?),
         })
+    }
+
+    /// The public half of the key.
+    pub(crate) fn verifying_key(&self) -> VerifyingKey {
+        self.key.verifying_key()
     }
 
     pub(crate) fn sign(&self, draft: Draft<'_>) -> Result<NewJob, OrderError> {

@@ -262,6 +262,13 @@ impl JobQueue {
         self.expired.values().take(max).cloned().collect()
     }
 
+    /// Envelopes of orders that bring a run, were delivered and are not settled.
+    pub(crate) fn delivered(&self) -> impl Iterator<Item = Arc<str>> {
+        let jobs = self.delivered.values().map(|delivered| &delivered.job);
+        jobs.filter(|job| brings_a_run(job.kind))
+            .map(|job| Arc::clone(&job.envelope))
+    }
+
     /// True if there are jobs to be signed anew.
     pub(crate) fn has_expired(&self) -> bool {
         !self.expired.is_empty()

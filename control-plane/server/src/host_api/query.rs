@@ -1,11 +1,13 @@
 //! What a host may ask for.
 
 use async_graphql::{Context, Json, Object, Result, SimpleObject};
-use flowforge_protocol::Digest;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use flowforge_protocol::{Digest, RunId};
 
 use super::secrets::{SealedSecret, SecretAbsent, SecretAnswer, SecretNotGranted};
 use super::{app, host};
-use crate::api::{CODE_ARGUMENT, coded, fault};
+use crate::api::{CODE_ARGUMENT, Long, coded, fault};
 use crate::registration::{SealedAnswer, SealedError};
 
 /// The signed documents of a release.
@@ -15,6 +17,20 @@ pub(crate) struct ReleaseDocuments {
     release: String,
     /// DSSE envelope, JSON.
     grants: String,
+}
+
+/// Consecutive records of a run that comes to the host, or of the generation before one that does.
+#[derive(SimpleObject)]
+pub(crate) struct RecordPage {
+    run: String,
+    /// Fencing number under which they were written.
+    epoch: Long,
+    first_seq: Long,
+    count: Long,
+    /// Chain value after the last line.
+    chain: String,
+    /// Base64 of `count` records with their values: lines of JSON, each ended by a line feed. At most 4 MiB of lines.
+    lines: String,
 }
 
 /// What a host may ask for.
@@ -42,6 +58,29 @@ impl Query {
                 release: found.stored.envelope.clone(),
                 grants: found.stored.grants.clone(),
             }))
+    }
+
+    /// Records from this number on, of a run that the host has or that an order which was delivered to it names; null if
+    /// they are not here. The next ones begin behind these.
+    async fn run_records(
+        &self,
+        ctx: &Context<'_>,
+        run: String,
+        from_seq: Long,
+    ) -> Result<Option<RecordPage>> {
+        let run: RunId = run
+            .parse()
+            .map_err(|_| coded("the run's id is none".to_owned(), CODE_ARGUMENT))?;
+        let found = app(ctx)?.records_for(host(ctx)?, &run, from_seq.0).await;
+        let found = found.map_err(|error| fault(&error))?;
+        Ok(found.map(|batch| RecordPage {
+            run: batch.run.to_string(),
+            epoch: batch.epoch.into(),
+            first_seq: batch.first_seq.into(),
+            count: u64::from(batch.count).into(),
+            chain: batch.chain.to_string(),
+            lines: STANDARD.encode(&batch.lines),
+        }))
     }
 
     /// Secrets that the runs of this host need, sealed to its key: one answer for each name, in the order of the names.

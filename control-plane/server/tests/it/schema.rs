@@ -38,7 +38,13 @@ fn every_problem_implements_problem() {
 #[test]
 fn people_and_hosts_share_no_call() {
     let (people, hosts) = (flowforge_server::sdl(), flowforge_server::host_sdl());
-    for call in ["registerHost(", "sync(", "releaseDocuments(", "sealedSecrets("] {
+    for call in [
+        "registerHost(",
+        "sync(",
+        "releaseDocuments(",
+        "runRecords(",
+        "sealedSecrets(",
+    ] {
         assert!(hosts.contains(call), "{call}");
         assert!(!people.contains(call), "{call}");
     }

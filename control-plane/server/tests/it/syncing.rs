@@ -405,3 +405,35 @@ async fn a_registration_is_good_once_and_now() {
     assert_eq!(plane.register(without).await["code"], "FF-HOST-001");
     plane.stop().await;
 }
+
+/// A host that goes on with a run gets its records, and no host gets those of a run that is not its own.
+#[tokio::test]
+async fn a_host_gets_the_records_of_its_runs_and_of_no_other() {
+    let home = Home::new();
+    let plane = home.start().await;
+    plane.publish(SUM).await;
+    let host = FakeHost::join(&plane, 1).await;
+    let job = started(&plane, &host).await;
+    let mut script = Script::new(&job);
+    let batches = [
+        script.batch(vec![accepted(&job)]),
+        script.batch(vec![completed("total", json!({"value": 3}))]),
+    ];
+    for batch in &batches {
+        send(&plane, &host, batch).await;
+    }
+    let query = "query($run: String!, $fromSeq: Long!) { runRecords(run: $run, fromSeq: $fromSeq) \
+                 { run epoch firstSeq count chain lines } }";
+    let ask = async |host: &FakeHost, from: usize| {
+        let asked = json!({"run": job.run_id, "fromSeq": from});
+        let mut answer = plane.post_host(Some(&host.session), query, asked).await;
+        assert!(answer.get("errors").is_none(), "{answer:#}");
+        answer["data"]["runRecords"].take()
+    };
+    for (from, batch) in batches.iter().enumerate() {
+        assert_eq!(ask(&host, from).await, *batch);
+    }
+    assert_eq!(ask(&host, 2).await, json!(null), "there are no more");
+    let other = FakeHost::join(&plane, 2).await;
+    assert_eq!(ask(&other, 0).await, json!(null), "it is not for this host");
+}

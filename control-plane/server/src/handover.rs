@@ -1,0 +1,48 @@
+//! Records on their way to a host that goes on with a run, or that takes results from the generation before.
+//!
+//! A host sees the records of a run that it has, and of one that an order which was delivered to it names: nothing of
+//! other runs. What it gets it checks against that order.
+
+use std::sync::Arc;
+
+use flowforge_protocol::RunId;
+use flowforge_protocol::batch::RecordBatch;
+use flowforge_protocol::envelope::Signed;
+use flowforge_protocol::job::{Job, Order};
+use flowforge_store::StoreError;
+
+use crate::app::App;
+use crate::hosts::HostEntry;
+
+impl App {
+    /// The stored batch of a run that begins with this record; `None` if there is none, or if it is not for this host.
+    pub(crate) async fn records_for(
+        &self,
+        host: &HostEntry,
+        run: &RunId,
+        from_seq: u64,
+    ) -> Result<Option<RecordBatch>, StoreError> {
+        let stored = self.store.run(run).await?;
+        let has_it = stored.is_some_and(|stored| stored.host.as_ref() == Some(&host.id));
+        if !has_it && !self.is_named(host, run) {
+            return Ok(None);
+        }
+        // One batch always comes, and a host asks from the end of the one before.
+        let batches = self.store.batches(run, from_seq, 1).await?;
+        Ok(batches.into_iter().find(|batch| batch.first_seq == from_seq))
+    }
+
+    /// Whether an order that was delivered to the host and not settled yet names the records of this run.
+    fn is_named(&self, host: &HostEntry, run: &RunId) -> bool {
+        let envelopes: Vec<Arc<str>> = host.state().queue.delivered().collect();
+        let key = self.scheduler.verifying_key();
+        envelopes.iter().any(|envelope| {
+            let job = Signed::<Job>::open(envelope.as_bytes(), std::slice::from_ref(&key));
+            job.is_ok_and(|job| match &job.order {
+                Order::Resume(order) => order.prefix.run == *run,
+                Order::Start(order) => order.reuse.as_ref().is_some_and(|reuse| reuse.prefix.run == *run),
+                _ => false,
+            })
+        })
+    }
+}
