@@ -40,12 +40,7 @@ const CRATES: [CrateRooms; 6] = [
     CrateRooms {
         folder: "host/runtime/src",
         order: &[],
-        still: &[
-            ("cache", "runtime"),
-            ("egress", "step"),
-            ("invoke", "runtime"),
-            ("state", "host"),
-        ],
+        still: &[],
     },
     CrateRooms {
         folder: "workflow/src",

@@ -24,7 +24,7 @@ use wasmtime::component::Component;
 use crate::compile::{CompileError, compile};
 use crate::config::{CodeLimits, CompileConfig};
 use crate::engine::compatibility_key;
-use crate::runtime::off_thread;
+use crate::threads::off_thread;
 
 /// Age of an unfinished file that nobody is writing any more.
 const LEFT_OVER_AFTER: Duration = Duration::from_hours(1);

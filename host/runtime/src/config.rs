@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::egress::EgressPolicy;
+use crate::connect::EgressPolicy;
 
 /// How a [`crate::Runtime`] is made.
 #[derive(Debug, Clone)]

@@ -12,10 +12,10 @@ use serde_json::{Map, Value};
 use wasmtime::component::Val;
 use wasmtime::{Store, UpdateDeadline};
 
+use crate::common::RuntimeShared;
 use crate::connector::{Connector, LoadedOperation};
 use crate::limits::Limits;
 use crate::outcome;
-use crate::runtime::RuntimeShared;
 use crate::services::{StepContext, StepServices};
 use crate::state::StepState;
 use crate::step::{Ending, StepShared};

@@ -9,8 +9,10 @@
 
 pub mod artefacts;
 mod cache;
+mod common;
 mod compile;
 mod config;
+mod connect;
 mod connector;
 mod egress;
 mod engine;
@@ -25,13 +27,15 @@ mod services;
 mod shared_cache;
 mod state;
 mod step;
+mod threads;
 mod values;
+mod wasi;
 
 pub use artefacts::Artefact;
 pub use compile::{COMPILE_ARGUMENT, CompileError, compile_worker_main};
 pub use config::{CodeLimits, CompileConfig, CompileWorker, RuntimeConfig};
+pub use connect::{AddressKind, EgressPolicy, OpenNetwork, OpenNetworkError, Resolve};
 pub use connector::{Connector, LoadError};
-pub use egress::{AddressKind, EgressPolicy, OpenNetwork, OpenNetworkError, Resolve};
 pub use invoke::{Invocation, Invoked, StepError, Usage};
 pub use limits::Limits;
 pub use measure::Measured;

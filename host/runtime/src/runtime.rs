@@ -5,37 +5,22 @@ use std::sync::{Arc, Weak};
 use flowforge_ports::Interface;
 use flowforge_protocol::Digest;
 use tokio::sync::Semaphore;
-use wasmtime::Engine;
-use wasmtime::component::Linker;
 
 use crate::cache::{CodeCache, CodeError};
+use crate::common::RuntimeShared;
 use crate::config::RuntimeConfig;
+use crate::connect::Dialer;
 use crate::connector::{Connector, LoadError, unknown_import};
-use crate::egress::Dialer;
 use crate::engine::{Ticker, run_engine};
 use crate::host::linker;
 use crate::invoke::{Invocation, Invoked, StepError};
 use crate::shared_cache::SharedCache;
-use crate::state::StepState;
+use crate::threads::off_thread;
 
 /// Loads and invokes connectors. One for each process; cheap to clone.
 #[derive(Clone)]
 pub struct Runtime {
     pub(crate) shared: Arc<RuntimeShared>,
-}
-
-pub(crate) struct RuntimeShared {
-    pub(crate) config: RuntimeConfig,
-    pub(crate) engine: Engine,
-    linker: Linker<StepState>,
-    cache: CodeCache,
-    pub(crate) ticker: Ticker,
-    pub(crate) dialer: Arc<Dialer>,
-    pub(crate) instances: Semaphore,
-    compiling: Semaphore,
-    /// Only connectors that somebody holds: one that nobody uses lets go of its code.
-    loaded: SharedCache<Digest, Weak<Connector>>,
-    pooled: bool,
 }
 
 /// Why there is no runtime.
@@ -172,18 +157,6 @@ async fn checked_interface(expected: Digest, bytes: Arc<[u8]>) -> Result<Interfa
     })
     .await
     .map_err(LoadError::Storage)?
-}
-
-/// Does something that takes long without waiting, on a thread made for it.
-///
-/// # Errors
-/// When the process is shutting down, or the work panicked.
-pub(crate) async fn off_thread<T: Send + 'static>(
-    work: impl FnOnce() -> T + Send + 'static,
-) -> std::io::Result<T> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .map_err(std::io::Error::other)
 }
 
 impl std::fmt::Debug for Runtime {

@@ -9,9 +9,9 @@ use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{HostWallClock, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
-use crate::host::{LogStream, WasiDoor};
 use crate::services::{LogLevel, StepServices};
 use crate::step::{Ending, StepShared};
+use crate::wasi::{LogStream, WasiDoor};
 
 /// The data of one store: one attempt, one fresh instance.
 pub(crate) struct StepState {

@@ -10,7 +10,7 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use crate::artefacts::Quota;
-use crate::egress::{Destination, Dialer};
+use crate::connect::{Destination, Dialer};
 use crate::limits::Limits;
 use crate::redact::Redactor;
 use crate::services::{EffectRefused, LogLevel, OpenSecret, Progress, StepContext, StepServices};

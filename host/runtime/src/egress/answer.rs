@@ -12,7 +12,7 @@ use url::Url;
 
 use super::EgressError;
 use super::decode::{Decoder, Undecodable};
-use super::words::of_exchange;
+use crate::connect::words::of_exchange;
 use crate::step::StepShared;
 
 /// A response whose body is still to be read. Dropping it closes the connection.

@@ -14,10 +14,10 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use url::Url;
 
-use super::dial::{DialError, Stream};
 use super::secret::{Place, covers, names};
-use super::words::{Broken, of_exchange};
-use super::{Answer, Attachment, Destination, headers};
+use super::{Answer, Attachment, headers};
+use crate::connect::words::{Broken, of_exchange};
+use crate::connect::{Destination, DialError, Stream};
 use crate::step::StepShared;
 
 /// What this host can decode, for services that ask.

@@ -13,7 +13,8 @@ use http_body::Body;
 use tokio::time::Instant;
 use url::Url;
 
-use super::{Answer, Attachment, Destination, EgressError, Outbound, send};
+use super::{Answer, Attachment, EgressError, Outbound, send};
+use crate::connect::Destination;
 use crate::step::StepShared;
 
 /// A request without a body, which can be sent again to another place.

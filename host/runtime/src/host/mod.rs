@@ -3,14 +3,10 @@
 mod artefacts;
 mod context;
 mod http;
-mod stdio;
 mod text;
-mod wasi_http;
 
 #[expect(unreachable_pub, reason = "the generated bindings re-export them")]
 pub use artefacts::{ArtefactReader, ArtefactWriter};
-pub(crate) use stdio::LogStream;
-pub(crate) use wasi_http::WasiDoor;
 
 use wasmtime::Engine;
 use wasmtime::component::{HasSelf, Linker};

@@ -22,14 +22,14 @@ const CONNECT_TIME_MAX: Duration = Duration::from_secs(10);
 const ADDRESSES_MAX: usize = 8;
 
 /// A connection, with or without TLS.
-pub(super) type Stream = Pin<Box<dyn Duplex>>;
+pub(crate) type Stream = Pin<Box<dyn Duplex>>;
 
 /// Both directions of a connection.
-pub(super) trait Duplex: AsyncRead + AsyncWrite + Send {}
+pub(crate) trait Duplex: AsyncRead + AsyncWrite + Send {}
 impl<T: AsyncRead + AsyncWrite + Send> Duplex for T {}
 
 /// Why there is no connection. Nothing was sent in any case.
-pub(super) enum DialError {
+pub(crate) enum DialError {
     /// Every address is blocked.
     Blocked(String),
     /// No answer.
@@ -58,7 +58,7 @@ impl Dialer {
     }
 
     /// A connection to one of the destination's judged addresses.
-    pub(super) async fn connect(&self, destination: &Destination) -> Result<Stream, DialError> {
+    pub(crate) async fn connect(&self, destination: &Destination) -> Result<Stream, DialError> {
         let addresses = self.judged_addresses(destination).await?;
         let mut last = String::new();
         for address in addresses {

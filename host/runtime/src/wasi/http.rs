@@ -12,9 +12,9 @@ use http_body_util::{BodyExt as _, Limited};
 use url::Url;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
-use crate::egress::{
-    Attachment, Destination, EgressError, Outbound, Placement, covers, describe, is_forbidden, send,
-};
+use crate::connect::Destination;
+use crate::connect::words::describe;
+use crate::egress::{Attachment, EgressError, Outbound, Placement, covers, is_forbidden, send};
 use crate::services::LogLevel;
 use crate::step::StepShared;
 

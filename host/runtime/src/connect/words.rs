@@ -4,7 +4,7 @@ use std::error::Error as StdError;
 use std::io;
 
 /// Why a connection could not be opened.
-pub(super) fn of_connect(error: &io::Error) -> String {
+pub(crate) fn of_connect(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::ConnectionRefused => "nobody listens there".to_owned(),
         io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => {
@@ -16,7 +16,7 @@ pub(super) fn of_connect(error: &io::Error) -> String {
 }
 
 /// Why TLS could not be agreed upon.
-pub(super) fn of_tls(error: &io::Error) -> String {
+pub(crate) fn of_tls(error: &io::Error) -> String {
     let tls = error
         .get_ref()
         .and_then(|inner| inner.downcast_ref::<rustls::Error>());
@@ -49,7 +49,7 @@ fn of_certificate(error: &rustls::CertificateError) -> &'static str {
 }
 
 /// What went wrong in an exchange after sending began.
-pub(super) enum Broken {
+pub(crate) enum Broken {
     /// The answer is not HTTP as this host takes it.
     Malformed(String),
     /// The connection ended too early.
@@ -57,7 +57,7 @@ pub(super) enum Broken {
 }
 
 /// How an exchange broke.
-pub(super) fn of_exchange(error: &hyper::Error) -> Broken {
+pub(crate) fn of_exchange(error: &hyper::Error) -> Broken {
     if error.is_parse_too_large() {
         return Broken::Malformed("the answer has more header fields than are taken".to_owned());
     }
