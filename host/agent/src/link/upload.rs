@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flowforge_journal::{Ack, Journal, Park, ReadError, RunUploads, Stopped};
-use flowforge_protocol::RunId;
 use flowforge_protocol::sync::{AskedRun, ReceiptUpload, RejectCode, Rejected, SyncReply, SyncRequest};
+use flowforge_protocol::{Digest, RunId};
 use flowforge_runtime::artefacts::FileStore;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
@@ -138,8 +138,12 @@ impl Uploader {
         if uploads.is_empty() && answers.is_empty() {
             return Ok(Ok(Sent::Stored));
         }
-        if let Err(error) = self.put_artefacts(&mut uploads).await? {
-            self.outgoing.put_back(answers);
+        let trouble = self.put_artefacts(&mut uploads).await?;
+        let was_cut = trouble.is_some();
+        if let Some(error) = trouble
+            && uploads.is_empty()
+            && answers.is_empty()
+        {
             return Ok(Err(error));
         }
         let request = self.request_of(&uploads, &answers);
@@ -155,7 +159,9 @@ impl Uploader {
             // What this one says is stored says nothing about what another one had.
             return self.ask().await;
         }
-        Ok(Ok(self.settle(&uploads, &reply).await?))
+        let sent = self.settle(&uploads, &reply).await?;
+        // What was left out waits a while before it is tried again.
+        Ok(Ok(if was_cut { Sent::Again } else { sent }))
     }
 
     fn request_of(&self, uploads: &[RunUploads], answers: &Answers) -> SyncRequest {
@@ -295,36 +301,50 @@ impl Uploader {
         Ok(())
     }
 
-    /// Uploads the artefacts of each run, before the records that speak of them. A run whose artefact is refused is parked.
+    /// Uploads the artefacts of each run, before the records that speak of them. A run whose artefact is refused is parked;
+    /// one whose artefact cannot be sent now is left to a later call. Either way the others go on.
     async fn put_artefacts(
         &mut self,
         uploads: &mut Vec<RunUploads>,
-    ) -> Result<Result<(), LinkError>, UploadError> {
-        let mut refused = Vec::new();
-        for upload in &mut *uploads {
-            let run = &upload.run;
-            for (digest, _) in std::mem::take(&mut upload.artefacts) {
-                let file = self.artefacts.path(&digest);
-                match self.session.put_artefact(digest, &file).await {
-                    Ok(()) => info!(run_id = %run, %digest, "artefact uploaded"),
-                    Err(error) if !error.is_permanent() => return Ok(Err(error)),
-                    Err(error) => {
-                        refused.push(Rejected {
-                            run: run.clone(),
-                            code: RejectCode::Other("artefact_refused".to_owned()),
-                            message: format!("artefact {digest}: {error}"),
-                        });
-                        break;
-                    }
+    ) -> Result<Option<LinkError>, UploadError> {
+        let mut trouble = None;
+        let mut sendable = Vec::with_capacity(uploads.len());
+        for mut upload in uploads.drain(..) {
+            let artefacts = std::mem::take(&mut upload.artefacts);
+            // After one that could not be sent no other is tried: each may take minutes to fail.
+            if trouble.is_some() && !artefacts.is_empty() {
+                continue;
+            }
+            match self.put_artefacts_of(&upload.run, artefacts).await {
+                Ok(()) => sendable.push(upload),
+                Err((_, error)) if !error.is_permanent() => trouble = Some(error),
+                Err((digest, error)) => {
+                    let rejected = Rejected {
+                        run: upload.run,
+                        code: RejectCode::Other("artefact_refused".to_owned()),
+                        message: format!("artefact {digest}: {error}"),
+                    };
+                    error!(run_id = %rejected.run, error = rejected.message, "an artefact cannot be uploaded; the run's uploads are parked");
+                    self.park(&rejected).await?;
                 }
             }
         }
-        for rejected in refused {
-            error!(run_id = %rejected.run, error = rejected.message, "an artefact cannot be uploaded; the run's uploads are parked");
-            uploads.retain(|upload| upload.run != rejected.run);
-            self.park(&rejected).await?;
+        *uploads = sendable;
+        Ok(trouble)
+    }
+
+    async fn put_artefacts_of(
+        &self,
+        run: &RunId,
+        artefacts: Vec<(Digest, Vec<u8>)>,
+    ) -> Result<(), (Digest, LinkError)> {
+        for (digest, _) in artefacts {
+            let file = self.artefacts.path(&digest);
+            let put = self.session.put_artefact(digest, &file).await;
+            put.map_err(|error| (digest, error))?;
+            info!(run_id = %run, %digest, "artefact uploaded");
         }
-        Ok(Ok(()))
+        Ok(())
     }
 }
 

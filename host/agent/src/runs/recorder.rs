@@ -22,9 +22,9 @@ const HELD_BYTES_MAX: usize = 64 * 1024;
 /// Longest time, in milliseconds, that a record is held back before it goes to the journal.
 pub(super) const HOLD_MS: u64 = 20;
 
-/// Largest record that is not the last one, in bytes: a step's result is at most 2 MB, and some room for the frame. The
-/// journal's own limit is at least this.
-pub(super) const RECORD_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// Largest record that is not the last one, in bytes: what the sandbox lets through with its frame. The journal's own
+/// limit is at least this.
+pub(super) const RECORD_BYTES_MAX: usize = flowforge_runtime::limits::RECORD_BYTES;
 
 /// A run that goes on is written down as a whole after so many records, if these are also as many bytes as the last
 /// time it was: so all that is written for it stays in proportion to its records.

@@ -9,7 +9,7 @@ use flowforge_failpoints::{FailPoints, Point};
 use flowforge_protocol::grants::SecretGrant;
 use flowforge_protocol::record::{Event, Scope, effect_key};
 use flowforge_protocol::{Digest, Failure, FailureKind, RunId, StepKey, Use, Used};
-use flowforge_runtime::artefacts::{ArtefactStore, FileStore};
+use flowforge_runtime::artefacts::{ArtefactStore, FileStore, Quota};
 use flowforge_runtime::{
     EffectRefused, Invoked, Limits, LogLevel, OpenSecret, Redactor, StepContext, StepError, StepServices,
 };
@@ -31,6 +31,8 @@ pub(super) struct Attempt {
     pub(super) root: RunId,
     pub(super) release: Arc<LoadedRelease>,
     pub(super) redactor: Arc<Redactor>,
+    /// What the run may still keep in artefacts.
+    pub(super) artefact_quota: Arc<Quota>,
     pub(super) mailbox: mpsc::Sender<RunMessage>,
     pub(super) timeout: Duration,
     pub(super) invoke: Invoke,
@@ -74,6 +76,7 @@ pub(super) async fn run(host: Arc<StepHost>, attempt: Attempt) -> AttemptEnd {
         root,
         release,
         redactor,
+        artefact_quota,
         mailbox,
         timeout,
         invoke,
@@ -100,6 +103,7 @@ pub(super) async fn run(host: Arc<StepHost>, attempt: Attempt) -> AttemptEnd {
         input_digest: has_capabilities.then(|| Digest::of_json(&Value::Object(invoke.input.clone()))),
         secrets: grants.secrets.clone(),
         redactor,
+        artefact_quota,
         mailbox,
         intent: OnceCell::new(),
         refused: Mutex::new(None),
@@ -111,7 +115,10 @@ pub(super) async fn run(host: Arc<StepHost>, attempt: Attempt) -> AttemptEnd {
             operation: invoke.operation,
             input: invoke.input,
             grants,
-            limits: Limits::default(),
+            limits: Limits {
+                idle: invoke.idle_timeout_ms.map(Duration::from_millis),
+                ..Limits::default()
+            },
             context: StepContext {
                 run_id: run.to_string(),
                 step: step.to_string(),
@@ -159,6 +166,7 @@ struct Services {
     input_digest: Option<Digest>,
     secrets: BTreeMap<String, SecretGrant>,
     redactor: Arc<Redactor>,
+    artefact_quota: Arc<Quota>,
     mailbox: mpsc::Sender<RunMessage>,
     intent: OnceCell<()>,
     /// Why the run refused an effect, if it did.
@@ -222,6 +230,10 @@ impl StepServices for Services {
 
     fn artefacts(&self) -> Arc<dyn ArtefactStore> {
         Arc::clone(&self.host.artefacts) as Arc<dyn ArtefactStore>
+    }
+
+    fn artefact_quota(&self) -> Option<Arc<Quota>> {
+        Some(Arc::clone(&self.artefact_quota))
     }
 
     fn now_ms(&self) -> u64 {

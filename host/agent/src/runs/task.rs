@@ -14,6 +14,7 @@ use flowforge_journal::{AppendError, ReadError, Stopped, Urgency};
 use flowforge_protocol::record::{Event, Outcome};
 use flowforge_protocol::{Failure, FailureKind, RunId, StepKey};
 use flowforge_runtime::Redactor;
+use flowforge_runtime::artefacts::Quota;
 use flowforge_workflow::{ApplyError, Command, Execution, Invoke, Now};
 use futures::FutureExt as _;
 use futures::future::AbortHandle;
@@ -34,6 +35,9 @@ use crate::clock::Sleep;
 use crate::order::Cancellation;
 use crate::release::LoadedRelease;
 use crate::text::with_causes;
+
+/// Most bytes of artefacts that a run may make between two times of leaving memory.
+const RUN_ARTEFACT_BYTES_MAX: u64 = 1024 * 1024 * 1024;
 
 /// The ends that others hold of a run.
 pub(super) struct Control {
@@ -111,6 +115,7 @@ pub(super) struct RunTask {
     pub(super) run: RunId,
     pub(super) release: Arc<LoadedRelease>,
     pub(super) redactor: Arc<Redactor>,
+    artefact_quota: Arc<Quota>,
     pub(super) execution: Execution,
     pub(super) recorder: Recorder,
     pub(super) attempts: Attempts<AttemptEnd>,
@@ -141,6 +146,7 @@ impl RunTask {
             run: execution.state().run().clone(),
             release,
             redactor: Arc::new(Redactor::default()),
+            artefact_quota: Arc::new(Quota::new("run", RUN_ARTEFACT_BYTES_MAX)),
             execution,
             recorder,
             attempts: Attempts::new(),
@@ -356,6 +362,7 @@ impl RunTask {
             root: self.execution.state().effect_root().clone(),
             release: Arc::clone(&self.release),
             redactor: Arc::clone(&self.redactor),
+            artefact_quota: Arc::clone(&self.artefact_quota),
             mailbox: self.control.to_self.clone(),
             timeout: Duration::from_millis(invoke.timeout_ms),
             invoke,

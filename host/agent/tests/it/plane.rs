@@ -116,6 +116,8 @@ pub(crate) struct State {
     /// Said to belong to every sealed value, in place of those that do.
     pub(crate) claimed_destinations: Option<Vec<String>>,
     pub(crate) artefacts: BTreeMap<Digest, Vec<u8>>,
+    /// Artefacts are not taken now.
+    pub(crate) no_artefacts: bool,
     /// The token of each registration.
     pub(crate) tokens: Vec<Option<String>>,
     /// Who registers from now on, if not the usual one.

@@ -294,6 +294,39 @@ async fn a_cancelled_run_lets_its_attempts_end_for_as_long_as_the_order_says() {
     }
 }
 
+/// A workflow's `idle_timeout` was read, and reached no sandbox.
+#[tokio::test]
+async fn the_longest_silence_of_a_step_reaches_its_sandbox() {
+    let scripts = Scripts::default().pure("look", |call| {
+        Ok(json!([
+            call.limits.idle.map(|idle| idle.as_secs()),
+            call.context.timeout.map(|timeout| timeout.as_secs()),
+        ]))
+    });
+    let world = World::new(scripts);
+    let published = publish(
+        &world.plane,
+        "
+workflow: looking
+nodes:
+  bounded: { call: test:scripts/look, timeout: 2h, idle_timeout: 90s }
+  free: { call: test:scripts/look, timeout: 2h }
+output: { bounded: \"${bounded}\", free: \"${free}\" }
+",
+    );
+    let host = world.start();
+    let run = world.plane.start(&published, 1, json!({}), world.now());
+    let stored = world.plane.ended(&run).await;
+    let output = json!({"bounded": [90, 7_200], "free": [null, 7_200]});
+    assert_eq!(
+        outcome(&stored),
+        Outcome::Done {
+            output: output.into()
+        }
+    );
+    host.drain().await;
+}
+
 /// With a full journal a run waited for room and heard nothing, not even that it was to end.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_run_that_waits_for_room_in_the_journal_can_be_cancelled() {

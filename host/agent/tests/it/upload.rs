@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flowforge_host::clock::ManualClock;
+use flowforge_ports::Effect;
 use flowforge_protocol::RunId;
 use flowforge_protocol::job::Order;
 use flowforge_protocol::record::{Event, Outcome};
@@ -64,6 +65,35 @@ async fn a_verdict_parks_its_run_visibly_and_holds_up_no_other() {
         }
         host.drain().await;
     }
+}
+
+/// One artefact that could not be sent held back the records of every run.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_artefact_that_cannot_be_sent_now_holds_up_its_run_alone() {
+    let scripts = scripts().asynchronous("keep", Effect::Pure, |call| async move {
+        assert!(call.services.artefact_quota().is_some(), "a run has one");
+        let store = call.services.artefacts();
+        let mut writer = store.create().await.expect("room");
+        writer.write(b"large").await.expect("written");
+        let kept = writer.finish().await.expect("kept");
+        Ok(json!({"digest": kept.0, "name": "a", "media_type": "text/plain", "size": 5}))
+    });
+    let world = World::new(scripts);
+    let keeping = publish(
+        &world.plane,
+        "workflow: keeping\nnodes:\n  keep: { call: test:scripts/keep }\noutput: { n: \"${keep}\" }\n",
+    );
+    let pure = publish(&world.plane, PURE);
+    let host = world.start();
+    world.plane.with(|state| state.no_artefacts = true);
+    let first = world.plane.start(&keeping, 1, json!({}), world.now());
+    let second = world.plane.start(&pure, 2, json!({"n": 1}), world.now());
+    world.plane.prove(&pure, &world.plane.ended(&second).await);
+    assert!(world.plane.with(|state| state.artefacts.is_empty()));
+    world.plane.with(|state| state.no_artefacts = false);
+    world.plane.prove(&keeping, &world.plane.ended(&first).await);
+    assert_eq!(world.plane.with(|state| state.artefacts.len()), 1);
+    host.drain().await;
 }
 
 /// One missing batch made the host send every run again from its beginning, with a pause of up to 30 s.
