@@ -27,7 +27,8 @@ const REWRITE_ABOVE_BYTES: u64 = 32 << 20;
 /// A file this many times as large as its content is rewritten at start-up, or compacted when nobody waits.
 const REWRITE_FACTOR: u64 = 4;
 
-/// A file up to this size is checked page by page before it is opened; that reads all of it, about 0.1 s at this size.
+/// A file that takes up to this on the disk is checked page by page before it is opened; that reads all of it, about 0.1 s
+/// at this size.
 /// Larger ones are trusted as far as their values' own digests prove them.
 const CHECK_BELOW_BYTES: u64 = 128 << 20;
 
@@ -166,7 +167,8 @@ fn look(path: &Path, cache_bytes: usize) -> Result<(), OpenError> {
     if bytes == 0 {
         return Err(damaged(path, "the file is empty"));
     }
-    inspect(path, overlay, cache_bytes, bytes <= CHECK_BELOW_BYTES)
+    // Its length says little: it grows by doubling, and what was never written takes no time.
+    inspect(path, overlay, cache_bytes, disk_bytes(path) <= CHECK_BELOW_BYTES)
 }
 
 /// Looks at a storage: what it writes while it does that is lost with the backend.

@@ -115,6 +115,8 @@ pub(crate) fn load(db: &Database, incarnation: [u8; 16], noted: Option<Note>) ->
             found: state.commit,
         });
         (identity.incarnation, state.commit) = (incarnation, noted.commit);
+        // It may have more than is here, and less than the cursors say: it is asked.
+        loaded.plane = None;
     }
     opened(db, &mut loaded).map_err(|error| ReadError::Storage(Box::new(error)))?;
     Ok(loaded)
@@ -136,6 +138,9 @@ fn opened(db: &Database, loaded: &mut Loaded) -> Result<(), redb::Error> {
             (tables::COMMIT_KEY, &loaded.state.commit.to_be_bytes()[..]),
         ] {
             tables.meta()?.insert(key, &seal(tables::META, key, body)[..])?;
+        }
+        if loaded.lost.is_some() {
+            tables.meta()?.remove(tables::PLANE_KEY)?;
         }
         for (key, row) in &mut loaded.flights {
             if row.live {

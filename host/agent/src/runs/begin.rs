@@ -127,7 +127,7 @@ impl Runs {
             // Or the same run under a newly signed order: the first one expired on its way back.
             Ok(Accepted::Again(ticket) | Accepted::AlreadyHere(ticket)) => Ok(Stored::Known(ticket)),
             Err(error) => {
-                if matches!(error, AcceptError::Busy { .. } | AcceptError::Full(_)) {
+                if !matches!(error, AcceptError::Append(_)) {
                     self.shared.is_full();
                 }
                 Err(refused_accept(error))

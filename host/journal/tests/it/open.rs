@@ -5,10 +5,10 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use flowforge_failpoints::FailPoints;
-use flowforge_journal::{Journal, JournalConfig, OpenError, quarantine};
+use flowforge_journal::{Accepted, Delivered, Journal, JournalConfig, NewRun, OpenError, quarantine};
 use tempfile::TempDir;
 
-use crate::support::{accept, durable, open};
+use crate::support::{accept, durable, job, new_run, open, run};
 
 fn refused(path: &Path) -> OpenError {
     Journal::open(JournalConfig::at(path, [8; 16]), FailPoints::inert()).unwrap_err()
@@ -123,15 +123,17 @@ async fn a_file_is_told_from_every_other_and_from_its_own_copy() {
         ([2; 16], 2),
         "another journal, because it is not the one that it was"
     );
+    assert_eq!(recovered.plane, None, "the control plane is asked what it has");
     durable(journal.set_plane(b"plane 2".to_vec()).await.unwrap()).await;
     journal.close().await;
     let (_, recovered) = open(&config);
     assert_eq!((recovered.lost, recovered.identity.incarnation), (None, [2; 16]));
 }
 
-/// What is noted beside the file says nothing of another one, and nothing when it is gone.
+/// A run of a journal that was moved away stayed open for ever: what was ordered for it was refused and forgotten. And
+/// what is noted beside the file says nothing of another one.
 #[tokio::test]
-async fn a_file_that_took_the_place_of_a_damaged_one_lost_nothing() {
+async fn a_file_that_took_the_place_of_a_damaged_one_takes_its_runs_back() {
     let folder = TempDir::new().unwrap();
     let config = JournalConfig::at(folder.path().join("journal.redb"), [1; 16]);
     let (journal, _) = open(&config);
@@ -146,6 +148,24 @@ async fn a_file_that_took_the_place_of_a_damaged_one_lost_nothing() {
     };
     let (journal, recovered) = open(&new);
     assert_eq!((recovered.lost, recovered.runs.len()), (None, 0));
+    assert_eq!(
+        recovered.identity.incarnation, [2; 16],
+        "the control plane can tell"
+    );
+    // An order for a run that only the lost file knew is kept, so that it takes effect when the run comes back.
+    let cancel = journal
+        .deliver(&run(1), b"cancel".to_vec(), job(50))
+        .await
+        .unwrap();
+    assert!(matches!(cancel, Delivered::Waiting(..)) && !journal.knows(&run(1)));
+    let back = NewRun {
+        epoch: 2,
+        ..new_run(1)
+    };
+    let Ok(Accepted::New(..)) = journal.accept(job(51), back).await else {
+        panic!("it does not come back")
+    };
+    assert_eq!(journal.messages(&run(1)).await.unwrap()[0].bytes, b"cancel");
     journal.close().await;
     fs::remove_file(folder.path().join("journal.redb.lock")).unwrap();
     assert_eq!(open(&new).1.lost, None);
