@@ -21,6 +21,7 @@ mod faults;
 mod files;
 #[cfg(test)]
 mod flips;
+mod image;
 mod model;
 #[cfg(test)]
 mod model_test;

@@ -10,6 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::dice::Dice;
 use super::disk::{Disk, DiskOp, Fault, replay};
+use super::image::Image;
 use super::model::Model;
 use super::ops::{Kind, Op, ops_of_seed};
 use super::script::{Script, check_found};
@@ -111,8 +112,8 @@ pub fn planted_bugs_are_caught(seed: u64) -> bool {
     caught(Fault::LostSync { every: 7 }, false) && caught(Fault::None, true)
 }
 
-fn image(durable: &[u8], tail: &[&DiskOp], way: Persisted, dice: &mut Dice) -> Vec<u8> {
-    let mut bytes = durable.to_vec();
+fn image(durable: &Image, tail: &[&DiskOp], way: Persisted, dice: &mut Dice) -> Image {
+    let mut bytes = durable.clone();
     let count = tail.len() as u64;
     let left_out = if count == 0 { 0 } else { dice.roll(count) };
     for (index, op) in tail.iter().enumerate() {
@@ -150,14 +151,14 @@ fn image(durable: &[u8], tail: &[&DiskOp], way: Persisted, dice: &mut Dice) -> V
 
 /// Cuts a log at many points and hands every image to `check`. `told` is what was confirmed before the log begins.
 fn cut(
-    start: &[u8],
+    start: &Image,
     log: &[DiskOp],
     ways: &[Persisted],
     told: Option<usize>,
     dice: &mut Dice,
-    mut check: impl FnMut(usize, Persisted, usize, Vec<u8>, &mut Dice),
+    mut check: impl FnMut(usize, Persisted, usize, Image, &mut Dice),
 ) {
-    let mut durable = start.to_vec();
+    let mut durable = start.clone();
     let mut tail: Vec<&DiskOp> = Vec::new();
     let mut told = told;
     for (place, op) in log.iter().enumerate() {
@@ -208,7 +209,7 @@ fn campaign(seed: u64, fault: Fault, tell_early: bool, report: &mut CrashReport)
     report.compactions += script.compactions;
     let (told, mut dice) = ((&script.history[..], &script.numbers[..]), Dice(seed));
     cut(
-        &[],
+        &Image::default(),
         &disk.log(),
         &WAYS,
         None,

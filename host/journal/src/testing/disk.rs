@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use redb::StorageBackend;
 
+use super::image::Image;
+
 /// One thing that happened to the storage.
 #[derive(Debug, Clone)]
 pub(super) enum DiskOp {
@@ -37,7 +39,7 @@ pub(super) enum Fault {
 
 #[derive(Debug, Default)]
 struct Inner {
-    bytes: Vec<u8>,
+    bytes: Image,
     log: Vec<DiskOp>,
     fault: Fault,
     calls: u64,
@@ -50,9 +52,9 @@ struct Inner {
 pub(super) struct Disk(Arc<Mutex<Inner>>);
 
 impl Disk {
-    pub(super) fn with(bytes: Vec<u8>) -> Self {
+    pub(super) fn with(bytes: impl Into<Image>) -> Self {
         Self(Arc::new(Mutex::new(Inner {
-            bytes,
+            bytes: bytes.into(),
             ..Inner::default()
         })))
     }
@@ -80,7 +82,13 @@ impl Disk {
     }
 
     /// What is on it now, synced or not: what a killed process leaves.
+    #[cfg(test)]
     pub(super) fn bytes(&self) -> Vec<u8> {
+        self.inner().bytes.to_vec()
+    }
+
+    /// The same, to be opened or changed in a few places.
+    pub(super) fn image(&self) -> Image {
         self.inner().bytes.clone()
     }
 
@@ -128,19 +136,11 @@ impl Inner {
 }
 
 /// Does to `bytes` what was done to the storage.
-pub(super) fn replay(bytes: &mut Vec<u8>, op: &DiskOp) {
+pub(super) fn replay(image: &mut Image, op: &DiskOp) {
     match op {
-        DiskOp::Write {
-            offset,
-            bytes: written,
-        } => {
-            // What lies behind the end was never made part of the file.
-            let end = (offset + written.len()).min(bytes.len());
-            if let Some(count) = end.checked_sub(*offset) {
-                bytes[*offset..end].copy_from_slice(&written[..count]);
-            }
-        }
-        DiskOp::SetLen(length) => bytes.resize(*length, 0),
+        // What lies behind the end was never made part of the file.
+        DiskOp::Write { offset, bytes } => image.write(*offset, bytes),
+        DiskOp::SetLen(length) => image.resize(*length),
         DiskOp::Sync | DiskOp::Told(_) => {}
     }
 }
@@ -155,21 +155,17 @@ impl StorageBackend for Disk {
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        let inner = self.inner();
-        let offset = index(offset);
-        match inner.bytes.get(offset..offset + out.len()) {
-            Some(bytes) => {
-                out.copy_from_slice(bytes);
-                Ok(())
-            }
-            None => Err(io::ErrorKind::UnexpectedEof.into()),
+        if self.inner().bytes.read(index(offset), out) {
+            Ok(())
+        } else {
+            Err(io::ErrorKind::UnexpectedEof.into())
         }
     }
 
     fn set_len(&self, length: u64) -> io::Result<()> {
         let mut inner = self.inner();
         inner.fail(index(length))?;
-        inner.bytes.resize(index(length), 0);
+        inner.bytes.resize(index(length));
         inner.log.push(DiskOp::SetLen(index(length)));
         Ok(())
     }
@@ -192,7 +188,7 @@ impl StorageBackend for Disk {
         if end > inner.bytes.len() {
             return Err(io::ErrorKind::InvalidInput.into());
         }
-        inner.bytes[offset..end].copy_from_slice(data);
+        inner.bytes.write(offset, data);
         inner.log.push(DiskOp::Write {
             offset,
             bytes: data.into(),

@@ -42,7 +42,7 @@ fn play(ops: &[Op], fault: Fault) -> Outcome {
     if played.is_err() {
         assert!(script.refuses_everything(), "a stopped journal answered");
     }
-    let healed = Disk::with(disk.bytes());
+    let healed = Disk::with(disk.image());
     let found = check_found(
         &healed,
         (&script.history, &script.numbers),

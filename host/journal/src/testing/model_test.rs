@@ -35,7 +35,7 @@ proptest! {
     fn the_journal_is_its_model(ops in prop::collection::vec(any_op(), 1..160)) {
         let mut script = Script::open(Disk::default()).unwrap();
         prop_assert_eq!(script.play(&ops), Ok(()));
-        let found = contents(&Disk::with(script.disk.bytes()));
+        let found = contents(&Disk::with(script.disk.image()));
         let difference = found.map(|found| difference(&found, &script.model));
         prop_assert_eq!(difference, Ok(String::new()));
     }
@@ -60,7 +60,7 @@ fn a_run_that_ends_while_its_earlier_records_are_acknowledged_stays_until_its_en
     for _ in 0..20 {
         script.commit().unwrap();
     }
-    let found = contents(&Disk::with(script.disk.bytes())).unwrap();
+    let found = contents(&Disk::with(script.disk.image())).unwrap();
     assert_eq!(difference(&found, &script.model), "");
     assert_eq!(found.runs.len(), 1);
 }

@@ -88,7 +88,7 @@ async fn an_injected_failure_before_or_after_the_commit_confirms_nothing() {
         );
         assert_eq!(points.crossings(Point::B4, Side::Before), 2);
         drop((journal, log, other));
-        let found = contents(&Disk::with(disk.bytes())).unwrap();
+        let found = contents(&Disk::with(disk.image())).unwrap();
         assert_eq!(found.runs.len(), if there { 2 } else { 1 });
     }
 }
@@ -164,7 +164,7 @@ async fn a_full_queue_makes_callers_wait_and_none_is_lost() {
     }
     assert_eq!(journal.stats().records, 40 * 7);
     journal.close().await;
-    assert_eq!(contents(&Disk::with(disk.bytes())).unwrap().runs.len(), 40);
+    assert_eq!(contents(&Disk::with(disk.image())).unwrap().runs.len(), 40);
 }
 
 #[tokio::test]

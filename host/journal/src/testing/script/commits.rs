@@ -61,7 +61,7 @@ impl Script {
         }
         self.commit()?;
         // A killed process leaves what it wrote; a clean end also what closing writes.
-        let killed = Disk::with(self.disk.bytes());
+        let killed = Disk::with(self.disk.image());
         let disk = if clean { self.disk.clone() } else { killed };
         let (empty, nothing) = opened(&Disk::default())?;
         self.core = JournalCore::new(empty, nothing.state, &self.config, FailPoints::inert());
