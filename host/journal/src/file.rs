@@ -88,6 +88,7 @@ fn open_or_make(config: &JournalConfig) -> Result<Opened, OpenError> {
     if let Some(LostCommits { confirmed, found }) = loaded.lost {
         tracing::error!(
             path = %path.display(),
+            code = "FF-JRN-011",
             confirmed,
             found,
             "the journal lost what it had confirmed: its last commits are damaged, or it was put back from an older copy; \

@@ -137,7 +137,7 @@ impl Journal {
                 .enqueue(&mut queue, Request::Remember(job), room, Urgency::Lazy);
             return Ok(Accepted::AlreadyHere(ticket));
         }
-        self.may_accept(&queue)?;
+        self.may_accept(&mut queue)?;
         let number = queue.next_number;
         let Some(hold) = Hold::take(&self.shared, &mut queue, number) else {
             return Err(AppendError::Contradiction("a new run's number is in use").into());
@@ -168,7 +168,7 @@ impl Journal {
         Ok(Accepted::New(log, ticket))
     }
 
-    fn may_accept(&self, queue: &Queue) -> Result<(), AcceptError> {
+    fn may_accept(&self, queue: &mut Queue) -> Result<(), AcceptError> {
         let limits = &self.shared.config.limits;
         if queue.open_runs >= limits.open_runs {
             return Err(AcceptError::Busy {
@@ -178,6 +178,10 @@ impl Journal {
         }
         let remembered = self.shared.accounts().buried;
         if remembered >= limits.remembered_runs {
+            if queue.len() == 0 {
+                // Some may be forgotten by now, and a host that takes nothing commits nothing.
+                self.shared.push(queue, Request::Barrier);
+            }
             return Err(AcceptError::Remembered {
                 runs: remembered,
                 limit: limits.remembered_runs,

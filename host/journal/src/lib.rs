@@ -8,12 +8,14 @@
 //! waits for; a run that waits lets its log go and is a small head in memory until [`Journal::due_before`] or a message
 //! ([`Journal::deliver`]) wakes it and [`Journal::load`] reads it again. [`Journal::uploads`] hands out what is durable,
 //! [`Journal::acknowledge`] moves the cursor, [`Journal::rewind`] and [`Journal::park`] are for what went wrong there. When
-//! it ended and everything is acknowledged it goes by size, number or age, and a tombstone stays.
+//! it ended and everything is acknowledged it goes by size, number or age, and a tombstone stays, at least as long as an
+//! order for it may come.
 //!
 //! Invariants: what a [`Ticket`] confirmed survives a power cut; records of a run are durable in their order; an entry is
 //! durable as a whole or not at all, with what it sends, the messages it consumed and the order that caused it; a value
-//! that is not what was written is never served, and stops no run but its own; after a storage error nothing is confirmed
-//! any more.
+//! that is not what was written is never served, and stops no run but its own; what was confirmed and is missing is told;
+//! a run that goes on elsewhere under a higher fencing number is written to no more; after a storage error nothing is
+//! confirmed any more.
 //!
 //! One writer thread owns the write side ([`Journal`] is its handle); it commits what has come while it was busy, so
 //! records of many runs share one commit. Lazy entries wait for the next commit, at most `flush_after`; acknowledgements

@@ -144,11 +144,14 @@ async fn no_run_is_forgotten_while_an_order_for_it_may_come_and_new_ones_wait_in
     assert_eq!(busy, AcceptError::Remembered { runs: 5, limit: 5 });
     assert!((0..5).all(|n| journal.knows(&run(n))));
     now.store(100, Ordering::Relaxed);
-    journal.flush().await.unwrap();
+    // Asking is enough: a host that takes nothing commits nothing by itself.
+    while let Err(busy) = journal.accept(job(9), new_run(9)).await {
+        assert!(matches!(busy, AcceptError::Remembered { .. }), "{busy}");
+        tokio::task::yield_now().await;
+    }
     let known = (0..5).filter(|n| journal.knows(&run(*n))).count();
     assert_eq!(
         known, 2,
         "the newest stay, though no order of today can name them"
     );
-    accept(&journal, 9).await;
 }
