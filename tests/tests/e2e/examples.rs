@@ -8,11 +8,12 @@ use flowforge_tests::planes::Planes;
 use super::{components, in_clone, programs};
 
 /// The child goes before the workflow that names it.
-const EXAMPLES: [&str; 4] = [
+const EXAMPLES: [&str; 5] = [
     "examples/form-answer",
     "examples/nightly-sync",
     "examples/order-payment",
     "examples/parent-child",
+    "examples/sales-report",
 ];
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::Lint;
 use crate::diagnostic::{Diagnostic, Edit, nearest};
 use crate::expr::{Expression, ExpressionError, Form, Operator, StepKind, Template, Tree, strip_marker};
-use crate::model::{Call, Fallback, Field, Node, NodeKind, Output, Part, Wanted};
+use crate::model::{Call, Child, Fallback, Field, Node, NodeKind, Output, Part, Wanted};
 use crate::names::{SPECIAL, is_type_word, to_snake};
 use crate::types::Ty;
 
@@ -115,6 +115,7 @@ impl<'d> Lint<'d> {
         let at = site.at(node);
         match &node.kind {
             NodeKind::Call(call) => self.call_values(&path, call, &at),
+            NodeKind::Workflow(child) => self.child_values(&path, child, &at),
             kind => {
                 for (place, part) in kind.parts() {
                     self.part(&format!("{path}.{place}"), part, &at);
@@ -143,6 +144,19 @@ impl<'d> Lint<'d> {
             self.template(&path, value, site);
             if self.findings.len() == before {
                 let found = self.port(&path, call, port, value, site);
+                self.findings.extend(found);
+            }
+        }
+    }
+
+    /// What a node gives to the workflow that it runs.
+    fn child_values(&mut self, path: &str, child: &'d Child, site: &Site<'d>) {
+        for (name, value) in &child.with {
+            let path = format!("{path}.with.{name}");
+            let before = self.findings.len();
+            self.template(&path, value, site);
+            if self.findings.len() == before {
+                let found = self.child_value(&path, child, name, value, site);
                 self.findings.extend(found);
             }
         }

@@ -1,7 +1,11 @@
 //! Which outcome of a node a value sees, and the types that follow from it.
 
+use serde_json::Value;
+
 use super::Lint;
 use super::expressions::Site;
+use crate::diagnostic::Diagnostic;
+use crate::expr::Template;
 use crate::model::{After, Child, Node, NodeKind, OnError};
 use crate::types::Ty;
 
@@ -54,7 +58,46 @@ pub(super) fn seen_in_results(node: &Node) -> bool {
     node.on_error == OnError::Stop && !may_expire
 }
 
-impl Lint<'_> {
+impl<'d> Lint<'d> {
+    /// A value made of expressions that certainly is not what the other workflow takes. Constants are compared with the
+    /// whole schema elsewhere.
+    pub(super) fn child_value(
+        &self,
+        path: &str,
+        child: &Child,
+        name: &str,
+        value: &Value,
+        site: &Site<'d>,
+    ) -> Option<Diagnostic> {
+        let known = self.children.get(&child.workflow)?;
+        let field = known.input.iter().find(|field| field.name == name)?;
+        let template = Template::compile(value).ok()?;
+        if matches!(template, Template::Constant(_)) {
+            return None;
+        }
+        let ty = self.template_type(&template, site, &self.types);
+        let wanted = Ty::of_schema(&field.schema);
+        if field.optional && ty == Ty::Null || !ty.differs(&wanted) {
+            return None;
+        }
+        let message = format!(
+            "input `{name}` of `{}` takes {}, this is {}",
+            child.workflow,
+            wanted.name(),
+            ty.name()
+        );
+        let found = self.error_at_value("FF-WF-037", path, message);
+        Some(match (&ty, &wanted) {
+            (ty, Ty::Text) if ty.is_number() || *ty == Ty::Bool => {
+                found.with_fix("write string(…) around it")
+            }
+            (Ty::Text, Ty::Int) => found.with_fix("write int(…) around it"),
+            (Ty::Text, wanted) if wanted.is_number() => found.with_fix("write double(…) around it"),
+            (_, Ty::List { .. }) => found.with_fix("write [ … ] around it"),
+            _ => found,
+        })
+    }
+
     /// The type of what a node gives that runs another workflow.
     pub(super) fn child_type(&self, child: &Child) -> Ty {
         if child.detach {

@@ -227,6 +227,19 @@ impl Ty {
         }
     }
 
+    /// Whether a value of this type is certainly none of the other one, which JSON Schema names.
+    pub(crate) fn differs(&self, wanted: &Self) -> bool {
+        match (self, wanted) {
+            (Self::Any, _) | (_, Self::Any) => false,
+            // A double without fraction is a whole number there.
+            (own, wanted) if own.is_number() && wanted.is_number() => false,
+            (Self::Moment | Self::Length, Self::Text) => false,
+            (Self::List { .. }, Self::List { .. }) => self.element().differs(&wanted.element()),
+            (Self::Object { .. }, Self::Object { .. }) => false,
+            (own, wanted) => own != wanted,
+        }
+    }
+
     /// Why a value of this type cannot go into a port; nothing if it can, or might.
     pub(crate) fn misfit(&self, port: &Type) -> Option<String> {
         let plain =
