@@ -107,7 +107,8 @@ impl Reader<'_> {
 
     pub(super) fn check_reserved(&mut self, name: &str, at: usize, what: &str) {
         if let Some(reason) = names::reserved(name) {
-            let fix = format!("choose another, for example `{name}_1`");
+            let word = if what == "a node" { "step" } else { "item" };
+            let fix = format!("choose another, for example `{name}_{word}`");
             let message = format!("`{name}` cannot be the name of {what}: {reason}");
             self.problem_fix("FF-WF-007", at, message, fix);
         }

@@ -6,7 +6,7 @@ use flowforge_ports::CapabilityKind;
 
 use super::Lint;
 use super::order::{of_part, references};
-use crate::model::{Call, Fallback, Node, NodeKind, Part};
+use crate::model::{Call, Fallback, Node, NodeKind, Output, Part};
 use crate::names::{SPECIAL, is_type_word};
 use crate::order::stand_in;
 
@@ -126,30 +126,48 @@ impl<'d> Lint<'d> {
         }
     }
 
+    /// Says what misses the value of a disabled node: the nodes that are skipped with it, and theirs, and what is null in
+    /// the output.
     fn disabled(&mut self, nodes: &[Node], node: &Node) {
-        let misses = |other: &&Node| {
-            let needs = references(other).needed.contains(node.id.as_str());
-            let only = !other.after.is_empty() && other.after.iter().all(|after| after.node == node.id);
-            needs || only
-        };
-        let missing: Vec<String> = nodes
+        let skipped = skipped_with(nodes, node);
+        let others: Vec<String> = nodes
             .iter()
-            .filter(misses)
+            .filter(|other| other.id != node.id && skipped.contains(other.id.as_str()))
             .map(|other| format!("`{}`", other.id))
             .collect();
-        let message = match missing.as_slice() {
+        let mut message = match others.as_slice() {
             [] => format!("`{}` is disabled", node.id),
-            missing => format!(
+            others => format!(
                 "`{}` is disabled, so these are skipped too: {}",
                 node.id,
-                missing.join(", ")
+                others.join(", ")
             ),
         };
+        let missing = self.missing_in_output(&skipped);
+        if !missing.is_empty() {
+            message.push_str(&format!("; null in the output: {}", missing.join(", ")));
+        }
         let found = self
             .error_at_key("FF-WF-038", &format!("nodes.{}.disabled", node.id), message)
             .into_warning();
         self.findings
             .push(found.with_fix("take `disabled` out when it is to run again"));
+    }
+
+    /// The parts of the output that need one of these nodes.
+    fn missing_in_output(&self, skipped: &BTreeSet<&str>) -> Vec<String> {
+        let needs = |value: &serde_json::Value| {
+            let names = of_part(Part::Template(value));
+            names.needed.iter().any(|name| skipped.contains(name.as_str()))
+        };
+        match &self.definition.model.output {
+            Output::Fields(fields) => {
+                let missing = fields.iter().filter(|field| needs(&field.value));
+                missing.map(|field| format!("`{}`", field.name)).collect()
+            }
+            Output::Value(value) if needs(value) => vec!["all of it".to_owned()],
+            Output::Value(_) => Vec::new(),
+        }
     }
 
     fn silence(&mut self, node: &str, call: &Call) {
@@ -174,6 +192,24 @@ impl<'d> Lint<'d> {
             let fix = "leave it out: `timeout` limits the attempt; only a connector that makes requests or imports `progress` can be silent for too long";
             self.findings.push(found.with_fix(fix));
         }
+    }
+}
+
+/// A node that is skipped, and the nodes beside it that are skipped for that.
+fn skipped_with<'n>(nodes: &'n [Node], node: &'n Node) -> BTreeSet<&'n str> {
+    let mut skipped = BTreeSet::from([node.id.as_str()]);
+    loop {
+        let follows = |other: &&Node| {
+            let needs = references(other);
+            let needs = needs.needed.iter().any(|name| skipped.contains(name.as_str()));
+            let mut after = other.after.iter();
+            let only = !other.after.is_empty() && after.all(|after| skipped.contains(after.node.as_str()));
+            !skipped.contains(other.id.as_str()) && (needs || only)
+        };
+        let Some(next) = nodes.iter().find(follows) else {
+            return skipped;
+        };
+        skipped.insert(next.id.as_str());
     }
 }
 
