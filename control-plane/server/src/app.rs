@@ -10,7 +10,7 @@ use flowforge_protocol::{Digest, TrustRoot};
 use flowforge_registry::Registry;
 use flowforge_store::{Store, StoreError, StoredRelease};
 use flowforge_workflow::model::TriggerKind;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
@@ -52,6 +52,8 @@ pub(crate) struct App {
     /// The life of the store.
     pub(crate) incarnation: Incarnation,
     pub(crate) used_nonces: UsedNonces,
+    /// A place for each subscription.
+    pub(crate) followers: Arc<Semaphore>,
     published: RwLock<Published>,
 }
 
@@ -144,6 +146,7 @@ impl App {
             views: crate::view::Views::default(),
             incarnation: incarnation_of(&parts.store),
             used_nonces: UsedNonces::default(),
+            followers: Arc::new(Semaphore::new(crate::api::FOLLOWERS_MAX)),
             published: RwLock::new(Published::default()),
             store: parts.store,
             keys: parts.keys,

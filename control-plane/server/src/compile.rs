@@ -5,16 +5,20 @@ use std::sync::Arc;
 
 use flowforge_protocol::envelope::payload;
 use flowforge_protocol::grants::{GrantSet, NodeGrants, SecretGrant};
-use flowforge_protocol::release::{GrantRequest, PinnedConnector, Release};
+use flowforge_protocol::release::{GrantRequest, PinnedConnector, PinnedRelease, Release};
 use flowforge_protocol::strict::StrictError;
 use flowforge_protocol::{ConnectorName, DEFAULT_PROJECT, Digest, NodeId};
 use flowforge_registry::{Entry, Registry};
 use flowforge_store::StoreError;
 use flowforge_workflow::model::{TriggerKind, Workflow};
-use flowforge_workflow::{ConnectorVersion, Connectors, Definition, Diagnostic, Lock, Severity};
+use flowforge_workflow::{
+    ConnectorVersion, Connectors, Definition, Diagnostic, KnownWorkflow, Lock, Severity, release_calls,
+    release_children,
+};
 use serde_json::{Map, Value};
 
 use crate::app::App;
+use crate::release::ReadyRelease;
 
 /// What the lint says about a file.
 pub(crate) struct Checked {
@@ -48,9 +52,10 @@ pub(crate) enum PrepareError {
     Store(#[from] StoreError),
 }
 
-/// Published connectors, in the version the lock says or the newest.
+/// Published connectors, in the version the lock says or the newest; and published workflows, in their newest.
 struct Locked<'a> {
     registry: &'a Registry,
+    workflows: BTreeMap<String, Arc<ReadyRelease>>,
     lock: Lock,
 }
 
@@ -83,6 +88,16 @@ impl Connectors for Locked<'_> {
             .iter()
             .map(|entry| entry.name.to_string())
             .collect()
+    }
+
+    fn workflow(&self, name: &str) -> Option<KnownWorkflow> {
+        self.workflows
+            .get(name)
+            .map(|release| KnownWorkflow::from(&release.workflow))
+    }
+
+    fn workflows(&self) -> Option<Vec<String>> {
+        Some(self.workflows.keys().cloned().collect())
     }
 }
 
@@ -129,8 +144,12 @@ impl App {
                 )]);
             }
         };
+        let newest = self.newest().into_iter();
         Ok(Locked {
             registry: &self.registry,
+            workflows: newest
+                .map(|release| (release.stored.workflow.clone(), release))
+                .collect(),
             lock,
         })
     }
@@ -252,9 +271,9 @@ impl App {
             definition_digest: Digest::of_json(&compiled),
             definition: compiled,
             connectors: connectors.clone(),
-            calls: calls_of(&workflow),
-            children: BTreeMap::new(),
-            values_stay: false,
+            calls: release_calls(&workflow),
+            children: children_of(&workflow, &locked),
+            values_stay: workflow.values_stay,
             config: workflow.config.clone(),
             requests,
             created_at_ms: now_ms,
@@ -376,10 +395,20 @@ fn flat<'a>(names: impl Iterator<Item = &'a String>) -> Vec<String> {
     names.collect::<BTreeSet<_>>().into_iter().cloned().collect()
 }
 
-/// The connector that each node calls.
-fn calls_of(workflow: &Workflow) -> BTreeMap<NodeId, String> {
-    let calls = workflow.calls();
-    calls.map(|(node, call)| (node, call.connector.clone())).collect()
+/// The release that each `workflow` node will run. The lint has found every one that is missing.
+fn children_of(workflow: &Workflow, locked: &Locked<'_>) -> BTreeMap<String, PinnedRelease> {
+    let names = release_children(workflow).into_iter();
+    names
+        .filter_map(|name| {
+            let release = locked.workflows.get(&name)?;
+            let pinned = PinnedRelease {
+                version: release.stored.version,
+                release: release.digest(),
+                grants: release.stored.grants_digest,
+            };
+            Some((name, pinned))
+        })
+        .collect()
 }
 
 #[cfg(test)]

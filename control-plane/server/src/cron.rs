@@ -17,7 +17,7 @@ use serde_json::{Map, Value};
 
 use crate::app::App;
 use crate::release::ReadyRelease;
-use crate::starts::{StartRequest, new_run_id, request_body};
+use crate::starts::{StartOptions, StartRequest, new_run_id, request_body};
 
 /// Missed times that are looked at, at most, to find the last of them.
 const MAX_MISSED: usize = 10_000;
@@ -185,6 +185,8 @@ async fn start(app: &App, table: &Table, schedule: &Schedule, due_ms: u64) -> bo
         release: Arc::clone(&table.release),
         trigger: Trigger::Schedule { due_ms },
         traceparent: None,
+        lineage: None,
+        options: StartOptions::default(),
         requests: vec![ClientRequest {
             id: format!("schedule:{workflow}:{trigger}:{due_ms}"),
             body: request_body(workflow, None, &input),

@@ -125,7 +125,7 @@ impl App {
             })
             .await?;
         if decided == Decided::Stored {
-            self.send(&host, job);
+            self.dispatch_change(job);
             self.events.tell(&run.id, None);
         }
         match self.store.find_approval(approval.id.as_str()).await? {
@@ -135,7 +135,13 @@ impl App {
         }
     }
 
-    pub(crate) async fn cancel(&self, wanted: &str, reason: String) -> Result<CancelOutcome, TellError> {
+    /// Stops a run; attempts that are under way may go on for `grace_ms`.
+    pub(crate) async fn cancel(
+        &self,
+        wanted: &str,
+        reason: String,
+        grace_ms: u64,
+    ) -> Result<CancelOutcome, TellError> {
         let run = match self.find_run(wanted).await? {
             Ok(run) => run,
             Err(message) => return Ok(CancelOutcome::NotFound(message)),
@@ -155,7 +161,7 @@ impl App {
                 self.confirmed(u64::from(ended.was_queued));
                 self.events.tell(&run.id, Some(outcome));
             }
-            None => self.order_cancel(&run, reason).await?,
+            None => self.order_cancel(&run, reason, grace_ms).await?,
         }
         let now = self.store.run(&run.id).await?.unwrap_or(run);
         match now.state {
@@ -165,7 +171,7 @@ impl App {
         }
     }
 
-    async fn order_cancel(&self, run: &StoredRun, reason: String) -> Result<(), TellError> {
+    async fn order_cancel(&self, run: &StoredRun, reason: String, grace_ms: u64) -> Result<(), TellError> {
         let Some(run) = self.store.run(&run.id).await? else {
             return Ok(());
         };
@@ -178,20 +184,20 @@ impl App {
             &host,
             Order::Cancel {
                 reason: told,
-                grace_ms: 0,
+                grace_ms,
             },
         )?;
         if let Some(replaced) = self.store.order_cancel(reason, job.clone()).await? {
             if let Some(entry) = self.hosts.get(&host) {
                 entry.state().queue.settle(&replaced);
             }
-            self.send(&host, job);
+            self.dispatch_change(job);
             self.events.tell(&run.id, None);
         }
         Ok(())
     }
 
-    fn order(&self, run: &StoredRun, host: &HostId, order: Order) -> Result<NewJob, OrderError> {
+    pub(crate) fn order(&self, run: &StoredRun, host: &HostId, order: Order) -> Result<NewJob, OrderError> {
         self.scheduler.sign(Draft {
             host,
             run: &run.id,
@@ -202,8 +208,9 @@ impl App {
         })
     }
 
-    fn send(&self, host: &HostId, job: NewJob) {
-        if let Some(entry) = self.hosts.get(host) {
+    /// Hands a stored order for a run that is there to its host's queue.
+    pub(crate) fn dispatch_change(&self, job: NewJob) {
+        if let Some(entry) = self.hosts.get(&job.host) {
             entry.state().queue.push(job.into());
             entry.wake.notify_one();
         }

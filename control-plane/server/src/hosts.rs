@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use flowforge_protocol::sync::{Incarnation, SyncRequest};
+use flowforge_protocol::sync::SyncRequest;
 use flowforge_protocol::{Digest, HostId, RunId};
 use flowforge_store::{Heard, Host};
 use tokio::sync::Notify;
@@ -37,8 +37,6 @@ pub(crate) struct HostState {
     pub(crate) busy: bool,
     /// Why runs rest at the host, as it said last.
     resting: HashMap<RunId, String>,
-    /// The life of its journal, as it said last.
-    incarnation: Option<Incarnation>,
     standing: u32,
     /// By the clock that nobody can set.
     heard_at: Option<u64>,
@@ -67,10 +65,6 @@ impl HostState {
                 .iter()
                 .map(|resting| (resting.run.clone(), resting.reason.clone()))
                 .collect();
-        }
-        let before = self.incarnation.replace(request.host_incarnation);
-        if before.is_some_and(|before| before != request.host_incarnation) {
-            tracing::warn!(host = %self.host.id, "the journal of a host is another one than before");
         }
     }
 
@@ -116,7 +110,6 @@ impl HostEntry {
                 queue: JobQueue::unread(),
                 busy: false,
                 resting: HashMap::new(),
-                incarnation: None,
                 standing: 0,
                 heard_at,
                 heard_written_at: heard_at,
@@ -258,6 +251,7 @@ mod tests {
             session_hash: Digest::of(session.as_bytes()),
             registered_at_ms: 0,
             last_heard_ms: None,
+            incarnation: None,
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use flowforge_protocol::envelope::{Signed, sign_document};
 use flowforge_protocol::job::{Job, Order};
 use flowforge_protocol::strict::StrictError;
-use flowforge_protocol::{ApprovalId, DEFAULT_PROJECT, HostId, JobId, RunId, SigningKey, VerifyingKey};
+use flowforge_protocol::{DEFAULT_PROJECT, HostId, JobId, RunId, SigningKey, VerifyingKey};
 use flowforge_store::{JobKind, NewJob, Store, StoreError};
 
 use crate::entropy::{EntropyError, fresh};
@@ -66,9 +66,14 @@ impl Scheduler {
     pub(crate) fn sign(&self, draft: Draft<'_>) -> Result<NewJob, OrderError> {
         let (kind, subject) = match &draft.order {
             Order::Start(_) => (JobKind::Start, None),
-            Order::Decide(decision) => (JobKind::Decide, Some(decision.approval.clone())),
+            Order::Decide(decision) => (JobKind::Decide, Some(decision.approval.to_string())),
+            Order::Review { step, .. } => (JobKind::Review, Some(step.to_string())),
+            Order::Signal(signal) => (JobKind::Signal, Some(signal.message.to_string())),
+            Order::ChildEnded(child) => (JobKind::ChildEnded, Some(child.run.to_string())),
+            Order::Pause { .. } => (JobKind::Pause, None),
+            Order::Unpause { .. } => (JobKind::Unpause, None),
             Order::Cancel { .. } => (JobKind::Cancel, None),
-            other => return Err(OrderError::NoLane(other.name())),
+            other @ Order::Resume(_) => return Err(OrderError::NoLane(other.name())),
         };
         let job = Job {
             job_id: JobId::from_entropy(fresh::<16>()?),
@@ -103,7 +108,7 @@ impl Scheduler {
         Ok(again)
     }
 
-    fn seal(&self, mut job: Job, kind: JobKind, subject: Option<ApprovalId>) -> Result<NewJob, OrderError> {
+    fn seal(&self, mut job: Job, kind: JobKind, subject: Option<String>) -> Result<NewJob, OrderError> {
         job.sequence = self.next.fetch_add(1, Ordering::Relaxed);
         Ok(NewJob {
             envelope: sign_document(&job, &self.key)?,

@@ -11,9 +11,9 @@ use flowforge_protocol::envelope::Signed;
 use flowforge_protocol::grants::{GrantSet, NodeGrants};
 use flowforge_protocol::release::{GrantRequest, PinnedConnector, Release};
 use flowforge_protocol::{ConnectorName, Digest};
-use flowforge_store::{Published, StoreError, StoredRelease};
+use flowforge_store::{Links, Published, StoreError, StoredRelease};
 use flowforge_workflow::model::{TriggerKind, Workflow};
-use flowforge_workflow::{Diagnostic, Plan};
+use flowforge_workflow::{Diagnostic, Plan, release_calls, release_children};
 
 use crate::app::App;
 use crate::release::{ReadyRelease, ReleaseError};
@@ -56,10 +56,14 @@ impl App {
         let grants = Signed::<GrantSet>::open(grants_envelope.as_bytes(), &trust.grant_keys)
             .map_err(|error| unsigned("grants", &error))?;
         let workflow = self.check_release(&release, &grants)?;
+        self.check_children(&release).await?;
         if let Some(source) = &source {
             same_source(source, &release)?;
         }
-        let hooks = hook_paths(&workflow);
+        let links = Links {
+            hooks: hook_paths(&workflow),
+            children: release.children.values().map(|child| child.release).collect(),
+        };
         let stored = StoredRelease {
             digest: release.digest(),
             workflow: release.workflow.clone(),
@@ -71,11 +75,12 @@ impl App {
             source,
             published_at_ms: self.clock.now_ms(),
         };
-        let published = self.store.publish(stored.clone(), hooks).await;
+        let published = self.store.publish(stored.clone(), links).await;
         let published = published.map_err(|error| match error {
             flowforge_store::PublishError::Version { expected } => PublishError::Version { expected },
             flowforge_store::PublishError::Store(error) => PublishError::Store(error),
             error @ (flowforge_store::PublishError::OtherGrants
+            | flowforge_store::PublishError::NoChild { .. }
             | flowforge_store::PublishError::HookTaken { .. }) => PublishError::Release(error.to_string()),
         })?;
         if published == Published::Known {
@@ -88,6 +93,26 @@ impl App {
             "a release was published"
         );
         Ok(self.published(stored)?)
+    }
+
+    /// Every release that its nodes run must be published here, with the grants that it pins.
+    async fn check_children(&self, release: &Release) -> Result<(), PublishError> {
+        for (name, pinned) in &release.children {
+            let stored = self.store.release(&pinned.release).await?;
+            let is_it = |stored: &StoredRelease| {
+                stored.workflow == *name
+                    && stored.version == pinned.version
+                    && stored.grants_digest == pinned.grants
+            };
+            if !stored.as_ref().is_some_and(is_it) {
+                let message = format!(
+                    "workflow `{name}` version {} is not published here as it is pinned",
+                    pinned.version
+                );
+                return Err(PublishError::Release(message));
+            }
+        }
+        Ok(())
     }
 
     fn check_release(
@@ -122,6 +147,14 @@ impl App {
             .eq(release.connectors.keys().map(String::as_str))
         {
             return refuse("the pinned connectors are not those that the definition calls".to_owned());
+        }
+        if workflow.values_stay != release.values_stay || release_calls(&workflow) != release.calls {
+            return refuse(
+                "what stays on the host, or the calls of nodes, are not those of the definition".to_owned(),
+            );
+        }
+        if !release_children(&workflow).iter().eq(release.children.keys()) {
+            return refuse("the pinned workflows are not those that the definition runs".to_owned());
         }
         let interfaces = self.interfaces(&release.connectors)?;
         if let Err(error) = Plan::from_canonical(&release.definition, &interfaces, &release.children) {

@@ -117,11 +117,6 @@ impl Taken {
     }
 }
 
-/// True for an order that brings a run to its host.
-fn brings_a_run(kind: JobKind) -> bool {
-    matches!(kind, JobKind::Start | JobKind::Resume)
-}
-
 /// The queue of one host.
 #[derive(Debug, Default)]
 pub(crate) struct JobQueue {
@@ -170,7 +165,7 @@ impl JobQueue {
             return;
         }
         // What ends a run or lets it go on always finds a place beside those that wait to begin.
-        let places = if brings_a_run(job.kind) {
+        let places = if job.kind.brings_a_run() {
             MAX_IN_MEMORY
         } else {
             2 * MAX_IN_MEMORY
@@ -274,6 +269,13 @@ impl JobQueue {
         !self.expired.is_empty()
     }
 
+    /// The runs of the starts that were delivered and not confirmed: their host may have begun them.
+    pub(crate) fn delivered_runs(&self) -> Vec<RunId> {
+        let jobs = self.delivered.values().map(|delivered| &delivered.job);
+        let starts = jobs.filter(|job| job.kind.brings_a_run());
+        starts.map(|job| job.run.clone()).collect()
+    }
+
     /// Takes jobs of each lane up to its number, of together about `max_bytes`, one in any case. `seen` is the last delivery
     /// that the host says it got.
     pub(crate) fn take(&mut self, lanes: Lanes, max_bytes: usize, seen: Option<u64>, now: Now) -> Taken {
@@ -319,7 +321,7 @@ impl JobQueue {
             if found.len() >= most {
                 break;
             }
-            if brings_a_run(job.kind) != is_start {
+            if job.kind.brings_a_run() != is_start {
                 continue;
             }
             if is_of_now(job, wall_ms) {

@@ -16,7 +16,7 @@ pub(crate) struct Checked {
     pub(crate) fault: Option<String>,
 }
 
-/// Verifies signature, run, release, records, chain and state. The chain covers the outcome.
+/// Verifies signature, run, release, records, chain, state and outcome.
 pub(crate) fn check(app: &App, run: &StoredRun, envelope: &str) -> Checked {
     let host = run.host.as_ref().and_then(|id| app.hosts.get(id));
     let key = host.and_then(|host| VerifyingKey::from_bytes(&host.state().host.identity_key).ok());
@@ -45,6 +45,7 @@ fn disagreement(run: &StoredRun, receipt: &Receipt) -> Option<&'static str> {
         (receipt.records == run.records, "the number of records differs"),
         (Some(receipt.chain) == run.chain, "the chain differs"),
         (run.state.as_str() == receipt.state, "the final state differs"),
+        (run.outcome_digest == Some(receipt.outcome), "the outcome differs"),
     ];
     checks
         .into_iter()
@@ -79,10 +80,16 @@ mod tests {
             records: 7,
             chain: Some(Digest::of(b"chain")),
             outcome: Some(json!({"state": "done", "output": {"n": 1}}).to_string()),
+            outcome_digest: Some(Digest::of(b"outcome")),
+            response: None,
             receipt: None,
             cancel_reason: None,
             trouble: None,
+            paused_by: None,
             question: None,
+            wait: None,
+            lineage: None,
+            options: None,
             bytes: 0,
         };
         let receipt = Receipt {
@@ -106,16 +113,18 @@ mod tests {
         (run, receipt)
     }
 
+    /// The outcome was not compared: the chain covers it, and a receipt could still speak of another one.
     #[test]
     fn every_disagreement_is_found() {
         let (run, receipt) = pair();
         assert_eq!(disagreement(&run, &receipt), None);
-        let changed: [fn(&mut Receipt); 5] = [
+        let changed: [fn(&mut Receipt); 6] = [
             |r| r.records += 1,
             |r| r.chain = Digest::of(b"other"),
             |r| r.state = "failed".to_owned(),
             |r| r.release = Digest::of(b"other"),
             |r| r.epoch += 1,
+            |r| r.outcome = Digest::of(b"other"),
         ];
         for change in changed {
             let mut wrong = receipt.clone();

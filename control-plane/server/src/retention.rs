@@ -7,6 +7,7 @@
 //! | releases that no run uses | 90 days; the newest 20 of each workflow always | [`Retention::releases`], [`Retention::versions_min`] |
 //! | names of requests and webhook deliveries | 30 days | [`Retention::requests`] |
 //! | times when a host was not heard | 90 days | [`Retention::runs`] |
+//! | signals that no run has taken | 7 days | [`Retention::signals`] |
 //!
 //! A run that is not over keeps its records, and every artefact that came since the oldest such run began. For its bytes
 //! nothing leaves that is younger than a day.
@@ -37,6 +38,8 @@ pub struct Retention {
     pub versions_min: u32,
     /// Names of requests. Default 30 days.
     pub requests: Duration,
+    /// Signals that no run has taken. Default 7 days.
+    pub signals: Duration,
 }
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -51,6 +54,7 @@ impl Default for Retention {
             releases: 90 * DAY,
             versions_min: 20,
             requests: 30 * DAY,
+            signals: 7 * DAY,
         }
     }
 }
@@ -91,6 +95,7 @@ async fn look(app: &App, artefacts: &Artefacts, retention: &Retention) -> Result
         releases_since_ms: before(now_ms, retention.releases),
         versions_min: retention.versions_min,
         gaps_since_ms: before(now_ms, retention.runs),
+        signals_since_ms: before(now_ms, retention.signals),
         rows_max: ROWS,
     };
     loop {

@@ -17,7 +17,7 @@ use crate::config::Config;
 use crate::folder::{DataFolder, FolderError};
 use crate::http::{Doors, HostDoor};
 use crate::keys::{Keys, KeysError};
-use crate::{accept, api, cron, http, reissue, retention};
+use crate::{accept, api, cron, errands, http, reissue, retention};
 
 /// Name of the database in the data folder.
 const DATABASE: &str = "server.db";
@@ -222,6 +222,11 @@ impl Service {
         tasks.spawn(async move {
             cron::run(app).await;
             "the schedules"
+        });
+        let app = Arc::clone(&self.doors.app);
+        tasks.spawn(async move {
+            errands::run(app).await;
+            "what is done for runs because of others"
         });
         let app = Arc::clone(&self.doors.app);
         tasks.spawn(async move {

@@ -1,15 +1,18 @@
 //! Starting runs: the same path for people, webhooks and schedules.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use flowforge_failpoints::{Injected, Point};
 use flowforge_protocol::canonical::canonical_json;
+use flowforge_protocol::job::Reuse;
 use flowforge_protocol::job::{MAX_INPUT_BYTES, Order, StartOrder};
-use flowforge_protocol::record::Trigger;
-use flowforge_protocol::{Digest, HostId, RunId};
-use flowforge_store::{ClientRequest, NewJob, NewRun, Started, StoreError};
+use flowforge_protocol::record::{Lineage, Trigger};
+use flowforge_protocol::{Digest, HostId, NodeId, RunId};
+use flowforge_store::{ClientRequest, NewJob, NewRun, Started, StoreError, Unassigned};
 use flowforge_workflow::InputProblem;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::app::App;
@@ -30,8 +33,56 @@ pub(crate) struct StartRequest {
     pub(crate) input: Value,
     pub(crate) trigger: Trigger,
     pub(crate) traceparent: Option<String>,
+    /// Where it comes from among runs; none for one that stands alone.
+    pub(crate) lineage: Option<Lineage>,
+    pub(crate) options: StartOptions,
     /// The names of this request. The same name with another workflow, version or input is a conflict.
     pub(crate) requests: Vec<ClientRequest>,
+}
+
+/// What an order says besides release, input, trigger and lineage.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct StartOptions {
+    /// Results of the generation before that are taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) reuse: Option<Reuse>,
+    /// Results that are given.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) given: BTreeMap<NodeId, Value>,
+    /// How far the run goes, if not to its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) until: Option<NodeId>,
+}
+
+impl StartOptions {
+    /// As they are kept; none if there are none.
+    fn as_text(&self) -> Option<String> {
+        (*self != Self::default()).then(|| serde_json::to_string(self).unwrap_or_default())
+    }
+
+    fn add_to(self, order: &mut StartOrder) {
+        order.reuse = self.reuse;
+        order.given = self.given;
+        order.until = self.until;
+    }
+}
+
+/// The order to start a run that has waited for a host, from what is stored of it.
+pub(crate) fn waiting_order(run: &Unassigned, grants: Digest) -> Result<StartOrder, serde_json::Error> {
+    let mut order = StartOrder::new(
+        run.release,
+        grants,
+        serde_json::from_str(&run.input)?,
+        Digest::of(run.input.as_bytes()),
+        serde_json::from_str(&run.trigger)?,
+    );
+    if let Some(lineage) = &run.lineage {
+        order.lineage = Some(Box::new(serde_json::from_str(lineage)?));
+    }
+    if let Some(options) = &run.options {
+        serde_json::from_str::<StartOptions>(options)?.add_to(&mut order);
+    }
+    Ok(order)
 }
 
 /// Why no run was started.
@@ -93,13 +144,17 @@ impl App {
         let trigger = serde_json::to_string(&request.trigger).unwrap_or_default();
         let release = &request.release;
         let traceparent = Some(trace_context(request.traceparent)?);
-        let order = Order::Start(Box::new(StartOrder::new(
+        let mut order = StartOrder::new(
             release.digest(),
             release.stored.grants_digest,
             input,
             Digest::of(&canonical),
             request.trigger,
-        )));
+        );
+        order.lineage = request.lineage.clone().map(Box::new);
+        let options = request.options.as_text();
+        request.options.add_to(&mut order);
+        let order = Order::Start(Box::new(order));
         let host = self.hosts.choose(self.clock.monotonic_ms());
         // Signed also when no host is there, and then thrown away: what cannot be signed later is refused now.
         let nobody = HostId::from_entropy([0; 16]);
@@ -121,6 +176,8 @@ impl App {
             input: String::from_utf8(canonical).unwrap_or_default(),
             trigger,
             traceparent,
+            lineage: request.lineage,
+            options,
             created_at_ms: now_ms,
             job: job.clone(),
             requests: request.requests,

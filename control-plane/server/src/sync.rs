@@ -5,13 +5,13 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use flowforge_protocol::envelope::Signed;
-use flowforge_protocol::job::{Order, StartOrder};
+use flowforge_protocol::job::Order;
 use flowforge_protocol::receipt::Receipt;
 use flowforge_protocol::record::Outcome;
 use flowforge_protocol::sync::{
     Acknowledged, AskedRun, Lanes, RefusedJob, RejectCode, Rejected, SyncReply, SyncRequest,
 };
-use flowforge_protocol::{Digest, Failure, FailureKind, RunId, VerifyingKey};
+use flowforge_protocol::{Failure, FailureKind, RunId, VerifyingKey};
 use flowforge_store::{
     BatchError, CheckedBatch, Cursor, Heard, HostIngest, NewJob, NewReceipt, Refusal, Refused, StoreError,
     Unassigned,
@@ -72,6 +72,7 @@ impl App {
             host.wake.notify_one();
         }
         host.state().says(&request);
+        self.note_journal(host, request.host_incarnation).await?;
         let mut reply = self.take_in(host, request, heard).await?;
         // Only now: a host whose calls all fail is not connected.
         let now = self.now();
@@ -106,6 +107,7 @@ impl App {
         let mut reply = SyncReply::new(self.workspace().to_owned(), self.incarnation, 0);
         let mut ingest = HostIngest {
             host: host.id.clone(),
+            at_ms: self.clock.now_ms(),
             received: request.received,
             batches: Vec::with_capacity(request.batches.len()),
             receipts: Vec::with_capacity(request.receipts.len()),
@@ -152,7 +154,13 @@ impl App {
                 .settle(received.iter().chain(&ingested.settled));
             self.confirmed(ingested.taken);
             for changed in ingested.changed {
+                if let Some(response) = changed.response {
+                    self.events.respond(&changed.run, &response);
+                }
                 self.events.tell(&changed.run, changed.outcome);
+            }
+            if ingested.errands {
+                self.events.errands.notify_one();
             }
             reply.acknowledged = ingested
                 .acknowledged
@@ -226,6 +234,7 @@ impl App {
             envelope: envelope.to_owned(),
             records: receipt.records,
             chain: receipt.chain,
+            outcome: receipt.outcome,
         })
     }
 
@@ -414,13 +423,9 @@ impl App {
         let unreadable = |error: &dyn std::fmt::Display| OrderError::Unreadable(error.to_string());
         let release = self.release(&run.release).await?;
         let release = release.ok_or_else(|| unreadable(&format!("release {} is gone", run.release)))?;
-        let order = Order::Start(Box::new(StartOrder::new(
-            run.release,
-            release.stored.grants_digest,
-            serde_json::from_str(&run.input).map_err(|e| unreadable(&e))?,
-            Digest::of(run.input.as_bytes()),
-            serde_json::from_str(&run.trigger).map_err(|e| unreadable(&e))?,
-        )));
+        let order = Order::Start(Box::new(
+            crate::starts::waiting_order(&run, release.stored.grants_digest).map_err(|e| unreadable(&e))?,
+        ));
         let job = self.scheduler.sign(Draft {
             host: &host.id,
             run: &run.id,

@@ -82,27 +82,12 @@ impl App {
             run: run.id.clone(),
             detail: detail.to_string(),
         };
-        let mut state = match kept.state.take() {
+        let state = match kept.state.take() {
             Some(state) => state,
-            None => {
-                kept.records = 0;
-                RunState::new(self.plan(run).await?, run.id.clone())
-            }
+            None => RunState::new(self.plan(run).await?, run.id.clone()),
         };
-        let mut next = kept.records;
-        while next < run.records {
-            let batches = self.store.batches(&run.id, next, READ_BYTES).await?;
-            let Some(last) = batches.last() else { break };
-            let behind = last.first_seq + u64::from(last.count);
-            for record in batches.iter().flat_map(|batch| batch.records(&no_fetch)) {
-                let record = record.map_err(|error| replay(&error))?;
-                if record.seq >= next {
-                    state.apply_owned(record).map_err(|error| replay(&error))?;
-                }
-            }
-            next = behind;
-        }
-        kept.records = next;
+        let state = self.replayed(run, state).await?;
+        kept.records = state.next_seq();
         let table = serde_json::to_value(state.view()).map_err(|error| replay(&error))?;
         kept.view = Some(View {
             bytes: table.to_string().len() as u64,
@@ -110,6 +95,33 @@ impl App {
         });
         kept.state = state.outcome().is_none().then_some(state);
         Ok(())
+    }
+
+    /// The state of a run after all of its stored records.
+    pub(crate) async fn state_of(&self, run: &StoredRun) -> Result<RunState, ViewError> {
+        let state = RunState::new(self.plan(run).await?, run.id.clone());
+        self.replayed(run, state).await
+    }
+
+    async fn replayed(&self, run: &StoredRun, mut state: RunState) -> Result<RunState, ViewError> {
+        let replay = |detail: &dyn std::fmt::Display| ViewError::Replay {
+            run: run.id.clone(),
+            detail: detail.to_string(),
+        };
+        while state.next_seq() < run.records {
+            let next = state.next_seq();
+            let batches = self.store.batches(&run.id, next, READ_BYTES).await?;
+            if batches.is_empty() {
+                break;
+            }
+            for record in batches.iter().flat_map(|batch| batch.records(&no_fetch)) {
+                let record = record.map_err(|error| replay(&error))?;
+                if record.seq >= next {
+                    state.apply_owned(record).map_err(|error| replay(&error))?;
+                }
+            }
+        }
+        Ok(state)
     }
 
     async fn plan(&self, run: &StoredRun) -> Result<Arc<Plan>, ViewError> {

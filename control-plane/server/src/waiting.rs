@@ -1,6 +1,6 @@
 //! Why a run does not move, for people.
 
-use flowforge_store::{RunState, StoredRun};
+use flowforge_store::{OpenWait, RunState, StoredRun, WaitFor};
 
 use crate::app::App;
 
@@ -41,7 +41,14 @@ pub(crate) fn waiting_for(app: &App, run: &StoredRun) -> Option<String> {
     if run.trouble.is_some() {
         return run.trouble.clone();
     }
-    run.question.as_ref().map(|question| {
+    if let Some(by) = &run.paused_by {
+        return Some(format!("somebody to let it go on: {by}"));
+    }
+    let review = |wait: &&OpenWait| matches!(wait.what, WaitFor::Review { .. });
+    if let Some(wait) = run.wait.as_ref().filter(review) {
+        return Some(wait_text(wait));
+    }
+    let question = run.question.as_ref().map(|question| {
         let by = question.approvers.join(", ");
         let by = if by.is_empty() {
             String::new()
@@ -49,7 +56,26 @@ pub(crate) fn waiting_for(app: &App, run: &StoredRun) -> Option<String> {
             format!(" by {by}")
         };
         format!("approval {}{by}: {}", question.id.short(), question.title)
-    })
+    });
+    question.or_else(|| run.wait.as_ref().map(wait_text))
+}
+
+/// What a step waits for.
+pub(crate) fn wait_text(wait: &OpenWait) -> String {
+    let step = &wait.step;
+    match &wait.what {
+        WaitFor::Time => format!("the time of `{step}`"),
+        WaitFor::Signal {
+            name,
+            correlation: None,
+        } => format!("signal `{name}` for `{step}`"),
+        WaitFor::Signal {
+            name,
+            correlation: Some(correlation),
+        } => format!("signal `{name}` with correlation `{correlation}` for `{step}`"),
+        WaitFor::Child { run } => format!("run {}, which `{step}` ordered", run.short()),
+        WaitFor::Review { reason } => format!("a review of `{step}`: {reason}"),
+    }
 }
 
 fn for_any_host(app: &App) -> String {

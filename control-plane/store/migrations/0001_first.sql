@@ -18,12 +18,21 @@ create table release (
     unique (workflow, version)
 ) strict;
 
+-- Releases of other workflows that the nodes of a release run.
+create table pinned (
+    parent text not null references release (digest) on delete cascade,
+    child  text not null references release (digest),
+    primary key (parent, child)
+) strict, without rowid;
+create index pinned_child on pinned (child);
+
 -- Webhook paths of the newest release of each workflow. A path belongs to one workflow.
 create table hook (
     path     text primary key,
     workflow text not null
 ) strict, without rowid;
 
+-- `incarnation` is the life of the host's journal, as it was said last.
 create table host (
     id               text primary key,
     name             text not null,
@@ -31,7 +40,8 @@ create table host (
     seal_key         blob not null,
     session_hash     blob not null,
     registered_at_ms integer not null,
-    last_heard_ms    integer
+    last_heard_ms    integer,
+    incarnation      text
 ) strict;
 
 -- Times when a host was not heard.
@@ -43,7 +53,10 @@ create table host_gap (
 ) strict, without rowid;
 
 -- `lost_at_ms` is set while the run's host says that it does not have the run. `trouble` says for people why an order for
--- the run does not take effect. `bytes` are those of the input and of all stored records.
+-- the run does not take effect. `bytes` are those of the input and of all stored records. `ended_at_ms` is by the clock of
+-- the host, `closed_at_ms` by this one: what is kept for how long goes by the second. `lineage` and `options` are what the
+-- order says besides release, input and trigger, as JSON. `parent_told` is 0 while the run's end is owed to its parent.
+-- `stop_wanted` says why the run is to be cancelled although nobody has asked for it here.
 create table run (
     seq           integer primary key,
     id            text not null unique,
@@ -58,20 +71,77 @@ create table run (
     epoch         integer not null,
     created_at_ms integer not null,
     ended_at_ms   integer,
+    closed_at_ms  integer,
     lost_at_ms    integer,
     trouble       text,
     next_seq      integer not null default 0,
     chain         blob,
     outcome       text,
+    outcome_digest blob,
+    response      text,
     receipt       text,
     cancel_reason text,
+    paused_by     text,
+    stop_wanted   text,
+    lineage       text,
+    options       text,
+    parent        text,
+    parent_step   text,
+    parent_told   integer not null,
+    predecessor   text,
     bytes         integer not null
 ) strict;
 create index run_workflow on run (workflow, seq);
 create index run_open on run (host, seq) where ended_at_ms is null;
 create index run_not_done on run (seq) where state in ('failed', 'rejected', 'expired', 'cancelled');
 create index run_release on run (release);
-create index run_ended on run (ended_at_ms, bytes) where ended_at_ms is not null;
+create index run_closed on run (closed_at_ms, bytes) where closed_at_ms is not null;
+create index run_parent on run (parent, seq) where parent is not null;
+create index run_predecessor on run (predecessor) where predecessor is not null;
+create index run_owed on run (seq) where parent_told = 0 and ended_at_ms is not null;
+create index run_to_stop on run (seq) where stop_wanted is not null and ended_at_ms is null;
+
+-- What runs that are not over wait for, besides questions to people and the time of another attempt.
+create table wait (
+    run         integer not null references run (seq),
+    step        text not null,
+    kind        text not null,
+    name        text,
+    correlation text,
+    child       text,
+    reason      text,
+    since_ms    integer not null,
+    due_ms      integer,
+    primary key (run, step)
+) strict, without rowid;
+create index wait_signal on wait (name, run) where kind = 'signal';
+
+-- Runs that a parent has ordered and that are not stored yet. `input` is null if its bytes are not here.
+create table ordered_child (
+    id      text primary key,
+    parent  integer not null references run (seq),
+    step    text not null,
+    release text not null,
+    grants  text not null,
+    input   text
+) strict, without rowid;
+create index ordered_child_parent on ordered_child (parent);
+
+-- Signals on their way to the run that they name, or to the next runs of a workflow that wait for them.
+create table signal (
+    seq         integer primary key,
+    id          text not null unique,
+    run         text,
+    workflow    text not null,
+    name        text not null,
+    correlation text,
+    sender      text not null,
+    at_ms       integer not null,
+    bytes       integer not null,
+    payload     text not null
+) strict;
+create index signal_run on signal (run) where run is not null;
+create index signal_name on signal (name, workflow) where run is null;
 
 -- Names under which callers asked for runs, so that a request that comes again starts nothing.
 create table request (
@@ -94,9 +164,9 @@ create table batch (
 create unique index batch_place on batch (run, first_seq);
 
 -- Signed orders that have not taken effect yet. A start has when the first record of its run is stored or its host has
--- confirmed it; a decision or a cancellation only when a record says so, or the run has ended. `subject` is the approval of
--- a decision. An order that is `received` is durable at its host and
--- not delivered again.
+-- confirmed it; any other only when a record says so, or the run has ended. `subject` is what the order is about: the
+-- approval of a decision, the message of a signal, the child that ended, the step that was looked at. An order that is
+-- `received` is durable at its host and not delivered again.
 create table job (
     sequence       integer primary key,
     id             text not null unique,

@@ -1,16 +1,13 @@
 //! A batch of records, looked at once: what must be projected, and whether it is what it says.
 //!
-//! Lines stay opaque bytes. From each record only the kind of event is read, and the whole event for the few kinds that
-//! the server shows or waits for: questions, answers, times that came, a cancellation that was taken, the end. The chain
-//! is checked where the last stored value is known, in the writer.
+//! Lines stay opaque bytes; what is read of them is in [`crate::events`]. The chain is checked where the last stored value
+//! is known, in the writer.
 
-use flowforge_protocol::awaited::{Await, Closing};
 use flowforge_protocol::batch::RecordBatch;
-use flowforge_protocol::chain::{ChainError, Frame, frames, no_fetch, records, walk};
-use flowforge_protocol::record::{Event, Outcome};
-use flowforge_protocol::{ApprovalId, Digest, RunId, StepKey};
-use serde::Deserialize;
-use serde_json::Value;
+use flowforge_protocol::chain::{ChainError, frames, walk};
+use flowforge_protocol::{Digest, RunId};
+
+use crate::events::{Projected, Projection, project};
 
 /// Lines of one batch, at most, in bytes.
 pub const MAX_BATCH_BYTES: usize = 4 * 1024 * 1024;
@@ -54,56 +51,6 @@ pub struct CheckedBatch {
     /// Where each record ends, behind its line feed; its values stand before it.
     pub(crate) ends: Vec<usize>,
     pub(crate) events: Vec<Projected>,
-}
-
-/// What a record changes outside its run's record table.
-#[derive(Debug, Clone)]
-pub(crate) struct Projected {
-    pub(crate) seq: u64,
-    pub(crate) at_ms: u64,
-    pub(crate) what: Projection,
-}
-
-#[derive(Debug, Clone)]
-pub(crate) enum Projection {
-    Requested {
-        approval: ApprovalId,
-        step: StepKey,
-        title: String,
-        show: String,
-        approvers: String,
-        expires_at_ms: Option<u64>,
-    },
-    Decided {
-        approval: ApprovalId,
-        approved: bool,
-        by: String,
-        comment: Option<String>,
-        at_ms: u64,
-    },
-    /// The time of a wait, a retry or a question came.
-    TimeUp {
-        step: StepKey,
-    },
-    CancelTaken,
-    Ended {
-        state: &'static str,
-        outcome: String,
-        /// The question whose time came, if that ended the run.
-        expired: Option<StepKey>,
-    },
-}
-
-#[derive(Deserialize)]
-struct Peek<'a> {
-    #[serde(borrow)]
-    event: PeekEvent<'a>,
-}
-
-#[derive(Deserialize)]
-struct PeekEvent<'a> {
-    #[serde(rename = "type", borrow)]
-    kind: std::borrow::Cow<'a, str>,
 }
 
 impl CheckedBatch {
@@ -189,78 +136,10 @@ impl CheckedBatch {
     }
 }
 
-fn project(frame: &Frame<'_>) -> Result<Option<Projected>, BatchError> {
-    let peek: Peek<'_> = serde_json::from_slice(frame.record).map_err(|error| ChainError::Unreadable {
-        seq: frame.seq,
-        reason: error.to_string(),
-    })?;
-    if !matches!(
-        &*peek.event.kind,
-        "await_opened" | "await_closed" | "cancel_requested" | "ended"
-    ) {
-        return Ok(None);
-    }
-    let Some(record) = records(frame.bytes, frame.seq, &no_fetch).next().transpose()? else {
-        return Ok(None);
-    };
-    let what = match record.event {
-        Event::AwaitOpened {
-            step,
-            awaits:
-                Await::Approval {
-                    approval,
-                    question,
-                    approvers,
-                },
-            due_ms,
-        } => {
-            let question = question.shown();
-            Projection::Requested {
-                approval,
-                step,
-                title: question
-                    .get("title")
-                    .and_then(Value::as_str)
-                    .unwrap_or_default()
-                    .to_owned(),
-                show: question.get("show").cloned().unwrap_or_default().to_string(),
-                approvers: Value::from(approvers).to_string(),
-                expires_at_ms: due_ms,
-            }
-        }
-        Event::AwaitClosed { step, closing } => match closing {
-            Closing::Decision(decision) => Projection::Decided {
-                approval: decision.approval,
-                approved: decision.approved,
-                by: decision.by,
-                comment: decision.comment,
-                at_ms: decision.at_ms,
-            },
-            Closing::Due => Projection::TimeUp { step },
-            _ => return Ok(None),
-        },
-        Event::CancelRequested { .. } => Projection::CancelTaken,
-        Event::Ended { outcome } => Projection::Ended {
-            expired: match &outcome {
-                Outcome::Expired { step } => Some(step.clone()),
-                _ => None,
-            },
-            state: outcome.state(),
-            outcome: outcome.shown().to_string(),
-        },
-        _ => return Ok(None),
-    };
-    Ok(Some(Projected {
-        seq: record.seq,
-        at_ms: record.at_ms,
-        what,
-    }))
-}
-
 #[cfg(test)]
 mod tests {
     use flowforge_protocol::chain::chain_start;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 

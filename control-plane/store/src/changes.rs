@@ -1,6 +1,6 @@
 //! What a group of calls changes: one statement for each kind, over all rows of that kind.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use flowforge_protocol::{Digest, JobId, RunId};
 use rusqlite::{Connection, params};
@@ -17,7 +17,14 @@ pub(crate) struct Head {
     pub(crate) chain: Digest,
     pub(crate) state: String,
     pub(crate) ended_at_ms: Option<u64>,
+    pub(crate) closed_at_ms: Option<u64>,
     pub(crate) outcome: Option<String>,
+    pub(crate) outcome_digest: Option<Digest>,
+    /// An answer that came with this group.
+    pub(crate) response: Option<String>,
+    pub(crate) paused_by: Option<String>,
+    /// Whether it may have ordered other runs.
+    pub(crate) orders_children: bool,
     pub(crate) bytes: u64,
     pub(crate) dirty: bool,
 }
@@ -30,12 +37,20 @@ pub(crate) struct Changes {
     pub(crate) requested: Vec<Value>,
     pub(crate) answered: Vec<Value>,
     pub(crate) times_up: Vec<Value>,
-    pub(crate) cancels_taken: Vec<RunId>,
-    /// Runs whose questions may have changed.
+    /// What each step waits for after this group; none if for nothing.
+    pub(crate) waits: BTreeMap<(i64, String), Option<Value>>,
+    pub(crate) children: Vec<Value>,
+    /// Orders that took effect: kind, run, subject.
+    pub(crate) taken: Vec<Value>,
+    /// Runs whose questions or waits may have changed.
     pub(crate) asking: BTreeSet<i64>,
+    /// Runs that end or are to end: those that they wait for are of no use any more.
+    pub(crate) stopping: BTreeSet<i64>,
     /// Runs whose record 0 is stored with this.
     pub(crate) begun: Vec<RunId>,
-    pub(crate) ended: Vec<(RunId, i64)>,
+    pub(crate) ended: Vec<(String, i64)>,
+    /// Whether there is something to do for runs besides.
+    pub(crate) errands: bool,
     pub(crate) receipts: Vec<Value>,
     pub(crate) heard: Vec<Value>,
     pub(crate) gaps: Vec<Value>,
@@ -47,7 +62,8 @@ const ADD_BATCHES: &str = "insert into batch (run, first_seq, count, epoch, chai
 // A record that is stored shows that the host has the run, and that its orders can take effect.
 const MOVE_RUNS: &str = "update run set next_seq = new.value ->> 1, chain = unhex(new.value ->> 2), \
      state = new.value ->> 3, ended_at_ms = new.value ->> 4, outcome = new.value ->> 5, bytes = new.value ->> 6, \
-     lost_at_ms = null, trouble = null \
+     closed_at_ms = new.value ->> 7, outcome_digest = unhex(new.value ->> 8), paused_by = new.value ->> 9, \
+     response = coalesce(response, new.value ->> 10), lost_at_ms = null, trouble = null \
      from (select value from json_each(?1)) new where run.seq = new.value ->> 0";
 const ASK: &str = "insert into approval (id, run, step, title, show, approvers, state, requested_at_ms, \
      expires_at_ms) select value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, 'pending', \
@@ -62,15 +78,27 @@ const EXPIRE: &str = "update approval set state = 'expired', decided_by = null, 
      where approval.run = new.value ->> 0 and approval.step = new.value ->> 1 and approval.open = 1";
 const WITHDRAW: &str = "update approval set state = 'withdrawn', decided_by = null, comment = null, \
      decided_at_ms = null, open = 0 where open = 1 and run in (select value from json_each(?1))";
-const WAIT_OR_RUN: &str = "update run set state = case when exists (select 1 from approval \
+const WAIT: &str = "insert into wait (run, step, kind, name, correlation, child, reason, since_ms, due_ms) \
+     select value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7, \
+     value ->> 8 from json_each(?1) where true on conflict do update set kind = excluded.kind, name = excluded.name, \
+     correlation = excluded.correlation, child = excluded.child, reason = excluded.reason, \
+     since_ms = excluded.since_ms, due_ms = excluded.due_ms";
+const WAIT_NO_MORE: &str = "delete from wait where (run, step) in \
+     (select value ->> 0, value ->> 1 from json_each(?1))";
+// A run that is stored already was ordered before.
+const ORDER_CHILDREN: &str = "insert into ordered_child (id, parent, step, release, grants, input) \
+     select value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5 from json_each(?1) \
+     where not exists (select 1 from run where run.id = value ->> 0) on conflict do nothing";
+const WAIT_OR_RUN: &str = "update run set state = case \
+     when exists (select 1 from wait where wait.run = run.seq and wait.kind = 'review') then 'needs_review' \
+     when exists (select 1 from wait where wait.run = run.seq) or exists (select 1 from approval \
      where approval.run = run.seq and approval.open = 1) then 'waiting' else 'running' end \
      where ended_at_ms is null and seq in (select value from json_each(?1))";
 const FORGET_STARTS: &str = "delete from job where kind in ('start', 'resume') \
      and run in (select value from json_each(?1)) returning run, id";
-const FORGET_DECISIONS: &str = "delete from job where kind = 'decide' and subject in \
-     (select value ->> 0 from json_each(?1)) returning run, id";
-const FORGET_CANCELS: &str = "delete from job where kind = 'cancel' \
-     and run in (select value from json_each(?1)) returning run, id";
+const FORGET_TAKEN: &str = "delete from job where sequence in (select job.sequence from json_each(?1) taken \
+     join job on job.run = taken.value ->> 1 and job.kind = taken.value ->> 0 \
+     where taken.value ->> 2 is null or job.subject = taken.value ->> 2) returning run, id";
 const FORGET_ALL: &str = "delete from job where run in (select value from json_each(?1)) returning run, id";
 const KEEP_RECEIPTS: &str = "update run set receipt = new.value ->> 1 from (select value from json_each(?1)) new \
      where run.seq = new.value ->> 0 and run.receipt is null";
@@ -78,6 +106,29 @@ const HEAR: &str = "update host set last_heard_ms = new.value ->> 1 from (select
      where host.id = new.value ->> 0";
 const ADD_GAPS: &str = "insert into host_gap (host, from_ms, to_ms) select value ->> 0, value ->> 1, value ->> 2 \
      from json_each(?1) where true on conflict do update set to_ms = max(to_ms, excluded.to_ms)";
+
+// The runs that a run waits for are of no use once it stops; those that it has only ordered go on by themselves.
+const STOP_CHILDREN: &str = "update run set stop_wanted = 'the run that ordered it, ' || parent || ', stops' \
+     where ended_at_ms is null and stop_wanted is null and id in \
+     (select child from wait where kind = 'child' and run in (select value from json_each(?1)))";
+const ORDER_NO_CHILDREN: &str = "delete from ordered_child where id in \
+     (select child from wait where kind = 'child' and run in (select value from json_each(?1)))";
+const WAIT_FOR_NOTHING: &str = "delete from wait where run in (select value from json_each(?1))";
+
+/// Has the runs stopped that these runs wait for. Rows as JSON.
+fn leave_children(connection: &Connection, rows: &str) -> Result<(), StoreError> {
+    sql::run(connection, STOP_CHILDREN, [rows])?;
+    sql::run(connection, ORDER_NO_CHILDREN, [rows])?;
+    Ok(())
+}
+
+/// A run that ends without a record: it waits for nothing, and what it waited for is stopped.
+pub(crate) fn wait_for_nothing(connection: &Connection, row: i64) -> Result<(), StoreError> {
+    let rows = json!([row]).to_string();
+    leave_children(connection, &rows)?;
+    sql::run(connection, WAIT_FOR_NOTHING, [rows])?;
+    Ok(())
+}
 
 /// An order that took effect, and its run.
 pub(crate) type Settled = (RunId, JobId);
@@ -96,19 +147,39 @@ pub(crate) fn store(
     }
     over(connection, MOVE_RUNS, rows(moved(heads)).as_ref())?;
     over(connection, ASK, rows(changes.requested).as_ref())?;
-    let answered = rows(changes.answered);
-    over(connection, ANSWER, answered.as_ref())?;
+    over(connection, ANSWER, rows(changes.answered).as_ref())?;
     over(connection, EXPIRE, rows(changes.times_up).as_ref())?;
     let ended_rows = changes.ended.iter().map(|(_, row)| Value::from(*row)).collect();
     over(connection, WITHDRAW, rows(ended_rows).as_ref())?;
+    let (open, closed): (Vec<_>, Vec<_>) = changes.waits.into_iter().partition(|(_, wait)| wait.is_some());
+    over(
+        connection,
+        WAIT,
+        rows(open.into_iter().filter_map(|(_, wait)| wait).collect()).as_ref(),
+    )?;
+    let closed = closed.into_iter().map(|((row, step), _)| json!([row, step]));
+    over(connection, WAIT_NO_MORE, rows(closed.collect()).as_ref())?;
+    over(connection, ORDER_CHILDREN, rows(changes.children).as_ref())?;
+    let stopping = rows(changes.stopping.into_iter().map(Value::from).collect());
+    if let Some(stopping) = stopping.filter(|_| heads.values().any(|head| head.orders_children)) {
+        leave_children(connection, &stopping)?;
+    }
+    if let Some(over_now) = rows(changes.ended.iter().map(|(_, row)| Value::from(*row)).collect()) {
+        sql::run(connection, WAIT_FOR_NOTHING, [over_now])?;
+    }
     let asking = changes.asking.into_iter().map(Value::from).collect();
     over(connection, WAIT_OR_RUN, rows(asking).as_ref())?;
     let mut settled = Vec::new();
-    let ended = names(changes.ended.iter().map(|(run, _)| run));
+    let ended = rows(
+        changes
+            .ended
+            .into_iter()
+            .map(|(run, _)| Value::from(run))
+            .collect(),
+    );
     for (statement, rows) in [
         (FORGET_STARTS, names(changes.begun.iter())),
-        (FORGET_DECISIONS, answered),
-        (FORGET_CANCELS, names(changes.cancels_taken.iter())),
+        (FORGET_TAKEN, rows(changes.taken)),
         (FORGET_ALL, ended),
     ] {
         settled.extend(forgotten(connection, statement, rows)?);
@@ -130,7 +201,11 @@ fn moved(heads: &HashMap<RunId, Head>) -> Vec<Value> {
             head.state,
             head.ended_at_ms,
             head.outcome,
-            head.bytes
+            head.bytes,
+            head.closed_at_ms,
+            head.outcome_digest.map(|digest| digest.hex()),
+            head.paused_by,
+            head.response
         ])
     };
     moved.map(row).collect()

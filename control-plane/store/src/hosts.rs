@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 
-use flowforge_protocol::{Digest, HostId};
+use flowforge_protocol::{Digest, HostId, JobId, RunId};
 use rusqlite::{Row, params};
+use serde_json::json;
 
 use crate::ingest::digest_of;
 use crate::sql::{self, signed, unsigned};
@@ -43,6 +44,17 @@ pub struct Host {
     pub registered_at_ms: u64,
     /// When it was last heard, to within a few seconds.
     pub last_heard_ms: Option<u64>,
+    /// The life of its journal, as it said last.
+    pub incarnation: Option<String>,
+}
+
+/// What was lost with a host's journal.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LostWithJournal {
+    /// The runs.
+    pub runs: Vec<RunId>,
+    /// Starts that were taken back.
+    pub orders: Vec<JobId>,
 }
 
 fn from_row(row: &Row<'_>) -> Result<Host, StoreError> {
@@ -60,6 +72,7 @@ fn from_row(row: &Row<'_>) -> Result<Host, StoreError> {
         session_hash: digest_of(&row.get::<_, Vec<u8>>(4)?)?,
         registered_at_ms: unsigned(row.get(5)?),
         last_heard_ms: row.get::<_, Option<i64>>(6)?.map(unsigned),
+        incarnation: row.get(7)?,
     })
 }
 
@@ -76,7 +89,7 @@ impl Store {
                  values (?1, ?2, ?3, ?4, ?5, ?6, ?6) on conflict (identity_key) do update set name = excluded.name, \
                  seal_key = excluded.seal_key, session_hash = excluded.session_hash, \
                  last_heard_ms = excluded.last_heard_ms \
-                 returning id, name, identity_key, seal_key, session_hash, registered_at_ms, last_heard_ms",
+                 returning id, name, identity_key, seal_key, session_hash, registered_at_ms, last_heard_ms, incarnation",
                 params![
                     host.id.as_str(),
                     host.name,
@@ -101,11 +114,61 @@ impl Store {
         self.read(|connection| {
             sql::all(
                 connection,
-                "select id, name, identity_key, seal_key, session_hash, registered_at_ms, last_heard_ms \
+                "select id, name, identity_key, seal_key, session_hash, registered_at_ms, last_heard_ms, incarnation \
                  from host order by name, id limit 2000",
                 (),
                 from_row,
             )
+        })
+        .await
+    }
+
+    /// Notes the life of a host's journal. If it is another one than before, the host has lost what only that journal held:
+    /// its runs are lost from now on, until a record of them comes. A run whose start waits here undelivered is not one of
+    /// them; those in `delivered` are, although nobody has confirmed them: the old journal may have begun them, so their
+    /// starts are taken back.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn note_journal(
+        &self,
+        host: HostId,
+        incarnation: String,
+        delivered: Vec<RunId>,
+        at_ms: u64,
+    ) -> Result<LostWithJournal, StoreError> {
+        self.alone(None, move |transaction| {
+            let before = sql::first(
+                transaction,
+                "select incarnation from host where id = ?1",
+                [host.as_str()],
+                |row| Ok(row.get::<_, Option<String>>(0)?),
+            )?;
+            sql::run(
+                transaction,
+                "update host set incarnation = ?2 where id = ?1",
+                [host.as_str(), &incarnation],
+            )?;
+            let is_another = before.flatten().is_some_and(|before| before != incarnation);
+            if !is_another {
+                return Ok(LostWithJournal::default());
+            }
+            let orders = sql::all(
+                transaction,
+                "delete from job where host = ?1 and kind in ('start', 'resume') \
+                 and run in (select value from json_each(?2)) returning id",
+                [host.as_str(), &json!(delivered).to_string()],
+                |row| sql::parsed(row, 0, "job id"),
+            )?;
+            let runs = sql::all(
+                transaction,
+                "update run set lost_at_ms = ?2 where host = ?1 and ended_at_ms is null and lost_at_ms is null \
+                 and not exists (select 1 from job where job.run = run.id and job.kind in ('start', 'resume') \
+                 and job.received = 0) returning id",
+                params![host.as_str(), signed(at_ms)],
+                |row| sql::parsed(row, 0, "run id"),
+            )?;
+            Ok(LostWithJournal { runs, orders })
         })
         .await
     }

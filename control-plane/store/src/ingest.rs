@@ -13,8 +13,9 @@ use rusqlite::{Connection, Row, params};
 use serde_json::json;
 use tokio::sync::oneshot;
 
-use crate::batch::{CheckedBatch, Projected, Projection};
+use crate::batch::CheckedBatch;
 use crate::changes::{self, Changes, Head};
+use crate::project::accept;
 use crate::sql::{signed, unsigned};
 use crate::writer::Write;
 use crate::{Store, StoreError, jobs, sql};
@@ -24,6 +25,8 @@ use crate::{Store, StoreError, jobs, sql};
 pub struct HostIngest {
     /// Who.
     pub host: HostId,
+    /// When it came, by the clock here.
+    pub at_ms: u64,
     /// Jobs it has made durable.
     pub received: Vec<JobId>,
     /// Records.
@@ -54,6 +57,8 @@ pub struct NewReceipt {
     pub records: u64,
     /// Chain value it speaks of.
     pub chain: Digest,
+    /// Digest of the outcome it speaks of.
+    pub outcome: Digest,
 }
 
 /// What became of one call.
@@ -71,6 +76,8 @@ pub struct Ingested {
     pub settled: Vec<JobId>,
     /// Runs that no host had confirmed before.
     pub taken: u64,
+    /// True if there is something to do for runs besides: another run was ordered, or a signal is waited for.
+    pub errands: bool,
 }
 
 /// A run that moved.
@@ -80,6 +87,8 @@ pub struct Changed {
     pub run: RunId,
     /// Its outcome as JSON text, if it ended with this.
     pub outcome: Option<String>,
+    /// Its answer to the request that started it, if it came with this; see [`crate::StoredRun::response`].
+    pub response: Option<String>,
 }
 
 /// A batch or receipt that was not stored.
@@ -183,12 +192,16 @@ pub(crate) fn write(connection: &Connection, ingests: &[HostIngest]) -> Result<V
             }
         }
         for batch in &ingest.batches {
-            work.append(&ingest.host, batch, place, &mut reply)?;
+            work.append(ingest, batch, place, &mut reply)?;
         }
         for receipt in &ingest.receipts {
             work.keep_receipt(&ingest.host, receipt, &mut reply.result);
         }
         results.push(reply.result);
+    }
+    let errands = work.changes.errands;
+    if let Some(first) = results.first_mut() {
+        first.errands = errands;
     }
     for (run, job) in changes::store(connection, &work.heads, work.changes)? {
         let result = work.told.get(&run).and_then(|place| results.get_mut(*place));
@@ -214,7 +227,9 @@ fn load_heads(connection: &Connection, ingests: &[HostIngest]) -> Result<HashMap
     }
     let heads = sql::all(
         connection,
-        "select run.id, run.seq, run.host, run.epoch, run.next_seq, run.chain, run.state, run.ended_at_ms, run.bytes \
+        "select run.id, run.seq, run.host, run.epoch, run.next_seq, run.chain, run.state, run.ended_at_ms, run.bytes, \
+         run.outcome_digest, run.paused_by, \
+         exists (select 1 from wait where wait.run = run.seq and wait.kind = 'child') \
          from json_each(?1) wanted join run on run.id = wanted.value",
         [json!(wanted).to_string()],
         head_of,
@@ -236,7 +251,15 @@ fn head_of(row: &Row<'_>) -> Result<(RunId, Head), StoreError> {
         chain,
         state: row.get(6)?,
         ended_at_ms: row.get::<_, Option<i64>>(7)?.map(unsigned),
+        closed_at_ms: None,
         outcome: None,
+        outcome_digest: row
+            .get::<_, Option<Vec<u8>>>(9)?
+            .map(|bytes| digest_of(&bytes))
+            .transpose()?,
+        response: None,
+        paused_by: row.get(10)?,
+        orders_children: row.get(11)?,
         bytes: unsigned(row.get(8)?),
         dirty: false,
     };
@@ -251,7 +274,7 @@ pub(crate) fn digest_of(bytes: &[u8]) -> Result<Digest, StoreError> {
 impl Work<'_> {
     fn append(
         &mut self,
-        host: &HostId,
+        ingest: &HostIngest,
         batch: &CheckedBatch,
         place: usize,
         reply: &mut Reply,
@@ -261,7 +284,7 @@ impl Work<'_> {
             reply.reject(run, RejectCode::UnknownRun, format!("there is no run {run}"));
             return Ok(());
         };
-        if head.host.as_deref() != Some(host.as_str()) {
+        if head.host.as_deref() != Some(ingest.host.as_str()) {
             reply.reject(
                 run,
                 RejectCode::NotOwner,
@@ -289,7 +312,7 @@ impl Work<'_> {
             };
             Some((RejectCode::Conflict, message))
         } else {
-            self.extend(run, batch, place, reply)
+            self.extend(batch, ingest.at_ms, place, reply)
         };
         if let Some((code, message)) = refused {
             reply.reject(run, code, message);
@@ -302,11 +325,12 @@ impl Work<'_> {
     /// Stores what of the batch is new, or says why it does not follow.
     fn extend(
         &mut self,
-        run: &RunId,
         batch: &CheckedBatch,
+        now_ms: u64,
         place: usize,
         reply: &mut Reply,
     ) -> Option<(RejectCode, String)> {
+        let run = batch.run();
         let head = self.heads.get_mut(run)?;
         let mut batch = Cow::Borrowed(batch);
         if batch.first_seq < head.next_seq {
@@ -322,9 +346,9 @@ impl Work<'_> {
         }
         self.pending.insert((head.row, batch.first_seq));
         self.told.insert(run.clone(), place);
-        accept(head, &mut self.changes, &batch);
-        let outcome = head.outcome.clone();
-        reply.change(run, outcome);
+        accept(head, &mut self.changes, &batch, now_ms);
+        let (outcome, response) = (head.outcome.clone(), head.response.clone());
+        reply.change(run, outcome, response);
         None
     }
 
@@ -365,6 +389,17 @@ impl Work<'_> {
                     receipt.records, head.next_seq
                 ),
             )),
+            // A run that ended here has no record of its outcome.
+            Some(head)
+                if head
+                    .outcome_digest
+                    .is_some_and(|digest| digest != receipt.outcome) =>
+            {
+                Some((
+                    RejectCode::InvalidReceipt,
+                    "it speaks of another outcome than the last record".to_owned(),
+                ))
+            }
             Some(head) => {
                 self.changes.receipts.push(json!([head.row, receipt.envelope]));
                 None
@@ -399,97 +434,16 @@ impl Reply {
         }
     }
 
-    fn change(&mut self, run: &RunId, outcome: Option<String>) {
+    fn change(&mut self, run: &RunId, outcome: Option<String>, response: Option<String>) {
         let all = &mut self.result.changed;
         let place = *self.changed.entry(run.clone()).or_insert(all.len());
         match all.get_mut(place) {
-            Some(known) => known.outcome = outcome,
+            Some(known) => (known.outcome, known.response) = (outcome, response),
             None => all.push(Changed {
                 run: run.clone(),
                 outcome,
+                response,
             }),
-        }
-    }
-}
-
-fn accept(head: &mut Head, changes: &mut Changes, batch: &CheckedBatch) {
-    changes.batches.push(json!([
-        head.row,
-        batch.first_seq,
-        batch.ends.len(),
-        batch.epoch,
-        batch.chain.hex(),
-        changes.arena.len() + 1,
-        batch.lines.len()
-    ]));
-    changes.arena.extend_from_slice(&batch.lines);
-    if head.next_seq == 0 {
-        changes.begun.push(batch.run.clone());
-    }
-    head.next_seq = batch.next_seq();
-    head.chain = batch.chain;
-    head.bytes = head.bytes.saturating_add(batch.lines.len() as u64);
-    head.dirty = true;
-    if head.state == "queued" {
-        "running".clone_into(&mut head.state);
-    }
-    for event in &batch.events {
-        project(&batch.run, head, changes, event);
-    }
-}
-
-fn project(run: &RunId, head: &mut Head, changes: &mut Changes, event: &Projected) {
-    match &event.what {
-        Projection::Requested {
-            approval,
-            step,
-            title,
-            show,
-            approvers,
-            expires_at_ms,
-        } => {
-            changes.requested.push(json!([
-                approval,
-                head.row,
-                step,
-                title,
-                show,
-                approvers,
-                event.at_ms,
-                expires_at_ms
-            ]));
-            changes.asking.insert(head.row);
-        }
-        Projection::Decided {
-            approval,
-            approved,
-            by,
-            comment,
-            at_ms,
-        } => {
-            let state = if *approved { "approved" } else { "rejected" };
-            changes
-                .answered
-                .push(json!([approval, head.row, state, by, comment, at_ms]));
-            changes.asking.insert(head.row);
-        }
-        Projection::TimeUp { step } => {
-            changes.times_up.push(json!([head.row, step]));
-            changes.asking.insert(head.row);
-        }
-        Projection::CancelTaken => changes.cancels_taken.push(run.clone()),
-        Projection::Ended {
-            state,
-            outcome,
-            expired,
-        } => {
-            (*state).clone_into(&mut head.state);
-            head.ended_at_ms = Some(event.at_ms);
-            head.outcome = Some(outcome.clone());
-            if let Some(step) = expired {
-                changes.times_up.push(json!([head.row, step]));
-            }
-            changes.ended.push((run.clone(), head.row));
         }
     }
 }

@@ -6,7 +6,7 @@
 use std::collections::{HashMap, HashSet};
 
 use flowforge_failpoints::Point;
-use flowforge_protocol::{ApprovalId, Digest, HostId, JobId, RunId};
+use flowforge_protocol::{Digest, HostId, JobId, RunId};
 use rusqlite::{Connection, Row, params};
 use serde_json::{Value, json};
 
@@ -23,11 +23,39 @@ pub enum JobKind {
     Resume,
     /// Take a person's decision.
     Decide,
+    /// Take what a person says of a step that needs review.
+    Review,
+    /// Take a signal.
+    Signal,
+    /// Take the end of a child run.
+    ChildEnded,
+    /// Pause a run.
+    Pause,
+    /// Let a paused run go on.
+    Unpause,
     /// Stop a run.
     Cancel,
 }
 
 impl JobKind {
+    const ALL: [Self; 9] = [
+        Self::Start,
+        Self::Resume,
+        Self::Decide,
+        Self::Review,
+        Self::Signal,
+        Self::ChildEnded,
+        Self::Pause,
+        Self::Unpause,
+        Self::Cancel,
+    ];
+
+    /// True for an order that brings a run to its host.
+    #[must_use]
+    pub fn brings_a_run(self) -> bool {
+        matches!(self, Self::Start | Self::Resume)
+    }
+
     /// Its word.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -35,12 +63,17 @@ impl JobKind {
             Self::Start => "start",
             Self::Resume => "resume",
             Self::Decide => "decide",
+            Self::Review => "review",
+            Self::Signal => "signal",
+            Self::ChildEnded => "child_ended",
+            Self::Pause => "pause",
+            Self::Unpause => "unpause",
             Self::Cancel => "cancel",
         }
     }
 
     pub(crate) fn from_column(text: &str) -> Result<Self, StoreError> {
-        [Self::Start, Self::Resume, Self::Decide, Self::Cancel]
+        Self::ALL
             .into_iter()
             .find(|kind| kind.as_str() == text)
             .ok_or_else(|| StoreError::unreadable("job kind", text))
@@ -60,8 +93,9 @@ pub struct NewJob {
     pub run: RunId,
     /// What it asks for.
     pub kind: JobKind,
-    /// The question that it answers, if it is a decision.
-    pub subject: Option<ApprovalId>,
+    /// What it is about, for those that a record settles one by one: the question that a decision answers, the message of
+    /// a signal, the child that ended, the step that was looked at.
+    pub subject: Option<String>,
     /// The envelope as JSON text.
     pub envelope: String,
     /// Not to be delivered at or after this time.
@@ -104,6 +138,10 @@ pub struct Unassigned {
     pub trigger: String,
     /// W3C trace context.
     pub traceparent: Option<String>,
+    /// Where it comes from among runs, as JSON text.
+    pub lineage: Option<String>,
+    /// What else its order says, as JSON text.
+    pub options: Option<String>,
 }
 
 /// An expired order and the one that takes its place.
@@ -284,7 +322,7 @@ impl Store {
         self.read(move |connection| {
             sql::all(
                 connection,
-                "select id, release, input, trigger, traceparent, epoch from run \
+                "select id, release, input, trigger, traceparent, epoch, lineage, options from run \
                  where host is null and ended_at_ms is null order by seq limit ?1",
                 [limit],
                 |row| {
@@ -295,6 +333,8 @@ impl Store {
                         trigger: row.get(3)?,
                         traceparent: row.get(4)?,
                         epoch: unsigned(row.get(5)?).saturating_add(1),
+                        lineage: row.get(6)?,
+                        options: row.get(7)?,
                     })
                 },
             )
@@ -323,6 +363,40 @@ impl Store {
             }
             insert(transaction, &stored)?;
             Ok(stored)
+        })
+        .await
+    }
+
+    /// Stores an order for a run that a host has, in the place of earlier ones of these kinds with the same subject.
+    /// Returns those that it replaces; `None` if the run is over or another host has it.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn order_change(
+        &self,
+        replaces: &'static [JobKind],
+        job: NewJob,
+    ) -> Result<Option<Vec<JobId>>, StoreError> {
+        self.alone(None, move |transaction| {
+            let open = sql::first(
+                transaction,
+                "select 1 from run where id = ?1 and host = ?2 and ended_at_ms is null",
+                [job.run.as_str(), job.host.as_str()],
+                |_| Ok(()),
+            )?;
+            if open.is_none() {
+                return Ok(None);
+            }
+            let kinds: Vec<&str> = replaces.iter().map(|kind| kind.as_str()).collect();
+            let replaced = sql::all(
+                transaction,
+                "delete from job where run = ?1 and kind in (select value from json_each(?2)) and subject is ?3 \
+                 returning id",
+                params![job.run.as_str(), json!(kinds).to_string(), job.subject],
+                |row| sql::parsed(row, 0, "job id"),
+            )?;
+            insert(transaction, std::slice::from_ref(&job))?;
+            Ok(Some(replaced))
         })
         .await
     }

@@ -8,6 +8,7 @@ use flowforge_protocol::{HostId, JobId, RunId};
 use rusqlite::{Connection, params};
 use serde_json::json;
 
+use crate::changes;
 use crate::jobs::{self, JobKind, NewJob};
 use crate::sql::{self, signed};
 use crate::{Store, StoreError};
@@ -304,7 +305,7 @@ fn refuse(connection: &Connection, refusal: &Refusal) -> Result<Refused, StoreEr
                 None => Refused::Dropped { run },
             })
         }
-        JobKind::Start | JobKind::Decide | JobKind::Cancel => Ok(Refused::Kept { run }),
+        _ => Ok(Refused::Kept { run }),
     }
 }
 
@@ -333,7 +334,7 @@ fn end(
     };
     sql::run(
         connection,
-        "update run set state = ?2, ended_at_ms = ?3, outcome = ?4, \
+        "update run set state = ?2, ended_at_ms = ?3, closed_at_ms = ?3, outcome = ?4, \
          epoch = epoch + (host is not null and lost_at_ms is not null), lost_at_ms = null, trouble = null where seq = ?1",
         params![row, state, signed(at_ms), outcome],
     )?;
@@ -343,6 +344,7 @@ fn end(
          where run = ?1 and open = 1",
         [row],
     )?;
+    changes::wait_for_nothing(connection, row)?;
     sql::run(connection, "delete from job where run = ?1", [run.as_str()])?;
     Ok(Some(EndedHere { was_queued }))
 }

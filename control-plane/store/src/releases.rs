@@ -30,6 +30,15 @@ pub struct StoredRelease {
     pub published_at_ms: u64,
 }
 
+/// What a release is bound to besides.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Links {
+    /// Webhook paths of the workflow from now on.
+    pub hooks: Vec<String>,
+    /// Releases of other workflows that its nodes run: kept as long as this one.
+    pub children: Vec<Digest>,
+}
+
 /// What became of a publication.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Published {
@@ -52,6 +61,12 @@ pub enum PublishError {
         path: String,
         /// Whose it is.
         workflow: String,
+    },
+    /// A release that its nodes run is not published here.
+    #[error("release {child} of another workflow, which a node runs, is not published here")]
+    NoChild {
+        /// Which.
+        child: Digest,
     },
     /// Another version is due.
     #[error("the next version of this workflow is {expected}")]
@@ -87,18 +102,14 @@ fn without_place(row: &Row<'_>) -> Result<StoredRelease, StoreError> {
 }
 
 impl Store {
-    /// Stores a release as the next version of its workflow, and makes `hooks` the webhook paths of that workflow. The same
-    /// release again is no error and changes nothing.
+    /// Stores a release as the next version of its workflow, with its links. The same release again is no error and changes
+    /// nothing.
     ///
     /// # Errors
-    /// `Version`: sign it again with the expected number. `HookTaken`: choose another path. `OtherGrants`, `Store`: see
-    /// there.
-    pub async fn publish(
-        &self,
-        release: StoredRelease,
-        hooks: Vec<String>,
-    ) -> Result<Published, PublishError> {
-        self.alone(None, move |transaction| publish(transaction, &release, &hooks))
+    /// `Version`: sign it again with the expected number. `HookTaken`: choose another path. `NoChild`: publish that one
+    /// first. `OtherGrants`, `Store`: see there.
+    pub async fn publish(&self, release: StoredRelease, links: Links) -> Result<Published, PublishError> {
+        self.alone(None, move |transaction| publish(transaction, &release, &links))
             .await?
     }
 
@@ -182,7 +193,7 @@ impl Store {
 fn publish(
     connection: &Connection,
     release: &StoredRelease,
-    hooks: &[String],
+    links: &Links,
 ) -> Result<Result<Published, PublishError>, StoreError> {
     let stored = sql::first(
         connection,
@@ -205,7 +216,18 @@ fn publish(
     if expected != release.version {
         return Ok(Err(PublishError::Version { expected }));
     }
-    let hooks = json!(hooks).to_string();
+    for child in &links.children {
+        let there = sql::first(
+            connection,
+            "select 1 from release where digest = ?1",
+            [child.to_string()],
+            |_| Ok(()),
+        )?;
+        if there.is_none() {
+            return Ok(Err(PublishError::NoChild { child: *child }));
+        }
+    }
+    let hooks = json!(links.hooks).to_string();
     let taken = sql::first(
         connection,
         "select path, workflow from hook where workflow <> ?1 and path in (select value from json_each(?2)) limit 1",
@@ -226,6 +248,12 @@ fn publish(
         [&release.workflow, &hooks],
     )?;
     insert(connection, release)?;
+    let children: Vec<String> = links.children.iter().map(Digest::to_string).collect();
+    sql::run(
+        connection,
+        "insert into pinned (parent, child) select ?1, value from json_each(?2) where true on conflict do nothing",
+        [release.digest.to_string(), json!(children).to_string()],
+    )?;
     Ok(Ok(Published::New))
 }
 

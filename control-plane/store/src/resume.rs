@@ -41,7 +41,7 @@ pub enum Cursor {
 pub struct ResumeBasis {
     /// All records as one batch, under the run's current epoch.
     pub records: RecordBatch,
-    /// Decisions and cancellations that have not taken effect.
+    /// What the run was told and that has not taken effect.
     pub orders: Vec<OpenJob>,
 }
 
@@ -170,7 +170,7 @@ impl Store {
             let orders = sql::all(
                 &connection,
                 "select id, sequence, run, kind, envelope, expires_at_ms, issue from job \
-                 where run = ?1 and kind in ('decide', 'cancel') order by sequence",
+                 where run = ?1 and kind not in ('start', 'resume') order by sequence",
                 [wanted.as_str()],
                 open_job,
             )?;

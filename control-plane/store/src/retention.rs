@@ -1,4 +1,5 @@
-//! What only grows is bounded here: runs that are over, names of requests, releases that nothing uses, gaps.
+//! What only grows is bounded here: runs that are over, names of requests, releases that nothing uses, gaps, signals
+//! that nobody takes.
 //!
 //! A run that is not over is never removed, nor one whose receipt its host may still bring. The file itself does not shrink;
 //! what is freed is used again.
@@ -13,7 +14,8 @@ use crate::{Store, StoreError};
 /// What is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Keep {
-    /// Runs that ended before this time are removed, oldest first.
+    /// Runs whose end was stored before this time, by the clock here, are removed, oldest first. What a host says of the
+    /// time is not asked: its clock may be of another century.
     pub ended_since_ms: u64,
     /// Bytes of inputs and records of runs that are over; above it the oldest are removed.
     pub ended_bytes_max: u64,
@@ -29,6 +31,8 @@ pub struct Keep {
     pub versions_min: u32,
     /// Gaps that ended before this time are forgotten.
     pub gaps_since_ms: u64,
+    /// Signals from before this time that no run has taken are forgotten.
+    pub signals_since_ms: u64,
     /// Rows of each kind that one call removes at most, so that no write waits long.
     pub rows_max: u32,
 }
@@ -42,12 +46,15 @@ pub struct Collected {
     pub requests: usize,
     /// Releases.
     pub releases: usize,
+    /// Signals that no run has taken.
+    pub signals: usize,
     /// True if the next call would find more at once.
     pub more: bool,
 }
 
 // A receipt shows that the host has nothing more to bring.
-const REMOVABLE: &str = "ended_at_ms is not null and (receipt is not null or ended_at_ms < ?2)";
+const REMOVABLE: &str =
+    "closed_at_ms is not null and parent_told = 1 and (receipt is not null or closed_at_ms < ?2)";
 
 impl Store {
     /// Removes what need not be kept, a bounded part of it.
@@ -76,8 +83,15 @@ impl Store {
                 "delete from host_gap where to_ms < ?1",
                 [signed(keep.gaps_since_ms)],
             )?;
+            let signals = sql::run(
+                transaction,
+                "delete from signal where seq in (select seq from signal where at_ms < ?1 \
+                 or run in (select id from run where ended_at_ms is not null) limit ?2)",
+                params![signed(keep.signals_since_ms), keep.rows_max],
+            )?;
             Ok(Collected {
-                more: runs.len() >= limit || requests >= limit || releases >= limit,
+                more: runs.len() >= limit || requests >= limit || releases >= limit || signals >= limit,
+                signals,
                 runs: runs.into_iter().map(|(_, run)| run).collect(),
                 requests,
                 releases,
@@ -108,7 +122,7 @@ fn old_runs(connection: &Connection, keep: &Keep) -> Result<Vec<(i64, RunId)>, S
     sql::all(
         connection,
         &format!(
-            "select seq, id from run where ended_at_ms < ?1 and {REMOVABLE} order by ended_at_ms limit ?3"
+            "select seq, id from run where closed_at_ms < ?1 and {REMOVABLE} order by closed_at_ms limit ?3"
         ),
         params![
             signed(keep.ended_since_ms),
@@ -127,7 +141,7 @@ fn runs_above_the_bound(
 ) -> Result<Vec<(i64, RunId)>, StoreError> {
     let bytes = sql::first(
         connection,
-        "select coalesce(sum(bytes), 0) from run where ended_at_ms >= ?1",
+        "select coalesce(sum(bytes), 0) from run where closed_at_ms >= ?1",
         [signed(keep.ended_since_ms)],
         |row| Ok(unsigned(row.get(0)?)),
     )?;
@@ -138,8 +152,8 @@ fn runs_above_the_bound(
     let oldest = sql::all(
         connection,
         &format!(
-            "select seq, id, bytes from run where ended_at_ms >= ?1 and ended_at_ms < ?3 and {REMOVABLE} \
-             order by ended_at_ms limit ?4"
+            "select seq, id, bytes from run where closed_at_ms >= ?1 and closed_at_ms < ?3 and {REMOVABLE} \
+             order by closed_at_ms limit ?4"
         ),
         params![
             signed(keep.ended_since_ms),
@@ -169,6 +183,8 @@ fn remove_runs(connection: &Connection, rows: &str) -> Result<(), StoreError> {
     for statement in [
         "delete from job where run in (select id from run where seq in (select value from json_each(?1)))",
         "delete from approval where run in (select value from json_each(?1))",
+        "delete from wait where run in (select value from json_each(?1))",
+        "delete from ordered_child where parent in (select value from json_each(?1))",
         "delete from batch where run in (select value from json_each(?1))",
         "delete from run where seq in (select value from json_each(?1))",
     ] {
@@ -182,6 +198,8 @@ fn remove_releases(connection: &Connection, keep: &Keep) -> Result<usize, StoreE
         connection,
         "delete from release where digest in (select old.digest from release old where old.published_at_ms < ?1 \
          and not exists (select 1 from run where run.release = old.digest) \
+         and not exists (select 1 from pinned where pinned.child = old.digest) \
+         and not exists (select 1 from ordered_child where ordered_child.release = old.digest) \
          and (select count(*) from release newer where newer.workflow = old.workflow and newer.version > old.version) >= ?2 \
          limit ?3)",
         params![

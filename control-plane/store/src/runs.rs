@@ -6,6 +6,7 @@ use rusqlite::{Row, params};
 
 use crate::ingest::digest_of;
 use crate::sql::{self, signed, small, unsigned};
+use crate::waits::{self, OpenWait};
 use crate::{Page, Store, StoreError};
 
 /// Bytes of inputs, outcomes and receipts after which a page ends.
@@ -18,8 +19,12 @@ pub enum RunState {
     Queued,
     /// A host has it.
     Running,
-    /// It waits for a person.
+    /// It waits for a person, a time, a signal or another run.
     Waiting,
+    /// A step of it waits for a person's look: its outcome is unknown.
+    NeedsReview,
+    /// Somebody paused it.
+    Paused,
     /// Its host says that it does not have it.
     Lost,
     /// It ended well.
@@ -35,10 +40,12 @@ pub enum RunState {
 }
 
 impl RunState {
-    const ALL: [(Self, &'static str); 9] = [
+    const ALL: [(Self, &'static str); 11] = [
         (Self::Queued, "queued"),
         (Self::Running, "running"),
         (Self::Waiting, "waiting"),
+        (Self::NeedsReview, "needs_review"),
+        (Self::Paused, "paused"),
         (Self::Lost, "lost"),
         (Self::Done, "done"),
         (Self::Failed, "failed"),
@@ -66,7 +73,10 @@ impl RunState {
     /// True if the run is over.
     #[must_use]
     pub fn is_final(self) -> bool {
-        !matches!(self, Self::Queued | Self::Running | Self::Waiting | Self::Lost)
+        matches!(
+            self,
+            Self::Done | Self::Failed | Self::Rejected | Self::Expired | Self::Cancelled
+        )
     }
 }
 
@@ -103,14 +113,26 @@ pub struct StoredRun {
     pub chain: Option<Digest>,
     /// The outcome as JSON text.
     pub outcome: Option<String>,
+    /// Digest of the outcome as its record says it; absent for a run that ended without a record.
+    pub outcome_digest: Option<Digest>,
+    /// Its answer to the request that started it, `{status, headers, body}` as JSON text, `body` being JSON text itself.
+    pub response: Option<String>,
     /// The host's receipt: the envelope as JSON text.
     pub receipt: Option<String>,
     /// Why somebody asked for its end, if somebody did.
     pub cancel_reason: Option<String>,
     /// Why an order for it does not take effect, for people.
     pub trouble: Option<String>,
+    /// Who paused it and why, while it is paused.
+    pub paused_by: Option<String>,
     /// The oldest question that it waits for, while it waits for a person.
     pub question: Option<OpenQuestion>,
+    /// What else it waits for: a step that needs review, or the oldest wait.
+    pub wait: Option<OpenWait>,
+    /// Where it comes from among runs, as JSON text.
+    pub lineage: Option<String>,
+    /// What else its order said, as JSON text.
+    pub options: Option<String>,
     /// Bytes of its input and of all its stored records.
     pub bytes: u64,
 }
@@ -157,17 +179,27 @@ impl<T> Found<T> {
     }
 }
 
-// The question of a waiting run comes along: asking for it run by run would cost a statement each.
+// What a waiting run waits for comes along: asking for it run by run would cost a statement each.
 const COLUMNS: &str = "select run.seq, run.id, run.workflow, run.version, run.release, \
-     case when run.lost_at_ms is null then run.state else 'lost' end, run.input, run.trigger, run.traceparent, \
+     case when run.lost_at_ms is not null then 'lost' when run.paused_by is not null and run.ended_at_ms is null \
+     then 'paused' else run.state end, run.input, run.trigger, run.traceparent, \
      run.host, run.epoch, run.created_at_ms, run.ended_at_ms, run.next_seq, run.chain, run.outcome, run.receipt, \
-     run.cancel_reason, run.trouble, run.bytes, question.id, question.title, question.approvers \
+     run.cancel_reason, run.trouble, run.bytes, question.id, question.title, question.approvers, \
+     run.outcome_digest, run.response, run.paused_by, run.lineage, run.options, \
+     wait.step, wait.kind, wait.name, wait.correlation, wait.child, wait.reason, wait.since_ms, wait.due_ms \
      from run left join approval question on run.state = 'waiting' and question.seq = (select min(pending.seq) \
-     from approval pending where pending.run = run.seq and pending.state = 'pending') ";
+     from approval pending where pending.run = run.seq and pending.state = 'pending') \
+     left join wait on run.state in ('waiting', 'needs_review') and wait.run = run.seq and wait.step = \
+     (select first.step from wait first where first.run = run.seq order by first.kind <> 'review', first.since_ms limit 1) ";
+/// Where the columns of the wait begin.
+const WAIT_COLUMNS: usize = 28;
 
 fn from_row(row: &Row<'_>) -> Result<(i64, StoredRun), StoreError> {
     let host: Option<String> = row.get(9)?;
-    let chain: Option<Vec<u8>> = row.get(14)?;
+    let digest = |column: usize| -> Result<Option<Digest>, StoreError> {
+        let bytes: Option<Vec<u8>> = row.get(column)?;
+        bytes.as_deref().map(digest_of).transpose()
+    };
     let run = StoredRun {
         id: sql::parsed(row, 1, "run id")?,
         workflow: row.get(2)?,
@@ -185,13 +217,19 @@ fn from_row(row: &Row<'_>) -> Result<(i64, StoredRun), StoreError> {
         created_at_ms: unsigned(row.get(11)?),
         ended_at_ms: row.get::<_, Option<i64>>(12)?.map(unsigned),
         records: unsigned(row.get(13)?),
-        chain: chain.as_deref().map(digest_of).transpose()?,
+        chain: digest(14)?,
         outcome: row.get(15)?,
         receipt: row.get(16)?,
         cancel_reason: row.get(17)?,
         trouble: row.get(18)?,
         bytes: unsigned(row.get(19)?),
         question: question(row)?,
+        outcome_digest: digest(23)?,
+        response: row.get(24)?,
+        paused_by: row.get(25)?,
+        lineage: row.get(26)?,
+        options: row.get(27)?,
+        wait: waits::from_row(row, WAIT_COLUMNS)?,
     };
     Ok((row.get(0)?, run))
 }
@@ -277,6 +315,36 @@ impl Store {
         .await
     }
 
+    /// Runs that a run has ordered, oldest first, at most `limit`.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn children_of(&self, run: &RunId, limit: u32) -> Result<Vec<StoredRun>, StoreError> {
+        self.runs_beside(run, "run.parent = ?1", limit).await
+    }
+
+    /// Runs that were made from a run by a retry, oldest first, at most `limit`.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn successors_of(&self, run: &RunId, limit: u32) -> Result<Vec<StoredRun>, StoreError> {
+        self.runs_beside(run, "run.predecessor = ?1", limit).await
+    }
+
+    async fn runs_beside(
+        &self,
+        run: &RunId,
+        which: &'static str,
+        limit: u32,
+    ) -> Result<Vec<StoredRun>, StoreError> {
+        let run = run.clone();
+        self.read(move |connection| {
+            let sql = format!("{COLUMNS} where {which} order by run.seq limit ?2");
+            sql::all(connection, &sql, params![run.as_str(), limit], without_place)
+        })
+        .await
+    }
+
     /// Record batches of a run from `first_seq` on, in order; `max_bytes` bounds the lines, but one batch always comes.
     ///
     /// # Errors
@@ -337,10 +405,15 @@ fn list_statement(filter: &RunFilter) -> String {
         Some(RunState::Lost) => {
             " and ?2 is not null and run.lost_at_ms is not null and run.ended_at_ms is null"
         }
+        Some(RunState::Paused) => {
+            " and ?2 is not null and run.paused_by is not null and run.lost_at_ms is null and run.ended_at_ms is null"
+        }
         Some(state) if state.is_final() => {
             " and run.state = ?2 and run.state in ('failed', 'rejected', 'expired', 'cancelled')"
         }
-        Some(_) => " and run.state = ?2 and run.lost_at_ms is null and run.ended_at_ms is null",
+        Some(_) => {
+            " and run.state = ?2 and run.lost_at_ms is null and run.paused_by is null and run.ended_at_ms is null"
+        }
     };
     let workflow = match filter.workflow {
         Some(_) => " and run.workflow = ?4",

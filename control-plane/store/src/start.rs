@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use flowforge_protocol::record::Lineage;
 use flowforge_protocol::{Digest, RunId};
 use rusqlite::Connection;
 use serde_json::{Value, json};
@@ -28,6 +29,10 @@ pub struct NewRun {
     pub trigger: String,
     /// W3C trace context.
     pub traceparent: Option<String>,
+    /// Where it comes from among runs. One that a parent has ordered is no order any more once it is stored.
+    pub lineage: Option<Lineage>,
+    /// What else its order says, as JSON text: kept until a host is chosen, and shown.
+    pub options: Option<String>,
     /// When.
     pub created_at_ms: u64,
     /// The signed order for the host that gets the lease with epoch 1; none if no host can be chosen now.
@@ -76,9 +81,10 @@ impl Store {
 }
 
 const STORE: &str = "insert into run (id, workflow, version, release, state, input, trigger, traceparent, host, \
-     epoch, created_at_ms, bytes) \
+     epoch, created_at_ms, bytes, lineage, options, parent, parent_step, parent_told, predecessor) \
      select value ->> 0, value ->> 1, value ->> 2, value ->> 3, 'queued', value ->> 4, value ->> 5, \
-     value ->> 6, value ->> 7, value ->> 8, value ->> 9, value ->> 10 from json_each(?1)";
+     value ->> 6, value ->> 7, value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12, value ->> 13, \
+     value ->> 14, value ->> 13 is null, value ->> 15 from json_each(?1)";
 const REMEMBER: &str = "insert into request (name, body, run, at_ms) \
      select value ->> 0, value ->> 1, value ->> 2, value ->> 3 from json_each(?1) where true on conflict do nothing";
 
@@ -89,6 +95,7 @@ pub(crate) fn write(connection: &Connection, runs: &[NewRun]) -> Result<Vec<Star
     let mut known = known_requests(connection, runs)?;
     let mut results = Vec::with_capacity(runs.len());
     let (mut rows, mut names, mut jobs) = (Vec::with_capacity(runs.len()), Vec::new(), Vec::new());
+    let mut children = Vec::new();
     for run in runs {
         let mut requests = run.requests.iter();
         let before = requests.find_map(|request| Some((request.body, known.get(&request.id)?)));
@@ -105,6 +112,11 @@ pub(crate) fn write(connection: &Connection, runs: &[NewRun]) -> Result<Vec<Star
             known.insert(request.id.clone(), (request.body, run.id.clone()));
             names.push(json!([request.id, request.body, run.id, run.created_at_ms]));
         }
+        let lineage = run.lineage.as_ref();
+        let parent = lineage.and_then(|lineage| lineage.parent.as_ref());
+        if parent.is_some() {
+            children.push(&run.id);
+        }
         rows.push(json!([
             run.id,
             run.workflow,
@@ -117,6 +129,11 @@ pub(crate) fn write(connection: &Connection, runs: &[NewRun]) -> Result<Vec<Star
             u64::from(run.job.is_some()),
             run.created_at_ms,
             run.input.len(),
+            lineage.map(|lineage| json!(lineage).to_string()),
+            run.options,
+            parent.map(|parent| &parent.run),
+            parent.map(|parent| &parent.step),
+            lineage.and_then(|lineage| lineage.predecessor.as_ref()),
         ]));
         jobs.extend(run.job.clone());
         results.push(Started::New);
@@ -124,6 +141,13 @@ pub(crate) fn write(connection: &Connection, runs: &[NewRun]) -> Result<Vec<Star
     if !rows.is_empty() {
         sql::run(connection, STORE, [Value::Array(rows).to_string()])?;
         jobs::insert(connection, &jobs)?;
+    }
+    if !children.is_empty() {
+        sql::run(
+            connection,
+            "delete from ordered_child where id in (select value from json_each(?1))",
+            [json!(children).to_string()],
+        )?;
     }
     if !names.is_empty() {
         sql::run(connection, REMEMBER, [Value::Array(names).to_string()])?;

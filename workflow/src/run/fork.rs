@@ -60,19 +60,28 @@ impl RunState {
     /// # Errors
     /// [`ForkError`].
     pub fn fork_from(&self, from: &NodeId) -> Result<ForkPlan, ForkError> {
+        self.fork_from_each(std::slice::from_ref(from))
+    }
+
+    /// As [`RunState::fork_from`], from several nodes at once.
+    ///
+    /// # Errors
+    /// [`ForkError`].
+    pub fn fork_from_each(&self, from: &[NodeId]) -> Result<ForkPlan, ForkError> {
         if let Some(why) = &self.view_only {
             return Err(ForkError::ViewOnly(why.clone()));
         }
         if self.outcome.is_none() {
             return Err(ForkError::NotEnded(self.run.clone()));
         }
-        let no_node = || ForkError::NoNode(from.clone());
-        let number = *self.plan.by_id.get(from.as_str()).ok_or_else(no_node)?;
-        let start = self.plan.node(number).ok_or_else(no_node)?;
-        if !start.loops.is_empty() || start.id.is_undo() {
-            return Err(no_node());
-        }
-        let again = self.slots_that_run_again(start.slot);
+        let start = |from: &NodeId| {
+            let number = self.plan.by_id.get(from.as_str());
+            let node = number.and_then(|number| self.plan.node(*number));
+            let node = node.filter(|node| node.loops.is_empty() && !node.id.is_undo());
+            node.map(|node| node.slot)
+                .ok_or_else(|| ForkError::NoNode(from.clone()))
+        };
+        let again = self.slots_that_run_again(from.iter().map(start).collect::<Result<_, _>>()?);
         let (mut reused, mut runs_again) = (Vec::new(), Vec::new());
         let mut repeats = self.repeats_so_far();
         let mut repeated = Vec::new();
@@ -105,9 +114,9 @@ impl RunState {
         })
     }
 
-    fn slots_that_run_again(&self, start: usize) -> std::collections::BTreeSet<usize> {
+    fn slots_that_run_again(&self, start: Vec<usize>) -> std::collections::BTreeSet<usize> {
         let mut again = std::collections::BTreeSet::new();
-        let mut to_visit = vec![start];
+        let mut to_visit = start;
         let without_result = self.root.steps.iter().enumerate().filter(|(_, step)| {
             // What stood in for a result is none.
             !matches!(step.phase, Phase::Done(_) | Phase::Rejected | Phase::Expired)

@@ -11,10 +11,12 @@ mod guard;
 mod hosts;
 pub(crate) mod limits;
 mod mutation;
+mod operations;
 mod page;
 mod payloads;
 mod problems;
 mod query;
+mod retries;
 mod runs;
 mod scalars;
 mod secrets;
@@ -31,6 +33,7 @@ pub(crate) use faults::{CODE_ARGUMENT, CODE_FULL, coded, fault, full_disk, needs
 pub(crate) use guard::{check_shape, subscribes};
 pub(crate) use mutation::TraceParent;
 pub(crate) use scalars::{AnyJson, Long};
+pub(crate) use subscription::FOLLOWERS_MAX;
 
 /// The schema with its resolvers.
 pub(crate) type Api = Schema<query::Query, mutation::Mutation, subscription::Subscription>;
@@ -46,12 +49,16 @@ const MAX_DIRECTIVES: usize = 20;
 
 /// The schema without data: what is printed and compared.
 fn builder() -> async_graphql::SchemaBuilder<query::Query, mutation::Mutation, subscription::Subscription> {
-    Schema::build(query::Query, mutation::Mutation, subscription::Subscription)
-        .register_output_type::<problems::Problem>()
-        .limit_depth(MAX_DEPTH)
-        .limit_complexity(MAX_COMPLEXITY)
-        .limit_recursive_depth(MAX_RECURSION)
-        .limit_directives(MAX_DIRECTIVES)
+    Schema::build(
+        query::Query,
+        mutation::Mutation::default(),
+        subscription::Subscription,
+    )
+    .register_output_type::<problems::Problem>()
+    .limit_depth(MAX_DEPTH)
+    .limit_complexity(MAX_COMPLEXITY)
+    .limit_recursive_depth(MAX_RECURSION)
+    .limit_directives(MAX_DIRECTIVES)
 }
 
 pub(crate) fn schema(app: Arc<App>) -> Api {

@@ -1,27 +1,28 @@
 //! Changes. One input, one payload union each.
 
-use async_graphql::{Context, Object, Result};
+use async_graphql::{Context, MergedObject, Object, Result};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use flowforge_protocol::record::Trigger;
-use flowforge_store::{ClientRequest, Started};
+use flowforge_store::ClientRequest;
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
 use super::approvals::{ApprovalNode, how_it_closed};
 use super::connectors::PinnedConnectorNode;
 use super::fault;
+use super::operations::Operations;
 use super::payloads::{
     CancelRunInput, CancelRunPayload, CancelRunSuccess, CheckWorkflowInput, CheckWorkflowPayload,
     DecideApprovalInput, DecideApprovalPayload, DecideApprovalSuccess, DeleteSecretInput,
     DeleteSecretPayload, DeleteSecretSuccess, PrepareReleaseInput, PrepareReleasePayload, PreparedRelease,
     PublishReleaseInput, PublishReleasePayload, PublishReleaseSuccess, ReleaseSummary, SetSecretInput,
-    SetSecretPayload, SetSecretSuccess, StartRunInput, StartRunPayload, StartRunSuccess,
+    SetSecretPayload, SetSecretSuccess, StartRunInput, StartRunPayload,
 };
 use super::problems::{
-    ApprovalNotFoundProblem, ApprovalStateProblem, BusyProblem, ConnectorProblem, FieldProblem, InputProblem,
-    NotAskedProblem, ReleaseProblem, RequestConflictProblem, RunNotFoundProblem, RunStateProblem,
-    SecretNotFoundProblem, SignatureProblem, VersionProblem, WorkflowNotFoundProblem, WorkflowProblem,
+    ApprovalNotFoundProblem, ApprovalStateProblem, ConnectorProblem, FieldProblem, InputProblem,
+    NotAskedProblem, ReleaseProblem, RunNotFoundProblem, RunStateProblem, SecretNotFoundProblem,
+    SignatureProblem, VersionProblem, WorkflowNotFoundProblem, WorkflowProblem,
 };
 use super::query::app;
 use super::runs::RunNode;
@@ -31,15 +32,38 @@ use super::workflows::{DiagnosticNode, WorkflowNode};
 use crate::compile::PrepareError;
 use crate::decisions::{Actor, CancelOutcome, DecideOutcome, MAX_COMMENT_BYTES};
 use crate::publish::PublishError;
-use crate::starts::{StartError, StartRequest, new_run_id, request_body};
+use crate::starts::{StartOptions, StartRequest, new_run_id, request_body};
 use crate::vault::SecretDraft;
 
 /// Longest name a caller may give a request.
 const MAX_REQUEST_ID: usize = 128;
 /// Who acts, as long as there is no sign-in.
-const LOCAL_USER: &str = "local";
+pub(super) const LOCAL_USER: &str = "local";
+/// Longest time that attempts of a cancelled run may go on, milliseconds: an hour.
+const MAX_GRACE_MS: u64 = 3_600_000;
 
-fn input_problem(fields: Vec<FieldProblem>) -> InputProblem {
+/// Who did something and why, as the records of a run keep it.
+pub(super) fn reason_of(done: &str, why: Option<String>) -> String {
+    let why: String = why.unwrap_or_default().chars().take(500).collect();
+    match why.as_str() {
+        "" => format!("{done} by {LOCAL_USER}"),
+        text => format!("{done} by {LOCAL_USER}: {text}"),
+    }
+}
+
+/// The trace context of a call.
+pub(super) fn trace_of(ctx: &Context<'_>) -> Option<String> {
+    ctx.data_opt::<TraceParent>().and_then(|trace| trace.0.clone())
+}
+
+/// What is wrong with the name that a caller gives a request.
+pub(super) fn wrong_request_id(id: Option<&String>) -> Option<FieldProblem> {
+    let wrong = |id: &&String| id.is_empty() || id.len() > MAX_REQUEST_ID || id.chars().any(char::is_control);
+    let message = format!("expected 1 to {MAX_REQUEST_ID} printable characters");
+    id.filter(wrong).map(|_| field("clientRequestId", message))
+}
+
+pub(super) fn input_problem(fields: Vec<FieldProblem>) -> InputProblem {
     let first = fields
         .first()
         .map_or(String::new(), |field| match field.path.as_str() {
@@ -56,7 +80,7 @@ fn input_problem(fields: Vec<FieldProblem>) -> InputProblem {
     }
 }
 
-fn field(path: &str, message: impl Into<String>) -> FieldProblem {
+pub(super) fn field(path: &str, message: impl Into<String>) -> FieldProblem {
     FieldProblem {
         path: path.to_owned(),
         message: message.into(),
@@ -75,10 +99,15 @@ fn config_of(config: Option<AnyJson>) -> Result<Map<String, Value>> {
 }
 
 /// Changes.
-pub(crate) struct Mutation;
+#[derive(MergedObject, Default)]
+pub(crate) struct Mutation(Changes, Operations);
+
+/// Publishing, starting, deciding, keeping secrets.
+#[derive(Default)]
+pub(crate) struct Changes;
 
 #[Object]
-impl Mutation {
+impl Changes {
     /// Looks at a workflow file; changes nothing.
     async fn check_workflow(
         &self,
@@ -175,14 +204,8 @@ impl Mutation {
     /// Starts a run; answers when it is durable.
     async fn start_run(&self, ctx: &Context<'_>, input: StartRunInput) -> Result<StartRunPayload> {
         let app = app(ctx)?;
-        let wrong_id =
-            |id: &String| id.is_empty() || id.len() > MAX_REQUEST_ID || id.chars().any(char::is_control);
-        if input.client_request_id.as_ref().is_some_and(wrong_id) {
-            let message = format!("expected 1 to {MAX_REQUEST_ID} printable characters");
-            return Ok(StartRunPayload::Input(input_problem(vec![field(
-                "clientRequestId",
-                message,
-            )])));
+        if let Some(wrong) = wrong_request_id(input.client_request_id.as_ref()) {
+            return Ok(StartRunPayload::Input(input_problem(vec![wrong])));
         }
         let release = app
             .release_of(&input.workflow, input.version)
@@ -212,56 +235,21 @@ impl Mutation {
             trigger: Trigger::Manual {
                 by: LOCAL_USER.to_owned(),
             },
-            traceparent: ctx.data_opt::<TraceParent>().and_then(|trace| trace.0.clone()),
+            traceparent: trace_of(ctx),
+            lineage: None,
+            options: StartOptions::default(),
         };
         let id = request.id.clone();
-        let (run, duplicate) = match app.start(request).await {
-            Ok(Started::New) => (id, false),
-            Ok(Started::Duplicate { run }) => (run, true),
-            Ok(Started::Conflict { run }) => {
-                let message = format!(
-                    "this clientRequestId started run {} with another body",
-                    run.short()
-                );
-                return Ok(StartRunPayload::Conflict(RequestConflictProblem::new(
-                    "FF-RUN-002",
-                    message,
-                )));
-            }
-            Err(StartError::Input(faults)) => {
-                let fields = faults
-                    .into_iter()
-                    .map(|fault| field(&fault.path, fault.message))
-                    .collect();
-                return Ok(StartRunPayload::Input(input_problem(fields)));
-            }
-            Err(ref error @ StartError::Busy { retry_after_ms }) => {
-                return Ok(StartRunPayload::Busy(BusyProblem {
-                    message: error.to_string(),
-                    code: "FF-RUN-003".to_owned(),
-                    retry_after_ms: retry_after_ms.into(),
-                }));
-            }
-            Err(error) => return Err(fault(&error)),
-        };
-        let run = app.store.run(&run).await.map_err(|error| fault(&error))?;
-        let run = run.ok_or_else(|| fault(&flowforge_store::StoreError::Stopped))?;
-        Ok(StartRunPayload::Success(StartRunSuccess {
-            run: RunNode::new(run),
-            duplicate,
-        }))
+        StartRunPayload::of_result(app, id, app.start(request).await).await
     }
 
-    /// Stops a run. A run that no host has is over at once; otherwise its host is told.
+    /// Stops a run, and the runs that it waits for. A run that no host has is over at once; otherwise its host is told.
     async fn cancel_run(&self, ctx: &Context<'_>, input: CancelRunInput) -> Result<CancelRunPayload> {
-        let reason: String = input.reason.unwrap_or_default().chars().take(500).collect();
-        let reason = match reason.as_str() {
-            "" => format!("cancelled by {LOCAL_USER}"),
-            text => format!("cancelled by {LOCAL_USER}: {text}"),
-        };
+        let reason = reason_of("cancelled", input.reason);
+        let grace_ms = input.grace_ms.map_or(0, |grace| grace.0.min(MAX_GRACE_MS));
         Ok(
             match app(ctx)?
-                .cancel(&input.id, reason)
+                .cancel(&input.id, reason, grace_ms)
                 .await
                 .map_err(|error| fault(&error))?
             {

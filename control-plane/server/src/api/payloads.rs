@@ -10,7 +10,7 @@ use super::problems::{
     SecretNotFoundProblem, SignatureProblem, VersionProblem, WorkflowNotFoundProblem, WorkflowProblem,
 };
 use super::runs::RunNode;
-use super::scalars::AnyJson;
+use super::scalars::{AnyJson, Long};
 use super::secrets::SecretNode;
 use super::workflows::{DiagnosticNode, WorkflowNode};
 
@@ -142,6 +142,8 @@ pub(crate) struct CancelRunInput {
     /// An id, a unique prefix of one, or `last`.
     pub(crate) id: String,
     pub(crate) reason: Option<String>,
+    /// How long attempts that are under way may go on, at most an hour; 0: they are stopped at once.
+    pub(crate) grace_ms: Option<Long>,
 }
 
 #[derive(Union)]

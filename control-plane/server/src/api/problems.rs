@@ -56,6 +56,10 @@ plain_problem!(
     NotAskedProblem
 );
 plain_problem!(
+    /// What would happen is not what was shown any more.
+    PlanChangedProblem
+);
+plain_problem!(
     /// There is no such secret.
     SecretNotFoundProblem
 );
@@ -169,6 +173,7 @@ pub(crate) enum Problem {
     ApprovalNotFound(ApprovalNotFoundProblem),
     NotAsked(NotAskedProblem),
     SecretNotFound(SecretNotFoundProblem),
+    PlanChanged(PlanChangedProblem),
     Workflow(WorkflowProblem),
     Version(VersionProblem),
     Connector(ConnectorProblem),

@@ -13,6 +13,7 @@ use super::fault;
 use super::faults::{CODE_ARGUMENT, coded};
 use super::hosts::HostNode;
 use super::page::{Cursor, Window, connection, from_edges};
+use super::retries::{self, RetryPlanPayload};
 use super::runs::{RunNode, RunStateName};
 use super::scalars::Long;
 use super::secrets::SecretNode;
@@ -165,6 +166,22 @@ impl Query {
             &window,
             RunNode::new,
         ))
+    }
+
+    /// What a retry of a run that is over, from this node on, would do.
+    #[graphql(complexity = "20 + child_complexity")]
+    async fn retry_plan(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The run: an id, a unique prefix of one, or `last`.")] id: String,
+        #[graphql(desc = "The node.")] from: String,
+        #[graphql(
+            default = false,
+            desc = "With the newest release of the workflow, instead of the one that the run had."
+        )]
+        newest: bool,
+    ) -> Result<RetryPlanPayload> {
+        retries::plan(app(ctx)?, &id, &from, newest).await
     }
 
     /// `id` is an id, a unique prefix of one, or `last`.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_graphql::connection::Connection;
 use async_graphql::{Context, Enum, Object, Result, SimpleObject};
-use flowforge_store::{RunState, StoredRun};
+use flowforge_store::{RunState, StoredRun, WaitFor};
 
 use super::approvals::ApprovalNode;
 use super::evidence::EvidenceNode;
@@ -16,6 +16,9 @@ use super::scalars::{AnyJson, Long, stored_json};
 use crate::app::App;
 use crate::waiting;
 
+/// Waits, children and retries of one run that are listed at most.
+const MAX_BESIDE: u32 = 100;
+
 /// Where a run stands.
 #[derive(Debug, Enum, Clone, Copy, PartialEq, Eq)]
 #[graphql(name = "RunState")]
@@ -24,8 +27,12 @@ pub(crate) enum RunStateName {
     Queued,
     /// A host has it.
     Running,
-    /// It waits for a person.
+    /// It waits for a person, a time, a signal or another run.
     Waiting,
+    /// A step of it waits for a person's look: its outcome is unknown.
+    NeedsReview,
+    /// Somebody paused it.
+    Paused,
     /// Its host says that it does not have it.
     Lost,
     /// It ended well.
@@ -46,6 +53,8 @@ impl From<RunState> for RunStateName {
             RunState::Queued => Self::Queued,
             RunState::Running => Self::Running,
             RunState::Waiting => Self::Waiting,
+            RunState::NeedsReview => Self::NeedsReview,
+            RunState::Paused => Self::Paused,
             RunState::Lost => Self::Lost,
             RunState::Done => Self::Done,
             RunState::Failed => Self::Failed,
@@ -62,6 +71,8 @@ impl From<RunStateName> for RunState {
             RunStateName::Queued => Self::Queued,
             RunStateName::Running => Self::Running,
             RunStateName::Waiting => Self::Waiting,
+            RunStateName::NeedsReview => Self::NeedsReview,
+            RunStateName::Paused => Self::Paused,
             RunStateName::Lost => Self::Lost,
             RunStateName::Done => Self::Done,
             RunStateName::Failed => Self::Failed,
@@ -96,6 +107,74 @@ pub(crate) struct LogLineNode {
     /// `trace`, `debug`, `info`, `warn` or `error`.
     level: String,
     message: String,
+}
+
+/// Where a run comes from among runs.
+#[derive(SimpleObject)]
+pub(crate) struct Lineage {
+    /// Id of the first generation.
+    root: String,
+    /// 1 for the first, one more with each retry from a step.
+    generation: u32,
+    /// Id of the generation before.
+    predecessor: Option<String>,
+    /// Id of the run whose `workflow` node ordered this one.
+    parent: Option<String>,
+    /// That node's step.
+    parent_step: Option<String>,
+}
+
+/// What a run waits for.
+#[derive(Enum, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum WaitKind {
+    /// A time.
+    Time,
+    /// A signal.
+    Signal,
+    /// The end of another run.
+    Run,
+    /// A person's look at a step whose outcome is unknown.
+    Review,
+}
+
+/// A step that waits for something else than an answer to a question.
+#[derive(SimpleObject)]
+pub(crate) struct OpenWait {
+    step: String,
+    kind: WaitKind,
+    /// For people.
+    what: String,
+    /// Name of the signal.
+    signal: Option<String>,
+    /// The correlation that the signal must have.
+    correlation: Option<String>,
+    /// Id of the run whose end is waited for.
+    run: Option<String>,
+    since_ms: Long,
+    /// When the waiting ends in any case.
+    due_ms: Option<Long>,
+}
+
+impl From<flowforge_store::OpenWait> for OpenWait {
+    fn from(wait: flowforge_store::OpenWait) -> Self {
+        let what = waiting::wait_text(&wait);
+        let (kind, signal, correlation, run) = match wait.what {
+            WaitFor::Time => (WaitKind::Time, None, None, None),
+            WaitFor::Signal { name, correlation } => (WaitKind::Signal, Some(name), correlation, None),
+            WaitFor::Child { run } => (WaitKind::Run, None, None, Some(run.to_string())),
+            WaitFor::Review { .. } => (WaitKind::Review, None, None, None),
+        };
+        Self {
+            step: wait.step.to_string(),
+            kind,
+            what,
+            signal,
+            correlation,
+            run,
+            since_ms: wait.since_ms.into(),
+            due_ms: wait.due_ms.map(Long),
+        }
+    }
 }
 
 /// One execution of a workflow version.
@@ -137,6 +216,52 @@ impl RunNode {
     /// For people: what a run that does not move waits for.
     async fn waiting_for(&self, ctx: &Context<'_>) -> Result<Option<String>> {
         Ok(waiting::waiting_for(app(ctx)?, &self.0))
+    }
+
+    /// Who paused it and why, while it is paused.
+    async fn paused_by(&self) -> Option<&str> {
+        self.0.paused_by.as_deref()
+    }
+
+    /// What it waits for besides questions to people, at most 100, oldest first.
+    #[graphql(complexity = "10 + child_complexity")]
+    async fn waits(&self, ctx: &Context<'_>) -> Result<Vec<OpenWait>> {
+        let waits = app(ctx)?.store.waits_of(&self.0.id, MAX_BESIDE).await;
+        let waits = waits.map_err(|error| fault(&error))?;
+        Ok(waits.into_iter().map(OpenWait::from).collect())
+    }
+
+    /// Where it comes from among runs; absent for one that stands alone.
+    async fn lineage(&self) -> Result<Option<Lineage>> {
+        let Some(text) = &self.0.lineage else {
+            return Ok(None);
+        };
+        let lineage: flowforge_protocol::record::Lineage =
+            serde_json::from_str(text).map_err(|error| fault(&error))?;
+        let parent = lineage.parent;
+        Ok(Some(Lineage {
+            root: lineage.root.to_string(),
+            generation: lineage.generation,
+            predecessor: lineage.predecessor.map(|run| run.to_string()),
+            parent: parent.as_ref().map(|parent| parent.run.to_string()),
+            parent_step: parent.map(|parent| parent.step.to_string()),
+        }))
+    }
+
+    /// Runs that it has ordered, at most 100, oldest first.
+    #[graphql(complexity = "10 + 10 * child_complexity")]
+    async fn children(&self, ctx: &Context<'_>) -> Result<Vec<RunNode>> {
+        let children = app(ctx)?.store.children_of(&self.0.id, MAX_BESIDE).await;
+        let children = children.map_err(|error| fault(&error))?;
+        Ok(children.into_iter().map(Self::new).collect())
+    }
+
+    /// Runs that were made from it by a retry, at most 100, oldest first.
+    #[graphql(complexity = "10 + 10 * child_complexity")]
+    async fn retries(&self, ctx: &Context<'_>) -> Result<Vec<RunNode>> {
+        let retries = app(ctx)?.store.successors_of(&self.0.id, MAX_BESIDE).await;
+        let retries = retries.map_err(|error| fault(&error))?;
+        Ok(retries.into_iter().map(Self::new).collect())
     }
 
     /// What started it.

@@ -7,15 +7,19 @@ use async_graphql::{Context, Result, SimpleObject, Subscription as GraphQlSubscr
 use flowforge_protocol::RunId;
 use flowforge_store::Found;
 use futures::Stream;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::fault;
-use super::faults::{CODE_ARGUMENT, coded};
+use super::faults::{CODE_ARGUMENT, CODE_BUSY, coded};
 use super::runs::RunNode;
 use crate::app::App;
 use crate::events::RunMoved;
 
+/// Subscriptions that are open at once, of all callers together; more are refused. Each costs a look at its run whenever
+/// that moves.
+pub(crate) const FOLLOWERS_MAX: usize = 256;
 /// Pictures of one run come at most this often.
 const PACE: Duration = Duration::from_millis(50);
 
@@ -39,6 +43,7 @@ enum Step {
 struct Follow {
     app: Arc<App>,
     run: RunId,
+    _place: OwnedSemaphorePermit,
     moved: broadcast::Receiver<RunMoved>,
     step: Step,
 }
@@ -52,6 +57,13 @@ impl Subscription {
         run: String,
     ) -> Result<impl Stream<Item = Result<RunEvent>> + use<>> {
         let app = Arc::clone(ctx.data::<Arc<App>>()?);
+        let place = Arc::clone(&app.followers).try_acquire_owned();
+        let place = place.map_err(|_| {
+            coded(
+                format!("{FOLLOWERS_MAX} subscriptions are open, and no more are served; try again later"),
+                CODE_BUSY,
+            )
+        })?;
         // Subscribed before the first look, so that nothing falls between the two.
         let moved = app.events.subscribe();
         let run = match app.store.find_run(&run).await.map_err(|error| fault(&error))? {
@@ -62,6 +74,7 @@ impl Subscription {
         let follow = Follow {
             app,
             run,
+            _place: place,
             moved,
             step: Step::First,
         };

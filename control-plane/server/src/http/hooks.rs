@@ -3,12 +3,14 @@
 //! The signature is checked over the raw body before anything is parsed. The answer comes at once with the id of the
 //! run, or, if the trigger says so, when the run has ended, with its output.
 //!
-//! A delivery that comes again starts nothing. It is the same if it has the same signature in the form with a time, which
-//! nobody can make twice by chance; or the same name, which its sender chose. The form without a time says nothing of when
-//! it was made: who catches such a request can send it again under another name, so the form with a time is to be preferred.
+//! A delivery that comes again starts nothing, as long as it is remembered. It is the same if it has the same signature, or
+//! the same name, which its sender chose. The name is not signed: a caught request that comes again under another name is
+//! still the same. In the form without a time the signature is that of the body alone: a sender whose bodies repeat
+//! themselves takes the form with a time.
+//!
+//! A trigger with a `signal` starts nothing: its request is a signal for the runs of the workflow that wait for it.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Json;
 use axum::body::{Body, Bytes};
@@ -17,21 +19,20 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use flowforge_protocol::job::MAX_INPUT_BYTES;
 use flowforge_protocol::record::Trigger;
-use flowforge_protocol::{Digest, RunId, webhook};
+use flowforge_protocol::{Digest, webhook};
 use flowforge_store::{ClientRequest, Started};
-use flowforge_workflow::model::{Answer, TriggerKind};
+use flowforge_workflow::expr::{Expression, Meaning, Scope, strip_marker};
+use flowforge_workflow::model::{Answer, HookSignal, TriggerKind};
 use serde_json::{Map, Value, json};
 
+use super::hook_answers::{self, accepted, fault};
 use super::{Doors, refusal};
 use crate::app::App;
-use crate::events::Waiting;
+use crate::events::WaitsFor;
+use crate::operations::{Incoming, Refused};
 use crate::release::ReadyRelease;
-use crate::starts::{StartError, StartRequest, new_run_id, request_body};
+use crate::starts::{StartError, StartOptions, StartRequest, new_run_id, request_body};
 
-/// Longest wait for a run's end.
-const MAX_WAIT: Duration = Duration::from_secs(30);
-/// Name of the answer's header with the run's id.
-const RUN_HEADER: &str = "x-flowforge-run";
 /// Header by which a sender names a request, so that a repeated one starts nothing.
 const KEY_HEADER: &str = "idempotency-key";
 /// The same, by GitHub.
@@ -41,18 +42,22 @@ struct Hook {
     release: Arc<ReadyRelease>,
     hmac: Option<String>,
     answer: Answer,
+    signal: Option<HookSignal>,
 }
 
 fn find(app: &App, wanted: &str) -> Option<Hook> {
     let (release, place) = app.hook(wanted)?;
-    let (hmac, answer) = match &release.workflow.triggers.get(place)?.kind {
-        TriggerKind::Webhook { hmac, answer, .. } => (hmac.clone(), *answer),
+    let (hmac, answer, signal) = match &release.workflow.triggers.get(place)?.kind {
+        TriggerKind::Webhook {
+            hmac, answer, signal, ..
+        } => (hmac.clone(), *answer, signal.clone()),
         TriggerKind::Schedule { .. } => return None,
     };
     Some(Hook {
         release,
         hmac,
         answer,
+        signal,
     })
 }
 
@@ -82,11 +87,14 @@ pub(super) async fn receive(
         Ok(input) => input,
         Err(message) => return refusal(StatusCode::BAD_REQUEST, "FF-HOOK-003", message),
     };
-    let names = match names(&path, &hook, signature, &headers, &input) {
+    let names = match names(&path, signature, &headers) {
         Ok(names) => names,
         Err(message) => return refusal(StatusCode::BAD_REQUEST, "FF-HOOK-007", message),
     };
-    start(app, &path, hook, input, names, &headers).await
+    match hook.signal.clone() {
+        Some(signal) => take_signal(app, &path, hook, signal, input, names).await,
+        None => start(app, &path, hook, input, names, &headers).await,
+    }
 }
 
 async fn nobody_listens(app: &App, path: &str) -> Response {
@@ -108,13 +116,7 @@ async fn nobody_listens(app: &App, path: &str) -> Response {
 }
 
 /// The names under which this delivery is remembered.
-fn names(
-    path: &str,
-    hook: &Hook,
-    signature: Option<String>,
-    headers: &HeaderMap,
-    input: &Value,
-) -> Result<Vec<ClientRequest>, String> {
+fn names(path: &str, signature: Option<String>, headers: &HeaderMap) -> Result<Vec<String>, String> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let mut names = Vec::new();
     if let Some(signature) = signature {
@@ -130,14 +132,10 @@ fn names(
         }
         names.push(format!("hook:{path}:key:{key}"));
     }
-    if names.is_empty() {
-        return Ok(Vec::new());
-    }
-    let body = request_body(&hook.release.stored.workflow, None, input);
-    Ok(names.into_iter().map(|id| ClientRequest { id, body }).collect())
+    Ok(names)
 }
 
-/// Returns the signature if it says when it was made: then the same one is the same delivery.
+/// Returns the signature: the same one is the same delivery.
 async fn check_signature(
     app: &App,
     name: &str,
@@ -154,26 +152,22 @@ async fn check_signature(
         Err(error) => return Err(Box::new(fault(&error))),
     };
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-    let mut timed = None;
-    let checked = match (
-        text(webhook::SIGNATURE_HEADER),
-        text(webhook::HUB_SIGNATURE_HEADER),
-    ) {
-        (Some(given), _) if given.starts_with("t=") => {
-            timed = Some(given.to_owned());
-            webhook::verify(&key, app.clock.now_ms() / 1_000, given, body)
-        }
-        (Some(given), _) | (None, Some(given)) => webhook::verify_hub(&key, given, body),
-        (None, None) => {
-            let message = format!(
-                "send {}: sha256=HEX, the HMAC-SHA256 of the body",
-                webhook::SIGNATURE_HEADER
-            );
-            return refuse(StatusCode::UNAUTHORIZED, "FF-HOOK-005", message);
-        }
+    let given = text(webhook::SIGNATURE_HEADER).or_else(|| text(webhook::HUB_SIGNATURE_HEADER));
+    let Some(given) = given else {
+        let message = format!(
+            "send {}: t=SECONDS,v1=HEX, the HMAC-SHA256 of the time, a full stop and the body",
+            webhook::SIGNATURE_HEADER
+        );
+        return refuse(StatusCode::UNAUTHORIZED, "FF-HOOK-005", message);
+    };
+    let checked = if given.starts_with("t=") && text(webhook::SIGNATURE_HEADER).is_some() {
+        webhook::verify(&key, app.clock.now_ms() / 1_000, given, body)
+    } else {
+        webhook::verify_hub(&key, given, body)
     };
     match checked {
-        Ok(()) => Ok(timed),
+        // Digits that are written otherwise are the same signature.
+        Ok(()) => Ok(Some(given.to_ascii_lowercase())),
         Err(error) => refuse(StatusCode::UNAUTHORIZED, "FF-HOOK-006", error.to_string()),
     }
 }
@@ -197,28 +191,12 @@ fn named_fields(release: &ReadyRelease, body: Value) -> Value {
     }
 }
 
-fn fault(error: &(dyn std::error::Error + 'static)) -> Response {
-    tracing::error!(%error, "a webhook failed");
-    if let Some(full) = crate::api::full_disk(error) {
-        return refusal(
-            StatusCode::INSUFFICIENT_STORAGE,
-            crate::api::CODE_FULL,
-            full.to_string(),
-        );
-    }
-    refusal(
-        StatusCode::INTERNAL_SERVER_ERROR,
-        "FF-API-500",
-        "the control plane could not do this; its log says why",
-    )
-}
-
 async fn start(
     app: &App,
     path: &str,
     hook: Hook,
     input: Value,
-    requests: Vec<ClientRequest>,
+    names: Vec<String>,
     headers: &HeaderMap,
 ) -> Response {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
@@ -226,8 +204,14 @@ async fn start(
         Ok(id) => id,
         Err(error) => return fault(&error),
     };
+    let waits_for = match hook.answer {
+        Answer::AtOnce => None,
+        Answer::Result => Some(WaitsFor::End),
+        Answer::Respond => Some(WaitsFor::Response),
+    };
     // The slot is there before the run is, so that its end cannot be missed.
-    let waiting = (hook.answer == Answer::Result).then(|| app.events.wait_for(&id));
+    let waiting = waits_for.map(|waits_for| app.events.wait_for(&id, waits_for));
+    let body = request_body(&hook.release.stored.workflow, None, &input);
     let request = StartRequest {
         id: id.clone(),
         input: named_fields(&hook.release, input),
@@ -236,15 +220,17 @@ async fn start(
             path: path.to_owned(),
         },
         traceparent: text("traceparent").map(str::to_owned),
-        requests,
+        lineage: None,
+        options: StartOptions::default(),
+        requests: names.into_iter().map(|id| ClientRequest { id, body }).collect(),
     };
     match app.start(request).await {
         Ok(Started::New) => match waiting {
-            Some(waiting) => answer_with_result(app, &id, waiting).await,
+            Some(waiting) => hook_answers::wait(app, &id, waiting).await,
             None => accepted(&id, None),
         },
-        Ok(Started::Duplicate { run }) => match waiting {
-            Some(_) => answer_again(app, &run).await,
+        Ok(Started::Duplicate { run }) => match waits_for {
+            Some(waits_for) => hook_answers::again(app, &run, waits_for).await,
             None => accepted(&run, None),
         },
         Ok(Started::Conflict { run }) => {
@@ -255,79 +241,88 @@ async fn start(
             let body = json!({"code": "FF-IN-001", "message": "the body does not fit the workflow's input", "fields": problems});
             (StatusCode::UNPROCESSABLE_ENTITY, Json(body)).into_response()
         }
-        Err(error @ StartError::Busy { .. }) => {
-            let mut response = refusal(StatusCode::TOO_MANY_REQUESTS, "FF-RUN-003", error.to_string());
-            response
-                .headers_mut()
-                .insert(header::RETRY_AFTER, header::HeaderValue::from_static("1"));
-            response
-        }
+        Err(error @ StartError::Busy { .. }) => busy("FF-RUN-003", error.to_string()),
         Err(StartError::Store(error)) => fault(&error),
         Err(error) => fault(&error),
     }
 }
 
-fn with_run(run: &RunId, mut response: Response) -> Response {
-    if let Ok(value) = header::HeaderValue::from_str(run.as_str()) {
-        response.headers_mut().insert(RUN_HEADER, value);
-    }
+fn busy(code: &str, message: String) -> Response {
+    let mut response = refusal(StatusCode::TOO_MANY_REQUESTS, code, message);
+    response
+        .headers_mut()
+        .insert(header::RETRY_AFTER, header::HeaderValue::from_static("1"));
     response
 }
 
-fn accepted(run: &RunId, message: Option<&str>) -> Response {
-    let body = match message {
-        None => json!({"run": run}),
-        Some(message) => json!({"run": run, "message": message}),
-    };
-    with_run(run, (StatusCode::ACCEPTED, Json(body)).into_response())
-}
-
-const STILL_RUNNING: &str = "the run goes on; ask for it by its id";
-
-async fn answer_with_result(app: &App, run: &RunId, mut waiting: Waiting<'_>) -> Response {
-    let outcome = tokio::select! {
-        outcome = tokio::time::timeout(MAX_WAIT, &mut waiting.outcome) => outcome,
-        () = app.closing.cancelled() => return accepted(run, Some(STILL_RUNNING)),
-    };
-    match outcome {
-        Ok(Ok(outcome)) => ended(run, &outcome),
-        Ok(Err(_)) | Err(_) => accepted(run, Some(STILL_RUNNING)),
-    }
-}
-
-/// A repeated request: its run may be over already.
-async fn answer_again(app: &App, run: &RunId) -> Response {
-    let waiting = app.events.wait_for(run);
-    match app.store.run(run).await {
-        Ok(Some(stored)) => match stored.outcome {
-            Some(outcome) => ended(run, &outcome),
-            None => answer_with_result(app, run, waiting).await,
+/// A request that is a signal: durable when it is answered.
+async fn take_signal(
+    app: &App,
+    path: &str,
+    hook: Hook,
+    signal: HookSignal,
+    body: Value,
+    names: Vec<String>,
+) -> Response {
+    let correlation = match signal.correlate {
+        None => None,
+        Some(expression) => match correlation(path, expression, body.clone()).await {
+            Ok(correlation) => Some(correlation),
+            Err(message) => return refusal(StatusCode::UNPROCESSABLE_ENTITY, "FF-HOOK-009", message),
         },
-        Ok(None) => accepted(run, Some(STILL_RUNNING)),
+    };
+    let incoming = Incoming {
+        run: None,
+        workflow: hook.release.stored.workflow.clone(),
+        name: signal.name,
+        correlation,
+        payload: body,
+        by: format!("webhook {path}"),
+        names,
+    };
+    match app.signal(incoming).await {
+        Ok(Ok((message, _))) => (StatusCode::ACCEPTED, Json(json!({ "signal": message }))).into_response(),
+        Ok(Err(Refused::Full)) => busy(
+            "FF-HOOK-010",
+            "too many signals wait for runs; send it again later".to_owned(),
+        ),
+        Ok(Err(Refused::Conflict(before))) => {
+            let message = format!("this {KEY_HEADER} sent signal {before} with another body");
+            refusal(StatusCode::CONFLICT, "FF-RUN-002", message)
+        }
+        Ok(Err(Refused::Field(field, message))) => {
+            let message = format!("{field}: {message}");
+            refusal(StatusCode::UNPROCESSABLE_ENTITY, "FF-HOOK-009", message)
+        }
+        Ok(Err(Refused::NotFound(message) | Refused::State(_, message))) => {
+            refusal(StatusCode::CONFLICT, "FF-RUN-004", message)
+        }
         Err(error) => fault(&error),
     }
 }
 
-fn ended(run: &RunId, outcome: &str) -> Response {
-    let outcome: Value = match serde_json::from_str(outcome) {
-        Ok(outcome) => outcome,
-        Err(error) => return with_run(run, fault(&error)),
-    };
-    let part = |name: &str| outcome.get(name).cloned().unwrap_or_default();
-    let state = part("state");
-    let response = match state.as_str() {
-        Some("done") => Json(part("output")).into_response(),
-        Some("failed") => {
-            let failure = part("failure");
-            let message = failure.get("message").cloned().unwrap_or_default();
-            let body = json!({"code": "FF-RUN-010", "message": message, "run": run, "state": "failed", "node": part("node"), "failure": failure});
-            (StatusCode::BAD_GATEWAY, Json(body)).into_response()
-        }
-        _ => {
-            let message = format!("the run ended as {}", state.as_str().unwrap_or("unknown"));
-            let body = json!({"code": "FF-RUN-011", "message": message, "run": run, "state": state});
-            (StatusCode::CONFLICT, Json(body)).into_response()
-        }
-    };
-    with_run(run, response)
+/// The correlation of a signal, by the trigger's expression. On a thread of its own: its author is not this server's.
+async fn correlation(path: &str, expression: String, body: Value) -> Result<String, String> {
+    let trigger = json!({ "kind": "webhook", "path": path, "body": body });
+    let evaluated = tokio::task::spawn_blocking(move || {
+        let expression = Expression::compile(strip_marker(&expression)).map_err(|error| error.to_string())?;
+        let value = expression.evaluate(&OfTrigger(trigger), 0);
+        value.map_err(|error| error.to_string())
+    });
+    match evaluated.await {
+        Ok(Ok(Value::String(text))) => Ok(text),
+        Ok(Ok(value @ (Value::Number(_) | Value::Bool(_)))) => Ok(value.to_string()),
+        Ok(Ok(_)) => Err("the correlation of the signal is neither text nor a number".to_owned()),
+        Ok(Err(message)) => Err(format!("the correlation of the signal cannot be told: {message}")),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// `trigger`, and nothing else.
+struct OfTrigger(Value);
+
+impl Scope for OfTrigger {
+    fn lookup(&self, name: &str) -> Option<Meaning<'_>> {
+        (name == "trigger").then_some(Meaning::Value(&self.0))
+    }
 }

@@ -4,6 +4,7 @@ mod artefacts;
 mod documents;
 mod graphql;
 mod guard;
+mod hook_answers;
 mod hooks;
 mod hosts;
 mod page;

@@ -79,12 +79,14 @@ async fn only_a_signed_body_starts_a_run() {
     assert!(host.jobs(&plane, 0).await.is_empty(), "nothing was started");
 
     let fresh = webhook::sign(KEY.as_bytes(), 1_800_000_000, body.as_bytes()).unwrap();
+    let other = r#"{"a": 7}"#;
+    let other_good = hub(other);
     let forms = [
-        ("x-flowforge-signature", good.as_str()),
-        ("x-hub-signature-256", &good),
-        ("x-flowforge-signature", &fresh),
+        ("x-flowforge-signature", body, good.as_str()),
+        ("x-hub-signature-256", other, &other_good),
+        ("x-flowforge-signature", body, &fresh),
     ];
-    for (name, value) in forms {
+    for (name, body, value) in forms {
         let (status, answer) = hook(&plane, "/hooks/sum", body, &[(name, value)]).await;
         assert_eq!(status, 202, "{answer:#}");
         let job = host.job(&plane).await;
@@ -220,7 +222,8 @@ async fn a_delivery_that_comes_again_starts_nothing() {
     let later = webhook::sign(KEY.as_bytes(), 1_800_000_001, body.as_bytes()).unwrap();
     let second = send(vec![("x-flowforge-signature", later)]).await;
     assert_ne!(second, first, "signed anew it is another delivery");
-    // The form without a time: GitHub names its deliveries.
+    // The form without a time: GitHub names its deliveries, and the name is not signed. Whoever caught one could send it
+    // again under another name.
     let hub = |delivery: &str| {
         send(vec![
             ("x-hub-signature-256", hub(body)),
@@ -229,7 +232,7 @@ async fn a_delivery_that_comes_again_starts_nothing() {
     };
     let delivered = hub("72d3162e").await;
     assert_eq!(hub("72d3162e").await, delivered);
-    assert_ne!(hub("8f1b2c3d").await, delivered);
+    assert_eq!(hub("8f1b2c3d").await, delivered);
     plane.stop().await;
 }
 

@@ -113,6 +113,58 @@ async fn an_answer_is_bounded_by_its_bytes() {
     plane.stop().await;
 }
 
+/// One caller could open subscriptions without end, each of which is looked after for as long as its run goes on.
+#[tokio::test]
+async fn subscriptions_are_bounded_and_their_places_come_back() {
+    const MOST: usize = 256;
+    let home = Home::new();
+    let plane = home.start().await;
+    plane.publish(SUM).await;
+    plane
+        .start_run(json!({"workflow": "sum", "input": {"a": 1}}))
+        .await;
+    let open = |count: usize| {
+        let plane = &plane;
+        async move {
+            let mut request = format!("ws://{}/graphql/ws", plane.handle.address)
+                .into_client_request()
+                .unwrap();
+            let protocol = "graphql-transport-ws".parse().unwrap();
+            request.headers_mut().insert("sec-websocket-protocol", protocol);
+            let (mut socket, _) = tokio_tungstenite::connect_async(request).await.unwrap();
+            let init = json!({"type": "connection_init"});
+            socket.send(Message::text(init.to_string())).await.unwrap();
+            let query = r#"subscription { runEvents(run: "last") { ended } }"#;
+            let (mut served, mut refused) = (0, 0);
+            for id in 0..count {
+                let subscribe =
+                    json!({"id": id.to_string(), "type": "subscribe", "payload": {"query": query}});
+                socket.send(Message::text(subscribe.to_string())).await.unwrap();
+                loop {
+                    let message = socket.next().await.unwrap().unwrap();
+                    let value: Value = serde_json::from_str(message.to_text().unwrap()).unwrap_or_default();
+                    if value["id"] != id.to_string() || value["type"] == "complete" {
+                        continue;
+                    }
+                    match value.to_string().contains("FF-API-429") {
+                        true => refused += 1,
+                        false => served += 1,
+                    }
+                    break;
+                }
+            }
+            (socket, served, refused)
+        }
+    };
+    let (socket, served, refused) = open(MOST + 2).await;
+    assert_eq!((served, refused), (MOST, 2));
+    drop(socket);
+    while open(1).await.1 == 0 {
+        tokio::task::yield_now().await;
+    }
+    plane.stop().await;
+}
+
 /// Media types are compared without case: `Application/Json` was refused.
 #[tokio::test]
 async fn json_is_json_however_it_is_written() {

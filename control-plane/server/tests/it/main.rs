@@ -7,6 +7,7 @@
 )]
 
 mod approvals;
+mod children;
 mod connector;
 mod delivery;
 mod doors;
@@ -14,7 +15,9 @@ mod growth;
 mod hooks;
 mod limits;
 mod opening;
+mod operations;
 mod publishing;
+mod retries;
 mod runs;
 mod schedules;
 mod schema;

@@ -18,7 +18,7 @@ pub(crate) struct Script {
     pub(crate) epoch: u64,
     pub(crate) seq: u64,
     pub(crate) chain: Digest,
-    /// When the first record was written: later than the order, so that no clean-up takes the run for an old one.
+    /// When the first record was written.
     begun_at_ms: u64,
 }
 
@@ -68,9 +68,9 @@ pub(crate) fn accepted(job: &Job) -> Event {
         grants: start.grants,
         input: start.input.clone().into(),
         trigger: start.trigger.clone(),
-        lineage: None,
-        until: None,
-        given: Vec::new(),
+        lineage: start.lineage.clone(),
+        until: start.until.clone(),
+        given: start.given.keys().cloned().collect(),
         traceparent: job.traceparent.clone(),
     }))
 }

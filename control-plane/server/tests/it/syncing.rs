@@ -436,4 +436,49 @@ async fn a_host_gets_the_records_of_its_runs_and_of_no_other() {
     assert_eq!(ask(&host, 2).await, json!(null), "there are no more");
     let other = FakeHost::join(&plane, 2).await;
     assert_eq!(ask(&other, 0).await, json!(null), "it is not for this host");
+    plane.stop().await;
+}
+
+/// A host whose journal was lost kept its runs as running until one of them was told something; their starts were given to
+/// the new journal, which ran them a second time.
+#[tokio::test]
+async fn runs_of_a_lost_journal_are_shown_as_lost_and_not_started_again() {
+    let home = Home::new();
+    let plane = home.start().await;
+    plane.publish(SUM).await;
+    let host = FakeHost::join(&plane, 1).await;
+    let start = || plane.start_run(json!({"workflow": "sum", "input": {"a": 1}}));
+    start().await;
+    let begun = host.job(&plane).await;
+    let mut script = Script::new(&begun);
+    let batch = script.batch(vec![accepted(&begun)]);
+    host.sync(&plane, json!({"received": [begun.job_id], "batches": [batch]}))
+        .await;
+    start().await;
+    let delivered = host.job(&plane).await;
+    let life = "00000000000000000000000000000002";
+    let lanes = json!({"starts": 10, "changes": 10});
+    let answer = host
+        .sync(
+            &plane,
+            json!({"hostIncarnation": life, "lanes": lanes, "seenDelivery": 0}),
+        )
+        .await;
+    assert_eq!(answer["starts"], json!([]), "{answer:#}");
+    for job in [&begun, &delivered] {
+        let run = plane.run(job.run_id.as_str()).await;
+        assert_eq!(run["state"], "LOST", "{run:#}");
+        assert!(
+            run["waitingFor"].as_str().unwrap().contains("cancel it"),
+            "{run:#}"
+        );
+    }
+    let told = "mutation($input: CancelRunInput!) { cancelRun(input: $input) { __typename } }";
+    plane.ask(told, json!({"input": {"id": delivered.run_id}})).await;
+    assert_eq!(plane.run(delivered.run_id.as_str()).await["state"], "CANCELLED");
+    // The old journal was found again after all.
+    let batch = script.batch(vec![completed("total", json!({"value": 3}))]);
+    host.sync(&plane, json!({"batches": [batch]})).await;
+    assert_eq!(plane.run(begun.run_id.as_str()).await["state"], "RUNNING");
+    plane.stop().await;
 }

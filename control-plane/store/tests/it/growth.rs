@@ -1,7 +1,10 @@
 //! What only grows has a bound.
 
-use flowforge_protocol::chain::{chain_start, walk};
-use flowforge_store::{ClientRequest, Heard, Keep, NewReceipt};
+use flowforge_protocol::batch::RecordBatch;
+use flowforge_protocol::chain::no_fetch;
+use flowforge_protocol::record::Event;
+use flowforge_protocol::{Digest, MessageId};
+use flowforge_store::{ClientRequest, Heard, Keep, Links, NewReceipt, NewSignal, RejectCode, SignalKept};
 use serde_json::json;
 
 use crate::kit::{Home, Open, Script, ended, host, ingest, new_run, release, run};
@@ -16,32 +19,40 @@ fn keep() -> Keep {
         releases_since_ms: 0,
         versions_min: 2,
         gaps_since_ms: 0,
+        signals_since_ms: 0,
         rows_max: 100,
     }
 }
 
-/// Run `n` ends at time `n`, with a receipt unless it is to lack one.
+/// The end of run `n` comes at time `n`, with a receipt unless it is to lack one. Its host believes that it is 1970.
 async fn over(open: &Open, n: u64, receipt: bool) {
     open.store.start_run(new_run(n, true)).await.unwrap();
     let mut script = Script::new(run(n));
-    let mut batch = script.batch(vec![ended(json!("x".repeat(1_000)))]);
-    let text = String::from_utf8(batch.lines).unwrap();
-    batch.lines = text
-        .replace("\"at_ms\":0", &format!("\"at_ms\":{n}"))
-        .into_bytes();
-    batch.chain = walk(&batch.lines, 0, &chain_start(&run(n))).unwrap().chain;
-    let chain = batch.chain;
+    let batch = script.batch(vec![ended(json!("x".repeat(1_000)))]);
+    let (chain, outcome) = (batch.chain, outcome_in(&batch));
     let mut said = ingest(&host(1), vec![batch]);
+    said.at_ms = n;
     if receipt {
         said.receipts.push(NewReceipt {
             run: run(n),
             envelope: "{}".to_owned(),
             records: 1,
             chain,
+            outcome,
         });
     }
     let told = open.store.ingest(said).await.unwrap();
     assert!(told.rejected.is_empty(), "{told:?}");
+}
+
+/// Digest of the outcome in the last record of a batch.
+fn outcome_in(batch: &RecordBatch) -> Digest {
+    let last = batch.records(&no_fetch).last().unwrap().unwrap();
+    let outcome = match last.event {
+        Event::Ended { outcome } => Some(outcome),
+        _ => None,
+    };
+    outcome.unwrap().digest()
 }
 
 async fn left(open: &Open) -> Vec<u64> {
@@ -54,7 +65,8 @@ async fn left(open: &Open) -> Vec<u64> {
     left
 }
 
-/// Runs were kept for ever: a busy plane filled its disk.
+/// Runs were kept for ever: a busy plane filled its disk. And then by the time that their host gave: of a host whose clock
+/// stood in 1970 every run was removed at once.
 #[tokio::test]
 async fn runs_that_are_over_leave_by_age_but_not_those_whose_receipt_may_come() {
     let home = Home::new();
@@ -114,7 +126,7 @@ async fn releases_that_nothing_uses_names_of_requests_and_gaps_leave() {
     let open = home.ready().await;
     for version in 2..=5 {
         open.store
-            .publish(release("sum", version), Vec::new())
+            .publish(release("sum", version), Links::default())
             .await
             .unwrap();
     }
@@ -145,5 +157,68 @@ async fn releases_that_nothing_uses_names_of_requests_and_gaps_leave() {
     let versions: Vec<u32> = versions.iter().map(|release| release.version).collect();
     assert_eq!(versions, [5, 4, 1], "the newest two, and the one that a run uses");
     assert!(open.store.host_gaps(&host(1), 0, 99).await.unwrap().is_empty());
+    open.close().await;
+}
+
+/// A receipt could speak of another outcome than the records: only the number of records and the chain were compared.
+#[tokio::test]
+async fn a_receipt_of_another_outcome_is_refused() {
+    let home = Home::new();
+    let open = home.ready().await;
+    open.store.start_run(new_run(1, true)).await.unwrap();
+    let batch = Script::new(run(1)).batch(vec![ended(json!(1))]);
+    let mut receipt = NewReceipt {
+        run: run(1),
+        envelope: "{}".to_owned(),
+        records: 1,
+        chain: batch.chain,
+        outcome: Digest::of(b"another"),
+    };
+    let outcome = outcome_in(&batch);
+    let bring = |receipt: &NewReceipt, batches| {
+        let mut said = ingest(&host(1), batches);
+        said.receipts.push(receipt.clone());
+        open.store.ingest(said)
+    };
+    // In the same call as the last record, and after it.
+    for batches in [vec![batch], Vec::new()] {
+        let told = bring(&receipt, batches).await.unwrap();
+        assert_eq!(told.rejected[0].code, RejectCode::InvalidReceipt, "{told:?}");
+        assert!(told.receipts.is_empty());
+    }
+    receipt.outcome = outcome;
+    assert_eq!(bring(&receipt, Vec::new()).await.unwrap().receipts, [run(1)]);
+    open.close().await;
+}
+
+#[tokio::test]
+async fn signals_that_nobody_takes_leave_by_age_and_are_refused_above_their_bound() {
+    let home = Home::new();
+    let open = home.ready().await;
+    let signal = |n: u64, payload: String| NewSignal {
+        message: MessageId::from_entropy(crate::kit::id(9, n)),
+        run: None,
+        workflow: "sum".to_owned(),
+        name: "paid".to_owned(),
+        correlation: None,
+        payload,
+        by: "ann".to_owned(),
+        at_ms: n,
+        requests: Vec::new(),
+    };
+    let large = || "x".repeat(flowforge_store::MAX_SIGNAL_BYTES as usize / 2);
+    for n in [1, 2] {
+        let kept = open.store.keep_signal(signal(n, large())).await.unwrap();
+        assert_eq!(kept, SignalKept::New);
+    }
+    let full = open.store.keep_signal(signal(3, "1".to_owned())).await.unwrap();
+    assert_eq!(full, SignalKept::Full);
+    let old = Keep {
+        signals_since_ms: 2,
+        ..keep()
+    };
+    assert_eq!(open.store.collect(old).await.unwrap().signals, 1);
+    let again = open.store.keep_signal(signal(3, "1".to_owned())).await.unwrap();
+    assert_eq!(again, SignalKept::New);
     open.close().await;
 }

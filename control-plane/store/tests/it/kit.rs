@@ -8,7 +8,8 @@ use flowforge_protocol::record::{Event, Outcome, Record};
 use flowforge_protocol::value::Salt;
 use flowforge_protocol::{ApprovalId, Digest, HostId, JobId, RunId};
 use flowforge_store::{
-    CheckedBatch, HostIngest, JobKind, NewHost, NewJob, NewRun, Store, StoreConfig, StoreError, StoredRelease,
+    CheckedBatch, HostIngest, JobKind, Links, NewHost, NewJob, NewRun, Store, StoreConfig, StoreError,
+    StoredRelease,
 };
 use tempfile::TempDir;
 use tokio::task::JoinSet;
@@ -52,7 +53,10 @@ impl Home {
     /// A store with a release and two hosts.
     pub(crate) async fn ready(&self) -> Open {
         let open = self.open().await;
-        open.store.publish(release("sum", 1), Vec::new()).await.unwrap();
+        open.store
+            .publish(release("sum", 1), Links::default())
+            .await
+            .unwrap();
         for n in [1, 2] {
             open.store.register_host(new_host(n)).await.unwrap();
         }
@@ -133,6 +137,8 @@ pub(crate) fn new_run(n: u64, assigned: bool) -> NewRun {
         input: r#"{"a":"ü\"\\"}"#.to_owned(),
         trigger: r#"{"kind":"manual","by":"x"}"#.to_owned(),
         traceparent: None,
+        lineage: None,
+        options: None,
         created_at_ms: n,
         job: assigned.then(|| new_job(n, 1_000 + n, &host(1))),
         requests: Vec::new(),
@@ -229,6 +235,7 @@ pub(crate) fn time_up(step: &str) -> Event {
 pub(crate) fn ingest(from: &HostId, batches: Vec<RecordBatch>) -> HostIngest {
     HostIngest {
         host: from.clone(),
+        at_ms: 1_000,
         received: Vec::new(),
         batches: batches
             .into_iter()
@@ -236,5 +243,13 @@ pub(crate) fn ingest(from: &HostId, batches: Vec<RecordBatch>) -> HostIngest {
             .collect(),
         receipts: Vec::new(),
         heard: None,
+    }
+}
+
+/// One webhook path.
+pub(crate) fn hooks(path: &str) -> Links {
+    Links {
+        hooks: vec![path.to_owned()],
+        ..Links::default()
     }
 }

@@ -103,7 +103,7 @@ fn decision(approved: bool, by: &str, sequence: u64) -> NewDecision {
         at_ms: 5,
         job: NewJob {
             kind: JobKind::Decide,
-            subject: Some(question()),
+            subject: Some(question().to_string()),
             ..new_job(1, sequence, &host(1))
         },
     }

@@ -1,6 +1,6 @@
 //! Pages, prefixes and partial reads.
 
-use flowforge_store::{Found, NewSecret, RunFilter, RunState};
+use flowforge_store::{Found, Links, NewSecret, RunFilter, RunState};
 use serde_json::json;
 
 use crate::kit::{Home, Open, Script, ended, host, ingest, new_run, release, run, skipped};
@@ -111,7 +111,7 @@ async fn the_newest_release_of_each_workflow_is_listed() {
     let open = home.open().await;
     for (name, version) in [("b", 1), ("a", 1), ("a", 2), ("c", 1)] {
         open.store
-            .publish(release(name, version), Vec::new())
+            .publish(release(name, version), Links::default())
             .await
             .unwrap();
     }

@@ -96,7 +96,7 @@ async fn decided(home: &Home) -> (Open, Script) {
         comment: None,
         at_ms: 5,
         job: NewJob {
-            subject: Some(question()),
+            subject: Some(question().to_string()),
             ..order(JobKind::Decide, 20)
         },
     };
@@ -270,7 +270,7 @@ async fn a_lost_run_goes_on_elsewhere_with_its_records_and_its_orders() {
             },
             NewJob {
                 host: host(2),
-                subject: Some(question()),
+                subject: Some(question().to_string()),
                 ..order(JobKind::Decide, 41)
             },
         ],

@@ -3,7 +3,9 @@
 use flowforge_failpoints::{FailPoints, Point, Side};
 use flowforge_protocol::Digest;
 use flowforge_protocol::batch::RecordBatch;
-use flowforge_store::{ClientRequest, PublishError, Published, Reissue, RejectCode, RunState, Started};
+use flowforge_store::{
+    ClientRequest, Links, PublishError, Published, Reissue, RejectCode, RunState, Started,
+};
 use futures::future::join_all;
 use proptest::prelude::*;
 use serde_json::json;
@@ -241,7 +243,7 @@ async fn a_job_signed_anew_takes_the_place_of_the_old_one_once() {
 async fn versions_and_host_ids_are_kept() {
     let home = Home::new();
     let open = home.open().await;
-    let publish = |number| open.store.publish(release("sum", number), Vec::new());
+    let publish = |number| open.store.publish(release("sum", number), Links::default());
     let refused = publish(2).await.unwrap_err();
     assert!(
         matches!(refused, PublishError::Version { expected: 1 }),
@@ -256,7 +258,7 @@ async fn versions_and_host_ids_are_kept() {
     let open = home.open().await;
     let mut other = release("sum", 2);
     other.digest = Digest::of(b"other");
-    let refused = open.store.publish(other, Vec::new()).await.unwrap_err();
+    let refused = open.store.publish(other, Links::default()).await.unwrap_err();
     assert!(
         matches!(refused, PublishError::Version { expected: 3 }),
         "{refused:?}"

@@ -1,0 +1,129 @@
+//! What a retry would do, as the API shows it.
+
+use async_graphql::{Object, Result, SimpleObject, Union};
+
+use super::fault;
+use super::mutation::{field, input_problem};
+use super::operations::{not_found, wrong_state};
+use super::problems::{InputProblem, RunNotFoundProblem, RunStateProblem};
+use crate::app::App;
+use crate::operations::Refused;
+use crate::retry::{RepeatedStep, RetryPlan};
+
+#[derive(Union)]
+pub(crate) enum RetryPlanPayload {
+    Plan(RetryPlanNode),
+    NotFound(RunNotFoundProblem),
+    State(RunStateProblem),
+    Input(InputProblem),
+}
+
+/// What a retry would do.
+pub(crate) struct RetryPlanNode(Box<RetryPlan>);
+
+/// A completed effect that happens again.
+#[derive(SimpleObject)]
+pub(crate) struct RepeatedEffect {
+    step: String,
+    /// How often it was asked for to happen again, this time counted.
+    times: u32,
+    /// The idempotency key that it has this time.
+    key: String,
+    /// What its node used outside; empty for a node that orders another run.
+    used: Vec<UsedOutside>,
+}
+
+/// Something that was used outside.
+#[derive(SimpleObject)]
+pub(crate) struct UsedOutside {
+    /// `scheme://name:port`.
+    destination: String,
+    /// The secret that went there, if one did.
+    secret: Option<String>,
+    /// How often.
+    count: u32,
+}
+
+impl From<RepeatedStep> for RepeatedEffect {
+    fn from(repeated: RepeatedStep) -> Self {
+        let used = repeated.used.into_iter();
+        Self {
+            step: repeated.step.to_string(),
+            times: repeated.times,
+            key: repeated.key,
+            used: used
+                .map(|used| UsedOutside {
+                    destination: used.destination,
+                    secret: used.secret,
+                    count: used.count,
+                })
+                .collect(),
+        }
+    }
+}
+
+#[Object(name = "RetryPlan")]
+impl RetryPlanNode {
+    /// Id of the run that is run again.
+    async fn run(&self) -> &str {
+        self.0.run.id.as_str()
+    }
+
+    /// Version of the workflow that would run.
+    async fn version(&self) -> u32 {
+        self.0.release.stored.version
+    }
+
+    /// Number of the new run among its generations.
+    async fn generation(&self) -> u32 {
+        self.0.fork.lineage.generation
+    }
+
+    /// Nodes whose results are taken from the run.
+    async fn reused(&self) -> Vec<String> {
+        self.0.fork.reused.iter().map(ToString::to_string).collect()
+    }
+
+    /// Nodes that run again.
+    async fn runs_again(&self) -> Vec<String> {
+        self.0.fork.runs_again.iter().map(ToString::to_string).collect()
+    }
+
+    /// Those of them that run again because the newest release has them otherwise.
+    async fn changed(&self) -> Vec<String> {
+        self.0.changed.iter().map(ToString::to_string).collect()
+    }
+
+    /// Completed effects that happen again. One that was not completed is tried again under the key that it had.
+    async fn repeated(&self) -> Vec<RepeatedEffect> {
+        self.0
+            .repeated
+            .iter()
+            .cloned()
+            .map(RepeatedEffect::from)
+            .collect()
+    }
+
+    /// Names this plan: give it to `retryRun`, so that it does this and nothing else.
+    async fn digest(&self) -> String {
+        self.0.digest.to_string()
+    }
+}
+
+/// The plan of a retry.
+pub(super) async fn plan(app: &App, id: &str, from: &str, newest: bool) -> Result<RetryPlanPayload> {
+    use RetryPlanPayload as Payload;
+    let plan = app
+        .retry_plan(id, from, newest)
+        .await
+        .map_err(|error| fault(&error))?;
+    Ok(match plan {
+        Ok(plan) => Payload::Plan(RetryPlanNode(Box::new(plan))),
+        Err(Refused::NotFound(message)) => Payload::NotFound(not_found(message)),
+        Err(Refused::State(state, message)) => Payload::State(wrong_state(state, message)),
+        Err(Refused::Field(path, message)) => Payload::Input(input_problem(vec![field(path, message)])),
+        Err(Refused::Full | Refused::Conflict(_)) => {
+            return Err(fault(&flowforge_store::StoreError::Stopped));
+        }
+    })
+}

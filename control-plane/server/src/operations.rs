@@ -1,0 +1,300 @@
+//! What people and programs tell runs that are there: signals, pauses, what to do with a step that needs review.
+
+use flowforge_protocol::canonical::canonical_json;
+use flowforge_protocol::job::{MAX_INPUT_BYTES, Order, ReviewOrder, ReviewOrderAction};
+use flowforge_protocol::{Digest, MessageId, StepKey};
+use flowforge_store::{
+    ClientRequest, JobKind, NewSignal, RunState, SignalKept, StoreError, StoredRun, WaitFor,
+};
+use flowforge_workflow::model::NodeKind;
+use serde_json::Value;
+
+use crate::app::{App, LoadError};
+use crate::decisions::{MAX_COMMENT_BYTES, TellError};
+use crate::entropy::{EntropyError, fresh};
+use crate::orders::OrderError;
+
+/// Longest name of a signal, in bytes.
+const MAX_NAME_BYTES: usize = 128;
+/// Longest correlation of a signal, in bytes.
+const MAX_CORRELATION_BYTES: usize = 512;
+/// Open waits that are looked through for a step.
+const MAX_WAITS: u32 = 10_000;
+
+/// Why something was not told, by fault of this server.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum OperationError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Order(#[from] OrderError),
+    #[error(transparent)]
+    Entropy(#[from] EntropyError),
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    #[error(transparent)]
+    Publish(#[from] crate::publish::PublishError),
+    #[error(transparent)]
+    Tell(#[from] TellError),
+}
+
+/// Why something was not told, by its sender's fault.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// There is no such run.
+    NotFound(String),
+    /// The run, or its step, is in a state in which this cannot happen.
+    State(RunState, String),
+    /// A value is wrong: its field, and why.
+    Field(&'static str, String),
+    /// There is no room now.
+    Full,
+    /// The same request name stands for another signal.
+    Conflict(MessageId),
+}
+
+/// A signal as it comes in.
+pub(crate) struct Incoming {
+    /// The run it is for; without it, all of the workflow that wait for it.
+    pub(crate) run: Option<StoredRun>,
+    pub(crate) workflow: String,
+    pub(crate) name: String,
+    pub(crate) correlation: Option<String>,
+    pub(crate) payload: Value,
+    pub(crate) by: String,
+    /// The names of this request.
+    pub(crate) names: Vec<String>,
+}
+
+type Told<T> = Result<Result<T, Refused>, OperationError>;
+
+impl App {
+    /// Takes a signal; it is durable when this returns. Gives its id, and whether it had come before.
+    pub(crate) async fn signal(&self, incoming: Incoming) -> Told<(MessageId, bool)> {
+        if let Err(refused) = check_signal(&incoming) {
+            return Ok(Err(refused));
+        }
+        if let Some(run) = incoming.run.as_ref().filter(|run| run.state.is_final()) {
+            return Ok(Err(is_over(run)));
+        }
+        let payload = canonical_json(&incoming.payload);
+        let body = Digest::of_parts(&[
+            incoming.name.as_bytes(),
+            b"\n",
+            incoming.correlation.as_deref().unwrap_or_default().as_bytes(),
+            b"\n",
+            &payload,
+        ]);
+        let message = MessageId::from_entropy(fresh::<16>()?);
+        let requests = incoming.names.into_iter();
+        let signal = NewSignal {
+            message: message.clone(),
+            run: incoming.run.map(|run| run.id),
+            workflow: incoming.workflow,
+            name: incoming.name,
+            correlation: incoming.correlation,
+            payload: String::from_utf8(payload).unwrap_or_default(),
+            by: incoming.by,
+            at_ms: self.clock.now_ms(),
+            requests: requests
+                .map(|id| ClientRequest {
+                    id: format!("signal:{id}"),
+                    body,
+                })
+                .collect(),
+        };
+        Ok(match self.store.keep_signal(signal).await? {
+            SignalKept::New => {
+                self.events.errands.notify_one();
+                Ok((message, false))
+            }
+            SignalKept::Duplicate(before) => Ok((before, true)),
+            SignalKept::Conflict(before) => Err(Refused::Conflict(before)),
+            SignalKept::Full => Err(Refused::Full),
+        })
+    }
+
+    /// Pauses a run, or lets it go on.
+    pub(crate) async fn pause(&self, wanted: &str, paused: bool, reason: String) -> Told<StoredRun> {
+        let run = match self.find_run(wanted).await? {
+            Ok(run) => run,
+            Err(message) => return Ok(Err(Refused::NotFound(message))),
+        };
+        if run.state.is_final() {
+            return Ok(Err(is_over(&run)));
+        }
+        let order = match (paused, &run.paused_by) {
+            (true, None) => Order::Pause { reason },
+            (false, _) => Order::Unpause { reason },
+            (true, Some(by)) => {
+                let message = format!("run {} is paused already: {by}", run.id.short());
+                return Ok(Err(Refused::State(run.state, message)));
+            }
+        };
+        self.tell_run(run, &[JobKind::Pause, JobKind::Unpause], order)
+            .await
+    }
+
+    /// Says what to do with a step that needs review.
+    pub(crate) async fn review(&self, wanted: &str, step: &str, verdict: ReviewOrder) -> Told<StoredRun> {
+        let run = match self.find_run(wanted).await? {
+            Ok(run) => run,
+            Err(message) => return Ok(Err(Refused::NotFound(message))),
+        };
+        if run.state.is_final() {
+            return Ok(Err(is_over(&run)));
+        }
+        let Ok(step) = step.parse::<StepKey>() else {
+            let message = format!("`{step}` is no step; one looks like pay, or each[2].pay");
+            return Ok(Err(Refused::Field("step", message)));
+        };
+        let waits = self.store.waits_of(&run.id, MAX_WAITS).await?;
+        let reviews = |wait: &&flowforge_store::OpenWait| matches!(wait.what, WaitFor::Review { .. });
+        let mut reviewed = waits.iter().filter(reviews);
+        if !reviewed.clone().any(|wait| wait.step == step) {
+            let message = match reviewed.next() {
+                Some(other) => format!("step `{step}` needs no review; `{}` does", other.step),
+                None => format!("no step of run {} needs review", run.id.short()),
+            };
+            return Ok(Err(Refused::State(run.state, message)));
+        }
+        let comment_bytes = verdict.comment.as_ref().map_or(0, String::len);
+        if comment_bytes > MAX_COMMENT_BYTES {
+            let message = format!("at most {MAX_COMMENT_BYTES} bytes");
+            return Ok(Err(Refused::Field("comment", message)));
+        }
+        if let ReviewOrderAction::Skip { output } = &verdict.action
+            && let Some(message) = self.misfit(&run, &step, output).await?
+        {
+            return Ok(Err(Refused::Field("output", message)));
+        }
+        self.tell_run(run, &[JobKind::Review], Order::Review { step, verdict })
+            .await
+    }
+
+    /// Why a value cannot stand for the result of a step; none if it can.
+    async fn misfit(
+        &self,
+        run: &StoredRun,
+        step: &StepKey,
+        output: &Value,
+    ) -> Result<Option<String>, OperationError> {
+        let Some(release) = self.release(&run.release).await? else {
+            return Ok(None);
+        };
+        let node = release
+            .workflow
+            .walk()
+            .into_iter()
+            .find(|(_, node)| node.id == step.node);
+        let Some(NodeKind::Call(call)) = node.map(|(_, node)| &node.kind) else {
+            return Ok(None);
+        };
+        let interfaces = self.interfaces(&release.release.connectors)?;
+        let operation = interfaces.get(&call.connector).and_then(|interface| {
+            let mut operations = interface.operations.iter();
+            operations.find(|operation| operation.name == call.operation)
+        });
+        let Some(operation) = operation else {
+            return Ok(None);
+        };
+        let schema = jsonschema::validator_for(&operation.output_schema());
+        Ok(schema.ok().and_then(|schema| {
+            let problem = schema.iter_errors(output).next()?;
+            Some(format!("`{step}` gives what {} gives: {problem}", operation.name))
+        }))
+    }
+
+    /// Stores an order for a run that its host has, and sends it. A run without a host is told nothing: it has not begun.
+    async fn tell_run(&self, run: StoredRun, replaces: &'static [JobKind], order: Order) -> Told<StoredRun> {
+        let Some(host) = run.host.clone() else {
+            let message = format!("run {} has not begun: no host has it yet", run.id.short());
+            return Ok(Err(Refused::State(run.state, message)));
+        };
+        let job = match self.order(&run, &host, order) {
+            Err(OrderError::DoesNotFit(unfit)) => {
+                return Ok(Err(Refused::Field(
+                    "output",
+                    format!("it does not fit into an order: {unfit}"),
+                )));
+            }
+            signed => signed?,
+        };
+        let Some(replaced) = self.store.order_change(replaces, job.clone()).await? else {
+            let now = self.store.run(&run.id).await?.unwrap_or(run);
+            return Ok(Err(is_over(&now)));
+        };
+        if let Some(entry) = self.hosts.get(&host) {
+            entry.state().queue.settle(&replaced);
+        }
+        self.dispatch_change(job);
+        self.events.tell(&run.id, None);
+        Ok(Ok(self.store.run(&run.id).await?.unwrap_or(run)))
+    }
+}
+
+/// Why a run that is over hears nothing.
+pub(crate) fn is_over(run: &StoredRun) -> Refused {
+    Refused::State(
+        run.state,
+        format!("run {} is over: {}", run.id.short(), run.state.as_str()),
+    )
+}
+
+fn check_signal(incoming: &Incoming) -> Result<(), Refused> {
+    let wrong = |field, message: String| Err(Refused::Field(field, message));
+    let printable = |text: &str| !text.chars().any(char::is_control);
+    let name = &incoming.name;
+    if name.is_empty() || name.len() > MAX_NAME_BYTES || !printable(name) {
+        return wrong(
+            "name",
+            format!("expected 1 to {MAX_NAME_BYTES} printable characters"),
+        );
+    }
+    if let Some(correlation) = &incoming.correlation
+        && (correlation.is_empty() || correlation.len() > MAX_CORRELATION_BYTES || !printable(correlation))
+    {
+        let message = format!("expected 1 to {MAX_CORRELATION_BYTES} printable characters");
+        return wrong("correlation", message);
+    }
+    if let Err(message) = flowforge_protocol::value::check_depth(&incoming.payload) {
+        return wrong("payload", message);
+    }
+    let bytes = canonical_json(&incoming.payload).len();
+    if bytes > MAX_INPUT_BYTES {
+        return wrong("payload", format!("{bytes} bytes, more than {MAX_INPUT_BYTES}"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_signal_is_checked_at_the_door() {
+        let incoming = |name: &str, correlation: Option<&str>, payload: Value| Incoming {
+            run: None,
+            workflow: "w".to_owned(),
+            name: name.to_owned(),
+            correlation: correlation.map(str::to_owned),
+            payload,
+            by: "ann".to_owned(),
+            names: Vec::new(),
+        };
+        let field = |incoming: Incoming| match check_signal(&incoming) {
+            Err(Refused::Field(field, _)) => Some(field),
+            _ => None,
+        };
+        assert_eq!(field(incoming("paid", Some("o-7"), json!({}))), None);
+        assert_eq!(field(incoming("", None, json!({}))), Some("name"));
+        assert_eq!(field(incoming("a\nb", None, json!({}))), Some("name"));
+        assert_eq!(field(incoming("paid", Some(""), json!({}))), Some("correlation"));
+        let largest = "x".repeat(MAX_INPUT_BYTES - 2);
+        assert_eq!(field(incoming("paid", None, json!(largest))), None);
+        let large = format!("{largest}x");
+        assert_eq!(field(incoming("paid", None, json!(large))), Some("payload"));
+    }
+}
