@@ -26,6 +26,9 @@ pub struct Accepted {
     pub input: Datum,
     /// What started it.
     pub trigger: Trigger,
+    /// Fields of a webhook's body that the input does not name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub extra: Option<Datum>,
     /// Where it comes from among runs; absent for a run that stands alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lineage: Option<Box<Lineage>>,

@@ -159,6 +159,7 @@ mod tests {
             trigger: Trigger::Manual {
                 by: "test".to_owned(),
             },
+            extra: None,
             lineage: None,
             until: None,
             given: Vec::new(),

@@ -36,9 +36,12 @@ impl RunFacts {
         match &record.event {
             Event::Accepted(accepted) => {
                 let mut accepted = accepted.clone();
-                if let Some(reference) = accepted.input.reference() {
-                    // The account says what was accepted, not with which values.
-                    accepted.input = crate::value::Datum::reference_only(reference.clone());
+                let data = [Some(&mut accepted.input), accepted.extra.as_mut()];
+                for datum in data.into_iter().flatten() {
+                    if let Some(reference) = datum.reference() {
+                        // The account says what was accepted, not with which values.
+                        *datum = crate::value::Datum::reference_only(reference.clone());
+                    }
                 }
                 self.accepted = Some(accepted);
             }

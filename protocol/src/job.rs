@@ -266,6 +266,9 @@ pub struct StartOrder {
     pub input: serde_json::Value,
     /// What started it.
     pub trigger: Trigger,
+    /// Fields of a webhook's body that the input does not name: `trigger.body` holds them besides those that it names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub extra: Option<serde_json::Value>,
     /// Where it comes from among runs; absent for a run that stands alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lineage: Option<Box<Lineage>>,
@@ -431,6 +434,7 @@ impl StartOrder {
             input_digest,
             input,
             trigger,
+            extra: None,
             lineage: None,
             reuse: None,
             given: BTreeMap::new(),

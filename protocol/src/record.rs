@@ -333,8 +333,12 @@ impl Event {
 
     /// The values in it.
     pub fn data_mut(&mut self) -> impl Iterator<Item = &mut Datum> {
+        let mut second = None;
         let datum = match self {
-            Self::Accepted(accepted) => Some(&mut accepted.input),
+            Self::Accepted(accepted) => {
+                second = accepted.extra.as_mut();
+                Some(&mut accepted.input)
+            }
             Self::Completed { output, .. } => Some(output),
             Self::AwaitOpened { awaits, .. } => match awaits {
                 Await::Approval { question, .. } => Some(question),
@@ -357,7 +361,7 @@ impl Event {
             } => Some(output),
             _ => None,
         };
-        datum.into_iter()
+        datum.into_iter().chain(second)
     }
 }
 

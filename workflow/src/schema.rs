@@ -23,6 +23,12 @@ pub fn schema() -> Value {
                 "description": "What a run is asked for when it starts.",
                 "type": ["object", "null"],
                 "propertyNames": { "$ref": "#/$defs/snake" },
+                "properties": {
+                    "additional": {
+                        "description": "What happens to fields of a webhook's body that are not named here: accept (the default) keeps them under trigger.body, refuse refuses the request. A map here is a field of this name.",
+                        "oneOf": [{ "enum": ["accept", "refuse"] }, { "$ref": "#/$defs/input_field" }],
+                    },
+                },
                 "additionalProperties": { "$ref": "#/$defs/input_field" },
             },
             "config": {

@@ -13,6 +13,7 @@ use flowforge_workflow::model::TriggerKind;
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 
+use crate::apart::Workbench;
 use crate::clock::Clock;
 use crate::events::Events;
 use crate::hosts::Hosts;
@@ -52,6 +53,7 @@ pub(crate) struct App {
     /// The life of the store.
     pub(crate) incarnation: Incarnation,
     pub(crate) used_nonces: UsedNonces,
+    pub(crate) workbench: Workbench,
     /// A place for each subscription.
     pub(crate) followers: Arc<Semaphore>,
     published: RwLock<Published>,
@@ -146,6 +148,7 @@ impl App {
             views: crate::view::Views::default(),
             incarnation: incarnation_of(&parts.store),
             used_nonces: UsedNonces::default(),
+            workbench: Workbench::default(),
             followers: Arc::new(Semaphore::new(crate::api::FOLLOWERS_MAX)),
             published: RwLock::new(Published::default()),
             store: parts.store,

@@ -12,11 +12,12 @@ use flowforge_registry::{Entry, Registry};
 use flowforge_store::StoreError;
 use flowforge_workflow::model::{TriggerKind, Workflow};
 use flowforge_workflow::{
-    ConnectorVersion, Connectors, Definition, Diagnostic, KnownWorkflow, Lock, Severity, release_calls,
-    release_children,
+    ConnectorVersion, Connectors, Definition, Diagnostic, Interrupt, KnownWorkflow, Lock, Severity,
+    release_calls, release_children,
 };
 use serde_json::{Map, Value};
 
+use crate::apart::ApartError;
 use crate::app::App;
 use crate::release::ReadyRelease;
 
@@ -41,11 +42,34 @@ pub(crate) struct Prepared {
     pub(crate) secrets: Vec<String>,
 }
 
+/// What a file compiles to, before anything of this server comes to it.
+struct Compiled {
+    definition: Definition,
+    canonical: Value,
+    workflow: Workflow,
+    requests: Vec<GrantRequest>,
+    connectors: BTreeMap<String, PinnedConnector>,
+    children: BTreeMap<String, PinnedRelease>,
+    diagnostics: Vec<Diagnostic>,
+}
+
+/// A file and what comes with it.
+#[derive(Debug, Clone)]
+pub(crate) struct Source {
+    pub(crate) text: String,
+    /// `workflow.lock`.
+    pub(crate) lock: Option<String>,
+    /// Configuration in the place of the file's.
+    pub(crate) config: Map<String, Value>,
+}
+
 /// Why nothing was prepared.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PrepareError {
     #[error("the workflow has errors")]
     Workflow(Vec<Diagnostic>),
+    #[error(transparent)]
+    Apart(#[from] ApartError),
     #[error("the release does not fit into a document")]
     DoesNotFit(#[from] StrictError),
     #[error(transparent)]
@@ -156,13 +180,16 @@ impl App {
 
     fn read(
         &self,
-        source: &str,
-        lock: Option<&str>,
-        config: &Map<String, Value>,
+        source: &Source,
+        interrupt: &Interrupt,
     ) -> Result<(Definition, Locked<'_>, Vec<Diagnostic>), Vec<Diagnostic>> {
+        let Source { text, lock, config } = source;
+        let source = text.as_str();
         let definition = flowforge_workflow::parse(source)?;
-        let locked = self.locked(lock)?;
-        let mut found = flowforge_workflow::lint(&definition, config, &locked);
+        let locked = self.locked(lock.as_deref())?;
+        // Whoever waited for a check that was stopped is told so, and hears nothing of this.
+        let mut found =
+            flowforge_workflow::lint_within(&definition, config, &locked, interrupt).unwrap_or_default();
         for name in definition.connectors() {
             if let Some(pinned) = locked.lock.get(&name)
                 && locked.entry(&name).is_none()
@@ -197,8 +224,14 @@ impl App {
     }
 
     /// Looks at a file; changes nothing.
-    pub(crate) fn check(&self, source: &str, lock: Option<&str>, config: &Map<String, Value>) -> Checked {
-        match self.read(source, lock, config) {
+    pub(crate) async fn check(self: &Arc<Self>, source: Source) -> Result<Checked, ApartError> {
+        self.apart(move |app, interrupt| app.check_now(&source, interrupt))
+            .await
+    }
+
+    fn check_now(&self, given: &Source, interrupt: &Interrupt) -> Checked {
+        let source = given.text.as_str();
+        match self.read(given, interrupt) {
             Ok((definition, _, diagnostics)) => {
                 let fixable = diagnostics.iter().any(|found| found.correction.is_some());
                 Checked {
@@ -220,23 +253,16 @@ impl App {
         }
     }
 
-    /// Compiles a file to documents; changes nothing.
-    pub(crate) async fn prepare(
-        &self,
-        source: &str,
-        lock: Option<&str>,
-        config: &Map<String, Value>,
-    ) -> Result<Prepared, PrepareError> {
-        let (definition, locked, mut diagnostics) =
-            self.read(source, lock, config).map_err(PrepareError::Workflow)?;
-        let compiled = flowforge_workflow::canonical(&definition, config).ok();
-        let workflow = compiled
+    fn compile_now(&self, given: &Source, interrupt: &Interrupt) -> Result<Compiled, Vec<Diagnostic>> {
+        let (definition, locked, mut diagnostics) = self.read(given, interrupt)?;
+        let canonical = flowforge_workflow::canonical(&definition, &given.config).ok();
+        let workflow = canonical
             .as_ref()
             .and_then(|value| serde_json::from_value::<Workflow>(value.clone()).ok());
-        let (Some(compiled), Some(workflow), false) =
-            (compiled, workflow, diagnostics.iter().any(Diagnostic::is_error))
+        let (Some(canonical), Some(workflow), false) =
+            (canonical, workflow, diagnostics.iter().any(Diagnostic::is_error))
         else {
-            return Err(PrepareError::Workflow(diagnostics));
+            return Err(diagnostics);
         };
         let requests = match flowforge_workflow::grant_requests(&workflow, &workflow.config) {
             Ok(requests) => requests,
@@ -245,20 +271,46 @@ impl App {
                 diagnostics.push(finding(
                     Severity::Error,
                     "FF-WF-093",
-                    source,
+                    &given.text,
                     "allow",
                     error.to_string(),
                     mend,
                 ));
-                return Err(PrepareError::Workflow(diagnostics));
+                return Err(diagnostics);
             }
         };
+        Ok(Compiled {
+            connectors: pins(&definition, &locked),
+            children: children_of(&workflow, &locked),
+            definition,
+            canonical,
+            workflow,
+            requests,
+            diagnostics,
+        })
+    }
+
+    /// Compiles a file to documents; changes nothing.
+    pub(crate) async fn prepare(self: &Arc<Self>, source: Source) -> Result<Prepared, PrepareError> {
+        let text = source.text.clone();
+        let compiled = self
+            .apart(move |app, interrupt| app.compile_now(&source, interrupt))
+            .await?;
+        let Compiled {
+            definition,
+            canonical,
+            workflow,
+            requests,
+            connectors,
+            children,
+            mut diagnostics,
+        } = compiled.map_err(PrepareError::Workflow)?;
+        let source = text.as_str();
         let nodes = self.node_grants(source, &requests, &mut diagnostics).await?;
         self.look_at_hooks(source, &workflow, &mut diagnostics).await?;
         if diagnostics.iter().any(Diagnostic::is_error) {
             return Err(PrepareError::Workflow(diagnostics));
         }
-        let connectors = pins(&definition, &locked);
         let last = self.store.release_of(&workflow.workflow, None).await?;
         let version = last.map_or(1, |last| last.version.saturating_add(1));
         let now_ms = self.clock.now_ms();
@@ -268,11 +320,11 @@ impl App {
             workflow: workflow.workflow.clone(),
             version,
             title: definition.title().to_owned(),
-            definition_digest: Digest::of_json(&compiled),
-            definition: compiled,
+            definition_digest: Digest::of_json(&canonical),
+            definition: canonical,
             connectors: connectors.clone(),
             calls: release_calls(&workflow),
-            children: children_of(&workflow, &locked),
+            children,
             values_stay: workflow.values_stay,
             config: workflow.config.clone(),
             requests,

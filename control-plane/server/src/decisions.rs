@@ -4,7 +4,7 @@ use flowforge_protocol::HostId;
 use flowforge_protocol::awaited::Decision;
 use flowforge_protocol::job::Order;
 use flowforge_store::{
-    Approval, ApprovalState, Decided, Found, NewDecision, NewJob, RunState, StoreError, StoredRun,
+    Approval, ApprovalState, Decided, Found, Group, NewDecision, NewJob, RunState, StoreError, StoredRun,
 };
 
 use crate::app::App;
@@ -26,16 +26,20 @@ pub(crate) enum TellError {
 pub(crate) struct Actor {
     /// Its name.
     pub(crate) name: String,
-    /// Groups that it is in.
-    pub(crate) groups: Vec<String>,
     /// True for the person at a development server, who counts as everybody.
     pub(crate) owner: bool,
 }
 
 impl Actor {
-    /// Under which name this actor answers a question to these approvers; none if it may not.
-    fn answers_as(&self, approvers: &[String]) -> Option<String> {
-        let is_one = |approver: &String| *approver == self.name || self.groups.contains(approver);
+    /// Under which name this actor answers a question to these approvers; none if it may not. Nobody is a group.
+    fn answers_as(&self, approvers: &[String], groups: &[Group]) -> Option<String> {
+        if groups.iter().any(|group| group.name == self.name) {
+            return None;
+        }
+        let is_one = |approver: &String| {
+            let mut of_name = groups.iter().filter(|group| group.name == *approver);
+            *approver == self.name || of_name.any(|group| group.members.contains(&self.name))
+        };
         if approvers.is_empty() || approvers.iter().any(is_one) {
             return Some(self.name.clone());
         }
@@ -87,7 +91,8 @@ impl App {
         if approval.state != ApprovalState::Pending {
             return Ok(DecideOutcome::TooLate(approval));
         }
-        let Some(by) = actor.answers_as(&approval.approvers) else {
+        let groups = self.store.groups().await?;
+        let Some(by) = actor.answers_as(&approval.approvers, &groups) else {
             return Ok(DecideOutcome::NotAsked(format!(
                 "`{}` may not answer approval {}; it is put to {}",
                 actor.name,
@@ -234,21 +239,30 @@ mod tests {
     /// `approvers: [duty]` says who may answer, and anybody could, under any name.
     #[test]
     fn only_who_is_asked_may_answer() {
-        let actor = |name: &str, groups: &[&str], owner| Actor {
+        let actor = |name: &str, owner| Actor {
             name: name.to_owned(),
-            groups: groups.iter().map(|group| (*group).to_owned()).collect(),
             owner,
         };
-        let duty = ["duty".to_owned()];
-        assert_eq!(actor("mallory", &[], false).answers_as(&duty), None);
-        assert_eq!(actor("mallory", &[], false).answers_as(&[]).unwrap(), "mallory");
-        assert_eq!(actor("duty", &[], false).answers_as(&duty).unwrap(), "duty");
-        assert_eq!(actor("ann", &["duty"], false).answers_as(&duty).unwrap(), "ann");
-        let owner = actor("local", &[], true);
+        let (duty, none) = (["duty".to_owned()], &[]);
+        assert_eq!(actor("mallory", false).answers_as(&duty, none), None);
+        assert_eq!(actor("mallory", false).answers_as(&[], none).unwrap(), "mallory");
+        assert_eq!(actor("duty", false).answers_as(&duty, none).unwrap(), "duty");
+        let groups = [Group {
+            name: "duty".to_owned(),
+            members: vec!["ann".to_owned()],
+        }];
+        assert_eq!(actor("ann", false).answers_as(&duty, &groups).unwrap(), "ann");
+        assert_eq!(actor("bob", false).answers_as(&duty, &groups), None);
         assert_eq!(
-            owner.answers_as(&duty).unwrap(),
+            actor("duty", false).answers_as(&duty, &groups),
+            None,
+            "a group is nobody"
+        );
+        let owner = actor("local", true);
+        assert_eq!(
+            owner.answers_as(&duty, none).unwrap(),
             "local (owner of this development server)"
         );
-        assert_eq!(owner.answers_as(&[]).unwrap(), "local");
+        assert_eq!(owner.answers_as(&[], none).unwrap(), "local");
     }
 }

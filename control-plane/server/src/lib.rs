@@ -9,6 +9,7 @@
 //! [`Service::open`] takes the data folder and the address, [`Service::run`] serves.
 
 mod accept;
+mod apart;
 mod api;
 mod app;
 mod artefacts;

@@ -80,6 +80,7 @@ impl App {
             flowforge_store::PublishError::Version { expected } => PublishError::Version { expected },
             flowforge_store::PublishError::Store(error) => PublishError::Store(error),
             error @ (flowforge_store::PublishError::OtherGrants
+            | flowforge_store::PublishError::TooMany
             | flowforge_store::PublishError::NoChild { .. }
             | flowforge_store::PublishError::HookTaken { .. }) => PublishError::Release(error.to_string()),
         })?;

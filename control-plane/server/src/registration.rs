@@ -48,6 +48,8 @@ pub(crate) enum RegisterError {
     Clock(u64),
     #[error("this registration was used before")]
     Replayed,
+    #[error("{} hosts are registered, and no more may be", flowforge_store::MAX_HOSTS)]
+    TooMany,
     #[error(transparent)]
     Entropy(#[from] EntropyError),
     #[error(transparent)]
@@ -63,6 +65,7 @@ impl RegisterError {
             Self::Proof(_) => "FF-HOST-004",
             Self::Clock(_) => "FF-HOST-005",
             Self::Replayed => "FF-HOST-006",
+            Self::TooMany => "FF-HOST-007",
             Self::Entropy(_) | Self::Store(_) => "FF-API-500",
         }
     }
@@ -168,7 +171,8 @@ impl App {
                 session_hash: Digest::of(session.as_bytes()),
                 at_ms: now_ms,
             })
-            .await?;
+            .await?
+            .ok_or(RegisterError::TooMany)?;
         tracing::info!(host = %host.id, name = host.name, "a host registered");
         let id = host.id.clone();
         self.hosts.registered(host, self.clock.monotonic_ms());

@@ -5,7 +5,7 @@
 //! | runs that are over, with records, questions, receipt | 90 days, and 8 GiB together | [`Retention::runs`], [`Retention::run_bytes_max`] |
 //! | artefacts | 90 days, and 8 GiB together; above that, new ones are refused | [`Retention::artefacts`], [`Retention::artefact_bytes_max`] |
 //! | releases that no run uses | 90 days; the newest 20 of each workflow always | [`Retention::releases`], [`Retention::versions_min`] |
-//! | names of requests and webhook deliveries | 30 days | [`Retention::requests`] |
+//! | names of requests and webhook deliveries | 30 days, and 5 million | [`Retention::requests`] |
 //! | times when a host was not heard | 90 days | [`Retention::runs`] |
 //! | signals that no run has taken | 7 days | [`Retention::signals`] |
 //!
@@ -63,6 +63,8 @@ impl Default for Retention {
 const PAUSE_MS: u64 = 10 * 60 * 1_000;
 /// Rows of one kind that one commit removes.
 const ROWS: u32 = 500;
+/// Names of requests that are kept at most.
+const REQUESTS_MAX: u64 = 5_000_000;
 /// So long a host may take to bring the receipt of a run that is over.
 const RECEIPT_WAIT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
@@ -92,6 +94,7 @@ async fn look(app: &App, artefacts: &Artefacts, retention: &Retention) -> Result
         young_since_ms: before(now_ms, DAY),
         unreceipted_since_ms: before(now_ms, retention.runs.min(RECEIPT_WAIT)),
         requests_since_ms: before(now_ms, retention.requests),
+        requests_max: REQUESTS_MAX,
         releases_since_ms: before(now_ms, retention.releases),
         versions_min: retention.versions_min,
         gaps_since_ms: before(now_ms, retention.runs),

@@ -234,6 +234,7 @@ impl App {
             reuse: None,
             given,
             until: Some(node),
+            extra: None,
         };
         Ok(Ok((input.unwrap_or_else(|| json!({})), options)))
     }

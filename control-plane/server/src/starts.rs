@@ -52,6 +52,9 @@ pub(crate) struct StartOptions {
     /// How far the run goes, if not to its end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) until: Option<NodeId>,
+    /// Fields of a webhook's body that the input does not name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) extra: Option<Value>,
 }
 
 impl StartOptions {
@@ -64,6 +67,7 @@ impl StartOptions {
         order.reuse = self.reuse;
         order.given = self.given;
         order.until = self.until;
+        order.extra = self.extra;
     }
 }
 

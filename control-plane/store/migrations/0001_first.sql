@@ -202,6 +202,12 @@ create table approval (
 create index approval_run on approval (run, seq);
 create index approval_state on approval (state, seq);
 
+-- Who may answer what is put to a group.
+create table approver_group (
+    name    text primary key,
+    members text not null
+) strict, without rowid;
+
 -- A deleted secret keeps its row without a value, so that its version never comes back.
 create table secret (
     name          text primary key,

@@ -10,6 +10,9 @@ use crate::ingest::digest_of;
 use crate::sql::{self, signed, unsigned};
 use crate::{Store, StoreError};
 
+/// Hosts at most.
+pub const MAX_HOSTS: u32 = 2_000;
+
 /// A host that registers; its proof is verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewHost {
@@ -77,12 +80,22 @@ fn from_row(row: &Row<'_>) -> Result<Host, StoreError> {
 }
 
 impl Store {
-    /// Registers a host. The same identity key keeps its id; name, seal key and session become the new ones.
+    /// Registers a host. The same identity key keeps its id; name, seal key and session become the new ones. `None` for a new
+    /// one when there are [`MAX_HOSTS`].
     ///
     /// # Errors
     /// See [`StoreError`].
-    pub async fn register_host(&self, host: NewHost) -> Result<Host, StoreError> {
+    pub async fn register_host(&self, host: NewHost) -> Result<Option<Host>, StoreError> {
         self.alone(None, move |transaction| {
+            let is_full = sql::first(
+                transaction,
+                "select not exists (select 1 from host where identity_key = ?1) and (select count(*) from host) >= ?2",
+                params![host.identity_key, MAX_HOSTS],
+                |row| Ok(row.get::<_, bool>(0)?),
+            )?;
+            if is_full == Some(true) {
+                return Ok(None);
+            }
             let registered = sql::all(
                 transaction,
                 "insert into host (id, name, identity_key, seal_key, session_hash, registered_at_ms, last_heard_ms) \
@@ -100,13 +113,12 @@ impl Store {
                 ],
                 from_row,
             )?;
-            let row = registered.into_iter().next();
-            row.ok_or_else(|| rusqlite::Error::QueryReturnedNoRows.into())
+            Ok(registered.into_iter().next())
         })
         .await
     }
 
-    /// Every host, by name; at most 2,000.
+    /// Every host, by name.
     ///
     /// # Errors
     /// See [`StoreError`].
@@ -115,8 +127,8 @@ impl Store {
             sql::all(
                 connection,
                 "select id, name, identity_key, seal_key, session_hash, registered_at_ms, last_heard_ms, incarnation \
-                 from host order by name, id limit 2000",
-                (),
+                 from host order by name, id limit ?1",
+                [MAX_HOSTS],
                 from_row,
             )
         })

@@ -54,6 +54,9 @@ pub enum PublishError {
     /// The release is stored with other grants: those that were signed first stand.
     #[error("this release is published with other grants")]
     OtherGrants,
+    /// There are as many workflows as there may be.
+    #[error("there are {MAX_WORKFLOWS} workflows, and no more may be published")]
+    TooMany,
     /// A webhook path belongs to another workflow.
     #[error("webhook path `{path}` belongs to workflow `{workflow}`")]
     HookTaken {
@@ -78,6 +81,9 @@ pub enum PublishError {
     #[error(transparent)]
     Store(#[from] StoreError),
 }
+
+/// Workflows at most.
+pub const MAX_WORKFLOWS: u32 = 10_000;
 
 const COLUMNS: &str = "select rowid, digest, workflow, version, title, envelope, grants_digest, grants, source, \
      published_at_ms from release ";
@@ -215,6 +221,17 @@ fn publish(
     let expected = expected.unwrap_or(1);
     if expected != release.version {
         return Ok(Err(PublishError::Version { expected }));
+    }
+    if release.version == 1 {
+        let count = sql::first(
+            connection,
+            "select count(distinct workflow) from release",
+            (),
+            |row| Ok(small(row.get(0)?)),
+        )?;
+        if count.unwrap_or(0) >= MAX_WORKFLOWS {
+            return Ok(Err(PublishError::TooMany));
+        }
     }
     for child in &links.children {
         let there = sql::first(

@@ -25,6 +25,8 @@ pub struct Keep {
     pub unreceipted_since_ms: u64,
     /// Names of requests from before this time are forgotten.
     pub requests_since_ms: u64,
+    /// So many names of requests are kept; the oldest beyond are forgotten before their time.
+    pub requests_max: u64,
     /// Releases from before this time are removed if no run uses them and they are not among the newest.
     pub releases_since_ms: u64,
     /// How many of the newest versions of a workflow are kept in any case.
@@ -77,6 +79,7 @@ impl Store {
                 "delete from request where name in (select name from request where at_ms < ?1 limit ?2)",
                 params![signed(keep.requests_since_ms), keep.rows_max],
             )?;
+            let requests = requests + forget_requests(transaction, &keep)?;
             let releases = remove_releases(transaction, &keep)?;
             sql::run(
                 transaction,
@@ -191,6 +194,22 @@ fn remove_runs(connection: &Connection, rows: &str) -> Result<(), StoreError> {
         sql::run(connection, statement, [rows])?;
     }
     Ok(())
+}
+
+/// Forgets the oldest names of requests beyond those that are kept.
+fn forget_requests(connection: &Connection, keep: &Keep) -> Result<usize, StoreError> {
+    let count = sql::first(connection, "select count(*) from request", (), |row| {
+        Ok(unsigned(row.get(0)?))
+    })?;
+    let beyond = count.unwrap_or(0).saturating_sub(keep.requests_max);
+    if beyond == 0 {
+        return Ok(0);
+    }
+    sql::run(
+        connection,
+        "delete from request where name in (select name from request order by at_ms limit ?1)",
+        [signed(beyond.min(u64::from(keep.rows_max)))],
+    )
 }
 
 fn remove_releases(connection: &Connection, keep: &Keep) -> Result<usize, StoreError> {

@@ -157,6 +157,7 @@ pub(crate) fn job() -> Job {
             trigger: Trigger::Webhook {
                 path: "earthquake-watch".to_owned(),
             },
+            extra: None,
             lineage: None,
             reuse: None,
             given: BTreeMap::new(),
@@ -182,6 +183,7 @@ pub(crate) fn records() -> RecordBatch {
             grants: order.grants,
             input: order.input.into(),
             trigger: order.trigger,
+            extra: None,
             lineage: None,
             until: None,
             given: Vec::new(),

@@ -42,7 +42,7 @@ fn workflow(reader: &mut Reader<'_>, mut section: Section<'_>) -> Workflow {
         .get("title")
         .and_then(|entry| reader.text("title", entry))
         .unwrap_or_default();
-    let input = section
+    let (input, refuses_additional) = section
         .get("input")
         .map(|entry| reader.input(entry))
         .unwrap_or_default();
@@ -80,6 +80,7 @@ fn workflow(reader: &mut Reader<'_>, mut section: Section<'_>) -> Workflow {
         workflow: name,
         title,
         input,
+        refuses_additional,
         config,
         secrets,
         triggers,

@@ -50,18 +50,38 @@ impl Reader<'_> {
         self.problem_fix("FF-WF-007", at, message, fix);
     }
 
-    pub(super) fn input(&mut self, entry: &Entry) -> Vec<InputField> {
+    /// The fields of the input, and whether a webhook's body may not have others.
+    pub(super) fn input(&mut self, entry: &Entry) -> (Vec<InputField>, bool) {
         self.place("input", Some(entry), &entry.node);
         if matches!(entry.node.value, Value::Null) {
-            return Vec::new();
+            return (Vec::new(), false);
         }
         let Some(entries) = self.entries("input", &entry.node) else {
-            return Vec::new();
+            return (Vec::new(), false);
         };
-        entries
-            .iter()
-            .filter_map(|entry| self.input_field(entry))
-            .collect()
+        let (mut fields, mut refuses) = (Vec::with_capacity(entries.len()), false);
+        for entry in entries {
+            // A field is described by a map: a word here is no field.
+            match &entry.node.value {
+                Value::Text(_) if entry.key == "additional" => refuses = self.refuses_additional(entry),
+                _ => fields.extend(self.input_field(entry)),
+            }
+        }
+        (fields, refuses)
+    }
+
+    fn refuses_additional(&mut self, entry: &Entry) -> bool {
+        match self.text("input.additional", entry).as_deref() {
+            Some("refuse") => true,
+            Some("accept") | None => false,
+            Some(other) => {
+                let message =
+                    format!("`{other}` is not what can be done with other fields of a webhook's body");
+                let fix = "refuse: the request is refused; accept: they are kept under `trigger.body`";
+                self.problem_fix("FF-WF-009", entry.node.span.start, message, fix);
+                false
+            }
+        }
     }
 
     fn input_field(&mut self, entry: &Entry) -> Option<InputField> {

@@ -172,7 +172,12 @@ impl RunState {
             self.view_only = Some(ViewOnly::LaterVersion { seq: 0, what });
         }
         self.input = self.content(0, &accepted.input);
-        self.trigger = Arc::new(Self::announce_trigger(&accepted.trigger));
+        let extra = accepted.extra.as_ref().map(|extra| self.content(0, extra));
+        self.trigger = Arc::new(Self::announce_trigger(
+            &accepted.trigger,
+            &self.input,
+            extra.as_deref(),
+        ));
         self.started_at_ms = at_ms;
         self.about = Arc::new(json!({
             "id": self.run.as_str(),

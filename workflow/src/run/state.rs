@@ -273,7 +273,17 @@ impl RunState {
         format!("{}/{step}/{}/{place}", self.effect_root(), self.repeats(step))
     }
 
-    pub(super) fn announce_trigger(trigger: &Trigger) -> Value {
-        serde_json::to_value(trigger).unwrap_or_default()
+    /// What expressions see of the trigger. A webhook's `body` has every field of the request: those that the input names,
+    /// as the run got them, and all others.
+    pub(super) fn announce_trigger(trigger: &Trigger, input: &Value, extra: Option<&Value>) -> Value {
+        let mut announced = serde_json::to_value(trigger).unwrap_or_default();
+        if let (Trigger::Webhook { .. }, Value::Object(fields)) = (trigger, &mut announced) {
+            let mut body = input.as_object().cloned().unwrap_or_default();
+            if let Some(Value::Object(extra)) = extra {
+                body.extend(extra.iter().map(|(name, value)| (name.clone(), value.clone())));
+            }
+            fields.insert("body".to_owned(), Value::Object(body));
+        }
+        announced
     }
 }

@@ -30,3 +30,4 @@ mod run_snapshot;
 mod run_undo;
 mod run_waits;
 mod run_watch;
+mod triggers;

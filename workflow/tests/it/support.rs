@@ -97,6 +97,7 @@ pub(crate) fn acceptance(input: Value) -> Accepted {
             by: "test".to_owned(),
         },
         lineage: None,
+        extra: None,
         until: None,
         given: Vec::new(),
         traceparent: None,

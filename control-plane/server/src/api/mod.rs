@@ -7,6 +7,7 @@ mod approvals;
 mod connectors;
 mod evidence;
 mod faults;
+mod groups;
 mod guard;
 mod hosts;
 pub(crate) mod limits;

@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 use super::approvals::{ApprovalNode, how_it_closed};
 use super::connectors::PinnedConnectorNode;
 use super::fault;
+use super::groups::Groups;
 use super::operations::Operations;
 use super::payloads::{
     CancelRunInput, CancelRunPayload, CancelRunSuccess, CheckWorkflowInput, CheckWorkflowPayload,
@@ -29,7 +30,8 @@ use super::runs::RunNode;
 use super::scalars::AnyJson;
 use super::secrets::SecretNode;
 use super::workflows::{DiagnosticNode, WorkflowNode};
-use crate::compile::PrepareError;
+use crate::apart::ApartError;
+use crate::compile::{PrepareError, Source};
 use crate::decisions::{Actor, CancelOutcome, DecideOutcome, MAX_COMMENT_BYTES};
 use crate::publish::PublishError;
 use crate::starts::{StartOptions, StartRequest, new_run_id, request_body};
@@ -48,6 +50,14 @@ pub(super) fn reason_of(done: &str, why: Option<String>) -> String {
     match why.as_str() {
         "" => format!("{done} by {LOCAL_USER}"),
         text => format!("{done} by {LOCAL_USER}: {text}"),
+    }
+}
+
+/// A check that took too long is no fault of this server.
+fn too_long(error: ApartError) -> async_graphql::Error {
+    match error {
+        ApartError::TooLong => super::faults::coded(error.to_string(), super::faults::CODE_TIMEOUT),
+        ApartError::Broken => fault(&error),
     }
 }
 
@@ -100,7 +110,7 @@ fn config_of(config: Option<AnyJson>) -> Result<Map<String, Value>> {
 
 /// Changes.
 #[derive(MergedObject, Default)]
-pub(crate) struct Mutation(Changes, Operations);
+pub(crate) struct Mutation(Changes, Operations, Groups);
 
 /// Publishing, starting, deciding, keeping secrets.
 #[derive(Default)]
@@ -116,7 +126,12 @@ impl Changes {
     ) -> Result<CheckWorkflowPayload> {
         let _ = input.file_name;
         let config = config_of(input.config)?;
-        let checked = app(ctx)?.check(&input.source, input.lock.as_deref(), &config);
+        let source = Source {
+            text: input.source,
+            lock: input.lock,
+            config,
+        };
+        let checked = app(ctx)?.check(source).await.map_err(too_long)?;
         let errors = checked
             .diagnostics
             .iter()
@@ -140,10 +155,12 @@ impl Changes {
     ) -> Result<PrepareReleasePayload> {
         let _ = input.file_name;
         let config = config_of(input.config)?;
-        match app(ctx)?
-            .prepare(&input.source, input.lock.as_deref(), &config)
-            .await
-        {
+        let source = Source {
+            text: input.source,
+            lock: input.lock,
+            config,
+        };
+        match app(ctx)?.prepare(source).await {
             Ok(prepared) => Ok(PrepareReleasePayload::Prepared(PreparedRelease {
                 workflow: prepared.release.workflow.clone(),
                 version: prepared.release.version,
@@ -163,6 +180,7 @@ impl Changes {
             Err(PrepareError::Workflow(found)) => {
                 Ok(PrepareReleasePayload::Workflow(workflow_problem(&found)))
             }
+            Err(PrepareError::Apart(error)) => Err(too_long(error)),
             Err(error) => Err(fault(&error)),
         }
     }
@@ -280,7 +298,6 @@ impl Changes {
             // Whoever names somebody answers as that one, not as the owner.
             owner: app.dev && input.by.is_none(),
             name: input.by.unwrap_or_else(|| LOCAL_USER.to_owned()),
-            groups: Vec::new(),
         };
         let mut faults = Vec::new();
         if actor.name.is_empty() || actor.name.len() > 128 || actor.name.chars().any(char::is_control) {

@@ -191,7 +191,7 @@ fn no_workflow(name: &str) -> WorkflowNotFoundProblem {
     WorkflowNotFoundProblem::new("FF-RUN-001", message)
 }
 
-fn busy(message: String) -> BusyProblem {
+pub(super) fn busy(message: String) -> BusyProblem {
     BusyProblem {
         message,
         code: "FF-RUN-003".to_owned(),

@@ -11,6 +11,7 @@ use super::approvals::{ApprovalNode, ApprovalStateName};
 use super::connectors::ConnectorNode;
 use super::fault;
 use super::faults::{CODE_ARGUMENT, coded};
+use super::groups::ApproverGroup;
 use super::hosts::HostNode;
 use super::page::{Cursor, Window, connection, from_edges};
 use super::retries::{self, RetryPlanPayload};
@@ -166,6 +167,12 @@ impl Query {
             &window,
             RunNode::new,
         ))
+    }
+
+    /// Groups of people who may answer questions, by name.
+    async fn approver_groups(&self, ctx: &Context<'_>) -> Result<Vec<ApproverGroup>> {
+        let groups = app(ctx)?.store.groups().await.map_err(|error| fault(&error))?;
+        Ok(groups.into_iter().map(ApproverGroup::from).collect())
     }
 
     /// What a retry of a run that is over, from this node on, would do.

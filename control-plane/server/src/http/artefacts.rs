@@ -1,5 +1,7 @@
 //! `/artefacts/<digest>`: hosts bring them, people take them.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -10,6 +12,9 @@ use tokio_util::io::ReaderStream;
 
 use super::{Doors, refusal};
 use crate::artefacts::{MAX_BYTES, PutError};
+
+/// How long an artefact may take on its way here.
+const PUT_TIMEOUT: Duration = Duration::from_secs(600);
 
 fn parse(text: &str) -> Result<Digest, Box<Response>> {
     text.parse()
@@ -91,7 +96,10 @@ pub(super) async fn put(
             PutError::TooLarge.to_string(),
         );
     }
-    match doors.artefacts.put(&digest, body.into_data_stream()).await {
+    let put = doors.artefacts.put(&digest, body.into_data_stream());
+    // What has come of one that takes too long is taken back when it is dropped.
+    let put = tokio::time::timeout(PUT_TIMEOUT, put).await;
+    match put.unwrap_or(Err(PutError::Cut)) {
         Ok(true) => StatusCode::CREATED.into_response(),
         Ok(false) => StatusCode::NO_CONTENT.into_response(),
         Err(error @ PutError::TooLarge) => {

@@ -11,7 +11,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use flowforge_protocol::strict::{self, StrictError};
 
-use super::{Doors, refusal};
+use super::{Doors, body, refusal};
 use crate::api::TraceParent;
 
 /// Largest body of a person's call.
@@ -30,9 +30,9 @@ pub(super) async fn call(State(doors): State<Doors>, headers: HeaderMap, body: B
         let message = "send content-type: application/json";
         return refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, "FF-HTTP-003", message);
     }
-    let Ok(body) = axum::body::to_bytes(body, MAX_PERSON_BYTES).await else {
-        let message = format!("the body is larger than {MAX_PERSON_BYTES} bytes, or was cut");
-        return refusal(StatusCode::PAYLOAD_TOO_LARGE, "FF-HTTP-004", message);
+    let body = match body::read(body, MAX_PERSON_BYTES, super::BODY_CODES).await {
+        Ok(body) => body,
+        Err(refused) => return *refused,
     };
     if let Err(message) = check_numbers(&body) {
         return (StatusCode::BAD_REQUEST, Json(call_error(message, "FF-API-400"))).into_response();

@@ -21,10 +21,11 @@ use flowforge_protocol::job::MAX_INPUT_BYTES;
 use flowforge_protocol::record::Trigger;
 use flowforge_protocol::{Digest, webhook};
 use flowforge_store::{ClientRequest, Started};
-use flowforge_workflow::expr::{Expression, Meaning, Scope, strip_marker};
+use flowforge_workflow::expr::{Context, Expression, Meaning, Scope, strip_marker};
 use flowforge_workflow::model::{Answer, HookSignal, TriggerKind};
 use serde_json::{Map, Value, json};
 
+use super::body::{self, Codes};
 use super::hook_answers::{self, accepted, fault};
 use super::{Doors, refusal};
 use crate::app::App;
@@ -72,9 +73,13 @@ pub(super) async fn receive(
     let Some(hook) = find(app, &path) else {
         return nobody_listens(app, &path).await;
     };
-    let Ok(body) = axum::body::to_bytes(body, MAX_INPUT_BYTES).await else {
-        let message = format!("the body is larger than {MAX_INPUT_BYTES} bytes, or was cut");
-        return refusal(StatusCode::PAYLOAD_TOO_LARGE, "FF-HOOK-002", message);
+    let codes = Codes {
+        too_large: "FF-HOOK-002",
+        too_slow: "FF-HTTP-007",
+    };
+    let body = match body::read(body, MAX_INPUT_BYTES, codes).await {
+        Ok(body) => body,
+        Err(refused) => return *refused,
     };
     let signature = match &hook.hmac {
         None => None,
@@ -180,15 +185,19 @@ fn read_input(body: &Bytes) -> Result<Value, String> {
         .map_err(|error| format!("the body is not JSON: {error}"))
 }
 
-/// The fields of a body that the workflow names. Senders add fields at any time: others are no reason to refuse it.
-fn named_fields(release: &ReadyRelease, body: Value) -> Value {
-    match body {
-        Value::Object(mut fields) => {
-            fields.retain(|name, _| release.workflow.input.iter().any(|field| field.name == *name));
-            Value::Object(fields)
-        }
-        other => other,
+/// The fields of a body that the workflow names, and the others: senders add fields at any time. A workflow that refuses
+/// others gets all of them as its input, which then does not fit.
+fn parted(release: &ReadyRelease, body: Value) -> (Value, Option<Value>) {
+    let Value::Object(fields) = body else {
+        return (body, None);
+    };
+    if release.workflow.refuses_additional {
+        return (Value::Object(fields), None);
     }
+    let is_named = |name: &String| release.workflow.input.iter().any(|field| field.name == *name);
+    let (named, others): (Map<_, _>, Map<_, _>) = fields.into_iter().partition(|(name, _)| is_named(name));
+    let others = (!others.is_empty()).then_some(Value::Object(others));
+    (Value::Object(named), others)
 }
 
 async fn start(
@@ -212,16 +221,20 @@ async fn start(
     // The slot is there before the run is, so that its end cannot be missed.
     let waiting = waits_for.map(|waits_for| app.events.wait_for(&id, waits_for));
     let body = request_body(&hook.release.stored.workflow, None, &input);
+    let (input, extra) = parted(&hook.release, input);
     let request = StartRequest {
         id: id.clone(),
-        input: named_fields(&hook.release, input),
+        input,
         release: hook.release,
         trigger: Trigger::Webhook {
             path: path.to_owned(),
         },
         traceparent: text("traceparent").map(str::to_owned),
         lineage: None,
-        options: StartOptions::default(),
+        options: StartOptions {
+            extra,
+            ..StartOptions::default()
+        },
         requests: names.into_iter().map(|id| ClientRequest { id, body }).collect(),
     };
     match app.start(request).await {
@@ -257,7 +270,7 @@ fn busy(code: &str, message: String) -> Response {
 
 /// A request that is a signal: durable when it is answered.
 async fn take_signal(
-    app: &App,
+    app: &Arc<App>,
     path: &str,
     hook: Hook,
     signal: HookSignal,
@@ -266,7 +279,7 @@ async fn take_signal(
 ) -> Response {
     let correlation = match signal.correlate {
         None => None,
-        Some(expression) => match correlation(path, expression, body.clone()).await {
+        Some(expression) => match correlation(app, path, expression, body.clone()).await {
             Ok(correlation) => Some(correlation),
             Err(message) => return refusal(StatusCode::UNPROCESSABLE_ENTITY, "FF-HOOK-009", message),
         },
@@ -301,12 +314,13 @@ async fn take_signal(
     }
 }
 
-/// The correlation of a signal, by the trigger's expression. On a thread of its own: its author is not this server's.
-async fn correlation(path: &str, expression: String, body: Value) -> Result<String, String> {
+/// The correlation of a signal, by the trigger's expression, which its author wrote.
+async fn correlation(app: &Arc<App>, path: &str, expression: String, body: Value) -> Result<String, String> {
     let trigger = json!({ "kind": "webhook", "path": path, "body": body });
-    let evaluated = tokio::task::spawn_blocking(move || {
+    let evaluated = app.apart(move |_, interrupt| {
         let expression = Expression::compile(strip_marker(&expression)).map_err(|error| error.to_string())?;
-        let value = expression.evaluate(&OfTrigger(trigger), 0);
+        let context = Context::default().with_interrupt(interrupt);
+        let value = expression.evaluate(&OfTrigger(trigger), context);
         value.map_err(|error| error.to_string())
     });
     match evaluated.await {

@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 
 use super::documents::Documents;
 use super::graphql::{call_error, is_json};
-use super::refusal;
+use super::{body, refusal};
 use crate::app::App;
 use crate::host_api::{Caller, HostApi};
 
@@ -21,8 +21,6 @@ use crate::host_api::{Caller, HostApi};
 const MAX_HOST_BYTES: usize = 24 * 1024 * 1024;
 /// Largest body of a call without one: a registration.
 const MAX_STRANGER_BYTES: usize = 64 * 1024;
-/// Longest time for reading a body.
-const BODY_TIMEOUT: Duration = Duration::from_secs(60);
 /// Longest time for a call, its wait included.
 const CALL_TIMEOUT: Duration = Duration::from_secs(40);
 /// Calls of hosts at the same time, standing ones included; each host has two.
@@ -78,16 +76,9 @@ pub(super) async fn call(State(door): State<HostDoor>, headers: HeaderMap, body:
         Caller::Host(_) => MAX_HOST_BYTES,
         Caller::Stranger => MAX_STRANGER_BYTES,
     };
-    let body = match tokio::time::timeout(BODY_TIMEOUT, axum::body::to_bytes(body, limit)).await {
-        Ok(Ok(body)) => body,
-        Ok(Err(_)) => {
-            let message = format!("the body is larger than {limit} bytes, or was cut");
-            return refusal(StatusCode::PAYLOAD_TOO_LARGE, "FF-HTTP-004", message);
-        }
-        Err(_) => {
-            let message = format!("the body took longer than {} s", BODY_TIMEOUT.as_secs());
-            return refusal(StatusCode::REQUEST_TIMEOUT, "FF-HTTP-007", message);
-        }
+    let body = match body::read(body, limit, super::BODY_CODES).await {
+        Ok(body) => body,
+        Err(refused) => return *refused,
     };
     let mut request: Request = match serde_json::from_slice(&body) {
         Ok(request) => request,

@@ -1,6 +1,7 @@
 //! The doors: which path leads where, and what every request must fulfil before.
 
 mod artefacts;
+mod body;
 mod documents;
 mod graphql;
 mod guard;
@@ -23,6 +24,12 @@ pub(crate) use self::hosts::HostDoor;
 use crate::api::Api;
 use crate::app::App;
 use crate::artefacts::Artefacts;
+
+/// Codes of a body that is not taken where calls are made.
+const BODY_CODES: body::Codes = body::Codes {
+    too_large: "FF-HTTP-004",
+    too_slow: "FF-HTTP-007",
+};
 
 /// What the handlers share.
 #[derive(Clone)]

@@ -225,6 +225,41 @@ async fn a_stranger_answers_nothing_and_the_question_stays_open() {
     plane.stop().await;
 }
 
+/// `approvers: [duty]` names a group, and groups had no members: whoever said that they were `duty` could answer.
+#[tokio::test]
+async fn who_is_in_a_group_answers_what_is_put_to_it() {
+    let home = Home::new();
+    let plane = home.start().await;
+    let host = FakeHost::join(&plane, 1).await;
+    let (_, _, approval) = asked(&plane, &host).await;
+    let set = |name: &str, members: Value| {
+        let input = json!({"name": name, "members": members});
+        let fields = "__typename ... on Problem { code }";
+        plane.change("setApproverGroup", "SetApproverGroupInput", input, fields)
+    };
+    assert_eq!(
+        set("bob", json!(["dora"])).await["__typename"],
+        "SetApproverGroupSuccess"
+    );
+    assert_eq!(set("", json!(["dora"])).await["__typename"], "InputProblem");
+    let listed = plane.ask("{ approverGroups { name members } }", json!({})).await;
+    assert_eq!(
+        listed["approverGroups"],
+        json!([{"name": "bob", "members": ["dora"]}])
+    );
+    let group = decide(&plane, approval.as_str(), true, "bob").await;
+    assert_eq!(group["__typename"], "NotAskedProblem", "{group:#}");
+    let member = decide(&plane, approval.as_str(), true, "dora").await;
+    assert_eq!(member["approval"]["decidedBy"], "dora", "{member:#}");
+    assert_eq!(
+        set("bob", json!([])).await["__typename"],
+        "SetApproverGroupSuccess"
+    );
+    let listed = plane.ask("{ approverGroups { name } }", json!({})).await;
+    assert_eq!(listed["approverGroups"], json!([]));
+    plane.stop().await;
+}
+
 #[tokio::test]
 async fn outside_development_the_local_user_is_one_of_many() {
     let home = Home::new();

@@ -250,10 +250,21 @@ async fn fields_that_the_workflow_does_not_name_are_no_reason_to_refuse() {
             panic!("{job:?}")
         };
         assert_eq!(start.input, json!({"a": 5, "b": 2}));
+        // They were dropped: nothing in the run could see them.
+        let others = json!({"sender": {"login": "pat"}, "installation": 7});
+        assert_eq!(start.extra, Some(others));
         finish_sum(&plane, &host, &job).await;
     });
     assert_eq!(answer, (200, json!({"total": 7})));
     let wrong = hook(&plane, "/hooks/sum-now", r#"{"a": "x", "more": 1}"#, &[]).await;
     assert_eq!(wrong.0, 422, "what is named must fit");
+    plane
+        .publish(&SUM.replace("input:\n", "input:\n  additional: refuse\n"))
+        .await;
+    let strict = hook(&plane, "/hooks/sum-now", body, &[]).await;
+    assert_eq!(
+        (strict.0, &strict.1["fields"][0]["path"]),
+        (422, &json!("sender"))
+    );
     plane.stop().await;
 }

@@ -137,13 +137,13 @@ async fn subscriptions_are_bounded_and_their_places_come_back() {
             let query = r#"subscription { runEvents(run: "last") { ended } }"#;
             let (mut served, mut refused) = (0, 0);
             for id in 0..count {
-                let subscribe =
-                    json!({"id": id.to_string(), "type": "subscribe", "payload": {"query": query}});
+                let id = id.to_string();
+                let subscribe = json!({"id": id, "type": "subscribe", "payload": {"query": query}});
                 socket.send(Message::text(subscribe.to_string())).await.unwrap();
                 loop {
                     let message = socket.next().await.unwrap().unwrap();
                     let value: Value = serde_json::from_str(message.to_text().unwrap()).unwrap_or_default();
-                    if value["id"] != id.to_string() || value["type"] == "complete" {
+                    if value["id"] != id || value["type"] == "complete" {
                         continue;
                     }
                     match value.to_string().contains("FF-API-429") {

@@ -68,6 +68,7 @@ pub(crate) fn accepted(job: &Job) -> Event {
         grants: start.grants,
         input: start.input.clone().into(),
         trigger: start.trigger.clone(),
+        extra: start.extra.clone().map(Into::into),
         lineage: start.lineage.clone(),
         until: start.until.clone(),
         given: start.given.keys().cloned().collect(),

@@ -4,10 +4,12 @@ use flowforge_protocol::batch::RecordBatch;
 use flowforge_protocol::chain::no_fetch;
 use flowforge_protocol::record::Event;
 use flowforge_protocol::{Digest, MessageId};
-use flowforge_store::{ClientRequest, Heard, Keep, Links, NewReceipt, NewSignal, RejectCode, SignalKept};
+use flowforge_store::{
+    ClientRequest, Heard, Keep, Links, MAX_HOSTS, NewReceipt, NewSignal, RejectCode, SignalKept, Started,
+};
 use serde_json::json;
 
-use crate::kit::{Home, Open, Script, ended, host, ingest, new_run, release, run};
+use crate::kit::{Home, Open, Script, ended, host, ingest, new_host, new_run, release, run};
 
 fn keep() -> Keep {
     Keep {
@@ -16,6 +18,7 @@ fn keep() -> Keep {
         young_since_ms: u64::MAX,
         unreceipted_since_ms: 0,
         requests_since_ms: 0,
+        requests_max: u64::MAX,
         releases_since_ms: 0,
         versions_min: 2,
         gaps_since_ms: 0,
@@ -157,6 +160,50 @@ async fn releases_that_nothing_uses_names_of_requests_and_gaps_leave() {
     let versions: Vec<u32> = versions.iter().map(|release| release.version).collect();
     assert_eq!(versions, [5, 4, 1], "the newest two, and the one that a run uses");
     assert!(open.store.host_gaps(&host(1), 0, 99).await.unwrap().is_empty());
+    open.close().await;
+}
+
+/// A caller that names every request could fill the disk within the time that names are kept.
+#[tokio::test]
+async fn names_of_requests_are_bounded_in_number() {
+    let home = Home::new();
+    let open = home.ready().await;
+    for n in 1..=5 {
+        let mut named = new_run(n, true);
+        named.requests = vec![ClientRequest {
+            id: format!("order-{n}"),
+            body: release("sum", 1).digest,
+        }];
+        open.store.start_run(named).await.unwrap();
+    }
+    let few = Keep {
+        requests_max: 2,
+        ..keep()
+    };
+    assert_eq!(open.store.collect(few).await.unwrap().requests, 3);
+    assert_eq!(open.store.collect(few).await.unwrap().requests, 0);
+    let mut again = new_run(9, true);
+    again.requests = vec![ClientRequest {
+        id: "order-5".to_owned(),
+        body: release("sum", 1).digest,
+    }];
+    let again = open.store.start_run(again).await.unwrap();
+    assert_eq!(again, Started::Duplicate { run: run(5) }, "the newest stay");
+    open.close().await;
+}
+
+/// Only the first 2,000 hosts were known after a start, and more could register.
+#[tokio::test]
+async fn hosts_are_bounded_and_a_known_one_may_always_register_again() {
+    let home = Home::new();
+    let open = home.ready().await;
+    for n in 3..=u64::from(MAX_HOSTS) {
+        assert!(open.store.register_host(new_host(n)).await.unwrap().is_some());
+    }
+    let more = new_host(u64::from(MAX_HOSTS) + 1);
+    assert!(open.store.register_host(more).await.unwrap().is_none());
+    assert!(open.store.register_host(new_host(7)).await.unwrap().is_some());
+    assert_eq!(open.store.hosts().await.unwrap().len(), MAX_HOSTS as usize);
     open.close().await;
 }
 

@@ -252,7 +252,7 @@ async fn versions_and_host_ids_are_kept() {
     assert_eq!(publish(1).await.unwrap(), Published::New);
     assert_eq!(publish(1).await.unwrap(), Published::Known);
     publish(2).await.unwrap();
-    let first = open.store.register_host(new_host(1)).await.unwrap();
+    let first = open.store.register_host(new_host(1)).await.unwrap().unwrap();
     open.close().await;
 
     let open = home.open().await;
@@ -266,7 +266,7 @@ async fn versions_and_host_ids_are_kept() {
     let mut again = new_host(1);
     again.id = host(9);
     again.name = "renamed".to_owned();
-    let second = open.store.register_host(again).await.unwrap();
+    let second = open.store.register_host(again).await.unwrap().unwrap();
     assert_eq!(
         (second.id, second.name.as_str()),
         (first.id, "renamed"),

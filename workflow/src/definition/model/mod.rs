@@ -33,6 +33,9 @@ pub struct Workflow {
     pub title: String,
     /// What a run is asked for.
     pub input: Vec<InputField>,
+    /// Whether a webhook's body may not have fields that the input does not name; otherwise `trigger.body` holds them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub refuses_additional: bool,
     /// Fixed when published.
     pub config: Map<String, Value>,
     /// Names of the secrets that nodes and triggers may use.

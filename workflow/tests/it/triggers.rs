@@ -1,0 +1,52 @@
+//! What a run sees of the request that started it.
+
+use flowforge_protocol::record::Trigger;
+use flowforge_workflow::{Given, parse};
+use serde_json::json;
+
+use crate::support::{Host, acceptance, plan};
+
+/// Fields that the input does not name were dropped: a new field of a sender could not be used before its workflow was
+/// published anew.
+#[test]
+fn a_body_has_the_fields_that_the_input_names_and_all_others() {
+    let source = "
+input: { a: { type: integer } }
+nodes:
+  seen: { set: { all: \"${trigger.body}\", other: \"${trigger.body.sender.login}\", path: \"${trigger.path}\" } }
+output: { seen: \"${seen}\" }
+";
+    let mut accepted = acceptance(json!({"a": 5}));
+    accepted.trigger = Trigger::Webhook { path: "p".to_owned() };
+    accepted.extra = Some(json!({"sender": {"login": "pat"}}).into());
+    let host = Host::start_with(plan(source), accepted, Given::new());
+    let all = json!({"a": 5, "sender": {"login": "pat"}});
+    assert_eq!(
+        host.output(),
+        json!({ "seen": { "all": all, "other": "pat", "path": "p" } })
+    );
+    host.check_replay();
+}
+
+#[test]
+fn a_workflow_says_whether_it_refuses_other_fields() {
+    let refuses = |line: &str| {
+        let source = format!(
+            "workflow: w\ninput:\n{line}  n: {{ type: integer }}\nnodes: {{ a: {{ set: {{ x: 1 }} }} }}\n"
+        );
+        parse(&source).map(|definition| {
+            let model = definition.model();
+            (model.refuses_additional, model.input.len())
+        })
+    };
+    assert_eq!(refuses(""), Ok((false, 1)));
+    assert_eq!(refuses("  additional: refuse\n"), Ok((true, 1)));
+    assert_eq!(refuses("  additional: accept\n"), Ok((false, 1)));
+    assert_eq!(
+        refuses("  additional: { type: string }\n"),
+        Ok((false, 2)),
+        "a field of this name"
+    );
+    let found = refuses("  additional: drop\n").expect_err("no such word");
+    assert_eq!(found[0].code, "FF-WF-009", "{found:#?}");
+}
