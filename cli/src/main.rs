@@ -17,6 +17,7 @@ mod live;
 mod output;
 mod result_lines;
 mod screen;
+mod signing;
 mod table;
 mod time;
 

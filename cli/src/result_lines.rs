@@ -74,11 +74,69 @@ fn collect(value: &Value, key: String, depth: usize, found: &mut Vec<Artefact>) 
 pub(crate) fn of(run: &Value) -> Vec<String> {
     let mut lines = match text(run, "/state") {
         "DONE" => done(run),
-        "QUEUED" | "RUNNING" => unfinished(run),
+        "QUEUED" | "RUNNING" | "PAUSED" | "LOST" => unfinished(run),
         "WAITING" => waiting(run),
+        "NEEDS_REVIEW" => reviews(run),
         _ => not_done(run),
     };
     lines.extend(receipt(run));
+    lines.extend(beside(run));
+    lines
+}
+
+/// The steps that need review, each with how to answer.
+fn reviews(run: &Value) -> Vec<String> {
+    let id = short(text(run, "/id"));
+    let waits = list(run, "/waits").iter();
+    let reviews: Vec<String> = waits
+        .filter(|wait| text(wait, "/kind") == "REVIEW")
+        .map(|wait| {
+            let step = one_line(text(wait, "/step"));
+            let what = one_line(text(wait, "/what"));
+            format!("waiting for {what}:  flowforge run review {id} {step} --retry | --skip JSON | --fail")
+        })
+        .collect();
+    if reviews.is_empty() {
+        unfinished(run)
+    } else {
+        reviews
+    }
+}
+
+/// The runs around it: where it comes from, and what it has ordered.
+fn beside(run: &Value) -> Vec<String> {
+    let mut lines = Vec::new();
+    let (parent, step) = (text(run, "/lineage/parent"), text(run, "/lineage/parentStep"));
+    if !parent.is_empty() {
+        lines.push(format!(
+            "ordered by run {}, step {}",
+            short(parent),
+            one_line(step)
+        ));
+    }
+    let before = text(run, "/lineage/predecessor");
+    if !before.is_empty() {
+        let generation = number(run, "/lineage/generation");
+        lines.push(format!(
+            "generation {generation}, a retry of run {}",
+            short(before)
+        ));
+    }
+    for (label, pointer) in [("ordered run", "/children"), ("retried as run", "/retries")] {
+        for other in list(run, pointer) {
+            let state = text(other, "/state").to_lowercase();
+            let workflow = text(other, "/workflow");
+            let workflow = if workflow.is_empty() {
+                ""
+            } else {
+                &format!(" · {workflow}")
+            };
+            lines.push(format!(
+                "{label} {}{workflow} · {state}",
+                short(text(other, "/id"))
+            ));
+        }
+    }
     lines
 }
 
@@ -291,6 +349,21 @@ mod tests {
         failed["outcome"] = json!({ "state": "failed", "node": "notify", "failure": {
             "kind": "rejected", "code": "404", "message": "the service answered 404" } });
         insta::assert_snapshot!(of(&failed).join("\n"));
+    }
+
+    #[test]
+    fn a_step_that_needs_review_shows_how_to_answer_and_runs_around_are_named() {
+        let mut held = run();
+        held["state"] = json!("NEEDS_REVIEW");
+        held["receipt"] = Value::Null;
+        held["waits"] = json!([
+            { "step": "pause", "kind": "TIME", "what": "the time of `pause`" },
+            { "step": "pay", "kind": "REVIEW", "what": "a review of `pay`: it was stopped at work" },
+        ]);
+        held["lineage"] = json!({ "generation": 2, "predecessor": "9k2maaaaaaaa", "parent": "aaaabbbbcccc",
+            "parentStep": "both" });
+        held["children"] = json!([{ "id": "cccceeeeffff", "workflow": "sum", "state": "DONE" }]);
+        insta::assert_snapshot!(of(&held).join("\n"));
     }
 
     #[test]

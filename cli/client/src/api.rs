@@ -154,7 +154,15 @@ impl Api {
     /// # Errors
     /// As [`Api::ask`]; any type whose name ends in `Problem` is a `Problem`.
     pub async fn change(&self, field: &str, document: &str, input: Value) -> Result<Value, ApiError> {
-        let mut data = self.ask(document, json!({ "input": input })).await?;
+        self.typed(field, document, json!({ "input": input })).await
+    }
+
+    /// As [`Api::change`], with variables of any names.
+    ///
+    /// # Errors
+    /// As [`Api::change`].
+    pub async fn typed(&self, field: &str, document: &str, variables: Value) -> Result<Value, ApiError> {
+        let mut data = self.ask(document, variables).await?;
         let payload = data.get_mut(field).map(Value::take).unwrap_or_default();
         let kind = payload
             .get("__typename")

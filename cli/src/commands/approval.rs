@@ -34,6 +34,18 @@ pub(crate) enum ApprovalCommand {
     /// Say no: the run ends as rejected
     #[command(after_help = "Example:\n  flowforge approval reject a41c --comment 'the feed is a test'")]
     Reject(Answer),
+    /// List the groups of people that questions are put to
+    #[command(after_help = "Example:\n  flowforge approval groups")]
+    Groups,
+    /// Say who is in a group; without members it is gone
+    #[command(after_help = "Example:\n  flowforge approval group duty --member ann --member bob")]
+    Group {
+        /// Its name, as `approvers` of a workflow say it
+        name: String,
+        /// Somebody in it; may be repeated
+        #[arg(long = "member", value_name = "NAME")]
+        members: Vec<String>,
+    },
 }
 
 /// Which question, and what else is to be said.
@@ -55,6 +67,8 @@ pub(crate) async fn run(command: ApprovalCommand, global: &Global) -> Result<Exi
         ApprovalCommand::List { all } => show(global, all).await,
         ApprovalCommand::Approve(answer) => decide(global, answer, true).await,
         ApprovalCommand::Reject(answer) => decide(global, answer, false).await,
+        ApprovalCommand::Groups => groups(global).await,
+        ApprovalCommand::Group { name, members } => set_group(global, &name, &members).await,
     }
 }
 
@@ -84,6 +98,41 @@ async fn show(global: &Global, all: bool) -> Result<Exit> {
             &format!("flowforge approval approve {}", short(text(first, "/id"))),
         );
     }
+    Ok(Exit::Done)
+}
+
+async fn groups(global: &Global) -> Result<Exit> {
+    let data = global
+        .api()?
+        .ask("{ approverGroups { name members } }", Value::Null)
+        .await?;
+    let groups = data.pointer("/approverGroups").cloned().unwrap_or_default();
+    result(global, &groups, |groups| {
+        let mut table = Table::new(&["group", "members"]);
+        for group in list(groups, "") {
+            table.row([text(group, "/name"), &members_of(group)]);
+        }
+        table.print("no groups · next: flowforge approval group NAME --member PERSON");
+    });
+    Ok(Exit::Done)
+}
+
+fn members_of(group: &Value) -> String {
+    let members = list(group, "/members").iter().filter_map(Value::as_str);
+    members.collect::<Vec<_>>().join(", ")
+}
+
+async fn set_group(global: &Global, name: &str, members: &[String]) -> Result<Exit> {
+    let document = "mutation Set($input: SetApproverGroupInput!) { setApproverGroup(input: $input) { __typename \
+        ... on SetApproverGroupSuccess { group { name members } } ... on Problem { message code } } }";
+    let input = json!({ "name": name, "members": members });
+    let done = global.api()?.change("setApproverGroup", document, input).await?;
+    let group = done.get("group").cloned().unwrap_or_default();
+    result(global, &group, |group| match members_of(group).as_str() {
+        "" => say!("group {name} is gone"),
+        members => say!("group {name}: {members}"),
+    });
+    next(global, "flowforge approval groups");
     Ok(Exit::Done)
 }
 

@@ -1,10 +1,12 @@
 //! The words of the command line, one file each.
 
+pub(crate) mod again;
 pub(crate) mod approval;
 pub(crate) mod connector;
 pub(crate) mod dev;
 pub(crate) mod expr;
 pub(crate) mod host;
+pub(crate) mod operate;
 pub(crate) mod run;
 pub(crate) mod secret;
 pub(crate) mod server;

@@ -1,4 +1,4 @@
-//! `flowforge run`: start, follow, look back, stop.
+//! `flowforge run`: start, follow, look back; what is told to a run, and what is made from one, is beside this file.
 
 use std::fs;
 use std::io::{ErrorKind, Write as _};
@@ -12,6 +12,7 @@ use flowforge_protocol::Digest;
 use serde_json::{Value, json};
 
 use crate::args::Global;
+use crate::commands::{again, operate};
 use crate::live::Watched;
 use crate::output::{Exit, Usage, list, next, number, reader_is_gone, result, short, text};
 use crate::table::{Table, one_line};
@@ -22,6 +23,10 @@ use crate::{live, result_lines, say, screen};
 pub(crate) const RUN: &str = "id workflow version release state waitingFor trigger input createdAtMs endedAtMs \
     records chain output outcome failure view host { id name } \
     receipt { valid reason receipt } approvals { id title state approvers expiresAtMs requestedAtMs decidedAtMs decidedBy }";
+
+/// What is asked besides where one run is looked at: the runs around it.
+const BESIDE: &str = "pausedBy waits { step kind what dueMs } lineage { root generation predecessor parent parentStep } \
+    children { id workflow state } retries { id state }";
 
 /// Largest input that is read from a file, in bytes; the control plane's own limit.
 const INPUT_BYTES_MAX: u64 = 256 * 1024;
@@ -76,15 +81,31 @@ pub(crate) enum RunCommand {
         #[arg(short, long = "save", value_name = "FILE")]
         out: Option<PathBuf>,
     },
-    /// Stop a run; what it did outside stays done
+    /// Stop a run and the runs that it waits for; what it did outside stays done, unless its nodes say how to undo it
     #[command(after_help = "Example:\n  flowforge run cancel last --reason 'started by mistake'")]
-    Cancel {
-        /// Id, the start of one, or `last`
-        id: String,
-        /// Kept in the run's records
-        #[arg(long, value_name = "TEXT")]
-        reason: Option<String>,
-    },
+    Cancel(operate::Cancel),
+    /// Pause a run: no step starts and no time comes until it goes on
+    #[command(after_help = "Example:\n  flowforge run pause last --reason 'the bank is down'")]
+    Pause(operate::Reasoned),
+    /// Let a paused run go on
+    #[command(after_help = "Example:\n  flowforge run resume last")]
+    Resume(operate::Reasoned),
+    /// Send a signal to a run, or to the runs of a workflow that wait for it
+    #[command(
+        after_help = "Example:\n  flowforge run signal payment_received --run last --correlation o-7 --payload '{\"amount\": 5}'"
+    )]
+    Signal(operate::Signal),
+    /// Say what to do with a step that needs review: its outcome is unknown
+    #[command(after_help = "Example:\n  flowforge run review last pay --skip '{\"status\": 200}'")]
+    Review(operate::Review),
+    /// Run a run again from a node on, with the results before it; shows first what happens again
+    #[command(after_help = "Example:\n  flowforge run retry last --from notify --dry-run")]
+    Retry(again::Retry),
+    /// Try one node, with given results in the place of others
+    #[command(
+        after_help = "Example:\n  flowforge run try earthquake-watch --node stats --pinned-from last --wait"
+    )]
+    Try(again::Try),
 }
 
 /// What to start.
@@ -118,27 +139,36 @@ pub(crate) async fn run(command: RunCommand, global: &Global) -> Result<Exit> {
         } => recent(global, workflow.as_deref(), failed, limit).await,
         RunCommand::Logs { id } => logs(global, &id).await,
         RunCommand::Artefact { id, name, out } => artefact(global, &id, &name, out.as_deref()).await,
-        RunCommand::Cancel { id, reason } => cancel(global, &id, reason.as_deref()).await,
+        RunCommand::Cancel(cancel) => operate::cancel(global, cancel).await,
+        RunCommand::Pause(run) => operate::pause(global, run).await,
+        RunCommand::Resume(run) => operate::resume(global, run).await,
+        RunCommand::Signal(signal) => operate::signal(global, signal).await,
+        RunCommand::Review(review) => operate::review(global, review).await,
+        RunCommand::Retry(retry) => again::retry(global, retry).await,
+        RunCommand::Try(wanted) => again::try_node(global, wanted).await,
     }
 }
 
 async fn begin(global: &Global, start: Start) -> Result<Exit> {
-    let timeout = start.timeout.as_deref().map(parse_timeout).transpose()?;
-    let input = read_input(&start.input)?;
+    let timeout = start.timeout.as_deref();
+    let timeout = timeout
+        .map(|given| parse_duration("--timeout", given))
+        .transpose()?;
+    let input = read_json("--input", &start.input)?;
     let api = global.api()?;
     let document = format!(
         "mutation Start($input: StartRunInput!) {{ startRun(input: $input) {{ __typename \
          ... on StartRunSuccess {{ run {{ {RUN} }} duplicate }} ... on Problem {{ message code }} \
          ... on InputProblem {{ fields {{ path message }} }} }} }}"
     );
-    let started = api
+    let begun = api
         .change(
             "startRun",
             &document,
             json!({ "workflow": start.workflow, "version": start.version, "input": input }),
         )
         .await;
-    let started = match started {
+    let begun = match begun {
         Err(flowforge_client::ApiError::Problem(problem)) if problem.kind == "InputProblem" => {
             eprintln!(
                 "error: the input is not what {} asks for ({})",
@@ -155,18 +185,11 @@ async fn begin(global: &Global, start: Start) -> Result<Exit> {
         }
         other => other?,
     };
-    let run = started.get("run").cloned().unwrap_or_default();
+    let run = begun.get("run").cloned().unwrap_or_default();
     if start.wait {
         return follow(global, &api, run, timeout).await;
     }
-    result(global, &run, |run| {
-        say!(
-            "run {} · {} v{}",
-            short(text(run, "/id")),
-            text(run, "/workflow"),
-            number(run, "/version")
-        );
-    });
+    result(global, &run, started);
     next(
         global,
         &format!("flowforge run show {} --wait", short(text(&run, "/id"))),
@@ -174,8 +197,20 @@ async fn begin(global: &Global, start: Start) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
+/// Says that a run was started.
+pub(crate) fn started(run: &Value) {
+    say!(
+        "run {} · {} v{}",
+        short(text(run, "/id")),
+        text(run, "/workflow"),
+        number(run, "/version")
+    );
+}
+
 async fn show(global: &Global, id: &str, wait: bool, timeout: Option<&str>) -> Result<Exit> {
-    let timeout = timeout.map(parse_timeout).transpose()?;
+    let timeout = timeout
+        .map(|given| parse_duration("--timeout", given))
+        .transpose()?;
     let api = global.api()?;
     let run = fetch(&api, id).await?;
     if wait && run.get("endedAtMs").is_none_or(Value::is_null) {
@@ -198,7 +233,12 @@ async fn show(global: &Global, id: &str, wait: bool, timeout: Option<&str>) -> R
 }
 
 /// Follows a run to its end, or until the time is up or Ctrl-C is pressed.
-async fn follow(global: &Global, api: &Api, run: Value, timeout: Option<Duration>) -> Result<Exit> {
+pub(crate) async fn follow(
+    global: &Global,
+    api: &Api,
+    run: Value,
+    timeout: Option<Duration>,
+) -> Result<Exit> {
     let id = text(&run, "/id").to_owned();
     match live::watch(api, run, !global.json(), timeout).await? {
         Watched::Ended(run) => {
@@ -227,7 +267,7 @@ fn exit_of(run: &Value) -> Exit {
 
 /// The run with this id, prefix or `last`.
 pub(crate) async fn fetch(api: &Api, id: &str) -> Result<Value> {
-    let document = format!("query Run($id: String!) {{ run(id: $id) {{ {RUN} }} }}");
+    let document = format!("query Run($id: String!) {{ run(id: $id) {{ {RUN} {BESIDE} }} }}");
     let data = api.ask(&document, json!({ "id": id })).await?;
     data.get("run")
         .filter(|run| run.is_object())
@@ -400,25 +440,8 @@ fn own_file(name: &str, bytes: &[u8]) -> Result<PathBuf> {
     }
 }
 
-async fn cancel(global: &Global, id: &str, reason: Option<&str>) -> Result<Exit> {
-    let document = "mutation Cancel($input: CancelRunInput!) { cancelRun(input: $input) { __typename \
-        ... on CancelRunSuccess { run { id state } } ... on Problem { message code } } }";
-    let done = global
-        .api()?
-        .change("cancelRun", document, json!({ "id": id, "reason": reason }))
-        .await?;
-    let run = done.get("run").cloned().unwrap_or_default();
-    result(global, &run, |run| {
-        say!("run {} will stop", short(text(run, "/id")))
-    });
-    next(
-        global,
-        &format!("flowforge run show {} --wait", short(text(&run, "/id"))),
-    );
-    Ok(Exit::Done)
-}
-
-fn read_input(given: &str) -> Result<Value> {
+/// A value that is given as JSON, or as the file that holds it.
+pub(crate) fn read_json(flag: &str, given: &str) -> Result<Value> {
     let json = match given.strip_prefix('@') {
         None => given.to_owned(),
         Some(path) => {
@@ -435,16 +458,17 @@ fn read_input(given: &str) -> Result<Value> {
     };
     serde_json::from_str(&json).map_err(|error| {
         Usage(format!(
-            "--input is not JSON: {error}; expected for example '{{\"threshold\": 4.0}}'"
+            "{flag} is not JSON: {error}; expected for example '{{\"threshold\": 4.0}}'"
         ))
         .into()
     })
 }
 
-fn parse_timeout(given: &str) -> Result<Duration> {
+/// A time such as `90s`.
+pub(crate) fn parse_duration(flag: &str, given: &str) -> Result<Duration> {
     flowforge_workflow::parse_duration_ms(given)
         .map(Duration::from_millis)
-        .map_err(|_| Usage(format!("--timeout {given}: expected for example 90s, 10m or 2h")).into())
+        .map_err(|_| Usage(format!("{flag} {given}: expected for example 90s, 10m or 2h")).into())
 }
 
 #[cfg(test)]
@@ -453,8 +477,8 @@ mod tests {
 
     #[test]
     fn input_that_is_no_json_is_a_wrong_use() {
-        assert_eq!(read_input("{\"a\": 1}").unwrap(), json!({ "a": 1 }));
-        let error = read_input("{a: 1}").unwrap_err();
+        assert_eq!(read_json("--input", "{\"a\": 1}").unwrap(), json!({ "a": 1 }));
+        let error = read_json("--input", "{a: 1}").unwrap_err();
         assert!(error.downcast_ref::<Usage>().is_some(), "{error}");
     }
 

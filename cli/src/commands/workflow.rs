@@ -19,6 +19,7 @@ use serde_json::{Map, Value, json};
 use crate::args::Global;
 use crate::keys::{self, Role};
 use crate::output::{Exit, Usage, counted, list, next, number, result, short_digest, text};
+use crate::signing::{self, Local};
 use crate::table::{Table, one_line};
 use crate::{say, time};
 
@@ -215,7 +216,7 @@ async fn publish(global: &Global, source: &Source, update: bool) -> Result<Exit>
         }
         Err(error) => return Err(error.into()),
     };
-    let signed = sign(&api, &prepared)?;
+    let signed = sign(&api, &prepared, &on_disk)?;
     let document = "mutation Publish($input: PublishReleaseInput!) { publishRelease(input: $input) { __typename \
         ... on PublishReleaseSuccess { workflow { name version release } } ... on Problem { message code } } }";
     let input = json!({ "release": signed.release, "grants": signed.grants, "source": on_disk.source });
@@ -269,8 +270,9 @@ struct SignedRelease {
     summary: String,
 }
 
-/// Signs what the server prepared, after checking that grants and release belong together.
-fn sign(api: &Api, prepared: &Value) -> Result<SignedRelease> {
+/// Signs what the server prepared, after checking that it is this file's release and that the grants belong to it. What is
+/// about to be allowed is said before.
+fn sign(api: &Api, prepared: &Value, on_disk: &OnDisk) -> Result<SignedRelease> {
     let bytes = |key: &str| {
         STANDARD
             .decode(text(prepared, key))
@@ -285,6 +287,19 @@ fn sign(api: &Api, prepared: &Value) -> Result<SignedRelease> {
     if grants.release != digest || release.definition_digest != Digest::of_json(&release.definition) {
         bail!("the server prepared documents that do not belong together; nothing was signed");
     }
+    let nothing = Map::new();
+    let local = Local {
+        source: &on_disk.source,
+        lock: on_disk.lock.as_deref(),
+        config: on_disk.config.as_object().unwrap_or(&nothing),
+    };
+    signing::check(&local, &release, &grants)?;
+    let (destinations, secrets) = signing::granted(&grants);
+    for (what, names) in [("may reach", destinations), ("may use secret", secrets)] {
+        if !names.is_empty() {
+            eprintln!("{what} {}", names.join(", "));
+        }
+    }
     let context = api.context();
     let release_key = keys::load(context, Role::Release)?;
     let grant_key = keys::load(context, Role::Grant)?;
@@ -297,16 +312,7 @@ fn sign(api: &Api, prepared: &Value) -> Result<SignedRelease> {
 
 /// What is about to be allowed, taken from the documents themselves.
 fn summary(release: &Release, grants: &GrantSet, digest: &Digest, nodes: u64) -> String {
-    let mut destinations: Vec<&str> = Vec::new();
-    let mut secrets: Vec<&str> = Vec::new();
-    for node in grants.nodes.values() {
-        destinations.extend(node.destinations.iter().map(String::as_str));
-        secrets.extend(node.secrets.values().map(|grant| grant.secret.as_str()));
-    }
-    for names in [&mut destinations, &mut secrets] {
-        names.sort_unstable();
-        names.dedup();
-    }
+    let (destinations, secrets) = signing::granted(grants);
     format!(
         "{} v{} · {nodes} nodes · {} pinned · {} · {} · signed release {}",
         release.workflow,

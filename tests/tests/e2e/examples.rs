@@ -7,7 +7,11 @@ use flowforge_tests::planes::Planes;
 
 use super::{components, in_clone, programs};
 
-/// The child goes before the workflow that names it.
+/// Published before the workflow that names them, whose release pins theirs.
+const CHILDREN: [&str; 2] = [
+    "examples/parent-child/archive-month",
+    "examples/parent-child/invoice-run",
+];
 const EXAMPLES: [&str; 5] = [
     "examples/form-answer",
     "examples/nightly-sync",
@@ -29,6 +33,28 @@ async fn the_examples_pass_the_lint_with_the_first_party_connectors() {
                 .json(&["connector", "publish", &component.to_string_lossy()])
                 .unwrap();
         }
+    }
+    flowforge
+        .json_with_input(
+            &[
+                "secret",
+                "set",
+                "books_token",
+                "--kind",
+                "bearer",
+                "--for",
+                "https://books.example.com",
+            ],
+            "a-token-of-some-length",
+        )
+        .unwrap();
+    for child in CHILDREN {
+        let path = in_clone(child).join("workflow.yaml");
+        let copy = planes.data().join("workflow.yaml");
+        fs::copy(path, &copy).unwrap();
+        flowforge
+            .json(&["workflow", "publish", &copy.to_string_lossy()])
+            .unwrap();
     }
     for example in EXAMPLES {
         let path = in_clone(example);

@@ -12,6 +12,7 @@ mod full_disk;
 mod hostile;
 mod kills;
 mod mistakes;
+mod operations;
 mod own_disk;
 mod private;
 mod read_only;

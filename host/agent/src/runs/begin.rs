@@ -148,6 +148,7 @@ fn accepted_event(about: &About, order: &StartOrder) -> Event {
         grants: order.grants,
         input: order.input.clone().into(),
         trigger: order.trigger.clone(),
+        extra: order.extra.clone().map(Into::into),
         lineage: order.lineage.clone(),
         until: order.until.clone(),
         given: order.given.keys().cloned().collect(),

@@ -1,0 +1,208 @@
+//! Runs that are made from others: retry from a node, and trying a node.
+
+use anyhow::{Result, bail};
+use clap::Args;
+use serde_json::{Value, json};
+
+use crate::args::Global;
+use crate::commands::run::{RUN, follow, parse_duration, read_json, started};
+use crate::output::{Exit, Usage, counted, list, next, number, result, short, text};
+use crate::say;
+use crate::table::one_line;
+
+/// What to run again.
+#[derive(Debug, Args)]
+pub(crate) struct Retry {
+    /// Id, the start of one, or `last`
+    id: String,
+    /// The node; it and what comes after it run again, and whatever has no result
+    #[arg(long, value_name = "NODE")]
+    from: String,
+    /// With the newest release of the workflow; without it, with the one that the run had
+    #[arg(long)]
+    newest: bool,
+    /// Only show what would happen
+    #[arg(long)]
+    dry_run: bool,
+    /// Also when completed effects happen again
+    #[arg(long)]
+    yes: bool,
+    /// Follow it until it ends
+    #[arg(long)]
+    wait: bool,
+    /// With --wait: give up after this long, for example 90s or 10m; the run goes on
+    #[arg(long, value_name = "TIME", requires = "wait")]
+    timeout: Option<String>,
+}
+
+/// What to try.
+#[derive(Debug, Args)]
+pub(crate) struct Try {
+    /// Name of a published workflow
+    workflow: String,
+    /// The node; it and what it needs run, and nothing else
+    #[arg(long, value_name = "NODE")]
+    node: String,
+    /// Input as JSON, or @FILE; without it, that of --pinned-from, or {}
+    #[arg(long, value_name = "JSON")]
+    input: Option<String>,
+    /// Results that stand for nodes, which do not run then: a JSON object of node and output, or @FILE
+    #[arg(long, value_name = "JSON")]
+    given: Option<String>,
+    /// A run whose results stand for all other nodes: id, the start of one, or `last`
+    #[arg(long, value_name = "ID")]
+    pinned_from: Option<String>,
+    /// Version; without it, the newest
+    #[arg(long, value_name = "NUMBER")]
+    version: Option<u32>,
+    /// Follow it until it ends
+    #[arg(long)]
+    wait: bool,
+    /// With --wait: give up after this long, for example 90s or 10m; the run goes on
+    #[arg(long, value_name = "TIME", requires = "wait")]
+    timeout: Option<String>,
+}
+
+const PLAN: &str = "query Plan($id: String!, $from: String!, $newest: Boolean!) { \
+    retryPlan(id: $id, from: $from, newest: $newest) { __typename ... on RetryPlan { run version generation reused \
+    runsAgain changed digest repeated { step times key used { destination secret count } } } \
+    ... on Problem { message code } } }";
+
+/// Shows what a retry would do, and starts it.
+pub(crate) async fn retry(global: &Global, retry: Retry) -> Result<Exit> {
+    let timeout = retry.timeout.as_deref();
+    let timeout = timeout
+        .map(|given| parse_duration("--timeout", given))
+        .transpose()?;
+    let api = global.api()?;
+    let variables = json!({ "id": retry.id, "from": retry.from, "newest": retry.newest });
+    let plan = api.typed("retryPlan", PLAN, variables).await?;
+    if !global.json() {
+        plan_lines(&plan).iter().for_each(|line| say!("{line}"));
+    }
+    if retry.dry_run {
+        if global.json() {
+            say!("{plan:#}");
+        }
+        let newest = if retry.newest { " --newest" } else { "" };
+        let command = format!(
+            "flowforge run retry {} --from {}{newest} --yes",
+            retry.id, retry.from
+        );
+        next(global, &command);
+        return Ok(Exit::Done);
+    }
+    let repeated = list(&plan, "/repeated").len();
+    if repeated > 0 && !retry.yes {
+        bail!(Usage(format!(
+            "{} would happen again; nothing was started: give --yes if that is meant",
+            counted(repeated, "completed effect")
+        )));
+    }
+    let document = format!(
+        "mutation Retry($input: RetryRunInput!) {{ retryRun(input: $input) {{ __typename \
+         ... on StartRunSuccess {{ run {{ {RUN} }} duplicate }} ... on Problem {{ message code }} }} }}"
+    );
+    let input = json!({
+        "id": text(&plan, "/run"), "from": retry.from, "newest": retry.newest, "plan": text(&plan, "/digest"),
+    });
+    let done = api.change("retryRun", &document, input).await?;
+    let run = done.get("run").cloned().unwrap_or_default();
+    if retry.wait {
+        return follow(global, &api, run, timeout).await;
+    }
+    result(global, &run, started);
+    let command = format!("flowforge run show {} --wait", short(text(&run, "/id")));
+    next(global, &command);
+    Ok(Exit::Done)
+}
+
+/// What a retry would do.
+fn plan_lines(plan: &Value) -> Vec<String> {
+    let names = |pointer: &str| {
+        let names: Vec<&str> = list(plan, pointer).iter().filter_map(Value::as_str).collect();
+        match names.as_slice() {
+            [] => "nothing".to_owned(),
+            names => names.join(", "),
+        }
+    };
+    let mut lines = vec![
+        format!(
+            "retry of run {} with version {}, generation {}",
+            short(text(plan, "/run")),
+            number(plan, "/version"),
+            number(plan, "/generation")
+        ),
+        format!("  reused      {}", names("/reused")),
+        format!("  runs again  {}", names("/runsAgain")),
+    ];
+    if !list(plan, "/changed").is_empty() {
+        lines.push(format!("  changed     {}", names("/changed")));
+    }
+    for effect in list(plan, "/repeated") {
+        let used: Vec<String> = list(effect, "/used")
+            .iter()
+            .map(|used| format!("{} × {}", text(used, "/destination"), number(used, "/count")))
+            .collect();
+        let used = match used.as_slice() {
+            [] => "another run".to_owned(),
+            used => used.join(", "),
+        };
+        lines.push(format!(
+            "  AGAIN       {}: {} · key {}…",
+            text(effect, "/step"),
+            one_line(&used),
+            text(effect, "/key").get(..12).unwrap_or_default()
+        ));
+    }
+    lines
+}
+
+/// Tries a node.
+pub(crate) async fn try_node(global: &Global, wanted: Try) -> Result<Exit> {
+    let timeout = wanted.timeout.as_deref();
+    let timeout = timeout
+        .map(|given| parse_duration("--timeout", given))
+        .transpose()?;
+    let input = wanted.input.as_deref();
+    let input = input.map(|given| read_json("--input", given)).transpose()?;
+    let given = wanted.given.as_deref();
+    let given = given.map(|given| read_json("--given", given)).transpose()?;
+    let api = global.api()?;
+    let document = format!(
+        "mutation Try($input: TryNodeInput!) {{ tryNode(input: $input) {{ __typename \
+         ... on StartRunSuccess {{ run {{ {RUN} }} duplicate }} ... on Problem {{ message code }} }} }}"
+    );
+    let request = json!({
+        "workflow": wanted.workflow, "version": wanted.version, "node": wanted.node, "input": input, "given": given,
+        "pinnedFrom": wanted.pinned_from,
+    });
+    let done = api.change("tryNode", &document, request).await?;
+    let run = done.get("run").cloned().unwrap_or_default();
+    if wanted.wait {
+        return follow(global, &api, run, timeout).await;
+    }
+    result(global, &run, started);
+    let command = format!("flowforge run show {} --wait", short(text(&run, "/id")));
+    next(global, &command);
+    Ok(Exit::Done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plan_says_what_happens_again_and_under_which_key() {
+        let plan = json!({
+            "run": "7f3kaaaaaaaaaaaaaaaaaaaaaa", "version": 2, "generation": 3, "reused": ["fetch"],
+            "runsAgain": ["pay", "invoice"], "changed": ["invoice"],
+            "repeated": [
+                { "step": "pay", "key": "0123456789abcdef", "used": [
+                    { "destination": "https://bank.example.com:443", "count": 2 }] },
+                { "step": "invoice", "key": "fedcba9876543210", "used": [] },
+            ],
+        });
+        insta::assert_snapshot!(plan_lines(&plan).join("\n"));
+    }
+}
