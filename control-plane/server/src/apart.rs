@@ -9,10 +9,8 @@ use std::time::Duration;
 use flowforge_workflow::Interrupt;
 use tokio::sync::Semaphore;
 
-use crate::app::App;
-
 /// How long a file may take.
-const WORK_TIMEOUT: Duration = Duration::from_secs(5);
+pub(crate) const WORK_TIMEOUT: Duration = Duration::from_secs(5);
 /// Files that are looked at at the same time; others wait within their time.
 const WORK_PER_PROCESS: usize = 2;
 
@@ -49,7 +47,8 @@ impl Drop for Waiter {
 }
 
 impl Workbench {
-    async fn run<T: Send + 'static>(
+    /// Does the work in one of the places, for so long.
+    pub(crate) async fn run<T: Send + 'static>(
         &self,
         time: Duration,
         work: impl FnOnce(&Interrupt) -> T + Send + 'static,
@@ -72,19 +71,6 @@ impl Workbench {
         tokio::time::timeout(time, done)
             .await
             .unwrap_or(Err(ApartError::TooLong))
-    }
-}
-
-impl App {
-    /// Does author-controlled work apart from everything else.
-    pub(crate) async fn apart<T: Send + 'static>(
-        self: &Arc<Self>,
-        work: impl FnOnce(&Self, &Interrupt) -> T + Send + 'static,
-    ) -> Result<T, ApartError> {
-        let app = Arc::clone(self);
-        self.workbench
-            .run(WORK_TIMEOUT, move |interrupt| work(&app, interrupt))
-            .await
     }
 }
 

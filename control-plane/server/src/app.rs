@@ -9,11 +9,12 @@ use flowforge_protocol::sync::Incarnation;
 use flowforge_protocol::{Digest, TrustRoot};
 use flowforge_registry::Registry;
 use flowforge_store::{Store, StoreError, StoredRelease};
+use flowforge_workflow::Interrupt;
 use flowforge_workflow::model::TriggerKind;
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 
-use crate::apart::Workbench;
+use crate::apart::{ApartError, WORK_TIMEOUT, Workbench};
 use crate::clock::Clock;
 use crate::events::Events;
 use crate::hosts::Hosts;
@@ -299,5 +300,16 @@ impl App {
         let _ = self
             .queued
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, fewer);
+    }
+
+    /// Does author-controlled work apart from everything else.
+    pub(crate) async fn apart<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&Self, &Interrupt) -> T + Send + 'static,
+    ) -> Result<T, ApartError> {
+        let app = Arc::clone(self);
+        self.workbench
+            .run(WORK_TIMEOUT, move |interrupt| work(&app, interrupt))
+            .await
     }
 }

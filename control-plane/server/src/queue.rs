@@ -260,7 +260,7 @@ impl JobQueue {
     /// Envelopes of orders that bring a run, were delivered and are not settled.
     pub(crate) fn delivered(&self) -> impl Iterator<Item = Arc<str>> {
         let jobs = self.delivered.values().map(|delivered| &delivered.job);
-        jobs.filter(|job| brings_a_run(job.kind))
+        jobs.filter(|job| job.kind.brings_a_run())
             .map(|job| Arc::clone(&job.envelope))
     }
 

@@ -10,7 +10,7 @@ use flowforge_protocol::{ApprovalId, Datum, Digest, MessageId, RunId, StepKey};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::batch::BatchError;
+use crate::batch_error::BatchError;
 
 /// A record that changes something.
 #[derive(Debug, Clone)]

@@ -11,6 +11,7 @@
 
 mod approvals;
 mod batch;
+mod batch_error;
 mod changes;
 mod errands;
 mod error;
@@ -38,7 +39,8 @@ mod waits;
 mod writer;
 
 pub use approvals::{Approval, ApprovalState, Decided, NewDecision};
-pub use batch::{BatchError, CheckedBatch, MAX_BATCH_BYTES};
+pub use batch::CheckedBatch;
+pub use batch_error::{BatchError, MAX_BATCH_BYTES};
 pub use errands::{OrderedChild, OwedEnd};
 pub use error::{DiskFull, OpenError, StoreError};
 pub use groups::{Group, MAX_GROUPS};

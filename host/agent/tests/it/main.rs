@@ -8,6 +8,7 @@
 )]
 
 mod admission;
+mod cancelling;
 mod connectors;
 mod crashes;
 mod plane;
