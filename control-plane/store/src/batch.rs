@@ -108,10 +108,8 @@ impl CheckedBatch {
 
 #[cfg(test)]
 mod tests {
-    use flowforge_protocol::chain::chain_start;
+    use flowforge_protocol::chain::{ChainError, chain_start};
     use serde_json::{Value, json};
-
-    use flowforge_protocol::chain::ChainError;
 
     use super::*;
 

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::connectors::Scripts;
 use crate::plane::Stored;
-use crate::runs::{count, outcome, publish};
+use crate::runs::{count, outcome, publish, scripts};
 use crate::world::World;
 
 #[tokio::test]
