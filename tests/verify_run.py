@@ -38,10 +38,10 @@ def agree(what, found, expected):
         sys.exit(f"{what} is {found}, the evidence says {expected}")
 
 evidence = json.load(sys.stdin)
-documents = {name: json.loads(base64.b64decode(json.loads(evidence[name])["payload"])) for name in ("release", "grants", "receipt")}
-receipt, values, events = documents["receipt"], {}, []
+payloads = {name: base64.b64decode(json.loads(evidence[name])["payload"]) for name in ("release", "grants", "receipt")}
+receipt, values, events = json.loads(payloads["receipt"]), {}, []
 for name in ("release", "grants"):
-    agree(name, digest(canonical(documents[name])), receipt[name])
+    agree(name, digest(payloads[name]), receipt[name])
 chain = hashlib.sha256(b"flowforge.run.v1\n" + evidence["id"].encode()).digest()
 for line in base64.b64decode(evidence["lines"]).splitlines():
     entry = json.loads(line)

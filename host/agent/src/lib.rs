@@ -26,7 +26,7 @@
 //!
 //! No answer, an HTTP 500 or a full disk at the control plane: it goes on and tries again. A rejection of records: the run's
 //! uploads are parked, shown, and offered again. A release that cannot be loaded, an order that is no longer believed, a
-//! step during which the host died three times: the run rests, says why, and can be cancelled. A full journal: runs wait for
+//! step during which the host died again and again: the run rests, says why, and can be cancelled. A full journal: runs wait for
 //! room and no new one is taken. A secret that the control plane says is gone: its copy is wiped.
 //!
 //! [`health`] is written by all of them and calls none; [`clock`], [`connectors`] and `backoff` stand alone. Nothing here

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use flowforge_ports::Effect;
 use flowforge_protocol::StepKey;
 use flowforge_protocol::record::Outcome;
 use serde_json::Value;
@@ -143,6 +144,16 @@ impl RunState {
     #[must_use]
     pub fn output_of(&self, step: &StepKey) -> Option<Arc<Value>> {
         self.step(&self.locate(step)?)?.output.clone()
+    }
+
+    /// Whether a step does nothing outside: its operation is pure, or the host computes it itself.
+    #[must_use]
+    pub fn is_pure(&self, step: &StepKey) -> bool {
+        let node = self.locate(step).and_then(|at| self.plan_node(&at));
+        match node.map(|node| &node.kind) {
+            Some(PlanKind::Call(call)) => call.effect == Effect::Pure,
+            _ => true,
+        }
     }
 
     fn totals(&self) -> Totals {

@@ -10,9 +10,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flowforge_journal::{CrashedStep, OpenRun, ReadError, Snapshot};
-use flowforge_protocol::RunId;
 use flowforge_protocol::chain::{ChainError, no_fetch, records};
 use flowforge_protocol::record::{Accepted, Record};
+use flowforge_protocol::{RunId, StepKey};
 use flowforge_workflow::run::SEMANTICS;
 use flowforge_workflow::{ApplyError, Execution, NodeState, RunState, ViewOnly};
 use tracing::{error, info, warn};
@@ -26,8 +26,12 @@ use crate::order::{Refusal, RunOrder, Verified};
 use crate::release::{LoadError, ReadyRun};
 use crate::text::with_causes;
 
-/// A step during which the host died so often is not tried again by itself.
-const CRASHES_MAX: u32 = 3;
+/// A pure step during which the host died so often is not tried again by itself: what a step computes is the likeliest
+/// reason.
+const PURE_CRASHES_MAX: u32 = 3;
+/// The same of a step that asks something outside. It takes long and is under way whenever a host is killed, so that more
+/// deaths than these few say nothing of it; it is bounded so that one that kills its host does so no more.
+const EFFECT_CRASHES_MAX: u32 = 20;
 
 /// Why a run of the journal does not go on.
 #[derive(Debug, thiserror::Error)]
@@ -76,10 +80,6 @@ pub(super) async fn resume(shared: Arc<Shared>, run: RunId, control: Control) ->
         Ok(found) => found,
         Err(error) => return rest_for_good(resting, &error).await,
     };
-    if let Some(crashed) = open.crashed.iter().find(|step| step.crashes >= CRASHES_MAX) {
-        error!(run_id = %run, step = %crashed.step, crashes = crashed.crashes, "the host died again and again during a step; its run rests");
-        return resting.for_good(needs_review(crashed)).await;
-    }
     let releases = Arc::clone(&resting.shared().releases);
     let mut ready = match load(&mut resting, || releases.with_release(&order)).await {
         Ok(ready) => ready,
@@ -94,6 +94,14 @@ pub(super) async fn resume(shared: Arc<Shared>, run: RunId, control: Control) ->
         Ok(state) => state,
         Err(error) => return rest_for_good(resting, &error).await,
     };
+    if let Some(crashed) = open
+        .crashed
+        .iter()
+        .find(|step| step.crashes >= crashes_max(&state, &step.step))
+    {
+        error!(run_id = %run, step = %crashed.step, crashes = crashed.crashes, "the host died again and again during a step; its run rests");
+        return resting.for_good(needs_review(crashed)).await;
+    }
     if lacks_results(&state, order.order()) {
         match load(&mut resting, || releases.results_before(order.order())).await {
             Ok(results) => ready.give(results),
@@ -125,6 +133,15 @@ async fn read(shared: &Shared, run: &RunId) -> Result<OpenRun, Rest> {
         error!(run_id = %run, error = %with_causes(&error), "the run cannot be read; it rests");
         Rest::Resting(with_causes(&error))
     })
+}
+
+/// How often the host may die during this step before its run rests.
+fn crashes_max(state: &RunState, step: &StepKey) -> u32 {
+    if state.is_pure(step) {
+        PURE_CRASHES_MAX
+    } else {
+        EFFECT_CRASHES_MAX
+    }
 }
 
 /// Why a run rests during whose step the host died too often.
