@@ -57,6 +57,9 @@ fn whole(text: &str) -> Option<Result<Value, &'static str>> {
             text.starts_with('-'),
         )
     };
+    if radix == 10 && digits.len() > 1 && digits.starts_with('0') {
+        return Some(Err(LEADING_ZERO));
+    }
     let (least, most) = (i128::from(i64::MIN), i128::from(u64::MAX));
     let number = i128::from_str_radix(digits, radix).ok();
     let number = number.map(|number| if negative { -number } else { number });
@@ -65,6 +68,9 @@ fn whole(text: &str) -> Option<Result<Value, &'static str>> {
         None => Err(TOO_LARGE),
     })
 }
+
+/// What a whole number is told whose zero would be lost, or which other readers of YAML take for an octal one.
+const LEADING_ZERO: &str = "a number has no zero before it: write it as text, in quotes, if the zero counts, and an octal one as 0o644";
 
 const NO_JSON: &str = "infinity and not-a-number have no place in JSON";
 
@@ -132,6 +138,11 @@ mod tests {
         assert_eq!(kind("1e999"), "the number is too large");
         assert_eq!(kind("0xFG"), "text 0xFG");
         assert_eq!(kind("0o8"), "text 0o8");
+        assert_eq!(kind("0o644"), "int 420");
+        for zero in ["01234", "0644", "-007"] {
+            assert_eq!(kind(zero), LEADING_ZERO);
+        }
+        assert_eq!(kind("0"), "int 0");
     }
 
     /// A whole number beyond 64 bits became another one without a word.
