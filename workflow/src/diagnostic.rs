@@ -178,18 +178,6 @@ impl Source {
         &self.text
     }
 
-    /// Byte offset of a place given as line from 1 and column from 0 in characters, clamped to the line.
-    pub(crate) fn offset(&self, line: usize, column: usize) -> usize {
-        let start = self
-            .line_starts
-            .get(line.saturating_sub(1))
-            .copied()
-            .unwrap_or(self.text.len());
-        let rest = self.text.get(start..).unwrap_or_default();
-        let line = rest.split('\n').next().unwrap_or_default();
-        start + line.char_indices().nth(column).map_or(line.len(), |(at, _)| at)
-    }
-
     /// Line and column from 1.
     pub(crate) fn place(&self, offset: usize) -> (u32, u32) {
         let line = self.line_starts.partition_point(|start| *start <= offset).max(1);
@@ -343,7 +331,6 @@ mod tests {
         let source = Source::new("a: ü\nbé: x\n");
         let x = source.text().find('x').expect("there is one");
         assert_eq!(source.place(x), (2, 5));
-        assert_eq!(source.offset(2, 4), x);
         assert_eq!(source.error("FF-WF-001", x, "m").excerpt, "bé: x");
     }
 

@@ -35,18 +35,25 @@ pub(crate) fn read(source: &Source) -> Result<Node, Vec<Diagnostic>> {
     let mut documents = 0;
     // A mark at the very beginning says how the file is encoded, and is no part of it.
     let text = source.text().strip_prefix(MARK).unwrap_or(source.text());
-    let marked = text.len() < source.text().len();
-    let offset = |marker: &Marker| {
-        let column = marker.col() + usize::from(marked && marker.line() == 1);
-        source.offset(marker.line(), column)
+    let mut offsets = Offsets {
+        source,
+        marked: text.len() < source.text().len(),
+        line: 0,
+        characters: Vec::new(),
     };
     for event in Parser::new_from_str(text) {
         let (event, span) = match event {
             Ok(event) => event,
-            Err(error) => return Err(vec![mistakes::explain(source, offset(error.marker()), &error)]),
+            Err(error) => {
+                return Err(vec![mistakes::explain(
+                    source,
+                    offsets.of(error.marker()),
+                    &error,
+                )]);
+            }
         };
-        let start = offset(&span.start);
-        let end = offset(&span.end).max(start);
+        let start = offsets.of(&span.start);
+        let end = offsets.of(&span.end).max(start);
         if matches!(event, Event::DocumentStart(_)) {
             documents += 1;
             if documents > 1 {
@@ -64,6 +71,34 @@ pub(crate) fn read(source: &Source) -> Result<Node, Vec<Diagnostic>> {
     builder
         .root
         .ok_or_else(|| vec![source.error("FF-WF-001", 0, "the file is empty")])
+}
+
+/// The bytes at which the parser's places stand. It counts lines and characters; the characters of the last line asked for
+/// are remembered, so that many values on one line cost no more than on many.
+struct Offsets<'s> {
+    source: &'s Source,
+    marked: bool,
+    line: usize,
+    /// The byte of each of its characters, and its end.
+    characters: Vec<usize>,
+}
+
+impl Offsets<'_> {
+    fn of(&mut self, marker: &Marker) -> usize {
+        if self.line != marker.line() {
+            self.line = marker.line();
+            let start = self.source.line_start(self.line);
+            let rest = self.source.text().get(start..).unwrap_or_default();
+            let line = rest.split('\n').next().unwrap_or_default();
+            self.characters.clear();
+            self.characters
+                .extend(line.char_indices().map(|(at, _)| start + at));
+            self.characters.push(start + line.len());
+        }
+        let column = marker.col() + usize::from(self.marked && self.line == 1);
+        let last = self.characters.last().copied().unwrap_or_default();
+        self.characters.get(column).copied().unwrap_or(last)
+    }
 }
 
 /// A collection that is still open.

@@ -69,6 +69,7 @@ fn a_file_has_a_depth() {
     );
 }
 
+/// All of them stand on one line: each was looked for from its beginning, which took minutes.
 #[test]
 fn a_file_has_a_number_of_values() {
     // Besides the elements: the list, `set`, the node, `nodes`, the name and the file.
