@@ -27,6 +27,10 @@ use crate::vault::Vault;
 /// Releases that are kept ready besides the newest of each workflow.
 const MAX_READY: usize = 256;
 
+/// Subscriptions that are open at once, of all callers together; more are refused. Each costs a look at its run whenever
+/// that moves.
+pub(crate) const FOLLOWERS_MAX: usize = 256;
+
 /// The state behind GraphQL, webhooks, schedules and hosts.
 pub(crate) struct App {
     pub(crate) dev: bool,
@@ -150,7 +154,7 @@ impl App {
             incarnation: incarnation_of(&parts.store),
             used_nonces: UsedNonces::default(),
             workbench: Workbench::default(),
-            followers: Arc::new(Semaphore::new(crate::api::FOLLOWERS_MAX)),
+            followers: Arc::new(Semaphore::new(FOLLOWERS_MAX)),
             published: RwLock::new(Published::default()),
             store: parts.store,
             keys: parts.keys,

@@ -192,7 +192,7 @@ const COLUMNS: &str = "select run.seq, run.id, run.workflow, run.version, run.re
      left join wait on run.state in ('waiting', 'needs_review') and wait.run = run.seq and wait.step = \
      (select first.step from wait first where first.run = run.seq order by first.kind <> 'review', first.since_ms limit 1) ";
 /// Where the columns of the wait begin.
-const WAIT_COLUMNS: usize = 28;
+const OPEN_COLUMN: usize = 28;
 
 fn from_row(row: &Row<'_>) -> Result<(i64, StoredRun), StoreError> {
     let host: Option<String> = row.get(9)?;
@@ -229,7 +229,7 @@ fn from_row(row: &Row<'_>) -> Result<(i64, StoredRun), StoreError> {
         paused_by: row.get(25)?,
         lineage: row.get(26)?,
         options: row.get(27)?,
-        wait: waits::from_row(row, WAIT_COLUMNS)?,
+        wait: waits::from_row(row, OPEN_COLUMN)?,
     };
     Ok((row.get(0)?, run))
 }

@@ -34,7 +34,6 @@ pub(crate) use faults::{CODE_ARGUMENT, CODE_FULL, coded, fault, full_disk, needs
 pub(crate) use guard::{check_shape, subscribes};
 pub(crate) use mutation::TraceParent;
 pub(crate) use scalars::{AnyJson, Long};
-pub(crate) use subscription::FOLLOWERS_MAX;
 
 /// The schema with its resolvers.
 pub(crate) type Api = Schema<query::Query, mutation::Mutation, subscription::Subscription>;

@@ -14,12 +14,9 @@ use tokio::sync::broadcast::error::RecvError;
 use super::fault;
 use super::faults::{CODE_ARGUMENT, CODE_BUSY, coded};
 use super::runs::RunNode;
-use crate::app::App;
+use crate::app::{App, FOLLOWERS_MAX};
 use crate::events::RunMoved;
 
-/// Subscriptions that are open at once, of all callers together; more are refused. Each costs a look at its run whenever
-/// that moves.
-pub(crate) const FOLLOWERS_MAX: usize = 256;
 /// Pictures of one run come at most this often.
 const PACE: Duration = Duration::from_millis(50);
 

@@ -94,6 +94,7 @@ impl Uploader {
                     ready = self.journal.upload_ready() => ready?,
                     () = self.outgoing.more() => {}
                     () = self.session.other_plane() => return self.ask().await,
+                    () = self.runs.lease_due() => return self.renew_leases().await,
                     () = &mut offer_again, if self.health.has_parked() => {
                         self.offer_parked().await?;
                         offer_again = self.clock.sleep_until_monotonic(self.parked_until_ms());
@@ -234,6 +235,31 @@ impl Uploader {
             self.journal.unpark(&run).await?;
         }
         Ok(())
+    }
+
+    /// Asks whether runs are still this host's: an answer that says so renews their leases.
+    async fn renew_leases(&mut self) -> Result<Result<Sent, LinkError>, UploadError> {
+        let asked_ms = self.clock.monotonic_ms();
+        let asked = self.runs.leases_to_ask();
+        for some in asked.chunks(ASKED_PER_CALL) {
+            let request = SyncRequest {
+                asked: some.to_vec(),
+                ..self.session.request()
+            };
+            let reply = match self.session.sync(&request).await {
+                Ok(reply) => reply,
+                Err(error) => return Ok(Err(error)),
+            };
+            self.health.succeeded();
+            if self.session.plane() != Some(reply.plane_incarnation) {
+                return self.ask().await;
+            }
+            for known in &reply.acknowledged {
+                self.runs.renew_lease(&known.run, asked_ms);
+            }
+            self.settle(&[], &reply).await?;
+        }
+        Ok(Ok(Sent::Stored))
     }
 
     /// The control plane is another one than the cursors rest on: it was started again, restored or set up anew. Asks how

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use flowforge_journal::{AcceptError, Accepted, Entry, NewRun, RunLog, Space, Ticket};
 use flowforge_protocol::RunId;
-use flowforge_protocol::job::StartOrder;
+use flowforge_protocol::job::{ResumeOrder, StartOrder};
 use flowforge_protocol::record::{Accepted as AcceptedRun, Event, Origin, RECORD_VERSION, Record};
 use flowforge_workflow::{Execution, RunState};
 use tracing::{error, info};
@@ -35,7 +35,7 @@ impl Runs {
         }
         match ready.order().order() {
             RunOrder::Start(order) => self.start(ready, order).await,
-            RunOrder::Resume(order) => self.take_over(ready, order.prefix.count).await,
+            RunOrder::Resume(order) => self.take_over(ready, order).await,
         }
     }
 
@@ -69,8 +69,9 @@ impl Runs {
 
     /// Goes on with a run of which the control plane has so many records. What this host may still have of it is of an
     /// earlier time, and goes: the control plane takes nothing more of that.
-    async fn take_over(&self, ready: &ReadyRun, count: u64) -> Result<Taken, OrderError> {
+    async fn take_over(&self, ready: &ReadyRun, order: &ResumeOrder) -> Result<Taken, OrderError> {
         let about = ready.order().about();
+        let received_ms = self.shared.clock.monotonic_ms();
         let Some(lines) = ready.prefix() else {
             return Err(OrderError::NotNow);
         };
@@ -83,7 +84,7 @@ impl Runs {
                 return Err(OrderError::NotNow);
             }
         }
-        let ticket = match self.store(ready, lines.to_vec(), count).await? {
+        let ticket = match self.store(ready, lines.to_vec(), order.prefix.count).await? {
             Stored::New(log, ticket) => {
                 // It is read as after a restart, by the same way.
                 drop(log);
@@ -91,6 +92,9 @@ impl Runs {
             }
             Stored::Known(ticket) => return Ok(Taken::Waiting(ticket)),
         };
+        if let Some(life_ms) = order.lease_ms {
+            self.shared.leases.note(&about.run, life_ms, Some(received_ms));
+        }
         let control = self.control(&about.run, about.epoch);
         control.phase.set(Phase::Loading);
         let resumed = resume::resume(Arc::clone(&self.shared), about.run.clone(), control);

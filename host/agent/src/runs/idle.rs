@@ -6,6 +6,7 @@
 
 use flowforge_journal::Urgency;
 use tokio::sync::OwnedSemaphorePermit;
+use tracing::warn;
 
 use super::mailbox::RunMessage;
 use super::task::{Halt, RunTask};
@@ -88,6 +89,26 @@ impl RunTask {
             }
         }
         Ok(Some(wait))
+    }
+
+    /// Whether the run may go on: it needs no lease, or holds it.
+    pub(super) fn has_lease(&self) -> bool {
+        let now_ms = self.shared.clock.monotonic_ms();
+        self.shared.leases.is_held(&self.run, now_ms)
+    }
+
+    /// The lease is over: another host may get the run. What is under way is stopped, and done again if the run stays here.
+    pub(super) async fn give_way(&mut self) -> Result<Wait, Halt> {
+        warn!(run_id = %self.run, under_way = self.under_way.len(), "the run's lease is over; it stops until it is renewed");
+        self.attempts.shutdown().await;
+        for step in std::mem::take(&mut self.under_way).into_keys() {
+            self.recorder.attempt_stopped(&step);
+        }
+        self.flush(Urgency::Lazy).await?;
+        let wait = Wait::of_lease();
+        self.recorder.stands(wait.standing(), None).await?;
+        self.control.mailbox.close();
+        Ok(wait)
     }
 
     fn stay(&mut self, place: Option<OwnedSemaphorePermit>) {

@@ -174,6 +174,14 @@ impl RunTask {
                     let _ = reply.send(Err("the run is ending".to_owned()));
                     return Ok(());
                 }
+                if !self
+                    .shared
+                    .leases
+                    .is_held(&self.run, self.shared.clock.monotonic_ms())
+                {
+                    let _ = reply.send(Err("the run's lease is over".to_owned()));
+                    return Ok(());
+                }
                 under_way.intent = true;
                 self.record(Event::Intent {
                     step,

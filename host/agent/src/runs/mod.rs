@@ -13,6 +13,7 @@ mod attempts;
 mod begin;
 mod end;
 mod idle;
+mod leases;
 mod logs;
 mod mailbox;
 mod receipt;

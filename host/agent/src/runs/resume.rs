@@ -21,6 +21,7 @@ use super::recorder::Recorder;
 use super::resting::{Over, Resting};
 use super::service::Shared;
 use super::task::{Control, Rest, RunTask};
+use super::wait::Wait;
 use crate::backoff::Backoff;
 use crate::order::{Refusal, RunOrder, Verified};
 use crate::release::{LoadError, ReadyRun};
@@ -80,6 +81,15 @@ pub(super) async fn resume(shared: Arc<Shared>, run: RunId, control: Control) ->
         Ok(found) => found,
         Err(error) => return rest_for_good(resting, &error).await,
     };
+    if let RunOrder::Resume(resume) = order.order()
+        && let Some(life_ms) = resume.lease_ms
+    {
+        let shared = resting.shared();
+        shared.leases.note(&run, life_ms, None);
+        if !shared.leases.is_held(&run, shared.clock.monotonic_ms()) {
+            return wait_for_lease(&resting).await;
+        }
+    }
     let releases = Arc::clone(&resting.shared().releases);
     let mut ready = match load(&mut resting, || releases.with_release(&order)).await {
         Ok(ready) => ready,
@@ -117,6 +127,16 @@ pub(super) async fn resume(shared: Arc<Shared>, run: RunId, control: Control) ->
         .marking_attempts_at_once()
         .run()
         .await
+}
+
+/// It goes on when the control plane says that it is still this host's.
+async fn wait_for_lease(resting: &Resting) -> Rest {
+    let (shared, run, wait) = (resting.shared(), resting.run(), Wait::of_lease());
+    // No time ends this wait.
+    match shared.journal.set_standing(run, wait.standing()).await {
+        Ok(_) => Rest::Asleep(wait),
+        Err(error) => Rest::Resting(with_causes(&error)),
+    }
 }
 
 async fn rest_for_good(resting: Resting, error: &ResumeError) -> Rest {

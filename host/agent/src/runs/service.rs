@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, error, info};
 
+use super::leases::Leases;
 use super::mailbox::RunMessage;
 use super::recorder::Recorder;
 use super::registry::{Phase, Reach, Registry};
@@ -89,6 +90,7 @@ pub(super) struct Shared {
     pub(super) entropy: Arc<dyn Entropy>,
     pub(super) registry: Registry,
     pub(super) alarm: Alarm,
+    pub(super) leases: Leases,
     pub(super) max_runs: u32,
     max_waiting: u32,
     pub(super) failpoints: FailPoints,
@@ -159,6 +161,7 @@ impl Runs {
                 entropy: parts.entropy,
                 registry: Registry::default(),
                 alarm: Alarm::default(),
+                leases: Leases::default(),
                 max_runs: parts.max_runs,
                 max_waiting: parts.max_waiting,
                 failpoints: parts.failpoints,
@@ -199,7 +202,10 @@ impl Runs {
                 () = halt.cancelled() => Ok(Rest::Resting("the host is stopping".to_owned())),
             };
             match rest {
-                Ok(Rest::Gone) => shared.registry.remove(&run),
+                Ok(Rest::Gone) => {
+                    shared.leases.remove(&run);
+                    shared.registry.remove(&run);
+                }
                 Ok(Rest::Asleep(wait)) => runs.fell_asleep(&run, wait),
                 Ok(Rest::Resting(reason)) => shared.registry.rest(&run, reason),
                 Err(_) => {
@@ -265,6 +271,7 @@ impl Runs {
                 match self.shared.journal.forget(run, epoch).await {
                     Ok(Some(_)) => {
                         info!(run_id = %run, "run dropped: another host has it");
+                        self.shared.leases.remove(run);
                         return self.shared.registry.remove(run);
                     }
                     Ok(None) => tokio::time::sleep(LOOK_AGAIN).await,

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use flowforge_journal::Standing;
 use flowforge_protocol::RunId;
+use flowforge_protocol::sync::AskedRun;
 use tokio::sync::{Notify, mpsc};
 use tracing::error;
 
@@ -71,12 +72,60 @@ impl Runs {
     pub(super) fn fell_asleep(&self, run: &RunId, wait: Wait) {
         let shared = &self.shared;
         let due_ms = wait.due_ms;
+        let is_held = shared.leases.is_held(run, shared.clock.monotonic_ms());
+        let is_of_lease = wait.is_of_lease();
+        if is_held && !is_of_lease {
+            // A run that waits holds no lease; it is asked for when the run is woken.
+            shared.leases.remove(run);
+        }
         shared.registry.sleep(run, wait);
         if shared.drain.is_cancelled() {
             return;
         }
         shared.alarm.is_due(due_ms);
-        if shared.journal.message_count(run) > 0 {
+        // The lease may have been renewed while the run gave way.
+        if is_held && (is_of_lease || shared.journal.message_count(run) > 0) {
+            self.wake(run);
+        }
+    }
+
+    /// Returns when the control plane is to be asked about leases.
+    ///
+    /// # Cancel safety
+    /// Safe.
+    pub(crate) async fn lease_due(&self) {
+        let shared = &self.shared;
+        loop {
+            let time = async {
+                match shared.leases.next_ask_ms() {
+                    Some(due) => shared.clock.sleep_until_monotonic(due).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = time => return,
+                () = shared.leases.added() => {}
+            }
+        }
+    }
+
+    /// The runs about whose leases the control plane is to be asked now, with their fencing numbers.
+    pub(crate) fn leases_to_ask(&self) -> Vec<AskedRun> {
+        let shared = &self.shared;
+        let asked = shared.leases.to_ask(shared.clock.monotonic_ms()).into_iter();
+        asked
+            .filter_map(|run| {
+                let (_, epoch) = shared.registry.find(&run)?;
+                Some(AskedRun { run, epoch })
+            })
+            .collect()
+    }
+
+    /// The control plane says that a run is still this host's; it was asked at this monotonic time. One that had to stop
+    /// goes on.
+    pub(crate) fn renew_lease(&self, run: &RunId, asked_ms: u64) {
+        let shared = &self.shared;
+        if shared.leases.renew(run, asked_ms, shared.clock.monotonic_ms()) {
             self.wake(run);
         }
     }
@@ -132,7 +181,13 @@ impl Runs {
             }
             match shared.journal.standing(&run).await {
                 Ok(Some((Standing::Waiting { due_ms, about }, _))) => {
-                    shared.registry.describe(&run, Wait::read(due_ms, &about));
+                    let wait = Wait::read(due_ms, &about);
+                    let is_of_lease = wait.is_of_lease();
+                    shared.registry.describe(&run, wait);
+                    if is_of_lease {
+                        // Read again, it is asked for again.
+                        self.wake(&run);
+                    }
                 }
                 Ok(_) => {}
                 Err(error) => {

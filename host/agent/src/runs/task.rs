@@ -126,6 +126,8 @@ pub(super) struct RunTask {
     hold: Option<(u64, Sleep)>,
     /// When the grace of a cancellation is over.
     stop: Option<(u64, Sleep)>,
+    /// When its lease is over, if it has one.
+    lease: Option<(u64, Sleep)>,
     /// How it waits in memory, while it does.
     pub(super) idle: Idle,
     pub(super) draining: bool,
@@ -154,6 +156,7 @@ impl RunTask {
             timer: None,
             hold: None,
             stop: None,
+            lease: None,
             idle: Idle::default(),
             draining: false,
             mark_at_once: false,
@@ -245,6 +248,9 @@ impl RunTask {
         self.read_inbox().await?;
         loop {
             self.draining |= self.shared.drain.is_cancelled();
+            if !self.has_lease() {
+                return self.give_way().await.map(Driven::Asleep);
+            }
             self.advance().await?;
             if self.execution.state().outcome().is_some() {
                 self.finish().await?;
@@ -402,6 +408,10 @@ impl RunTask {
                 self.stop_attempts();
                 Ok(())
             }
+            () = due(&mut self.lease) => {
+                self.lease = None;
+                Ok(())
+            }
             () = self.idle.over() => Ok(()),
         }
     }
@@ -432,6 +442,8 @@ impl RunTask {
         let clock = &self.shared.clock;
         let timer = self.execution.state().next_timer_ms().filter(|_| !self.draining);
         set(&mut self.timer, timer, |due| clock.sleep_until(due));
+        let lease = self.shared.leases.until_ms(&self.run);
+        set(&mut self.lease, lease, |due| clock.sleep_until_monotonic(due));
         let hold = self.recorder.due_ms();
         set(&mut self.hold, hold, |due| clock.sleep_until_monotonic(due));
     }

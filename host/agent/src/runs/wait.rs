@@ -15,6 +15,9 @@ const OTHER: u8 = b'o';
 /// Longest words, in bytes: one is taken by the mark before them.
 const WORDS_BYTES_MAX: usize = ABOUT_BYTES_MAX - 1;
 
+/// The words of a run that may not go on without the control plane.
+const LEASE: &str = "the control plane to renew its lease";
+
 /// What a run waits for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Wait {
@@ -53,6 +56,20 @@ impl Wait {
             }
             (None, None) => of(false, String::new()),
         }
+    }
+
+    /// What a run waits for that may not go on without the control plane.
+    pub(super) fn of_lease() -> Self {
+        Self {
+            is_for_person: false,
+            about: LEASE.into(),
+            due_ms: None,
+        }
+    }
+
+    /// Whether it is [`Wait::of_lease`].
+    pub(super) fn is_of_lease(&self) -> bool {
+        &*self.about == LEASE
     }
 
     /// As the journal keeps it.

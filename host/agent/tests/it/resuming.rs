@@ -2,13 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
+use flowforge_host::clock::ManualClock;
 use flowforge_ports::Effect;
 use flowforge_protocol::awaited::Decision;
 use flowforge_protocol::job::{Job, Order, RecordPrefix, ResumeOrder, Reuse, StartOrder};
 use flowforge_protocol::record::{Event, Lineage, Outcome, Source, Trigger};
 use flowforge_protocol::{Digest, RunId, StepKey};
 use serde_json::json;
+use tokio::sync::Notify;
 
 use crate::connectors::Scripts;
 use crate::plane::{Published, Stored};
@@ -202,6 +205,90 @@ async fn an_effect_that_was_under_way_is_repeated_with_its_key() {
     let seen = seen.lock().expect("keys").clone();
     assert_eq!(seen.len(), 2);
     assert_eq!(seen[0].0, seen[1].0, "one key");
+    world.plane.prove_at(&published, &after, 2);
+    host.drain().await;
+}
+
+/// A run that may move goes on only while the control plane says that it is still here.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_whose_lease_is_over_stops_until_it_is_renewed() {
+    let clock = ManualClock::at(1_800_000_000_000);
+    let (started, calls) = (Arc::new(Notify::new()), Arc::new(Mutex::new(0)));
+    let (starting, counted) = (Arc::clone(&started), Arc::clone(&calls));
+    let scripts = scripts().asynchronous("slow", Effect::Pure, move |_| {
+        let (started, calls) = (Arc::clone(&starting), Arc::clone(&counted));
+        async move {
+            let first = {
+                let mut calls = calls.lock().expect("calls");
+                *calls += 1;
+                *calls == 1
+            };
+            started.notify_one();
+            if first {
+                std::future::pending::<()>().await;
+            }
+            Ok(json!(1))
+        }
+    });
+    let mut world = World::new(scripts);
+    world.clock = Arc::new(clock.clone());
+    let published = publish(
+        &world.plane,
+        "
+workflow: moving
+nodes:
+  confirm: { approval: { title: Really?, approvers: [duty], expires: 24h } }
+  slow: { after: confirm, call: test:scripts/slow, timeout: 2h }
+output: { n: \"${slow}\" }
+",
+    );
+    let host = world.start();
+    let run = world.plane.start(&published, 1, json!({}), world.now());
+    let question = world.plane.question(&run).await;
+    host.drain().await;
+    lose_journal(&world);
+    let host = world.start();
+    let mut job = resume(&world, &published, &run, stored(&world, &run).prefix());
+    if let Order::Resume(order) = &mut job.order {
+        order.lease_ms = Some(60_000);
+    }
+    world.plane.deliver(&job);
+    world.plane.until(|state| state.received.len() == 2).await;
+    approve(&world, &run, question);
+    started.notified().await;
+    // It is renewed as long as there is a line.
+    for _ in 0..9 {
+        clock.advance(Duration::from_secs(20));
+        tokio::time::sleep(Duration::from_millis(30)).await;
+    }
+    assert_eq!(host.handle.status().runs.running, 1, "{:?}", host.handle.status());
+    world.plane.with(|state| state.offline = true);
+    while host.handle.status().runs.running > 0 {
+        clock.advance(Duration::from_secs(20));
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    while host.handle.status().runs.asleep == 0 {
+        tokio::task::yield_now().await;
+    }
+    let about = host.handle.status().standing[0].about.clone();
+    assert!(about.contains("renew its lease"), "{about}");
+    assert_eq!(*calls.lock().expect("calls"), 1, "nothing starts without it");
+    // Nor after a restart.
+    host.halt().await;
+    let host = world.start();
+    clock.advance(Duration::from_secs(20));
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert_eq!(*calls.lock().expect("calls"), 1, "nothing starts without it");
+    world.plane.with(|state| state.offline = false);
+    while !world
+        .plane
+        .with_quietly(|state| state.runs[&run].receipt.is_some())
+    {
+        clock.advance(Duration::from_secs(1));
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let after = world.plane.ended(&run).await;
+    assert!(matches!(outcome(&after), Outcome::Done { .. }));
     world.plane.prove_at(&published, &after, 2);
     host.drain().await;
 }
