@@ -3,20 +3,14 @@
 use flowforge_protocol::StepKey;
 use flowforge_protocol::record::{Event, LogLevel};
 use flowforge_runtime::Redactor;
+use flowforge_runtime::limits::{LOG_BYTES, LOG_LINE_BYTES, LOG_LINES};
 use serde_json::Value;
-
-/// Most lines kept of one attempt.
-const LINES_MAX: usize = 1_000;
-/// Most bytes kept of one attempt.
-const BYTES_MAX: usize = 64 * 1024;
-/// Longest line; a longer one is cut.
-const LINE_BYTES_MAX: usize = 4 * 1024;
 
 /// Collects what a connector logs until the run takes it over as records.
 #[derive(Debug, Default)]
 pub(super) struct LogBuffer {
     lines: Vec<(LogLevel, String)>,
-    count: usize,
+    count: u32,
     bytes: usize,
     left_out: u64,
 }
@@ -27,7 +21,7 @@ impl LogBuffer {
         // Cut after redacting, so that no half of a secret stays.
         let clean = redactor.text(message);
         let line = cut(&clean);
-        if self.count >= LINES_MAX || self.bytes + line.len() > BYTES_MAX {
+        if self.count >= LOG_LINES || self.bytes + line.len() > LOG_BYTES {
             self.left_out += 1;
             return;
         }
@@ -41,7 +35,7 @@ impl LogBuffer {
         let mut lines = std::mem::take(&mut self.lines);
         if self.left_out > 0 {
             let message = format!(
-                "{} more log lines were left out: at most {LINES_MAX} lines and {BYTES_MAX} bytes are kept of one attempt",
+                "{} more log lines were left out: at most {LOG_LINES} lines and {LOG_BYTES} bytes are kept of one attempt",
                 self.left_out
             );
             lines.push((LogLevel::Warn, message));
@@ -60,10 +54,10 @@ impl LogBuffer {
 }
 
 fn cut(line: &str) -> String {
-    if line.len() <= LINE_BYTES_MAX {
+    if line.len() <= LOG_LINE_BYTES {
         return line.to_owned();
     }
-    let end = line.floor_char_boundary(LINE_BYTES_MAX - '…'.len_utf8());
+    let end = line.floor_char_boundary(LOG_LINE_BYTES - '…'.len_utf8());
     format!("{}…", line.get(..end).unwrap_or_default())
 }
 
@@ -89,15 +83,15 @@ mod tests {
     fn a_flood_is_cut_and_counted() {
         let redactor = Redactor::default();
         let mut buffer = LogBuffer::default();
-        for number in 0..LINES_MAX + 5 {
+        for number in 0..LOG_LINES + 5 {
             buffer.push(LogLevel::Info, &number.to_string(), &redactor);
         }
         let kept = messages(&mut buffer);
-        assert_eq!(kept.len(), LINES_MAX + 1);
+        assert_eq!(kept.len(), 1_001);
         assert!(
-            kept[LINES_MAX].starts_with("5 more log lines were left out"),
+            kept[1_000].starts_with("5 more log lines were left out"),
             "{}",
-            kept[LINES_MAX]
+            kept[1_000]
         );
         assert!(messages(&mut buffer).is_empty());
     }
@@ -113,6 +107,6 @@ mod tests {
             &redactor,
         );
         let kept = messages(&mut buffer);
-        assert!(kept[0].len() <= LINE_BYTES_MAX && kept[0].contains("[secret t]") && kept[0].ends_with('…'));
+        assert!(kept[0].len() <= LOG_LINE_BYTES && kept[0].contains("[secret t]") && kept[0].ends_with('…'));
     }
 }
