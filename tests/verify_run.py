@@ -50,8 +50,9 @@ for line in base64.b64decode(evidence["lines"]).splitlines():
         chain = hashlib.sha256(chain + line).digest()
         events.append(entry["event"])
     elif "json" in entry:
-        salted = (b"flowforge.value.v1\n", bytes.fromhex(entry["salt"]), canonical(entry["json"]))
-        agree("value", digest(*salted), entry["value"])
+        # The digest is over the bytes as they stand in the line.
+        stands = line[line.index(b',"json":') + len(b',"json":') : -1]
+        agree("value", digest(b"flowforge.value.v1\n", bytes.fromhex(entry["salt"]), stands), entry["value"])
         values[entry["value"]] = entry["json"]
 agree("chain", "sha256:" + chain.hex(), receipt["chain"])
 agree("records", len(events), receipt["records"])
