@@ -291,30 +291,38 @@ async fn an_effect_that_may_not_be_repeated_is_left_to_a_person() {
 const STUCK: &str =
     "workflow: stuck\nnodes:\n  stuck: { call: test:scripts/stuck }\noutput: { n: \"${stuck}\" }\n";
 
+fn stuck_calls(scripts: &Scripts) -> usize {
+    scripts.calls().iter().filter(|call| *call == "stuck").count()
+}
+
+/// The host dies so often while the step `stuck` is under way.
+async fn dies_during_the_step(world: &World, scripts: &Scripts, deaths: usize) {
+    let pure = publish(&world.plane, crate::runs::PURE);
+    for death in 1..=deaths {
+        let points = Crash {
+            point: Point::B4,
+            side: Side::After,
+            nth: if death == 1 { 2 } else { 1 },
+        };
+        let mut host = world.start_failing(points.plan());
+        while stuck_calls(scripts) < death {
+            tokio::task::yield_now().await;
+        }
+        // The commit that accepts another run is the last thing that this host does.
+        let number = u8::try_from(death).expect("small") + 1;
+        world.plane.start(&pure, number, json!({"n": 1}), world.now());
+        host.fails().await;
+    }
+}
+
 /// A step without effects that took its host down was begun again at every start, for ever.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_step_during_which_the_host_dies_again_and_again_is_left_to_a_person() {
     let scripts = scripts().asynchronous("stuck", Effect::Pure, |_| std::future::pending());
     let world = World::new(scripts.clone());
     let stuck = publish(&world.plane, STUCK);
-    let pure = publish(&world.plane, crate::runs::PURE);
     let run = world.plane.start(&stuck, 1, json!({}), world.now());
-    let stuck_calls = || scripts.calls().iter().filter(|call| *call == "stuck").count();
-    for crash in 1..=3 {
-        let points = Crash {
-            point: Point::B4,
-            side: Side::After,
-            nth: if crash == 1 { 2 } else { 1 },
-        };
-        let mut host = world.start_failing(points.plan());
-        while stuck_calls() < crash {
-            tokio::task::yield_now().await;
-        }
-        // The commit that accepts another run is the last thing that this host does.
-        let number = u8::try_from(crash).expect("small") + 1;
-        world.plane.start(&pure, number, json!({"n": 1}), world.now());
-        host.fails().await;
-    }
+    dies_during_the_step(&world, &scripts, 3).await;
     let host = world.start();
     rests(&host.handle).await;
     let about = host.handle.status().standing[0].about.clone();
@@ -322,7 +330,7 @@ async fn a_step_during_which_the_host_dies_again_and_again_is_left_to_a_person()
         about.contains("FF-RUN-002") && about.contains("step stuck"),
         "{about}"
     );
-    assert_eq!(stuck_calls(), 3, "it is not tried again");
+    assert_eq!(stuck_calls(&scripts), 3, "it is not tried again");
     let order = Order::Cancel {
         reason: "duty".into(),
         grace_ms: 0,
@@ -331,6 +339,22 @@ async fn a_step_during_which_the_host_dies_again_and_again_is_left_to_a_person()
     let stored = world.plane.ended(&run).await;
     assert!(matches!(outcome(&stored), Outcome::Cancelled { .. }));
     host.drain().await;
+}
+
+/// With kills in quick succession, every step that asks something outside came to rest after the third.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_step_that_asks_something_outside_is_not_blamed_for_a_few_deaths() {
+    let scripts = scripts().asynchronous("stuck", Effect::Idempotent, |_| std::future::pending());
+    let world = World::new(scripts.clone());
+    let stuck = publish(&world.plane, STUCK);
+    world.plane.start(&stuck, 1, json!({}), world.now());
+    dies_during_the_step(&world, &scripts, 6).await;
+    let host = world.start();
+    while stuck_calls(&scripts) < 7 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(host.handle.status().runs.resting, 0);
+    host.halt().await;
 }
 
 /// Being stopped is no fault of a step, however often it happens.
