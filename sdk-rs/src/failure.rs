@@ -68,7 +68,9 @@ impl From<SendError> for Failure {
             }
             SendError::SecretDenied(message) => Self::Denied(message),
             SendError::InvalidRequest(message) => Self::internal(format!("request refused: {message}")),
-            SendError::BodyUnavailable(message) | SendError::Unreachable(message) => Self::Unavailable(message),
+            SendError::BodyUnavailable(message) | SendError::Unreachable(message) => {
+                Self::Unavailable(message)
+            }
             SendError::TimedOut(message) => Self::TimedOut(message),
             // The service has answered: only a repetition that is harmless may follow.
             SendError::Storage(message) => {

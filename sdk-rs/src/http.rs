@@ -228,9 +228,13 @@ impl Response {
         let text = host::decode_text(self.bytes(), content_type);
         text.map(Cow::Owned).map_err(|error| {
             let reason = match error {
-                host::TextError::UnknownCharset(name) => format!("the response is in the charset `{name}`, which no host knows"),
+                host::TextError::UnknownCharset(name) => {
+                    format!("the response is in the charset `{name}`, which no host knows")
+                }
                 host::TextError::Malformed(name) => format!("the response is no text in {name}"),
-                host::TextError::TooLarge(limit) => format!("the response is larger than {limit} bytes of text"),
+                host::TextError::TooLarge(limit) => {
+                    format!("the response is larger than {limit} bytes of text")
+                }
             };
             Failure::rejected("not_text", reason)
         })
@@ -352,7 +356,10 @@ mod tests {
         assert_eq!(utf8(b"\xef\xbb\xbf{}", Some("application/json")), Some("{}"));
         assert_eq!(utf8("ü".as_bytes(), None), Some("ü"));
         assert_eq!(utf8("ü".as_bytes(), Some("text/plain; charset=UTF-8")), Some("ü"));
-        assert_eq!(utf8(b"\xef\xbb\xbfa", Some("text/plain; charset=latin1")), Some("a"));
+        assert_eq!(
+            utf8(b"\xef\xbb\xbfa", Some("text/plain; charset=latin1")),
+            Some("a")
+        );
         assert_eq!(utf8(b"a", Some("text/plain; charset=iso-8859-1")), None);
         assert_eq!(utf8(b"\xff\xfea\0", None), None);
     }

@@ -141,7 +141,10 @@ mod tests {
         let Err(Failure::Invalid(invalid)) = written(&["{}", "3"], &["a"]) else {
             panic!("must fail")
         };
-        assert_eq!((invalid.path.as_str(), invalid.message.as_str()), ("rows[1]", "must be an object, not a number"));
+        assert_eq!(
+            (invalid.path.as_str(), invalid.message.as_str()),
+            ("rows[1]", "must be an object, not a number")
+        );
     }
 
     #[test]

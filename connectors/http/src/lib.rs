@@ -69,7 +69,10 @@ fn no_file(response: &Response) -> Failure {
         .header("location")
         .map(|location| format!(" and points to {location}"))
         .unwrap_or_default();
-    Failure::rejected(status.to_string(), format!("answered {status}{target}, which is no file"))
+    Failure::rejected(
+        status.to_string(),
+        format!("answered {status}{target}, which is no file"),
+    )
 }
 
 fn with_type(request: Request, media_type: &str) -> Request {
