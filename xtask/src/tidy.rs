@@ -17,6 +17,9 @@ const LINES_MAX: usize = 500;
 /// Ends of names of the files that people write.
 const SOURCE: [&str; 6] = [".rs", ".ts", ".js", ".mjs", ".py", ".wit"];
 
+/// Ends of names of what a build makes or a package manager fetches.
+const BUILT: [&str; 6] = [".wasm", ".cwasm", ".whl", ".tgz", ".crate", ".so"];
+
 /// `cargo xtask tidy`.
 pub(crate) fn command() -> Result<ExitCode> {
     let workspace = Workspace::find()?;
@@ -40,8 +43,8 @@ pub(crate) fn problems(workspace: &Workspace) -> Result<Vec<String>> {
     problems.extend(limits::problems(workspace)?);
     let files = tracked(root)?;
     for file in &files {
-        if file.ends_with(".wasm") || file.ends_with(".cwasm") {
-            problems.push(format!("{file}: compiled code is built, not kept in git"));
+        if BUILT.iter().any(|end| file.ends_with(end)) {
+            problems.push(format!("{file}: what is built or fetched is not kept in git"));
             continue;
         }
         // A file that is no text, or was deleted and not yet committed, has nothing to say here.
