@@ -24,6 +24,10 @@ mod time;
 use args::{Cli, Command, Global};
 use output::Exit;
 
+/// The planes allocate many small values for every step; this allocator was measured to take less of the processor.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     // A connector is compiled in a process of its own, which is this program with one hidden word.
     if std::env::args_os()
