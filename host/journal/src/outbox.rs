@@ -64,11 +64,27 @@ pub(crate) struct Portion {
     pub(crate) receipt: Option<u64>,
 }
 
+/// Whether something waits, and whether it may wait for company.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Ready {
+    #[default]
+    Nothing,
+    /// A few records of runs that go on.
+    MayWait,
+    /// The end of a run, or so much that company would not fit.
+    Now,
+}
+
+/// From so many bytes on what waits is sent at once.
+const FULL_BYTES: u64 = 1024 * 1024;
+
 /// How much waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Backlog {
     pub(crate) rows: usize,
     pub(crate) bytes: u64,
+    /// Of the rows, receipts: so many runs have ended.
+    pub(crate) ends: usize,
     pub(crate) parked_runs: usize,
     pub(crate) parked_bytes: u64,
 }
@@ -90,8 +106,12 @@ impl Outbox {
     }
 
     /// Whether something can be sent now.
-    pub(crate) fn is_ready(&self) -> bool {
-        self.backlog.rows > 0
+    pub(crate) fn ready(&self) -> Ready {
+        match self.backlog {
+            Backlog { rows: 0, .. } => Ready::Nothing,
+            Backlog { ends: 0, bytes: ..FULL_BYTES, .. } => Ready::MayWait,
+            _ => Ready::Now,
+        }
     }
 
     /// Changes a run's part; the sums and the line follow.
@@ -111,6 +131,7 @@ impl Outbox {
 
     fn count(&mut self, pending: Option<&Pending>, comes: bool) {
         let Some(pending) = pending else { return };
+        let ends = usize::from(pending.receipt.is_some() && !pending.parked);
         let (rows, bytes) = (
             pending.rows.len() + usize::from(pending.receipt.is_some()),
             pending.bytes(),
@@ -118,6 +139,7 @@ impl Outbox {
         let Backlog {
             rows: all_rows,
             bytes: all_bytes,
+            ends: all_ends,
             parked_runs,
             parked_bytes,
         } = &mut self.backlog;
@@ -127,8 +149,10 @@ impl Outbox {
         };
         if comes {
             (*count, *sum) = (*count + of, *sum + bytes);
+            *all_ends += ends;
         } else {
             (*count, *sum) = (count.saturating_sub(of), sum.saturating_sub(bytes));
+            *all_ends = all_ends.saturating_sub(ends);
         }
     }
 
@@ -312,7 +336,7 @@ mod tests {
         );
         assert_eq!(taken(&mut outbox, 9, 99, 99), [(1, vec![], true)]);
         assert_eq!(outbox.acknowledge_receipt(1), Some(5));
-        assert!(!outbox.is_ready() && outbox.runs.is_empty());
+        assert!(outbox.ready() == Ready::Nothing && outbox.runs.is_empty());
         assert_eq!(outbox.backlog(), Backlog::default());
         assert_eq!(taken(&mut outbox, 9, 99, 99), []);
         outbox.add(1, run(1), 0, row(4, 10), false);
@@ -348,6 +372,26 @@ mod tests {
         outbox.forget(1);
         outbox.forget(2);
         assert_eq!(outbox.backlog(), Backlog::default());
+    }
+
+    #[test]
+    fn the_end_of_a_run_and_much_are_told_apart_until_they_are_there_or_parked() {
+        let mut outbox = Outbox::default();
+        outbox.add(1, run(1), 0, row(0, 10), false);
+        assert_eq!(outbox.ready(), Ready::MayWait);
+        outbox.add(2, run(2), 0, row(0, 10), true);
+        assert_eq!(outbox.ready(), Ready::Now);
+        outbox.park(2, run(2), true);
+        assert_eq!(outbox.ready(), Ready::MayWait);
+        outbox.park(2, run(2), false);
+        assert_eq!(outbox.ready(), Ready::Now);
+        outbox.acknowledge(2, 2);
+        outbox.acknowledge_receipt(2);
+        assert_eq!(outbox.ready(), Ready::MayWait);
+        outbox.add(1, run(1), 0, row(2, 1 << 20), false);
+        assert_eq!(outbox.ready(), Ready::Now);
+        outbox.acknowledge(1, 4);
+        assert_eq!(outbox.ready(), Ready::Nothing);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::entry::Urgency;
 use crate::error::{Damage, Full, Stopped, WaitsFor};
 use crate::fill::{self, Fill, Purpose};
 use crate::identity::Identity;
-use crate::outbox::Outbox;
+use crate::outbox::{Outbox, Ready};
 use crate::queue::Queue;
 use crate::reader::Reader;
 use crate::recent::Recent;
@@ -38,7 +38,7 @@ pub(crate) struct Shared {
     /// The end alone, for those whom no commit concerns: they are not woken by each.
     end: watch::Sender<Option<Stopped>>,
     /// Whether something can be sent.
-    ready: watch::Sender<bool>,
+    ready: watch::Sender<Ready>,
     reader: Mutex<Option<Reader>>,
     /// Runs of which something is not what was written, by number.
     damaged: Mutex<BTreeMap<u64, Damage>>,
@@ -127,7 +127,7 @@ impl Shared {
                 ..Progress::default()
             }),
             end: watch::Sender::new(None),
-            ready: watch::Sender::new(beginning.outbox.is_ready()),
+            ready: watch::Sender::new(beginning.outbox.ready()),
             reader: Mutex::new(Some(reader)),
             damaged: Mutex::new(beginning.damaged),
             accounts: Mutex::new(accounts),
@@ -192,12 +192,12 @@ impl Shared {
 
     /// Says whether something can be sent.
     pub(crate) fn tell_ready(&self) {
-        let is_ready = self.outbox().is_ready();
+        let now = self.outbox().ready();
         self.ready
-            .send_if_modified(|ready| std::mem::replace(ready, is_ready) != is_ready);
+            .send_if_modified(|ready| std::mem::replace(ready, now) != now);
     }
 
-    pub(crate) fn ready(&self) -> watch::Receiver<bool> {
+    pub(crate) fn ready(&self) -> watch::Receiver<Ready> {
         self.ready.subscribe()
     }
 

@@ -16,7 +16,7 @@ use crate::fill::Purpose;
 use crate::journal::Journal;
 use crate::key::{self, RunKey};
 use crate::lines::{self, ROW_BYTES};
-use crate::outbox::Portion;
+use crate::outbox::{Portion, Ready};
 use crate::reader::Reader;
 use crate::records_row::RecordsRow;
 use crate::rows::Note;
@@ -82,10 +82,25 @@ impl Journal {
     /// # Cancel safety
     /// Safe.
     pub async fn upload_ready(&self) -> Result<(), Stopped> {
+        self.until_ready(|ready| ready != Ready::Nothing).await
+    }
+
+    /// Returns when what can be sent should not wait for company: the end of a run is in it, or it is much.
+    ///
+    /// # Errors
+    /// [`Stopped`].
+    ///
+    /// # Cancel safety
+    /// Safe.
+    pub async fn upload_presses(&self) -> Result<(), Stopped> {
+        self.until_ready(|ready| ready == Ready::Now).await
+    }
+
+    async fn until_ready(&self, is_ready: impl Fn(Ready) -> bool) -> Result<(), Stopped> {
         let mut ready = self.shared.ready();
         let mut end = self.shared.end();
         tokio::select! {
-            ready = ready.wait_for(|ready| *ready) => ready.map(|_| ()).map_err(|_| Stopped::gone()),
+            ready = ready.wait_for(|ready| is_ready(*ready)) => ready.map(|_| ()).map_err(|_| Stopped::gone()),
             ended = end.wait_for(Option::is_some) => {
                 Err(ended.map_or_else(|_| Stopped::gone(), |ended| ended.clone().unwrap_or_else(Stopped::gone)))
             }

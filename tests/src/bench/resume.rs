@@ -15,7 +15,7 @@ input:
 triggers:
   web: { webhook: { path: history, answer: at_once } }
 nodes:
-  loop:
+  each:
     foreach: input.items
     as: item
     parallel: 1
@@ -24,7 +24,7 @@ nodes:
         call: bench:steps/step
         with: { value: \"${item}\" }
   confirm:
-    after: loop
+    after: each
     approval: { title: Go on, approvers: [duty] }
 output: { done: true }
 ";

@@ -31,6 +31,9 @@ const BYTES_PER_CALL: usize = 2 * 1024 * 1024;
 const ANSWERS_PER_CALL: usize = 1_000;
 /// Most runs of which one call asks how far they are stored.
 const ASKED_PER_CALL: usize = 2_000;
+/// How long records of runs that go on wait for those behind them, so that a run costs the control plane few commits and
+/// is still seen as it goes. The end of a run does not wait.
+const GATHER: Duration = Duration::from_millis(50);
 /// After so long runs that are parked are offered again.
 const PARKED_FOR: Duration = Duration::from_mins(5);
 
@@ -100,6 +103,7 @@ impl Uploader {
                         offer_again = self.clock.sleep_until_monotonic(self.parked_until_ms());
                     }
                 }
+                self.gather().await?;
                 self.upload().await
             };
             let sent = tokio::select! {
@@ -116,6 +120,14 @@ impl Uploader {
                     self.pause(&mut backoff, &stop).await;
                 }
             }
+        }
+    }
+
+    /// Waits for company, unless a run has ended or much waits.
+    async fn gather(&self) -> Result<(), Stopped> {
+        tokio::select! {
+            presses = self.journal.upload_presses() => presses,
+            () = tokio::time::sleep(GATHER) => Ok(()),
         }
     }
 
