@@ -3,7 +3,9 @@
 //! Owns the wire form and the order of checks: size, shape, type, signature, and only then the payload. Leaves to
 //! others which keys are believed for what. Invariant: a payload leaves this module only after a signature over exactly
 //! these bytes and this type was verified by a given key; a [`Signed`] document was read from such bytes.
-//! Source: DSSE 1.0.2, protocol and JSON envelope.
+//! Source: DSSE 1.0.2, protocol and JSON envelope. Beyond it, one signature may stand for many envelopes: it is over the
+//! root of a hash tree, and each envelope carries the path from its own bytes to that root, so that each can still be
+//! verified alone.
 
 use std::borrow::Cow;
 
@@ -13,12 +15,16 @@ use base64::engine::{DecodePaddingMode, Engine};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::Digest;
 use crate::keys::{KeyId, SigningKey, VerifyingKey};
+use crate::known::KnownSignatures;
 use crate::strict::{MAX_BYTES, StrictError, brief, parse_strict};
+use crate::{Digest, tree};
 
 /// Most signatures that one envelope may carry.
 pub const MAX_SIGNATURES: usize = 8;
+
+/// Type under which the root of a tree is signed: it separates roots from all documents.
+const TREE_TYPE: &str = "application/vnd.flowforge.tree.v1";
 
 /// Bytes of an envelope besides its payload: field names, type, signatures.
 const FRAME_BYTES: usize = 4096;
@@ -56,6 +62,18 @@ struct WireSignature<'a> {
     keyid: Cow<'a, str>,
     #[serde(borrow)]
     sig: Cow<'a, str>,
+    /// Present if the signature is over the root of a tree.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    tree: Option<WirePath>,
+}
+
+/// Where the message stands in the tree whose root is signed.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WirePath {
+    index: u64,
+    size: u64,
+    path: Vec<Digest>,
 }
 
 /// Why an envelope is not believed.
@@ -145,16 +163,59 @@ impl Verified {
 #[must_use]
 pub fn sign(payload_type: &str, payload: &[u8], key: &SigningKey) -> String {
     let signature = key.sign(&pre_authentication(payload_type, payload));
+    written(payload_type, payload, key, &signature, None)
+}
+
+/// Signs payloads of one type with one signature; returns an envelope for each, which can be verified alone.
+#[must_use]
+pub fn sign_all(payload_type: &str, payloads: &[&[u8]], key: &SigningKey) -> Vec<String> {
+    if let [payload] = payloads {
+        return vec![sign(payload_type, payload, key)];
+    }
+    let leaves: Vec<Digest> = payloads
+        .iter()
+        .map(|payload| tree::leaf(&pre_authentication(payload_type, payload)))
+        .collect();
+    let (root, paths) = tree::grow(&leaves);
+    let signature = key.sign(&root_message(&root, leaves.len() as u64));
+    payloads
+        .iter()
+        .zip(paths)
+        .map(|(payload, path)| {
+            let path = WirePath {
+                index: path.index,
+                size: path.size,
+                path: path.neighbours,
+            };
+            written(payload_type, payload, key, &signature, Some(path))
+        })
+        .collect()
+}
+
+fn written(
+    payload_type: &str,
+    payload: &[u8],
+    key: &SigningKey,
+    signature: &[u8; 64],
+    tree: Option<WirePath>,
+) -> String {
     let wire = Wire {
         payload: STANDARD.encode(payload).into(),
         payload_type: payload_type.into(),
         signatures: vec![WireSignature {
             keyid: key.verifying_key().id().to_string().into(),
             sig: STANDARD.encode(signature).into(),
+            tree,
         }],
     };
-    // Strings only: there is no value here that JSON cannot hold.
+    // Strings and numbers only: there is no value here that JSON cannot hold.
     serde_json::to_string(&wire).unwrap_or_default()
+}
+
+/// What is signed of a tree: its root and its size.
+fn root_message(root: &Digest, size: u64) -> Vec<u8> {
+    let content = [root.as_bytes().as_slice(), &size.to_be_bytes()].concat();
+    pre_authentication(TREE_TYPE, &content)
 }
 
 /// Verifies an envelope of one type with any of the given keys. Payloads up to `max_payload_bytes` bytes are accepted.
@@ -168,6 +229,26 @@ pub fn verify(
     payload_type: &str,
     max_payload_bytes: usize,
     keys: &[VerifyingKey],
+) -> Result<Verified, VerifyError> {
+    verify_known(
+        envelope,
+        payload_type,
+        max_payload_bytes,
+        keys,
+        &KnownSignatures::default(),
+    )
+}
+
+/// As [`verify`]; a signature over many envelopes is verified once for all that are opened with the same memory.
+///
+/// # Errors
+/// As [`verify`].
+pub fn verify_known(
+    envelope: &[u8],
+    payload_type: &str,
+    max_payload_bytes: usize,
+    keys: &[VerifyingKey],
+    known: &KnownSignatures,
 ) -> Result<Verified, VerifyError> {
     let limit_bytes = max_payload_bytes
         .div_ceil(3)
@@ -210,7 +291,12 @@ pub fn verify(
         let hinted = keys.iter().filter(|key| Some(key.id()) == hint);
         let others = keys.iter().filter(|key| Some(key.id()) != hint);
         named = named.or_else(|| hinted.clone().next().map(VerifyingKey::id));
-        if let Some(key) = hinted.chain(others).find(|key| key.verifies(&message, &bytes)) {
+        let signed = signed_message(&message, signature.tree.as_ref())?;
+        let is_by = |key: &&VerifyingKey| match &signed {
+            Cow::Borrowed(message) => key.verifies(message, &bytes),
+            Cow::Owned(root) => known.verifies(key, root, &bytes),
+        };
+        if let Some(key) = hinted.chain(others).find(is_by) {
             return Ok(Verified {
                 payload,
                 key_id: key.id(),
@@ -223,6 +309,21 @@ pub fn verify(
             hint: describe_hint(&wire),
         },
     })
+}
+
+/// What the signature is over: the message itself, or the root to which its path leads.
+fn signed_message<'m>(message: &'m [u8], path: Option<&WirePath>) -> Result<Cow<'m, [u8]>, VerifyError> {
+    let Some(path) = path else {
+        return Ok(Cow::Borrowed(message));
+    };
+    let path = tree::Path {
+        index: path.index,
+        size: path.size,
+        neighbours: path.path.clone(),
+    };
+    let root = tree::climb(tree::leaf(message), &path)
+        .ok_or_else(|| VerifyError::Malformed("`tree` is no path in a tree of its size".to_owned()))?;
+    Ok(Cow::Owned(root_message(&root, path.size)))
 }
 
 fn describe_hint(wire: &Wire<'_>) -> String {
@@ -290,7 +391,19 @@ impl<T: Document> Signed<T> {
     /// # Errors
     /// [`OpenError`]; nothing in the envelope may be used.
     pub fn open(envelope: &[u8], keys: &[VerifyingKey]) -> Result<Self, OpenError> {
-        let verified = verify(envelope, T::TYPE, T::MAX_BYTES, keys)?;
+        Self::open_known(envelope, keys, &KnownSignatures::default())
+    }
+
+    /// As [`Signed::open`]; a signature over many envelopes is verified once for all that are opened with the same memory.
+    ///
+    /// # Errors
+    /// As [`Signed::open`].
+    pub fn open_known(
+        envelope: &[u8],
+        keys: &[VerifyingKey],
+        known: &KnownSignatures,
+    ) -> Result<Self, OpenError> {
+        let verified = verify_known(envelope, T::TYPE, T::MAX_BYTES, keys, known)?;
         let document = parse_strict(verified.payload(), T::MAX_BYTES)?;
         Ok(Self {
             document,

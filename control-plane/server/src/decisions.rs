@@ -203,7 +203,7 @@ impl App {
     }
 
     pub(crate) fn order(&self, run: &StoredRun, host: &HostId, order: Order) -> Result<NewJob, OrderError> {
-        self.scheduler.sign(Draft {
+        self.scheduler.write(Draft {
             host,
             run: &run.id,
             epoch: run.epoch,

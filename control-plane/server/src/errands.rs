@@ -102,7 +102,7 @@ impl App {
     }
 
     fn order_for(&self, target: &Target, order: Order) -> Result<NewJob, OrderError> {
-        self.scheduler.sign(Draft {
+        self.scheduler.write(Draft {
             host: &target.host,
             run: &target.run,
             epoch: target.epoch,

@@ -7,8 +7,7 @@ use std::sync::Arc;
 
 use flowforge_protocol::RunId;
 use flowforge_protocol::batch::RecordBatch;
-use flowforge_protocol::envelope::Signed;
-use flowforge_protocol::job::{Job, Order};
+use flowforge_protocol::job::Order;
 use flowforge_store::StoreError;
 
 use crate::app::App;
@@ -34,11 +33,9 @@ impl App {
 
     /// Whether an order that was delivered to the host and not settled yet names the records of this run.
     fn is_named(&self, host: &HostEntry, run: &RunId) -> bool {
-        let envelopes: Vec<Arc<str>> = host.state().queue.delivered().collect();
-        let key = self.scheduler.verifying_key();
-        envelopes.iter().any(|envelope| {
-            let job = Signed::<Job>::open(envelope.as_bytes(), std::slice::from_ref(&key));
-            job.is_ok_and(|job| match &job.order {
+        let documents: Vec<Arc<str>> = host.state().queue.delivered().collect();
+        documents.iter().any(|document| {
+            crate::orders::read(document).is_ok_and(|job| match &job.order {
                 Order::Resume(order) => order.prefix.run == *run,
                 Order::Start(order) => order.reuse.as_ref().is_some_and(|reuse| reuse.prefix.run == *run),
                 _ => false,

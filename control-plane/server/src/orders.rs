@@ -1,16 +1,18 @@
 //! Making and signing jobs: the only use of the scheduler key.
+//!
+//! A job is signed when it goes out, with one signature over all that go out together; what is stored is the order itself.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use flowforge_protocol::envelope::{Signed, sign_document};
+use flowforge_protocol::envelope::{Document, payload, sign_all};
 use flowforge_protocol::job::{Job, Order};
-use flowforge_protocol::strict::StrictError;
-use flowforge_protocol::{DEFAULT_PROJECT, HostId, JobId, RunId, SigningKey, VerifyingKey};
+use flowforge_protocol::strict::{StrictError, parse_strict};
+use flowforge_protocol::{DEFAULT_PROJECT, HostId, JobId, RunId, SigningKey};
 use flowforge_store::{JobKind, NewJob, Store, StoreError};
 
 use crate::entropy::{EntropyError, fresh};
 
-/// How long a job may wait for its host before it must be signed anew.
+/// How long a job may wait for its host before it must be written anew.
 pub(crate) const JOB_LIFE_MS: u64 = 15 * 60 * 1_000;
 
 /// Why a job could not be made.
@@ -58,12 +60,13 @@ impl Scheduler {
         })
     }
 
-    /// The public half of the key.
-    pub(crate) fn verifying_key(&self) -> VerifyingKey {
-        self.key.verifying_key()
+    /// Envelopes of these orders, in their order, under one signature.
+    pub(crate) fn sign_all<'a>(&self, documents: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+        let payloads: Vec<&[u8]> = documents.into_iter().map(str::as_bytes).collect();
+        sign_all(Job::TYPE, &payloads, &self.key)
     }
 
-    pub(crate) fn sign(&self, draft: Draft<'_>) -> Result<NewJob, OrderError> {
+    pub(crate) fn write(&self, draft: Draft<'_>) -> Result<NewJob, OrderError> {
         let (kind, subject) = match &draft.order {
             Order::Start(_) => (JobKind::Start, None),
             Order::Decide(decision) => (JobKind::Decide, Some(decision.approval.to_string())),
@@ -88,15 +91,13 @@ impl Scheduler {
             order: draft.order,
             traceparent: draft.traceparent,
         };
-        self.seal(job, kind, subject)
+        self.number(job, kind, subject)
     }
 
     /// The same order as an expired job, with a new id, sequence and expiry. The epoch stays: the lease never moved.
-    pub(crate) fn sign_again(&self, envelope: &str, issue: u32, now_ms: u64) -> Result<NewJob, OrderError> {
-        let old = Signed::<Job>::open(envelope.as_bytes(), &[self.key.verifying_key()])
-            .map_err(|error| OrderError::Unreadable(error.to_string()))?
-            .into_document();
-        let mut again = self.sign(Draft {
+    pub(crate) fn write_again(&self, document: &str, issue: u32, now_ms: u64) -> Result<NewJob, OrderError> {
+        let old = read(document)?;
+        let mut again = self.write(Draft {
             host: &old.audience,
             run: &old.run_id,
             epoch: old.epoch,
@@ -108,10 +109,10 @@ impl Scheduler {
         Ok(again)
     }
 
-    fn seal(&self, mut job: Job, kind: JobKind, subject: Option<String>) -> Result<NewJob, OrderError> {
+    fn number(&self, mut job: Job, kind: JobKind, subject: Option<String>) -> Result<NewJob, OrderError> {
         job.sequence = self.next.fetch_add(1, Ordering::Relaxed);
         Ok(NewJob {
-            envelope: sign_document(&job, &self.key)?,
+            document: text_of(&job)?,
             id: job.job_id,
             sequence: job.sequence,
             host: job.audience,
@@ -122,4 +123,14 @@ impl Scheduler {
             issue: 0,
         })
     }
+}
+
+/// A stored order.
+pub(crate) fn read(document: &str) -> Result<Job, OrderError> {
+    parse_strict(document.as_bytes(), Job::MAX_BYTES)
+        .map_err(|error| OrderError::Unreadable(error.to_string()))
+}
+
+fn text_of(job: &Job) -> Result<String, OrderError> {
+    String::from_utf8(payload(job)?).map_err(|error| OrderError::Unreadable(error.to_string()))
 }

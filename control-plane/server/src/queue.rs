@@ -20,14 +20,14 @@ use crate::orders::JOB_LIFE_MS;
 pub(crate) const REDELIVER_AFTER_MS: u64 = 3_000;
 /// Jobs kept in memory for one host.
 pub(crate) const MAX_IN_MEMORY: usize = 4_096;
-/// A job that expires within this time is signed anew instead of being delivered.
+/// A job that expires within this time is written anew instead of being delivered.
 pub(crate) const EXPIRY_MARGIN_MS: u64 = 60_000;
-/// The first wait of a job that was refused, and of one that was signed anew in vain several times; each one after it is
+/// The first wait of a job that was refused, and of one that was written anew in vain several times; each one after it is
 /// twice as long.
 const HOLD_MS: u64 = 2_000;
 /// Longest wait of a job that is held back.
 const HOLD_MAX_MS: u64 = 300_000;
-/// So often a job is signed anew at once: more often than that, a clock must be wrong.
+/// So often a job is written anew at once: more often than that, a clock must be wrong.
 const ISSUES_AT_ONCE: u32 = 2;
 
 /// How long a job waits before it is tried again, when it was tried in vain so often.
@@ -37,14 +37,14 @@ fn hold_ms(tries: u32) -> u64 {
         .min(HOLD_MAX_MS)
 }
 
-/// A signed job.
+/// A job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct QueuedJob {
     pub(crate) id: JobId,
     pub(crate) sequence: u64,
     pub(crate) run: RunId,
     pub(crate) kind: JobKind,
-    pub(crate) envelope: Arc<str>,
+    pub(crate) document: Arc<str>,
     pub(crate) expires_at_ms: u64,
     pub(crate) issue: u32,
 }
@@ -56,7 +56,7 @@ impl From<NewJob> for QueuedJob {
             sequence: job.sequence,
             run: job.run,
             kind: job.kind,
-            envelope: job.envelope.into(),
+            document: job.document.into(),
             expires_at_ms: job.expires_at_ms,
             issue: job.issue,
         }
@@ -70,7 +70,7 @@ impl From<OpenJob> for QueuedJob {
             sequence: job.sequence,
             run: job.run,
             kind: job.kind,
-            envelope: job.envelope.into(),
+            document: job.document.into(),
             expires_at_ms: job.expires_at_ms,
             issue: job.issue,
         }
@@ -102,9 +102,9 @@ pub(crate) struct Now {
 /// What one call takes away.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Taken {
-    /// Envelopes of orders that bring a run, by ascending sequence.
+    /// Orders that bring a run, by ascending sequence.
     pub(crate) starts: Vec<Arc<str>>,
-    /// Envelopes of orders for runs that are at the host, by ascending sequence.
+    /// Orders for runs that are at the host, by ascending sequence.
     pub(crate) changes: Vec<Arc<str>>,
     /// Number of this delivery; 0 without jobs.
     pub(crate) delivery: u64,
@@ -123,7 +123,7 @@ pub(crate) struct JobQueue {
     ready: BTreeMap<u64, QueuedJob>,
     delivered: BTreeMap<u64, Delivered>,
     held: BTreeMap<u64, Held>,
-    /// To be signed anew.
+    /// To be written anew.
     expired: BTreeMap<u64, QueuedJob>,
     places: HashMap<JobId, u64>,
     /// How often the host refused a job that is kept.
@@ -151,7 +151,7 @@ impl JobQueue {
         self.place(job, Self::make_ready);
     }
 
-    /// A job that was signed anew. After a few times it waits: the host, or this process, has a wrong clock.
+    /// A job that was written anew. After a few times it waits: the host, or this process, has a wrong clock.
     pub(crate) fn push_again(&mut self, job: QueuedJob, monotonic_ms: u64) {
         let tries = job.issue.checked_sub(ISSUES_AT_ONCE + 1);
         self.place(job, |queue, job| match tries {
@@ -234,7 +234,7 @@ impl JobQueue {
         self.refusals.clear();
     }
 
-    /// The host says that a job is not of its time: it is to be signed anew. Returns it if it is known here.
+    /// The host says that a job is not of its time: it is to be written anew. Returns it if it is known here.
     pub(crate) fn expire(&mut self, job: &JobId) -> Option<QueuedJob> {
         let job = self.remove(job)?;
         self.places.insert(job.id.clone(), job.sequence);
@@ -252,19 +252,19 @@ impl JobQueue {
         self.hold_back(job, until_ms);
     }
 
-    /// Up to `max` jobs that are to be signed anew. They stay here until they are settled.
+    /// Up to `max` jobs that are to be written anew. They stay here until they are settled.
     pub(crate) fn expired(&self, max: usize) -> Vec<QueuedJob> {
         self.expired.values().take(max).cloned().collect()
     }
 
-    /// Envelopes of orders that bring a run, were delivered and are not settled.
+    /// Orders that bring a run, were delivered and are not settled.
     pub(crate) fn delivered(&self) -> impl Iterator<Item = Arc<str>> {
         let jobs = self.delivered.values().map(|delivered| &delivered.job);
         jobs.filter(|job| job.kind.brings_a_run())
-            .map(|job| Arc::clone(&job.envelope))
+            .map(|job| Arc::clone(&job.document))
     }
 
-    /// True if there are jobs to be signed anew.
+    /// True if there are jobs to be written anew.
     pub(crate) fn has_expired(&self) -> bool {
         !self.expired.is_empty()
     }
@@ -295,13 +295,14 @@ impl JobQueue {
                     self.deliveries += 1;
                     taken.delivery = self.deliveries;
                 }
-                bytes += job.envelope.len();
+                // As many as the envelope around it will hold.
+                bytes += job.document.len().div_ceil(3) * 4;
                 let lane = if is_start {
                     &mut taken.starts
                 } else {
                     &mut taken.changes
                 };
-                lane.push(Arc::clone(&job.envelope));
+                lane.push(Arc::clone(&job.document));
                 let delivered = Delivered {
                     job,
                     delivery: taken.delivery,
@@ -313,7 +314,7 @@ impl JobQueue {
         taken
     }
 
-    /// The places of up to `most` ready jobs of a lane. Those that are not of now are put aside to be signed anew.
+    /// The places of up to `most` ready jobs of a lane. Those that are not of now are put aside to be written anew.
     fn ready_of(&mut self, is_start: bool, most: u32, wall_ms: u64) -> Vec<u64> {
         let most = usize::try_from(most).unwrap_or(usize::MAX);
         let (mut found, mut old) = (Vec::new(), Vec::new());

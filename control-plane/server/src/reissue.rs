@@ -1,7 +1,7 @@
-//! Jobs that expired before their host took them are signed anew, many in one commit.
+//! Jobs that expired before their host took them are written anew, many in one commit.
 //!
 //! This has a task of its own: the call of a host may be cut at any moment. A job stays in its queue until the commit that
-//! replaces it. One that cannot be signed any more fails alone.
+//! replaces it. One that cannot be written any more fails alone.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -63,7 +63,7 @@ async fn some_of(app: &App, host: &Arc<HostEntry>, expired: Vec<QueuedJob>) -> R
     for job in &expired {
         match app
             .scheduler
-            .sign_again(&job.envelope, job.issue, app.clock.now_ms())
+            .write_again(&job.document, job.issue, app.clock.now_ms())
         {
             Ok(new) => set.push(Reissue {
                 old: job.id.clone(),
@@ -75,7 +75,7 @@ async fn some_of(app: &App, host: &Arc<HostEntry>, expired: Vec<QueuedJob>) -> R
     }
     let asked = set.len();
     let stored = app.store.reissue(set).await?;
-    tracing::info!(host = %host.id, count = stored.len(), "expired jobs were signed anew");
+    tracing::info!(host = %host.id, count = stored.len(), "expired jobs were written anew");
     let mut state = host.state();
     if stored.len() < asked {
         // The others are confirmed, over, or were replaced by a call whose answer was lost: the store knows.
@@ -96,8 +96,8 @@ async fn give_up(
     job: &QueuedJob,
     error: &OrderError,
 ) -> Result<(), StoreError> {
-    tracing::error!(run_id = %job.run, %error, "an expired job cannot be signed anew");
-    let outcome = failed_outcome("FF-RUN-006", format!("the job cannot be signed anew: {error}"));
+    tracing::error!(run_id = %job.run, %error, "an expired job cannot be written anew");
+    let outcome = failed_outcome("FF-RUN-006", format!("the job cannot be written anew: {error}"));
     let ended = app
         .store
         .fail_order(job.id.clone(), outcome.clone(), app.clock.now_ms())

@@ -162,7 +162,7 @@ impl App {
         let host = self.hosts.choose(self.clock.monotonic_ms());
         // Signed also when no host is there, and then thrown away: what cannot be signed later is refused now.
         let nobody = HostId::from_entropy([0; 16]);
-        let signed = self.scheduler.sign(Draft {
+        let signed = self.scheduler.write(Draft {
             host: host.as_ref().map_or(&nobody, |host| &host.id),
             run: &request.id,
             epoch: 1,

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use flowforge_protocol::envelope::Signed;
 use flowforge_protocol::job::Order;
+use flowforge_protocol::known::KnownSignatures;
 use flowforge_protocol::receipt::Receipt;
 use flowforge_protocol::record::Outcome;
 use flowforge_protocol::sync::{
@@ -80,8 +81,10 @@ impl App {
         if !lanes.is_closed() {
             let standing = Standing::new(host);
             let taken = self.bring_out(host, lanes, wait, seen).await?;
-            let text = |envelopes: Vec<Arc<str>>| envelopes.iter().map(ToString::to_string).collect();
-            (reply.starts, reply.changes) = (text(taken.starts), text(taken.changes));
+            let all = taken.starts.iter().chain(&taken.changes).map(AsRef::as_ref);
+            let mut envelopes = self.scheduler.sign_all(all);
+            reply.changes = envelopes.split_off(taken.starts.len());
+            reply.starts = envelopes;
             reply.delivery = taken.delivery;
             let now = self.now();
             host.state().heard(now.wall_ms, now.monotonic_ms, false);
@@ -130,11 +133,13 @@ impl App {
         if !request.receipts.is_empty() {
             let key = VerifyingKey::from_bytes(&host.state().host.identity_key);
             let key = key.map_err(|error| error.to_string());
+            // The receipts of one call have one signature.
+            let known = KnownSignatures::default();
             for receipt in request.receipts {
                 let (run, envelope) = (receipt.run, receipt.envelope);
                 let checked = key
                     .clone()
-                    .and_then(|key| self.check_receipt(host, &key, &run, &envelope));
+                    .and_then(|key| self.check_receipt(host, (&key, &known), &run, &envelope));
                 match checked {
                     Ok(receipt) => ingest.receipts.push(receipt),
                     Err(message) => reply.rejected.push(Rejected {
@@ -220,11 +225,11 @@ impl App {
     fn check_receipt(
         &self,
         host: &HostEntry,
-        key: &VerifyingKey,
+        (key, known): (&VerifyingKey, &KnownSignatures),
         run: &RunId,
         envelope: &str,
     ) -> Result<NewReceipt, String> {
-        let receipt = Signed::<Receipt>::open(envelope.as_bytes(), std::slice::from_ref(key))
+        let receipt = Signed::<Receipt>::open_known(envelope.as_bytes(), std::slice::from_ref(key), known)
             .map_err(|error| error.to_string())?;
         if &receipt.run_id != run || receipt.host != host.id || receipt.workspace != self.workspace() {
             return Err("it is for another run, host or workspace".to_owned());
@@ -426,7 +431,7 @@ impl App {
         let order = Order::Start(Box::new(
             crate::starts::waiting_order(&run, release.stored.grants_digest).map_err(|e| unreadable(&e))?,
         ));
-        let job = self.scheduler.sign(Draft {
+        let job = self.scheduler.write(Draft {
             host: &host.id,
             run: &run.id,
             epoch: run.epoch,

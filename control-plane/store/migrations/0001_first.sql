@@ -174,7 +174,7 @@ create table job (
     run            text not null,
     kind           text not null,
     subject        text,
-    envelope       text not null,
+    document       text not null,
     expires_at_ms  integer not null,
     issue          integer not null,
     received       integer not null default 0

@@ -96,11 +96,11 @@ pub struct NewJob {
     /// What it is about, for those that a record settles one by one: the question that a decision answers, the message of
     /// a signal, the child that ended, the step that was looked at.
     pub subject: Option<String>,
-    /// The envelope as JSON text.
-    pub envelope: String,
+    /// The order as it will be signed when it goes out: JSON text.
+    pub document: String,
     /// Not to be delivered at or after this time.
     pub expires_at_ms: u64,
-    /// How often it was signed anew because it had expired.
+    /// How often it was written anew because it had expired.
     pub issue: u32,
 }
 
@@ -115,11 +115,11 @@ pub struct OpenJob {
     pub run: RunId,
     /// What it asks for.
     pub kind: JobKind,
-    /// The envelope as JSON text.
-    pub envelope: String,
+    /// The order as it will be signed when it goes out: JSON text.
+    pub document: String,
     /// Not to be delivered at or after this time.
     pub expires_at_ms: u64,
-    /// How often it was signed anew because it had expired.
+    /// How often it was written anew because it had expired.
     pub issue: u32,
 }
 
@@ -153,7 +153,7 @@ pub struct Reissue {
     pub new: NewJob,
 }
 
-const STORE: &str = "insert into job (sequence, id, host, run, kind, subject, envelope, expires_at_ms, issue) \
+const STORE: &str = "insert into job (sequence, id, host, run, kind, subject, document, expires_at_ms, issue) \
      select value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7, \
      value ->> 8 from json_each(?1)";
 
@@ -169,7 +169,7 @@ pub(crate) fn insert(connection: &Connection, jobs: &[NewJob]) -> Result<(), Sto
             job.run,
             job.kind.as_str(),
             job.subject,
-            job.envelope,
+            job.document,
             job.expires_at_ms,
             job.issue
         ])
@@ -271,7 +271,7 @@ impl Store {
         self.read(move |connection| {
             sql::all(
                 connection,
-                "select id, sequence, run, kind, envelope, expires_at_ms, issue from job \
+                "select id, sequence, run, kind, document, expires_at_ms, issue from job \
                  where host = ?1 and received = 0 order by kind in ('start', 'resume'), sequence limit ?2",
                 params![host.as_str(), limit],
                 open_job,
@@ -451,7 +451,7 @@ pub(crate) fn open_job(row: &Row<'_>) -> Result<OpenJob, StoreError> {
         sequence: unsigned(row.get(1)?),
         run: sql::parsed(row, 2, "run id")?,
         kind: JobKind::from_column(&row.get::<_, String>(3)?)?,
-        envelope: row.get(4)?,
+        document: row.get(4)?,
         expires_at_ms: unsigned(row.get(5)?),
         issue: small(row.get(6)?),
     })

@@ -169,7 +169,7 @@ impl Store {
             )?;
             let orders = sql::all(
                 &connection,
-                "select id, sequence, run, kind, envelope, expires_at_ms, issue from job \
+                "select id, sequence, run, kind, document, expires_at_ms, issue from job \
                  where run = ?1 and kind not in ('start', 'resume') order by sequence",
                 [wanted.as_str()],
                 open_job,

@@ -29,10 +29,10 @@ pub enum Upload {
         /// What the uploader needs to know besides; opaque here.
         about: Vec<u8>,
     },
-    /// The run's receipt: the signed envelope. Given with the last record, and sent after it.
+    /// The run's receipt, which is signed when it is sent. Given with the last record, and sent after it.
     Receipt {
-        /// The envelope's bytes.
-        envelope: Vec<u8>,
+        /// The document's bytes.
+        document: Vec<u8>,
     },
 }
 
@@ -188,7 +188,7 @@ impl Entry {
             .iter()
             .map(|upload| match upload {
                 Upload::Artefact { about, .. } => 64 + about.len(),
-                Upload::Receipt { envelope } => 32 + envelope.len(),
+                Upload::Receipt { document } => 32 + document.len(),
             })
             .sum();
         self.lines.len() + uploads

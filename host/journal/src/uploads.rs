@@ -38,7 +38,7 @@ pub struct RunUploads {
     pub artefacts: Vec<(Digest, Vec<u8>)>,
     /// Consecutive records, each batch of at most 1 MiB unless a single record is larger.
     pub batches: Vec<RecordBatch>,
-    /// The signed receipt, behind the last record.
+    /// The receipt to sign, behind the last record.
     pub receipt: Option<Vec<u8>>,
 }
 

@@ -45,7 +45,7 @@ mod dying {
                 log.append(result).await.unwrap();
             }
             let receipt = Upload::Receipt {
-                envelope: b"receipt".to_vec(),
+                document: b"receipt".to_vec(),
             };
             let end = Entry::now(next(&log)).ending().sending(receipt);
             durable(log.append(end).await.unwrap()).await;

@@ -2,9 +2,12 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE, URL_SAFE_NO_PAD};
-use flowforge_protocol::envelope::{MAX_SIGNATURES, OpenError, VerifyError, sign, verify};
+use flowforge_protocol::envelope::{
+    MAX_SIGNATURES, OpenError, VerifyError, sign, sign_all, verify, verify_known,
+};
 use flowforge_protocol::grants::GRANT_SET_TYPE;
 use flowforge_protocol::job::{JOB_TYPE, Job, Order};
+use flowforge_protocol::known::KnownSignatures;
 use flowforge_protocol::strict::StrictError;
 use flowforge_protocol::{Signed, envelope};
 use serde_json::{Value, json};
@@ -250,4 +253,62 @@ fn what_no_reader_would_take_is_not_signed() {
         envelope::sign_document(&large, &key(1)),
         Err(StrictError::TooLarge { .. })
     ));
+}
+
+/// One signature per document was an eighth of what a short run cost.
+#[test]
+fn documents_under_one_signature_are_verified_each_alone() {
+    let signer = key(SCHEDULER);
+    let keys = [signer.verifying_key()];
+    for count in [1, 2, 3, 7, 64] {
+        let payloads: Vec<Vec<u8>> = (0..count)
+            .map(|n| format!("{{\"n\":{n}}}").into_bytes())
+            .collect();
+        let borrowed: Vec<&[u8]> = payloads.iter().map(Vec::as_slice).collect();
+        let envelopes = sign_all(JOB_TYPE, &borrowed, &signer);
+        assert_eq!(envelopes.len(), count);
+        let known = KnownSignatures::default();
+        for (envelope, payload) in envelopes.iter().zip(&payloads) {
+            for _ in 0..2 {
+                let verified = verify_known(envelope.as_bytes(), JOB_TYPE, MAX, &keys, &known).unwrap();
+                assert_eq!(verified.payload(), payload);
+            }
+            assert!(verify(envelope.as_bytes(), JOB_TYPE, MAX, &keys).is_ok(), "alone");
+            let other = verify(envelope.as_bytes(), GRANT_SET_TYPE, MAX, &keys);
+            assert!(matches!(other, Err(VerifyError::WrongType { .. })));
+            let stranger = verify(envelope.as_bytes(), JOB_TYPE, MAX, &[key(9).verifying_key()]);
+            assert!(matches!(stranger, Err(VerifyError::UntrustedKey { .. })));
+        }
+    }
+    assert!(sign_all(JOB_TYPE, &[], &signer).is_empty());
+}
+
+/// A memory that knows the root must not let through what is not below it.
+#[test]
+fn a_known_root_carries_no_other_document_place_or_size() {
+    let signer = key(SCHEDULER);
+    let keys = [signer.verifying_key()];
+    let envelopes = sign_all(JOB_TYPE, &[b"{\"n\":0}", b"{\"n\":1}", b"{\"n\":2}"], &signer);
+    let known = KnownSignatures::default();
+    for envelope in &envelopes {
+        verify_known(envelope.as_bytes(), JOB_TYPE, MAX, &keys, &known).unwrap();
+    }
+    let good = parts(&envelopes[0]);
+    let changed = |change: &dyn Fn(&mut Value)| {
+        let mut bad = good.clone();
+        change(&mut bad);
+        verify_known(bad.to_string().as_bytes(), JOB_TYPE, MAX, &keys, &known)
+    };
+    let foreign = changed(&|bad| bad["payload"] = STANDARD.encode("{\"n\":9}").into());
+    assert!(matches!(foreign, Err(VerifyError::BadSignature { .. })));
+    let moved = changed(&|bad| bad["signatures"][0]["tree"]["index"] = 1.into());
+    assert!(matches!(moved, Err(VerifyError::BadSignature { .. })));
+    let sized = changed(&|bad| bad["signatures"][0]["tree"]["size"] = 4.into());
+    assert!(matches!(sized, Err(VerifyError::BadSignature { .. })));
+    let cut = changed(&|bad| bad["signatures"][0]["tree"]["path"] = json!([]));
+    assert!(matches!(cut, Err(VerifyError::Malformed(_))));
+    let bare = changed(&|bad| {
+        bad["signatures"][0].as_object_mut().unwrap().remove("tree");
+    });
+    assert!(matches!(bare, Err(VerifyError::BadSignature { .. })));
 }

@@ -10,7 +10,7 @@ fn job(sequence: u64) -> QueuedJob {
         sequence,
         run: RunId::from_entropy(bytes),
         kind: JobKind::Start,
-        envelope: sequence.to_string().into(),
+        document: sequence.to_string().into(),
         expires_at_ms: LIVES_UNTIL,
         issue: 0,
     }

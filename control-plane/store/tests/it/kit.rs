@@ -121,7 +121,7 @@ pub(crate) fn new_job(n: u64, sequence: u64, on: &HostId) -> NewJob {
         run: run(n),
         kind: JobKind::Start,
         subject: None,
-        envelope: format!("{{\"n\":{n}}}"),
+        document: format!("{{\"n\":{n}}}"),
         expires_at_ms: 100,
         issue: 0,
     }

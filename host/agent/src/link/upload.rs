@@ -9,8 +9,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flowforge_journal::{Ack, Journal, Park, ReadError, RunUploads, Stopped};
+use flowforge_protocol::envelope::sign_all;
+use flowforge_protocol::receipt::Receipt;
 use flowforge_protocol::sync::{AskedRun, ReceiptUpload, RejectCode, Rejected, SyncReply, SyncRequest};
-use flowforge_protocol::{Digest, RunId};
+use flowforge_protocol::{Digest, Document as _, RunId, SigningKey};
 use flowforge_runtime::artefacts::FileStore;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
@@ -47,6 +49,8 @@ pub struct Uploader {
     pub journal: Journal,
     /// Answers about jobs.
     pub outgoing: Outgoing,
+    /// The key that receipts are signed with.
+    pub signing: SigningKey,
     /// Told when a run is no longer this host's.
     pub runs: Runs,
     /// Time.
@@ -185,12 +189,17 @@ impl Uploader {
         };
         for upload in uploads {
             request.batches.extend(upload.batches.iter().cloned());
-            let receipt = upload.receipt.as_ref().map(|envelope| ReceiptUpload {
-                run: upload.run.clone(),
-                envelope: String::from_utf8_lossy(envelope).into_owned(),
-            });
-            request.receipts.extend(receipt);
         }
+        let ended = uploads
+            .iter()
+            .filter_map(|upload| Some((&upload.run, upload.receipt.as_deref()?)));
+        let (runs, receipts): (Vec<&RunId>, Vec<&[u8]>) = ended.unzip();
+        let envelopes = sign_all(Receipt::TYPE, &receipts, &self.signing);
+        let of = |(run, envelope): (&RunId, String)| ReceiptUpload {
+            run: run.clone(),
+            envelope,
+        };
+        request.receipts = runs.into_iter().zip(envelopes).map(of).collect();
         request
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use flowforge_protocol::job::Job;
+use flowforge_protocol::known::KnownSignatures;
 use flowforge_protocol::{HostId, JobId, Signed, TrustRoot};
 
 use super::refusal::Refusal;
@@ -15,13 +16,16 @@ use super::verified::{RunOrder, Verified, VerifiedOrder};
 pub struct Gate {
     trust: Arc<TrustRoot>,
     host: HostId,
+    /// The orders of one answer have one signature.
+    known: Arc<KnownSignatures>,
 }
 
 impl Gate {
     /// The gate of this host.
     #[must_use]
     pub fn new(trust: Arc<TrustRoot>, host: HostId) -> Self {
-        Self { trust, host }
+        let known = Arc::default();
+        Self { trust, host, known }
     }
 
     /// Lets an order in that came over the line, judged at this time (milliseconds since 1970 UTC).
@@ -32,7 +36,7 @@ impl Gate {
     /// # Errors
     /// [`Refusal`], which names the check.
     pub fn admit(&self, envelope: &[u8], now_ms: u64) -> Result<VerifiedOrder, Refusal> {
-        let signed = Signed::<Job>::open(envelope, &self.trust.scheduler_keys)?;
+        let signed = Signed::<Job>::open_known(envelope, &self.trust.scheduler_keys, &self.known)?;
         signed.check(&self.trust.workspace, &self.host, now_ms)?;
         Ok(VerifiedOrder::of(signed, envelope))
     }
@@ -45,7 +49,7 @@ impl Gate {
     /// # Errors
     /// [`Refusal`], which names the check.
     pub fn readmit(&self, envelope: &[u8]) -> Result<VerifiedOrder, Refusal> {
-        let signed = Signed::<Job>::open(envelope, &self.trust.scheduler_keys)?;
+        let signed = Signed::<Job>::open_known(envelope, &self.trust.scheduler_keys, &self.known)?;
         signed.check_content(&self.trust.workspace, &self.host)?;
         Ok(VerifiedOrder::of(signed, envelope))
     }

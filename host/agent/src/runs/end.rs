@@ -10,7 +10,7 @@ use super::task::{Halt, RunTask};
 use crate::text::with_causes;
 
 impl RunTask {
-    /// The state machine has ended the run, and its last record is added: signs the receipt and makes both durable.
+    /// The state machine has ended the run, and its last record is added: writes the receipt and makes both durable.
     pub(super) async fn finish(&mut self) -> Result<(), Halt> {
         let state = match self.execution.state().outcome() {
             Some(outcome) => outcome.state(),
@@ -24,10 +24,8 @@ impl RunTask {
             chain,
             release: Some(&self.release.release),
         };
-        match receipt::sign(&end, &self.shared.host, &self.shared.signing) {
-            Ok(envelope) => self.recorder.send(Upload::Receipt {
-                envelope: envelope.into_bytes(),
-            }),
+        match receipt::write(&end, &self.shared.host) {
+            Ok(document) => self.recorder.send(Upload::Receipt { document }),
             Err(error) => {
                 error!(run_id = %self.run, error = %with_causes(&error), "the receipt cannot be written")
             }
@@ -57,10 +55,8 @@ impl RunTask {
                     chain,
                     release: Some(&self.release.release),
                 };
-                if let Ok(envelope) = receipt::sign(&end, &self.shared.host, &self.shared.signing) {
-                    self.recorder.send(Upload::Receipt {
-                        envelope: envelope.into_bytes(),
-                    });
+                if let Ok(document) = receipt::write(&end, &self.shared.host) {
+                    self.recorder.send(Upload::Receipt { document });
                 }
             }
             Err(error) => {

@@ -1,13 +1,13 @@
-//! What the host signs when a run ends.
+//! What the host signs when a run ends. The signature is made when it goes out, over all that go out together.
 
 use std::collections::BTreeMap;
 
-use flowforge_protocol::envelope::sign_document;
+use flowforge_protocol::envelope::payload;
 use flowforge_protocol::facts::RunFacts;
 use flowforge_protocol::receipt::Receipt;
 use flowforge_protocol::release::Release;
 use flowforge_protocol::strict::StrictError;
-use flowforge_protocol::{Digest, HostId, RunId, SigningKey};
+use flowforge_protocol::{Digest, HostId, RunId};
 
 /// Where a run stands at its end.
 pub(super) struct End<'a> {
@@ -31,8 +31,8 @@ pub(super) enum ReceiptError {
     Write(#[from] StrictError),
 }
 
-/// The signed receipt: envelope, JSON text.
-pub(super) fn sign(end: &End<'_>, host: &HostId, key: &SigningKey) -> Result<String, ReceiptError> {
+/// The receipt as it will be signed: JSON text.
+pub(super) fn write(end: &End<'_>, host: &HostId) -> Result<Vec<u8>, ReceiptError> {
     let facts = end.facts;
     let (Some(accepted), Some(outcome)) = (facts.accepted(), facts.outcome()) else {
         return Err(ReceiptError::NotEnded);
@@ -55,7 +55,7 @@ pub(super) fn sign(end: &End<'_>, host: &HostId, key: &SigningKey) -> Result<Str
         used: facts.used(),
         ended_at_ms: facts.last_at_ms(),
     };
-    Ok(sign_document(&receipt, key)?)
+    Ok(payload(&receipt)?)
 }
 
 /// The connectors of which an attempt was made.

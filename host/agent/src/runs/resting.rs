@@ -171,7 +171,7 @@ impl Resting {
         let receipt = self.receipt(&lines).await;
         let whole = Entry {
             uploads: receipt
-                .map(|envelope| Upload::Receipt { envelope })
+                .map(|document| Upload::Receipt { document })
                 .into_iter()
                 .collect(),
             ..Entry::now(lines).consuming(message).ending()
@@ -206,8 +206,8 @@ impl Resting {
             chain,
             release: None,
         };
-        match receipt::sign(&end, &self.shared.host, &self.shared.signing) {
-            Ok(envelope) => Some(envelope.into_bytes()),
+        match receipt::write(&end, &self.shared.host) {
+            Ok(document) => Some(document),
             Err(error) => {
                 error!(run_id = %run, error = %with_causes(&error), "the receipt cannot be written");
                 None

@@ -11,7 +11,7 @@ use flowforge_journal::{
     Stopped, Ticket,
 };
 use flowforge_protocol::sync::RestingRun;
-use flowforge_protocol::{HostId, RunId, SigningKey};
+use flowforge_protocol::{HostId, RunId};
 use flowforge_runtime::artefacts::FileStore;
 use flowforge_workflow::Execution;
 use futures::FutureExt as _;
@@ -53,7 +53,6 @@ pub(crate) struct RunsParts {
     pub(crate) gate: Gate,
     pub(crate) releases: Arc<Releases>,
     pub(crate) host: HostId,
-    pub(crate) signing: SigningKey,
     pub(crate) secrets: SecretStore,
     pub(crate) artefacts: Arc<FileStore>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -84,7 +83,6 @@ pub(super) struct Shared {
     /// How many runs are read from the journal at the same time.
     pub(super) loads: Semaphore,
     pub(super) host: HostId,
-    pub(super) signing: SigningKey,
     pub(super) steps: Arc<StepHost>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) entropy: Arc<dyn Entropy>,
@@ -148,7 +146,6 @@ impl Runs {
                 full_until_ms: AtomicU64::new(0),
                 loads: Semaphore::new(LOADS_MAX),
                 host: parts.host,
-                signing: parts.signing,
                 steps: Arc::new(StepHost {
                     failpoints: parts.failpoints.clone(),
                     turns: Arc::new(Semaphore::new(turns)),

@@ -13,7 +13,7 @@ pub(super) fn split_uploads(uploads: Vec<Upload>) -> (Artefacts, Option<Vec<u8>>
     for upload in uploads {
         match upload {
             Upload::Artefact { digest, about } => artefacts.push((digest, about)),
-            Upload::Receipt { envelope } => receipt = Some(envelope),
+            Upload::Receipt { document } => receipt = Some(document),
         }
     }
     (artefacts, receipt)

@@ -215,7 +215,7 @@ impl Script {
                 about: label,
             }
         } else {
-            Upload::Receipt { envelope: label }
+            Upload::Receipt { document: label }
         }
     }
 
@@ -248,8 +248,8 @@ impl Script {
                 Upload::Artefact { about, .. } => {
                     run.artefacts.push(String::from_utf8(about.clone()).unwrap())
                 }
-                Upload::Receipt { envelope } => {
-                    run.receipt = Some(String::from_utf8(envelope.clone()).unwrap())
+                Upload::Receipt { document } => {
+                    run.receipt = Some(String::from_utf8(document.clone()).unwrap())
                 }
             }
         }

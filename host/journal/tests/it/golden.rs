@@ -46,7 +46,7 @@ async fn fill(path: &Path) {
     // Run 2 ended and waits to be sent, parked; run 3 is over and was sent; run 4 was given away.
     let (mut second, _) = accept(&journal, 2).await;
     let receipt = Upload::Receipt {
-        envelope: b"receipt".to_vec(),
+        document: b"receipt".to_vec(),
     };
     second
         .append(Entry::lazy(next(&second)).ending().sending(receipt))

@@ -394,7 +394,7 @@ async fn what_is_no_entry_is_refused_and_adds_nothing() {
     let (_folder, config) = config();
     let (journal, _) = open(&config);
     let (mut log, _) = accept(&journal, 1).await;
-    let receipt = || Upload::Receipt { envelope: Vec::new() };
+    let receipt = || Upload::Receipt { document: Vec::new() };
     for entry in [
         Entry::now("").ending(),
         Entry::now("").sending(receipt()),

@@ -28,7 +28,7 @@ fn acknowledge(journal: &Journal, n: u64, through: u64) {
 
 async fn end(log: &mut RunLog) {
     let receipt = Upload::Receipt {
-        envelope: b"receipt".to_vec(),
+        document: b"receipt".to_vec(),
     };
     let last = Entry::now(next(log)).ending().sending(receipt);
     durable(log.append(last).await.unwrap()).await;
