@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use flowforge_ports::{Docs, Interface, hollow_component, inspect, wit_docs};
-use wit_parser::{Resolve, SourceMap, UnresolvedPackageGroup};
+use wit_parser::{Resolve, SourceMap, UnresolvedPackageGroup, WorldId};
 
 use crate::cache::{fresh_dir, write_whole};
 use crate::{BuildError, Manifest, assets};
@@ -15,6 +15,7 @@ use crate::{BuildError, Manifest, assets};
 const BUILT_IN: &str = "flowforge:connector";
 
 /// One WIT package: the files it consists of, as `(path inside the connector's folder, text)`.
+#[derive(Clone)]
 pub(crate) struct Package {
     /// The folder or file under `wit/deps` it came from; empty for the connector's own.
     pub(crate) origin: String,
@@ -64,28 +65,45 @@ impl World {
         if !others.iter().any(is_built_in) {
             packages.push(built_in());
         }
-        Self::resolve(packages)
+        Self::resolve(packages, None)
     }
 
-    fn resolve(packages: Vec<Package>) -> Result<Self, BuildError> {
-        let mut groups = packages
-            .iter()
-            .map(parse)
-            .collect::<Result<Vec<_>, _>>()?
-            .into_iter();
-        let main = groups
-            .next()
-            .ok_or_else(|| BuildError::Wit("no package".to_owned()))?;
-        let mut resolve = Resolve::default();
-        let package = match resolve.push_groups(main, groups.collect()) {
-            Ok(package) => package,
-            Err(error) => return Err(BuildError::Wit(error.render(&resolve.source_map))),
+    /// The world in a text that is `wit/world.wit`, without other packages than the built-in one.
+    ///
+    /// # Errors
+    /// [`BuildError::Wit`] with the parser's message.
+    pub(crate) fn of_text(text: &str) -> Result<Self, BuildError> {
+        let own = Package {
+            origin: String::new(),
+            files: vec![("wit/world.wit".to_owned(), text.to_owned())],
         };
-        let told = |error: &dyn std::fmt::Display| BuildError::Wit(format!("{error:#}"));
-        let id = resolve
-            .select_world(&[package], None)
-            .map_err(|error| told(&error))?;
-        let (Some(package), Some(world)) = (resolve.packages.get(package), resolve.worlds.get(id)) else {
+        Self::resolve(vec![own, built_in()], None)
+    }
+
+    /// The component that this world describes, before anything is compiled: its functions trap. Imports `more` besides
+    /// what the world imports itself.
+    ///
+    /// # Errors
+    /// [`BuildError::Wit`] if there is no such interface.
+    pub(crate) fn hollow(&self, more: &[&str]) -> Result<Vec<u8>, BuildError> {
+        const DECLARED: &str = "flowforge-declared";
+        let imports: String = more.iter().map(|name| format!("  import {name};\n")).collect();
+        let text = format!("world {DECLARED} {{\n  include {};\n{imports}}}\n", self.name);
+        let mut packages = self.packages.clone();
+        if let Some(own) = packages.first_mut() {
+            own.files.push((format!("wit/{DECLARED}.wit"), text));
+        }
+        let (resolve, world) = resolved(&packages, Some(DECLARED))?;
+        hollow_component(&resolve, world).map_err(BuildError::Wit)
+    }
+
+    fn resolve(packages: Vec<Package>, world: Option<&str>) -> Result<Self, BuildError> {
+        let (resolve, id) = resolved(&packages, world)?;
+        let world = resolve.worlds.get(id);
+        let package = world
+            .and_then(|world| world.package)
+            .and_then(|package| resolve.packages.get(package));
+        let (Some(package), Some(world)) = (package, world) else {
             return Err(BuildError::Wit("its package holds no world".to_owned()));
         };
         let component = hollow_component(&resolve, id).map_err(BuildError::Wit)?;
@@ -144,6 +162,27 @@ impl World {
         }
         Ok(())
     }
+}
+
+/// The packages together, the first one's world of this name or its only one.
+fn resolved(packages: &[Package], world: Option<&str>) -> Result<(Resolve, WorldId), BuildError> {
+    let mut groups = packages
+        .iter()
+        .map(parse)
+        .collect::<Result<Vec<_>, _>>()?
+        .into_iter();
+    let main = groups
+        .next()
+        .ok_or_else(|| BuildError::Wit("no package".to_owned()))?;
+    let mut resolve = Resolve::default();
+    let package = match resolve.push_groups(main, groups.collect()) {
+        Ok(package) => package,
+        Err(error) => return Err(BuildError::Wit(error.render(&resolve.source_map))),
+    };
+    let id = resolve
+        .select_world(&[package], world)
+        .map_err(|error| BuildError::Wit(format!("{error:#}")))?;
+    Ok((resolve, id))
 }
 
 fn built_in() -> Package {

@@ -7,6 +7,7 @@
     reason = "in a test, what cannot go on ends with the reason"
 )]
 
+mod authors;
 mod examples;
 mod full_disk;
 mod hostile;
