@@ -1,8 +1,10 @@
-//! `flowforge connector`: begin, build, look at, publish.
+//! `flowforge connector`: begin, build, test, look at, publish.
 
 mod inspect;
 mod new;
 mod publish;
+mod test;
+mod trial;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,7 +12,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 use clap::Subcommand;
 use flowforge_connector_build::{BuildOptions, Built, Progress, default_cache_dir};
+use flowforge_connector_test::Bench;
 use flowforge_ports::Interface;
+use flowforge_runtime::CompileWorker;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
@@ -25,7 +29,7 @@ const COMPONENT_BYTES_MAX: u64 = 256 * 1024 * 1024;
 const LIST: &str = "query List($search: String) { connectors(first: 100, search: $search) { nodes { \
     name version title sizeBytes digest publishedAtMs } } }";
 
-/// Begin, build, look at and publish connectors
+/// Begin, build, test, look at and publish connectors
 #[derive(Debug, Subcommand)]
 pub(crate) enum ConnectorCommand {
     /// Build a connector written in Rust, TypeScript, JavaScript or Python
@@ -41,6 +45,15 @@ pub(crate) enum ConnectorCommand {
     /// Write the folder of a new connector, which builds and whose tests pass
     #[command(after_help = "Example:\n  flowforge connector new acme:geo --lang ts")]
     New(new::NewArgs),
+    /// Run the tests in tests/ against mocked services, in the sandbox of a host
+    #[command(after_help = "Example:\n  flowforge connector test connectors/http --junit report.xml")]
+    Test(test::TestArgs),
+    /// Make one call in the sandbox of a host, and show what it used and how long it took
+    #[command(
+        after_help = "Example:\n  flowforge connector run label connectors/quake-text --with magnitude=6.4 \
+                            --with place=Hualian --with time=0"
+    )]
+    Run(trial::RunArgs),
     /// Show operations, typed ports as a workflow writes them, docs and capabilities of any component
     #[command(after_help = "Example:\n  flowforge connector inspect flowforge:http")]
     Inspect(inspect::InspectArgs),
@@ -63,6 +76,8 @@ pub(crate) async fn run(command: ConnectorCommand, global: &Global) -> Result<Ex
     match command {
         ConnectorCommand::Build { folder, out } => build(global, &folder, out.as_deref()).await,
         ConnectorCommand::New(args) => new::run(&args, global),
+        ConnectorCommand::Test(args) => test::run(args, global).await,
+        ConnectorCommand::Run(args) => trial::run(args, global).await,
         ConnectorCommand::Inspect(args) => inspect::run(&args, global).await,
         ConnectorCommand::Publish(args) => publish::run(args, global).await,
         ConnectorCommand::List { search } => show(global, search.as_deref()).await,
@@ -104,11 +119,18 @@ async fn build(global: &Global, folder: &Path, out: Option<&Path>) -> Result<Exi
         );
         say!("  {}", component.display());
     });
-    next(
-        global,
-        &format!("flowforge connector publish {}", folder.display()),
-    );
+    next(global, &format!("flowforge connector test {}", folder.display()));
     Ok(Exit::Done)
+}
+
+/// Where components are called outside of a host: compiled code is kept beside the builds.
+fn bench() -> Result<Bench> {
+    let cache = default_cache_dir(|name| std::env::var_os(name))
+        .context("no place for a cache: set FLOWFORGE_CACHE to a folder")?;
+    Ok(Bench {
+        code_dir: cache.join("code"),
+        worker: CompileWorker::this_program().context("this program does not know where it is")?,
+    })
 }
 
 /// Builds on a thread of its own: the tools of some languages take minutes.
