@@ -21,6 +21,7 @@ mod installed;
 mod language;
 mod manifest;
 mod options;
+mod place;
 mod progress;
 mod python;
 mod quickjs;

@@ -9,7 +9,7 @@ use flowforge_ports::{Docs, Interface, hollow_component, inspect, wit_docs};
 use wit_parser::{Resolve, SourceMap, UnresolvedPackageGroup, WorldId};
 
 use crate::cache::{fresh_dir, write_whole};
-use crate::{BuildError, Manifest, assets};
+use crate::{BuildError, Diagnostic, Manifest, assets};
 
 /// Name of the package that every host offers.
 const BUILT_IN: &str = "flowforge:connector";
@@ -134,16 +134,36 @@ impl World {
     /// Whether `connector.toml` and the WIT package speak of the same connector.
     ///
     /// # Errors
-    /// [`BuildError::Wit`] naming both.
+    /// [`BuildError::Source`] naming both.
     pub(crate) fn check_name(&self, manifest: &Manifest) -> Result<(), BuildError> {
         let version = self.version.as_deref().unwrap_or("none");
         if self.package == manifest.name && version == manifest.version {
             return Ok(());
         }
-        Err(BuildError::Wit(format!(
-            "the package is {}@{version}, but connector.toml says {}@{}; give both the same name and version",
-            self.package, manifest.name, manifest.version
-        )))
+        let (file, line) = self.package_line();
+        Err(BuildError::Source(vec![Diagnostic {
+            file,
+            line,
+            column: 0,
+            code: Some("FF-BLD-006".to_owned()),
+            message: format!(
+                "the package is {}@{version}, but connector.toml says {}@{}",
+                self.package, manifest.name, manifest.version
+            ),
+            mend: Some(format!("write: package {}@{};", manifest.name, manifest.version)),
+        }]))
+    }
+
+    /// File and line of the statement that names the connector's package.
+    fn package_line(&self) -> (String, usize) {
+        let own = self.packages.first().map(|package| package.files.as_slice());
+        let found = own.into_iter().flatten().find_map(|(file, text)| {
+            let at = text
+                .lines()
+                .position(|line| line.trim_start().starts_with("package "))?;
+            Some((file.clone(), at.saturating_add(1)))
+        });
+        found.unwrap_or_else(|| ("wit/world.wit".to_owned(), 0))
     }
 
     /// Write all packages as a folder that other tools read.
@@ -177,7 +197,7 @@ fn resolved(packages: &[Package], world: Option<&str>) -> Result<(Resolve, World
     let mut resolve = Resolve::default();
     let package = match resolve.push_groups(main, groups.collect()) {
         Ok(package) => package,
-        Err(error) => return Err(BuildError::Wit(error.render(&resolve.source_map))),
+        Err(error) => return Err(wit_mistake(&error.render(&resolve.source_map))),
     };
     let id = resolve
         .select_world(&[package], world)
@@ -207,7 +227,35 @@ fn parse(package: &Package) -> Result<UnresolvedPackageGroup, BuildError> {
     }
     sources
         .parse()
-        .map_err(|(sources, error)| BuildError::Wit(error.render(&sources)))
+        .map_err(|(sources, error)| wit_mistake(&error.render(&sources)))
+}
+
+/// A mistake as the parser draws it: a sentence, then `--> FILE:LINE:COLUMN` and a picture of the line.
+fn wit_mistake(drawn: &str) -> BuildError {
+    let place = drawn.split("--> ").nth(1).and_then(|rest| {
+        let mut parts = rest.lines().next()?.rsplitn(3, ':');
+        let (column, line) = (parts.next()?.trim().parse().ok()?, parts.next()?.parse().ok()?);
+        Some((parts.next()?.to_owned(), line, column))
+    });
+    let Some((file, line, column)) = place else {
+        return BuildError::Wit(drawn.to_owned());
+    };
+    let message = drawn.lines().next().unwrap_or_default().to_owned();
+    let mend = if message.contains("conflicts with prior") {
+        "give each operation and each type a name of its own"
+    } else if message.contains("does not exist") || message.contains("not found") {
+        "declare it in wit/, or take it from flowforge:connector/types with `use`"
+    } else {
+        "docs/authors.md shows a complete world"
+    };
+    BuildError::Source(vec![Diagnostic {
+        file,
+        line,
+        column,
+        code: Some("FF-BLD-009".to_owned()),
+        message,
+        mend: Some(mend.to_owned()),
+    }])
 }
 
 /// The `.wit` files that lie directly in a folder, sorted; none if there is no such folder.

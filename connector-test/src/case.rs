@@ -296,7 +296,16 @@ impl Stage {
             destinations,
             ..NodeGrants::default()
         };
-        let (mut slots, mut problems) = (BTreeMap::new(), Vec::new());
+        let mut problems: Vec<String> = mocked
+            .iter()
+            .filter(|mocked| !grants.destinations.contains(mocked))
+            .map(|mocked| {
+                format!(
+                    "the test mocks {mocked}, which needs.http.destinations in connector.toml does not name"
+                )
+            })
+            .collect();
+        let mut slots = BTreeMap::new();
         for (slot, value) in &case.secrets {
             let declared = meta.and_then(|meta| meta.secrets.get(slot));
             let (kind, destinations) = match (declared, meta) {
