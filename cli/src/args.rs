@@ -68,7 +68,7 @@ pub(crate) enum Command {
     Dev(commands::dev::DevArgs),
     /// Start a control plane with its registry; hosts join it
     Server(commands::server::ServerArgs),
-    /// Build, look at and publish connectors
+    /// Begin, build, test, look at and publish connectors
     #[command(
         subcommand,
         after_help = "Example:\n  flowforge connector inspect flowforge:http"

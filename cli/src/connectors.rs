@@ -113,10 +113,12 @@ fn components_in(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-fn statement_of(component: &[u8]) -> Result<Publication> {
+/// What is signed about a component.
+pub(crate) fn statement_of(component: &[u8]) -> Result<Publication> {
     let interface = flowforge_ports::inspect(component).context("this is no connector")?;
     let meta = interface.meta.context(
-        "the component has no name and version: build it with `flowforge connector build`, which reads connector.toml",
+        "the component has no name and version: give --name PUBLISHER:NAME and --version VERSION, or build it with \
+         `flowforge connector build`, which reads connector.toml",
     )?;
     let name: ConnectorName = meta.name.parse()?;
     Ok(Publication {
@@ -126,7 +128,8 @@ fn statement_of(component: &[u8]) -> Result<Publication> {
     })
 }
 
-async fn published_digest(api: &Api, name: &str, version: &str) -> Result<Option<String>> {
+/// Digest of a published version; nothing if there is none.
+pub(crate) async fn published_digest(api: &Api, name: &str, version: &str) -> Result<Option<String>> {
     let data = api.ask(FIND, json!({ "name": name, "version": version })).await?;
     Ok(data
         .pointer("/connector/digest")

@@ -93,6 +93,76 @@ pub(crate) const SDK_PY: Files = sdk_py![
     "flowforge/types.py",
 ];
 
+macro_rules! sdk_rs {
+    ($($path:literal),* $(,)?) => {
+        &[$(($path, include_str!(concat!("../../sdk-rs/", $path)))),*]
+    };
+}
+
+/// The SDK for Rust, without the folder `macro/wit`, which is [`CONNECTOR_WIT`].
+pub(crate) const SDK_RS: Files = sdk_rs![
+    "Cargo.toml",
+    "README.md",
+    "macro/Cargo.toml",
+    "macro/src/lib.rs",
+    "src/artefact.rs",
+    "src/failure.rs",
+    "src/http.rs",
+    "src/json.rs",
+    "src/lib.rs",
+    "src/log.rs",
+    "src/progress.rs",
+];
+
+macro_rules! template {
+    ($($path:literal from $file:literal),* $(,)?) => {
+        &[$(($path, include_str!(concat!("../templates/", $file)))),*]
+    };
+}
+
+/// The world of a new connector.
+pub(crate) const TEMPLATE_WIT: &str = include_str!("../templates/common/wit/world.wit");
+
+/// What every new connector has.
+pub(crate) const TEMPLATE_COMMON: Files = template![
+    "CHANGELOG.md" from "common/CHANGELOG.md",
+    "README.md" from "common/README.md",
+    "connector.toml" from "common/connector.toml",
+    "tests/greet.yaml" from "common/tests/greet.yaml",
+    "wit/world.wit" from "common/wit/world.wit",
+];
+
+/// What a new connector in Rust has besides.
+pub(crate) const TEMPLATE_RUST: Files = template![
+    ".gitignore" from "rust/gitignore",
+    "Cargo.lock" from "rust/cargo-lock",
+    "Cargo.toml" from "rust/cargo-toml",
+    "src/lib.rs" from "rust/src/lib.rs",
+];
+
+/// What a new connector in TypeScript has besides.
+pub(crate) const TEMPLATE_TYPESCRIPT: Files = template![
+    ".gitignore" from "typescript/gitignore",
+    "package.json" from "typescript/package.json",
+    "src/connector.ts" from "typescript/src/connector.ts",
+    "tsconfig.json" from "typescript/tsconfig.json",
+];
+
+/// What a new connector in JavaScript has besides.
+pub(crate) const TEMPLATE_JAVASCRIPT: Files = template![
+    ".gitignore" from "typescript/gitignore",
+    "package.json" from "typescript/package.json",
+    "src/connector.js" from "javascript/src/connector.js",
+    "tsconfig.json" from "typescript/tsconfig.json",
+];
+
+/// What a new connector in Python has besides.
+pub(crate) const TEMPLATE_PYTHON: Files = template![
+    ".gitignore" from "python/gitignore",
+    "pyproject.toml" from "python/pyproject.toml",
+    "src/connector.py" from "python/src/connector.py",
+];
+
 #[cfg(test)]
 mod tests {
     use std::path::Path;
@@ -118,6 +188,7 @@ mod tests {
         for (folder, built_in, parts) in [
             ("sdk-js", SDK_JS, ["src/", "build/"]),
             ("sdk-py", SDK_PY, ["flowforge/", "build/"]),
+            ("sdk-rs", SDK_RS, ["src/", "macro/src/"]),
         ] {
             let files = source_files(&root.join(folder)).unwrap();
             let needed: Vec<_> = files

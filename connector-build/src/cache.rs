@@ -43,9 +43,10 @@ impl Recipe {
         self.add(name, Digest::of(bytes).to_string())
     }
 
-    /// Add every source file of a folder, by path and content.
+    /// Add every source file of a folder, by path and content. Test files are no source: no language builds YAML in.
     pub(crate) fn add_folder(&mut self, folder: &Path) -> Result<&mut Self, BuildError> {
-        for file in source_files(folder)? {
+        let is_test = |file: &String| file.starts_with("tests/") && file.ends_with(".yaml");
+        for file in source_files(folder)?.into_iter().filter(|file| !is_test(file)) {
             let path = folder.join(&file);
             let bytes = fs::read(&path).map_err(BuildError::io("cannot read", &path))?;
             self.add_bytes(format!("file {file}"), &bytes);

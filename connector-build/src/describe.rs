@@ -6,6 +6,15 @@ use crate::manifest::FILE;
 use crate::world::World;
 use crate::{BuildError, Diagnostic, Manifest};
 
+/// Code of a need that is declared and not there, or there and not declared.
+const DIFFERENT: &str = "FF-BLD-003";
+
+/// Code of an operation that is named and not there, or of none at all.
+const NO_OPERATION: &str = "FF-BLD-004";
+
+/// Code of an import that no host offers.
+const NOT_OFFERED: &str = "FF-BLD-005";
+
 /// The description of a connector: its `connector.toml` and the doc comments of its WIT.
 pub(crate) fn meta(manifest: &Manifest, world: &World) -> ConnectorMeta {
     ConnectorMeta {
@@ -56,12 +65,12 @@ pub(crate) fn meta(manifest: &Manifest, world: &World) -> ConnectorMeta {
 /// [`BuildError::Needs`] with every difference.
 pub(crate) fn check_needs(manifest: &Manifest, interface: &Interface) -> Result<(), BuildError> {
     let mut found = Vec::new();
-    let mut wrong = |line: usize, message: String, mend: String| {
+    let mut wrong = |code: &str, line: usize, message: String, mend: String| {
         found.push(Diagnostic {
             file: FILE.to_owned(),
             line,
             column: 0,
-            code: None,
+            code: Some(code.to_owned()),
             message,
             mend: Some(mend),
         });
@@ -69,11 +78,13 @@ pub(crate) fn check_needs(manifest: &Manifest, interface: &Interface) -> Result<
     let has_http = interface.has_capability(CapabilityKind::Http);
     match &manifest.http {
         None if has_http => wrong(
+            DIFFERENT,
             0,
             "the connector makes HTTP requests, but has no section [needs.http]".to_owned(),
             "add [needs.http] with `destinations` and `reason`, or remove the requests".to_owned(),
         ),
         Some(section) if !has_http => wrong(
+            DIFFERENT,
             section.line,
             "needs.http: the connector makes no HTTP requests".to_owned(),
             "remove the section: nobody grants what is not used".to_owned(),
@@ -83,6 +94,7 @@ pub(crate) fn check_needs(manifest: &Manifest, interface: &Interface) -> Result<
     if !has_http && !interface.has_capability(CapabilityKind::Secrets) {
         for (slot, section) in &manifest.secrets {
             wrong(
+                DIFFERENT,
                 section.line,
                 format!("secrets.{slot}: the connector can use no secret, because it makes no requests"),
                 "remove the section".to_owned(),
@@ -97,6 +109,7 @@ pub(crate) fn check_needs(manifest: &Manifest, interface: &Interface) -> Result<
                 .map(|operation| operation.name.as_str())
                 .collect();
             wrong(
+                NO_OPERATION,
                 section.line,
                 format!("operations.{name}: there is no such operation"),
                 format!("use one of {}", known.join(", ")),
@@ -106,6 +119,7 @@ pub(crate) fn check_needs(manifest: &Manifest, interface: &Interface) -> Result<
     for capability in &interface.capabilities {
         if capability.kind == CapabilityKind::Unknown {
             wrong(
+                NOT_OFFERED,
                 0,
                 format!(
                     "the connector imports {}, which no host offers",
@@ -117,6 +131,7 @@ pub(crate) fn check_needs(manifest: &Manifest, interface: &Interface) -> Result<
     }
     if interface.operations.is_empty() {
         wrong(
+            NO_OPERATION,
             0,
             "the connector exports no operation".to_owned(),
             "export at least one function from its world".to_owned(),

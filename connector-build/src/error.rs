@@ -27,7 +27,7 @@ pub enum BuildError {
     /// The author's source is wrong.
     #[error("{}", list(.0))]
     Source(Vec<Diagnostic>),
-    /// The folder `wit/` does not parse, or does not fit `connector.toml`.
+    /// The folder `wit/` cannot be used, for a reason that has no place in it.
     #[error("wit: {0}")]
     Wit(String),
     /// What the connector declares and what it imports differ.

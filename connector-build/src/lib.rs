@@ -1,4 +1,4 @@
-//! From a connector's folder to one component file, for Rust, TypeScript or JavaScript, and Python.
+//! From a connector's folder to one component file, for Rust, TypeScript or JavaScript, and Python; and a first folder.
 //!
 //! Owns: `connector.toml`, the language's tools and where they are kept, the SDK that is built in, the description in the
 //! component, and every error that an author can make. Leaves to others: signing, publishing, running. Invariant: a
@@ -13,6 +13,7 @@ mod cache;
 mod command;
 mod compiled;
 mod debian_sysroot;
+mod declared;
 mod describe;
 mod driver;
 mod error;
@@ -20,10 +21,12 @@ mod installed;
 mod language;
 mod manifest;
 mod options;
+mod place;
 mod progress;
 mod python;
 mod quickjs;
 mod rust;
+mod scaffold;
 mod tools;
 mod typescript;
 mod wasm_target;
@@ -31,10 +34,12 @@ mod words;
 mod world;
 
 pub use build::{Built, build};
+pub use declared::{Declared, declared};
 pub use error::{BuildError, Diagnostic, MissingTool};
 pub use language::Language;
 pub use manifest::Manifest;
 pub use options::{BuildOptions, Limits, default_cache_dir};
 pub use progress::{Progress, Stage};
+pub use scaffold::{NewError, Template, scaffold};
 pub use tools::check_tools;
 pub use wasm_target::{WasmTarget, ensure_wasm_target};

@@ -11,6 +11,7 @@ use flowforge_ports::Effect;
 use serde::Deserialize;
 use toml::Spanned;
 
+use crate::place::{UNREADABLE, WRONG_VALUE, mend_of, place, position};
 use crate::words::{destination, duration_ms, is_connector_name, is_snake, is_version};
 use crate::{BuildError, Diagnostic};
 
@@ -194,7 +195,14 @@ impl Manifest {
     pub fn parse(text: &str) -> Result<Self, BuildError> {
         let file: File = toml::from_str(text).map_err(|error| {
             let span = error.span().unwrap_or_default();
-            BuildError::Manifest(vec![place(text, &span, error.message().to_owned())])
+            let mend = mend_of(error.message());
+            BuildError::Manifest(vec![place(
+                text,
+                &span,
+                UNREADABLE,
+                error.message().to_owned(),
+                &mend,
+            )])
         })?;
         let mut check = Check {
             text,
@@ -210,27 +218,6 @@ impl Manifest {
     }
 }
 
-/// A mistake at the place of `span`.
-fn place(text: &str, span: &Range<usize>, message: String) -> Diagnostic {
-    let (line, column) = position(text, span.start);
-    Diagnostic {
-        file: FILE.to_owned(),
-        line,
-        column,
-        code: None,
-        message,
-        mend: None,
-    }
-}
-
-/// Line and column, both from 1, of a byte offset.
-fn position(text: &str, offset: usize) -> (usize, usize) {
-    let before = text.get(..offset).unwrap_or(text);
-    let line = before.matches('\n').count() + 1;
-    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-    (line, column)
-}
-
 /// Gathers the mistakes of one file.
 struct Check<'a> {
     text: &'a str,
@@ -238,8 +225,9 @@ struct Check<'a> {
 }
 
 impl Check<'_> {
-    fn wrong(&mut self, span: &Range<usize>, message: impl Into<String>) {
-        self.found.push(place(self.text, span, message.into()));
+    fn wrong(&mut self, span: &Range<usize>, message: impl Into<String>, mend: &str) {
+        self.found
+            .push(place(self.text, span, WRONG_VALUE, message.into(), mend));
     }
 
     fn line(&self, span: &Range<usize>) -> usize {
@@ -250,17 +238,17 @@ impl Check<'_> {
         let connector = &file.connector;
         if !is_connector_name(connector.name.get_ref()) {
             let message = format!(
-                "name: `{}` is no connector name; write `publisher:name`, both in lower-case letters, digits and single `-`",
+                "name: `{}` is no connector name: `publisher:name`, both in lower-case letters, digits and single `-`",
                 connector.name.get_ref()
             );
-            self.wrong(&connector.name.span(), message);
+            self.wrong(&connector.name.span(), message, "such as name = \"acme:geo\"");
         }
         if !is_version(connector.version.get_ref()) {
             let message = format!(
-                "version: `{}` is no semantic version, such as 0.1.0",
+                "version: `{}` is no semantic version",
                 connector.version.get_ref()
             );
-            self.wrong(&connector.version.span(), message);
+            self.wrong(&connector.version.span(), message, "such as version = \"0.1.0\"");
         }
         for (key, value) in [
             ("title", &connector.title),
@@ -268,7 +256,11 @@ impl Check<'_> {
             ("license", &connector.license),
         ] {
             if value.get_ref().trim().is_empty() {
-                self.wrong(&value.span(), format!("{key}: must not be empty"));
+                let mend = match key {
+                    "license" => "such as \"Apache-2.0\", or LicenseRef-… for terms of your own",
+                    _ => "people choose a connector by it: write a few words",
+                };
+                self.wrong(&value.span(), format!("{key}: must not be empty"), mend);
             }
         }
         Manifest {
@@ -303,11 +295,16 @@ impl Check<'_> {
                 if entries.len() > 1 {
                     self.wrong(
                         &entry.span(),
-                        format!("{key}: `*` already covers the other entries; keep it alone"),
+                        format!("{key}: `*` already covers the other entries"),
+                        "keep `*` alone, or name each place",
                     );
                 }
             } else if let Err(reason) = destination(text) {
-                self.wrong(&entry.span(), format!("{key}: `{text}` {reason}"));
+                self.wrong(
+                    &entry.span(),
+                    format!("{key}: `{text}` {reason}"),
+                    "such as https://api.example.com",
+                );
             }
         }
         entries.iter().map(|entry| entry.get_ref().clone()).collect()
@@ -319,6 +316,7 @@ impl Check<'_> {
             self.wrong(
                 &slot.span(),
                 format!("secrets: slot `{name}` must be snake_case, as workflows write it"),
+                "such as [secrets.api_token]",
             );
         }
         let section = SecretSection {
@@ -337,6 +335,7 @@ impl Check<'_> {
                     self.wrong(
                         &retention.span(),
                         "retention: must be a whole number and `ms`, `s`, `m`, `h` or `d`",
+                        "such as retention = \"24h\"",
                     );
                     0
                 });
@@ -347,13 +346,14 @@ impl Check<'_> {
                     "operations.{}: effect `keyed` needs `retention`, how long the service remembers the key",
                     name.get_ref()
                 );
-                self.wrong(&name.span(), message);
+                self.wrong(&name.span(), message, "such as retention = \"24h\"");
                 None
             }
             (_, Some(retention)) => {
                 self.wrong(
                     &retention.span(),
                     "retention: has a meaning only with effect = \"keyed\"",
+                    "remove it, or add effect = \"keyed\"",
                 );
                 None
             }
@@ -441,7 +441,7 @@ license = "Apache-2.0"
         let found = mistakes(&format!("{GOOD}licence = \"MIT\"\n"));
         assert_eq!(found.len(), 1);
         assert!(
-            found[0].starts_with("connector.toml:9:1: unknown field `licence`"),
+            found[0].starts_with("connector.toml:9:1 error FF-BLD-001: unknown field `licence`"),
             "{}",
             found[0]
         );
@@ -462,14 +462,14 @@ license = "Apache-2.0"
                [operations.post]\neffect = \"keyed\"\n[operations.get]\nretention = \"1h\"\n";
         let found = mistakes(&text);
         let starts = [
-            "connector.toml:3:8: name: `Quake`",
-            "connector.toml:4:11: version: `1.0`",
-            "connector.toml:10:17: needs.http.destinations: `*` already",
-            "connector.toml:10:22: needs.http.destinations: `chat.example` is no destination",
-            "connector.toml:10:38: needs.http.destinations: `https://a.example/x` names more",
-            "connector.toml:12:10: secrets: slot `Auth`",
-            "connector.toml:15:13: operations.post: effect `keyed` needs",
-            "connector.toml:18:13: retention: has a meaning only",
+            "connector.toml:3:8 error FF-BLD-002: name: `Quake`",
+            "connector.toml:4:11 error FF-BLD-002: version: `1.0`",
+            "connector.toml:10:17 error FF-BLD-002: needs.http.destinations: `*` already",
+            "connector.toml:10:22 error FF-BLD-002: needs.http.destinations: `chat.example` is no destination",
+            "connector.toml:10:38 error FF-BLD-002: needs.http.destinations: `https://a.example/x` names more",
+            "connector.toml:12:10 error FF-BLD-002: secrets: slot `Auth`",
+            "connector.toml:15:13 error FF-BLD-002: operations.post: effect `keyed` needs",
+            "connector.toml:18:13 error FF-BLD-002: retention: has a meaning only",
         ];
         for (found, start) in found.iter().zip(starts) {
             assert!(found.starts_with(start), "{found}\nexpected {start}");

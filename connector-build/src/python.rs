@@ -207,7 +207,7 @@ fn check_packages(folder: &Path) -> Result<(), BuildError> {
         file: "requirements.txt".to_owned(),
         line: 0,
         column: 0,
-        code: None,
+        code: Some("FF-BLD-007".to_owned()),
         message: "packages from an index cannot be built in yet".to_owned(),
         mend: Some("copy modules that are pure Python into src/, and remove this file".to_owned()),
     }]))

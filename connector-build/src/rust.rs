@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::build::{Compiled, Job};
+use crate::cache::lock;
 use crate::command::{run, tool};
 use crate::{BuildError, Diagnostic, Stage, ensure_wasm_target};
 
@@ -29,6 +30,8 @@ pub(crate) fn compile(job: &mut Job<'_>) -> Result<Compiled, BuildError> {
         .arg(options.cache_dir.join("rust-target"))
         .args(without_home());
     target.apply(&mut cargo);
+    // Crates of one name in two folders leave their components under one path: nobody else builds before this one is read.
+    let _lock = lock(&options.cache_dir, "rust-target")?;
     let finished = run("cargo", &mut cargo, "", options.limits.compile)?;
     let messages: Vec<Message> = finished
         .stdout
@@ -56,7 +59,7 @@ pub(crate) fn compile(job: &mut Job<'_>) -> Result<Compiled, BuildError> {
             file: "Cargo.toml".to_owned(),
             line: 0,
             column: 0,
-            code: None,
+            code: Some("FF-BLD-008".to_owned()),
             message: "the crate makes no component".to_owned(),
             mend: Some("add [lib] with crate-type = [\"cdylib\"]".to_owned()),
         }]));

@@ -120,7 +120,7 @@ fn check_packages(folder: &Path) -> Result<(), BuildError> {
             file: "package.json".to_owned(),
             line: 0,
             column: 0,
-            code: None,
+            code: Some("FF-BLD-007".to_owned()),
             message,
             mend,
         }])

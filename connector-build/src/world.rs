@@ -6,15 +6,16 @@ use std::fs;
 use std::path::Path;
 
 use flowforge_ports::{Docs, Interface, hollow_component, inspect, wit_docs};
-use wit_parser::{Resolve, SourceMap, UnresolvedPackageGroup};
+use wit_parser::{Resolve, SourceMap, UnresolvedPackageGroup, WorldId};
 
 use crate::cache::{fresh_dir, write_whole};
-use crate::{BuildError, Manifest, assets};
+use crate::{BuildError, Diagnostic, Manifest, assets};
 
 /// Name of the package that every host offers.
 const BUILT_IN: &str = "flowforge:connector";
 
 /// One WIT package: the files it consists of, as `(path inside the connector's folder, text)`.
+#[derive(Clone)]
 pub(crate) struct Package {
     /// The folder or file under `wit/deps` it came from; empty for the connector's own.
     pub(crate) origin: String,
@@ -64,28 +65,45 @@ impl World {
         if !others.iter().any(is_built_in) {
             packages.push(built_in());
         }
-        Self::resolve(packages)
+        Self::resolve(packages, None)
     }
 
-    fn resolve(packages: Vec<Package>) -> Result<Self, BuildError> {
-        let mut groups = packages
-            .iter()
-            .map(parse)
-            .collect::<Result<Vec<_>, _>>()?
-            .into_iter();
-        let main = groups
-            .next()
-            .ok_or_else(|| BuildError::Wit("no package".to_owned()))?;
-        let mut resolve = Resolve::default();
-        let package = match resolve.push_groups(main, groups.collect()) {
-            Ok(package) => package,
-            Err(error) => return Err(BuildError::Wit(error.render(&resolve.source_map))),
+    /// The world in a text that is `wit/world.wit`, without other packages than the built-in one.
+    ///
+    /// # Errors
+    /// [`BuildError::Wit`] with the parser's message.
+    pub(crate) fn of_text(text: &str) -> Result<Self, BuildError> {
+        let own = Package {
+            origin: String::new(),
+            files: vec![("wit/world.wit".to_owned(), text.to_owned())],
         };
-        let told = |error: &dyn std::fmt::Display| BuildError::Wit(format!("{error:#}"));
-        let id = resolve
-            .select_world(&[package], None)
-            .map_err(|error| told(&error))?;
-        let (Some(package), Some(world)) = (resolve.packages.get(package), resolve.worlds.get(id)) else {
+        Self::resolve(vec![own, built_in()], None)
+    }
+
+    /// The component that this world describes, before anything is compiled: its functions trap. Imports `more` besides
+    /// what the world imports itself.
+    ///
+    /// # Errors
+    /// [`BuildError::Wit`] if there is no such interface.
+    pub(crate) fn hollow(&self, more: &[&str]) -> Result<Vec<u8>, BuildError> {
+        const DECLARED: &str = "flowforge-declared";
+        let imports: String = more.iter().map(|name| format!("  import {name};\n")).collect();
+        let text = format!("world {DECLARED} {{\n  include {};\n{imports}}}\n", self.name);
+        let mut packages = self.packages.clone();
+        if let Some(own) = packages.first_mut() {
+            own.files.push((format!("wit/{DECLARED}.wit"), text));
+        }
+        let (resolve, world) = resolved(&packages, Some(DECLARED))?;
+        hollow_component(&resolve, world).map_err(BuildError::Wit)
+    }
+
+    fn resolve(packages: Vec<Package>, world: Option<&str>) -> Result<Self, BuildError> {
+        let (resolve, id) = resolved(&packages, world)?;
+        let world = resolve.worlds.get(id);
+        let package = world
+            .and_then(|world| world.package)
+            .and_then(|package| resolve.packages.get(package));
+        let (Some(package), Some(world)) = (package, world) else {
             return Err(BuildError::Wit("its package holds no world".to_owned()));
         };
         let component = hollow_component(&resolve, id).map_err(BuildError::Wit)?;
@@ -116,16 +134,36 @@ impl World {
     /// Whether `connector.toml` and the WIT package speak of the same connector.
     ///
     /// # Errors
-    /// [`BuildError::Wit`] naming both.
+    /// [`BuildError::Source`] naming both.
     pub(crate) fn check_name(&self, manifest: &Manifest) -> Result<(), BuildError> {
         let version = self.version.as_deref().unwrap_or("none");
         if self.package == manifest.name && version == manifest.version {
             return Ok(());
         }
-        Err(BuildError::Wit(format!(
-            "the package is {}@{version}, but connector.toml says {}@{}; give both the same name and version",
-            self.package, manifest.name, manifest.version
-        )))
+        let (file, line) = self.package_line();
+        Err(BuildError::Source(vec![Diagnostic {
+            file,
+            line,
+            column: 0,
+            code: Some("FF-BLD-006".to_owned()),
+            message: format!(
+                "the package is {}@{version}, but connector.toml says {}@{}",
+                self.package, manifest.name, manifest.version
+            ),
+            mend: Some(format!("write: package {}@{};", manifest.name, manifest.version)),
+        }]))
+    }
+
+    /// File and line of the statement that names the connector's package.
+    fn package_line(&self) -> (String, usize) {
+        let own = self.packages.first().map(|package| package.files.as_slice());
+        let found = own.into_iter().flatten().find_map(|(file, text)| {
+            let at = text
+                .lines()
+                .position(|line| line.trim_start().starts_with("package "))?;
+            Some((file.clone(), at.saturating_add(1)))
+        });
+        found.unwrap_or_else(|| ("wit/world.wit".to_owned(), 0))
     }
 
     /// Write all packages as a folder that other tools read.
@@ -144,6 +182,27 @@ impl World {
         }
         Ok(())
     }
+}
+
+/// The packages together, the first one's world of this name or its only one.
+fn resolved(packages: &[Package], world: Option<&str>) -> Result<(Resolve, WorldId), BuildError> {
+    let mut groups = packages
+        .iter()
+        .map(parse)
+        .collect::<Result<Vec<_>, _>>()?
+        .into_iter();
+    let main = groups
+        .next()
+        .ok_or_else(|| BuildError::Wit("no package".to_owned()))?;
+    let mut resolve = Resolve::default();
+    let package = match resolve.push_groups(main, groups.collect()) {
+        Ok(package) => package,
+        Err(error) => return Err(wit_mistake(&error.render(&resolve.source_map))),
+    };
+    let id = resolve
+        .select_world(&[package], world)
+        .map_err(|error| BuildError::Wit(format!("{error:#}")))?;
+    Ok((resolve, id))
 }
 
 fn built_in() -> Package {
@@ -168,7 +227,35 @@ fn parse(package: &Package) -> Result<UnresolvedPackageGroup, BuildError> {
     }
     sources
         .parse()
-        .map_err(|(sources, error)| BuildError::Wit(error.render(&sources)))
+        .map_err(|(sources, error)| wit_mistake(&error.render(&sources)))
+}
+
+/// A mistake as the parser draws it: a sentence, then `--> FILE:LINE:COLUMN` and a picture of the line.
+fn wit_mistake(drawn: &str) -> BuildError {
+    let place = drawn.split("--> ").nth(1).and_then(|rest| {
+        let mut parts = rest.lines().next()?.rsplitn(3, ':');
+        let (column, line) = (parts.next()?.trim().parse().ok()?, parts.next()?.parse().ok()?);
+        Some((parts.next()?.to_owned(), line, column))
+    });
+    let Some((file, line, column)) = place else {
+        return BuildError::Wit(drawn.to_owned());
+    };
+    let message = drawn.lines().next().unwrap_or_default().to_owned();
+    let mend = if message.contains("conflicts with prior") {
+        "give each operation and each type a name of its own"
+    } else if message.contains("does not exist") || message.contains("not found") {
+        "declare it in wit/, or take it from flowforge:connector/types with `use`"
+    } else {
+        "docs/authors.md shows a complete world"
+    };
+    BuildError::Source(vec![Diagnostic {
+        file,
+        line,
+        column,
+        code: Some("FF-BLD-009".to_owned()),
+        message,
+        mend: Some(mend.to_owned()),
+    }])
 }
 
 /// The `.wit` files that lie directly in a folder, sorted; none if there is no such folder.

@@ -31,6 +31,8 @@ export async function bundle(esbuild, job, places) {
       sourcemap: "external",
       sourcesContent: false,
       keepNames: false,
+      // Comments name the folders that the sources lie in, which is nobody's business and another on each machine.
+      minifyWhitespace: true,
       legalComments: "none",
       logLevel: "silent",
       tsconfigRaw: { compilerOptions: { target: "es2022", useDefineForClassFields: true } },

@@ -40,15 +40,20 @@ impl Flowforge {
     #[must_use]
     pub fn command(&self, arguments: &[impl AsRef<OsStr>]) -> Command {
         let mut command = Command::new(&self.program);
+        command.args(arguments);
+        self.environment(&mut command);
         command
-            .args(arguments)
+    }
+
+    /// Any other command, with the same home and the same control plane for a `flowforge` that it starts.
+    pub fn environment<'c>(&self, command: &'c mut Command) -> &'c mut Command {
+        command
             .env("FLOWFORGE_HOME", &self.home)
             .env_remove("FLOWFORGE_SERVER");
         match &self.context {
             Some(file) => command.env("FLOWFORGE_CONTEXT", file),
             None => command.env_remove("FLOWFORGE_CONTEXT"),
-        };
-        command
+        }
     }
 
     /// Runs it with `--output json` and gives what it printed.

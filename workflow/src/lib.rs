@@ -27,6 +27,20 @@ pub mod testing;
 mod types;
 mod yaml;
 
+/// YAML as a tree with places, for other files than workflows that authors write in it.
+pub mod yaml_tree {
+    pub use crate::diagnostic::Span;
+    pub use crate::yaml::{Entry, Node, Style, Text, Value};
+
+    /// The one document of a text, within the bounds of a workflow file.
+    ///
+    /// # Errors
+    /// Everything that stops the reading, or all duplicate keys.
+    pub fn read(text: &str) -> Result<Node, Vec<crate::Diagnostic>> {
+        crate::yaml::read(&crate::diagnostic::Source::new(text))
+    }
+}
+
 pub use bounds::{ValueProblem, check_value};
 pub use canonical::{ConfigError, canonical, config_with, definition_digest, read as read_canonical};
 pub use definition::duration::{format_duration_ms, parse_duration_ms};

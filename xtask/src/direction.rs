@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::workspace::metadata;
 
 /// For each crate, the crates of the workspace that it may use outside its tests.
-const ALLOWED: [(&str, &[&str]); 16] = [
+const ALLOWED: [(&str, &[&str]); 17] = [
     ("flowforge-protocol", &[]),
     ("flowforge-failpoints", &[]),
     ("flowforge-ports", &["flowforge-protocol"]),
@@ -51,10 +51,21 @@ const ALLOWED: [(&str, &[&str]); 16] = [
         &["flowforge-ports", "flowforge-protocol"],
     ),
     (
+        "flowforge-connector-test",
+        &[
+            "flowforge-connector-build",
+            "flowforge-ports",
+            "flowforge-protocol",
+            "flowforge-runtime",
+            "flowforge-workflow",
+        ],
+    ),
+    (
         "flowforge-cli",
         &[
             "flowforge-client",
             "flowforge-connector-build",
+            "flowforge-connector-test",
             "flowforge-failpoints",
             "flowforge-host",
             "flowforge-ports",

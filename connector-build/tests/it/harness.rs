@@ -58,6 +58,20 @@ impl Sample {
         fs::write(path, content).unwrap();
     }
 
+    pub(crate) fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// The names of all files at its top.
+    pub(crate) fn files(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.0.path()).unwrap();
+        let mut names: Vec<String> = entries
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
     pub(crate) fn append(&self, path: &str, more: &str) {
         let text = fs::read_to_string(self.0.path().join(path)).unwrap();
         self.write(path, &(text + more));

@@ -6,9 +6,11 @@
     reason = "a fixture that cannot be built fails the test"
 )]
 
+mod declared;
 mod first_party;
 mod harness;
 mod mistakes;
+mod new;
 mod outside;
 mod python;
 mod server;

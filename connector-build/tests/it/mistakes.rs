@@ -1,5 +1,7 @@
 //! What authors get wrong, and what the build says.
 
+use flowforge_connector_build::declared;
+
 use crate::harness::Sample;
 
 const WIT: &str = "package test:sample@0.1.0;
@@ -73,7 +75,7 @@ fn a_package_that_needs_node_is_named() {
     let message = sample.mistake();
     assert_eq!(
         message,
-        "package.json: not installed: reader\n  mend: run `npm install` in the connector's folder"
+        "package.json error FF-BLD-007: not installed: reader\n  mend: run `npm install` in the connector's folder"
     );
     sample.write(
         "node_modules/reader/package.json",
@@ -112,7 +114,7 @@ fn needs_that_differ_from_imports_are_named() {
     let message = mistake(source);
     assert!(
         message.starts_with(
-            "connector.toml: the connector makes HTTP requests, but has no section [needs.http]"
+            "connector.toml error FF-BLD-003: the connector makes HTTP requests, but has no section [needs.http]"
         ),
         "{message}"
     );
@@ -159,7 +161,106 @@ fn a_wit_mistake_names_its_line() {
     );
     let message = sample.mistake();
     assert!(
-        message.contains("the package is test:other@0.1.0, but connector.toml says test:sample@0.1.0"),
+        message.starts_with(
+            "wit/world.wit:1 error FF-BLD-006: the package is test:other@0.1.0, but connector.toml says test:sample@0.1.0"
+        ),
         "{message}"
     );
+}
+
+/// What reading a folder says of this `wit/world.wit` and of a `connector.toml` that was changed so.
+fn told(toml: &dyn Fn(String) -> String, wit: &str) -> String {
+    let sample = Sample::new(&[("wit/world.wit", wit), ("src/connector.py", "")]);
+    let text = std::fs::read_to_string(sample.path().join("connector.toml")).unwrap();
+    sample.write("connector.toml", &toml(text));
+    let said = declared(sample.path()).unwrap_err().to_string();
+    said.replace(&sample.path().display().to_string(), "FOLDER")
+}
+
+/// What a folder that is only read is told: every mistake with its file, its line, a code and a mend.
+#[test]
+fn mistakes_that_reading_finds_read_as_reviewed() {
+    const WORLD: &str = "package test:sample@0.1.0;\nworld connector { export run: func() -> string; }\n";
+    let same = |text: String| text;
+    let without = |key: &'static str| {
+        move |text: String| -> String {
+            text.lines()
+                .filter(|line| !line.starts_with(key))
+                .map(|line| format!("{line}\n"))
+                .collect()
+        }
+    };
+    let more = |added: &'static str| move |text: String| text + added;
+    let all = [
+        ("a missing key", told(&without("license"), WORLD)),
+        ("an unknown key", told(&more("licence = \"MIT\"\n"), WORLD)),
+        ("no TOML", told(&more("title\n"), WORLD)),
+        (
+            "values that cannot be",
+            told(
+                &|text: String| text.replace("test:sample", "Sample").replace("0.1.0", "1"),
+                WORLD,
+            ),
+        ),
+        (
+            "another category",
+            told(&|text: String| text.replace("other", "tools"), WORLD),
+        ),
+        (
+            "an empty license",
+            told(&|text: String| text.replace("Apache-2.0", ""), WORLD),
+        ),
+        (
+            "destinations",
+            told(
+                &more("[needs.http]\ndestinations = [\"*\", \"a.example\"]\nreason = \"\"\n"),
+                WORLD,
+            ),
+        ),
+        (
+            "a slot",
+            told(
+                &more("[secrets.API-Key]\nkind = \"bearer\"\ndestinations = []\n"),
+                WORLD,
+            ),
+        ),
+        (
+            "an effect",
+            told(
+                &more("[operations.run]\neffect = \"keyed\"\n[operations.go]\nretention = \"1h\"\n"),
+                WORLD,
+            ),
+        ),
+        (
+            "another package",
+            told(&same, "\npackage test:other@0.1.0;\nworld w {}\n"),
+        ),
+        ("no version", told(&same, "package test:sample;\nworld w {}\n")),
+        (
+            "two operations of one name",
+            told(
+                &same,
+                "package test:sample@0.1.0;\nworld w {\n  export a: func();\n  export a: func();\n}\n",
+            ),
+        ),
+        (
+            "a type that is not there",
+            told(
+                &same,
+                "package test:sample@0.1.0;\nworld w {\n  export a: func(m: label);\n}\n",
+            ),
+        ),
+        (
+            "a map without types",
+            told(
+                &same,
+                "package test:sample@0.1.0;\nworld w {\n  export a: func(m: map);\n}\n",
+            ),
+        ),
+    ];
+    let text: String = all
+        .iter()
+        .map(|(what, said)| format!("## {what}\n{said}\n\n"))
+        .collect();
+    insta::assert_snapshot!(text);
 }

@@ -34,7 +34,7 @@ mod wasi;
 pub use artefacts::Artefact;
 pub use compile::{COMPILE_ARGUMENT, CompileError, compile_worker_main};
 pub use config::{CodeLimits, CompileConfig, CompileWorker, RuntimeConfig};
-pub use connect::{AddressKind, EgressPolicy, OpenNetwork, OpenNetworkError, Resolve};
+pub use connect::{AddressKind, Connection, Dial, EgressPolicy, OpenNetwork, OpenNetworkError, Resolve};
 pub use connector::{Connector, LoadError};
 pub use invoke::{Invocation, Invoked, StepError, Usage};
 pub use limits::Limits;

@@ -1,6 +1,5 @@
 //! The gates: what a component and a publication must pass before the registry keeps them as such.
 
-use bytes::Bytes;
 use flowforge_ports::Interface;
 use flowforge_protocol::envelope::Signed;
 use flowforge_protocol::publication::{PUBLICATION_TYPE, PublicationError, verify_publication};
@@ -76,11 +75,21 @@ pub(crate) fn version_of_tag(tag: &str) -> Result<Version, Refusal> {
     Ok(version)
 }
 
+/// What the registry would say of this component under this name and version, as far as the bytes alone decide: whether
+/// it may be published. Who signs it, and whether the version is taken, is not looked at.
+///
+/// # Errors
+/// The refusal that a push would get.
+pub fn judge(name: &ConnectorName, version: &str, component: &[u8]) -> Result<Interface, Refusal> {
+    let version = version_of_tag(version)?;
+    inspect_component(name, Some(&version), component)
+}
+
 /// Judges a component's bytes; returns what they offer. Takes time and memory in proportion to its size.
 pub(crate) fn inspect_component(
     name: &ConnectorName,
     version: Option<&Version>,
-    bytes: &Bytes,
+    bytes: &[u8],
 ) -> Result<Interface, Refusal> {
     let invalid = |message: String| Refusal::new(Code::ManifestInvalid, message);
     let interface = flowforge_ports::inspect(bytes)

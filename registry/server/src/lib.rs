@@ -28,6 +28,7 @@ pub use catalogue::Entry;
 pub use client::{Client, ClientError};
 pub use collect::Collected;
 pub use config::RegistryConfig;
+pub use gates::judge;
 pub use load::OpenError;
 pub use refusal::{Code, Refusal};
 pub use registry::Registry;

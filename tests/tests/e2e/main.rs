@@ -7,6 +7,8 @@
     reason = "in a test, what cannot go on ends with the reason"
 )]
 
+mod author_guide;
+mod authors;
 mod examples;
 mod full_disk;
 mod hostile;

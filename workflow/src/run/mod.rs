@@ -34,6 +34,7 @@ use serde_json::{Map, Value};
 pub use dispatch::{Execution, Given};
 pub use fork::{ForkError, ForkPlan, RepeatedEffect};
 pub use inbox::MAX_UNTAKEN;
+pub use retry::{Failed, after_stop, retry_at_ms};
 pub use shown::{NodeRow, NodeState, OpenWait, RunPhase, RunView, Totals, WaitingApproval};
 pub use snapshot::{SEMANTICS, SnapshotError};
 pub use state::{RunState, ViewOnly};

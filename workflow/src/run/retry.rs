@@ -67,6 +67,44 @@ pub(super) fn delay_ms(
     spread.max(asked_ms.unwrap_or(0))
 }
 
+/// An attempt that failed, and what is known of its step.
+#[derive(Debug, Clone, Copy)]
+pub struct Failed<'a> {
+    /// The run.
+    pub run: &'a RunId,
+    /// The step.
+    pub step: &'a StepKey,
+    /// Which attempt, from 1.
+    pub attempt: u32,
+    /// When the step first began something outside, milliseconds since 1970 UTC.
+    pub first_intent_ms: Option<u64>,
+    /// When an attempt of it failed for the first time.
+    pub first_failure_ms: Option<u64>,
+    /// Now.
+    pub now_ms: u64,
+}
+
+/// When a call with this failure is tried again, milliseconds since 1970 UTC; nothing if the failure is final.
+#[must_use]
+pub fn retry_at_ms(retry: &Retry, effect: Effect, failure: &Failure, failed: &Failed<'_>) -> Option<u64> {
+    let Failed { attempt, now_ms, .. } = *failed;
+    if attempt >= retry.attempts || !allows_retry(retry, failure.kind, effect) {
+        return None;
+    }
+    let delay = delay_ms(retry, failed.run, failed.step, attempt, failure.retry_after_ms);
+    let due = now_ms.saturating_add(delay);
+    let begun = failed
+        .first_intent_ms
+        .or(failed.first_failure_ms)
+        .unwrap_or(now_ms);
+    let in_budget = retry
+        .within_ms
+        .is_none_or(|within| due <= begun.saturating_add(within));
+    let remembered =
+        failure.kind != FailureKind::TimedOut || within_retention(effect, failed.first_intent_ms, due);
+    (in_budget && remembered).then_some(due)
+}
+
 impl RunState {
     /// The event for an attempt that failed, with the time of the next one if there is to be one.
     ///
@@ -99,22 +137,20 @@ impl RunState {
         let PlanKind::Call(call) = &node.kind else {
             return None;
         };
-        let retry = &call.retry;
         // A run that ends tries nothing again, except what takes its effects back.
-        let ends = self.is_ending() && !node.id.is_undo();
-        if ends || attempt >= retry.attempts || !allows_retry(retry, failure.kind, call.effect) {
+        if self.is_ending() && !node.id.is_undo() {
             return None;
         }
-        let delay = delay_ms(retry, &self.run, key, attempt, failure.retry_after_ms);
-        let due = now_ms.saturating_add(delay);
         let step = self.step(&at)?;
-        let begun = step.first_intent_ms.or(step.first_failure_ms).unwrap_or(now_ms);
-        let in_budget = retry
-            .within_ms
-            .is_none_or(|within| due <= begun.saturating_add(within));
-        let remembered =
-            failure.kind != FailureKind::TimedOut || within_retention(call.effect, step.first_intent_ms, due);
-        (in_budget && remembered).then_some(due)
+        let failed = Failed {
+            run: &self.run,
+            step: key,
+            attempt,
+            first_intent_ms: step.first_intent_ms,
+            first_failure_ms: step.first_failure_ms,
+            now_ms,
+        };
+        retry_at_ms(&call.retry, call.effect, failure, &failed)
     }
 }
 
@@ -127,7 +163,10 @@ fn within_retention(effect: Effect, first_intent_ms: Option<u64>, now_ms: u64) -
 }
 
 /// Why a step whose host stopped at work cannot simply run again, if it cannot.
-pub(super) fn after_stop(effect: Effect, first_intent_ms: Option<u64>, now_ms: u64) -> Result<(), Failure> {
+///
+/// # Errors
+/// The failure with which the step waits for a person.
+pub fn after_stop(effect: Effect, first_intent_ms: Option<u64>, now_ms: u64) -> Result<(), Failure> {
     let unknown =
         |message: &str, code: &str| Err(Failure::new(FailureKind::OutcomeUnknown, message).with_code(code));
     if !effect.is_repeatable() {

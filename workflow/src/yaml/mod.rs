@@ -15,16 +15,16 @@ use crate::diagnostic::Span;
 
 /// A value and where it stands.
 #[derive(Debug, Clone)]
-pub(crate) struct Node {
+pub struct Node {
     /// The value.
-    pub(crate) value: Value,
+    pub value: Value,
     /// Where.
-    pub(crate) span: Span,
+    pub span: Span,
 }
 
 /// A YAML value.
 #[derive(Debug, Clone)]
-pub(crate) enum Value {
+pub enum Value {
     /// `null`, `~` or nothing.
     Null,
     /// `true` or `false`.
@@ -43,16 +43,16 @@ pub(crate) enum Value {
 
 /// Text, and how it was written.
 #[derive(Debug, Clone)]
-pub(crate) struct Text {
+pub struct Text {
     /// The text.
-    pub(crate) text: String,
+    pub text: String,
     /// How it was written; decides where inside it a place can be told.
-    pub(crate) style: Style,
+    pub style: Style,
 }
 
 /// How text was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Style {
+pub enum Style {
     /// Without quotes.
     Plain,
     /// With quotes.
@@ -63,18 +63,19 @@ pub(crate) enum Style {
 
 /// One key and its value.
 #[derive(Debug, Clone)]
-pub(crate) struct Entry {
+pub struct Entry {
     /// The key.
-    pub(crate) key: String,
+    pub key: String,
     /// Where the key stands.
-    pub(crate) key_span: Span,
+    pub key_span: Span,
     /// The value.
-    pub(crate) node: Node,
+    pub node: Node,
 }
 
 impl Node {
     /// What it is, for messages: "a list", "text", ….
-    pub(crate) fn kind(&self) -> &'static str {
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
         match self.value {
             Value::Null => "nothing",
             Value::Bool(_) => "true or false",
@@ -86,7 +87,8 @@ impl Node {
     }
 
     /// The value as JSON. Numbers that JSON does not know cannot occur: the reader refuses them.
-    pub(crate) fn to_json(&self) -> serde_json::Value {
+    #[must_use]
+    pub fn to_json(&self) -> serde_json::Value {
         match &self.value {
             Value::Null => serde_json::Value::Null,
             Value::Bool(value) => serde_json::Value::Bool(*value),

@@ -1,18 +1,16 @@
 //! Names to judged addresses to connections. Nothing else in the workspace opens a socket for a connector.
 
 use std::net::{IpAddr, SocketAddr};
-use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use rustls::pki_types::{CertificateDer, ServerName};
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use url::Host;
 
-use super::{AddressKind, Destination, EgressPolicy, Resolve, words};
+use super::{AddressKind, Connection, Destination, EgressPolicy, Resolve, words};
 
 /// Longest time for a name, and for one connection with its TLS handshake.
 const RESOLVE_TIME_MAX: Duration = Duration::from_secs(10);
@@ -20,13 +18,6 @@ const CONNECT_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// Most addresses of one name that are tried.
 const ADDRESSES_MAX: usize = 8;
-
-/// A connection, with or without TLS.
-pub(crate) type Stream = Pin<Box<dyn Duplex>>;
-
-/// Both directions of a connection.
-pub(crate) trait Duplex: AsyncRead + AsyncWrite + Send {}
-impl<T: AsyncRead + AsyncWrite + Send> Duplex for T {}
 
 /// Why there is no connection. Nothing was sent in any case.
 pub(crate) enum DialError {
@@ -58,7 +49,11 @@ impl Dialer {
     }
 
     /// A connection to one of the destination's judged addresses.
-    pub(crate) async fn connect(&self, destination: &Destination) -> Result<Stream, DialError> {
+    pub(crate) async fn connect(&self, destination: &Destination) -> Result<Connection, DialError> {
+        if let Some(other) = &self.policy.dial {
+            let connection = other.dial(&destination.to_string()).await;
+            return connection.map_err(DialError::Unreachable);
+        }
         let addresses = self.judged_addresses(destination).await?;
         let mut last = String::new();
         for address in addresses {
@@ -123,7 +118,7 @@ impl Dialer {
         }
     }
 
-    async fn connect_to(&self, destination: &Destination, address: SocketAddr) -> Result<Stream, String> {
+    async fn connect_to(&self, destination: &Destination, address: SocketAddr) -> Result<Connection, String> {
         let tcp = TcpStream::connect(address)
             .await
             .map_err(|error| words::of_connect(&error))?;

@@ -10,13 +10,15 @@ mod network;
 pub(crate) mod words;
 
 use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use tokio::io::{AsyncRead, AsyncWrite};
 
 pub use address::AddressKind;
 pub(crate) use destination::Destination;
-pub(crate) use dial::{DialError, Dialer, Stream};
+pub(crate) use dial::{DialError, Dialer};
 pub use network::{OpenNetwork, OpenNetworkError};
 
 /// Where connectors of this host may connect at all. A grant never opens what the policy blocks.
@@ -32,6 +34,9 @@ pub struct EgressPolicy {
     pub extra_roots: Vec<Vec<u8>>,
     /// Another way to resolve names; absent: the system's.
     pub resolver: Option<Arc<dyn Resolve>>,
+    /// Another way to open connections, for services that exist only in this process; absent: the network. With it no
+    /// name is resolved, no address is judged and no socket is opened.
+    pub dial: Option<Arc<dyn Dial>>,
 }
 
 impl std::fmt::Debug for EgressPolicy {
@@ -42,8 +47,27 @@ impl std::fmt::Debug for EgressPolicy {
             .field("closed", &self.closed)
             .field("extra_roots", &self.extra_roots.len())
             .field("own_resolver", &self.resolver.is_some())
+            .field("own_dial", &self.dial.is_some())
             .finish()
     }
+}
+
+/// Both directions of a connection.
+pub trait Duplex: AsyncRead + AsyncWrite + Send {}
+impl<T: AsyncRead + AsyncWrite + Send> Duplex for T {}
+
+/// A connection. What would be TLS is in the clear.
+pub type Connection = Pin<Box<dyn Duplex>>;
+
+/// From a destination to a connection on which HTTP/1.1 is spoken. Implemented by mocked services; whether a step may
+/// reach the destination was checked before.
+#[async_trait]
+pub trait Dial: Send + Sync {
+    /// A connection to `scheme://name:port`, the port always written out.
+    ///
+    /// # Errors
+    /// Why there is none, for people; the request then counts as not sent.
+    async fn dial(&self, destination: &str) -> Result<Connection, String>;
 }
 
 /// From a name to addresses. Implemented by the system's resolver, and by tests that change the answer in between.

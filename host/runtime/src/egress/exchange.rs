@@ -17,7 +17,7 @@ use url::Url;
 use super::secret::{Place, covers, names};
 use super::{Answer, Attachment, headers};
 use crate::connect::words::{Broken, of_exchange};
-use crate::connect::{Destination, DialError, Stream};
+use crate::connect::{Connection, Destination, DialError};
 use crate::step::StepShared;
 
 /// What this host can decode, for services that ask.
@@ -240,7 +240,7 @@ fn to_request<B>(destination: &Destination, outbound: Outbound<B>) -> Result<Req
 
 async fn converse<B>(
     step: &StepShared,
-    stream: Stream,
+    stream: Connection,
     request: Request<B>,
 ) -> Result<(Response<Incoming>, JoinSet<()>), Broken>
 where

@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use base64::Engine as _;
 use flowforge_protocol::{Failure, FailureKind, Use};
-use flowforge_runtime::{EgressPolicy, Resolve, StepError};
+use flowforge_runtime::{Connection, Dial, EgressPolicy, Resolve, StepError};
 use serde_json::{Value, json};
 
 use crate::guests::sender;
@@ -406,4 +406,40 @@ async fn requests_of_one_step_are_counted() {
         failure.message
     );
     assert_eq!(server.requests().len(), 2);
+}
+
+/// Services that exist only here: none of them answers.
+#[derive(Default)]
+struct Nowhere {
+    asked: std::sync::Mutex<Vec<String>>,
+}
+
+#[async_trait]
+impl Dial for Nowhere {
+    async fn dial(&self, destination: &str) -> Result<Connection, String> {
+        self.asked.lock().expect("a list").push(destination.to_owned());
+        Err("nobody is there".to_owned())
+    }
+}
+
+#[tokio::test]
+async fn another_way_to_connect_is_asked_for_granted_places_only_and_opens_no_socket() {
+    let server = Server::answering("200 OK", "", b"ok").await;
+    let nowhere = Arc::new(Nowhere::default());
+    let bench = Bench::with(|config| {
+        config.egress = EgressPolicy {
+            dial: Some(nowhere.clone()),
+            ..EgressPolicy::default()
+        }
+    });
+    let denied = refusal(&bench, request("GET", "http://other.example")).await;
+    assert_eq!(code(&denied), "destination_denied", "{}", denied.message);
+    let failure = refusal(
+        &bench.allow(&server.destination()),
+        request("GET", &server.destination()),
+    )
+    .await;
+    assert!(failure.message.contains("nobody is there"), "{}", failure.message);
+    assert_eq!(*nowhere.asked.lock().expect("a list"), [server.destination()]);
+    assert_eq!(server.requests(), Vec::<String>::new());
 }

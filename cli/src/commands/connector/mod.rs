@@ -1,4 +1,10 @@
-//! `flowforge connector`: build, look at, publish.
+//! `flowforge connector`: begin, build, test, look at, publish.
+
+mod inspect;
+mod new;
+mod publish;
+mod test;
+mod trial;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,25 +12,24 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 use clap::Subcommand;
 use flowforge_connector_build::{BuildOptions, Built, Progress, default_cache_dir};
+use flowforge_connector_test::Bench;
 use flowforge_ports::Interface;
+use flowforge_runtime::CompileWorker;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
 use crate::args::Global;
-use crate::keys::{self, Role};
 use crate::output::{Exit, list, next, number, result, short_digest, text};
 use crate::table::Table;
-use crate::{connectors, describe, say, time};
+use crate::{say, time};
 
 /// Largest component that is read, in bytes; the registry's own limit.
 const COMPONENT_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
 const LIST: &str = "query List($search: String) { connectors(first: 100, search: $search) { nodes { \
     name version title sizeBytes digest publishedAtMs } } }";
-const ONE: &str = "query One($name: String!, $version: String) { connector(name: $name, version: $version) { \
-    name version digest sizeBytes interface } }";
 
-/// Build, look at and publish connectors
+/// Begin, build, test, look at and publish connectors
 #[derive(Debug, Subcommand)]
 pub(crate) enum ConnectorCommand {
     /// Build a connector written in Rust, TypeScript, JavaScript or Python
@@ -37,26 +42,26 @@ pub(crate) enum ConnectorCommand {
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
     },
-    /// Show operations, typed ports, docs and capabilities of any component
+    /// Write the folder of a new connector, which builds and whose tests pass
+    #[command(after_help = "Example:\n  flowforge connector new acme:geo --lang ts")]
+    New(new::NewArgs),
+    /// Run the tests in tests/ against mocked services, in the sandbox of a host
+    #[command(after_help = "Example:\n  flowforge connector test connectors/http --junit report.xml")]
+    Test(test::TestArgs),
+    /// Make one call in the sandbox of a host, and show what it used and how long it took
+    #[command(
+        after_help = "Example:\n  flowforge connector run label connectors/quake-text --with magnitude=6.4 \
+                            --with place=Hualian --with time=0"
+    )]
+    Run(trial::RunArgs),
+    /// Show operations, typed ports as a workflow writes them, docs and capabilities of any component
     #[command(after_help = "Example:\n  flowforge connector inspect flowforge:http")]
-    Inspect {
-        /// A connector's folder, a component file, or the name of a published connector
-        #[arg(value_name = "FOLDER|FILE|NAME", default_value = ".")]
-        what: String,
-        /// Also show imports that grant nothing, and exports of the language's runtime
-        #[arg(long)]
-        all: bool,
-        /// Version of a published connector; without it, the newest
-        #[arg(long, value_name = "VERSION")]
-        version: Option<String>,
-    },
+    Inspect(inspect::InspectArgs),
     /// Build if needed, sign with the publisher key and push into the registry
-    #[command(after_help = "Example:\n  flowforge connector publish connectors/http")]
-    Publish {
-        /// The connector's folder, or a component file that `connector build` made
-        #[arg(value_name = "FOLDER|FILE", default_value = ".")]
-        path: PathBuf,
-    },
+    #[command(
+        after_help = "Example:\n  flowforge connector publish geo.wasm --name acme:geo --version 1.0.0 --dry-run"
+    )]
+    Publish(publish::PublishArgs),
     /// List the published connectors
     #[command(after_help = "Example:\n  flowforge connector list --search http")]
     List {
@@ -70,10 +75,11 @@ pub(crate) enum ConnectorCommand {
 pub(crate) async fn run(command: ConnectorCommand, global: &Global) -> Result<Exit> {
     match command {
         ConnectorCommand::Build { folder, out } => build(global, &folder, out.as_deref()).await,
-        ConnectorCommand::Inspect { what, all, version } => {
-            inspect(global, &what, all, version.as_deref()).await
-        }
-        ConnectorCommand::Publish { path } => publish(global, &path).await,
+        ConnectorCommand::New(args) => new::run(&args, global),
+        ConnectorCommand::Test(args) => test::run(args, global).await,
+        ConnectorCommand::Run(args) => trial::run(args, global).await,
+        ConnectorCommand::Inspect(args) => inspect::run(&args, global).await,
+        ConnectorCommand::Publish(args) => publish::run(args, global).await,
         ConnectorCommand::List { search } => show(global, search.as_deref()).await,
     }
 }
@@ -113,11 +119,18 @@ async fn build(global: &Global, folder: &Path, out: Option<&Path>) -> Result<Exi
         );
         say!("  {}", component.display());
     });
-    next(
-        global,
-        &format!("flowforge connector publish {}", folder.display()),
-    );
+    next(global, &format!("flowforge connector test {}", folder.display()));
     Ok(Exit::Done)
+}
+
+/// Where components are called outside of a host: compiled code is kept beside the builds.
+fn bench() -> Result<Bench> {
+    let cache = default_cache_dir(|name| std::env::var_os(name))
+        .context("no place for a cache: set FLOWFORGE_CACHE to a folder")?;
+    Ok(Bench {
+        code_dir: cache.join("code"),
+        worker: CompileWorker::this_program().context("this program does not know where it is")?,
+    })
 }
 
 /// Builds on a thread of its own: the tools of some languages take minutes.
@@ -139,37 +152,6 @@ async fn build_folder(folder: &Path) -> Result<Built> {
     Ok(build.await??)
 }
 
-async fn inspect(global: &Global, what: &str, all: bool, version: Option<&str>) -> Result<Exit> {
-    let path = Path::new(what);
-    let is_here = path.exists();
-    let (name, interface) = if is_here {
-        let bytes = read_component(&component_of(path).await?)?;
-        let interface =
-            flowforge_ports::inspect(&bytes).with_context(|| format!("{what} is no connector"))?;
-        let own = interface.meta.as_ref().map(|meta| meta.name.clone());
-        (
-            own.or_else(|| interface.package.clone())
-                .unwrap_or_else(|| what.to_owned()),
-            interface,
-        )
-    } else if what.contains(':') && !what.contains('/') {
-        (what.to_owned(), published(global, what, version).await?)
-    } else {
-        bail!("{what} is neither a file nor the name of a connector (`publisher:name`)");
-    };
-    result(global, &serde_json::to_value(&interface)?, |_| {
-        describe::interface(&name, &interface, all)
-            .iter()
-            .for_each(|line| say!("{line}"));
-    });
-    if is_here {
-        next(global, &format!("flowforge connector publish {what}"));
-    } else {
-        next(global, "flowforge workflow lint FOLDER");
-    }
-    Ok(Exit::Done)
-}
-
 /// The component that is meant: a folder is built, if needed.
 async fn component_of(path: &Path) -> Result<PathBuf> {
     if path.is_dir() {
@@ -177,50 +159,6 @@ async fn component_of(path: &Path) -> Result<PathBuf> {
     } else {
         Ok(path.to_owned())
     }
-}
-
-async fn published(global: &Global, name: &str, version: Option<&str>) -> Result<Interface> {
-    let data = global
-        .api()?
-        .ask(ONE, json!({ "name": name, "version": version }))
-        .await?;
-    let found = data
-        .pointer("/connector/interface")
-        .cloned()
-        .with_context(|| match version {
-            Some(version) => format!("{name} {version} is not published here; see: flowforge connector list"),
-            None => format!("{name} is not published here; see: flowforge connector list"),
-        })?;
-    serde_json::from_value(found).context("the control plane describes it in a way this version cannot read")
-}
-
-async fn publish(global: &Global, path: &Path) -> Result<Exit> {
-    let api = global.api()?;
-    let key = keys::load(api.context(), Role::Publisher)?;
-    let bytes = read_component(&component_of(path).await?)?;
-    let published = connectors::publish(&api, bytes, &key).await?;
-    let answer = json!({
-        "name": published.name,
-        "version": published.version,
-        "digest": published.digest,
-        "already_there": published.already_there,
-    });
-    result(global, &answer, |_| {
-        say!(
-            "{} {} · {}{} · signed by {}",
-            published.name,
-            published.version,
-            short_digest(&published.digest),
-            if published.already_there {
-                " was published before"
-            } else {
-                " published"
-            },
-            key.verifying_key().id().short(),
-        );
-    });
-    next(global, &format!("flowforge connector inspect {}", published.name));
-    Ok(Exit::Done)
 }
 
 async fn show(global: &Global, search: Option<&str>) -> Result<Exit> {

@@ -1,0 +1,80 @@
+//! New connectors build as they are, and do what their tests say.
+
+use std::fs;
+use std::path::Path;
+
+use flowforge_connector_build::{Built, Template, build, scaffold};
+use flowforge_ports::Effect;
+use flowforge_protocol::FailureKind;
+use serde_json::json;
+
+use crate::harness::{Host, options};
+
+/// A new connector in a folder of this name, built.
+fn new_one(template: Template, folder: &Path) -> Built {
+    scaffold("acme:geo", template, folder).unwrap();
+    build(folder, &options(), &mut |_| {}).unwrap_or_else(|error| panic!("{error}"))
+}
+
+async fn builds_and_greets(template: Template) {
+    let folder = tempfile::tempdir().unwrap();
+    let built = new_one(template, &folder.path().join("geo"));
+    assert_names_nothing_of(&built, folder.path());
+    assert_names_nothing_of(&built, &options().cache_dir);
+    assert_eq!(
+        (built.meta.name.as_str(), built.meta.title.as_str()),
+        ("acme:geo", "Geo")
+    );
+    let operation = built.interface.operation("greet").unwrap();
+    assert_eq!(operation.effect, Effect::Pure);
+    assert_eq!(operation.docs.as_deref(), Some("Greet one person."));
+    let host = Host::new();
+    let output = host.call(&built, "greet", json!({"name": "Ada"})).await.unwrap();
+    assert_eq!(output, json!({"text": "Hello, Ada!", "name_length": 3}));
+    let failure = host.call(&built, "greet", json!({"name": ""})).await.unwrap_err();
+    assert_eq!(
+        (failure.kind, failure.path.as_deref()),
+        (FailureKind::Invalid, Some("name"))
+    );
+}
+
+/// A component is for everyone: it does not tell in which folders of which machine it was made.
+fn assert_names_nothing_of(built: &Built, folder: &Path) {
+    let bytes = fs::read(&built.component).unwrap();
+    let inner = folder.to_str().unwrap().trim_start_matches('/').as_bytes();
+    let found = bytes.windows(inner.len()).position(|part| part == inner);
+    assert!(found.is_none(), "the component names {}", folder.display());
+}
+
+/// Two people with the same source get the same digest, wherever and whenever they build.
+#[test]
+fn the_same_rust_source_gives_the_same_bytes_in_another_folder_later() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = new_one(Template::Rust, &folder.path().join("one"));
+    let kept = fs::read(&first.component).unwrap();
+    fs::remove_file(&first.component).unwrap();
+    let second = new_one(Template::Rust, &folder.path().join("in/another/two"));
+    assert!(!second.cached, "it was compiled");
+    assert!(kept == fs::read(&second.component).unwrap());
+    assert_eq!(first.digest, second.digest);
+}
+
+#[tokio::test]
+async fn a_new_rust_connector_builds() {
+    builds_and_greets(Template::Rust).await;
+}
+
+#[tokio::test]
+async fn a_new_typescript_connector_builds() {
+    builds_and_greets(Template::TypeScript).await;
+}
+
+#[tokio::test]
+async fn a_new_javascript_connector_builds() {
+    builds_and_greets(Template::JavaScript).await;
+}
+
+#[tokio::test]
+async fn a_new_python_connector_builds() {
+    builds_and_greets(Template::Python).await;
+}

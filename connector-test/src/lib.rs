@@ -1,0 +1,24 @@
+//! Tests of a built connector: in the real host runtime, against mocked services, with a clock that costs no time.
+//!
+//! Owns: the test files of an author, the mocked services, one test from its first attempt to its verdict, the reports;
+//! and one live call with what it used. Leaves to others: the sandbox (the host's own runtime runs every call), when an
+//! attempt is repeated (the rule of the workflow engine decides), and building. Invariant: a test opens no socket and
+//! reads no clock of the machine, so that it passes or fails everywhere alike.
+
+mod case;
+mod compare;
+mod fields;
+mod files;
+mod junit;
+mod live;
+mod mock;
+mod network;
+mod report;
+mod services;
+mod suite;
+
+pub use case::{Bench, TestError, test};
+pub use junit::junit;
+pub use live::{Called, LiveCall, Noted, call};
+pub use report::{CaseReport, Report};
+pub use suite::{Case, Suite, SuiteError};
