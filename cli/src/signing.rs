@@ -8,7 +8,6 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Context as _, Result, bail};
-use flowforge_protocol::canonical::canonical_json;
 use flowforge_protocol::grants::GrantSet;
 use flowforge_protocol::release::Release;
 use flowforge_workflow::model::Workflow;
@@ -31,7 +30,8 @@ pub(crate) fn check(local: &Local<'_>, release: &Release, grants: &GrantSet) -> 
         .ok()
         .context("the file cannot be compiled here")?;
     let compiled = canonical(&definition, local.config).context("the file cannot be compiled here")?;
-    if canonical_json(&compiled) != canonical_json(&release.definition) {
+    // The values themselves and not their canonical form, in which `4.0` is `4`: expressions divide them differently.
+    if compiled != release.definition {
         refuse("its definition is not that of the file")?;
     }
     let workflow: Workflow = serde_json::from_value(compiled).context("the file cannot be compiled here")?;
@@ -114,6 +114,7 @@ mod tests {
     const FILE: &str = r#"workflow: innocent
 secrets: [chat_token]
 nodes:
+  half: { set: { x: 4.0 } }
   tell:
     call: demo:caller/run
     allow: ["https://chat.example.com"]
@@ -188,7 +189,7 @@ output: {}
         checked(&evil, &evil_grants, None).unwrap_err();
         let (elsewhere, elsewhere_grants) = prepared(&FILE.replace("chat.example", "evil.example"));
         checked(&elsewhere, &elsewhere_grants, None).unwrap_err();
-        let changes: [fn(&mut Release, &mut GrantSet); 6] = [
+        let changes: [fn(&mut Release, &mut GrantSet); 7] = [
             |release, _| release.workflow = "evil".to_owned(),
             |release, _| {
                 release.connectors.insert("evil:one".to_owned(), pinned(b"evil"));
@@ -198,6 +199,11 @@ output: {}
                 release.requests[0].destinations.push(evil);
             },
             |release, _| release.values_stay = true,
+            // The same canonical form, and so the same digest; divided by 3 it is 1.
+            |release, _| {
+                let other = release.definition.to_string().replace("4.0", "4");
+                release.definition = serde_json::from_str(&other).unwrap();
+            },
             |_, grants| {
                 let node = grants.nodes.values_mut().next().unwrap();
                 node.destinations.push("https://evil.example:443".to_owned());

@@ -4,6 +4,7 @@
 //! `…Config`. Its doc comment is what the table says. Invariant: `docs/limits.md` says what the code does; `tidy` fails
 //! when it does not.
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::process::ExitCode;
@@ -128,6 +129,7 @@ fn is_source_of(file: &str, folder: &str) -> bool {
 
 fn limits(source: &str) -> Vec<Limit> {
     let code = source.split("#[cfg(test)]").next().unwrap_or_default();
+    let named: Named<'_> = code.lines().filter_map(constant_of).collect();
     let (mut found, mut docs, mut used) = (Vec::new(), String::new(), false);
     let (mut in_settings, mut document) = (false, None);
     for line in code.lines() {
@@ -150,7 +152,8 @@ fn limits(source: &str) -> Vec<Limit> {
             document = Some(format!("Largest `{}`", name.trim_end_matches(" {")));
         }
         let text = document.as_deref().unwrap_or(docs.trim());
-        let limit = constant(word, text).or_else(|| in_settings.then(|| field(word, text)).flatten());
+        let limit = constant(word, text, &named);
+        let limit = limit.or_else(|| in_settings.then(|| field(word, text, &named)).flatten());
         found.extend(limit);
         // A constant right below another one shares its text.
         used = word.contains("const ");
@@ -161,30 +164,43 @@ fn limits(source: &str) -> Vec<Limit> {
     found
 }
 
+/// How many constants lead to a value.
+const NAMES_DEEP: u8 = 4;
+
+/// The constants of a file: name, and type and value as they are written.
+type Named<'a> = HashMap<&'a str, (&'a str, &'a str)>;
+
 /// `const NAME: TYPE = VALUE;`
-fn constant(line: &str, docs: &str) -> Option<Limit> {
-    let (before, rest) = line.split_once("const ")?;
+fn constant_of(line: &str) -> Option<(&str, (&str, &str))> {
+    let (before, rest) = line.trim_start().split_once("const ")?;
     if !before.is_empty() && !before.starts_with("pub") {
         return None;
     }
     let (name, rest) = rest.split_once(": ")?;
-    let (kind, value) = rest.trim_end_matches(';').split_once(" = ")?;
+    Some((name, rest.trim_end_matches(';').split_once(" = ")?))
+}
+
+fn constant(line: &str, docs: &str, named: &Named<'_>) -> Option<Limit> {
+    let (name, (kind, value)) = constant_of(line)?;
     let bounds = name.split('_').any(|word| WORDS.contains(&word));
     let counted = ["usize", "u64", "u32", "u16", "Duration"].contains(&kind);
     (bounds && counted && !docs.is_empty()).then(|| Limit {
         name: name.to_owned(),
-        value: told(name, value),
+        value: told(name, value, named),
         what: docs.trim_end_matches('.').replace('|', "\\|"),
     })
 }
 
-/// A setting that says its default.
-fn field(line: &str, docs: &str) -> Option<Limit> {
+/// A setting that says its default, as a number or as the constant of the same file that it is.
+fn field(line: &str, docs: &str, named: &Named<'_>) -> Option<Limit> {
     let (name, _) = line.strip_prefix("pub ")?.split_once(": ")?;
     let (what, default) = docs.split_once("Default ")?;
     let end = default.find(". ").unwrap_or(default.len());
     let (default, more) = default.split_at(end);
-    let value = whole_number(default.trim_start_matches('`'))?;
+    let value = match default.strip_prefix("[`").and_then(|link| link.split_once('`')) {
+        Some((constant, _)) => told(constant, named.get(constant)?.1, named),
+        None => whole_number(default.trim_start_matches('`'))?,
+    };
     Some(Limit {
         name: name.to_owned(),
         value: format!("{value}, can be set"),
@@ -216,7 +232,7 @@ fn whole_number(text: &str) -> Option<String> {
 }
 
 /// A value for people; what cannot be computed stays as it is written.
-fn told(name: &str, value: &str) -> String {
+fn told(name: &str, value: &str, named: &Named<'_>) -> String {
     if let Some(call) = value.strip_prefix("Duration::from_") {
         let (unit, number) = call.trim_end_matches(')').split_once('(').unwrap_or((call, ""));
         let unit = match unit {
@@ -228,7 +244,7 @@ fn told(name: &str, value: &str) -> String {
         };
         return format!("{} {unit}", number.replace('_', ""));
     }
-    match computed(value) {
+    match computed(value, named, NAMES_DEEP) {
         Some(number) if name.ends_with("_MS") => milliseconds(number),
         Some(number) if name.contains("BYTES") => bytes(number),
         Some(number) => grouped(number),
@@ -236,13 +252,22 @@ fn told(name: &str, value: &str) -> String {
     }
 }
 
-/// Products, sums and shifts of whole numbers.
-fn computed(value: &str) -> Option<u64> {
+/// Products, differences and shifts of whole numbers and of constants of the same file. A name is followed so often only:
+/// in another scope a constant may be called as the one that it stands for.
+fn computed(value: &str, named: &Named<'_>, depth: u8) -> Option<u64> {
+    let part = |text: &str| computed(text, named, depth);
     if let Some((left, right)) = value.split_once(" << ") {
-        return computed(left)?.checked_shl(u32::try_from(computed(right)?).ok()?);
+        return part(left)?.checked_shl(u32::try_from(part(right)?).ok()?);
+    }
+    if let Some((left, right)) = value.rsplit_once(" - ") {
+        return part(left)?.checked_sub(part(right)?);
     }
     value.split(" * ").try_fold(1_u64, |product, factor| {
-        product.checked_mul(factor.replace('_', "").parse().ok()?)
+        let number = match factor.replace('_', "").parse() {
+            Ok(number) => number,
+            Err(_) => computed(named.get(factor)?.1, named, depth.checked_sub(1)?)?,
+        };
+        product.checked_mul(number)
     })
 }
 
@@ -295,6 +320,11 @@ pub const BODY_BYTES_MAX: usize = 24 * 1024 * 1024;
 const PAGE: usize = 4096;
 /// How long an answer may take.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+/// Room around a result.
+const FRAME_BYTES: usize = 64 << 10;
+/// What a result has.
+const RESULT_BYTES: usize = 2 * MIB - FRAME_BYTES;
+const MIB: usize = 1 << 20;
 /// Life of a job.
 const JOB_LIFE_MS: u64 = 15 * 60 * 1_000;
 pub struct HostLimits {
@@ -302,6 +332,8 @@ pub struct HostLimits {
     pub max_runs: u32,
     /// A body in memory. Default 2 MiB.
     pub body: usize,
+    /// A result. Default [`RESULT_BYTES`].
+    pub result: usize,
     /// The folder.
     pub folder: PathBuf,
 }
@@ -318,15 +350,20 @@ pub struct HostLimits {
                 "Life of a job | 15 min | JOB_LIFE_MS",
                 "Runs held at once | 10,000, can be set | max_runs",
                 "A body in memory | 2 MiB, can be set | body",
+                "A result | 1984 KiB, can be set | result",
             ]
         );
     }
 
     #[test]
     fn values_read_well() {
-        assert_eq!(told("X_MAX", "100_000"), "100,000");
-        assert_eq!(told("X_BYTES_MAX", "64 << 20"), "64 MiB");
-        assert_eq!(told("MAX_WAIT_MS", "366 * 24 * 60 * 60 * 1000"), "366 days");
-        assert_eq!(told("X_MAX", "OTHER + 1"), "`OTHER + 1`");
+        let none = Named::new();
+        assert_eq!(told("X_MAX", "100_000", &none), "100,000");
+        assert_eq!(told("X_BYTES_MAX", "64 << 20", &none), "64 MiB");
+        assert_eq!(
+            told("MAX_WAIT_MS", "366 * 24 * 60 * 60 * 1000", &none),
+            "366 days"
+        );
+        assert_eq!(told("X_MAX", "OTHER + 1", &none), "`OTHER + 1`");
     }
 }

@@ -5,8 +5,9 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::args::Global;
-use crate::commands::run::{RUN, follow, parse_duration, read_json, started};
-use crate::output::{Exit, Usage, counted, list, next, number, result, short, text};
+use crate::commands::follow::{Follow, Version};
+use crate::commands::run::{RUN, read_json};
+use crate::output::{Exit, Usage, counted, list, next, number, short, text};
 use crate::say;
 use crate::table::one_line;
 
@@ -27,12 +28,8 @@ pub(crate) struct Retry {
     /// Also when completed effects happen again
     #[arg(long)]
     yes: bool,
-    /// Follow it until it ends
-    #[arg(long)]
-    wait: bool,
-    /// With --wait: give up after this long, for example 90s or 10m; the run goes on
-    #[arg(long, value_name = "TIME", requires = "wait")]
-    timeout: Option<String>,
+    #[command(flatten)]
+    follow: Follow,
 }
 
 /// What to try.
@@ -52,15 +49,10 @@ pub(crate) struct Try {
     /// A run whose results stand for all other nodes: id, the start of one, or `last`
     #[arg(long, value_name = "ID")]
     pinned_from: Option<String>,
-    /// Version; without it, the newest
-    #[arg(long, value_name = "NUMBER")]
-    version: Option<u32>,
-    /// Follow it until it ends
-    #[arg(long)]
-    wait: bool,
-    /// With --wait: give up after this long, for example 90s or 10m; the run goes on
-    #[arg(long, value_name = "TIME", requires = "wait")]
-    timeout: Option<String>,
+    #[command(flatten)]
+    which: Version,
+    #[command(flatten)]
+    follow: Follow,
 }
 
 const PLAN: &str = "query Plan($id: String!, $from: String!, $newest: Boolean!) { \
@@ -70,10 +62,7 @@ const PLAN: &str = "query Plan($id: String!, $from: String!, $newest: Boolean!) 
 
 /// Shows what a retry would do, and starts it.
 pub(crate) async fn retry(global: &Global, retry: Retry) -> Result<Exit> {
-    let timeout = retry.timeout.as_deref();
-    let timeout = timeout
-        .map(|given| parse_duration("--timeout", given))
-        .transpose()?;
+    let following = retry.follow.read()?;
     let api = global.api()?;
     let variables = json!({ "id": retry.id, "from": retry.from, "newest": retry.newest });
     let plan = api.typed("retryPlan", PLAN, variables).await?;
@@ -108,13 +97,7 @@ pub(crate) async fn retry(global: &Global, retry: Retry) -> Result<Exit> {
     });
     let done = api.change("retryRun", &document, input).await?;
     let run = done.get("run").cloned().unwrap_or_default();
-    if retry.wait {
-        return follow(global, &api, run, timeout).await;
-    }
-    result(global, &run, started);
-    let command = format!("flowforge run show {} --wait", short(text(&run, "/id")));
-    next(global, &command);
-    Ok(Exit::Done)
+    following.begun(global, &api, run).await
 }
 
 /// What a retry would do.
@@ -160,10 +143,7 @@ fn plan_lines(plan: &Value) -> Vec<String> {
 
 /// Tries a node.
 pub(crate) async fn try_node(global: &Global, wanted: Try) -> Result<Exit> {
-    let timeout = wanted.timeout.as_deref();
-    let timeout = timeout
-        .map(|given| parse_duration("--timeout", given))
-        .transpose()?;
+    let following = wanted.follow.read()?;
     let input = wanted.input.as_deref();
     let input = input.map(|given| read_json("--input", given)).transpose()?;
     let given = wanted.given.as_deref();
@@ -174,18 +154,12 @@ pub(crate) async fn try_node(global: &Global, wanted: Try) -> Result<Exit> {
          ... on StartRunSuccess {{ run {{ {RUN} }} duplicate }} ... on Problem {{ message code }} }} }}"
     );
     let request = json!({
-        "workflow": wanted.workflow, "version": wanted.version, "node": wanted.node, "input": input, "given": given,
+        "workflow": wanted.workflow, "version": wanted.which.version, "node": wanted.node, "input": input, "given": given,
         "pinnedFrom": wanted.pinned_from,
     });
     let done = api.change("tryNode", &document, request).await?;
     let run = done.get("run").cloned().unwrap_or_default();
-    if wanted.wait {
-        return follow(global, &api, run, timeout).await;
-    }
-    result(global, &run, started);
-    let command = format!("flowforge run show {} --wait", short(text(&run, "/id")));
-    next(global, &command);
-    Ok(Exit::Done)
+    following.begun(global, &api, run).await
 }
 
 #[cfg(test)]

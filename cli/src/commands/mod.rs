@@ -5,6 +5,7 @@ pub(crate) mod approval;
 pub(crate) mod connector;
 pub(crate) mod dev;
 pub(crate) mod expr;
+pub(crate) mod follow;
 pub(crate) mod host;
 pub(crate) mod operate;
 pub(crate) mod run;

@@ -12,12 +12,12 @@ use flowforge_protocol::Digest;
 use serde_json::{Value, json};
 
 use crate::args::Global;
+use crate::commands::follow::{Follow, Version};
 use crate::commands::{again, operate};
-use crate::live::Watched;
 use crate::output::{Exit, Usage, list, next, number, reader_is_gone, result, short, text};
 use crate::table::{Table, one_line};
 use crate::time;
-use crate::{live, result_lines, say, screen};
+use crate::{result_lines, say, screen};
 
 /// What is asked of a run wherever a whole one is shown.
 pub(crate) const RUN: &str = "id workflow version release state waitingFor trigger input createdAtMs endedAtMs \
@@ -44,12 +44,8 @@ pub(crate) enum RunCommand {
     Show {
         /// Id, the start of one, or `last`
         id: String,
-        /// Follow it until it ends
-        #[arg(long)]
-        wait: bool,
-        /// With --wait: give up after this long, for example 90s or 10m
-        #[arg(long, value_name = "TIME", requires = "wait")]
-        timeout: Option<String>,
+        #[command(flatten)]
+        follow: Follow,
     },
     /// List runs, newest first
     #[command(after_help = "Example:\n  flowforge run list --failed")]
@@ -116,22 +112,17 @@ pub(crate) struct Start {
     /// Input as JSON, or @FILE
     #[arg(long, value_name = "JSON", default_value = "{}")]
     input: String,
-    /// Version; without it, the newest
-    #[arg(long, value_name = "NUMBER")]
-    version: Option<u32>,
-    /// Follow it until it ends
-    #[arg(long)]
-    wait: bool,
-    /// With --wait: give up after this long, for example 90s or 10m; the run goes on
-    #[arg(long, value_name = "TIME", requires = "wait")]
-    timeout: Option<String>,
+    #[command(flatten)]
+    which: Version,
+    #[command(flatten)]
+    follow: Follow,
 }
 
 /// Runs the command.
 pub(crate) async fn run(command: RunCommand, global: &Global) -> Result<Exit> {
     match command {
         RunCommand::Start(start) => begin(global, start).await,
-        RunCommand::Show { id, wait, timeout } => show(global, &id, wait, timeout.as_deref()).await,
+        RunCommand::Show { id, follow } => show(global, &id, &follow).await,
         RunCommand::List {
             workflow,
             failed,
@@ -150,10 +141,7 @@ pub(crate) async fn run(command: RunCommand, global: &Global) -> Result<Exit> {
 }
 
 async fn begin(global: &Global, start: Start) -> Result<Exit> {
-    let timeout = start.timeout.as_deref();
-    let timeout = timeout
-        .map(|given| parse_duration("--timeout", given))
-        .transpose()?;
+    let following = start.follow.read()?;
     let input = read_json("--input", &start.input)?;
     let api = global.api()?;
     let document = format!(
@@ -165,7 +153,7 @@ async fn begin(global: &Global, start: Start) -> Result<Exit> {
         .change(
             "startRun",
             &document,
-            json!({ "workflow": start.workflow, "version": start.version, "input": input }),
+            json!({ "workflow": start.workflow, "version": start.which.version, "input": input }),
         )
         .await;
     let begun = match begun {
@@ -186,35 +174,15 @@ async fn begin(global: &Global, start: Start) -> Result<Exit> {
         other => other?,
     };
     let run = begun.get("run").cloned().unwrap_or_default();
-    if start.wait {
-        return follow(global, &api, run, timeout).await;
-    }
-    result(global, &run, started);
-    next(
-        global,
-        &format!("flowforge run show {} --wait", short(text(&run, "/id"))),
-    );
-    Ok(Exit::Done)
+    following.begun(global, &api, run).await
 }
 
-/// Says that a run was started.
-pub(crate) fn started(run: &Value) {
-    say!(
-        "run {} · {} v{}",
-        short(text(run, "/id")),
-        text(run, "/workflow"),
-        number(run, "/version")
-    );
-}
-
-async fn show(global: &Global, id: &str, wait: bool, timeout: Option<&str>) -> Result<Exit> {
-    let timeout = timeout
-        .map(|given| parse_duration("--timeout", given))
-        .transpose()?;
+async fn show(global: &Global, id: &str, follow: &Follow) -> Result<Exit> {
+    let following = follow.read()?;
     let api = global.api()?;
     let run = fetch(&api, id).await?;
-    if wait && run.get("endedAtMs").is_none_or(Value::is_null) {
-        return follow(global, &api, run, timeout).await;
+    if following.wait && run.get("endedAtMs").is_none_or(Value::is_null) {
+        return following.to_the_end(global, &api, run).await;
     }
     result(global, &run, |run| {
         screen::header(run)
@@ -232,33 +200,8 @@ async fn show(global: &Global, id: &str, wait: bool, timeout: Option<&str>) -> R
     Ok(exit_of(&run))
 }
 
-/// Follows a run to its end, or until the time is up or Ctrl-C is pressed.
-pub(crate) async fn follow(
-    global: &Global,
-    api: &Api,
-    run: Value,
-    timeout: Option<Duration>,
-) -> Result<Exit> {
-    let id = text(&run, "/id").to_owned();
-    match live::watch(api, run, !global.json(), timeout).await? {
-        Watched::Ended(run) => {
-            result(global, &run, |run| {
-                result_lines::of(run).iter().for_each(|line| say!("{line}"))
-            });
-            Ok(exit_of(&run))
-        }
-        Watched::Left(why) => {
-            if global.json() {
-                result(global, &fetch(api, &id).await?, |_| {});
-            }
-            eprintln!("{why}; the run goes on: flowforge run show {} --wait", short(&id));
-            Ok(Exit::Failed)
-        }
-    }
-}
-
 /// A run that ended in any other way than done is a failure to the caller.
-fn exit_of(run: &Value) -> Exit {
+pub(crate) fn exit_of(run: &Value) -> Exit {
     match text(run, "/state") {
         "FAILED" | "REJECTED" | "EXPIRED" | "CANCELLED" => Exit::Failed,
         _ => Exit::Done,
@@ -456,10 +399,12 @@ pub(crate) fn read_json(flag: &str, given: &str) -> Result<Value> {
             fs::read_to_string(path).with_context(|| format!("cannot read {path}"))?
         }
     };
-    serde_json::from_str(&json).map_err(|error| {
-        Usage(format!(
-            "{flag} is not JSON: {error}; expected for example '{{\"threshold\": 4.0}}'"
-        ))
+    flowforge_workflow::read_json(&json).map_err(|error| {
+        let example = "expected for example '{\"threshold\": 4.0}'";
+        Usage(match error.path.as_str() {
+            "" => format!("{flag} is not JSON: {error}; {example}"),
+            _ => format!("{flag}: {error}"),
+        })
         .into()
     })
 }
@@ -480,6 +425,12 @@ mod tests {
         assert_eq!(read_json("--input", "{\"a\": 1}").unwrap(), json!({ "a": 1 }));
         let error = read_json("--input", "{a: 1}").unwrap_err();
         assert!(error.downcast_ref::<Usage>().is_some(), "{error}");
+        // It was sent as 100000000000000000000.
+        let digits = read_json("--input", "{\"rows\": [{\"n\": 99999999999999999999}]}").unwrap_err();
+        assert_eq!(
+            digits.to_string(),
+            "--input: rows[0].n: this whole number does not fit 64 bits; send it as text"
+        );
     }
 
     #[test]

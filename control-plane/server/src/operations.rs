@@ -77,13 +77,12 @@ impl App {
         if let Some(run) = incoming.run.as_ref().filter(|run| run.state.is_final()) {
             return Ok(Err(is_over(run)));
         }
-        let payload = canonical_json(&incoming.payload);
         let body = Digest::of_parts(&[
             incoming.name.as_bytes(),
             b"\n",
             incoming.correlation.as_deref().unwrap_or_default().as_bytes(),
             b"\n",
-            &payload,
+            &canonical_json(&incoming.payload),
         ]);
         let message = MessageId::from_entropy(fresh::<16>()?);
         let requests = incoming.names.into_iter();
@@ -93,7 +92,8 @@ impl App {
             workflow: incoming.workflow,
             name: incoming.name,
             correlation: incoming.correlation,
-            payload: String::from_utf8(payload).unwrap_or_default(),
+            // As it was given: the canonical form has one number where expressions know two, `4.0` and `4`.
+            payload: incoming.payload.to_string(),
             by: incoming.by,
             at_ms: self.clock.now_ms(),
             requests: requests

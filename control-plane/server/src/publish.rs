@@ -6,7 +6,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use flowforge_protocol::canonical::canonical_json;
 use flowforge_protocol::envelope::Signed;
 use flowforge_protocol::grants::{GrantSet, NodeGrants};
 use flowforge_protocol::release::{GrantRequest, PinnedConnector, Release};
@@ -227,9 +226,7 @@ fn hook_paths(workflow: &Workflow) -> Vec<String> {
 fn same_source(source: &str, release: &Release) -> Result<(), PublishError> {
     let definition = flowforge_workflow::parse(source).map_err(PublishError::Workflow)?;
     let compiled = flowforge_workflow::canonical(&definition, &release.config);
-    let same =
-        compiled.is_ok_and(|compiled| canonical_json(&compiled) == canonical_json(&release.definition));
-    if same {
+    if compiled.is_ok_and(|compiled| compiled == release.definition) {
         Ok(())
     } else {
         Err(PublishError::Release(

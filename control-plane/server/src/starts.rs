@@ -73,11 +73,13 @@ impl StartOptions {
 
 /// The order to start a run that has waited for a host, from what is stored of it.
 pub(crate) fn waiting_order(run: &Unassigned, grants: Digest) -> Result<StartOrder, serde_json::Error> {
+    let input: Value = serde_json::from_str(&run.input)?;
+    let digest = Digest::of_json(&input);
     let mut order = StartOrder::new(
         run.release,
         grants,
-        serde_json::from_str(&run.input)?,
-        Digest::of(run.input.as_bytes()),
+        input,
+        digest,
         serde_json::from_str(&run.trigger)?,
     );
     if let Some(lineage) = &run.lineage {
@@ -144,6 +146,9 @@ impl App {
                 message,
             }]));
         }
+        let canonical = Digest::of(&canonical);
+        // As it was given: in canonical form `4.0` would be `4`, and a retry would divide another number.
+        let text = input.to_string();
         let now_ms = self.clock.now_ms();
         let trigger = serde_json::to_string(&request.trigger).unwrap_or_default();
         let release = &request.release;
@@ -152,7 +157,7 @@ impl App {
             release.digest(),
             release.stored.grants_digest,
             input,
-            Digest::of(&canonical),
+            canonical,
             request.trigger,
         );
         order.lineage = request.lineage.clone().map(Box::new);
@@ -177,7 +182,7 @@ impl App {
             workflow: release.stored.workflow.clone(),
             version: release.stored.version,
             release: release.digest(),
-            input: String::from_utf8(canonical).unwrap_or_default(),
+            input: text,
             trigger,
             traceparent,
             lineage: request.lineage,

@@ -48,8 +48,17 @@ pub(crate) fn check_shape(document: &ExecutableDocument) -> Result<(), String> {
 
 /// True if the document holds a subscription.
 pub(crate) fn subscribes(document: &ExecutableDocument) -> bool {
+    holds(document, OperationType::Subscription)
+}
+
+/// True if the document holds a mutation.
+pub(crate) fn changes(document: &ExecutableDocument) -> bool {
+    holds(document, OperationType::Mutation)
+}
+
+fn holds(document: &ExecutableDocument, kind: OperationType) -> bool {
     let mut operations = document.operations.iter();
-    operations.any(|(_, operation)| operation.node.ty == OperationType::Subscription)
+    operations.any(|(_, operation)| operation.node.ty == kind)
 }
 
 struct Count<'a> {

@@ -19,7 +19,8 @@ use tokio::sync::{OnceCell, Semaphore};
 
 use super::fault;
 use super::faults::{CODE_ARGUMENT, CODE_BUSY, CODE_TIMEOUT, CODE_TOO_LARGE, coded};
-use super::guard::check_shape;
+use super::guard::{changes, check_shape};
+use super::literals::check_literals;
 use crate::app::App;
 
 /// Bytes of the large fields of one answer: inputs, outcomes, tables of nodes, records, receipts, sources.
@@ -70,6 +71,10 @@ pub(crate) fn spend(ctx: &Context<'_>, bytes: u64) -> Result<()> {
     })
 }
 
+/// Marks the calls of a WebSocket. They change nothing: the numbers in their variables are read before anything here can
+/// look at their digits.
+pub(crate) struct BySocket;
+
 /// Makes the extension for each call.
 pub(crate) struct Limits {
     people: Arc<Semaphore>,
@@ -113,11 +118,15 @@ impl Extension for OfCall {
         variables: &Variables,
         next: NextParseQuery<'_>,
     ) -> ServerResult<ExecutableDocument> {
+        let refused = |message: String| server_error(coded(message, CODE_ARGUMENT));
         let document = next.run(ctx, query, variables).await?;
-        match check_shape(&document) {
-            Ok(()) => Ok(document),
-            Err(message) => Err(server_error(coded(message, CODE_ARGUMENT))),
+        check_shape(&document)
+            .and_then(|()| check_literals(query))
+            .map_err(refused)?;
+        if ctx.data_opt::<BySocket>().is_some() && changes(&document) {
+            return Err(refused("changes are made by POST /graphql".to_owned()));
         }
+        Ok(document)
     }
 
     async fn execute(

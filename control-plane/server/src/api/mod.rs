@@ -11,6 +11,7 @@ mod groups;
 mod guard;
 mod hosts;
 pub(crate) mod limits;
+mod literals;
 mod mutation;
 mod operations;
 mod page;
@@ -32,6 +33,7 @@ use crate::app::App;
 
 pub(crate) use faults::{CODE_ARGUMENT, CODE_FULL, coded, fault, full_disk, needs_session};
 pub(crate) use guard::{check_shape, subscribes};
+pub(crate) use literals::check_literals;
 pub(crate) use mutation::TraceParent;
 pub(crate) use scalars::{AnyJson, Long};
 

@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use async_graphql::Request;
 use async_graphql::parser::types::ExecutableDocument;
 
-use crate::api::{check_shape, subscribes};
+use crate::api::{check_literals, check_shape, subscribes};
 
 /// Documents that are kept; all are forgotten when one more comes, so that a caller with ever new texts costs memory for
 /// so many only.
@@ -35,6 +35,7 @@ impl Documents {
             request.set_parsed_query(document);
             return Ok(());
         }
+        check_literals(&request.query)?;
         let Ok(document) = request.parsed_query() else {
             return Ok(());
         };

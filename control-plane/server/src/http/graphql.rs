@@ -2,17 +2,19 @@
 
 use std::time::Duration;
 
-use async_graphql::{ErrorExtensions as _, Request, Response as Answer, ServerError};
+use async_graphql::{Data, ErrorExtensions as _, Request, Response as Answer, ServerError};
 use async_graphql_axum::{GraphQLProtocol, GraphQLWebSocket};
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{State, WebSocketUpgrade};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use flowforge_protocol::json_path::path_at;
 use flowforge_protocol::strict::{self, StrictError};
 
 use super::{Doors, body, refusal};
 use crate::api::TraceParent;
+use crate::api::limits::BySocket;
 
 /// Largest body of a person's call.
 const MAX_PERSON_BYTES: usize = 1024 * 1024;
@@ -56,26 +58,21 @@ pub(super) async fn call(State(doors): State<Doors>, headers: HeaderMap, body: B
     Json(doors.api.execute(request).await).into_response()
 }
 
-/// Refuses a number that the reader below would round, by the name of its field if it has one.
+/// Refuses a number that the reader below would round, by the path of its field in the body.
 fn check_numbers(body: &[u8]) -> Result<(), String> {
     let Ok(text) = std::str::from_utf8(body) else {
         return Ok(());
     };
     match strict::scan(text) {
-        Err(error @ StrictError::IntegerTooLarge { at }) => Err(match field_before(text, at) {
-            Some(field) => format!("`{field}`: {error}"),
-            None => error.to_string(),
-        }),
-        Err(error @ StrictError::TooDeep { .. }) => Err(error.to_string()),
+        Err(error @ (StrictError::IntegerTooLarge { at } | StrictError::TooDeep { at })) => {
+            Err(match path_at(text, at).as_str() {
+                "" => error.to_string(),
+                path => format!("`{path}`: {error}"),
+            })
+        }
         // A key that stands twice is the reader's to refuse, or the engine's.
         Ok(()) | Err(_) => Ok(()),
     }
-}
-
-/// The name of the field whose value begins there.
-fn field_before(text: &str, at: usize) -> Option<&str> {
-    let before = text.get(..at)?.trim_end().strip_suffix(':')?.trim_end();
-    before.strip_suffix('"')?.rsplit('"').next()
 }
 
 /// Media types are compared without case, and without their parameters. Source: RFC 9110 §8.3.1.
@@ -87,18 +84,21 @@ pub(super) fn is_json(headers: &HeaderMap) -> bool {
     essence.is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/json"))
 }
 
-/// `/graphql/ws`: subscriptions. The guard has compared `Origin` before the upgrade.
+/// `/graphql/ws`: subscriptions and queries. The guard has compared `Origin` before the upgrade.
 pub(super) async fn follow(
     State(doors): State<Doors>,
     protocol: GraphQLProtocol,
     upgrade: WebSocketUpgrade,
 ) -> Response {
     let api = doors.api.clone();
+    let mut data = Data::default();
+    data.insert(BySocket);
     upgrade
         .protocols(async_graphql::http::ALL_WEBSOCKET_PROTOCOLS)
         .max_message_size(64 * 1024)
         .on_upgrade(move |stream| {
             GraphQLWebSocket::new(stream, api, protocol)
+                .with_data(data)
                 .keepalive_timeout(Duration::from_secs(60))
                 .serve()
         })

@@ -23,6 +23,7 @@ use flowforge_protocol::{Digest, webhook};
 use flowforge_store::{ClientRequest, Started};
 use flowforge_workflow::expr::{Context, Expression, Meaning, Scope, strip_marker};
 use flowforge_workflow::model::{Answer, HookSignal, TriggerKind};
+use flowforge_workflow::{InputProblem, JsonError, read_json};
 use serde_json::{Map, Value, json};
 
 use super::body::{self, Codes};
@@ -90,7 +91,7 @@ pub(super) async fn receive(
     };
     let input = match read_input(&body) {
         Ok(input) => input,
-        Err(message) => return refusal(StatusCode::BAD_REQUEST, "FF-HOOK-003", message),
+        Err(error) => return unreadable(error),
     };
     let names = match names(&path, signature, &headers) {
         Ok(names) => names,
@@ -177,12 +178,30 @@ async fn check_signature(
     }
 }
 
-fn read_input(body: &Bytes) -> Result<Value, String> {
+fn read_input(body: &Bytes) -> Result<Value, JsonError> {
     if body.iter().all(u8::is_ascii_whitespace) {
         return Ok(Value::Object(Map::new()));
     }
-    flowforge_protocol::parse_strict(body, MAX_INPUT_BYTES)
-        .map_err(|error| format!("the body is not JSON: {error}"))
+    let text = std::str::from_utf8(body).map_err(|error| JsonError {
+        path: String::new(),
+        message: format!("not UTF-8: wrong byte at {}", error.valid_up_to()),
+    })?;
+    read_json(text)
+}
+
+/// A value that cannot be kept is named as one that does not fit; a body that is no JSON has no fields.
+fn unreadable(error: JsonError) -> Response {
+    if error.path.is_empty() {
+        let message = format!("the body is not JSON: {}", error.message);
+        return refusal(StatusCode::BAD_REQUEST, "FF-HOOK-003", message);
+    }
+    let JsonError { path, message } = error;
+    does_not_fit(&[InputProblem { path, message }])
+}
+
+fn does_not_fit(problems: &[InputProblem]) -> Response {
+    let body = json!({"code": "FF-IN-001", "message": "the body does not fit the workflow's input", "fields": problems});
+    (StatusCode::UNPROCESSABLE_ENTITY, Json(body)).into_response()
 }
 
 /// The fields of a body that the workflow names, and the others: senders add fields at any time. A workflow that refuses
@@ -250,10 +269,7 @@ async fn start(
             let message = format!("this {KEY_HEADER} started run {} with another body", run.short());
             refusal(StatusCode::CONFLICT, "FF-RUN-002", message)
         }
-        Err(StartError::Input(problems)) => {
-            let body = json!({"code": "FF-IN-001", "message": "the body does not fit the workflow's input", "fields": problems});
-            (StatusCode::UNPROCESSABLE_ENTITY, Json(body)).into_response()
-        }
+        Err(StartError::Input(problems)) => does_not_fit(&problems),
         Err(error @ StartError::Busy { .. }) => busy("FF-RUN-003", error.to_string()),
         Err(StartError::Store(error)) => fault(&error),
         Err(error) => fault(&error),

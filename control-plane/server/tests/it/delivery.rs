@@ -139,7 +139,7 @@ async fn a_job_from_the_future_is_signed_anew_when_the_clock_is_right_again() {
 }
 
 const BODY: &str = r#"{"query": "mutation($input: StartRunInput!) { startRun(input: $input) { __typename } }",
-    "variables": {"input": {"workflow": "sum", "input": {"a": 99999999999999999999999999}}}}"#;
+    "variables": {"input": {"workflow": "sum", "input": {"a": [7, 99999999999999999999999999]}}}}"#;
 
 /// A start with a number that no job can hold was stored while no host was there. Afterwards no host got any job.
 #[tokio::test]
@@ -154,6 +154,15 @@ async fn what_cannot_be_signed_is_refused_at_the_door_by_its_field() {
         .header("content-type", "application/json")
         .body(BODY);
     let answer: Value = call.send().await.unwrap().json().await.unwrap();
+    let message = answer["errors"][0]["message"].as_str().unwrap();
+    // Of a number in a list only the byte was named.
+    assert!(
+        message.starts_with("`variables.input.input.a[1]`: the integer"),
+        "{answer:#}"
+    );
+    let digits =
+        "mutation { startRun(input: {workflow: \"sum\", input: {a: 99999999999999999999}}) { __typename } }";
+    let answer = plane.post(None, digits, json!({})).await;
     let message = answer["errors"][0]["message"].as_str().unwrap();
     assert!(message.starts_with("`a`: the integer"), "{answer:#}");
     // Written into the text of the query, numbers come another way.

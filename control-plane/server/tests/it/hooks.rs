@@ -179,6 +179,14 @@ async fn what_cannot_start_a_run_says_why() {
     assert_eq!(twice.0, 400, "a key that stands twice means two things");
     let wrong = hook(&plane, "/hooks/sum-now", r#"{"a": "x"}"#, &[]).await;
     assert_eq!((wrong.0, &wrong.1["fields"][0]["path"]), (422, &json!("a")));
+    // Only the byte of the body was named, which the sender of a webhook cannot look up.
+    let digits = hook(&plane, "/hooks/sum-now", r#"{"a": 99999999999999999999}"#, &[]).await;
+    assert_eq!(
+        (digits.0, &digits.1["fields"][0]["path"]),
+        (422, &json!("a")),
+        "{:#}",
+        digits.1
+    );
     let empty = hook(&plane, "/hooks/sum-now", "", &[]).await;
     assert_eq!(
         (empty.0, &empty.1["fields"][0]["path"]),

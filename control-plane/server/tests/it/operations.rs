@@ -146,6 +146,20 @@ async fn a_signal_goes_to_its_run_at_once_and_is_sent_once() {
     scene.plane.stop().await;
 }
 
+/// A payload was kept in the canonical form, which writes `5.0` as `5`: the run then divided a whole number.
+#[tokio::test]
+async fn a_signal_brings_the_numbers_that_were_sent() {
+    let scene = Scene::new().await;
+    let payload = json!({"amount": 5.0, "large": 1e20});
+    let input = json!({"run": "last", "name": "paid", "payload": payload});
+    let sent = scene.change("sendSignal", "SendSignalInput", input).await;
+    assert_eq!(sent["__typename"], "SendSignalSuccess", "{sent:#}");
+    let told = scene.host.job(&scene.plane).await;
+    let signal = signal_of(&told);
+    assert_eq!(signal.payload.content().unwrap().as_ref(), &payload);
+    scene.plane.stop().await;
+}
+
 /// A payment that came before the run waited for it was lost: nobody kept it.
 #[tokio::test]
 async fn a_webhook_that_is_a_signal_waits_for_the_run_that_waits_for_it() {

@@ -117,6 +117,25 @@ async fn a_retry_is_shown_and_then_takes_what_was_shown() {
     plane.stop().await;
 }
 
+/// The input was kept in the canonical form, which writes `4.0` as `4`. A run that nobody could take at once, and every
+/// retry, then divided a whole number: a third of 4.0 was 1.
+#[tokio::test]
+async fn what_is_kept_for_later_has_the_numbers_that_were_given() {
+    let home = Home::new();
+    let plane = home.start().await;
+    plane.publish(&CHAIN.replace("integer", "number")).await;
+    plane
+        .start_run(json!({"workflow": "chain", "input": {"n": 4.0}}))
+        .await;
+    let host = FakeHost::join(&plane, 1).await;
+    let job = host.job(&plane).await;
+    let Order::Start(start) = &job.order else {
+        panic!("{job:?}")
+    };
+    assert_eq!(start.input, json!({"n": 4.0}));
+    plane.stop().await;
+}
+
 /// A retry keeps its order when no host is there to take it.
 #[tokio::test]
 async fn a_retry_that_waits_for_a_host_keeps_what_it_reuses() {
