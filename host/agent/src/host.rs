@@ -207,6 +207,12 @@ impl Host {
             path: self.config.data_dir.clone(),
             source,
         })?;
+        let follows_death = server.follows_death();
+        if follows_death {
+            warn!(
+                "the process before this one died; new runs are written down before their first steps for a while"
+            );
+        }
         // The socket answers until the very end.
         let end = CancellationToken::new();
         let handle = self.handle.clone();
@@ -214,7 +220,7 @@ impl Host {
         let tasks = TaskTracker::new();
         tasks.spawn(server.run(move || handle.status(), end.clone()));
         let journal = self.journal.clone();
-        let worked = self.work(stop).await;
+        let worked = self.work(stop, follows_death).await;
         journal.close().await;
         end.cancel();
         tasks.close();
@@ -222,7 +228,7 @@ impl Host {
         worked
     }
 
-    async fn work(mut self, stop: Stop) -> Result<(), RunError> {
+    async fn work(mut self, stop: Stop, follows_death: bool) -> Result<(), RunError> {
         let session = self.session();
         let Some(enrolment) = self.enrol(&session, &stop).await? else {
             return Ok(());
@@ -236,6 +242,9 @@ impl Host {
             self.rooms(&enrolment, &session, &outgoing, TimeFloor::new(floor_ms), &stop);
         let shared = &self.handle.shared;
         let _ = shared.work.set((runs.clone(), intake.clone()));
+        if follows_death {
+            runs.be_careful();
+        }
         runs.resume_all(
             std::mem::take(&mut self.recovered.runs),
             std::mem::take(&mut self.recovered.damaged),

@@ -20,7 +20,7 @@ use tracing::{error, info, warn};
 use super::recorder::Recorder;
 use super::resting::{Over, Resting};
 use super::service::Shared;
-use super::task::{Control, Rest, RunTask};
+use super::task::{Control, Marking, Rest, RunTask};
 use super::wait::Wait;
 use crate::backoff::Backoff;
 use crate::order::{Refusal, RunOrder, Verified};
@@ -123,8 +123,13 @@ pub(super) async fn resume(shared: Arc<Shared>, run: RunId, control: Control) ->
     let release = Arc::clone(ready.release());
     let recorder = Recorder::new(log, behind, Arc::clone(&shared.entropy));
     let execution = Execution::new(state, ready.given().clone());
+    let marking = if open.crashed.is_empty() {
+        Marking::First
+    } else {
+        Marking::All
+    };
     RunTask::new(shared, control, release, execution, recorder)
-        .marking_attempts_at_once()
+        .marking(marking)
         .run()
         .await
 }

@@ -2,7 +2,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use flowforge_failpoints::FailPoints;
@@ -27,7 +27,7 @@ use super::registry::{Phase, Reach, Registry};
 use super::resume;
 use super::sleepers::Alarm;
 use super::step::StepHost;
-use super::task::{Control, Rest, RunTask};
+use super::task::{Control, Marking, Rest, RunTask};
 use crate::clock::{Clock, Entropy};
 use crate::health::{ResumedStatus, RunCounts, StandingRun};
 use crate::order::{Gate, Refusal, VerifiedOrder};
@@ -42,6 +42,9 @@ pub(super) const TELL_TIMEOUT: Duration = Duration::from_secs(5);
 pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(10);
 /// Runs that are read from the journal at the same time.
 const LOADS_MAX: usize = 16;
+/// So many new runs after a start that followed a death are durable before their first attempts begin: a run that takes
+/// the host down at once is among the first that come again, and is known for it then.
+const CAREFUL_RUNS: u32 = 256;
 /// Fencing number of a run whose head is damaged.
 const UNKNOWN_EPOCH: u64 = 0;
 /// How long no new run is wanted after the journal had no room for one, in milliseconds.
@@ -81,6 +84,8 @@ pub(super) struct Shared {
     pub(super) releases: Arc<Releases>,
     /// The journal took no new run: none is wanted before this monotonic time.
     full_until_ms: AtomicU64,
+    /// New runs that are still to be written down before their first attempts begin.
+    careful_runs: AtomicU32,
     /// How many runs are read from the journal at the same time.
     pub(super) loads: Semaphore,
     pub(super) host: HostId,
@@ -105,6 +110,17 @@ impl Shared {
     pub(super) fn is_full(&self) {
         let until_ms = self.clock.monotonic_ms().saturating_add(FULL_MS);
         self.full_until_ms.store(until_ms, Ordering::Relaxed);
+    }
+
+    /// Whether the run that begins now is to be durable before its first attempts; counts it.
+    fn is_careful(&self) -> bool {
+        let less = |left: u32| left.checked_sub(1);
+        let careful = &self.careful_runs;
+        // Read first: nothing is written on the way of a host that stopped in order.
+        careful.load(Ordering::Relaxed) > 0
+            && careful
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, less)
+                .is_ok()
     }
 }
 
@@ -146,6 +162,7 @@ impl Runs {
                 gate: parts.gate,
                 releases: parts.releases,
                 full_until_ms: AtomicU64::new(0),
+                careful_runs: AtomicU32::new(0),
                 loads: Semaphore::new(LOADS_MAX),
                 host: parts.host,
                 signing: parts.signing,
@@ -178,7 +195,18 @@ impl Runs {
         let run = execution.state().run().clone();
         let control = self.control(&run, recorder.epoch());
         let task = RunTask::new(Arc::clone(&self.shared), control, release, execution, recorder);
+        let task = if self.shared.is_careful() {
+            task.marking(Marking::First)
+        } else {
+            task
+        };
         self.spawn(run, task.run());
+    }
+
+    /// The process before this one died, maybe of a run of which nothing was durable yet: for such a run no deaths can be
+    /// counted. The next new runs are durable, with the marks of their attempts, before these begin.
+    pub(crate) fn be_careful(&self) {
+        self.shared.careful_runs.store(CAREFUL_RUNS, Ordering::Relaxed);
     }
 
     /// Makes a run reachable.

@@ -131,7 +131,19 @@ pub(super) struct RunTask {
     /// How it waits in memory, while it does.
     pub(super) idle: Idle,
     pub(super) draining: bool,
-    mark_at_once: bool,
+    marking: Marking,
+}
+
+/// Which attempts of a run wait until their marks are durable, with everything before: one of them may take the host down,
+/// and is to be known for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Marking {
+    /// None: the marks ride along with other commits.
+    Later,
+    /// Those that the run begins with here.
+    First,
+    /// All of them: the host died during a step of the run before.
+    All,
 }
 
 impl RunTask {
@@ -159,14 +171,13 @@ impl RunTask {
             lease: None,
             idle: Idle::default(),
             draining: false,
-            mark_at_once: false,
+            marking: Marking::Later,
         }
     }
 
-    /// The marks of the attempts that it begins with are durable before these can have run: one of them may have taken the
-    /// host down before.
-    pub(super) fn marking_attempts_at_once(mut self) -> Self {
-        self.mark_at_once = true;
+    /// So many of its attempts begin only when their marks are durable.
+    pub(super) fn marking(mut self, marking: Marking) -> Self {
+        self.marking = marking;
         self
     }
 
@@ -268,8 +279,8 @@ impl RunTask {
             if self.attempts.is_empty() || self.recorder.is_due(self.shared.clock.monotonic_ms()) {
                 self.keep().await?;
             }
-            if std::mem::take(&mut self.mark_at_once) && !self.attempts.is_empty() {
-                self.shared.journal.flush().await?;
+            if self.marking == Marking::First && !self.attempts.is_empty() {
+                self.marking = Marking::Later;
             }
             self.show_phase();
             self.wait().await?;
@@ -373,9 +384,20 @@ impl RunTask {
             timeout: Duration::from_millis(invoke.timeout_ms),
             invoke,
         };
-        let abort = self
-            .attempts
-            .start(key.clone(), step::run(Arc::clone(&self.shared.steps), attempt));
+        let running = step::run(Arc::clone(&self.shared.steps), attempt);
+        let abort = if self.marking == Marking::Later {
+            self.attempts.start(key.clone(), running)
+        } else {
+            let journal = self.shared.journal.clone();
+            let marked = async move {
+                if journal.flush().await.is_err() {
+                    // The journal has stopped, and the host stops with it: nothing begins any more.
+                    std::future::pending::<()>().await;
+                }
+                running.await
+            };
+            self.attempts.start(key.clone(), marked)
+        };
         self.under_way.insert(
             key,
             UnderWay {
