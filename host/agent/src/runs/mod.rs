@@ -11,6 +11,7 @@
 
 mod attempts;
 mod begin;
+mod damaged;
 mod end;
 mod idle;
 mod leases;

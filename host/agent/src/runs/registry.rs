@@ -196,6 +196,18 @@ impl Registry {
         Some(phase)
     }
 
+    /// A run that rests without a task has one from now on; `None` if that is not how it is.
+    pub(super) fn revive(&self, run: &RunId, sender: mpsc::Sender<RunMessage>) -> Option<PhaseCell> {
+        let mut runs = self.lock();
+        let known = runs.awake.get_mut(run)?;
+        if known.phase.phase() != Phase::Resting || !known.sender.is_closed() {
+            return None;
+        }
+        known.sender = sender;
+        known.phase.set(Phase::Loading);
+        Some(known.phase.clone())
+    }
+
     /// How to reach a run, and its fencing number.
     pub(super) fn find(&self, run: &RunId) -> Option<(Reach, u64)> {
         let runs = self.lock();

@@ -46,7 +46,7 @@ const LOADS_MAX: usize = 16;
 /// the host down at once is among the first that come again, and is known for it then.
 const CAREFUL_RUNS: u32 = 256;
 /// Fencing number of a run whose head is damaged.
-const UNKNOWN_EPOCH: u64 = 0;
+pub(super) const UNKNOWN_EPOCH: u64 = 0;
 /// How long no new run is wanted after the journal had no room for one, in milliseconds.
 const FULL_MS: u64 = 2_000;
 
@@ -263,6 +263,9 @@ impl Runs {
             }
             .into());
         }
+        if let Some(given_up) = self.give_up(order).await {
+            return Err(given_up);
+        }
         let journal = &self.shared.journal;
         let delivered = journal
             .deliver(&about.run, about.envelope.clone(), about.entry.clone())
@@ -276,7 +279,12 @@ impl Runs {
                 match self.shared.registry.find(&about.run) {
                     // A mailbox that is full holds another message, behind which the run looks into its inbox, too. One
                     // that is closed is of a run that is falling asleep, and looks there when it does.
-                    Some((Reach::Awake(sender), _)) => drop(sender.try_send(RunMessage::Inbox)),
+                    Some((Reach::Awake(sender), _)) => {
+                        drop(sender.try_send(RunMessage::Inbox));
+                        if order.is_cancellation() {
+                            self.read_again(&about.run);
+                        }
+                    }
                     Some((Reach::Asleep, _)) => self.wake(&about.run),
                     None => {}
                 }
@@ -327,14 +335,7 @@ impl Runs {
             let resumed = resume::resume(Arc::clone(&self.shared), head.run.clone(), control);
             self.spawn(head.run, resumed);
         }
-        for DamagedRun { run, damage } in damaged {
-            error!(run_id = %run, error = %damage, "something of a run is not what was written; it rests");
-            if self.shared.registry.find(&run).is_none() {
-                self.control(&run, UNKNOWN_EPOCH);
-            }
-            let reason = format!("something of it is not what was written: {damage}");
-            self.shared.registry.rest(&run, reason);
-        }
+        self.show_damaged(damaged);
         self.shared.tasks.spawn(self.clone().watch_times());
         self.shared.tasks.spawn(self.clone().describe_sleepers());
     }
