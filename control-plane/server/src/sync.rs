@@ -73,7 +73,10 @@ impl App {
         if was_busy && request.busy == Some(false) {
             host.wake.notify_one();
         }
-        host.state().says(&request);
+        let moved = host.state().says(&request);
+        for run in moved {
+            self.events.tell(&run, None);
+        }
         self.note_journal(host, request.host_incarnation).await?;
         let mut reply = self.take_in(host, request, heard).await?;
         // Only now: a host whose calls all fail is not connected.

@@ -30,6 +30,7 @@ use crate::link::control::ControlLink;
 use crate::link::graphql::GraphQlLink;
 use crate::link::pull::Puller;
 use crate::link::registrar::Registrar;
+use crate::link::report::Reporter;
 use crate::link::upload::{UploadError, Uploader};
 use crate::order::Gate;
 use crate::release::Releases;
@@ -269,6 +270,11 @@ impl Host {
             runs: runs.clone(),
             entropy: Arc::clone(&self.seams.entropy),
         };
+        let reporter = Reporter {
+            session: puller.session.clone(),
+            runs: runs.clone(),
+        };
+        tasks.spawn(reporter.run(stop.drain.clone()));
         tasks.spawn(puller.run(stop.drain.clone()));
         let mut uploading = tasks.spawn(uploader.run(upload_stop.clone()));
         let ended = tokio::select! {

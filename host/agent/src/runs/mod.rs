@@ -17,6 +17,7 @@ mod idle;
 mod leases;
 mod logs;
 mod mailbox;
+mod progress;
 mod receipt;
 mod recorder;
 mod registry;

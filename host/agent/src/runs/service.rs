@@ -10,7 +10,7 @@ use flowforge_journal::{
     AcceptError, AppendError, DamagedRun, DeliverError, Delivered, Head, HeadState, JobRefused, Journal,
     Stopped, Ticket,
 };
-use flowforge_protocol::sync::RestingRun;
+use flowforge_protocol::sync::{RestingRun, StepProgress};
 use flowforge_protocol::{HostId, RunId, SigningKey};
 use flowforge_runtime::artefacts::FileStore;
 use flowforge_workflow::Execution;
@@ -22,6 +22,7 @@ use tracing::{debug, error, info};
 
 use super::leases::Leases;
 use super::mailbox::RunMessage;
+use super::progress::Board;
 use super::recorder::Recorder;
 use super::registry::{Phase, Reach, Registry};
 use super::resume;
@@ -173,6 +174,7 @@ impl Runs {
                     artefacts: parts.artefacts,
                     clock: Arc::clone(&parts.clock),
                     entropy: Arc::clone(&parts.entropy),
+                    progress: Board::default(),
                 }),
                 clock: parts.clock,
                 entropy: parts.entropy,
@@ -371,6 +373,20 @@ impl Runs {
     #[must_use]
     pub fn resting(&self) -> Vec<RestingRun> {
         self.shared.registry.resting()
+    }
+
+    /// How far the attempts are that have said so.
+    #[must_use]
+    pub fn progress(&self) -> Vec<StepProgress> {
+        self.shared.steps.progress.all()
+    }
+
+    /// Returns when [`Runs::progress`] has changed since it was last asked, for one caller.
+    ///
+    /// # Cancel safety
+    /// Safe.
+    pub(crate) async fn progress_news(&self) {
+        self.shared.steps.progress.news().await;
     }
 
     /// What was found of unfinished runs at the start.

@@ -1,6 +1,7 @@
 //! One attempt of a step: the call of a connector and the host's side of it.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -8,10 +9,12 @@ use async_trait::async_trait;
 use flowforge_failpoints::{FailPoints, Point};
 use flowforge_protocol::grants::SecretGrant;
 use flowforge_protocol::record::{Event, Scope, effect_key};
+use flowforge_protocol::sync::StepProgress;
 use flowforge_protocol::{Digest, Failure, FailureKind, RunId, StepKey, Use, Used};
 use flowforge_runtime::artefacts::{ArtefactStore, FileStore, Quota};
 use flowforge_runtime::{
-    EffectRefused, Invoked, Limits, LogLevel, OpenSecret, Redactor, StepContext, StepError, StepServices,
+    EffectRefused, Invoked, Limits, LogLevel, OpenSecret, Progress, Redactor, StepContext, StepError,
+    StepServices,
 };
 use flowforge_workflow::Invoke;
 use serde_json::{Map, Value};
@@ -19,6 +22,7 @@ use tokio::sync::{OnceCell, Semaphore, mpsc, oneshot};
 
 use super::logs::LogBuffer;
 use super::mailbox::RunMessage;
+use super::progress::Board;
 use crate::clock::{Clock, Entropy};
 use crate::connectors::StepCall;
 use crate::release::LoadedRelease;
@@ -46,6 +50,7 @@ pub(super) struct StepHost {
     pub(super) artefacts: Arc<FileStore>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) entropy: Arc<dyn Entropy>,
+    pub(super) progress: Board,
 }
 
 /// How an attempt ended.
@@ -98,6 +103,7 @@ pub(super) async fn run(host: Arc<StepHost>, attempt: Attempt) -> AttemptEnd {
     let key = effect_key(scope, &root, &step, invoke.repeats);
     let has_capabilities = !connector.interface().capabilities.is_empty();
     let services = Arc::new(Services {
+        run: run.clone(),
         step: step.clone(),
         attempt,
         input_digest: has_capabilities.then(|| Digest::of_json(&Value::Object(invoke.input.clone()))),
@@ -108,6 +114,7 @@ pub(super) async fn run(host: Arc<StepHost>, attempt: Attempt) -> AttemptEnd {
         intent: OnceCell::new(),
         refused: Mutex::new(None),
         logs: Mutex::new(LogBuffer::default()),
+        has_progress: AtomicBool::new(false),
         host: Arc::clone(&host),
     });
     let called = connector
@@ -160,6 +167,7 @@ pub(super) async fn run(host: Arc<StepHost>, attempt: Attempt) -> AttemptEnd {
 /// The host's side of a running attempt.
 struct Services {
     host: Arc<StepHost>,
+    run: RunId,
     step: StepKey,
     attempt: u32,
     /// Absent for a connector without capabilities: it can have no effect.
@@ -172,6 +180,16 @@ struct Services {
     /// Why the run refused an effect, if it did.
     refused: Mutex<Option<String>>,
     logs: Mutex<LogBuffer>,
+    /// It has said how far it is.
+    has_progress: AtomicBool,
+}
+
+impl Drop for Services {
+    fn drop(&mut self) {
+        if *self.has_progress.get_mut() {
+            self.host.progress.clear(&self.run, &self.step, self.attempt);
+        }
+    }
 }
 
 impl Services {
@@ -226,6 +244,18 @@ impl StepServices for Services {
     fn log(&self, level: LogLevel, message: &str) {
         let mut logs = self.logs.lock().unwrap_or_else(PoisonError::into_inner);
         logs.push(level, message, &self.redactor);
+    }
+
+    fn progress(&self, state: &Progress) {
+        self.has_progress.store(true, Ordering::Relaxed);
+        self.host.progress.show(StepProgress {
+            run: self.run.clone(),
+            step: self.step.clone(),
+            attempt: self.attempt,
+            percent: state.percent,
+            message: state.message.clone(),
+            at_ms: self.host.clock.now_ms(),
+        });
     }
 
     fn artefacts(&self) -> Arc<dyn ArtefactStore> {

@@ -13,6 +13,7 @@ mod connectors;
 mod crashes;
 mod plane;
 mod plane_link;
+mod progress;
 mod resting;
 mod resuming;
 mod runs;
