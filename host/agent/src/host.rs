@@ -9,7 +9,7 @@ use flowforge_failpoints::FailPoints;
 use flowforge_journal::{Journal, JournalConfig, ReadError, Recovered, Space, Stopped};
 use flowforge_protocol::TrustRoot;
 use flowforge_protocol::sync::Incarnation;
-use flowforge_runtime::artefacts::FileStore;
+use flowforge_runtime::artefacts::{FileStore, StoreLimits};
 use flowforge_runtime::{EgressPolicy, Runtime, RuntimeConfig};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -161,7 +161,11 @@ impl Host {
             return Err(StartError::NotInvited);
         }
         data_dir::pin_trust(&config.data_dir, &config.join.trust_root)?;
-        let artefacts = FileStore::open(&config.data_dir.join("artefacts"))
+        let store_limits = StoreLimits {
+            bytes_max: config.limits.max_artefact_bytes,
+            ..StoreLimits::default()
+        };
+        let artefacts = FileStore::open_within(&config.data_dir.join("artefacts"), &store_limits)
             .map_err(|source| StartError::folder(&config.data_dir.join("artefacts"), source))?;
         let disk = Arc::new(Disk::of(&config.data_dir, config.limits.min_free_bytes));
         let handle = HostHandle {

@@ -17,10 +17,11 @@ use flowforge_workflow::run::SEMANTICS;
 use flowforge_workflow::{ApplyError, Execution, NodeState, RunState, ViewOnly};
 use tracing::{error, info, warn};
 
+use super::halt::Rest;
 use super::recorder::Recorder;
 use super::resting::{Over, Resting};
 use super::service::Shared;
-use super::task::{Control, Marking, Rest, RunTask};
+use super::task::{Control, Marking, RunTask};
 use super::wait::Wait;
 use crate::backoff::Backoff;
 use crate::order::{Refusal, RunOrder, Verified};
@@ -128,7 +129,9 @@ pub(super) async fn resume(shared: Arc<Shared>, run: RunId, control: Control) ->
     } else {
         Marking::All
     };
+    let quota = shared.registry.quota(&run).quota();
     RunTask::new(shared, control, release, execution, recorder)
+        .within(quota)
         .marking(marking)
         .run()
         .await

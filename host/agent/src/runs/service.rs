@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, error, info};
 
+use super::halt::Rest;
 use super::leases::Leases;
 use super::mailbox::RunMessage;
 use super::progress::Board;
@@ -28,7 +29,7 @@ use super::registry::{Phase, Reach, Registry};
 use super::resume;
 use super::sleepers::Alarm;
 use super::step::StepHost;
-use super::task::{Control, Marking, Rest, RunTask};
+use super::task::{Control, Marking, RunTask};
 use crate::clock::{Clock, Entropy};
 use crate::health::{ResumedStatus, RunCounts, StandingRun};
 use crate::order::{Gate, Refusal, VerifiedOrder};
@@ -159,7 +160,7 @@ impl Runs {
         let turns = usize::try_from(parts.max_steps).unwrap_or(Semaphore::MAX_PERMITS);
         Self {
             shared: Arc::new(Shared {
-                journal: parts.journal,
+                journal: parts.journal.clone(),
                 gate: parts.gate,
                 releases: parts.releases,
                 full_until_ms: AtomicU64::new(0),
@@ -168,6 +169,7 @@ impl Runs {
                 host: parts.host,
                 signing: parts.signing,
                 steps: Arc::new(StepHost {
+                    journal: parts.journal.clone(),
                     failpoints: parts.failpoints.clone(),
                     turns: Arc::new(Semaphore::new(turns)),
                     secrets: Arc::new(parts.secrets),
@@ -340,6 +342,7 @@ impl Runs {
         self.show_damaged(damaged);
         self.shared.tasks.spawn(self.clone().watch_times());
         self.shared.tasks.spawn(self.clone().describe_sleepers());
+        self.shared.tasks.spawn(self.clone().sweep_artefacts());
     }
 
     /// How many more runs may come.

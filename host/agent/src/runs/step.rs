@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use flowforge_failpoints::{FailPoints, Point};
+use flowforge_journal::Journal;
 use flowforge_protocol::grants::SecretGrant;
 use flowforge_protocol::record::{Event, Scope, effect_key};
 use flowforge_protocol::sync::StepProgress;
@@ -23,6 +24,7 @@ use tokio::sync::{OnceCell, Semaphore, mpsc, oneshot};
 use super::logs::LogBuffer;
 use super::mailbox::RunMessage;
 use super::progress::Board;
+use super::quota::RunQuota;
 use crate::clock::{Clock, Entropy};
 use crate::connectors::StepCall;
 use crate::release::LoadedRelease;
@@ -36,7 +38,7 @@ pub(super) struct Attempt {
     pub(super) release: Arc<LoadedRelease>,
     pub(super) redactor: Arc<Redactor>,
     /// What the run may still keep in artefacts.
-    pub(super) artefact_quota: Arc<Quota>,
+    pub(super) artefact_quota: Arc<RunQuota>,
     pub(super) mailbox: mpsc::Sender<RunMessage>,
     pub(super) timeout: Duration,
     pub(super) invoke: Invoke,
@@ -44,6 +46,7 @@ pub(super) struct Attempt {
 
 /// What every attempt needs from the host.
 pub(super) struct StepHost {
+    pub(super) journal: Journal,
     pub(super) failpoints: FailPoints,
     pub(super) turns: Arc<Semaphore>,
     pub(super) secrets: Arc<SecretStore>,
@@ -102,6 +105,12 @@ pub(super) async fn run(host: Arc<StepHost>, attempt: Attempt) -> AttemptEnd {
     };
     let key = effect_key(scope, &root, &step, invoke.repeats);
     let has_capabilities = !connector.interface().capabilities.is_empty();
+    // Without a capability it can keep none.
+    let artefact_quota = if has_capabilities {
+        Some(artefact_quota.counted(&host, &run).await)
+    } else {
+        None
+    };
     let services = Arc::new(Services {
         run: run.clone(),
         step: step.clone(),
@@ -146,21 +155,24 @@ pub(super) async fn run(host: Arc<StepHost>, attempt: Attempt) -> AttemptEnd {
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
         .take();
-    let result = match (called, refused) {
-        (Ok(invoked), _) => AttemptResult::Done(invoked),
-        (Err(_), Some(reason)) => AttemptResult::Refused(reason),
-        (Err(StepError::Failure { failure, usage }), None) => AttemptResult::Failed(failure, usage.used),
-        (Err(StepError::Host { reason, usage }), None) => AttemptResult::HostTrouble(reason, usage.used),
-    };
     let logs = services
         .logs
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
         .drain(&step, attempt);
     AttemptEnd {
-        result,
+        result: result_of(called, refused),
         logs,
         elapsed: begun.elapsed(),
+    }
+}
+
+fn result_of(called: Result<Invoked, StepError>, refused: Option<String>) -> AttemptResult {
+    match (called, refused) {
+        (Ok(invoked), _) => AttemptResult::Done(invoked),
+        (Err(_), Some(reason)) => AttemptResult::Refused(reason),
+        (Err(StepError::Failure { failure, usage }), None) => AttemptResult::Failed(failure, usage.used),
+        (Err(StepError::Host { reason, usage }), None) => AttemptResult::HostTrouble(reason, usage.used),
     }
 }
 
@@ -174,7 +186,7 @@ struct Services {
     input_digest: Option<Digest>,
     secrets: BTreeMap<String, SecretGrant>,
     redactor: Arc<Redactor>,
-    artefact_quota: Arc<Quota>,
+    artefact_quota: Option<Arc<Quota>>,
     mailbox: mpsc::Sender<RunMessage>,
     intent: OnceCell<()>,
     /// Why the run refused an effect, if it did.
@@ -263,7 +275,7 @@ impl StepServices for Services {
     }
 
     fn artefact_quota(&self) -> Option<Arc<Quota>> {
-        Some(Arc::clone(&self.artefact_quota))
+        self.artefact_quota.clone()
     }
 
     fn now_ms(&self) -> u64 {
@@ -275,7 +287,8 @@ impl StepServices for Services {
     }
 }
 
-/// The artefacts that a value speaks of and this host has: they are uploaded before the record that holds the value.
+/// The artefacts that a value speaks of and this host has: they are uploaded before the record that holds the value, and
+/// stay here as long as that is wanted. They count as used now.
 pub(super) fn artefacts_in(value: &Value, store: &FileStore) -> Vec<Digest> {
     let mut found = Vec::new();
     let mut to_visit = vec![value];
@@ -285,7 +298,7 @@ pub(super) fn artefacts_in(value: &Value, store: &FileStore) -> Vec<Digest> {
             Value::Object(fields) => {
                 if let Some(digest) = artefact_digest(fields)
                     && !found.contains(&digest)
-                    && store.contains(&digest)
+                    && store.touch(&digest)
                 {
                     found.push(digest);
                 }

@@ -8,6 +8,7 @@
 )]
 
 mod admission;
+mod artefacts;
 mod cancelling;
 mod connectors;
 mod crashes;
