@@ -256,7 +256,10 @@ fn rows(run: &Value) -> Vec<Row> {
         .map(|node| Row {
             node: text(node, "/node").to_owned(),
             state: text(node, "/state").replace('_', " "),
-            what: one_line(text(node, "/what")),
+            what: match progress_of(run, text(node, "/node")) {
+                Some(said) => said,
+                None => one_line(text(node, "/what")),
+            },
             tries: node
                 .get("tries")
                 .and_then(Value::as_u64)
@@ -264,6 +267,24 @@ fn rows(run: &Value) -> Vec<Row> {
             time: spent(node),
         })
         .collect()
+}
+
+/// How far the attempts of a node are, as their connectors said last: the newest word.
+fn progress_of(run: &Value, node: &str) -> Option<String> {
+    let is_of_node = |said: &&Value| {
+        let step = text(said, "/step");
+        let innermost = step.rsplit('.').next().unwrap_or(step);
+        innermost == node
+    };
+    let newest = list(run, "/progress")
+        .iter()
+        .filter(is_of_node)
+        .max_by_key(|said| number(said, "/atMs"))?;
+    let percent = newest.get("percent").and_then(Value::as_u64);
+    let percent = percent.map(|percent| format!("{percent} %"));
+    let message = Some(one_line(text(newest, "/message"))).filter(|message| !message.is_empty());
+    let words: Vec<String> = percent.into_iter().chain(message).collect();
+    Some(words.join(" · ")).filter(|words| !words.is_empty())
 }
 
 /// Time of work, or of waiting for what is waited for.
@@ -325,6 +346,20 @@ mod tests {
     fn the_command_that_answers_stays_whole_in_a_narrow_window() {
         let lines = picture(&waiting(8), HINT, 24, 60);
         insta::assert_snapshot!(lines.join("\n"));
+    }
+
+    #[test]
+    fn a_node_says_how_far_its_attempts_are() {
+        let run = json!({
+            "view": { "nodes": [{ "node": "load", "state": "running", "what": "files:read" },
+                                { "node": "other", "state": "running", "what": "files:read" }] },
+            "progress": [
+                { "step": "each[1].load", "attempt": 1, "percent": 90, "message": null, "atMs": 1 },
+                { "step": "each[2].load", "attempt": 1, "percent": 40, "message": "row 4\nof 10", "atMs": 2 },
+            ],
+        });
+        let whats: Vec<String> = rows(&run).into_iter().map(|row| row.what).collect();
+        assert_eq!(whats, ["40 % · row 4 of 10", "files:read"]);
     }
 
     #[test]

@@ -16,7 +16,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::batch::RecordBatch;
 use crate::hex16::hex16;
-use crate::{Digest, JobId, RunId};
+use crate::{Digest, JobId, RunId, StepKey};
 
 hex16! {
     /// One life of a store: drawn when it is made or opened alone, so that a store that was lost, restored or cloned shows.
@@ -85,6 +85,28 @@ pub struct RestingRun {
     pub reason: String,
 }
 
+/// Most steps of which one call says how far they are.
+pub const MAX_PROGRESS: usize = 256;
+
+/// How far an attempt is that is under way, as its connector said last. In no record and in no chain: it is shown while the
+/// attempt runs, and forgotten after it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct StepProgress {
+    /// The run.
+    pub run: RunId,
+    /// The step.
+    pub step: StepKey,
+    /// 1 for the first try.
+    pub attempt: u32,
+    /// From 0 to 100; absent if the connector does not know.
+    pub percent: Option<u8>,
+    /// For people: one line of at most 256 bytes.
+    pub message: Option<String>,
+    /// When it was said, milliseconds since 1970 UTC by the host's clock.
+    pub at_ms: u64,
+}
+
 /// A run of which a host asks how far it is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -129,6 +151,8 @@ pub struct SyncRequest {
     pub silence: Option<Silence>,
     /// Every run that rests; absent: as said before.
     pub resting: Option<Vec<RestingRun>>,
+    /// How far every attempt is that has said so, at most [`MAX_PROGRESS`]; absent: as said before.
+    pub progress: Option<Vec<StepProgress>>,
 }
 
 impl SyncRequest {
@@ -150,6 +174,7 @@ impl SyncRequest {
             busy: None,
             silence: None,
             resting: None,
+            progress: None,
         }
     }
 }
@@ -450,6 +475,14 @@ mod tests {
             resting: Some(vec![RestingRun {
                 run: run.clone(),
                 reason: "why".to_owned(),
+            }]),
+            progress: Some(vec![StepProgress {
+                run: run.clone(),
+                step: "each[2].pay".parse().unwrap(),
+                attempt: 1,
+                percent: Some(40),
+                message: None,
+                at_ms: 9,
             }]),
             ..SyncRequest::new("acme".to_owned(), Incarnation::from_entropy([3; 16]))
         };

@@ -20,7 +20,8 @@ use crate::time;
 use crate::{result_lines, say, screen};
 
 /// What is asked of a run wherever a whole one is shown.
-pub(crate) const RUN: &str = "id workflow version release state waitingFor trigger input createdAtMs endedAtMs \
+pub(crate) const RUN: &str = "id workflow version release state waitingFor \
+    progress { step attempt percent message atMs } trigger input createdAtMs endedAtMs \
     records chain output outcome failure view host { id name } \
     receipt { valid reason receipt } approvals { id title state approvers expiresAtMs requestedAtMs decidedAtMs decidedBy }";
 

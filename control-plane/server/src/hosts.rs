@@ -1,9 +1,9 @@
 //! Hosts as this process knows them: sessions, last word, and their queues.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use flowforge_protocol::sync::SyncRequest;
+use flowforge_protocol::sync::{StepProgress, SyncRequest};
 use flowforge_protocol::{Digest, HostId, RunId};
 use flowforge_store::{Heard, Host};
 use tokio::sync::Notify;
@@ -37,6 +37,8 @@ pub(crate) struct HostState {
     pub(crate) busy: bool,
     /// Why runs rest at the host, as it said last.
     resting: HashMap<RunId, String>,
+    /// How far attempts are at the host, as it said last.
+    progress: Vec<StepProgress>,
     standing: u32,
     /// By the clock that nobody can set.
     heard_at: Option<u64>,
@@ -58,14 +60,27 @@ impl HostState {
         self.resting.get(run).map(String::as_str)
     }
 
-    /// Notes what the host says of itself.
-    pub(crate) fn says(&mut self, request: &SyncRequest) {
+    /// How far the attempts of a run are, as their connectors said last.
+    pub(crate) fn progress(&self, run: &RunId) -> Vec<StepProgress> {
+        let of_run = self.progress.iter().filter(|known| known.run == *run);
+        of_run.cloned().collect()
+    }
+
+    /// Notes what the host says of itself; answers the runs of which it says something new about progress.
+    pub(crate) fn says(&mut self, request: &SyncRequest) -> BTreeSet<RunId> {
         if let Some(resting) = &request.resting {
             self.resting = resting
                 .iter()
                 .map(|resting| (resting.run.clone(), resting.reason.clone()))
                 .collect();
         }
+        let Some(progress) = &request.progress else {
+            return BTreeSet::new();
+        };
+        let before = std::mem::replace(&mut self.progress, progress.clone());
+        let new = progress.iter().filter(|said| !before.contains(said));
+        let gone = before.iter().filter(|said| !progress.contains(said));
+        new.chain(gone).map(|said| said.run.clone()).collect()
     }
 
     /// What the store should learn about a host that calls now.
@@ -110,6 +125,7 @@ impl HostEntry {
                 queue: JobQueue::unread(),
                 busy: false,
                 resting: HashMap::new(),
+                progress: Vec::new(),
                 standing: 0,
                 heard_at,
                 heard_written_at: heard_at,

@@ -38,6 +38,8 @@ const ISSUES_SILENT: u32 = 3;
 const NOT_OF_THIS_TIME: [&str; 3] = ["FF-JOB-003", "FF-JOB-004", "FF-JOB-007"];
 /// Code of a host for an order about a run that it does not have.
 const UNKNOWN_RUN: &str = "FF-ADM-012";
+/// Code of a host for the order to end a run of which it could read nothing any more: it has dropped it.
+const GIVEN_UP: &str = "FF-ADM-018";
 
 /// Why a call failed; nothing of it may be taken as stored.
 #[derive(Debug, thiserror::Error)]
@@ -72,7 +74,10 @@ impl App {
         if was_busy && request.busy == Some(false) {
             host.wake.notify_one();
         }
-        host.state().says(&request);
+        let moved = host.state().says(&request);
+        for run in moved {
+            self.events.tell(&run, None);
+        }
         self.note_journal(host, request.host_incarnation).await?;
         let mut reply = self.take_in(host, request, heard).await?;
         // Only now: a host whose calls all fail is not connected.
@@ -263,7 +268,8 @@ impl App {
         let refusal = Refusal {
             host: host.id.clone(),
             job: refused.job.clone(),
-            unknown_run: code == UNKNOWN_RUN,
+            unknown_run: code == UNKNOWN_RUN || code == GIVEN_UP,
+            given_up: code == GIVEN_UP,
             reason: format!("host {name} refused what it was told ({code}): {message}"),
             outcome: failed_outcome(&code, format!("host {name} refused the job: {message}")),
             at_ms: self.clock.now_ms(),

@@ -22,6 +22,9 @@ pub struct Refusal {
     pub job: JobId,
     /// True if the host says that it does not have the order's run.
     pub unknown_run: bool,
+    /// True if the host had the run and dropped it, because it cannot be read any more: then the reason stands in the
+    /// outcome of a run that ends with this.
+    pub given_up: bool,
     /// The reason, for people.
     pub reason: String,
     /// The outcome that a refused start gives its run, as JSON text.
@@ -287,7 +290,11 @@ fn refuse(connection: &Connection, refusal: &Refusal) -> Result<Refused, StoreEr
                 [run.as_str()],
                 |row| Ok(row.get::<_, String>(0)?),
             )?;
-            let outcome = cancelled(&reason.unwrap_or_default());
+            let mut reason = reason.unwrap_or_default();
+            if refusal.given_up {
+                reason = format!("{reason}; {}", refusal.reason);
+            }
+            let outcome = cancelled(&reason);
             let ended = end(
                 connection,
                 &run,

@@ -9,7 +9,7 @@ use flowforge_failpoints::FailPoints;
 use flowforge_journal::{Journal, JournalConfig, ReadError, Recovered, Space, Stopped};
 use flowforge_protocol::TrustRoot;
 use flowforge_protocol::sync::Incarnation;
-use flowforge_runtime::artefacts::FileStore;
+use flowforge_runtime::artefacts::{FileStore, StoreLimits};
 use flowforge_runtime::{EgressPolicy, Runtime, RuntimeConfig};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -30,6 +30,7 @@ use crate::link::control::ControlLink;
 use crate::link::graphql::GraphQlLink;
 use crate::link::pull::Puller;
 use crate::link::registrar::Registrar;
+use crate::link::report::Reporter;
 use crate::link::upload::{UploadError, Uploader};
 use crate::order::Gate;
 use crate::release::Releases;
@@ -160,7 +161,11 @@ impl Host {
             return Err(StartError::NotInvited);
         }
         data_dir::pin_trust(&config.data_dir, &config.join.trust_root)?;
-        let artefacts = FileStore::open(&config.data_dir.join("artefacts"))
+        let store_limits = StoreLimits {
+            bytes_max: config.limits.max_artefact_bytes,
+            ..StoreLimits::default()
+        };
+        let artefacts = FileStore::open_within(&config.data_dir.join("artefacts"), &store_limits)
             .map_err(|source| StartError::folder(&config.data_dir.join("artefacts"), source))?;
         let disk = Arc::new(Disk::of(&config.data_dir, config.limits.min_free_bytes));
         let handle = HostHandle {
@@ -207,6 +212,12 @@ impl Host {
             path: self.config.data_dir.clone(),
             source,
         })?;
+        let follows_death = server.follows_death();
+        if follows_death {
+            warn!(
+                "the process before this one died; new runs are written down before their first steps for a while"
+            );
+        }
         // The socket answers until the very end.
         let end = CancellationToken::new();
         let handle = self.handle.clone();
@@ -214,7 +225,7 @@ impl Host {
         let tasks = TaskTracker::new();
         tasks.spawn(server.run(move || handle.status(), end.clone()));
         let journal = self.journal.clone();
-        let worked = self.work(stop).await;
+        let worked = self.work(stop, follows_death).await;
         journal.close().await;
         end.cancel();
         tasks.close();
@@ -222,7 +233,7 @@ impl Host {
         worked
     }
 
-    async fn work(mut self, stop: Stop) -> Result<(), RunError> {
+    async fn work(mut self, stop: Stop, follows_death: bool) -> Result<(), RunError> {
         let session = self.session();
         let Some(enrolment) = self.enrol(&session, &stop).await? else {
             return Ok(());
@@ -236,6 +247,9 @@ impl Host {
             self.rooms(&enrolment, &session, &outgoing, TimeFloor::new(floor_ms), &stop);
         let shared = &self.handle.shared;
         let _ = shared.work.set((runs.clone(), intake.clone()));
+        if follows_death {
+            runs.be_careful();
+        }
         runs.resume_all(
             std::mem::take(&mut self.recovered.runs),
             std::mem::take(&mut self.recovered.damaged),
@@ -261,6 +275,11 @@ impl Host {
             runs: runs.clone(),
             entropy: Arc::clone(&self.seams.entropy),
         };
+        let reporter = Reporter {
+            session: puller.session.clone(),
+            runs: runs.clone(),
+        };
+        tasks.spawn(reporter.run(stop.drain.clone()));
         tasks.spawn(puller.run(stop.drain.clone()));
         let mut uploading = tasks.spawn(uploader.run(upload_stop.clone()));
         let ended = tokio::select! {

@@ -18,6 +18,8 @@ use crate::records_row::RecordsRow;
 use crate::rows::{MessageRow, NO_TIME, Note, NoteKind, Phase, RunHead, RunRow, SnapshotRow};
 use crate::tables::{self, Snapshot};
 
+mod artefacts;
+
 /// A reader of durable rows.
 #[derive(Clone)]
 pub(crate) struct Reader(pub(crate) Arc<Database>);

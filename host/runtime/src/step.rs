@@ -9,7 +9,7 @@ use flowforge_protocol::{Digest, Failure, Use, UseCount, Used};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use crate::artefacts::Quota;
+use crate::artefacts::{Hold, Quota};
 use crate::connect::{Destination, Dialer};
 use crate::limits::Limits;
 use crate::redact::Redactor;
@@ -50,6 +50,8 @@ struct Notes {
     log_bytes: usize,
     log_lines_dropped: u64,
     artefacts: HashMap<Digest, u64>,
+    /// Keep them on the host as long as the attempt lasts.
+    holds: Vec<Hold>,
     last_words: String,
     ending: Option<Ending>,
     /// When the call last showed that it is alive.
@@ -99,6 +101,7 @@ impl StepShared {
                 log_bytes: 0,
                 log_lines_dropped: 0,
                 artefacts: HashMap::new(),
+                holds: Vec::new(),
                 last_words: String::new(),
                 ending: None,
                 last_sign: now,
@@ -268,7 +271,11 @@ impl StepShared {
 
     /// The step may open this artefact.
     pub(crate) fn grant_artefact(&self, digest: Digest, size: u64) {
-        self.notes(|notes| notes.artefacts.insert(digest, size));
+        let hold = self.services.artefacts().keep(digest);
+        self.notes(|notes| {
+            notes.artefacts.insert(digest, size);
+            notes.holds.extend(hold);
+        });
     }
 
     pub(crate) fn may_open(&self, digest: &Digest) -> bool {

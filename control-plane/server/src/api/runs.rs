@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_graphql::connection::Connection;
 use async_graphql::{Context, Enum, Object, Result, SimpleObject};
+use flowforge_protocol::sync::StepProgress;
 use flowforge_store::{RunState, StoredRun, WaitFor};
 
 use super::approvals::ApprovalNode;
@@ -107,6 +108,32 @@ pub(crate) struct LogLineNode {
     /// `trace`, `debug`, `info`, `warn` or `error`.
     level: String,
     message: String,
+}
+
+/// How far an attempt is that is under way.
+#[derive(SimpleObject)]
+#[graphql(name = "StepProgress")]
+pub(crate) struct StepProgressNode {
+    step: String,
+    attempt: u32,
+    /// From 0 to 100; null if the connector does not know.
+    percent: Option<u8>,
+    /// One line for people.
+    message: Option<String>,
+    /// When it was said, by the host's clock.
+    at_ms: Long,
+}
+
+impl From<StepProgress> for StepProgressNode {
+    fn from(said: StepProgress) -> Self {
+        Self {
+            step: said.step.to_string(),
+            attempt: said.attempt,
+            percent: said.percent,
+            message: said.message,
+            at_ms: said.at_ms.into(),
+        }
+    }
 }
 
 /// Where a run comes from among runs.
@@ -216,6 +243,16 @@ impl RunNode {
     /// For people: what a run that does not move waits for.
     async fn waiting_for(&self, ctx: &Context<'_>) -> Result<Option<String>> {
         Ok(waiting::waiting_for(app(ctx)?, &self.0))
+    }
+
+    /// How far the attempts under way are, as their connectors said last. It is in no record, and goes with the attempt.
+    async fn progress(&self, ctx: &Context<'_>) -> Result<Vec<StepProgressNode>> {
+        let host = self.0.host.as_ref().and_then(|id| app(ctx).ok()?.hosts.get(id));
+        let Some(host) = host.filter(|_| !self.0.state.is_final()) else {
+            return Ok(Vec::new());
+        };
+        let said = host.state().progress(&self.0.id);
+        Ok(said.into_iter().map(StepProgressNode::from).collect())
     }
 
     /// Who paused it and why, while it is paused.

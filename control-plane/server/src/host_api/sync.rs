@@ -5,7 +5,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use flowforge_protocol::batch::RecordBatch;
 use flowforge_protocol::sync::{
-    AskedRun, Lanes, ReceiptUpload, RefusedJob, RestingRun, Silence, SyncReply, SyncRequest,
+    AskedRun, Lanes, MAX_PROGRESS, ReceiptUpload, RefusedJob, RestingRun, Silence, StepProgress, SyncReply,
+    SyncRequest,
 };
 
 use crate::api::{CODE_ARGUMENT, Long, coded};
@@ -14,6 +15,8 @@ use crate::api::{CODE_ARGUMENT, Long, coded};
 const MAX_ITEMS: usize = 4_096;
 /// Resting runs that are listed, at most: as many as a host may hold.
 const MAX_RESTING: usize = 100_000;
+/// Longest word of a step about its progress, in bytes.
+const MAX_PROGRESS_BYTES: usize = 256;
 /// Longest reason of a resting run, in bytes.
 const MAX_REASON_BYTES: usize = 8_000;
 
@@ -72,6 +75,20 @@ pub(crate) struct RestingRunInput {
     reason: String,
 }
 
+/// How far an attempt is that is under way.
+#[derive(InputObject)]
+pub(crate) struct StepProgressInput {
+    run: String,
+    step: String,
+    attempt: u32,
+    /// From 0 to 100.
+    percent: Option<u8>,
+    /// One line for people.
+    message: Option<String>,
+    /// By the host's clock.
+    at_ms: Long,
+}
+
 /// A run of which the host asks how far it is stored.
 #[derive(InputObject)]
 pub(crate) struct AskedRunInput {
@@ -109,6 +126,8 @@ pub(crate) struct SyncInput {
     silence: Option<SilenceInput>,
     /// Every run that rests; absent: as said before.
     resting: Option<Vec<RestingRunInput>>,
+    /// How far every attempt is that has said so, at most 256; absent: as said before.
+    progress: Option<Vec<StepProgressInput>>,
 }
 
 impl SyncInput {
@@ -127,6 +146,12 @@ impl SyncInput {
             self.asked.len(),
         ];
         let resting = self.resting.as_ref().map_or(0, Vec::len);
+        let progress = self.progress.as_ref().map_or(0, Vec::len);
+        if progress > MAX_PROGRESS {
+            return Err(wrong(&format!(
+                "progress of more than {MAX_PROGRESS} steps in one call"
+            )));
+        }
         if counts.into_iter().any(|count| count > MAX_ITEMS) || resting > MAX_RESTING {
             return Err(wrong(&format!(
                 "more than {MAX_ITEMS} items of one kind in one call"
@@ -143,14 +168,6 @@ impl SyncInput {
             Ok(ReceiptUpload {
                 run: receipt.run.parse().map_err(|e| wrong(&e))?,
                 envelope: receipt.envelope,
-            })
-        };
-        let read_resting = |resting: RestingRunInput| -> Result<RestingRun> {
-            let mut reason = resting.reason;
-            reason.truncate(reason.floor_char_boundary(MAX_REASON_BYTES));
-            Ok(RestingRun {
-                run: resting.run.parse().map_err(|e| wrong(&e))?,
-                reason,
             })
         };
         Ok(SyncRequest {
@@ -194,7 +211,11 @@ impl SyncInput {
                 to_ms: silence.to_ms.0,
             }),
             resting: match self.resting {
-                Some(resting) => Some(resting.into_iter().map(read_resting).collect::<Result<_>>()?),
+                Some(resting) => Some(each(resting, RestingRunInput::read)?),
+                None => None,
+            },
+            progress: match self.progress {
+                Some(progress) => Some(each(progress, StepProgressInput::read)?),
                 None => None,
             },
         })
@@ -203,6 +224,36 @@ impl SyncInput {
 
 fn each<T, U>(items: Vec<T>, read: impl Fn(T) -> Result<U>) -> Result<Vec<U>> {
     items.into_iter().map(read).collect()
+}
+
+impl RestingRunInput {
+    fn read(self) -> Result<RestingRun> {
+        let mut reason = self.reason;
+        reason.truncate(reason.floor_char_boundary(MAX_REASON_BYTES));
+        let wrong = |error: &dyn std::fmt::Display| coded(error.to_string(), CODE_ARGUMENT);
+        Ok(RestingRun {
+            run: self.run.parse().map_err(|e| wrong(&e))?,
+            reason,
+        })
+    }
+}
+
+impl StepProgressInput {
+    fn read(self) -> Result<StepProgress> {
+        let wrong = |error: &dyn std::fmt::Display| coded(error.to_string(), CODE_ARGUMENT);
+        let mut message = self.message;
+        if let Some(message) = &mut message {
+            message.truncate(message.floor_char_boundary(MAX_PROGRESS_BYTES));
+        }
+        Ok(StepProgress {
+            run: self.run.parse().map_err(|e| wrong(&e))?,
+            step: self.step.parse().map_err(|e| wrong(&e))?,
+            attempt: self.attempt,
+            percent: self.percent.map(|percent| percent.min(100)),
+            message,
+            at_ms: self.at_ms.0,
+        })
+    }
 }
 
 impl RecordBatchInput {

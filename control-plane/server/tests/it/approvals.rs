@@ -327,6 +327,32 @@ async fn a_run_that_its_host_has_lost_says_so_and_can_be_ended() {
     plane.stop().await;
 }
 
+/// A run whose records were damaged at its host rested there, and nobody could end it.
+#[tokio::test]
+async fn a_run_that_its_host_cannot_read_any_more_ends_with_the_reason() {
+    let home = Home::new();
+    let plane = home.start().await;
+    let host = FakeHost::join(&plane, 1).await;
+    asked(&plane, &host).await;
+    let request = json!({"id": "last", "reason": "it hangs"});
+    plane
+        .change("cancelRun", "CancelRunInput", request, "__typename")
+        .await;
+    let told = host.job(&plane).await;
+    // The order arrived; what it found is said afterwards.
+    let message = "run r could not be read any more and is dropped: table `records`";
+    let refused = json!({"refused": [{"job": told.job_id, "code": "FF-ADM-018", "message": message}]});
+    host.sync(&plane, refused).await;
+    let run = plane.run("last").await;
+    assert_eq!(run["state"], "CANCELLED", "{run:#}");
+    let said = run.to_string();
+    assert!(
+        said.contains("it hangs") && said.contains("could not be read any more"),
+        "{run:#}"
+    );
+    plane.stop().await;
+}
+
 #[tokio::test]
 async fn a_second_cancellation_reaches_the_host_though_the_first_was_refused() {
     let home = Home::new();

@@ -109,6 +109,7 @@ fn refusal(sequence: u64, unknown_run: bool) -> Refusal {
         host: host(1),
         job: new_job(1, sequence, &host(1)).id,
         unknown_run,
+        given_up: false,
         reason: "host-1 refused it".to_owned(),
         outcome: json!({"state": "failed"}).to_string(),
         at_ms: 50,

@@ -73,6 +73,9 @@ struct RunArguments {
     /// Most bytes of the runs in the journal; records wait for room beyond it, and no new work is taken from three quarters on.
     #[arg(long, value_name = "BYTES", env = "FLOWFORGE_MAX_JOURNAL_BYTES")]
     max_journal_bytes: Option<u64>,
+    /// Most bytes of artefacts; from three quarters on, those that nobody wants go.
+    #[arg(long, value_name = "BYTES", env = "FLOWFORGE_MAX_ARTEFACT_BYTES")]
+    max_artefact_bytes: Option<u64>,
     /// Free bytes on the disk of the data folder below which no new work is taken.
     #[arg(long, value_name = "BYTES", env = "FLOWFORGE_MIN_FREE_BYTES")]
     min_free_bytes: Option<u64>,
@@ -159,6 +162,7 @@ fn config(arguments: RunArguments) -> anyhow::Result<HostConfig> {
         max_runs: arguments.max_runs,
         max_waiting: arguments.max_waiting,
         max_journal_bytes: arguments.max_journal_bytes,
+        max_artefact_bytes: arguments.max_artefact_bytes,
         max_steps: arguments.max_steps,
         max_outbox_bytes: arguments.max_outbox_bytes,
         min_free_bytes: arguments.min_free_bytes,

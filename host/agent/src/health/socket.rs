@@ -32,20 +32,32 @@ fn socket_path(folder: &File) -> PathBuf {
 pub(crate) struct StatusServer {
     listener: UnixListener,
     path: PathBuf,
+    /// The process before this one left its socket behind.
+    follows_death: bool,
 }
 
 impl StatusServer {
     /// Opens the socket; one that an earlier process left is replaced, because the journal's lock says that it is gone.
     pub(crate) fn open(data_dir: &Path) -> io::Result<Self> {
         let path = data_dir.join(SOCKET);
-        match std::fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
+        let follows_death = match std::fs::remove_file(&path) {
+            Ok(()) => true,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+            Err(error) => return Err(error),
+        };
         let folder = File::open(data_dir)?;
         let listener = UnixListener::bind(socket_path(&folder))?;
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
-        Ok(Self { listener, path })
+        Ok(Self {
+            listener,
+            path,
+            follows_death,
+        })
+    }
+
+    /// Whether the process before this one died without stopping: every way of stopping removes the socket.
+    pub(crate) fn follows_death(&self) -> bool {
+        self.follows_death
     }
 
     pub(crate) async fn run(self, status: impl Fn() -> Status, stop: CancellationToken) {

@@ -9,6 +9,7 @@ pub mod control;
 pub mod graphql;
 pub mod pull;
 pub mod registrar;
+pub mod report;
 pub mod session;
 mod sources;
 mod timeouts;

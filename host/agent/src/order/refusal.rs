@@ -104,6 +104,14 @@ pub enum Refusal {
         /// Why.
         reason: String,
     },
+    /// The run could never be read again here, and was dropped because the order ends it.
+    #[error("run {run} could not be read any more and is dropped: {reason}")]
+    GivenUp {
+        /// The run.
+        run: RunId,
+        /// What could not be read.
+        reason: String,
+    },
     /// The control plane or its registry does not have what the job needs, or did not give it.
     #[error("what the job needs cannot be had: {0}")]
     Unavailable(String),
@@ -131,6 +139,7 @@ impl Refusal {
             Self::Epoch { .. } => "FF-ADM-013",
             Self::Unavailable(_) => "FF-ADM-014",
             Self::Records { .. } => "FF-ADM-017",
+            Self::GivenUp { .. } => "FF-ADM-018",
         }
     }
 

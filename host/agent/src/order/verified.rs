@@ -188,4 +188,10 @@ impl VerifiedOrder {
             Self::Change(order) => order.about(),
         }
     }
+
+    /// Whether it ends a run.
+    #[must_use]
+    pub fn is_cancellation(&self) -> bool {
+        matches!(self, Self::Change(change) if matches!(change.order(), Change::Cancel(_)))
+    }
 }

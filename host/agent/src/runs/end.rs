@@ -5,8 +5,9 @@ use flowforge_protocol::facts::RunFacts;
 use flowforge_protocol::record::{Event, Outcome};
 use tracing::{error, info};
 
+use super::halt::Halt;
 use super::receipt::{self, End};
-use super::task::{Halt, RunTask};
+use super::task::RunTask;
 use crate::text::with_causes;
 
 impl RunTask {

@@ -8,8 +8,9 @@ use flowforge_journal::Urgency;
 use tokio::sync::OwnedSemaphorePermit;
 use tracing::warn;
 
+use super::halt::Halt;
 use super::mailbox::RunMessage;
-use super::task::{Halt, RunTask};
+use super::task::RunTask;
 use super::wait::Wait;
 use crate::clock::Sleep;
 

@@ -9,8 +9,9 @@ use tokio::sync::oneshot;
 use tracing::{debug, error, warn};
 
 use super::attempts::{Broken, Ended};
+use super::halt::Halt;
 use super::step::{self, AttemptEnd, AttemptResult};
-use super::task::{Halt, RunTask, UnderWay};
+use super::task::{RunTask, UnderWay};
 use flowforge_workflow::run::MAX_UNTAKEN;
 
 use crate::order::{Change, VerifiedOrder};

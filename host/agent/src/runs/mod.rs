@@ -11,11 +11,15 @@
 
 mod attempts;
 mod begin;
+mod damaged;
 mod end;
+mod halt;
 mod idle;
 mod leases;
 mod logs;
 mod mailbox;
+mod progress;
+mod quota;
 mod receipt;
 mod recorder;
 mod registry;
@@ -25,6 +29,7 @@ mod room;
 mod service;
 mod sleepers;
 mod step;
+mod sweep;
 mod task;
 mod wait;
 

@@ -12,6 +12,7 @@ use flowforge_protocol::sync::RestingRun;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::mailbox::RunMessage;
+use super::quota::KeptQuota;
 use super::wait::Wait;
 use crate::health::{RunCounts, StandingRun};
 
@@ -75,12 +76,15 @@ struct Awake {
     sender: mpsc::Sender<RunMessage>,
     epoch: u64,
     phase: PhaseCell,
+    /// As it was when the run had no task.
+    quota: KeptQuota,
 }
 
 struct Asleep {
     epoch: u64,
     /// Absent until it was read from the journal.
     wait: Option<Wait>,
+    quota: KeptQuota,
 }
 
 /// How a run is reached.
@@ -145,6 +149,7 @@ impl Registry {
             sender,
             epoch,
             phase: phase.clone(),
+            quota: KeptQuota::Unknown,
         };
         self.lock().awake.insert(run, awake);
         phase
@@ -152,7 +157,12 @@ impl Registry {
 
     /// A run that waits in the journal; for what is said later.
     pub(super) fn insert_asleep(&self, run: RunId, epoch: u64) {
-        self.lock().asleep.insert(run, Asleep { epoch, wait: None });
+        let asleep = Asleep {
+            epoch,
+            wait: None,
+            quota: KeptQuota::Unknown,
+        };
+        self.lock().asleep.insert(run, asleep);
     }
 
     /// The run is over, or is another host's.
@@ -171,12 +181,28 @@ impl Registry {
         }
     }
 
+    /// What a run that leaves memory has taken of its quota.
+    pub(super) fn keep_quota(&self, run: &RunId, quota: KeptQuota) {
+        if let Some(known) = self.lock().awake.get_mut(run) {
+            known.quota = quota;
+        }
+    }
+
+    /// What is known of the quota of a run that is read again.
+    pub(super) fn quota(&self, run: &RunId) -> KeptQuota {
+        let runs = self.lock();
+        runs.awake
+            .get(run)
+            .map(|known| known.quota.clone())
+            .unwrap_or_default()
+    }
+
     /// The task of a run is over, and the run waits in the journal.
     pub(super) fn sleep(&self, run: &RunId, wait: Wait) {
         let mut runs = self.lock();
-        if let Some(Awake { epoch, .. }) = runs.awake.remove(run) {
+        if let Some(Awake { epoch, quota, .. }) = runs.awake.remove(run) {
             let wait = Some(wait);
-            runs.asleep.insert(run.clone(), Asleep { epoch, wait });
+            runs.asleep.insert(run.clone(), Asleep { epoch, wait, quota });
         }
         drop(runs);
         self.freed.notify_one();
@@ -185,15 +211,28 @@ impl Registry {
     /// A sleeping run has a task from now on; `None` if it does not sleep.
     pub(super) fn wake(&self, run: &RunId, sender: mpsc::Sender<RunMessage>) -> Option<PhaseCell> {
         let mut runs = self.lock();
-        let Asleep { epoch, .. } = runs.asleep.remove(run)?;
+        let Asleep { epoch, quota, .. } = runs.asleep.remove(run)?;
         let phase = PhaseCell::default();
         let awake = Awake {
             sender,
             epoch,
             phase: phase.clone(),
+            quota,
         };
         runs.awake.insert(run.clone(), awake);
         Some(phase)
+    }
+
+    /// A run that rests without a task has one from now on; `None` if that is not how it is.
+    pub(super) fn revive(&self, run: &RunId, sender: mpsc::Sender<RunMessage>) -> Option<PhaseCell> {
+        let mut runs = self.lock();
+        let known = runs.awake.get_mut(run)?;
+        if known.phase.phase() != Phase::Resting || !known.sender.is_closed() {
+            return None;
+        }
+        known.sender = sender;
+        known.phase.set(Phase::Loading);
+        Some(known.phase.clone())
     }
 
     /// How to reach a run, and its fencing number.

@@ -12,13 +12,14 @@ use flowforge_protocol::facts::RunFacts;
 use flowforge_protocol::record::{Event, Outcome, Record};
 use tracing::{error, info, warn};
 
+use super::halt::Rest;
 use super::mailbox::RunMessage;
 use super::receipt::{self, End};
 use super::recorder::{AddError, write};
 use super::registry::Phase;
 use super::room::find_cancellation;
 use super::service::Shared;
-use super::task::{Control, Rest};
+use super::task::Control;
 use crate::order::Cancellation;
 use crate::text::with_causes;
 

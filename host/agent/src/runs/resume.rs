@@ -17,10 +17,11 @@ use flowforge_workflow::run::SEMANTICS;
 use flowforge_workflow::{ApplyError, Execution, NodeState, RunState, ViewOnly};
 use tracing::{error, info, warn};
 
+use super::halt::Rest;
 use super::recorder::Recorder;
 use super::resting::{Over, Resting};
 use super::service::Shared;
-use super::task::{Control, Rest, RunTask};
+use super::task::{Control, Marking, RunTask};
 use super::wait::Wait;
 use crate::backoff::Backoff;
 use crate::order::{Refusal, RunOrder, Verified};
@@ -123,8 +124,15 @@ pub(super) async fn resume(shared: Arc<Shared>, run: RunId, control: Control) ->
     let release = Arc::clone(ready.release());
     let recorder = Recorder::new(log, behind, Arc::clone(&shared.entropy));
     let execution = Execution::new(state, ready.given().clone());
+    let marking = if open.crashed.is_empty() {
+        Marking::First
+    } else {
+        Marking::All
+    };
+    let quota = shared.registry.quota(&run).quota();
     RunTask::new(shared, control, release, execution, recorder)
-        .marking_attempts_at_once()
+        .within(quota)
+        .marking(marking)
         .run()
         .await
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 use flowforge_journal::{Journal, Message, ReadError, Ticket, Urgency};
 use flowforge_protocol::RunId;
 
-use super::task::{Halt, RunTask};
+use super::halt::Halt;
+use super::task::RunTask;
 use crate::order::{Cancellation, Change, Gate, VerifiedOrder};
 
 /// How often a run that waits for room looks for a cancellation.

@@ -2,7 +2,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use flowforge_failpoints::FailPoints;
@@ -10,7 +10,7 @@ use flowforge_journal::{
     AcceptError, AppendError, DamagedRun, DeliverError, Delivered, Head, HeadState, JobRefused, Journal,
     Stopped, Ticket,
 };
-use flowforge_protocol::sync::RestingRun;
+use flowforge_protocol::sync::{RestingRun, StepProgress};
 use flowforge_protocol::{HostId, RunId};
 use flowforge_runtime::artefacts::FileStore;
 use flowforge_workflow::Execution;
@@ -20,14 +20,16 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, error, info};
 
+use super::halt::Rest;
 use super::leases::Leases;
 use super::mailbox::RunMessage;
+use super::progress::Board;
 use super::recorder::Recorder;
 use super::registry::{Phase, Reach, Registry};
 use super::resume;
 use super::sleepers::Alarm;
 use super::step::StepHost;
-use super::task::{Control, Rest, RunTask};
+use super::task::{Control, Marking, RunTask};
 use crate::clock::{Clock, Entropy};
 use crate::health::{ResumedStatus, RunCounts, StandingRun};
 use crate::order::{Gate, Refusal, VerifiedOrder};
@@ -42,8 +44,11 @@ pub(super) const TELL_TIMEOUT: Duration = Duration::from_secs(5);
 pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(10);
 /// Runs that are read from the journal at the same time.
 const LOADS_MAX: usize = 16;
+/// So many new runs after a start that followed a death are durable before their first attempts begin: a run that takes
+/// the host down at once is among the first that come again, and is known for it then.
+const CAREFUL_RUNS: u32 = 256;
 /// Fencing number of a run whose head is damaged.
-const UNKNOWN_EPOCH: u64 = 0;
+pub(super) const UNKNOWN_EPOCH: u64 = 0;
 /// How long no new run is wanted after the journal had no room for one, in milliseconds.
 const FULL_MS: u64 = 2_000;
 
@@ -80,6 +85,8 @@ pub(super) struct Shared {
     pub(super) releases: Arc<Releases>,
     /// The journal took no new run: none is wanted before this monotonic time.
     full_until_ms: AtomicU64,
+    /// New runs that are still to be written down before their first attempts begin.
+    careful_runs: AtomicU32,
     /// How many runs are read from the journal at the same time.
     pub(super) loads: Semaphore,
     pub(super) host: HostId,
@@ -103,6 +110,17 @@ impl Shared {
     pub(super) fn is_full(&self) {
         let until_ms = self.clock.monotonic_ms().saturating_add(FULL_MS);
         self.full_until_ms.store(until_ms, Ordering::Relaxed);
+    }
+
+    /// Whether the run that begins now is to be durable before its first attempts; counts it.
+    fn is_careful(&self) -> bool {
+        let less = |left: u32| left.checked_sub(1);
+        let careful = &self.careful_runs;
+        // Read first: nothing is written on the way of a host that stopped in order.
+        careful.load(Ordering::Relaxed) > 0
+            && careful
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, less)
+                .is_ok()
     }
 }
 
@@ -140,19 +158,22 @@ impl Runs {
         let turns = usize::try_from(parts.max_steps).unwrap_or(Semaphore::MAX_PERMITS);
         Self {
             shared: Arc::new(Shared {
-                journal: parts.journal,
+                journal: parts.journal.clone(),
                 gate: parts.gate,
                 releases: parts.releases,
                 full_until_ms: AtomicU64::new(0),
+                careful_runs: AtomicU32::new(0),
                 loads: Semaphore::new(LOADS_MAX),
                 host: parts.host,
                 steps: Arc::new(StepHost {
+                    journal: parts.journal.clone(),
                     failpoints: parts.failpoints.clone(),
                     turns: Arc::new(Semaphore::new(turns)),
                     secrets: Arc::new(parts.secrets),
                     artefacts: parts.artefacts,
                     clock: Arc::clone(&parts.clock),
                     entropy: Arc::clone(&parts.entropy),
+                    progress: Board::default(),
                 }),
                 clock: parts.clock,
                 entropy: parts.entropy,
@@ -175,7 +196,18 @@ impl Runs {
         let run = execution.state().run().clone();
         let control = self.control(&run, recorder.epoch());
         let task = RunTask::new(Arc::clone(&self.shared), control, release, execution, recorder);
+        let task = if self.shared.is_careful() {
+            task.marking(Marking::First)
+        } else {
+            task
+        };
         self.spawn(run, task.run());
+    }
+
+    /// The process before this one died, maybe of a run of which nothing was durable yet: for such a run no deaths can be
+    /// counted. The next new runs are durable, with the marks of their attempts, before these begin.
+    pub(crate) fn be_careful(&self) {
+        self.shared.careful_runs.store(CAREFUL_RUNS, Ordering::Relaxed);
     }
 
     /// Makes a run reachable.
@@ -232,6 +264,9 @@ impl Runs {
             }
             .into());
         }
+        if let Some(given_up) = self.give_up(order).await {
+            return Err(given_up);
+        }
         let journal = &self.shared.journal;
         let delivered = journal
             .deliver(&about.run, about.envelope.clone(), about.entry.clone())
@@ -245,7 +280,12 @@ impl Runs {
                 match self.shared.registry.find(&about.run) {
                     // A mailbox that is full holds another message, behind which the run looks into its inbox, too. One
                     // that is closed is of a run that is falling asleep, and looks there when it does.
-                    Some((Reach::Awake(sender), _)) => drop(sender.try_send(RunMessage::Inbox)),
+                    Some((Reach::Awake(sender), _)) => {
+                        drop(sender.try_send(RunMessage::Inbox));
+                        if order.is_cancellation() {
+                            self.read_again(&about.run);
+                        }
+                    }
                     Some((Reach::Asleep, _)) => self.wake(&about.run),
                     None => {}
                 }
@@ -296,16 +336,10 @@ impl Runs {
             let resumed = resume::resume(Arc::clone(&self.shared), head.run.clone(), control);
             self.spawn(head.run, resumed);
         }
-        for DamagedRun { run, damage } in damaged {
-            error!(run_id = %run, error = %damage, "something of a run is not what was written; it rests");
-            if self.shared.registry.find(&run).is_none() {
-                self.control(&run, UNKNOWN_EPOCH);
-            }
-            let reason = format!("something of it is not what was written: {damage}");
-            self.shared.registry.rest(&run, reason);
-        }
+        self.show_damaged(damaged);
         self.shared.tasks.spawn(self.clone().watch_times());
         self.shared.tasks.spawn(self.clone().describe_sleepers());
+        self.shared.tasks.spawn(self.clone().sweep_artefacts());
     }
 
     /// How many more runs may come.
@@ -339,6 +373,20 @@ impl Runs {
     #[must_use]
     pub fn resting(&self) -> Vec<RestingRun> {
         self.shared.registry.resting()
+    }
+
+    /// How far the attempts are that have said so.
+    #[must_use]
+    pub fn progress(&self) -> Vec<StepProgress> {
+        self.shared.steps.progress.all()
+    }
+
+    /// Returns when [`Runs::progress`] has changed since it was last asked, for one caller.
+    ///
+    /// # Cancel safety
+    /// Safe.
+    pub(crate) async fn progress_news(&self) {
+        self.shared.steps.progress.news().await;
     }
 
     /// What was found of unfinished runs at the start.

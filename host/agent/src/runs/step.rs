@@ -1,17 +1,21 @@
 //! One attempt of a step: the call of a connector and the host's side of it.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use flowforge_failpoints::{FailPoints, Point};
+use flowforge_journal::Journal;
 use flowforge_protocol::grants::SecretGrant;
 use flowforge_protocol::record::{Event, Scope, effect_key};
+use flowforge_protocol::sync::StepProgress;
 use flowforge_protocol::{Digest, Failure, FailureKind, RunId, StepKey, Use, Used};
 use flowforge_runtime::artefacts::{ArtefactStore, FileStore, Quota};
 use flowforge_runtime::{
-    EffectRefused, Invoked, Limits, LogLevel, OpenSecret, Redactor, StepContext, StepError, StepServices,
+    EffectRefused, Invoked, Limits, LogLevel, OpenSecret, Progress, Redactor, StepContext, StepError,
+    StepServices,
 };
 use flowforge_workflow::Invoke;
 use serde_json::{Map, Value};
@@ -19,6 +23,8 @@ use tokio::sync::{OnceCell, Semaphore, mpsc, oneshot};
 
 use super::logs::LogBuffer;
 use super::mailbox::RunMessage;
+use super::progress::Board;
+use super::quota::RunQuota;
 use crate::clock::{Clock, Entropy};
 use crate::connectors::StepCall;
 use crate::release::LoadedRelease;
@@ -32,7 +38,7 @@ pub(super) struct Attempt {
     pub(super) release: Arc<LoadedRelease>,
     pub(super) redactor: Arc<Redactor>,
     /// What the run may still keep in artefacts.
-    pub(super) artefact_quota: Arc<Quota>,
+    pub(super) artefact_quota: Arc<RunQuota>,
     pub(super) mailbox: mpsc::Sender<RunMessage>,
     pub(super) timeout: Duration,
     pub(super) invoke: Invoke,
@@ -40,12 +46,14 @@ pub(super) struct Attempt {
 
 /// What every attempt needs from the host.
 pub(super) struct StepHost {
+    pub(super) journal: Journal,
     pub(super) failpoints: FailPoints,
     pub(super) turns: Arc<Semaphore>,
     pub(super) secrets: Arc<SecretStore>,
     pub(super) artefacts: Arc<FileStore>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) entropy: Arc<dyn Entropy>,
+    pub(super) progress: Board,
 }
 
 /// How an attempt ended.
@@ -97,7 +105,14 @@ pub(super) async fn run(host: Arc<StepHost>, attempt: Attempt) -> AttemptEnd {
     };
     let key = effect_key(scope, &root, &step, invoke.repeats);
     let has_capabilities = !connector.interface().capabilities.is_empty();
+    // Without a capability it can keep none.
+    let artefact_quota = if has_capabilities {
+        Some(artefact_quota.counted(&host, &run).await)
+    } else {
+        None
+    };
     let services = Arc::new(Services {
+        run: run.clone(),
         step: step.clone(),
         attempt,
         input_digest: has_capabilities.then(|| Digest::of_json(&Value::Object(invoke.input.clone()))),
@@ -108,6 +123,7 @@ pub(super) async fn run(host: Arc<StepHost>, attempt: Attempt) -> AttemptEnd {
         intent: OnceCell::new(),
         refused: Mutex::new(None),
         logs: Mutex::new(LogBuffer::default()),
+        has_progress: AtomicBool::new(false),
         host: Arc::clone(&host),
     });
     let called = connector
@@ -139,39 +155,53 @@ pub(super) async fn run(host: Arc<StepHost>, attempt: Attempt) -> AttemptEnd {
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
         .take();
-    let result = match (called, refused) {
-        (Ok(invoked), _) => AttemptResult::Done(invoked),
-        (Err(_), Some(reason)) => AttemptResult::Refused(reason),
-        (Err(StepError::Failure { failure, usage }), None) => AttemptResult::Failed(failure, usage.used),
-        (Err(StepError::Host { reason, usage }), None) => AttemptResult::HostTrouble(reason, usage.used),
-    };
     let logs = services
         .logs
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
         .drain(&step, attempt);
     AttemptEnd {
-        result,
+        result: result_of(called, refused),
         logs,
         elapsed: begun.elapsed(),
+    }
+}
+
+fn result_of(called: Result<Invoked, StepError>, refused: Option<String>) -> AttemptResult {
+    match (called, refused) {
+        (Ok(invoked), _) => AttemptResult::Done(invoked),
+        (Err(_), Some(reason)) => AttemptResult::Refused(reason),
+        (Err(StepError::Failure { failure, usage }), None) => AttemptResult::Failed(failure, usage.used),
+        (Err(StepError::Host { reason, usage }), None) => AttemptResult::HostTrouble(reason, usage.used),
     }
 }
 
 /// The host's side of a running attempt.
 struct Services {
     host: Arc<StepHost>,
+    run: RunId,
     step: StepKey,
     attempt: u32,
     /// Absent for a connector without capabilities: it can have no effect.
     input_digest: Option<Digest>,
     secrets: BTreeMap<String, SecretGrant>,
     redactor: Arc<Redactor>,
-    artefact_quota: Arc<Quota>,
+    artefact_quota: Option<Arc<Quota>>,
     mailbox: mpsc::Sender<RunMessage>,
     intent: OnceCell<()>,
     /// Why the run refused an effect, if it did.
     refused: Mutex<Option<String>>,
     logs: Mutex<LogBuffer>,
+    /// It has said how far it is.
+    has_progress: AtomicBool,
+}
+
+impl Drop for Services {
+    fn drop(&mut self) {
+        if *self.has_progress.get_mut() {
+            self.host.progress.clear(&self.run, &self.step, self.attempt);
+        }
+    }
 }
 
 impl Services {
@@ -228,12 +258,24 @@ impl StepServices for Services {
         logs.push(level, message, &self.redactor);
     }
 
+    fn progress(&self, state: &Progress) {
+        self.has_progress.store(true, Ordering::Relaxed);
+        self.host.progress.show(StepProgress {
+            run: self.run.clone(),
+            step: self.step.clone(),
+            attempt: self.attempt,
+            percent: state.percent,
+            message: state.message.clone(),
+            at_ms: self.host.clock.now_ms(),
+        });
+    }
+
     fn artefacts(&self) -> Arc<dyn ArtefactStore> {
         Arc::clone(&self.host.artefacts) as Arc<dyn ArtefactStore>
     }
 
     fn artefact_quota(&self) -> Option<Arc<Quota>> {
-        Some(Arc::clone(&self.artefact_quota))
+        self.artefact_quota.clone()
     }
 
     fn now_ms(&self) -> u64 {
@@ -245,7 +287,8 @@ impl StepServices for Services {
     }
 }
 
-/// The artefacts that a value speaks of and this host has: they are uploaded before the record that holds the value.
+/// The artefacts that a value speaks of and this host has: they are uploaded before the record that holds the value, and
+/// stay here as long as that is wanted. They count as used now.
 pub(super) fn artefacts_in(value: &Value, store: &FileStore) -> Vec<Digest> {
     let mut found = Vec::new();
     let mut to_visit = vec![value];
@@ -255,7 +298,7 @@ pub(super) fn artefacts_in(value: &Value, store: &FileStore) -> Vec<Digest> {
             Value::Object(fields) => {
                 if let Some(digest) = artefact_digest(fields)
                     && !found.contains(&digest)
-                    && store.contains(&digest)
+                    && store.touch(&digest)
                 {
                     found.push(digest);
                 }

@@ -9,22 +9,21 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use flowforge_failpoints::Injected;
-use flowforge_journal::{AppendError, ReadError, Stopped, Urgency};
-use flowforge_protocol::record::{Event, Outcome};
+use flowforge_journal::{Upload, Urgency};
+use flowforge_protocol::record::{Event, Outcome, Source};
 use flowforge_protocol::{Failure, FailureKind, RunId, StepKey};
 use flowforge_runtime::Redactor;
-use flowforge_runtime::artefacts::Quota;
-use flowforge_workflow::{ApplyError, Command, Execution, Invoke, Now};
+use flowforge_workflow::{Command, Execution, Invoke, Now};
 use futures::FutureExt as _;
 use futures::future::AbortHandle;
 use tokio::sync::mpsc;
-use tokio::task::JoinError;
 use tracing::{debug, error, info, warn};
 
 use super::attempts::Attempts;
+use super::halt::{After, Driven, Halt, Rest};
 use super::idle::Idle;
 use super::mailbox::RunMessage;
+use super::quota::RunQuota;
 use super::recorder::{AddError, Recorder};
 use super::registry::{Phase, PhaseCell};
 use super::room::Cancelled;
@@ -36,68 +35,11 @@ use crate::order::Cancellation;
 use crate::release::LoadedRelease;
 use crate::text::with_causes;
 
-/// Most bytes of artefacts that a run may make between two times of leaving memory.
-const RUN_ARTEFACT_BYTES_MAX: u64 = 1024 * 1024 * 1024;
-
 /// The ends that others hold of a run.
 pub(super) struct Control {
     pub(super) mailbox: mpsc::Receiver<RunMessage>,
     pub(super) to_self: mpsc::Sender<RunMessage>,
     pub(super) phase: PhaseCell,
-}
-
-/// Why the task of a run stops before the run has ended.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum Halt {
-    /// The journal does not take its records.
-    #[error(transparent)]
-    Append(#[from] AppendError),
-    /// The journal cannot be read.
-    #[error("the run's inbox cannot be read")]
-    Read(#[from] ReadError),
-    /// The journal has stopped.
-    #[error(transparent)]
-    Stopped(#[from] Stopped),
-    /// A record does not fit the state: a mistake in this program.
-    #[error("a record does not fit the run")]
-    Apply(#[from] ApplyError),
-    /// A record cannot be written.
-    #[error(transparent)]
-    Add(#[from] AddError),
-    /// Another host has the run.
-    #[error("the run is no longer this host's")]
-    Dropped,
-    /// The host is stopping.
-    #[error("the host is stopping")]
-    Draining,
-    /// An attempt was lost with its answer: a mistake in this program.
-    #[error("an attempt was lost")]
-    Lost(#[from] JoinError),
-    /// It was cancelled while its records waited for room in the journal.
-    #[error("the run was cancelled while the journal was full")]
-    Cancelled(Cancelled),
-    /// A fail point asked for it.
-    #[error(transparent)]
-    Injected(#[from] Injected),
-}
-
-/// What became of a run when its task is over.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Rest {
-    /// It has ended, or is another host's.
-    Gone,
-    /// It waits in the journal, and is woken when its time or a message comes.
-    Asleep(Wait),
-    /// It rests in the journal until the next start, for this reason.
-    Resting(String),
-}
-
-/// How the task of a run comes to its end.
-pub(super) enum Driven {
-    /// The run has ended.
-    Ended,
-    /// The run waits, and leaves memory.
-    Asleep(Wait),
 }
 
 /// An attempt under way.
@@ -115,7 +57,7 @@ pub(super) struct RunTask {
     pub(super) run: RunId,
     pub(super) release: Arc<LoadedRelease>,
     pub(super) redactor: Arc<Redactor>,
-    artefact_quota: Arc<Quota>,
+    artefact_quota: Arc<RunQuota>,
     pub(super) execution: Execution,
     pub(super) recorder: Recorder,
     pub(super) attempts: Attempts<AttemptEnd>,
@@ -131,7 +73,19 @@ pub(super) struct RunTask {
     /// How it waits in memory, while it does.
     pub(super) idle: Idle,
     pub(super) draining: bool,
-    mark_at_once: bool,
+    marking: Marking,
+}
+
+/// Which attempts of a run wait until their marks are durable, with everything before: one of them may take the host down,
+/// and is to be known for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Marking {
+    /// None: the marks ride along with other commits.
+    Later,
+    /// Those that the run begins with here.
+    First,
+    /// All of them: the host died during a step of the run before.
+    All,
 }
 
 impl RunTask {
@@ -148,7 +102,7 @@ impl RunTask {
             run: execution.state().run().clone(),
             release,
             redactor: Arc::new(Redactor::default()),
-            artefact_quota: Arc::new(Quota::new("run", RUN_ARTEFACT_BYTES_MAX)),
+            artefact_quota: Arc::new(RunQuota::new()),
             execution,
             recorder,
             attempts: Attempts::new(),
@@ -159,51 +113,62 @@ impl RunTask {
             lease: None,
             idle: Idle::default(),
             draining: false,
-            mark_at_once: false,
+            marking: Marking::Later,
         }
     }
 
-    /// The marks of the attempts that it begins with are durable before these can have run: one of them may have taken the
-    /// host down before.
-    pub(super) fn marking_attempts_at_once(mut self) -> Self {
-        self.mark_at_once = true;
+    /// So many of its attempts begin only when their marks are durable.
+    pub(super) fn marking(mut self, marking: Marking) -> Self {
+        self.marking = marking;
+        self
+    }
+
+    /// It goes on with this quota, in which what it has made before is counted.
+    pub(super) fn within(mut self, quota: Arc<RunQuota>) -> Self {
+        self.artefact_quota = quota;
         self
     }
 
     /// Drives the run until it has ended or leaves memory, or the host stops. A panic on the way ends the run with a failure.
     pub(super) async fn run(mut self) -> Rest {
         let driven = AssertUnwindSafe(self.drive()).catch_unwind().await;
-        let failure = match driven {
+        let after = match driven {
             Ok(Ok(Driven::Ended)) => return Rest::Gone,
             Ok(Ok(Driven::Asleep(wait))) => {
                 debug!(run_id = %self.run, about = &*wait.about, "run leaves memory until something comes");
+                let quota = self.artefact_quota.kept();
+                self.shared.registry.keep_quota(&self.run, quota);
                 return Rest::Asleep(wait);
             }
-            Ok(Err(Halt::Dropped)) => return self.drop_everything().await,
-            Ok(Err(Halt::Cancelled(cancelled))) => return self.end_cancelled(cancelled).await,
-            Ok(Err(halt @ (Halt::Draining | Halt::Injected(_)))) => {
-                debug!(run_id = %self.run, reason = %halt, "run rests until the next start");
-                return Rest::Resting(halt.to_string());
-            }
-            Ok(Err(Halt::Append(AppendError::Stopped(stopped)))) => {
-                error!(run_id = %self.run, error = %stopped, "run stopped; it goes on at the next start");
-                return Rest::Resting(stopped.to_string());
-            }
-            Ok(Err(halt @ Halt::Append(AppendError::RunTooLarge { .. }))) => {
-                Failure::new(FailureKind::Limit, with_causes(&halt)).with_code("FF-RUN-010")
-            }
-            Ok(Err(halt @ (Halt::Read(_) | Halt::Stopped(_)))) => {
-                error!(run_id = %self.run, error = %with_causes(&halt), "run stopped; it goes on at the next start");
-                return Rest::Resting(with_causes(&halt));
-            }
-            Ok(Err(halt)) => Failure::new(FailureKind::Internal, with_causes(&halt)).with_code("FF-RUN-011"),
-            Err(_) => Failure::new(FailureKind::Internal, "the host's own code failed on this run")
-                .with_code("FF-RUN-012"),
+            Ok(Err(halt)) => After::of(halt),
+            Err(_) => After::Fails(
+                Failure::new(FailureKind::Internal, "the host's own code failed on this run")
+                    .with_code("FF-RUN-012"),
+            ),
         };
-        error!(run_id = %self.run, error = failure.message, code = failure.code, "run cannot go on; it is ended");
-        // What was added but is not in the journal is lost; nothing was told of it.
-        self.recorder.reset();
-        self.end_with(Outcome::Failed { node: None, failure }).await
+        match after {
+            After::Drops => self.drop_everything().await,
+            After::LetsGo(reason) => {
+                self.attempts.shutdown().await;
+                info!(run_id = %self.run, reason, "run dropped: it goes on elsewhere");
+                Rest::Gone
+            }
+            After::Cancelled(cancelled) => self.end_cancelled(cancelled).await,
+            After::Rests(reason) => {
+                debug!(run_id = %self.run, reason, "run rests until the next start");
+                Rest::Resting(reason)
+            }
+            After::Stops(reason) => {
+                error!(run_id = %self.run, error = reason, "run stopped; it goes on at the next start");
+                Rest::Resting(reason)
+            }
+            After::Fails(failure) => {
+                error!(run_id = %self.run, error = failure.message, code = failure.code, "run cannot go on; it is ended");
+                // What was added but is not in the journal is lost; nothing was told of it.
+                self.recorder.reset();
+                self.end_with(Outcome::Failed { node: None, failure }).await
+            }
+        }
     }
 
     /// The records that waited for room are lost; nothing was told of them. The end is let through.
@@ -268,8 +233,8 @@ impl RunTask {
             if self.attempts.is_empty() || self.recorder.is_due(self.shared.clock.monotonic_ms()) {
                 self.keep().await?;
             }
-            if std::mem::take(&mut self.mark_at_once) && !self.attempts.is_empty() {
-                self.shared.journal.flush().await?;
+            if self.marking == Marking::First && !self.attempts.is_empty() {
+                self.marking = Marking::Later;
             }
             self.show_phase();
             self.wait().await?;
@@ -297,6 +262,7 @@ impl RunTask {
             for command in self.execution.next(Now { ms: self.now() }) {
                 match command {
                     Command::Record(event) => {
+                        self.name_artefacts(&event);
                         self.record_or_fail(event)?;
                         recorded = true;
                     }
@@ -311,6 +277,20 @@ impl RunTask {
             if self.recorder.is_due(self.shared.clock.monotonic_ms()) {
                 self.keep().await?;
                 tokio::task::yield_now().await;
+            }
+        }
+    }
+
+    /// A result that the run does not make itself, but is given, may speak of artefacts that are here: they are wanted as
+    /// long as the run is open.
+    fn name_artefacts(&mut self, event: &Event) {
+        if let Event::Completed { source, output, .. } = event
+            && *source != Source::Step
+            && let Some(output) = output.content()
+        {
+            for digest in step::artefacts_in(output, &self.shared.steps.artefacts) {
+                let about = Vec::new();
+                self.recorder.send(Upload::Artefact { digest, about });
             }
         }
     }
@@ -373,9 +353,20 @@ impl RunTask {
             timeout: Duration::from_millis(invoke.timeout_ms),
             invoke,
         };
-        let abort = self
-            .attempts
-            .start(key.clone(), step::run(Arc::clone(&self.shared.steps), attempt));
+        let running = step::run(Arc::clone(&self.shared.steps), attempt);
+        let abort = if self.marking == Marking::Later {
+            self.attempts.start(key.clone(), running)
+        } else {
+            let journal = self.shared.journal.clone();
+            let marked = async move {
+                if journal.flush().await.is_err() {
+                    // The journal has stopped, and the host stops with it: nothing begins any more.
+                    std::future::pending::<()>().await;
+                }
+                running.await
+            };
+            self.attempts.start(key.clone(), marked)
+        };
         self.under_way.insert(
             key,
             UnderWay {

@@ -15,7 +15,7 @@ use serde_json::json;
 use crate::connectors::Scripts;
 use crate::plane::Stored;
 use crate::runs::{outcome, publish, scripts};
-use crate::world::World;
+use crate::world::{Running, World};
 
 const MIXED: &str = "
 workflow: mixed
@@ -339,6 +339,109 @@ async fn a_step_during_which_the_host_dies_again_and_again_is_left_to_a_person()
     let stored = world.plane.ended(&run).await;
     assert!(matches!(outcome(&stored), Outcome::Cancelled { .. }));
     host.drain().await;
+}
+
+/// What a process leaves behind that dies without stopping.
+fn leave_socket(world: &World) {
+    let path = world.config().data_dir.join(flowforge_host::health::SOCKET);
+    drop(std::os::unix::net::UnixListener::bind(path).expect("a socket"));
+}
+
+/// The host is gone, and the next process finds the disk as it is now.
+async fn dies(world: &World, host: Running) {
+    let folder = world.config().data_dir;
+    let files = std::fs::read_dir(&folder)
+        .expect("a folder")
+        .map(|file| file.expect("a file"));
+    let journal = files.filter(|file| file.file_name().to_string_lossy().starts_with("journal.redb"));
+    let image: Vec<_> = journal
+        .map(|file| (file.path(), std::fs::read(file.path()).expect("reads")))
+        .collect();
+    host.halt().await;
+    for (path, content) in image {
+        std::fs::write(path, content).expect("writes");
+    }
+    leave_socket(world);
+}
+
+/// A step without effects that took the host down before its run was durable left no trace: the order came again, and the
+/// host went down again, for ever.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_a_death_no_step_begins_before_its_run_is_durable() {
+    let scripts = scripts().asynchronous("stuck", Effect::Pure, |_| std::future::pending());
+    let world = World::new(scripts.clone());
+    let (pure, stuck) = (
+        publish(&world.plane, crate::runs::PURE),
+        publish(&world.plane, STUCK),
+    );
+    let host = world.start();
+    let first = world.plane.start(&pure, 1, json!({"n": 1}), world.now());
+    world.plane.ended(&first).await;
+    host.drain().await;
+    leave_socket(&world);
+    let crash = Crash {
+        point: Point::B4,
+        side: Side::Before,
+        nth: 1,
+    };
+    let mut host = world.start_failing(crash.plan());
+    let run = world.plane.start(&stuck, 2, json!({}), world.now());
+    host.fails().await;
+    assert_eq!(
+        stuck_calls(&scripts),
+        0,
+        "nobody would have known what took the host down"
+    );
+    leave_socket(&world);
+    for death in 1..=3 {
+        let host = world.start();
+        while stuck_calls(&scripts) < death {
+            tokio::task::yield_now().await;
+        }
+        dies(&world, host).await;
+    }
+    let host = world.start();
+    rests(&host.handle).await;
+    let standing = host.handle.status().standing;
+    assert!(
+        standing[0].run == run.to_string() && standing[0].about.contains("FF-RUN-002"),
+        "{standing:?}"
+    );
+    host.drain().await;
+}
+
+/// The host died of the second step, and the first one was blamed: the mark of the second was never durable.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_step_of_which_the_host_dies_is_the_one_that_is_named() {
+    let scripts = scripts().asynchronous("stuck", Effect::Pure, |_| std::future::pending());
+    let world = World::new(scripts.clone());
+    let source = "
+workflow: later
+nodes:
+  one: { call: test:scripts/add, with: { n: 1 } }
+  stuck: { after: one, call: test:scripts/stuck }
+output: { n: \"${one}\" }
+";
+    let published = publish(&world.plane, source);
+    world.start().drain().await;
+    world.plane.start(&published, 1, json!({}), world.now());
+    leave_socket(&world);
+    let mut deaths = 0;
+    loop {
+        let host = world.start();
+        while stuck_calls(&scripts) == deaths && host.handle.status().runs.resting == 0 {
+            tokio::task::yield_now().await;
+        }
+        if host.handle.status().runs.resting > 0 {
+            let about = host.handle.status().standing[0].about.clone();
+            assert!(about.contains("step stuck"), "{about}");
+            host.drain().await;
+            break;
+        }
+        deaths += 1;
+        assert!(deaths <= 6, "it is never left alone");
+        dies(&world, host).await;
+    }
 }
 
 /// With kills in quick succession, every step that asks something outside came to rest after the third.

@@ -8,11 +8,13 @@
 )]
 
 mod admission;
+mod artefacts;
 mod cancelling;
 mod connectors;
 mod crashes;
 mod plane;
 mod plane_link;
+mod progress;
 mod resting;
 mod resuming;
 mod runs;

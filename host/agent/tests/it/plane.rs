@@ -13,7 +13,7 @@ use flowforge_protocol::job::{Job, Order, RecordPrefix, StartOrder};
 use flowforge_protocol::publication::Publication;
 use flowforge_protocol::record::{Event, Record, Trigger};
 use flowforge_protocol::release::{GrantRequest, PinnedConnector, Release};
-use flowforge_protocol::sync::{Incarnation, RefusedJob, RejectCode};
+use flowforge_protocol::sync::{Incarnation, RefusedJob, RejectCode, StepProgress};
 use flowforge_protocol::verify::{Asked, Evidence, verify_run};
 use flowforge_protocol::{
     ApprovalId, Digest, HostId, JobId, RunId, Signed, SigningKey, TrustRoot, VerifyingKey,
@@ -105,6 +105,8 @@ pub(crate) struct State {
     pub(crate) delivered: BTreeSet<JobId>,
     pub(crate) received: Vec<JobId>,
     pub(crate) refused: Vec<RefusedJob>,
+    /// How far steps are, as was said last.
+    pub(crate) progress: Vec<StepProgress>,
     pub(crate) runs: BTreeMap<RunId, Stored>,
     pub(crate) documents: BTreeMap<Digest, String>,
     pub(crate) components: BTreeMap<Digest, Vec<u8>>,

@@ -132,6 +132,9 @@ impl ControlLink for Plane {
             });
             state.received.extend(request.received.clone());
             state.refused.extend(request.refused.clone());
+            if let Some(progress) = &request.progress {
+                state.progress.clone_from(progress);
+            }
             state.silences += u64::from(request.silence.is_some());
             if !request.batches.is_empty() {
                 state.uploads += 1;

@@ -6,10 +6,11 @@ use flowforge_protocol::job::{Order, SignalOrder};
 use flowforge_protocol::record::{Event, Outcome};
 use flowforge_protocol::sync::RejectCode;
 use flowforge_protocol::{MessageId, RunId, SigningKey};
+use redb::{Database, ReadableTable as _, TableDefinition};
 use serde_json::json;
 
 use crate::connectors::bytes;
-use crate::runs::{ASKING, outcome, publish, scripts};
+use crate::runs::{ASKING, PURE, outcome, publish, scripts};
 use crate::world::{Running, World};
 
 /// A run that waits for a person, on a host that is stopped.
@@ -92,6 +93,65 @@ async fn a_run_that_cannot_be_loaded_says_why_and_can_be_cancelled() {
     // And it stays over.
     let host = world.start();
     assert_eq!(host.handle.status().runs.total(), 0);
+    host.drain().await;
+}
+
+/// A byte of every row of records is another one, and the file's own pages do not show it.
+fn damage_records(world: &World) {
+    let records = TableDefinition::<&[u8], &[u8]>::new("records");
+    let journal = Database::open(world.config().data_dir.join("journal.redb")).expect("opens");
+    let transaction = journal.begin_write().expect("begins");
+    let mut table = transaction.open_table(records).expect("a table");
+    let rows = table.iter().expect("rows").map(|row| row.expect("a row"));
+    let rows: Vec<(Vec<u8>, Vec<u8>)> = rows
+        .map(|(key, value)| (key.value().to_vec(), value.value().to_vec()))
+        .collect();
+    assert!(!rows.is_empty());
+    for (key, mut value) in rows {
+        *value.last_mut().expect("bytes") ^= 1;
+        table.insert(&key[..], &value[..]).expect("writes");
+    }
+    drop(table);
+    transaction.commit().expect("commits");
+}
+
+/// A run whose records could not be read rested for ever: nobody could end it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_that_cannot_be_read_is_given_up_when_somebody_says_so() {
+    let world = World::new(scripts());
+    let run = waiting_run(&world).await;
+    damage_records(&world);
+    let host = world.start();
+    nudge(&world, &run, &world.plane.scheduler);
+    let about = rests(&host).await;
+    assert!(
+        about.contains("damaged") || about.contains("not what was written"),
+        "{about}"
+    );
+    cancel(&world, &run);
+    world.plane.until(|state| !state.refused.is_empty()).await;
+    let refused = world.plane.with(|state| state.refused[0].clone());
+    assert_eq!(refused.code, "FF-ADM-018");
+    assert!(refused.message.contains("is dropped"), "{}", refused.message);
+    assert_eq!(host.handle.status().runs.total(), 0);
+    host.drain().await;
+    let host = world.start();
+    assert_eq!(host.handle.status().runs.total(), 0, "and it stays so");
+    host.drain().await;
+}
+
+/// A run whose task had stopped heard nothing before the next start of the host.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_whose_task_is_over_can_be_cancelled() {
+    let world = World::new(scripts());
+    let published = publish(&world.plane, PURE);
+    let points = FailPoints::from_env_value(Some("B7=error@1")).expect("plan");
+    let host = world.start_failing(points);
+    let run = world.plane.start(&published, 1, json!({"n": 1}), world.now());
+    rests(&host).await;
+    cancel(&world, &run);
+    let stored = world.plane.ended(&run).await;
+    assert!(matches!(outcome(&stored), Outcome::Cancelled { .. }));
     host.drain().await;
 }
 

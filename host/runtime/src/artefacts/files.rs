@@ -117,6 +117,42 @@ impl FileStore {
         self.shared.path(digest)
     }
 
+    /// Whether the content of this digest is here; then it counts as used now.
+    #[must_use]
+    pub fn touch(&self, digest: &Digest) -> bool {
+        match std::fs::File::options().write(true).open(self.path(digest)) {
+            Ok(file) => {
+                touch(&file);
+                true
+            }
+            Err(_) => false,
+        }
+    }
+
+    /// Bytes of the content of this digest; nothing if it is not here.
+    #[must_use]
+    pub fn size(&self, digest: &Digest) -> Option<u64> {
+        let metadata = std::fs::metadata(self.path(digest)).ok()?;
+        Some(metadata.len())
+    }
+
+    /// How many bytes should be swept now: when three quarters of the limit are taken, down to five eighths; and what the
+    /// disk lacks of twice the room that is to stay free.
+    ///
+    /// # Errors
+    /// When the disk cannot be asked.
+    pub fn surplus(&self) -> std::io::Result<u64> {
+        let (bytes, limit) = (self.bytes(), self.shared.quota.limit());
+        let crowded = if bytes > limit / 4 * 3 {
+            bytes.saturating_sub(limit / 8 * 5)
+        } else {
+            0
+        };
+        let free_min = self.shared.free_bytes_min.saturating_mul(2);
+        let lacking = free_min.saturating_sub(self.shared.free_bytes()?).min(bytes);
+        Ok(crowded.max(lacking))
+    }
+
     /// Whether the content of this digest is here.
     #[must_use]
     pub fn contains(&self, digest: &Digest) -> bool {
@@ -235,10 +271,14 @@ impl Shared {
         Ok(kept)
     }
 
+    fn free_bytes(&self) -> std::io::Result<u64> {
+        let disk = rustix::fs::statvfs(&self.root)?;
+        Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
+    }
+
     /// Whether the disk has room for more.
     fn check_space(&self) -> Result<(), ArtefactError> {
-        let disk = rustix::fs::statvfs(&self.root).map_err(|error| ArtefactError::Storage(error.into()))?;
-        let free_bytes = disk.f_bavail.saturating_mul(disk.f_frsize);
+        let free_bytes = self.free_bytes()?;
         if free_bytes < self.free_bytes_min {
             return Err(ArtefactError::LowSpace {
                 free_bytes,
@@ -280,6 +320,10 @@ impl Drop for Hold {
 
 #[async_trait]
 impl ArtefactStore for FileStore {
+    fn keep(&self, digest: Digest) -> Option<Hold> {
+        Some(self.hold(digest))
+    }
+
     async fn create(&self) -> Result<Box<dyn ArtefactWrite>, ArtefactError> {
         self.shared.check_space()?;
         let number = self.next_temporary.fetch_add(1, Ordering::Relaxed);
@@ -474,5 +518,28 @@ mod tests {
         drop(hold);
         store.sweep(0, Duration::ZERO, |_| false).unwrap();
         assert_eq!(store.bytes(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_store_that_is_well_filled_says_how_much_should_go() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store(folder.path(), 80);
+        write(&store, &[1; 60]).await.unwrap();
+        assert_eq!(store.surplus().unwrap(), 0, "three quarters are well");
+        let last = write(&store, &[2; 5]).await.unwrap();
+        assert_eq!(store.surplus().unwrap(), 15);
+        assert_eq!((store.size(&last), store.touch(&last)), (Some(5), true));
+        let absent = Digest::of(b"absent");
+        assert_eq!((store.size(&absent), store.touch(&absent)), (None, false));
+        let full = StoreLimits {
+            free_bytes_min: u64::MAX / 2,
+            bytes_max: 1_000,
+        };
+        let crowded = FileStore::open_within(folder.path(), &full).unwrap();
+        assert_eq!(
+            crowded.surplus().unwrap(),
+            65,
+            "the disk is full: all that may go"
+        );
     }
 }

@@ -65,6 +65,11 @@ impl From<std::io::Error> for ArtefactError {
 /// A content store. Two stores exist: files here, and memory in tests that inject faults.
 #[async_trait]
 pub trait ArtefactStore: Send + Sync {
+    /// Keeps the content of this digest from being swept until the answer is dropped; nothing if this store sweeps nothing.
+    fn keep(&self, _digest: Digest) -> Option<Hold> {
+        None
+    }
+
     /// Begins a new artefact. Nothing is visible before [`ArtefactWrite::finish`].
     async fn create(&self) -> Result<Box<dyn ArtefactWrite>, ArtefactError>;
 

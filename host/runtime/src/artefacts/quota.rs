@@ -41,6 +41,12 @@ impl Quota {
         self
     }
 
+    /// Bytes that may be taken.
+    #[must_use]
+    pub fn limit(&self) -> u64 {
+        self.limit_bytes
+    }
+
     /// Bytes that are taken.
     #[must_use]
     pub fn taken(&self) -> u64 {
@@ -88,8 +94,8 @@ impl Quota {
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
     }
 
-    /// Counts bytes that are there already, whatever the limit says.
-    pub(super) fn count(&self, bytes: u64) {
+    /// Counts bytes that are there already, whatever the limit says; here only.
+    pub fn count(&self, bytes: u64) {
         let more = |taken: u64| Some(taken.saturating_add(bytes));
         let _ = self
             .taken

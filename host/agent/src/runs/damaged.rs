@@ -1,0 +1,89 @@
+//! Runs of which something in the journal is not what was written.
+//!
+//! There is nothing to go on with, and no chain to which an end could be added. Such a run rests, says why, and stays with
+//! all that is left of it until somebody ends it: then it is dropped here, a tombstone stays so that it does not begin again,
+//! and the answer to the order says what became of it, so that the control plane can end it with that reason.
+
+use flowforge_journal::DamagedRun;
+use flowforge_protocol::RunId;
+use tokio::sync::mpsc;
+use tracing::{error, warn};
+
+use super::registry::Reach;
+use super::resume;
+use super::service::{MAILBOX, OrderError, Runs, UNKNOWN_EPOCH};
+use super::task::Control;
+use crate::order::{Change, Refusal, VerifiedOrder};
+
+impl Runs {
+    /// Shows the runs that were found damaged at the start.
+    pub(super) fn show_damaged(&self, damaged: Vec<DamagedRun>) {
+        for DamagedRun { run, damage } in damaged {
+            error!(run_id = %run, error = %damage, "something of a run is not what was written; it rests");
+            if self.shared.registry.find(&run).is_none() {
+                self.control(&run, UNKNOWN_EPOCH);
+            }
+            let reason =
+                format!("something of it is not what was written: {damage}; cancel it to be rid of it");
+            self.shared.registry.rest(&run, reason);
+        }
+    }
+
+    /// Drops a run that can never be read again, if this order ends it: the refusal says so. `None` if the order says
+    /// something else, or the run can be read.
+    pub(super) async fn give_up(&self, order: &VerifiedOrder) -> Option<OrderError> {
+        let VerifiedOrder::Change(change) = order else {
+            return None;
+        };
+        let Change::Cancel(cancellation) = change.order() else {
+            return None;
+        };
+        let shared = &self.shared;
+        let (run, epoch) = (&change.about().run, change.about().epoch);
+        if let Some((Reach::Awake(mailbox), _)) = shared.registry.find(run)
+            && !mailbox.is_closed()
+        {
+            return None;
+        }
+        let damaged = shared.journal.damaged();
+        let found = damaged.into_iter().find(|known| known.run == *run)?;
+        let dropped = match shared.journal.forget(run, epoch).await {
+            Ok(dropped) => dropped,
+            Err(stopped) => return Some(stopped.into()),
+        };
+        // The answer ends the run elsewhere, so the tombstone comes first.
+        if let Some(mut ticket) = dropped
+            && let Err(stopped) = ticket.durable().await
+        {
+            return Some(stopped.into());
+        }
+        shared.leases.remove(run);
+        shared.registry.remove(run);
+        warn!(run_id = %run, reason = cancellation.reason, "a run that cannot be read was given up");
+        let refusal = Refusal::GivenUp {
+            run: run.clone(),
+            reason: found.damage.to_string(),
+        };
+        Some(refusal.into())
+    }
+
+    /// Has a run read again whose task is over, although the run is not: it is to hear an order. What keeps it from going on
+    /// may have passed; if not, it rests again, and the order waits.
+    pub(super) fn read_again(&self, run: &RunId) {
+        let shared = &self.shared;
+        if shared.drain.is_cancelled() {
+            return;
+        }
+        let (to_self, mailbox) = mpsc::channel(MAILBOX);
+        let Some(phase) = shared.registry.revive(run, to_self.clone()) else {
+            return;
+        };
+        let control = Control {
+            mailbox,
+            to_self,
+            phase,
+        };
+        let resumed = resume::resume(shared.clone(), run.clone(), control);
+        self.spawn(run.clone(), resumed);
+    }
+}
