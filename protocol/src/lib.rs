@@ -9,6 +9,7 @@ pub mod awaited;
 pub mod batch;
 pub mod canonical;
 pub mod chain;
+mod depth;
 pub mod digest;
 mod effect_key;
 pub mod enrol;

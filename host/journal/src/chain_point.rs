@@ -13,13 +13,16 @@ pub struct ChainPoint {
     pub(crate) bytes: usize,
     pub(crate) largest: usize,
     pub(crate) pieces: Vec<Piece>,
+    /// Plain digests of the values that the records hold elsewhere than in the lines.
+    pub(crate) stored: Vec<Digest>,
 }
 
 impl ChainPoint {
     pub(crate) fn of(lines: &[u8], first_seq: u64, before: Digest) -> Result<Self, ChainError> {
-        let mut largest = 0;
-        let pieces = cut::<ChainError>(lines, first_seq, before, ROW_BYTES, |bytes| {
-            largest = bytes.max(largest);
+        let (mut largest, mut stored) = (0, Vec::new());
+        let pieces = cut::<ChainError>(lines, first_seq, before, ROW_BYTES, |frame| {
+            largest = frame.bytes.len().max(largest);
+            stored.extend(frame.stored_values());
             Ok(())
         })?;
         Ok(Self {
@@ -28,6 +31,7 @@ impl ChainPoint {
             bytes: lines.len(),
             largest,
             pieces,
+            stored,
         })
     }
 

@@ -4,7 +4,7 @@
 //! This module turns its frames into what rows need: how many records, the chain behind them, where to cut.
 
 use flowforge_protocol::Digest;
-use flowforge_protocol::chain::{ChainError, chain_next, frames};
+use flowforge_protocol::chain::{ChainError, Frame, chain_next, frames};
 
 /// A row of records is closed when it reaches this size, so that one row is one batch to send.
 pub(crate) const ROW_BYTES: usize = 1 << 20;
@@ -55,20 +55,20 @@ pub(crate) fn values(lines: &[u8], first_seq: u64) -> Vec<&[u8]> {
         .collect()
 }
 
-/// Cuts lines into pieces of at most `bytes`, unless a single record is larger; calls `each` with every record's size.
+/// Cuts lines into pieces of at most `bytes`, unless a single record is larger; calls `each` with every record's frame.
 pub(crate) fn cut<E: From<ChainError>>(
     lines: &[u8],
     first_seq: u64,
     previous: Digest,
     bytes: usize,
-    mut each: impl FnMut(usize) -> Result<(), E>,
+    mut each: impl FnMut(&Frame<'_>) -> Result<(), E>,
 ) -> Result<Vec<Piece>, E> {
     let mut pieces: Vec<Piece> = Vec::new();
     let (mut start, mut place, mut chain) = (0, 0, previous);
     for frame in frames(lines, first_seq) {
         let frame = frame?;
         let size = frame.bytes.len();
-        each(size)?;
+        each(&frame)?;
         chain = chain_next(&chain, frame.record);
         let end = place + size;
         match pieces.last_mut() {
@@ -113,8 +113,8 @@ mod tests {
         let lines: String = (3..9).map(record).collect();
         let size = record(3).len();
         let mut sizes = Vec::new();
-        let pieces = cut::<ChainError>(lines.as_bytes(), 3, start, 2 * size + 1, |bytes| {
-            sizes.push(bytes);
+        let pieces = cut::<ChainError>(lines.as_bytes(), 3, start, 2 * size + 1, |frame| {
+            sizes.push(frame.bytes.len());
             Ok(())
         })
         .unwrap();

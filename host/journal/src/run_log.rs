@@ -1,5 +1,7 @@
 //! The writing end of one run.
 
+use std::collections::BTreeSet;
+
 use flowforge_protocol::chain::chain_start;
 use flowforge_protocol::{Digest, RunId, StepKey};
 
@@ -27,6 +29,8 @@ pub struct RunLog {
     next_seq: u64,
     chain: Digest,
     bytes: u64,
+    /// Plain digests of the values that the run holds.
+    values: BTreeSet<Digest>,
     ended: bool,
 }
 
@@ -68,18 +72,21 @@ impl RunLog {
             next_seq: 0,
             chain,
             bytes: 0,
+            values: BTreeSet::new(),
             ended: false,
         }
     }
 
-    pub(crate) fn resumed(hold: Hold, head: &RunHead) -> Self {
+    /// Goes on behind what is stored, where the run holds these values of so many bytes in all.
+    pub(crate) fn resumed(hold: Hold, head: &RunHead, values: BTreeSet<Digest>, value_bytes: u64) -> Self {
         Self {
             hold,
             run: head.run.id(),
             epoch: head.epoch,
             next_seq: head.next_seq,
             chain: head.chain,
-            bytes: head.bytes,
+            bytes: head.bytes + value_bytes,
+            values,
             ended: !head.is_open(),
         }
     }
@@ -153,7 +160,8 @@ impl RunLog {
         if self.ended {
             return Err(AppendError::Ended(self.run.clone()));
         }
-        check(entry, self.next_seq, self.chain, &self.hold.shared.config.limits)
+        let limits = &self.hold.shared.config.limits;
+        check(entry, self.next_seq, self.chain, &self.values, limits)
     }
 
     async fn add(&mut self, entry: Entry, checked: ChainPoint) -> Result<Ticket, AppendError> {
@@ -200,6 +208,8 @@ impl RunLog {
         point: ChainPoint,
         new: Option<(RunRow, u64)>,
     ) -> Append {
+        let held = &mut self.values;
+        entry.values.retain(|(digest, _)| held.insert(*digest));
         let shared = &self.hold.shared;
         let (key, number) = (RunKey::of(&self.run), self.hold.number);
         let (first_seq, count, chain) = (self.next_seq, point.count(), point.chain());
@@ -300,6 +310,7 @@ pub(crate) fn check(
     entry: &Entry,
     next_seq: u64,
     chain: Digest,
+    held: &BTreeSet<Digest>,
     limits: &Limits,
 ) -> Result<ChainPoint, AppendError> {
     let known = entry
@@ -310,15 +321,33 @@ pub(crate) fn check(
         Some(point) => point,
         None => ChainPoint::of(&entry.lines, next_seq, chain)?,
     };
-    let actual_bytes = u64::try_from(point.largest).unwrap_or(u64::MAX);
+    let values = entry.values.iter().map(|(_, bytes)| bytes.len());
+    let actual_bytes = u64::try_from(values.fold(point.largest, usize::max)).unwrap_or(u64::MAX);
     if actual_bytes > limits.record_bytes {
         return Err(AppendError::RecordTooLarge {
             actual_bytes,
             limit_bytes: limits.record_bytes,
         });
     }
+    check_values(entry, &point, held)?;
     check_parts(entry, &point, limits.snapshot_bytes)?;
     Ok(point)
+}
+
+/// Records and the values that they hold become durable together, so no record may hold one that is not here.
+fn check_values(entry: &Entry, point: &ChainPoint, held: &BTreeSet<Digest>) -> Result<(), AppendError> {
+    let is_given = |wanted: &Digest| entry.values.iter().any(|(digest, _)| digest == wanted);
+    if point
+        .stored
+        .iter()
+        .all(|digest| held.contains(digest) || is_given(digest))
+    {
+        Ok(())
+    } else {
+        Err(AppendError::Contradiction(
+            "a value that a record holds comes with it, or came before",
+        ))
+    }
 }
 
 fn check_parts(entry: &Entry, point: &ChainPoint, snapshot_bytes: usize) -> Result<(), AppendError> {

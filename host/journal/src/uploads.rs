@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use flowforge_protocol::batch::RecordBatch;
+use flowforge_protocol::chain::stored_values;
 use flowforge_protocol::{Digest, RunId};
 
 use crate::entry::{ABOUT_BYTES_MAX, Urgency};
@@ -28,8 +29,8 @@ use crate::work::Request;
 /// Code of a run of which something is not what was written.
 pub(crate) const DAMAGED_CODE: &str = "FF-JRN-010";
 
-/// What one call of the uploader carries of a run: first the artefacts, then the records that name them, then the
-/// receipt.
+/// What one call of the uploader carries of a run: first the artefacts and values, then the records that name
+/// them, then the receipt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunUploads {
     /// The run.
@@ -38,6 +39,9 @@ pub struct RunUploads {
     pub artefacts: Vec<(Digest, Vec<u8>)>,
     /// Consecutive records, each batch of at most 1 MiB unless a single record is larger.
     pub batches: Vec<RecordBatch>,
+    /// Plain digests of the values that these records hold elsewhere than in their lines, each once; see
+    /// [`Journal::value`]. They are to be there before the records are.
+    pub values: Vec<Digest>,
     /// The signed receipt, behind the last record.
     pub receipt: Option<Vec<u8>>,
 }
@@ -303,6 +307,7 @@ pub(crate) fn assemble(
         run: run.clone(),
         artefacts: Vec::new(),
         batches: Vec::new(),
+        values: Vec::new(),
         receipt: None,
     };
     for place in &portion.rows {
@@ -340,6 +345,14 @@ pub(crate) fn assemble(
                 chain: row.chain,
                 lines: bytes.to_vec(),
             }),
+        }
+    }
+    for batch in &uploads.batches {
+        // The lines were read as frames before.
+        for digest in stored_values(&batch.lines, batch.first_seq).unwrap_or_default() {
+            if !uploads.values.contains(&digest) {
+                uploads.values.push(digest);
+            }
         }
     }
     uploads.receipt = portion

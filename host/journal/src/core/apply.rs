@@ -174,6 +174,7 @@ impl<'t, 's> Apply<'t, 's> {
         if let Some(job) = job {
             self.remember(job)?;
         }
+        self.keep_values(number, std::mem::take(&mut entry.values))?;
         let (artefacts, receipt) = split_uploads(std::mem::take(&mut entry.uploads));
         let head = self.head(number)?;
         if head.next_seq != first_seq || (!head.is_open() && count > 0) {
@@ -237,7 +238,7 @@ impl<'t, 's> Apply<'t, 's> {
             cursor: acknowledged,
             at_ms: NO_TIME,
         };
-        self.state.stored_bytes += head.bytes;
+        self.state.run_bytes += head.bytes;
         if self.state.heads.insert(number, Box::new(head)).is_some() {
             return Err(Failure::Contradiction("a run number was used twice"));
         }
@@ -293,7 +294,7 @@ impl<'t, 's> Apply<'t, 's> {
     fn grow(&mut self, number: u64, more: u64, less: u64) -> Result<(), Failure> {
         let head = self.head(number)?;
         head.bytes = (head.bytes + more).saturating_sub(less);
-        self.state.stored_bytes = (self.state.stored_bytes + more).saturating_sub(less);
+        self.state.run_bytes = (self.state.run_bytes + more).saturating_sub(less);
         Ok(())
     }
 
