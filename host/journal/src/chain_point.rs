@@ -15,6 +15,8 @@ pub struct ChainPoint {
     pub(crate) pieces: Vec<Piece>,
     /// Plain digests of the values that the records hold elsewhere than in the lines.
     pub(crate) stored: Vec<Digest>,
+    /// Bytes of these, each as often as it is held; known when it is known that all are here.
+    pub(crate) value_bytes: u64,
 }
 
 impl ChainPoint {
@@ -32,6 +34,7 @@ impl ChainPoint {
             largest,
             pieces,
             stored,
+            value_bytes: 0,
         })
     }
 

@@ -10,7 +10,7 @@ use crate::replay::JobEntry;
 pub const ABOUT_BYTES_MAX: usize = 512;
 
 /// About what keeping a value and its use by a run takes besides its bytes.
-pub(crate) const VALUE_WEIGHT: usize = 160;
+const VALUE_WEIGHT: usize = 160;
 
 /// How soon an entry is to be durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -190,10 +190,15 @@ impl Entry {
     /// Bytes it takes in the queue and, about, in the file.
     pub(crate) fn weight(&self) -> usize {
         let snapshot = self.snapshot.as_ref().map_or(0, |snapshot| snapshot.bytes.len());
-        self.lasting_weight() + snapshot
+        let values: usize = self
+            .values
+            .iter()
+            .map(|(_, bytes)| bytes.len() + VALUE_WEIGHT)
+            .sum();
+        self.lasting_weight() + values + snapshot
     }
 
-    /// The part of it that stays: a snapshot goes with the next one.
+    /// The part of it that stays with the run alone: a snapshot goes with the next one, a value is shared.
     pub(crate) fn lasting_weight(&self) -> usize {
         let uploads: usize = self
             .uploads
@@ -203,12 +208,7 @@ impl Entry {
                 Upload::Receipt { envelope } => 32 + envelope.len(),
             })
             .sum();
-        let values: usize = self
-            .values
-            .iter()
-            .map(|(_, bytes)| bytes.len() + VALUE_WEIGHT)
-            .sum();
-        self.lines.len() + uploads + values
+        self.lines.len() + uploads
     }
 }
 

@@ -1,6 +1,6 @@
 //! The handle: takes requests from any task, answers when they are durable.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use flowforge_failpoints::{FailPoints, Point};
@@ -116,7 +116,7 @@ impl Journal {
         } = new;
         let key = RunKey::of(&run);
         let limits = &self.shared.config.limits;
-        let checked = run_log::check(&entry, 0, chain_start(&run), &BTreeSet::new(), limits)?;
+        let checked = run_log::check(&entry, 0, chain_start(&run), &BTreeMap::new(), limits)?;
         let now_ms = (self.shared.config.clock)();
         let mut queue = self.shared.queue();
         still_open(&queue)?;

@@ -60,7 +60,7 @@ pub(crate) struct Loaded {
     /// Cells that are not what was written, and can be fetched again.
     bad_cells: Vec<Vec<u8>>,
     /// Keys of values that are not what was written, or that no run holds.
-    bad_values: Vec<Vec<u8>>,
+    pub(crate) bad_values: Vec<Vec<u8>>,
 }
 
 /// The format of a database, if it is a journal already.
@@ -347,6 +347,7 @@ fn unknown_head(run: RunKey) -> RunHead {
         next_seq: 0,
         chain: flowforge_protocol::chain::chain_start(&run.id()),
         bytes: 0,
+        value_bytes: 0,
         cursor: 0,
         at_ms: NO_TIME,
     }

@@ -59,10 +59,8 @@ impl Journal {
             let queue = self.shared.queue();
             (queue.flights.crashed(number, run), queue.inbox.of(&key).len())
         };
-        let held_bytes = stored.values.held.values().sum();
-        let held = stored.values.held.into_keys().collect();
         Ok(OpenRun {
-            log: RunLog::resumed(hold, &stored.head, held, held_bytes),
+            log: RunLog::resumed(hold, &stored.head, stored.values.held),
             envelope: stored.row.envelope,
             accepted_at_ms: stored.row.accepted_at_ms,
             snapshot: stored.snapshot,

@@ -1,6 +1,6 @@
 //! The writing end of one run.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use flowforge_protocol::chain::chain_start;
 use flowforge_protocol::{Digest, RunId, StepKey};
@@ -29,8 +29,8 @@ pub struct RunLog {
     next_seq: u64,
     chain: Digest,
     bytes: u64,
-    /// Plain digests of the values that the run holds.
-    values: BTreeSet<Digest>,
+    /// The values that the run holds, by their plain digests, with their sizes in bytes.
+    values: BTreeMap<Digest, u64>,
     ended: bool,
 }
 
@@ -72,20 +72,20 @@ impl RunLog {
             next_seq: 0,
             chain,
             bytes: 0,
-            values: BTreeSet::new(),
+            values: BTreeMap::new(),
             ended: false,
         }
     }
 
-    /// Goes on behind what is stored, where the run holds these values of so many bytes in all.
-    pub(crate) fn resumed(hold: Hold, head: &RunHead, values: BTreeSet<Digest>, value_bytes: u64) -> Self {
+    /// Goes on behind what is stored, where the run holds these values.
+    pub(crate) fn resumed(hold: Hold, head: &RunHead, values: BTreeMap<Digest, u64>) -> Self {
         Self {
             hold,
             run: head.run.id(),
             epoch: head.epoch,
             next_seq: head.next_seq,
             chain: head.chain,
-            bytes: head.bytes + value_bytes,
+            bytes: head.bytes + head.value_bytes,
             values,
             ended: !head.is_open(),
         }
@@ -134,7 +134,7 @@ impl RunLog {
     /// Safe: it waits before it adds anything.
     pub async fn append(&mut self, entry: Entry) -> Result<Ticket, AppendError> {
         let checked = self.check(&entry)?;
-        self.check_size(&entry)?;
+        self.check_size(&entry, &checked)?;
         self.add(entry, checked).await
     }
 
@@ -148,9 +148,9 @@ impl RunLog {
     pub async fn append_when_room(&mut self, entry: Entry) -> Result<Ticket, AppendError> {
         let checked = self.check(&entry)?;
         loop {
-            match self.check_size(&entry) {
+            match self.check_size(&entry, &checked) {
                 Err(AppendError::Full(full)) => self.hold.shared.space(&full).await?,
-                checked => break checked?,
+                has_room => break has_room?,
             }
         }
         self.add(entry, checked).await
@@ -182,14 +182,14 @@ impl RunLog {
     }
 
     /// A run that ends is always let through: it frees room.
-    fn check_size(&self, entry: &Entry) -> Result<(), AppendError> {
+    fn check_size(&self, entry: &Entry, point: &ChainPoint) -> Result<(), AppendError> {
         if entry.ended {
             return Ok(());
         }
         let weight = u64::try_from(entry.weight()).unwrap_or(u64::MAX);
         let lasting = u64::try_from(entry.lasting_weight()).unwrap_or(u64::MAX);
         let limits = &self.hold.shared.config.limits;
-        let actual_bytes = self.bytes + lasting;
+        let actual_bytes = self.bytes + lasting + point.value_bytes;
         if actual_bytes > limits.run_bytes {
             return Err(AppendError::RunTooLarge {
                 actual_bytes,
@@ -209,14 +209,15 @@ impl RunLog {
         new: Option<(RunRow, u64)>,
     ) -> Append {
         let held = &mut self.values;
-        entry.values.retain(|(digest, _)| held.insert(*digest));
+        let mut is_new = |digest: Digest, bytes: &[u8]| held.insert(digest, bytes_of(bytes)).is_none();
+        entry.values.retain(|(digest, bytes)| is_new(*digest, bytes));
         let shared = &self.hold.shared;
         let (key, number) = (RunKey::of(&self.run), self.hold.number);
         let (first_seq, count, chain) = (self.next_seq, point.count(), point.chain());
         self.epoch = entry.epoch.map_or(self.epoch, |epoch| epoch.max(self.epoch));
         self.next_seq += u64::from(count);
         self.chain = chain;
-        self.bytes += u64::try_from(entry.lasting_weight()).unwrap_or(u64::MAX);
+        self.bytes += u64::try_from(entry.lasting_weight()).unwrap_or(u64::MAX) + point.value_bytes;
         self.ended = entry.ended;
         queue.raise(&key, self.epoch);
         let now_ms = (shared.config.clock)();
@@ -244,6 +245,7 @@ impl RunLog {
             chain,
             entry,
             pieces: point.pieces,
+            value_bytes: point.value_bytes,
             job,
             dropped_messages,
             new,
@@ -310,14 +312,14 @@ pub(crate) fn check(
     entry: &Entry,
     next_seq: u64,
     chain: Digest,
-    held: &BTreeSet<Digest>,
+    held: &BTreeMap<Digest, u64>,
     limits: &Limits,
 ) -> Result<ChainPoint, AppendError> {
     let known = entry
         .chained
         .clone()
         .filter(|point| (point.first_seq, point.before, point.bytes) == (next_seq, chain, entry.lines.len()));
-    let point = match known {
+    let mut point = match known {
         Some(point) => point,
         None => ChainPoint::of(&entry.lines, next_seq, chain)?,
     };
@@ -329,25 +331,26 @@ pub(crate) fn check(
             limit_bytes: limits.record_bytes,
         });
     }
-    check_values(entry, &point, held)?;
+    // Records and the values that they hold become durable together.
+    point.value_bytes = value_bytes(entry, &point, held).ok_or(AppendError::Contradiction(
+        "a value that a record holds comes with it, or came before",
+    ))?;
     check_parts(entry, &point, limits.snapshot_bytes)?;
     Ok(point)
 }
 
-/// Records and the values that they hold become durable together, so no record may hold one that is not here.
-fn check_values(entry: &Entry, point: &ChainPoint, held: &BTreeSet<Digest>) -> Result<(), AppendError> {
-    let is_given = |wanted: &Digest| entry.values.iter().any(|(digest, _)| digest == wanted);
-    if point
-        .stored
-        .iter()
-        .all(|digest| held.contains(digest) || is_given(digest))
-    {
-        Ok(())
-    } else {
-        Err(AppendError::Contradiction(
-            "a value that a record holds comes with it, or came before",
-        ))
-    }
+/// Bytes of the values that the records of an entry hold, each as often as they hold it; `None` if one is not here.
+fn value_bytes(entry: &Entry, point: &ChainPoint, held: &BTreeMap<Digest, u64>) -> Option<u64> {
+    let given = |wanted: &Digest| {
+        let found = entry.values.iter().find(|(digest, _)| digest == wanted);
+        found.map(|(_, bytes)| bytes_of(bytes))
+    };
+    let size = |digest: &Digest| held.get(digest).copied().or_else(|| given(digest));
+    point.stored.iter().map(size).sum()
+}
+
+fn bytes_of(value: &[u8]) -> u64 {
+    u64::try_from(value.len()).unwrap_or(u64::MAX)
 }
 
 fn check_parts(entry: &Entry, point: &ChainPoint, snapshot_bytes: usize) -> Result<(), AppendError> {

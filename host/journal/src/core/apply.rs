@@ -164,6 +164,7 @@ impl<'t, 's> Apply<'t, 's> {
             chain,
             mut entry,
             pieces,
+            value_bytes,
             job,
             dropped_messages,
             new,
@@ -186,6 +187,7 @@ impl<'t, 's> Apply<'t, 's> {
         let (run, mut before) = (head.run, head.chain);
         head.next_seq += u64::from(count);
         head.receipt |= receipt.is_some();
+        head.value_bytes += value_bytes;
         (head.chain, head.epoch) = (chain, epoch);
         self.committed.records += u64::from(count);
         if count > 0 {
@@ -235,6 +237,7 @@ impl<'t, 's> Apply<'t, 's> {
             next_seq: 0,
             chain: flowforge_protocol::chain::chain_start(&row.run.id()),
             bytes: bytes_of(&value),
+            value_bytes: 0,
             cursor: acknowledged,
             at_ms: NO_TIME,
         };

@@ -11,8 +11,8 @@ use flowforge_journal::{
 };
 use flowforge_protocol::Digest;
 
-use crate::acts::{SEMANTICS, deliver, end_and_acknowledge, load};
-use crate::support::{accept, holding, lines, next, open, run};
+use crate::acts::{SEMANTICS, deliver, end_and_acknowledge, holding, load};
+use crate::support::{accept, lines, next, open, run};
 
 const FORMAT_3: &[u8] = include_bytes!("../golden/format-3.redb");
 const FORMAT_4: &[u8] = include_bytes!("../golden/format-4.redb");

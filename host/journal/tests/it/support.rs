@@ -4,7 +4,6 @@ use flowforge_failpoints::FailPoints;
 use flowforge_journal::{
     Accepted, Entry, JobEntry, Journal, JournalConfig, NewRun, Recovered, RunLog, Ticket,
 };
-use flowforge_protocol::value::Salt;
 use flowforge_protocol::{Digest, JobId, RunId};
 
 pub(crate) fn run(n: u64) -> RunId {
@@ -35,16 +34,6 @@ pub(crate) fn lines(seqs: std::ops::Range<u64>, bytes: usize) -> String {
 /// The next record of a run.
 pub(crate) fn next(log: &RunLog) -> String {
     lines(log.next_seq()..log.next_seq() + 1, 1)
-}
-
-/// A record that holds a value by its digest, with the value's bytes.
-pub(crate) fn holding(seq: u64, bytes: &[u8]) -> Entry {
-    let salt = Salt::from_entropy([seq.to_le_bytes()[0]; 16]);
-    let (value, stored) = (salt.digest(bytes), Digest::of(bytes));
-    let lines = format!(
-        "{{\"value\":\"{value}\",\"salt\":\"{salt}\",\"stored\":\"{stored}\"}}\n{{\"seq\":{seq},\"x\":\"{value}\"}}\n"
-    );
-    Entry::lazy(lines).holding(stored, bytes)
 }
 
 pub(crate) fn new_run(n: u64) -> NewRun {
