@@ -129,7 +129,7 @@ mod tests {
     use crate::awaited::{Await, ChildEnd, Closing, Decision, ReviewAction, ReviewVerdict};
     use std::collections::HashMap;
 
-    use crate::chain::{no_fetch, stored_values, with_values, without_values};
+    use crate::chain::{keep_values, no_fetch, stored_values, with_values, without_values};
     use crate::facts::RunFacts;
     use crate::record::{Accepted, Event, Origin, Outcome, RECORD_VERSION, Trigger};
     use crate::used::Used;
@@ -305,6 +305,9 @@ mod tests {
             batch.records(fetch).map(Result::unwrap).collect()
         };
         assert_eq!(read(&whole, &no_fetch), read(&batch, &fetch));
+        let mut keep = |bytes: &[u8]| kept.contains_key(&Digest::of(bytes)).then(|| Digest::of(bytes));
+        assert_eq!(keep_values(&whole.lines, 0, 0, &mut keep).unwrap(), batch.lines);
+        assert_eq!(keep_values(&whole.lines, 0, 100, &mut keep).unwrap(), whole.lines);
         let other = |_: &Digest| Some(b"[2]".to_vec());
         for lines in [
             with_values(&batch.lines, 0, &no_fetch).unwrap(),

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::record::Record;
-use crate::value::{VALUE_LINE_START, ValueLine, ValueLineError};
+use crate::value::{Keep, VALUE_LINE_START, ValueLine, ValueLineError};
 use crate::{Digest, RunId};
 
 /// Why lines are not the records they should be.
@@ -244,6 +244,40 @@ pub fn with_values(lines: &[u8], first_seq: u64, fetch: Fetch<'_>) -> Result<Vec
                         read.write_with(&bytes, &mut out);
                     }
                 }
+                None => {
+                    out.extend_from_slice(line);
+                    out.push(b'\n');
+                }
+            }
+        }
+        out.extend_from_slice(frame.bytes.get(frame.values.len()..).unwrap_or_default());
+    }
+    Ok(out)
+}
+
+/// The same records with the bytes of every value above a size given to `keep`, in place of beside them: the way back of
+/// [`with_values`]. A value that `keep` has no room for stays where it is.
+///
+/// # Errors
+/// [`ChainError::Cut`] or [`ChainError::WrongSeq`]; [`ChainError::Value`] for a value line that cannot be read.
+pub fn keep_values(
+    lines: &[u8],
+    first_seq: u64,
+    inline_bytes: usize,
+    keep: Keep<'_>,
+) -> Result<Vec<u8>, ChainError> {
+    let mut out = Vec::with_capacity(lines.len().min(2 * inline_bytes));
+    for frame in frames(lines, first_seq) {
+        let frame = frame?;
+        for line in lines_of(frame.values) {
+            let read = ValueLine::read(line).map_err(|problem| ChainError::Value {
+                seq: frame.seq,
+                problem,
+            })?;
+            let large = read.json.map(|json| json.get().as_bytes());
+            let large = large.filter(|bytes| bytes.len() > inline_bytes);
+            match large.and_then(&mut *keep) {
+                Some(stored) => read.write_stored(&stored, &mut out),
                 None => {
                     out.extend_from_slice(line);
                     out.push(b'\n');

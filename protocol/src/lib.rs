@@ -23,6 +23,7 @@ pub mod job;
 pub mod json_path;
 pub mod keys;
 mod pem;
+pub mod pieces;
 pub mod publication;
 pub mod receipt;
 pub mod record;

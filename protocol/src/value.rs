@@ -341,6 +341,11 @@ impl<'a> ValueLine<'a> {
         }
         fits
     }
+
+    /// Writes the line with its bytes kept elsewhere.
+    pub(crate) fn write_stored(&self, stored: &Digest, out: &mut Vec<u8>) {
+        write_line(&self.value, &self.salt, Some(stored), &[], out);
+    }
 }
 
 fn write_line(digest: &Digest, salt: &Salt, stored: Option<&Digest>, bytes: &[u8], out: &mut Vec<u8>) {

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use flowforge_protocol::value::INLINE_BYTES;
 use flowforge_runtime::{CompileWorker, OpenNetwork};
 use serde::Deserialize;
 
@@ -29,6 +30,9 @@ pub struct Settings {
     /// Most bytes of the runs in the journal; records wait for room beyond it, and no new work is taken from three quarters
     /// on. Default 52 MiB.
     pub max_journal_bytes: Option<u64>,
+    /// Values above this size, in bytes, are kept once in the journal, however many records hold them; smaller ones stand
+    /// beside each record. Default 32 KiB.
+    pub max_inline_bytes: Option<u32>,
     /// Free bytes on the data folder's disk below which no new work is taken. Default 64 MiB.
     pub min_free_bytes: Option<u64>,
     /// How long a sealed copy of a secret is used after the control plane last confirmed it, as `24h`. Default `24h`.
@@ -118,7 +122,7 @@ pub struct HostConfig {
     pub compile_worker: CompileWorker,
 }
 
-/// What one host holds at most. At each limit but those of calls and copies the host tells the control plane that it is busy, and
+/// What one host holds at most. At each limit but those of calls, copies and values the host tells the control plane that it is busy, and
 /// takes nothing new; what is here goes on to its end.
 ///
 /// | limit | setting | default | at the limit |
@@ -128,6 +132,7 @@ pub struct HostConfig {
 /// | connector calls at once | `max-steps` | four for each core, 16 to 256 | further calls wait their turn |
 /// | bytes that wait for upload | `max-outbox-bytes` | 32 MiB | no new run |
 /// | bytes of runs in the journal | `max-journal-bytes` | 52 MiB | records wait for room; no new run from 3/4 on |
+/// | bytes of a value beside its record | `max-inline-bytes` | 32 KiB | the value is kept once |
 /// | free bytes on the disk | `min-free-bytes` | 64 MiB | no new run |
 /// | age of a secret's copy | `secret-lease` | 24 h | the copy is not used without the control plane |
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -142,6 +147,8 @@ pub struct HostLimits {
     pub max_outbox_bytes: u64,
     /// Bytes of the runs in the journal.
     pub max_journal_bytes: u64,
+    /// Bytes of a value that stands beside its record; a larger one is kept once in the journal.
+    pub max_inline_bytes: u32,
     /// Free bytes on the data folder's disk that are left for finishing.
     pub min_free_bytes: u64,
     /// How long a sealed copy of a secret is used after the control plane last confirmed it.
@@ -159,6 +166,7 @@ impl Default for HostLimits {
                 .clamp(16, 256),
             max_outbox_bytes: 32 * 1024 * 1024,
             max_journal_bytes: 52 * 1024 * 1024,
+            max_inline_bytes: u32::try_from(INLINE_BYTES).unwrap_or(u32::MAX),
             min_free_bytes: 64 * 1024 * 1024,
             secret_lease: Duration::from_hours(24),
         }
@@ -193,6 +201,7 @@ impl Settings {
             max_steps: self.max_steps.or(below.max_steps),
             max_outbox_bytes: self.max_outbox_bytes.or(below.max_outbox_bytes),
             max_journal_bytes: self.max_journal_bytes.or(below.max_journal_bytes),
+            max_inline_bytes: self.max_inline_bytes.or(below.max_inline_bytes),
             min_free_bytes: self.min_free_bytes.or(below.min_free_bytes),
             secret_lease: self.secret_lease.or(below.secret_lease),
             shutdown_grace: self.shutdown_grace.or(below.shutdown_grace),
@@ -211,13 +220,42 @@ impl Settings {
     ///
     /// # Errors
     /// [`ConfigError::Missing`], [`ConfigError::Value`], [`ConfigError::Join`]; each names key or file.
-    pub fn check(self, compile_worker: CompileWorker) -> Result<HostConfig, ConfigError> {
+    pub fn check(mut self, compile_worker: CompileWorker) -> Result<HostConfig, ConfigError> {
+        let limits = self.limits()?;
         let data_dir = self.data_dir.ok_or(ConfigError::Missing {
             key: "data-dir",
             variable: "DATA_DIR",
         })?;
+        let shutdown_grace = in_time(
+            "shutdown-grace",
+            self.shutdown_grace,
+            Duration::from_secs(10),
+            Duration::from_hours(1),
+            "expected a number and its unit, at most an hour: `500ms`, `10s`, `2m`",
+        )?;
+        let join = match &self.join {
+            Some(path) => Some(Join::read(path)?),
+            None => Join::of_enrolled(&data_dir)?,
+        };
+        let join = join.ok_or(ConfigError::Missing {
+            key: "join",
+            variable: "JOIN",
+        })?;
+        Ok(HostConfig {
+            data_dir,
+            join,
+            name: host_name(self.name.unwrap_or_else(|| "host".to_owned()))?,
+            limits,
+            shutdown_grace,
+            loopback_destinations: self.loopback_destinations.unwrap_or(false),
+            site: self.site,
+            compile_worker,
+        })
+    }
+
+    fn limits(&mut self) -> Result<HostLimits, ConfigError> {
         let defaults = HostLimits::default();
-        let limits = HostLimits {
+        Ok(HostLimits {
             max_runs: in_range(
                 "max-runs",
                 self.max_runs,
@@ -258,6 +296,14 @@ impl Settings {
                 1 << 40,
                 "expected 8388608 (8 MiB) to 1099511627776 (1 TiB)",
             )?,
+            max_inline_bytes: in_range(
+                "max-inline-bytes",
+                self.max_inline_bytes,
+                defaults.max_inline_bytes,
+                1_024,
+                1 << 20,
+                "expected 1024 (1 KiB) to 1048576 (1 MiB)",
+            )?,
             min_free_bytes: in_range(
                 "min-free-bytes",
                 self.min_free_bytes,
@@ -268,36 +314,11 @@ impl Settings {
             )?,
             secret_lease: in_time(
                 "secret-lease",
-                self.secret_lease,
+                self.secret_lease.take(),
                 defaults.secret_lease,
                 Duration::from_hours(24 * 30),
                 "expected 0s (no use without the control plane) to 720h",
             )?,
-        };
-        let shutdown_grace = in_time(
-            "shutdown-grace",
-            self.shutdown_grace,
-            Duration::from_secs(10),
-            Duration::from_hours(1),
-            "expected a number and its unit, at most an hour: `500ms`, `10s`, `2m`",
-        )?;
-        let join = match &self.join {
-            Some(path) => Some(Join::read(path)?),
-            None => Join::of_enrolled(&data_dir)?,
-        };
-        let join = join.ok_or(ConfigError::Missing {
-            key: "join",
-            variable: "JOIN",
-        })?;
-        Ok(HostConfig {
-            data_dir,
-            join,
-            name: host_name(self.name.unwrap_or_else(|| "host".to_owned()))?,
-            limits,
-            shutdown_grace,
-            loopback_destinations: self.loopback_destinations.unwrap_or(false),
-            site: self.site,
-            compile_worker,
         })
     }
 }

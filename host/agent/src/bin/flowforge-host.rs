@@ -69,6 +69,9 @@ struct RunArguments {
     /// Most bytes of the runs in the journal; records wait for room beyond it, and no new work is taken from three quarters on.
     #[arg(long, value_name = "BYTES", env = "FLOWFORGE_MAX_JOURNAL_BYTES")]
     max_journal_bytes: Option<u64>,
+    /// Values above this size are kept once in the journal; smaller ones stand beside each record that holds them.
+    #[arg(long, value_name = "BYTES", env = "FLOWFORGE_MAX_INLINE_BYTES")]
+    max_inline_bytes: Option<u32>,
     /// Free bytes on the disk of the data folder below which no new work is taken.
     #[arg(long, value_name = "BYTES", env = "FLOWFORGE_MIN_FREE_BYTES")]
     min_free_bytes: Option<u64>,
@@ -157,6 +160,7 @@ fn config(arguments: RunArguments) -> anyhow::Result<HostConfig> {
         max_journal_bytes: arguments.max_journal_bytes,
         max_steps: arguments.max_steps,
         max_outbox_bytes: arguments.max_outbox_bytes,
+        max_inline_bytes: arguments.max_inline_bytes,
         min_free_bytes: arguments.min_free_bytes,
         secret_lease: arguments.secret_lease,
         shutdown_grace: arguments.shutdown_grace,
