@@ -34,6 +34,8 @@ pub(crate) struct Head {
 pub(crate) struct Changes {
     pub(crate) batches: Vec<Value>,
     pub(crate) arena: Vec<u8>,
+    /// Runs that hold large values.
+    pub(crate) value_uses: Vec<Value>,
     pub(crate) requested: Vec<Value>,
     pub(crate) answered: Vec<Value>,
     pub(crate) times_up: Vec<Value>,
@@ -59,6 +61,10 @@ pub(crate) struct Changes {
 const ADD_BATCHES: &str = "insert into batch (run, first_seq, count, epoch, chain, lines) \
      select value ->> 0, value ->> 1, value ->> 2, value ->> 3, unhex(value ->> 4), \
      substr(?2, value ->> 5, value ->> 6) from json_each(?1)";
+const USE_VALUES: &str = "insert into value_use (run, value) select value ->> 0, value ->> 1 from json_each(?1) \
+     where true on conflict do nothing";
+const VALUES_ARE_USED: &str = "update value set used = 1 where used = 0 \
+     and seq in (select new.value ->> 1 from json_each(?1) new)";
 // A record that is stored shows that the host has the run, and that its orders can take effect.
 const MOVE_RUNS: &str = "update run set next_seq = new.value ->> 1, chain = unhex(new.value ->> 2), \
      state = new.value ->> 3, ended_at_ms = new.value ->> 4, outcome = new.value ->> 5, bytes = new.value ->> 6, \
@@ -145,6 +151,9 @@ pub(crate) fn store(
     if let Some(batches) = rows(changes.batches) {
         sql::run(connection, ADD_BATCHES, params![batches, changes.arena])?;
     }
+    let value_uses = rows(changes.value_uses);
+    over(connection, USE_VALUES, value_uses.as_ref())?;
+    over(connection, VALUES_ARE_USED, value_uses.as_ref())?;
     over(connection, MOVE_RUNS, rows(moved(heads)).as_ref())?;
     over(connection, ASK, rows(changes.requested).as_ref())?;
     over(connection, ANSWER, rows(changes.answered).as_ref())?;

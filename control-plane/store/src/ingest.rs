@@ -17,6 +17,7 @@ use crate::batch::CheckedBatch;
 use crate::changes::{self, Changes, Head};
 use crate::project::accept;
 use crate::sql::{signed, unsigned};
+use crate::values::{self, MAX_HELD_BYTES, Whole};
 use crate::writer::Write;
 use crate::{Store, StoreError, jobs, sql};
 
@@ -117,6 +118,10 @@ pub enum RejectCode {
     BrokenChain,
     /// Other records with these numbers are stored already, or the run has ended.
     Conflict,
+    /// A value that the records hold is not here: it comes before them.
+    MissingValue,
+    /// The values that the records hold are too many.
+    TooLarge,
     /// The receipt does not agree with the records.
     InvalidReceipt,
 }
@@ -132,6 +137,8 @@ impl RejectCode {
             Self::Gap => "gap",
             Self::BrokenChain => "broken_chain",
             Self::Conflict => "conflict",
+            Self::MissingValue => "missing_value",
+            Self::TooLarge => "too_large",
             Self::InvalidReceipt => "invalid_receipt",
         }
     }
@@ -153,6 +160,8 @@ impl Store {
 struct Work<'a> {
     connection: &'a Connection,
     heads: HashMap<RunId, Head>,
+    /// Large values that are here, of those that the batches of the group hold.
+    values: HashMap<Digest, Whole>,
     changes: Changes,
     /// Batches of this group, by row of the run and first record: they cannot be looked up yet.
     pending: HashSet<(i64, u64)>,
@@ -176,6 +185,7 @@ pub(crate) fn write(connection: &Connection, ingests: &[HostIngest]) -> Result<V
     let mut work = Work {
         connection,
         heads: load_heads(connection, ingests)?,
+        values: load_values(connection, ingests)?,
         changes: Changes::default(),
         pending: HashSet::new(),
         told: HashMap::new(),
@@ -235,6 +245,19 @@ fn load_heads(connection: &Connection, ingests: &[HostIngest]) -> Result<HashMap
         head_of,
     )?;
     Ok(heads.into_iter().collect())
+}
+
+fn load_values(
+    connection: &Connection,
+    ingests: &[HostIngest],
+) -> Result<HashMap<Digest, Whole>, StoreError> {
+    let batches = ingests.iter().flat_map(|ingest| &ingest.batches);
+    let mut wanted: Vec<Digest> = batches
+        .flat_map(|batch| batch.held.iter().map(|(_, digest)| *digest))
+        .collect();
+    wanted.sort_unstable();
+    wanted.dedup();
+    values::whole(connection, &wanted)
 }
 
 fn head_of(row: &Row<'_>) -> Result<(RunId, Head), StoreError> {
@@ -341,6 +364,13 @@ impl Work<'_> {
             let message = format!("the chain value after record {last} is not what the lines give");
             return Some((RejectCode::BrokenChain, message));
         }
+        let held = match held_values(&batch, &self.values) {
+            Ok(held) => held,
+            Err(refused) => return Some(refused),
+        };
+        self.changes
+            .value_uses
+            .extend(held.iter().map(|value| json!([head.row, value])));
         if head.state == "queued" {
             reply.result.taken += 1;
         }
@@ -446,4 +476,25 @@ impl Reply {
             }),
         }
     }
+}
+
+/// The rows of the values that the records of a batch hold, or why they are not taken.
+fn held_values(
+    batch: &CheckedBatch,
+    values: &HashMap<Digest, Whole>,
+) -> Result<HashSet<i64>, (RejectCode, String)> {
+    let (mut rows, mut bytes) = (HashSet::new(), 0_u64);
+    for (seq, digest) in &batch.held {
+        let Some(value) = values.get(digest) else {
+            let message = format!("record {seq} holds value {digest}, which is not here; send it first");
+            return Err((RejectCode::MissingValue, message));
+        };
+        rows.insert(value.row);
+        bytes = bytes.saturating_add(value.bytes);
+    }
+    if bytes > MAX_HELD_BYTES {
+        let message = format!("its records hold {bytes} bytes of values, more than {MAX_HELD_BYTES}");
+        return Err((RejectCode::TooLarge, message));
+    }
+    Ok(rows)
 }

@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::ingest::digest_of;
 use crate::jobs::{self, NewJob, OpenJob, open_job};
 use crate::sql::{self, signed, small, unsigned};
-use crate::{Store, StoreError};
+use crate::{Store, StoreError, values};
 
 /// How far the records of a run are stored here, as its host must know it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -182,6 +182,7 @@ impl Store {
                 chain,
                 lines: lines.concat(),
             };
+            let records = values::resolve(&connection, records)?;
             Ok(Ok(ResumeBasis { records, orders }))
         });
         found.await?

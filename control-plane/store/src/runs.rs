@@ -7,7 +7,7 @@ use rusqlite::{Row, params};
 use crate::ingest::digest_of;
 use crate::sql::{self, signed, small, unsigned};
 use crate::waits::{self, OpenWait};
-use crate::{Page, Store, StoreError};
+use crate::{Page, Store, StoreError, values};
 
 /// Bytes of inputs, outcomes and receipts after which a page ends.
 const PAGE_BYTES: usize = 8 * 1024 * 1024;
@@ -345,7 +345,8 @@ impl Store {
         .await
     }
 
-    /// Record batches of a run from `first_seq` on, in order; `max_bytes` bounds the lines, but one batch always comes.
+    /// Record batches of a run from `first_seq` on, in order and with their values beside them, as far as these are here;
+    /// `max_bytes` bounds the lines, but one batch always comes.
     ///
     /// # Errors
     /// See [`StoreError`].
@@ -357,7 +358,7 @@ impl Store {
     ) -> Result<Vec<RecordBatch>, StoreError> {
         let run = run.clone();
         self.read(move |connection| {
-            sql::all(
+            let batches = sql::all(
                 connection,
                 "select epoch, first_seq, count, chain, lines from ( \
                      select batch.*, sum(length(lines)) over (order by first_seq) - length(lines) as before \
@@ -374,7 +375,17 @@ impl Store {
                         lines: row.get(4)?,
                     })
                 },
-            )
+            )?;
+            let (mut resolved, mut bytes) = (Vec::with_capacity(batches.len()), 0);
+            for batch in batches {
+                if bytes >= max_bytes && !resolved.is_empty() {
+                    break;
+                }
+                let batch = values::resolve(connection, batch)?;
+                bytes += batch.lines.len() as u64;
+                resolved.push(batch);
+            }
+            Ok(resolved)
         })
         .await
     }

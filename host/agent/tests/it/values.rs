@@ -41,7 +41,7 @@ output: { text: \"${make.text}\" }
 const KIB: u64 = 1024;
 
 fn text(bytes: u64) -> String {
-    "0123456789abcdef".repeat(usize::try_from(bytes / 16).unwrap())
+    "0123456789abcdef".repeat(usize::try_from(bytes / 16).expect("small"))
 }
 
 fn scripts() -> Scripts {
