@@ -263,7 +263,7 @@ fn load_values(
 fn head_of(row: &Row<'_>) -> Result<(RunId, Head), StoreError> {
     let id: RunId = sql::parsed(row, 0, "run id")?;
     let chain = match row.get::<_, Option<Vec<u8>>>(5)? {
-        Some(bytes) => digest_of(&bytes)?,
+        Some(bytes) => sql::digest(&bytes)?,
         None => chain_start(&id),
     };
     let head = Head {
@@ -278,7 +278,7 @@ fn head_of(row: &Row<'_>) -> Result<(RunId, Head), StoreError> {
         outcome: None,
         outcome_digest: row
             .get::<_, Option<Vec<u8>>>(9)?
-            .map(|bytes| digest_of(&bytes))
+            .map(|bytes| sql::digest(&bytes))
             .transpose()?,
         response: None,
         paused_by: row.get(10)?,
@@ -287,11 +287,6 @@ fn head_of(row: &Row<'_>) -> Result<(RunId, Head), StoreError> {
         dirty: false,
     };
     Ok((id, head))
-}
-
-pub(crate) fn digest_of(bytes: &[u8]) -> Result<Digest, StoreError> {
-    let bytes = <[u8; 32]>::try_from(bytes).map_err(|_| StoreError::unreadable("chain", "not 32 bytes"))?;
-    Ok(Digest::from_bytes(bytes))
 }
 
 impl Work<'_> {

@@ -4,7 +4,6 @@ use flowforge_protocol::batch::RecordBatch;
 use flowforge_protocol::{ApprovalId, Digest, HostId, RunId};
 use rusqlite::{Row, params};
 
-use crate::ingest::digest_of;
 use crate::sql::{self, signed, small, unsigned};
 use crate::waits::{self, OpenWait};
 use crate::{Page, Store, StoreError, values};
@@ -198,7 +197,7 @@ fn from_row(row: &Row<'_>) -> Result<(i64, StoredRun), StoreError> {
     let host: Option<String> = row.get(9)?;
     let digest = |column: usize| -> Result<Option<Digest>, StoreError> {
         let bytes: Option<Vec<u8>> = row.get(column)?;
-        bytes.as_deref().map(digest_of).transpose()
+        bytes.as_deref().map(sql::digest).transpose()
     };
     let run = StoredRun {
         id: sql::parsed(row, 1, "run id")?,
@@ -371,7 +370,7 @@ impl Store {
                         epoch: unsigned(row.get(0)?),
                         first_seq: unsigned(row.get(1)?),
                         count: small(row.get(2)?),
-                        chain: digest_of(&row.get::<_, Vec<u8>>(3)?)?,
+                        chain: sql::digest(&row.get::<_, Vec<u8>>(3)?)?,
                         lines: row.get(4)?,
                     })
                 },

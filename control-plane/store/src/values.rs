@@ -231,7 +231,7 @@ pub(crate) fn whole(
     }
     let digests = json!(wanted.iter().map(Digest::hex).collect::<Vec<_>>()).to_string();
     let of_row = |row: &Row<'_>| {
-        let digest = crate::ingest::digest_of(&row.get::<_, Vec<u8>>(0)?)?;
+        let digest = sql::digest(&row.get::<_, Vec<u8>>(0)?)?;
         let whole = Whole {
             row: row.get(1)?,
             bytes: unsigned(row.get(2)?),
