@@ -26,3 +26,6 @@ create table value_use (
     primary key (run, value)
 ) strict, without rowid;
 create index value_use_value on value_use (value);
+
+-- Bytes of the large values that the records of a run hold, each as often as it is held.
+alter table run add column held_bytes integer not null default 0;

@@ -26,6 +26,8 @@ pub(crate) struct Head {
     /// Whether it may have ordered other runs.
     pub(crate) orders_children: bool,
     pub(crate) bytes: u64,
+    /// Bytes of the large values that its records hold, each as often as it is held.
+    pub(crate) held_bytes: u64,
     pub(crate) dirty: bool,
 }
 
@@ -69,7 +71,7 @@ const VALUES_ARE_USED: &str = "update value set used = 1 where used = 0 \
 const MOVE_RUNS: &str = "update run set next_seq = new.value ->> 1, chain = unhex(new.value ->> 2), \
      state = new.value ->> 3, ended_at_ms = new.value ->> 4, outcome = new.value ->> 5, bytes = new.value ->> 6, \
      closed_at_ms = new.value ->> 7, outcome_digest = unhex(new.value ->> 8), paused_by = new.value ->> 9, \
-     response = coalesce(response, new.value ->> 10), lost_at_ms = null, trouble = null \
+     response = coalesce(response, new.value ->> 10), held_bytes = new.value ->> 11, lost_at_ms = null, trouble = null \
      from (select value from json_each(?1)) new where run.seq = new.value ->> 0";
 const ASK: &str = "insert into approval (id, run, step, title, show, approvers, state, requested_at_ms, \
      expires_at_ms) select value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, 'pending', \
@@ -214,7 +216,8 @@ fn moved(heads: &HashMap<RunId, Head>) -> Vec<Value> {
             head.closed_at_ms,
             head.outcome_digest.map(|digest| digest.hex()),
             head.paused_by,
-            head.response
+            head.response,
+            head.held_bytes
         ])
     };
     moved.map(row).collect()

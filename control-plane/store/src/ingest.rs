@@ -14,10 +14,11 @@ use serde_json::json;
 use tokio::sync::oneshot;
 
 use crate::batch::CheckedBatch;
+use crate::batch_error::MAX_BATCH_BYTES;
 use crate::changes::{self, Changes, Head};
 use crate::project::accept;
 use crate::sql::{signed, unsigned};
-use crate::values::{self, MAX_HELD_BYTES, Whole};
+use crate::values::{self, Whole};
 use crate::writer::Write;
 use crate::{Store, StoreError, jobs, sql};
 
@@ -239,7 +240,7 @@ fn load_heads(connection: &Connection, ingests: &[HostIngest]) -> Result<HashMap
         connection,
         "select run.id, run.seq, run.host, run.epoch, run.next_seq, run.chain, run.state, run.ended_at_ms, run.bytes, \
          run.outcome_digest, run.paused_by, \
-         exists (select 1 from wait where wait.run = run.seq and wait.kind = 'child') \
+         exists (select 1 from wait where wait.run = run.seq and wait.kind = 'child'), run.held_bytes \
          from json_each(?1) wanted join run on run.id = wanted.value",
         [json!(wanted).to_string()],
         head_of,
@@ -252,12 +253,8 @@ fn load_values(
     ingests: &[HostIngest],
 ) -> Result<HashMap<Digest, Whole>, StoreError> {
     let batches = ingests.iter().flat_map(|ingest| &ingest.batches);
-    let mut wanted: Vec<Digest> = batches
-        .flat_map(|batch| batch.held.iter().map(|(_, digest)| *digest))
-        .collect();
-    wanted.sort_unstable();
-    wanted.dedup();
-    values::whole(connection, &wanted)
+    let held = batches.flat_map(|batch| batch.held.iter().map(|(_, digest)| *digest));
+    values::whole(connection, &held.collect::<Vec<_>>())
 }
 
 fn head_of(row: &Row<'_>) -> Result<(RunId, Head), StoreError> {
@@ -284,6 +281,7 @@ fn head_of(row: &Row<'_>) -> Result<(RunId, Head), StoreError> {
         paused_by: row.get(10)?,
         orders_children: row.get(11)?,
         bytes: unsigned(row.get(8)?),
+        held_bytes: unsigned(row.get(12)?),
         dirty: false,
     };
     Ok((id, head))
@@ -359,13 +357,14 @@ impl Work<'_> {
             let message = format!("the chain value after record {last} is not what the lines give");
             return Some((RejectCode::BrokenChain, message));
         }
-        let held = match held_values(&batch, &self.values) {
+        let (held, held_bytes) = match held_values(&batch, &self.values) {
             Ok(held) => held,
             Err(refused) => return Some(refused),
         };
         self.changes
             .value_uses
             .extend(held.iter().map(|value| json!([head.row, value])));
+        head.held_bytes = head.held_bytes.saturating_add(held_bytes);
         if head.state == "queued" {
             reply.result.taken += 1;
         }
@@ -473,11 +472,12 @@ impl Reply {
     }
 }
 
-/// The rows of the values that the records of a batch hold, or why they are not taken.
+/// The rows of the values that the records of a batch hold, with their bytes, each as often as it is held; or why they are
+/// not taken.
 fn held_values(
     batch: &CheckedBatch,
     values: &HashMap<Digest, Whole>,
-) -> Result<HashSet<i64>, (RejectCode, String)> {
+) -> Result<(HashSet<i64>, u64), (RejectCode, String)> {
     let (mut rows, mut bytes) = (HashSet::new(), 0_u64);
     for (seq, digest) in &batch.held {
         let Some(value) = values.get(digest) else {
@@ -487,9 +487,11 @@ fn held_values(
         rows.insert(value.row);
         bytes = bytes.saturating_add(value.bytes);
     }
-    if bytes > MAX_HELD_BYTES {
-        let message = format!("its records hold {bytes} bytes of values, more than {MAX_HELD_BYTES}");
+    // Whoever reads the batch gets it with its values beside it.
+    let whole = bytes.saturating_add(batch.lines.len() as u64);
+    if whole > MAX_BATCH_BYTES as u64 {
+        let message = format!("with its values the batch is {whole} bytes, more than {MAX_BATCH_BYTES}");
         return Err((RejectCode::TooLarge, message));
     }
-    Ok(rows)
+    Ok((rows, bytes))
 }

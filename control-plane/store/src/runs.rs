@@ -132,7 +132,7 @@ pub struct StoredRun {
     pub lineage: Option<String>,
     /// What else its order said, as JSON text.
     pub options: Option<String>,
-    /// Bytes of its input and of all its stored records.
+    /// Bytes of its input and of all its stored records with their values: what reading them gives.
     pub bytes: u64,
 }
 
@@ -183,7 +183,7 @@ const COLUMNS: &str = "select run.seq, run.id, run.workflow, run.version, run.re
      case when run.lost_at_ms is not null then 'lost' when run.paused_by is not null and run.ended_at_ms is null \
      then 'paused' else run.state end, run.input, run.trigger, run.traceparent, \
      run.host, run.epoch, run.created_at_ms, run.ended_at_ms, run.next_seq, run.chain, run.outcome, run.receipt, \
-     run.cancel_reason, run.trouble, run.bytes, question.id, question.title, question.approvers, \
+     run.cancel_reason, run.trouble, run.bytes + run.held_bytes, question.id, question.title, question.approvers, \
      run.outcome_digest, run.response, run.paused_by, run.lineage, run.options, \
      wait.step, wait.kind, wait.name, wait.correlation, wait.child, wait.reason, wait.since_ms, wait.due_ms \
      from run left join approval question on run.state = 'waiting' and question.seq = (select min(pending.seq) \

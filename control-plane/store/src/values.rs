@@ -14,6 +14,7 @@ use flowforge_protocol::pieces::{KeptValue, PIECE_BYTES_MAX, ValuePiece, ValuePi
 use rusqlite::{Connection, Row, params};
 use serde_json::json;
 
+use crate::batch_error::MAX_BATCH_BYTES;
 use crate::sql::{self, signed, unsigned};
 use crate::{Store, StoreError};
 
@@ -21,8 +22,6 @@ use crate::{Store, StoreError};
 pub const MAX_VALUE_BYTES: u64 = 4 * 1024 * 1024;
 /// Bytes of values that no run holds yet, of all hosts together; above it no more are taken until some are held or go.
 pub const MAX_UNUSED_BYTES: u64 = 64 * 1024 * 1024;
-/// Bytes of the values that the records of one batch hold, each as often as it is held: what one page of records may be.
-pub(crate) const MAX_HELD_BYTES: u64 = 36 * 1024 * 1024;
 
 /// Why a piece of a value is not taken. What came before it is.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -274,7 +273,7 @@ pub(crate) fn resolve(connection: &Connection, batch: RecordBatch) -> Result<Rec
     if wanted.is_empty() {
         return Ok(batch);
     }
-    let values = load(connection, &wanted, MAX_HELD_BYTES)?;
+    let values = load(connection, &wanted, MAX_BATCH_BYTES as u64)?;
     let fetch = |digest: &Digest| values.get(digest).cloned();
     let lines = with_values(&batch.lines, batch.first_seq, &fetch).map_err(unreadable)?;
     Ok(RecordBatch { lines, ..batch })

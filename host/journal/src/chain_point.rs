@@ -20,12 +20,23 @@ pub struct ChainPoint {
 }
 
 impl ChainPoint {
-    pub(crate) fn of(lines: &[u8], first_seq: u64, before: Digest) -> Result<Self, ChainError> {
+    /// `size_of` answers the bytes of a large value, 0 if it is not known.
+    pub(crate) fn of(
+        lines: &[u8],
+        first_seq: u64,
+        before: Digest,
+        size_of: impl Fn(&Digest) -> u64,
+    ) -> Result<Self, ChainError> {
         let (mut largest, mut stored) = (0, Vec::new());
         let pieces = cut::<ChainError>(lines, first_seq, before, ROW_BYTES, |frame| {
             largest = frame.bytes.len().max(largest);
+            let held = stored.len();
             stored.extend(frame.stored_values());
-            Ok(())
+            let values: u64 = stored.iter().skip(held).map(&size_of).sum();
+            Ok(frame
+                .bytes
+                .len()
+                .saturating_add(usize::try_from(values).unwrap_or(usize::MAX)))
         })?;
         Ok(Self {
             first_seq,

@@ -121,7 +121,8 @@ impl RunLog {
     /// # Errors
     /// [`AppendError::Lines`]: they are not the next records.
     pub fn chain_after(&self, lines: &[u8]) -> Result<ChainPoint, AppendError> {
-        Ok(ChainPoint::of(lines, self.next_seq, self.chain)?)
+        let size_of = |digest: &Digest| self.values.get(digest).copied().unwrap_or(0);
+        Ok(ChainPoint::of(lines, self.next_seq, self.chain, size_of)?)
     }
 
     /// Adds to the run. Waits only while the queue is full; the ticket says when it is durable, and with it
@@ -318,10 +319,15 @@ pub(crate) fn check(
     let known = entry
         .chained
         .clone()
+        // What was walked before the values were given is cut without their sizes.
+        .filter(|point| point.stored.is_empty())
         .filter(|point| (point.first_seq, point.before, point.bytes) == (next_seq, chain, entry.lines.len()));
     let mut point = match known {
         Some(point) => point,
-        None => ChainPoint::of(&entry.lines, next_seq, chain)?,
+        None => {
+            let size_of = |digest: &Digest| size_of(entry, held, digest).unwrap_or(0);
+            ChainPoint::of(&entry.lines, next_seq, chain, size_of)?
+        }
     };
     let values = entry.values.iter().map(|(_, bytes)| bytes.len());
     let actual_bytes = u64::try_from(values.fold(point.largest, usize::max)).unwrap_or(u64::MAX);
@@ -341,12 +347,17 @@ pub(crate) fn check(
 
 /// Bytes of the values that the records of an entry hold, each as often as they hold it; `None` if one is not here.
 fn value_bytes(entry: &Entry, point: &ChainPoint, held: &BTreeMap<Digest, u64>) -> Option<u64> {
-    let given = |wanted: &Digest| {
+    let size = |digest| size_of(entry, held, digest);
+    point.stored.iter().map(size).sum()
+}
+
+/// Bytes of a value that a run holds, or that comes with the entry.
+fn size_of(entry: &Entry, held: &BTreeMap<Digest, u64>, wanted: &Digest) -> Option<u64> {
+    let given = || {
         let found = entry.values.iter().find(|(digest, _)| digest == wanted);
         found.map(|(_, bytes)| bytes_of(bytes))
     };
-    let size = |digest: &Digest| held.get(digest).copied().or_else(|| given(digest));
-    point.stored.iter().map(size).sum()
+    held.get(wanted).copied().or_else(given)
 }
 
 fn bytes_of(value: &[u8]) -> u64 {

@@ -310,6 +310,8 @@ pub(crate) fn assemble(
         values: Vec::new(),
         receipt: None,
     };
+    // Whether the last batch holds large values.
+    let mut holds = false;
     for place in &portion.rows {
         let Some(row) = rows.get(place) else { continue };
         uploads.artefacts.extend(row.artefacts.iter().cloned());
@@ -327,11 +329,22 @@ pub(crate) fn assemble(
             row.count
                 .saturating_sub(u32::try_from(skipped).unwrap_or(u32::MAX)),
         );
+        // The lines were read as frames before.
+        let values = stored_values(bytes, first_seq).unwrap_or_default();
+        let held = std::mem::replace(&mut holds, !values.is_empty());
+        for digest in values {
+            if !uploads.values.contains(&digest) {
+                uploads.values.push(digest);
+            }
+        }
         match uploads.batches.last_mut() {
             Some(batch)
                 if batch.epoch == row.epoch
                     && batch.next_seq() == first_seq
-                    && batch.lines.len() + bytes.len() <= ROW_BYTES =>
+                    && batch.lines.len() + bytes.len() <= ROW_BYTES
+                    // With its values beside it, too, a batch is no larger than a row may be.
+                    && !holds
+                    && !held =>
             {
                 batch.lines.extend_from_slice(bytes);
                 batch.count = batch.count.saturating_add(count);
@@ -345,14 +358,6 @@ pub(crate) fn assemble(
                 chain: row.chain,
                 lines: bytes.to_vec(),
             }),
-        }
-    }
-    for batch in &uploads.batches {
-        // The lines were read as frames before.
-        for digest in stored_values(&batch.lines, batch.first_seq).unwrap_or_default() {
-            if !uploads.values.contains(&digest) {
-                uploads.values.push(digest);
-            }
         }
     }
     uploads.receipt = portion

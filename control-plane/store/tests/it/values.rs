@@ -82,9 +82,12 @@ async fn bring(open: &Open, bytes: &[u8]) {
 async fn over(open: &Open, n: u64, value: &Value, records: usize) {
     open.store.start_run(new_run(n, true)).await.unwrap();
     let mut script = Script::new(run(n));
-    let mut events: Vec<Event> = (0..records).map(|_| completed("a", value.clone())).collect();
-    events.push(ended(json!(1)));
-    let mut said = ingest(&host(1), vec![apart(script.batch(events))]);
+    let mut batches = Vec::new();
+    for _ in 0..records {
+        batches.push(apart(script.batch(vec![completed("a", value.clone())])));
+    }
+    batches.push(script.batch(vec![ended(json!(1))]));
+    let mut said = ingest(&host(1), batches);
     said.at_ms = n;
     let told = open.store.ingest(said).await.unwrap();
     assert!(told.rejected.is_empty(), "{told:?}");
@@ -246,6 +249,30 @@ async fn records_without_their_values_are_stored_and_verify() {
         panic!("the record is the step's end")
     };
     assert_eq!(output.reference().unwrap().bytes, VALUE as u64 + 2);
+}
+
+/// A few bytes of lines could stand for more than anybody can read at once.
+#[tokio::test]
+async fn a_batch_is_bounded_with_its_values() {
+    let home = Home::new();
+    let open = home.ready().await;
+    let value = large("a");
+    bring(&open, &bytes_of(&value)).await;
+    for (records, refused) in [(40, false), (41, true)] {
+        open.store.start_run(new_run(records, true)).await.unwrap();
+        let events = (0..records).map(|_| completed("a", value.clone())).collect();
+        let batch = apart(Script::new(run(records)).batch(events));
+        let told = open.store.ingest(ingest(&host(1), vec![batch])).await.unwrap();
+        let codes: Vec<_> = told.rejected.iter().map(|rejected| rejected.code).collect();
+        assert_eq!(codes == [RejectCode::TooLarge], refused, "{records}: {codes:?}");
+    }
+    let stored = open.store.run(&run(40)).await.unwrap().unwrap();
+    let batches = open.store.batches(&run(40), 0, 1).await.unwrap();
+    assert!(
+        stored.bytes > batches[0].lines.len() as u64,
+        "{} bytes",
+        stored.bytes
+    );
 }
 
 #[tokio::test]

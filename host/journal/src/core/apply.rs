@@ -194,13 +194,14 @@ impl<'t, 's> Apply<'t, 's> {
             let whole = Part {
                 count,
                 chain,
+                weight: entry.lines.len() + usize::try_from(value_bytes).unwrap_or(usize::MAX),
                 lines: std::mem::take(&mut entry.lines),
                 artefacts,
                 receipt,
             };
             let mut seq = first_seq;
             for part in parts(whole, &pieces) {
-                if self.collected.begins_anew(number, epoch, part.lines.len()) {
+                if self.collected.begins_anew(number, epoch, part.weight) {
                     self.flush(number)?;
                 }
                 let (records, after) = (u64::from(part.count), part.chain);
@@ -409,7 +410,7 @@ impl<'t, 's> Apply<'t, 's> {
     }
 
     fn write_row(&mut self, number: u64, collected: Collected) -> Result<(), Failure> {
-        let Collected { first_seq, row } = collected;
+        let Collected { first_seq, row, .. } = collected;
         let key = key::record_key(number, first_seq);
         let value = row.seal(&key, first_seq);
         self.tables.records()?.insert(&key[..], &value[..])?;

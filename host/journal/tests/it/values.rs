@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use flowforge_journal::{AppendError, Entry, JournalConfig, LoadError, Retention};
+use flowforge_journal::{Ack, AppendError, Entry, JournalConfig, LoadError, Retention};
 use flowforge_protocol::Digest;
 use redb::ReadableTable as _;
 
@@ -95,6 +95,35 @@ async fn what_is_sent_names_the_values_that_it_needs() {
     assert_eq!(uploads[0].values, [digest]);
     let sent: usize = uploads[0].batches.iter().map(|batch| batch.lines.len()).sum();
     assert!(sent < 2_000, "{sent} bytes of records");
+}
+
+/// Whoever gets a batch reads it with its values, so it is no larger with them than without large ones.
+#[tokio::test]
+async fn a_batch_is_bounded_with_its_values() {
+    let (_folder, config) = config();
+    let (journal, _) = open(&config);
+    let (mut log, _) = accept(&journal, 1).await;
+    let bytes = value('a');
+    let mut whole = holding(1, &bytes);
+    for seq in 2..=15 {
+        whole.lines.extend(holding(seq, &bytes).lines);
+    }
+    log.append(whole).await.unwrap();
+    for seq in 16..=30 {
+        log.append(holding(seq, &bytes)).await.unwrap();
+    }
+    journal.flush().await.unwrap();
+    let mut records = 0;
+    while records < 31 {
+        let uploads = journal.uploads(100, 8 << 20).await.unwrap();
+        for batch in &uploads[0].batches {
+            assert!((1..=11).contains(&batch.count), "{} records", batch.count);
+            records += batch.count;
+        }
+        let through = uploads[0].batches.last().unwrap().next_seq() - 1;
+        let run = run(1);
+        journal.acknowledge(&[Ack::Records { run, through }]).unwrap();
+    }
 }
 
 #[tokio::test]
