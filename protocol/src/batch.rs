@@ -127,7 +127,9 @@ impl RecordBatch {
 mod tests {
     use super::*;
     use crate::awaited::{Await, ChildEnd, Closing, Decision, ReviewAction, ReviewVerdict};
-    use crate::chain::{no_fetch, without_values};
+    use std::collections::HashMap;
+
+    use crate::chain::{keep_values, no_fetch, stored_values, with_values, without_values};
     use crate::facts::RunFacts;
     use crate::record::{Accepted, Event, Origin, Outcome, RECORD_VERSION, Trigger};
     use crate::used::Used;
@@ -271,6 +273,48 @@ mod tests {
             RunFacts::of(&run(), &bare.lines).unwrap(),
             RunFacts::of(&run(), &whole.lines).unwrap()
         );
+    }
+
+    #[test]
+    fn values_that_are_kept_elsewhere_come_back_beside_their_records() {
+        let mut kept = HashMap::new();
+        let mut batch = RecordBatch::beginning(run(), 1);
+        for event in [accepted(), completed("a"), completed("b")] {
+            let (mut record, mut values) = (record(batch.next_seq(), event), Vec::new());
+            let mut keep = |bytes: &[u8]| {
+                kept.insert(Digest::of(bytes), bytes.to_vec());
+                Some(Digest::of(bytes))
+            };
+            let mut sealer = Sealer {
+                salt: &mut |_| Salt::from_entropy([9; 16]),
+                inline_bytes: 0,
+                keep: Some(&mut keep),
+            };
+            record.seal(&mut sealer, &mut values).unwrap();
+            batch.push(&values, &record).unwrap();
+        }
+        let stored = stored_values(&batch.lines, 0).unwrap();
+        assert_eq!(stored.len(), 2, "two steps have the same output");
+        let fetch = |digest: &Digest| kept.get(digest).cloned();
+        let whole = RecordBatch {
+            lines: with_values(&batch.lines, 0, &fetch).unwrap(),
+            ..batch.clone()
+        };
+        whole.verify(&chain_start(&run())).unwrap();
+        let read = |batch: &RecordBatch, fetch| -> Vec<Record> {
+            batch.records(fetch).map(Result::unwrap).collect()
+        };
+        assert_eq!(read(&whole, &no_fetch), read(&batch, &fetch));
+        let mut keep = |bytes: &[u8]| kept.contains_key(&Digest::of(bytes)).then(|| Digest::of(bytes));
+        assert_eq!(keep_values(&whole.lines, 0, 0, &mut keep).unwrap(), batch.lines);
+        assert_eq!(keep_values(&whole.lines, 0, 100, &mut keep).unwrap(), whole.lines);
+        let other = |_: &Digest| Some(b"[2]".to_vec());
+        for lines in [
+            with_values(&batch.lines, 0, &no_fetch).unwrap(),
+            with_values(&batch.lines, 0, &other).unwrap(),
+        ] {
+            assert_eq!(lines, without_values(&batch.lines, 0).unwrap());
+        }
     }
 
     #[test]

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::record::Record;
-use crate::value::{VALUE_LINE_START, ValueLine, ValueLineError};
+use crate::value::{Keep, VALUE_LINE_START, ValueLine, ValueLineError};
 use crate::{Digest, RunId};
 
 /// Why lines are not the records they should be.
@@ -205,6 +205,97 @@ pub fn without_values(lines: &[u8], first_seq: u64) -> Result<Vec<u8>, ChainErro
     Ok(out)
 }
 
+impl Frame<'_> {
+    /// The plain digests under which values of this record are kept elsewhere, as often as its value lines name them.
+    pub fn stored_values(&self) -> impl Iterator<Item = Digest> {
+        lines_of(self.values).filter_map(ValueLine::stored_in)
+    }
+}
+
+/// The plain digests under which values of these records are kept elsewhere, each once.
+///
+/// # Errors
+/// [`ChainError::Cut`] or [`ChainError::WrongSeq`].
+pub fn stored_values(lines: &[u8], first_seq: u64) -> Result<Vec<Digest>, ChainError> {
+    let mut found = Vec::new();
+    for frame in frames(lines, first_seq) {
+        for digest in frame?.stored_values() {
+            if !found.contains(&digest) {
+                found.push(digest);
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// The same records with every value beside them that `fetch` finds; the line of one that it does not find, or whose
+/// bytes are others, is left out. The chain holds as before: it covers no value line.
+///
+/// # Errors
+/// [`ChainError::Cut`] or [`ChainError::WrongSeq`].
+pub fn with_values(lines: &[u8], first_seq: u64, fetch: Fetch<'_>) -> Result<Vec<u8>, ChainError> {
+    let mut out = Vec::with_capacity(lines.len());
+    for frame in frames(lines, first_seq) {
+        let frame = frame?;
+        for line in lines_of(frame.values) {
+            match ValueLine::stored_in(line).and_then(|stored| Some((stored, ValueLine::read(line).ok()?))) {
+                Some((stored, read)) => {
+                    if let Some(bytes) = fetch(&stored) {
+                        read.write_with(&bytes, &mut out);
+                    }
+                }
+                None => {
+                    out.extend_from_slice(line);
+                    out.push(b'\n');
+                }
+            }
+        }
+        out.extend_from_slice(frame.bytes.get(frame.values.len()..).unwrap_or_default());
+    }
+    Ok(out)
+}
+
+/// The same records with the bytes of every value above a size given to `keep`, in place of beside them: the way back of
+/// [`with_values`]. A value that `keep` has no room for stays where it is.
+///
+/// # Errors
+/// [`ChainError::Cut`] or [`ChainError::WrongSeq`]; [`ChainError::Value`] for a value line that cannot be read.
+pub fn keep_values(
+    lines: &[u8],
+    first_seq: u64,
+    inline_bytes: usize,
+    keep: Keep<'_>,
+) -> Result<Vec<u8>, ChainError> {
+    let mut out = Vec::with_capacity(lines.len().min(2 * inline_bytes));
+    for frame in frames(lines, first_seq) {
+        let frame = frame?;
+        for line in lines_of(frame.values) {
+            let read = ValueLine::read(line).map_err(|problem| ChainError::Value {
+                seq: frame.seq,
+                problem,
+            })?;
+            let large = read.json.map(|json| json.get().as_bytes());
+            let large = large.filter(|bytes| bytes.len() > inline_bytes);
+            match large.and_then(&mut *keep) {
+                Some(stored) => read.write_stored(&stored, &mut out),
+                None => {
+                    out.extend_from_slice(line);
+                    out.push(b'\n');
+                }
+            }
+        }
+        out.extend_from_slice(frame.bytes.get(frame.values.len()..).unwrap_or_default());
+    }
+    Ok(out)
+}
+
+/// Value lines, one by one, without their line ends.
+fn lines_of(values: &[u8]) -> impl Iterator<Item = &[u8]> {
+    values
+        .split(|byte| *byte == b'\n')
+        .filter(|line| !line.is_empty())
+}
+
 /// Where the bytes of a value that does not stand beside its record are found.
 pub type Fetch<'f> = &'f dyn Fn(&Digest) -> Option<Vec<u8>>;
 
@@ -264,7 +355,7 @@ fn decode(frame: &Frame<'_>, fetch: Fetch<'_>) -> Result<Record, ChainError> {
 
 fn read_values(lines: &[u8], fetch: Fetch<'_>) -> Result<HashMap<Digest, Arc<Value>>, ValueLineError> {
     let mut values = HashMap::new();
-    for line in lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+    for line in lines_of(lines) {
         let line = ValueLine::read(line)?;
         let value = match (line.open()?, &line.stored) {
             (Some(value), _) => Some(value),

@@ -220,6 +220,8 @@ pub enum RejectCode {
     Malformed,
     /// Larger than one item may be.
     TooLarge,
+    /// A value that the records hold is not there: it comes before them.
+    MissingValue,
     /// The receipt does not agree with the records, or its signature does not hold.
     InvalidReceipt,
     /// A reason of another version. Kept as it came: the run is parked, shown and tried again later.
@@ -239,6 +241,7 @@ impl RejectCode {
             Self::Conflict => "conflict",
             Self::Malformed => "malformed",
             Self::TooLarge => "too_large",
+            Self::MissingValue => "missing_value",
             Self::InvalidReceipt => "invalid_receipt",
             Self::Other(code) => code,
         }
@@ -262,6 +265,7 @@ impl From<&str> for RejectCode {
             Self::Conflict,
             Self::Malformed,
             Self::TooLarge,
+            Self::MissingValue,
             Self::InvalidReceipt,
         ];
         known
@@ -416,6 +420,7 @@ mod tests {
             "not_owner",
             "stale_epoch",
             "too_large",
+            "missing_value",
             "quota",
         ] {
             let read: RejectCode = serde_json::from_value(json!(code)).unwrap();

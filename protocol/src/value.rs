@@ -15,6 +15,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+pub use crate::depth::{MAX_VALUE_DEPTH, check_depth};
 use crate::{Digest, hex_array};
 
 /// Media type of every value that is JSON.
@@ -24,8 +25,9 @@ pub const JSON_MEDIA_TYPE: &str = "application/json";
 /// host may set another threshold.
 pub const INLINE_BYTES: usize = 32 * 1024;
 
-/// Deepest nesting of a value that enters a record. The same bound holds for signed documents.
-pub const MAX_VALUE_DEPTH: usize = crate::strict::MAX_DEPTH;
+/// No value line whose bytes are kept elsewhere is longer than this, in bytes: two digests, a salt and the names of the
+/// three.
+const STORED_LINE_BYTES_MAX: usize = 256;
 
 /// Separates digests of values from all other digests.
 const PURPOSE: &[u8] = b"flowforge.value.v1\n";
@@ -259,61 +261,6 @@ fn at_path(path: &str) -> String {
     }
 }
 
-/// Whether a value may enter a record: the one bound on its depth.
-///
-/// # Errors
-/// The path of the first place that is too deep, as `rows[3].price`, cut to its first levels.
-pub fn check_depth(value: &Value) -> Result<(), String> {
-    let mut to_visit: Vec<(&Value, usize, Option<usize>)> = vec![(value, 0, None)];
-    // The way back from a place to the top: its parent in this list and its name.
-    let mut ways: Vec<(Option<usize>, String)> = Vec::new();
-    while let Some((value, depth, way)) = to_visit.pop() {
-        let is_container = value.is_array() || value.is_object();
-        if is_container && depth >= MAX_VALUE_DEPTH {
-            return Err(path_of(&ways, way));
-        }
-        // Names are kept only near the top: a path of a few levels tells where to look.
-        let mut named = |name: &dyn Fn() -> String| {
-            if depth < 4 {
-                ways.push((way, name()));
-                Some(ways.len() - 1)
-            } else {
-                way
-            }
-        };
-        match value {
-            Value::Array(items) => {
-                for (index, item) in items.iter().enumerate() {
-                    if item.is_array() || item.is_object() {
-                        let way = named(&|| format!("[{index}]"));
-                        to_visit.push((item, depth + 1, way));
-                    }
-                }
-            }
-            Value::Object(fields) => {
-                for (key, item) in fields {
-                    if item.is_array() || item.is_object() {
-                        let way = named(&|| format!(".{key}"));
-                        to_visit.push((item, depth + 1, way));
-                    }
-                }
-            }
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
-fn path_of(ways: &[(Option<usize>, String)], mut way: Option<usize>) -> String {
-    let mut names = Vec::new();
-    while let Some((parent, name)) = way.and_then(|index| ways.get(index)) {
-        names.push(name.as_str());
-        way = *parent;
-    }
-    names.reverse();
-    names.concat().trim_start_matches('.').to_owned()
-}
-
 /// A value line, read.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -355,6 +302,16 @@ impl<'a> ValueLine<'a> {
         serde_json::from_slice(line).map_err(|error| ValueLineError::Shape(crate::strict::brief(&error)))
     }
 
+    /// Under which plain digest the bytes of a line, given without its line end, are kept elsewhere; `None` if they stand
+    /// in it, and for what is no value line. Costs next to nothing for a line that holds bytes.
+    #[must_use]
+    pub fn stored_in(line: &'a [u8]) -> Option<Digest> {
+        if line.len() > STORED_LINE_BYTES_MAX {
+            return None;
+        }
+        Self::read(line).ok()?.stored
+    }
+
     /// Checks the bytes that stand in the line, and gives the value; `None` if they are kept elsewhere.
     ///
     /// # Errors
@@ -374,6 +331,20 @@ impl<'a> ValueLine<'a> {
             return Err(ValueLineError::Changed(self.value));
         }
         serde_json::from_slice(bytes).map_err(|error| ValueLineError::Shape(crate::strict::brief(&error)))
+    }
+
+    /// Writes the line with these bytes in it, if they are those that its record speaks of.
+    pub(crate) fn write_with(&self, bytes: &[u8], out: &mut Vec<u8>) -> bool {
+        let fits = self.salt.digest(bytes) == self.value;
+        if fits {
+            write_line(&self.value, &self.salt, None, bytes, out);
+        }
+        fits
+    }
+
+    /// Writes the line with its bytes kept elsewhere.
+    pub(crate) fn write_stored(&self, stored: &Digest, out: &mut Vec<u8>) {
+        write_line(&self.value, &self.salt, Some(stored), &[], out);
     }
 }
 
@@ -465,6 +436,13 @@ mod tests {
             (None, Some(Digest::of(&kept)))
         );
         assert_eq!(line.check(&kept).unwrap(), json!("0123456789"));
+        assert!(out.len() <= STORED_LINE_BYTES_MAX, "{}", out.len());
+        assert_eq!(
+            ValueLine::stored_in(out.strip_suffix(b"\n").unwrap()),
+            line.stored
+        );
+        let (_, beside) = sealed(json!("0123456789"));
+        assert_eq!(ValueLine::stored_in(beside.strip_suffix(b"\n").unwrap()), None);
     }
 
     #[test]

@@ -67,6 +67,8 @@ const ROWS: u32 = 500;
 const REQUESTS_MAX: u64 = 5_000_000;
 /// So long a host may take to bring the receipt of a run that is over.
 const RECEIPT_WAIT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+/// So long a large value waits for the records that hold it.
+const VALUE_WAIT: Duration = Duration::from_secs(60 * 60);
 
 /// Removes what need not be kept until the server closes.
 pub(crate) async fn run(app: Arc<App>, artefacts: Arc<Artefacts>, retention: Retention) {
@@ -99,6 +101,7 @@ async fn look(app: &App, artefacts: &Artefacts, retention: &Retention) -> Result
         versions_min: retention.versions_min,
         gaps_since_ms: before(now_ms, retention.runs),
         signals_since_ms: before(now_ms, retention.signals),
+        values_since_ms: before(now_ms, VALUE_WAIT),
         rows_max: ROWS,
     };
     loop {

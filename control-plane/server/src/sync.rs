@@ -1,5 +1,6 @@
 //! The standing call of a host: what it brings is stored, what waits for it is delivered.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use flowforge_protocol::record::Outcome;
 use flowforge_protocol::sync::{
     Acknowledged, AskedRun, Lanes, RefusedJob, RejectCode, Rejected, SyncReply, SyncRequest,
 };
-use flowforge_protocol::{Failure, FailureKind, RunId, VerifyingKey};
+use flowforge_protocol::{Digest, Failure, FailureKind, RunId, VerifyingKey};
 use flowforge_store::{
     BatchError, CheckedBatch, Cursor, Heard, HostIngest, NewJob, NewReceipt, Refusal, Refused, StoreError,
     Unassigned,
@@ -28,6 +29,8 @@ use crate::queue::{Now, QueuedJob, Taken};
 pub(crate) const MAX_WAIT: Duration = Duration::from_secs(25);
 /// Orders of one lane in one answer.
 pub(crate) const MAX_JOBS: u32 = 256;
+/// Most bytes of large values that are looked into while records are taken: the results of runs, questions, answers.
+const MAX_SHOWN_BYTES: u64 = 32 * 1024 * 1024;
 /// Bytes of envelopes in one answer; one job always goes out.
 const MAX_ANSWER_BYTES: usize = 16 * 1024 * 1024;
 /// Runs that get a host in one step.
@@ -123,7 +126,12 @@ impl App {
         };
         for batch in request.batches {
             let run = batch.run.clone();
-            match CheckedBatch::new(batch) {
+            let values = match CheckedBatch::wanted(&batch) {
+                wanted if wanted.is_empty() => HashMap::new(),
+                wanted => self.store.values(wanted, MAX_SHOWN_BYTES).await?,
+            };
+            let fetch = |digest: &Digest| values.get(digest).cloned();
+            match CheckedBatch::with_values(batch, &fetch) {
                 Ok(checked) => ingest.batches.push(checked),
                 Err(error) => reply.rejected.push(Rejected {
                     run,

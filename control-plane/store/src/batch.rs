@@ -4,11 +4,11 @@
 //! is known, in the writer.
 
 use flowforge_protocol::batch::RecordBatch;
-use flowforge_protocol::chain::{frames, walk};
+use flowforge_protocol::chain::{Fetch, frames, no_fetch, walk};
 use flowforge_protocol::{Digest, RunId};
 
 use crate::batch_error::{BatchError, MAX_BATCH_BYTES};
-use crate::events::{Projected, Projection, project};
+use crate::events::{Projected, Projection, matters, project};
 
 /// A batch whose lines are records with the numbers their places say.
 #[derive(Debug, Clone)]
@@ -21,6 +21,8 @@ pub struct CheckedBatch {
     /// Where each record ends, behind its line feed; its values stand before it.
     pub(crate) ends: Vec<usize>,
     pub(crate) events: Vec<Projected>,
+    /// Large values that the records hold, with the number of the record, as often as they are held.
+    pub(crate) held: Vec<(u64, Digest)>,
 }
 
 impl CheckedBatch {
@@ -29,13 +31,31 @@ impl CheckedBatch {
     /// # Errors
     /// See [`BatchError`]; none can be mended by sending the same again.
     pub fn new(batch: RecordBatch) -> Result<Self, BatchError> {
+        Self::with_values(batch, &no_fetch)
+    }
+
+    /// The large values that are looked into when these records are taken; none if they cannot be read.
+    #[must_use]
+    pub fn wanted(batch: &RecordBatch) -> Vec<Digest> {
+        frames(&batch.lines, batch.first_seq)
+            .map_while(Result::ok)
+            .filter(matters)
+            .flat_map(|frame| frame.stored_values().collect::<Vec<_>>())
+            .collect()
+    }
+
+    /// As [`CheckedBatch::new`], with what `fetch` finds of the values that are [`CheckedBatch::wanted`].
+    ///
+    /// # Errors
+    /// See [`BatchError`].
+    pub fn with_values(batch: RecordBatch, fetch: Fetch<'_>) -> Result<Self, BatchError> {
         if batch.lines.len() > MAX_BATCH_BYTES {
             return Err(BatchError::TooLarge {
                 actual: batch.lines.len(),
             });
         }
         let mut ends = Vec::new();
-        let mut events = Vec::new();
+        let (mut events, mut held) = (Vec::new(), Vec::new());
         let mut ended = false;
         for frame in frames(&batch.lines, batch.first_seq) {
             let frame = frame?;
@@ -43,7 +63,8 @@ impl CheckedBatch {
                 return Err(BatchError::AfterEnd { seq: frame.seq });
             }
             frame.check_values()?;
-            let projected = project(&frame)?;
+            held.extend(frame.stored_values().map(|digest| (frame.seq, digest)));
+            let projected = project(&frame, fetch)?;
             ended = matches!(
                 &projected,
                 Some(Projected {
@@ -68,6 +89,7 @@ impl CheckedBatch {
             lines: batch.lines,
             ends,
             events,
+            held,
         })
     }
 
@@ -94,6 +116,7 @@ impl CheckedBatch {
         self.ends.drain(..count);
         self.ends.iter_mut().for_each(|end| *end -= cut);
         self.events.retain(|event| event.seq >= seq);
+        self.held.retain(|(of, _)| *of >= seq);
         self.first_seq = seq;
     }
 

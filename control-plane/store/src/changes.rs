@@ -26,6 +26,8 @@ pub(crate) struct Head {
     /// Whether it may have ordered other runs.
     pub(crate) orders_children: bool,
     pub(crate) bytes: u64,
+    /// Bytes of the large values that its records hold, each as often as it is held.
+    pub(crate) held_bytes: u64,
     pub(crate) dirty: bool,
 }
 
@@ -34,6 +36,8 @@ pub(crate) struct Head {
 pub(crate) struct Changes {
     pub(crate) batches: Vec<Value>,
     pub(crate) arena: Vec<u8>,
+    /// Runs that hold large values.
+    pub(crate) value_uses: Vec<Value>,
     pub(crate) requested: Vec<Value>,
     pub(crate) answered: Vec<Value>,
     pub(crate) times_up: Vec<Value>,
@@ -59,11 +63,15 @@ pub(crate) struct Changes {
 const ADD_BATCHES: &str = "insert into batch (run, first_seq, count, epoch, chain, lines) \
      select value ->> 0, value ->> 1, value ->> 2, value ->> 3, unhex(value ->> 4), \
      substr(?2, value ->> 5, value ->> 6) from json_each(?1)";
+const USE_VALUES: &str = "insert into value_use (run, value) select value ->> 0, value ->> 1 from json_each(?1) \
+     where true on conflict do nothing";
+const VALUES_ARE_USED: &str = "update value set used = 1 where used = 0 \
+     and seq in (select new.value ->> 1 from json_each(?1) new)";
 // A record that is stored shows that the host has the run, and that its orders can take effect.
 const MOVE_RUNS: &str = "update run set next_seq = new.value ->> 1, chain = unhex(new.value ->> 2), \
      state = new.value ->> 3, ended_at_ms = new.value ->> 4, outcome = new.value ->> 5, bytes = new.value ->> 6, \
      closed_at_ms = new.value ->> 7, outcome_digest = unhex(new.value ->> 8), paused_by = new.value ->> 9, \
-     response = coalesce(response, new.value ->> 10), lost_at_ms = null, trouble = null \
+     response = coalesce(response, new.value ->> 10), held_bytes = new.value ->> 11, lost_at_ms = null, trouble = null \
      from (select value from json_each(?1)) new where run.seq = new.value ->> 0";
 const ASK: &str = "insert into approval (id, run, step, title, show, approvers, state, requested_at_ms, \
      expires_at_ms) select value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, 'pending', \
@@ -145,6 +153,9 @@ pub(crate) fn store(
     if let Some(batches) = rows(changes.batches) {
         sql::run(connection, ADD_BATCHES, params![batches, changes.arena])?;
     }
+    let value_uses = rows(changes.value_uses);
+    over(connection, USE_VALUES, value_uses.as_ref())?;
+    over(connection, VALUES_ARE_USED, value_uses.as_ref())?;
     over(connection, MOVE_RUNS, rows(moved(heads)).as_ref())?;
     over(connection, ASK, rows(changes.requested).as_ref())?;
     over(connection, ANSWER, rows(changes.answered).as_ref())?;
@@ -205,7 +216,8 @@ fn moved(heads: &HashMap<RunId, Head>) -> Vec<Value> {
             head.closed_at_ms,
             head.outcome_digest.map(|digest| digest.hex()),
             head.paused_by,
-            head.response
+            head.response,
+            head.held_bytes
         ])
     };
     moved.map(row).collect()

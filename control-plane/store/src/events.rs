@@ -4,7 +4,7 @@
 //! or acts upon.
 
 use flowforge_protocol::awaited::{Await, Closing};
-use flowforge_protocol::chain::{ChainError, Frame, no_fetch, records};
+use flowforge_protocol::chain::{ChainError, Fetch, Frame, records};
 use flowforge_protocol::record::{Event, Outcome};
 use flowforge_protocol::{ApprovalId, Datum, Digest, MessageId, RunId, StepKey};
 use serde::Deserialize;
@@ -128,8 +128,13 @@ impl PeekEvent<'_> {
     }
 }
 
-/// What a record changes, if it changes anything.
-pub(crate) fn project(frame: &Frame<'_>) -> Result<Option<Projected>, BatchError> {
+/// Whether a record changes something; `false` for what is none.
+pub(crate) fn matters(frame: &Frame<'_>) -> bool {
+    serde_json::from_slice::<Peek<'_>>(frame.record).is_ok_and(|peek| peek.event.matters())
+}
+
+/// What a record changes, if it changes anything. `fetch` finds large values.
+pub(crate) fn project(frame: &Frame<'_>, fetch: Fetch<'_>) -> Result<Option<Projected>, BatchError> {
     let peek: Peek<'_> = serde_json::from_slice(frame.record).map_err(|error| ChainError::Unreadable {
         seq: frame.seq,
         reason: error.to_string(),
@@ -137,7 +142,7 @@ pub(crate) fn project(frame: &Frame<'_>) -> Result<Option<Projected>, BatchError
     if !peek.event.matters() {
         return Ok(None);
     }
-    let Some(record) = records(frame.bytes, frame.seq, &no_fetch).next().transpose()? else {
+    let Some(record) = records(frame.bytes, frame.seq, fetch).next().transpose()? else {
         return Ok(None);
     };
     let (seq, at_ms) = (record.seq, record.at_ms);

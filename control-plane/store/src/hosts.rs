@@ -6,7 +6,6 @@ use flowforge_protocol::{Digest, HostId, JobId, RunId};
 use rusqlite::{Row, params};
 use serde_json::json;
 
-use crate::ingest::digest_of;
 use crate::sql::{self, signed, unsigned};
 use crate::{Store, StoreError};
 
@@ -72,7 +71,7 @@ fn from_row(row: &Row<'_>) -> Result<Host, StoreError> {
         name: row.get(1)?,
         identity_key: key(2)?,
         seal_key: key(3)?,
-        session_hash: digest_of(&row.get::<_, Vec<u8>>(4)?)?,
+        session_hash: sql::digest(&row.get::<_, Vec<u8>>(4)?)?,
         registered_at_ms: unsigned(row.get(5)?),
         last_heard_ms: row.get::<_, Option<i64>>(6)?.map(unsigned),
         incarnation: row.get(7)?,

@@ -14,9 +14,11 @@ use serde_json::json;
 use tokio::sync::oneshot;
 
 use crate::batch::CheckedBatch;
+use crate::batch_error::MAX_BATCH_BYTES;
 use crate::changes::{self, Changes, Head};
 use crate::project::accept;
 use crate::sql::{signed, unsigned};
+use crate::values::{self, Whole};
 use crate::writer::Write;
 use crate::{Store, StoreError, jobs, sql};
 
@@ -117,6 +119,10 @@ pub enum RejectCode {
     BrokenChain,
     /// Other records with these numbers are stored already, or the run has ended.
     Conflict,
+    /// A value that the records hold is not here: it comes before them.
+    MissingValue,
+    /// The values that the records hold are too many.
+    TooLarge,
     /// The receipt does not agree with the records.
     InvalidReceipt,
 }
@@ -132,6 +138,8 @@ impl RejectCode {
             Self::Gap => "gap",
             Self::BrokenChain => "broken_chain",
             Self::Conflict => "conflict",
+            Self::MissingValue => "missing_value",
+            Self::TooLarge => "too_large",
             Self::InvalidReceipt => "invalid_receipt",
         }
     }
@@ -153,6 +161,8 @@ impl Store {
 struct Work<'a> {
     connection: &'a Connection,
     heads: HashMap<RunId, Head>,
+    /// Large values that are here, of those that the batches of the group hold.
+    values: HashMap<Digest, Whole>,
     changes: Changes,
     /// Batches of this group, by row of the run and first record: they cannot be looked up yet.
     pending: HashSet<(i64, u64)>,
@@ -176,6 +186,7 @@ pub(crate) fn write(connection: &Connection, ingests: &[HostIngest]) -> Result<V
     let mut work = Work {
         connection,
         heads: load_heads(connection, ingests)?,
+        values: load_values(connection, ingests)?,
         changes: Changes::default(),
         pending: HashSet::new(),
         told: HashMap::new(),
@@ -229,7 +240,7 @@ fn load_heads(connection: &Connection, ingests: &[HostIngest]) -> Result<HashMap
         connection,
         "select run.id, run.seq, run.host, run.epoch, run.next_seq, run.chain, run.state, run.ended_at_ms, run.bytes, \
          run.outcome_digest, run.paused_by, \
-         exists (select 1 from wait where wait.run = run.seq and wait.kind = 'child') \
+         exists (select 1 from wait where wait.run = run.seq and wait.kind = 'child'), run.held_bytes \
          from json_each(?1) wanted join run on run.id = wanted.value",
         [json!(wanted).to_string()],
         head_of,
@@ -237,10 +248,19 @@ fn load_heads(connection: &Connection, ingests: &[HostIngest]) -> Result<HashMap
     Ok(heads.into_iter().collect())
 }
 
+fn load_values(
+    connection: &Connection,
+    ingests: &[HostIngest],
+) -> Result<HashMap<Digest, Whole>, StoreError> {
+    let batches = ingests.iter().flat_map(|ingest| &ingest.batches);
+    let held = batches.flat_map(|batch| batch.held.iter().map(|(_, digest)| *digest));
+    values::whole(connection, &held.collect::<Vec<_>>())
+}
+
 fn head_of(row: &Row<'_>) -> Result<(RunId, Head), StoreError> {
     let id: RunId = sql::parsed(row, 0, "run id")?;
     let chain = match row.get::<_, Option<Vec<u8>>>(5)? {
-        Some(bytes) => digest_of(&bytes)?,
+        Some(bytes) => sql::digest(&bytes)?,
         None => chain_start(&id),
     };
     let head = Head {
@@ -255,20 +275,16 @@ fn head_of(row: &Row<'_>) -> Result<(RunId, Head), StoreError> {
         outcome: None,
         outcome_digest: row
             .get::<_, Option<Vec<u8>>>(9)?
-            .map(|bytes| digest_of(&bytes))
+            .map(|bytes| sql::digest(&bytes))
             .transpose()?,
         response: None,
         paused_by: row.get(10)?,
         orders_children: row.get(11)?,
         bytes: unsigned(row.get(8)?),
+        held_bytes: unsigned(row.get(12)?),
         dirty: false,
     };
     Ok((id, head))
-}
-
-pub(crate) fn digest_of(bytes: &[u8]) -> Result<Digest, StoreError> {
-    let bytes = <[u8; 32]>::try_from(bytes).map_err(|_| StoreError::unreadable("chain", "not 32 bytes"))?;
-    Ok(Digest::from_bytes(bytes))
 }
 
 impl Work<'_> {
@@ -341,6 +357,14 @@ impl Work<'_> {
             let message = format!("the chain value after record {last} is not what the lines give");
             return Some((RejectCode::BrokenChain, message));
         }
+        let (held, held_bytes) = match held_values(&batch, &self.values) {
+            Ok(held) => held,
+            Err(refused) => return Some(refused),
+        };
+        self.changes
+            .value_uses
+            .extend(held.iter().map(|value| json!([head.row, value])));
+        head.held_bytes = head.held_bytes.saturating_add(held_bytes);
         if head.state == "queued" {
             reply.result.taken += 1;
         }
@@ -446,4 +470,28 @@ impl Reply {
             }),
         }
     }
+}
+
+/// The rows of the values that the records of a batch hold, with their bytes, each as often as it is held; or why they are
+/// not taken.
+fn held_values(
+    batch: &CheckedBatch,
+    values: &HashMap<Digest, Whole>,
+) -> Result<(HashSet<i64>, u64), (RejectCode, String)> {
+    let (mut rows, mut bytes) = (HashSet::new(), 0_u64);
+    for (seq, digest) in &batch.held {
+        let Some(value) = values.get(digest) else {
+            let message = format!("record {seq} holds value {digest}, which is not here; send it first");
+            return Err((RejectCode::MissingValue, message));
+        };
+        rows.insert(value.row);
+        bytes = bytes.saturating_add(value.bytes);
+    }
+    // Whoever reads the batch gets it with its values beside it.
+    let whole = bytes.saturating_add(batch.lines.len() as u64);
+    if whole > MAX_BATCH_BYTES as u64 {
+        let message = format!("with its values the batch is {whole} bytes, more than {MAX_BATCH_BYTES}");
+        return Err((RejectCode::TooLarge, message));
+    }
+    Ok((rows, bytes))
 }

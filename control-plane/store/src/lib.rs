@@ -35,6 +35,7 @@ mod secrets;
 mod signals;
 mod sql;
 mod start;
+mod values;
 mod waits;
 mod writer;
 
@@ -58,5 +59,6 @@ pub use schedules::Schedule;
 pub use secrets::{NewSecret, StoredSecret};
 pub use signals::{DueSignal, MAX_SIGNAL_BYTES, MAX_SIGNALS, NewSignal, SignalKept, Target};
 pub use start::{ClientRequest, NewRun, Started};
+pub use values::{KeepError, MAX_UNUSED_BYTES, MAX_VALUE_BYTES};
 pub use waits::{OpenWait, WaitFor};
 pub use writer::Writer;

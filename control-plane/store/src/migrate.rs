@@ -7,7 +7,10 @@ use rusqlite::Connection;
 use crate::{OpenError, StoreError, sql, writer};
 
 /// In order; one that is published is never changed.
-const MIGRATIONS: [&str; 1] = [include_str!("../migrations/0001_first.sql")];
+const MIGRATIONS: [&str; 2] = [
+    include_str!("../migrations/0001_first.sql"),
+    include_str!("../migrations/0002_values.sql"),
+];
 
 /// Applies what is missing, each migration in a transaction of its own.
 pub(crate) fn run(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {

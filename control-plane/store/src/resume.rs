@@ -8,10 +8,9 @@ use flowforge_protocol::chain::chain_start;
 use flowforge_protocol::{Digest, HostId, RunId};
 use serde_json::json;
 
-use crate::ingest::digest_of;
 use crate::jobs::{self, NewJob, OpenJob, open_job};
 use crate::sql::{self, signed, small, unsigned};
-use crate::{Store, StoreError};
+use crate::{Store, StoreError, values};
 
 /// How far the records of a run are stored here, as its host must know it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,7 +103,7 @@ impl Store {
                     let chain = row.get::<_, Option<Vec<u8>>>(4)?;
                     let cursor = Cursor::Stored {
                         next_seq: unsigned(row.get(3)?),
-                        chain: chain.map_or_else(|| Ok(chain_start(&id)), |chain| digest_of(&chain))?,
+                        chain: chain.map_or_else(|| Ok(chain_start(&id)), |chain| sql::digest(&chain))?,
                         ended: row.get(5)?,
                         receipt: row.get(6)?,
                     };
@@ -143,7 +142,8 @@ impl Store {
                 [wanted.as_str()],
                 |row| {
                     let chain = row.get::<_, Option<Vec<u8>>>(3)?;
-                    let chain = chain.map_or_else(|| Ok(chain_start(&wanted)), |chain| digest_of(&chain))?;
+                    let chain =
+                        chain.map_or_else(|| Ok(chain_start(&wanted)), |chain| sql::digest(&chain))?;
                     let numbers = (
                         unsigned(row.get(1)?),
                         unsigned(row.get(2)?),
@@ -182,6 +182,7 @@ impl Store {
                 chain,
                 lines: lines.concat(),
             };
+            let records = values::resolve(&connection, records)?;
             Ok(Ok(ResumeBasis { records, orders }))
         });
         found.await?

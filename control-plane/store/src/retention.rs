@@ -17,7 +17,7 @@ pub struct Keep {
     /// Runs whose end was stored before this time, by the clock here, are removed, oldest first. What a host says of the
     /// time is not asked: its clock may be of another century.
     pub ended_since_ms: u64,
-    /// Bytes of inputs and records of runs that are over; above it the oldest are removed.
+    /// Bytes of inputs and records of runs that are over, and of the values that only these hold; above it the oldest are removed.
     pub ended_bytes_max: u64,
     /// No run that ended at or after this time is removed for its bytes.
     pub young_since_ms: u64,
@@ -35,6 +35,8 @@ pub struct Keep {
     pub gaps_since_ms: u64,
     /// Signals from before this time that no run has taken are forgotten.
     pub signals_since_ms: u64,
+    /// Large values that no run holds and that did not move since this time are removed.
+    pub values_since_ms: u64,
     /// Rows of each kind that one call removes at most, so that no write waits long.
     pub rows_max: u32,
 }
@@ -57,6 +59,11 @@ pub struct Collected {
 // A receipt shows that the host has nothing more to bring.
 const REMOVABLE: &str =
     "closed_at_ms is not null and parent_told = 1 and (receipt is not null or closed_at_ms < ?2)";
+
+// Of the runs that hold a value the newest counts it: the value goes with that one.
+const OWN_VALUES: &str = "(select coalesce(sum(held.bytes), 0) from value_use own join value held on held.seq = own.value \
+     where own.run = run.seq and not exists (select 1 from value_use later where later.value = own.value \
+     and later.run > own.run))";
 
 impl Store {
     /// Removes what need not be kept, a bounded part of it.
@@ -86,6 +93,11 @@ impl Store {
                 "delete from host_gap where to_ms < ?1",
                 [signed(keep.gaps_since_ms)],
             )?;
+            let values = sql::run(
+                transaction,
+                "delete from value where seq in (select seq from value where used = 0 and touched_ms < ?1 limit ?2)",
+                params![signed(keep.values_since_ms), keep.rows_max],
+            )?;
             let signals = sql::run(
                 transaction,
                 "delete from signal where seq in (select seq from signal where at_ms < ?1 \
@@ -93,7 +105,7 @@ impl Store {
                 params![signed(keep.signals_since_ms), keep.rows_max],
             )?;
             Ok(Collected {
-                more: runs.len() >= limit || requests >= limit || releases >= limit || signals >= limit,
+                more: runs.len() >= limit || requests >= limit || releases >= limit || signals >= limit || values >= limit,
                 signals,
                 runs: runs.into_iter().map(|(_, run)| run).collect(),
                 requests,
@@ -144,7 +156,9 @@ fn runs_above_the_bound(
 ) -> Result<Vec<(i64, RunId)>, StoreError> {
     let bytes = sql::first(
         connection,
-        "select coalesce(sum(bytes), 0) from run where closed_at_ms >= ?1",
+        "select coalesce(sum(bytes), 0) + (select coalesce(sum(held.bytes), 0) from value held where held.used = 1 \
+         and not exists (select 1 from value_use use join run open on open.seq = use.run \
+         where use.value = held.seq and open.closed_at_ms is null)) from run where closed_at_ms >= ?1",
         [signed(keep.ended_since_ms)],
         |row| Ok(unsigned(row.get(0)?)),
     )?;
@@ -155,7 +169,7 @@ fn runs_above_the_bound(
     let oldest = sql::all(
         connection,
         &format!(
-            "select seq, id, bytes from run where closed_at_ms >= ?1 and closed_at_ms < ?3 and {REMOVABLE} \
+            "select seq, id, bytes + {OWN_VALUES} from run where closed_at_ms >= ?1 and closed_at_ms < ?3 and {REMOVABLE} \
              order by closed_at_ms limit ?4"
         ),
         params![
@@ -183,7 +197,14 @@ fn runs_above_the_bound(
 }
 
 fn remove_runs(connection: &Connection, rows: &str) -> Result<(), StoreError> {
+    let held: Vec<i64> = sql::all(
+        connection,
+        "select distinct value from value_use where run in (select value from json_each(?1))",
+        [rows],
+        |row| Ok(row.get(0)?),
+    )?;
     for statement in [
+        "delete from value_use where run in (select value from json_each(?1))",
         "delete from job where run in (select id from run where seq in (select value from json_each(?1)))",
         "delete from approval where run in (select value from json_each(?1))",
         "delete from wait where run in (select value from json_each(?1))",
@@ -193,6 +214,12 @@ fn remove_runs(connection: &Connection, rows: &str) -> Result<(), StoreError> {
     ] {
         sql::run(connection, statement, [rows])?;
     }
+    sql::run(
+        connection,
+        "delete from value where seq in (select value from json_each(?1)) \
+         and not exists (select 1 from value_use held where held.value = value.seq)",
+        [Value::from(held).to_string()],
+    )?;
     Ok(())
 }
 

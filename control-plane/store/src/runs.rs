@@ -4,10 +4,9 @@ use flowforge_protocol::batch::RecordBatch;
 use flowforge_protocol::{ApprovalId, Digest, HostId, RunId};
 use rusqlite::{Row, params};
 
-use crate::ingest::digest_of;
 use crate::sql::{self, signed, small, unsigned};
 use crate::waits::{self, OpenWait};
-use crate::{Page, Store, StoreError};
+use crate::{Page, Store, StoreError, values};
 
 /// Bytes of inputs, outcomes and receipts after which a page ends.
 const PAGE_BYTES: usize = 8 * 1024 * 1024;
@@ -133,7 +132,7 @@ pub struct StoredRun {
     pub lineage: Option<String>,
     /// What else its order said, as JSON text.
     pub options: Option<String>,
-    /// Bytes of its input and of all its stored records.
+    /// Bytes of its input and of all its stored records with their values: what reading them gives.
     pub bytes: u64,
 }
 
@@ -184,7 +183,7 @@ const COLUMNS: &str = "select run.seq, run.id, run.workflow, run.version, run.re
      case when run.lost_at_ms is not null then 'lost' when run.paused_by is not null and run.ended_at_ms is null \
      then 'paused' else run.state end, run.input, run.trigger, run.traceparent, \
      run.host, run.epoch, run.created_at_ms, run.ended_at_ms, run.next_seq, run.chain, run.outcome, run.receipt, \
-     run.cancel_reason, run.trouble, run.bytes, question.id, question.title, question.approvers, \
+     run.cancel_reason, run.trouble, run.bytes + run.held_bytes, question.id, question.title, question.approvers, \
      run.outcome_digest, run.response, run.paused_by, run.lineage, run.options, \
      wait.step, wait.kind, wait.name, wait.correlation, wait.child, wait.reason, wait.since_ms, wait.due_ms \
      from run left join approval question on run.state = 'waiting' and question.seq = (select min(pending.seq) \
@@ -198,7 +197,7 @@ fn from_row(row: &Row<'_>) -> Result<(i64, StoredRun), StoreError> {
     let host: Option<String> = row.get(9)?;
     let digest = |column: usize| -> Result<Option<Digest>, StoreError> {
         let bytes: Option<Vec<u8>> = row.get(column)?;
-        bytes.as_deref().map(digest_of).transpose()
+        bytes.as_deref().map(sql::digest).transpose()
     };
     let run = StoredRun {
         id: sql::parsed(row, 1, "run id")?,
@@ -345,7 +344,8 @@ impl Store {
         .await
     }
 
-    /// Record batches of a run from `first_seq` on, in order; `max_bytes` bounds the lines, but one batch always comes.
+    /// Record batches of a run from `first_seq` on, in order and with their values beside them, as far as these are here;
+    /// `max_bytes` bounds the lines, but one batch always comes.
     ///
     /// # Errors
     /// See [`StoreError`].
@@ -357,7 +357,7 @@ impl Store {
     ) -> Result<Vec<RecordBatch>, StoreError> {
         let run = run.clone();
         self.read(move |connection| {
-            sql::all(
+            let batches = sql::all(
                 connection,
                 "select epoch, first_seq, count, chain, lines from ( \
                      select batch.*, sum(length(lines)) over (order by first_seq) - length(lines) as before \
@@ -370,11 +370,21 @@ impl Store {
                         epoch: unsigned(row.get(0)?),
                         first_seq: unsigned(row.get(1)?),
                         count: small(row.get(2)?),
-                        chain: digest_of(&row.get::<_, Vec<u8>>(3)?)?,
+                        chain: sql::digest(&row.get::<_, Vec<u8>>(3)?)?,
                         lines: row.get(4)?,
                     })
                 },
-            )
+            )?;
+            let (mut resolved, mut bytes) = (Vec::with_capacity(batches.len()), 0);
+            for batch in batches {
+                if bytes >= max_bytes && !resolved.is_empty() {
+                    break;
+                }
+                let batch = values::resolve(connection, batch)?;
+                bytes += batch.lines.len() as u64;
+                resolved.push(batch);
+            }
+            Ok(resolved)
         })
         .await
     }

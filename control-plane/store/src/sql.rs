@@ -2,6 +2,7 @@
 //!
 //! Every statement is kept prepared on its connection.
 
+use flowforge_protocol::Digest;
 use rusqlite::{Connection, Params, Row};
 
 use crate::StoreError;
@@ -84,4 +85,10 @@ where
 {
     let text = row.get_ref(column)?.as_str().map_err(rusqlite::Error::from)?;
     text.parse().map_err(|error| StoreError::unreadable(what, error))
+}
+
+/// A column of a digest's 32 bytes.
+pub(crate) fn digest(bytes: &[u8]) -> Result<Digest, StoreError> {
+    let bytes = <[u8; 32]>::try_from(bytes).map_err(|_| StoreError::unreadable("chain", "not 32 bytes"))?;
+    Ok(Digest::from_bytes(bytes))
 }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use flowforge_runtime::artefacts::StoreLimits;
+use flowforge_protocol::value::INLINE_BYTES;
 use flowforge_runtime::{CompileWorker, OpenNetwork};
 use serde::Deserialize;
 
@@ -32,6 +33,9 @@ pub struct Settings {
     pub max_journal_bytes: Option<u64>,
     /// Bytes of artefacts; from three quarters on, those that nobody wants go. Default 16 GiB.
     pub max_artefact_bytes: Option<u64>,
+    /// Values above this size, in bytes, are kept once in the journal, however many records hold them; smaller ones stand
+    /// beside each record. Default 32 KiB.
+    pub max_inline_bytes: Option<u32>,
     /// Free bytes on the data folder's disk below which no new work is taken. Default 64 MiB.
     pub min_free_bytes: Option<u64>,
     /// How long a sealed copy of a secret is used after the control plane last confirmed it, as `24h`. Default `24h`.
@@ -121,7 +125,7 @@ pub struct HostConfig {
     pub compile_worker: CompileWorker,
 }
 
-/// What one host holds at most. At each limit but those of calls and copies the host tells the control plane that it is busy, and
+/// What one host holds at most. At each limit but those of calls, copies and values the host tells the control plane that it is busy, and
 /// takes nothing new; what is here goes on to its end.
 ///
 /// | limit | setting | default | at the limit |
@@ -132,6 +136,7 @@ pub struct HostConfig {
 /// | bytes that wait for upload | `max-outbox-bytes` | 32 MiB | no new run |
 /// | bytes of runs in the journal | `max-journal-bytes` | 52 MiB | records wait for room; no new run from 3/4 on |
 /// | bytes of artefacts | `max-artefact-bytes` | 16 GiB | the attempt that wants more fails; unwanted ones go from 3/4 on |
+/// | bytes of a value beside its record | `max-inline-bytes` | 32 KiB | the value is kept once |
 /// | free bytes on the disk | `min-free-bytes` | 64 MiB | no new run |
 /// | age of a secret's copy | `secret-lease` | 24 h | the copy is not used without the control plane |
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -148,6 +153,8 @@ pub struct HostLimits {
     pub max_journal_bytes: u64,
     /// Bytes of artefacts.
     pub max_artefact_bytes: u64,
+    /// Bytes of a value that stands beside its record; a larger one is kept once in the journal.
+    pub max_inline_bytes: u32,
     /// Free bytes on the data folder's disk that are left for finishing.
     pub min_free_bytes: u64,
     /// How long a sealed copy of a secret is used after the control plane last confirmed it.
@@ -166,6 +173,7 @@ impl Default for HostLimits {
             max_outbox_bytes: 32 * 1024 * 1024,
             max_journal_bytes: 52 * 1024 * 1024,
             max_artefact_bytes: StoreLimits::default().bytes_max,
+            max_inline_bytes: u32::try_from(INLINE_BYTES).unwrap_or(u32::MAX),
             min_free_bytes: 64 * 1024 * 1024,
             secret_lease: Duration::from_hours(24),
         }
@@ -201,6 +209,7 @@ impl Settings {
             max_outbox_bytes: self.max_outbox_bytes.or(below.max_outbox_bytes),
             max_journal_bytes: self.max_journal_bytes.or(below.max_journal_bytes),
             max_artefact_bytes: self.max_artefact_bytes.or(below.max_artefact_bytes),
+            max_inline_bytes: self.max_inline_bytes.or(below.max_inline_bytes),
             min_free_bytes: self.min_free_bytes.or(below.min_free_bytes),
             secret_lease: self.secret_lease.or(below.secret_lease),
             shutdown_grace: self.shutdown_grace.or(below.shutdown_grace),
@@ -302,6 +311,14 @@ impl Settings {
                 1 << 20,
                 1 << 50,
                 "expected 1048576 (1 MiB) to 1125899906842624 (1 PiB)",
+            )?,
+            max_inline_bytes: in_range(
+                "max-inline-bytes",
+                self.max_inline_bytes,
+                defaults.max_inline_bytes,
+                1_024,
+                1 << 20,
+                "expected 1024 (1 KiB) to 1048576 (1 MiB)",
             )?,
             min_free_bytes: in_range(
                 "min-free-bytes",

@@ -32,6 +32,7 @@ use crate::link::pull::Puller;
 use crate::link::registrar::Registrar;
 use crate::link::report::Reporter;
 use crate::link::upload::{UploadError, Uploader};
+use crate::link::values::KnownValues;
 use crate::order::Gate;
 use crate::release::Releases;
 use crate::runs::{Runs, RunsParts};
@@ -266,6 +267,7 @@ impl Host {
             entropy: Arc::clone(&self.seams.entropy),
             clock: Arc::clone(&self.seams.clock),
             artefacts: Arc::clone(&self.artefacts),
+            values: KnownValues::default(),
             parked: std::mem::take(&mut self.recovered.parked),
         };
         let puller = Puller {
@@ -436,6 +438,7 @@ impl Host {
             clock: Arc::clone(&self.seams.clock),
             entropy: Arc::clone(&self.seams.entropy),
             max_steps: self.config.limits.max_steps,
+            inline_bytes: usize::try_from(self.config.limits.max_inline_bytes).unwrap_or(usize::MAX),
             max_runs: self.config.limits.max_runs,
             max_waiting: self.config.limits.max_waiting,
             failpoints: self.seams.failpoints.clone(),

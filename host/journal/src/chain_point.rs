@@ -13,14 +13,30 @@ pub struct ChainPoint {
     pub(crate) bytes: usize,
     pub(crate) largest: usize,
     pub(crate) pieces: Vec<Piece>,
+    /// Plain digests of the values that the records hold elsewhere than in the lines.
+    pub(crate) stored: Vec<Digest>,
+    /// Bytes of these, each as often as it is held; known when it is known that all are here.
+    pub(crate) value_bytes: u64,
 }
 
 impl ChainPoint {
-    pub(crate) fn of(lines: &[u8], first_seq: u64, before: Digest) -> Result<Self, ChainError> {
-        let mut largest = 0;
-        let pieces = cut::<ChainError>(lines, first_seq, before, ROW_BYTES, |bytes| {
-            largest = bytes.max(largest);
-            Ok(())
+    /// `size_of` answers the bytes of a large value, 0 if it is not known.
+    pub(crate) fn of(
+        lines: &[u8],
+        first_seq: u64,
+        before: Digest,
+        size_of: impl Fn(&Digest) -> u64,
+    ) -> Result<Self, ChainError> {
+        let (mut largest, mut stored) = (0, Vec::new());
+        let pieces = cut::<ChainError>(lines, first_seq, before, ROW_BYTES, |frame| {
+            largest = frame.bytes.len().max(largest);
+            let held = stored.len();
+            stored.extend(frame.stored_values());
+            let values: u64 = stored.iter().skip(held).map(&size_of).sum();
+            Ok(frame
+                .bytes
+                .len()
+                .saturating_add(usize::try_from(values).unwrap_or(usize::MAX)))
         })?;
         Ok(Self {
             first_seq,
@@ -28,6 +44,8 @@ impl ChainPoint {
             bytes: lines.len(),
             largest,
             pieces,
+            stored,
+            value_bytes: 0,
         })
     }
 

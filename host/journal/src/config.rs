@@ -15,7 +15,7 @@ pub type WallClock = Arc<dyn Fn() -> u64 + Send + Sync>;
 pub struct Limits {
     /// Largest record with its values, in bytes with line ends. Default 2 MiB.
     pub record_bytes: u64,
-    /// Largest sum of a run's records, in bytes. Default 32 MiB.
+    /// Largest sum of a run's records with their values, each as often as a record holds it, in bytes. Default 32 MiB.
     pub run_bytes: u64,
     /// Unfinished runs. Default 12,000.
     pub open_runs: usize,

@@ -22,6 +22,7 @@ mod apply;
 mod collect;
 mod retire;
 mod split;
+mod values;
 
 /// The synchronous journal.
 pub(crate) struct JournalCore {

@@ -9,6 +9,9 @@ use crate::replay::JobEntry;
 /// Most bytes of the words that say what a run waits for, why it rests, or why its uploads are parked.
 pub const ABOUT_BYTES_MAX: usize = 512;
 
+/// About what keeping a value and its use by a run takes besides its bytes.
+const VALUE_WEIGHT: usize = 160;
+
 /// How soon an entry is to be durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Urgency {
@@ -73,6 +76,8 @@ pub struct Snapshot {
 pub struct Entry {
     /// Records with their values: lines of JSON, each ended by a line feed. May be empty when something else is given.
     pub lines: Vec<u8>,
+    /// The bytes of values that the records hold by their plain digest. One that the run holds already need not come again.
+    pub values: Vec<(Digest, Vec<u8>)>,
     /// What [`crate::RunLog::chain_after`] said of these lines, so that they are not walked twice.
     pub chained: Option<ChainPoint>,
     /// How soon.
@@ -154,6 +159,13 @@ impl Entry {
         self.crossing(Point::B11)
     }
 
+    /// Its records hold a value by this plain digest.
+    #[must_use]
+    pub fn holding(mut self, digest: Digest, bytes: impl Into<Vec<u8>>) -> Self {
+        self.values.push((digest, bytes.into()));
+        self
+    }
+
     /// Something is to be sent with it.
     #[must_use]
     pub fn sending(mut self, upload: Upload) -> Self {
@@ -178,10 +190,15 @@ impl Entry {
     /// Bytes it takes in the queue and, about, in the file.
     pub(crate) fn weight(&self) -> usize {
         let snapshot = self.snapshot.as_ref().map_or(0, |snapshot| snapshot.bytes.len());
-        self.lasting_weight() + snapshot
+        let values: usize = self
+            .values
+            .iter()
+            .map(|(_, bytes)| bytes.len() + VALUE_WEIGHT)
+            .sum();
+        self.lasting_weight() + values + snapshot
     }
 
-    /// The part of it that stays: a snapshot goes with the next one.
+    /// The part of it that stays with the run alone: a snapshot goes with the next one, a value is shared.
     pub(crate) fn lasting_weight(&self) -> usize {
         let uploads: usize = self
             .uploads

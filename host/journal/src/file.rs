@@ -73,7 +73,7 @@ fn open_or_make(config: &JournalConfig) -> Result<Opened, OpenError> {
     }
     let (mut db, mut loaded) = open_existing(path, config, noted)?;
     let file_bytes = fs::metadata(path).map_err(failed)?.len();
-    let content = loaded.state.stored_bytes + loaded.queue.cells.bytes() + loaded.queue.inbox.bytes();
+    let content = loaded.state.stored_bytes() + loaded.queue.cells.bytes() + loaded.queue.inbox.bytes();
     if worth_rewriting(file_bytes, content) {
         rewrite(path, &unfinished, db, config.cache_bytes)?;
         let lost = loaded.lost;
@@ -185,7 +185,7 @@ pub(crate) fn inspect(
         .create_with_backend(storage)
         .map_err(|error| classify(path, error.into()))?;
     match format_of(&db).map_err(|error| classify_read(path, error))? {
-        Some(Format::Ours) => Ok(()),
+        Some(Format::Ours | Format::Raised) => Ok(()),
         Some(Format::Newer(found)) => Err(newer(path, found)),
         Some(Format::Other(found)) => Err(other(path, found)),
         None => Err(damaged(path, "it holds no tables")),

@@ -116,7 +116,7 @@ impl Journal {
         } = new;
         let key = RunKey::of(&run);
         let limits = &self.shared.config.limits;
-        let checked = run_log::check(&entry, 0, chain_start(&run), limits)?;
+        let checked = run_log::check(&entry, 0, chain_start(&run), &BTreeMap::new(), limits)?;
         let now_ms = (self.shared.config.clock)();
         let mut queue = self.shared.queue();
         still_open(&queue)?;

@@ -3,7 +3,7 @@
 //! Runs have a number, given at acceptance and growing, so that what is written together lies together in the file. Keys
 //! are big-endian, so that their order is that of the numbers in them.
 
-use flowforge_protocol::{RunId, StepKey};
+use flowforge_protocol::{Digest, RunId, StepKey};
 
 use crate::error::Damage;
 
@@ -72,6 +72,26 @@ pub(crate) fn read_record_key(table: &'static str, key: &[u8]) -> Result<(u64, u
     let both = u128::from_be_bytes(bytes);
     let low = u64::try_from(both & u128::from(u64::MAX)).unwrap_or(u64::MAX);
     Ok((u64::try_from(both >> 64).unwrap_or(u64::MAX), low))
+}
+
+/// Key of a use of a value: run number and digest.
+pub(crate) fn value_use_key(number: u64, digest: &Digest) -> Vec<u8> {
+    [&number_key(number)[..], digest.as_bytes()].concat()
+}
+
+pub(crate) fn read_value_use_key(table: &'static str, key: &[u8]) -> Result<(u64, Digest), Damage> {
+    let (number, digest) = key
+        .split_at_checked(8)
+        .ok_or_else(|| Damage::new(table, key, "the key has the wrong length"))?;
+    Ok((read_number_key(table, number)?, read_value_key(table, digest)?))
+}
+
+/// The digest that is the key of a value.
+pub(crate) fn read_value_key(table: &'static str, key: &[u8]) -> Result<Digest, Damage> {
+    let bytes = key
+        .try_into()
+        .map_err(|_| Damage::new(table, key, "the key has the wrong length"))?;
+    Ok(Digest::from_bytes(bytes))
 }
 
 /// Key of a mark: run number and step.

@@ -63,6 +63,7 @@ pub mod testing;
 mod ticket;
 mod tombstones;
 mod uploads;
+mod value_index;
 mod work;
 mod writer;
 

@@ -4,7 +4,7 @@
 //! This module turns its frames into what rows need: how many records, the chain behind them, where to cut.
 
 use flowforge_protocol::Digest;
-use flowforge_protocol::chain::{ChainError, chain_next, frames};
+use flowforge_protocol::chain::{ChainError, Frame, chain_next, frames};
 
 /// A row of records is closed when it reaches this size, so that one row is one batch to send.
 pub(crate) const ROW_BYTES: usize = 1 << 20;
@@ -26,6 +26,8 @@ pub(crate) struct Piece {
     pub(crate) chain: Digest,
     /// Its lines are those between the end of the piece before it and this place.
     pub(crate) end: usize,
+    /// Bytes of its lines and of the large values that they hold, each as often as it is held.
+    pub(crate) weight: usize,
 }
 
 /// Walks lines that continue a chain.
@@ -55,31 +57,34 @@ pub(crate) fn values(lines: &[u8], first_seq: u64) -> Vec<&[u8]> {
         .collect()
 }
 
-/// Cuts lines into pieces of at most `bytes`, unless a single record is larger; calls `each` with every record's size.
+/// Cuts lines into pieces that weigh at most `bytes`, unless a single record weighs more; `weigh` answers what a record
+/// weighs.
 pub(crate) fn cut<E: From<ChainError>>(
     lines: &[u8],
     first_seq: u64,
     previous: Digest,
     bytes: usize,
-    mut each: impl FnMut(usize) -> Result<(), E>,
+    mut weigh: impl FnMut(&Frame<'_>) -> Result<usize, E>,
 ) -> Result<Vec<Piece>, E> {
     let mut pieces: Vec<Piece> = Vec::new();
-    let (mut start, mut place, mut chain) = (0, 0, previous);
+    let (mut place, mut chain) = (0, previous);
     for frame in frames(lines, first_seq) {
         let frame = frame?;
-        let size = frame.bytes.len();
-        each(size)?;
+        let weight = weigh(&frame)?;
         chain = chain_next(&chain, frame.record);
-        let end = place + size;
+        let end = place + frame.bytes.len();
         match pieces.last_mut() {
-            Some(piece) if end - start <= bytes => {
+            Some(piece) if piece.weight + weight <= bytes => {
                 piece.count = piece.count.saturating_add(1);
+                piece.weight += weight;
                 (piece.chain, piece.end) = (chain, end);
             }
-            _ => {
-                start = place;
-                pieces.push(Piece { count: 1, chain, end });
-            }
+            _ => pieces.push(Piece {
+                count: 1,
+                chain,
+                end,
+                weight,
+            }),
         }
         place = end;
     }
@@ -113,9 +118,9 @@ mod tests {
         let lines: String = (3..9).map(record).collect();
         let size = record(3).len();
         let mut sizes = Vec::new();
-        let pieces = cut::<ChainError>(lines.as_bytes(), 3, start, 2 * size + 1, |bytes| {
-            sizes.push(bytes);
-            Ok(())
+        let pieces = cut::<ChainError>(lines.as_bytes(), 3, start, 2 * size + 1, |frame| {
+            sizes.push(frame.bytes.len());
+            Ok(frame.bytes.len())
         })
         .unwrap();
         let counts: Vec<_> = pieces.iter().map(|piece| (piece.count, piece.end)).collect();
@@ -125,7 +130,7 @@ mod tests {
             pieces.last().unwrap().chain,
             prove(lines.as_bytes(), 3, start).unwrap().chain
         );
-        let alone = cut::<ChainError>(lines.as_bytes(), 3, start, 1, |_| Ok(())).unwrap();
+        let alone = cut::<ChainError>(lines.as_bytes(), 3, start, 1, |frame| Ok(frame.bytes.len())).unwrap();
         assert_eq!(alone.len(), 6, "a record larger than a piece goes alone");
         assert_eq!(from(lines.as_bytes(), 3, 8).unwrap(), record(8).as_bytes());
         assert_eq!(from(lines.as_bytes(), 3, 3).unwrap(), lines.as_bytes());

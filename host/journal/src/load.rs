@@ -25,8 +25,10 @@ use crate::tables::{self, Format, Snapshot, Tables, begin};
 use crate::tombstones::Tombstones;
 
 mod records;
+mod values;
 
 use records::read_records;
+use values::read_values;
 
 /// Why a database is no journal this program can work on.
 #[derive(Debug)]
@@ -57,6 +59,8 @@ pub(crate) struct Loaded {
     flights: Vec<(Vec<u8>, FlightRow)>,
     /// Cells that are not what was written, and can be fetched again.
     bad_cells: Vec<Vec<u8>>,
+    /// Keys of values that are not what was written, or that no run holds.
+    pub(crate) bad_values: Vec<Vec<u8>>,
 }
 
 /// The format of a database, if it is a journal already.
@@ -96,11 +100,25 @@ pub(crate) fn initialise(db: &Database, incarnation: [u8; 16]) -> Result<(), red
     Ok(())
 }
 
+/// Brings a journal of an earlier format up to this one, in one commit: it lacks tables. An older program refuses it then.
+fn raise(db: &Database) -> Result<(), redb::Error> {
+    let txn = begin(db)?;
+    {
+        let mut tables = Tables::of(&txn);
+        tables.open_all()?;
+        let format = tables::format_value(tables::FORMAT);
+        tables.meta()?.insert(tables::FORMAT_KEY, &format[..])?;
+    }
+    txn.commit()?;
+    Ok(())
+}
+
 /// Opens a journal, making it first if the database is empty: reads it, then writes down that it was opened. One that is
 /// new, and one that holds less than was noted beside it, is called by `incarnation` from now on.
 pub(crate) fn load(db: &Database, incarnation: [u8; 16], noted: Option<Note>) -> Result<Loaded, OpenFailure> {
     match format_of(db)? {
         Some(Format::Ours) => {}
+        Some(Format::Raised) => raise(db).map_err(|error| ReadError::Storage(Box::new(error)))?,
         Some(Format::Newer(found)) => return Err(OpenFailure::Newer(found)),
         Some(Format::Other(found)) => return Err(OpenFailure::Other(found)),
         None => initialise(db, incarnation).map_err(|error| ReadError::Storage(Box::new(error)))?,
@@ -151,6 +169,9 @@ fn opened(db: &Database, loaded: &mut Loaded) -> Result<(), redb::Error> {
         for key in &loaded.bad_cells {
             tables.cells()?.remove(&key[..])?;
         }
+        for key in &loaded.bad_values {
+            tables.values()?.remove(&key[..])?;
+        }
     }
     txn.commit()?;
     for (key, row) in std::mem::take(&mut loaded.flights) {
@@ -184,10 +205,12 @@ fn read(db: &Database) -> Result<Loaded, ReadError> {
         plane,
         flights: Vec::new(),
         bad_cells: Vec::new(),
+        bad_values: Vec::new(),
     };
     read_heads(&snapshot, &mut loaded)?;
     let documents = read_runs(&snapshot, &mut loaded)?;
     read_records(&snapshot, &mut loaded)?;
+    read_values(&snapshot, &mut loaded)?;
     read_inbox(&snapshot, &mut loaded)?;
     read_orders(&snapshot, &mut loaded)?;
     loaded.queue.told = told;
@@ -324,6 +347,7 @@ fn unknown_head(run: RunKey) -> RunHead {
         next_seq: 0,
         chain: flowforge_protocol::chain::chain_start(&run.id()),
         bytes: 0,
+        value_bytes: 0,
         cursor: 0,
         at_ms: NO_TIME,
     }
@@ -421,7 +445,7 @@ fn settle_in(loaded: &mut Loaded) {
         let Some(head) = state.heads.get(&number) else {
             continue;
         };
-        state.stored_bytes += head.bytes;
+        state.run_bytes += head.bytes;
         state.next_number = state.next_number.max(number + 1);
         if head.is_open() {
             queue.open_runs += 1;

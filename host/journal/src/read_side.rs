@@ -1,7 +1,9 @@
 //! Reading by handle, off the async threads: one run to go on with, what runs are doing, which are due.
 
-use flowforge_protocol::RunId;
+use std::collections::HashMap;
+
 use flowforge_protocol::batch::RecordBatch;
+use flowforge_protocol::{Digest, RunId};
 
 use crate::entry::{Standing, Urgency};
 use crate::error::{AppendError, Damage, LoadError, ReadError, Stopped};
@@ -58,12 +60,13 @@ impl Journal {
             (queue.flights.crashed(number, run), queue.inbox.of(&key).len())
         };
         Ok(OpenRun {
-            log: RunLog::resumed(hold, &stored.head),
+            log: RunLog::resumed(hold, &stored.head, stored.values.held),
             envelope: stored.row.envelope,
             accepted_at_ms: stored.row.accepted_at_ms,
             snapshot: stored.snapshot,
             first_seq: stored.first_seq,
             lines: stored.lines,
+            values: stored.values.bytes,
             crashed,
             messages,
         })
@@ -151,6 +154,34 @@ impl Journal {
         };
         let run = run.clone();
         Ok(Some(self.read(move |reader| reader.batches(number, &run)).await?))
+    }
+
+    /// All values that the records of a run hold by their plain digest; none if the run is not here.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn values(&self, run: &RunId) -> Result<HashMap<Digest, Vec<u8>>, ReadError> {
+        match self.number(run) {
+            Some(number) => self.read(move |reader| reader.values(number)).await,
+            None => Ok(HashMap::new()),
+        }
+    }
+
+    /// The bytes of a value that a run holds. `None` if they are not what was written, which sets the run aside, or if the
+    /// run went meanwhile.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn value(&self, run: &RunId, digest: Digest) -> Result<Option<Vec<u8>>, ReadError> {
+        match self.read(move |reader| reader.value(&digest)).await {
+            Err(ReadError::Damaged(damage)) => {
+                if let Some(number) = self.number(run) {
+                    self.set_damaged(number, RunKey::of(run), damage).await?;
+                }
+                Ok(None)
+            }
+            found => found,
+        }
     }
 
     pub(crate) async fn read<T: Send + 'static>(

@@ -3,10 +3,11 @@
 //! Every function blocks for the time of a few page reads; [`crate::Journal`] moves them off the async threads. Nothing
 //! here holds a snapshot longer than one call, because an old snapshot keeps the file from reusing its pages.
 
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use flowforge_protocol::batch::RecordBatch;
-use flowforge_protocol::chain::chain_start;
+use flowforge_protocol::chain::{chain_start, stored_values};
 use flowforge_protocol::{Digest, RunId};
 use redb::{Database, ReadableDatabase};
 
@@ -32,6 +33,16 @@ pub(crate) struct StoredRun {
     pub(crate) snapshot: Option<RunSnapshot>,
     pub(crate) first_seq: u64,
     pub(crate) lines: Vec<u8>,
+    pub(crate) values: StoredValues,
+}
+
+/// The large values of a run.
+#[derive(Debug, Default)]
+pub(crate) struct StoredValues {
+    /// Of every one its size in bytes, as stored.
+    pub(crate) held: BTreeMap<Digest, u64>,
+    /// The bytes of those that were asked for.
+    pub(crate) bytes: HashMap<Digest, Vec<u8>>,
 }
 
 /// A row that was checked against the chain before it.
@@ -77,6 +88,11 @@ impl Reader {
             let what = "the last records do not fit the head of the run";
             return Err(Damage::new(tables::RECORDS, &key, what).into());
         }
+        let wanted = stored_values(&lines, first_seq).map_err(|_| {
+            let what = "its lines are not the records that belong here";
+            Damage::new(tables::RECORDS, &key, what)
+        })?;
+        let values = values_of(&snapshot, number, |digest| wanted.contains(digest))?;
         Ok(StoredRun {
             head,
             row,
@@ -87,7 +103,24 @@ impl Reader {
             }),
             first_seq,
             lines,
+            values,
         })
+    }
+
+    /// All large values of a run.
+    pub(crate) fn values(&self, number: u64) -> Result<HashMap<Digest, Vec<u8>>, ReadError> {
+        let (snapshot, _txn) = self.snapshot()?;
+        Ok(values_of(&snapshot, number, |_| true)?.bytes)
+    }
+
+    /// The bytes of a large value; `None` if no run holds it.
+    pub(crate) fn value(&self, digest: &Digest) -> Result<Option<Vec<u8>>, ReadError> {
+        let (snapshot, _txn) = self.snapshot()?;
+        let key = digest.as_bytes();
+        match snapshot.values.get(&key[..])? {
+            Some(value) => Ok(Some(codec::open(tables::VALUES, key, value.value())?.to_vec())),
+            None => Ok(None),
+        }
     }
 
     /// The durable records of a run, as the batches in which they were written.
@@ -178,6 +211,31 @@ fn head_of(snapshot: &Snapshot, number: u64) -> Result<Option<RunHead>, ReadErro
         Some(value) => Ok(Some(RunHead::open(&key, value.value())?)),
         None => Ok(None),
     }
+}
+
+/// What a run holds of large values, with the bytes of those that are wanted.
+fn values_of(
+    snapshot: &Snapshot,
+    number: u64,
+    is_wanted: impl Fn(&Digest) -> bool,
+) -> Result<StoredValues, ReadError> {
+    let (first, last) = (key::number_key(number), key::number_key(number.saturating_add(1)));
+    let mut values = StoredValues::default();
+    for entry in snapshot.value_uses.range::<&[u8]>(&first[..]..&last[..])? {
+        let (use_key, _) = entry?;
+        let (_, digest) = key::read_value_use_key(tables::VALUE_USES, use_key.value())?;
+        let place = digest.as_bytes();
+        let Some(value) = snapshot.values.get(&place[..])? else {
+            return Err(Damage::new(tables::VALUES, place, "the value is missing").into());
+        };
+        let bytes = u64::try_from(value.value().len()).unwrap_or(u64::MAX);
+        values.held.insert(digest, bytes);
+        if is_wanted(&digest) {
+            let bytes = codec::open(tables::VALUES, place, value.value())?;
+            values.bytes.insert(digest, bytes.to_vec());
+        }
+    }
+    Ok(values)
 }
 
 /// The snapshot of a run, if it was made by these rules and is the state behind a record that is there. Whatever is wrong

@@ -1,5 +1,7 @@
 //! What a file held when it was opened, and what loading one run gives.
 
+use std::collections::HashMap;
+
 use flowforge_protocol::{Digest, RunId};
 
 use crate::entry::Snapshot;
@@ -87,6 +89,8 @@ pub struct OpenRun {
     pub first_seq: u64,
     /// Its records behind the snapshot, in order, each ended by a line feed. The chain was checked.
     pub lines: Vec<u8>,
+    /// The bytes of the values that these records hold by their plain digest.
+    pub values: HashMap<Digest, Vec<u8>>,
     /// Its steps during which the host died.
     pub crashed: Vec<CrashedStep>,
     /// Messages in its inbox.

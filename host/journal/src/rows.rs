@@ -80,6 +80,8 @@ pub(crate) struct RunHead {
     pub(crate) chain: Digest,
     /// Stored bytes of the run row, its records and its snapshot.
     pub(crate) bytes: u64,
+    /// Bytes of the large values that its records hold, as often as they hold them.
+    pub(crate) value_bytes: u64,
     /// How many records, then the receipt, the control plane has.
     pub(crate) cursor: u64,
     /// When it ended, or is due; `u64::MAX` while it waits without a time.
@@ -109,7 +111,8 @@ impl RunHead {
             .digest(&self.chain)
             .u64(self.bytes)
             .u64(self.cursor)
-            .u64(self.at_ms);
+            .u64(self.at_ms)
+            .u64(self.value_bytes);
         body.seal(tables::HEADS, key)
     }
 
@@ -135,6 +138,8 @@ impl RunHead {
             bytes: reader.u64()?,
             cursor: reader.u64()?,
             at_ms: reader.u64()?,
+            // One that format 3 wrote ends here.
+            value_bytes: if reader.end().is_ok() { 0 } else { reader.u64()? },
         };
         reader.end()?;
         Ok(head)
@@ -322,6 +327,7 @@ mod tests {
                 next_seq: 2,
                 chain: Digest::of(b"x"),
                 bytes: 3,
+                value_bytes: 4,
                 cursor: 1,
                 at_ms: NO_TIME,
             };

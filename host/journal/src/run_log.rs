@@ -1,5 +1,7 @@
 //! The writing end of one run.
 
+use std::collections::BTreeMap;
+
 use flowforge_protocol::chain::chain_start;
 use flowforge_protocol::{Digest, RunId, StepKey};
 
@@ -27,6 +29,8 @@ pub struct RunLog {
     next_seq: u64,
     chain: Digest,
     bytes: u64,
+    /// The values that the run holds, by their plain digests, with their sizes in bytes.
+    values: BTreeMap<Digest, u64>,
     ended: bool,
 }
 
@@ -68,18 +72,21 @@ impl RunLog {
             next_seq: 0,
             chain,
             bytes: 0,
+            values: BTreeMap::new(),
             ended: false,
         }
     }
 
-    pub(crate) fn resumed(hold: Hold, head: &RunHead) -> Self {
+    /// Goes on behind what is stored, where the run holds these values.
+    pub(crate) fn resumed(hold: Hold, head: &RunHead, values: BTreeMap<Digest, u64>) -> Self {
         Self {
             hold,
             run: head.run.id(),
             epoch: head.epoch,
             next_seq: head.next_seq,
             chain: head.chain,
-            bytes: head.bytes,
+            bytes: head.bytes + head.value_bytes,
+            values,
             ended: !head.is_open(),
         }
     }
@@ -114,7 +121,8 @@ impl RunLog {
     /// # Errors
     /// [`AppendError::Lines`]: they are not the next records.
     pub fn chain_after(&self, lines: &[u8]) -> Result<ChainPoint, AppendError> {
-        Ok(ChainPoint::of(lines, self.next_seq, self.chain)?)
+        let size_of = |digest: &Digest| self.values.get(digest).copied().unwrap_or(0);
+        Ok(ChainPoint::of(lines, self.next_seq, self.chain, size_of)?)
     }
 
     /// Adds to the run. Waits only while the queue is full; the ticket says when it is durable, and with it
@@ -127,7 +135,7 @@ impl RunLog {
     /// Safe: it waits before it adds anything.
     pub async fn append(&mut self, entry: Entry) -> Result<Ticket, AppendError> {
         let checked = self.check(&entry)?;
-        self.check_size(&entry)?;
+        self.check_size(&entry, &checked)?;
         self.add(entry, checked).await
     }
 
@@ -141,9 +149,9 @@ impl RunLog {
     pub async fn append_when_room(&mut self, entry: Entry) -> Result<Ticket, AppendError> {
         let checked = self.check(&entry)?;
         loop {
-            match self.check_size(&entry) {
+            match self.check_size(&entry, &checked) {
                 Err(AppendError::Full(full)) => self.hold.shared.space(&full).await?,
-                checked => break checked?,
+                has_room => break has_room?,
             }
         }
         self.add(entry, checked).await
@@ -153,7 +161,8 @@ impl RunLog {
         if self.ended {
             return Err(AppendError::Ended(self.run.clone()));
         }
-        check(entry, self.next_seq, self.chain, &self.hold.shared.config.limits)
+        let limits = &self.hold.shared.config.limits;
+        check(entry, self.next_seq, self.chain, &self.values, limits)
     }
 
     async fn add(&mut self, entry: Entry, checked: ChainPoint) -> Result<Ticket, AppendError> {
@@ -174,14 +183,14 @@ impl RunLog {
     }
 
     /// A run that ends is always let through: it frees room.
-    fn check_size(&self, entry: &Entry) -> Result<(), AppendError> {
+    fn check_size(&self, entry: &Entry, point: &ChainPoint) -> Result<(), AppendError> {
         if entry.ended {
             return Ok(());
         }
         let weight = u64::try_from(entry.weight()).unwrap_or(u64::MAX);
         let lasting = u64::try_from(entry.lasting_weight()).unwrap_or(u64::MAX);
         let limits = &self.hold.shared.config.limits;
-        let actual_bytes = self.bytes + lasting;
+        let actual_bytes = self.bytes + lasting + point.value_bytes;
         if actual_bytes > limits.run_bytes {
             return Err(AppendError::RunTooLarge {
                 actual_bytes,
@@ -200,13 +209,16 @@ impl RunLog {
         point: ChainPoint,
         new: Option<(RunRow, u64)>,
     ) -> Append {
+        let held = &mut self.values;
+        let mut is_new = |digest: Digest, bytes: &[u8]| held.insert(digest, bytes_of(bytes)).is_none();
+        entry.values.retain(|(digest, bytes)| is_new(*digest, bytes));
         let shared = &self.hold.shared;
         let (key, number) = (RunKey::of(&self.run), self.hold.number);
         let (first_seq, count, chain) = (self.next_seq, point.count(), point.chain());
         self.epoch = entry.epoch.map_or(self.epoch, |epoch| epoch.max(self.epoch));
         self.next_seq += u64::from(count);
         self.chain = chain;
-        self.bytes += u64::try_from(entry.lasting_weight()).unwrap_or(u64::MAX);
+        self.bytes += u64::try_from(entry.lasting_weight()).unwrap_or(u64::MAX) + point.value_bytes;
         self.ended = entry.ended;
         queue.raise(&key, self.epoch);
         let now_ms = (shared.config.clock)();
@@ -234,6 +246,7 @@ impl RunLog {
             chain,
             entry,
             pieces: point.pieces,
+            value_bytes: point.value_bytes,
             job,
             dropped_messages,
             new,
@@ -300,25 +313,55 @@ pub(crate) fn check(
     entry: &Entry,
     next_seq: u64,
     chain: Digest,
+    held: &BTreeMap<Digest, u64>,
     limits: &Limits,
 ) -> Result<ChainPoint, AppendError> {
     let known = entry
         .chained
         .clone()
+        // What was walked before the values were given is cut without their sizes.
+        .filter(|point| point.stored.is_empty())
         .filter(|point| (point.first_seq, point.before, point.bytes) == (next_seq, chain, entry.lines.len()));
-    let point = match known {
+    let mut point = match known {
         Some(point) => point,
-        None => ChainPoint::of(&entry.lines, next_seq, chain)?,
+        None => {
+            let size_of = |digest: &Digest| size_of(entry, held, digest).unwrap_or(0);
+            ChainPoint::of(&entry.lines, next_seq, chain, size_of)?
+        }
     };
-    let actual_bytes = u64::try_from(point.largest).unwrap_or(u64::MAX);
+    let values = entry.values.iter().map(|(_, bytes)| bytes.len());
+    let actual_bytes = u64::try_from(values.fold(point.largest, usize::max)).unwrap_or(u64::MAX);
     if actual_bytes > limits.record_bytes {
         return Err(AppendError::RecordTooLarge {
             actual_bytes,
             limit_bytes: limits.record_bytes,
         });
     }
+    // Records and the values that they hold become durable together.
+    point.value_bytes = value_bytes(entry, &point, held).ok_or(AppendError::Contradiction(
+        "a value that a record holds comes with it, or came before",
+    ))?;
     check_parts(entry, &point, limits.snapshot_bytes)?;
     Ok(point)
+}
+
+/// Bytes of the values that the records of an entry hold, each as often as they hold it; `None` if one is not here.
+fn value_bytes(entry: &Entry, point: &ChainPoint, held: &BTreeMap<Digest, u64>) -> Option<u64> {
+    let size = |digest| size_of(entry, held, digest);
+    point.stored.iter().map(size).sum()
+}
+
+/// Bytes of a value that a run holds, or that comes with the entry.
+fn size_of(entry: &Entry, held: &BTreeMap<Digest, u64>, wanted: &Digest) -> Option<u64> {
+    let given = || {
+        let found = entry.values.iter().find(|(digest, _)| digest == wanted);
+        found.map(|(_, bytes)| bytes_of(bytes))
+    };
+    held.get(wanted).copied().or_else(given)
+}
+
+fn bytes_of(value: &[u8]) -> u64 {
+    u64::try_from(value.len()).unwrap_or(u64::MAX)
 }
 
 fn check_parts(entry: &Entry, point: &ChainPoint, snapshot_bytes: usize) -> Result<(), AppendError> {

@@ -79,8 +79,8 @@ pub(crate) struct Accounts {
 
 impl Accounts {
     pub(crate) fn take(&mut self, state: &State) {
-        self.stored_bytes = state.stored_bytes;
-        self.finished_bytes = state.finished_bytes;
+        self.stored_bytes = state.stored_bytes();
+        self.finished_bytes = state.finished_bytes();
         self.runs = state.heads.len();
         self.buried = state.graves.runs();
         self.next_job = state.next_job;

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::rows::RunHead;
 use crate::tombstones::Graves;
+use crate::value_index::ValueIndex;
 
 /// Everything the writer knows.
 #[derive(Debug, Default)]
@@ -12,19 +13,31 @@ pub(crate) struct State {
     pub(crate) heads: BTreeMap<u64, Box<RunHead>>,
     /// Runs that ended and of which nothing is unsent, by the time of their end.
     pub(crate) finished: BTreeSet<(u64, u64)>,
-    /// Their bytes.
-    pub(crate) finished_bytes: u64,
+    /// Their bytes, without their large values.
+    pub(crate) run_finished_bytes: u64,
     pub(crate) next_number: u64,
     /// Number of the last commit.
     pub(crate) commit: u64,
-    /// Bytes of all runs; what the size limit counts.
-    pub(crate) stored_bytes: u64,
+    /// Bytes of all runs, without their large values.
+    pub(crate) run_bytes: u64,
+    /// Large values of records, beside the runs that hold them.
+    pub(crate) values: ValueIndex,
     pub(crate) graves: Graves,
     /// Number of the next order that is stored.
     pub(crate) next_job: u64,
 }
 
 impl State {
+    /// Bytes of all runs and of their large values; what the size limit counts.
+    pub(crate) fn stored_bytes(&self) -> u64 {
+        self.run_bytes + self.values.bytes()
+    }
+
+    /// Bytes that go as soon as room is wanted.
+    pub(crate) fn finished_bytes(&self) -> u64 {
+        self.run_finished_bytes + self.values.finished_bytes()
+    }
+
     /// A run that ended and has nothing left to send may be dropped from now on.
     pub(crate) fn settle(&mut self, number: u64) {
         if let Some(head) = self.heads.get(&number)
@@ -33,7 +46,8 @@ impl State {
             && head.cursor >= head.end()
             && self.finished.insert((head.at_ms, number))
         {
-            self.finished_bytes += head.bytes;
+            self.run_finished_bytes += head.bytes;
+            self.values.finish(number, true);
         }
     }
 
@@ -42,7 +56,8 @@ impl State {
         if let Some(head) = self.heads.get(&number)
             && self.finished.remove(&(head.at_ms, number))
         {
-            self.finished_bytes = self.finished_bytes.saturating_sub(head.bytes);
+            self.run_finished_bytes = self.run_finished_bytes.saturating_sub(head.bytes);
+            self.values.finish(number, false);
         }
     }
 }

@@ -12,7 +12,9 @@ use crate::codec::seal;
 use crate::error::Damage;
 
 /// The format this program reads and writes. The style of its commits is part of it: a file never changes its style.
-pub(crate) const FORMAT: u32 = 3;
+pub(crate) const FORMAT: u32 = 4;
+/// The oldest format that is brought up to this one when it is opened: it lacks tables and differs in nothing else.
+const FORMAT_RAISED: u32 = 3;
 const STYLE: &str = "one-phase";
 const FORMAT_PREFIX: &str = "flowforge-journal/";
 
@@ -103,6 +105,10 @@ tables! {
     flights FLIGHTS = "flights";
     /// Space and key → value.
     cells CELLS = "cells";
+    /// Digest → the bytes of a large value of records, once however many records hold it.
+    values VALUES = "values";
+    /// Run number and digest → nothing: records of the run hold that value.
+    value_uses VALUE_USES = "value_uses";
 }
 
 pub(crate) fn format_value(format: u32) -> Vec<u8> {
@@ -119,6 +125,8 @@ pub(crate) fn format_name(format: u32) -> String {
 pub(crate) enum Format {
     /// This program's.
     Ours,
+    /// An earlier number, which is raised when the file is opened.
+    Raised,
     /// A later number.
     Newer(u32),
     /// An earlier number, or another style of commits.
@@ -134,6 +142,7 @@ pub(crate) fn read_format(value: &[u8]) -> Result<Format, Damage> {
     match number.parse::<u32>().map_err(|_| damage())? {
         number if number > FORMAT => Ok(Format::Newer(number)),
         FORMAT if style == STYLE => Ok(Format::Ours),
+        FORMAT_RAISED if style == STYLE => Ok(Format::Raised),
         _ => Ok(Format::Other(text.to_owned())),
     }
 }
@@ -149,6 +158,7 @@ mod tests {
             read_format(&format_value(FORMAT + 1)),
             Ok(Format::Newer(FORMAT + 1))
         );
+        assert_eq!(read_format(&format_value(FORMAT_RAISED)), Ok(Format::Raised));
         for other in ["flowforge-journal/1", "flowforge-journal/3/two-phase"] {
             let value = seal(META, FORMAT_KEY, other.as_bytes());
             assert_eq!(read_format(&value), Ok(Format::Other(other.to_owned())));

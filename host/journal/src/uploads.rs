@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use flowforge_protocol::batch::RecordBatch;
+use flowforge_protocol::chain::stored_values;
 use flowforge_protocol::{Digest, RunId};
 
 use crate::entry::{ABOUT_BYTES_MAX, Urgency};
@@ -28,8 +29,8 @@ use crate::work::Request;
 /// Code of a run of which something is not what was written.
 pub(crate) const DAMAGED_CODE: &str = "FF-JRN-010";
 
-/// What one call of the uploader carries of a run: first the artefacts, then the records that name them, then the
-/// receipt.
+/// What one call of the uploader carries of a run: first the artefacts and values, then the records that name
+/// them, then the receipt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunUploads {
     /// The run.
@@ -38,6 +39,9 @@ pub struct RunUploads {
     pub artefacts: Vec<(Digest, Vec<u8>)>,
     /// Consecutive records, each batch of at most 1 MiB unless a single record is larger.
     pub batches: Vec<RecordBatch>,
+    /// Plain digests of the values that these records hold elsewhere than in their lines, each once; see
+    /// [`Journal::value`]. They are to be there before the records are.
+    pub values: Vec<Digest>,
     /// The receipt to sign, behind the last record.
     pub receipt: Option<Vec<u8>>,
 }
@@ -318,8 +322,11 @@ pub(crate) fn assemble(
         run: run.clone(),
         artefacts: Vec::new(),
         batches: Vec::new(),
+        values: Vec::new(),
         receipt: None,
     };
+    // Whether the last batch holds large values.
+    let mut holds = false;
     for place in &portion.rows {
         let Some(row) = rows.get(place) else { continue };
         uploads.artefacts.extend(row.artefacts.iter().cloned());
@@ -337,11 +344,22 @@ pub(crate) fn assemble(
             row.count
                 .saturating_sub(u32::try_from(skipped).unwrap_or(u32::MAX)),
         );
+        // The lines were read as frames before.
+        let values = stored_values(bytes, first_seq).unwrap_or_default();
+        let held = std::mem::replace(&mut holds, !values.is_empty());
+        for digest in values {
+            if !uploads.values.contains(&digest) {
+                uploads.values.push(digest);
+            }
+        }
         match uploads.batches.last_mut() {
             Some(batch)
                 if batch.epoch == row.epoch
                     && batch.next_seq() == first_seq
-                    && batch.lines.len() + bytes.len() <= ROW_BYTES =>
+                    && batch.lines.len() + bytes.len() <= ROW_BYTES
+                    // With its values beside it, too, a batch is no larger than a row may be.
+                    && !holds
+                    && !held =>
             {
                 batch.lines.extend_from_slice(bytes);
                 batch.count = batch.count.saturating_add(count);

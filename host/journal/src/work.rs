@@ -103,6 +103,8 @@ pub(crate) struct Append {
     pub(crate) entry: Entry,
     /// Where the lines are cut into rows; empty if they are one.
     pub(crate) pieces: Vec<Piece>,
+    /// Bytes of the large values that the records hold, as often as they hold them.
+    pub(crate) value_bytes: u64,
     /// The order that came with it.
     pub(crate) job: Option<JobRow>,
     /// Messages that leave the inbox because the run ended.

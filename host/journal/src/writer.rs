@@ -136,7 +136,7 @@ impl Writer {
     /// Bytes of all that the file holds.
     fn content_bytes(&self) -> u64 {
         let queue = self.shared.queue();
-        self.core.state.stored_bytes + queue.cells.bytes() + queue.inbox.bytes()
+        self.core.state.stored_bytes() + queue.cells.bytes() + queue.inbox.bytes()
     }
 
     /// Near the bound of the file: it is made smaller if that can help; if not, what may go is to go.

@@ -10,6 +10,7 @@ mod query;
 mod register;
 mod secrets;
 mod sync;
+mod values;
 
 use std::sync::Arc;
 

@@ -1,11 +1,13 @@
 //! What a host may change.
 
 use async_graphql::{Context, Object, Result};
+use flowforge_store::KeepError;
 
 use super::register::{RegisterHostInput, RegisterHostPayload, RegisterHostSuccess, RegistrationProblem};
 use super::sync::{SyncInput, SyncPayload};
+use super::values::{KeepValuesInput, KeptValueNode};
 use super::{app, host};
-use crate::api::fault;
+use crate::api::{CODE_ARGUMENT, coded, fault};
 use crate::registration::RegisterError;
 
 /// What a host may change.
@@ -32,6 +34,19 @@ impl Mutation {
                 code: error.code().to_owned(),
                 message: error.to_string(),
             })),
+        }
+    }
+
+    /// Takes pieces of large values, which come before the records that hold them, and says of every value that is named
+    /// how much of it is here. Repeating a call changes nothing.
+    async fn keep_values(&self, ctx: &Context<'_>, input: KeepValuesInput) -> Result<Vec<KeptValueNode>> {
+        let app = app(ctx)?;
+        host(ctx)?;
+        let kept = app.store.keep_values(input.read()?, app.clock.now_ms()).await;
+        match kept {
+            Ok(kept) => Ok(kept.into_iter().map(KeptValueNode::from).collect()),
+            Err(error @ KeepError::Refused { .. }) => Err(coded(error.to_string(), CODE_ARGUMENT)),
+            Err(error @ (KeepError::NoRoom | KeepError::Store(_))) => Err(fault(&error)),
         }
     }
 

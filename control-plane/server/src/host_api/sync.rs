@@ -12,7 +12,7 @@ use flowforge_protocol::sync::{
 use crate::api::{CODE_ARGUMENT, Long, coded};
 
 /// Things of one kind in one call, at most.
-const MAX_ITEMS: usize = 4_096;
+pub(super) const MAX_ITEMS: usize = 4_096;
 /// Resting runs that are listed, at most: as many as a host may hold.
 const MAX_RESTING: usize = 100_000;
 /// Longest word of a step about its progress, in bytes.
@@ -308,7 +308,7 @@ pub(crate) struct AcknowledgedNode {
 pub(crate) struct RejectedNode {
     run: String,
     /// `gap`, `unknown_run`, `not_owner`, `stale_epoch`, `broken_chain`, `conflict`, `malformed`, `too_large`,
-    /// `invalid_receipt`.
+    /// `missing_value`, `invalid_receipt`.
     code: String,
     message: String,
 }

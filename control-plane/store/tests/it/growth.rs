@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::kit::{Home, Open, Script, ended, host, ingest, new_host, new_run, release, run};
 
-fn keep() -> Keep {
+pub(crate) fn keep() -> Keep {
     Keep {
         ended_since_ms: 0,
         ended_bytes_max: u64::MAX,
@@ -23,6 +23,7 @@ fn keep() -> Keep {
         versions_min: 2,
         gaps_since_ms: 0,
         signals_since_ms: 0,
+        values_since_ms: 0,
         rows_max: 100,
     }
 }

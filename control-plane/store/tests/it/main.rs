@@ -13,4 +13,5 @@ mod lists;
 mod orders;
 mod publishing;
 mod questions;
+mod values;
 mod writes;

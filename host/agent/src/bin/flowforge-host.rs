@@ -76,6 +76,9 @@ struct RunArguments {
     /// Most bytes of artefacts; from three quarters on, those that nobody wants go.
     #[arg(long, value_name = "BYTES", env = "FLOWFORGE_MAX_ARTEFACT_BYTES")]
     max_artefact_bytes: Option<u64>,
+    /// Values above this size are kept once in the journal; smaller ones stand beside each record that holds them.
+    #[arg(long, value_name = "BYTES", env = "FLOWFORGE_MAX_INLINE_BYTES")]
+    max_inline_bytes: Option<u32>,
     /// Free bytes on the disk of the data folder below which no new work is taken.
     #[arg(long, value_name = "BYTES", env = "FLOWFORGE_MIN_FREE_BYTES")]
     min_free_bytes: Option<u64>,
@@ -165,6 +168,7 @@ fn config(arguments: RunArguments) -> anyhow::Result<HostConfig> {
         max_artefact_bytes: arguments.max_artefact_bytes,
         max_steps: arguments.max_steps,
         max_outbox_bytes: arguments.max_outbox_bytes,
+        max_inline_bytes: arguments.max_inline_bytes,
         min_free_bytes: arguments.min_free_bytes,
         secret_lease: arguments.secret_lease,
         shutdown_grace: arguments.shutdown_grace,

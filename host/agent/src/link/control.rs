@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use flowforge_protocol::batch::RecordBatch;
+use flowforge_protocol::pieces::{KeptValue, ValuePieces};
 use flowforge_protocol::sync::{SyncReply, SyncRequest};
 use flowforge_protocol::{Digest, HostId, RunId};
 
@@ -158,6 +159,12 @@ pub trait ControlLink: Send + Sync {
     /// # Errors
     /// [`LinkError`].
     async fn publication(&self, digest: Digest) -> Result<String, LinkError>;
+
+    /// Asks how much of large values is there, and brings pieces of them: an answer for each value that the call names.
+    ///
+    /// # Errors
+    /// [`LinkError`].
+    async fn keep_values(&self, session: &str, pieces: &ValuePieces) -> Result<Vec<KeptValue>, LinkError>;
 
     /// Uploads the file with this digest; one that is already there is not sent again.
     ///

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use flowforge_protocol::batch::RecordBatch;
+use flowforge_protocol::pieces::{KeptValue, ValuePieces};
 use flowforge_protocol::sync::{RecordPage, SyncReply, SyncRequest};
 use flowforge_protocol::{Digest, RunId};
 use futures::StreamExt as _;
@@ -40,6 +41,8 @@ const DOCUMENTS: &str = "query($release: String!, $grants: String!) { releaseDoc
     { release grants } }";
 const RECORDS: &str = "query($run: String!, $fromSeq: Long!) { runRecords(run: $run, fromSeq: $fromSeq) \
     { run epoch firstSeq count chain lines } }";
+const VALUES: &str =
+    "mutation($input: KeepValuesInput!) { keepValues(input: $input) { value through whole } }";
 const SECRETS: &str = "query($names: [String!]!) { sealedSecrets(names: $names) { __typename \
     ... on SealedSecret { name version kind destinations sealed } ... on SecretAbsent { name } \
     ... on SecretNotGranted { name } } }";
@@ -308,6 +311,7 @@ data!(
 data!(SyncData { sync: SyncReply });
 data!(#[serde(rename_all = "camelCase")] DocumentsData { release_documents: Option<DocumentsPayload> });
 data!(#[serde(rename_all = "camelCase")] RecordsData { run_records: Option<RecordPage> });
+data!(#[serde(rename_all = "camelCase")] ValuesData { keep_values: Vec<KeptValue> });
 data!(#[serde(rename_all = "camelCase")] SecretsData { sealed_secrets: Vec<SecretPayload> });
 
 #[async_trait]
@@ -383,6 +387,18 @@ impl ControlLink for GraphQlLink {
             .graphql(Some(session), SECRETS, variables, CALL_TIMEOUT)
             .await?;
         Ok(data.sealed_secrets.into_iter().map(SecretAnswer::from).collect())
+    }
+
+    async fn keep_values(&self, session: &str, pieces: &ValuePieces) -> Result<Vec<KeptValue>, LinkError> {
+        #[derive(Serialize)]
+        struct Variables<'p> {
+            input: &'p ValuePieces,
+        }
+        let variables = Variables { input: pieces };
+        let data: ValuesData = self
+            .graphql(Some(session), VALUES, variables, CALL_TIMEOUT)
+            .await?;
+        Ok(data.keep_values)
     }
 
     async fn component(&self, name: &str, digest: Digest) -> Result<Vec<u8>, LinkError> {

@@ -14,6 +14,7 @@ pub mod session;
 mod sources;
 mod timeouts;
 pub mod upload;
+pub mod values;
 
 use std::net::TcpStream;
 use std::time::Duration;

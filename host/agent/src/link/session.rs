@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex as SyncMutex, OnceLock, PoisonError};
 
 use flowforge_protocol::batch::RecordBatch;
+use flowforge_protocol::pieces::{KeptValue, ValuePieces};
 use flowforge_protocol::sync::{Incarnation, SyncReply, SyncRequest};
 use flowforge_protocol::{Digest, HostId, RunId};
 use tokio::sync::{Mutex, Notify};
@@ -199,6 +200,14 @@ impl SessionKeeper {
     /// [`LinkError`] of the last try.
     pub async fn sealed_secrets(&self, names: &[String]) -> Result<Vec<SecretAnswer>, LinkError> {
         with_session!(self, session => self.link.sealed_secrets(session, names))
+    }
+
+    /// [`ControlLink::keep_values`] with the session.
+    ///
+    /// # Errors
+    /// [`LinkError`] of the last try.
+    pub async fn keep_values(&self, pieces: &ValuePieces) -> Result<Vec<KeptValue>, LinkError> {
+        with_session!(self, session => self.link.keep_values(session, pieces))
     }
 
     /// [`ControlLink::put_artefact`] with the session.

@@ -19,6 +19,7 @@ use tracing::{debug, error, info, warn};
 
 use super::control::LinkError;
 use super::session::SessionKeeper;
+use super::values::KnownValues;
 use crate::backoff::Backoff;
 use crate::clock::{Clock, Entropy};
 use crate::health::LinkHealth;
@@ -59,6 +60,8 @@ pub struct Uploader {
     pub entropy: Arc<dyn Entropy>,
     /// Where artefacts lie.
     pub artefacts: Arc<FileStore>,
+    /// Large values that the control plane has, as far as it said so.
+    pub values: KnownValues,
     /// Runs whose uploads were parked when the journal was opened.
     pub parked: Vec<RunId>,
 }
@@ -155,7 +158,11 @@ impl Uploader {
         if uploads.is_empty() && answers.is_empty() {
             return Ok(Ok(Sent::Stored));
         }
-        let trouble = self.put_artefacts(&mut uploads).await?;
+        let mut trouble = self.put_artefacts(&mut uploads).await?;
+        if trouble.is_none() {
+            trouble = self.put_values(&uploads).await?;
+        }
+        uploads.retain(|upload| self.values.has_all(upload));
         let was_cut = trouble.is_some();
         if let Some(error) = trouble
             && uploads.is_empty()
@@ -216,6 +223,11 @@ impl Uploader {
         for rejected in &reply.rejected {
             let run = &rejected.run;
             match Verdict::of(rejected) {
+                Verdict::Again => {
+                    info!(run_id = %run, "the control plane lacks a value that it had; it is sent again");
+                    self.values.forget();
+                    sent = Sent::Again;
+                }
                 Verdict::Rewind => {
                     debug!(run_id = %run, code = %rejected.code, "records are sent again");
                     self.journal.rewind(run, first_missing(reply, run)).await?;
@@ -237,7 +249,7 @@ impl Uploader {
         Ok(sent)
     }
 
-    async fn park(&mut self, rejected: &Rejected) -> Result<(), Stopped> {
+    pub(super) async fn park(&mut self, rejected: &Rejected) -> Result<(), Stopped> {
         let why = Park {
             code: rejected.code.to_string(),
             reason: rejected.message.clone(),
@@ -422,6 +434,8 @@ fn first_missing(reply: &SyncReply, run: &RunId) -> u64 {
 enum Verdict {
     /// Something before it is missing there.
     Rewind,
+    /// A value that it holds is missing there.
+    Again,
     /// Another host has the run.
     Revoked,
     /// It is not stored as things are: somebody must look, or another time will tell.
@@ -432,6 +446,7 @@ impl Verdict {
     fn of(rejected: &Rejected) -> Self {
         match rejected.code {
             RejectCode::Gap => Self::Rewind,
+            RejectCode::MissingValue => Self::Again,
             RejectCode::NotOwner | RejectCode::StaleEpoch => Self::Revoked,
             RejectCode::UnknownRun
             | RejectCode::BrokenChain

@@ -9,7 +9,7 @@ use flowforge_protocol::record::{Accepted as AcceptedRun, Event, Origin, RECORD_
 use flowforge_workflow::{Execution, RunState};
 use tracing::{error, info};
 
-use super::recorder::{Recorder, write};
+use super::recorder::{Recorder, Sealing};
 use super::registry::Phase;
 use super::resume;
 use super::service::{LOOK_AGAIN, OrderError, Runs, TELL_TIMEOUT, Taken, refused_accept};
@@ -48,10 +48,11 @@ impl Runs {
             at_ms: shared.clock.now_ms(),
             event: accepted_event(about, order),
         };
-        let mut line = Vec::new();
-        write(&mut first, shared.entropy.as_ref(), &mut line)
+        let (sealing, mut entry) = (Sealing::new(shared), Entry::default());
+        sealing
+            .write(&mut first, &mut entry)
             .map_err(|error| Refusal::Document(error.to_string()))?;
-        let (log, ticket) = match self.store(ready, line, 0).await? {
+        let (log, ticket) = match self.store(ready, entry, 0).await? {
             Stored::New(log, ticket) => (log, ticket),
             Stored::Known(ticket) => return Ok(Taken::Waiting(ticket)),
         };
@@ -61,7 +62,7 @@ impl Runs {
             error!(run_id = %about.run, %error, "a new run does not begin");
             return Ok(Taken::Waiting(ticket));
         }
-        let recorder = Recorder::new(log, 1, Arc::clone(&shared.entropy));
+        let recorder = Recorder::new(log, 1, sealing);
         let execution = Execution::new(state, ready.given().clone());
         self.drive(recorder, Arc::clone(ready.release()), execution);
         Ok(Taken::Begun(ticket))
@@ -84,7 +85,10 @@ impl Runs {
                 return Err(OrderError::NotNow);
             }
         }
-        let ticket = match self.store(ready, lines.to_vec(), order.prefix.count).await? {
+        let entry = Sealing::new(&self.shared)
+            .take_in(lines)
+            .map_err(|error| Refusal::Document(error.to_string()))?;
+        let ticket = match self.store(ready, entry, order.prefix.count).await? {
             Stored::New(log, ticket) => {
                 // It is read as after a restart, by the same way.
                 drop(log);
@@ -113,7 +117,7 @@ impl Runs {
     }
 
     /// Gives a new run to the journal, with its first records. The control plane has so many of them.
-    async fn store(&self, ready: &ReadyRun, lines: Vec<u8>, acknowledged: u64) -> Result<Stored, OrderError> {
+    async fn store(&self, ready: &ReadyRun, entry: Entry, acknowledged: u64) -> Result<Stored, OrderError> {
         let (about, order) = (ready.order().about(), ready.order().order());
         let new = NewRun {
             run: about.run.clone(),
@@ -124,7 +128,7 @@ impl Runs {
                 (Space::Grants, order.grants().hex()),
             ],
             acknowledged,
-            entry: Entry::lazy(lines),
+            entry,
         };
         match self.shared.journal.accept(about.entry.clone(), new).await {
             Ok(Accepted::New(log, ticket)) => Ok(Stored::New(log, ticket)),

@@ -8,12 +8,13 @@ use std::sync::Arc;
 
 use flowforge_failpoints::{Point, PointSet};
 use flowforge_journal::{AppendError, Entry, RunLog, Snapshot, Standing, Ticket, Upload, Urgency};
-use flowforge_protocol::chain::{ChainError, encode_record};
+use flowforge_protocol::chain::{ChainError, encode_record, keep_values};
 use flowforge_protocol::record::{Event, Record};
-use flowforge_protocol::value::{INLINE_BYTES, Salt, SealError, Sealer};
+use flowforge_protocol::value::{Salt, SealError, Sealer};
 use flowforge_protocol::{Digest, StepKey};
 use flowforge_workflow::run::SEMANTICS;
 
+use super::service::Shared;
 use crate::clock::Entropy;
 
 /// Bytes that may be held back before they go to the journal in any case.
@@ -37,9 +38,11 @@ const SNAPSHOT_BYTES_MAX: usize = 1024 * 1024;
 /// Numbers, encodes and hands over the records of one run.
 pub(super) struct Recorder {
     log: RunLog,
-    entropy: Arc<dyn Entropy>,
+    sealing: Sealing,
     next_seq: u64,
     held: Entry,
+    /// Bytes of what is held, with its values.
+    held_bytes: usize,
     held_since_ms: Option<u64>,
     since: SinceSnapshot,
 }
@@ -74,7 +77,7 @@ pub(super) enum AddError {
 
 impl Recorder {
     /// Goes on behind what the journal has of the run, where so many records follow the newest snapshot.
-    pub(super) fn new(log: RunLog, records_behind: u64, entropy: Arc<dyn Entropy>) -> Self {
+    pub(super) fn new(log: RunLog, records_behind: u64, sealing: Sealing) -> Self {
         Self {
             since: SinceSnapshot {
                 records: records_behind,
@@ -82,8 +85,9 @@ impl Recorder {
             },
             next_seq: log.next_seq(),
             log,
-            entropy,
+            sealing,
             held: Entry::default(),
+            held_bytes: 0,
             held_since_ms: None,
         }
     }
@@ -97,19 +101,23 @@ impl Recorder {
             at_ms,
             event,
         };
-        let start = self.held.lines.len();
-        if let Err(error) = write(&mut record, self.entropy.as_ref(), &mut self.held.lines) {
-            self.held.lines.truncate(start);
-            return Err(error);
-        }
-        let actual_bytes = self.held.lines.len().saturating_sub(start);
-        if actual_bytes > RECORD_BYTES_MAX {
-            self.held.lines.truncate(start);
-            return Err(AddError::TooLarge {
-                actual_bytes,
-                limit_bytes: RECORD_BYTES_MAX,
-            });
-        }
+        let (lines, values) = (self.held.lines.len(), self.held.values.len());
+        let written = self.sealing.write(&mut record, &mut self.held);
+        let written = written.and_then(|actual_bytes| {
+            let limit_bytes = RECORD_BYTES_MAX;
+            if actual_bytes > limit_bytes {
+                return Err(AddError::TooLarge {
+                    actual_bytes,
+                    limit_bytes,
+                });
+            }
+            Ok(actual_bytes)
+        });
+        let actual_bytes = written.inspect_err(|_| {
+            self.held.lines.truncate(lines);
+            self.held.values.truncate(values);
+        })?;
+        self.held_bytes += actual_bytes;
         self.held.chained = None;
         self.next_seq += 1;
         self.since.records += 1;
@@ -184,7 +192,7 @@ impl Recorder {
         if self.held.lines.is_empty() && self.held.uploads.is_empty() && self.held.consumes.is_empty() {
             return None;
         }
-        self.held_since_ms = None;
+        (self.held_since_ms, self.held_bytes) = (None, 0);
         let mut entry = std::mem::take(&mut self.held);
         entry.urgency = urgency;
         Some(entry)
@@ -226,7 +234,7 @@ impl Recorder {
     /// Forgets what is held: the next record follows what the journal has.
     pub(super) fn reset(&mut self) {
         self.held = Entry::default();
-        self.held_since_ms = None;
+        (self.held_since_ms, self.held_bytes) = (None, 0);
         self.next_seq = self.log.next_seq();
     }
 
@@ -237,7 +245,7 @@ impl Recorder {
 
     /// Whether what is held should go at this monotonic time.
     pub(super) fn is_due(&self, monotonic_ms: u64) -> bool {
-        self.held.lines.len() >= HELD_BYTES_MAX || self.due_ms().is_some_and(|due| due <= monotonic_ms)
+        self.held_bytes >= HELD_BYTES_MAX || self.due_ms().is_some_and(|due| due <= monotonic_ms)
     }
 
     /// When what is held must go, in monotonic time; `None` if nothing is held.
@@ -277,21 +285,64 @@ impl Recorder {
     }
 }
 
-/// Writes a record's values and then the record itself.
-pub(super) fn write(record: &mut Record, entropy: &dyn Entropy, lines: &mut Vec<u8>) -> Result<(), AddError> {
-    let mut salt = |_: &[u8]| {
-        let mut bytes = [0; 16];
-        entropy.fill(&mut bytes);
-        Salt::from_entropy(bytes)
-    };
-    let mut sealer = Sealer {
-        salt: &mut salt,
-        inline_bytes: INLINE_BYTES,
-        keep: None,
-    };
-    record.seal(&mut sealer, lines)?;
-    lines.extend(encode_record(record).map_err(AddError::Encode)?);
-    Ok(())
+/// How records are written here: where salts come from, and which values stand beside them.
+#[derive(Clone)]
+pub(super) struct Sealing {
+    entropy: Arc<dyn Entropy>,
+    /// Larger values, in bytes, are kept once by the journal.
+    inline_bytes: usize,
+}
+
+impl Sealing {
+    pub(super) fn new(shared: &Shared) -> Self {
+        Self {
+            entropy: Arc::clone(&shared.entropy),
+            inline_bytes: shared.inline_bytes,
+        }
+    }
+
+    /// Writes a record's values and then the record itself behind what the entry holds; answers the bytes of it all. After
+    /// an error some of it may be written.
+    pub(super) fn write(&self, record: &mut Record, entry: &mut Entry) -> Result<usize, AddError> {
+        let (lines, values) = (entry.lines.len(), entry.values.len());
+        let mut salt = |_: &[u8]| {
+            let mut bytes = [0; 16];
+            self.entropy.fill(&mut bytes);
+            Salt::from_entropy(bytes)
+        };
+        let mut keep = |bytes: &[u8]| Some(keep(bytes, &mut entry.values));
+        let mut sealer = Sealer {
+            salt: &mut salt,
+            inline_bytes: self.inline_bytes,
+            keep: Some(&mut keep),
+        };
+        record.seal(&mut sealer, &mut entry.lines)?;
+        entry
+            .lines
+            .extend(encode_record(record).map_err(AddError::Encode)?);
+        let kept = entry.values.iter().skip(values).map(|(_, bytes)| bytes.len());
+        Ok(entry.lines.len().saturating_sub(lines) + kept.sum::<usize>())
+    }
+
+    /// An entry of records that come from elsewhere, with their values as they are kept here.
+    pub(super) fn take_in(&self, lines: &[u8]) -> Result<Entry, ChainError> {
+        let mut values = Vec::new();
+        let mut keep = |bytes: &[u8]| Some(keep(bytes, &mut values));
+        let lines = keep_values(lines, 0, self.inline_bytes, &mut keep)?;
+        Ok(Entry {
+            values,
+            ..Entry::lazy(lines)
+        })
+    }
+}
+
+/// Takes the bytes of a value, once.
+fn keep(bytes: &[u8], values: &mut Vec<(Digest, Vec<u8>)>) -> Digest {
+    let digest = Digest::of(bytes);
+    if !values.iter().any(|(held, _)| *held == digest) {
+        values.push((digest, bytes.to_vec()));
+    }
+    digest
 }
 
 /// Which commit points a record's commit crosses.

@@ -15,7 +15,7 @@ use tracing::{error, info, warn};
 use super::halt::Rest;
 use super::mailbox::RunMessage;
 use super::receipt::{self, End};
-use super::recorder::{AddError, write};
+use super::recorder::{AddError, Sealing};
 use super::registry::Phase;
 use super::room::find_cancellation;
 use super::service::Shared;
@@ -164,18 +164,18 @@ impl Resting {
             },
             Event::Ended { outcome },
         ];
-        let mut lines = Vec::new();
+        let (sealing, mut entry) = (Sealing::new(&self.shared), Entry::now(""));
         for (seq, event) in (first..).zip(events) {
             let mut record = Record { seq, at_ms, event };
-            write(&mut record, self.shared.entropy.as_ref(), &mut lines)?;
+            sealing.write(&mut record, &mut entry)?;
         }
-        let receipt = self.receipt(&lines).await;
+        let receipt = self.receipt(&entry.lines).await;
         let whole = Entry {
             uploads: receipt
                 .map(|document| Upload::Receipt { document })
                 .into_iter()
                 .collect(),
-            ..Entry::now(lines).consuming(message).ending()
+            ..entry.consuming(message).ending()
         };
         let mut ticket = self.log.append(whole).await?;
         ticket.durable().await.map_err(AppendError::from)?;

@@ -10,15 +10,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flowforge_journal::{CrashedStep, OpenRun, ReadError, Snapshot};
-use flowforge_protocol::chain::{ChainError, no_fetch, records};
+use flowforge_protocol::chain::{ChainError, records};
 use flowforge_protocol::record::{Accepted, Record};
-use flowforge_protocol::{RunId, StepKey};
+use flowforge_protocol::{Digest, RunId, StepKey};
 use flowforge_workflow::run::SEMANTICS;
 use flowforge_workflow::{ApplyError, Execution, NodeState, RunState, ViewOnly};
 use tracing::{error, info, warn};
 
 use super::halt::Rest;
-use super::recorder::Recorder;
+use super::recorder::{Recorder, Sealing};
 use super::resting::{Over, Resting};
 use super::service::Shared;
 use super::task::{Control, Marking, RunTask};
@@ -76,7 +76,7 @@ pub(super) async fn resume(shared: Arc<Shared>, run: RunId, control: Control) ->
         Ok(open) => open,
         Err(rest) => return rest,
     };
-    let readmitted = readmit(&shared, open.envelope, &open.lines, open.first_seq);
+    let readmitted = readmit(&shared, &open);
     let mut resting = Resting::new(shared, control, open.log);
     let (order, records) = match readmitted {
         Ok(found) => found,
@@ -122,7 +122,7 @@ pub(super) async fn resume(shared: Arc<Shared>, run: RunId, control: Control) ->
     let (shared, control, log) = resting.into_parts();
     info!(run_id = %run, records = state.next_seq(), read = behind, "run goes on");
     let release = Arc::clone(ready.release());
-    let recorder = Recorder::new(log, behind, Arc::clone(&shared.entropy));
+    let recorder = Recorder::new(log, behind, Sealing::new(&shared));
     let execution = Execution::new(state, ready.given().clone());
     let marking = if open.crashed.is_empty() {
         Marking::First
@@ -182,14 +182,10 @@ fn needs_review(crashed: &CrashedStep) -> String {
 }
 
 /// The run's order, let in again, and the records that were read.
-fn readmit(
-    shared: &Shared,
-    envelope: Vec<u8>,
-    lines: &[u8],
-    first_seq: u64,
-) -> Result<(Arc<Verified<RunOrder>>, Vec<Record>), ResumeError> {
-    let order = shared.gate.readmit_run(&envelope)?;
-    let recorded = records(lines, first_seq, &no_fetch).collect::<Result<Vec<_>, _>>()?;
+fn readmit(shared: &Shared, open: &OpenRun) -> Result<(Arc<Verified<RunOrder>>, Vec<Record>), ResumeError> {
+    let order = shared.gate.readmit_run(&open.envelope)?;
+    let fetch = |digest: &Digest| open.values.get(digest).cloned();
+    let recorded = records(&open.lines, open.first_seq, &fetch).collect::<Result<Vec<_>, _>>()?;
     Ok((Arc::new(order), recorded))
 }
 
@@ -233,7 +229,9 @@ async fn rebuild(shared: &Shared, ready: &ReadyRun, stored: Stored) -> Result<Ru
             warn!(run_id = %run, error = %with_causes(&error), "a snapshot is not used; all records are read");
             let batches = shared.journal.batches(run).await?.unwrap_or_default();
             let all: Vec<u8> = batches.into_iter().flat_map(|batch| batch.lines).collect();
-            let all = records(&all, 0, &no_fetch).collect::<Result<Vec<_>, _>>()?;
+            let values = shared.journal.values(run).await?;
+            let fetch = |digest: &Digest| values.get(digest).cloned();
+            let all = records(&all, 0, &fetch).collect::<Result<Vec<_>, _>>()?;
             replay(ready, RunState::new(plan(), run.clone()), all)
         }
     }

@@ -1,6 +1,7 @@
 //! How runs end when they are told to: while a step hangs, with grace, while there is no room.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use flowforge_host::clock::ManualClock;
@@ -118,7 +119,12 @@ async fn a_cancelled_run_lets_its_attempts_end_for_as_long_as_the_order_says() {
 /// With a full journal a run waited for room and heard nothing, not even that it was to end.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_run_that_waits_for_room_in_the_journal_can_be_cancelled() {
-    let scripts = scripts().pure("large", |_| Ok(Value::String("x".repeat(1 << 20))));
+    // Each value is another: the same one would be kept once.
+    let made = AtomicU64::new(0);
+    let scripts = scripts().pure("large", move |_| {
+        let number = made.fetch_add(1, Ordering::Relaxed);
+        Ok(Value::String(format!("{number}{}", "x".repeat(1 << 20))))
+    });
     let mut world = World::new(scripts);
     world.limits.max_journal_bytes = 8 << 20;
     let large = publish(

@@ -22,5 +22,6 @@ mod sandbox;
 mod secrets;
 mod start;
 mod upload;
+mod values;
 mod waiting;
 mod world;

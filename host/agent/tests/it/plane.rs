@@ -118,6 +118,12 @@ pub(crate) struct State {
     /// Said to belong to every sealed value, in place of those that do.
     pub(crate) claimed_destinations: Option<Vec<String>>,
     pub(crate) artefacts: BTreeMap<Digest, Vec<u8>>,
+    /// Large values, as far as they came.
+    pub(crate) values: BTreeMap<Digest, Vec<u8>>,
+    /// How often pieces of each value came.
+    pub(crate) pieces: BTreeMap<Digest, u64>,
+    /// So many pieces are taken before the line goes out; `None` if it does not.
+    pub(crate) pieces_left: Option<u64>,
     /// Artefacts are not taken now.
     pub(crate) no_artefacts: bool,
     /// The token of each registration.

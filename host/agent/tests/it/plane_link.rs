@@ -8,9 +8,10 @@ use flowforge_host::link::control::{ControlLink, LinkError, Registration, Sessio
 use flowforge_host::release::ReleaseDocuments;
 use flowforge_host::secrets::{SealedCopy, SecretAnswer};
 use flowforge_protocol::batch::RecordBatch;
-use flowforge_protocol::chain::{chain_start, frames};
+use flowforge_protocol::chain::{chain_start, frames, stored_values, with_values};
 use flowforge_protocol::envelope::Signed;
 use flowforge_protocol::job::Job;
+use flowforge_protocol::pieces::{KeptValue, ValuePieces};
 use flowforge_protocol::seal::{SealContext, SealPublicKey, seal};
 use flowforge_protocol::sync::{Acknowledged, RejectCode, Rejected, SyncReply, SyncRequest};
 use flowforge_protocol::{Digest, RunId, VerifyingKey};
@@ -39,6 +40,17 @@ impl State {
             batches: Vec::new(),
             receipt: None,
         });
+        // Values stand beside their records here.
+        let named = stored_values(&batch.lines, batch.first_seq).expect("records");
+        if named.iter().any(|digest| !self.values.contains_key(digest)) {
+            reply.rejected.push(rejected(&batch, RejectCode::MissingValue));
+            return;
+        }
+        let fetch = |digest: &Digest| self.values.get(digest).cloned();
+        let batch = RecordBatch {
+            lines: with_values(&batch.lines, batch.first_seq, &fetch).expect("records"),
+            ..batch
+        };
         let (next, chain) = stored.batches.last().map_or_else(
             || (0, chain_start(&batch.run)),
             |last| (last.next_seq(), last.chain),
@@ -278,6 +290,33 @@ impl ControlLink for Plane {
         self.online()?;
         self.with_quietly(|state| state.publications.get(&digest).cloned())
             .ok_or_else(|| LinkError::Absent(digest.to_string()))
+    }
+
+    async fn keep_values(&self, _: &str, pieces: &ValuePieces) -> Result<Vec<KeptValue>, LinkError> {
+        self.online()?;
+        self.with(|state| {
+            let mut named = pieces.asked.clone();
+            for piece in &pieces.pieces {
+                if state.pieces_left == Some(0) {
+                    return Err(LinkError::Unreachable("the cable is out".into()));
+                }
+                state.pieces_left = state.pieces_left.map(|left| left - 1);
+                *state.pieces.entry(piece.value).or_default() += 1;
+                let there = state.values.entry(piece.value).or_default();
+                assert_eq!(piece.from, there.len() as u64, "a piece that is not the next one");
+                there.extend_from_slice(&piece.piece);
+                named.push(piece.value);
+            }
+            let kept = |value: &Digest| {
+                let there = state.values.get(value);
+                KeptValue {
+                    value: *value,
+                    through: there.map_or(0, |bytes| bytes.len() as u64),
+                    whole: there.is_some_and(|bytes| Digest::of(bytes) == *value),
+                }
+            };
+            Ok(named.iter().map(kept).collect())
+        })
     }
 
     async fn put_artefact(&self, _: &str, digest: Digest, file: &Path) -> Result<(), LinkError> {

@@ -40,14 +40,14 @@ fn world() -> (World, ManualClock) {
 }
 
 /// Returns when so many runs are in the journal alone.
-async fn asleep(host: &Running, count: u64) {
+pub(crate) async fn asleep(host: &Running, count: u64) {
     while host.handle.status().runs.asleep != count {
         tokio::task::yield_now().await;
     }
 }
 
 /// Lets the time pass that a waiting run stays in memory, until so many have left it.
-async fn fall_asleep(host: &Running, clock: &ManualClock, count: u64) {
+pub(crate) async fn fall_asleep(host: &Running, clock: &ManualClock, count: u64) {
     while host.handle.status().runs.asleep != count {
         clock.advance(LONG);
         tokio::time::sleep(Duration::from_millis(1)).await;

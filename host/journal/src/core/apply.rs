@@ -164,6 +164,7 @@ impl<'t, 's> Apply<'t, 's> {
             chain,
             mut entry,
             pieces,
+            value_bytes,
             job,
             dropped_messages,
             new,
@@ -174,6 +175,7 @@ impl<'t, 's> Apply<'t, 's> {
         if let Some(job) = job {
             self.remember(job)?;
         }
+        self.keep_values(number, std::mem::take(&mut entry.values))?;
         let (artefacts, receipt) = split_uploads(std::mem::take(&mut entry.uploads));
         let head = self.head(number)?;
         if head.next_seq != first_seq || (!head.is_open() && count > 0) {
@@ -185,19 +187,21 @@ impl<'t, 's> Apply<'t, 's> {
         let (run, mut before) = (head.run, head.chain);
         head.next_seq += u64::from(count);
         head.receipt |= receipt.is_some();
+        head.value_bytes += value_bytes;
         (head.chain, head.epoch) = (chain, epoch);
         self.committed.records += u64::from(count);
         if count > 0 {
             let whole = Part {
                 count,
                 chain,
+                weight: entry.lines.len() + usize::try_from(value_bytes).unwrap_or(usize::MAX),
                 lines: std::mem::take(&mut entry.lines),
                 artefacts,
                 receipt,
             };
             let mut seq = first_seq;
             for part in parts(whole, &pieces) {
-                if self.collected.begins_anew(number, epoch, part.lines.len()) {
+                if self.collected.begins_anew(number, epoch, part.weight) {
                     self.flush(number)?;
                 }
                 let (records, after) = (u64::from(part.count), part.chain);
@@ -234,10 +238,11 @@ impl<'t, 's> Apply<'t, 's> {
             next_seq: 0,
             chain: flowforge_protocol::chain::chain_start(&row.run.id()),
             bytes: bytes_of(&value),
+            value_bytes: 0,
             cursor: acknowledged,
             at_ms: NO_TIME,
         };
-        self.state.stored_bytes += head.bytes;
+        self.state.run_bytes += head.bytes;
         if self.state.heads.insert(number, Box::new(head)).is_some() {
             return Err(Failure::Contradiction("a run number was used twice"));
         }
@@ -293,7 +298,7 @@ impl<'t, 's> Apply<'t, 's> {
     fn grow(&mut self, number: u64, more: u64, less: u64) -> Result<(), Failure> {
         let head = self.head(number)?;
         head.bytes = (head.bytes + more).saturating_sub(less);
-        self.state.stored_bytes = (self.state.stored_bytes + more).saturating_sub(less);
+        self.state.run_bytes = (self.state.run_bytes + more).saturating_sub(less);
         Ok(())
     }
 
@@ -405,7 +410,7 @@ impl<'t, 's> Apply<'t, 's> {
     }
 
     fn write_row(&mut self, number: u64, collected: Collected) -> Result<(), Failure> {
-        let Collected { first_seq, row } = collected;
+        let Collected { first_seq, row, .. } = collected;
         let key = key::record_key(number, first_seq);
         let value = row.seal(&key, first_seq);
         self.tables.records()?.insert(&key[..], &value[..])?;

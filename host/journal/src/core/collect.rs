@@ -12,6 +12,8 @@ use crate::records_row::RecordsRow;
 pub(super) struct Collected {
     pub(super) first_seq: u64,
     pub(super) row: RecordsRow,
+    /// Bytes of its lines and of the large values that they hold.
+    weight: usize,
 }
 
 /// Rows in the making, by run, and the order in which they came.
@@ -23,16 +25,17 @@ pub(super) struct CollectedRuns {
 
 impl CollectedRuns {
     /// Whether these lines begin a row of their own, so that the one in the making is to be written before.
-    pub(super) fn begins_anew(&self, number: u64, epoch: u64, bytes: usize) -> bool {
+    pub(super) fn begins_anew(&self, number: u64, epoch: u64, weight: usize) -> bool {
         self.rows.get(&number).is_some_and(|collected| {
             let row = &collected.row;
-            row.epoch != epoch || row.lines.len() + bytes > ROW_BYTES || row.receipt.is_some()
+            row.epoch != epoch || collected.weight + weight > ROW_BYTES || row.receipt.is_some()
         })
     }
 
     pub(super) fn add(&mut self, number: u64, first_seq: u64, epoch: u64, before: Digest, part: Part) {
         match self.rows.get_mut(&number) {
-            Some(Collected { row, .. }) => {
+            Some(Collected { row, weight, .. }) => {
+                *weight += part.weight;
                 row.count = row.count.saturating_add(part.count);
                 row.chain = part.chain;
                 row.lines.extend_from_slice(&part.lines);
@@ -50,7 +53,13 @@ impl CollectedRuns {
                     receipt: part.receipt,
                     lines: part.lines,
                 };
-                self.rows.insert(number, Collected { first_seq, row });
+                let weight = part.weight;
+                let collected = Collected {
+                    first_seq,
+                    row,
+                    weight,
+                };
+                self.rows.insert(number, collected);
             }
         }
     }
@@ -77,6 +86,8 @@ pub(super) struct Part {
     pub(super) count: u32,
     pub(super) chain: Digest,
     pub(super) lines: Vec<u8>,
+    /// Bytes of the lines and of the large values that they hold, each as often as it is held.
+    pub(super) weight: usize,
     pub(super) artefacts: Vec<(Digest, Vec<u8>)>,
     pub(super) receipt: Option<Vec<u8>>,
 }

@@ -1,5 +1,7 @@
 //! What is old goes: finished runs, and in the end what is remembered of them.
 
+use std::collections::BTreeMap;
+
 use super::Failure;
 use super::apply::Apply;
 use crate::key;
@@ -22,15 +24,16 @@ impl Apply<'_, '_> {
         let excess_runs = if excess_runs < GROUP { 0 } else { excess_runs };
         // Somewhat more than must go, so that not every commit has to.
         let some_less = |bytes: u64, limit: u64| if bytes > limit { bytes - limit / 4 * 3 } else { 0 };
-        let excess_bytes = some_less(state.finished_bytes, retention.bytes)
-            .max(some_less(state.stored_bytes, accept_below_bytes));
-        let (mut going, mut freed) = (Vec::new(), 0);
+        let excess_bytes = some_less(state.finished_bytes(), retention.bytes)
+            .max(some_less(state.stored_bytes(), accept_below_bytes));
+        let (mut going, mut freed, mut leaving) = (Vec::new(), 0, BTreeMap::new());
         for (ended_at_ms, number) in state.finished.iter().take(GROUP_MAX) {
             let is_old = ended_at_ms.saturating_add(age_ms) <= self.now_ms;
             if going.len() >= excess_runs && freed >= excess_bytes && !is_old {
                 break;
             }
             freed += state.heads.get(number).map_or(0, |head| head.bytes);
+            freed += state.values.freed(*number, &mut leaving);
             going.push(*number);
         }
         for number in going {
@@ -54,7 +57,7 @@ impl Apply<'_, '_> {
             return Ok(());
         };
         self.changed.remove(&number);
-        self.state.stored_bytes = self.state.stored_bytes.saturating_sub(head.bytes);
+        self.state.run_bytes = self.state.run_bytes.saturating_sub(head.bytes);
         let key = key::number_key(number);
         if let Some(row) = self.tables.runs()?.remove(&key[..])?
             && head.is_open()
@@ -71,6 +74,7 @@ impl Apply<'_, '_> {
         for kind in [NoteKind::Standing, NoteKind::Park] {
             self.tables.notes()?.remove(&kind.key(number)[..])?;
         }
+        self.release_values(number)?;
         self.clear_flights(number)?;
         let gone = Gone {
             run: head.run,

@@ -40,6 +40,7 @@ pub(super) fn parts(whole: Part, pieces: &[Piece]) -> Vec<Part> {
                 count: piece.count,
                 chain: piece.chain,
                 lines: lines.get(start..piece.end).unwrap_or_default().to_vec(),
+                weight: piece.weight,
                 artefacts: std::mem::take(&mut artefacts),
                 receipt: if index == last { receipt.take() } else { None },
             };

@@ -61,16 +61,16 @@ async fn another_format_is_refused_by_name_and_the_file_is_not_touched() {
     let old = |text: &str| crate::codec::seal(tables::META, tables::FORMAT_KEY, text.as_bytes());
     for (row, expected) in [
         (
-            tables::format_value(4),
-            "has format 4, this program reads up to 3; start the newer program",
+            tables::format_value(5),
+            "has format 5, this program reads up to 4; start the newer program",
         ),
         (
             old("flowforge-journal/1"),
-            "has the format `flowforge-journal/1`, this program reads `flowforge-journal/3/one-phase` only; move it away",
+            "has the format `flowforge-journal/1`, this program reads `flowforge-journal/4/one-phase` only; move it away",
         ),
         (
             old("flowforge-journal/2/one-phase"),
-            "has the format `flowforge-journal/2/one-phase`, this program reads `flowforge-journal/3/one-phase` only; move it away",
+            "has the format `flowforge-journal/2/one-phase`, this program reads `flowforge-journal/4/one-phase` only; move it away",
         ),
     ] {
         let db = redb::Database::open(&path).unwrap();

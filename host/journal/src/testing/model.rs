@@ -34,6 +34,8 @@ pub(super) struct ModelRun {
     /// Labels of the artefacts that its records name, in order.
     pub(super) artefacts: Vec<String>,
     pub(super) receipt: Option<String>,
+    /// The large values that its records hold.
+    pub(super) values: BTreeSet<String>,
     /// How many records, then the receipt, were sent.
     pub(super) cursor: u64,
     pub(super) standing: Standing,
@@ -52,6 +54,7 @@ impl ModelRun {
             chain: chain_start(run),
             artefacts: Vec::new(),
             receipt: None,
+            values: BTreeSet::new(),
             cursor: 0,
             standing: Standing::Running,
             park: None,
@@ -197,6 +200,9 @@ pub(super) fn contents_beside(disk: &Disk, commit: Option<u64>) -> Result<Model,
     if !loaded.damaged.is_empty() {
         return Err(format!("damaged: {:?}", loaded.damaged));
     }
+    if !loaded.bad_values.is_empty() {
+        return Err(format!("values that no run holds: {:?}", loaded.bad_values));
+    }
     contents_of(&mut loaded, &Reader(db))
 }
 
@@ -281,6 +287,11 @@ fn read_run(
             run.receipt = Some(text(&receipt));
         }
     }
+    run.values = reader
+        .values(number)?
+        .into_values()
+        .map(|value| text(&value))
+        .collect();
     assert_eq!(run.receipt.is_some(), has_receipt);
     let loaded: Vec<String> = text(&stored.lines).lines().map(str::to_owned).collect();
     let first = usize::try_from(stored.first_seq).unwrap();

@@ -1,6 +1,8 @@
 //! What tests do to runs, beyond beginning them.
 
 use flowforge_journal::{Ack, Delivered, Entry, Journal, OpenRun, RunLog};
+use flowforge_protocol::Digest;
+use flowforge_protocol::value::Salt;
 
 use crate::support::{durable, job, next, run};
 
@@ -29,4 +31,14 @@ pub(crate) async fn end_and_acknowledge(journal: &Journal, mut log: RunLog) {
     durable(log.append(Entry::now(next(&log)).ending()).await.unwrap()).await;
     let run = log.run().clone();
     journal.acknowledge(&[Ack::Records { run, through }]).unwrap();
+}
+
+/// A record that holds a value by its digest, with the value's bytes.
+pub(crate) fn holding(seq: u64, bytes: &[u8]) -> Entry {
+    let salt = Salt::from_entropy([seq.to_le_bytes()[0]; 16]);
+    let (value, stored) = (salt.digest(bytes), Digest::of(bytes));
+    let lines = format!(
+        "{{\"value\":\"{value}\",\"salt\":\"{salt}\",\"stored\":\"{stored}\"}}\n{{\"seq\":{seq},\"x\":\"{value}\"}}\n"
+    );
+    Entry::lazy(lines).holding(stored, bytes)
 }

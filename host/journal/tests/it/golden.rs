@@ -11,10 +11,14 @@ use flowforge_journal::{
 };
 use flowforge_protocol::Digest;
 
-use crate::acts::{SEMANTICS, deliver, end_and_acknowledge, load};
+use crate::acts::{SEMANTICS, deliver, end_and_acknowledge, holding, load};
 use crate::support::{accept, lines, next, open, run};
 
 const FORMAT_3: &[u8] = include_bytes!("../golden/format-3.redb");
+const FORMAT_4: &[u8] = include_bytes!("../golden/format-4.redb");
+
+/// A value that run 5 of the later files holds.
+const VALUE: &[u8] = b"\"a large value\"";
 
 /// One of everything that a journal holds.
 async fn fill(path: &Path) {
@@ -62,6 +66,10 @@ async fn fill(path: &Path) {
     end_and_acknowledge(&journal, third).await;
     let (fourth, _) = accept(&journal, 4).await;
     fourth.forget().await.unwrap();
+    // Run 5 holds a value beside its records.
+    let (mut fifth, _) = accept(&journal, 5).await;
+    fifth.append(holding(1, VALUE)).await.unwrap();
+    drop(fifth);
     journal.acknowledge(&[Ack::Orders { before: 2 }]).unwrap();
     journal.set_plane(b"plane".to_vec()).await.unwrap();
     journal
@@ -85,10 +93,31 @@ async fn write() {
 }
 
 #[tokio::test]
+async fn the_golden_journal_of_format_3_opens_with_all_it_holds_and_takes_values() {
+    let (folder, journal) = opens(FORMAT_3, 1).await;
+    let (mut log, _) = accept(&journal, 6).await;
+    log.append(holding(1, VALUE)).await.unwrap();
+    drop(log);
+    journal.close().await;
+    let (journal, _) = open(&config(&folder));
+    assert_eq!(load(&journal, 6).await.values[&Digest::of(VALUE)], VALUE);
+}
+
+#[tokio::test]
 async fn the_golden_journal_of_this_format_opens_with_all_it_holds() {
+    let (_folder, journal) = opens(FORMAT_4, 2).await;
+    assert_eq!(load(&journal, 5).await.values[&Digest::of(VALUE)], VALUE);
+}
+
+fn config(folder: &tempfile::TempDir) -> JournalConfig {
+    JournalConfig::at(folder.path().join("journal.redb"), [0; 16])
+}
+
+/// A golden file with so many open runs.
+async fn opens(file: &[u8], runs: usize) -> (tempfile::TempDir, Journal) {
     let folder = tempfile::TempDir::new().unwrap();
-    let config = JournalConfig::at(folder.path().join("journal.redb"), [0; 16]);
-    std::fs::write(&config.path, FORMAT_3).unwrap();
+    let config = config(&folder);
+    std::fs::write(&config.path, file).unwrap();
     let (journal, recovered) = open(&config);
     assert_eq!(
         (recovered.identity.incarnation, recovered.identity.generation),
@@ -96,7 +125,7 @@ async fn the_golden_journal_of_this_format_opens_with_all_it_holds() {
     );
     assert_eq!(recovered.plane.as_deref(), Some(&b"plane"[..]));
     assert!(recovered.damaged.is_empty(), "{:?}", recovered.damaged);
-    assert_eq!((recovered.runs.len(), recovered.ended_runs), (1, 2));
+    assert_eq!((recovered.runs.len(), recovered.ended_runs), (runs, 2));
     let head = &recovered.runs[0];
     assert_eq!((&head.run, head.next_seq, head.messages), (&run(1), 6, 1));
     assert_eq!(head.state, HeadState::Waiting { due_ms: Some(77) });
@@ -111,7 +140,7 @@ async fn the_golden_journal_of_this_format_opens_with_all_it_holds() {
         (Standing::Running, "FF-UPL-001".to_owned())
     );
     let uploads = journal.uploads(10, 1 << 20).await.unwrap();
-    assert_eq!((uploads.len(), &uploads[0].run), (1, &run(1)));
+    assert_eq!((uploads.len(), &uploads[0].run), (runs, &run(1)));
     assert_eq!(uploads[0].artefacts, [(Digest::of(b"csv"), b"about".to_vec())]);
     assert_eq!(journal.messages(&run(1)).await.unwrap()[0].bytes, b"decide");
     assert_eq!(journal.messages(&run(60)).await.unwrap()[0].bytes, b"cancel");
@@ -121,4 +150,5 @@ async fn the_golden_journal_of_this_format_opens_with_all_it_holds() {
         journal.get(Space::Release, "a").await.unwrap(),
         Some(b"release".to_vec())
     );
+    (folder, journal)
 }

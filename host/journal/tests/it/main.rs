@@ -28,3 +28,4 @@ mod retention;
 mod support;
 #[cfg(test)]
 mod uploads;
+mod values;
