@@ -79,6 +79,20 @@ fn looking_at_a_folder_runs_nothing_in_it() {
 }
 
 #[test]
+fn every_type_is_shown_as_a_workflow_writes_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let seen = on_component(folder.path(), "demo.quake-text", &["inspect"], &["--schema"]);
+    for part in [
+        "gives { magnitude: 1.5, strength: light, line: \"text\" }",
+        "   or { magnitude: 1.5, strength: strong, line: \"text\" }",
+        "label input",
+        "component  ",
+    ] {
+        assert!(words(&seen).contains(part), "{part}\nis not in\n{}", words(&seen));
+    }
+}
+
+#[test]
 fn inspect_gives_programs_schemas_and_where_they_come_from() {
     let folder = tempfile::tempdir().unwrap();
     let stranger = folder.path().join("nice");
