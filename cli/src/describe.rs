@@ -98,6 +98,20 @@ fn operation_lines(operation: &Operation, lines: &mut Vec<String>) {
             }
         }
     }
+    if let Some(result) = &operation.result {
+        result_lines(result, lines);
+    }
+}
+
+/// How the result reads in the next node, where the name of its type alone does not say it.
+fn result_lines(result: &Type, lines: &mut Vec<String>) {
+    if result.needs_yaml_form() {
+        let mut before = "gives";
+        for form in result.yaml_forms() {
+            lines.push(format!("      {before} {form}"));
+            before = "   or";
+        }
+    }
 }
 
 fn capability_lines(interface: &Interface, lines: &mut Vec<String>) {

@@ -99,6 +99,9 @@ macro_rules! sdk_rs {
     };
 }
 
+/// How the SDK for Rust is formatted, so that `cargo fmt --check` of a connector finds its copy in order.
+pub(crate) const RUSTFMT: &str = include_str!("../../rustfmt.toml");
+
 /// The SDK for Rust, without the folder `macro/wit`, which is [`CONNECTOR_WIT`].
 pub(crate) const SDK_RS: Files = sdk_rs![
     "Cargo.toml",

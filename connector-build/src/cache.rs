@@ -97,6 +97,22 @@ pub(crate) fn source_files(folder: &Path) -> Result<Vec<String>, BuildError> {
     Ok(files)
 }
 
+/// What the source files of a folder are like now: another text after any of them was saved, added or removed. Reads no
+/// content; what is built or fetched is no source.
+///
+/// # Errors
+/// [`BuildError::Io`] if the folder cannot be read, [`BuildError::Folder`] if it is too large to be a connector's.
+pub fn source_state(folder: &Path) -> Result<String, BuildError> {
+    let mut recipe = Recipe::default();
+    for file in source_files(folder)? {
+        let path = folder.join(&file);
+        let meta = fs::metadata(&path).map_err(BuildError::io("cannot read", &path))?;
+        let saved = meta.modified().map_err(BuildError::io("cannot read", &path))?;
+        recipe.add(file, format!("{} {saved:?}", meta.len()));
+    }
+    Ok(recipe.name())
+}
+
 fn too_much(folder: &Path, what: &str) -> BuildError {
     BuildError::Folder {
         folder: folder.to_owned(),
@@ -187,6 +203,18 @@ mod tests {
             fs::write(path, "x").unwrap();
         }
         assert_eq!(source_files(dir.path()).unwrap(), ["src/a.ts", "wit/w.wit"]);
+    }
+
+    #[test]
+    fn the_state_of_a_folder_changes_with_its_sources_only() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("a"), "1").unwrap();
+        let first = source_state(dir.path()).unwrap();
+        fs::create_dir(dir.path().join("target")).unwrap();
+        fs::write(dir.path().join("target/b"), "x").unwrap();
+        assert_eq!(source_state(dir.path()).unwrap(), first);
+        fs::write(dir.path().join("a"), "12").unwrap();
+        assert_ne!(source_state(dir.path()).unwrap(), first);
     }
 
     #[test]

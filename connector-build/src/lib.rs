@@ -34,6 +34,7 @@ mod words;
 mod world;
 
 pub use build::{Built, build};
+pub use cache::source_state;
 pub use declared::{Declared, declared};
 pub use error::{BuildError, Diagnostic, MissingTool};
 pub use language::Language;

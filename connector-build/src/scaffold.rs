@@ -202,6 +202,7 @@ fn copy_sdk(language: Language, folder: &Path) -> Result<(), BuildError> {
         Language::Python => write("sdk-py", assets::SDK_PY),
         Language::Rust => {
             write("sdk-rs/macro/wit", assets::CONNECTOR_WIT)?;
+            write_whole(&folder.join("sdk-rs/rustfmt.toml"), assets::RUSTFMT.as_bytes())?;
             for (path, content) in assets::SDK_RS {
                 let text = if path.ends_with("Cargo.toml") {
                     outside_a_workspace(content)

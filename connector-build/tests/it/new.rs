@@ -46,6 +46,23 @@ fn assert_names_nothing_of(built: &Built, folder: &Path) {
     assert!(found.is_none(), "the component names {}", folder.display());
 }
 
+/// What an author's first `cargo fmt --check` says, over the new crate and the copy of the SDK.
+#[test]
+fn a_new_rust_connector_is_formatted() {
+    let folder = tempfile::tempdir().unwrap();
+    scaffold("acme:geo", Template::Rust, folder.path()).unwrap();
+    let output = std::process::Command::new("cargo")
+        .args(["fmt", "--check"])
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stdout)
+    );
+}
+
 /// Two people with the same source get the same digest, wherever and whenever they build.
 #[test]
 fn the_same_rust_source_gives_the_same_bytes_in_another_folder_later() {

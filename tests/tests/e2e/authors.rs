@@ -1,9 +1,9 @@
 //! A connector's author at the command line: the first folder, looking at things, publishing what others built.
 
 use std::fs;
-use std::io::{Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::Path;
-use std::process::Output;
+use std::process::{Output, Stdio};
 
 use flowforge_tests::planes::Planes;
 use serde_json::{Value, json};
@@ -76,6 +76,20 @@ fn looking_at_a_folder_runs_nothing_in_it() {
     // The mark would have told: with --build the script runs.
     inspect(&["--build"]);
     assert!(mark.exists(), "the build script did not run with --build");
+}
+
+#[test]
+fn every_type_is_shown_as_a_workflow_writes_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let seen = on_component(folder.path(), "demo.quake-text", &["inspect"], &["--schema"]);
+    for part in [
+        "gives { magnitude: 1.5, strength: light, line: \"text\" }",
+        "   or { magnitude: 1.5, strength: strong, line: \"text\" }",
+        "label input",
+        "component  ",
+    ] {
+        assert!(words(&seen).contains(part), "{part}\nis not in\n{}", words(&seen));
+    }
 }
 
 #[test]
@@ -344,4 +358,56 @@ fn a_call_outside_shows_each_place_with_its_secret() {
     );
     assert_eq!(told["trace"][0]["what"], json!("http"));
     assert!(!words(&done).contains("token-1"), "{}", words(&done));
+}
+
+/// A folder is built and tested again when a file of it is saved, also after a mistake.
+#[test]
+fn every_save_makes_another_round() {
+    let folder = tempfile::tempdir().unwrap();
+    let geo = folder.path().join("geo");
+    let made = flowforge(folder.path())
+        .command(&[
+            "connector",
+            "new",
+            "acme:geo",
+            "--lang",
+            "js",
+            "--folder",
+            &geo.to_string_lossy(),
+        ])
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{}", words(&made));
+    let mut watching = flowforge(folder.path())
+        .command(&["connector", "dev", &geo.to_string_lossy(), "--output", "json"])
+        .env(
+            "FLOWFORGE_CACHE",
+            Path::new(env!("CARGO_TARGET_TMPDIR")).join("connector-cache"),
+        )
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(watching.stdout.take().unwrap()).lines();
+    let mut round = || -> Value { serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap() };
+    let edit = |file: &str, from: &str, to: &str| {
+        let path = geo.join(file);
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.contains(from), "{text}");
+        fs::write(&path, text.replace(from, to)).unwrap();
+    };
+    assert_eq!(round()["failed"], json!(0));
+    edit("src/connector.js", "Hello", "Good morning");
+    let changed = round();
+    assert_eq!(
+        changed["cases"][0]["problems"],
+        json!(["text: expected \"Hello, Ada!\", got \"Good morning, Ada!\""])
+    );
+    edit("connector.toml", "summary", "sumary");
+    assert!(round()["error"].as_str().unwrap().contains("connector.toml:5:1"));
+    edit("connector.toml", "sumary", "summary");
+    assert_eq!(round()["failed"], json!(1));
+    edit("tests/greet.yaml", "Hello", "Good morning");
+    assert_eq!(round()["failed"], json!(0));
+    watching.kill().unwrap();
+    watching.wait().unwrap();
 }

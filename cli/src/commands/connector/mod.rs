@@ -5,6 +5,7 @@ mod new;
 mod publish;
 mod test;
 mod trial;
+mod watch;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -48,6 +49,9 @@ pub(crate) enum ConnectorCommand {
     /// Run the tests in tests/ against mocked services, in the sandbox of a host
     #[command(after_help = "Example:\n  flowforge connector test connectors/http --junit report.xml")]
     Test(test::TestArgs),
+    /// Build and test again at every save, until it is stopped
+    #[command(after_help = "Example:\n  flowforge connector dev connectors/quake-text")]
+    Dev(watch::DevArgs),
     /// Make one call in the sandbox of a host, and show what it used and how long it took
     #[command(
         after_help = "Example:\n  flowforge connector run label connectors/quake-text --with magnitude=6.4 \
@@ -77,6 +81,7 @@ pub(crate) async fn run(command: ConnectorCommand, global: &Global) -> Result<Ex
         ConnectorCommand::Build { folder, out } => build(global, &folder, out.as_deref()).await,
         ConnectorCommand::New(args) => new::run(&args, global),
         ConnectorCommand::Test(args) => test::run(args, global).await,
+        ConnectorCommand::Dev(args) => watch::run(&args, global).await,
         ConnectorCommand::Run(args) => trial::run(args, global).await,
         ConnectorCommand::Inspect(args) => inspect::run(&args, global).await,
         ConnectorCommand::Publish(args) => publish::run(args, global).await,

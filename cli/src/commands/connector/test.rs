@@ -47,9 +47,7 @@ pub(crate) async fn run(args: TestArgs, global: &Global) -> Result<Exit> {
     if suite.cases.is_empty() {
         return Err(Usage("no test has such a name".to_owned()).into());
     }
-    let component = read_component(&component_of(&args.what).await?)?;
-    let (bench, update) = (bench()?, args.update);
-    let report = tokio::task::spawn_blocking(move || test(&component, &suite, &bench, update)).await??;
+    let report = tested(&args.what, suite, args.update).await?;
     if let Some(file) = &args.junit {
         fs::write(file, junit(&report)).with_context(|| format!("cannot write {}", file.display()))?;
     }
@@ -61,11 +59,18 @@ pub(crate) async fn run(args: TestArgs, global: &Global) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
+/// Builds what is to be tested, if needed, and tests it.
+pub(super) async fn tested(what: &Path, suite: Suite, update: bool) -> Result<Report> {
+    let component = read_component(&component_of(what).await?)?;
+    let bench = bench()?;
+    Ok(tokio::task::spawn_blocking(move || test(&component, &suite, &bench, update)).await??)
+}
+
 fn next_command(what: &Path) -> String {
     format!("flowforge connector publish {}", what.display())
 }
 
-fn print(report: &Report) {
+pub(super) fn print(report: &Report) {
     for case in &report.cases {
         for line in lines(case) {
             say!("{line}");
