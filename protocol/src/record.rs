@@ -278,10 +278,14 @@ impl Outcome {
         Digest::of_json(&serde_json::to_value(self).unwrap_or_default())
     }
 
-    /// The outcome for people: as its record, with the output itself in place of its reference.
+    /// The outcome for people: as its record, with the output itself in place of its reference. Of one whose bytes are not
+    /// here `absent` is the reference: digest, size and media type.
     #[must_use]
     pub fn shown(&self) -> Value {
         match self {
+            Self::Done { output } if output.content().is_none() => {
+                serde_json::json!({"state": "done", "output": null, "absent": output.reference()})
+            }
             Self::Done { output } => serde_json::json!({"state": "done", "output": output.shown()}),
             other => serde_json::to_value(other).unwrap_or_default(),
         }

@@ -121,10 +121,14 @@ impl Plane {
     }
 
     async fn call(&self, n: i64) -> Value {
+        self.call_with(&json!({ "n": n })).await
+    }
+
+    async fn call_with(&self, body: &Value) -> Value {
         let request = self
             .http
             .post(format!("{}/hooks/chain", self.handle.url))
-            .json(&json!({ "n": n }));
+            .json(body);
         let answer = request.send().await.expect("answers");
         assert!(
             answer.status().is_success(),
@@ -147,6 +151,95 @@ fn host_config(folder: &TempDir) -> HostConfig {
         site: SiteSettings::default(),
         compile_worker: CompileWorker::InProcess,
     }
+}
+
+/// Keeps what it is given.
+const KEEPING: &str = "
+workflow: chain
+input:
+  text: { type: string }
+triggers:
+  web: { webhook: { path: chain, answer: result } }
+nodes:
+  first: { set: { text: \"${input.text}\" } }
+  second: { set: { text: \"${first.text}\" } }
+output: { text: \"${second.text}\" }
+";
+
+/// Whether a program in another language finds every digest of a run in its evidence.
+fn verified_elsewhere(evidence: &Value) {
+    let script = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("verify_run.py");
+    let mut python = std::process::Command::new("python3")
+        .arg(script)
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .expect("python3 starts");
+    let input = python.stdin.take().expect("stdin");
+    serde_json::to_writer(input, evidence).expect("writes");
+    assert!(
+        python.wait().expect("ends").success(),
+        "the evidence does not verify"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_large_value_is_on_both_sides_once_and_every_reader_sees_it() {
+    let folder = tempfile::tempdir().expect("folder");
+    let plane = Plane::start(&folder).await;
+    plane.publish(KEEPING).await;
+    let config = host_config(&folder);
+    let seams = Seams::real(&config, FailPoints::inert()).expect("seams");
+    let host = Host::open(config, seams).expect("opens");
+    let (handle, stop) = (host.handle(), Stop::default());
+    let mut tasks = JoinSet::new();
+    tasks.spawn(host.run(stop.clone()));
+    let text = "0123456789abcdef".repeat(8 * 1024);
+    let given = json!({ "text": text });
+    assert_eq!(plane.call_with(&given).await, given);
+    let query = "{ run(id: \"last\") { id state output receipt { valid reason } \
+        evidence { release grants receipt lines nextSeq } } }";
+    let run = loop {
+        let run = plane.ask(query, json!({})).await["run"].take();
+        if !run["receipt"].is_null() {
+            break run;
+        }
+    };
+    assert_eq!(run["output"], given);
+    assert_eq!(run["receipt"], json!({"valid": true, "reason": null}));
+    let mut evidence = run["evidence"].clone();
+    assert!(evidence["nextSeq"].is_null());
+    evidence["id"] = run["id"].clone();
+    verified_elsewhere(&evidence);
+    let lines = STANDARD
+        .decode(evidence["lines"].as_str().expect("lines"))
+        .expect("base64");
+    let lines = String::from_utf8(lines).expect("JSON");
+    assert_eq!(
+        lines.matches("\"stored\"").count(),
+        0,
+        "values stand beside their records"
+    );
+    let held = lines.matches(text.as_str()).count();
+    assert!(
+        held >= 4,
+        "the input, two steps and the output hold it, found {held}"
+    );
+    let kept = handle.status().journal.bytes;
+    assert!(
+        kept < 2 * text.len() as u64,
+        "{kept} bytes are kept for {held} records"
+    );
+    stop.drain.cancel();
+    tasks
+        .join_next()
+        .await
+        .expect("task")
+        .expect("no panic")
+        .expect("stops");
+    let Plane { stop, mut tasks, .. } = plane;
+    stop.cancel();
+    tasks.join_next().await.expect("task").expect("stops");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

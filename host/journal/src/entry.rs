@@ -225,6 +225,8 @@ pub struct NewRun {
     pub documents: Vec<(Space, String)>,
     /// How many of its first records came from the control plane: they are not sent back. 0 for a new run.
     pub acknowledged: u64,
+    /// The values of its records stay here: what is sent says only how large they are.
+    pub values_stay: bool,
     /// Its first records; crosses [`Point::B4`].
     pub entry: Entry,
 }

@@ -112,6 +112,7 @@ impl Journal {
             envelope,
             documents,
             acknowledged,
+            values_stay,
             mut entry,
         } = new;
         let key = RunKey::of(&run);
@@ -160,7 +161,7 @@ impl Journal {
         let urgency = entry.urgency;
         entry.points = entry.points.with(Point::B4);
         entry.job = Some(job);
-        let append = log.advance(&mut queue, entry, checked, Some((row, acknowledged)));
+        let append = log.advance(&mut queue, entry, checked, Some((row, acknowledged, values_stay)));
         let ticket = self
             .shared
             .enqueue(&mut queue, Request::Append(Box::new(append)), room, urgency);

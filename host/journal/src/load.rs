@@ -343,6 +343,7 @@ fn unknown_head(run: RunKey) -> RunHead {
         phase: Phase::Resting,
         parked: false,
         receipt: false,
+        values_stay: false,
         epoch: 0,
         next_seq: 0,
         chain: flowforge_protocol::chain::chain_start(&run.id()),

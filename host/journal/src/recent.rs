@@ -90,6 +90,7 @@ mod tests {
             chain: Digest::of(b"x"),
             artefacts: Vec::new(),
             receipt: receipt.then(Vec::new),
+            values_stay: false,
             lines: vec![7; bytes],
         })
     }

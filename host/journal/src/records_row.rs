@@ -25,6 +25,8 @@ pub(crate) struct RecordsRow {
     /// Digest and notes of the artefacts that these records name.
     pub(crate) artefacts: Vec<(Digest, Vec<u8>)>,
     pub(crate) receipt: Option<Vec<u8>>,
+    /// Its values are not sent.
+    pub(crate) values_stay: bool,
     pub(crate) lines: Vec<u8>,
 }
 
@@ -41,7 +43,8 @@ impl RecordsRow {
         for (digest, about) in &self.artefacts {
             body.digest(digest).bytes(about);
         }
-        body.u8(u8::from(self.receipt.is_some())).bytes(receipt);
+        let flags = u8::from(self.receipt.is_some()) | u8::from(self.values_stay) << 1;
+        body.u8(flags).bytes(receipt);
         body.seal_with(tables::RECORDS, key, &self.lines, &values(&self.lines, first_seq))
     }
 
@@ -53,7 +56,8 @@ impl RecordsRow {
         let artefacts = (0..reader.u32()?)
             .map(|_| Ok((reader.digest()?, reader.bytes()?.to_vec())))
             .collect::<Result<_, Damage>>()?;
-        let has_receipt = reader.u8()? != 0;
+        let flags = reader.u8()?;
+        let has_receipt = flags & 1 != 0;
         let receipt = reader.bytes()?;
         let lines = reader.prove(|lines| {
             let proven = prove(lines, first_seq, before).ok()?;
@@ -66,6 +70,7 @@ impl RecordsRow {
             chain,
             artefacts,
             receipt: has_receipt.then(|| receipt.to_vec()),
+            values_stay: flags & 2 != 0,
             lines: lines.to_vec(),
         })
     }
@@ -105,6 +110,7 @@ mod tests {
             chain: prove(&lines, 7, before).unwrap().chain,
             artefacts: vec![(Digest::of(b"y"), b"about".to_vec())],
             receipt: Some(b"receipt".to_vec()),
+            values_stay: true,
             lines,
         }
     }

@@ -75,6 +75,8 @@ pub(crate) struct RunHead {
     pub(crate) parked: bool,
     /// It has a receipt, which counts in the cursor as one more record behind the last.
     pub(crate) receipt: bool,
+    /// The values of its records are not sent.
+    pub(crate) values_stay: bool,
     pub(crate) epoch: u64,
     pub(crate) next_seq: u64,
     pub(crate) chain: Digest,
@@ -105,7 +107,7 @@ impl RunHead {
         let mut body = BodyWriter::with_capacity(112);
         body.bytes(self.run.bytes())
             .u8(self.phase.tag())
-            .u8(u8::from(self.parked) | u8::from(self.receipt) << 1)
+            .u8(u8::from(self.parked) | u8::from(self.receipt) << 1 | u8::from(self.values_stay) << 2)
             .u64(self.epoch)
             .u64(self.next_seq)
             .digest(&self.chain)
@@ -132,6 +134,7 @@ impl RunHead {
             phase,
             parked: flags & 1 != 0,
             receipt: flags & 2 != 0,
+            values_stay: flags & 4 != 0,
             epoch: reader.u64()?,
             next_seq: reader.u64()?,
             chain: reader.digest()?,
@@ -323,6 +326,7 @@ mod tests {
                 phase,
                 parked: phase == Phase::Waiting,
                 receipt: phase == Phase::Ended,
+                values_stay: phase == Phase::Resting,
                 epoch: 4,
                 next_seq: 2,
                 chain: Digest::of(b"x"),

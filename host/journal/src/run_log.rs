@@ -207,7 +207,7 @@ impl RunLog {
         queue: &mut Queue,
         mut entry: Entry,
         point: ChainPoint,
-        new: Option<(RunRow, u64)>,
+        new: Option<(RunRow, u64, bool)>,
     ) -> Append {
         let held = &mut self.values;
         let mut is_new = |digest: Digest, bytes: &[u8]| held.insert(digest, bytes_of(bytes)).is_none();

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use flowforge_protocol::batch::RecordBatch;
-use flowforge_protocol::chain::stored_values;
+use flowforge_protocol::chain::{stored_values, without_values};
 use flowforge_protocol::{Digest, RunId};
 
 use crate::entry::{ABOUT_BYTES_MAX, Urgency};
@@ -339,6 +339,14 @@ pub(crate) fn assemble(
                 "its lines are not the records that belong here",
             )
         })?;
+        let bare;
+        let bytes = if row.values_stay {
+            // The lines were read as frames before.
+            bare = without_values(bytes, place + skipped).unwrap_or_default();
+            &bare[..]
+        } else {
+            bytes
+        };
         let (first_seq, count) = (
             place + skipped,
             row.count

@@ -109,8 +109,8 @@ pub(crate) struct Append {
     pub(crate) job: Option<JobRow>,
     /// Messages that leave the inbox because the run ended.
     pub(crate) dropped_messages: Vec<u64>,
-    /// Set for the first one of a run, with how many records the control plane has already.
-    pub(crate) new: Option<(RunRow, u64)>,
+    /// Set for the first one of a run, with how many records the control plane has already, and whether values stay here.
+    pub(crate) new: Option<(RunRow, u64, bool)>,
 }
 
 /// What a commit changed in what waits to be sent.

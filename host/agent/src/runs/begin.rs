@@ -128,6 +128,7 @@ impl Runs {
                 (Space::Grants, order.grants().hex()),
             ],
             acknowledged,
+            values_stay: ready.release().release.values_stay,
             entry,
         };
         match self.shared.journal.accept(about.entry.clone(), new).await {

@@ -240,7 +240,7 @@ impl Plane {
                 .map(|(node, call)| (node, call.connector.clone()))
                 .collect(),
             children: BTreeMap::new(),
-            values_stay: false,
+            values_stay: model.values_stay,
             config: model.config.clone(),
             requests: requests.clone(),
             created_at_ms: 1,

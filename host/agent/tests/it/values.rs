@@ -222,3 +222,30 @@ async fn the_threshold_can_be_set_and_records_verify_without_any_value() {
     world.plane.prove(&published, &stored);
     host.drain().await;
 }
+
+/// `values: stay` was said in the release and kept by nobody: every value went up.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn values_that_stay_on_the_site_are_not_sent_and_the_run_goes_on_with_them() {
+    let (world, clock) = world();
+    let staying = WAITING.replacen("nodes:", "values: stay\nnodes:", 1);
+    let published = publish(&world.plane, &staying);
+    let host = world.start();
+    let input = json!({ "bytes": 100 * KIB });
+    let run = world.plane.start(&published, 1, input, world.now());
+    fall_asleep(&host, &clock, 1).await;
+    host.drain().await;
+    let host = world.start();
+    asleep(&host, 1).await;
+    clock.advance(Duration::from_hours(1));
+    let stored = world.plane.ended(&run).await;
+    let sent = String::from_utf8(stored.lines()).expect("JSON");
+    assert!(!sent.contains("0123456789abcdef") && !sent.contains("\"salt\""));
+    assert!(world.plane.with_quietly(|state| state.values.is_empty()));
+    let Outcome::Done { output } = outcome(&stored) else {
+        panic!("the run is done")
+    };
+    let whole = serde_json::to_vec(&json!({ "text": text(100 * KIB) })).expect("JSON");
+    assert_eq!(output.reference().expect("sealed").bytes, whole.len() as u64);
+    world.plane.prove(&published, &stored);
+    host.drain().await;
+}

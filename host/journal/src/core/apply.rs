@@ -169,8 +169,9 @@ impl<'t, 's> Apply<'t, 's> {
             dropped_messages,
             new,
         } = append;
-        if let Some((row, acknowledged)) = new {
+        if let Some((row, acknowledged, values_stay)) = new {
             self.begin_run(number, &row, acknowledged)?;
+            self.head(number)?.values_stay = values_stay;
         }
         if let Some(job) = job {
             self.remember(job)?;
@@ -184,7 +185,7 @@ impl<'t, 's> Apply<'t, 's> {
         if epoch < head.epoch {
             return Err(Failure::Contradiction("records of an older fencing number"));
         }
-        let (run, mut before) = (head.run, head.chain);
+        let (run, mut before, values_stay) = (head.run, head.chain, head.values_stay);
         head.next_seq += u64::from(count);
         head.receipt |= receipt.is_some();
         head.value_bytes += value_bytes;
@@ -198,6 +199,7 @@ impl<'t, 's> Apply<'t, 's> {
                 lines: std::mem::take(&mut entry.lines),
                 artefacts,
                 receipt,
+                values_stay,
             };
             let mut seq = first_seq;
             for part in parts(whole, &pieces) {
@@ -234,6 +236,7 @@ impl<'t, 's> Apply<'t, 's> {
             phase: Phase::Running,
             parked: false,
             receipt: false,
+            values_stay: false,
             epoch: 0,
             next_seq: 0,
             chain: flowforge_protocol::chain::chain_start(&row.run.id()),
@@ -463,14 +466,6 @@ impl<'t, 's> Apply<'t, 's> {
         };
         self.committed.released.extend(documents);
         self.state.settle(number);
-        Ok(())
-    }
-
-    pub(super) fn clear_flights(&mut self, number: u64) -> Result<(), Failure> {
-        let (first, last) = (key::number_key(number), key::number_key(number.saturating_add(1)));
-        self.tables
-            .flights()?
-            .retain_in::<&[u8], _>(&first[..]..&last[..], |_, _| false)?;
         Ok(())
     }
 

@@ -51,6 +51,7 @@ impl CollectedRuns {
                     chain: part.chain,
                     artefacts: part.artefacts,
                     receipt: part.receipt,
+                    values_stay: part.values_stay,
                     lines: part.lines,
                 };
                 let weight = part.weight;
@@ -90,4 +91,5 @@ pub(super) struct Part {
     pub(super) weight: usize,
     pub(super) artefacts: Vec<(Digest, Vec<u8>)>,
     pub(super) receipt: Option<Vec<u8>>,
+    pub(super) values_stay: bool,
 }

@@ -85,6 +85,14 @@ impl Apply<'_, '_> {
         Ok(())
     }
 
+    pub(super) fn clear_flights(&mut self, number: u64) -> Result<(), Failure> {
+        let (first, last) = (key::number_key(number), key::number_key(number.saturating_add(1)));
+        self.tables
+            .flights()?
+            .retain_in::<&[u8], _>(&first[..]..&last[..], |_, _| false)?;
+        Ok(())
+    }
+
     /// It is remembered that this run was here.
     pub(super) fn bury(&mut self, number: Option<u64>, gone: Gone) {
         let at_ms = self.now_ms;

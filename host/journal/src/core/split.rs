@@ -28,6 +28,7 @@ pub(super) fn parts(whole: Part, pieces: &[Piece]) -> Vec<Part> {
         lines,
         mut artefacts,
         mut receipt,
+        values_stay,
         ..
     } = whole;
     let mut start = 0;
@@ -43,6 +44,7 @@ pub(super) fn parts(whole: Part, pieces: &[Piece]) -> Vec<Part> {
                 weight: piece.weight,
                 artefacts: std::mem::take(&mut artefacts),
                 receipt: if index == last { receipt.take() } else { None },
+                values_stay,
             };
             start = piece.end;
             part

@@ -25,6 +25,7 @@ async fn filled(path: &Path) {
         envelope: b"signed".to_vec(),
         documents: Vec::new(),
         acknowledged: 0,
+        values_stay: false,
         entry: Entry::now("{\"seq\":0,\"x\":1}\n").waiting(Some(9), "a nap"),
     };
     let Accepted::New(_log, _) = journal.accept(order(1), new).await.unwrap() else {

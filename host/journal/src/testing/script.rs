@@ -292,7 +292,7 @@ impl Script {
             value_bytes: 0,
             job,
             dropped_messages,
-            new: new.map(|row| (row, 0)),
+            new: new.map(|row| (row, 0, false)),
         };
         self.work.requests.push(Request::Append(Box::new(append)));
     }

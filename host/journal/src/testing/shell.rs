@@ -34,6 +34,7 @@ fn new_run(n: u64) -> NewRun {
         envelope: Vec::new(),
         documents: Vec::new(),
         acknowledged: 0,
+        values_stay: false,
         entry: Entry::now("{\"seq\":0,\"x\":1}\n"),
     }
 }

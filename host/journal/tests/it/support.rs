@@ -43,6 +43,7 @@ pub(crate) fn new_run(n: u64) -> NewRun {
         envelope: format!("envelope {n}").into_bytes(),
         documents: Vec::new(),
         acknowledged: 0,
+        values_stay: false,
         entry: Entry::now(lines(0..1, 1)),
     }
 }

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use flowforge_journal::{Ack, AppendError, Entry, JournalConfig, LoadError, Retention};
+use flowforge_journal::{Accepted, Ack, AppendError, Entry, JournalConfig, LoadError, Retention};
 use flowforge_protocol::Digest;
+use flowforge_protocol::chain::chain_start;
 use redb::ReadableTable as _;
 
 use crate::acts::{SEMANTICS, end_and_acknowledge, holding, load};
@@ -245,4 +246,38 @@ async fn a_run_can_begin_with_a_value() {
         journal.values(&run(1)).await.unwrap()[&Digest::of(&bytes)],
         *bytes
     );
+}
+
+/// What a workflow keeps on its site is not sent: records say how large it is, and their chain holds.
+#[tokio::test]
+async fn values_that_stay_are_kept_and_not_sent() {
+    let (_folder, config) = config();
+    let (journal, _) = open(&config);
+    let mut new = new_run(1);
+    new.values_stay = true;
+    let accepted = journal.accept(crate::support::job(1), new).await.unwrap();
+    let Accepted::New(mut log, _) = accepted else {
+        panic!("the run is new")
+    };
+    let bytes = value('a');
+    durable(log.append(holding(1, &bytes)).await.unwrap()).await;
+    drop(log);
+    journal.close().await;
+    let (journal, _) = open(&config);
+    let uploads = journal.uploads(10, 1 << 20).await.unwrap();
+    assert!(uploads[0].values.is_empty());
+    let sent: Vec<u8> = uploads[0]
+        .batches
+        .iter()
+        .flat_map(|batch| batch.lines.clone())
+        .collect();
+    let sent = String::from_utf8(sent).unwrap();
+    assert_eq!((sent.lines().count(), sent.matches("salt").count()), (2, 0));
+    uploads[0].batches[0].verify(&chain_start(&run(1))).unwrap();
+    let mut log = load(&journal, 1).await.log;
+    durable(log.append(holding(2, &bytes)).await.unwrap()).await;
+    journal.rewind(&run(1), 0).await.unwrap();
+    journal.flush().await.unwrap();
+    let uploads = journal.uploads(10, 1 << 20).await.unwrap();
+    assert!(uploads[0].values.is_empty(), "also what came after a start");
 }
