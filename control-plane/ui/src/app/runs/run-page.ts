@@ -55,10 +55,7 @@ export class RunPage {
     return node === null ? [] : outputsOf(this.store.records(), node).slice(-20);
   });
   protected readonly logs = computed(() => this.store.logs().filter((line) => this.selected() === null || line.step.split(/[.[]/)[0] === this.selected()));
-  protected readonly failure = computed(() => {
-    const failure = this.store.run()?.failure;
-    return failure === null || failure === undefined ? null : failure;
-  });
+  protected readonly failure = computed(() => this.store.run()?.failure ?? null);
 
   constructor() {
     effect(() => {

@@ -22,7 +22,8 @@ export class RunStore {
   private id = '';
   private stop: (() => void) | null = null;
   private under = false;
-  private again = false;
+  /** Whether it is to be asked for once more. */
+  private readonly again = signal(false);
   readonly run = signal<RunWhole | null>(null);
   readonly failure = signal<string | null>(null);
   readonly missing = signal(false);
@@ -75,15 +76,15 @@ export class RunStore {
   /** Asks for the run as it is now; once more, if it is asked for meanwhile. */
   async refresh(): Promise<void> {
     if (this.under) {
-      this.again = true;
+      this.again.set(true);
       return;
     }
     this.under = true;
     try {
       do {
-        this.again = false;
+        this.again.set(false);
         await this.load(this.id);
-      } while (this.again);
+      } while (this.again());
     } finally {
       this.under = false;
     }

@@ -1,5 +1,5 @@
 /** The table of nodes of a run, as the state machine gives it. Reads what it can; a field that is not there is absent. */
-import { isList, isObject, type Json } from '../json';
+import { isList, isObject, type Json, valueAt } from '../json';
 
 /** One node. */
 export interface NodeRow {
@@ -16,8 +16,7 @@ export interface NodeRow {
 
 /** The rows of the table, in the order of the file. */
 export function rowsOf(view: Json | null): NodeRow[] {
-  if (!isObject(view ?? undefined)) return [];
-  const nodes = (view as { readonly [key: string]: Json })['nodes'];
+  const nodes = isObject(view ?? undefined) ? valueAt(view ?? undefined, ['nodes']) : undefined;
   if (!isList(nodes)) return [];
   return nodes.flatMap((row) => {
     if (!isObject(row) || typeof row['node'] !== 'string') return [];

@@ -4,7 +4,7 @@
  * Owns what each record means for time. An attempt that begins a second time without having ended shows that the host was
  * down between: from the last record before it to the first after.
  */
-import { isObject } from '../json';
+import { isObject, type JsonObject } from '../json';
 import type { Attempt, HostGap, RunTimeline, Segment, TimelineRow } from '../timeline/timeline';
 import { nodeOf, type RunRecord, stepOf } from './records';
 import { nodeState } from './states';
@@ -149,7 +149,7 @@ class Reader {
 
 const WAITS: Readonly<Record<string, string>> = { approval: 'a person', review: 'a look at it', time: 'a time', retry: 'the next try', signal: 'a signal', child: 'another run' };
 
-function awaitType(awaits: { readonly [key: string]: unknown }): string {
+function awaitType(awaits: JsonObject): string {
   const named = awaits['for'];
   return typeof named === 'string' ? named : '';
 }
@@ -175,7 +175,7 @@ function merged(segments: readonly Segment[]): Segment[] {
   const out: Segment[] = [];
   for (const segment of [...segments].sort((a, b) => a.from - b.from)) {
     const last = out.at(-1);
-    if (last && last.kind === segment.kind && last.state === segment.state && segment.from <= last.to + 1) out[out.length - 1] = { ...last, to: Math.max(last.to, segment.to) };
+    if (last?.kind === segment.kind && last.state === segment.state && segment.from <= last.to + 1) out[out.length - 1] = { ...last, to: Math.max(last.to, segment.to) };
     else out.push(segment);
   }
   return out;
