@@ -22,6 +22,8 @@ export default tseslint.config(
       'max-lines': ['error', { max: 500 }],
     },
   },
+  // Made by tools/api.mjs, in the shape that is simplest to make.
+  { files: ['src/app/data/api/operations.ts'], rules: { '@typescript-eslint/consistent-type-definitions': 'off' } },
   { files: ['src/app/**/*.ts'], ignores: ['src/app/domain/**', '**/*.spec.ts'], rules: { 'max-lines': ['error', { max: 300 }] } },
   {
     files: ['src/app/domain/**/*.ts'],

@@ -1,4 +1,4 @@
-//! Builds the programs and the first-party connectors.
+//! Builds the interface, the programs that embed it, and the first-party connectors.
 //!
 //! Connectors are built by `flowforge connector build`, the same way as anybody's. The finished components are put
 //! beside the programs, where `flowforge dev` finds them at its first start.
@@ -11,8 +11,8 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 use crate::progress::{Line, megabytes};
-use crate::tools;
 use crate::workspace::Workspace;
+use crate::{tools, ui};
 
 /// What the demo is built from. Always the whole workspace: a part of it would be compiled with other features of the
 /// same dependencies, and everything twice.
@@ -46,6 +46,7 @@ pub(crate) fn everything_and_tests(workspace: &Workspace) -> Result<()> {
 }
 
 fn programs_and_connectors(workspace: &Workspace, selection: &[&str]) -> Result<()> {
+    ui::build(workspace)?;
     workspace.build("flowforge, flowforge-host", selection)?;
     tools::add_wasm_target();
     connectors(

@@ -7,7 +7,7 @@ use std::{env, fs};
 use anyhow::{Context, Result};
 
 use crate::workspace::Workspace;
-use crate::{build, tools};
+use crate::{build, tools, ui};
 
 const PROGRAMS: [&str; 2] = ["flowforge", "flowforge-host"];
 
@@ -31,6 +31,7 @@ pub(crate) fn command(flags: &[&str]) -> Result<ExitCode> {
         &["--bin", PROGRAMS[0], "--bin", PROGRAMS[1]],
     ]
     .concat();
+    ui::build(&workspace)?;
     workspace.build("flowforge, flowforge-host", &selection)?;
     for program in PROGRAMS {
         let built = workspace.target().join(folder).join(program);

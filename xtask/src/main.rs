@@ -24,6 +24,7 @@ mod rust_text;
 mod tests;
 mod tidy;
 mod tools;
+mod ui;
 mod workspace;
 
 const HELP: &str = "\
@@ -31,9 +32,9 @@ Usage: cargo xtask COMMAND
 
 Commands:
   setup            check the tools, fetch what the build needs beside them
-  build            build flowforge, flowforge-host and the first-party connectors
+  build            build the interface, flowforge, flowforge-host and the first-party connectors
   demo [--keep]    build everything and show the main job; --keep leaves it running
-  test             format, lints, tidy, licences, connectors, all tests: what CI runs
+  test             format, lints, tidy, licences, connectors, interface, all tests: what CI runs
   bench [--quick]  measure this machine: steps, commits, whole runs
   campaign NAME    proofs that take longer than a test may: kills, crashes, fuzzing
   install          put flowforge and flowforge-host on the path

@@ -14,24 +14,25 @@ use serde_json::Value;
 use crate::progress::spoken;
 use crate::tools::answers;
 use crate::workspace::Workspace;
-use crate::{build, deny, tidy, tools};
+use crate::{build, deny, tidy, tools, ui};
 
 type Stage = fn(&Workspace) -> Result<()>;
 
 /// Runs every stage.
 pub(crate) fn command() -> Result<ExitCode> {
-    let survey = tools::survey();
+    let survey = tools::survey_for_tests();
     if !survey.report() {
         return Ok(ExitCode::from(2));
     }
     println!("tools: {}", survey.summary());
     let workspace = Workspace::find()?;
     println!("build output: {}", workspace.target().display());
-    let stages: [(&str, Stage); 6] = [
+    let stages: [(&str, Stage); 7] = [
         ("format", format),
         ("tidy", tidy_stage),
         ("programs and connectors", build::everything_and_tests),
         ("connector tests", connector_tests),
+        ("interface", ui::check),
         ("lints", lints),
         ("licences and duplicates", deny::check),
     ];

@@ -10,7 +10,8 @@ use anyhow::Result;
 use crate::workspace::{LINTING_COMPILER, Workspace};
 
 const RUST_AT_LEAST: (u32, u32) = (1, 95);
-const NODE_AT_LEAST: (u32, u32) = (20, 0);
+/// What the build of the interface needs; connectors would do with any 20.
+const NODE_AT_LEAST: (u32, u32) = (20, 19);
 const PYTHON_AT_LEAST: (u32, u32) = (3, 10);
 
 /// The wasm target of Rust connectors.
@@ -75,6 +76,52 @@ pub(crate) fn survey() -> Survey {
     survey
 }
 
+/// Looks at what the tests need besides: a Chromium, which drives the interface. On Debian, where that can be done without
+/// asking anybody, it is installed.
+pub(crate) fn survey_for_tests() -> Survey {
+    let mut survey = survey();
+    let system = System::detect();
+    if survey.missing.is_empty() && missing_browser().is_some() && system == System::Debian && is_root() {
+        println!("installing chromium, which the tests of the interface drive");
+        for words in [
+            &["update", "-qq"][..],
+            &["install", "-y", "-qq", "--no-install-recommends", "chromium"],
+        ] {
+            let _ = Command::new("apt-get")
+                .env("DEBIAN_FRONTEND", "noninteractive")
+                .args(words)
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .status();
+        }
+    }
+    match missing_browser() {
+        Some(missing) => survey.missing.push(missing),
+        None => survey.found.push("chromium".to_owned()),
+    }
+    survey
+}
+
+/// What to do about the Chromium that is not there.
+pub(crate) fn missing_browser() -> Option<String> {
+    let program = std::env::var("CHROMIUM").unwrap_or_else(|_| "/usr/bin/chromium".to_owned());
+    if answers(&program, &["--version"]) {
+        return None;
+    }
+    let command = System::detect().install("chromium", "chromium", "chromium", "chromium");
+    Some(format!(
+        "no Chromium at {program}: {command}, or name another with CHROMIUM=/path"
+    ))
+}
+
+/// Whether this user may install packages.
+fn is_root() -> bool {
+    let Ok(output) = Command::new("id").arg("-u").output() else {
+        return false;
+    };
+    output.stdout.trim_ascii() == b"0"
+}
+
 /// Adds the wasm target where rustup can; where it cannot, the connector build uses the distribution's.
 pub(crate) fn add_wasm_target() {
     if has_wasm_target() || !answers("rustup", &["--version"]) {
@@ -135,8 +182,8 @@ fn node(survey: &mut Survey, system: System) {
             }
         }
         Some(found) => survey.missing.push(format!(
-            "node {}.{} is too old, {} is needed: see https://nodejs.org/en/download",
-            found.0, found.1, NODE_AT_LEAST.0
+            "node {}.{} is too old, {}.{} is needed: see https://nodejs.org/en/download",
+            found.0, found.1, NODE_AT_LEAST.0, NODE_AT_LEAST.1
         )),
         None => survey.missing.push(format!(
             "no node: {}",

@@ -165,6 +165,9 @@ fn banner(args: &DevArgs, handle: &Handle, prepared: &Prepared) {
         "FlowForge {} · development, this machine only, no sign-in",
         env!("CARGO_PKG_VERSION")
     );
+    if flowforge_server::has_interface() {
+        say!("  open      {}/   (in a browser)", handle.url);
+    }
     say!(
         "  API       {}/graphql   (a page to try it, in a browser)",
         handle.url

@@ -55,3 +55,9 @@ pub use host_api::host_sdl;
 pub use keys::{Keys, KeysError};
 pub use retention::Retention;
 pub use service::{Handle, OpenError, RunError, Service};
+
+/// Whether the interface for browsers was built before this program and is embedded in it; it is served at `/` then.
+#[must_use]
+pub fn has_interface() -> bool {
+    http::is_embedded()
+}

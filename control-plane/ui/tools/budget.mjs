@@ -19,10 +19,10 @@ function load(name) {
 }
 
 for (const [, name] of html.matchAll(/(?:src|href)="([^"]+\.(?:js|css))"/g)) load(name);
-// The first route is the editor: its chunk is named by the dynamic import that leads to it.
+// The first route is the home page: its chunk is named by the dynamic import that leads to it.
 const main = [...seen].find((name) => name.startsWith('main'));
-const first = /import\("\.\/([\w-]+\.js)"\)\)?\.EditorPage/.exec(text(main))?.[1];
-if (!first) throw new Error('the chunk of the editor was not found in the main script');
+const first = /import\("\.\/([\w-]+\.js)"\)\)?\.HomePage/.exec(text(main))?.[1];
+if (!first) throw new Error('the chunk of the home page was not found in the main script');
 load(first);
 
 const sizes = [...seen].map((name) => ({ name, bytes: gzipSync(readFileSync(path.join(dist, name)), { level: 9 }).length }));

@@ -9,6 +9,7 @@ mod hook_answers;
 mod hooks;
 mod hosts;
 mod page;
+mod ui;
 
 use std::sync::Arc;
 
@@ -21,6 +22,7 @@ use axum::routing::{any, get, post};
 
 pub(crate) use self::documents::Documents;
 pub(crate) use self::hosts::HostDoor;
+pub(crate) use self::ui::is_embedded;
 use crate::api::Api;
 use crate::app::App;
 use crate::artefacts::Artefacts;
@@ -58,7 +60,7 @@ pub(crate) fn router(doors: Doors) -> Router {
         .route("/hooks/{*path}", post(hooks::receive))
         .route("/artefacts/{digest}", get(artefacts::get).put(artefacts::put))
         .route("/healthz", get(healthz))
-        .route("/", get(page::front))
+        .fallback(ui::answer)
         .layer(DefaultBodyLimit::disable())
         .with_state(doors);
     own.merge(hosts)

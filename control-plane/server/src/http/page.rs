@@ -5,28 +5,14 @@
 //! The policy in the header allows scripts from here and from that one source, and requests to here only.
 
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderName, StatusCode, header};
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::http::{HeaderName, StatusCode, header};
+use axum::response::{IntoResponse, Response};
 
 use super::{Doors, refusal};
 
 const POLICY: &str = "default-src 'none'; script-src 'self' https://unpkg.com; \
     style-src 'self' 'unsafe-inline' https://unpkg.com; font-src data:; img-src 'self' data:; connect-src 'self'; \
     base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-
-/// `GET /`: where to go from here. A browser is taken there, in development.
-pub(super) async fn front(State(doors): State<Doors>, headers: HeaderMap) -> Response {
-    let accepted = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
-    if doors.app.dev && accepted.is_some_and(|kinds| kinds.contains("text/html")) {
-        return Redirect::to("/graphql").into_response();
-    }
-    concat!(
-        "FlowForge ",
-        env!("CARGO_PKG_VERSION"),
-        "\nAPI     /graphql\nschema  /graphql/schema\n"
-    )
-    .into_response()
-}
 
 /// `GET /graphql`
 pub(super) async fn index(State(doors): State<Doors>) -> Response {

@@ -2,7 +2,9 @@ import type { Routes } from '@angular/router';
 
 /** Every path of the application. A path is here only when what it shows works. */
 export const routes: Routes = [
-  { path: '', pathMatch: 'full', redirectTo: 'editor' },
+  { path: '', pathMatch: 'full', title: 'Workflows · FlowForge', loadComponent: async () => (await import('./home/home-page')).HomePage },
+  { path: 'runs', title: 'Runs · FlowForge', loadComponent: async () => (await import('./runs/runs-page')).RunsPage },
+  { path: 'runs/:id', title: 'Run · FlowForge', loadComponent: async () => (await import('./runs/run-page')).RunPage },
   { path: 'editor', title: 'Editor · FlowForge', loadComponent: async () => (await import('./editor/editor-page')).EditorPage },
   { path: 'components', title: 'Components · FlowForge', loadComponent: async () => (await import('./gallery/gallery-page')).GalleryPage },
   { path: '**', title: 'Not found · FlowForge', loadComponent: async () => (await import('./shell/not-found')).NotFound },

@@ -22,6 +22,8 @@ export class App {
 
   constructor() {
     inject(Commands).provide('app', () => [
+      { id: 'go-home', title: 'Show the workflows', icon: 'home', group: 'Go to', run: () => void this.router.navigateByUrl('/') },
+      { id: 'go-runs', title: 'Show the runs', icon: 'runs', group: 'Go to', run: () => void this.router.navigateByUrl('/runs') },
       { id: 'go-editor', title: 'Open the editor', icon: 'workflows', group: 'Go to', run: () => void this.router.navigateByUrl('/editor') },
       { id: 'go-components', title: 'Show all components', icon: 'marketplace', group: 'Go to', run: () => void this.router.navigateByUrl('/components') },
       { id: 'theme', title: `Use the ${this.theme.next()} theme`, icon: 'sun', group: 'Do', run: () => { this.theme.toggle(); } },

@@ -11,7 +11,7 @@ interface Bar {
   readonly title: string;
 }
 
-const WORDS: Readonly<Record<Segment['kind'], string>> = { queue: 'queue', work: 'work', person: 'a person', lost: 'not heard from', unknown: 'started, result lost' };
+const WORDS: Readonly<Record<Segment['kind'], string>> = { queue: 'queue', work: 'work', person: 'a person', wait: 'waits', lost: 'not heard from', unknown: 'started, result lost' };
 
 /** The timeline of a run. Queue, work, human wait and gaps differ by texture; each row has its facts as text too. */
 @Component({
@@ -48,7 +48,7 @@ export class RunTimelineView {
       return {
         row,
         bars,
-        word: STATE_WORDS[row.state],
+        word: row.word ?? STATE_WORDS[row.state],
         time: row.segments.length === 0 ? '–' : duration(lengthOf(row)),
         inside: person ? { text: person.segment.label ?? '', left: person.left + person.width / 2 } : null,
         behind: !person && row.result !== '' && end < 62 ? { text: row.result, left: end } : null,

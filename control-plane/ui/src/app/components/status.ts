@@ -1,13 +1,16 @@
 import { ChangeDetectionStrategy, Component, computed, input } from '@angular/core';
 
-/** The states that a run, a step or a host can be in. */
-export type RunState = 'queued' | 'running' | 'waiting' | 'done' | 'failed' | 'review' | 'skipped' | 'offline';
+import type { Look } from '../domain/runs/states';
 
-/** What each state is called. */
+/** The looks that the state of a run, a step or a host can have. */
+export type RunState = Look;
+
+/** What each is called, where the state has no word of its own. */
 export const STATE_WORDS: Readonly<Record<RunState, string>> = {
   queued: 'Queued',
   running: 'Running',
   waiting: 'Waiting',
+  paused: 'Paused',
   done: 'Done',
   failed: 'Failed',
   review: 'Needs review',

@@ -1,4 +1,5 @@
-import { ChangeDetectionStrategy, Component, computed, DestroyRef, effect, inject, signal, untracked, viewChild } from '@angular/core';
+import { ChangeDetectionStrategy, Component, computed, DestroyRef, effect, inject, input, signal, untracked, viewChild } from '@angular/core';
+import { Router } from '@angular/router';
 
 import { Dialog } from '../components/dialog';
 import { Icon } from '../components/icon';
@@ -6,6 +7,7 @@ import { StateView } from '../components/state-view';
 import { Catalogue } from '../data/catalogue';
 import { outputOf, scopeOf } from '../domain/workflow/scope';
 import type { Problem } from '../domain/workflow/problems';
+import { StartRunDialog } from '../runs/start-run';
 import { Commands } from '../state/commands';
 import { EditorStore } from '../state/editor-store';
 import { AddPicker, type Picked } from './canvas/add-picker';
@@ -15,7 +17,10 @@ import { EditorActions } from './editor-actions';
 import { EditorStart } from './editor-start';
 import { Inspector } from './inspector/inspector';
 import { Outline } from './outline';
+import { PlaneLint } from './plane-lint';
 import { ProblemsPanel } from './problems-panel';
+import { PublishDialog } from './publish-dialog';
+import { PublishedWorkflows } from './published-workflows';
 import { EditorTop } from './editor-top';
 import { TextView } from './text/text-view';
 
@@ -25,8 +30,8 @@ export type ViewName = 'canvas' | 'split' | 'text' | 'list';
 @Component({
   selector: 'ff-editor-page',
   templateUrl: './editor-page.html',
-  imports: [AddPicker, Dialog, EditorStart, EditorTop, FlowCanvas, Icon, Inspector, Outline, ProblemsPanel, StateView, TextView],
-  providers: [EditorActions],
+  imports: [AddPicker, Dialog, EditorStart, EditorTop, FlowCanvas, Icon, Inspector, Outline, ProblemsPanel, PublishDialog, StartRunDialog, StateView, TextView],
+  providers: [EditorActions, PlaneLint, PublishedWorkflows],
   changeDetection: ChangeDetectionStrategy.OnPush,
   host: { class: 'editor', '(document:keydown)': 'onKey($event)', '(document:keyup)': 'onKeyUp($event)', '(document:copy)': 'actions.copy($event)', '(document:cut)': 'actions.cut($event)', '(document:paste)': 'actions.paste($event)' },
 })
@@ -34,6 +39,16 @@ export class EditorPage {
   protected readonly store = inject(EditorStore);
   protected readonly actions = inject(EditorActions);
   private readonly catalogue = inject(Catalogue);
+  private readonly published = inject(PublishedWorkflows);
+  /** From the address: the published workflow to open. */
+  readonly workflow = input<string>();
+  /** From the address: whether to begin anew. */
+  readonly new = input<string>();
+  private readonly router = inject(Router);
+  /** The published workflow of the same name and text, which a run can be started of. */
+  protected readonly runnable = this.published.same;
+  private readonly publishing = viewChild.required(PublishDialog);
+  private readonly starter = viewChild.required(StartRunDialog);
   protected readonly view = signal<ViewName>(matchMedia('(max-width: 720px)').matches ? 'list' : 'canvas');
   protected readonly formOpen = signal(false);
   protected readonly problemsOpen = signal(false);
@@ -55,6 +70,18 @@ export class EditorPage {
   private readonly help = viewChild.required<Dialog>('help');
 
   constructor() {
+    inject(PlaneLint);
+    void this.catalogue.load();
+    effect(() => {
+      const [name, fresh] = [this.workflow(), this.new()];
+      if (name === undefined && fresh === undefined) return;
+      untracked(() => {
+        if (name !== undefined) void this.published.open(name);
+        else if (this.store.document()) this.actions.closeDocument();
+        // Once: loading the page again must not replace what was edited since.
+        void this.router.navigate([], { queryParams: {}, replaceUrl: true });
+      });
+    });
     const remove = inject(Commands).provide('editor', () => (this.store.document() ? this.actions.commands() : []));
     inject(DestroyRef).onDestroy(remove);
     this.actions.attach({
@@ -82,6 +109,14 @@ export class EditorPage {
         if (node !== undefined && window.innerWidth > 1000) this.formOpen.set(true);
       });
     });
+  }
+
+  protected publish(): void {
+    void this.publishing().open();
+  }
+
+  protected run(): void {
+    void this.starter().open(this.store.graph().name);
   }
 
   protected setView(name: ViewName): void {

@@ -20,6 +20,10 @@ export class EditorTop {
   readonly problemsOpen = input(false);
   readonly viewChange = output<ViewName>();
   readonly problemsToggle = output();
+  /** The published version that this text is, or null. */
+  readonly runnable = input<number | null>(null);
+  readonly publishWanted = output();
+  readonly runWanted = output();
   protected readonly views: readonly { readonly id: ViewName; readonly label: string; readonly wide: boolean }[] = [
     { id: 'canvas', label: 'Canvas', wide: false },
     { id: 'split', label: 'Both', wide: true },

@@ -12,6 +12,7 @@ export const STATES: readonly { readonly state: RunState; readonly says: string 
   { state: 'queued', says: 'accepted, no host has taken it' },
   { state: 'running', says: 'a host has it; the only thing that moves' },
   { state: 'waiting', says: 'for a person; costs nothing' },
+  { state: 'paused', says: 'by somebody; no step begins until it goes on' },
   { state: 'done', says: 'quiet: glyph only, no fill' },
   { state: 'failed', says: 'says what, where, and offers the mend' },
   { state: 'review', says: 'the outcome is unknown; a person decides' },

@@ -6,7 +6,7 @@ import { apply, openDocument, redo, undo, type WorkflowDocument } from '../domai
 import { type Model, modelOf } from '../domain/document/model';
 import { EMPTY_LAYOUT, type Layout, rectangles } from '../domain/layout/layout';
 import type { Change } from '../domain/text/patch';
-import { problemsOf } from '../domain/workflow/problems';
+import { type Problem, problemsOf } from '../domain/workflow/problems';
 import type { Operation } from '../domain/workflow/operations';
 import { EditRefused } from '../domain/yaml/edit';
 import { Messages } from './messages';
@@ -20,6 +20,8 @@ interface EditorState {
   readonly edge: string | null;
   /** When the browser last kept the document; null if it could not. */
   readonly keptAt: number | null;
+  /** What the engine's lint found, and in which text. */
+  readonly verdict: { readonly text: string; readonly problems: readonly Problem[] } | null;
   /** A place in the text that the text view is to show. */
   readonly reveal: { readonly from: number; readonly to: number } | null;
 }
@@ -30,7 +32,7 @@ const NO_DOCUMENT = openDocument('');
 /** The document that is edited. Every change goes through `run` or `type`, so that every change can be undone. */
 export const EditorStore = signalStore(
   { providedIn: 'root' },
-  withState<EditorState>({ document: null, selection: [], edge: null, keptAt: null, reveal: null }),
+  withState<EditorState>({ document: null, selection: [], edge: null, keptAt: null, verdict: null, reveal: null }),
   withProps(() => ({ drafts: inject(LocalDrafts), messages: inject(Messages) })),
   withComputed((store) => {
     const current = computed(() => store.document() ?? NO_DOCUMENT);
@@ -43,7 +45,12 @@ export const EditorStore = signalStore(
       graph: computed(() => model().graph),
       layout: computed(() => model().layout),
       rects: computed(() => rectangles(model().graph, model().layout.positions)),
-      problems: computed(() => (store.document() ? problemsOf(model().source, model().graph) : [])),
+      problems: computed(() => {
+        if (!store.document()) return [];
+        const verdict = store.verdict();
+        // The engine knows more kinds, ports and grants than the file alone shows, and decides.
+        return verdict?.text === text() ? [...verdict.problems] : problemsOf(model().source, model().graph);
+      }),
       undoLabel: computed(() => current().done.at(-1)?.label ?? null),
       redoLabel: computed(() => current().undone.at(-1)?.label ?? null),
     };
@@ -97,6 +104,10 @@ export const EditorStore = signalStore(
     },
     show(from: number, to: number): void {
       patchState(store, { reveal: { from, to } });
+    },
+    /** What the engine's lint says. */
+    judged(verdict: EditorState['verdict']): void {
+      patchState(store, { verdict });
     },
     kept(at: number | null): void {
       patchState(store, { keptAt: at });

@@ -44,3 +44,14 @@ export function isBlank(text: string, from: number, to: number): boolean {
   }
   return true;
 }
+
+/** The position of a line and a column, both from 1; the nearest one, if there is none such. */
+export function offsetOf(text: string, line: number, column: number): number {
+  let at = 0;
+  for (let current = 1; current < line; current += 1) {
+    const next = text.indexOf('\n', at);
+    if (next < 0) return text.length;
+    at = next + 1;
+  }
+  return Math.min(at + Math.max(0, column - 1), lineEnd(text, at));
+}

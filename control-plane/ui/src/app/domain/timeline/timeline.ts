@@ -4,7 +4,9 @@
  * Owns the scale. Work is to scale; stretches in which nothing works are shortened, and named, unless the true scale is
  * wanted.
  */
-export type SegmentKind = 'queue' | 'work' | 'person' | 'lost' | 'unknown';
+import type { Look } from '../runs/states';
+
+export type SegmentKind = 'queue' | 'work' | 'person' | 'wait' | 'lost' | 'unknown';
 
 /** A stretch of time, milliseconds from the start of the run. */
 export interface Segment {
@@ -19,17 +21,26 @@ export interface Segment {
 export interface TimelineRow {
   readonly id: string;
   readonly name: string;
-  readonly state: 'queued' | 'running' | 'waiting' | 'done' | 'failed' | 'review' | 'skipped' | 'offline';
+  readonly state: Look;
+  /** What the state is called, where that is not the word of its look. */
+  readonly word?: string;
   readonly tries: number;
   readonly segments: readonly Segment[];
   /** What came out. */
   readonly result: string;
-  readonly attempts: readonly { readonly name: string; readonly tries: string; readonly segments: readonly Segment[] }[];
+  readonly attempts: readonly Attempt[];
 }
 
-/** A time in which the host was down, or was not heard from. */
+/** One attempt of a step, or of the steps of a loop. */
+export interface Attempt {
+  readonly name: string;
+  readonly tries: string;
+  readonly segments: readonly Segment[];
+}
+
+/** A time in which the host was down or was not heard from, or the run was paused. */
 export interface HostGap {
-  readonly kind: 'down' | 'gap';
+  readonly kind: 'down' | 'gap' | 'paused';
   readonly from: number;
   readonly to: number;
   readonly text: string;

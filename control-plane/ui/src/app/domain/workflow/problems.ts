@@ -24,6 +24,8 @@ export interface Problem {
   readonly node: string | null;
   /** The property of the node, or of the workflow. */
   readonly property: string;
+  /** Whether it only deserves a look. */
+  readonly warning?: boolean;
 }
 
 /** What the parser's complaints mean, in the words of people who write files. */

@@ -1,4 +1,4 @@
-import { ChangeDetectionStrategy, Component, computed, effect, ElementRef, inject, output, untracked, viewChild } from '@angular/core';
+import { ChangeDetectionStrategy, Component, computed, effect, ElementRef, inject, input, output, untracked, viewChild } from '@angular/core';
 import { F_SCROLL_PAN_CONTROL_SCHEME, FCanvasComponent, FControlSchemeController, FFlowComponent, FFlowModule, FZoomDirective, provideFFlow, withA11y, withControlScheme } from '@foblex/flow';
 import type { FCanvasChangeEvent, FCreateConnectionEvent, FMoveNodesEvent, FSelectionChangeEvent } from '@foblex/flow';
 
@@ -8,7 +8,7 @@ import { connect, moveNodes, setNote } from '../../domain/workflow/operations';
 import { EditorStore } from '../../state/editor-store';
 import { isPill } from '../card';
 import { cardViews, edgeViews, groupViews, pillViews } from './canvas-views';
-import { NodeCard } from './node-card';
+import { NodeCard, type NodeRun } from './node-card';
 
 /** Where a drag from a port ended on empty canvas: what is added comes after this node. */
 export interface PortDrop {
@@ -43,6 +43,8 @@ export class FlowCanvas {
   private readonly zoom = viewChild.required(FZoomDirective);
   private shown = false;
 
+  /** How the nodes did in a run. The graph is only shown then: a drag moves a card here and changes nothing else. */
+  readonly runs = input<ReadonlyMap<string, NodeRun> | null>(null);
   /** A connection was dropped where nothing stands. */
   readonly dropped = output<PortDrop>();
   /** A node was opened with a double click. */
@@ -185,6 +187,7 @@ export class FlowCanvas {
   }
 
   protected onConnect(event: FCreateConnectionEvent): void {
+    if (this.runs() !== null) return;
     const [node = '', outcome = ''] = event.sourceId.replace(/^(out|first):/, '').split('.', 2);
     if (event.targetId !== undefined) {
       const target = event.targetId.replace(/^(in|last):/, '');

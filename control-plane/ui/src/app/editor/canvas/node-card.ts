@@ -7,6 +7,8 @@ import type { Card } from '../card';
 /** How a node did in a run. */
 export interface NodeRun {
   readonly state: RunState;
+  /** What the state is called, where that is not the word of its look. */
+  readonly word?: string;
   /** What came out, or why nothing did. */
   readonly text: string;
   readonly time: string;
@@ -38,6 +40,6 @@ export class NodeCard {
   });
   protected readonly word = computed(() => {
     const run = this.run();
-    return run ? STATE_WORDS[run.state] : '';
+    return run ? (run.word ?? STATE_WORDS[run.state]) : '';
   });
 }

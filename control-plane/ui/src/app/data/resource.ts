@@ -1,0 +1,60 @@
+import { DestroyRef, inject, type Signal, signal } from '@angular/core';
+
+import { words } from './api/api';
+
+/** What a view shows of something that is asked for: the newest answer, and why a newer one did not come. */
+export interface Asked<T> {
+  readonly value: Signal<T | null>;
+  readonly failure: Signal<string | null>;
+  /** Asks now. While an answer is under way it is asked once more after it. */
+  readonly again: () => void;
+}
+
+/** First and longest pause after a failure, milliseconds. */
+const PAUSE_MS = 1000;
+const PAUSE_MAX_MS = 15_000;
+
+/**
+ * Asks at once and then every so often, while the page is seen; after a failure with a growing pause. Ends with the view
+ * that it was made in. `every` is in milliseconds; 0: only when `again` is called.
+ */
+export function asked<T>(ask: () => Promise<T>, every: number): Asked<T> {
+  const value = signal<T | null>(null);
+  const failure = signal<string | null>(null);
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let under = false;
+  const next = { wanted: false };
+  let ended = false;
+  let failures = 0;
+  const later = (ms: number): void => {
+    clearTimeout(timer);
+    if (!ended) timer = setTimeout(() => { if (document.hidden) later(ms); else void run(); }, ms);
+  };
+  const run = async (): Promise<void> => {
+    if (under) {
+      next.wanted = true;
+      return;
+    }
+    under = true;
+    next.wanted = false;
+    try {
+      const answer = await ask();
+      failures = 0;
+      value.set(answer);
+      failure.set(null);
+    } catch (error) {
+      failures += 1;
+      failure.set(words(error));
+    }
+    under = false;
+    if (next.wanted && failures === 0) later(0);
+    else if (failures > 0) later(Math.min(PAUSE_MS * 2 ** (failures - 1), PAUSE_MAX_MS));
+    else if (every > 0) later(every);
+  };
+  inject(DestroyRef).onDestroy(() => {
+    ended = true;
+    clearTimeout(timer);
+  });
+  void run();
+  return { value: value.asReadonly(), failure: failure.asReadonly(), again: () => void run() };
+}

@@ -1,0 +1,60 @@
+/** From the JSON Schema of a workflow's input to fields that people fill in, and from what they type to values. */
+import { isList, isObject, type Json } from '../json';
+
+/** One field. */
+export interface InputField {
+  readonly name: string;
+  readonly control: 'text' | 'number' | 'choice' | 'json';
+  /** Its type and bounds, for people. */
+  readonly words: string;
+  readonly docs: string;
+  readonly required: boolean;
+  readonly options: readonly string[];
+  /** What stands in it at first. */
+  readonly initial: string;
+  readonly type: string;
+}
+
+/** The fields of a schema, in its order. */
+export function fieldsOfSchema(schema: Json): InputField[] {
+  const properties = isObject(schema) && isObject(schema['properties']) ? schema['properties'] : {};
+  const wanted = isObject(schema) && isList(schema['required']) ? schema['required'] : [];
+  return Object.entries(properties).map(([name, property]) => {
+    const spec = isObject(property) ? property : {};
+    const type = typeof spec['type'] === 'string' ? spec['type'] : '';
+    const choices = isList(spec['enum']) ? spec['enum'].flatMap((option) => (typeof option === 'string' ? [option] : [])) : [];
+    const control = type === 'boolean' || choices.length > 0 ? 'choice' : type === 'string' ? 'text' : type === 'number' || type === 'integer' ? 'number' : 'json';
+    const initial = spec['default'];
+    return {
+      name,
+      type,
+      control,
+      words: wordsOf(type, spec['minimum'], spec['maximum'], wanted.includes(name)),
+      docs: typeof spec['description'] === 'string' ? spec['description'] : '',
+      required: wanted.includes(name),
+      options: choices.length > 0 ? choices : ['true', 'false'],
+      initial: initial === undefined ? '' : typeof initial === 'string' ? initial : JSON.stringify(initial),
+    };
+  });
+}
+
+function wordsOf(type: string, minimum: Json | undefined, maximum: Json | undefined, required: boolean): string {
+  const names: Readonly<Record<string, string>> = { string: 'text', number: 'number', integer: 'whole number', boolean: 'true or false', array: 'list, as JSON', object: 'object, as JSON' };
+  const bounds = typeof minimum === 'number' && typeof maximum === 'number' ? `, ${String(minimum)} to ${String(maximum)}` : typeof minimum === 'number' ? `, at least ${String(minimum)}` : typeof maximum === 'number' ? `, at most ${String(maximum)}` : '';
+  return `${names[type] ?? 'JSON'}${bounds}${required ? '' : ', may be left out'}`;
+}
+
+/** What was typed, as a value; undefined if it is left out. Bounds are the server's to check, which names the place. */
+export function readField(field: InputField, typed: string): { readonly value?: Json; readonly mistake?: string } {
+  if (typed.trim() === '') return field.required && field.type !== 'string' ? { mistake: 'A value is needed.' } : field.required ? { value: typed } : {};
+  if (field.control === 'text' || (field.control === 'choice' && field.type !== 'boolean')) return { value: typed };
+  if (field.control === 'number') {
+    const number = Number(typed.trim().replace(',', '.'));
+    return Number.isFinite(number) ? { value: number } : { mistake: 'This is not a number.' };
+  }
+  try {
+    return { value: JSON.parse(typed) as Json };
+  } catch {
+    return { mistake: 'This is not JSON.' };
+  }
+}

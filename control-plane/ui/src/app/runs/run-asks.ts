@@ -1,0 +1,65 @@
+import { ChangeDetectionStrategy, Component, computed, inject, signal } from '@angular/core';
+
+import { ValueView } from '../components/value-view';
+import { When } from '../components/when';
+import type { ReviewAction } from '../data/api/operations';
+import type { Json } from '../domain/json';
+import { RunActions } from './run-actions';
+import { RunStore } from './run-store';
+
+/** What the run waits for from people: questions, signals, steps whose outcome is unknown. */
+@Component({
+  selector: 'ff-run-asks',
+  templateUrl: './run-asks.html',
+  imports: [ValueView, When],
+  changeDetection: ChangeDetectionStrategy.OnPush,
+  host: { class: 'asks' },
+})
+export class RunAsks {
+  protected readonly store = inject(RunStore);
+  private readonly actions = inject(RunActions);
+  protected readonly pending = computed(() => (this.store.over() ? [] : (this.store.run()?.approvals ?? []).filter((approval) => approval.state === 'PENDING')));
+  protected readonly decided = computed(() => (this.store.run()?.approvals ?? []).filter((approval) => approval.state !== 'PENDING'));
+  protected readonly waits = computed(() => (this.store.over() ? [] : (this.store.run()?.waits ?? [])));
+  protected readonly texts = signal<ReadonlyMap<string, string>>(new Map());
+  protected readonly mistake = signal<string | null>(null);
+  protected readonly busy = signal(false);
+
+  protected onText(key: string, event: Event): void {
+    const target = event.target;
+    if (target instanceof HTMLTextAreaElement || target instanceof HTMLInputElement) this.texts.update((texts) => new Map(texts).set(key, target.value));
+  }
+
+  protected async decide(id: string, approved: boolean): Promise<void> {
+    await this.once(() => this.actions.decide(id, approved, this.texts().get(id) ?? ''));
+  }
+
+  protected async signal(step: string, name: string, correlation: string | null): Promise<void> {
+    const payload = this.json(step);
+    if (payload !== undefined) await this.once(() => this.actions.signal(name, correlation, payload));
+  }
+
+  protected async review(step: string, action: ReviewAction): Promise<void> {
+    const output = action === 'SKIP' ? this.json(step) : null;
+    if (output !== undefined) await this.once(() => this.actions.review(step, action, action === 'SKIP' ? output : undefined));
+  }
+
+  private async once(act: () => Promise<void>): Promise<void> {
+    if (this.busy()) return;
+    this.busy.set(true);
+    this.mistake.set(null);
+    await act();
+    this.busy.set(false);
+  }
+
+  /** What was typed, null if nothing; undefined, and a message, if it is not JSON. */
+  private json(key: string): Json | undefined {
+    const text = this.texts().get(key) ?? '';
+    try {
+      return text.trim() === '' ? null : (JSON.parse(text) as Json);
+    } catch {
+      this.mistake.set('What was typed is not JSON; text needs quotes.');
+      return undefined;
+    }
+  }
+}

@@ -1,0 +1,89 @@
+import { ChangeDetectionStrategy, Component, inject, signal, viewChild } from '@angular/core';
+import { Router } from '@angular/router';
+
+import { Dialog } from '../components/dialog';
+import { StateView } from '../components/state-view';
+import { Api, words } from '../data/api/api';
+import { StartRun, WorkflowText } from '../data/api/operations';
+import { fieldsOfSchema, type InputField, readField } from '../domain/runs/input-form';
+import type { Json } from '../domain/json';
+
+/** Asks for the input of a workflow, with what its schema says of each value, and starts a run. */
+@Component({
+  selector: 'ff-start-run',
+  templateUrl: './start-run.html',
+  imports: [Dialog, StateView],
+  changeDetection: ChangeDetectionStrategy.OnPush,
+})
+export class StartRunDialog {
+  private readonly api = inject(Api);
+  private readonly router = inject(Router);
+  private readonly dialog = viewChild.required(Dialog);
+  protected readonly workflow = signal('');
+  protected readonly title = signal('');
+  protected readonly fields = signal<readonly InputField[] | null>(null);
+  protected readonly texts = signal<ReadonlyMap<string, string>>(new Map());
+  protected readonly mistakes = signal<ReadonlyMap<string, string>>(new Map());
+  protected readonly failure = signal<string | null>(null);
+  protected readonly starting = signal(false);
+  /** One start, however often it is asked for: a second click, or one after an answer that was lost. */
+  private request = '';
+
+  async open(workflow: string): Promise<void> {
+    this.workflow.set(workflow);
+    this.fields.set(null);
+    this.failure.set(null);
+    this.mistakes.set(new Map());
+    this.request = crypto.randomUUID();
+    this.dialog().open();
+    try {
+      const found = (await this.api.ask(WorkflowText, { name: workflow })).workflow;
+      if (!found) {
+        this.failure.set(`There is no workflow ${workflow}.`);
+        return;
+      }
+      const fields = fieldsOfSchema(found.inputSchema);
+      this.title.set(found.title);
+      this.texts.set(new Map(fields.map((field) => [field.name, field.initial])));
+      this.fields.set(fields);
+    } catch (error) {
+      this.failure.set(words(error));
+    }
+  }
+
+  protected onText(name: string, event: Event): void {
+    const target = event.target;
+    if (!(target instanceof HTMLInputElement || target instanceof HTMLTextAreaElement || target instanceof HTMLSelectElement)) return;
+    this.texts.update((texts) => new Map(texts).set(name, target.value));
+    // Another input is another request.
+    this.request = crypto.randomUUID();
+  }
+
+  protected async start(): Promise<void> {
+    const input: Record<string, Json> = {};
+    const mistakes = new Map<string, string>();
+    for (const field of this.fields() ?? []) {
+      const read = readField(field, this.texts().get(field.name) ?? '');
+      if (read.mistake !== undefined) mistakes.set(field.name, read.mistake);
+      else if (read.value !== undefined) input[field.name] = read.value;
+    }
+    this.mistakes.set(mistakes);
+    this.failure.set(null);
+    if (mistakes.size > 0) return;
+    this.starting.set(true);
+    try {
+      const { startRun } = await this.api.ask(StartRun, { input: { workflow: this.workflow(), input, clientRequestId: this.request } });
+      if (startRun.__typename === 'StartRunSuccess') {
+        this.dialog().close();
+        await this.router.navigate(['/runs', startRun.run.id]);
+        return;
+      }
+      this.failure.set(startRun.message);
+      if (startRun.__typename === 'InputProblem') this.mistakes.set(new Map(startRun.fields.map((field) => [field.path.split(/[.[]/)[0] ?? '', `${field.path}: ${field.message}`])));
+    } catch (error) {
+      this.failure.set(words(error));
+    } finally {
+      this.starting.set(false);
+    }
+  }
+}
