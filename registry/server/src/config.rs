@@ -30,13 +30,16 @@ pub struct RegistryConfig {
     pub now_ms: Arc<dyn Fn() -> u64 + Send + Sync>,
 }
 
+/// Largest component that a registry takes unless it is told otherwise, in bytes.
+pub(crate) const COMPONENT_BYTES_MAX: u64 = 32 * 1024 * 1024;
+
 impl RegistryConfig {
     /// The usual bounds and the system's clock.
     #[must_use]
     pub fn new(trust: TrustRoot) -> Self {
         Self {
             trust,
-            component_bytes_max: 32 * 1024 * 1024,
+            component_bytes_max: COMPONENT_BYTES_MAX,
             store_bytes_max: 16 * 1024 * 1024 * 1024,
             unsigned_bytes_max: 4 * 1024 * 1024 * 1024,
             unsigned_life: Duration::from_secs(24 * 60 * 60),

@@ -6,6 +6,7 @@ use flowforge_protocol::publication::{PUBLICATION_TYPE, PublicationError, verify
 use flowforge_protocol::{ConnectorName, Digest, Document as _, Publication, TrustRoot};
 use semver::Version;
 
+use crate::config::COMPONENT_BYTES_MAX;
 use crate::manifest::{Descriptor, Manifest, WASM_LAYER};
 use crate::refusal::{Code, Refusal};
 
@@ -82,6 +83,14 @@ pub(crate) fn version_of_tag(tag: &str) -> Result<Version, Refusal> {
 /// The refusal that a push would get.
 pub fn judge(name: &ConnectorName, version: &str, component: &[u8]) -> Result<Interface, Refusal> {
     let version = version_of_tag(version)?;
+    if u64::try_from(component.len()).is_ok_and(|bytes| bytes > COMPONENT_BYTES_MAX) {
+        let message = format!(
+            "the component is {} bytes, above the usual limit of {COMPONENT_BYTES_MAX}; fetch large data when it is \
+             needed, or take it as an artefact",
+            component.len()
+        );
+        return Err(Refusal::new(Code::SizeInvalid, message));
+    }
     inspect_component(name, Some(&version), component)
 }
 
@@ -169,6 +178,17 @@ mod tests {
         let longest = format!("1.0.0-{}", "a".repeat(122));
         assert!(version_of_tag(&longest).is_ok());
         assert!(version_of_tag(&format!("{longest}a")).is_err());
+    }
+
+    #[test]
+    fn what_is_too_large_or_no_component_is_judged_without_a_registry() {
+        let name: ConnectorName = "acme:geo".parse().unwrap();
+        let bare = b"\0asm\x0d\0\x01\0";
+        assert!(judge(&name, "1.0.0", bare).is_ok());
+        let code = |version, bytes: &[u8]| judge(&name, version, bytes).unwrap_err().code;
+        assert_eq!(code("1.0", bare), Code::ManifestInvalid);
+        assert_eq!(code("1.0.0", b"no wasm"), Code::ManifestInvalid);
+        assert_eq!(code("1.0.0", &vec![0; 32 * 1024 * 1024 + 1]), Code::SizeInvalid);
     }
 
     #[test]

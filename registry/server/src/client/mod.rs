@@ -13,13 +13,13 @@ use flowforge_protocol::{ConnectorName, Digest};
 use reqwest::{RequestBuilder, Response, StatusCode};
 use serde::Deserialize;
 
+use crate::config::COMPONENT_BYTES_MAX;
+
 pub use pull::Pulled;
 pub use push::{Pushed, payload_of};
 
 /// Largest answer that is no component, in bytes.
 const ANSWER_BYTES_MAX: u64 = 1024 * 1024;
-/// Largest component, in bytes.
-const COMPONENT_BYTES_MAX: u64 = 32 * 1024 * 1024;
 /// How long a server may let us wait for anything.
 const PATIENCE: Duration = Duration::from_secs(60);
 
