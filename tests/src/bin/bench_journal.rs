@@ -246,6 +246,7 @@ async fn begin(journal: &Journal, next: &AtomicU64) -> anyhow::Result<RunLog> {
         epoch: 1,
         envelope: vec![b'e'; 700],
         documents: Vec::new(),
+        values_stay: false,
         acknowledged: 0,
         entry: Entry::lazy(record(0)),
     };
