@@ -247,6 +247,7 @@ async fn begin(journal: &Journal, next: &AtomicU64) -> anyhow::Result<RunLog> {
         envelope: vec![b'e'; 700],
         documents: Vec::new(),
         acknowledged: 0,
+        values_stay: false,
         entry: Entry::lazy(record(0)),
     };
     match journal.accept(job, new).await? {
