@@ -248,6 +248,7 @@ async fn begin(journal: &Journal, next: &AtomicU64) -> anyhow::Result<RunLog> {
         documents: Vec::new(),
         values_stay: false,
         acknowledged: 0,
+        values_stay: false,
         entry: Entry::lazy(record(0)),
     };
     match journal.accept(job, new).await? {

@@ -75,7 +75,6 @@ impl Uploader {
         if wanted.is_empty() {
             return Ok(None);
         }
-        let mut trouble = None;
         for some in wanted.chunks(ASKED_PER_CALL) {
             let asked = ValuePieces {
                 asked: some.iter().map(|(_, digest)| *digest).collect(),
@@ -83,10 +82,7 @@ impl Uploader {
             };
             let kept = match self.session.keep_values(&asked).await {
                 Ok(kept) => kept,
-                Err(error) => {
-                    trouble = Some(error);
-                    break;
-                }
+                Err(error) => return Ok(Some(error)),
             };
             self.values.note(&kept);
             for (run, digest) in some {
@@ -101,14 +97,11 @@ impl Uploader {
                     Err(NotThere::Link(error)) if error.is_permanent() => {
                         self.refuse_value(uploads, *digest, &error).await?;
                     }
-                    Err(NotThere::Link(error)) => trouble = Some(error),
-                }
-                if trouble.is_some() {
-                    break;
+                    Err(NotThere::Link(error)) => return Ok(Some(error)),
                 }
             }
         }
-        Ok(trouble)
+        Ok(None)
     }
 
     /// Values of which it is not known that they are there, with a run that holds each.
