@@ -8,7 +8,7 @@ use std::sync::Arc;
 use flowforge_protocol::RunId;
 use flowforge_protocol::batch::RecordBatch;
 use flowforge_protocol::envelope::Signed;
-use flowforge_protocol::job::{Job, Order};
+use flowforge_protocol::job::{Job, Order, Reuse};
 use flowforge_store::StoreError;
 
 use crate::app::App;
@@ -36,11 +36,12 @@ impl App {
     fn is_named(&self, host: &HostEntry, run: &RunId) -> bool {
         let envelopes: Vec<Arc<str>> = host.state().queue.delivered().collect();
         let key = self.scheduler.verifying_key();
+        let names = |reuse: Option<&Reuse>| reuse.is_some_and(|reuse| reuse.prefix.run == *run);
         envelopes.iter().any(|envelope| {
             let job = Signed::<Job>::open(envelope.as_bytes(), std::slice::from_ref(&key));
             job.is_ok_and(|job| match &job.order {
-                Order::Resume(order) => order.prefix.run == *run,
-                Order::Start(order) => order.reuse.as_ref().is_some_and(|reuse| reuse.prefix.run == *run),
+                Order::Resume(order) => order.prefix.run == *run || names(order.reuse.as_ref()),
+                Order::Start(order) => names(order.reuse.as_ref()),
                 _ => false,
             })
         })
