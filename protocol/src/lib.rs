@@ -22,6 +22,7 @@ pub mod job;
 pub mod json_path;
 pub mod keys;
 mod pem;
+pub mod progress;
 pub mod publication;
 pub mod receipt;
 pub mod record;

@@ -63,7 +63,7 @@ pub enum ConfigError {
     Read {
         /// Which file.
         path: PathBuf,
-        /// Why.
+        /// What the cause says.
         #[source]
         source: std::io::Error,
     },

@@ -105,7 +105,7 @@ pub enum RunError {
     Socket {
         /// The data folder.
         path: PathBuf,
-        /// Why.
+        /// What the cause says.
         #[source]
         source: io::Error,
     },

@@ -1,7 +1,9 @@
 //! Reading by handle, off the async threads: one run to go on with, what runs are doing, which are due.
 
-use flowforge_protocol::RunId;
+use std::collections::BTreeSet;
+
 use flowforge_protocol::batch::RecordBatch;
+use flowforge_protocol::{Digest, RunId};
 
 use crate::entry::{Standing, Urgency};
 use crate::error::{AppendError, Damage, LoadError, ReadError, Stopped};
@@ -151,6 +153,28 @@ impl Journal {
         };
         let run = run.clone();
         Ok(Some(self.read(move |reader| reader.batches(number, &run)).await?))
+    }
+
+    /// The artefacts that may still be wanted here: those that records of open runs name, and those that records name which
+    /// the control plane does not have yet. What was added before is durable then. Reads every record; call it rarely.
+    ///
+    /// # Errors
+    /// [`ReadError`]. A row that is not what was written is left out: its run goes on no more.
+    pub async fn artefacts(&self) -> Result<BTreeSet<Digest>, ReadError> {
+        self.flush().await?;
+        self.read(|reader| reader.artefacts()).await
+    }
+
+    /// The artefacts that all records of a run name. What was added before is durable then. Reads all of them.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn artefacts_of(&self, run: &RunId) -> Result<BTreeSet<Digest>, ReadError> {
+        self.flush().await?;
+        let Some(number) = self.number(run) else {
+            return Ok(BTreeSet::new());
+        };
+        self.read(move |reader| reader.artefacts_of(number)).await
     }
 
     pub(crate) async fn read<T: Send + 'static>(
