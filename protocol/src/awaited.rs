@@ -52,7 +52,7 @@ pub enum Await {
     Review {
         /// The attempt in question.
         attempt: u32,
-        /// Why.
+        /// How it failed.
         failure: Failure,
     },
 }

@@ -52,7 +52,7 @@ pub enum ChainError {
     Unreadable {
         /// Which record.
         seq: u64,
-        /// Why.
+        /// What is wrong, for people.
         reason: String,
     },
     /// A value line is not what its record speaks of.
@@ -60,7 +60,7 @@ pub enum ChainError {
     Value {
         /// Which record.
         seq: u64,
-        /// Why.
+        /// What is wrong with it.
         problem: ValueLineError,
     },
     /// The first record is not `accepted`, or there is none.

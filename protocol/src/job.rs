@@ -49,6 +49,8 @@ impl Document for Job {
 
 /// How far a host's clock and the scheduler's may differ, in milliseconds, either way.
 pub const CLOCK_TOLERANCE_MS: u64 = 120_000;
+/// How long the control plane gives a job, from its issue to its end, before it signs the order anew: 15 minutes.
+pub const JOB_LIFE_MS: u64 = 15 * 60 * 1000;
 /// Longest time from the issue of a job to its end, in milliseconds: 72 hours. A host remembers what it did for a job at
 /// least as long, so that a copy of it cannot be acted on again.
 pub const MAX_JOB_LIFE_MS: u64 = 72 * 60 * 60 * 1000;
@@ -193,7 +195,7 @@ pub enum Order {
     /// Start a run.
     Start(Box<StartOrder>),
     /// Take over a run that another host began, or whose host lost its journal: its records come from the control plane.
-    Resume(ResumeOrder),
+    Resume(Box<ResumeOrder>),
     /// Tell a waiting run what a person decided.
     Decide(Decision),
     /// Tell a step that needs review what a person says of it.
@@ -306,7 +308,7 @@ pub struct Reuse {
 }
 
 /// What a host needs to go on with a run that it does not have.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ResumeOrder {
     /// Digest of the release's payload bytes.
@@ -319,6 +321,12 @@ pub struct ResumeOrder {
     /// run that is pinned to its host.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lease_ms: Option<u64>,
+    /// As in the order that started the run: results of the generation before that it may not have taken yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reuse: Option<Reuse>,
+    /// As in the order that started the run: results that are given, which no record has before their steps are due.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub given: BTreeMap<NodeId, serde_json::Value>,
 }
 
 /// A signal on its way to a run.

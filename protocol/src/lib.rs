@@ -25,6 +25,7 @@ pub mod keys;
 pub mod known;
 mod pem;
 pub mod pieces;
+pub mod progress;
 pub mod publication;
 pub mod receipt;
 pub mod record;

@@ -38,7 +38,7 @@ pub enum PublicationError {
     Untrusted {
         /// The connector.
         name: ConnectorName,
-        /// Why.
+        /// What the cause says.
         #[source]
         source: OpenError,
     },

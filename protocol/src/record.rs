@@ -75,7 +75,7 @@ pub enum Event {
         step: StepKey,
         /// Which try.
         attempt: u32,
-        /// Why.
+        /// How it failed.
         failure: Failure,
         /// When the next try is due, milliseconds since 1970 UTC; absent if there is none and the step has failed.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -236,7 +236,7 @@ pub enum Outcome {
         /// Which, if one did; absent when the output expression failed.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         node: Option<NodeId>,
-        /// Why.
+        /// How it failed.
         failure: Failure,
     },
     /// A person said no.

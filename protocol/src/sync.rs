@@ -16,7 +16,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::batch::RecordBatch;
 use crate::hex16::hex16;
-use crate::{Digest, JobId, RunId, StepKey};
+use crate::progress::StepProgress;
+use crate::{Digest, JobId, RunId};
 
 hex16! {
     /// One life of a store: drawn when it is made or opened alone, so that a store that was lost, restored or cloned shows.
@@ -85,28 +86,6 @@ pub struct RestingRun {
     pub reason: String,
 }
 
-/// Most steps of which one call says how far they are.
-pub const MAX_PROGRESS: usize = 256;
-
-/// How far an attempt is that is under way, as its connector said last. In no record and in no chain: it is shown while the
-/// attempt runs, and forgotten after it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct StepProgress {
-    /// The run.
-    pub run: RunId,
-    /// The step.
-    pub step: StepKey,
-    /// 1 for the first try.
-    pub attempt: u32,
-    /// From 0 to 100; absent if the connector does not know.
-    pub percent: Option<u8>,
-    /// For people: one line of at most 256 bytes.
-    pub message: Option<String>,
-    /// When it was said, milliseconds since 1970 UTC by the host's clock.
-    pub at_ms: u64,
-}
-
 /// A run of which a host asks how far it is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -151,7 +130,7 @@ pub struct SyncRequest {
     pub silence: Option<Silence>,
     /// Every run that rests; absent: as said before.
     pub resting: Option<Vec<RestingRun>>,
-    /// How far every attempt is that has said so, at most [`MAX_PROGRESS`]; absent: as said before.
+    /// How far every attempt is that has said so, at most [`crate::progress::MAX_PROGRESS`]; absent: as said before.
     pub progress: Option<Vec<StepProgress>>,
 }
 
@@ -195,7 +174,7 @@ pub struct Acknowledged {
 pub struct Rejected {
     /// The run.
     pub run: RunId,
-    /// Why.
+    /// The kind of reason.
     pub code: RejectCode,
     /// Why, for people.
     pub message: String,

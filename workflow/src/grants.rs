@@ -18,7 +18,7 @@ pub struct GrantError {
     pub node: NodeId,
     /// Which entry, from 0.
     pub index: usize,
-    /// Why.
+    /// What is wrong, for people.
     pub message: String,
 }
 

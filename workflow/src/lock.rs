@@ -27,7 +27,7 @@ const MAX_LINES: usize = 2_000;
 pub struct LockError {
     /// Line from 1.
     pub line: usize,
-    /// Why.
+    /// What is wrong, for people.
     pub reason: String,
 }
 

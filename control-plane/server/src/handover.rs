@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use flowforge_protocol::RunId;
 use flowforge_protocol::batch::RecordBatch;
-use flowforge_protocol::job::Order;
+use flowforge_protocol::job::{Order, Reuse};
 use flowforge_store::StoreError;
 
 use crate::app::App;
@@ -34,10 +34,11 @@ impl App {
     /// Whether an order that was delivered to the host and not settled yet names the records of this run.
     fn is_named(&self, host: &HostEntry, run: &RunId) -> bool {
         let documents: Vec<Arc<str>> = host.state().queue.delivered().collect();
+        let names = |reuse: Option<&Reuse>| reuse.is_some_and(|reuse| reuse.prefix.run == *run);
         documents.iter().any(|document| {
             crate::orders::read(document).is_ok_and(|job| match &job.order {
-                Order::Resume(order) => order.prefix.run == *run,
-                Order::Start(order) => order.reuse.as_ref().is_some_and(|reuse| reuse.prefix.run == *run),
+                Order::Resume(order) => order.prefix.run == *run || names(order.reuse.as_ref()),
+                Order::Start(order) => names(order.reuse.as_ref()),
                 _ => false,
             })
         })

@@ -3,7 +3,8 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use flowforge_protocol::sync::{StepProgress, SyncRequest};
+use flowforge_protocol::progress::StepProgress;
+use flowforge_protocol::sync::SyncRequest;
 use flowforge_protocol::{Digest, HostId, RunId};
 use flowforge_store::{Heard, Host};
 use tokio::sync::Notify;

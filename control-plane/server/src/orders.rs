@@ -5,15 +5,12 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use flowforge_protocol::envelope::{Document, payload, sign_all};
-use flowforge_protocol::job::{Job, Order};
+use flowforge_protocol::job::{JOB_LIFE_MS, Job, Order};
 use flowforge_protocol::strict::{StrictError, parse_strict};
 use flowforge_protocol::{DEFAULT_PROJECT, HostId, JobId, RunId, SigningKey};
 use flowforge_store::{JobKind, NewJob, Store, StoreError};
 
 use crate::entropy::{EntropyError, fresh};
-
-/// How long a job may wait for its host before it must be written anew.
-pub(crate) const JOB_LIFE_MS: u64 = 15 * 60 * 1_000;
 
 /// Why a job could not be made.
 #[derive(Debug, Clone, thiserror::Error)]

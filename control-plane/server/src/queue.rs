@@ -9,12 +9,10 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use flowforge_protocol::job::CLOCK_TOLERANCE_MS;
+use flowforge_protocol::job::{CLOCK_TOLERANCE_MS, JOB_LIFE_MS};
 use flowforge_protocol::sync::Lanes;
 use flowforge_protocol::{JobId, RunId};
 use flowforge_store::{JobKind, NewJob, OpenJob};
-
-use crate::orders::JOB_LIFE_MS;
 
 /// A delivered job of which nothing was heard for so long is delivered again.
 pub(crate) const REDELIVER_AFTER_MS: u64 = 3_000;

@@ -10,7 +10,7 @@ use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload};
 use chacha20poly1305::{ChaCha20Poly1305, Nonce};
 use flowforge_protocol::seal::{self, MAX_SECRET_BYTES, SealContext, SealPublicKey, Sealed};
 use flowforge_protocol::{HostId, webhook};
-use flowforge_store::{NewSecret, Store, StoreError, StoredSecret};
+use flowforge_store::{MAX_SECRET_NAMES, MAX_SECRETS, NewSecret, SecretSet, Store, StoreError, StoredSecret};
 use zeroize::Zeroizing;
 
 use crate::entropy::{EntropyError, fresh};
@@ -30,6 +30,11 @@ pub(crate) enum VaultError {
     Seal { name: String },
     #[error("secret {name} was changed by somebody else at the same time; set it again")]
     Race { name: String },
+    #[error(
+        "there are {MAX_SECRETS} secrets, or {MAX_SECRET_NAMES} names of them with those that are deleted, and no more may be \
+         set; delete one, or set a new value for one that is here"
+    )]
+    TooMany,
     #[error(transparent)]
     Entropy(#[from] EntropyError),
     #[error(transparent)]
@@ -159,10 +164,12 @@ impl Vault {
         for _ in 0..RACES_MAX {
             let version = store.last_secret_version(&draft.name).await?.saturating_add(1);
             let secret = self.encrypt(&draft, version, now_ms)?;
-            let stored = store.set_secret(secret).await?;
+            let set = store.set_secret(secret).await?;
             self.forget_keys();
-            if stored {
-                return Ok(());
+            match set {
+                SecretSet::Stored => return Ok(()),
+                SecretSet::Raced => {}
+                SecretSet::TooMany => return Err(VaultError::TooMany),
             }
         }
         Err(VaultError::Race { name: draft.name })

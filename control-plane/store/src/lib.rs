@@ -56,7 +56,7 @@ pub use resume::{Cursor, NewResume, ResumeBasis, ResumeError};
 pub use retention::{Collected, Keep};
 pub use runs::{Found, OpenQuestion, RunFilter, RunState, StoredRun};
 pub use schedules::Schedule;
-pub use secrets::{NewSecret, StoredSecret};
+pub use secrets::{MAX_SECRET_NAMES, MAX_SECRETS, NewSecret, SecretSet, StoredSecret};
 pub use signals::{DueSignal, MAX_SIGNAL_BYTES, MAX_SIGNALS, NewSignal, SignalKept, Target};
 pub use start::{ClientRequest, NewRun, Started};
 pub use values::{KeepError, MAX_UNUSED_BYTES, MAX_VALUE_BYTES};

@@ -1,9 +1,25 @@
 //! Secrets, encrypted before they come here.
 
-use rusqlite::{Row, params};
+use rusqlite::{Connection, Row, params};
 
 use crate::sql::{self, signed, small, unsigned};
 use crate::{Store, StoreError};
+
+/// Most secrets that have a value.
+pub const MAX_SECRETS: u64 = 10_000;
+/// Most names of secrets, those without a value counted: each is remembered for good, so that no version ever comes back.
+pub const MAX_SECRET_NAMES: u64 = 100_000;
+
+/// What became of a value that was to be stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SecretSet {
+    /// It is stored.
+    Stored,
+    /// Another value came first.
+    Raced,
+    /// There are [`MAX_SECRETS`] or [`MAX_SECRET_NAMES`] already.
+    TooMany,
+}
 
 /// A secret to be stored.
 #[derive(Clone)]
@@ -72,6 +88,18 @@ fn from_row(row: &Row<'_>) -> Result<StoredSecret, StoreError> {
     })
 }
 
+/// Whether there is no room for a secret of this name.
+fn is_full(connection: &Connection, name: &str) -> Result<bool, StoreError> {
+    let full = sql::first(
+        connection,
+        "select (select count(*) from secret where sealed is not null and name <> ?1) >= ?2 \
+         or (select count(*) from secret where name <> ?1) >= ?3",
+        params![name, signed(MAX_SECRETS), signed(MAX_SECRET_NAMES)],
+        |row| Ok(row.get::<_, bool>(0)?),
+    )?;
+    Ok(full.unwrap_or(false))
+}
+
 impl Store {
     /// The last version a secret of this name ever had; 0 if none.
     ///
@@ -87,12 +115,15 @@ impl Store {
         .await
     }
 
-    /// Stores a value, if its version is the next one. False if another value came first.
+    /// Stores a value, if its version is the next one and there are not too many secrets.
     ///
     /// # Errors
     /// See [`StoreError`].
-    pub async fn set_secret(&self, secret: NewSecret) -> Result<bool, StoreError> {
+    pub async fn set_secret(&self, secret: NewSecret) -> Result<SecretSet, StoreError> {
         self.alone(None, move |transaction| {
+            if is_full(transaction, &secret.name)? {
+                return Ok(SecretSet::TooMany);
+            }
             let stored = sql::run(
                 transaction,
                 "insert into secret (name, kind, destinations, version, sealed, updated_at_ms) \
@@ -108,7 +139,11 @@ impl Store {
                     signed(secret.at_ms)
                 ],
             )?;
-            Ok(stored == 1)
+            Ok(if stored == 1 {
+                SecretSet::Stored
+            } else {
+                SecretSet::Raced
+            })
         })
         .await
     }
@@ -129,13 +164,13 @@ impl Store {
         .await
     }
 
-    /// Every secret, by name; at most 10,000.
+    /// Every secret, by name; at most [`MAX_SECRETS`].
     ///
     /// # Errors
     /// See [`StoreError`].
     pub async fn secrets(&self) -> Result<Vec<StoredSecret>, StoreError> {
         self.read(|connection| {
-            let sql = format!("{COLUMNS} where sealed is not null order by name limit 10000");
+            let sql = format!("{COLUMNS} where sealed is not null order by name limit {MAX_SECRETS}");
             sql::all(connection, &sql, (), from_row)
         })
         .await

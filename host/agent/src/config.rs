@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use flowforge_runtime::artefacts::StoreLimits;
 use flowforge_protocol::value::INLINE_BYTES;
+use flowforge_runtime::artefacts::StoreLimits;
 use flowforge_runtime::{CompileWorker, OpenNetwork};
 use serde::Deserialize;
 
@@ -67,7 +67,7 @@ pub enum ConfigError {
     Read {
         /// Which file.
         path: PathBuf,
-        /// Why.
+        /// What the cause says.
         #[source]
         source: std::io::Error,
     },

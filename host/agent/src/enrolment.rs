@@ -49,16 +49,16 @@ pub enum EnrolmentError {
     /// The file cannot be read or written.
     #[error("cannot read or write {}", path.display())]
     File {
-        /// Which.
+        /// The file or folder.
         path: PathBuf,
-        /// Why.
+        /// What the cause says.
         #[source]
         source: io::Error,
     },
     /// It is not what this program wrote.
     #[error("{} is damaged; restore it from a backup, or delete it and start once with --join", path.display())]
     Damaged {
-        /// Which.
+        /// The file or folder.
         path: PathBuf,
         /// What is wrong.
         #[source]

@@ -106,7 +106,7 @@ pub enum RunError {
     Socket {
         /// The data folder.
         path: PathBuf,
-        /// Why.
+        /// What the cause says.
         #[source]
         source: io::Error,
     },

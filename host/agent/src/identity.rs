@@ -28,9 +28,9 @@ pub enum IdentityError {
     /// A file cannot be read or written.
     #[error("cannot read or write the key file {}", path.display())]
     File {
-        /// Which.
+        /// The file or folder.
         path: PathBuf,
-        /// Why.
+        /// What the cause says.
         #[source]
         source: io::Error,
     },
@@ -40,7 +40,7 @@ pub enum IdentityError {
         path.display()
     )]
     Exposed {
-        /// Which.
+        /// The file or folder.
         path: PathBuf,
         /// How far.
         exposure: Exposure,
@@ -48,7 +48,7 @@ pub enum IdentityError {
     /// Not a key.
     #[error("the key file {} is damaged; restore it from a backup, or delete it and start once with --join to enrol anew", path.display())]
     Damaged {
-        /// Which.
+        /// The file or folder.
         path: PathBuf,
         /// What is wrong.
         #[source]

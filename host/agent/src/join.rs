@@ -32,7 +32,7 @@ pub enum JoinError {
     Read {
         /// Which file.
         path: PathBuf,
-        /// Why.
+        /// What the cause says.
         #[source]
         source: std::io::Error,
     },
@@ -60,7 +60,7 @@ pub enum JoinError {
     Address {
         /// Which file.
         path: PathBuf,
-        /// Why.
+        /// What the cause says.
         #[source]
         source: AddressError,
     },

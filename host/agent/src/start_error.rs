@@ -18,9 +18,9 @@ pub enum StartError {
     /// The data folder cannot be used.
     #[error("cannot use the data folder {}{}", path.display(), fix(source))]
     Folder {
-        /// Which.
+        /// The file or folder.
         path: PathBuf,
-        /// Why.
+        /// What the cause says.
         #[source]
         source: io::Error,
     },
@@ -29,7 +29,7 @@ pub enum StartError {
         "the data folder {} {exposure}; `chmod 700` it, or use a folder that this user makes", path.display()
     )]
     Exposed {
-        /// Which.
+        /// The file or folder.
         path: PathBuf,
         /// How far.
         exposure: Exposure,

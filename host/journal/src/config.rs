@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use flowforge_protocol::job::{CLOCK_TOLERANCE_MS, JOB_LIFE_MS, MAX_JOB_LIFE_MS};
+
 /// Reads the wall clock: milliseconds since 1970 UTC.
 pub type WallClock = Arc<dyn Fn() -> u64 + Send + Sync>;
 
@@ -133,13 +135,14 @@ pub struct Retention {
     /// None stays longer than this after its end. Default 24 h.
     pub age: Duration,
     /// So long it is remembered of a run that is gone that it was here, so that a control plane that was restored to an
-    /// earlier state starts it no second time. Default 72 h.
+    /// earlier state starts it no second time. Default 72 h: as long as a job may live ([`MAX_JOB_LIFE_MS`]), whoever signed it.
     pub tombstone_age: Duration,
     /// Of those for which no order of the present control plane can come any more, the newest so many are remembered.
     /// Default 16,384.
     pub tombstones: usize,
-    /// No order lives longer than this after it was signed: so long every run that is gone is remembered, however many
-    /// there are. Default 20 min.
+    /// So long every run that is gone is remembered, however many there are: an order for it that the control plane signed
+    /// before it had the last record may still come. Default 19 min: what the control plane gives a job ([`JOB_LIFE_MS`]),
+    /// and how far its clock and this one may differ. The memory of orders refuses a copy of the same one in any case.
     pub order_life: Duration,
 }
 
@@ -149,9 +152,9 @@ impl Default for Retention {
             bytes: 16 << 20,
             runs: 256,
             age: Duration::from_hours(24),
-            tombstone_age: Duration::from_hours(72),
+            tombstone_age: Duration::from_millis(MAX_JOB_LIFE_MS),
             tombstones: 16_384,
-            order_life: Duration::from_mins(20),
+            order_life: Duration::from_millis(JOB_LIFE_MS + 2 * CLOCK_TOLERANCE_MS),
         }
     }
 }

@@ -129,7 +129,7 @@ fn holder(pid: Option<u32>) -> String {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the journal has stopped: {reason}")]
 pub struct Stopped {
-    /// Why.
+    /// What is wrong, for people.
     pub reason: Arc<str>,
 }
 

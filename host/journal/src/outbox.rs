@@ -109,7 +109,11 @@ impl Outbox {
     pub(crate) fn ready(&self) -> Ready {
         match self.backlog {
             Backlog { rows: 0, .. } => Ready::Nothing,
-            Backlog { ends: 0, bytes: ..FULL_BYTES, .. } => Ready::MayWait,
+            Backlog {
+                ends: 0,
+                bytes: ..FULL_BYTES,
+                ..
+            } => Ready::MayWait,
             _ => Ready::Now,
         }
     }

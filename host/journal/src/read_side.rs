@@ -1,6 +1,6 @@
 //! Reading by handle, off the async threads: one run to go on with, what runs are doing, which are due.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use flowforge_protocol::batch::RecordBatch;
 use flowforge_protocol::{Digest, RunId};
@@ -182,6 +182,28 @@ impl Journal {
             }
             found => found,
         }
+    }
+
+    /// The artefacts that may still be wanted here: those that records of open runs name, and those that records name which
+    /// the control plane does not have yet. What was added before is durable then. Reads every record; call it rarely.
+    ///
+    /// # Errors
+    /// [`ReadError`]. A row that is not what was written is left out: its run goes on no more.
+    pub async fn artefacts(&self) -> Result<BTreeSet<Digest>, ReadError> {
+        self.flush().await?;
+        self.read(|reader| reader.artefacts()).await
+    }
+
+    /// The artefacts that all records of a run name. What was added before is durable then. Reads all of them.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn artefacts_of(&self, run: &RunId) -> Result<BTreeSet<Digest>, ReadError> {
+        self.flush().await?;
+        let Some(number) = self.number(run) else {
+            return Ok(BTreeSet::new());
+        };
+        self.read(move |reader| reader.artefacts_of(number)).await
     }
 
     pub(crate) async fn read<T: Send + 'static>(

@@ -66,7 +66,7 @@ pub enum LoadError {
     /// The compiled code was refused by this host, usually for needing more of the instance pool than one component may.
     #[error("compiled component cannot be loaded: {reason}")]
     Unloadable {
-        /// Why.
+        /// What is wrong, for people.
         reason: String,
     },
     /// The host's own trouble: its cache folder cannot be used.

@@ -246,7 +246,6 @@ async fn begin(journal: &Journal, next: &AtomicU64) -> anyhow::Result<RunLog> {
         epoch: 1,
         envelope: vec![b'e'; 700],
         documents: Vec::new(),
-        values_stay: false,
         acknowledged: 0,
         values_stay: false,
         entry: Entry::lazy(record(0)),

@@ -47,7 +47,7 @@ pub struct TemplateError {
 pub struct TemplateFailure {
     /// Path inside the value.
     pub path: String,
-    /// Why.
+    /// What its evaluation says.
     pub error: EvaluationError,
 }
 

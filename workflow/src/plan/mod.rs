@@ -233,7 +233,7 @@ pub enum PlanError {
     Expression {
         /// Path of the expression.
         place: String,
-        /// Why.
+        /// What is wrong, for people.
         message: String,
     },
     /// A name that is neither a node nor a reserved word nor a loop variable in reach.

@@ -35,7 +35,7 @@ use crate::compile::{PrepareError, Source};
 use crate::decisions::{Actor, CancelOutcome, DecideOutcome, MAX_COMMENT_BYTES};
 use crate::publish::PublishError;
 use crate::starts::{StartOptions, StartRequest, new_run_id, request_body};
-use crate::vault::SecretDraft;
+use crate::vault::{SecretDraft, VaultError};
 
 /// Longest name a caller may give a request.
 const MAX_REQUEST_ID: usize = 128;
@@ -350,10 +350,14 @@ impl Changes {
             return Ok(SetSecretPayload::Input(input_problem(fields)));
         }
         let name = draft.name.clone();
-        app.vault
-            .set(&app.store, draft, app.clock.now_ms())
-            .await
-            .map_err(|error| fault(&error))?;
+        match app.vault.set(&app.store, draft, app.clock.now_ms()).await {
+            Ok(()) => {}
+            Err(error @ VaultError::TooMany) => {
+                let fields = vec![field("name", error.to_string())];
+                return Ok(SetSecretPayload::Input(input_problem(fields)));
+            }
+            Err(error) => return Err(fault(&error)),
+        }
         let secret = app.store.secret(&name).await.map_err(|error| fault(&error))?;
         let secret = secret.ok_or_else(|| fault(&flowforge_store::StoreError::Stopped))?;
         Ok(SetSecretPayload::Success(SetSecretSuccess {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_graphql::connection::Connection;
 use async_graphql::{Context, Enum, Object, Result, SimpleObject};
-use flowforge_protocol::sync::StepProgress;
+use flowforge_protocol::progress::StepProgress;
 use flowforge_store::{RunState, StoredRun, WaitFor};
 
 use super::approvals::ApprovalNode;

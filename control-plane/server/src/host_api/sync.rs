@@ -4,9 +4,9 @@ use async_graphql::{InputObject, Result, SimpleObject};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use flowforge_protocol::batch::RecordBatch;
+use flowforge_protocol::progress::{MAX_PROGRESS, StepProgress};
 use flowforge_protocol::sync::{
-    AskedRun, Lanes, MAX_PROGRESS, ReceiptUpload, RefusedJob, RestingRun, Silence, StepProgress, SyncReply,
-    SyncRequest,
+    AskedRun, Lanes, ReceiptUpload, RefusedJob, RestingRun, Silence, SyncReply, SyncRequest,
 };
 
 use crate::api::{CODE_ARGUMENT, Long, coded};

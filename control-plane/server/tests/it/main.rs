@@ -16,6 +16,7 @@ mod hooks;
 mod limits;
 mod opening;
 mod operations;
+mod progress;
 mod publishing;
 mod retries;
 mod runs;

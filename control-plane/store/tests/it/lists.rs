@@ -1,6 +1,8 @@
 //! Pages, prefixes and partial reads.
 
-use flowforge_store::{Found, Links, NewSecret, RunFilter, RunState};
+use flowforge_store::{
+    Found, Links, MAX_SECRET_NAMES, MAX_SECRETS, NewSecret, RunFilter, RunState, SecretSet,
+};
 use serde_json::json;
 
 use crate::kit::{Home, Open, Script, ended, host, ingest, new_run, release, run, skipped};
@@ -148,13 +150,47 @@ async fn a_secret_is_set_only_as_its_next_version() {
         sealed: vec![1, 2, 3],
         at_ms: 1,
     };
-    assert!(open.store.set_secret(secret(1)).await.unwrap());
-    assert!(!open.store.set_secret(secret(1)).await.unwrap());
-    assert!(!open.store.set_secret(secret(3)).await.unwrap());
+    assert_eq!(open.store.set_secret(secret(1)).await.unwrap(), SecretSet::Stored);
+    assert_eq!(open.store.set_secret(secret(1)).await.unwrap(), SecretSet::Raced);
+    assert_eq!(open.store.set_secret(secret(3)).await.unwrap(), SecretSet::Raced);
     assert!(open.store.delete_secret("token".to_owned()).await.unwrap());
     assert!(open.store.secret("token").await.unwrap().is_none());
     assert_eq!(open.store.last_secret_version("token").await.unwrap(), 1);
-    assert!(open.store.set_secret(secret(2)).await.unwrap());
+    assert_eq!(open.store.set_secret(secret(2)).await.unwrap(), SecretSet::Stored);
     assert!(!format!("{:?}", open.store.secret("token").await.unwrap()).contains("[1, 2, 3]"));
     open.close().await;
+}
+
+/// Secrets were counted by nobody, and the list of them left out all above the first 10,000.
+#[tokio::test]
+async fn secrets_are_bounded_and_a_new_value_of_a_known_one_always_has_room() {
+    let home = Home::new();
+    let open = home.open().await;
+    let file = rusqlite::Connection::open(home.config().path).unwrap();
+    let fill = |first: u64, count: u64, sealed: &str| {
+        let sql = format!(
+            "with recursive n(i) as (select {first} union all select i + 1 from n where i + 1 < {first} + {count}) \
+             insert into secret (name, kind, destinations, version, sealed, updated_at_ms) \
+             select 'known_' || i, 'bearer', '[]', 1, {sealed}, 0 from n"
+        );
+        file.execute(&sql, ()).unwrap();
+    };
+    fill(0, MAX_SECRETS, "x'00'");
+    let secret = |name: &str, version| NewSecret {
+        name: name.to_owned(),
+        kind: "bearer".to_owned(),
+        destinations: Vec::new(),
+        version,
+        sealed: vec![1],
+        at_ms: 1,
+    };
+    let set = async |secret| open.store.set_secret(secret).await.unwrap();
+    assert_eq!(set(secret("one_more", 1)).await, SecretSet::TooMany);
+    assert_eq!(set(secret("known_7", 2)).await, SecretSet::Stored);
+    assert!(open.store.delete_secret("known_8".to_owned()).await.unwrap());
+    assert_eq!(set(secret("one_more", 1)).await, SecretSet::Stored);
+    // Names that have no value any more are remembered, and counted too.
+    fill(MAX_SECRETS, MAX_SECRET_NAMES - MAX_SECRETS - 1, "null");
+    assert!(open.store.delete_secret("known_9".to_owned()).await.unwrap());
+    assert_eq!(set(secret("another", 1)).await, SecretSet::TooMany);
 }

@@ -94,7 +94,7 @@ pub enum StatusError {
     NotRunning {
         /// The data folder.
         data_dir: PathBuf,
-        /// Why.
+        /// What the cause says.
         #[source]
         source: io::Error,
     },

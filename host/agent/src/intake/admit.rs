@@ -89,7 +89,7 @@ impl Intake {
             return;
         }
         match order {
-            VerifiedOrder::Begin(order) => self.offer_run(Arc::new(order)).await,
+            VerifiedOrder::Begin(order) => self.offer_run(Arc::from(order)).await,
             order @ VerifiedOrder::Change(_) => {
                 let told = parts.runs.tell(&order).await;
                 // What there is no room for now is left to the next delivery.

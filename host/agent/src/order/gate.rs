@@ -60,7 +60,7 @@ impl Gate {
     /// [`Refusal`], which names the check.
     pub fn readmit_run(&self, envelope: &[u8]) -> Result<Verified<RunOrder>, Refusal> {
         match self.readmit(envelope)? {
-            VerifiedOrder::Begin(order) => Ok(order),
+            VerifiedOrder::Begin(order) => Ok(*order),
             VerifiedOrder::Change(_) => Err(Refusal::Document(
                 "the stored order does not bring a run".to_owned(),
             )),

@@ -42,17 +42,17 @@ pub enum Refusal {
     /// The release is not signed by a release key, is not the one named, or cannot be planned.
     #[error("release {release} is refused: {reason}")]
     Release {
-        /// Which.
+        /// The release it is about.
         release: Digest,
-        /// Why.
+        /// What is wrong, for people.
         reason: String,
     },
     /// The grant set is not signed by a grant key, or is for another release.
     #[error("grant set {grants} is refused: {reason}")]
     Grants {
-        /// Which.
+        /// The grants it is about.
         grants: Digest,
-        /// Why.
+        /// What is wrong, for people.
         reason: String,
     },
     /// The registry served other bytes than the release pins.
@@ -72,7 +72,7 @@ pub enum Refusal {
     Publication {
         /// Its name.
         connector: String,
-        /// Why.
+        /// What is wrong, for people.
         reason: String,
     },
     /// The bytes cannot run here.
@@ -80,7 +80,7 @@ pub enum Refusal {
     ConnectorLoad {
         /// Its name.
         connector: String,
-        /// Why.
+        /// What is wrong, for people.
         reason: String,
     },
     /// The run is not on this host.
@@ -101,7 +101,7 @@ pub enum Refusal {
     Records {
         /// Whose.
         run: RunId,
-        /// Why.
+        /// What is wrong, for people.
         reason: String,
     },
     /// The run could never be read again here, and was dropped because the order ends it.

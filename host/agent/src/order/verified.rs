@@ -1,9 +1,13 @@
 //! An order that passed the gate.
 
+use std::collections::BTreeMap;
+
 use flowforge_journal::JobEntry;
 use flowforge_protocol::awaited::Decision;
-use flowforge_protocol::job::{ChildOrder, Job, Order, ResumeOrder, ReviewOrder, SignalOrder, StartOrder};
-use flowforge_protocol::{Digest, JobId, RunId, Signed, StepKey};
+use flowforge_protocol::job::{
+    ChildOrder, Job, Order, ResumeOrder, Reuse, ReviewOrder, SignalOrder, StartOrder,
+};
+use flowforge_protocol::{Digest, JobId, NodeId, RunId, Signed, StepKey};
 
 /// What the signed job says besides what to do.
 #[derive(Debug, Clone)]
@@ -61,7 +65,7 @@ pub enum RunOrder {
     /// It begins.
     Start(Box<StartOrder>),
     /// It goes on, behind the records that the control plane has of it.
-    Resume(ResumeOrder),
+    Resume(Box<ResumeOrder>),
 }
 
 impl RunOrder {
@@ -87,6 +91,24 @@ impl RunOrder {
     #[must_use]
     pub fn stands_alone(&self) -> bool {
         matches!(self, Self::Start(order) if order.reuse.is_none())
+    }
+
+    /// What the run takes from the generation before.
+    #[must_use]
+    pub fn reuse(&self) -> Option<&Reuse> {
+        match self {
+            Self::Start(order) => order.reuse.as_ref(),
+            Self::Resume(order) => order.reuse.as_ref(),
+        }
+    }
+
+    /// The results that stand in place of running steps, by node.
+    #[must_use]
+    pub fn given(&self) -> &BTreeMap<NodeId, serde_json::Value> {
+        match self {
+            Self::Start(order) => &order.given,
+            Self::Resume(order) => &order.given,
+        }
     }
 }
 
@@ -133,9 +155,9 @@ pub struct Cancellation {
 #[derive(Debug, Clone)]
 pub enum VerifiedOrder {
     /// Have a run here from now on.
-    Begin(Verified<RunOrder>),
+    Begin(Box<Verified<RunOrder>>),
     /// Tell a run that is there something.
-    Change(Verified<Change>),
+    Change(Box<Verified<Change>>),
 }
 
 impl VerifiedOrder {
@@ -163,11 +185,11 @@ impl VerifiedOrder {
         let order = match job.order {
             Order::Start(order) => {
                 let order = RunOrder::Start(order);
-                return Self::Begin(Verified { about, order });
+                return Self::Begin(Box::new(Verified { about, order }));
             }
             Order::Resume(order) => {
                 let order = RunOrder::Resume(order);
-                return Self::Begin(Verified { about, order });
+                return Self::Begin(Box::new(Verified { about, order }));
             }
             Order::Decide(decision) => Change::Decide(decision),
             Order::Review { step, verdict } => Change::Review { step, verdict },
@@ -177,7 +199,7 @@ impl VerifiedOrder {
             Order::Unpause { reason } => Change::Unpause { reason },
             Order::Cancel { reason, grace_ms } => Change::Cancel(Cancellation { reason, grace_ms }),
         };
-        Self::Change(Verified { about, order })
+        Self::Change(Box::new(Verified { about, order }))
     }
 
     /// Which job it is, of which run.

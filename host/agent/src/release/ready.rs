@@ -61,10 +61,7 @@ impl ReadyRun {
 
 /// The results that an order itself gives in place of running steps.
 fn given(order: &RunOrder) -> Given {
-    let RunOrder::Start(order) = order else {
-        return Given::default();
-    };
-    let given = order.given.iter();
+    let given = order.given().iter();
     given
         .map(|(node, output)| {
             let given = (Arc::new(output.clone()), Source::Given);
@@ -90,22 +87,18 @@ impl Releases {
     /// [`LoadError`].
     pub async fn make_ready(&self, order: &Arc<Verified<RunOrder>>) -> Result<ReadyRun, LoadError> {
         let mut ready = self.with_release(order).await?;
-        match order.order() {
-            RunOrder::Start(start) => {
-                if let Some(reuse) = &start.reuse {
-                    ready.give(self.reused(reuse).await?);
-                }
+        if let RunOrder::Resume(resume) = order.order() {
+            if resume.prefix.run != order.about().run {
+                let reason = format!("the order is for run {}", order.about().run);
+                return Err(LoadError::Refused(crate::order::Refusal::Records {
+                    run: resume.prefix.run.clone(),
+                    reason,
+                }));
             }
-            RunOrder::Resume(resume) => {
-                if resume.prefix.run != order.about().run {
-                    let reason = format!("the order is for run {}", order.about().run);
-                    return Err(LoadError::Refused(crate::order::Refusal::Records {
-                        run: resume.prefix.run.clone(),
-                        reason,
-                    }));
-                }
-                ready.prefix = Some(self.prefix(&resume.prefix).await?);
-            }
+            // What it lacks of the generation before is asked for when its records are read.
+            ready.prefix = Some(self.prefix(&resume.prefix).await?);
+        } else if let Some(reuse) = order.order().reuse() {
+            ready.give(self.reused(reuse).await?);
         }
         Ok(ready)
     }
@@ -124,12 +117,9 @@ impl Releases {
     /// # Errors
     /// [`LoadError`].
     pub async fn results_before(&self, order: &RunOrder) -> Result<Given, LoadError> {
-        match order {
-            RunOrder::Start(start) => match &start.reuse {
-                Some(reuse) => self.reused(reuse).await,
-                None => Ok(Given::default()),
-            },
-            RunOrder::Resume(_) => Ok(Given::default()),
+        match order.reuse() {
+            Some(reuse) => self.reused(reuse).await,
+            None => Ok(Given::default()),
         }
     }
 }

@@ -6,12 +6,12 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use flowforge_protocol::sync::StepProgress;
+use flowforge_protocol::progress::StepProgress;
 use flowforge_protocol::{RunId, StepKey};
 use tokio::sync::Notify;
 
 /// Most steps whose progress is kept and told; above it, the one that said something longest ago gives way.
-const STEPS_MAX: usize = flowforge_protocol::sync::MAX_PROGRESS;
+const STEPS_MAX: usize = flowforge_protocol::progress::MAX_PROGRESS;
 
 /// What the steps of this host have said.
 #[derive(Debug, Default)]

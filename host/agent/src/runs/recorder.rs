@@ -20,7 +20,10 @@ use crate::clock::Entropy;
 /// Bytes that may be held back before they go to the journal in any case.
 const HELD_BYTES_MAX: usize = 64 * 1024;
 
-/// Longest time, in milliseconds, that a record is held back before it goes to the journal.
+/// Longest time, in milliseconds, that a record is held back before it goes to the journal. As long as the journal lets a
+/// lazy entry wait for its commit (`Batching::flush_after`): less would make several entries of what one commit takes, more
+/// would be the longer of the two waits. Who watches a run sees a step at most twice this and a commit after its end; who
+/// acts on a record flushes first and waits for neither.
 pub(super) const HOLD_MS: u64 = 20;
 
 /// Largest record that is not the last one, in bytes: what the sandbox lets through with its frame. The journal's own

@@ -191,10 +191,7 @@ fn readmit(shared: &Shared, open: &OpenRun) -> Result<(Arc<Verified<RunOrder>>, 
 
 /// Whether the run is still to take results from the generation before: the host stopped while it took them.
 fn lacks_results(state: &RunState, order: &RunOrder) -> bool {
-    let RunOrder::Start(start) = order else {
-        return false;
-    };
-    let Some(reuse) = &start.reuse else {
+    let Some(reuse) = order.reuse() else {
         return false;
     };
     let view = state.view();

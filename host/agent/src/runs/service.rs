@@ -10,7 +10,8 @@ use flowforge_journal::{
     AcceptError, AppendError, DamagedRun, DeliverError, Delivered, Head, HeadState, JobRefused, Journal,
     Stopped, Ticket,
 };
-use flowforge_protocol::sync::{RestingRun, StepProgress};
+use flowforge_protocol::progress::StepProgress;
+use flowforge_protocol::sync::RestingRun;
 use flowforge_protocol::{HostId, RunId};
 use flowforge_runtime::artefacts::FileStore;
 use flowforge_workflow::Execution;

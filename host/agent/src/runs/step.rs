@@ -9,8 +9,8 @@ use async_trait::async_trait;
 use flowforge_failpoints::{FailPoints, Point};
 use flowforge_journal::Journal;
 use flowforge_protocol::grants::SecretGrant;
+use flowforge_protocol::progress::StepProgress;
 use flowforge_protocol::record::{Event, Scope, effect_key};
-use flowforge_protocol::sync::StepProgress;
 use flowforge_protocol::{Digest, Failure, FailureKind, RunId, StepKey, Use, Used};
 use flowforge_runtime::artefacts::{ArtefactStore, FileStore, Quota};
 use flowforge_runtime::{

@@ -10,10 +10,11 @@ use flowforge_protocol::chain::no_fetch;
 use flowforge_protocol::envelope::sign_document;
 use flowforge_protocol::grants::{GrantSet, NodeGrants, SecretGrant};
 use flowforge_protocol::job::{Job, Order, RecordPrefix, StartOrder};
+use flowforge_protocol::progress::StepProgress;
 use flowforge_protocol::publication::Publication;
 use flowforge_protocol::record::{Event, Record, Trigger};
 use flowforge_protocol::release::{GrantRequest, PinnedConnector, Release};
-use flowforge_protocol::sync::{Incarnation, RefusedJob, RejectCode, StepProgress};
+use flowforge_protocol::sync::{Incarnation, RefusedJob, RejectCode};
 use flowforge_protocol::verify::{Asked, Evidence, verify_run};
 use flowforge_protocol::{
     ApprovalId, Digest, HostId, JobId, RunId, Signed, SigningKey, TrustRoot, VerifyingKey,

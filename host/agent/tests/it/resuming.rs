@@ -20,12 +20,14 @@ use crate::world::World;
 
 /// An order to go on with a run under its second fencing number.
 fn resume(world: &World, published: &Published, run: &RunId, prefix: RecordPrefix) -> Job {
-    let order = Order::Resume(ResumeOrder {
+    let order = Order::Resume(Box::new(ResumeOrder {
         release: published.release,
         grants: published.grants,
         prefix,
         lease_ms: None,
-    });
+        reuse: None,
+        given: BTreeMap::new(),
+    }));
     Job {
         epoch: 2,
         ..world.plane.job(run, order, world.now())
@@ -340,4 +342,63 @@ async fn a_later_generation_takes_the_results_of_the_one_before() {
     assert_eq!(reused.count(), 2);
     world.plane.prove(&published, &after);
     host.drain().await;
+}
+
+/// What a start gave was not in the order to go on: a step that was given failed (FF-RUN-022), and one whose result was to be
+/// taken from the generation before was done again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_run_was_given_goes_with_it_to_the_next_host() {
+    for is_reused in [false, true] {
+        let scripts = scripts();
+        let world = World::new(scripts.clone());
+        let published = publish(&world.plane, ASKING);
+        let host = world.start();
+        let first = world.plane.start(&published, 1, json!({}), world.now());
+        let question = world.plane.question(&first).await;
+        world.plane.decide(&first, question, true, world.now());
+        let before = world.plane.ended(&first).await;
+        assert_eq!(scripts.calls(), ["before", "post"]);
+        let post: flowforge_protocol::NodeId = "post".parse().expect("id");
+        let reuse = is_reused.then(|| Reuse {
+            prefix: before.prefix(),
+            steps: vec![StepKey::top(post.clone())],
+        });
+        let mut given = BTreeMap::new();
+        if !is_reused {
+            given.insert(post, json!({"n": 9}));
+        }
+        let (input, by) = (json!({}), Trigger::Manual { by: "test".into() });
+        let digest = Digest::of_json(&input);
+        let order = StartOrder {
+            reuse: reuse.clone(),
+            given: given.clone(),
+            ..StartOrder::new(published.release, published.grants, input, digest, by)
+        };
+        let run = RunId::from_entropy([2; 16]);
+        let order = Order::Start(Box::new(order));
+        world.plane.deliver(&world.plane.job(&run, order, world.now()));
+        let question = world.plane.question(&run).await;
+        host.drain().await;
+        lose_journal(&world);
+        let host = world.start();
+        let mut job = resume(&world, &published, &run, stored(&world, &run).prefix());
+        if let Order::Resume(order) = &mut job.order {
+            (order.reuse, order.given) = (reuse, given);
+        }
+        world.plane.deliver(&job);
+        approve(&world, &run, question);
+        let after = world.plane.ended(&run).await;
+        assert!(
+            matches!(outcome(&after), Outcome::Done { .. }),
+            "{:?}",
+            outcome(&after)
+        );
+        assert_eq!(
+            scripts.calls(),
+            ["before", "post", "before"],
+            "reused: {is_reused}"
+        );
+        world.plane.prove_at(&published, &after, 2);
+        host.drain().await;
+    }
 }

@@ -2,43 +2,20 @@
 
 use std::collections::BTreeSet;
 
-use flowforge_protocol::{Digest, RunId};
+use flowforge_protocol::Digest;
 use redb::ReadableTable as _;
 
 use super::{Reader, head_of};
 use crate::error::ReadError;
-use crate::journal::Journal;
 use crate::key;
 use crate::records_row::RecordsRow;
 use crate::rows::RunHead;
 use crate::tables;
 
-impl Journal {
-    /// The artefacts that may still be wanted here: those that records of open runs name, and those that records name which
-    /// the control plane does not have yet. What was added before is durable then. Reads every record; call it rarely.
-    ///
-    /// # Errors
-    /// [`ReadError`]. A row that is not what was written is left out: its run goes on no more.
-    pub async fn artefacts(&self) -> Result<BTreeSet<Digest>, ReadError> {
-        self.flush().await?;
-        self.read(|reader| reader.artefacts()).await
-    }
-
-    /// The artefacts that all records of a run name. What was added before is durable then. Reads all of them.
-    ///
-    /// # Errors
-    /// [`ReadError`].
-    pub async fn artefacts_of(&self, run: &RunId) -> Result<BTreeSet<Digest>, ReadError> {
-        self.flush().await?;
-        let Some(number) = self.number(run) else {
-            return Ok(BTreeSet::new());
-        };
-        self.read(move |reader| reader.artefacts_of(number)).await
-    }
-}
-
 impl Reader {
-    fn artefacts(&self) -> Result<BTreeSet<Digest>, ReadError> {
+    /// Those that open runs name, and those whose records the control plane does not have yet. A row that is not what was
+    /// written is left out: its run goes on no more.
+    pub(crate) fn artefacts(&self) -> Result<BTreeSet<Digest>, ReadError> {
         let (snapshot, _txn) = self.snapshot()?;
         let mut found = BTreeSet::new();
         let mut of: Option<(u64, Option<RunHead>)> = None;
@@ -58,7 +35,8 @@ impl Reader {
         Ok(found)
     }
 
-    fn artefacts_of(&self, number: u64) -> Result<BTreeSet<Digest>, ReadError> {
+    /// Those that all records of a run name.
+    pub(crate) fn artefacts_of(&self, number: u64) -> Result<BTreeSet<Digest>, ReadError> {
         let (snapshot, _txn) = self.snapshot()?;
         let (first, last) = (key::record_key(number, 0), key::record_key(number, u64::MAX));
         let mut found = BTreeSet::new();

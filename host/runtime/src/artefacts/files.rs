@@ -1,7 +1,6 @@
 //! The content store in a folder: `sha256/ab/abcd…`.
 //!
-//! Knows how many bytes it keeps, refuses what is above its limits before the disk is full, and lets go of what nobody
-//! holds. What a start finds in `tmp/` was left unfinished by an earlier process and is removed.
+//! Knows how many bytes it keeps and refuses what is above its limits before the disk is full. What a start finds in `tmp/` was left unfinished by an earlier process and is removed.
 
 use std::collections::HashMap;
 use std::fs::DirEntry;
@@ -9,7 +8,7 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use async_trait::async_trait;
 use flowforge_protocol::Digest;
@@ -47,15 +46,15 @@ fn private_folder() -> std::fs::DirBuilder {
 /// The content store in a folder.
 #[derive(Debug)]
 pub struct FileStore {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     next_temporary: AtomicU64,
 }
 
 #[derive(Debug)]
-struct Shared {
+pub(super) struct Shared {
     root: PathBuf,
-    quota: Quota,
-    free_bytes_min: u64,
+    pub(super) quota: Quota,
+    pub(super) free_bytes_min: u64,
     holds: Mutex<HashMap<Digest, usize>>,
 }
 
@@ -64,15 +63,6 @@ struct Shared {
 pub struct Hold {
     shared: Arc<Shared>,
     digest: Digest,
-}
-
-/// What a sweep removed.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Swept {
-    /// Artefacts.
-    pub artefacts: usize,
-    /// Their bytes together.
-    pub bytes: u64,
 }
 
 impl FileStore {
@@ -136,23 +126,6 @@ impl FileStore {
         Some(metadata.len())
     }
 
-    /// How many bytes should be swept now: when three quarters of the limit are taken, down to five eighths; and what the
-    /// disk lacks of twice the room that is to stay free.
-    ///
-    /// # Errors
-    /// When the disk cannot be asked.
-    pub fn surplus(&self) -> std::io::Result<u64> {
-        let (bytes, limit) = (self.bytes(), self.shared.quota.limit());
-        let crowded = if bytes > limit / 4 * 3 {
-            bytes.saturating_sub(limit / 8 * 5)
-        } else {
-            0
-        };
-        let free_min = self.shared.free_bytes_min.saturating_mul(2);
-        let lacking = free_min.saturating_sub(self.shared.free_bytes()?).min(bytes);
-        Ok(crowded.max(lacking))
-    }
-
     /// Whether the content of this digest is here.
     #[must_use]
     pub fn contains(&self, digest: &Digest) -> bool {
@@ -185,44 +158,13 @@ impl FileStore {
             digest,
         }
     }
-
-    /// Removes artefacts that nobody holds and `is_wanted` does not name, those first that were written or opened longest
-    /// ago, until at most `bytes_max` bytes are kept. One that was touched in the last `idle_min` stays: its step may not
-    /// have recorded it yet. Reads the folder; call it off the async threads.
-    ///
-    /// # Errors
-    /// When the folder cannot be read or a file cannot be removed; what was removed until then is gone.
-    pub fn sweep(
-        &self,
-        bytes_max: u64,
-        idle_min: Duration,
-        is_wanted: impl Fn(&Digest) -> bool,
-    ) -> std::io::Result<Swept> {
-        let mut kept = self.shared.kept()?;
-        kept.sort_by_key(|kept| kept.touched);
-        let mut swept = Swept::default();
-        for kept in kept {
-            if self.bytes() <= bytes_max {
-                break;
-            }
-            let is_idle = kept.touched.elapsed().is_ok_and(|idle| idle >= idle_min);
-            if !is_idle || self.shared.is_held(&kept.digest) || is_wanted(&kept.digest) {
-                continue;
-            }
-            if let Some(bytes) = self.shared.remove(&kept.digest)? {
-                swept.artefacts = swept.artefacts.saturating_add(1);
-                swept.bytes = swept.bytes.saturating_add(bytes);
-            }
-        }
-        Ok(swept)
-    }
 }
 
 /// A finished artefact, as the folder shows it.
-struct Kept {
-    digest: Digest,
+pub(super) struct Kept {
+    pub(super) digest: Digest,
     bytes: u64,
-    touched: SystemTime,
+    pub(super) touched: SystemTime,
 }
 
 impl Shared {
@@ -233,7 +175,7 @@ impl Shared {
     }
 
     /// Removes a file and tells its length, if it was there.
-    fn remove(&self, digest: &Digest) -> std::io::Result<Option<u64>> {
+    pub(super) fn remove(&self, digest: &Digest) -> std::io::Result<Option<u64>> {
         let path = self.path(digest);
         let absent = |error: &std::io::Error| error.kind() == std::io::ErrorKind::NotFound;
         let bytes = match std::fs::metadata(&path) {
@@ -251,13 +193,13 @@ impl Shared {
         }
     }
 
-    fn is_held(&self, digest: &Digest) -> bool {
+    pub(super) fn is_held(&self, digest: &Digest) -> bool {
         let holds = self.holds.lock().unwrap_or_else(PoisonError::into_inner);
         holds.contains_key(digest)
     }
 
     /// Every finished artefact. A file that is no artefact is left alone.
-    fn kept(&self) -> std::io::Result<Vec<Kept>> {
+    pub(super) fn kept(&self) -> std::io::Result<Vec<Kept>> {
         let mut kept = Vec::new();
         for shard in std::fs::read_dir(self.root.join("sha256"))? {
             let shard = shard?;
@@ -271,7 +213,7 @@ impl Shared {
         Ok(kept)
     }
 
-    fn free_bytes(&self) -> std::io::Result<u64> {
+    pub(super) fn free_bytes(&self) -> std::io::Result<u64> {
         let disk = rustix::fs::statvfs(&self.root)?;
         Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
     }
@@ -437,10 +379,10 @@ impl ArtefactRead for FileReader {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn store(folder: &Path, bytes_max: u64) -> FileStore {
+    pub(in super::super) fn store(folder: &Path, bytes_max: u64) -> FileStore {
         let limits = StoreLimits {
             bytes_max,
             free_bytes_min: 0,
@@ -448,7 +390,7 @@ mod tests {
         FileStore::open_within(folder, &limits).unwrap()
     }
 
-    async fn write(store: &FileStore, content: &[u8]) -> Result<Digest, ArtefactError> {
+    pub(in super::super) async fn write(store: &FileStore, content: &[u8]) -> Result<Digest, ArtefactError> {
         let mut writer = store.create().await?;
         writer.write(content).await?;
         writer.finish().await.map(|(digest, _)| digest)
@@ -486,60 +428,5 @@ mod tests {
             write(&store, b"1").await,
             Err(ArtefactError::LowSpace { .. })
         ));
-    }
-
-    #[tokio::test]
-    async fn a_sweep_takes_what_nobody_holds_or_wants() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = store(folder.path(), 100);
-        let held = write(&store, b"held").await.unwrap();
-        let wanted = write(&store, b"wanted").await.unwrap();
-        let other = write(&store, b"other").await.unwrap();
-        let hold = store.hold(held);
-        let swept = store.sweep(100, Duration::ZERO, |_| false).unwrap();
-        assert_eq!(swept, Swept::default(), "there is room");
-        let young = store.sweep(0, Duration::from_hours(1), |_| false).unwrap();
-        assert_eq!(
-            young,
-            Swept::default(),
-            "their steps may not have recorded them yet"
-        );
-        let swept = store
-            .sweep(0, Duration::ZERO, |digest| *digest == wanted)
-            .unwrap();
-        assert_eq!(
-            swept,
-            Swept {
-                artefacts: 1,
-                bytes: 5
-            }
-        );
-        assert!(store.contains(&held) && store.contains(&wanted) && !store.contains(&other));
-        drop(hold);
-        store.sweep(0, Duration::ZERO, |_| false).unwrap();
-        assert_eq!(store.bytes(), 0);
-    }
-
-    #[tokio::test]
-    async fn a_store_that_is_well_filled_says_how_much_should_go() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = store(folder.path(), 80);
-        write(&store, &[1; 60]).await.unwrap();
-        assert_eq!(store.surplus().unwrap(), 0, "three quarters are well");
-        let last = write(&store, &[2; 5]).await.unwrap();
-        assert_eq!(store.surplus().unwrap(), 15);
-        assert_eq!((store.size(&last), store.touch(&last)), (Some(5), true));
-        let absent = Digest::of(b"absent");
-        assert_eq!((store.size(&absent), store.touch(&absent)), (None, false));
-        let full = StoreLimits {
-            free_bytes_min: u64::MAX / 2,
-            bytes_max: 1_000,
-        };
-        let crowded = FileStore::open_within(folder.path(), &full).unwrap();
-        assert_eq!(
-            crowded.surplus().unwrap(),
-            65,
-            "the disk is full: all that may go"
-        );
     }
 }

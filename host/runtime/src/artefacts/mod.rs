@@ -6,13 +6,15 @@
 
 mod files;
 mod quota;
+mod sweep;
 
 use async_trait::async_trait;
 use flowforge_protocol::Digest;
 use serde::{Deserialize, Serialize};
 
-pub use files::{FileStore, Hold, StoreLimits, Swept};
+pub use files::{FileStore, Hold, StoreLimits};
 pub use quota::{Quota, QuotaExceeded};
+pub use sweep::Swept;
 
 /// A large or binary value, by what identifies it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
