@@ -65,7 +65,7 @@ try {
     await page.keyboard.press('Tab');
     await page.keyboard.press('Enter');
     await state('Done');
-    await page.getByText('looks right').waitFor();
+    await page.locator('.decided', { hasText: 'looks right' }).waitFor();
   });
 
   await step('a retry shows its plan before it does anything', async () => {
