@@ -38,6 +38,8 @@ async fn pages_of_other_sites_are_kept_out() {
         .get(plane.url("/graphql/ws"))
         .header("origin", "http://evil.example");
     assert_eq!(status_of(ws).await.0, 403);
+    let interface = plane.http.get(plane.url("/")).header("host", "evil.example");
+    assert_eq!(status_of(interface).await.0, 421, "the interface too");
     let registry = plane.http.get(plane.url("/v2/")).header("host", "evil.example");
     assert_eq!(
         status_of(registry).await.0,

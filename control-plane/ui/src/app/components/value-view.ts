@@ -1,6 +1,6 @@
 import { ChangeDetectionStrategy, Component, computed, input, signal } from '@angular/core';
 
-import { briefly, isList, isObject, type Json, type JsonObject } from '../domain/json';
+import { briefly, isList, isObject, type Json } from '../domain/json';
 
 const ROWS_MAX = 100;
 const TEXT_MAX = 20_000;
@@ -54,7 +54,7 @@ export class ValueView {
 
 function tableOf(value: Json | undefined): { columns: readonly string[]; rows: readonly (readonly string[])[]; more: number } | null {
   if (isList(value) && value.length > 0 && value.every((item) => isObject(item))) {
-    const items = value as readonly JsonObject[];
+    const items = value;
     const columns = [...new Set(items.slice(0, ROWS_MAX).flatMap((item) => Object.keys(item)))].slice(0, 12);
     return { columns, rows: items.slice(0, ROWS_MAX).map((item) => columns.map((column) => cell(item[column]))), more: Math.max(0, value.length - ROWS_MAX) };
   }

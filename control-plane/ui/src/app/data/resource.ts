@@ -23,7 +23,7 @@ export function asked<T>(ask: () => Promise<T>, every: number): Asked<T> {
   const failure = signal<string | null>(null);
   let timer: ReturnType<typeof setTimeout> | undefined;
   let under = false;
-  const next = { wanted: false };
+  const wanted = signal(false);
   let ended = false;
   let failures = 0;
   const later = (ms: number): void => {
@@ -32,11 +32,11 @@ export function asked<T>(ask: () => Promise<T>, every: number): Asked<T> {
   };
   const run = async (): Promise<void> => {
     if (under) {
-      next.wanted = true;
+      wanted.set(true);
       return;
     }
     under = true;
-    next.wanted = false;
+    wanted.set(false);
     try {
       const answer = await ask();
       failures = 0;
@@ -47,7 +47,7 @@ export function asked<T>(ask: () => Promise<T>, every: number): Asked<T> {
       failure.set(words(error));
     }
     under = false;
-    if (next.wanted && failures === 0) later(0);
+    if (wanted() && failures === 0) later(0);
     else if (failures > 0) later(Math.min(PAUSE_MS * 2 ** (failures - 1), PAUSE_MAX_MS));
     else if (every > 0) later(every);
   };

@@ -25,6 +25,8 @@ interface Row {
   readonly last: readonly (RunRow & { readonly shown: Shown })[];
   readonly newest: RunRow | null;
   readonly bad: boolean;
+  /** The states of the last runs, oldest first. */
+  readonly words: string;
 }
 
 /** Workflows with their last runs; what needs a person stands first. */
@@ -48,7 +50,8 @@ export class HomePage {
       const runs = data.runs.nodes.filter((run) => run.workflow === workflow.name);
       const newest = runs[0] ?? null;
       const bad = newest !== null && ['failed', 'review', 'offline'].includes(RUN_STATES[newest.state].look);
-      return { ...workflow, newest, bad, last: runs.slice(0, LAST_RUNS).reverse().map((run) => ({ ...run, shown: RUN_STATES[run.state] })) };
+      const last = runs.slice(0, LAST_RUNS).reverse().map((run) => ({ ...run, shown: RUN_STATES[run.state] }));
+      return { ...workflow, newest, bad, last, words: last.length === 0 ? 'no runs' : last.map((run) => run.shown.word).join(', ') };
     });
     return rows.sort((a, b) => Number(b.bad) - Number(a.bad) || (b.newest?.createdAtMs ?? 0) - (a.newest?.createdAtMs ?? 0) || a.name.localeCompare(b.name));
   });

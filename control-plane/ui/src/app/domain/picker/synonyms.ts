@@ -8,7 +8,7 @@ export interface Unneeded {
 
 export const UNNEEDED: readonly Unneeded[] = [
   { title: 'merge', words: ['merge', 'join', 'combine', 'join branches'], instead: 'A node may come after several: drag from each of them to it.', icon: 'branch' },
-  { title: 'respond to webhook', words: ['respond to webhook', 'respond', 'webhook response', 'return'], instead: 'The Respond node answers the webhook; or set `answer: result` on the trigger, and the output is the answer.', icon: 'webhook' },
+  { title: 'respond to webhook', words: ['respond to webhook', 'respond', 'webhook response', 'return'], instead: 'A node with `respond:`, written in the text, answers the webhook; or set `answer: result` on the trigger.', icon: 'webhook' },
   { title: 'webhook', words: ['webhook', 'webhook trigger', 'on webhook call', 'http trigger'], instead: 'Triggers stand beside the nodes, under `triggers` in the text.', icon: 'webhook' },
   { title: 'schedule', words: ['schedule', 'cron', 'schedule trigger', 'timer', 'interval'], instead: 'Triggers stand beside the nodes, under `triggers` in the text.', icon: 'schedule' },
   { title: 'manual trigger', words: ['manual trigger', 'start', 'trigger', 'click'], instead: 'A run can always be started by hand.', icon: 'start' },

@@ -36,6 +36,8 @@ interface Track {
   readonly attempts: Map<number, Segment[]>;
 }
 
+/** Letters of what came out that stand beside a bar. */
+const LABEL = 36;
 /** Shortest queue that is drawn, milliseconds. */
 const QUEUE_LEAST = 1;
 /** Longest silence of a host that is connected and works, before it is called a gap; milliseconds. */
@@ -167,7 +169,7 @@ function rowOf(row: NodeRow, track: Track | undefined, origin: number, end: numb
   const queue: Segment[] = ready !== null && first !== null && first - ready >= QUEUE_LEAST ? [{ kind: 'queue', from: ready, to: first }] : [];
   const several = (track?.attempts.size ?? 0) > 1;
   const attempts: Attempt[] = several ? [...(track?.attempts ?? [])].sort(([a], [b]) => a - b).map(([number, list]) => ({ name: `attempt ${String(number)}`, tries: list.length > 1 ? String(list.length) : '', segments: merged(list) })) : [];
-  return { id: row.node, name: row.node, state: shown.look, word: shown.word, tries: row.tries, segments: [...queue, ...segments], result: row.what, attempts };
+  return { id: row.node, name: row.node, state: shown.look, word: shown.word, tries: row.tries, segments: [...queue, ...segments], result: row.what.length > LABEL ? `${row.what.slice(0, LABEL - 1)}…` : row.what, attempts };
 }
 
 /** Segments in order; those of one kind and state that overlap or touch, as steps of a loop do, are one. */

@@ -62,6 +62,8 @@ export interface Scale {
 }
 
 const SHORT_SHARE = 0.2;
+/** Shortest stretch that is shortened, milliseconds. */
+const SHORTEST_SHORTENED = 1000;
 
 /** The scale of a run. */
 export function scaleOf(run: RunTimeline, shorten: boolean): Scale {
@@ -95,7 +97,7 @@ function idleStretches(run: RunTimeline): { from: number; to: number }[] {
   const idle: { from: number; to: number }[] = [];
   let at = 0;
   for (const segment of [...busy, { from: run.length, to: run.length }]) {
-    if (segment.from - at > Math.max(worked, 1)) idle.push({ from: at, to: segment.from });
+    if (segment.from - at > Math.max(worked, SHORTEST_SHORTENED)) idle.push({ from: at, to: segment.from });
     at = Math.max(at, segment.to);
   }
   return idle;

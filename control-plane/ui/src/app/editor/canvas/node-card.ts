@@ -34,7 +34,8 @@ export class NodeCard {
     const classes = ['node'];
     if (this.selected()) classes.push('sel');
     if (card.disabled) classes.push('off');
-    if (card.problem !== null) classes.push('wrong', 'failed');
+    // In a run the state of the run is what counts.
+    if (card.problem !== null && !run) classes.push('wrong', 'failed');
     if (run) classes.push('ov', run.state);
     return classes.join(' ');
   });
