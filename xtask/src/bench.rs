@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::machine::machine;
 use crate::workspace::{Workspace, cache_folder};
-use crate::{build, tools};
+use crate::{build, tools, ui};
 
 /// The program that compares with other engines; they are installed once, into the user's cache.
 const AIMS: &str = "bench_aims";
@@ -23,6 +23,7 @@ pub(crate) fn command(flags: &[&str]) -> Result<ExitCode> {
         return Ok(ExitCode::from(2));
     }
     let workspace = Workspace::find()?;
+    ui::build(&workspace)?;
     let built = workspace
         .cargo()
         .args(["build", "--release", "--locked"])

@@ -1,5 +1,6 @@
 //! Large values of a run: kept once, sent once and in pieces, and the same wherever the run goes on.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -190,6 +191,8 @@ async fn a_run_goes_on_elsewhere_with_its_large_values() {
         grants: published.grants,
         prefix,
         lease_ms: None,
+        reuse: None,
+        given: BTreeMap::new(),
     });
     let job = world.plane.job(&run, order, world.now());
     world.plane.deliver(&Job { epoch: 2, ..job });
