@@ -5,6 +5,8 @@ use std::sync::Arc;
 use async_graphql::{Context, Result, SimpleObject};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use flowforge_protocol::batch::RecordBatch;
+use flowforge_protocol::chain::frames;
 use flowforge_store::{MAX_BATCH_BYTES, StoredRun};
 
 use super::fault;
@@ -55,23 +57,46 @@ pub(crate) async fn of(
     )?;
     let batches = app.store.batches(&run.id, from_seq, RECORDS_BYTES).await;
     let batches = batches.map_err(|error| fault(&error))?;
-    let next = batches
-        .last()
-        .map_or(from_seq, flowforge_protocol::batch::RecordBatch::next_seq);
-    // A batch may begin before the record that was asked for.
-    let skip = batches
-        .first()
-        .map_or(0, |first| from_seq.saturating_sub(first.first_seq));
+    let next = batches.last().map_or(from_seq, RecordBatch::next_seq);
+    let first_seq = batches.first().map_or(from_seq, |first| first.first_seq);
     let bytes: Vec<u8> = batches.into_iter().flat_map(|batch| batch.lines).collect();
-    let wanted: Vec<&[u8]> = bytes
-        .split_inclusive(|byte| *byte == b'\n')
-        .skip(usize::try_from(skip).unwrap_or(usize::MAX))
-        .collect();
+    let wanted = bytes
+        .get(beginning(&bytes, first_seq, from_seq)..)
+        .unwrap_or_default();
     Ok(Some(EvidenceNode {
         release: release.envelope,
         grants: release.grants,
         receipt: run.receipt.clone(),
-        lines: STANDARD.encode(wanted.concat()),
+        lines: STANDARD.encode(wanted),
         next_seq: (next < run.records).then_some(Long(next)),
     }))
+}
+
+/// Where the record that was asked for begins, with its values: a batch may begin before it.
+fn beginning(lines: &[u8], first_seq: u64, from_seq: u64) -> usize {
+    frames(lines, first_seq)
+        .map_while(Result::ok)
+        .take_while(|frame| frame.seq < from_seq)
+        .map(|frame| frame.bytes.len())
+        .sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Lines were counted as if each were a record, so a part of the values before it came, too.
+    #[test]
+    fn the_records_before_are_left_out_with_their_values() {
+        let (zero, one) = (
+            "{\"value\":\"a\"}\n{\"value\":\"b\"}\n{\"seq\":4,\"x\":0}\n",
+            "{\"value\":\"c\"}\n{\"seq\":5,\"x\":0}\n",
+        );
+        let lines = [zero, one].concat();
+        let from = |seq| &lines[beginning(lines.as_bytes(), 4, seq)..];
+        assert_eq!(from(4), lines);
+        assert_eq!(from(5), one);
+        assert_eq!(from(6), "");
+        assert_eq!(from(0), lines, "asked for earlier than what is here");
+    }
 }
