@@ -396,8 +396,9 @@ fn first_use(services: &Services<FakeClock>) -> Option<u64> {
         .find_map(|(at, event)| matches!(event, Event::Used(_)).then_some(at))
 }
 
-/// A failure on one line.
-pub(crate) fn told(failure: &Failure) -> String {
+/// A failure for people: its kind, where in the input it is, and its message.
+#[must_use]
+pub fn told(failure: &Failure) -> String {
     let kind = serde_json::to_value(failure.kind).unwrap_or_default();
     let path = failure
         .path

@@ -17,7 +17,7 @@ mod report;
 mod services;
 mod suite;
 
-pub use case::{Bench, TestError, test};
+pub use case::{Bench, TestError, test, told};
 pub use junit::junit;
 pub use live::{Called, LiveCall, Noted, call};
 pub use report::{CaseReport, Report};

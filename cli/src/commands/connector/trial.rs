@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use clap::Args;
-use flowforge_connector_test::{Called, LiveCall, call};
+use flowforge_connector_test::{Called, LiveCall, call, told};
 use flowforge_ports::{Interface, Operation, Type};
 use flowforge_workflow::destination;
 use serde_json::{Map, Value, json};
@@ -202,19 +202,7 @@ fn answer(called: &Called) -> Value {
 fn print(called: &Called) {
     match &called.outcome {
         Ok(output) => say!("{output:#}"),
-        Err(failure) => {
-            let kind = serde_json::to_value(failure.kind).unwrap_or_default();
-            let path = failure
-                .path
-                .as_ref()
-                .map(|path| format!(" at {path}"))
-                .unwrap_or_default();
-            say!(
-                "✗ {}{path}: {}",
-                kind.as_str().unwrap_or("failure"),
-                one_line(&failure.message)
-            );
-        }
+        Err(failure) => say!("✗ {}", one_line(&told(failure))),
     }
     let requests: u32 = called.usage.used.iter().map(|one| one.count).sum();
     say!(
