@@ -186,14 +186,14 @@ async fn a_run_goes_on_elsewhere_with_its_large_values() {
     std::fs::remove_file(world.config().data_dir.join("journal.redb")).expect("removed");
     let host = world.start();
     let prefix = world.plane.with(|state| state.runs[&run].prefix());
-    let order = Order::Resume(ResumeOrder {
+    let order = Order::Resume(Box::new(ResumeOrder {
         release: published.release,
         grants: published.grants,
         prefix,
         lease_ms: None,
         reuse: None,
         given: BTreeMap::new(),
-    });
+    }));
     let job = world.plane.job(&run, order, world.now());
     world.plane.deliver(&Job { epoch: 2, ..job });
     fall_asleep(&host, &clock, 1).await;
