@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use flowforge_tests::fuzz::{BODIES, Budget, fuzz};
+use flowforge_tests::fuzz::{BODIES, Body, Budget, fuzz};
 
 /// Feeds damaged inputs to every parser that meets foreign bytes
 #[derive(Debug, Parser)]
@@ -15,6 +15,9 @@ struct Arguments {
     /// Seconds for each body
     #[arg(long, default_value_t = 600)]
     budget: u64,
+    /// Only these bodies
+    #[arg(long)]
+    body: Vec<String>,
 }
 
 fn main() -> ExitCode {
@@ -24,7 +27,9 @@ fn main() -> ExitCode {
         arguments.seed
     );
     let mut finds = Vec::new();
-    for body in BODIES {
+    let chosen =
+        |body: &&Body| arguments.body.is_empty() || arguments.body.iter().any(|name| name == body.name);
+    for body in BODIES.iter().filter(chosen) {
         let begun = Instant::now();
         match fuzz(
             body,

@@ -2,8 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use flowforge_protocol::chain::{self, encode_record, no_fetch, walk, without_values};
 use flowforge_protocol::envelope::sign_document;
+use flowforge_protocol::record::{Event, Outcome, Record};
+use flowforge_protocol::value::{Salt, Sealer};
 use flowforge_protocol::{Digest, Publication, Signed, SigningKey, parse_strict};
+use flowforge_runtime::fuzz::value_conversion;
 use flowforge_workflow::expr::{Expression, Meaning, Scope};
 use flowforge_workflow::{canonical, parse, read_canonical};
 use serde_json::{Map, Value, json};
@@ -26,6 +30,16 @@ pub const BODIES: &[Body] = &[
             ]
         },
         run: strict_json_reads_back,
+    },
+    Body {
+        name: "records",
+        corpus: || vec![records()],
+        run: records_read_back,
+    },
+    Body {
+        name: "value",
+        corpus: || vec![b"seed".to_vec()],
+        run: values_come_out_as_they_went_in,
     },
     Body {
         name: "expression",
@@ -77,6 +91,76 @@ fn envelope_holds_what_was_signed(input: &[u8]) -> Result<bool, String> {
         Ok(opened) if Some(opened.document()) == publication().as_ref() => Ok(true),
         Ok(opened) => Err(format!("it opens as {:?}", opened.document())),
     }
+}
+
+/// Two records, one of them with a value beside it, as lines.
+fn records() -> Vec<u8> {
+    let mut lines = Vec::new();
+    let mut salt = |_: &[u8]| Salt::from_entropy([5; 16]);
+    let mut sealer = Sealer {
+        salt: &mut salt,
+        inline_bytes: usize::MAX,
+        keep: None,
+    };
+    let told = Event::CancelRequested {
+        reason: "somebody".to_owned(),
+        grace_ms: 5,
+    };
+    let ended = Event::Ended {
+        outcome: Outcome::Done {
+            output: json!({"n": [1, 2.5, -3]}).into(),
+        },
+    };
+    for (seq, event) in (0..).zip([told, ended]) {
+        let mut record = Record {
+            seq,
+            at_ms: 1_700_000_000_000,
+            event,
+        };
+        let line = record
+            .seal(&mut sealer, &mut lines)
+            .map_err(|error| error.to_string())
+            .and_then(|()| encode_record(&record).map_err(|error| error.to_string()));
+        lines.extend(line.unwrap_or_default());
+    }
+    lines
+}
+
+/// What is read without values is covered by the same chain, and a record that is written again reads as the same.
+fn records_read_back(input: &[u8]) -> Result<bool, String> {
+    let start = Digest::of(b"chain");
+    let (Ok(walked), Ok(alone)) = (walk(input, 0, &start), without_values(input, 0)) else {
+        return Ok(false);
+    };
+    if walk(&alone, 0, &start) != Ok(walked) {
+        return Err("without its values it has another chain".to_owned());
+    }
+    let Ok(read) = chain::records(input, 0, &no_fetch).collect::<Result<Vec<Record>, _>>() else {
+        return Ok(false);
+    };
+    for record in read {
+        let Ok(line) = encode_record(&record) else {
+            continue;
+        };
+        let again = chain::records(&line, record.seq, &no_fetch).next();
+        let same =
+            matches!(&again, Some(Ok(again)) if encode_record(again).is_ok_and(|second| second == line));
+        if !same {
+            return Err(format!("{record:?} reads as {again:?}"));
+        }
+    }
+    Ok(true)
+}
+
+/// The input is only where the dice begin: types and values are made from it, converted and compared.
+fn values_come_out_as_they_went_in(input: &[u8]) -> Result<bool, String> {
+    const CASES: u32 = 4;
+    let digest = Digest::of(input);
+    let seed = digest
+        .as_bytes()
+        .first_chunk()
+        .map_or(0, |bytes| u64::from_be_bytes(*bytes));
+    value_conversion(CASES, seed).map(|()| true)
 }
 
 fn strict_json_reads_back(input: &[u8]) -> Result<bool, String> {

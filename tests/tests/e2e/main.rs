@@ -20,6 +20,7 @@ mod private;
 mod read_only;
 mod readers;
 mod refused;
+mod retries;
 mod runs;
 mod verifier;
 
