@@ -40,6 +40,7 @@ pub use error::{BuildError, Diagnostic, MissingTool};
 pub use language::Language;
 pub use manifest::Manifest;
 pub use options::{BuildOptions, Limits, default_cache_dir};
+pub use place::position;
 pub use progress::{Progress, Stage};
 pub use scaffold::{NewError, Template, scaffold};
 pub use tools::check_tools;

@@ -1,4 +1,4 @@
-//! Places in `connector.toml`: from a byte range to a mistake with line, column, code and mend.
+//! Places in files that authors write: from a byte range to a mistake with line, column, code and mend.
 
 use std::ops::Range;
 
@@ -39,7 +39,8 @@ pub(crate) fn mend_of(message: &str) -> String {
 }
 
 /// Line and column, both from 1, of a byte offset.
-pub(crate) fn position(text: &str, offset: usize) -> (usize, usize) {
+#[must_use]
+pub fn position(text: &str, offset: usize) -> (usize, usize) {
     let before = text.get(..offset).unwrap_or(text);
     let line = before.matches('\n').count() + 1;
     let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use flowforge_ports::{Effect, Interface};
-use flowforge_protocol::grants::{NodeGrants, SecretGrant};
+use flowforge_protocol::grants::NodeGrants;
 use flowforge_protocol::{Digest, Failure, RunId, StepKey, UseCount};
 use flowforge_runtime::artefacts::FileStore;
 use flowforge_runtime::{
@@ -316,20 +316,13 @@ impl Stage {
                     continue;
                 }
             };
-            let grant = SecretGrant {
-                secret: slot.clone(),
-                kind: kind.clone(),
-                destinations: destinations.clone(),
+            let held = Slot {
+                kind,
+                destinations,
+                value: Zeroizing::new(value.clone()),
             };
-            grants.secrets.insert(slot.clone(), grant);
-            slots.insert(
-                slot.clone(),
-                Slot {
-                    kind,
-                    destinations,
-                    value: Zeroizing::new(value.clone()),
-                },
-            );
+            grants.secrets.insert(slot.clone(), held.grant(slot));
+            slots.insert(slot.clone(), held);
         }
         (grants, slots, problems)
     }

@@ -1,6 +1,6 @@
 //! Typed reading of a test file: every key is asked for, and what is wrong is told with its line and a mend.
 
-use flowforge_connector_build::Diagnostic;
+use flowforge_connector_build::{Diagnostic, position};
 use flowforge_workflow::parse_duration_ms;
 use flowforge_workflow::yaml_tree::{Entry, Node, Value};
 
@@ -22,10 +22,7 @@ impl<'t> Reader<'t> {
 
     /// Line and column, from 1, of a byte offset.
     pub(crate) fn place(&self, at: usize) -> (usize, usize) {
-        let before = self.text.get(..at).unwrap_or(self.text);
-        let line = before.matches('\n').count().saturating_add(1);
-        let column = before.rsplit('\n').next().unwrap_or_default().chars().count();
-        (line, column.saturating_add(1))
+        position(self.text, at)
     }
 
     pub(crate) fn wrong(

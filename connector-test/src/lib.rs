@@ -2,8 +2,9 @@
 //!
 //! Owns: the test files of an author, the mocked services, one test from its first attempt to its verdict, the reports;
 //! and one live call with what it used. Leaves to others: the sandbox (the host's own runtime runs every call), when an
-//! attempt is repeated (the rule of the workflow engine decides), and building. Invariant: a test opens no socket and
-//! reads no clock of the machine, so that it passes or fails everywhere alike.
+//! attempt is repeated (the rule of the workflow engine decides), and building. Invariant: a test opens no socket, and what
+//! the host gives a step (time, randomness, waiting) is the test's own. What a component draws from WASI itself, its random
+//! numbers and its monotonic clock, is the machine's.
 
 mod case;
 mod compare;
@@ -19,6 +20,6 @@ mod suite;
 
 pub use case::{Bench, TestError, test, told};
 pub use junit::junit;
-pub use live::{Called, LiveCall, Noted, call};
+pub use live::{Called, LiveCall, Noted, Random, call};
 pub use report::{CaseReport, Report};
 pub use suite::{Case, Suite, SuiteError};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use flowforge_protocol::grants::{NodeGrants, SecretGrant};
+use flowforge_protocol::grants::NodeGrants;
 use flowforge_protocol::{Digest, Failure};
 use flowforge_runtime::artefacts::FileStore;
 use flowforge_runtime::{Connector, Invocation, Limits, Runtime, StepContext, StepError, Usage};
@@ -29,9 +29,12 @@ pub struct LiveCall {
     pub loopback: bool,
     /// Milliseconds since 1970 UTC.
     pub now_ms: fn() -> u64,
-    /// Fills a buffer with random bytes of cryptographic quality.
-    pub random: fn(&mut [u8]),
+    /// This machine's randomness.
+    pub random: Random,
 }
+
+/// Fills a buffer with random bytes of cryptographic quality.
+pub type Random = Box<dyn Fn(&mut [u8]) + Send + Sync>;
 
 /// What a call came to.
 #[derive(Debug)]
@@ -133,18 +136,12 @@ fn grants(
         let fits = |wanted: &&String| {
             declared.is_none_or(|secret| secret.destinations.iter().any(|one| covers(one, wanted)))
         };
-        let destinations: Vec<String> = destinations.iter().filter(fits).cloned().collect();
-        let grant = SecretGrant {
-            secret: slot.clone(),
-            kind: kind.clone(),
-            destinations: destinations.clone(),
-        };
-        grants.secrets.insert(slot.clone(), grant);
         let held = Slot {
             kind,
-            destinations,
+            destinations: destinations.iter().filter(fits).cloned().collect(),
             value,
         };
+        grants.secrets.insert(slot.clone(), held.grant(&slot));
         slots.insert(slot, held);
     }
     (grants, slots)
@@ -177,7 +174,7 @@ fn noted(at_ms: u64, event: Event) -> Noted {
 /// This machine's clock and randomness.
 struct Real {
     now_ms: fn() -> u64,
-    random: fn(&mut [u8]),
+    random: Random,
 }
 
 impl Ambient for Real {

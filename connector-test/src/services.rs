@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
+use flowforge_protocol::grants::SecretGrant;
 use flowforge_protocol::{Failure, Use};
 use flowforge_runtime::artefacts::{ArtefactStore, FileStore};
 use flowforge_runtime::{EffectRefused, LogLevel, OpenSecret, Progress, Redactor, StepServices};
@@ -14,6 +15,17 @@ pub(crate) struct Slot {
     pub(crate) kind: String,
     pub(crate) destinations: Vec<String>,
     pub(crate) value: Zeroizing<String>,
+}
+
+impl Slot {
+    /// What a step is granted to use it.
+    pub(crate) fn grant(&self, slot: &str) -> SecretGrant {
+        SecretGrant {
+            secret: slot.to_owned(),
+            kind: self.kind.clone(),
+            destinations: self.destinations.clone(),
+        }
+    }
 }
 
 /// Something that happened while a call ran.

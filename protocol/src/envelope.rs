@@ -64,16 +64,7 @@ struct WireSignature<'a> {
     sig: Cow<'a, str>,
     /// Present if the signature is over the root of a tree.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    tree: Option<WirePath>,
-}
-
-/// Where the message stands in the tree whose root is signed.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct WirePath {
-    index: u64,
-    size: u64,
-    path: Vec<Digest>,
+    tree: Option<tree::Path>,
 }
 
 /// Why an envelope is not believed.
@@ -166,11 +157,14 @@ pub fn sign(payload_type: &str, payload: &[u8], key: &SigningKey) -> String {
     written(payload_type, payload, key, &signature, None)
 }
 
-/// Signs payloads of one type with one signature; returns an envelope for each, which can be verified alone.
+/// Signs payloads of one type with one signature; returns an envelope for each, which can be verified alone. For none
+/// nothing is signed.
 #[must_use]
 pub fn sign_all(payload_type: &str, payloads: &[&[u8]], key: &SigningKey) -> Vec<String> {
-    if let [payload] = payloads {
-        return vec![sign(payload_type, payload, key)];
+    match payloads {
+        [] => return Vec::new(),
+        [payload] => return vec![sign(payload_type, payload, key)],
+        _ => {}
     }
     let leaves: Vec<Digest> = payloads
         .iter()
@@ -181,14 +175,7 @@ pub fn sign_all(payload_type: &str, payloads: &[&[u8]], key: &SigningKey) -> Vec
     payloads
         .iter()
         .zip(paths)
-        .map(|(payload, path)| {
-            let path = WirePath {
-                index: path.index,
-                size: path.size,
-                path: path.neighbours,
-            };
-            written(payload_type, payload, key, &signature, Some(path))
-        })
+        .map(|(payload, path)| written(payload_type, payload, key, &signature, Some(path)))
         .collect()
 }
 
@@ -197,7 +184,7 @@ fn written(
     payload: &[u8],
     key: &SigningKey,
     signature: &[u8; 64],
-    tree: Option<WirePath>,
+    tree: Option<tree::Path>,
 ) -> String {
     let wire = Wire {
         payload: STANDARD.encode(payload).into(),
@@ -291,10 +278,11 @@ pub fn verify_known(
         let hinted = keys.iter().filter(|key| Some(key.id()) == hint);
         let others = keys.iter().filter(|key| Some(key.id()) != hint);
         named = named.or_else(|| hinted.clone().next().map(VerifyingKey::id));
-        let signed = signed_message(&message, signature.tree.as_ref())?;
-        let is_by = |key: &&VerifyingKey| match &signed {
-            Cow::Borrowed(message) => key.verifies(message, &bytes),
-            Cow::Owned(root) => known.verifies(key, root, &bytes),
+        let root = signature.tree.as_ref().map(|path| root_of(&message, path));
+        let root = root.transpose()?;
+        let is_by = |key: &&VerifyingKey| match &root {
+            Some(root) => known.verifies(key, root, &bytes),
+            None => key.verifies(&message, &bytes),
         };
         if let Some(key) = hinted.chain(others).find(is_by) {
             return Ok(Verified {
@@ -311,19 +299,11 @@ pub fn verify_known(
     })
 }
 
-/// What the signature is over: the message itself, or the root to which its path leads.
-fn signed_message<'m>(message: &'m [u8], path: Option<&WirePath>) -> Result<Cow<'m, [u8]>, VerifyError> {
-    let Some(path) = path else {
-        return Ok(Cow::Borrowed(message));
-    };
-    let path = tree::Path {
-        index: path.index,
-        size: path.size,
-        neighbours: path.path.clone(),
-    };
-    let root = tree::climb(tree::leaf(message), &path)
+/// What is signed of the tree in which the message stands at the end of this path.
+fn root_of(message: &[u8], path: &tree::Path) -> Result<Vec<u8>, VerifyError> {
+    let root = tree::climb(tree::leaf(message), path)
         .ok_or_else(|| VerifyError::Malformed("`tree` is no path in a tree of its size".to_owned()))?;
-    Ok(Cow::Owned(root_message(&root, path.size)))
+    Ok(root_message(&root, path.size))
 }
 
 fn describe_hint(wire: &Wire<'_>) -> String {

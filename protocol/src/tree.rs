@@ -4,6 +4,8 @@
 //! what a leaf is and who signs the root. Invariant: a path leads from a leaf to one root only if the leaf stood at this
 //! place in a tree of this size. Source: RFC 9162, section 2.1 (the same tree and the same paths).
 
+use serde::{Deserialize, Serialize};
+
 use crate::Digest;
 
 /// Most leaves of a tree that is read.
@@ -11,14 +13,16 @@ pub(crate) const MAX_LEAVES: u64 = 1 << 20;
 /// Most digests of a path in such a tree.
 pub(crate) const MAX_PATH: usize = 20;
 
-/// Where a leaf stands, and what leads from it to the root.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Where a leaf stands, and what leads from it to the root; it travels beside the signature.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Path {
     /// Place of the leaf, from 0.
     pub(crate) index: u64,
     /// Leaves of the tree.
     pub(crate) size: u64,
     /// The neighbours, from the leaf up.
+    #[serde(rename = "path")]
     pub(crate) neighbours: Vec<Digest>,
 }
 

@@ -71,6 +71,11 @@ impl Plane {
         }
     }
 
+    async fn stop(mut self) {
+        self.stop.cancel();
+        self.tasks.join_next().await.expect("task").expect("stops");
+    }
+
     fn key(&self, name: &str) -> SigningKey {
         let text = std::fs::read_to_string(self.handle.keys_dir.join(name)).expect("key file");
         SigningKey::from_pem(&text).expect("key")
@@ -238,9 +243,7 @@ async fn a_large_value_is_on_both_sides_once_and_every_reader_sees_it() {
         .expect("task")
         .expect("no panic")
         .expect("stops");
-    let Plane { stop, mut tasks, .. } = plane;
-    stop.cancel();
-    tasks.join_next().await.expect("task").expect("stops");
+    plane.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -275,7 +278,5 @@ async fn a_webhook_is_answered_with_the_output_of_a_signed_run() {
         .expect("task")
         .expect("no panic")
         .expect("stops");
-    let Plane { stop, mut tasks, .. } = plane;
-    stop.cancel();
-    tasks.join_next().await.expect("task").expect("stops");
+    plane.stop().await;
 }

@@ -50,7 +50,7 @@ pub(crate) struct App {
     pub(crate) queued: AtomicU64,
     /// Woken when the schedules changed.
     pub(crate) schedules_changed: Notify,
-    /// Woken when jobs wait to be signed anew.
+    /// Woken when jobs wait to be written anew.
     pub(crate) reissue_wanted: Notify,
     /// Ends long waits.
     pub(crate) closing: CancellationToken,

@@ -28,7 +28,7 @@ pub(crate) async fn run(app: Arc<App>) {
         }
         for host in app.hosts.all() {
             if let Err(error) = all_of(&app, &host).await {
-                tracing::error!(host = %host.id, %error, "expired jobs could not be signed anew; trying again");
+                tracing::error!(host = %host.id, %error, "expired jobs could not be written anew; trying again");
                 tokio::select! {
                     () = tokio::time::sleep(PAUSE) => {}
                     () = app.closing.cancelled() => return,

@@ -165,9 +165,9 @@ impl App {
         request.options.add_to(&mut order);
         let order = Order::Start(Box::new(order));
         let host = self.hosts.choose(self.clock.monotonic_ms());
-        // Signed also when no host is there, and then thrown away: what cannot be signed later is refused now.
+        // Written also when no host is there, and then thrown away: what cannot be ordered later is refused now.
         let nobody = HostId::from_entropy([0; 16]);
-        let signed = self.scheduler.write(Draft {
+        let written = self.scheduler.write(Draft {
             host: host.as_ref().map_or(&nobody, |host| &host.id),
             run: &request.id,
             epoch: 1,
@@ -175,8 +175,8 @@ impl App {
             traceparent: traceparent.clone(),
             now_ms,
         });
-        let signed = signed.map_err(refusal_of)?;
-        let job = host.is_some().then_some(signed);
+        let written = written.map_err(refusal_of)?;
+        let job = host.is_some().then_some(written);
         let run = NewRun {
             id: request.id.clone(),
             workflow: release.stored.workflow.clone(),

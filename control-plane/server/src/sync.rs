@@ -256,7 +256,7 @@ impl App {
         })
     }
 
-    /// A host will not do a job. One that is not of its time is signed anew; any other refusal of a start ends its run,
+    /// A host will not do a job. One that is not of its time is written anew; any other refusal of a start ends its run,
     /// visibly; a decision or a cancellation is kept and tried again.
     async fn refused(&self, host: &Arc<HostEntry>, refused: RefusedJob) -> Result<(), SyncError> {
         let name = host.state().host.name.clone();

@@ -118,7 +118,7 @@ impl Store {
         .await
     }
 
-    /// Ends a run whose start cannot be signed anew, as failed, if nothing of it is stored. `None` otherwise: only the job
+    /// Ends a run whose start cannot be written anew, as failed, if nothing of it is stored. `None` otherwise: only the job
     /// is forgotten then.
     ///
     /// # Errors

@@ -125,8 +125,8 @@ pub struct HostConfig {
     pub compile_worker: CompileWorker,
 }
 
-/// What one host holds at most. At each limit but those of calls, copies and values the host tells the control plane that it is busy, and
-/// takes nothing new; what is here goes on to its end.
+/// What one host holds at most. At each limit but those of calls, copies, values and artefacts the host tells the control
+/// plane that it is busy, and takes nothing new; what is here goes on to its end.
 ///
 /// | limit | setting | default | at the limit |
 /// |---|---|---|---|

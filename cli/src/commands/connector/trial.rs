@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use clap::Args;
 use flowforge_connector_test::{Called, LiveCall, call, told};
+use flowforge_host::clock::{Entropy as _, SystemEntropy};
 use flowforge_ports::{Interface, Operation, Type};
+use flowforge_runtime::AddressKind;
 use flowforge_workflow::destination;
 use serde_json::{Map, Value, json};
 use zeroize::Zeroizing;
@@ -47,6 +50,7 @@ pub(crate) async fn run(args: RunArgs, global: &Global) -> Result<Exit> {
     let interface = flowforge_ports::inspect(&component).context("this is no connector")?;
     let operation = operation(&interface, &args.operation)?;
     let (destinations, loopback) = destinations(&interface, &args.allow)?;
+    let entropy = SystemEntropy::new().context("this machine gives no randomness")?;
     let made = LiveCall {
         operation: operation.name.clone(),
         input: input(&args, operation)?,
@@ -54,7 +58,7 @@ pub(crate) async fn run(args: RunArgs, global: &Global) -> Result<Exit> {
         secrets: secrets(&args.secret)?,
         loopback,
         now_ms: time::now_ms,
-        random,
+        random: Box::new(move |buffer| entropy.fill(buffer)),
     };
     let called = call(&component, made, &bench()?).await?;
     result(global, &answer(&called), |_| print(&called));
@@ -145,20 +149,22 @@ fn destinations(interface: &Interface, allowed: &[String]) -> Result<(Vec<String
         ))
         .into());
     }
-    let local = [
-        "http://127.0.0.1",
-        "http://localhost",
-        "http://[::1]",
-        "https://127.0.0.1",
-        "https://localhost",
-    ];
-    let loopback = !allowed.is_empty()
-        && written.iter().any(|one| {
-            local
-                .iter()
-                .any(|start| one.rsplit_once(':').is_some_and(|(place, _)| place == *start))
-        });
+    let loopback = !allowed.is_empty() && written.iter().any(|one| is_local(one));
     Ok((written, loopback))
+}
+
+/// Whether a destination, `scheme://name:port`, is on this machine.
+fn is_local(destination: &str) -> bool {
+    let place = destination
+        .split_once("://")
+        .and_then(|(_, place)| place.rsplit_once(':'));
+    place.is_some_and(|(name, _)| {
+        let address = name
+            .trim_start_matches('[')
+            .trim_end_matches(']')
+            .parse::<IpAddr>();
+        name == "localhost" || address.is_ok_and(|address| AddressKind::of(address) == AddressKind::Loopback)
+    })
 }
 
 fn secrets(pairs: &[String]) -> Result<BTreeMap<String, Zeroizing<String>>> {
@@ -175,12 +181,6 @@ fn secrets(pairs: &[String]) -> Result<BTreeMap<String, Zeroizing<String>>> {
         secrets.insert(slot.to_owned(), Zeroizing::new(value));
     }
     Ok(secrets)
-}
-
-/// Random bytes of the system.
-fn random(buffer: &mut [u8]) {
-    // A system without randomness gives zeros here, which a trial may go on with: nothing of it is kept.
-    let _ = getrandom::fill(buffer);
 }
 
 fn answer(called: &Called) -> Value {
@@ -218,5 +218,30 @@ fn print(called: &Called) {
             note.what,
             one_line(&note.detail)
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_machine_is_known_by_every_name_it_has() {
+        for local in [
+            "http://localhost:80",
+            "http://127.0.0.1:8080",
+            "https://127.8.0.1:443",
+            "http://[::1]:80",
+        ] {
+            assert!(is_local(local), "{local}");
+        }
+        for other in [
+            "http://example.com:80",
+            "http://10.0.0.1:80",
+            "http://localhost.example:80",
+            "http://[2001:db8::1]:80",
+        ] {
+            assert!(!is_local(other), "{other}");
+        }
     }
 }

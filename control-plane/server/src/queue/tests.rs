@@ -81,7 +81,7 @@ fn an_unconfirmed_job_comes_again_after_a_while() {
     );
 }
 
-/// Expired jobs left the queue before they were signed anew: a call that was cut lost them until the plane restarted.
+/// Expired jobs left the queue before they were written anew: a call that was cut lost them until the plane restarted.
 #[test]
 fn an_expired_job_waits_for_its_new_signature_and_is_never_out_of_sight() {
     let mut queue = JobQueue::default();

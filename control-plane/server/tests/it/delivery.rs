@@ -17,7 +17,7 @@ async fn start(plane: &Plane, a: i64) {
     assert_eq!(started["__typename"], "StartRunSuccess", "{started:#}");
 }
 
-/// 960 of 1,000 runs ran twice: their records were here, their starts had expired, and were signed anew.
+/// 960 of 1,000 runs ran twice: their records were here, their starts had expired, and were written anew.
 #[tokio::test]
 async fn what_has_a_record_is_not_started_again_however_late_it_is() {
     let clock = TestClock::at(NOON);
@@ -52,7 +52,7 @@ async fn what_has_a_record_is_not_started_again_however_late_it_is() {
     plane.stop().await;
 }
 
-/// Expired jobs left the queue, and were signed anew one by one inside the host's call: when that was cut, the rest hung
+/// Expired jobs left the queue, and were written anew one by one inside the host's call: when that was cut, the rest hung
 /// until the plane was started again.
 #[tokio::test]
 async fn expired_jobs_outlive_a_call_that_is_cut() {
@@ -80,7 +80,7 @@ async fn expired_jobs_outlive_a_call_that_is_cut() {
     plane.stop().await;
 }
 
-/// A host whose clock was wrong had its run signed anew twenty times at once, and then failed.
+/// A host whose clock was wrong had its run written anew twenty times at once, and then failed.
 #[tokio::test]
 async fn a_host_with_a_wrong_clock_makes_a_run_wait_not_fail() {
     let clock = TestClock::at(NOON);

@@ -225,10 +225,7 @@ async fn a_subscription_shows_the_run_at_once_and_its_end() {
     let plane = home.start().await;
     plane.publish(SUM).await;
     let host = FakeHost::join(&plane, 1).await;
-    plane
-        .start_run(json!({"workflow": "sum", "input": {"a": 1}}))
-        .await;
-    let job = host.job(&plane).await;
+    let job = host.started(&plane).await;
     let mut events = Box::pin(follow(&plane, job.run_id.as_str()).await);
     let first = events.next().await.unwrap();
     assert_eq!(first["payload"]["data"]["runEvents"]["ended"], false, "{first:#}");

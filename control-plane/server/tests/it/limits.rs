@@ -76,10 +76,7 @@ async fn an_answer_is_bounded_by_its_bytes() {
     let plane = home.start().await;
     plane.publish(SUM).await;
     let host = FakeHost::join(&plane, 1).await;
-    plane
-        .start_run(json!({"workflow": "sum", "input": {"a": 1}}))
-        .await;
-    let job = host.job(&plane).await;
+    let job = host.started(&plane).await;
     let mut script = Script::new(&job);
     let first = script.batch(vec![accepted(&job)]);
     host.sync(&plane, json!({"batches": [first]})).await;

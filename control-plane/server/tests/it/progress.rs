@@ -11,10 +11,7 @@ async fn a_run_shows_how_far_its_steps_are_while_they_run() {
     let plane = home.start().await;
     plane.publish(SUM).await;
     let host = FakeHost::join(&plane, 1).await;
-    plane
-        .start_run(json!({"workflow": "sum", "input": {"a": 1}}))
-        .await;
-    let job = host.job(&plane).await;
+    let job = host.started(&plane).await;
     let mut script = Script::new(&job);
     let batch = script.batch(vec![accepted(&job)]);
     host.sync(&plane, json!({"batches": [batch]})).await;

@@ -228,10 +228,7 @@ async fn a_refused_start_fails_the_run_with_the_reason() {
     let plane = home.start().await;
     plane.publish(SUM).await;
     let host = FakeHost::join(&plane, 1).await;
-    plane
-        .start_run(json!({"workflow": "sum", "input": {"a": 1}}))
-        .await;
-    let job = host.job(&plane).await;
+    let job = host.started(&plane).await;
     let refused = json!({"job": job.job_id, "code": "FF-ADM-009", "message": "no such release"});
     host.sync(&plane, json!({"refused": [refused]})).await;
     let run = plane.run("last").await;

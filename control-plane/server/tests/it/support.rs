@@ -398,6 +398,15 @@ impl FakeHost {
             .collect()
     }
 
+    /// The order of a run of `sum`, which must be published, just started.
+    pub(crate) async fn started(&self, plane: &Plane) -> Job {
+        let started = plane
+            .start_run(json!({"workflow": "sum", "input": {"a": 1}}))
+            .await;
+        assert_eq!(started["__typename"], "StartRunSuccess", "{started:#}");
+        self.job(plane).await
+    }
+
     pub(crate) async fn job(&self, plane: &Plane) -> Job {
         let mut jobs = self.jobs(plane, 20_000).await;
         assert_eq!(jobs.len(), 1, "{jobs:#?}");

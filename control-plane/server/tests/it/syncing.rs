@@ -2,19 +2,10 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use flowforge_protocol::job::Job;
 use flowforge_protocol::record::Event;
 use serde_json::{Value, json};
 
 use crate::support::{FakeHost, Home, Plane, SUM, Script, TestClock, accepted, completed, done, finish_sum};
-
-async fn started(plane: &Plane, host: &FakeHost) -> Job {
-    let started = plane
-        .start_run(json!({"workflow": "sum", "input": {"a": 1}}))
-        .await;
-    assert_eq!(started["__typename"], "StartRunSuccess", "{started:#}");
-    host.job(plane).await
-}
 
 async fn send(plane: &Plane, host: &FakeHost, batch: &Value) -> (Value, Value) {
     let answer = host.sync(plane, json!({"batches": [batch]})).await;
@@ -28,7 +19,7 @@ async fn batches_are_stored_once_in_order_and_unbroken() {
     let plane = home.start().await;
     plane.publish(SUM).await;
     let host = FakeHost::join(&plane, 1).await;
-    let job = started(&plane, &host).await;
+    let job = host.started(&plane).await;
     let mut script = Script::new(&job);
     let first = script.batch(vec![accepted(&job)]);
     let second = script.batch(vec![completed("total", json!({"value": 3}))]);
@@ -90,7 +81,7 @@ async fn only_the_owner_writes_and_only_known_runs() {
     let plane = home.start().await;
     plane.publish(SUM).await;
     let host = FakeHost::join(&plane, 1).await;
-    let job = started(&plane, &host).await;
+    let job = host.started(&plane).await;
     let other = FakeHost::join(&plane, 2).await;
     let batch = Script::new(&job).batch(vec![accepted(&job)]);
     assert_eq!(
@@ -260,7 +251,7 @@ async fn a_receipt_must_agree_with_the_records() {
     let plane = home.start().await;
     plane.publish(SUM).await;
     let host = FakeHost::join(&plane, 1).await;
-    let job = started(&plane, &host).await;
+    let job = host.started(&plane).await;
     let mut script = Script::new(&job);
     let outcome = done(json!({"total": 3}));
     let early = host.receipt(&job, &script, &outcome);
@@ -336,10 +327,10 @@ async fn a_host_can_ask_how_far_its_runs_are_stored() {
     let plane = home.start().await;
     plane.publish(SUM).await;
     let host = FakeHost::join(&plane, 1).await;
-    let job = started(&plane, &host).await;
+    let job = host.started(&plane).await;
     let begun = Script::new(&job).batch(vec![accepted(&job)]);
     host.sync(&plane, json!({"batches": [begun]})).await;
-    let done = started(&plane, &host).await;
+    let done = host.started(&plane).await;
     finish_sum(&plane, &host, &done).await;
     let unknown = flowforge_protocol::RunId::from_entropy([9; 16]);
     let ask = |run: &flowforge_protocol::RunId, epoch: u64| json!({"run": run, "epoch": epoch});
@@ -367,7 +358,7 @@ async fn a_run_that_rests_says_why() {
     let plane = home.start().await;
     plane.publish(SUM).await;
     let host = FakeHost::join(&plane, 1).await;
-    let job = started(&plane, &host).await;
+    let job = host.started(&plane).await;
     host.received(&plane, &job).await;
     let resting = json!([{"run": job.run_id, "reason": "its release cannot be loaded"}]);
     host.sync(&plane, json!({ "resting": resting })).await;
@@ -413,7 +404,7 @@ async fn a_host_gets_the_records_of_its_runs_and_of_no_other() {
     let plane = home.start().await;
     plane.publish(SUM).await;
     let host = FakeHost::join(&plane, 1).await;
-    let job = started(&plane, &host).await;
+    let job = host.started(&plane).await;
     let mut script = Script::new(&job);
     let batches = [
         script.batch(vec![accepted(&job)]),

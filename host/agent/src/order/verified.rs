@@ -211,9 +211,15 @@ impl VerifiedOrder {
         }
     }
 
-    /// Whether it ends a run.
+    /// What it says of the end of a run, if it ends one.
     #[must_use]
-    pub fn is_cancellation(&self) -> bool {
-        matches!(self, Self::Change(change) if matches!(change.order(), Change::Cancel(_)))
+    pub fn cancellation(&self) -> Option<&Cancellation> {
+        match self {
+            Self::Change(change) => match change.order() {
+                Change::Cancel(cancellation) => Some(cancellation),
+                _ => None,
+            },
+            Self::Begin(_) => None,
+        }
     }
 }

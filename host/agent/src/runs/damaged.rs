@@ -13,7 +13,7 @@ use super::registry::Reach;
 use super::resume;
 use super::service::{MAILBOX, OrderError, Runs, UNKNOWN_EPOCH};
 use super::task::Control;
-use crate::order::{Change, Refusal, VerifiedOrder};
+use crate::order::{Refusal, VerifiedOrder};
 
 impl Runs {
     /// Shows the runs that were found damaged at the start.
@@ -32,14 +32,9 @@ impl Runs {
     /// Drops a run that can never be read again, if this order ends it: the refusal says so. `None` if the order says
     /// something else, or the run can be read.
     pub(super) async fn give_up(&self, order: &VerifiedOrder) -> Option<OrderError> {
-        let VerifiedOrder::Change(change) = order else {
-            return None;
-        };
-        let Change::Cancel(cancellation) = change.order() else {
-            return None;
-        };
+        let cancellation = order.cancellation()?;
         let shared = &self.shared;
-        let (run, epoch) = (&change.about().run, change.about().epoch);
+        let (run, epoch) = (&order.about().run, order.about().epoch);
         if let Some((Reach::Awake(mailbox), _)) = shared.registry.find(run)
             && !mailbox.is_closed()
         {

@@ -44,8 +44,6 @@ pub(super) struct Recorder {
     sealing: Sealing,
     next_seq: u64,
     held: Entry,
-    /// Bytes of what is held, with its values.
-    held_bytes: usize,
     held_since_ms: Option<u64>,
     since: SinceSnapshot,
 }
@@ -90,7 +88,6 @@ impl Recorder {
             log,
             sealing,
             held: Entry::default(),
-            held_bytes: 0,
             held_since_ms: None,
         }
     }
@@ -106,21 +103,20 @@ impl Recorder {
         };
         let (lines, values) = (self.held.lines.len(), self.held.values.len());
         let written = self.sealing.write(&mut record, &mut self.held);
+        let limit_bytes = RECORD_BYTES_MAX;
         let written = written.and_then(|actual_bytes| {
-            let limit_bytes = RECORD_BYTES_MAX;
-            if actual_bytes > limit_bytes {
-                return Err(AddError::TooLarge {
-                    actual_bytes,
-                    limit_bytes,
-                });
-            }
-            Ok(actual_bytes)
+            let too_large = AddError::TooLarge {
+                actual_bytes,
+                limit_bytes,
+            };
+            (actual_bytes <= limit_bytes)
+                .then_some(actual_bytes)
+                .ok_or(too_large)
         });
         let actual_bytes = written.inspect_err(|_| {
             self.held.lines.truncate(lines);
             self.held.values.truncate(values);
         })?;
-        self.held_bytes += actual_bytes;
         self.held.chained = None;
         self.next_seq += 1;
         self.since.records += 1;
@@ -195,7 +191,7 @@ impl Recorder {
         if self.held.lines.is_empty() && self.held.uploads.is_empty() && self.held.consumes.is_empty() {
             return None;
         }
-        (self.held_since_ms, self.held_bytes) = (None, 0);
+        self.held_since_ms = None;
         let mut entry = std::mem::take(&mut self.held);
         entry.urgency = urgency;
         Some(entry)
@@ -237,7 +233,7 @@ impl Recorder {
     /// Forgets what is held: the next record follows what the journal has.
     pub(super) fn reset(&mut self) {
         self.held = Entry::default();
-        (self.held_since_ms, self.held_bytes) = (None, 0);
+        self.held_since_ms = None;
         self.next_seq = self.log.next_seq();
     }
 
@@ -246,9 +242,15 @@ impl Recorder {
         &self.held.lines
     }
 
+    /// Bytes of what is held, with its values.
+    fn held_bytes(&self) -> usize {
+        let values = self.held.values.iter().map(|(_, bytes)| bytes.len());
+        self.held.lines.len() + values.sum::<usize>()
+    }
+
     /// Whether what is held should go at this monotonic time.
     pub(super) fn is_due(&self, monotonic_ms: u64) -> bool {
-        self.held_bytes >= HELD_BYTES_MAX || self.due_ms().is_some_and(|due| due <= monotonic_ms)
+        self.held_bytes() >= HELD_BYTES_MAX || self.due_ms().is_some_and(|due| due <= monotonic_ms)
     }
 
     /// When what is held must go, in monotonic time; `None` if nothing is held.

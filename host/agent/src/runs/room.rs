@@ -7,7 +7,7 @@ use flowforge_protocol::RunId;
 
 use super::halt::Halt;
 use super::task::RunTask;
-use crate::order::{Cancellation, Change, Gate, VerifiedOrder};
+use crate::order::{Cancellation, Gate};
 
 /// How often a run that waits for room looks for a cancellation.
 const LOOK: Duration = Duration::from_millis(500);
@@ -38,13 +38,9 @@ pub(super) async fn find_cancellation(
 }
 
 fn cancellation_in(message: &Message, gate: &Gate, run: &RunId, epoch: u64) -> Option<Cancelled> {
-    let Ok(VerifiedOrder::Change(change)) = gate.readmit(&message.bytes) else {
-        return None;
-    };
-    let Change::Cancel(cancellation) = change.order() else {
-        return None;
-    };
-    let is_for_run = change.about().run == *run && change.about().epoch == epoch;
+    let order = gate.readmit(&message.bytes).ok()?;
+    let cancellation = order.cancellation()?;
+    let is_for_run = order.about().run == *run && order.about().epoch == epoch;
     is_for_run.then(|| Cancelled {
         message: message.number,
         cancellation: cancellation.clone(),

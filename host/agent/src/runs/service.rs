@@ -287,7 +287,7 @@ impl Runs {
                     // that is closed is of a run that is falling asleep, and looks there when it does.
                     Some((Reach::Awake(sender), _)) => {
                         drop(sender.try_send(RunMessage::Inbox));
-                        if order.is_cancellation() {
+                        if order.cancellation().is_some() {
                             self.read_again(&about.run);
                         }
                     }

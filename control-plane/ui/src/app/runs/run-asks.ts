@@ -4,6 +4,7 @@ import { ValueView } from '../components/value-view';
 import { When } from '../components/when';
 import type { ReviewAction } from '../data/api/operations';
 import type { Json } from '../domain/json';
+import { readJson } from '../domain/typed-json';
 import { RunActions } from './run-actions';
 import { RunStore } from './run-store';
 
@@ -55,11 +56,9 @@ export class RunAsks {
   /** What was typed, null if nothing; undefined, and a message, if it is not JSON. */
   private json(key: string): Json | undefined {
     const text = this.texts().get(key) ?? '';
-    try {
-      return text.trim() === '' ? null : (JSON.parse(text) as Json);
-    } catch {
-      this.mistake.set('What was typed is not JSON; text needs quotes.');
-      return undefined;
-    }
+    if (text.trim() === '') return null;
+    const { value, mistake } = readJson(text);
+    if (mistake !== undefined) this.mistake.set(mistake);
+    return value;
   }
 }

@@ -1,5 +1,6 @@
 /** From the JSON Schema of a workflow's input to fields that people fill in, and from what they type to values. */
 import { isList, isObject, type Json } from '../json';
+import { readJson, readNumber, type Typed } from '../typed-json';
 
 /** One field. */
 export interface InputField {
@@ -45,16 +46,8 @@ function wordsOf(type: string, minimum: Json | undefined, maximum: Json | undefi
 }
 
 /** What was typed, as a value; undefined if it is left out. Bounds are the server's to check, which names the place. */
-export function readField(field: InputField, typed: string): { readonly value?: Json; readonly mistake?: string } {
+export function readField(field: InputField, typed: string): Typed {
   if (typed.trim() === '') return field.required && field.type !== 'string' ? { mistake: 'A value is needed.' } : field.required ? { value: typed } : {};
   if (field.control === 'text' || (field.control === 'choice' && field.type !== 'boolean')) return { value: typed };
-  if (field.control === 'number') {
-    const number = Number(typed.trim().replace(',', '.'));
-    return Number.isFinite(number) ? { value: number } : { mistake: 'This is not a number.' };
-  }
-  try {
-    return { value: JSON.parse(typed) as Json };
-  } catch {
-    return { mistake: 'This is not JSON.' };
-  }
+  return field.control === 'number' ? readNumber(typed) : readJson(typed);
 }

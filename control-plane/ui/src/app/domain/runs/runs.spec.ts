@@ -80,4 +80,16 @@ describe('the form of an input', () => {
     expect(readField(amount, '')).toHaveProperty('mistake');
     expect(readField(name, '')).toEqual({});
   });
+
+  it('sends no number that it would round', () => {
+    const [id, price, rows] = fieldsOfSchema({ properties: { id: { type: 'integer' }, price: { type: 'number' }, rows: { type: 'array' } } });
+    if (!id || !price || !rows) throw new Error('three fields were expected');
+    expect(readField(id, '9007199254740991')).toEqual({ value: 9_007_199_254_740_991 });
+    expect(readField(id, '9007199254740993').mistake).toContain('9007199254740993');
+    expect(readField(price, '7.5e2')).toEqual({ value: 750 });
+    // A thousand to some is one to others.
+    expect(readField(price, '1,000')).toHaveProperty('mistake');
+    expect(readField(rows, '[{"n": -9007199254740993}]').mistake).toContain('-9007199254740993');
+    expect(readField(rows, '["9007199254740993", 1e30, 0.5]')).toEqual({ value: ['9007199254740993', 1e30, 0.5] });
+  });
 });
