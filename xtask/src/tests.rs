@@ -131,9 +131,15 @@ fn connector_tests(workspace: &Workspace) -> Result<()> {
 fn workspace_tests(workspace: &Workspace) -> Result<()> {
     let nextest = answers("cargo-nextest", &["nextest", "--version"]);
     let arguments: &[&str] = if nextest {
-        &["nextest", "run", "--workspace", "--locked"]
+        &["nextest", "run", "--workspace", "--locked", "--no-fail-fast"]
     } else {
-        &["test", "--workspace", "--locked", "--all-targets"]
+        &[
+            "test",
+            "--workspace",
+            "--locked",
+            "--all-targets",
+            "--no-fail-fast",
+        ]
     };
     let mut cargo = workspace.linting_cargo();
     let environment: [(&str, OsString); 2] = [

@@ -47,18 +47,21 @@ fn keepers() -> Scripts {
     })
 }
 
-/// The files of the store, by their lengths.
+/// The files of the store, by their lengths. The host may take a file away between the two looks at it, and such a file
+/// counts as gone.
 fn kept(world: &World) -> Vec<(u64, PathBuf)> {
     let files = |folder: &Path| -> Vec<PathBuf> {
         let entries = std::fs::read_dir(folder).expect("a folder");
         entries.map(|entry| entry.expect("an entry").path()).collect()
     };
+    let length = |file: &Path| match file.metadata() {
+        Ok(metadata) => Some(metadata.len()),
+        Err(gone) if gone.kind() == std::io::ErrorKind::NotFound => None,
+        Err(error) => panic!("a file: {error}"),
+    };
     let shards = files(&world.config().data_dir.join("artefacts/sha256"));
-    let mut kept: Vec<(u64, PathBuf)> = shards
-        .iter()
-        .flat_map(|shard| files(shard))
-        .map(|file| (file.metadata().expect("a file").len(), file))
-        .collect();
+    let all = shards.iter().flat_map(|shard| files(shard));
+    let mut kept: Vec<(u64, PathBuf)> = all.filter_map(|file| Some((length(&file)?, file))).collect();
     kept.sort();
     kept
 }
