@@ -68,6 +68,14 @@ impl Workspace {
         command
             .current_dir(&self.root)
             .env("CARGO_TARGET_DIR", &self.target);
+        // Cargo tells this program which package it belongs to. Build scripts of others watch the same names, and would
+        // run again, with all that stands on them, whenever cargo was called once from here and once by hand.
+        for (name, _) in env::vars_os() {
+            let text = name.to_string_lossy();
+            if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+                command.env_remove(name);
+            }
+        }
         command
     }
 
