@@ -145,10 +145,7 @@ fn next_frame(lines: &[u8], seq: u64) -> Result<Frame<'_>, ChainError> {
             continue;
         }
         // Every writer puts `seq` first, so the place is checked without decoding.
-        let number = line
-            .strip_prefix(b"{\"seq\":")
-            .and_then(|rest| rest.split(|byte| *byte == b',').next());
-        if number != Some(seq.to_string().as_bytes()) {
+        if !begins_with_seq(line, seq) {
             let head = line.get(..line.len().min(40)).unwrap_or_default();
             return Err(ChainError::WrongSeq {
                 expected: seq,
@@ -162,6 +159,21 @@ fn next_frame(lines: &[u8], seq: u64) -> Result<Frame<'_>, ChainError> {
             bytes: lines.get(..end).unwrap_or_default(),
         });
     }
+}
+
+fn begins_with_seq(line: &[u8], seq: u64) -> bool {
+    let number = line
+        .strip_prefix(b"{\"seq\":")
+        .and_then(|rest| rest.split(|byte| *byte == b',').next());
+    let Some(digits @ [first, ..]) = number else {
+        return false;
+    };
+    // One spelling: neither a sign nor a zero in front.
+    let canonical = first.is_ascii_digit() && (*first != b'0' || digits.len() == 1);
+    let parsed = std::str::from_utf8(digits)
+        .ok()
+        .and_then(|text| text.parse().ok());
+    canonical && parsed == Some(seq)
 }
 
 /// What lines add to a chain.
@@ -327,12 +339,10 @@ impl Frame<'_> {
     /// # Errors
     /// [`ChainError::Value`].
     pub fn check_values(&self) -> Result<(), ChainError> {
-        read_values(self.values, &no_fetch)
-            .map(drop)
-            .map_err(|problem| ChainError::Value {
-                seq: self.seq,
-                problem,
-            })
+        each_value(self.values, &no_fetch, |_, _| {}).map_err(|problem| ChainError::Value {
+            seq: self.seq,
+            problem,
+        })
     }
 }
 
@@ -355,6 +365,18 @@ fn decode(frame: &Frame<'_>, fetch: Fetch<'_>) -> Result<Record, ChainError> {
 
 fn read_values(lines: &[u8], fetch: Fetch<'_>) -> Result<HashMap<Digest, Arc<Value>>, ValueLineError> {
     let mut values = HashMap::new();
+    each_value(lines, fetch, |digest, value| {
+        values.insert(digest, Arc::new(value));
+    })?;
+    Ok(values)
+}
+
+/// Reads and checks value lines, and gives each value that is found.
+fn each_value(
+    lines: &[u8],
+    fetch: Fetch<'_>,
+    mut found: impl FnMut(Digest, Value),
+) -> Result<(), ValueLineError> {
     for line in lines_of(lines) {
         let line = ValueLine::read(line)?;
         let value = match (line.open()?, &line.stored) {
@@ -366,10 +388,10 @@ fn read_values(lines: &[u8], fetch: Fetch<'_>) -> Result<HashMap<Digest, Arc<Val
             (None, None) => None,
         };
         if let Some(value) = value {
-            values.insert(line.value, Arc::new(value));
+            found(line.value, value);
         }
     }
-    Ok(values)
+    Ok(())
 }
 
 /// The line of a record whose values are sealed, with its line end.

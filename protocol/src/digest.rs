@@ -6,6 +6,11 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
 
+/// How the text of every digest begins.
+const PREFIX: &str = "sha256:";
+/// Length of the text of a digest.
+pub(crate) const TEXT_BYTES: usize = PREFIX.len() + 64;
+
 /// A SHA-256 digest, written `sha256:` and 64 lower-case hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest([u8; 32]);
@@ -43,6 +48,14 @@ impl Digest {
     #[must_use]
     pub fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
+    }
+
+    /// The text, written into a buffer.
+    pub(crate) fn text<'b>(&self, buffer: &'b mut [u8; TEXT_BYTES]) -> &'b str {
+        let (prefix, digits) = buffer.split_at_mut(PREFIX.len());
+        prefix.copy_from_slice(PREFIX.as_bytes());
+        crate::hex_text(&self.0, digits);
+        std::str::from_utf8(buffer).unwrap_or_default()
     }
 
     /// The 64 hexadecimal digits without the algorithm.
@@ -85,14 +98,14 @@ impl FromStr for Digest {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let error = || ParseDigestError(text.chars().take(80).collect());
-        let digits = text.strip_prefix("sha256:").ok_or_else(error)?;
+        let digits = text.strip_prefix(PREFIX).ok_or_else(error)?;
         crate::hex_array(digits).map(Self).ok_or_else(error)
     }
 }
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "sha256:{}", self.hex())
+        f.write_str(self.text(&mut [0; TEXT_BYTES]))
     }
 }
 
@@ -104,13 +117,12 @@ impl fmt::Debug for Digest {
 
 impl Serialize for Digest {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        serializer.serialize_str(self.text(&mut [0; TEXT_BYTES]))
     }
 }
 
 impl<'de> Deserialize<'de> for Digest {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
+        crate::text::parse(deserializer)
     }
 }

@@ -34,6 +34,7 @@ pub mod seal;
 pub mod step_set;
 pub mod strict;
 pub mod sync;
+mod text;
 mod tree;
 pub mod trust;
 pub mod used;
@@ -58,10 +59,30 @@ pub const DEFAULT_PROJECT: &str = "default";
 
 /// Bytes from exactly as many lower-case hexadecimal digits as they need.
 pub(crate) fn hex_array<const N: usize>(digits: &str) -> Option<[u8; N]> {
-    if digits.bytes().any(|b| b.is_ascii_uppercase()) {
+    let (pairs, []) = digits.as_bytes().as_chunks::<2>() else {
+        return None;
+    };
+    if pairs.len() != N {
         return None;
     }
     let mut bytes = [0_u8; N];
-    hex::decode_to_slice(digits, &mut bytes).ok()?;
+    for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
+        *byte = (nibble(*high)? << 4) | nibble(*low)?;
+    }
     Some(bytes)
+}
+
+fn nibble(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        _ => None,
+    }
+}
+
+/// The lower-case hexadecimal digits of the bytes, written into a buffer of twice their number.
+pub(crate) fn hex_text<'b>(bytes: &[u8], buffer: &'b mut [u8]) -> &'b str {
+    let written = hex::encode_to_slice(bytes, buffer).ok();
+    let text = written.and_then(|()| std::str::from_utf8(buffer).ok());
+    text.unwrap_or_default()
 }

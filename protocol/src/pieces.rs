@@ -55,8 +55,7 @@ fn write_base64<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::
 }
 
 fn read_base64<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
-    let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
-    STANDARD.decode(text.as_ref()).map_err(serde::de::Error::custom)
+    crate::text::read(deserializer, |text| STANDARD.decode(text))
 }
 
 #[cfg(test)]

@@ -160,8 +160,7 @@ impl Serialize for ConnectorName {
 
 impl<'de> Deserialize<'de> for ConnectorName {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
+        crate::text::parse(deserializer)
     }
 }
 

@@ -122,8 +122,7 @@ impl Serialize for SealPublicKey {
 
 impl<'de> Deserialize<'de> for SealPublicKey {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
+        crate::text::parse(deserializer)
     }
 }
 
@@ -224,11 +223,7 @@ impl Serialize for Sealed {
 
 impl<'de> Deserialize<'de> for Sealed {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
-        STANDARD
-            .decode(text.as_ref())
-            .map(Self)
-            .map_err(serde::de::Error::custom)
+        crate::text::read(deserializer, |text| STANDARD.decode(text).map(Self))
     }
 }
 

@@ -262,8 +262,9 @@ impl Serialize for RejectCode {
 
 impl<'de> Deserialize<'de> for RejectCode {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let code = std::borrow::Cow::<str>::deserialize(deserializer)?;
-        Ok(Self::from(code.as_ref()))
+        crate::text::read(deserializer, |code| {
+            Ok::<_, std::convert::Infallible>(Self::from(code))
+        })
     }
 }
 

@@ -5,6 +5,7 @@
 //! bytes, so that erasing them, or keeping them on the site, leaves the chain whole. The salt is random and goes with the
 //! bytes: without it a digest says nothing about a short value.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 use std::str::FromStr;
@@ -16,6 +17,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 pub use crate::depth::{MAX_VALUE_DEPTH, check_depth};
+use crate::digest::TEXT_BYTES;
 use crate::{Digest, hex_array};
 
 /// Media type of every value that is JSON.
@@ -28,6 +30,9 @@ pub const INLINE_BYTES: usize = 32 * 1024;
 /// No value line whose bytes are kept elsewhere is longer than this, in bytes: two digests, a salt and the names of the
 /// three.
 const STORED_LINE_BYTES_MAX: usize = 256;
+
+/// What stands in every value line whose bytes are kept elsewhere, and in few others.
+const STORED_NAME: &[u8] = b"\"stored\":";
 
 /// Separates digests of values from all other digests.
 const PURPOSE: &[u8] = b"flowforge.value.v1\n";
@@ -44,8 +49,19 @@ pub struct ValueRef {
     /// Number of bytes.
     pub bytes: u64,
     /// Media type; [`JSON_MEDIA_TYPE`] for what expressions can read.
-    #[serde(rename = "type")]
-    pub media_type: String,
+    #[serde(rename = "type", deserialize_with = "media_type")]
+    pub media_type: Cow<'static, str>,
+}
+
+/// Nearly every value is JSON: that name is not copied.
+fn media_type<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Cow<'static, str>, D::Error> {
+    crate::text::read(deserializer, |text| {
+        Ok::<_, std::convert::Infallible>(if text == JSON_MEDIA_TYPE {
+            JSON_MEDIA_TYPE.into()
+        } else {
+            text.to_owned().into()
+        })
+    })
 }
 
 /// 16 random bytes that make a digest say nothing about a value that could be guessed. Written as 32 hexadecimal digits.
@@ -68,7 +84,7 @@ impl Salt {
 
 impl fmt::Display for Salt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&hex::encode(self.0))
+        f.write_str(crate::hex_text(&self.0, &mut [0; 32]))
     }
 }
 
@@ -93,14 +109,13 @@ impl FromStr for Salt {
 
 impl Serialize for Salt {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        serializer.serialize_str(crate::hex_text(&self.0, &mut [0; 32]))
     }
 }
 
 impl<'de> Deserialize<'de> for Salt {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
+        crate::text::parse(deserializer)
     }
 }
 
@@ -197,7 +212,7 @@ impl Sealer<'_> {
         datum.reference = Some(ValueRef {
             digest,
             bytes: u64::try_from(bytes.len()).unwrap_or(u64::MAX),
-            media_type: JSON_MEDIA_TYPE.to_owned(),
+            media_type: JSON_MEDIA_TYPE.into(),
         });
         Ok(())
     }
@@ -306,7 +321,7 @@ impl<'a> ValueLine<'a> {
     /// in it, and for what is no value line. Costs next to nothing for a line that holds bytes.
     #[must_use]
     pub fn stored_in(line: &'a [u8]) -> Option<Digest> {
-        if line.len() > STORED_LINE_BYTES_MAX {
+        if line.len() > STORED_LINE_BYTES_MAX || memchr::memmem::find(line, STORED_NAME).is_none() {
             return None;
         }
         Self::read(line).ok()?.stored
@@ -352,13 +367,13 @@ fn write_line(digest: &Digest, salt: &Salt, stored: Option<&Digest>, bytes: &[u8
     out.reserve(bytes.len() + 160);
     out.extend_from_slice(VALUE_LINE_START);
     out.push(b'"');
-    out.extend_from_slice(digest.to_string().as_bytes());
+    out.extend_from_slice(digest.text(&mut [0; TEXT_BYTES]).as_bytes());
     out.extend_from_slice(b"\",\"salt\":\"");
-    out.extend_from_slice(salt.to_string().as_bytes());
+    out.extend_from_slice(crate::hex_text(&salt.0, &mut [0; 32]).as_bytes());
     match stored {
         Some(stored) => {
             out.extend_from_slice(b"\",\"stored\":\"");
-            out.extend_from_slice(stored.to_string().as_bytes());
+            out.extend_from_slice(stored.text(&mut [0; TEXT_BYTES]).as_bytes());
             out.push(b'"');
         }
         None => {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flowforge_failpoints::FailPoints;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::mpsc;
 
@@ -20,6 +21,9 @@ use crate::{OpenError, StoreError, migrate};
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Statements that a connection keeps prepared; more than this crate has.
 const PREPARED: usize = 128;
+/// Pages of 4 KiB in the log beside the file before they are brought into it. A page that many commits change is brought
+/// once, so a longer log means fewer writes; after a crash the log is read once.
+const CHECKPOINT_PAGES: u32 = 4_000;
 
 /// Where the store is and how much it takes on.
 #[derive(Debug, Clone)]
@@ -139,6 +143,8 @@ fn connect(path: &Path, access: OpenFlags) -> Result<Connection, rusqlite::Error
     let connection = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.set_prepared_statement_cache_capacity(PREPARED);
+    // A statement keeps its plan whatever is bound to it; otherwise many are compiled anew at each use.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.pragma_update(None, "foreign_keys", true)?;
     // KiB.
     connection.pragma_update(None, "cache_size", -16_384)?;
@@ -148,6 +154,9 @@ fn connect(path: &Path, access: OpenFlags) -> Result<Connection, rusqlite::Error
 fn prepare(connection: &Connection, max_pages: Option<u32>) -> Result<(), rusqlite::Error> {
     connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
     connection.pragma_update(None, "synchronous", "full")?;
+    // A statement over a whole group keeps the pages it changes, to take them back alone; that needs no file.
+    connection.pragma_update(None, "temp_store", "memory")?;
+    connection.pragma_update_and_check(None, "wal_autocheckpoint", CHECKPOINT_PAGES, |_| Ok(()))?;
     if let Some(pages) = max_pages {
         connection.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))?;
     }

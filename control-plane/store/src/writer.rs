@@ -7,16 +7,23 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use flowforge_failpoints::{FailPoints, Point};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::ingest::{self, HostIngest, Ingested};
 use crate::start::{self, NewRun, Started};
 use crate::{Store, StoreError};
+
+/// The part of the last commit's time for which its company is waited for: one in so many.
+const GATHER_PART: u32 = 2;
+/// The longest such wait.
+const GATHER_MAX: Duration = Duration::from_millis(5);
 
 pub(crate) type Answer<T> = oneshot::Sender<Result<T, StoreError>>;
 
@@ -38,6 +45,8 @@ pub struct Writer {
     group: usize,
     path: Arc<Path>,
     fail_points: FailPoints,
+    /// How many writes the last commit had, and what it took.
+    last: (usize, Duration),
 }
 
 impl std::fmt::Debug for Writer {
@@ -62,6 +71,7 @@ impl Writer {
             group,
             path,
             fail_points,
+            last: (0, Duration::ZERO),
         }
     }
 
@@ -84,6 +94,7 @@ impl Writer {
     fn write_all(mut self, runtime: &Handle, shutdown: &CancellationToken) -> Result<(), StoreError> {
         let mut waiting = Vec::with_capacity(self.group);
         while runtime.block_on(self.wait(&mut waiting, shutdown)) > 0 {
+            let (count, begun) = (waiting.len(), Instant::now());
             let mut group = Group::default();
             for write in waiting.drain(..) {
                 match write {
@@ -97,6 +108,7 @@ impl Writer {
             }
             let done = group.commit(&mut self.connection, &self.fail_points, &self.path);
             self.settle(done)?;
+            self.last = (count, begun.elapsed());
         }
         self.connection.close().map_err(|(_, error)| error.into())
     }
@@ -106,8 +118,27 @@ impl Writer {
         loop {
             // `recv_many` loses nothing when it is dropped.
             tokio::select! {
-                count = self.requests.recv_many(waiting, self.group) => return count,
+                count = self.requests.recv_many(waiting, self.group) => {
+                    if count > 0 {
+                        self.gather(waiting).await;
+                    }
+                    return waiting.len();
+                }
                 () = shutdown.cancelled(), if !self.requests.is_closed() => self.requests.close(),
+            }
+        }
+    }
+
+    /// Under load a commit that begins the moment the last one ended would leave behind those whom that one has answered and
+    /// who are about to come back: they have a part of its time to come. Whoever writes alone never waits.
+    async fn gather(&mut self, waiting: &mut Vec<Write>) {
+        let (company, took) = self.last;
+        let until = Instant::now() + (took / GATHER_PART).min(GATHER_MAX);
+        while waiting.len() < company.min(self.group) {
+            let room = self.group - waiting.len();
+            let come = tokio::time::timeout_at(until, self.requests.recv_many(waiting, room));
+            if !matches!(come.await, Ok(1..)) {
+                return;
             }
         }
     }

@@ -143,10 +143,21 @@ pub trait Entropy: Send + Sync {
     fn fill(&self, buffer: &mut [u8]);
 }
 
+/// Bytes that are taken from the operating system at once. Every value of a record has a salt of 16, and a call for each
+/// would cost more than the digest that it goes into.
+const POOL_BYTES: usize = 1024;
+
 /// The randomness of the operating system, with a generator seeded from it should the system ever refuse later.
-#[derive(Debug)]
 pub struct SystemEntropy {
+    /// Bytes not given out yet; those that were are wiped.
+    pool: Mutex<Vec<u8>>,
     fallback: SeededEntropy,
+}
+
+impl std::fmt::Debug for SystemEntropy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SystemEntropy")
+    }
 }
 
 impl SystemEntropy {
@@ -158,16 +169,33 @@ impl SystemEntropy {
         let mut seed = [0_u8; 32];
         getrandom::fill(&mut seed)?;
         Ok(Self {
+            pool: Mutex::default(),
             fallback: SeededEntropy::new(seed),
         })
+    }
+
+    fn fill_directly(&self, buffer: &mut [u8]) {
+        if getrandom::fill(buffer).is_err() {
+            self.fallback.fill(buffer);
+        }
     }
 }
 
 impl Entropy for SystemEntropy {
     fn fill(&self, buffer: &mut [u8]) {
-        if getrandom::fill(buffer).is_err() {
-            self.fallback.fill(buffer);
+        if buffer.len() > POOL_BYTES {
+            return self.fill_directly(buffer);
         }
+        let mut pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
+        if pool.len() < buffer.len() {
+            pool.resize(POOL_BYTES, 0);
+            self.fill_directly(&mut pool);
+        }
+        let left = pool.len() - buffer.len();
+        let (_, taken) = pool.split_at_mut(left);
+        buffer.copy_from_slice(taken);
+        taken.fill(0);
+        pool.truncate(left);
     }
 }
 
@@ -302,6 +330,18 @@ mod tests {
         clock.set(5);
         clock.advance(Duration::from_millis(20));
         hold.await;
+    }
+
+    #[test]
+    fn no_bytes_of_the_system_are_given_twice() {
+        let entropy = SystemEntropy::new().unwrap();
+        let mut seen = std::collections::HashSet::new();
+        for length in [16, 24, 7, 16, POOL_BYTES, POOL_BYTES + 1].repeat(50) {
+            let mut bytes = vec![0_u8; length];
+            entropy.fill(&mut bytes);
+            // Seven bytes are few, and still more than chance repeats.
+            assert!(seen.insert(bytes[..7].to_vec()), "after {} draws", seen.len());
+        }
     }
 
     #[test]
