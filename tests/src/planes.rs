@@ -119,20 +119,9 @@ impl Planes {
     /// # Errors
     /// It does not come up; the error shows what it said.
     pub async fn start_host(&mut self, fail_points: Option<&str>) -> Result<Duration> {
-        let mut command = Command::new(self.programs.path("flowforge-host"));
-        command
-            .arg("--data-dir")
-            .arg(self.data.join("host"))
-            .arg("--join")
-            .arg(self.data.join("plane/host-join.json"))
-            .args(["--name", self.name, "--loopback-destinations"])
-            .args(&self.host_arguments);
-        if let Some(plan) = fail_points {
-            command.env("FLOWFORGE_FAILPOINTS", plan);
-        }
         let before = self.last_heard().await?;
         let started = Instant::now();
-        let mut host = Running::start("host", &mut command, &self.data.join("logs"))?;
+        let mut host = self.new_host(fail_points)?;
         while self.last_heard().await? <= before {
             if !host.is_running()? {
                 bail!("the host ended at its start:\n{}", host.end_of_log());
@@ -148,6 +137,38 @@ impl Planes {
         }
         self.host = Some(host);
         Ok(started.elapsed())
+    }
+
+    fn new_host(&self, fail_points: Option<&str>) -> Result<Running> {
+        let mut command = Command::new(self.programs.path("flowforge-host"));
+        command
+            .arg("--data-dir")
+            .arg(self.data.join("host"))
+            .arg("--join")
+            .arg(self.data.join("plane/host-join.json"))
+            .args(["--name", self.name, "--loopback-destinations"])
+            .args(&self.host_arguments);
+        if let Some(plan) = fail_points {
+            command.env("FLOWFORGE_FAILPOINTS", plan);
+        }
+        Running::start("host", &mut command, &self.data.join("logs"))
+    }
+
+    /// Starts the host with a plan by which it may die before anybody hears of it, and waits for nothing.
+    ///
+    /// # Errors
+    /// The program cannot be started.
+    pub fn start_doomed_host(&mut self, fail_points: &str) -> Result<()> {
+        self.host = Some(self.new_host(Some(fail_points))?);
+        Ok(())
+    }
+
+    /// Whether the host's process is there and has not ended.
+    ///
+    /// # Errors
+    /// The operating system does not say.
+    pub fn host_lives(&mut self) -> Result<bool> {
+        self.host.as_mut().map_or(Ok(false), Running::is_running)
     }
 
     /// Kills the host as a power cut does.

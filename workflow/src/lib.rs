@@ -56,7 +56,7 @@ pub use lint::{ConnectorVersion, Connectors, Interrupted, KnownWorkflow, lint, l
 pub use lock::{Lock, LockError, lock_format, lock_parse};
 pub use plan::{Plan, PlanError};
 pub use run::{
-    ApplyError, Command, Execution, ForkError, ForkPlan, Given, Invoke, NodeRow, NodeState, Now, OpenWait,
-    RepeatedEffect, RunPhase, RunState, RunView, Totals, ViewOnly, WaitingApproval,
+    ApplyError, Command, Evaluated, Execution, ForkError, ForkPlan, Given, Invoke, NodeRow, NodeState, Now,
+    OpenWait, RepeatedEffect, RunPhase, RunState, RunView, Totals, ViewOnly, WaitingApproval,
 };
 pub use schema::schema;

@@ -11,6 +11,7 @@ use anyhow::{Result, bail};
 mod bench;
 mod build;
 mod campaign;
+mod codes;
 mod demo;
 mod deny;
 mod direction;

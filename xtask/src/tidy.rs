@@ -9,7 +9,7 @@ use std::process::{Command, ExitCode};
 use anyhow::{Context, Result, bail};
 
 use crate::workspace::Workspace;
-use crate::{direction, limits, parity, rooms};
+use crate::{codes, direction, limits, parity, rooms};
 
 /// A file is one idea; above this it is probably two.
 const LINES_MAX: usize = 500;
@@ -59,6 +59,7 @@ pub(crate) fn problems(workspace: &Workspace) -> Result<Vec<String>> {
     let read = |file: &str| fs::read_to_string(root.join(file)).unwrap_or_default();
     problems.extend(folder_problems(&files, read));
     problems.extend(rooms::problems(&files, read));
+    problems.extend(codes::problems(&files, read));
     Ok(problems)
 }
 

@@ -4,11 +4,15 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use flowforge_journal::JournalConfig;
 use flowforge_protocol::TrustRoot;
 
 use crate::enrolment::{TRUST_FILE, pinned_trust};
 use crate::files;
 use crate::start_error::StartError;
+
+/// The journal in the data folder.
+pub(crate) const JOURNAL_FILE: &str = "journal.redb";
 
 /// Takes the data folder: makes it, or checks that an existing one is this user's alone.
 pub(crate) fn take(data_dir: &Path) -> Result<(), StartError> {
@@ -20,6 +24,15 @@ pub(crate) fn take(data_dir: &Path) -> Result<(), StartError> {
             exposure,
         }),
     }
+}
+
+/// Moves a journal that cannot be opened out of the way; answers its new name. `None` if nothing is wrong with it.
+///
+/// # Errors
+/// [`StartError`]: it cannot be opened for another reason, which is to be seen to instead.
+pub fn set_journal_aside(data_dir: &Path) -> Result<Option<PathBuf>, StartError> {
+    let config = JournalConfig::at(data_dir.join(JOURNAL_FILE), [0; 16]);
+    Ok(flowforge_journal::quarantine(&config)?)
 }
 
 /// Pins the trust root at the first start; later ones must be the same or newer.

@@ -24,7 +24,7 @@ use crate::enrolment::{Enrolment, EnrolmentError};
 use crate::handle::{HandleShared, HostHandle};
 use crate::health::{Disk, LinkHealth, StatusServer};
 use crate::identity::Identity;
-use crate::intake::{Intake, IntakeParts, Outgoing, TIME_FLOOR_KEY};
+use crate::intake::{Intake, IntakeParts, TIME_FLOOR_KEY};
 use crate::link::SessionKeeper;
 use crate::link::control::ControlLink;
 use crate::link::graphql::GraphQlLink;
@@ -33,7 +33,7 @@ use crate::link::registrar::Registrar;
 use crate::link::report::Reporter;
 use crate::link::upload::{UploadError, Uploader};
 use crate::link::values::KnownValues;
-use crate::order::Gate;
+use crate::order::{Gate, Outgoing};
 use crate::release::Releases;
 use crate::runs::{Runs, RunsParts};
 use crate::secrets::SecretStore;
@@ -137,7 +137,7 @@ impl Host {
         let begun = Instant::now();
         let mut incarnation = [0; 16];
         seams.entropy.fill(&mut incarnation);
-        let mut journal_config = JournalConfig::at(config.data_dir.join("journal.redb"), incarnation);
+        let mut journal_config = JournalConfig::at(config.data_dir.join(data_dir::JOURNAL_FILE), incarnation);
         let held = config.limits.max_runs.saturating_add(config.limits.max_waiting);
         journal_config.limits.open_runs = usize::try_from(held).unwrap_or(usize::MAX);
         let limits = &mut journal_config.limits;
@@ -431,6 +431,7 @@ impl Host {
         let runs = Runs::new(RunsParts {
             journal: self.journal.clone(),
             gate: gate.clone(),
+            outgoing: outgoing.clone(),
             releases: Arc::clone(&releases),
             host: enrolment.host.clone(),
             secrets,

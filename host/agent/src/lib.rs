@@ -4,10 +4,10 @@
 //!
 //! ```text
 //! link    talks with the control plane: pulls orders, uploads what is durable
-//! intake  leads an order through gate, release and runs; keeps the answers about jobs
+//! intake  leads an order through gate, release and runs
 //! runs    one task for each run: state machine, records, connectors
 //! secrets sealed copies, opened for one use      release  what a start refers to, loaded and planned
-//! order   the gate, and every reason to refuse
+//! order   the gate, every reason to refuse, and the answers that wait
 //! ```
 //!
 //! # Files of a data folder

@@ -72,7 +72,8 @@ pub enum OpenError {
     },
     /// FF-JRN-004. The file is not what was written; see [`crate::quarantine`].
     #[error(
-        "the journal {path} is damaged: {what}; move it away, and let the control plane resume the runs that it has records of"
+        "the journal {path} is damaged: {what}; move it away with `flowforge-host set-aside`, and let the control plane resume the \
+         runs that it has records of"
     )]
     Damaged {
         /// The journal file.
@@ -94,7 +95,8 @@ pub enum OpenError {
     },
     /// FF-JRN-008. Another program, or an older one, wrote the file in a way that this one never writes.
     #[error(
-        "the journal {path} has the format `{found}`, this program reads `{expected}` only; move it away"
+        "the journal {path} has the format `{found}`, this program reads `{expected}` only; move it away with \
+         `flowforge-host set-aside`"
     )]
     OtherFormat {
         /// The journal file.

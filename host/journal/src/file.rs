@@ -102,23 +102,39 @@ fn open_or_make(config: &JournalConfig) -> Result<Opened, OpenError> {
     })
 }
 
-/// Moves a damaged journal out of the way, so that the next start begins with an empty one; answers its new name.
+/// Moves a journal that cannot be opened out of the way, so that the next start begins with an empty one; answers its new
+/// name. `None`, and nothing is moved, if there is no journal or it can be opened.
 ///
 /// What only it held is lost to this host. The new one is another incarnation, so the control plane can tell, and resume
 /// the runs that it has records of under a new fencing number.
 ///
 /// # Errors
-/// What the file system says; the file is then where it was.
-pub fn quarantine(path: &Path) -> io::Result<PathBuf> {
+/// [`OpenError`] for every other reason why it cannot be opened: another process has it, its folder cannot be written, a
+/// newer program wrote it. The file is then where it was.
+pub fn quarantine(config: &JournalConfig) -> Result<Option<PathBuf>, OpenError> {
+    let path = &config.path;
+    let failed = |error| classify_io(path, error);
+    if !fs::exists(path).map_err(failed)? {
+        return Ok(None);
+    }
+    match open(config) {
+        Ok(_) => return Ok(None),
+        Err(OpenError::Damaged { .. } | OpenError::OtherFormat { .. }) => {}
+        Err(other) => return Err(other),
+    }
+    // Nobody opens it while it goes.
+    let _lock = FileLock::take(&beside(path, ".lock"), path)?;
     for number in 1..=u32::MAX {
         let target = beside(path, &format!(".damaged-{number}"));
-        if !fs::exists(&target)? {
-            fs::rename(path, &target)?;
-            sync_folder(path)?;
-            return Ok(target);
+        if !fs::exists(&target).map_err(failed)? {
+            fs::rename(path, &target).map_err(failed)?;
+            sync_folder(path).map_err(failed)?;
+            return Ok(Some(target));
         }
     }
-    Err(io::Error::other("every name for a damaged journal is taken"))
+    Err(failed(io::Error::other(
+        "every name for a damaged journal is taken",
+    )))
 }
 
 fn beside(path: &Path, suffix: &str) -> PathBuf {

@@ -192,7 +192,10 @@ impl Shared {
 
     /// Says whether something can be sent.
     pub(crate) fn tell_ready(&self) {
-        let now = self.outbox().ready();
+        // Under the lock until it is said: of two who say it, the later one would else say what was before, and what
+        // came meanwhile would lie there until something else comes.
+        let outbox = self.outbox();
+        let now = outbox.ready();
         self.ready
             .send_if_modified(|ready| std::mem::replace(ready, now) != now);
     }
@@ -369,5 +372,54 @@ pub(crate) fn still_open(queue: &Queue) -> Result<(), Stopped> {
         Some(stopped) => Err(stopped.clone()),
         None if queue.pace.is_closing() => Err(Stopped::because("it is being closed")),
         None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Barrier;
+
+    use flowforge_failpoints::FailPoints;
+    use flowforge_protocol::RunId;
+
+    use super::*;
+    use crate::journal::Journal;
+    use crate::key::RunKey;
+    use crate::outbox::Row;
+
+    const ROUNDS: u64 = 20_000;
+
+    /// The end of a run became durable while the records before it were acknowledged: that nothing waits was said last,
+    /// and the end lay there until another run had something to send.
+    #[test]
+    fn what_comes_while_something_is_acknowledged_is_told() {
+        let folder = tempfile::tempdir().expect("folder");
+        let config = JournalConfig::at(folder.path().join("journal.redb"), [1; 16]);
+        let (journal, _) = Journal::open(config, FailPoints::inert()).expect("opens");
+        let shared = &journal.shared;
+        let run = RunKey::of(&RunId::from_entropy([1; 16]));
+        let row = |first_seq| Row {
+            first_seq,
+            end: first_seq + 1,
+            bytes: 10,
+        };
+        let (begin, end) = (Barrier::new(2), Barrier::new(2));
+        shared.change_outbox(|outbox| outbox.add(1, run, 0, row(0), false));
+        std::thread::scope(|threads| {
+            threads.spawn(|| {
+                for round in 1..ROUNDS {
+                    begin.wait();
+                    shared.change_outbox(|outbox| outbox.add(1, run, round, row(round), false));
+                    end.wait();
+                }
+            });
+            for round in 1..ROUNDS {
+                begin.wait();
+                shared.change_outbox(|outbox| outbox.acknowledge(1, round));
+                end.wait();
+                let (told, is) = (*shared.ready().borrow(), shared.outbox().ready());
+                assert_eq!((told, is), (Ready::MayWait, Ready::MayWait), "round {round}");
+            }
+        });
     }
 }

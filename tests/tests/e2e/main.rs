@@ -9,6 +9,7 @@
 
 mod author_guide;
 mod authors;
+mod deaths;
 mod examples;
 mod full_disk;
 mod hostile;
@@ -19,6 +20,7 @@ mod own_disk;
 mod private;
 mod read_only;
 mod readers;
+mod rebound;
 mod refused;
 mod retries;
 mod runs;

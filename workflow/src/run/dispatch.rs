@@ -17,6 +17,24 @@ use crate::plan::{FallbackPlan, PlanKind, PlanNode};
 /// The results that an order gives in place of running steps, with where they are from.
 pub type Given = BTreeMap<StepKey, (Arc<Value>, Source)>;
 
+/// What stands for the run's output where a step is named.
+const OUTPUT: &str = "output";
+
+/// Expressions that are evaluated next: those of a step, or of the run's output.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Evaluated {
+    at: Option<StepRef>,
+    step: StepKey,
+}
+
+impl Evaluated {
+    /// The step; `output` for the output of the run.
+    #[must_use]
+    pub fn step(&self) -> &StepKey {
+        &self.step
+    }
+}
+
 /// A run that goes on: its state, and what was given out and is not answered yet.
 #[derive(Debug)]
 pub struct Execution {
@@ -83,6 +101,11 @@ impl Execution {
     ///
     /// Apply each [`Command::Record`] before calling again; call again until no record comes.
     pub fn next(&mut self, now: Now) -> Vec<Command> {
+        self.next_of(now, None)
+    }
+
+    /// As [`Execution::next`], but of all expressions only these are evaluated: for a host that is to know of which it dies.
+    pub fn next_of(&mut self, now: Now, only: Option<&Evaluated>) -> Vec<Command> {
         let mut out = Vec::new();
         if self.state.outcome.is_some() || self.state.next_seq == 0 || self.state.view_only.is_some() {
             return out;
@@ -95,11 +118,50 @@ impl Execution {
             self.close_waits(now, &mut out);
             let actionable: Vec<StepRef> = self.state.actionable.iter().cloned().collect();
             for at in actionable {
-                out.extend(self.act(&at, now));
+                if only.is_none_or(|only| only.at.as_ref() == Some(&at) || !self.evaluates(&at)) {
+                    out.extend(self.act(&at, now));
+                }
             }
         }
         self.end(&mut out);
         out
+    }
+
+    /// The first expressions that [`Execution::next`] evaluates; `None` if it evaluates none.
+    #[must_use]
+    pub fn evaluates_next(&self) -> Option<Evaluated> {
+        let state = &self.state;
+        // What is taken back was evaluated when its step completed.
+        if state.outcome.is_some() || state.view_only.is_some() || state.is_held() || state.ending.is_some() {
+            return None;
+        }
+        if let Some(at) = state.actionable.iter().find(|at| self.evaluates(at)) {
+            let step = state.key(at)?;
+            return Some(Evaluated {
+                at: Some(at.clone()),
+                step,
+            });
+        }
+        let output = StepKey::top(OUTPUT.parse().ok()?);
+        self.is_over().then_some(Evaluated {
+            at: None,
+            step: output,
+        })
+    }
+
+    /// Whether what can be done about this step now asks for its expressions.
+    fn evaluates(&self, at: &StepRef) -> bool {
+        let state = &self.state;
+        let (Some(step), Some(node)) = (state.step(at), state.plan_node(at)) else {
+            return false;
+        };
+        let asks = match (&step.phase, &node.kind) {
+            (Phase::Ready, _) => state.key(at).is_some_and(|key| !self.given.contains_key(&key)),
+            (Phase::Working, PlanKind::Call(_)) | (Phase::RoundOver(_), PlanKind::Repeat(_)) => true,
+            (Phase::ToFallBack, _) => matches!(node.fallback, Some(FallbackPlan::Value(_))),
+            _ => false,
+        };
+        asks && !self.issued.contains(at) && !self.is_in_failing_loop(at)
     }
 
     /// Waits that a time or a signal ends.
@@ -176,7 +238,7 @@ impl Execution {
                 Some((output, source)) => Ok(start.completed_from(Arc::clone(output), *source)),
                 None if state.is_given(&key) => {
                     let message = "the order gives the result of this step, and it is not here";
-                    Err(Failure::new(FailureKind::Invalid, message).with_code("FF-RUN-022"))
+                    Err(Failure::new(FailureKind::Invalid, message).with_code("FF-RUN-122"))
                 }
                 None => kinds::begin(&start, &node.kind),
             },
@@ -220,16 +282,20 @@ impl Execution {
 
     /// Ends the run, when everything that was given out is answered.
     fn end(&mut self, out: &mut Vec<Command>) {
-        let state = &self.state;
-        let settled = state.root.unsettled == 0;
-        let takes_back = state.current_undo().is_some();
-        let over = settled || state.ending.is_some();
-        if self.end_given || !self.attempts.is_empty() || !over || takes_back || !out.is_empty() {
+        if !out.is_empty() || !self.is_over() {
             return;
         }
-        let outcome = state.outcome_now();
+        let outcome = self.state.outcome_now();
         self.end_given = true;
         out.push(Command::Record(Event::Ended { outcome }));
+    }
+
+    /// Whether nothing but the end of the run is left, and that was not given out.
+    fn is_over(&self) -> bool {
+        let state = &self.state;
+        let over = state.root.unsettled == 0 || state.ending.is_some();
+        let takes_back = state.current_undo().is_some();
+        over && !takes_back && !self.end_given && self.attempts.is_empty()
     }
 }
 

@@ -31,7 +31,7 @@ use flowforge_protocol::record::Event;
 use flowforge_protocol::{NodeId, StepKey};
 use serde_json::{Map, Value};
 
-pub use dispatch::{Execution, Given};
+pub use dispatch::{Evaluated, Execution, Given};
 pub use fork::{ForkError, ForkPlan, RepeatedEffect};
 pub use inbox::MAX_UNTAKEN;
 pub use retry::{Failed, after_stop, retry_at_ms};

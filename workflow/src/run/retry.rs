@@ -172,12 +172,12 @@ pub fn after_stop(effect: Effect, first_intent_ms: Option<u64>, now_ms: u64) -> 
     if !effect.is_repeatable() {
         let message =
             "the host stopped while this step was at work outside, and doing it again may do it twice";
-        return unknown(message, "FF-RUN-001");
+        return unknown(message, "FF-RUN-101");
     }
     if !within_retention(effect, first_intent_ms, now_ms) {
         let message =
             "the host stopped while this step was at work, and the service no longer remembers its key";
-        return unknown(message, "FF-RUN-003");
+        return unknown(message, "FF-RUN-103");
     }
     Ok(())
 }
@@ -188,7 +188,7 @@ pub(super) fn input_changed(recorded: &Digest, found: &Digest) -> Failure {
         "the host stopped while this step was at work, and its input is not what was recorded: {found} instead of \
          {recorded}"
     );
-    Failure::new(FailureKind::OutcomeUnknown, message).with_code("FF-RUN-004")
+    Failure::new(FailureKind::OutcomeUnknown, message).with_code("FF-RUN-104")
 }
 
 #[cfg(test)]

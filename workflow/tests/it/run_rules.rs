@@ -196,7 +196,7 @@ fn a_host_that_stopped_at_work_repeats_only_what_may_be_repeated() {
         other => panic!("{other:?}"),
     };
     let unsafe_again = stopped(json!({ "class": "unsafe" }), true);
-    assert_eq!(needs_review(&unsafe_again).as_deref(), Some("FF-RUN-001"));
+    assert_eq!(needs_review(&unsafe_again).as_deref(), Some("FF-RUN-101"));
     let pure = stopped(json!({ "class": "pure" }), false);
     assert!(
         matches!(pure.as_slice(), [Command::Invoke(invoke)] if invoke.attempt == 1),
@@ -208,7 +208,7 @@ fn a_host_that_stopped_at_work_repeats_only_what_may_be_repeated() {
         "{keyed:?}"
     );
     let forgotten = stopped(json!({ "class": "keyed", "retention_ms": 1 }), true);
-    assert_eq!(needs_review(&forgotten).as_deref(), Some("FF-RUN-003"));
+    assert_eq!(needs_review(&forgotten).as_deref(), Some("FF-RUN-103"));
 }
 
 /// A step whose host stopped was evaluated again and sent, although an evaluator that had changed gave another body: two

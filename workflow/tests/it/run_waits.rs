@@ -220,7 +220,7 @@ fn a_workflow_that_the_release_does_not_pin_fails_when_its_turn_comes() {
     let source = "nodes:\n  out: { workflow: other }\n";
     let host = Host::start(plan(source), json!({}));
     assert!(
-        matches!(host.state().outcome(), Some(Outcome::Failed { failure, .. }) if failure.code.as_deref() == Some("FF-RUN-020"))
+        matches!(host.state().outcome(), Some(Outcome::Failed { failure, .. }) if failure.code.as_deref() == Some("FF-RUN-120"))
     );
 }
 
@@ -278,7 +278,7 @@ fn a_person_may_have_it_tried_again_skip_it_with_a_value_or_let_it_fail() {
     let mut fail = needs_review();
     fail.review("a", ReviewAction::Fail);
     assert!(
-        matches!(fail.state().outcome(), Some(Outcome::Failed { failure, .. }) if failure.code.as_deref() == Some("FF-RUN-001"))
+        matches!(fail.state().outcome(), Some(Outcome::Failed { failure, .. }) if failure.code.as_deref() == Some("FF-RUN-101"))
     );
     fail.check_replay();
 }

@@ -42,6 +42,19 @@ enum Command {
         after_help = "Example:\n  flowforge-host check --data-dir ./host --join ./plane/host-join.json"
     )]
     Check(Box<RunArguments>),
+    /// Move a journal that cannot be opened out of the way, so that the host starts with an empty one.
+    ///
+    /// What only that journal held is lost to this host: it is another one to the control plane then, which shows the runs
+    /// that it has records of as lost, to be resumed or cancelled. Nothing is moved if the journal can be opened.
+    #[command(after_help = "Example:\n  flowforge-host set-aside --data-dir ./host")]
+    SetAside(SetAsideArguments),
+}
+
+#[derive(Args)]
+struct SetAsideArguments {
+    /// The host's data folder.
+    #[arg(long, value_name = "DIR", env = "FLOWFORGE_DATA_DIR")]
+    data_dir: PathBuf,
 }
 
 #[derive(Args)]
@@ -136,6 +149,7 @@ fn main() -> ExitCode {
     let done = match cli.command {
         Some(Command::Status(arguments)) => show_status(&arguments),
         Some(Command::Check(arguments)) => check(*arguments),
+        Some(Command::SetAside(arguments)) => set_aside(&arguments),
         None => run(cli.run),
     };
     done.unwrap_or_else(|error| {
@@ -250,6 +264,18 @@ fn show_status(arguments: &StatusArguments) -> anyhow::Result<ExitCode> {
         Output::Json => serde_json::to_string_pretty(&status)? + "\n",
     };
     std::io::stdout().write_all(text.as_bytes())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn set_aside(arguments: &SetAsideArguments) -> anyhow::Result<ExitCode> {
+    let said = match flowforge_host::data_dir::set_journal_aside(&arguments.data_dir)? {
+        Some(path) => format!(
+            "moved to {}; the next start begins with an empty journal\n",
+            path.display()
+        ),
+        None => "nothing is moved: there is no journal, or it can be opened\n".to_owned(),
+    };
+    std::io::stdout().write_all(said.as_bytes())?;
     Ok(ExitCode::SUCCESS)
 }
 

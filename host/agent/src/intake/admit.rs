@@ -6,17 +6,15 @@ use std::time::Duration;
 use flowforge_failpoints::{FailPoints, Point};
 use flowforge_journal::{Journal, Space, Urgency};
 use flowforge_protocol::JobId;
-use flowforge_protocol::sync::RefusedJob;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, error, warn};
 
-use super::answers::Outgoing;
 use crate::backoff::Backoff;
 use crate::clock::{Clock, Entropy, TimeFloor};
 use crate::health::Disk;
-use crate::order::{About, Gate, Refusal, RunOrder, Verified, VerifiedOrder, unverified_job_id};
+use crate::order::{About, Gate, Outgoing, Refusal, RunOrder, Verified, VerifiedOrder, unverified_job_id};
 use crate::release::{LoadError, Releases};
 use crate::runs::{OrderError, Runs, Taken};
 
@@ -206,11 +204,7 @@ impl Intake {
             warn!(job_id = id, code = refusal.code(), error = %refusal, "job refused");
         }
         if let Some(job) = job {
-            self.shared.parts.outgoing.refused(RefusedJob {
-                job,
-                code: refusal.code().to_owned(),
-                message: refusal.to_string(),
-            });
+            self.shared.parts.outgoing.refused(refusal.answer(job));
         }
     }
 }

@@ -23,7 +23,7 @@ use super::values::KnownValues;
 use crate::backoff::Backoff;
 use crate::clock::{Clock, Entropy};
 use crate::health::LinkHealth;
-use crate::intake::{Answers, Outgoing};
+use crate::order::{Answers, Outgoing};
 use crate::runs::Runs;
 
 /// Most rows of records in one call.

@@ -2,7 +2,8 @@
 
 use flowforge_protocol::envelope::{OpenError, VerifyError};
 use flowforge_protocol::job::JobRefusal;
-use flowforge_protocol::{Digest, RunId};
+use flowforge_protocol::sync::RefusedJob;
+use flowforge_protocol::{Digest, JobId, RunId};
 
 /// A check that a job failed. Nothing of the job was done, nothing of it was stored.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -140,6 +141,16 @@ impl Refusal {
             Self::Unavailable(_) => "FF-ADM-014",
             Self::Records { .. } => "FF-ADM-017",
             Self::GivenUp { .. } => "FF-ADM-018",
+        }
+    }
+
+    /// What the control plane is told of this job.
+    #[must_use]
+    pub fn answer(&self, job: JobId) -> RefusedJob {
+        RefusedJob {
+            job,
+            code: self.code().to_owned(),
+            message: self.to_string(),
         }
     }
 

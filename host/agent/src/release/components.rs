@@ -6,9 +6,9 @@ use std::sync::Arc;
 use flowforge_protocol::publication::verify_publication;
 use flowforge_protocol::release::PinnedConnector;
 use flowforge_protocol::{ConnectorName, Digest, TrustRoot};
+use flowforge_runtime::SharedCache;
 
 use super::LoadError;
-use super::cache::SharedCache;
 use super::fetch::Fetcher;
 use crate::connectors::{Connector, ConnectorHost};
 use crate::files;

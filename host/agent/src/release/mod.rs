@@ -6,7 +6,6 @@
 //! node has at most what both the release asks for and the set grants. A [`ReadyRun`] is a verified order with the very
 //! release and records that it names.
 
-mod cache;
 mod components;
 mod fetch;
 mod grants;

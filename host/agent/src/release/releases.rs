@@ -8,9 +8,9 @@ use flowforge_journal::{Journal, Space, Urgency};
 use flowforge_protocol::grants::{GrantSet, NodeGrants};
 use flowforge_protocol::release::Release;
 use flowforge_protocol::{Digest, NodeId, Signed, TrustRoot};
+use flowforge_runtime::SharedCache;
 use flowforge_workflow::Plan;
 
-use super::cache::SharedCache;
 use super::components::Components;
 use super::fetch::Fetcher;
 use super::{ArtifactSource, grants};

@@ -2,9 +2,10 @@
 //!
 //! There is nothing to go on with, and no chain to which an end could be added. Such a run rests, says why, and stays with
 //! all that is left of it until somebody ends it: then it is dropped here, a tombstone stays so that it does not begin again,
-//! and the answer to the order says what became of it, so that the control plane can end it with that reason.
+//! and the answer to the order says what became of it, so that the control plane can end it with that reason. An order to
+//! end it that came before the damage was found is obeyed when that is found.
 
-use flowforge_journal::DamagedRun;
+use flowforge_journal::{Damage, DamagedRun};
 use flowforge_protocol::RunId;
 use tokio::sync::mpsc;
 use tracing::{error, warn};
@@ -14,6 +15,7 @@ use super::resume;
 use super::service::{MAILBOX, OrderError, Runs, UNKNOWN_EPOCH};
 use super::task::Control;
 use crate::order::{Refusal, VerifiedOrder};
+use crate::text::with_causes;
 
 impl Runs {
     /// Shows the runs that were found damaged at the start.
@@ -26,7 +28,46 @@ impl Runs {
             let reason =
                 format!("something of it is not what was written: {damage}; cancel it to be rid of it");
             self.shared.registry.rest(&run, reason);
+            let runs = self.clone();
+            self.shared
+                .tasks
+                .spawn(async move { runs.give_up_if_told(&run).await });
         }
+    }
+
+    /// Drops a run that can never be read again, if an order to end it is in its inbox: it was taken before the damage was
+    /// found. Nothing happens to one that can be read.
+    pub(super) async fn give_up_if_told(&self, run: &RunId) {
+        let shared = &self.shared;
+        if shared.journal.message_count(run) == 0 || self.damage(run).is_none() {
+            return;
+        }
+        let messages = match shared.journal.messages(run).await {
+            Ok(messages) => messages,
+            Err(error) => {
+                return error!(run_id = %run, error = %with_causes(&error), "the inbox of a damaged run cannot be read");
+            }
+        };
+        let orders = messages
+            .iter()
+            .filter_map(|message| shared.gate.readmit(&message.bytes).ok());
+        for order in orders.filter(|order| order.about().run == *run) {
+            match self.give_up(&order).await {
+                Some(OrderError::Refused(refusal)) => {
+                    return shared.outgoing.refused(refusal.answer(order.about().job.clone()));
+                }
+                Some(error) => {
+                    return error!(run_id = %run, %error, "a damaged run could not be given up");
+                }
+                None => {}
+            }
+        }
+    }
+
+    fn damage(&self, run: &RunId) -> Option<Damage> {
+        let damaged = self.shared.journal.damaged().into_iter();
+        let mut found = damaged.filter(|known| known.run == *run);
+        found.next().map(|known| known.damage)
     }
 
     /// Drops a run that can never be read again, if this order ends it: the refusal says so. `None` if the order says
@@ -40,8 +81,7 @@ impl Runs {
         {
             return None;
         }
-        let damaged = shared.journal.damaged();
-        let found = damaged.into_iter().find(|known| known.run == *run)?;
+        let damage = self.damage(run)?;
         let dropped = match shared.journal.forget(run, epoch).await {
             Ok(dropped) => dropped,
             Err(stopped) => return Some(stopped.into()),
@@ -57,21 +97,18 @@ impl Runs {
         warn!(run_id = %run, reason = cancellation.reason, "a run that cannot be read was given up");
         let refusal = Refusal::GivenUp {
             run: run.clone(),
-            reason: found.damage.to_string(),
+            reason: damage.to_string(),
         };
         Some(refusal.into())
     }
 
     /// Has a run read again whose task is over, although the run is not: it is to hear an order. What keeps it from going on
-    /// may have passed; if not, it rests again, and the order waits.
-    pub(super) fn read_again(&self, run: &RunId) {
+    /// may have passed; if not, it rests again, and the order waits. False if it does not rest without a task.
+    pub(super) fn read_again(&self, run: &RunId) -> bool {
         let shared = &self.shared;
-        if shared.drain.is_cancelled() {
-            return;
-        }
         let (to_self, mailbox) = mpsc::channel(MAILBOX);
         let Some(phase) = shared.registry.revive(run, to_self.clone()) else {
-            return;
+            return false;
         };
         let control = Control {
             mailbox,
@@ -80,5 +117,6 @@ impl Runs {
         };
         let resumed = resume::resume(shared.clone(), run.clone(), control);
         self.spawn(run.clone(), resumed);
+        true
     }
 }

@@ -73,10 +73,10 @@ impl After {
             Halt::Append(AppendError::Stopped(stopped)) => Self::Stops(stopped.to_string()),
             Halt::Read(_) | Halt::Stopped(_) => Self::Stops(with_causes(&halt)),
             Halt::Append(AppendError::RunTooLarge { .. }) => {
-                Self::Fails(Failure::new(FailureKind::Limit, with_causes(&halt)).with_code("FF-RUN-010"))
+                Self::Fails(Failure::new(FailureKind::Limit, with_causes(&halt)).with_code("FF-RUN-110"))
             }
             Halt::Append(_) | Halt::Apply(_) | Halt::Add(_) | Halt::Lost(_) => {
-                Self::Fails(Failure::new(FailureKind::Internal, with_causes(&halt)).with_code("FF-RUN-011"))
+                Self::Fails(Failure::new(FailureKind::Internal, with_causes(&halt)).with_code("FF-RUN-111"))
             }
         }
     }
@@ -124,7 +124,7 @@ mod tests {
             limit_bytes: 1,
         };
         assert!(
-            matches!(After::of(large.into()), After::Fails(failure) if failure.code.as_deref() == Some("FF-RUN-010"))
+            matches!(After::of(large.into()), After::Fails(failure) if failure.code.as_deref() == Some("FF-RUN-110"))
         );
     }
 }

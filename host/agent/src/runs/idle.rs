@@ -82,14 +82,20 @@ impl RunTask {
             self.stay(None);
             return Ok(None);
         }
-        // Whoever comes now finds no mailbox, and the run looks for messages when it has fallen asleep.
+        self.close_mailbox()?;
+        Ok(Some(wait))
+    }
+
+    /// Whoever comes now finds no mailbox. Messages of the inbox are looked for when the run has fallen asleep; that another
+    /// host has the run was said to the mailbox alone.
+    fn close_mailbox(&mut self) -> Result<(), Halt> {
         self.control.mailbox.close();
         while let Ok(message) = self.control.mailbox.try_recv() {
             if matches!(message, RunMessage::Drop) {
                 return Err(Halt::Dropped);
             }
         }
-        Ok(Some(wait))
+        Ok(())
     }
 
     /// Whether the run may go on: it needs no lease, or holds it.
@@ -108,7 +114,7 @@ impl RunTask {
         self.flush(Urgency::Lazy).await?;
         let wait = Wait::of_lease();
         self.recorder.stands(wait.standing(), None).await?;
-        self.control.mailbox.close();
+        self.close_mailbox()?;
         Ok(wait)
     }
 

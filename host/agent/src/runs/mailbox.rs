@@ -87,7 +87,7 @@ impl RunTask {
             }
             AttemptResult::Refused(reason) => {
                 Failure::new(FailureKind::Unavailable, format!("nothing was done: {reason}"))
-                    .with_code("FF-RUN-014")
+                    .with_code("FF-RUN-114")
             }
             AttemptResult::HostTrouble(reason, uses) => {
                 used = uses;
@@ -96,7 +96,7 @@ impl RunTask {
                     FailureKind::Unavailable,
                     format!("this host could not run the step: {reason}"),
                 )
-                .with_code("FF-RUN-015")
+                .with_code("FF-RUN-115")
             }
         };
         let failure = self.clean(failure);
@@ -116,17 +116,17 @@ impl RunTask {
         let (kind, code, message) = match (broken, under_way.intent) {
             (Broken::Panicked, _) => (
                 FailureKind::Internal,
-                "FF-RUN-012",
+                "FF-RUN-112",
                 "the host's own code failed on this step",
             ),
             (Broken::Stopped, true) => (
                 FailureKind::OutcomeUnknown,
-                "FF-RUN-016",
+                "FF-RUN-116",
                 "it was stopped while it was at work outside",
             ),
             (Broken::Stopped, false) => (
                 FailureKind::Unavailable,
-                "FF-RUN-017",
+                "FF-RUN-117",
                 "it was stopped before it did anything outside",
             ),
         };

@@ -18,6 +18,7 @@ mod idle;
 mod leases;
 mod logs;
 mod mailbox;
+mod marking;
 mod progress;
 mod quota;
 mod receipt;

@@ -18,10 +18,11 @@ use flowforge_workflow::{ApplyError, Execution, NodeState, RunState, ViewOnly};
 use tracing::{error, info, warn};
 
 use super::halt::Rest;
+use super::marking::Marking;
 use super::recorder::{Recorder, Sealing};
 use super::resting::{Over, Resting};
 use super::service::Shared;
-use super::task::{Control, Marking, RunTask};
+use super::task::{Control, RunTask};
 use super::wait::Wait;
 use crate::backoff::Backoff;
 use crate::order::{Refusal, RunOrder, Verified};
@@ -124,10 +125,10 @@ pub(super) async fn resume(shared: Arc<Shared>, run: RunId, control: Control) ->
     let release = Arc::clone(ready.release());
     let recorder = Recorder::new(log, behind, Sealing::new(&shared));
     let execution = Execution::new(state, ready.given().clone());
-    let marking = if open.crashed.is_empty() {
-        Marking::First
-    } else {
-        Marking::All
+    let marking = match open.crashed.is_empty() {
+        false => Marking::All,
+        true if shared.careful_resumes.take() => Marking::CAREFUL,
+        true => Marking::First,
     };
     let quota = shared.registry.quota(&run).quota();
     RunTask::new(shared, control, release, execution, recorder)
@@ -175,7 +176,7 @@ fn crashes_max(state: &RunState, step: &StepKey) -> u32 {
 /// Why a run rests during whose step the host died too often.
 fn needs_review(crashed: &CrashedStep) -> String {
     format!(
-        "it needs review (FF-RUN-002): the host died {} times while step {} was under way; cancel it, or start it anew \
+        "it needs review (FF-RUN-102): the host died {} times while step {} was under way; cancel it, or start it anew \
          when the step is mended",
         crashed.crashes, crashed.step
     )

@@ -2,7 +2,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use flowforge_failpoints::FailPoints;
@@ -16,6 +16,7 @@ use flowforge_protocol::{HostId, RunId};
 use flowforge_runtime::artefacts::FileStore;
 use flowforge_workflow::Execution;
 use futures::FutureExt as _;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -24,16 +25,17 @@ use tracing::{debug, error, info};
 use super::halt::Rest;
 use super::leases::Leases;
 use super::mailbox::RunMessage;
+use super::marking::{Careful, Marking};
 use super::progress::Board;
 use super::recorder::Recorder;
 use super::registry::{Phase, Reach, Registry};
 use super::resume;
 use super::sleepers::Alarm;
 use super::step::StepHost;
-use super::task::{Control, Marking, RunTask};
+use super::task::{Control, RunTask};
 use crate::clock::{Clock, Entropy};
 use crate::health::{ResumedStatus, RunCounts, StandingRun};
-use crate::order::{Gate, Refusal, VerifiedOrder};
+use crate::order::{Gate, Outgoing, Refusal, VerifiedOrder};
 use crate::release::{LoadedRelease, Releases};
 use crate::secrets::SecretStore;
 
@@ -48,6 +50,8 @@ const LOADS_MAX: usize = 16;
 /// So many new runs after a start that followed a death are durable before their first attempts begin: a run that takes
 /// the host down at once is among the first that come again, and is known for it then.
 const CAREFUL_RUNS: u32 = 256;
+/// The same of runs that go on: more than go on at once.
+const CAREFUL_RESUMES: u32 = 2_048;
 /// Fencing number of a run whose head is damaged.
 pub(super) const UNKNOWN_EPOCH: u64 = 0;
 /// How long no new run is wanted after the journal had no room for one, in milliseconds.
@@ -57,6 +61,8 @@ const FULL_MS: u64 = 2_000;
 pub(crate) struct RunsParts {
     pub(crate) journal: Journal,
     pub(crate) gate: Gate,
+    /// Answers that wait for the next upload.
+    pub(crate) outgoing: Outgoing,
     pub(crate) releases: Arc<Releases>,
     pub(crate) host: HostId,
     pub(crate) secrets: SecretStore,
@@ -85,11 +91,14 @@ pub struct Runs {
 pub(super) struct Shared {
     pub(super) journal: Journal,
     pub(super) gate: Gate,
+    pub(super) outgoing: Outgoing,
     pub(super) releases: Arc<Releases>,
     /// The journal took no new run: none is wanted before this monotonic time.
     full_until_ms: AtomicU64,
-    /// New runs that are still to be written down before their first attempts begin.
-    careful_runs: AtomicU32,
+    /// New runs with which care is still to be taken.
+    careful_runs: Careful,
+    /// The same of runs that go on.
+    pub(super) careful_resumes: Careful,
     /// How many runs are read from the journal at the same time.
     pub(super) loads: Semaphore,
     pub(super) host: HostId,
@@ -104,7 +113,7 @@ pub(super) struct Shared {
     max_waiting: u32,
     pub(super) failpoints: FailPoints,
     resumed: ResumedCounts,
-    tasks: TaskTracker,
+    pub(super) tasks: TaskTracker,
     pub(super) drain: CancellationToken,
     pub(super) halt: CancellationToken,
 }
@@ -114,17 +123,6 @@ impl Shared {
     pub(super) fn is_full(&self) {
         let until_ms = self.clock.monotonic_ms().saturating_add(FULL_MS);
         self.full_until_ms.store(until_ms, Ordering::Relaxed);
-    }
-
-    /// Whether the run that begins now is to be durable before its first attempts; counts it.
-    fn is_careful(&self) -> bool {
-        let less = |left: u32| left.checked_sub(1);
-        let careful = &self.careful_runs;
-        // Read first: nothing is written on the way of a host that stopped in order.
-        careful.load(Ordering::Relaxed) > 0
-            && careful
-                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, less)
-                .is_ok()
     }
 }
 
@@ -164,9 +162,11 @@ impl Runs {
             shared: Arc::new(Shared {
                 journal: parts.journal.clone(),
                 gate: parts.gate,
+                outgoing: parts.outgoing,
                 releases: parts.releases,
                 full_until_ms: AtomicU64::new(0),
-                careful_runs: AtomicU32::new(0),
+                careful_runs: Careful::default(),
+                careful_resumes: Careful::default(),
                 loads: Semaphore::new(LOADS_MAX),
                 host: parts.host,
                 steps: Arc::new(StepHost {
@@ -201,18 +201,20 @@ impl Runs {
         let run = execution.state().run().clone();
         let control = self.control(&run, recorder.epoch());
         let task = RunTask::new(Arc::clone(&self.shared), control, release, execution, recorder);
-        let task = if self.shared.is_careful() {
-            task.marking(Marking::First)
+        let task = if self.shared.careful_runs.take() {
+            task.marking(Marking::CAREFUL)
         } else {
             task
         };
         self.spawn(run, task.run());
     }
 
-    /// The process before this one died, maybe of a run of which nothing was durable yet: for such a run no deaths can be
-    /// counted. The next new runs are durable, with the marks of their attempts, before these begin.
+    /// The process before this one died, maybe of something of which no mark was durable yet: of such a thing no deaths can
+    /// be counted. The next new runs, and those that go on, are durable with the marks of what they begin with before that
+    /// begins.
     pub(crate) fn be_careful(&self) {
-        self.shared.careful_runs.store(CAREFUL_RUNS, Ordering::Relaxed);
+        self.shared.careful_runs.set(CAREFUL_RUNS);
+        self.shared.careful_resumes.set(CAREFUL_RESUMES);
     }
 
     /// Makes a run reachable.
@@ -241,7 +243,10 @@ impl Runs {
                     shared.registry.remove(&run);
                 }
                 Ok(Rest::Asleep(wait)) => runs.fell_asleep(&run, wait),
-                Ok(Rest::Resting(reason)) => shared.registry.rest(&run, reason),
+                Ok(Rest::Resting(reason)) => {
+                    shared.registry.rest(&run, reason);
+                    runs.give_up_if_told(&run).await;
+                }
                 Err(_) => {
                     error!(run_id = %run, "the run's task failed; it is read anew at the next start");
                     let reason = "the host's own code failed on it; it goes on at the next start of the host";
@@ -282,22 +287,36 @@ impl Runs {
         }
         match delivered {
             Delivered::Waiting(_, ticket) => {
-                match self.shared.registry.find(&about.run) {
-                    // A mailbox that is full holds another message, behind which the run looks into its inbox, too. One
-                    // that is closed is of a run that is falling asleep, and looks there when it does.
-                    Some((Reach::Awake(sender), _)) => {
-                        drop(sender.try_send(RunMessage::Inbox));
-                        if order.cancellation().is_some() {
-                            self.read_again(&about.run);
-                        }
-                    }
-                    Some((Reach::Asleep, _)) => self.wake(&about.run),
-                    None => {}
-                }
+                self.nudge(order).await;
                 Ok(Taken::Waiting(ticket))
             }
             Delivered::Again(ticket) | Delivered::Over(ticket) => Ok(Taken::Waiting(ticket)),
         }
+    }
+
+    /// Has a run look into its inbox, where this order is.
+    async fn nudge(&self, order: &VerifiedOrder) {
+        let run = &order.about().run;
+        let looks = async {
+            while let Some((reach, _)) = self.shared.registry.find(run) {
+                let Reach::Awake(sender) = reach else {
+                    return self.wake(run);
+                };
+                // A mailbox that is full holds another message, behind which the run looks into its inbox, too.
+                if !matches!(sender.try_send(RunMessage::Inbox), Err(TrySendError::Closed(_))) {
+                    return;
+                }
+                // It has no task, or will have none in a moment. One that falls asleep looks into its inbox then; one
+                // that comes to rest does not, and is read again when it is to end.
+                if order.cancellation().is_none() || self.shared.drain.is_cancelled() || self.read_again(run)
+                {
+                    return;
+                }
+                tokio::time::sleep(LOOK_AGAIN).await;
+            }
+        };
+        // A run that does not come to rest so long is heard of at the next start.
+        let _ = tokio::time::timeout(TELL_TIMEOUT, looks).await;
     }
 
     /// The run belongs to another host now: it stops here, and its records are dropped.

@@ -1,7 +1,9 @@
 //! Runs that wait in the journal, and what wakes them: their time, or a message.
 //!
-//! Invariant: a run whose time has come or that has a message is awake, or is about to be. Whoever stores a message looks
-//! whether its run sleeps afterwards; a run that falls asleep looks for messages afterwards; so one of the two finds it.
+//! Invariant: a run whose time has come, that has a message or whose lease was renewed is awake, or is about to be. Whoever
+//! stores a message or renews a lease looks afterwards whether the run sleeps; a run that falls asleep looks for both
+//! afterwards; so one of the two finds it. That a run sleeps is said in one step under one lock ([`super::registry`]), and
+//! only one who comes can wake it.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -72,9 +74,9 @@ impl Runs {
     pub(super) fn fell_asleep(&self, run: &RunId, wait: Wait) {
         let shared = &self.shared;
         let due_ms = wait.due_ms;
-        let is_held = shared.leases.is_held(run, shared.clock.monotonic_ms());
+        let is_held = || shared.leases.is_held(run, shared.clock.monotonic_ms());
         let is_of_lease = wait.is_of_lease();
-        if is_held && !is_of_lease {
+        if is_held() && !is_of_lease {
             // A run that waits holds no lease; it is asked for when the run is woken.
             shared.leases.remove(run);
         }
@@ -83,8 +85,9 @@ impl Runs {
             return;
         }
         shared.alarm.is_due(due_ms);
-        // The lease may have been renewed while the run gave way.
-        if is_held && (is_of_lease || shared.journal.message_count(run) > 0) {
+        // Looked at only now: whoever renewed the lease while the run gave way, or stored a message, found it awake and
+        // did not wake it.
+        if is_held() && (is_of_lease || shared.journal.message_count(run) > 0) {
             self.wake(run);
         }
     }

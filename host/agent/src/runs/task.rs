@@ -13,7 +13,7 @@ use flowforge_journal::{Upload, Urgency};
 use flowforge_protocol::record::{Event, Outcome, Source};
 use flowforge_protocol::{Failure, FailureKind, RunId, StepKey};
 use flowforge_runtime::Redactor;
-use flowforge_workflow::{Command, Execution, Invoke, Now};
+use flowforge_workflow::{Command, Execution, Invoke};
 use futures::FutureExt as _;
 use futures::future::AbortHandle;
 use tokio::sync::mpsc;
@@ -23,6 +23,7 @@ use super::attempts::Attempts;
 use super::halt::{After, Driven, Halt, Rest};
 use super::idle::Idle;
 use super::mailbox::RunMessage;
+use super::marking::Marking;
 use super::quota::RunQuota;
 use super::recorder::{AddError, Recorder};
 use super::registry::{Phase, PhaseCell};
@@ -73,19 +74,7 @@ pub(super) struct RunTask {
     /// How it waits in memory, while it does.
     pub(super) idle: Idle,
     pub(super) draining: bool,
-    marking: Marking,
-}
-
-/// Which attempts of a run wait until their marks are durable, with everything before: one of them may take the host down,
-/// and is to be known for it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Marking {
-    /// None: the marks ride along with other commits.
-    Later,
-    /// Those that the run begins with here.
-    First,
-    /// All of them: the host died during a step of the run before.
-    All,
+    pub(super) marking: Marking,
 }
 
 impl RunTask {
@@ -117,7 +106,7 @@ impl RunTask {
         }
     }
 
-    /// So many of its attempts begin only when their marks are durable.
+    /// So much of it waits until its marks are durable.
     pub(super) fn marking(mut self, marking: Marking) -> Self {
         self.marking = marking;
         self
@@ -143,7 +132,7 @@ impl RunTask {
             Ok(Err(halt)) => After::of(halt),
             Err(_) => After::Fails(
                 Failure::new(FailureKind::Internal, "the host's own code failed on this run")
-                    .with_code("FF-RUN-012"),
+                    .with_code("FF-RUN-112"),
             ),
         };
         match after {
@@ -233,8 +222,8 @@ impl RunTask {
             if self.attempts.is_empty() || self.recorder.is_due(self.shared.clock.monotonic_ms()) {
                 self.keep().await?;
             }
-            if self.marking == Marking::First && !self.attempts.is_empty() {
-                self.marking = Marking::Later;
+            if !self.attempts.is_empty() {
+                self.marking = self.marking.after_attempts();
             }
             self.show_phase();
             self.wait().await?;
@@ -259,7 +248,7 @@ impl RunTask {
     async fn advance(&mut self) -> Result<(), Halt> {
         loop {
             let mut recorded = false;
-            for command in self.execution.next(Now { ms: self.now() }) {
+            for command in self.next_commands().await? {
                 match command {
                     Command::Record(event) => {
                         self.name_artefacts(&event);
@@ -271,7 +260,8 @@ impl RunTask {
                     Command::Invoke(_) => {}
                 }
             }
-            if !recorded || self.execution.state().outcome().is_some() {
+            let goes_on = recorded || self.has_waiting_expressions();
+            if !goes_on || self.execution.state().outcome().is_some() {
                 return Ok(());
             }
             if self.recorder.is_due(self.shared.clock.monotonic_ms()) {
@@ -354,7 +344,7 @@ impl RunTask {
             invoke,
         };
         let running = step::run(Arc::clone(&self.shared.steps), attempt);
-        let abort = if self.marking == Marking::Later {
+        let abort = if !self.marking.holds_attempts() {
             self.attempts.start(key.clone(), running)
         } else {
             let journal = self.shared.journal.clone();
@@ -461,5 +451,5 @@ pub(super) fn too_large(error: &AddError) -> Failure {
         FailureKind::Limit,
         format!("the value is too large to be kept: {error}; keep it as an artefact"),
     )
-    .with_code("FF-RUN-013")
+    .with_code("FF-RUN-113")
 }

@@ -71,12 +71,12 @@ impl SecretStore {
                     "secret {} is not set; set it with `flowforge secret set {}`",
                     grant.secret, grant.secret
                 );
-                Err(Failure::new(FailureKind::Denied, message).with_code("FF-SEC-001"))
+                Err(Failure::new(FailureKind::Denied, message).with_code("FF-SEC-101"))
             }
             Some(SecretAnswer::NotGranted { .. }) => {
                 self.wipe(&grant.secret).await;
                 let message = format!("secret {} is not granted to this host", grant.secret);
-                Err(Failure::new(FailureKind::Denied, message).with_code("FF-SEC-003"))
+                Err(Failure::new(FailureKind::Denied, message).with_code("FF-SEC-103"))
             }
             None => {
                 self.open_stored(grant, "the control plane said nothing about it")
@@ -86,7 +86,7 @@ impl SecretStore {
     }
 
     fn unseal(&self, grant: &SecretGrant, stored: Stored) -> Result<OpenSecret, Failure> {
-        let denied = |message: String| Failure::new(FailureKind::Denied, message).with_code("FF-SEC-002");
+        let denied = |message: String| Failure::new(FailureKind::Denied, message).with_code("FF-SEC-102");
         if stored.kind != grant.kind {
             return Err(denied(format!(
                 "secret {} is of kind {}, the release was granted one of kind {}",
@@ -172,7 +172,7 @@ impl SecretStore {
         };
         let Some(stored) = self.stored(&grant.secret).await else {
             let message = format!("secret {} is not on this host: {reason}", grant.secret);
-            return unavailable("FF-SEC-004", message);
+            return unavailable("FF-SEC-104", message);
         };
         let age_ms = self.clock.now_ms().saturating_sub(stored.confirmed_at_ms);
         if age_ms > self.lease_ms() {
@@ -182,7 +182,7 @@ impl SecretStore {
                 age_ms / 1_000,
                 self.lease.as_secs()
             );
-            return unavailable("FF-SEC-005", message);
+            return unavailable("FF-SEC-105", message);
         }
         debug!(
             secret = grant.secret,

@@ -12,6 +12,7 @@ mod artefacts;
 mod cancelling;
 mod connectors;
 mod crashes;
+mod deaths;
 mod plane;
 mod plane_link;
 mod progress;

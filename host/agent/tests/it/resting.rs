@@ -1,6 +1,10 @@
 //! Runs that cannot go on: they say why, and end when they are told to.
 
+use std::sync::Arc;
+
 use flowforge_failpoints::FailPoints;
+use flowforge_host::order::Gate;
+use flowforge_journal::{Journal, JournalConfig};
 use flowforge_protocol::envelope::sign_document;
 use flowforge_protocol::job::{Order, SignalOrder};
 use flowforge_protocol::record::{Event, Outcome};
@@ -137,6 +141,40 @@ async fn a_run_that_cannot_be_read_is_given_up_when_somebody_says_so() {
     host.drain().await;
     let host = world.start();
     assert_eq!(host.handle.status().runs.total(), 0, "and it stays so");
+    host.drain().await;
+}
+
+/// The order to end a run was taken, and the damage was found when it woke for it: the order lay there for ever, and the
+/// control plane, which knew that it had arrived, gave it no second time.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_order_to_end_a_run_that_came_before_its_damage_was_found_is_obeyed() {
+    let world = World::new(scripts());
+    let run = waiting_run(&world).await;
+    let order = Order::Cancel {
+        reason: "duty: it hangs".into(),
+        grace_ms: 0,
+    };
+    let job = world.plane.job(&run, order, world.now());
+    let envelope = sign_document(&job, &world.plane.scheduler).expect("signs");
+    let gate = Gate::new(Arc::new(world.plane.trust()), world.plane.host());
+    let order = gate.admit(envelope.as_bytes(), world.now()).expect("an order");
+    let about = order.about();
+    let path = world.config().data_dir.join("journal.redb");
+    let (journal, _) = Journal::open(JournalConfig::at(path, [0; 16]), FailPoints::inert()).expect("opens");
+    journal
+        .deliver(&run, about.envelope.clone(), about.entry.clone())
+        .await
+        .expect("taken");
+    journal.close().await;
+    drop(journal);
+    damage_records(&world);
+    let host = world.start();
+    world.plane.until(|state| !state.refused.is_empty()).await;
+    let refused = world.plane.with(|state| state.refused[0].clone());
+    assert_eq!((refused.code.as_str(), &refused.job), ("FF-ADM-018", &job.job_id));
+    while host.handle.status().runs.total() > 0 {
+        tokio::task::yield_now().await;
+    }
     host.drain().await;
 }
 

@@ -344,7 +344,7 @@ async fn a_later_generation_takes_the_results_of_the_one_before() {
     host.drain().await;
 }
 
-/// What a start gave was not in the order to go on: a step that was given failed (FF-RUN-022), and one whose result was to be
+/// What a start gave was not in the order to go on: a step that was given failed (FF-RUN-122), and one whose result was to be
 /// taken from the generation before was done again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_run_was_given_goes_with_it_to_the_next_host() {

@@ -270,7 +270,7 @@ async fn a_panic_in_a_step_ends_its_run_and_no_other() {
     };
     assert_eq!(
         (failure.kind, failure.code.as_deref()),
-        (FailureKind::Internal, Some("FF-RUN-012"))
+        (FailureKind::Internal, Some("FF-RUN-112"))
     );
     world.plane.prove(&published, &world.plane.ended(&other).await);
     host.drain().await;

@@ -150,7 +150,7 @@ async fn a_secret_that_is_not_set_fails_the_step_with_the_mend() {
     let Outcome::Failed { failure, .. } = outcome(&stored) else {
         panic!("{:?}", outcome(&stored))
     };
-    assert_eq!(failure.code.as_deref(), Some("FF-SEC-001"));
+    assert_eq!(failure.code.as_deref(), Some("FF-SEC-101"));
     assert!(
         failure.message.contains("flowforge secret set chat_token"),
         "{}",
@@ -247,7 +247,7 @@ async fn without_a_line_and_without_a_copy_the_step_says_what_is_missing() {
     let Outcome::Failed { failure, .. } = outcome(&stored) else {
         panic!("{:?}", outcome(&stored))
     };
-    assert_eq!(failure.code.as_deref(), Some("FF-SEC-004"));
+    assert_eq!(failure.code.as_deref(), Some("FF-SEC-104"));
     assert!(
         failure.message.contains("the cable is out"),
         "{}",
@@ -299,7 +299,7 @@ async fn a_no_of_the_control_plane_wipes_the_copy() {
         let Outcome::Failed { failure, .. } = outcome(&stored) else {
             panic!("{:?}", outcome(&stored))
         };
-        let code = if granted { "FF-SEC-001" } else { "FF-SEC-003" };
+        let code = if granted { "FF-SEC-101" } else { "FF-SEC-103" };
         assert_eq!(
             (failure.kind, failure.code.as_deref()),
             (FailureKind::Denied, Some(code))
@@ -311,7 +311,7 @@ async fn a_no_of_the_control_plane_wipes_the_copy() {
         let Outcome::Failed { failure, .. } = outcome(&stored) else {
             panic!("{:?}", outcome(&stored))
         };
-        assert_eq!(failure.code.as_deref(), Some("FF-SEC-004"), "{}", failure.message);
+        assert_eq!(failure.code.as_deref(), Some("FF-SEC-104"), "{}", failure.message);
         assert_eq!(*got.lock().expect("got"), ["the-old-value"]);
         host.drain().await;
     }
@@ -343,7 +343,7 @@ async fn a_copy_is_used_without_the_control_plane_as_long_as_its_lease_lasts() {
             _ => None,
         });
     }
-    assert_eq!(codes, [None, Some("FF-SEC-005".to_owned())]);
+    assert_eq!(codes, [None, Some("FF-SEC-105".to_owned())]);
     assert_eq!(got.lock().expect("got").len(), 2);
     host.drain().await;
 }
@@ -367,7 +367,7 @@ async fn the_destinations_that_were_sealed_with_a_value_are_part_of_it() {
     let Outcome::Failed { failure, .. } = outcome(&stored) else {
         panic!("{:?}", outcome(&stored))
     };
-    assert_eq!(failure.code.as_deref(), Some("FF-SEC-002"), "{}", failure.message);
+    assert_eq!(failure.code.as_deref(), Some("FF-SEC-102"), "{}", failure.message);
     assert!(got.lock().expect("got").is_empty());
     host.drain().await;
 }

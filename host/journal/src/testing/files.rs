@@ -67,11 +67,11 @@ async fn another_format_is_refused_by_name_and_the_file_is_not_touched() {
         ),
         (
             old("flowforge-journal/1"),
-            "has the format `flowforge-journal/1`, this program reads `flowforge-journal/4/one-phase` only; move it away",
+            "has the format `flowforge-journal/1`, this program reads `flowforge-journal/4/one-phase` only; move it away with `flowforge-host set-aside`",
         ),
         (
             old("flowforge-journal/2/one-phase"),
-            "has the format `flowforge-journal/2/one-phase`, this program reads `flowforge-journal/4/one-phase` only; move it away",
+            "has the format `flowforge-journal/2/one-phase`, this program reads `flowforge-journal/4/one-phase` only; move it away with `flowforge-host set-aside`",
         ),
     ] {
         let db = redb::Database::open(&path).unwrap();

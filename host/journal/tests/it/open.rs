@@ -53,17 +53,23 @@ async fn a_file_that_is_no_journal_is_refused_untouched_and_can_be_moved_away() 
         assert!(matches!(error, OpenError::Damaged { .. }), "{error:?}");
         assert_eq!(fs::read(&path).unwrap(), content);
     }
-    assert_eq!(
-        quarantine(&path).unwrap(),
-        folder.path().join("journal.redb.damaged-1")
-    );
-    let (journal, _) = open(&JournalConfig::at(&path, [8; 16]));
+    let config = JournalConfig::at(&path, [8; 16]);
+    let moved = |name: &str| Some(folder.path().join(name));
+    assert_eq!(quarantine(&config).unwrap(), moved("journal.redb.damaged-1"));
+    assert_eq!(quarantine(&config).unwrap(), None, "there is none");
+    assert!(!path.exists());
+    // One that can be opened is no damaged one, and one that is open stays where it is.
+    let (journal, _) = open(&config);
     durable(accept(&journal, 1).await.1).await;
+    let error = quarantine(&config).unwrap_err();
+    assert!(matches!(error, OpenError::AlreadyOpen { .. }), "{error:?}");
     journal.close().await;
-    assert_eq!(
-        quarantine(&path).unwrap(),
-        folder.path().join("journal.redb.damaged-2")
-    );
+    assert_eq!(quarantine(&config).unwrap(), None);
+    let (journal, recovered) = open(&config);
+    assert_eq!(recovered.runs.len(), 1);
+    journal.close().await;
+    fs::write(&path, b"no database").unwrap();
+    assert_eq!(quarantine(&config).unwrap(), moved("journal.redb.damaged-2"));
 }
 
 #[tokio::test]
@@ -141,7 +147,8 @@ async fn a_file_that_took_the_place_of_a_damaged_one_takes_its_runs_back() {
         durable(accept(&journal, n).await.1).await;
     }
     journal.close().await;
-    quarantine(&config.path).unwrap();
+    fs::write(&config.path, b"what is left of it").unwrap();
+    assert!(quarantine(&config).unwrap().is_some());
     let new = JournalConfig {
         incarnation: [2; 16],
         ..config.clone()

@@ -16,7 +16,7 @@ use crate::run::steps::{Asked, Phase, StepRef, Waited};
 pub(super) fn begin(start: &Start<'_>, child: &ChildPlan) -> Started {
     let Some(pinned) = start.state.plan.children.get(&child.workflow) else {
         let message = format!("the release pins no release of workflow `{}`", child.workflow);
-        return Err(Failure::new(FailureKind::Invalid, message).with_code("FF-RUN-020"));
+        return Err(Failure::new(FailureKind::Invalid, message).with_code("FF-RUN-120"));
     };
     let mut input = Map::with_capacity(child.with.len());
     for (field, template) in &child.with {

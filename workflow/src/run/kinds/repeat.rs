@@ -75,7 +75,7 @@ pub(in crate::run) fn decide(start: &Start<'_>, repeat: &RepeatPlan, round: u32)
             "{} rounds are over, and the condition asks for more",
             repeat.max_rounds
         );
-        return Err(Failure::new(FailureKind::Limit, message).with_code("FF-RUN-021"));
+        return Err(Failure::new(FailureKind::Limit, message).with_code("FF-RUN-121"));
     }
     Ok(Command::Record(Event::RoundEnded {
         step: start.key.clone(),
