@@ -16,6 +16,7 @@ mod debian_sysroot;
 mod declared;
 mod describe;
 mod driver;
+mod engine;
 mod error;
 mod installed;
 mod language;

@@ -12,7 +12,7 @@ use crate::compiled::{MadeWith, compiled_once};
 use crate::driver::{DriverDiagnostic, DriverJob, answer, refuse};
 use crate::installed::{installed, unpacked, write_files};
 use crate::tools::version_text;
-use crate::{BuildError, BuildOptions, Diagnostic, Language, Progress, Stage, assets, quickjs};
+use crate::{BuildError, BuildOptions, Diagnostic, Language, Progress, Stage, assets, engine, quickjs};
 
 #[derive(Deserialize)]
 struct Made {
@@ -79,7 +79,8 @@ fn tools(
     // The tools hold native code for one platform and one Node.
     recipe
         .add("platform", std::env::consts::ARCH)
-        .add("node", version_text("node", &["--version"])?);
+        .add("node", version_text("node", &["--version"])?)
+        .add("engine", "1");
     installed(&options.cache_dir, "js-tools", &recipe, |folder| {
         progress(Progress {
             stage: Stage::Install,
@@ -97,7 +98,7 @@ fn tools(
         ]);
         let finished = run("npm ci", &mut npm, "", options.limits.install)?;
         if finished.status.success() {
-            Ok(())
+            engine::write_steady(folder)
         } else {
             Err(finished.failure("npm ci"))
         }

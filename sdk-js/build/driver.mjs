@@ -30,7 +30,7 @@ async function make() {
   writeFileSync(path.join(job.wit, `${WORLD}.wit`), `world ${WORLD} {\n  include ${job.world};\n${imports}}\n`);
   writeFileSync(path.join(job.work, "connector.js"), made.code);
   try {
-    const { component } = await tools("componentize-qjs").componentize({ witPath: job.wit, world: WORLD, jsSource: made.code, sync: true });
+    const { component } = await tools("componentize-qjs").componentize({ witPath: job.wit, world: WORLD, jsSource: made.code, runtimeBytes: readFileSync(path.join(job.tools, "engine.wasm")) });
     writeFileSync(job.component, component);
     return [];
   } catch (error) {
