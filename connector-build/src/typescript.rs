@@ -9,7 +9,8 @@ use crate::build::{Compiled, Job};
 use crate::cache::Recipe;
 use crate::command::{run, tool};
 use crate::compiled::{MadeWith, compiled_once};
-use crate::driver::{DriverDiagnostic, DriverJob, answer, refuse};
+use crate::derived::Model;
+use crate::driver::{DeriveJob, DriverDiagnostic, DriverJob, answer, refuse};
 use crate::installed::{installed, unpacked, write_files};
 use crate::tools::version_text;
 use crate::{BuildError, BuildOptions, Diagnostic, Language, Progress, Stage, assets, engine, quickjs};
@@ -44,11 +45,7 @@ fn make(job: &Job<'_>, tools: &Path, sdk: &Path, work: &Path) -> Result<Vec<u8>,
     let wit = work.join("wit");
     job.world.write_to(&wit)?;
     let made = work.join("connector.wasm");
-    let entry = if job.folder.join("src/connector.ts").is_file() {
-        "src/connector.ts"
-    } else {
-        "src/connector.js"
-    };
+    let entry = entry_of(job.folder);
     let driver_job = DriverJob {
         folder: job.folder,
         entry: Path::new(entry),
@@ -65,6 +62,37 @@ fn make(job: &Job<'_>, tools: &Path, sdk: &Path, work: &Path) -> Result<Vec<u8>,
     let finished = run("node", &mut node, &driver_job.text()?, job.options.limits.compile)?;
     refuse(answer::<Made>("the TypeScript build", &finished)?.diagnostics)?;
     fs::read(&made).map_err(BuildError::io("cannot read", &made))
+}
+
+/// The author's module.
+pub(crate) fn entry_of(folder: &Path) -> &'static str {
+    if folder.join("src/connector.ts").is_file() {
+        "src/connector.ts"
+    } else {
+        "src/connector.js"
+    }
+}
+
+/// Read the operations and types in the author's module.
+pub(crate) fn read_model(
+    folder: &Path,
+    options: &BuildOptions,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Model, BuildError> {
+    check_packages(folder)?;
+    let tools = tools(options, progress)?;
+    let sdk = unpacked(&options.cache_dir, "js-sdk", assets::SDK_JS)?;
+    let job = DeriveJob {
+        task: "derive",
+        folder,
+        entry: entry_of(folder),
+        tools: &tools,
+        sdk: &sdk,
+    };
+    let mut node = tool("node");
+    node.arg(sdk.join("build/driver.mjs"));
+    let finished = run("node", &mut node, &job.text()?, options.limits.compile)?;
+    answer("reading the types of the source", &finished)
 }
 
 /// The pinned tools, installed with npm once.

@@ -4,7 +4,7 @@ import path from "node:path";
 import { camel, interfaceKey } from "./names.mjs";
 import { isNodeModule, moduleMend } from "./mends.mjs";
 import { shapeOf } from "./ports.mjs";
-import { insideOf } from "./typecheck.mjs";
+import { insideOf } from "./program.mjs";
 
 /** What the host offers to modules: full names of WIT interfaces. */
 const INTERFACE = /^[a-z][a-z0-9-]*:[a-z][a-z0-9-]*\/[a-z][a-z0-9-]*(@.+)?$/;

@@ -130,11 +130,25 @@ fn folders_that_are_no_connector_say_what_is_missing() {
         "{}",
         sample.mistake()
     );
-    sample.write("src/connector.py", "");
+    sample.write("Cargo.toml", "");
     assert!(
         sample.mistake().contains("wit/world.wit is missing"),
         "{}",
         sample.mistake()
+    );
+    std::fs::remove_file(sample.path().join("Cargo.toml")).unwrap();
+    sample.write("src/connector.py", "");
+    assert!(
+        sample
+            .mistake()
+            .starts_with("src/connector.py:1:1 error FF-BLD-004: the connector has no operation"),
+        "{}",
+        sample.mistake()
+    );
+    let only_read = declared(sample.path()).unwrap_err().to_string();
+    assert!(
+        only_read.contains("wit/world.wit is not there yet"),
+        "{only_read}"
     );
     sample.write("src/connector.ts", "");
     assert!(

@@ -19,6 +19,13 @@ fn new_one(template: Template, folder: &Path) -> Built {
 async fn builds_and_greets(template: Template) {
     let folder = tempfile::tempdir().unwrap();
     let built = new_one(template, &folder.path().join("geo"));
+    let root = folder.path().join("geo");
+    if template != Template::Rust {
+        let world = scaffolded_world(template);
+        let written = fs::read_to_string(root.join("wit/world.wit")).unwrap();
+        assert_eq!(written, world, "the build writes the world that a new folder has");
+    }
+    assert_eq!(built.notes, []);
     assert_names_nothing_of(&built, folder.path());
     assert_names_nothing_of(&built, &options().cache_dir);
     assert_eq!(
@@ -36,6 +43,13 @@ async fn builds_and_greets(template: Template) {
         (failure.kind, failure.path.as_deref()),
         (FailureKind::Invalid, Some("name"))
     );
+}
+
+/// `wit/world.wit` of a new folder, before anything was built.
+fn scaffolded_world(template: Template) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    scaffold("acme:geo", template, folder.path()).unwrap();
+    fs::read_to_string(folder.path().join("wit/world.wit")).unwrap()
 }
 
 /// A component is for everyone: it does not tell in which folders of which machine it was made.
