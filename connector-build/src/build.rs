@@ -9,6 +9,7 @@ use flowforge_protocol::Digest;
 
 use crate::cache::{Recipe, write_whole};
 use crate::undescribed::undescribed;
+use crate::weight::weighed;
 use crate::world::World;
 use crate::{
     BuildError, BuildOptions, Diagnostic, Language, Manifest, Progress, Stage, check_tools, derived,
@@ -37,7 +38,7 @@ pub struct Built {
     pub elapsed: Duration,
     /// Whether nothing had to be compiled.
     pub cached: bool,
-    /// What hinders nobody and could be better: operations and ports without a description.
+    /// What hinders nobody and could be better: operations and ports without a description, large files.
     pub notes: Vec<Diagnostic>,
 }
 
@@ -93,7 +94,7 @@ pub fn build(
     let world = World::read(&folder)?;
     world.check_name(&manifest)?;
     check_tools(&[language])?;
-    let notes = undescribed(&world, places.as_ref());
+    let mut notes = undescribed(&world, places.as_ref());
     let mut job = Job {
         folder: &folder,
         world: &world,
@@ -110,11 +111,13 @@ pub fn build(
     let component = embed_meta(&compiled.component, &meta)?;
     let interface = inspect(&component)?;
     describe::check_needs(&manifest, &interface)?;
+    let bytes = u64::try_from(component.len()).unwrap_or(u64::MAX);
+    notes.extend(weighed(&folder, bytes)?);
     let path = keep(&options.cache_dir, &manifest, &component)?;
     Ok(Built {
         component: path,
         digest: Digest::of(&component),
-        bytes: u64::try_from(component.len()).unwrap_or(u64::MAX),
+        bytes,
         meta,
         interface,
         language,

@@ -13,6 +13,7 @@ import { diagnosticOf } from "./typecheck.mjs";
 const NO_PORT = "FF-SDK-008";
 const NO_NAME = "FF-SDK-009";
 const NO_TYPE = "FF-SDK-010";
+const TWICE = "FF-SDK-012";
 
 /** What stands in for the types that are no ports. */
 const INSTEAD = {
@@ -84,7 +85,9 @@ class Reader {
       this.wrong(at, NO_NAME, `${exported.name} is no name of an operation`, mend);
       return [];
     }
-    if (symbol.declarations.filter((one) => ts.isFunctionDeclaration(one)).length > 1) this.wrong(at, NO_PORT, `${exported.name} has several signatures`, "export one function for each");
+    const others = symbol.declarations.filter((one) => ts.isFunctionDeclaration(one)).slice(1);
+    if (others.some((one) => one.body !== undefined) && node.body !== undefined) this.wrong(others[0].name, TWICE, `${exported.name} is written twice, first in line ${placeOf(this.job, at).line}`, "give one of them another name");
+    else if (others.length > 0) this.wrong(at, NO_PORT, `${exported.name} has several signatures`, "export one function for each");
     if (node.typeParameters !== undefined) this.wrong(at, NO_PORT, `${exported.name} has type parameters`, "say the types, or use Json");
     const docs = ts.displayPartsToString(symbol.getDocumentationComment(this.checker));
     return [{ name, docs: plain(docs), place: placeOf(this.job, at), params: node.parameters.map((one) => this.parameter(one, name)), result: this.result(node, name, at) }];

@@ -2,7 +2,7 @@
 
 import path from "node:path";
 import { camel, interfaceKey } from "./names.mjs";
-import { globalMend, isNodeModule, moduleMend } from "./mends.mjs";
+import { FILE_MEND, NATIVE_MEND, globalMend, isNodeModule, moduleMend } from "./mends.mjs";
 import { signatureText } from "./ports.mjs";
 import { insideOf, placeOf, programOf } from "./program.mjs";
 
@@ -73,7 +73,14 @@ export function diagnosticOf(ts, one, job) {
   if (NO_SUCH_MODULE.has(one.code) && isNodeModule(quoted)) {
     return { ...at, code: "FF-SDK-001", message: `${quoted} is a module of Node`, mend: moduleMend(quoted) };
   }
-  if (NO_SUCH_MODULE.has(one.code) && !quoted.startsWith(".")) {
+  if (NO_SUCH_MODULE.has(one.code) && quoted.endsWith(".node")) {
+    return { ...at, code: "FF-SDK-011", message: `${quoted} is native code for one kind of machine`, mend: NATIVE_MEND };
+  }
+  if (NO_SUCH_MODULE.has(one.code) && quoted.startsWith(".")) {
+    const isData = path.extname(quoted) !== "" && ![".ts", ".js", ".json", ".mjs"].includes(path.extname(quoted));
+    return { ...at, code: `TS${one.code}`, message: text, mend: isData ? FILE_MEND : "write the path from this file, such as ./parts" };
+  }
+  if (NO_SUCH_MODULE.has(one.code)) {
     return { ...at, code: `TS${one.code}`, message: text, mend: `npm install ${quoted} in the connector's folder` };
   }
   const mend = NO_SUCH_NAME.has(one.code) ? globalMend(quoted) : undefined;
