@@ -35,12 +35,15 @@ macro_rules! sdk_js {
 
 /// The SDK for TypeScript and its part of the build.
 pub(crate) const SDK_JS: Files = sdk_js![
+    "README.md",
     "package.json",
     "build/bundle.mjs",
+    "build/derive.mjs",
     "build/driver.mjs",
     "build/mends.mjs",
     "build/names.mjs",
     "build/ports.mjs",
+    "build/program.mjs",
     "build/typecheck.mjs",
     "src/artefacts.ts",
     "src/context.ts",
@@ -79,6 +82,8 @@ macro_rules! sdk_py {
 
 /// The SDK for Python and its part of the build.
 pub(crate) const SDK_PY: Files = sdk_py![
+    "README.md",
+    "build/derive.py",
     "build/prepare.py",
     "flowforge/__init__.py",
     "flowforge/_runtime.py",
@@ -123,8 +128,8 @@ macro_rules! template {
     };
 }
 
-/// The world of a new connector.
-pub(crate) const TEMPLATE_WIT: &str = include_str!("../templates/common/wit/world.wit");
+/// The world of a new connector in Rust.
+pub(crate) const TEMPLATE_WIT: &str = include_str!("../templates/rust/wit/world.wit");
 
 /// What every new connector has.
 pub(crate) const TEMPLATE_COMMON: Files = template![
@@ -132,7 +137,6 @@ pub(crate) const TEMPLATE_COMMON: Files = template![
     "README.md" from "common/README.md",
     "connector.toml" from "common/connector.toml",
     "tests/greet.yaml" from "common/tests/greet.yaml",
-    "wit/world.wit" from "common/wit/world.wit",
 ];
 
 /// What a new connector in Rust has besides.
@@ -141,6 +145,7 @@ pub(crate) const TEMPLATE_RUST: Files = template![
     "Cargo.lock" from "rust/cargo-lock",
     "Cargo.toml" from "rust/cargo-toml",
     "src/lib.rs" from "rust/src/lib.rs",
+    "wit/world.wit" from "rust/wit/world.wit",
 ];
 
 /// What a new connector in TypeScript has besides.
@@ -149,6 +154,7 @@ pub(crate) const TEMPLATE_TYPESCRIPT: Files = template![
     "package.json" from "typescript/package.json",
     "src/connector.ts" from "typescript/src/connector.ts",
     "tsconfig.json" from "typescript/tsconfig.json",
+    "wit/world.wit" from "derived/wit/world.wit",
 ];
 
 /// What a new connector in JavaScript has besides.
@@ -157,6 +163,7 @@ pub(crate) const TEMPLATE_JAVASCRIPT: Files = template![
     "package.json" from "typescript/package.json",
     "src/connector.js" from "javascript/src/connector.js",
     "tsconfig.json" from "typescript/tsconfig.json",
+    "wit/world.wit" from "derived/wit/world.wit",
 ];
 
 /// What a new connector in Python has besides.
@@ -164,6 +171,7 @@ pub(crate) const TEMPLATE_PYTHON: Files = template![
     ".gitignore" from "python/gitignore",
     "pyproject.toml" from "python/pyproject.toml",
     "src/connector.py" from "python/src/connector.py",
+    "wit/world.wit" from "derived/wit/world.wit",
 ];
 
 #[cfg(test)]

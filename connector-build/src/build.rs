@@ -8,10 +8,12 @@ use flowforge_ports::{ConnectorMeta, Interface, embed_meta, inspect};
 use flowforge_protocol::Digest;
 
 use crate::cache::{Recipe, write_whole};
+use crate::undescribed::undescribed;
+use crate::weight::weighed;
 use crate::world::World;
 use crate::{
-    BuildError, BuildOptions, Language, Manifest, Progress, Stage, check_tools, describe, python, rust,
-    typescript,
+    BuildError, BuildOptions, Diagnostic, Language, Manifest, Progress, Stage, check_tools, derived,
+    describe, python, rust, typescript,
 };
 
 /// Part of the name of every cached result: a change here makes all of them new.
@@ -36,6 +38,8 @@ pub struct Built {
     pub elapsed: Duration,
     /// Whether nothing had to be compiled.
     pub cached: bool,
+    /// What hinders nobody and could be better: operations and ports without a description, large files.
+    pub notes: Vec<Diagnostic>,
 }
 
 /// What a language's part of a build gives.
@@ -82,10 +86,15 @@ pub fn build(
     });
     let manifest = Manifest::read(folder)?;
     let language = Language::detect(folder)?;
-    let world = World::read(folder)?;
+    let folder = fs::canonicalize(folder).map_err(BuildError::io("cannot read", folder))?;
+    if derived::is_derived(&folder, &manifest, language)? {
+        check_tools(&[language])?;
+    }
+    let places = derived::write_world(&folder, &manifest, language, options, progress)?;
+    let world = World::read(&folder)?;
     world.check_name(&manifest)?;
     check_tools(&[language])?;
-    let folder = fs::canonicalize(folder).map_err(BuildError::io("cannot read", folder))?;
+    let mut notes = undescribed(&world, places.as_ref());
     let mut job = Job {
         folder: &folder,
         world: &world,
@@ -102,16 +111,19 @@ pub fn build(
     let component = embed_meta(&compiled.component, &meta)?;
     let interface = inspect(&component)?;
     describe::check_needs(&manifest, &interface)?;
+    let bytes = u64::try_from(component.len()).unwrap_or(u64::MAX);
+    notes.extend(weighed(&folder, bytes)?);
     let path = keep(&options.cache_dir, &manifest, &component)?;
     Ok(Built {
         component: path,
         digest: Digest::of(&component),
-        bytes: u64::try_from(component.len()).unwrap_or(u64::MAX),
+        bytes,
         meta,
         interface,
         language,
         elapsed: started.elapsed(),
         cached: compiled.cached,
+        notes,
     })
 }
 

@@ -43,10 +43,12 @@ impl Recipe {
         self.add(name, Digest::of(bytes).to_string())
     }
 
-    /// Add every source file of a folder, by path and content. Test files are no source: no language builds YAML in.
-    pub(crate) fn add_folder(&mut self, folder: &Path) -> Result<&mut Self, BuildError> {
+    /// Add every source file of a folder but `left_out`, by path and content. Test files are no source: no language builds
+    /// YAML in.
+    pub(crate) fn add_folder(&mut self, folder: &Path, left_out: &str) -> Result<&mut Self, BuildError> {
         let is_test = |file: &String| file.starts_with("tests/") && file.ends_with(".yaml");
-        for file in source_files(folder)?.into_iter().filter(|file| !is_test(file)) {
+        let files = source_files(folder)?.into_iter();
+        for file in files.filter(|file| !is_test(file) && file != left_out) {
             let path = folder.join(&file);
             let bytes = fs::read(&path).map_err(BuildError::io("cannot read", &path))?;
             self.add_bytes(format!("file {file}"), &bytes);

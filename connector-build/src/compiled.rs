@@ -34,7 +34,7 @@ pub(crate) fn compiled_once(
     for (file, text) in assets::CONNECTOR_WIT {
         name.add_bytes(format!("wit/{file}"), text.as_bytes());
     }
-    name.add_folder(job.folder)?;
+    name.add_folder(job.folder, "")?;
     let name = format!("{}-{}", with.prefix, name.name());
     let component = cache.join("compiled").join(format!("{name}.wasm"));
     let _lock = lock(cache, &name)?;

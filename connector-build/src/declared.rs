@@ -4,6 +4,7 @@ use std::path::Path;
 
 use flowforge_ports::{Interface, embed_meta, inspect};
 
+use crate::derived::{FILE, is_derived};
 use crate::world::World;
 use crate::{BuildError, Language, Manifest, describe};
 
@@ -27,6 +28,12 @@ pub struct Declared {
 pub fn declared(folder: &Path) -> Result<Declared, BuildError> {
     let manifest = Manifest::read(folder)?;
     let language = Language::detect(folder)?;
+    if is_derived(folder, &manifest, language)? && !folder.join(FILE).exists() {
+        return Err(BuildError::Folder {
+            folder: folder.to_owned(),
+            reason: format!("{FILE} is not there yet; `flowforge connector build` writes it from the source"),
+        });
+    }
     let world = World::read(folder)?;
     world.check_name(&manifest)?;
     let more: &[&str] = if manifest.http.is_some() { &[HTTP] } else { &[] };

@@ -39,6 +39,28 @@ impl DriverJob<'_> {
     }
 }
 
+/// A job for the part of an SDK that reads the operations and types in a source.
+#[derive(Serialize)]
+pub(crate) struct DeriveJob<'a> {
+    /// Always `derive`.
+    pub(crate) task: &'static str,
+    /// The connector's folder.
+    pub(crate) folder: &'a Path,
+    /// The author's module, from the folder.
+    pub(crate) entry: &'a str,
+    /// Where the language's tools are installed; empty if none is needed.
+    pub(crate) tools: &'a Path,
+    /// Where the SDK lies.
+    pub(crate) sdk: &'a Path,
+}
+
+impl DeriveJob<'_> {
+    /// The job as the driver's standard input.
+    pub(crate) fn text(&self) -> Result<String, BuildError> {
+        serde_json::to_string(self).map_err(|error| BuildError::Wit(error.to_string()))
+    }
+}
+
 /// One mistake of the author, as a driver writes it.
 #[derive(Deserialize)]
 pub(crate) struct DriverDiagnostic {
@@ -49,6 +71,13 @@ pub(crate) struct DriverDiagnostic {
     message: String,
     #[serde(default)]
     mend: Option<String>,
+}
+
+impl DriverDiagnostic {
+    /// File, line and column, to read mistakes in the order of the source.
+    pub(crate) fn place(&self) -> (&str, usize, usize) {
+        (&self.file, self.line, self.column)
+    }
 }
 
 impl From<DriverDiagnostic> for Diagnostic {

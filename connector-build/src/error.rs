@@ -97,6 +97,24 @@ pub struct Diagnostic {
 
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.written(f, "error")
+    }
+}
+
+impl Diagnostic {
+    /// As a remark that hinders nothing.
+    #[must_use]
+    pub fn as_note(&self) -> String {
+        struct Note<'a>(&'a Diagnostic);
+        impl fmt::Display for Note<'_> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.written(f, "note")
+            }
+        }
+        Note(self).to_string()
+    }
+
+    fn written(&self, f: &mut fmt::Formatter<'_>, weight: &str) -> fmt::Result {
         f.write_str(&self.file)?;
         if self.line > 0 {
             write!(f, ":{}", self.line)?;
@@ -105,7 +123,7 @@ impl fmt::Display for Diagnostic {
             }
         }
         match &self.code {
-            Some(code) => write!(f, " error {code}: {}", self.message)?,
+            Some(code) => write!(f, " {weight} {code}: {}", self.message)?,
             None => write!(f, ": {}", self.message)?,
         }
         match &self.mend {

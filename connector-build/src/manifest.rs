@@ -33,6 +33,8 @@ pub struct Manifest {
     pub category: String,
     /// SPDX expression, or `LicenseRef-…`.
     pub license: String,
+    /// Whether `wit/` is the author's own, also where the tool could write it.
+    pub wit_by_hand: bool,
     /// Outgoing HTTP, if the connector makes requests.
     pub http: Option<HttpSection>,
     /// Slot → secret.
@@ -95,9 +97,8 @@ struct Connector {
     summary: Spanned<String>,
     category: Category,
     license: Spanned<String>,
-    /// `wit`: the interface is written by hand in `wit/`. The only way there is so far, so it may be left out.
+    /// `wit`: the interface is written by hand in `wit/`, also where the tool could write it.
     #[serde(default)]
-    #[expect(dead_code, reason = "checked by its type")]
     interface: Option<InterfaceSource>,
 }
 
@@ -270,6 +271,7 @@ impl Check<'_> {
             summary: connector.summary.get_ref().clone(),
             category: connector.category.as_str().to_owned(),
             license: connector.license.get_ref().clone(),
+            wit_by_hand: connector.interface.is_some(),
             http: file.needs.http.as_ref().map(|section| HttpSection {
                 destinations: self.destinations("needs.http.destinations", &section.get_ref().destinations),
                 reason: section.get_ref().reason.clone(),

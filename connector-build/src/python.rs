@@ -9,7 +9,8 @@ use crate::build::{Compiled, Job};
 use crate::cache::{Recipe, create_dir, write_whole};
 use crate::command::{Finished, run, tool};
 use crate::compiled::{MadeWith, compiled_once};
-use crate::driver::{DriverDiagnostic, DriverJob, answer, refuse};
+use crate::derived::Model;
+use crate::driver::{DeriveJob, DriverDiagnostic, DriverJob, answer, refuse};
 use crate::installed::{installed, unpacked, write_files};
 use crate::tools::version_text;
 use crate::{BuildError, BuildOptions, Diagnostic, Language, Progress, Stage, assets};
@@ -122,7 +123,7 @@ fn top_level(folder: &Path, finished: &Finished) -> Option<BuildError> {
             let inside = format!("src/{file}");
             folder.join(&inside).is_file().then_some((inside, line))
         });
-    let (file, line) = place.unwrap_or_else(|| ("src/connector.py".to_owned(), 0));
+    let (file, line) = place.unwrap_or_else(|| (SOURCE.to_owned(), 0));
     Some(BuildError::Source(vec![Diagnostic {
         file,
         line,
@@ -146,6 +147,25 @@ fn frame(line: &str) -> Option<(String, usize)> {
         .ok()?;
     let (_, inside) = path.trim_start_matches('/').split_once('/')?;
     Some((inside.to_owned(), number))
+}
+
+/// The author's module.
+pub(crate) const SOURCE: &str = "src/connector.py";
+
+/// Read the operations and types in the author's module. Its text is read; nothing of it runs.
+pub(crate) fn read_model(folder: &Path, options: &BuildOptions) -> Result<Model, BuildError> {
+    let sdk = unpacked(&options.cache_dir, "py-sdk", assets::SDK_PY)?;
+    let job = DeriveJob {
+        task: "derive",
+        folder,
+        entry: SOURCE,
+        tools: Path::new(""),
+        sdk: &sdk,
+    };
+    let mut python = tool("python3");
+    python.arg("-I").arg(sdk.join("build/derive.py"));
+    let finished = run("python3", &mut python, &job.text()?, options.limits.compile)?;
+    answer("reading the types of the source", &finished)
 }
 
 /// A virtual environment with the pinned tool, made once.

@@ -43,10 +43,10 @@ pub(crate) fn compile(job: &mut Job<'_>) -> Result<Compiled, BuildError> {
             .iter()
             .filter_map(|message| message.diagnostic(folder))
             .collect();
-        return Err(if found.is_empty() {
-            finished.failure("cargo build")
-        } else {
-            BuildError::Source(found)
+        return Err(match native_code(folder, &finished.stderr) {
+            Some(native) if found.is_empty() => BuildError::Source(vec![native]),
+            _ if found.is_empty() => finished.failure("cargo build"),
+            _ => BuildError::Source(found),
         });
     }
     let manifest = folder.join("Cargo.toml");
@@ -67,6 +67,40 @@ pub(crate) fn compile(job: &mut Job<'_>) -> Result<Compiled, BuildError> {
     Ok(Compiled {
         component: fs::read(&path).map_err(BuildError::io("cannot read", &path))?,
         cached: fresh,
+    })
+}
+
+/// A crate whose build script failed: nearly always one that compiles C for the machine that it is built on. Its place is
+/// the line of `Cargo.toml` that names it; crates of crates have none.
+fn native_code(folder: &Path, said: &str) -> Option<Diagnostic> {
+    let (_, rest) = said.split_once("failed to run custom build command for `")?;
+    let name = rest.split([' ', '`']).next()?;
+    let text = fs::read_to_string(folder.join("Cargo.toml")).unwrap_or_default();
+    let is_named = |line: &str| {
+        line.split('=')
+            .next()
+            .is_some_and(|key| key.trim().trim_matches('"') == name)
+    };
+    let line = text
+        .lines()
+        .position(is_named)
+        .map_or(0, |at| at.saturating_add(1));
+    let reason = said
+        .lines()
+        .rev()
+        .find(|line| !line.trim().is_empty())
+        .unwrap_or_default();
+    Some(Diagnostic {
+        file: "Cargo.toml".to_owned(),
+        line,
+        column: 0,
+        code: Some("FF-BLD-011".to_owned()),
+        message: format!("the build script of crate {name} failed: {}", reason.trim()),
+        mend: Some(
+            "native code cannot run in a connector: take a crate that is written in Rust only, or leave out the feature \
+             that needs another compiler"
+                .to_owned(),
+        ),
     })
 }
 

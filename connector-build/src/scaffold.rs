@@ -142,6 +142,24 @@ impl Values {
             ("language", template.title().to_owned()),
             ("source", template.source().to_owned()),
             (
+                "int",
+                if template == Template::Python {
+                    "s64"
+                } else {
+                    "s32"
+                }
+                .to_owned(),
+            ),
+            (
+                "world",
+                if template == Template::Rust {
+                    "what runs, `wit/world.wit` says what it offers"
+                } else {
+                    "what runs; `wit/world.wit` is written from it at every build and says what it offers"
+                }
+                .to_owned(),
+            ),
+            (
                 "and_cargo",
                 if template == Template::Rust {
                     " and for plain cargo"

@@ -9,10 +9,11 @@ use crate::build::{Compiled, Job};
 use crate::cache::Recipe;
 use crate::command::{run, tool};
 use crate::compiled::{MadeWith, compiled_once};
-use crate::driver::{DriverDiagnostic, DriverJob, answer, refuse};
+use crate::derived::Model;
+use crate::driver::{DeriveJob, DriverDiagnostic, DriverJob, answer, refuse};
 use crate::installed::{installed, unpacked, write_files};
 use crate::tools::version_text;
-use crate::{BuildError, BuildOptions, Diagnostic, Language, Progress, Stage, assets, quickjs};
+use crate::{BuildError, BuildOptions, Diagnostic, Language, Progress, Stage, assets, engine, quickjs};
 
 #[derive(Deserialize)]
 struct Made {
@@ -44,11 +45,7 @@ fn make(job: &Job<'_>, tools: &Path, sdk: &Path, work: &Path) -> Result<Vec<u8>,
     let wit = work.join("wit");
     job.world.write_to(&wit)?;
     let made = work.join("connector.wasm");
-    let entry = if job.folder.join("src/connector.ts").is_file() {
-        "src/connector.ts"
-    } else {
-        "src/connector.js"
-    };
+    let entry = entry_of(job.folder);
     let driver_job = DriverJob {
         folder: job.folder,
         entry: Path::new(entry),
@@ -67,6 +64,37 @@ fn make(job: &Job<'_>, tools: &Path, sdk: &Path, work: &Path) -> Result<Vec<u8>,
     fs::read(&made).map_err(BuildError::io("cannot read", &made))
 }
 
+/// The author's module.
+pub(crate) fn entry_of(folder: &Path) -> &'static str {
+    if folder.join("src/connector.ts").is_file() {
+        "src/connector.ts"
+    } else {
+        "src/connector.js"
+    }
+}
+
+/// Read the operations and types in the author's module.
+pub(crate) fn read_model(
+    folder: &Path,
+    options: &BuildOptions,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Model, BuildError> {
+    check_packages(folder)?;
+    let tools = tools(options, progress)?;
+    let sdk = unpacked(&options.cache_dir, "js-sdk", assets::SDK_JS)?;
+    let job = DeriveJob {
+        task: "derive",
+        folder,
+        entry: entry_of(folder),
+        tools: &tools,
+        sdk: &sdk,
+    };
+    let mut node = tool("node");
+    node.arg(sdk.join("build/driver.mjs"));
+    let finished = run("node", &mut node, &job.text()?, options.limits.compile)?;
+    answer("reading the types of the source", &finished)
+}
+
 /// The pinned tools, installed with npm once.
 fn tools(
     options: &BuildOptions,
@@ -79,7 +107,8 @@ fn tools(
     // The tools hold native code for one platform and one Node.
     recipe
         .add("platform", std::env::consts::ARCH)
-        .add("node", version_text("node", &["--version"])?);
+        .add("node", version_text("node", &["--version"])?)
+        .add("engine", "1");
     installed(&options.cache_dir, "js-tools", &recipe, |folder| {
         progress(Progress {
             stage: Stage::Install,
@@ -97,7 +126,7 @@ fn tools(
         ]);
         let finished = run("npm ci", &mut npm, "", options.limits.install)?;
         if finished.status.success() {
-            Ok(())
+            engine::write_steady(folder)
         } else {
             Err(finished.failure("npm ci"))
         }

@@ -9,6 +9,7 @@ use flowforge_ports::{Docs, Interface, hollow_component, inspect, wit_docs};
 use wit_parser::{Resolve, SourceMap, UnresolvedPackageGroup, WorldId};
 
 use crate::cache::{fresh_dir, write_whole};
+use crate::derived::is_marked;
 use crate::{BuildError, Diagnostic, Manifest, assets};
 
 /// Name of the package that every host offers.
@@ -141,6 +142,8 @@ impl World {
             return Ok(());
         }
         let (file, line) = self.package_line();
+        let own = self.packages.first().and_then(|package| package.files.first());
+        let own = own.map(|(_, text)| text.as_str());
         Err(BuildError::Source(vec![Diagnostic {
             file,
             line,
@@ -150,7 +153,11 @@ impl World {
                 "the package is {}@{version}, but connector.toml says {}@{}",
                 self.package, manifest.name, manifest.version
             ),
-            mend: Some(format!("write: package {}@{};", manifest.name, manifest.version)),
+            mend: Some(if own.is_some_and(is_marked) {
+                "run `flowforge connector build`, which writes this file anew".to_owned()
+            } else {
+                format!("write: package {}@{};", manifest.name, manifest.version)
+            }),
         }]))
     }
 
@@ -164,6 +171,26 @@ impl World {
             Some((file.clone(), at.saturating_add(1)))
         });
         found.unwrap_or_else(|| ("wit/world.wit".to_owned(), 0))
+    }
+
+    /// File and line where a function, or one of its parameters, is written in the connector's own package.
+    pub(crate) fn line_of(&self, function: &str, param: Option<&str>) -> Option<(String, usize)> {
+        let is_named = |line: &str, name: &str| {
+            let parts = line
+                .split([' ', '(', ','])
+                .map(|word| word.trim_start_matches('%'));
+            parts.into_iter().any(|word| word.strip_suffix(':') == Some(name))
+        };
+        let own = self.packages.first()?;
+        own.files.iter().find_map(|(file, text)| {
+            let lines = text.lines().enumerate();
+            let mut from = lines.skip_while(|(_, line)| !(is_named(line, function) && line.contains("func")));
+            let found = match param {
+                None => from.next(),
+                Some(param) => from.find(|(_, line)| is_named(line, param)),
+            };
+            found.map(|(at, _)| (file.clone(), at.saturating_add(1)))
+        })
     }
 
     /// Write all packages as a folder that other tools read.

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use wit_parser::{
-    InterfaceId, Resolve, SourceMap, TypeDefKind, TypeId, TypeOwner, UnresolvedPackageGroup, WorldId,
-    WorldItem, WorldKey,
+    Function, InterfaceId, Param, Resolve, SourceMap, TypeDefKind, TypeId, TypeOwner, UnresolvedPackageGroup,
+    WorldId, WorldItem, WorldKey,
 };
 
 use crate::names::json_name;
@@ -55,6 +55,11 @@ pub fn wit_docs(
     others: &[WitPackage<'_>],
     world: Option<&str>,
 ) -> Result<Docs, String> {
+    let texts: Vec<(&str, &str)> = others
+        .iter()
+        .chain([&main])
+        .flat_map(|files| files.iter().copied())
+        .collect();
     let main = parse_package(main)?;
     let others = others
         .iter()
@@ -68,7 +73,7 @@ pub fn wit_docs(
     let world = resolve
         .select_world(&[package], world)
         .map_err(|error| format!("{error:#}"))?;
-    Ok(docs_of_world(&resolve, world))
+    Ok(docs_of_world(&resolve, world, &texts))
 }
 
 fn parse_package(files: WitPackage<'_>) -> Result<UnresolvedPackageGroup, String> {
@@ -79,8 +84,8 @@ fn parse_package(files: WitPackage<'_>) -> Result<UnresolvedPackageGroup, String
     sources.parse().map_err(|(sources, error)| error.render(&sources))
 }
 
-/// The doc comments of one world.
-fn docs_of_world(resolve: &Resolve, world: WorldId) -> Docs {
+/// The doc comments of one world that was read from these files, `(path, text)`.
+fn docs_of_world(resolve: &Resolve, world: WorldId, texts: &[(&str, &str)]) -> Docs {
     let mut docs = Docs::default();
     let Some(world) = resolve.worlds.get(world) else {
         return docs;
@@ -90,7 +95,11 @@ fn docs_of_world(resolve: &Resolve, world: WorldId) -> Docs {
         match item {
             WorldItem::Function(function) => {
                 let name = json_name(&function.name);
-                insert_text(&mut docs.operations, name, function.docs.contents.as_ref());
+                insert_function(
+                    &mut docs.operations,
+                    name,
+                    function_docs(resolve, function, texts),
+                );
             }
             WorldItem::Interface { id, .. } => {
                 let short = interface_short_name(resolve, key, *id);
@@ -99,7 +108,11 @@ fn docs_of_world(resolve: &Resolve, world: WorldId) -> Docs {
                 };
                 for (name, function) in &interface.functions {
                     let name = operation_name(Some(&short), name);
-                    insert_text(&mut docs.operations, name, function.docs.contents.as_ref());
+                    insert_function(
+                        &mut docs.operations,
+                        name,
+                        function_docs(resolve, function, texts),
+                    );
                 }
             }
             WorldItem::Type { .. } => {}
@@ -114,14 +127,47 @@ fn docs_of_world(resolve: &Resolve, world: WorldId) -> Docs {
     docs
 }
 
-fn insert_text(items: &mut BTreeMap<String, ItemDocs>, name: String, text: Option<&String>) {
-    if let Some(text) = text {
-        let item = ItemDocs {
-            text: Some(text.clone()),
-            members: BTreeMap::new(),
-        };
+fn insert_function(items: &mut BTreeMap<String, ItemDocs>, name: String, item: ItemDocs) {
+    if !item.is_empty() {
         items.insert(name, item);
     }
+}
+
+/// Those of a function and of its parameters. The parser keeps only where a parameter stands, so what is written above it
+/// is read from the text.
+fn function_docs(resolve: &Resolve, function: &Function, texts: &[(&str, &str)]) -> ItemDocs {
+    let above = |param: &Param| {
+        let place = resolve.source_map.resolve_span(param.span)?;
+        let of_path = texts.iter().filter(|(path, _)| *path == place.path);
+        let mut found = of_path.filter_map(|(_, text)| Some((text.get(..place.range.start)?, text)));
+        // Files of two packages may have one path; the parameter's own has its name at this place.
+        let (before, _) = found.find(|(before, text)| {
+            let here = text.get(before.len()..).unwrap_or_default();
+            here.trim_start_matches('%').starts_with(param.name.as_str())
+        })?;
+        comment_above(before)
+    };
+    ItemDocs {
+        text: function.docs.contents.clone(),
+        members: function
+            .params
+            .iter()
+            .filter_map(|param| Some((json_name(&param.name), above(param)?)))
+            .collect(),
+    }
+}
+
+/// The doc comment at the end of a text, where what it is about begins a line of its own.
+fn comment_above(before: &str) -> Option<String> {
+    let (above, indent) = before.rsplit_once('\n')?;
+    let mut lines: Vec<&str> = above
+        .lines()
+        .rev()
+        .map_while(|line| line.trim_start().strip_prefix("///"))
+        .map(str::trim)
+        .collect();
+    lines.reverse();
+    (indent.trim().is_empty() && !lines.is_empty()).then(|| lines.join("\n"))
 }
 
 fn type_docs(resolve: &Resolve, id: TypeId) -> ItemDocs {

@@ -1,10 +1,11 @@
 /** One module out of the author's sources, their packages and the SDK, with a map back to the sources. */
 
+import { readFileSync } from "node:fs";
 import path from "node:path";
 import { camel, interfaceKey } from "./names.mjs";
-import { isNodeModule, moduleMend } from "./mends.mjs";
+import { NATIVE_MEND, isNodeModule, moduleMend } from "./mends.mjs";
 import { shapeOf } from "./ports.mjs";
-import { insideOf } from "./typecheck.mjs";
+import { insideOf } from "./program.mjs";
 
 /** What the host offers to modules: full names of WIT interfaces. */
 const INTERFACE = /^[a-z][a-z0-9-]*:[a-z][a-z0-9-]*\/[a-z][a-z0-9-]*(@.+)?$/;
@@ -83,6 +84,10 @@ function resolver(job, refused) {
       build.onResolve({ filter: /^@flowforge\/sdk$/ }, () => ({ path: path.join(job.sdk, "src/index.ts"), sideEffects: false }));
       build.onResolve({ filter: /^@flowforge\/sdk\/runtime$/ }, () => ({ path: path.join(job.sdk, "src/runtime.ts") }));
       build.onResolve({ filter: INTERFACE }, (request) => ({ path: request.path, external: true }));
+      build.onResolve({ filter: /\.node$/ }, (request) => {
+        refused.push({ ...importPlace(job, request), code: "FF-SDK-011", message: `${packageOf(job, request) ?? "the connector"} needs ${request.path}, native code for one kind of machine`, mend: NATIVE_MEND });
+        return { errors: [{ text: "refused" }] };
+      });
       build.onResolve({ filter: /^[^./]/ }, async (request) => {
         if (!isNodeModule(request.path) || request.pluginData === "asked") return undefined;
         // A package may carry the name of a module of Node, such as `buffer`.
@@ -96,10 +101,24 @@ function resolver(job, refused) {
 }
 
 function nodeModule(job, request) {
-  const importer = insideOf(job.folder, request.importer);
-  const inPackage = /(?:^|\/)node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(importer)?.[1];
-  const message = inPackage === undefined ? `${request.path} is a module of Node` : `package ${inPackage} needs ${request.path}, a module of Node`;
-  return { file: importer, line: 0, column: 0, code: "FF-SDK-001", message, mend: moduleMend(request.path) };
+  const name = packageOf(job, request);
+  const message = name === undefined ? `${request.path} is a module of Node` : `${name} needs ${request.path}, a module of Node`;
+  return { ...importPlace(job, request), code: "FF-SDK-001", message, mend: moduleMend(request.path) };
+}
+
+/** The package whose file asks for a module. */
+function packageOf(job, request) {
+  const name = /(?:^|\/)node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(insideOf(job.folder, request.importer))?.[1];
+  return name && `package ${name}`;
+}
+
+/** Where a file names the module that it asks for. */
+function importPlace(job, request) {
+  const lines = readFileSync(request.importer, "utf8").split("\n");
+  const named = [`"${request.path}"`, `'${request.path}'`];
+  const line = lines.findIndex((text) => named.some((name) => text.includes(name)));
+  const column = line < 0 ? 0 : Math.max(...named.map((name) => lines[line].indexOf(name))) + 1;
+  return { file: insideOf(job.folder, request.importer), line: line + 1, column };
 }
 
 function diagnosticOf(one, job) {

@@ -2,14 +2,16 @@
  * From a TypeScript or JavaScript connector to a component.
  *
  * Reads one job as JSON from standard input and writes one answer as JSON to standard output: `{ diagnostics }` for the
- * author's mistakes, else `{ diagnostics: [] }` with the component written to `job.component`. Anything that is nobody's
- * mistake ends with a failing exit status.
+ * author's mistakes, else `{ diagnostics: [] }` with the component written to `job.component`. A job whose `task` is `derive`
+ * is answered with the operations and types of the sources instead. Anything that is nobody's mistake ends with a failing
+ * exit status.
  */
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { SourceMap, createRequire } from "node:module";
 import path from "node:path";
 import { bundle } from "./bundle.mjs";
+import { derive } from "./derive.mjs";
 import { typecheck } from "./typecheck.mjs";
 
 /** The world that is built: the author's, and what the SDK imports. */
@@ -18,7 +20,8 @@ const WORLD = "flowforge-build";
 const job = JSON.parse(readFileSync(0, "utf8"));
 const tools = createRequire(path.join(job.tools, "package.json"));
 
-process.stdout.write(`${JSON.stringify({ diagnostics: await make() })}\n`);
+const answer = job.task === "derive" ? derive(tools("typescript"), job) : { diagnostics: await make() };
+process.stdout.write(`${JSON.stringify(answer)}\n`);
 
 /** Do the job and give the author's mistakes. */
 async function make() {
@@ -30,7 +33,7 @@ async function make() {
   writeFileSync(path.join(job.wit, `${WORLD}.wit`), `world ${WORLD} {\n  include ${job.world};\n${imports}}\n`);
   writeFileSync(path.join(job.work, "connector.js"), made.code);
   try {
-    const { component } = await tools("componentize-qjs").componentize({ witPath: job.wit, world: WORLD, jsSource: made.code, sync: true });
+    const { component } = await tools("componentize-qjs").componentize({ witPath: job.wit, world: WORLD, jsSource: made.code, runtimeBytes: readFileSync(path.join(job.tools, "engine.wasm")) });
     writeFileSync(job.component, component);
     return [];
   } catch (error) {

@@ -39,6 +39,12 @@ export function globalMend(name) {
   return Object.hasOwn(mends, name) ? mends[name] : undefined;
 }
 
+/** Mend for code that was compiled for one kind of machine. */
+export const NATIVE_MEND = "take a package that is written in JavaScript only, or write the connector in Rust";
+
+/** Mend for a file that no connector can import. */
+export const FILE_MEND = "import .ts, .js and .json; take other data through an Artefact port";
+
 /** Whether a module belongs to Node. */
 export function isNodeModule(specifier) {
   return specifier.startsWith("node:") || builtinModules.includes(specifier);

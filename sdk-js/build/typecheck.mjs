@@ -2,8 +2,9 @@
 
 import path from "node:path";
 import { camel, interfaceKey } from "./names.mjs";
-import { globalMend, isNodeModule, moduleMend } from "./mends.mjs";
+import { FILE_MEND, NATIVE_MEND, globalMend, isNodeModule, moduleMend } from "./mends.mjs";
 import { signatureText } from "./ports.mjs";
+import { insideOf, placeOf, programOf } from "./program.mjs";
 
 const NO_SUCH_MODULE = new Set([2307, 2792]);
 const NO_SUCH_NAME = new Set([2304, 2552, 2580, 2581, 2582, 2583, 2584, 2591, 2592, 2593]);
@@ -21,31 +22,8 @@ export function typecheck(ts, job) {
     lines.push(`export const check${lines.length}: ${signatureText(operation)} = author.${accessOf(operation)};`);
     return { operation, line: lines.length - 1 };
   });
-  const isScript = job.entry.endsWith(".js");
-  const options = {
-    strict: !isScript,
-    allowJs: true,
-    checkJs: isScript,
-    noEmit: true,
-    target: ts.ScriptTarget.ES2022,
-    module: ts.ModuleKind.ESNext,
-    moduleResolution: ts.ModuleResolutionKind.Bundler,
-    allowImportingTsExtensions: true,
-    skipLibCheck: true,
-    lib: ["lib.es2022.d.ts", "lib.esnext.disposable.d.ts"],
-    types: [],
-    baseUrl: job.folder,
-    paths: { "@flowforge/sdk": [path.join(job.sdk, "src/index.ts")] },
-  };
-  const host = ts.createCompilerHost(options);
-  const { fileExists, readFile, getSourceFile } = host;
-  host.fileExists = (name) => path.resolve(name) === checkFile || fileExists(name);
-  host.readFile = (name) => (path.resolve(name) === checkFile ? lines.join("\n") : readFile(name));
-  host.getSourceFile = (name, ...rest) =>
-    path.resolve(name) === checkFile ? ts.createSourceFile(name, lines.join("\n"), ts.ScriptTarget.ES2022, true) : getSourceFile(name, ...rest);
   const entry = path.join(job.folder, job.entry);
-  const ambient = ["src/globals.d.ts", "src/host.d.ts"].map((name) => path.join(job.sdk, name));
-  const program = ts.createProgram([entry, checkFile, ...ambient], options, host);
+  const program = programOf(ts, job, new Map([[checkFile, lines.join("\n")]]));
   const places = placesOf(ts, program, entry, job);
   const missing = job.operations.filter((operation) => places[operation.name] === undefined);
   const found = [...program.getSyntacticDiagnostics(), ...program.getSemanticDiagnostics(), ...program.getGlobalDiagnostics()];
@@ -78,14 +56,12 @@ function placesOf(ts, program, entry, job) {
     }
     const node = symbol?.declarations?.[0];
     if (node === undefined) continue;
-    const file = node.getSourceFile();
-    const at = file.getLineAndCharacterOfPosition((node.name ?? node).getStart());
-    places[operation.name] = { file: insideOf(job.folder, file.fileName), line: at.line + 1, column: at.character + 1 };
+    places[operation.name] = placeOf(job, node.name ?? node);
   }
   return places;
 }
 
-function diagnosticOf(ts, one, job) {
+export function diagnosticOf(ts, one, job) {
   const text = ts.flattenDiagnosticMessageText(one.messageText, "\n");
   const place = one.file && one.start !== undefined ? one.file.getLineAndCharacterOfPosition(one.start) : undefined;
   const at = {
@@ -97,7 +73,14 @@ function diagnosticOf(ts, one, job) {
   if (NO_SUCH_MODULE.has(one.code) && isNodeModule(quoted)) {
     return { ...at, code: "FF-SDK-001", message: `${quoted} is a module of Node`, mend: moduleMend(quoted) };
   }
-  if (NO_SUCH_MODULE.has(one.code) && !quoted.startsWith(".")) {
+  if (NO_SUCH_MODULE.has(one.code) && quoted.endsWith(".node")) {
+    return { ...at, code: "FF-SDK-011", message: `${quoted} is native code for one kind of machine`, mend: NATIVE_MEND };
+  }
+  if (NO_SUCH_MODULE.has(one.code) && quoted.startsWith(".")) {
+    const isData = path.extname(quoted) !== "" && ![".ts", ".js", ".json", ".mjs"].includes(path.extname(quoted));
+    return { ...at, code: `TS${one.code}`, message: text, mend: isData ? FILE_MEND : "write the path from this file, such as ./parts" };
+  }
+  if (NO_SUCH_MODULE.has(one.code)) {
     return { ...at, code: `TS${one.code}`, message: text, mend: `npm install ${quoted} in the connector's folder` };
   }
   const mend = NO_SUCH_NAME.has(one.code) ? globalMend(quoted) : undefined;
@@ -129,10 +112,4 @@ function intlUses(ts, program, job) {
     visit(file);
   }
   return found;
-}
-
-/** A path as the author knows it. */
-export function insideOf(folder, file) {
-  const inside = path.relative(folder, file);
-  return inside.startsWith("..") ? file : inside.split(path.sep).join("/");
 }

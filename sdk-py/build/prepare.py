@@ -61,6 +61,9 @@ REFUSED_AT_TOP = {
 REFUSED_NAMES = {"os.environ": REFUSED_CALLS["os.getenv"]}
 
 
+NATIVE = {".so", ".pyd", ".dylib", ".dll"}
+
+
 class Reader(ast.NodeVisitor):
     """Reads one module: what it uses, and what a connector cannot use."""
 
@@ -158,7 +161,13 @@ def main() -> None:
         diagnostics += reader.found
         capabilities |= reader.capabilities
         if module == "connector":
+            diagnostics += twice(tree)
             diagnostics += [wrong for operation in job["operations"] for wrong in unfit(operation, tree)]
+    for path in sorted(path for path in source.rglob("*") if path.suffix in NATIVE):
+        file = "src/" + path.relative_to(source).as_posix()
+        message = "native code for one kind of machine cannot run in a connector"
+        mend = "take a package that is written in Python only, or write the connector in Rust"
+        diagnostics.append({"file": file, "line": 0, "column": 0, "code": "FF-SDK-011", "message": message, "mend": mend})
     if not diagnostics:
         pathlib.Path(job["entry"]).write_text(entry(job, sources), "utf-8")
     interfaces = sorted(f"flowforge:connector/{name}@{VERSION}" for name in capabilities)
@@ -168,6 +177,21 @@ def main() -> None:
 def author_name(operation: dict) -> str:
     """``stats.mean`` for a function of an interface is ``stats_mean`` in the author's module."""
     return operation["name"].replace(".", "_")
+
+
+def twice(tree: ast.Module) -> list[dict]:
+    """Functions of one name: Python would silently take the last."""
+    first: dict[str, int] = {}
+    found = []
+    for node in tree.body:
+        if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            continue
+        if node.name in first:
+            place = {"file": "src/connector.py", "line": node.lineno, "column": node.col_offset + 1}
+            message = f"{node.name} is written twice, first in line {first[node.name]}"
+            found.append({**place, "code": "FF-SDK-012", "message": message, "mend": "give one of them another name"})
+        first.setdefault(node.name, node.lineno)
+    return found
 
 
 def unfit(operation: dict, tree: ast.Module) -> list[dict]:

@@ -7,6 +7,7 @@
 )]
 
 mod declared;
+mod derived;
 mod first_party;
 mod harness;
 mod mistakes;

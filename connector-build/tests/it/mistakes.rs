@@ -88,7 +88,7 @@ fn a_package_that_needs_node_is_named() {
     let message = sample.mistake();
     assert!(
         message.starts_with(
-            "node_modules/reader/i.js error FF-SDK-001: package reader needs fs, a module of Node"
+            "node_modules/reader/i.js:1:16 error FF-SDK-001: package reader needs fs, a module of Node"
         ),
         "{message}"
     );
@@ -130,11 +130,25 @@ fn folders_that_are_no_connector_say_what_is_missing() {
         "{}",
         sample.mistake()
     );
-    sample.write("src/connector.py", "");
+    sample.write("Cargo.toml", "");
     assert!(
         sample.mistake().contains("wit/world.wit is missing"),
         "{}",
         sample.mistake()
+    );
+    std::fs::remove_file(sample.path().join("Cargo.toml")).unwrap();
+    sample.write("src/connector.py", "");
+    assert!(
+        sample
+            .mistake()
+            .starts_with("src/connector.py:1:1 error FF-BLD-004: the connector has no operation"),
+        "{}",
+        sample.mistake()
+    );
+    let only_read = declared(sample.path()).unwrap_err().to_string();
+    assert!(
+        only_read.contains("wit/world.wit is not there yet"),
+        "{only_read}"
     );
     sample.write("src/connector.ts", "");
     assert!(
@@ -262,5 +276,110 @@ fn mistakes_that_reading_finds_read_as_reviewed() {
         .iter()
         .map(|(what, said)| format!("## {what}\n{said}\n\n"))
         .collect();
+    insta::assert_snapshot!(text);
+}
+
+const PACKAGE: &str = r#"{"dependencies": {"fast": "1"}}"#;
+
+const CARGO: &str = "[package]\nname = \"sample\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n[lib]\ncrate-type = \
+                         [\"cdylib\"]\n\n[dependencies]\nfast = { path = \"fast\" }\n\n[workspace]\n";
+
+/// What is wrong, and the files of a folder in which it is.
+const MISTAKES: &[(&str, &[(&str, &str)])] = &[
+    (
+        "TypeScript: two operations of one name",
+        &[(
+            "src/connector.ts",
+            "export function run(): string { return \"\"; }\nexport function run(): string { return \"\"; }\n",
+        )],
+    ),
+    (
+        "Python: two operations of one name",
+        &[(
+            "src/connector.py",
+            "def run() -> str:\n    return ''\n\n\ndef run() -> int:\n    return 1\n",
+        )],
+    ),
+    (
+        "TypeScript: native code of its own",
+        &[(
+            "src/connector.ts",
+            "import fast from \"./fast.node\";\nexport function run(): string { return String(fast); }\n",
+        )],
+    ),
+    (
+        "JavaScript: native code of a package",
+        &[
+            (
+                "src/connector.js",
+                "import { fast } from \"fast\";\n/** @returns {string} */\nexport function run() { return fast(); }\n",
+            ),
+            ("package.json", PACKAGE),
+            (
+                "node_modules/fast/package.json",
+                r#"{"name": "fast", "main": "i.js"}"#,
+            ),
+            (
+                "node_modules/fast/i.js",
+                "\nmodule.exports = { fast: () => require('./fast.node') };\n",
+            ),
+            ("node_modules/fast/fast.node", "x"),
+        ],
+    ),
+    (
+        "Python: native code",
+        &[
+            ("src/connector.py", "def run() -> str:\n    return ''\n"),
+            ("src/fast.cpython-311-x86_64-linux-gnu.so", "x"),
+        ],
+    ),
+    (
+        "Rust: native code",
+        &[
+            ("Cargo.toml", CARGO),
+            ("src/lib.rs", ""),
+            ("wit/world.wit", WIT),
+            (
+                "fast/Cargo.toml",
+                "[package]\nname = \"fast\"\nversion = \"1.0.0\"\n",
+            ),
+            ("fast/src/lib.rs", ""),
+            (
+                "fast/build.rs",
+                "fn main() { eprintln!(\"no compiler for C\"); std::process::exit(1) }",
+            ),
+        ],
+    ),
+    (
+        "TypeScript: a file that is no source",
+        &[(
+            "src/connector.ts",
+            "import data from \"./table.csv\";\nexport function run(): string { return data; }\n",
+        )],
+    ),
+    (
+        "TypeScript: a file that is not there",
+        &[(
+            "src/connector.ts",
+            "import { x } from \"./parts\";\nexport function run(): string { return x; }\n",
+        )],
+    ),
+    (
+        "Python: a package of an index",
+        &[
+            ("src/connector.py", "def run() -> str:\n    return ''\n"),
+            ("requirements.txt", "numpy\n"),
+        ],
+    ),
+];
+
+/// What a build of each language says to the same mistakes: every one with its file, its line, a code and a mend.
+#[test]
+fn mistakes_that_a_build_finds_read_as_reviewed() {
+    let mut text = String::new();
+    for (what, files) in MISTAKES {
+        let sample = Sample::new(files);
+        text.push_str(&format!("## {what}\n{}\n\n", sample.mistake()));
+    }
     insta::assert_snapshot!(text);
 }

@@ -19,6 +19,13 @@ fn new_one(template: Template, folder: &Path) -> Built {
 async fn builds_and_greets(template: Template) {
     let folder = tempfile::tempdir().unwrap();
     let built = new_one(template, &folder.path().join("geo"));
+    let root = folder.path().join("geo");
+    if template != Template::Rust {
+        let world = scaffolded_world(template);
+        let written = fs::read_to_string(root.join("wit/world.wit")).unwrap();
+        assert_eq!(written, world, "the build writes the world that a new folder has");
+    }
+    assert_eq!(built.notes, []);
     assert_names_nothing_of(&built, folder.path());
     assert_names_nothing_of(&built, &options().cache_dir);
     assert_eq!(
@@ -36,6 +43,13 @@ async fn builds_and_greets(template: Template) {
         (failure.kind, failure.path.as_deref()),
         (FailureKind::Invalid, Some("name"))
     );
+}
+
+/// `wit/world.wit` of a new folder, before anything was built.
+fn scaffolded_world(template: Template) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    scaffold("acme:geo", template, folder.path()).unwrap();
+    fs::read_to_string(folder.path().join("wit/world.wit")).unwrap()
 }
 
 /// A component is for everyone: it does not tell in which folders of which machine it was made.
@@ -64,16 +78,39 @@ fn a_new_rust_connector_is_formatted() {
 }
 
 /// Two people with the same source get the same digest, wherever and whenever they build.
-#[test]
-fn the_same_rust_source_gives_the_same_bytes_in_another_folder_later() {
+fn gives_the_same_bytes_in_another_folder_later(template: Template) {
     let folder = tempfile::tempdir().unwrap();
-    let first = new_one(Template::Rust, &folder.path().join("one"));
+    let first = new_one(template, &folder.path().join("one"));
     let kept = fs::read(&first.component).unwrap();
     fs::remove_file(&first.component).unwrap();
-    let second = new_one(Template::Rust, &folder.path().join("in/another/two"));
+    let other = folder.path().join("in/another/two");
+    scaffold("acme:geo", template, &other).unwrap();
+    // No part of a component, but of what the cache knows it by: the second one is compiled, not taken from there.
+    let note = format!(
+        "built by {} at {:?}\n",
+        std::process::id(),
+        std::time::SystemTime::now()
+    );
+    fs::write(other.join("NOTES.md"), note).unwrap();
+    let second = build(&other, &options(), &mut |_| {}).unwrap();
     assert!(!second.cached, "it was compiled");
     assert!(kept == fs::read(&second.component).unwrap());
     assert_eq!(first.digest, second.digest);
+}
+
+#[test]
+fn the_same_rust_source_gives_the_same_bytes() {
+    gives_the_same_bytes_in_another_folder_later(Template::Rust);
+}
+
+#[test]
+fn the_same_typescript_source_gives_the_same_bytes() {
+    gives_the_same_bytes_in_another_folder_later(Template::TypeScript);
+}
+
+#[test]
+fn the_same_javascript_source_gives_the_same_bytes() {
+    gives_the_same_bytes_in_another_folder_later(Template::JavaScript);
 }
 
 #[tokio::test]

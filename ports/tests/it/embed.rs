@@ -13,7 +13,12 @@ world connector {
     full-text: string,
   }
   /// Keep a note.
-  export keep: func(note: note) -> string;
+  export keep: func(
+    /// What is kept,
+    /// as it is.
+    note: note,
+    %list: string, at: u32,
+  ) -> string;
   /// Read them.
   export list-all: func() -> list<note>;
 }";
@@ -62,7 +67,12 @@ fn what_is_embedded_is_read_back() {
         }
     );
     let schema = keep.input_schema();
-    assert_eq!(schema["properties"]["note"]["description"], "One note.");
+    assert_eq!(
+        schema["properties"]["note"]["description"],
+        "What is kept,\nas it is."
+    );
+    let told: Vec<_> = keep.params.iter().map(|param| param.docs.as_deref()).collect();
+    assert_eq!(told, [Some("What is kept,\nas it is."), None, None]);
     assert_eq!(
         schema["properties"]["note"]["properties"]["full_text"]["description"],
         "What it says."

@@ -4,14 +4,14 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
-use flowforge_connector_build::declared;
+use flowforge_connector_build::{declared, sbom};
 use flowforge_ports::Interface;
 use flowforge_protocol::Digest;
 use serde_json::{Value, json};
 
 use super::{build_folder, read_component};
 use crate::args::Global;
-use crate::output::{Exit, next, result, short_digest, text};
+use crate::output::{Exit, Usage, next, result, short_digest, text};
 use crate::{describe, say, time};
 
 const ONE: &str = "query One($name: String!, $version: String) { connector(name: $name, version: $version) { \
@@ -32,6 +32,9 @@ pub(crate) struct InspectArgs {
     /// Also show the JSON Schema of each operation's input and output
     #[arg(long)]
     schema: bool,
+    /// Show what a folder's lock files say the connector is made of, as a CycloneDX document, and nothing else
+    #[arg(long, conflicts_with_all = ["build", "all", "schema", "version"])]
+    sbom: bool,
     /// Version of a published connector; without it, the newest
     #[arg(long, value_name = "VERSION")]
     version: Option<String>,
@@ -51,6 +54,17 @@ struct Seen {
 pub(crate) async fn run(args: &InspectArgs, global: &Global) -> Result<Exit> {
     let path = Path::new(&args.what);
     let is_here = path.exists();
+    if args.sbom {
+        if !path.is_dir() {
+            return Err(Usage(format!(
+                "{} is no folder: --sbom reads the lock files of one",
+                args.what
+            ))
+            .into());
+        }
+        say!("{:#}", sbom(path)?);
+        return Ok(Exit::Done);
+    }
     let seen = if path.is_dir() && !args.build {
         of_folder(path)?
     } else if path.is_dir() {

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use clap::Subcommand;
-use flowforge_connector_build::{BuildOptions, Built, Progress, default_cache_dir};
+use flowforge_connector_build::{BuildOptions, Built, Diagnostic, Progress, default_cache_dir};
 use flowforge_connector_test::Bench;
 use flowforge_ports::Interface;
 use flowforge_runtime::CompileWorker;
@@ -107,6 +107,7 @@ async fn build(global: &Global, folder: &Path, out: Option<&Path>) -> Result<Exi
         "bytes": built.bytes,
         "elapsed_ms": u64::try_from(built.elapsed.as_millis()).unwrap_or(u64::MAX),
         "cached": built.cached,
+        "notes": notes(&built),
     });
     result(global, &answer, |_| {
         say!(
@@ -123,9 +124,17 @@ async fn build(global: &Global, folder: &Path, out: Option<&Path>) -> Result<Exi
             },
         );
         say!("  {}", component.display());
+        for note in notes(&built) {
+            say!("{note}");
+        }
     });
     next(global, &format!("flowforge connector test {}", folder.display()));
     Ok(Exit::Done)
+}
+
+/// What hinders nobody and could be better, as lines.
+fn notes(built: &Built) -> Vec<String> {
+    built.notes.iter().map(Diagnostic::as_note).collect()
 }
 
 /// Where components are called outside of a host: compiled code is kept beside the builds.
