@@ -1,5 +1,6 @@
 import { computed, inject, Injectable, type WritableSignal } from '@angular/core';
 
+import { saveText } from '../components/save';
 import { copyNodes, duplicateNodes, holdsNodes, pasteNodes } from '../domain/workflow/clipboard';
 import { neighbour, stream, type Direction } from '../domain/layout/navigate';
 import { movedWith, type Point } from '../domain/layout/layout';
@@ -247,11 +248,7 @@ export class EditorActions {
   }
 
   download(): void {
-    const link = document.createElement('a');
-    link.href = URL.createObjectURL(new Blob([this.store.text()], { type: 'application/yaml' }));
-    link.download = `${this.store.graph().name || 'workflow'}.yaml`;
-    link.click();
-    URL.revokeObjectURL(link.href);
+    saveText(`${this.store.graph().name || 'workflow'}.yaml`, this.store.text(), 'application/yaml');
   }
 
   /** Closes the document. It can be taken back for a moment. */

@@ -1,5 +1,6 @@
 /** The table of kinds: a row for each kind of node that the language has, in the order of the picker. */
 import { isList, isObject, type JsonObject } from '../json';
+import { jsonText } from '../json-text';
 import { CALL_KEYS, callFields, callLiteral } from './common-fields';
 import { bareText, type NodeKind, plain } from './field';
 
@@ -42,7 +43,7 @@ export const NODE_KINDS: readonly NodeKind[] = [
       const fields = Object.entries(part(node, 'set'));
       const [first] = fields;
       if (!first) return '';
-      return fields.length === 1 ? `${first[0]} = ${bareText(first[1]) || JSON.stringify(first[1])}` : fields.map(([name]) => name).join(', ');
+      return fields.length === 1 ? `${first[0]} = ${bareText(first[1]) || jsonText(first[1])}` : fields.map(([name]) => name).join(', ');
     },
   },
   {

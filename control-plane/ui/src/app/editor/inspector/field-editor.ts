@@ -9,6 +9,7 @@ import { Catalogue } from '../../data/catalogue';
 import { PublishedNames } from '../../data/published-names';
 import type { Scope } from '../../domain/expression/infer';
 import { isList, type Json, pathText, valueAt } from '../../domain/json';
+import { jsonText } from '../../domain/json-text';
 import type { GraphNode } from '../../domain/workflow/graph';
 import { bareText, type FieldSpec, shapeOf } from '../../domain/workflow/kinds';
 import { renameProperty, setProperty } from '../../domain/workflow/operations';
@@ -38,12 +39,12 @@ export class FieldEditor {
   protected readonly value = computed(() => valueAt(this.node().value, this.spec().path));
   protected readonly text = computed(() => {
     const value = this.value();
-    return value === undefined || value === null ? '' : typeof value === 'string' ? value : JSON.stringify(value);
+    return value === undefined || value === null ? '' : typeof value === 'string' ? value : jsonText(value);
   });
   protected readonly bare = computed(() => bareText(this.value()));
   protected readonly names = computed(() => {
     const value = this.value();
-    if (isList(value)) return value.map((item) => (typeof item === 'string' ? item : JSON.stringify(item)));
+    if (isList(value)) return value.map((item) => (typeof item === 'string' ? item : jsonText(item)));
     return typeof value === 'string' ? [value] : [];
   });
   protected readonly word = computed(() => WORDS[this.control().type] ?? 'field');
