@@ -1,6 +1,6 @@
 // A server of the built application with its Content-Security-Policy, and a Chromium to look at it with.
 import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
-import { createServer } from 'node:http';
+import { createServer, request as callPlane } from 'node:http';
 import { createRequire } from 'node:module';
 import os from 'node:os';
 import path from 'node:path';
@@ -12,16 +12,38 @@ const TYPES = { '.html': 'text/html', '.js': 'text/javascript', '.css': 'text/cs
 // Angular and the flow library put the styles of their components into the page; scripts come from files only.
 const POLICY = "default-src 'none'; script-src 'self'; worker-src blob:; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; connect-src 'self'; base-uri 'self'";
 
-export async function serve() {
+/** Serves the built application; with the address of a control plane, its API too, as that plane itself would. */
+export async function serve(plane) {
+  const ahead = (request) => ({ host: '127.0.0.1', port: new URL(plane).port, path: request.url, method: request.method, headers: request.headers });
   const server = createServer((request, response) => {
+    if (plane && (request.url ?? '').startsWith('/graphql')) {
+      const call = callPlane(ahead(request), (answer) => {
+        response.writeHead(answer.statusCode ?? 502, answer.headers);
+        answer.pipe(response);
+      });
+      call.on('error', () => response.destroy());
+      request.pipe(call);
+      return;
+    }
     const name = decodeURIComponent(new URL(request.url ?? '/', 'http://x').pathname);
     let file = path.join(dist, path.normalize(name));
     if (!file.startsWith(dist) || !statSync(file, { throwIfNoEntry: false })?.isFile()) file = path.join(dist, 'index.html');
     response.writeHead(200, { 'content-type': TYPES[path.extname(file)] ?? 'application/octet-stream', 'content-security-policy': POLICY });
     response.end(readFileSync(file));
   });
+  server.on('upgrade', (request, socket, head) => {
+    const call = callPlane(ahead(request));
+    call.on('upgrade', (answer, other) => {
+      socket.write(`HTTP/1.1 101 Switching Protocols\r\n${answer.rawHeaders.map((text, index) => (index % 2 === 0 ? `${text}: ` : `${text}\r\n`)).join('')}\r\n`);
+      if (head.length > 0) other.write(head);
+      other.pipe(socket).on('error', () => other.destroy());
+      socket.pipe(other).on('error', () => socket.destroy());
+    });
+    call.on('error', () => socket.destroy());
+    call.end();
+  });
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return { base: `http://127.0.0.1:${server.address().port}`, close: () => server.close() };
+  return { base: `http://127.0.0.1:${server.address().port}`, close: () => { server.close(); server.closeAllConnections(); } };
 }
 
 export async function browse(options = {}) {

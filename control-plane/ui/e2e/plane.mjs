@@ -65,3 +65,28 @@ nodes:
     set: { amount: "\${twice.amount}" }
 output: { sent: "\${sent.amount}" }
 `;
+
+export const DIGITS = `workflow: digits
+title: Keeps every digit
+input:
+  id: { type: integer, default: 1 }
+nodes:
+  each:
+    foreach: "[input.id, 18446744073709551615u, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]"
+    as: number
+    do:
+      one: { set: { id: "\${number}", text: "the number \${number} of a list that is long enough to be looked through" } }
+output: { all: "\${each}" }
+`;
+
+export const TRIGGERED = `workflow: triggered
+title: Starts by itself
+input:
+  order: { type: string, optional: true }
+secrets: [hook_key]
+triggers:
+  web: { webhook: { path: orders/new, hmac: hook_key } }
+  nightly: { schedule: { cron: "30 2 * * *", time_zone: Europe/Berlin } }
+nodes:
+  seen: { set: { order: "\${input.order}" } }
+`;

@@ -163,6 +163,34 @@ try {
     assert.deepEqual(await page.locator('[data-outline]').evaluateAll((rows) => rows.map((row) => row.dataset.outline)), ['get', 'values', 'decide']);
   });
 
+  await step('loops of rounds, signals, answers, other workflows and what takes an effect back have forms', async () => {
+    await openText('workflow: kinds\nnodes:\n  paid:\n    wait: { signal: payment, timeout: 24h }\n  poll:\n    repeat: { until: check.ready, max: 5 }\n    do:\n      check: { set: { ready: "${round > 2}" } }\n  reserve:\n    call: shop:stock/reserve\n    retry: never\n    on_error: branch\n  child:\n    workflow: invoice-run\n  answer:\n    after: reserve.failed\n    respond: { status: 202 }\n');
+    await page.locator('.problems-button', { hasText: 'No errors' }).waitFor();
+    await card('paid').click();
+    await page.getByLabel('waits', { exact: true }).selectOption('for a length of time');
+    await kept(page, (text) => text.includes('    wait:\n      for: 5m\n'));
+    await page.keyboard.press('Control+z');
+    await kept(page, (text) => text.includes('    wait: { signal: payment, timeout: 24h }\n'));
+    await card('reserve').click();
+    await page.getByRole('tab', { name: 'Behaviour' }).click();
+    await page.getByLabel('taken back', { exact: true }).selectOption('by a call');
+    await page.getByLabel('operation', { exact: true }).fill('shop:stock/release');
+    await page.getByLabel('operation', { exact: true }).press('Enter');
+    await kept(page, (text) => text.includes('call: shop:stock/release'));
+    await page.locator('#field-reserve-retry').selectOption({ label: 'as written here' });
+    await page.locator('#field-reserve-retry-attempts').fill('4');
+    await page.locator('#field-reserve-retry-attempts').press('Enter');
+    await kept(page, (text) => /retry:\s*\{?\s*attempts: 4/.test(text));
+    await page.locator('[data-node="reserve"] .out', { hasText: 'failed' }).waitFor();
+    assert.deepEqual(await violations(page), [], 'the form of behaviour');
+    await page.getByRole('tab', { name: 'Inputs' }).click();
+    for (const [id, label] of [['poll', 'most rounds'], ['child', 'does not wait'], ['answer', 'status']]) {
+      await page.locator('f-flow').focus();
+      await page.locator(`[data-node="${id}"]`).first().click({ position: { x: 40, y: 14 } });
+      await page.locator('.insp .lab', { hasText: label }).waitFor();
+    }
+  });
+
   await step('500 nodes: all are drawn, a drag moves one and the text stays', async () => {
     const text = large(500);
     const started = performance.now();

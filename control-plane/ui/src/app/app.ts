@@ -1,11 +1,19 @@
-import { ChangeDetectionStrategy, Component, inject, viewChild } from '@angular/core';
-import { Router, RouterLink, RouterLinkActive, RouterOutlet } from '@angular/router';
+import { ChangeDetectionStrategy, Component, computed, inject, viewChild } from '@angular/core';
+import { toSignal } from '@angular/core/rxjs-interop';
+import { NavigationEnd, Router, RouterLink, RouterLinkActive, RouterOutlet } from '@angular/router';
+import { filter, map } from 'rxjs';
 
 import { CommandPalette } from './components/command-palette';
 import { Icon } from './components/icon';
 import { Toasts } from './components/toasts';
+import { Api } from './data/api/api';
+import { Waiting } from './data/api/operations';
+import { asked } from './data/resource';
+import { type Place, PLACES } from './shell/places';
 import { Commands } from './state/commands';
 import { Theme } from './state/theme';
+
+const EVERY_MS = 5000;
 
 /** The frame: navigation, the palette that finds every action, and messages. */
 @Component({
@@ -18,16 +26,27 @@ import { Theme } from './state/theme';
 export class App {
   protected readonly theme = inject(Theme);
   private readonly router = inject(Router);
+  private readonly api = inject(Api);
   private readonly palette = viewChild.required(CommandPalette);
+  protected readonly online = this.api.online;
+  private readonly waiting = asked(() => this.api.ask(Waiting, {}), EVERY_MS);
+  protected readonly places = PLACES;
+  private readonly path = toSignal(this.router.events.pipe(filter((event) => event instanceof NavigationEnd), map((event) => event.urlAfterRedirects.replace(/[?#].*$/, ''))), { initialValue: location.pathname });
+  /** Whether the navigation has room for names: not beside a graph, which needs the width. */
+  protected readonly named = computed(() => !/^\/(?:editor|runs\/)/.test(this.path()));
 
   constructor() {
     inject(Commands).provide('app', () => [
-      { id: 'go-home', title: 'Show the workflows', icon: 'home', group: 'Go to', run: () => void this.router.navigateByUrl('/') },
-      { id: 'go-runs', title: 'Show the runs', icon: 'runs', group: 'Go to', run: () => void this.router.navigateByUrl('/runs') },
-      { id: 'go-editor', title: 'Open the editor', icon: 'workflows', group: 'Go to', run: () => void this.router.navigateByUrl('/editor') },
+      ...PLACES.map((place) => ({ id: `go-${place.label.toLowerCase()}`, title: `Show ${place.label === 'Editor' ? 'the editor' : place.label.toLowerCase()}`, icon: place.icon, group: 'Go to', run: () => void this.router.navigateByUrl(place.path) })),
       { id: 'go-components', title: 'Show all components', icon: 'marketplace', group: 'Go to', run: () => void this.router.navigateByUrl('/components') },
       { id: 'theme', title: `Use the ${this.theme.next()} theme`, icon: 'sun', group: 'Do', run: () => { this.theme.toggle(); } },
     ]);
+  }
+
+  protected count(place: Place): number {
+    const found = this.waiting.value();
+    if (!found || !place.count) return 0;
+    return place.count === 'waiting' ? found.approvals.nodes.length : found.hosts.filter((host) => !host.connected).length;
   }
 
   protected find(): void {

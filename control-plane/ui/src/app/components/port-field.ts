@@ -2,6 +2,7 @@ import { ChangeDetectionStrategy, Component, computed, forwardRef, input, output
 
 import type { Scope } from '../domain/expression/infer';
 import { isList, isObject, type Json } from '../domain/json';
+import { wholeNumber } from '../domain/json-text';
 import { caseValue, initialValue, isExpression, type PortControl, portProblems } from '../domain/ports/controls';
 import { flowText } from '../domain/yaml/write';
 import { readYaml, toJson } from '../domain/yaml/tree';
@@ -70,13 +71,12 @@ export class PortField {
     if (event.target instanceof HTMLInputElement || event.target instanceof HTMLTextAreaElement || event.target instanceof HTMLSelectElement) this.changed.emit(event.target.value);
   }
 
-  /** A number keeps its digits: what JavaScript cannot hold exactly stays text. */
+  /** A number keeps its digits. What is none stays text, and is said to be wrong. */
   protected setNumber(event: Event): void {
     if (!(event.target instanceof HTMLInputElement)) return;
     const text = event.target.value.trim();
-    const number = Number(text);
-    const exact = text !== '' && Number.isFinite(number) && (!Number.isInteger(number) || Number.isSafeInteger(number));
-    this.changed.emit(text === '' ? undefined : exact ? number : text);
+    const number = wholeNumber(text);
+    this.changed.emit(text === '' ? undefined : typeof number === 'bigint' || Number.isFinite(number) ? number : text);
   }
 
   protected setJson(event: Event): void {

@@ -3,6 +3,7 @@ import { ChangeDetectionStrategy, Component, computed, input, linkedSignal, outp
 import type { Scope } from '../domain/expression/infer';
 import { soleExpression } from '../domain/expression/template';
 import type { Json } from '../domain/json';
+import { jsonText } from '../domain/json-text';
 import { scalarText } from '../domain/yaml/scalar';
 import { readYaml, toJson } from '../domain/yaml/tree';
 import { flowText } from '../domain/yaml/write';
@@ -40,7 +41,7 @@ export class ValueBox {
   protected readonly shown = computed(() => {
     const value = this.value();
     const expression = expressionOf(value);
-    if (this.code()) return expression ?? (value === undefined || value === null || value === '' ? '' : typeof value === 'string' ? JSON.stringify(value) : flowText(value));
+    if (this.code()) return expression ?? (value === undefined || value === null || value === '' ? '' : typeof value === 'string' ? jsonText(value) : flowText(value));
     if (value === undefined || value === null || value === '') return '';
     if (typeof value !== 'string') return flowText(value);
     return this.textOnly() || value.includes('${') || readsAs(value, value) ? value : scalarText(value, false);
@@ -54,7 +55,7 @@ export class ValueBox {
   protected onCode(code: boolean): void {
     const shown = this.shown();
     this.code.set(code);
-    if (code && shown !== '') this.onText(/^[\w.]+$/.test(shown) ? shown : JSON.stringify(shown));
+    if (code && shown !== '') this.onText(/^[\w.]+$/.test(shown) ? shown : jsonText(shown));
     else if (!code && shown !== '') this.onText(shown);
   }
 }

@@ -1,41 +1,23 @@
 import { ChangeDetectionStrategy, Component, computed, input, signal } from '@angular/core';
 
-import { briefly, isList, isObject, type Json } from '../domain/json';
+import { isList, isObject, type Json } from '../domain/json';
+import { jsonText } from '../domain/json-text';
+import { schemaOf, search, sizeWords, tableOf, TEXT_MAX } from '../domain/runs/data';
+import { saveText } from './save';
+import { Icon } from './icon';
 
-const ROWS_MAX = 100;
-const TEXT_MAX = 20_000;
+/** Characters from which on there is a box to search in it. */
+const SEARCH_LEAST = 400;
 
-/** A value as a table, if it is a list of objects or an object, or as JSON. What is long is cut, and says so. */
+type Face = 'table' | 'json' | 'schema';
+
+let views = 0;
+
+/** A value as a table, as JSON, or as the shape of its parts, with search. What is long is cut, says so, and can be saved whole. */
 @Component({
   selector: 'ff-value',
-  template: `
-    <div class="row value-head">
-      <h3 class="grow">{{ heading() }}</h3>
-      @if (table()) {
-        <span class="segm" role="group" [attr.aria-label]="heading() + ' as'">
-          <button type="button" [attr.aria-pressed]="!json()" (click)="json.set(false)">Table</button>
-          <button type="button" [attr.aria-pressed]="json()" (click)="json.set(true)">JSON</button>
-        </span>
-      }
-    </div>
-    @if (value() === undefined) {
-      <p class="small t2">{{ absent() }}</p>
-    } @else if (table(); as shown) {
-      @if (json()) {
-        <pre class="value-json" tabindex="0" [attr.aria-label]="heading()">{{ text() }}</pre>
-      } @else {
-        <div class="scroll value-table" tabindex="0" role="region" [attr.aria-label]="heading()">
-          <table>
-            <thead><tr>@for (column of shown.columns; track column) {<th scope="col">{{ column }}</th>}</tr></thead>
-            <tbody>@for (row of shown.rows; track $index) {<tr>@for (cell of row; track $index) {<td class="mono">{{ cell }}</td>}</tr>}</tbody>
-          </table>
-        </div>
-        @if (shown.more > 0) {<p class="small t2">and {{ shown.more }} more</p>}
-      }
-    } @else {
-      <pre class="value-json" tabindex="0" [attr.aria-label]="heading()">{{ text() }}</pre>
-    }
-  `,
+  templateUrl: './value-view.html',
+  imports: [Icon],
   changeDetection: ChangeDetectionStrategy.OnPush,
   host: { class: 'value-view' },
 })
@@ -44,25 +26,55 @@ export class ValueView {
   readonly value = input.required<Json | undefined>();
   /** What is said when there is no value. */
   readonly absent = input('There is no value.');
-  protected readonly json = signal(false);
-  protected readonly text = computed(() => {
-    const text = JSON.stringify(this.value(), null, 2);
-    return text.length > TEXT_MAX ? `${text.slice(0, TEXT_MAX)}\n… cut: ${String(text.length)} characters` : text;
+  /** The name of the file when it is saved. */
+  readonly file = input('value');
+  protected readonly id = `value-${String(views++)}`;
+  protected readonly word = signal('');
+  private readonly chosen = signal<Face | null>(null);
+  protected readonly large = computed(() => {
+    const value = this.value();
+    return isList(value) || isObject(value);
   });
-  protected readonly table = computed(() => tableOf(this.value()));
-}
+  /** Whether it is more than one sees at once. */
+  protected readonly searchable = computed(() => this.large() && (this.word() !== '' || this.whole().length > SEARCH_LEAST));
+  private readonly whole = computed(() => {
+    const value = this.value();
+    return value === undefined ? '' : jsonText(value, 2);
+  });
+  protected readonly size = computed(() => sizeWords(new Blob([this.whole()]).size));
+  protected readonly table = computed(() => tableOf(this.value(), this.word()));
+  protected readonly faces = computed(() => {
+    const all: { readonly id: Face; readonly label: string }[] = [];
+    if (this.table()) all.push({ id: 'table', label: 'Table' });
+    return [...all, { id: 'json', label: 'JSON' }, { id: 'schema', label: 'Schema' }] as const;
+  });
+  protected readonly face = computed((): Face => {
+    const chosen = this.chosen();
+    return chosen !== null && this.faces().some(({ id }) => id === chosen) ? chosen : this.table() ? 'table' : 'json';
+  });
+  protected readonly schema = computed(() => {
+    const value = this.value();
+    return value === undefined || this.face() !== 'schema' ? [] : schemaOf(value);
+  });
+  protected readonly found = computed(() => {
+    const value = this.value();
+    return value === undefined || this.face() !== 'json' || this.word().trim() === '' ? null : search(value, this.word());
+  });
+  protected readonly text = computed(() => {
+    const value = this.value();
+    const text = typeof value === 'string' ? value : this.whole();
+    return text.length > TEXT_MAX ? { shown: text.slice(0, TEXT_MAX), cut: true } : { shown: text, cut: false };
+  });
 
-function tableOf(value: Json | undefined): { columns: readonly string[]; rows: readonly (readonly string[])[]; more: number } | null {
-  if (isList(value) && value.length > 0 && value.every((item) => isObject(item))) {
-    const items = value;
-    const columns = [...new Set(items.slice(0, ROWS_MAX).flatMap((item) => Object.keys(item)))].slice(0, 12);
-    return { columns, rows: items.slice(0, ROWS_MAX).map((item) => columns.map((column) => cell(item[column]))), more: Math.max(0, value.length - ROWS_MAX) };
+  protected show(face: Face): void {
+    this.chosen.set(face);
   }
-  if (!isObject(value) || Object.keys(value).length === 0) return null;
-  return { columns: ['name', 'value'], rows: Object.entries(value).map(([name, item]) => [name, cell(item)]), more: 0 };
-}
 
-function cell(value: Json | undefined): string {
-  if (value === undefined) return '';
-  return typeof value === 'string' ? (value.length > 120 ? `${value.slice(0, 119)}…` : value) : briefly(value, 80);
+  protected look(event: Event): void {
+    if (event.target instanceof HTMLInputElement) this.word.set(event.target.value);
+  }
+
+  protected save(): void {
+    saveText(`${this.file().replaceAll(/[^\w.-]+/g, '_')}.json`, this.whole(), 'application/json');
+  }
 }

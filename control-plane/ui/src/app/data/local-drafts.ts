@@ -1,6 +1,7 @@
 import { Injectable } from '@angular/core';
 
 import { isList, isObject, type Json } from '../domain/json';
+import { jsonText, parseJson } from '../domain/json-text';
 import { EMPTY_LAYOUT, type Layout, type Note, type Point } from '../domain/layout/layout';
 
 /** A document as this browser keeps it. */
@@ -20,7 +21,7 @@ export class LocalDrafts {
     const text = localStorage.getItem(KEY);
     if (text === null) return null;
     try {
-      return parseDraft(JSON.parse(text) as Json);
+      return parseDraft(parseJson(text));
     } catch {
       return null;
     }
@@ -29,7 +30,7 @@ export class LocalDrafts {
   /** Whether it could be kept: the browser may have no room. */
   write(draft: LocalDraft): boolean {
     try {
-      localStorage.setItem(KEY, JSON.stringify(draft));
+      localStorage.setItem(KEY, jsonText(draft));
       return true;
     } catch {
       return false;

@@ -1,11 +1,13 @@
 import { DestroyRef, inject, type Signal, signal } from '@angular/core';
 
-import { words } from './api/api';
+import { ApiError, words } from './api/api';
 
 /** What a view shows of something that is asked for: the newest answer, and why a newer one did not come. */
 export interface Asked<T> {
   readonly value: Signal<T | null>;
   readonly failure: Signal<string | null>;
+  /** Whether a right is missing. */
+  readonly denied: Signal<boolean>;
   /** Asks now. While an answer is under way it is asked once more after it. */
   readonly again: () => void;
 }
@@ -21,6 +23,7 @@ const PAUSE_MAX_MS = 15_000;
 export function asked<T>(ask: () => Promise<T>, every: number): Asked<T> {
   const value = signal<T | null>(null);
   const failure = signal<string | null>(null);
+  const denied = signal(false);
   let timer: ReturnType<typeof setTimeout> | undefined;
   let under = false;
   const wanted = signal(false);
@@ -42,9 +45,11 @@ export function asked<T>(ask: () => Promise<T>, every: number): Asked<T> {
       failures = 0;
       value.set(answer);
       failure.set(null);
+      denied.set(false);
     } catch (error) {
       failures += 1;
       failure.set(words(error));
+      denied.set(error instanceof ApiError && error.denied);
     }
     under = false;
     if (wanted() && failures === 0) later(0);
@@ -56,5 +61,5 @@ export function asked<T>(ask: () => Promise<T>, every: number): Asked<T> {
     clearTimeout(timer);
   });
   void run();
-  return { value: value.asReadonly(), failure: failure.asReadonly(), again: () => void run() };
+  return { value: value.asReadonly(), failure: failure.asReadonly(), denied: denied.asReadonly(), again: () => void run() };
 }

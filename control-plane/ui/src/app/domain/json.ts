@@ -1,5 +1,7 @@
-/** JSON values, as the workflow file and the ports know them. */
-export type Json = null | boolean | number | string | readonly Json[] | JsonObject;
+import { jsonText } from './json-text';
+
+/** JSON values, as the workflow file and the ports know them; a `bigint` is a whole number beyond 2^53. */
+export type Json = null | boolean | number | bigint | string | readonly Json[] | JsonObject;
 
 /** An object of JSON values. */
 export interface JsonObject {
@@ -56,6 +58,6 @@ export function briefly(value: Json, limit = 40): string {
     const count = Object.keys(value).length;
     return count === 1 ? '1 field' : `${String(count)} fields`;
   }
-  const text = JSON.stringify(value);
+  const text = jsonText(value);
   return text.length > limit ? `${text.slice(0, limit - 1)}…` : text;
 }

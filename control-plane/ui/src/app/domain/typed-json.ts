@@ -1,5 +1,6 @@
-/** JSON that people type. A number that this page could only send rounded is refused: nobody would see it change. */
+/** JSON that people type, read with every digit. */
 import type { Json } from './json';
+import { parseJson, WHOLE_MAX, WHOLE_MIN, wholeNumber } from './json-text';
 
 /** What was typed, or what is wrong with it. */
 export interface Typed {
@@ -11,27 +12,37 @@ export interface Typed {
 export function readJson(text: string): Typed {
   let value: Json;
   try {
-    value = JSON.parse(text) as Json;
+    value = parseJson(text);
   } catch {
     return { mistake: 'This is not JSON; text needs quotes.' };
   }
-  const numbers = text.replaceAll(/"(?:[^"\\]|\\.)*"/g, '""').match(/-?\d[\d.eE+-]*/g) ?? [];
-  const rounded = numbers.find((number) => isRounded(number));
-  return rounded === undefined ? { value } : { mistake: tooLarge(rounded) };
+  const beyond = beyondIn(value);
+  return beyond === null ? { value } : { mistake: tooLarge(beyond) };
 }
 
 /** A text that is one number, written as in JSON. */
 export function readNumber(text: string): Typed {
   const typed = text.trim();
   if (!/^-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?$/.test(typed) || !Number.isFinite(Number(typed))) return { mistake: 'This is not a number; write 7.5 or 1200, without other marks.' };
-  return isRounded(typed) ? { mistake: tooLarge(typed) } : { value: Number(typed) };
+  const value = wholeNumber(typed);
+  return isBeyond(value) ? { mistake: tooLarge(value) } : { value };
 }
 
-/** Whether a whole number is beyond what a browser's numbers hold exactly. */
-function isRounded(number: string): boolean {
-  return /^-?\d+$/.test(number) && !Number.isSafeInteger(Number(number));
+/** The first whole number in it that the engine does not have. */
+function beyondIn(value: Json): bigint | null {
+  if (isBeyond(value)) return value;
+  if (typeof value !== 'object' || value === null) return null;
+  for (const inner of Object.values<Json>(value)) {
+    const found = beyondIn(inner);
+    if (found !== null) return found;
+  }
+  return null;
 }
 
-function tooLarge(number: string): string {
-  return `${number} cannot be sent exactly from a browser; start the run with flowforge run start, or take a text.`;
+function isBeyond(value: Json): value is bigint {
+  return typeof value === 'bigint' && (value < WHOLE_MIN || value > WHOLE_MAX);
+}
+
+function tooLarge(number: bigint): string {
+  return `${String(number)} is longer than whole numbers are here (from −2^63 to 2^64−1); make it text, in quotes.`;
 }

@@ -57,7 +57,7 @@ export function cardOf(graph: WorkflowGraph, node: GraphNode, problem: string | 
     outcomes: shownOutcomes(graph, node).map((name) => ({ name, when: isObject(cases) && namesOutcomes(node) ? bareText(cases[name]) : '' })),
     port: !namesOutcomes(node),
     tall: node.destinations.length + node.secrets.length > 1,
-    list: node.kind?.body !== undefined,
+    list: node.kind?.list === true,
     disabled: node.disabled,
     problem,
   };

@@ -1,9 +1,11 @@
 import { computed, inject, Injectable, type WritableSignal } from '@angular/core';
 
+import { saveText } from '../components/save';
 import { copyNodes, duplicateNodes, holdsNodes, pasteNodes } from '../domain/workflow/clipboard';
 import { neighbour, stream, type Direction } from '../domain/layout/navigate';
 import { movedWith, type Point } from '../domain/layout/layout';
 import { nodeFor, type Offer } from '../domain/picker/search';
+import type { GraphNode } from '../domain/workflow/graph';
 import { addNode, connect, disconnect, freeNoteId, nudge, removeNodes, removeNotes, setNote, setProperty, tidyUp, toggleDisabled } from '../domain/workflow/operations';
 import type { Command } from '../state/commands';
 import { commandsOf } from './editor-commands';
@@ -137,7 +139,7 @@ export class EditorActions {
     const from = drop ?? (selected ? { node: selected.id, outcome: '' } : null);
     const source = from ? this.store.graph().byId.get(from.node) : undefined;
     const parent = source?.parent ?? null;
-    const outcome = from && source ? (from.outcome === '' ? (source.outcomes[0] ?? '') : from.outcome) : '';
+    const outcome = from && source ? (from.outcome === '' ? firstOutcome(source) : from.outcome) : '';
     const spot = at ?? (this.store.graph().nodes.length === 0 ? this.views?.middle() : undefined);
     this.store.run((model) => addNode(model, made.value, { name: made.name, parent, ...(spot ? { at: spot } : {}), ...(connected && source ? { after: { node: source.id, outcome } } : {}) }));
     const id = this.store.selectedNode()?.id;
@@ -180,7 +182,7 @@ export class EditorActions {
 
   beginConnect(): void {
     const node = this.store.selectedNode();
-    if (node) this.views?.connect(node.outcomes[0] === undefined ? node.id : `${node.id}.${node.outcomes[0]}`);
+    if (node) this.views?.connect(firstOutcome(node) === '' ? node.id : `${node.id}.${firstOutcome(node)}`);
   }
 
   tidy(): void {
@@ -246,11 +248,7 @@ export class EditorActions {
   }
 
   download(): void {
-    const link = document.createElement('a');
-    link.href = URL.createObjectURL(new Blob([this.store.text()], { type: 'application/yaml' }));
-    link.download = `${this.store.graph().name || 'workflow'}.yaml`;
-    link.click();
-    URL.revokeObjectURL(link.href);
+    saveText(`${this.store.graph().name || 'workflow'}.yaml`, this.store.text(), 'application/yaml');
   }
 
   /** Closes the document. It can be taken back for a moment. */
@@ -259,6 +257,12 @@ export class EditorActions {
     this.store.close();
     this.store.messages.done('The workflow was closed.', { label: 'Open it again', run: () => { this.store.open(text, layout); } });
   }
+}
+
+/** The outcome by which a node is left when none is named; empty where the node itself means it. */
+function firstOutcome(node: GraphNode): string {
+  const first = node.outcomes[0] ?? '';
+  return first === 'done' ? '' : first;
 }
 
 function isField(target: EventTarget | null): boolean {

@@ -1,6 +1,7 @@
 import { ChangeDetectionStrategy, Component, computed, inject, viewChild } from '@angular/core';
 import { RouterLink } from '@angular/router';
 
+import { AskedState } from '../components/asked-state';
 import { Icon } from '../components/icon';
 import { RunStateView } from '../components/run-state';
 import { StateView } from '../components/state-view';
@@ -33,7 +34,7 @@ interface Row {
 @Component({
   selector: 'ff-home',
   templateUrl: './home-page.html',
-  imports: [Icon, RouterLink, RunStateView, StartRunDialog, StateView, When],
+  imports: [AskedState, Icon, RouterLink, RunStateView, StartRunDialog, StateView, When],
   changeDetection: ChangeDetectionStrategy.OnPush,
   host: { class: 'page-view' },
 })
@@ -63,7 +64,7 @@ export class HomePage {
     return [
       ...data.review.nodes.map((run) => ({ id: run.id, look: 'review', strong: run.workflow, text: 'does not know whether a step happened', more: run.waitingFor ?? '', link: `/runs/${run.id}`, action: 'Review' })),
       ...failed.map((run) => ({ id: run.id, look: 'failed', strong: run.workflow, text: 'failed', more: `run ${shortId(run.id)}`, link: `/runs/${run.id}`, action: 'Look' })),
-      ...data.approvals.nodes.map((approval) => ({ id: approval.id, look: 'waiting', strong: approval.workflow, text: `asks: ${approval.title}`, more: `run ${shortId(approval.run)}`, link: `/runs/${approval.run}`, action: 'Decide' })),
+      ...data.approvals.nodes.map((approval) => ({ id: approval.id, look: 'waiting', strong: approval.workflow, text: `asks: ${approval.title}`, more: `run ${shortId(approval.run)}`, link: `/approvals/${approval.id}`, action: 'Decide' })),
     ];
   });
   protected readonly silent = computed(() => this.home.value()?.hosts.filter((host) => !host.connected) ?? []);

@@ -1,8 +1,10 @@
 import { inject, Injectable } from '@angular/core';
 
+import { saveText } from '../components/save';
 import { Api, words } from '../data/api/api';
 import { CancelRun, DecideApproval, type Operation, PauseRun, ResumeRun, type ReviewAction, ReviewStep, SendSignal } from '../data/api/operations';
 import type { Json } from '../domain/json';
+import { jsonText } from '../domain/json-text';
 import { Messages } from '../state/messages';
 import { RunStore } from './run-store';
 
@@ -44,11 +46,7 @@ export class RunActions {
         this.messages.refused('The release of this run is gone.');
         return;
       }
-      const link = document.createElement('a');
-      link.href = URL.createObjectURL(new Blob([JSON.stringify(evidence.parts, null, 1)], { type: 'application/json' }));
-      link.download = `${evidence.name}.json`;
-      link.click();
-      URL.revokeObjectURL(link.href);
+      saveText(`${evidence.name}.json`, jsonText(evidence.parts, 1), 'application/json');
     } catch (error) {
       this.messages.refused(words(error));
     }

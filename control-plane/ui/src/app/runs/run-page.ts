@@ -5,28 +5,31 @@ import { Icon } from '../components/icon';
 import { RunStateView } from '../components/run-state';
 import { RunTimelineView } from '../components/run-timeline';
 import { StateView } from '../components/state-view';
-import { Tabs } from '../components/tabs';
 import { ValueView } from '../components/value-view';
 import { When } from '../components/when';
 import { LocalDrafts } from '../data/local-drafts';
 import { NoDrafts } from '../data/no-drafts';
-import { outputsOf } from '../domain/runs/records';
+import { nodeOf } from '../domain/runs/records';
 import { nodeState } from '../domain/runs/states';
+import { startedBy } from '../domain/runs/triggers';
+import { innerStates, roundsOf } from '../domain/runs/steps';
 import { duration } from '../domain/timeline/timeline';
 import { FlowCanvas } from '../editor/canvas/flow-canvas';
 import type { NodeRun } from '../editor/canvas/node-card';
 import { EditorStore } from '../state/editor-store';
 import { RetryDialog } from './retry-dialog';
+import { RoundPicker } from './round-picker';
 import { RunActions } from './run-actions';
 import { RunAsks } from './run-asks';
+import { RunSide } from './run-side';
 import { RunStore } from './run-store';
-import { shortId, startedBy } from './run-words';
+import { shortId } from './run-words';
 
 /** One run: what it waits for, the graph with the run laid over it, its time, its values, its log. */
 @Component({
   selector: 'ff-run',
   templateUrl: './run-page.html',
-  imports: [FlowCanvas, Icon, RetryDialog, RouterLink, RunAsks, RunStateView, RunTimelineView, StateView, Tabs, ValueView, When],
+  imports: [FlowCanvas, Icon, RetryDialog, RoundPicker, RouterLink, RunAsks, RunSide, RunStateView, RunTimelineView, StateView, ValueView, When],
   // The graph is drawn from a document of its own, which is not kept as the draft.
   providers: [RunStore, RunActions, EditorStore, { provide: LocalDrafts, useClass: NoDrafts }],
   changeDetection: ChangeDetectionStrategy.OnPush,
@@ -40,21 +43,33 @@ export class RunPage {
   /** From the address. */
   readonly id = input.required<string>();
   protected readonly selected = signal<string | null>(null);
-  protected readonly tab = signal('values');
+  /** The round of a loop that is looked at; null: all of them. */
+  protected readonly round = signal<string | null>(null);
   protected readonly short = shortId;
   protected readonly by = startedBy;
-  protected readonly tabs = computed(() => [{ id: 'values', label: 'Values' }, { id: 'log', label: 'Log', count: this.store.logs().length }, { id: 'receipt', label: 'Receipt' }]);
-  protected readonly overlay = computed((): ReadonlyMap<string, NodeRun> => new Map(this.store.rows().map((row) => {
-    const shown = nodeState(row.state);
-    return [row.node, { state: shown.look, word: shown.word, text: row.what || shown.word, time: row.time === null ? '' : duration(row.time) }];
-  })));
-  protected readonly hasGraph = computed(() => (this.store.source() ?? '') !== '');
-  protected readonly node = computed(() => this.store.rows().find((row) => row.node === this.selected()) ?? null);
-  protected readonly outputs = computed(() => {
-    const node = this.selected();
-    return node === null ? [] : outputsOf(this.store.records(), node).slice(-20);
+  protected readonly overlay = computed((): ReadonlyMap<string, NodeRun> => {
+    const said = this.store.progress();
+    const rows = this.store.rows().map((row): [string, NodeRun] => {
+      const shown = nodeState(row.state);
+      const percent = said.find((one) => one.step === row.node)?.percent ?? null;
+      return [row.node, { state: shown.look, word: shown.word, text: row.what || shown.word, time: row.time === null ? '' : duration(row.time), ...(percent === null ? {} : { share: percent / 100 }) }];
+    });
+    const inner = [...innerStates(this.store.records(), this.store.steps(), this.round())].map(([node, { state, text, share }]): [string, NodeRun] => [node, { state, text, time: '', ...(share === null || share === 1 ? {} : { share }) }]);
+    return new Map([...inner, ...rows]);
   });
-  protected readonly logs = computed(() => this.store.logs().filter((line) => this.selected() === null || line.step.split(/[.[]/)[0] === this.selected()));
+  /** The rounds of the loop that is selected, or that the selected node stands in. */
+  protected readonly rounds = computed(() => {
+    const node = this.selected();
+    return node === null ? [] : roundsOf(this.store.steps(), node);
+  });
+  protected readonly loop = computed(() => this.rounds()[0]?.words.replace(/ \d+$/, '') ?? '');
+  /** The row of the timeline that the selected node belongs to. */
+  protected readonly row = computed(() => {
+    const node = this.selected();
+    if (node === null || this.store.rows().some((row) => row.node === node)) return node;
+    return nodeOf(this.rounds()[0]?.round ?? node);
+  });
+  protected readonly hasGraph = computed(() => (this.store.source() ?? '') !== '');
   protected readonly failure = computed(() => this.store.run()?.failure ?? null);
 
   constructor() {
@@ -69,10 +84,14 @@ export class RunPage {
       const source = this.store.source();
       if (source !== null && source !== '') untracked(() => { this.graph.open(source); });
     });
+    effect(() => {
+      const round = this.round();
+      if (round !== null && !this.rounds().some((known) => known.round === round)) untracked(() => { this.round.set(null); });
+    });
     // A card that is chosen chooses its row, and the other way round.
     effect(() => {
       const chosen = this.graph.selectedNode()?.id;
-      if (chosen !== undefined) untracked(() => { if (this.store.rows().some((row) => row.node === chosen)) this.selected.set(chosen); });
+      if (chosen !== undefined) untracked(() => { this.selected.set(chosen); });
     });
   }
 

@@ -2,8 +2,10 @@ import { computed, DestroyRef, inject, Injectable, signal } from '@angular/core'
 
 import { Api, words } from '../data/api/api';
 import { RunDetail, type RunDetailData, RunEvidence, RunLogs, type RunLogsData, RunMoves, RunRecords, WorkflowText } from '../data/api/operations';
-import { addLines, decodeLines, NO_RECORDS, type Records } from '../domain/runs/records';
+import { addLines, decodeLines, nodeOf, NO_RECORDS, type Records } from '../domain/runs/records';
 import { isOver } from '../domain/runs/states';
+import { progressWords } from './run-words';
+import { stepsOf } from '../domain/runs/steps';
 import { rowsOf } from '../domain/runs/table';
 import { timelineOf } from '../domain/runs/timeline-of';
 
@@ -35,13 +37,24 @@ export class RunStore {
   readonly source = signal<string | null>(null);
   readonly logs = signal<LogLines>([]);
   readonly moreLogs = signal<string | null>(null);
-  private readonly now = signal(Date.now());
+  readonly now = signal(Date.now());
 
-  readonly rows = computed(() => rowsOf(this.run()?.view ?? null));
   readonly over = computed(() => {
     const run = this.run();
     return run !== null && isOver(run.state);
   });
+  /** How far the attempts under way are, as their connectors said last. */
+  readonly progress = computed(() => (this.over() ? [] : (this.run()?.progress ?? [])));
+  readonly rows = computed(() => {
+    const rows = rowsOf(this.run()?.view ?? null);
+    const said = this.progress();
+    if (said.length === 0) return rows;
+    return rows.map((row) => {
+      const own = said.find((one) => nodeOf(one.step) === row.node);
+      return own && row.state === 'running' ? { ...row, what: progressWords(own) } : row;
+    });
+  });
+  readonly steps = computed(() => stepsOf(this.records()));
   readonly timeline = computed(() => {
     const run = this.run();
     if (!run) return null;

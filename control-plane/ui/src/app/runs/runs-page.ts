@@ -1,6 +1,7 @@
 import { ChangeDetectionStrategy, Component, computed, effect, inject, input, signal, untracked } from '@angular/core';
 import { Router, RouterLink } from '@angular/router';
 
+import { AskedState } from '../components/asked-state';
 import { Icon } from '../components/icon';
 import { RunStateView } from '../components/run-state';
 import { StateView } from '../components/state-view';
@@ -9,10 +10,14 @@ import { Api, words } from '../data/api/api';
 import { Runs, type RunsData, WorkflowNames } from '../data/api/operations';
 import { asked } from '../data/resource';
 import { isRunState, RUN_STATES } from '../domain/runs/states';
-import { shortId, startedBy, tookOf } from './run-words';
+import { startedBy } from '../domain/runs/triggers';
+import { Bulk } from './bulk';
+import { shortId, tookOf } from './run-words';
 
 const EVERY_MS = 3000;
 const PAGE = 50;
+/** Runs that can be chosen at once: each is asked about and told one by one. */
+const CHOSEN_MAX = 50;
 
 type Nodes = RunsData['runs']['nodes'];
 
@@ -20,7 +25,7 @@ type Nodes = RunsData['runs']['nodes'];
 @Component({
   selector: 'ff-runs',
   templateUrl: './runs-page.html',
-  imports: [Icon, RouterLink, RunStateView, StateView, When],
+  imports: [AskedState, Bulk, Icon, RouterLink, RunStateView, StateView, When],
   changeDetection: ChangeDetectionStrategy.OnPush,
   host: { class: 'page-view' },
 })
@@ -59,11 +64,16 @@ export class RunsPage {
     return page?.hasNextPage === true ? page.endCursor : null;
   });
 
+  private readonly picked = signal<ReadonlySet<string>>(new Set());
+  protected readonly chosen = computed(() => this.rows().filter((run) => this.picked().has(run.id)));
+  protected readonly allChosen = computed(() => this.rows().length > 0 && this.chosen().length >= Math.min(this.rows().length, CHOSEN_MAX));
+
   constructor() {
     effect(() => {
       this.wanted();
       untracked(() => {
         this.older.set([]);
+        this.picked.set(new Set());
         this.cursor.set(undefined);
         this.first.again();
       });
@@ -75,6 +85,23 @@ export class RunsPage {
 
   protected filter(key: 'state' | 'workflow', value: string): void {
     void this.router.navigate([], { queryParams: { [key]: value === '' ? null : value }, queryParamsHandling: 'merge' });
+  }
+
+  protected pick(id: string, event: Event): void {
+    if (!(event.target instanceof HTMLInputElement)) return;
+    const next = new Set(this.picked());
+    if (event.target.checked && next.size < CHOSEN_MAX) next.add(id);
+    else next.delete(id);
+    event.target.checked = next.has(id);
+    this.picked.set(next);
+  }
+
+  protected pickAll(event: Event): void {
+    if (event.target instanceof HTMLInputElement) this.picked.set(new Set(event.target.checked ? this.rows().slice(0, CHOSEN_MAX).map((run) => run.id) : []));
+  }
+
+  protected pickNone(): void {
+    this.picked.set(new Set());
   }
 
   protected onChoice(key: 'state' | 'workflow', event: Event): void {

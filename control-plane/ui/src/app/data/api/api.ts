@@ -1,6 +1,7 @@
 import { Injectable, signal } from '@angular/core';
 
 import { isList, isObject, type Json } from '../../domain/json';
+import { jsonText, parseJson } from '../../domain/json-text';
 import type { Operation } from './operations';
 
 /** Why there is no answer, for people. */
@@ -9,6 +10,8 @@ export class ApiError extends Error {
     message: string,
     /** Stable, for programs; empty when the server was not reached. */
     readonly code: string,
+    /** Whether it is a right that is missing. */
+    readonly denied = false,
   ) {
     super(message);
   }
@@ -30,21 +33,23 @@ export class Api {
   /** Asks, or changes something. Throws an `ApiError` that can be shown. */
   async ask<Data, Variables>(operation: Operation<Data, Variables>, variables: Variables): Promise<Data> {
     let answer: Json;
+    let denied = false;
     try {
       const response = await fetch('/graphql', {
         method: 'POST',
         headers: { 'content-type': 'application/json', accept: 'application/json' },
-        body: JSON.stringify({ query: operation.text, variables }),
+        body: jsonText({ query: operation.text, variables }),
         signal: AbortSignal.timeout(ANSWER_MS),
       });
-      answer = (await response.json()) as Json;
+      denied = response.status === 401 || response.status === 403;
+      answer = parseJson(await response.text());
       this.reached.set(true);
     } catch {
       this.reached.set(false);
       throw new ApiError('The control plane does not answer. It may be starting again; this is tried again by itself.', '');
     }
     const mistake = mistakeIn(answer);
-    if (mistake) throw mistake;
+    if (mistake) throw denied ? new ApiError(mistake.message, mistake.code, true) : mistake;
     // What the server gives has the shape of its schema, from which `Data` was made.
     return (answer as unknown as { readonly data: Data }).data;
   }
@@ -61,12 +66,12 @@ export class Api {
     const connect = (): void => {
       const own = new WebSocket(`${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/graphql/ws`, 'graphql-transport-ws');
       socket = own;
-      own.onopen = () => { own.send(JSON.stringify({ type: 'connection_init' })); };
+      own.onopen = () => { own.send(jsonText({ type: 'connection_init' })); };
       own.onmessage = ({ data }) => {
-        const message = JSON.parse(String(data)) as Json;
+        const message = parseJson(String(data));
         if (!isObject(message)) return;
-        if (message['type'] === 'connection_ack') own.send(JSON.stringify({ id: '1', type: 'subscribe', payload: { query: operation.text, variables } }));
-        else if (message['type'] === 'ping') own.send(JSON.stringify({ type: 'pong' }));
+        if (message['type'] === 'connection_ack') own.send(jsonText({ id: '1', type: 'subscribe', payload: { query: operation.text, variables } }));
+        else if (message['type'] === 'ping') own.send(jsonText({ type: 'pong' }));
         else if (message['type'] === 'next' && message['payload'] !== undefined) {
           pause = PAUSE_MS;
           this.reached.set(true);

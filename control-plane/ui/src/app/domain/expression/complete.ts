@@ -117,6 +117,7 @@ function members(target: Meaning): Completion[] {
 function suits(candidate: ExpressionFunction, type: Ty): boolean {
   if (candidate.on === 'free') return false;
   if (candidate.on === 'any') return ['any', 'text', 'list', 'object'].includes(type.kind);
+  if (candidate.on === 'sequence') return type.kind === 'list' || type.kind === 'text';
   return candidate.on === type.kind;
 }
 

@@ -1,9 +1,12 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 
 import type { Json } from '../json';
 import { complete } from './complete';
 import { infer, type Meaning } from './infer';
-import { parseExpression } from './parser';
+import { FUNCTIONS } from './functions';
+import { BINDING, parseExpression } from './parser';
 import { references } from './references';
 import { pieces, soleExpression } from './template';
 import { ANY, listOf, NUMBER, objectOf, TEXT, tyName, tyOfValue } from './types';
@@ -21,10 +24,25 @@ function offers(text: string): string[] {
   return complete(text.replace('|', ''), at, SCOPE).options.map((option) => option.label);
 }
 
+describe('the functions of the engine', () => {
+  const engine = (name: string): string => readFileSync(path.resolve(import.meta.dirname, '../../../../../../workflow/src/expr', name), 'utf8');
+
+  it('are all offered', () => {
+    const names = [...engine('functions/table.rs').matchAll(/function\(\s*"(?:[^"\\]|\\.)*",\s*"([\w.]+)"/g)].map(([, name = '']) => name);
+    expect(names.length).toBeGreaterThan(50);
+    expect(names.filter((name) => !FUNCTIONS.some((known) => known.name === name))).toEqual([]);
+  });
+
+  it('bind a name where they do here', () => {
+    const words = /const WORDS[\s\S]*?\];/.exec(engine('tree.rs'))?.[0] ?? '';
+    expect([...words.matchAll(/\("(\w+)"/g)].map(([, name]) => name).sort()).toEqual([...BINDING].sort());
+  });
+});
+
 describe('completion', () => {
   it('offers the names in reach, then functions', () => {
     expect(offers('|').slice(0, 4)).toEqual(['fetch', 'input', 'labels', 'default']);
-    expect(offers('la|')).toEqual(['labels', 'flatten'].filter((label) => label === 'labels'));
+    expect(offers('la|')).toEqual(['labels', 'last']);
   });
 
   it('offers fields of types and of real data, with the value at hand', () => {
@@ -44,7 +62,7 @@ describe('completion', () => {
 
   it('offers the functions of a list on a list, of a text on a text', () => {
     expect(offers('labels.fi|')).toEqual(['filter']);
-    expect(offers('labels[0].line.low|')).toEqual(['lowerAscii']);
+    expect(offers('labels[0].line.low|')).toEqual(['lower', 'lowerAscii']);
     const [filter] = complete('labels.fil', 10, SCOPE).options;
     expect(filter).toMatchObject({ insert: 'filter(e, )', caret: 10 });
   });

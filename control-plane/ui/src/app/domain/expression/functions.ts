@@ -1,14 +1,19 @@
 /** The functions of expressions, as `flowforge expr help` lists them. */
 export interface ExpressionFunction {
   readonly name: string;
-  /** What it is called on; `free` for one that stands alone. */
-  readonly on: 'free' | 'list' | 'text' | 'any';
+  /** What it is called on; `free` for one that stands alone. An optional comes from `.?` only. */
+  readonly on: 'free' | 'list' | 'text' | 'sequence' | 'moment' | 'optional' | 'any';
   /** What is written after the name; `|` marks where the caret goes. */
   readonly insert: string;
   readonly summary: string;
 }
 
 const fn = (name: string, on: ExpressionFunction['on'], insert: string, summary: string): ExpressionFunction => ({ name, on, insert, summary });
+
+const MATH: Readonly<Record<string, string>> = {
+  abs: 'Without its sign.', sign: 'Its sign: -1, 0 or 1.', ceil: 'Rounded up.', floor: 'Rounded down.', round: 'Rounded to a whole number.', trunc: 'Without its fraction.', sqrt: 'The square root.',
+  least: 'The smallest of these.', greatest: 'The largest of these.', isNaN: 'Whether it is no number.', isInf: 'Whether it is infinite.', isFinite: 'Whether it is a number and not infinite.',
+};
 
 export const FUNCTIONS: readonly ExpressionFunction[] = [
   fn('map', 'list', '(e, |)', 'A value for each element.'),
@@ -17,35 +22,71 @@ export const FUNCTIONS: readonly ExpressionFunction[] = [
   fn('exists', 'list', '(e, |)', 'Whether it is true for one at least.'),
   fn('exists_one', 'list', '(e, |)', 'Whether it is true for exactly one.'),
   fn('sort_by', 'list', '(e, |)', 'Sorted by a key of each element, smallest first.'),
+  fn('count', 'list', '(e, |)', 'How many elements the condition is true for.'),
+  fn('sort', 'list', '()', 'Sorted, smallest first.'),
+  fn('group_by', 'list', '(e, |)', 'An object of lists: the elements of each key, in order.'),
+  fn('to_map', 'list', '(e, |)', 'An object with one field for each element.'),
+  fn('distinct', 'list', '()', 'Each element once, in order.'),
   fn('join', 'list', '(|)', 'The elements as one text; numbers too.'),
-  fn('reverse', 'list', '()', 'In the opposite order.'),
+  fn('reverse', 'sequence', '()', 'In the opposite order.'),
   fn('slice', 'list', '(|)', 'The elements from one index up to before another.'),
   fn('flatten', 'list', '()', 'The elements of its lists in one list.'),
   fn('contains', 'text', '(|)', 'Whether a text has a part.'),
   fn('startsWith', 'text', '(|)', 'Whether a text begins so.'),
   fn('endsWith', 'text', '(|)', 'Whether a text ends so.'),
   fn('matches', 'text', '(|)', 'Whether a regular expression is found in it.'),
-  fn('lowerAscii', 'text', '()', 'In lower case.'),
-  fn('upperAscii', 'text', '()', 'In upper case.'),
+  fn('lower', 'text', '()', 'In lower case.'),
+  fn('upper', 'text', '()', 'In upper case.'),
+  fn('lowerAscii', 'text', '()', 'In lower case, a to z alone.'),
+  fn('upperAscii', 'text', '()', 'In upper case, a to z alone.'),
   fn('trim', 'text', '()', 'Without blanks at its ends.'),
   fn('replace', 'text', '(|)', 'With parts replaced.'),
   fn('split', 'text', '(|)', 'Its parts.'),
   fn('substring', 'text', '(|)', 'Part of a text.'),
+  fn('charAt', 'text', '(|)', 'The character at an index.'),
+  fn('indexOf', 'text', '(|)', 'Where a part stands; -1 if it does not.'),
+  fn('lastIndexOf', 'text', '(|)', 'Where a part stands last; -1 if it does not.'),
+  fn('format', 'text', '([|])', 'With values put in: %s, %d, %.2f.'),
   fn('size', 'any', '()', 'Length of a text, a list or an object.'),
   fn('default', 'free', '(|)', 'x, or y if any part of x is absent or null.'),
   fn('has', 'free', '(|)', 'Whether the field is there.'),
   fn('sum', 'free', '(|)', 'The sum; 0 for an empty list.'),
   fn('min', 'free', '(|)', 'The smallest.'),
   fn('max', 'free', '(|)', 'The largest.'),
+  fn('avg', 'free', '(|)', 'The mean, always with a fraction.'),
+  fn('abs', 'free', '(|)', 'Without its sign.'),
   fn('round', 'free', '(|)', 'Rounded to a whole number, or to so many digits.'),
   fn('unique', 'free', '(|)', 'Each element once, in order.'),
+  fn('zip', 'free', '(|)', 'Pairs of the elements of two lists.'),
   fn('first', 'free', '(|)', 'The first element.'),
+  fn('last', 'free', '(|)', 'The last element.'),
   fn('date', 'free', '(|)', 'A day in UTC, or another form.'),
+  fn('format_date', 'free', '(|)', 'A moment as text on the wall clock of a zone.'),
+  fn('parse_date', 'free', '(|)', 'The moment that a text names.'),
+  fn('add_time', 'free', '(|)', 'A moment later or earlier.'),
   fn('now', 'free', '()', 'The moment the step became due; the same in every attempt.'),
   fn('timestamp', 'free', '(|)', 'A moment.'),
   fn('duration', 'free', '(|)', 'A length of time.'),
+  fn('parse_json', 'free', '(|)', 'The value that a JSON text holds.'),
+  fn('parse_number', 'free', '(|)', 'The number that a text is.'),
+  fn('hash', 'free', '(|)', 'SHA-256 in hexadecimal digits.'),
+  fn('uuid', 'free', '()', 'An identifier; the same in every attempt.'),
   fn('json', 'free', '(|)', 'Text read as JSON; anything else as JSON text.'),
   fn('string', 'free', '(|)', 'As text.'),
   fn('int', 'free', '(|)', 'As a whole number.'),
+  fn('uint', 'free', '(|)', 'As a whole number that is not negative.'),
   fn('double', 'free', '(|)', 'As a number with a fraction.'),
+  fn('bool', 'free', '(|)', 'As true or false.'),
+  fn('bytes', 'free', '(|)', 'As bytes.'),
+  fn('type', 'free', '(|)', 'The kind of a value.'),
+  fn('dyn', 'free', '(|)', 'The value itself, of any kind.'),
+  fn('optional.of', 'free', '(|)', 'An optional that is there.'),
+  fn('optional.none', 'free', '()', 'An optional that is absent.'),
+  fn('or', 'optional', '(|)', 'This optional, or another one.'),
+  fn('orValue', 'optional', '(|)', 'What the optional holds, or another value.'),
+  fn('hasValue', 'optional', '()', 'Whether the optional is there.'),
+  fn('value', 'optional', '()', 'What the optional holds.'),
+  fn('lists.range', 'free', '(|)', 'The whole numbers from 0 to n - 1.'),
+  ...['abs', 'sign', 'ceil', 'floor', 'round', 'trunc', 'sqrt', 'least', 'greatest', 'isNaN', 'isInf', 'isFinite'].map((name) => fn(`math.${name}`, 'free', '(|)', MATH[name] ?? '')),
+  ...['FullYear', 'Month', 'Date', 'Hours', 'Minutes', 'Seconds', 'Milliseconds', 'DayOfWeek', 'DayOfMonth', 'DayOfYear'].map((part) => fn(`get${part}`, 'moment', '()', 'A part of the moment, in UTC or in the zone that is named.')),
 ];

@@ -82,6 +82,9 @@ function call(name: string, target: Expression | null, args: readonly Expression
   switch (name) {
     case 'filter':
     case 'sort_by':
+    case 'sortBy':
+    case 'sort':
+    case 'distinct':
     case 'unique':
     case 'reverse':
     case 'slice':
@@ -97,6 +100,7 @@ function call(name: string, target: Expression | null, args: readonly Expression
     case 'exists_one':
       return { type: BOOL };
     case 'first':
+    case 'last':
       return elementOf(receiver);
     case 'min':
     case 'max':

@@ -30,7 +30,7 @@ export interface Mistake extends Placed {
 }
 
 /** The macros that bind a name for their other arguments. */
-const BINDING = new Set(['map', 'filter', 'all', 'exists', 'exists_one', 'sort_by']);
+export const BINDING: ReadonlySet<string> = new Set(['map', 'filter', 'all', 'exists', 'exists_one', 'count', 'sort_by', 'sortBy', 'group_by', 'to_map']);
 
 /** Whether a call with this name on a list binds its first argument. */
 export function binds(name: string): boolean {

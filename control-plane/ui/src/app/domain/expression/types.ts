@@ -86,6 +86,7 @@ const SAMPLED = 50;
 export function tyOfValue(value: Json): Ty {
   if (value === null) return { kind: 'null' };
   if (typeof value === 'boolean') return BOOL;
+  if (typeof value === 'bigint') return INT;
   if (typeof value === 'number') return Number.isInteger(value) ? INT : { kind: 'double' };
   if (typeof value === 'string') return TEXT;
   if (isList(value)) {

@@ -52,15 +52,15 @@ export function snapped(point: Point): Point {
   return { x: Math.round(point.x / GRID) * GRID, y: Math.round(point.y / GRID) * GRID };
 }
 
-/** The outcomes that a card has a row for: those that the author named, and of the others those that something waits for. */
+/** The outcomes that a card has a row for: those that the author named, a failure that is not the end, and of the others those that something waits for. */
 export function shownOutcomes(graph: WorkflowGraph, node: GraphNode): readonly string[] {
   if (namesOutcomes(node)) return node.outcomes;
-  return node.outcomes.filter((outcome) => graph.edges.some((edge) => edge.from === node.id && edge.port === outcome));
+  return node.outcomes.filter((outcome) => outcome === 'failed' || graph.edges.some((edge) => edge.from === node.id && edge.port === outcome));
 }
 
 /** Whether the outcomes are the author's own, so that the node is left by one of them only. */
 export function namesOutcomes(node: GraphNode): boolean {
-  return node.kind?.bare.some((path) => path.length === 2 && path[0] === node.kind?.key) === true;
+  return node.kind?.branches === true;
 }
 
 /** How large a card is. */

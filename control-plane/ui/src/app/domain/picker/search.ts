@@ -54,7 +54,7 @@ export function offersFor(query: string, catalogue: readonly CatalogueEntry[], g
 export function nodeFor(offer: Offer): { readonly name: string; readonly value: JsonObject } | null {
   switch (offer.type) {
     case 'kind':
-      return { name: offer.kind.key === 'call' ? 'get' : NAMES[offer.kind.key] ?? offer.kind.key, value: offer.kind.starter };
+      return { name: offer.kind.name, value: offer.kind.starter };
     case 'operation': {
       const inputs = offer.operation.params.filter((port) => port.ty.type !== 'option').map((port) => [port.name, '']);
       const name = offer.operation.name.split('.').at(-1) ?? offer.operation.name;
@@ -65,10 +65,8 @@ export function nodeFor(offer: Offer): { readonly name: string; readonly value: 
   }
 }
 
-const NAMES: Readonly<Record<string, string>> = { set: 'values', switch: 'gate', foreach: 'each', wait: 'pause', approval: 'confirm' };
-
 function kindFit(kind: NodeKind, given: Ty): Fit {
-  if (kind.body !== undefined) return { kind: given.kind === 'list' ? 'fits' : given.kind === 'any' ? 'maybe' : 'no' };
+  if (kind.list === true) return { kind: given.kind === 'list' ? 'fits' : given.kind === 'any' ? 'maybe' : 'no' };
   return { kind: 'fits' };
 }
 

@@ -5,6 +5,7 @@
  * what it gives is known only when it is evaluated.
  */
 import { isList, isObject, type Json, type Path } from '../json';
+import { jsonText } from '../json-text';
 import type { IntegerName, WitName, WitType } from './interface';
 
 /** How a value of a port is edited. */
@@ -197,7 +198,7 @@ export function portProblems(control: PortControl, value: Json | undefined, path
     case 'integer':
       return integerProblems(control, value).flatMap(wrong);
     case 'number':
-      return typeof value === 'number' ? [] : wrong('a number is wanted here');
+      return typeof value === 'number' || typeof value === 'bigint' ? [] : wrong('a number is wanted here');
     case 'character':
       return typeof value === 'string' && Array.from(value).length === 1 ? [] : wrong('exactly one character is wanted here');
     case 'text':
@@ -228,7 +229,7 @@ export function portProblems(control: PortControl, value: Json | undefined, path
     case 'flags': {
       if (!isList(value)) return wrong('a list of names is wanted here');
       const unknown = value.find((item) => !control.options.some((option) => option.name === item));
-      if (unknown !== undefined) return wrong(`there is no \`${typeof unknown === 'string' ? unknown : JSON.stringify(unknown)}\``);
+      if (unknown !== undefined) return wrong(`there is no \`${typeof unknown === 'string' ? unknown : jsonText(unknown)}\``);
       return new Set(value).size === value.length ? [] : wrong('a name stands here twice');
     }
   }
@@ -243,7 +244,8 @@ function optionalProblems(control: PortControl & { type: 'optional' }, value: Js
 
 function integerProblems(control: PortControl & { type: 'integer' }, value: Json): string[] {
   let number: bigint;
-  if (typeof value === 'number' && Number.isInteger(value)) number = BigInt(value);
+  if (typeof value === 'bigint') number = value;
+  else if (typeof value === 'number' && Number.isInteger(value)) number = BigInt(value);
   else if (control.large && typeof value === 'string' && /^-?\d{1,20}$/.test(value)) number = BigInt(value);
   else return ['a whole number is wanted here'];
   if (number < control.min) return [`${String(number)} is below ${String(control.min)}`];

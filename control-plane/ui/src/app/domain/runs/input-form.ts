@@ -1,5 +1,6 @@
 /** From the JSON Schema of a workflow's input to fields that people fill in, and from what they type to values. */
 import { isList, isObject, type Json } from '../json';
+import { jsonText } from '../json-text';
 import { readJson, readNumber, type Typed } from '../typed-json';
 
 /** One field. */
@@ -34,7 +35,7 @@ export function fieldsOfSchema(schema: Json): InputField[] {
       docs: typeof spec['description'] === 'string' ? spec['description'] : '',
       required: wanted.includes(name),
       options: choices.length > 0 ? choices : ['true', 'false'],
-      initial: initial === undefined ? '' : typeof initial === 'string' ? initial : JSON.stringify(initial),
+      initial: initial === undefined ? '' : typeof initial === 'string' ? initial : jsonText(initial),
     };
   });
 }

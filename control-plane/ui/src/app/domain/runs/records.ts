@@ -4,6 +4,7 @@
  * Reads what the timeline and the values need. A record that is not known here is kept with its name and shows nothing.
  */
 import { isObject, type Json, type JsonObject } from '../json';
+import { parseJson } from '../json-text';
 
 /** A record. */
 export interface RunRecord {
@@ -29,7 +30,7 @@ export function addLines(known: Records, text: string): Records {
   const values = new Map(known.values);
   for (const line of text.split('\n')) {
     if (line === '') continue;
-    const entry = JSON.parse(line) as Json;
+    const entry = parseJson(line);
     if (!isObject(entry)) continue;
     if (typeof entry['value'] === 'string') {
       if (entry['json'] !== undefined) values.set(entry['value'], entry['json']);
@@ -57,6 +58,11 @@ export function nodeOf(step: string): string {
   return /^[^[.]*/.exec(step)?.[0] ?? step;
 }
 
+/** The last name of a step, without the number of its round: `pay` of `each[2].pay`. */
+export function lastName(step: string): string {
+  return (/[^.]*$/.exec(step)?.[0] ?? step).replace(/\[\d+\]$/, '');
+}
+
 /** A value of a step. */
 export interface StepValue {
   readonly step: string;
@@ -67,11 +73,27 @@ export interface StepValue {
   readonly source: string;
 }
 
-/** What the steps of a node gave, in the order in which they completed. */
-export function outputsOf(known: Records, node: string): StepValue[] {
-  return known.records.flatMap((record) => {
+/**
+ * What the steps of a node gave, in the order in which they completed: in one round of the loops around it, or in all. Of a
+ * loop what the steps in it gave; as one list, where a `foreach` has one node in it, because that is its value.
+ */
+export function outputsOf(known: Records, node: string, round: string | null = null): StepValue[] {
+  const completed = known.records.filter((record) => record.type === 'completed' && (round === null || stepOf(record).startsWith(`${round}.`)));
+  const own = completed.filter((record) => lastName(stepOf(record)) === node);
+  const inner = own.length > 0 ? own : completed.filter((record) => stepOf(record).includes(`${node}[`));
+  const values = valuesOf(known, inner);
+  if (own.length > 0 || round !== null || values.length === 0) return values;
+  const counted = known.records.some((record) => record.type === 'loop_started' && stepOf(record) === node);
+  const alone = values.every(({ step }) => new RegExp(`^${node}\\[\\d+\\]\\.[^.[]+$`).test(step)) && new Set(values.map(({ step }) => lastName(step))).size === 1;
+  if (!counted || !alone || values.some(({ value }) => value === undefined)) return values;
+  const numberOf = ({ step }: StepValue): number => Number(/\[(\d+)\]/.exec(step)?.[1] ?? 0);
+  const list = [...values].sort((a, b) => numberOf(a) - numberOf(b)).flatMap(({ value }) => (value === undefined ? [] : [value]));
+  return [{ step: node, value: list, bytes: values.reduce((sum, { bytes }) => sum + bytes, 0), source: 'step' }];
+}
+
+function valuesOf(known: Records, completed: readonly RunRecord[]): StepValue[] {
+  return completed.flatMap((record) => {
     const step = stepOf(record);
-    if (record.type !== 'completed' || (step !== node && nodeOf(step) !== node)) return [];
     const output = record.event['output'];
     const source = record.event['source'];
     const digest = isObject(output) && typeof output['digest'] === 'string' ? output['digest'] : '';

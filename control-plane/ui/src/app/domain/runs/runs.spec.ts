@@ -28,6 +28,10 @@ describe('records', () => {
     const known = addLines(addLines(NO_RECORDS, text), text);
     expect(known.records.map(({ seq }) => seq)).toEqual([0, 1]);
     expect(outputsOf(known, 'each')).toEqual([{ step: 'each[0].pay', value: { n: 1 }, bytes: 7, source: 'step' }]);
+    expect(outputsOf(known, 'pay')).toEqual(outputsOf(known, 'each', 'each[0]'));
+    expect(outputsOf(known, 'pay', 'each[1]')).toEqual([]);
+    const loop = addLines(NO_RECORDS, `${record(0, 4, { type: 'loop_started', step: 'each', count: 1 })}${text.replaceAll('"seq":1', '"seq":2').replaceAll('"seq":0', '"seq":1')}`);
+    expect(outputsOf(loop, 'each')).toEqual([{ step: 'each', value: [{ n: 1 }], bytes: 7, source: 'step' }]);
   });
 });
 
@@ -85,11 +89,14 @@ describe('the form of an input', () => {
     const [id, price, rows] = fieldsOfSchema({ properties: { id: { type: 'integer' }, price: { type: 'number' }, rows: { type: 'array' } } });
     if (!id || !price || !rows) throw new Error('three fields were expected');
     expect(readField(id, '9007199254740991')).toEqual({ value: 9_007_199_254_740_991 });
-    expect(readField(id, '9007199254740993').mistake).toContain('9007199254740993');
+    expect(readField(id, '9007199254740993')).toEqual({ value: 9_007_199_254_740_993n });
+    expect(readField(id, '18446744073709551615')).toEqual({ value: 18_446_744_073_709_551_615n });
+    expect(readField(id, '18446744073709551616').mistake).toContain('18446744073709551616');
     expect(readField(price, '7.5e2')).toEqual({ value: 750 });
     // A thousand to some is one to others.
     expect(readField(price, '1,000')).toHaveProperty('mistake');
-    expect(readField(rows, '[{"n": -9007199254740993}]').mistake).toContain('-9007199254740993');
+    expect(readField(rows, '[{"n": -9007199254740993}]')).toEqual({ value: [{ n: -9_007_199_254_740_993n }] });
+    expect(readField(rows, '[{"n": -9223372036854775809}]').mistake).toContain('-9223372036854775809');
     expect(readField(rows, '["9007199254740993", 1e30, 0.5]')).toEqual({ value: ['9007199254740993', 1e30, 0.5] });
   });
 });

@@ -114,7 +114,7 @@ function renames(source: YamlSource, graph: WorkflowGraph, names: ReadonlyMap<st
   for (const node of graph.nodes) {
     places.push({ name: node.id, from: node.keyFrom, to: node.keyTo });
     for (const use of node.uses) places.push(use);
-    for (const after of node.after) places.push({ name: after.node, from: after.from, to: after.to });
+    for (const after of [...node.after, ...(node.fallback ? [node.fallback] : [])]) places.push({ name: after.node, from: after.from, to: after.to });
   }
   return places.flatMap(({ name, from, to }) => {
     const next = names.get(name);

@@ -12,32 +12,37 @@ interface Draft {
   to: string;
   uses: NameUse[];
   order: boolean;
+  standsIn: boolean;
 }
 
 /** The edges between these nodes, with those from the start and to the output. */
 export function edgesOf(nodes: readonly GraphNode[], outputUses: readonly NameUse[], hasOutput: boolean): GraphEdge[] {
   const byId = new Map(nodes.map((node) => [node.id, node]));
   const drafts = new Map<string, Draft>();
-  const add = (from: string, port: string, to: string, use: NameUse | null): void => {
+  const add = (from: string, port: string, to: string, use: NameUse | 'order' | 'stands in'): void => {
     const key = edgeId(from, port, to);
-    const draft = drafts.get(key) ?? { from, port, to, uses: [], order: false };
-    if (use) draft.uses.push(use);
-    else draft.order = true;
+    const draft = drafts.get(key) ?? { from, port, to, uses: [], order: false, standsIn: false };
+    if (use === 'order') draft.order = true;
+    else if (use === 'stands in') draft.standsIn = true;
+    else draft.uses.push(use);
     drafts.set(key, draft);
   };
   for (const node of nodes) {
     for (const use of node.uses) {
+      // What takes an effect back names what had ended before: nothing waits for that.
+      if (use.path[node.path.length] === 'undo') continue;
       const target = beside(byId, use.name, node);
       if (target !== null) add(use.name, '', target, use);
     }
     for (const after of node.after) {
       const target = beside(byId, after.node, node);
-      if (target !== null) add(after.node, after.outcome, target, null);
+      if (target !== null) add(after.node, after.outcome, target, 'order');
     }
+    if (node.fallback && byId.get(node.fallback.node)?.parent === node.parent && node.fallback.node !== node.id) add(node.id, '', node.fallback.node, 'stands in');
   }
   const waiting = new Set([...drafts.values()].map((draft) => draft.to));
   for (const node of nodes) {
-    if (node.parent === null && !waiting.has(node.id)) add(START, '', node.id, null);
+    if (node.parent === null && !waiting.has(node.id)) add(START, '', node.id, 'order');
   }
   if (hasOutput) {
     for (const use of outputUses) {
@@ -45,7 +50,7 @@ export function edgesOf(nodes: readonly GraphNode[], outputUses: readonly NameUs
     }
     const leaving = new Set([...drafts.values()].map((draft) => draft.from));
     for (const node of nodes) {
-      if (node.parent === null && !leaving.has(node.id)) add(node.id, '', OUTPUT, null);
+      if (node.parent === null && !leaving.has(node.id)) add(node.id, '', OUTPUT, 'order');
     }
   }
   return marked([...drafts.values()]);

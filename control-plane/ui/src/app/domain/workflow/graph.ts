@@ -44,6 +44,8 @@ export interface GraphNode {
   readonly kind: NodeKind | null;
   readonly value: JsonObject;
   readonly after: readonly AfterEntry[];
+  /** The node that runs in its place when it has failed. */
+  readonly fallback: { readonly node: string; readonly from: number; readonly to: number } | null;
   readonly uses: readonly NameUse[];
   readonly expressions: readonly ExpressionPlace[];
   readonly outcomes: readonly string[];
@@ -69,6 +71,8 @@ export interface GraphEdge {
   readonly uses: readonly NameUse[];
   /** Whether `after` names it. */
   readonly order: boolean;
+  /** Whether the target stands in for the source when that has failed. */
+  readonly standsIn: boolean;
   /** Whether other edges say the same already. */
   readonly implied: boolean;
 }

@@ -2,7 +2,8 @@
 const RESERVED = new Set(['input', 'config', 'trigger', 'run', 'item']);
 const WORDS = new Set([
   'true', 'false', 'null', 'in', 'as', 'break', 'const', 'continue', 'else', 'for', 'function', 'if', 'import', 'let', 'loop',
-  'package', 'namespace', 'return', 'var', 'void', 'while', 'optional', 'math', 'lists', 'strings',
+  'package', 'namespace', 'return', 'var', 'void', 'while', 'optional', 'math', 'lists', 'and', 'or', 'not',
+  'int', 'uint', 'double', 'bool', 'string', 'bytes', 'list', 'map', 'null_type', 'type', 'dyn',
 ]);
 
 /** The names that have a value in every expression. */

@@ -103,6 +103,7 @@ export function removeNodes(model: Model, ids: readonly string[]): Operation {
   }
   for (const node of model.graph.nodes) {
     if (gone.has(node.id) || hasAncestor(model.graph, node.id, gone)) continue;
+    if (node.fallback && gone.has(node.fallback.node)) draft.unset([...node.path, 'fallback'], node.path.length);
     for (const after of [...node.after].reverse()) if (gone.has(after.node)) dropAfter(draft, node.path, afterText(after.node, after.outcome));
   }
   const positions = Object.fromEntries(Object.entries(model.layout.positions).filter(([id]) => !gone.has(id)));
@@ -131,6 +132,10 @@ export function renameNode(model: Model, id: string, wanted: string): Operation 
   if (hidden) throw new EditRefused(`${pathText(hidden.path)} names it in a way that cannot be changed here`);
   const patches = [
     ...uses.map((use) => ({ from: use.from, to: use.to, insert: name })),
+    ...model.graph.nodes.flatMap((other) => (other.fallback?.node === id ? [other.fallback] : [])).map((place) => {
+      const from = place.from + text.slice(place.from, place.to).indexOf(id);
+      return { from, to: from + id.length, insert: name };
+    }),
     ...afters.map((after) => {
       const from = after.from + text.slice(after.from, after.to).indexOf(id);
       return { from, to: from + id.length, insert: name };
@@ -220,6 +225,7 @@ export function disconnect(model: Model, edge: GraphEdge): Operation {
   const target = existing(model, edge.to);
   const deep = edge.uses.find((use) => !isSoleValue(model, use.path));
   if (deep) throw new EditRefused(`${pathText(deep.path.slice(1))} names ${edge.from} inside an expression: change it there`);
+  if (edge.standsIn) draft.unset([...existing(model, edge.from).path, 'fallback'], existing(model, edge.from).path.length);
   if (edge.order) dropAfter(draft, target.path, afterText(edge.from, edge.port));
   const paths = [...new Map(edge.uses.map((use) => [pathText(use.path), use.path])).values()];
   for (const path of paths) draft.unset(path, target.path.length);

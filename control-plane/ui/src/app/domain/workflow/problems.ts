@@ -9,7 +9,7 @@ import { pathText } from '../json';
 import { lineEnd, lineStart } from '../text/lines';
 import { entryOf, pathAt, type YamlMap, type YamlNode, type YamlSource } from '../yaml/tree';
 import type { ExpressionPlace, GraphNode, NameUse, WorkflowGraph } from './graph';
-import { allows, kindForWord, kindKeys, KINDS, type NodeKind } from './kinds';
+import { allows, COMMON_KEYS, fieldsOf, isShown, itemName, kindForWord, kindKeys, KINDS, type NodeKind } from './kinds';
 import { nameProblem, nearest, SPECIAL } from './names';
 
 /** Something wrong. */
@@ -44,7 +44,8 @@ function inWords(message: string): string {
   return known ? known[1] : message.replace(/ at line \d+, column \d+:?[\s\S]*$/, '');
 }
 
-const SECTIONS = ['workflow', 'title', 'input', 'config', 'secrets', 'triggers', 'nodes', 'output'];
+/** The keys of a workflow. */
+export const SECTIONS: readonly string[] = ['workflow', 'title', 'input', 'config', 'secrets', 'triggers', 'values', 'nodes', 'output'];
 
 /** Everything wrong, in the order of the text. */
 export function problemsOf(source: YamlSource, graph: WorkflowGraph): Problem[] {
@@ -122,6 +123,7 @@ class Finder {
     if (value?.kind !== 'map') this.add('FF-WF-005', key, `\`${node.id}\` must be a mapping`);
     else this.keys(node, value);
     this.after(node);
+    this.fallback(node);
     this.expressions(node.expressions, node.uses, this.inReach(node));
   }
 
@@ -148,18 +150,19 @@ class Finder {
     }
     for (const entry of value.entries) {
       if (allows(kind, entry.key)) continue;
-      const near = nearest(entry.key, [kind.key, ...kind.keys, 'after', 'disabled']);
+      const near = nearest(entry.key, [kind.key, ...kind.keys, ...COMMON_KEYS]);
       this.add('FF-WF-003', { from: entry.keyFrom, to: entry.keyTo }, `\`${entry.key}\` is not a key of a ${kind.key} node`, near ? `did you mean \`${near}\`?` : undefined);
     }
     this.required(node, kind, value);
   }
 
   private required(node: GraphNode, kind: NodeKind, value: YamlMap): void {
-    for (const field of kind.fields) {
+    for (const field of fieldsOf(kind)) {
+      if (!isShown(field, node.value)) continue;
       let found: YamlNode | null = value;
       for (const step of field.path) found = entryOf(found, String(step))?.value ?? null;
       const missing = found === null || (found.kind === 'scalar' ? found.value === null || found.value === '' : false);
-      const entry = entryOf(value, kind.key);
+      const entry = entryOf(value, field.when ? String(field.when.path[0]) : kind.key);
       const place = { from: entry?.keyFrom ?? node.keyFrom, to: entry?.keyTo ?? node.keyTo };
       if (field.required && missing) this.add('FF-WF-004', place, `\`${node.id}\` has no ${field.label}`, field.docs);
       if (field.required && !missing && found?.kind === 'map' && found.entries.length === 0) {
@@ -167,6 +170,9 @@ class Finder {
       }
       if (field.control.type === 'duration' && found?.kind === 'scalar' && !missing && !/^(\d+d)?(\d+h)?(\d+m)?(\d+s)?(\d+ms)?$/.test(String(found.value))) {
         this.add('FF-WF-009', found, `\`${String(found.value)}\` is not a length of time`, 'write for example 200ms, 5s, 90m, 72h or 1h30m');
+      }
+      if (field.control.type === 'operation' && found?.kind === 'scalar' && !missing && !/^[a-z][a-z0-9-]*:[a-z][a-z0-9-]*\/[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*$/.test(String(found.value))) {
+        this.add('FF-WF-024', found, `\`${String(found.value)}\` is not an operation`, 'write publisher:name/operation, for example flowforge:http/get');
       }
       if (field.control.type === 'integer' && found?.kind === 'scalar' && !missing) {
         const { min, max } = field.control;
@@ -178,11 +184,6 @@ class Finder {
     }
     if (kind.body !== undefined && node.children.length === 0) {
       this.add('FF-WF-004', { from: node.keyFrom, to: node.keyTo }, `\`${node.id}\` has no node inside`);
-    }
-    const target = node.value['call'];
-    if (kind.key === 'call' && typeof target === 'string' && !/^[a-z][a-z0-9-]*:[a-z][a-z0-9-]*\/[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*$/.test(target)) {
-      const found = entryOf(value, 'call')?.value;
-      if (found) this.add('FF-WF-024', found, `\`${target}\` is not an operation`, 'write publisher:name/operation, for example flowforge:http/get');
     }
   }
 
@@ -199,9 +200,21 @@ class Finder {
         }
       } else if (after.outcome !== '' && !target.outcomes.includes(after.outcome)) {
         const near = nearest(after.outcome, target.outcomes);
-        const mend = near ? `did you mean \`${after.node}.${near}\`?` : target.outcomes.length > 0 ? `its outcomes are: ${target.outcomes.join(', ')}` : 'it has only one outcome';
+        const mend = after.outcome === 'failed' ? `write \`on_error: branch\` at \`${after.node}\`` : near ? `did you mean \`${after.node}.${near}\`?` : `its outcomes are: ${target.outcomes.join(', ')}`;
         this.add('FF-WF-022', after, `\`${after.node}\` has no outcome \`${after.outcome}\``, mend);
       }
+    }
+  }
+
+  /** What stands in for a node stands beside it. */
+  private fallback(node: GraphNode): void {
+    const named = node.fallback;
+    if (!named || named.node === '') return;
+    const beside = this.graph.nodes.filter((other) => other.parent === node.parent && other !== node).map((other) => other.id);
+    if (named.node === node.id) this.add('FF-WF-020', named, `\`${node.id}\` cannot stand in for itself`);
+    else if (!beside.includes(named.node)) {
+      const near = nearest(named.node, beside);
+      this.add('FF-WF-021', named, `there is no node \`${named.node}\` beside this one`, near ? `did you mean \`${near}\`?` : undefined);
     }
   }
 
@@ -212,10 +225,11 @@ class Finder {
       const parent = inner.parent;
       this.graph.nodes.filter((other) => other.parent === parent).forEach((other) => names.add(other.id));
       const container = parent === null ? undefined : this.graph.byId.get(parent);
-      const key = container?.kind?.item;
-      const item = key === undefined ? undefined : container?.value[key];
-      if (container) names.add(typeof item === 'string' ? item : 'item');
+      const item = container ? itemName(container.kind, container.value) : null;
+      if (item !== null) names.add(item);
     }
+    // The condition of a loop sees the nodes of a round, and its number.
+    if (node.kind?.item?.is === 'round') [...node.children, itemName(node.kind, node.value) ?? ''].forEach((name) => names.add(name));
     return names;
   }
 
@@ -252,7 +266,7 @@ class Finder {
       state.set(id, 'done');
     };
     for (const node of this.graph.nodes) {
-      if (node.uses.some((use) => use.name === node.id) || node.after.some((after) => after.node === node.id)) {
+      if (node.uses.some((use) => use.name === node.id && use.path[node.path.length] !== 'undo') || node.after.some((after) => after.node === node.id)) {
         this.add('FF-WF-020', { from: node.keyFrom, to: node.keyTo }, `\`${node.id}\` waits for itself`);
       }
       visit(node.id, []);

@@ -3,7 +3,7 @@ import { isList, isObject, type Json, type JsonObject, type Path } from '../json
 import { entryOf, toJson, type YamlEntry, type YamlMap, type YamlNode, type YamlSource } from '../yaml/tree';
 import { edgesOf } from './edges';
 import type { AfterEntry, GraphNode, WorkflowGraph } from './graph';
-import { kindKeys, type NodeKind } from './kinds';
+import { kindKeys, literalPaths, type NodeKind, outcomesOf } from './kinds';
 import { expressionsIn, namesIn, type Roles } from './scan';
 
 const NO_ROLES: Roles = { bare: [], literal: [], without: [] };
@@ -72,7 +72,8 @@ function readNode(source: YamlSource, entry: YamlEntry, path: Path, parent: stri
     after: readAfter(entryOf(node, 'after')?.value),
     uses: namesIn(expressions),
     expressions,
-    outcomes: kind ? kind.outcomes(value[kind.key] ?? null) : [],
+    outcomes: kind ? outcomesOf(kind, value) : [],
+    fallback: readFallback(node),
     children: [],
     disabled: value['disabled'] === true,
     destinations: strings(value['allow']).map((destination) => filled(destination, config)),
@@ -92,7 +93,7 @@ function readNode(source: YamlSource, entry: YamlEntry, path: Path, parent: stri
 function rolesOf(kind: NodeKind | null): Roles {
   return {
     bare: kind?.bare ?? [],
-    literal: [...(kind?.literal ?? []), ['after'], ['after', '*']],
+    literal: literalPaths(kind),
     without: kind?.body === undefined ? [] : [kind.body],
   };
 }
@@ -104,6 +105,12 @@ function readAfter(node: YamlNode | undefined): AfterEntry[] {
     const [id = '', outcome = ''] = item.value.split('.', 2);
     return [{ node: id, outcome, from: item.from, to: item.to }];
   });
+}
+
+/** The node that runs in the place of this one when it has failed, and where it is named. */
+function readFallback(node: YamlNode): GraphNode['fallback'] {
+  const named = entryOf(entryOf(node, 'fallback')?.value ?? null, 'node')?.value;
+  return named?.kind === 'scalar' && typeof named.value === 'string' ? { node: named.value, from: named.from, to: named.to } : null;
 }
 
 function strings(value: Json | undefined): string[] {

@@ -1,12 +1,12 @@
 /** The names that an expression of a node can use, with their types and what is known of their values. */
-import { ANY, listOf, MOMENT, objectOf, TEXT, type Ty, tyOfPort, tyOfSchema, tyOfValue } from '../expression/types';
+import { ANY, BOOL, INT, listOf, MOMENT, objectOf, TEXT, type Ty, tyOfPort, tyOfSchema, tyOfValue } from '../expression/types';
 import { elementOf, infer, type Meaning, type Scope } from '../expression/infer';
 import { parseExpression } from '../expression/parser';
 import { soleExpression } from '../expression/template';
 import { isObject, type Json } from '../json';
 import type { CatalogueEntry } from '../ports/interface';
 import type { GraphNode, WorkflowGraph } from './graph';
-import { bareText } from './kinds';
+import { bareText, itemName } from './kinds';
 
 /** The scope of a node's expressions; of the output, where the node is null. */
 export function scopeOf(graph: WorkflowGraph, id: string | null, catalogue: readonly CatalogueEntry[]): Scope {
@@ -20,17 +20,41 @@ export function scopeOf(graph: WorkflowGraph, id: string | null, catalogue: read
   const parents = [null, ...chain.slice(0, -1).flatMap((node) => (node ? [node.id] : []))];
   for (const parent of parents) {
     const container = parent === null ? null : graph.byId.get(parent);
-    if (container?.kind?.item !== undefined) {
-      const name = container.value[container.kind.item];
-      const list = infer(parseExpression(bareText(container.value[container.kind.key])).tree, scope);
-      scope.set(typeof name === 'string' ? name : 'item', elementOf(list));
+    const item = container ? itemName(container.kind, container.value) : null;
+    if (container?.kind && item !== null) {
+      const element = container.kind.item?.is === 'element';
+      scope.set(item, element ? elementOf(infer(parseExpression(bareText(container.value[container.kind.key])).tree, scope)) : { type: INT });
     }
     for (const node of graph.nodes) {
       if (node.parent === parent && node.id !== id) scope.set(node.id, { type: outputOf(graph, node, scope, catalogue) });
     }
   }
+  const own = id === null ? undefined : graph.byId.get(id);
+  if (own?.kind?.item?.is === 'round') {
+    scope.set(own.kind.item.name, { type: INT });
+    for (const child of own.children) {
+      const node = graph.byId.get(child);
+      if (node) scope.set(child, { type: outputOf(graph, node, scope, catalogue) });
+    }
+  }
+  for (const after of own?.after ?? []) {
+    const seen = SEEN_AFTER[after.outcome];
+    if (seen && graph.byId.get(after.node)?.kind?.branches !== true) scope.set(after.node, { type: seen });
+  }
   return scope;
 }
+
+/** What the nodes that come after an outcome see of the node that ended so. */
+const SEEN_AFTER: Readonly<Record<string, Ty>> = {
+  failed: objectOf([{ name: 'failure', type: objectOf([{ name: 'kind', type: TEXT }, { name: 'message', type: TEXT }, { name: 'code', type: TEXT }, { name: 'path', type: TEXT }]) }]),
+  expired: objectOf([{ name: 'expired_at', type: MOMENT }]),
+};
+
+/** What the kinds give that always give the same. */
+const GIVEN: Readonly<Record<string, Ty>> = {
+  switch: TEXT,
+  approval: objectOf([{ name: 'approved', type: BOOL }, { name: 'by', type: TEXT }, { name: 'comment', type: TEXT }, { name: 'at', type: MOMENT }]),
+};
 
 /** The type of what a node gives, as far as the file and the catalogue tell. */
 export function outputOf(graph: WorkflowGraph, node: GraphNode, scope: Scope, catalogue: readonly CatalogueEntry[]): Ty {
@@ -39,7 +63,8 @@ export function outputOf(graph: WorkflowGraph, node: GraphNode, scope: Scope, ca
   if (kind.body !== undefined) {
     // One node inside: the list of what it gives. What several of them give together only the engine knows.
     const inner = node.children.length === 1 ? graph.byId.get(node.children[0] ?? '') : undefined;
-    return listOf(inner ? outputOf(graph, inner, scope, catalogue) : ANY);
+    const type = inner ? outputOf(graph, inner, scope, catalogue) : ANY;
+    return kind.list === true ? listOf(type) : type;
   }
   if (kind.key === 'set') return fieldsOf(value['set'], scope);
   if (kind.key === 'call') {
@@ -47,8 +72,8 @@ export function outputOf(graph: WorkflowGraph, node: GraphNode, scope: Scope, ca
     const found = catalogue.find((entry) => entry.name === name)?.interface.operations.find((candidate) => candidate.name === operation);
     return found?.result ? tyOfPort(found.result) : ANY;
   }
-  if (node.outcomes.length > 0) return objectOf([{ name: 'outcome', type: TEXT }], false);
-  return ANY;
+  if (kind.key === 'workflow' && value['detach'] === true) return objectOf([{ name: 'run', type: TEXT }]);
+  return GIVEN[kind.key] ?? ANY;
 }
 
 function fieldsOf(value: Json | undefined, scope: Scope): Ty {

@@ -169,12 +169,20 @@ describe('problems', () => {
   });
 
   it('find circles, wrong outcomes and wrong values', () => {
-    expect(find('workflow: a\nnodes:\n  a:\n    wait: { for: soon }\n    after: b\n  b:\n    set: { x: "${a}" }\n  c:\n    after: a.done\n    foreach: "[1]"\n    parallel: 0\n    do: {}\n')).toEqual([
+    expect(find('workflow: a\nnodes:\n  a:\n    wait: { for: soon }\n    after: b\n  b:\n    set: { x: "${a}" }\n  c:\n    after: a.failed\n    foreach: "[1]"\n    parallel: 0\n    do: {}\n')).toEqual([
       '3:3 FF-WF-020 a these nodes wait for each other: a → b → a (take one of the references, or one `after`, out)',
       '4:18 FF-WF-009 a `soon` is not a length of time (write for example 200ms, 5s, 90m, 72h or 1h30m)',
       '8:3 FF-WF-004 c `c` has no node inside',
-      '9:12 FF-WF-022 c `a` has no outcome `done` (it has only one outcome)',
-      '11:15 FF-WF-009 c at the same time must be a whole number from 1 to 1000',
+      '9:12 FF-WF-022 c `a` has no outcome `failed` (write `on_error: branch` at `a`)',
+      '11:15 FF-WF-009 c at the same time must be a whole number from 1 to 64',
+    ]);
+  });
+
+  it('know what stands in for a node, what takes its effect back, and what a loop sees of its rounds', () => {
+    expect(find('workflow: a\nnodes:\n  a:\n    call: x:y/z\n    fallback: { node: b }\n    undo: { call: x:y/w, with: { id: "${a.id}" } }\n  b:\n    call: x:y/z\n  poll:\n    repeat: { until: inner.n > round, max: 3 }\n    do:\n      inner: { set: { n: "${round}" } }\n')).toEqual([]);
+    expect(find('workflow: a\nnodes:\n  a:\n    call: x:y/z\n    fallback: { node: c }\n    undo: { call: z }\n  b:\n    set: { x: 1 }\n')).toEqual([
+      '5:23 FF-WF-021 a there is no node `c` beside this one (did you mean `b`?)',
+      '6:19 FF-WF-024 a `z` is not an operation (write publisher:name/operation, for example flowforge:http/get)',
     ]);
   });
 

@@ -3,6 +3,7 @@
  *
  * Invariant: what is written here is read back as the same value, in block and in flow context.
  */
+import { jsonText } from '../json-text';
 import type { ScalarStyle } from './tree';
 
 const WORDS = new Set(['null', 'Null', 'NULL', '~', 'true', 'True', 'TRUE', 'false', 'False', 'FALSE', '<<', '=']);
@@ -28,20 +29,20 @@ export function quoted(text: string, prefer?: ScalarStyle): string {
   const simple = !UNPRINTABLE.test(text.replace(/[\ud800-\udbff][\udc00-\udfff]/g, ''));
   const single = prefer === 'single' || (prefer !== 'double' && /["\\]/.test(text));
   if (simple && single) return `'${text.replaceAll("'", "''")}'`;
-  return JSON.stringify(text).replace(
+  return jsonText(text).replace(
     /[\u007f-\u009f\u2028\u2029\ufeff]/g,
     (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );
 }
 
 /** A scalar on one line; a text keeps the style it was written in, where that is possible. */
-export function scalarText(value: null | boolean | number | string, flow: boolean, style: ScalarStyle = 'plain'): string {
+export function scalarText(value: null | boolean | number | bigint | string, flow: boolean, style: ScalarStyle = 'plain'): string {
   if (typeof value !== 'string') return value === null ? 'null' : numberText(value);
   if (style === 'double' || style === 'single') return quoted(value, style);
   return isPlain(value, flow) ? value : quoted(value);
 }
 
-function numberText(value: boolean | number): string {
+function numberText(value: boolean | number | bigint): string {
   return Object.is(value, -0) ? '-0.0' : String(value);
 }
 

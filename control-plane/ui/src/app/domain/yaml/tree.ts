@@ -21,6 +21,7 @@ import {
 } from 'yaml';
 
 import type { Json, Path } from '../json';
+import { jsonText, wholeNumber } from '../json-text';
 
 /** How a scalar is written. */
 export type ScalarStyle = 'plain' | 'single' | 'double' | 'literal' | 'folded';
@@ -30,7 +31,7 @@ export interface YamlScalar {
   readonly kind: 'scalar';
   readonly from: number;
   readonly to: number;
-  readonly value: null | boolean | number | string;
+  readonly value: null | boolean | number | bigint | string;
   readonly style: ScalarStyle;
   readonly opaque: boolean;
 }
@@ -162,8 +163,10 @@ const STYLES: Readonly<Record<string, ScalarStyle>> = {
 
 function readScalar(node: Scalar, from: number, to: number): YamlScalar {
   const raw = node.value;
+  // Digits that a browser's numbers would lose are kept.
+  const whole = typeof raw === 'number' && node.source !== undefined && /^-?\d+$/.test(node.source) ? wholeNumber(node.source) : raw;
   const plainValue =
-    raw === null || typeof raw === 'string' || typeof raw === 'number' || typeof raw === 'boolean' ? raw : JSON.stringify(raw);
+    whole === null || typeof whole === 'string' || typeof whole === 'number' || typeof whole === 'bigint' || typeof whole === 'boolean' ? whole : jsonText(whole);
   return {
     kind: 'scalar',
     from,

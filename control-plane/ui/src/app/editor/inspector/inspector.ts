@@ -4,7 +4,7 @@ import { Icon } from '../../components/icon';
 import { Tabs } from '../../components/tabs';
 import { Catalogue } from '../../data/catalogue';
 import { copyNodes } from '../../domain/workflow/clipboard';
-import { COMMON_FIELDS } from '../../domain/workflow/kinds';
+import { type FieldPart, type FieldSpec, fieldsOf, isShown } from '../../domain/workflow/kinds';
 import { duplicateNodes } from '../../domain/workflow/clipboard';
 import { removeNodes, renameNode, setProperty } from '../../domain/workflow/operations';
 import { wantedBy } from '../../domain/workflow/reach';
@@ -13,9 +13,6 @@ import { scopeOf } from '../../domain/workflow/scope';
 import { EditorStore } from '../../state/editor-store';
 import { iconOf } from '../card';
 import { FieldEditor } from './field-editor';
-
-const BEHAVIOUR = new Set(['retry', 'timeout']);
-const REACH = new Set(['allow', 'secrets']);
 
 /** The form of the selected node, made from the table of kinds. */
 @Component({
@@ -39,12 +36,17 @@ export class Inspector {
     return node ? iconOf(node) : 'code';
   });
   protected readonly fields = computed(() => {
-    const fields = this.node()?.kind?.fields ?? [];
-    const first = (spec: (typeof fields)[number]): string => String(spec.path[0]);
+    const node = this.node();
+    const shown = node?.kind ? fieldsOf(node.kind).filter((spec) => isShown(spec, node.value)) : [];
+    const of = (part: FieldPart): readonly FieldSpec[] => shown.filter((spec) => spec.part === part);
     return {
-      inputs: fields.filter((spec) => !BEHAVIOUR.has(first(spec)) && !REACH.has(first(spec))),
-      reach: fields.filter((spec) => REACH.has(first(spec))),
-      behaviour: [...COMMON_FIELDS, ...fields.filter((spec) => BEHAVIOUR.has(first(spec)))],
+      inputs: of('inputs'),
+      reach: of('reach'),
+      behaviour: [
+        { title: 'Order', icon: 'arrow-right', fields: of('order') },
+        { title: 'When it fails', icon: 'retry', fields: of('failure') },
+        { title: 'When the run fails later', icon: 'undo', fields: of('undo') },
+      ],
     };
   });
   protected readonly scope = computed(() => scopeOf(this.store.graph(), this.node()?.id ?? null, this.catalogue.entries()));
