@@ -157,7 +157,7 @@ nodes:
   after_it: { set: { x: \"${paid.amount + 1}\" } }
 output: { x: \"${after_it.x}\", paid: \"${paid}\" }
 ";
-    let mut host = expired(value);
+    let host = expired(value);
     assert_eq!(host.output(), json!({ "x": 1, "paid": { "amount": 0 } }));
     host.check_replay();
     let node = "
@@ -176,7 +176,7 @@ nodes:
   sorry: { after: paid.failed, set: { why: \"${paid.failure.kind}\" } }
 output: \"${sorry.why}\"
 ";
-    let mut host = expired(neither);
+    let host = expired(neither);
     assert_eq!(host.output(), json!("expression"));
     host.check_replay();
     // One that comes is taken as ever.
