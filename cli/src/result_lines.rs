@@ -143,10 +143,25 @@ fn beside(run: &Value) -> Vec<String> {
 fn done(run: &Value) -> Vec<String> {
     let mut lines = vec![format!("done in {}", took(run))];
     let id = short(text(run, "/id"));
-    let output = run.get("output").and_then(Value::as_object);
+    let output = match run.get("output") {
+        Some(Value::Object(fields)) => fields,
+        Some(Value::Null) | None => {
+            lines.push(match run.pointer("/outcome/absent") {
+                Some(absent) => format!(
+                    "  the output is not here: {} bytes stay on the host, or were erased",
+                    number(absent, "/bytes")
+                ),
+                None => "  no output".to_owned(),
+            });
+            return lines;
+        }
+        Some(other) => {
+            lines.push(format!("  {}", brief(other)));
+            return lines;
+        }
+    };
     let values: Vec<String> = output
-        .into_iter()
-        .flatten()
+        .iter()
         .map(|(name, value)| match artefacts_of(value).first() {
             Some(file) => {
                 let file = one_line(&file.name);
@@ -339,6 +354,26 @@ mod tests {
     #[test]
     fn a_run_that_is_done_shows_result_time_and_receipt() {
         insta::assert_snapshot!(of(&run()).join("\n"));
+    }
+
+    /// Of an output that is no object, or is not here, nothing was said.
+    #[test]
+    fn every_output_has_a_line() {
+        let line = |output: Value, outcome: Value| {
+            let mut other = run();
+            other["output"] = output;
+            other["outcome"] = outcome;
+            done(&other)[1..].to_vec()
+        };
+        assert_eq!(line(json!([1, "x"]), json!({})), ["  [1,\"x\"]"]);
+        assert_eq!(line(json!("text"), json!({})), ["  text"]);
+        assert_eq!(line(Value::Null, json!({ "state": "done" })), ["  no output"]);
+        assert_eq!(line(json!({}), json!({})), Vec::<String>::new());
+        let absent = json!({ "state": "done", "absent": { "bytes": 23, "type": "application/json" } });
+        assert_eq!(
+            line(Value::Null, absent),
+            ["  the output is not here: 23 bytes stay on the host, or were erased"]
+        );
     }
 
     #[test]

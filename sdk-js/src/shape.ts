@@ -44,7 +44,7 @@ const ARTEFACT: Shape = {
 export function lift(shape: Shape, value: unknown): unknown {
   switch (shape.type) {
     case "json":
-      return JSON.parse(value as string);
+      return liftJson(value as string);
     case "bytes":
       return value instanceof Uint8Array ? value : Uint8Array.from(value as number[]);
     case "list":
@@ -78,7 +78,7 @@ export function lift(shape: Shape, value: unknown): unknown {
     }
     case "s64":
     case "u64":
-      return liftWide(value);
+      return liftWide(shape.type, value);
     default:
       return value;
   }
@@ -86,14 +86,28 @@ export function lift(shape: Shape, value: unknown): unknown {
 
 /**
  * A 64-bit integer for the author, who gets a `bigint`. The engine hands it over as a number, which names every integer only
- * up to 2^53 - 1: beyond, the call fails instead of going on with a neighbour.
+ * up to 2^53 - 1, and one above 2^63 as a negative one: the call fails instead of going on with another number.
  */
-function liftWide(value: unknown): bigint {
-  if (typeof value === "bigint") return value;
-  if (typeof value !== "number" || !Number.isSafeInteger(value)) {
-    throw new WrongShape(`an integer beyond ±(2^53 - 1), which this engine cannot hold exactly; take it as a text or json with a text in it`);
+function liftWide(type: "s64" | "u64", value: unknown): bigint {
+  if (typeof value === "bigint" && (type === "s64" || value >= 0n)) return value;
+  if (typeof value !== "number" || !Number.isSafeInteger(value) || (type === "u64" && value < 0)) {
+    throw new WrongShape(`an integer ${TOO_WIDE}`);
   }
   return BigInt(value);
+}
+
+const TOO_WIDE = "beyond ±(2^53 - 1), which this engine cannot hold exactly; take it as a text, or as json with a text in it";
+
+/** The value of a JSON text. A reader of JSON rounds an integer that the engine cannot hold, without a word. */
+function liftJson(text: string): unknown {
+  if (/\d{16}/.test(text)) {
+    for (const [token] of text.matchAll(/"(?:[^"\\]|\\.)*"|-?\d[\d.eE+-]*/g)) {
+      if (/^-?\d+$/.test(token) && !Number.isSafeInteger(Number(token))) {
+        throw new WrongShape(`the integer ${token} is ${TOO_WIDE}`);
+      }
+    }
+  }
+  return JSON.parse(text);
 }
 
 /** An option directly inside an option is wrapped by the engine, so that its none differs from the outer one. */

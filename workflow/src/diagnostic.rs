@@ -280,9 +280,12 @@ fn excerpt(line: &str, column: u32) -> String {
 
 /// The known name nearest to a wrong one, if it is near enough to be meant.
 pub(crate) fn nearest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let limit = (wrong.chars().count() / 3).clamp(1, 3);
+    let letters = wrong.chars().count();
+    let limit = (letters / 3).clamp(1, 3);
     known
         .into_iter()
+        // Any letter is one edit away from any other.
+        .filter(|name| letters > 1 || name.chars().count() > 1)
         .map(|name| (distance(wrong, name), name))
         .filter(|(distance, _)| *distance <= limit)
         .min_by_key(|(distance, _)| *distance)
@@ -324,6 +327,8 @@ mod tests {
         assert_eq!(nearest("swich", known), Some("switch"));
         assert_eq!(nearest("swicth", known), Some("switch"));
         assert_eq!(nearest("loop", known), None);
+        assert_eq!(nearest("y", ["c", "f"]), None);
+        assert_eq!(nearest("y", ["c", "by"]), Some("by"));
     }
 
     #[test]

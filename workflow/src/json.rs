@@ -29,13 +29,15 @@ pub(crate) fn path_prefix(path: &str) -> String {
     }
 }
 
-/// The value of a JSON text.
+/// The value of a JSON text. A byte order mark before it is passed over, as RFC 8259 §8.1 allows: editors and senders of
+/// some systems write one.
 ///
 /// # Errors
 ///
 /// It is not JSON; a key stands twice in an object; a whole number in it does not fit 64 bits; it is too deep or too
 /// large for a record.
 pub fn read_json(text: &str) -> Result<Value, JsonError> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let value: Value = parse_strict(text.as_bytes(), MAX_VALUE_BYTES).map_err(|error| match error {
         StrictError::IntegerTooLarge { at } => JsonError {
             path: path_at(text, at),
@@ -87,6 +89,12 @@ mod tests {
                 "{text}"
             );
         }
+        assert_eq!(
+            read_json("\u{feff}{\"a\": 1}").map(|value| value.to_string()),
+            Ok("{\"a\":1}".to_owned())
+        );
+        let behind_mark = read_json("\u{feff}{\"a\": 18446744073709551616}").expect_err("too large");
+        assert_eq!(behind_mark.path, "a");
         assert!(read_json("{\"a\": ").is_err_and(|problem| problem.message.contains("EOF")));
     }
 }

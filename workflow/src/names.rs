@@ -130,3 +130,13 @@ pub(crate) fn reserved(name: &str) -> Option<&'static str> {
         None
     }
 }
+
+/// Names for a message; of many only the first ones.
+pub(crate) fn some_of(names: &[&str]) -> String {
+    const SHOWN: usize = 16;
+    let shown = names.get(..SHOWN).unwrap_or(names).join(", ");
+    match names.len().saturating_sub(SHOWN) {
+        0 => shown,
+        more => format!("{shown}, and {more} more"),
+    }
+}

@@ -31,7 +31,7 @@ pub(crate) fn wanted(target: &Node, after: &After) -> Option<Wanted> {
         (Some("approved"), NodeKind::Approval(_)) => Some(Wanted::Good),
         (Some("rejected"), NodeKind::Approval(_)) => Some(Wanted::Rejected),
         (Some("expired"), NodeKind::Approval(_)) => Some(Wanted::Expired),
-        (Some("expired"), NodeKind::Wait(wait)) if wait.signal.is_some() => Some(Wanted::Expired),
+        (Some("expired"), NodeKind::Wait(_)) if may_expire(target) => Some(Wanted::Expired),
         (Some("failed"), _) if target.on_error == OnError::Branch => Some(Wanted::Failed),
         (Some("done"), _) => Some(Wanted::Good),
         (Some(_), _) => None,
@@ -43,13 +43,19 @@ pub(crate) fn outcomes(target: &Node) -> Vec<&str> {
     let mut outcomes: Vec<&str> = match &target.kind {
         NodeKind::Switch { cases } => cases.iter().map(|case| case.name.as_str()).collect(),
         NodeKind::Approval(_) => vec!["approved", "rejected", "expired"],
-        NodeKind::Wait(wait) if wait.signal.is_some() => vec!["done", "expired"],
+        NodeKind::Wait(_) if may_expire(target) => vec!["done", "expired"],
         _ => vec!["done"],
     };
     if target.on_error == OnError::Branch {
         outcomes.push("failed");
     }
     outcomes
+}
+
+/// Whether a node waits for a signal whose absence is an outcome: a fallback stands in for it instead.
+pub(crate) fn may_expire(target: &Node) -> bool {
+    let waits = matches!(&target.kind, NodeKind::Wait(wait) if wait.signal.is_some());
+    waits && target.fallback.is_none()
 }
 
 /// The slot of the node that stands in for another one of the same body, if a node does.

@@ -63,8 +63,118 @@ fn parse_cron(cron: &str) -> Result<Cron, ScheduleError> {
             "`{cron}` has {fields} fields, expected 5: minute, hour, day of month, month, day of week"
         )));
     }
-    Cron::from_str(cron)
-        .map_err(|error| ScheduleError::Cron(format!("`{cron}` is not a time table: {error}")))
+    for (field, text) in FIELDS.iter().zip(cron.split_whitespace()) {
+        if let Some(problem) = field.problem(text) {
+            return Err(ScheduleError::Cron(format!("`{cron}`: {problem}")));
+        }
+    }
+    // What the fields say alone is right by now, or of the rarer forms.
+    Cron::from_str(cron).map_err(|_| {
+        ScheduleError::Cron(format!(
+            "`{cron}` is not a time table; for example `30 2 * * MON-FRI`: half past two on working days"
+        ))
+    })
+}
+
+/// One of the five fields.
+struct Field {
+    name: &'static str,
+    from: u8,
+    to: u8,
+    words: &'static [&'static str],
+}
+
+const FIELDS: [Field; 5] = [
+    Field::of("minute", 0, 59, &[]),
+    Field::of("hour", 0, 23, &[]),
+    Field::of("day of the month", 1, 31, &[]),
+    Field::of(
+        "month",
+        1,
+        12,
+        &[
+            "JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC",
+        ],
+    ),
+    Field::of(
+        "day of the week",
+        0,
+        7,
+        &["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"],
+    ),
+];
+
+impl Field {
+    const fn of(name: &'static str, from: u8, to: u8, words: &'static [&'static str]) -> Self {
+        Self {
+            name,
+            from,
+            to,
+            words,
+        }
+    }
+
+    /// What is wrong with what stands in it: one part, or several with commas between them.
+    fn problem(&self, text: &str) -> Option<String> {
+        text.split(',').find_map(|part| self.problem_of_part(part))
+    }
+
+    /// `*`, `5`, `MON-FRI`, `*/15`, `10-40/10`
+    fn problem_of_part(&self, part: &str) -> Option<String> {
+        let (range, step) = part
+            .split_once('/')
+            .map_or((part, None), |(range, step)| (range, Some(step)));
+        if let Some(step) = step
+            && !step.parse::<u8>().is_ok_and(|step| step > 0)
+        {
+            return Some(format!(
+                "the step of `{part}` must be a whole number from 1, as in `*/15`"
+            ));
+        }
+        if range == "*" {
+            return None;
+        }
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
+        match (self.number(first), self.number(last)) {
+            (Ok(first), Ok(last)) if first > last => Some(format!(
+                "`{range}` begins after its end; write two parts with a comma between them"
+            )),
+            (Ok(_), Ok(_)) => None,
+            (Err(problem), _) | (_, Err(problem)) => problem,
+        }
+    }
+
+    /// The number that a text names here. Of the rarer forms, `L`, `15W` and `5#2`, nothing is said.
+    fn number(&self, text: &str) -> Result<u8, Option<String>> {
+        if let Ok(number) = text.parse::<u32>() {
+            let fits = (u32::from(self.from)..=u32::from(self.to)).contains(&number);
+            return u8::try_from(number).ok().filter(|_| fits).ok_or_else(|| {
+                Some(format!(
+                    "the {} is {} to {}, found {number}",
+                    self.name, self.from, self.to
+                ))
+            });
+        }
+        let word = text.to_ascii_uppercase();
+        if let Some(at) = self.words.iter().position(|known| *known == word) {
+            return u8::try_from(at).map(|at| at + self.from).map_err(|_| None);
+        }
+        let is_day = self.name.starts_with("day");
+        if is_day && text.contains(['L', 'l', 'W', 'w', '#']) {
+            return Err(None);
+        }
+        if text == "?" {
+            return Err(Some(format!("for any {} write `*`, not `?`", self.name)));
+        }
+        let names = match self.words {
+            [] => String::new(),
+            words => format!(", or one of {}", words.join(", ")),
+        };
+        Err(Some(format!(
+            "`{text}` is no {}: it is a number from {} to {}{names}",
+            self.name, self.from, self.to
+        )))
+    }
 }
 
 fn parse_zone(name: &str) -> Result<chrono_tz::Tz, ScheduleError> {
@@ -92,7 +202,44 @@ mod tests {
     #[test]
     fn what_is_wrong_is_named() {
         assert!(matches!(check("* * * *", "UTC"), Err(ScheduleError::Cron(m)) if m.contains("4 fields")));
-        assert!(matches!(check("99 * * * *", "UTC"), Err(ScheduleError::Cron(_))));
+        // The words of the library that reads them stood in the finding: `Component error: Number out of bounds.`
+        for (cron, problem) in [
+            ("60 * * * *", "the minute is 0 to 59, found 60"),
+            ("* 24 * * *", "the hour is 0 to 23, found 24"),
+            ("* * 0 * *", "the day of the month is 1 to 31, found 0"),
+            ("* * * * 8", "the day of the week is 0 to 7, found 8"),
+            (
+                "5-1 * * * *",
+                "`5-1` begins after its end; write two parts with a comma between them",
+            ),
+            (
+                "0 0 * * FRI-MON",
+                "`FRI-MON` begins after its end; write two parts with a comma between them",
+            ),
+            (
+                "*/0 * * * *",
+                "the step of `*/0` must be a whole number from 1, as in `*/15`",
+            ),
+            ("0,x * * * *", "`x` is no minute: it is a number from 0 to 59"),
+            ("0 ? * * *", "for any hour write `*`, not `?`"),
+        ] {
+            let expected = ScheduleError::Cron(format!("`{cron}`: {problem}"));
+            assert_eq!(check(cron, "UTC"), Err(expected));
+        }
+        let month = check("0 0 1 MAI *", "UTC").expect_err("no month").to_string();
+        assert!(
+            month.contains("`MAI` is no month") && month.contains("MAY"),
+            "{month}"
+        );
+        for right in [
+            "0 0 * JAN,MAR-JUN mon-fri",
+            "0-30/10,45 0-23/2 1 * 7",
+            "0 0 L * *",
+            "0 0 15W * *",
+        ] {
+            assert_eq!(check(right, "UTC"), Ok(()), "{right}");
+        }
+        assert!(check("0 0 LL * *", "UTC").is_err_and(|e| e.to_string().contains("is not a time table")));
         assert!(matches!(
             check("* * * * *", "Mars/Base"),
             Err(ScheduleError::TimeZone(_))
@@ -173,6 +320,14 @@ mod tests {
         assert_eq!(spring("30 2 * * *"), ["03-29T01:00"]);
         assert_eq!(spring("30 1 * * *"), ["03-29T00:30"]);
         assert_eq!(spring("0 3 * * *"), ["03-29T01:00"]);
+    }
+
+    #[test]
+    fn the_last_day_and_the_second_friday_are_found() {
+        let days = |cron| moments(cron, "UTC", "2026-01-01T12:00:00Z", "2026-04-01T12:00:00Z");
+        assert_eq!(days("0 0 L * *"), ["01-31T00:00", "02-28T00:00", "03-31T00:00"]);
+        assert_eq!(days("0 0 * * 5#2"), ["01-09T00:00", "02-13T00:00", "03-13T00:00"]);
+        assert_eq!(days("0 0 * * 5L"), ["01-30T00:00", "02-27T00:00", "03-27T00:00"]);
     }
 
     /// Source: crontab(5): when both fields are given, either is enough.

@@ -163,7 +163,7 @@ impl Api {
     /// As [`Api::change`].
     pub async fn typed(&self, field: &str, document: &str, variables: Value) -> Result<Value, ApiError> {
         let mut data = self.ask(document, variables).await?;
-        let payload = data.get_mut(field).map(Value::take).unwrap_or_default();
+        let mut payload = data.get_mut(field).map(Value::take).unwrap_or_default();
         let kind = payload
             .get("__typename")
             .and_then(Value::as_str)
@@ -173,6 +173,10 @@ impl Api {
             return Err(self.unexpected(format!("`{field}` has no type name")));
         }
         if !kind.ends_with("Problem") {
+            // It told the answer from a refusal, and is no part of what a caller shows.
+            if let Some(fields) = payload.as_object_mut() {
+                fields.remove("__typename");
+            }
             return Ok(payload);
         }
         let text = |key: &str| {

@@ -129,7 +129,15 @@ fn plan_lines(plan: &Value) -> Vec<String> {
             .collect();
         let used = match used.as_slice() {
             [] => "another run".to_owned(),
-            used => used.join(", "),
+            used => {
+                // The uses are the node's: of a step in a loop they are those of all its rounds.
+                let rounds = if text(effect, "/step").contains('[') {
+                    " in all rounds"
+                } else {
+                    ""
+                };
+                format!("{}{rounds}", used.join(", "))
+            }
         };
         lines.push(format!(
             "  AGAIN       {}: {} · key {}…",
@@ -175,6 +183,8 @@ mod tests {
                 { "step": "pay", "key": "0123456789abcdef", "used": [
                     { "destination": "https://bank.example.com:443", "count": 2 }] },
                 { "step": "invoice", "key": "fedcba9876543210", "used": [] },
+                { "step": "each[0].mail", "key": "00112233445566778899", "used": [
+                    { "destination": "https://mail.example.com:443", "count": 3 }] },
             ],
         });
         insta::assert_snapshot!(plan_lines(&plan).join("\n"));

@@ -6,7 +6,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use clap::Subcommand;
@@ -367,7 +367,14 @@ fn read(source: &Source) -> Result<OnDisk> {
             file.display()
         );
     }
-    let text = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
+    let bytes = fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
+    let text = String::from_utf8(bytes).map_err(|error| {
+        anyhow!(
+            "{} is not UTF-8: wrong byte at {}; save it as UTF-8",
+            file.display(),
+            error.utf8_error().valid_up_to()
+        )
+    })?;
     let lock = fs::read_to_string(file.with_file_name(LOCK)).ok();
     Ok(OnDisk {
         config: settings(&source.settings, &defaults(&text))?,

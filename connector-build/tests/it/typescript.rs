@@ -18,6 +18,7 @@ world connector {
   export echo: func(figure: figure, pair: pair, note: option<string>, data: list<u8>, any: json)
     -> result<tuple<figure, pair, option<string>, list<u8>, json>, failure>;
   export globals: func() -> result<json, failure>;
+  export wide: func(u: u64, s: s64) -> result<tuple<u64, s64>, failure>;
 }
 ";
 
@@ -72,6 +73,10 @@ export function globals(): unknown {
     key: context.step().idempotencyKey,
   };
 }
+
+export function wide(u: bigint, s: bigint): [bigint, bigint] {
+  return [u, s];
+}
 "#;
 
 const DEEP: &str = "export function deep(n: number): string {
@@ -124,6 +129,35 @@ async fn what_goes_wrong_names_file_and_line() {
             (FailureKind::Internal, message)
         );
     }
+}
+
+/// A number above 2^63 came as a negative one, and one in a JSON value as its neighbour, without a word.
+#[tokio::test]
+async fn an_integer_that_the_engine_cannot_hold_is_refused() {
+    let connector = sample().build().unwrap();
+    let host = Host::new();
+    const SAFE: i64 = (1 << 53) - 1;
+    let input = json!({"u": SAFE, "s": -SAFE});
+    let output = host.call(&connector, "wide", input).await.unwrap();
+    assert_eq!(output, json!([SAFE, -SAFE]));
+    for input in [
+        json!({"u": u64::MAX, "s": 0}),
+        json!({"u": 1_u64 << 63, "s": 0}),
+        json!({"u": SAFE + 1, "s": 0}),
+        json!({"u": 0, "s": -SAFE - 1}),
+        json!({"u": 0, "s": i64::MIN}),
+    ] {
+        let failure = host.call(&connector, "wide", input.clone()).await.unwrap_err();
+        assert_eq!(failure.kind, FailureKind::Invalid, "{input}: {failure:?}");
+        assert!(failure.message.contains("cannot hold exactly"), "{failure:?}");
+    }
+    let input = json!({"value": {"\"1": "9007199254740993", "list": [1e30, 9_007_199_254_740_993_u64]}});
+    let failure = host.call(&connector, "wrong_shape", input).await.unwrap_err();
+    assert_eq!(failure.kind, FailureKind::Invalid);
+    assert!(
+        failure.message.contains("the integer 9007199254740993 is beyond"),
+        "{failure:?}"
+    );
 }
 
 #[tokio::test]

@@ -17,10 +17,16 @@ pub(crate) fn neutral(text: String) -> String {
 
 /// Write one line, each value quoted only if it must be.
 pub(crate) fn write_line<'a>(out: &mut impl Write, values: impl Iterator<Item = &'a str>) -> io::Result<()> {
-    for (index, value) in values.enumerate() {
+    let mut values = values.peekable();
+    let mut index = 0;
+    while let Some(value) = values.next() {
         if index > 0 {
             out.write_all(b",")?;
+        } else if value.is_empty() && values.peek().is_none() {
+            // A line without any character is no row: one empty value needs its quotes.
+            out.write_all(b"\"\"")?;
         }
+        index += 1;
         if value.contains(['"', ',', '\r', '\n']) {
             write!(out, "\"{}\"", value.replace('"', "\"\""))?;
         } else {

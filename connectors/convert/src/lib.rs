@@ -23,6 +23,11 @@ impl Connector for Convert {
         if columns.is_empty() {
             return Err(Failure::invalid("columns", "must name at least one column"));
         }
+        if let Some((first, again, name)) = twice(&columns) {
+            let message =
+                format!("name `{name}` twice, as {first} and {again}: a row has one value of that name");
+            return Err(Failure::invalid("columns", message));
+        }
         let mut file = Artefact::create(&file_name, "text/csv")?;
         write_rows(&mut file, &rows, &columns, neutralise_formulas == Some(true))?;
         file.finish()
@@ -154,6 +159,15 @@ mod tests {
             r#"{"a":"","b":" x "}"#,
         ];
         let text = written(&rows, &["a", "b"]).unwrap();
+        assert_eq!(read_rows(&text, ',').unwrap(), rows);
+    }
+
+    /// A row of one empty value was written as a blank line, which is no row when it is read.
+    #[test]
+    fn one_empty_value_is_still_a_row() {
+        let rows = [r#"{"a":"x"}"#, r#"{"a":""}"#, r#"{"a":"y"}"#];
+        let text = written(&rows, &["a"]).unwrap();
+        assert_eq!(text, "a\r\nx\r\n\"\"\r\ny\r\n");
         assert_eq!(read_rows(&text, ',').unwrap(), rows);
     }
 

@@ -185,9 +185,56 @@ fn body_of(response: &Response) -> Result<Json, Failure> {
 }
 
 /// The text itself, once it is known to be JSON: a large body is checked without being built.
-fn valid_json(text: &str) -> Result<Json, serde_json::Error> {
-    serde_json::from_str::<serde::de::IgnoredAny>(text)?;
-    Ok(text.to_owned())
+fn valid_json(text: &str) -> Result<Json, String> {
+    serde_json::from_str::<serde::de::IgnoredAny>(text).map_err(|error| error.to_string())?;
+    match numbers(text).find(|number| !is_exact(number)) {
+        None => Ok(text.to_owned()),
+        Some(number) => {
+            let shown: String = number.chars().take(40).collect();
+            Err(format!(
+                "the number {shown} does not fit 64 bits, so its digits would be lost; ask for it as text"
+            ))
+        }
+    }
+}
+
+/// The numbers of a JSON text, as they are written.
+fn numbers(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        loop {
+            let at = rest.find(|c: char| c == '"' || c == '-' || c.is_ascii_digit())?;
+            rest = rest.get(at..)?;
+            if let Some(string) = rest.strip_prefix('"') {
+                rest = behind_string(string);
+                continue;
+            }
+            let is_part = |c: char| c.is_ascii_digit() || matches!(c, '-' | '+' | '.' | 'e' | 'E');
+            let end = rest.find(|c| !is_part(c)).unwrap_or(rest.len());
+            let (number, behind) = rest.split_at_checked(end)?;
+            rest = behind;
+            return Some(number);
+        }
+    })
+}
+
+/// What comes behind a string whose opening quote was read.
+fn behind_string(text: &str) -> &str {
+    let mut escaped = false;
+    let end = text.bytes().position(|byte| {
+        let closes = byte == b'"' && !escaped;
+        escaped = byte == b'\\' && !escaped;
+        closes
+    });
+    end.and_then(|end| text.get(end + 1..)).unwrap_or_default()
+}
+
+/// Whether a number comes through with all its digits, or as the double that it is.
+fn is_exact(number: &str) -> bool {
+    if number.contains(['.', 'e', 'E']) {
+        return number.parse::<f64>().is_ok_and(f64::is_finite);
+    }
+    number.parse::<i64>().is_ok() || number.parse::<u64>().is_ok()
 }
 
 /// Whether a content type is JSON. Source: RFC 6839 §3.1 for the suffix.
@@ -211,6 +258,33 @@ mod tests {
         assert!(is_json("application/geo+JSON"));
         assert!(!is_json("text/plain"));
         assert!(!is_json("application/jsonp"));
+    }
+
+    /// A number of a service with more than 64 bits became another one without a word.
+    #[test]
+    fn a_number_that_would_lose_digits_is_refused() {
+        for good in [
+            "[18446744073709551615, -9223372036854775808, 9007199254740993, 1e30, -0.5E-7]",
+            r#"{"a\\\"99999999999999999999": "-99999999999999999999\\", "b": 1}"#,
+            "7",
+        ] {
+            assert_eq!(valid_json(good).as_deref(), Ok(good));
+        }
+        for (wrong, number) in [
+            (
+                r#"{"a": "x", "b": [1, 18446744073709551616]}"#,
+                "18446744073709551616",
+            ),
+            ("-9223372036854775809", "-9223372036854775809"),
+            (r#"{"\"": 1e999}"#, "1e999"),
+        ] {
+            let problem = valid_json(wrong).unwrap_err();
+            assert!(
+                problem.starts_with(&format!("the number {number} does not fit")),
+                "{problem}"
+            );
+        }
+        assert!(valid_json("{\"a\": ").is_err());
     }
 
     #[test]

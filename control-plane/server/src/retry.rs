@@ -106,8 +106,8 @@ impl App {
         starts.extend(changed.iter().cloned());
         let fork = match state.fork_from_each(&starts) {
             Ok(fork) => fork,
-            Err(ForkError::NoNode(node)) => {
-                return Ok(Err(Refused::Field("from", ForkError::NoNode(node).to_string())));
+            Err(error @ (ForkError::NoNode(..) | ForkError::InLoop(..))) => {
+                return Ok(Err(Refused::Field("from", error.to_string())));
             }
             Err(error @ (ForkError::NotEnded(_) | ForkError::ViewOnly(_))) => {
                 return Ok(Err(Refused::State(run.state, error.to_string())));

@@ -30,15 +30,52 @@ nodes:
 output: { n: "${each.map(one, one.n)}", numbers: "${odd.numbers}" }
 "#;
 
-const EVIDENCE: &str =
-    "query Evidence($id: String!) { run(id: $id) { id evidence { release grants receipt lines nextSeq } } }";
+/// Failures on every path: a branch, a fallback, a loop in a loop over lists that no value holds, rounds, and effects that
+/// are taken back at the end.
+const FAILING: &str = r#"workflow: failing
+input:
+  items: { type: array }
+nodes:
+  broken: { set: { x: "${1 / 0}" }, on_error: branch }
+  sorry: { after: broken.failed, set: { why: "${broken.failure.message}" } }
+  spare: { set: { x: "${1 / 0}" }, fallback: { value: [18446744073709551615, "é"] } }
+  rows:
+    foreach: "[[1], [], [2, 3]]"
+    as: row
+    do:
+      cells: { foreach: row, do: { cell: { set: { x: "${item * 1.5}" } } } }
+  rounds: { repeat: { until: round == 2, max: 3 }, do: { round_of: { set: { n: "${round}" } } } }
+  gone: { wait: { signal: nobody, timeout: 10ms }, fallback: { value: late } }
+  each:
+    foreach: input.items
+    do:
+      step:
+        call: bench:steps/step
+        with: { value: "${item}" }
+        undo: { call: bench:steps/step, with: { value: { n: "${step.n}" } } }
+  end: { after: [each, gone], set: { x: "${each.size() / 0}" } }
+"#;
+
+/// How often a run is looked at until its receipt is there.
+const LOOK: std::time::Duration = std::time::Duration::from_millis(25);
+
+const EVIDENCE: &str = "query Evidence($id: String!) { run(id: $id) { id state evidence { release grants receipt lines nextSeq } } }";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_digest_of_a_run_is_recomputed_by_a_program_in_another_language() {
     let folder = tempfile::tempdir().unwrap();
     let planes = with_w1(&folder).await;
-    let evidence = evidence_of_a_run(&planes).await;
+    let evidence = evidence_of_a_run(&planes, "odd", WORKFLOW, "DONE").await;
+    let failing = evidence_of_a_run(&planes, "failing", FAILING, "FAILED").await;
     planes.stop().unwrap();
+    let checked = verify(&failing);
+    let said = text(&checked.stdout);
+    assert!(checked.status.success(), "{said}{}", text(&checked.stderr));
+    assert!(
+        said.contains("elements of rounds 0") && said.contains("elements of each 3"),
+        "{said}"
+    );
+    assert!(said.contains("list of rows "), "its list is no value: {said}");
     let checked = verify(&evidence);
     let said = String::from_utf8_lossy(&checked.stdout).into_owned();
     assert!(checked.status.success(), "{said}{}", text(&checked.stderr));
@@ -52,24 +89,25 @@ async fn every_digest_of_a_run_is_recomputed_by_a_program_in_another_language() 
     }
 }
 
-async fn evidence_of_a_run(planes: &Planes) -> Value {
-    let workflow = planes.data().join("odd");
+async fn evidence_of_a_run(planes: &Planes, name: &str, source: &str, state: &str) -> Value {
+    let workflow = planes.data().join(name);
     fs::create_dir_all(&workflow).unwrap();
-    fs::write(workflow.join("workflow.yaml"), WORKFLOW).unwrap();
+    fs::write(workflow.join("workflow.yaml"), source).unwrap();
     let flowforge = planes.flowforge();
     flowforge
         .json(&["workflow", "publish", &workflow.to_string_lossy()])
         .unwrap();
     let input = r#"{"items":[{"n":1,"w":1.0},{"n":9007199254740993},{"n":2,"é":[null,true,{}]}]}"#;
-    let run = flowforge
-        .json(&["run", "start", "odd", "--input", input, "--wait"])
-        .unwrap();
-    assert_eq!(run["state"], "DONE", "{run:#}");
-    let answer = planes
-        .api()
-        .ask(EVIDENCE, json!({ "id": run["id"] }))
-        .await
-        .unwrap();
+    let run = flowforge.json(&["run", "start", name, "--input", input]).unwrap();
+    let api = planes.api();
+    let answer = loop {
+        let answer = api.ask(EVIDENCE, json!({ "id": run["id"] })).await.unwrap();
+        if answer["run"]["evidence"]["receipt"].is_string() {
+            break answer;
+        }
+        tokio::time::sleep(LOOK).await;
+    };
+    assert_eq!(answer["run"]["state"], state, "{answer:#}");
     let mut evidence = answer["run"]["evidence"].clone();
     assert_eq!(evidence["nextSeq"], Value::Null, "the run fits in one page");
     evidence["id"] = answer["run"]["id"].clone();

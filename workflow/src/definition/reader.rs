@@ -80,8 +80,16 @@ impl<'s> Reader<'s> {
     }
 
     pub(super) fn wrong_kind(&mut self, node: &Node, path: &str, wanted: &str) {
-        let message = format!("`{}` must be {wanted}, not {}", last(path), node.kind());
-        self.problem("FF-WF-005", node.span.start, message);
+        let what = match last(path) {
+            "" => "the workflow".to_owned(),
+            name => format!("`{name}`"),
+        };
+        let message = format!("{what} must be {wanted}, not {}", node.kind());
+        let found = self.source.error("FF-WF-005", node.span.start, message);
+        self.problems.push(match shape(path) {
+            Some(shape) => found.with_fix(format!("for example `{shape}`")),
+            None => found,
+        });
     }
 
     /// Remembers where a value stands.
@@ -341,6 +349,30 @@ pub(super) fn if_given<T>(read: Option<Option<T>>) -> Option<Option<T>> {
 /// A word as it is looked for among those of other products: capitals, spaces and hyphens do not count.
 pub(super) fn plain_word(word: &str) -> String {
     to_snake(word).unwrap_or_else(|| word.to_lowercase())
+}
+
+/// How a part of a file looks that is easily written as one word.
+fn shape(path: &str) -> Option<&'static str> {
+    if let Some(field) = path.strip_prefix("input.") {
+        return (!field.contains('.')).then_some("{ type: string }");
+    }
+    Some(match last(path) {
+        "" => "workflow: its-name",
+        "retry" => "retry: { attempts: 5, first_delay: 1s }`, or `retry: never",
+        "wait" => "wait: { for: 10m }`, or `wait: { signal: its_name }",
+        "repeat" => "repeat: { until: check.body.ready, max: 50 }",
+        "respond" => "respond: { status: 202, body: { request: \"${run.id}\" } }",
+        "approval" => "approval: { title: \"Go on?\" }",
+        "fallback" => "fallback: { value: 0 }`, or `fallback: { node: other }",
+        "undo" => "undo: { call: acme:pay/refund, with: { … } }",
+        "set" => "set: { total: \"${sum(input.prices)}\" }",
+        "switch" => "switch: { large: input.amount > 1000, other: else }",
+        "webhook" => "webhook: { path: orders, hmac: hook_key }",
+        "schedule" => "schedule: { cron: \"30 2 * * *\" }",
+        "allow" => "allow: [\"https://shop.example.com\"]",
+        "on" => "on: [throttled, unavailable]",
+        _ => return None,
+    })
 }
 
 /// The last part of a path, as the author knows it.

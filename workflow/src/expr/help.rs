@@ -349,7 +349,7 @@ static ENTRIES: [HelpEntry; 62] = [
     ),
     entry(
         "date(moment), date(moment, form)",
-        "A day in UTC, or another form; from milliseconds, a timestamp or text.",
+        "A day in UTC, or another form; a moment is a timestamp, milliseconds since 1970, or text with or without its time.",
         "date(1517932242400)",
         "\"2018-02-06\"",
     ),
@@ -367,7 +367,8 @@ static ENTRIES: [HelpEntry; 62] = [
     ),
     entry(
         "add_time(moment, duration), add_time(moment, n, unit), add_time(moment, n, unit, zone)",
-        "A moment later or earlier; days, weeks, months and years are counted on the wall clock of the zone.",
+        "A moment later or earlier; days to years are counted on the wall clock of the zone, and end right after a time that \
+         it skips.",
         "add_time(\"2026-01-31T10:00:00Z\", 1, \"month\")",
         "\"2026-02-28T10:00:00Z\"",
     ),

@@ -55,8 +55,12 @@ pub(super) fn tokens(source: &str) -> Result<Vec<Placed>, ExpressionError> {
     Ok(out)
 }
 
-/// Bytes of the text up to the `}` that closes an expression which begins at its start; `None` if there is none.
-pub(super) fn expression_length(body: &str) -> Option<usize> {
+/// Bytes of the text up to the `}` that closes an expression which begins at its start.
+///
+/// # Errors
+///
+/// There is none; with the text that is to blame for that, if one is.
+pub(super) fn expression_length(body: &str) -> Result<usize, Option<ExpressionError>> {
     let mut lexer = Lexer { source: body, at: 0 };
     let mut depth = 0_usize;
     loop {
@@ -71,24 +75,24 @@ pub(super) fn expression_length(body: &str) -> Option<usize> {
                 ..
             })) => match depth.checked_sub(1) {
                 Some(left) => depth = left,
-                None => return Some(start),
+                None => return Ok(start),
             },
             Ok(Some(_)) => {}
-            Ok(None) => return None,
+            Ok(None) => return Err(None),
             // What is no token is explained by the parser; here the search goes on behind its first character.
             Err(Trouble::Character(error)) => {
-                let first = body.get(error.offset..)?.chars().next()?;
-                lexer.at = error.offset + first.len_utf8();
+                let rest = body.get(error.offset..).unwrap_or_default();
+                lexer.at = error.offset + rest.chars().next().map_or(1, char::len_utf8);
             }
-            Err(Trouble::Unclosed(_)) => return None,
+            Err(Trouble::InText(error)) => return Err(Some(error)),
         }
     }
 }
 
 /// Why no token begins here.
 enum Trouble {
-    /// A text without an end.
-    Unclosed(ExpressionError),
+    /// A text that has no end, or of which a part is none: where it would end cannot be told.
+    InText(ExpressionError),
     /// Anything else; the search for a token can go on behind its first character.
     Character(ExpressionError),
 }
@@ -96,7 +100,7 @@ enum Trouble {
 impl From<Trouble> for ExpressionError {
     fn from(trouble: Trouble) -> Self {
         match trouble {
-            Trouble::Unclosed(error) | Trouble::Character(error) => error,
+            Trouble::InText(error) | Trouble::Character(error) => error,
         }
     }
 }
@@ -114,7 +118,7 @@ pub(super) fn without_texts(source: &str) -> String {
             })) => blank.push((start, end)),
             Ok(Some(_)) => {}
             Ok(None) => break,
-            Err(Trouble::Unclosed(error)) => {
+            Err(Trouble::InText(error)) => {
                 blank.push((error.offset, source.len()));
                 break;
             }
@@ -215,7 +219,7 @@ impl<'s> Lexer<'s> {
             .find(['`', '\n'])
             .filter(|at| body.as_bytes().get(*at) == Some(&b'`'))
         else {
-            return Err(Trouble::Unclosed(Self::error(
+            return Err(Trouble::InText(Self::error(
                 start,
                 "this field name has no end",
                 "close it with a back quote, or write [\"name\"]",
@@ -296,7 +300,7 @@ impl<'s> Lexer<'s> {
         let mut out: Vec<u8> = Vec::new();
         let unclosed = || {
             let fix = format!("close it with {}", form.quote);
-            Trouble::Unclosed(Self::error(start, "this text has no end", &fix))
+            Trouble::InText(Self::error(start, "this text has no end", &fix))
         };
         loop {
             let rest = self.rest();
@@ -308,7 +312,7 @@ impl<'s> Lexer<'s> {
                 return Err(unclosed());
             };
             if (c == '\n' || c == '\r') && form.quote.len() == 1 {
-                return Err(Trouble::Unclosed(Self::error(
+                return Err(Trouble::InText(Self::error(
                     start,
                     "this text does not end on its line",
                     "write three quotes around a text of several lines",
@@ -339,7 +343,7 @@ impl<'s> Lexer<'s> {
         let start = self.at;
         let rest = self.source.get(start + 1..).unwrap_or_default();
         let wrong = || {
-            Trouble::Character(Self::error(
+            Trouble::InText(Self::error(
                 start,
                 "this is not an escape of the language",
                 "write `\\\\` for a backslash, or r\"…\" for a text without escapes",
@@ -448,10 +452,28 @@ mod tests {
             "\"ü}\" + '€}'",
         ] {
             let text = format!("{body}}} and more }}");
-            assert_eq!(expression_length(&text), Some(body.len()), "{body}");
+            assert_eq!(expression_length(&text).ok(), Some(body.len()), "{body}");
         }
-        assert_eq!(expression_length("'a}"), None);
-        assert_eq!(expression_length("{'a': 1"), None);
+        assert!(matches!(expression_length("{'a': 1"), Err(None)));
+    }
+
+    /// Of an expression with a text that is wrong only was said that it has no end.
+    #[test]
+    fn a_text_that_is_wrong_is_to_blame_for_an_expression_without_end() {
+        for (body, offset, word) in [
+            ("'a}", 0, "no end"),
+            ("x + 'a\n'}", 4, "does not end on its line"),
+            ("x + '\\q'}", 5, "not an escape"),
+            ("'\\ud800'}", 1, "not an escape"),
+        ] {
+            match expression_length(body) {
+                Err(Some(error)) => {
+                    assert_eq!(error.offset, offset, "{body}");
+                    assert!(error.message.contains(word), "{body}: {}", error.message);
+                }
+                other => panic!("{body}: {other:?}"),
+            }
+        }
     }
 
     #[test]

@@ -281,10 +281,10 @@ fn due_ms(value: &value::Val<'_>) -> Result<u64, Box<fault::Fault>> {
     functions::moment(value)
         .and_then(|moment| u64::try_from(moment.timestamp_millis()).ok())
         .ok_or_else(|| {
-            let found = fault::kind(value);
+            let found = functions::found(value);
             fault::Fault::new(format!(
-                "`until` needs a moment: a timestamp, text like 2026-11-26T09:14:00Z, or milliseconds since 1970; found \
-                 {found}"
+                "`until` needs a moment: a timestamp, text like 2026-11-26 or 2026-11-26T09:14:00Z, or milliseconds \
+                 since 1970; found {found}"
             ))
         })
 }
@@ -297,7 +297,7 @@ pub fn strip_marker(source: &str) -> &str {
         return source;
     };
     match lexer::expression_length(body) {
-        Some(length) if length + 1 == body.len() => body.get(..length).map_or(source, str::trim),
+        Ok(length) if length + 1 == body.len() => body.get(..length).map_or(source, str::trim),
         _ => source,
     }
 }

@@ -127,10 +127,7 @@ fn arithmetic<'v>(operator: Operator, a: &Val<'v>, b: &Val<'v>) -> Outcome<'v> {
         Val::Big(big) => Some(*big),
         _ => None,
     }) {
-        return Err(Fault::new(format!(
-            "{big} is above the 64 bits that arithmetic has; it can only be compared and handed on, or write \
-             double(x) around it"
-        )));
+        return Err(above(big));
     }
     let (left, right) = (left.as_double(), right.as_double());
     match operator {
@@ -177,6 +174,14 @@ fn subtract_times<'v>(a: &Val<'v>, b: &Val<'v>) -> Option<Outcome<'v>> {
     }
 }
 
+/// Arithmetic on a whole number above 2^63−1.
+fn above(big: u64) -> Box<Fault> {
+    Fault::new(format!(
+        "{big} is above the 64 bits that arithmetic has; it can only be compared and handed on, or write \
+         double(x) around it"
+    ))
+}
+
 /// `-a`
 pub(super) fn negate<'v>(value: &Val<'v>) -> Outcome<'v> {
     match value {
@@ -186,6 +191,7 @@ pub(super) fn negate<'v>(value: &Val<'v>) -> Outcome<'v> {
             .ok_or_else(|| beyond(Operator::Subtract)),
         Val::Double(float) => Ok(Val::Double(-float)),
         Val::Length(length) => Ok(Val::Length(-*length)),
+        Val::Big(big) => Err(above(*big)),
         other => Err(Fault::new(format!("`-` needs a number, not {}", kind(other)))),
     }
 }

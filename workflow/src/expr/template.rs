@@ -336,14 +336,18 @@ pub(crate) fn pieces(source: &str) -> Result<Vec<Piece<'_>>, ExpressionError> {
             literal.push_str("${");
             at += 3;
         } else if let Some(body) = rest.strip_prefix("${") {
-            let Some(length) = expression_length(body) else {
-                return Err(ExpressionError {
+            let length = expression_length(body).map_err(|text| match text {
+                Some(mut error) => {
+                    error.offset += at + 2;
+                    error
+                }
+                None => ExpressionError {
                     code: "FF-WF-010",
                     offset: at,
                     message: "the expression has no end".to_owned(),
                     fix: Some("close it with `}`; write `$${` for the characters `${` themselves".to_owned()),
-                });
-            };
+                },
+            })?;
             if !literal.is_empty() {
                 out.push(Piece::Literal(std::mem::take(&mut literal)));
             }

@@ -356,7 +356,7 @@ impl<'d> Lint<'d> {
         let names = site.names();
         match nearest(name, names.iter().copied()) {
             Some(near) => found.with_fix(format!("did you mean `{near}`?")),
-            None => found.with_fix(format!("in reach are: {}", names.join(", "))),
+            None => found.with_fix(format!("in reach are: {}", crate::names::some_of(&names))),
         }
     }
 

@@ -7,6 +7,7 @@ use super::expressions::Site;
 use crate::diagnostic::Diagnostic;
 use crate::expr::Template;
 use crate::model::{After, Child, Node, NodeKind, OnError};
+use crate::order::may_expire;
 use crate::types::Ty;
 
 /// The type of a node's value from a place that comes after its failure or its expiry; `None` where its good value is
@@ -54,8 +55,7 @@ fn is_hidden(node: &Node, after: &After) -> bool {
 
 /// Whether the result of a round holds the good value of this node, if it ran.
 pub(super) fn seen_in_results(node: &Node) -> bool {
-    let may_expire = matches!(&node.kind, NodeKind::Wait(wait) if wait.signal.is_some());
-    node.on_error == OnError::Stop && !may_expire
+    node.on_error == OnError::Stop && !may_expire(node)
 }
 
 impl<'d> Lint<'d> {

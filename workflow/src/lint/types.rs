@@ -9,7 +9,7 @@ use super::expressions::Site;
 use super::kinds::{seen_from, seen_in_results};
 use super::order::of_part;
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::expr::{Expression, References, Template, strip_marker};
+use crate::expr::{Expression, Form, Operator, References, Template, strip_marker};
 use crate::model::{Fallback, Foreach, Node, NodeKind, OnError, Part};
 use crate::types::{Finding, Names, Ty, infer, misfit};
 
@@ -274,6 +274,7 @@ impl<'d> Lint<'d> {
             known,
         };
         let ty = infer(expression, &names, &mut findings);
+        findings.extend(mean_by_name(path, expression, &ty, &findings));
         let found = findings
             .into_iter()
             .map(|finding| self.placed(path, offset, finding))
@@ -330,6 +331,27 @@ impl<'d> Lint<'d> {
             None => diagnostic,
         })
     }
+}
+
+/// A hint for a quotient of whole numbers in a field that is called a mean.
+fn mean_by_name(path: &str, expression: &Expression, ty: &Ty, found: &[Finding]) -> Option<Finding> {
+    const NAMES: [&str; 5] = ["mean", "avg", "average", "ratio", "rate"];
+    let field = path.rsplit('.').next().unwrap_or_default();
+    let is_mean = field.split('_').any(|word| NAMES.contains(&word));
+    let code = "FF-WF-029";
+    let tree = expression.tree();
+    let divides = matches!(
+        &tree.form,
+        Form::Chain(_, rest) if matches!(rest.last(), Some((Operator::Divide, _)))
+    );
+    let is_new = !found.iter().any(|finding| finding.code == code);
+    (is_mean && divides && *ty == Ty::Int && is_new).then(|| Finding {
+        code,
+        message: format!("int / int is an int: `{field}` loses its fraction"),
+        severity: Severity::Warning,
+        fix: "write double(…) around one side".to_owned(),
+        at: tree.start,
+    })
 }
 
 /// What the type of a task is made from.

@@ -142,9 +142,21 @@ impl RunState {
         }
     }
 
-    /// The result of the run. What needs a node that did not run is null.
+    /// The result of the run. What needs a node that did not run is null. A run that goes only as far as one node has the
+    /// result of that node: the workflow's output speaks of nodes that such a run leaves out.
     fn output(&self) -> Result<Value, Failure> {
         let plan: &Plan = &self.plan;
+        if let Some(until) = self.facts.accepted().and_then(|accepted| accepted.until.as_ref()) {
+            let names = Names {
+                state: self,
+                path: &[],
+                of: None,
+            };
+            return Ok(match names.lookup(until.as_str()) {
+                Some(Meaning::Value(value)) => value.clone(),
+                _ => Value::Null,
+            });
+        }
         match &plan.output {
             OutputPlan::Value(template) => self.output_part("output", template),
             OutputPlan::Fields(fields) => {

@@ -44,8 +44,11 @@ pub enum ForkError {
     #[error("run {0} has not ended; cancel it first, or wait")]
     NotEnded(RunId),
     /// The workflow has no such node outside loops.
-    #[error("there is no node `{0}` to retry from; name one that is not inside a loop")]
-    NoNode(NodeId),
+    #[error("there is no node `{0}` to retry from; there are: {1}")]
+    NoNode(NodeId, String),
+    /// It runs inside a loop, which is reused as a whole or runs again as a whole.
+    #[error("`{0}` runs inside `{1}`, which runs again as a whole: retry from `{1}`")]
+    InLoop(NodeId, NodeId),
     /// It can only be shown.
     #[error("{0}")]
     ViewOnly(super::ViewOnly),
@@ -77,9 +80,13 @@ impl RunState {
         let start = |from: &NodeId| {
             let number = self.plan.by_id.get(from.as_str());
             let node = number.and_then(|number| self.plan.node(*number));
-            let node = node.filter(|node| node.loops.is_empty() && !node.id.is_undo());
-            node.map(|node| node.slot)
-                .ok_or_else(|| ForkError::NoNode(from.clone()))
+            let Some(node) = node.filter(|node| !node.id.is_undo()) else {
+                return Err(ForkError::NoNode(from.clone(), self.nodes_outside_loops()));
+            };
+            match node.loops.first().and_then(|number| self.plan.node(*number)) {
+                Some(around) => Err(ForkError::InLoop(from.clone(), around.id.clone())),
+                None => Ok(node.slot),
+            }
         };
         let again = self.slots_that_run_again(from.iter().map(start).collect::<Result<_, _>>()?);
         let (mut reused, mut runs_again) = (Vec::new(), Vec::new());
@@ -112,6 +119,16 @@ impl RunState {
                 repeats,
             },
         })
+    }
+
+    /// The names of the nodes from which a run can be retried, for a message.
+    fn nodes_outside_loops(&self) -> String {
+        let nodes = self.plan.top.nodes.iter();
+        let names: Vec<&str> = nodes
+            .filter_map(|number| self.plan.node(*number))
+            .map(|node| node.id.as_str())
+            .collect();
+        crate::names::some_of(&names)
     }
 
     fn slots_that_run_again(&self, start: Vec<usize>) -> std::collections::BTreeSet<usize> {

@@ -212,7 +212,11 @@ fn readiness<'p>(
         .after
         .iter()
         .filter_map(|after| {
-            other(after.slot).map(|node| after.outcome.describe(node.id.as_str(), &node.kind))
+            let node = other(after.slot)?;
+            Some(match phase(after.slot) {
+                Some(Phase::Skipped(_)) => format!("`{}` did not run", node.id),
+                _ => after.outcome.describe(node.id.as_str(), &node.kind),
+            })
         })
         .collect();
     Some(Phase::ToSkip(reasons.join(", ")))

@@ -234,6 +234,7 @@ impl Inference<'_> {
     fn call(&mut self, call: &Call) -> Ty {
         let types: Vec<Ty> = call.arguments.iter().map(|argument| self.of(argument)).collect();
         let first = types.first().cloned().unwrap_or(Ty::Any);
+        self.rounded_quotient(call, &first);
         match call.function.gives {
             Gives::Any => Ty::Any,
             Gives::Bool => Ty::Bool,
@@ -293,28 +294,48 @@ impl Inference<'_> {
             matches!(&tree.form, Form::Call(call) if names.contains(&call.function.name))
                 || matches!(&tree.form, Form::Loop(each) if names.contains(&each.kind.word()))
         };
-        let counts = calls(right, &["size", "count"]);
-        let sums = calls(left, &["sum"]);
+        let named = |tree: &Tree, names: &[&str]| match &tree.form {
+            Form::Name(name) => names.contains(&name.as_str()),
+            Form::Steps(_, steps) => matches!(
+                steps.last().map(|step| &step.kind),
+                Some(StepKind::Field(field)) if names.contains(&field.as_str())
+            ),
+            _ => false,
+        };
+        let counts = calls(right, &["size", "count"]) || named(right, &["size", "count", "n"]);
+        let sums = calls(left, &["sum"]) || named(left, &["sum", "total"]);
         // A sum of numbers of which nothing is known may be an int as well.
         let may_be_whole = matches!(a, Ty::Int | Ty::Number | Ty::Any);
-        if sums && counts && may_be_whole && *b == Ty::Int {
+        if sums && counts && may_be_whole && matches!(b, Ty::Int | Ty::Any) {
             let list = match &left.form {
-                Form::Call(call) => call
-                    .arguments
-                    .first()
-                    .map(|list| self.text(list.start, list.end).to_owned()),
+                Form::Call(call) => call.arguments.first(),
                 _ => None,
             };
-            self.hint(
-                "FF-WF-029",
-                "int / int is an int: as a mean this loses its fraction".to_owned(),
-                format!(
-                    "write avg({}), or double(…) around one side",
-                    list.unwrap_or_default()
-                ),
-                left.start,
-            );
+            let fix = match list.map(|list| self.text(list.start, list.end)) {
+                Some(list) => format!("write avg({list}), or double(…) around one side"),
+                None => "write avg(list), or double(…) around one side".to_owned(),
+            };
+            self.lost_fraction("as a mean this loses its fraction", fix, left.start);
         }
+    }
+
+    /// `round(a / b, 2)` of whole numbers: there is nothing left to round.
+    fn rounded_quotient(&mut self, call: &Call, first: &Ty) {
+        let Some(value) = call.arguments.first().filter(|_| call.arguments.len() == 2) else {
+            return;
+        };
+        let divides = matches!(
+            &value.form,
+            Form::Chain(_, rest) if matches!(rest.last(), Some((Operator::Divide, _)))
+        );
+        if call.function.name == "round" && divides && *first == Ty::Int {
+            let fix = "write double(…) around one side of `/`".to_owned();
+            self.lost_fraction("there is no fraction to round", fix, value.start);
+        }
+    }
+
+    fn lost_fraction(&mut self, why: &str, fix: String, at: usize) {
+        self.hint("FF-WF-029", format!("int / int is an int: {why}"), fix, at);
     }
 
     fn comparison(&mut self, a: &Ty, b: &Ty, at: usize) {

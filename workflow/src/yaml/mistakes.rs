@@ -34,6 +34,26 @@ pub(super) fn explain(source: &Source, at: usize, error: &ScanError) -> Diagnost
     )
 }
 
+/// The message for the first character that YAML does not allow in a file. Behind a NUL the parser reads nothing, so
+/// what a person sees there would not be what runs.
+///
+/// Source: YAML 1.2.2 §5.1, `c-printable`.
+pub(super) fn unprintable(source: &Source) -> Option<Diagnostic> {
+    let is_wrong = |c: &char| match c {
+        '\t' | '\n' | '\r' | '\u{85}' => false,
+        c => c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}'),
+    };
+    let (at, c) = source.text().char_indices().find(|(_, c)| is_wrong(c))?;
+    let number = u32::from(c);
+    let message = format!("a character that cannot be seen (U+{number:04X}) stands here");
+    let found = source.error("FF-WF-001", at, message);
+    Some(found.with_fix(if number < 0x100 {
+        format!("take it out; as part of a text write it as \"\\x{number:02X}\", in double quotes")
+    } else {
+        "take it out".to_owned()
+    }))
+}
+
 /// The byte of a mark that is not the first character of the file and stands on this line or before it.
 fn stray_mark_before(source: &Source, at: usize) -> Option<usize> {
     let end = at + source.text().get(at..)?.find('\n').unwrap_or(0);

@@ -25,6 +25,9 @@ pub(crate) fn read(source: &Source) -> Result<Node, Vec<Diagnostic>> {
         );
         return Err(vec![source.error("FF-WF-002", 0, message)]);
     }
+    if let Some(found) = mistakes::unprintable(source) {
+        return Err(vec![found]);
+    }
     let mut builder = Builder {
         source,
         stack: Vec::new(),

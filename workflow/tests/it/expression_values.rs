@@ -33,6 +33,61 @@ fn every_form_of_text_works_inside_an_expression() {
     assert_eq!(in_template("fetch.`feed-url` + fetch['feed-url']"), json!("uu"));
 }
 
+/// A day was a moment for `parse_date` alone, and a text of another form was refused without saying what to do.
+#[test]
+fn a_day_is_a_moment_everywhere() {
+    assert_eq!(value("date('2018-02-06')"), json!("2018-02-06"));
+    assert_eq!(value("format_date('2026-03-29', '%d.%m.')"), json!("29.03."));
+    assert_eq!(
+        value("add_time('2026-01-31', 1, 'month')"),
+        json!("2026-02-28T00:00:00Z")
+    );
+    assert_eq!(value("parse_date(' 2026-02-28 ')"), json!("2026-02-28T00:00:00Z"));
+    for wrong in [
+        "date('2026-02-30')",
+        "parse_date('2026-02-28 10:00')",
+        "add_time('soon', '1h')",
+    ] {
+        let failure = failure(wrong);
+        assert!(
+            failure.contains("for other forms write parse_date(text, form)"),
+            "{failure}"
+        );
+    }
+}
+
+/// `add_time(x, 1, 'day', 'Europe/Berlin')` failed in the one night of the year in which the clocks go forward.
+#[test]
+fn counting_into_a_gap_of_the_clock_ends_right_after_it() {
+    let next = |start: &str, zone: &str| value(&format!("add_time('{start}', 1, 'day', '{zone}')"));
+    assert_eq!(
+        next("2026-03-28T01:30:00Z", "Europe/Berlin"),
+        json!("2026-03-29T01:00:00Z")
+    );
+    assert_eq!(
+        next("2026-03-28T01:30:15.5Z", "Europe/Berlin"),
+        json!("2026-03-29T01:00:00Z")
+    );
+    assert_eq!(
+        next("2026-03-28T02:30:00Z", "Europe/Berlin"),
+        json!("2026-03-29T01:30:00Z")
+    );
+    // Samoa left out the 30th of December 2011.
+    assert_eq!(
+        next("2011-12-29T22:00:00Z", "Pacific/Apia"),
+        json!("2011-12-30T10:00:00Z")
+    );
+    assert!(failure("add_time('9999-12-31T10:00:00Z', 1, 'day')").contains("beyond the calendar"));
+}
+
+/// A whole number above 2^63 was of another type than the ones below, and `-x` said that it is no number.
+#[test]
+fn a_whole_number_is_an_int_whatever_its_size() {
+    assert_eq!(value("type(18446744073709551615) == int"), json!(true));
+    assert_eq!(value("type(5u) == type(18446744073709551615)"), json!(true));
+    assert!(failure("-18446744073709551615").contains("above the 64 bits that arithmetic has"));
+}
+
 /// `getDayOfMonth('+11:00')` was not known, although the language has it.
 #[test]
 fn a_moment_is_read_in_any_time_zone() {

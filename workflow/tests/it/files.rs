@@ -44,6 +44,42 @@ fn a_mark_and_line_ends_of_another_system_change_nothing() {
     }
 }
 
+/// Behind a NUL nothing was read: a file could show a person more than it was.
+#[test]
+fn characters_that_cannot_be_seen_are_refused() {
+    for (source, place, number) in [
+        (
+            "workflow: a\nnodes:\n  a: { set: { x: 1 } }\n\0  b: { set: { x: 2 } }\n",
+            (4, 1),
+            "U+0000",
+        ),
+        (
+            "workflow: a\nnodes:\n  a: { set: { x: 'a\u{7}b' } }\n",
+            (3, 20),
+            "U+0007",
+        ),
+        (
+            "workflow: a\n# \u{fffe}\nnodes:\n  a: { set: { x: 1 } }\n",
+            (2, 3),
+            "U+FFFE",
+        ),
+    ] {
+        let found = parse(source).expect_err(number);
+        assert_eq!((found[0].line, found[0].column), place, "{found:#?}");
+        assert!(found[0].message.contains(number), "{found:#?}");
+        assert!(
+            found[0]
+                .fix
+                .as_deref()
+                .is_some_and(|fix| fix.starts_with("take it out"))
+        );
+    }
+    assert_eq!(
+        found("workflow: a\nnodes:\n  a: { set: { x: \"a\\x07b\" } } # é\t🎉\n"),
+        Vec::<String>::new()
+    );
+}
+
 /// What is said about a file with a mark stands where it stands in the file, and is mended there.
 #[test]
 fn places_and_fixes_are_right_behind_a_mark_and_between_other_line_ends() {

@@ -17,6 +17,7 @@ mod expression_values;
 mod expressions;
 mod files;
 mod fuzz;
+mod language_guide;
 mod messages;
 mod names;
 mod port_values;

@@ -69,7 +69,8 @@ fn a_try_goes_up_to_a_node_and_takes_given_data() {
         (NodeState::Skipped, "the run goes only as far as `b`".to_owned())
     );
     assert_eq!(host.row("other").0, NodeState::Skipped);
-    assert_eq!(host.output(), json!({ "c": null, "no": null }));
+    // The output of the workflow speaks of nodes that were left out: that of a try is the result of its node.
+    assert_eq!(host.output(), json!({ "from": "b", "with": { "a": "a" } }));
     host.check_replay();
 }
 
@@ -282,7 +283,11 @@ fn what_cannot_be_retried_is_refused() {
     host.run(echo);
     for wrong in ["mail", "nope", "pay~undo"] {
         let error = host.state().fork_from(&node(wrong)).expect_err("no such place");
-        assert!(matches!(error, ForkError::NoNode(_)), "{error}");
+        let message = match wrong {
+            "mail" => "`mail` runs inside `each`, which runs again as a whole: retry from `each`".to_owned(),
+            _ => format!("there is no node `{wrong}` to retry from; there are: look, pay, each, child, ship"),
+        };
+        assert!(error.to_string().starts_with(&message), "{error}");
     }
 }
 

@@ -141,6 +141,50 @@ output: { asked: \"${asks.amount}\" }
     assert_eq!(host.output(), json!({ "asked": 0 }));
 }
 
+/// A fallback at a wait for a signal was never used: the run expired, and the lint had nothing to say.
+#[test]
+fn what_stands_in_for_a_signal_is_used_when_it_does_not_come() {
+    let expired = |nodes: &str| {
+        let mut host = Host::start(plan(nodes), json!({}));
+        host.now_ms += 3_600_000;
+        host.advance();
+        host.restart();
+        host
+    };
+    let value = "
+nodes:
+  paid: { wait: { signal: payment, timeout: 1h }, fallback: { value: { amount: 0 } } }
+  after_it: { set: { x: \"${paid.amount + 1}\" } }
+output: { x: \"${after_it.x}\", paid: \"${paid}\" }
+";
+    let host = expired(value);
+    assert_eq!(host.output(), json!({ "x": 1, "paid": { "amount": 0 } }));
+    host.check_replay();
+    let node = "
+nodes:
+  paid: { wait: { signal: payment, timeout: 1h }, fallback: { node: ask } }
+  ask: { call: x:y/a }
+output: \"${paid.from}\"
+";
+    let mut host = expired(node);
+    host.run(echo);
+    assert_eq!(host.output(), json!("ask"));
+    host.check_replay();
+    let neither = "
+nodes:
+  paid: { wait: { signal: payment, timeout: 1h }, fallback: { value: \"${1 / 0}\" }, on_error: branch }
+  sorry: { after: paid.failed, set: { why: \"${paid.failure.kind}\" } }
+output: \"${sorry.why}\"
+";
+    let host = expired(neither);
+    assert_eq!(host.output(), json!("expression"));
+    host.check_replay();
+    // One that comes is taken as ever.
+    let mut host = Host::start(plan(value), json!({}));
+    host.signal("payment", None, json!({ "amount": 7 }));
+    assert_eq!(host.output(), json!({ "x": 8, "paid": { "amount": 7 } }));
+}
+
 const PARENT: &str = "
 input: { n: { type: integer } }
 nodes:

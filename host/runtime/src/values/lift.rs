@@ -4,6 +4,8 @@ use std::collections::HashSet;
 
 use base64::Engine as _;
 use flowforge_ports::{Case, EnumCase, Field, Type};
+use flowforge_protocol::json_path::path_at;
+use flowforge_protocol::strict::{StrictError, scan};
 use flowforge_protocol::{Digest, Failure, FailureKind};
 use serde_json::{Map, Number, Value};
 use wasmtime::component::Val;
@@ -231,7 +233,17 @@ fn number(value: f64) -> Result<Value, LiftError> {
     }
 }
 
+/// The value of a JSON text of a connector. What two readers would understand differently is refused here as at every
+/// other door: a whole number that does not fit 64 bits would become a double about its size.
 fn parse_json(text: &str) -> Result<Value, LiftError> {
+    scan(text).map_err(|error| match error {
+        StrictError::IntegerTooLarge { at } => {
+            PathError::new("this whole number does not fit 64 bits; return it as text")
+                .inside(path_at(text, at))
+        }
+        StrictError::TooDeep { .. } => PathError::new(format!("nested deeper than {JSON_DEPTH_MAX} levels")),
+        other => PathError::new(format!("expected a JSON text: {other}")),
+    })?;
     let value: Value = serde_json::from_str(text)
         .map_err(|error| PathError::new(format!("expected a JSON text: {error}")))?;
     if depth_of(&value, JSON_DEPTH_MAX).is_none() {

@@ -31,13 +31,21 @@ impl PathError {
         Self::new(format!("expected {what}, got {}", describe(got)))
     }
 
+    /// The error as seen from the text that holds the value at this path, which is written as the whole path is.
+    pub(crate) fn inside(mut self, path: String) -> Self {
+        if !path.is_empty() {
+            self.segments.push(Segment::Field(path));
+        }
+        self
+    }
+
     /// `rows[3].price`; empty for the value itself.
     pub(crate) fn path(&self) -> String {
         let mut path = String::new();
         for segment in self.segments.iter().rev() {
             match segment {
                 Segment::Field(name) => {
-                    if !path.is_empty() {
+                    if !path.is_empty() && !name.starts_with('[') {
                         path.push('.');
                     }
                     path.push_str(name);

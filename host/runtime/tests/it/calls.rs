@@ -103,6 +103,17 @@ async fn a_wrong_result_is_the_connectors_fault_and_says_where() {
     let json = bench.failure(&echo, "bad_json", Value::Null).await;
     assert_eq!(json.kind, FailureKind::Internal);
     assert!(json.message.contains("expected a JSON text"), "{}", json.message);
+    // It became a double about its size without a word.
+    let large = bench.failure(&echo, "large_json", Value::Null).await;
+    assert_eq!(
+        (large.kind, large.path.as_deref()),
+        (FailureKind::Internal, Some("result.rows[1]"))
+    );
+    assert!(
+        large.message.contains("does not fit 64 bits"),
+        "{}",
+        large.message
+    );
 }
 
 #[tokio::test]

@@ -60,6 +60,7 @@ pub(crate) fn echo() -> Vec<u8> {
            export big: func(value: u64) -> u64;
            export not-a-number: func() -> f64;
            export bad-json: func() -> json;
+           export large-json: func() -> json;
          }",
         r#"
         (func $pair (param $ptr i32) (param $len i32) (result i32)
@@ -75,6 +76,8 @@ pub(crate) fn echo() -> Vec<u8> {
         (func (export "not-a-number") (result f64) (f64.div (f64.const 0) (f64.const 0)))
         (data (i32.const 0) "{oops")
         (func (export "bad-json") (result i32) (call $pair (i32.const 0) (i32.const 5)))
+        (data (i32.const 16) "{\22rows\22: [1, 18446744073709551616]}")
+        (func (export "large-json") (result i32) (call $pair (i32.const 16) (i32.const 35)))
         "#,
     )
 }

@@ -134,6 +134,13 @@ impl Reader<'_> {
             Some(entry) => self.failures(&join(path, "on"), entry),
             None => Some(Vec::new()),
         };
+        if let (Some(first), Some(Some(longest))) = (first_delay_ms, max_delay_ms)
+            && first > longest
+        {
+            let at = self.places.value_at(&join(path, "max_delay"));
+            let message = "`max_delay` is shorter than `first_delay`, the shortest wait";
+            self.problem_fix("FF-WF-009", at, message, "give a longer one, or leave it out");
+        }
         self.finish(section);
         let first_delay_ms = first_delay_ms?;
         Some(Retry {
@@ -162,7 +169,13 @@ impl Reader<'_> {
 
     fn failures(&mut self, path: &str, entry: &Entry) -> Option<Vec<FailureKind>> {
         let mut out = Vec::new();
-        for (index, name) in self.texts(path, entry)?.iter().enumerate() {
+        let names = self.texts(path, entry)?;
+        if names.is_empty() {
+            let message = "`on` names no failure, so nothing is tried again";
+            let fix = "write `retry: never`, or leave `on` out for the usual ones";
+            self.problem_fix("FF-WF-009", entry.node.span.start, message, fix);
+        }
+        for (index, name) in names.iter().enumerate() {
             match FAILURES.iter().find(|(word, _)| word == name) {
                 Some((_, kind)) if out.contains(kind) => {}
                 Some((_, kind)) => out.push(*kind),

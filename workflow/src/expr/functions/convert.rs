@@ -231,8 +231,7 @@ pub(super) fn type_of<'v>(_: &Tools<'_>, args: &[Val<'v>]) -> Outcome<'v> {
     Ok(Val::Type(match args.first() {
         None | Some(Val::Null | Val::Absent) => "null_type",
         Some(Val::Bool(_)) => "bool",
-        Some(Val::Int(_)) => "int",
-        Some(Val::Big(_)) => "uint",
+        Some(Val::Int(_) | Val::Big(_)) => "int",
         Some(Val::Double(_)) => "double",
         Some(Val::Text(_)) => "string",
         Some(Val::Bytes(_)) => "bytes",

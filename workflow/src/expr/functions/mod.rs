@@ -24,7 +24,7 @@ pub(crate) use convert::moment_text;
 pub(super) use convert::to_json;
 pub(super) use lists::{sorted, twice};
 pub(super) use text::pay_search;
-pub(super) use time::moment;
+pub(super) use time::{found, moment};
 
 /// A value, or why there is none.
 pub(super) type Outcome<'v> = Result<Val<'v>, Box<Fault>>;

@@ -1,7 +1,8 @@
 //! Functions over moments and lengths of time.
 //!
 //! A zone is an IANA name (`Europe/Berlin`) or an offset (`+11:00`); without one it is UTC. A wall time that a clock
-//! change repeats is the earlier of the two; one that it skips does not exist and is refused.
+//! change repeats is the earlier of the two. One that it skips does not exist: a text that names it is refused, and
+//! counting that leads there ends right after the gap, as a time table does.
 
 use std::str::FromStr;
 
@@ -20,14 +21,18 @@ const MAX_FORM_BYTES: usize = 200;
 /// Most bytes that one part of a form can become.
 const FORM_PART_BYTES: usize = 64;
 
+/// The longest time that a clock change skips, in minutes: a day, where a country changed the side of the date line.
+const GAP_MINUTES_MAX: i64 = 24 * 60;
+
+fn beyond_calendar() -> Box<Fault> {
+    Fault::new("the moment is beyond the calendar")
+}
+
 /// A moment from a timestamp, from milliseconds since 1970, or from its text form.
 pub(in crate::expr) fn moment(value: &Val<'_>) -> Option<DateTime<Utc>> {
     match value {
         Val::Moment(moment) => Some(*moment),
-        Val::Text(text) => DateTime::parse_from_rfc3339(text.as_str())
-            .ok()
-            .map(|moment| moment.to_utc())
-            .and_then(in_calendar),
+        Val::Text(text) => written(text.as_str()).and_then(in_calendar),
         Val::Int(ms) => DateTime::from_timestamp_millis(*ms).and_then(in_calendar),
         #[expect(
             clippy::cast_possible_truncation,
@@ -40,14 +45,32 @@ pub(in crate::expr) fn moment(value: &Val<'_>) -> Option<DateTime<Utc>> {
     }
 }
 
+/// A moment as text: with its time and zone, or a day alone, which begins at midnight in UTC.
+fn written(text: &str) -> Option<DateTime<Utc>> {
+    if let Ok(moment) = DateTime::parse_from_rfc3339(text) {
+        return Some(moment.to_utc());
+    }
+    let day = NaiveDate::from_str(text.trim()).ok()?;
+    Some(day.and_time(NaiveTime::MIN).and_utc())
+}
+
+/// What was found where a moment is needed, and what to do about it if it is text.
+pub(in crate::expr) fn found(value: &Val<'_>) -> String {
+    match value {
+        Val::Text(text) => {
+            let text: String = text.as_str().chars().take(40).collect();
+            format!("`{text}`; for other forms write parse_date(text, form)")
+        }
+        other => kind(other).to_owned(),
+    }
+}
+
 fn moment_of(function: &str, value: Option<&Val<'_>>) -> Result<DateTime<Utc>, Box<Fault>> {
     value.and_then(moment).ok_or_else(|| {
-        let found = match value {
-            Some(Val::Text(text)) => format!("`{}`", text.as_str().chars().take(40).collect::<String>()),
-            other => other.map_or("nothing", kind).to_owned(),
-        };
+        let found = value.map_or_else(|| "nothing".to_owned(), found);
         Fault::new(format!(
-            "`{function}` needs a timestamp, milliseconds since 1970, or text like 2026-11-26T09:14:00Z; found {found}"
+            "`{function}` needs a timestamp, milliseconds since 1970, or text like 2026-11-26 or \
+             2026-11-26T09:14:00Z; found {found}"
         ))
     })
 }
@@ -86,19 +109,37 @@ impl Zone {
         }
     }
 
-    fn moment(self, wall: NaiveDateTime) -> Result<DateTime<Utc>, Box<Fault>> {
+    /// The moment of a wall time; nothing if a clock change skips it.
+    fn existing(self, wall: NaiveDateTime) -> Option<DateTime<Utc>> {
         let found = match self {
             Self::Named(zone) => zone.from_local_datetime(&wall).map(|local| local.to_utc()),
             Self::Offset(offset) => offset.from_local_datetime(&wall).map(|local| local.to_utc()),
         };
         match found {
-            LocalResult::Single(moment) | LocalResult::Ambiguous(moment, _) => {
-                in_calendar(moment).ok_or_else(|| Fault::new("the moment is beyond the calendar"))
-            }
-            LocalResult::None => Err(Fault::new(format!(
-                "{wall} does not exist in this time zone: a clock change skips it"
-            ))),
+            LocalResult::Single(moment) | LocalResult::Ambiguous(moment, _) => Some(moment),
+            LocalResult::None => None,
         }
+    }
+
+    /// The moment of a wall time that a text names.
+    fn moment(self, wall: NaiveDateTime) -> Result<DateTime<Utc>, Box<Fault>> {
+        let moment = self.existing(wall).ok_or_else(|| {
+            Fault::new(format!(
+                "{wall} does not exist in this time zone: a clock change skips it"
+            ))
+        })?;
+        in_calendar(moment).ok_or_else(beyond_calendar)
+    }
+
+    /// The moment of a wall time, or the first one after the gap into which it falls.
+    fn moment_from(self, wall: NaiveDateTime) -> Result<DateTime<Utc>, Box<Fault>> {
+        let minutes = (1..=GAP_MINUTES_MAX).map(|minute| {
+            let whole = wall.with_second(0)?.with_nanosecond(0)?;
+            whole.checked_add_signed(TimeDelta::minutes(minute))
+        });
+        let mut tried = std::iter::once(Some(wall)).chain(minutes).flatten();
+        let moment = tried.find_map(|wall| self.existing(wall));
+        moment.and_then(in_calendar).ok_or_else(beyond_calendar)
     }
 }
 
@@ -260,11 +301,6 @@ pub(super) fn format_date<'v>(tools: &Tools<'_>, args: &[Val<'v>]) -> Outcome<'v
 
 pub(super) fn parse_date<'v>(tools: &Tools<'_>, args: &[Val<'v>]) -> Outcome<'v> {
     if args.len() < 2 {
-        if let Some(Val::Text(text)) = args.first()
-            && let Ok(day) = NaiveDate::from_str(text.as_str().trim())
-        {
-            return Ok(Val::Moment(day.and_time(NaiveTime::MIN).and_utc()));
-        }
         return moment_of("parse_date", args.first()).map(Val::Moment);
     }
     let text = text_of("parse_date", args.first(), "the first value")?;
@@ -292,7 +328,6 @@ pub(super) fn parse_date<'v>(tools: &Tools<'_>, args: &[Val<'v>]) -> Outcome<'v>
 pub(super) fn add_time<'v>(tools: &Tools<'_>, args: &[Val<'v>]) -> Outcome<'v> {
     tools.meter.work(1)?;
     let start = moment_of("add_time", args.first())?;
-    let calendar = || Fault::new("the moment is beyond the calendar");
     if args.len() == 2 {
         let length = match args.get(1) {
             Some(Val::Length(length)) => Some(*length),
@@ -308,7 +343,7 @@ pub(super) fn add_time<'v>(tools: &Tools<'_>, args: &[Val<'v>]) -> Outcome<'v> {
             .checked_add_signed(length)
             .and_then(in_calendar)
             .map(Val::Moment)
-            .ok_or_else(calendar);
+            .ok_or_else(beyond_calendar);
     }
     let count = whole_of("add_time", args.get(1), "the number")?;
     let unit = text_of("add_time", args.get(2), "the unit")?;
@@ -337,10 +372,10 @@ pub(super) fn add_time<'v>(tools: &Tools<'_>, args: &[Val<'v>]) -> Outcome<'v> {
         }
     };
     let wall = match unit.strip_suffix('s').unwrap_or(unit) {
-        "millisecond" => return clock(1).map(Val::Moment).ok_or_else(calendar),
-        "second" => return clock(1000).map(Val::Moment).ok_or_else(calendar),
-        "minute" => return clock(60_000).map(Val::Moment).ok_or_else(calendar),
-        "hour" => return clock(3_600_000).map(Val::Moment).ok_or_else(calendar),
+        "millisecond" => return clock(1).map(Val::Moment).ok_or_else(beyond_calendar),
+        "second" => return clock(1000).map(Val::Moment).ok_or_else(beyond_calendar),
+        "minute" => return clock(60_000).map(Val::Moment).ok_or_else(beyond_calendar),
+        "hour" => return clock(3_600_000).map(Val::Moment).ok_or_else(beyond_calendar),
         "day" => days(1),
         "week" => days(7),
         "month" => months(1),
@@ -351,7 +386,8 @@ pub(super) fn add_time<'v>(tools: &Tools<'_>, args: &[Val<'v>]) -> Outcome<'v> {
             ));
         }
     };
-    zone.moment(wall.ok_or_else(calendar)?).map(Val::Moment)
+    zone.moment_from(wall.ok_or_else(beyond_calendar)?)
+        .map(Val::Moment)
 }
 
 /// A part of a moment in a zone.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use flowforge_protocol::awaited::{Await, Closing};
 use flowforge_protocol::record::Event;
+use flowforge_protocol::{Failure, FailureKind};
 use serde_json::{Value, json};
 
 use super::{Start, Started, failed, kind_of, wrong};
@@ -48,10 +49,7 @@ pub(super) fn begin(start: &Start<'_>, wait: &WaitPlan) -> Started {
 }
 
 /// Text as it is; a number or a truth value as its text, so that an order's number can correlate.
-fn correlation(
-    start: &Start<'_>,
-    expression: &crate::expr::Expression,
-) -> Result<String, flowforge_protocol::Failure> {
+fn correlation(start: &Start<'_>, expression: &crate::expr::Expression) -> Result<String, Failure> {
     match start.expression("wait.correlate", expression)? {
         Value::String(text) => Ok(text),
         value @ (Value::Number(_) | Value::Bool(_)) => Ok(value.to_string()),
@@ -60,6 +58,11 @@ fn correlation(
             Err(wrong(start.key, "wait.correlate", message))
         }
     }
+}
+
+/// Whether something stands in for a signal that does not come.
+fn has_fallback(state: &RunState, at: &StepRef) -> bool {
+    state.plan_node(at).is_some_and(|node| node.fallback.is_some())
 }
 
 pub(super) fn closed(
@@ -83,6 +86,10 @@ pub(super) fn closed(
             }
             state.count(at, |counters| counters.done += 1);
             state.settle(at, Phase::Done(None), Some(signal.payload), at_ms);
+        }
+        (WaitPlan::Signal { .. }, Closing::Due) if has_fallback(state, at) => {
+            let failure = Failure::new(FailureKind::TimedOut, "the signal did not come in time");
+            state.fail(at, failure, at_ms);
         }
         (WaitPlan::Signal { expiry_handled, .. }, Closing::Due) => {
             if !expiry_handled && let Some(step) = state.key(at) {
