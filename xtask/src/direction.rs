@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::workspace::metadata;
 
 /// For each crate, the crates of the workspace that it may use outside its tests.
-const ALLOWED: [(&str, &[&str]); 17] = [
+const ALLOWED: [(&str, &[&str]); 18] = [
     ("flowforge-protocol", &[]),
     ("flowforge-failpoints", &[]),
     ("flowforge-ports", &["flowforge-protocol"]),
@@ -30,13 +30,15 @@ const ALLOWED: [(&str, &[&str]); 17] = [
         ],
     ),
     ("flowforge-registry", &["flowforge-ports", "flowforge-protocol"]),
+    ("flowforge-core", &["flowforge-protocol"]),
     (
         "flowforge-store",
-        &["flowforge-failpoints", "flowforge-protocol", "flowforge-workflow"],
+        &["flowforge-core", "flowforge-failpoints", "flowforge-protocol"],
     ),
     (
         "flowforge-server",
         &[
+            "flowforge-core",
             "flowforge-failpoints",
             "flowforge-ports",
             "flowforge-protocol",
@@ -97,7 +99,12 @@ const ALLOWED: [(&str, &[&str]); 17] = [
 ];
 
 /// Crates that do no I/O: none of these may be among their dependencies.
-const PURE: [&str; 3] = ["flowforge-protocol", "flowforge-ports", "flowforge-workflow"];
+const PURE: [&str; 4] = [
+    "flowforge-core",
+    "flowforge-protocol",
+    "flowforge-ports",
+    "flowforge-workflow",
+];
 const IMPURE: [&str; 6] = ["tokio", "reqwest", "hyper", "redb", "rusqlite", "wasmtime"];
 
 /// Edges that no arrow allows, and crates that no arrow names.

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use flowforge_core::Scope;
 use flowforge_failpoints::FailPoints;
 use flowforge_protocol::sync::Incarnation;
 use flowforge_protocol::{Digest, TrustRoot};
@@ -38,6 +39,8 @@ pub(crate) struct App {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) fail_points: FailPoints,
     pub(crate) store: Store,
+    /// Whose everything is that people, webhooks and schedules ask for here. What a host asks for is its own scope's.
+    pub(crate) scope: Scope,
     pub(crate) keys: Keys,
     pub(crate) scheduler: Scheduler,
     pub(crate) vault: Vault,
@@ -123,25 +126,20 @@ fn incarnation_of(store: &Store) -> Incarnation {
 
 impl App {
     pub(crate) async fn new(parts: Parts) -> Result<Self, StoreError> {
-        let workspace = parts.keys.trust_root.workspace.clone();
+        let scope = Scope::default_of(&parts.keys.trust_root.workspace);
         let now_ms = parts.clock.now_ms();
-        let scheduler = Scheduler::open(
-            &parts.store,
-            parts.keys.scheduler.clone(),
-            workspace.clone(),
-            now_ms,
-        )
-        .await?;
-        let hosts = Hosts::new(parts.store.hosts().await?);
-        let unassigned = parts.store.count_unassigned().await?;
-        let queued = parts.store.count_queued().await?;
+        let scheduler =
+            Scheduler::open(&parts.store, parts.keys.scheduler.clone(), scope.clone(), now_ms).await?;
+        let hosts = Hosts::new(parts.store.hosts(&scope).await?);
+        let unassigned = parts.store.count_unassigned(&scope).await?;
+        let queued = parts.store.count_queued(&scope).await?;
         Ok(Self {
             started_at_ms: now_ms,
             dev: parts.dev,
             clock: parts.clock,
             fail_points: parts.fail_points,
             scheduler,
-            vault: Vault::new(&workspace, &parts.keys.secrets),
+            vault: Vault::new(scope.clone(), &parts.keys.secrets),
             hosts,
             events: Events::new(),
             registry: parts.registry,
@@ -157,6 +155,7 @@ impl App {
             followers: Arc::new(Semaphore::new(FOLLOWERS_MAX)),
             published: RwLock::new(Published::default()),
             store: parts.store,
+            scope,
             keys: parts.keys,
         })
     }
@@ -166,7 +165,7 @@ impl App {
     }
 
     pub(crate) fn workspace(&self) -> &str {
-        &self.keys.trust_root.workspace
+        self.scope.workspace()
     }
 
     /// Brings up the newest release of every workflow. One that is not usable is remembered with the reason: it takes no
@@ -174,7 +173,7 @@ impl App {
     pub(crate) async fn load_newest(&self) -> Result<(), StoreError> {
         let mut after = String::new();
         loop {
-            let page = self.store.newest_releases(&after, 100).await?;
+            let page = self.store.newest_releases(&self.scope, &after, 100).await?;
             for (_, stored) in page.items {
                 after.clone_from(&stored.workflow);
                 let name = stored.workflow.clone();
@@ -263,7 +262,7 @@ impl App {
         {
             return Ok(Some(newest));
         }
-        match self.store.release_of(workflow, version).await? {
+        match self.store.release_of(&self.scope, workflow, version).await? {
             Some(stored) => self.bring_up(stored).map(Some),
             None => Ok(None),
         }
@@ -283,7 +282,7 @@ impl App {
         if known.is_some() {
             return Ok(known);
         }
-        match self.store.release(digest).await? {
+        match self.store.release(&self.scope, digest).await? {
             Some(stored) => self.bring_up(stored).map(Some),
             None => Ok(None),
         }

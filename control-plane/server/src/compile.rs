@@ -7,7 +7,7 @@ use flowforge_protocol::envelope::payload;
 use flowforge_protocol::grants::{GrantSet, NodeGrants, SecretGrant};
 use flowforge_protocol::release::{GrantRequest, PinnedConnector, PinnedRelease, Release};
 use flowforge_protocol::strict::StrictError;
-use flowforge_protocol::{ConnectorName, DEFAULT_PROJECT, Digest, NodeId};
+use flowforge_protocol::{ConnectorName, Digest, NodeId};
 use flowforge_registry::{Entry, Registry};
 use flowforge_store::StoreError;
 use flowforge_workflow::model::{TriggerKind, Workflow};
@@ -311,12 +311,15 @@ impl App {
         if diagnostics.iter().any(Diagnostic::is_error) {
             return Err(PrepareError::Workflow(diagnostics));
         }
-        let last = self.store.release_of(&workflow.workflow, None).await?;
+        let last = self
+            .store
+            .release_of(&self.scope, &workflow.workflow, None)
+            .await?;
         let version = last.map_or(1, |last| last.version.saturating_add(1));
         let now_ms = self.clock.now_ms();
         let release = Release {
             workspace: self.workspace().to_owned(),
-            project: DEFAULT_PROJECT.to_owned(),
+            project: self.scope.project().to_owned(),
             workflow: workflow.workflow.clone(),
             version,
             title: definition.title().to_owned(),
@@ -340,7 +343,7 @@ impl App {
         );
         let grants = GrantSet {
             workspace: self.workspace().to_owned(),
-            project: DEFAULT_PROJECT.to_owned(),
+            project: self.scope.project().to_owned(),
             release: release_digest,
             version: u64::from(version),
             nodes,
@@ -370,7 +373,7 @@ impl App {
         for request in requests {
             let mut secrets = BTreeMap::new();
             for (slot, name) in &request.secrets {
-                let Some(secret) = self.store.secret(name).await? else {
+                let Some(secret) = self.store.secret(&self.scope, name).await? else {
                     let message = format!("node `{}` uses secret `{name}`, which is not set", request.node);
                     let place = request.destinations.first().map_or("https://…", String::as_str);
                     let mend = format!("flowforge secret set {name} --kind bearer --for {place}");
@@ -409,7 +412,7 @@ impl App {
             else {
                 continue;
             };
-            if self.store.secret(key).await?.is_none() {
+            if self.store.secret(&self.scope, key).await?.is_none() {
                 let message =
                     format!("webhook /hooks/{path} checks signatures with secret `{key}`, which is not set");
                 let mend = format!("flowforge secret set {key} --kind hmac-key");

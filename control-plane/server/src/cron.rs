@@ -64,7 +64,7 @@ async fn turn(app: &App) -> Result<Option<u64>, StoreError> {
     reconcile(app, &tables).await?;
     let now_ms = app.clock.now_ms();
     let mut next: Option<u64> = None;
-    for mut schedule in app.store.schedules().await? {
+    for mut schedule in app.store.schedules(&app.scope).await? {
         let Some(table) = tables.get(&(schedule.workflow.clone(), schedule.trigger.clone())) else {
             continue;
         };
@@ -75,7 +75,7 @@ async fn turn(app: &App) -> Result<Option<u64>, StoreError> {
                 "the clock was ahead: a schedule is due earlier than was stored"
             );
             schedule.next_due_ms = following;
-            app.store.advance_schedule(schedule.clone()).await?;
+            app.store.advance_schedule(&app.scope, schedule.clone()).await?;
         }
         if schedule.next_due_ms <= now_ms {
             let (due_ms, after) = last_missed(table, schedule.next_due_ms, now_ms);
@@ -84,7 +84,7 @@ async fn turn(app: &App) -> Result<Option<u64>, StoreError> {
                 continue;
             }
             schedule.next_due_ms = after.unwrap_or(MAX_DUE_MS);
-            app.store.advance_schedule(schedule.clone()).await?;
+            app.store.advance_schedule(&app.scope, schedule.clone()).await?;
         }
         next = Some(next.unwrap_or(u64::MAX).min(schedule.next_due_ms));
     }
@@ -121,7 +121,7 @@ fn tables(app: &App) -> Tables {
 
 /// Makes the stored schedules those of the published workflows; an unchanged time table keeps its due time.
 async fn reconcile(app: &App, tables: &Tables) -> Result<(), StoreError> {
-    let mut stored = app.store.schedules().await?;
+    let mut stored = app.store.schedules(&app.scope).await?;
     stored.retain(|schedule| app.unusable(&schedule.workflow).is_none());
     let same = |s: &&Schedule| {
         let table = tables.get(&(s.workflow.clone(), s.trigger.clone()));
@@ -153,7 +153,7 @@ async fn reconcile(app: &App, tables: &Tables) -> Result<(), StoreError> {
         });
     }
     for (workflow, schedules) in by_workflow {
-        app.store.set_schedules(workflow, schedules).await?;
+        app.store.set_schedules(&app.scope, workflow, schedules).await?;
     }
     Ok(())
 }

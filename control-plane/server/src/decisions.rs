@@ -75,7 +75,7 @@ impl App {
         actor: &Actor,
         comment: Option<String>,
     ) -> Result<DecideOutcome, TellError> {
-        let approval = match self.store.find_approval(wanted).await? {
+        let approval = match self.store.find_approval(&self.scope, wanted).await? {
             Found::One(approval) => approval,
             Found::None => {
                 return Ok(DecideOutcome::NotFound(format!(
@@ -91,7 +91,7 @@ impl App {
         if approval.state != ApprovalState::Pending {
             return Ok(DecideOutcome::TooLate(approval));
         }
-        let groups = self.store.groups().await?;
+        let groups = self.store.groups(&self.scope).await?;
         let Some(by) = actor.answers_as(&approval.approvers, &groups) else {
             return Ok(DecideOutcome::NotAsked(format!(
                 "`{}` may not answer approval {}; it is put to {}",
@@ -100,7 +100,7 @@ impl App {
                 approval.approvers.join(", ")
             )));
         };
-        let Some(run) = self.store.run(&approval.run).await? else {
+        let Some(run) = self.store.run(&self.scope, &approval.run).await? else {
             return Ok(DecideOutcome::NotFound(format!(
                 "the run of approval {} is gone",
                 approval.id
@@ -120,20 +120,27 @@ impl App {
         let job = self.order(&run, &host, Order::Decide(decision))?;
         let decided = self
             .store
-            .decide(NewDecision {
-                approval: approval.id.clone(),
-                approved,
-                by,
-                comment,
-                at_ms,
-                job: job.clone(),
-            })
+            .decide(
+                &self.scope,
+                NewDecision {
+                    approval: approval.id.clone(),
+                    approved,
+                    by,
+                    comment,
+                    at_ms,
+                    job: job.clone(),
+                },
+            )
             .await?;
         if decided == Decided::Stored {
             self.dispatch_change(job);
             self.events.tell(&run.id, None);
         }
-        match self.store.find_approval(approval.id.as_str()).await? {
+        match self
+            .store
+            .find_approval(&self.scope, approval.id.as_str())
+            .await?
+        {
             Found::One(now) if decided == Decided::Stored => Ok(DecideOutcome::Decided(now)),
             Found::One(now) => Ok(DecideOutcome::TooLate(now)),
             Found::None | Found::Several => Ok(DecideOutcome::TooLate(approval)),
@@ -158,7 +165,7 @@ impl App {
         let now_ms = self.clock.now_ms();
         let ended = self
             .store
-            .cancel_here(run.id.clone(), reason.clone(), now_ms)
+            .cancel_here(&self.scope, run.id.clone(), reason.clone(), now_ms)
             .await?;
         match ended {
             Some(ended) => {
@@ -168,7 +175,7 @@ impl App {
             }
             None => self.order_cancel(&run, reason, grace_ms).await?,
         }
-        let now = self.store.run(&run.id).await?.unwrap_or(run);
+        let now = self.store.run(&self.scope, &run.id).await?.unwrap_or(run);
         match now.state {
             RunState::Cancelled => Ok(CancelOutcome::Told(now)),
             state if state.is_final() => Ok(CancelOutcome::Over(now)),
@@ -177,7 +184,7 @@ impl App {
     }
 
     async fn order_cancel(&self, run: &StoredRun, reason: String, grace_ms: u64) -> Result<(), TellError> {
-        let Some(run) = self.store.run(&run.id).await? else {
+        let Some(run) = self.store.run(&self.scope, &run.id).await? else {
             return Ok(());
         };
         let Some(host) = run.host.clone() else {
@@ -192,7 +199,7 @@ impl App {
                 grace_ms,
             },
         )?;
-        if let Some(replaced) = self.store.order_cancel(reason, job.clone()).await? {
+        if let Some(replaced) = self.store.order_cancel(&self.scope, reason, job.clone()).await? {
             if let Some(entry) = self.hosts.get(&host) {
                 entry.state().queue.settle(&replaced);
             }
@@ -223,7 +230,7 @@ impl App {
 
     /// The run with this id, unique prefix, or `last`; else why not, for people.
     pub(crate) async fn find_run(&self, wanted: &str) -> Result<Result<StoredRun, String>, StoreError> {
-        Ok(match self.store.find_run(wanted).await? {
+        Ok(match self.store.find_run(&self.scope, wanted).await? {
             Found::One(run) => Ok(run),
             Found::None if wanted == "last" => Err("there is no run yet".to_owned()),
             Found::None => Err(format!("there is no run `{wanted}`")),

@@ -76,21 +76,21 @@ impl App {
     async fn do_errands(&self) -> Result<bool, ErrandError> {
         let most = usize::try_from(AT_ONCE).unwrap_or(usize::MAX);
         let mut more = false;
-        let signals = self.store.due_signals(AT_ONCE, MAX_TARGETS).await?;
+        let signals = self.store.due_signals(&self.scope, AT_ONCE, MAX_TARGETS).await?;
         more |= signals.len() >= most;
         let mut all_done = true;
         for signal in signals {
             all_done &= is_done(self.send_signal(signal).await);
         }
-        let ends = self.store.owed_ends(AT_ONCE).await?;
+        let ends = self.store.owed_ends(&self.scope, AT_ONCE).await?;
         more |= ends.len() >= most;
         for end in ends {
             all_done &= is_done(self.tell_parent(end).await);
         }
-        for (run, reason) in self.store.runs_to_stop(AT_ONCE).await? {
+        for (run, reason) in self.store.runs_to_stop(&self.scope, AT_ONCE).await? {
             all_done &= is_done(self.stop(run, reason).await);
         }
-        for child in self.store.ordered_children(AT_ONCE).await? {
+        for child in self.store.ordered_children(&self.scope, AT_ONCE).await? {
             all_done &= is_done(self.start_child(child).await);
         }
         Ok(more && all_done)
@@ -98,7 +98,7 @@ impl App {
 
     async fn stop(&self, run: RunId, reason: String) -> Result<(), ErrandError> {
         self.cancel(run.as_str(), reason, 0).await?;
-        Ok(self.store.stop_told(run).await?)
+        Ok(self.store.stop_told(&self.scope, run).await?)
     }
 
     fn order_for(&self, target: &Target, order: Order) -> Result<NewJob, OrderError> {
@@ -126,7 +126,11 @@ impl App {
             };
             jobs.push(self.order_for(target, Order::Signal(order))?);
         }
-        if self.store.send_signal(signal.message, jobs.clone()).await? {
+        if self
+            .store
+            .send_signal(&self.scope, signal.message, jobs.clone())
+            .await?
+        {
             for job in jobs {
                 self.dispatch_change(job);
             }
@@ -139,7 +143,7 @@ impl App {
             None => None,
             Some(parent) => Some(self.end_order(&end, parent)?),
         };
-        if self.store.told_parent(end.run, job.clone()).await?
+        if self.store.told_parent(&self.scope, end.run, job.clone()).await?
             && let Some(job) = job
         {
             self.dispatch_change(job);
@@ -224,7 +228,7 @@ impl App {
         match self.start(request).await {
             Ok(Started::New) => Ok(()),
             Ok(Started::Duplicate { .. } | Started::Conflict { .. }) => {
-                Ok(self.store.drop_ordered(child.id, None).await?)
+                Ok(self.store.drop_ordered(&self.scope, child.id, None).await?)
             }
             Err(StartError::Input(problems)) => {
                 let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
@@ -254,8 +258,12 @@ impl App {
             failure: Some(Failure::new(FailureKind::Invalid, message.clone()).with_code("FF-RUN-022")),
         };
         let job = self.order_for(parent, Order::ChildEnded(order))?;
-        self.store.drop_ordered(child.id, Some(job.clone())).await?;
-        self.store.note_trouble(parent.run.clone(), message).await?;
+        self.store
+            .drop_ordered(&self.scope, child.id, Some(job.clone()))
+            .await?;
+        self.store
+            .note_trouble(&self.scope, parent.run.clone(), message)
+            .await?;
         self.dispatch_change(job);
         Ok(())
     }

@@ -21,13 +21,13 @@ impl App {
         run: &RunId,
         from_seq: u64,
     ) -> Result<Option<RecordBatch>, StoreError> {
-        let stored = self.store.run(run).await?;
+        let stored = self.store.run(&host.scope, run).await?;
         let has_it = stored.is_some_and(|stored| stored.host.as_ref() == Some(&host.id));
         if !has_it && !self.is_named(host, run) {
             return Ok(None);
         }
         // One batch always comes, and a host asks from the end of the one before.
-        let batches = self.store.batches(run, from_seq, 1).await?;
+        let batches = self.store.batches(&host.scope, run, from_seq, 1).await?;
         Ok(batches.into_iter().find(|batch| batch.first_seq == from_seq))
     }
 

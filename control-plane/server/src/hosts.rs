@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
+use flowforge_core::Scope;
 use flowforge_protocol::progress::StepProgress;
 use flowforge_protocol::sync::SyncRequest;
 use flowforge_protocol::{Digest, HostId, RunId};
@@ -25,6 +26,8 @@ const GAP_ACROSS_START_MS: u64 = 60_000;
 #[derive(Debug)]
 pub(crate) struct HostEntry {
     pub(crate) id: HostId,
+    /// Whose runs it does.
+    pub(crate) scope: Scope,
     /// Woken when there may be something to deliver.
     pub(crate) wake: Notify,
     state: Mutex<HostState>,
@@ -120,6 +123,7 @@ impl HostEntry {
     fn new(host: Host, heard_at: Option<u64>) -> Self {
         Self {
             id: host.id.clone(),
+            scope: host.scope.clone(),
             wake: Notify::new(),
             state: Mutex::new(HostState {
                 host,
@@ -261,6 +265,7 @@ mod tests {
 
     fn host(n: u8, session: &str) -> Host {
         Host {
+            scope: Scope::default_of("dev"),
             id: HostId::from_entropy([n; 16]),
             name: format!("host-{n}"),
             identity_key: [n; 32],

@@ -31,7 +31,7 @@ impl App {
         let now_ms = self.clock.now_ms();
         let lost = self
             .store
-            .note_journal(host.id.clone(), said.clone(), delivered, now_ms)
+            .note_journal(&host.scope, host.id.clone(), said.clone(), delivered, now_ms)
             .await?;
         let mut state = host.state();
         state.host.incarnation = Some(said);

@@ -1,5 +1,6 @@
 //! Log lines: records like all others, picked out when somebody asks.
 
+use flowforge_core::Scope;
 use flowforge_protocol::RunId;
 use flowforge_protocol::chain::no_fetch;
 use flowforge_protocol::record::{Event, Record};
@@ -23,6 +24,7 @@ pub(crate) struct LogLine {
 /// Up to `limit` lines of a run, from record `from` on, and whether there are more.
 pub(crate) async fn lines(
     store: &Store,
+    scope: &Scope,
     run: &RunId,
     from: u64,
     limit: u32,
@@ -31,7 +33,7 @@ pub(crate) async fn lines(
     let mut found = Vec::new();
     let mut next = from;
     loop {
-        let batches = store.batches(run, next, READ_BYTES).await?;
+        let batches = store.batches(scope, run, next, READ_BYTES).await?;
         let Some(last) = batches.last() else {
             return Ok((found, false));
         };

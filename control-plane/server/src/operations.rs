@@ -103,7 +103,7 @@ impl App {
                 })
                 .collect(),
         };
-        Ok(match self.store.keep_signal(signal).await? {
+        Ok(match self.store.keep_signal(&self.scope, signal).await? {
             SignalKept::New => {
                 self.events.errands.notify_one();
                 Ok((message, false))
@@ -148,7 +148,7 @@ impl App {
             let message = format!("`{step}` is no step; one looks like pay, or each[2].pay");
             return Ok(Err(Refused::Field("step", message)));
         };
-        let waits = self.store.waits_of(&run.id, MAX_WAITS).await?;
+        let waits = self.store.waits_of(&self.scope, &run.id, MAX_WAITS).await?;
         let reviews = |wait: &&flowforge_store::OpenWait| matches!(wait.what, WaitFor::Review { .. });
         let mut reviewed = waits.iter().filter(reviews);
         if !reviewed.clone().any(|wait| wait.step == step) {
@@ -220,8 +220,12 @@ impl App {
             }
             signed => signed?,
         };
-        let Some(replaced) = self.store.order_change(replaces, job.clone()).await? else {
-            let now = self.store.run(&run.id).await?.unwrap_or(run);
+        let Some(replaced) = self
+            .store
+            .order_change(&self.scope, replaces, job.clone())
+            .await?
+        else {
+            let now = self.store.run(&self.scope, &run.id).await?.unwrap_or(run);
             return Ok(Err(is_over(&now)));
         };
         if let Some(entry) = self.hosts.get(&host) {
@@ -229,7 +233,7 @@ impl App {
         }
         self.dispatch_change(job);
         self.events.tell(&run.id, None);
-        Ok(Ok(self.store.run(&run.id).await?.unwrap_or(run)))
+        Ok(Ok(self.store.run(&self.scope, &run.id).await?.unwrap_or(run)))
     }
 }
 

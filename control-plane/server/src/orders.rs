@@ -4,10 +4,11 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use flowforge_core::Scope;
 use flowforge_protocol::envelope::{Document, payload, sign_all};
 use flowforge_protocol::job::{JOB_LIFE_MS, Job, Order};
 use flowforge_protocol::strict::{StrictError, parse_strict};
-use flowforge_protocol::{DEFAULT_PROJECT, HostId, JobId, RunId, SigningKey};
+use flowforge_protocol::{HostId, JobId, RunId, SigningKey};
 use flowforge_store::{JobKind, NewJob, Store, StoreError};
 
 use crate::entropy::{EntropyError, fresh};
@@ -39,7 +40,7 @@ pub(crate) struct Draft<'a> {
 #[derive(Debug)]
 pub(crate) struct Scheduler {
     key: SigningKey,
-    workspace: String,
+    scope: Scope,
     next: AtomicU64,
 }
 
@@ -47,12 +48,12 @@ impl Scheduler {
     pub(crate) async fn open(
         store: &Store,
         key: SigningKey,
-        workspace: String,
+        scope: Scope,
         now_ms: u64,
     ) -> Result<Self, StoreError> {
         Ok(Self {
             key,
-            workspace,
+            scope,
             next: AtomicU64::new(store.first_sequence(now_ms).await?),
         })
     }
@@ -77,8 +78,8 @@ impl Scheduler {
         };
         let job = Job {
             job_id: JobId::from_entropy(fresh::<16>()?),
-            workspace: self.workspace.clone(),
-            project: DEFAULT_PROJECT.to_owned(),
+            workspace: self.scope.workspace().to_owned(),
+            project: self.scope.project().to_owned(),
             audience: draft.host.clone(),
             run_id: draft.run.clone(),
             epoch: draft.epoch,

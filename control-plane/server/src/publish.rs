@@ -74,11 +74,12 @@ impl App {
             source,
             published_at_ms: self.clock.now_ms(),
         };
-        let published = self.store.publish(stored.clone(), links).await;
+        let published = self.store.publish(&self.scope, stored.clone(), links).await;
         let published = published.map_err(|error| match error {
             flowforge_store::PublishError::Version { expected } => PublishError::Version { expected },
             flowforge_store::PublishError::Store(error) => PublishError::Store(error),
             error @ (flowforge_store::PublishError::OtherGrants
+            | flowforge_store::PublishError::Elsewhere
             | flowforge_store::PublishError::TooMany
             | flowforge_store::PublishError::NoChild { .. }
             | flowforge_store::PublishError::HookTaken { .. }) => PublishError::Release(error.to_string()),
@@ -98,7 +99,7 @@ impl App {
     /// Every release that its nodes run must be published here, with the grants that it pins.
     async fn check_children(&self, release: &Release) -> Result<(), PublishError> {
         for (name, pinned) in &release.children {
-            let stored = self.store.release(&pinned.release).await?;
+            let stored = self.store.release(&self.scope, &pinned.release).await?;
             let is_it = |stored: &StoredRelease| {
                 stored.workflow == *name
                     && stored.version == pinned.version
@@ -123,6 +124,12 @@ impl App {
         let refuse = |message: String| Err(PublishError::Release(message));
         if release.workspace != self.workspace() || grants.workspace != self.workspace() {
             return refuse(format!("it is for another workspace than `{}`", self.workspace()));
+        }
+        if release.project != self.scope.project() || grants.project != self.scope.project() {
+            return refuse(format!(
+                "it is for another project than `{}`",
+                self.scope.project()
+            ));
         }
         if grants.release != release.digest() {
             return refuse("the grants are for another release".to_owned());

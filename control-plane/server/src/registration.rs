@@ -10,7 +10,7 @@ use flowforge_protocol::envelope::Signed;
 use flowforge_protocol::job::CLOCK_TOLERANCE_MS;
 use flowforge_protocol::seal::{SealPublicKey, Sealed};
 use flowforge_protocol::{Digest, HostId, VerifyingKey};
-use flowforge_store::{NewHost, StoreError, StoredSecret};
+use flowforge_store::{NewHost, Registered, StoreError, StoredSecret};
 
 use crate::app::{App, LoadError};
 use crate::entropy::{EntropyError, fresh};
@@ -50,6 +50,8 @@ pub(crate) enum RegisterError {
     Replayed,
     #[error("{} hosts are registered, and no more may be", flowforge_store::MAX_HOSTS)]
     TooMany,
+    #[error("this identity key is that of a host of another project; give the host a data folder of its own")]
+    Elsewhere,
     #[error(transparent)]
     Entropy(#[from] EntropyError),
     #[error(transparent)]
@@ -66,6 +68,7 @@ impl RegisterError {
             Self::Clock(_) => "FF-HOST-005",
             Self::Replayed => "FF-HOST-006",
             Self::TooMany => "FF-HOST-007",
+            Self::Elsewhere => "FF-HOST-008",
             Self::Entropy(_) | Self::Store(_) => "FF-API-500",
         }
     }
@@ -163,16 +166,23 @@ impl App {
         let now_ms = self.clock.now_ms();
         let host = self
             .store
-            .register_host(NewHost {
-                id: HostId::from_entropy(fresh::<16>()?),
-                name,
-                identity_key,
-                seal_key,
-                session_hash: Digest::of(session.as_bytes()),
-                at_ms: now_ms,
-            })
-            .await?
-            .ok_or(RegisterError::TooMany)?;
+            .register_host(
+                &self.scope,
+                NewHost {
+                    id: HostId::from_entropy(fresh::<16>()?),
+                    name,
+                    identity_key,
+                    seal_key,
+                    session_hash: Digest::of(session.as_bytes()),
+                    at_ms: now_ms,
+                },
+            )
+            .await?;
+        let host = match host {
+            Registered::Host(host) => *host,
+            Registered::TooMany => return Err(RegisterError::TooMany),
+            Registered::Elsewhere => return Err(RegisterError::Elsewhere),
+        };
         tracing::info!(host = %host.id, name = host.name, "a host registered");
         let id = host.id.clone();
         self.hosts.registered(host, self.clock.monotonic_ms());
@@ -202,7 +212,7 @@ impl App {
             return Err(SealedError::TooMany);
         }
         let mut granted = BTreeSet::new();
-        for digest in self.store.open_releases(&host.id).await? {
+        for digest in self.store.open_releases(&host.scope, &host.id).await? {
             if let Some(release) = self.release(&digest).await? {
                 granted.extend(release.secrets().into_iter().map(str::to_owned));
             }
@@ -214,7 +224,7 @@ impl App {
                 sealed.push(SealedAnswer::NotGranted(name.clone()));
                 continue;
             }
-            let Some(secret) = self.store.secret(name).await? else {
+            let Some(secret) = self.store.secret(&host.scope, name).await? else {
                 sealed.push(SealedAnswer::Absent(name.clone()));
                 continue;
             };

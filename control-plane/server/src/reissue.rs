@@ -74,7 +74,7 @@ async fn some_of(app: &App, host: &Arc<HostEntry>, expired: Vec<QueuedJob>) -> R
         }
     }
     let asked = set.len();
-    let stored = app.store.reissue(set).await?;
+    let stored = app.store.reissue(&app.scope, set).await?;
     tracing::info!(host = %host.id, count = stored.len(), "expired jobs were written anew");
     let mut state = host.state();
     if stored.len() < asked {
@@ -100,7 +100,7 @@ async fn give_up(
     let outcome = failed_outcome("FF-RUN-006", format!("the job cannot be written anew: {error}"));
     let ended = app
         .store
-        .fail_order(job.id.clone(), outcome.clone(), app.clock.now_ms())
+        .fail_order(&app.scope, job.id.clone(), outcome.clone(), app.clock.now_ms())
         .await?;
     host.state().queue.settle([&job.id]);
     if let Some((run, ended)) = ended {

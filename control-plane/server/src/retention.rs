@@ -105,7 +105,7 @@ async fn look(app: &App, artefacts: &Artefacts, retention: &Retention) -> Result
         rows_max: ROWS,
     };
     loop {
-        let collected = app.store.collect(keep).await?;
+        let collected = app.store.collect(&app.scope, keep).await?;
         if !collected.runs.is_empty() || collected.releases > 0 {
             tracing::info!(
                 runs = collected.runs.len(),
@@ -117,7 +117,11 @@ async fn look(app: &App, artefacts: &Artefacts, retention: &Retention) -> Result
             break;
         }
     }
-    let open_since = app.store.oldest_open_run_ms().await?.unwrap_or(u64::MAX);
+    let open_since = app
+        .store
+        .oldest_open_run_ms(&app.scope)
+        .await?
+        .unwrap_or(u64::MAX);
     artefacts
         .collect(
             before(now_ms, retention.artefacts).min(open_since),
@@ -129,6 +133,6 @@ async fn look(app: &App, artefacts: &Artefacts, retention: &Retention) -> Result
     }
     // The count lives in memory; what drifted, because a caller went away at the wrong moment, is right again.
     app.queued
-        .store(app.store.count_queued().await?, Ordering::Relaxed);
+        .store(app.store.count_queued(&app.scope).await?, Ordering::Relaxed);
     Ok(())
 }

@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use flowforge_protocol::job::{RecordPrefix, Reuse};
-use flowforge_protocol::record::{Scope, effect_key};
+use flowforge_protocol::record::effect_key;
 use flowforge_protocol::used::Used;
-use flowforge_protocol::{DEFAULT_PROJECT, Digest, NodeId, RunId, StepKey};
+use flowforge_protocol::{Digest, NodeId, RunId, StepKey};
 use flowforge_store::{ClientRequest, Started, StoreError, StoredRun};
 use flowforge_workflow::{ForkError, ForkPlan, RunState};
 use serde_json::{Map, Value, json};
@@ -133,10 +133,7 @@ impl App {
 
     /// The steps whose completed effects happen again, with the keys that they have then.
     fn repeated(&self, state: &RunState, fork: &ForkPlan) -> Vec<RepeatedStep> {
-        let scope = Scope {
-            workspace: self.workspace(),
-            project: DEFAULT_PROJECT,
-        };
+        let scope = self.scope.names();
         let grown = fork.lineage.repeats.iter();
         let grown = grown.filter(|(step, times)| **times > state.repeats(step));
         grown

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use flowforge_core::Scope;
 use flowforge_registry::{Registry, RegistryConfig};
 use flowforge_store::{Store, StoreConfig, StoreError};
 use tokio::net::TcpListener;
@@ -153,7 +154,8 @@ impl Service {
         let artefacts = Artefacts::open(&artefacts_dir, quota, clock)
             .await
             .map_err(|error| FolderError::from_io(&artefacts_dir, error))?;
-        let store_config = StoreConfig::new(data.join(DATABASE));
+        let store_config =
+            StoreConfig::new(data.join(DATABASE), Scope::default_of(&keys.trust_root.workspace));
         let (store, writer) = Store::open(store_config, config.fail_points.clone()).await?;
         let (writer_stop, closing) = (CancellationToken::new(), CancellationToken::new());
         // From here on writes are answered: opening needs them, too.

@@ -191,7 +191,7 @@ impl App {
             job: job.clone(),
             requests: request.requests,
         };
-        let started = self.store.start_run(run).await?;
+        let started = self.store.start_run(&self.scope, run).await?;
         if started == Started::New {
             self.queued.fetch_add(1, Ordering::Relaxed);
             self.dispatch(host.zip(job));

@@ -128,7 +128,7 @@ impl App {
             let run = batch.run.clone();
             let values = match CheckedBatch::wanted(&batch) {
                 wanted if wanted.is_empty() => HashMap::new(),
-                wanted => self.store.values(wanted, MAX_SHOWN_BYTES).await?,
+                wanted => self.store.values(&host.scope, wanted, MAX_SHOWN_BYTES).await?,
             };
             let fetch = |digest: &Digest| values.get(digest).cloned();
             match CheckedBatch::with_values(batch, &fetch) {
@@ -166,7 +166,7 @@ impl App {
         let nothing = ingest.received.is_empty() && ingest.batches.is_empty() && ingest.receipts.is_empty();
         if !nothing || heard.is_some() {
             let received = ingest.received.clone();
-            let ingested = self.store.ingest(ingest).await?;
+            let ingested = self.store.ingest(&host.scope, ingest).await?;
             host.state()
                 .queue
                 .settle(received.iter().chain(&ingested.settled));
@@ -212,7 +212,7 @@ impl App {
         reply: &mut SyncReply,
     ) -> Result<(), StoreError> {
         let asked = asked.into_iter().map(|asked| (asked.run, asked.epoch)).collect();
-        for (run, cursor) in self.store.cursors(&host.id, asked).await? {
+        for (run, cursor) in self.store.cursors(&host.scope, &host.id, asked).await? {
             let (code, message) = match cursor {
                 Cursor::Stored {
                     next_seq, receipt, ..
@@ -269,7 +269,7 @@ impl App {
             if let Some(job) = known.filter(|job| job.issue >= ISSUES_SILENT) {
                 let trouble =
                     format!("host {name} takes no job of this time ({code}: {message}); compare the clocks");
-                self.store.note_trouble(job.run, trouble).await?;
+                self.store.note_trouble(&host.scope, job.run, trouble).await?;
             }
             return Ok(());
         }
@@ -282,7 +282,7 @@ impl App {
             outcome: failed_outcome(&code, format!("host {name} refused the job: {message}")),
             at_ms: self.clock.now_ms(),
         };
-        match self.store.refuse_job(refusal).await? {
+        match self.store.refuse_job(&host.scope, refusal).await? {
             Refused::Kept { run } => {
                 let now = self.clock.monotonic_ms();
                 host.state().queue.hold(&refused.job, now);
@@ -355,7 +355,7 @@ impl App {
     /// missed a change, because whoever made it went away, is right again from here on.
     async fn look_again(&self, host: &HostEntry) -> Result<(), StoreError> {
         host.state().queue.reread();
-        let unassigned = self.store.count_unassigned().await?;
+        let unassigned = self.store.count_unassigned(&self.scope).await?;
         self.unassigned.store(unassigned, Ordering::Relaxed);
         Ok(())
     }
@@ -363,7 +363,7 @@ impl App {
     async fn refill(&self, host: &Arc<HostEntry>) -> Result<(), StoreError> {
         let limit = host.state().queue.begin_refill();
         let limit = u32::try_from(limit).unwrap_or(u32::MAX);
-        let read = self.store.open_jobs(&host.id, limit).await;
+        let read = self.store.open_jobs(&host.scope, &host.id, limit).await;
         let mut state = host.state();
         match read {
             Ok(jobs) => {
@@ -382,11 +382,11 @@ impl App {
 
     /// Gives runs that have no host to this one (B2). A run that cannot be ordered fails alone.
     async fn assign_waiting(&self, host: &Arc<HostEntry>) -> Result<(), SyncError> {
-        let waiting = self.store.unassigned(ASSIGN_AT_ONCE).await?;
+        let waiting = self.store.unassigned(&host.scope, ASSIGN_AT_ONCE).await?;
         if waiting.is_empty() {
             // Several hosts may have found the last ones at the same time.
             self.unassigned
-                .store(self.store.count_unassigned().await?, Ordering::Relaxed);
+                .store(self.store.count_unassigned(&self.scope).await?, Ordering::Relaxed);
             return Ok(());
         }
         let mut jobs = Vec::with_capacity(waiting.len());
@@ -403,7 +403,7 @@ impl App {
         }
         // Read from the store even if this call is cut before the answer comes.
         host.state().queue.reread();
-        let stored = self.store.assign(jobs).await?;
+        let stored = self.store.assign(&host.scope, jobs).await?;
         let count = stored.len() as u64 + failed;
         let fewer = |now: u64| Some(now.saturating_sub(count));
         let _ = self
@@ -429,7 +429,7 @@ impl App {
         let outcome = failed_outcome(code, message);
         let ended = self
             .store
-            .fail_unassigned(run.clone(), outcome.clone(), self.clock.now_ms())
+            .fail_unassigned(&self.scope, run.clone(), outcome.clone(), self.clock.now_ms())
             .await?;
         if let Some(ended) = ended {
             self.confirmed(u64::from(ended.was_queued));

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload};
 use chacha20poly1305::{ChaCha20Poly1305, Nonce};
+use flowforge_core::Scope;
 use flowforge_protocol::seal::{self, MAX_SECRET_BYTES, SealContext, SealPublicKey, Sealed};
 use flowforge_protocol::{HostId, webhook};
 use flowforge_store::{MAX_SECRET_NAMES, MAX_SECRETS, NewSecret, SecretSet, Store, StoreError, StoredSecret};
@@ -15,8 +16,6 @@ use zeroize::Zeroizing;
 
 use crate::entropy::{EntropyError, fresh};
 
-/// The project that every secret belongs to.
-const PROJECT: &str = "default";
 const NONCE_BYTES: usize = 12;
 /// Kinds of secrets.
 pub(crate) const KINDS: [&str; 5] = ["bearer", "basic", "api-key", "hmac-key", "opaque"];
@@ -130,7 +129,7 @@ fn normal_destination(text: &str) -> Result<String, String> {
 
 /// Encrypts, decrypts and seals.
 pub(crate) struct Vault {
-    workspace: String,
+    scope: Scope,
     cipher: ChaCha20Poly1305,
     /// Keys of webhooks that were used, so that a request costs no query.
     hmac_keys: Mutex<KnownKeys>,
@@ -151,9 +150,9 @@ struct KnownKeys {
 const RACES_MAX: usize = 8;
 
 impl Vault {
-    pub(crate) fn new(workspace: &str, master: &[u8; 32]) -> Self {
+    pub(crate) fn new(scope: Scope, master: &[u8; 32]) -> Self {
         Self {
-            workspace: workspace.to_owned(),
+            scope,
             cipher: ChaCha20Poly1305::new(master.into()),
             hmac_keys: Mutex::default(),
         }
@@ -162,9 +161,12 @@ impl Vault {
     /// Keeps a value whose draft has no faults. Of two that are set at once, the one that is stored later stays.
     pub(crate) async fn set(&self, store: &Store, draft: SecretDraft, now_ms: u64) -> Result<(), VaultError> {
         for _ in 0..RACES_MAX {
-            let version = store.last_secret_version(&draft.name).await?.saturating_add(1);
+            let version = store
+                .last_secret_version(&self.scope, &draft.name)
+                .await?
+                .saturating_add(1);
             let secret = self.encrypt(&draft, version, now_ms)?;
-            let set = store.set_secret(secret).await?;
+            let set = store.set_secret(&self.scope, secret).await?;
             self.forget_keys();
             match set {
                 SecretSet::Stored => return Ok(()),
@@ -198,7 +200,7 @@ impl Vault {
 
     /// Removes a value. False if there was none.
     pub(crate) async fn delete(&self, store: &Store, name: String) -> Result<bool, VaultError> {
-        let deleted = store.delete_secret(name).await?;
+        let deleted = store.delete_secret(&self.scope, name).await?;
         self.forget_keys();
         Ok(deleted)
     }
@@ -236,8 +238,8 @@ impl Vault {
     ) -> Result<Sealed, VaultError> {
         let value = self.open(secret)?;
         let context = SealContext {
-            workspace: &self.workspace,
-            project: PROJECT,
+            workspace: self.scope.workspace(),
+            project: self.scope.project(),
             host,
             secret: &secret.name,
             version: u64::from(secret.version),
@@ -262,7 +264,7 @@ impl Vault {
         if known.is_some() {
             return Ok(known);
         }
-        let Some(secret) = store.secret(name).await? else {
+        let Some(secret) = store.secret(&self.scope, name).await? else {
             return Ok(None);
         };
         let key = Arc::new(self.open(&secret)?);
@@ -302,7 +304,7 @@ mod tests {
 
     #[test]
     fn a_value_opens_only_under_its_name_and_version() {
-        let vault = Vault::new("dev", &[7; 32]);
+        let vault = Vault::new(Scope::default_of("dev"), &[7; 32]);
         let nonce = [1_u8; NONCE_BYTES];
         let aad = bound_to("a", 1);
         let payload = Payload {
@@ -323,14 +325,18 @@ mod tests {
         assert!(vault.open(&row("b", 1, &sealed)).is_err());
         assert!(vault.open(&row("a", 2, &sealed)).is_err());
         assert!(vault.open(&row("a", 1, &sealed[..5])).is_err());
-        assert!(Vault::new("dev", &[8; 32]).open(&row("a", 1, &sealed)).is_err());
+        assert!(
+            Vault::new(Scope::default_of("dev"), &[8; 32])
+                .open(&row("a", 1, &sealed))
+                .is_err()
+        );
         assert!(!sealed.windows(5).any(|window| window == b"value"));
     }
 
     /// A request that read the old key while the new one was set brought the old one back into memory, for ever.
     #[test]
     fn a_key_that_was_read_before_a_change_is_not_remembered_after_it() {
-        let vault = Vault::new("dev", &[7; 32]);
+        let vault = Vault::new(Scope::default_of("dev"), &[7; 32]);
         let key = Arc::new(Zeroizing::new(b"old".to_vec()));
         let before = vault.hmac_keys.lock().unwrap().changes;
         vault.forget_keys();

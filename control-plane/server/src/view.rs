@@ -110,7 +110,7 @@ impl App {
         };
         while state.next_seq() < run.records {
             let next = state.next_seq();
-            let batches = self.store.batches(&run.id, next, READ_BYTES).await?;
+            let batches = self.store.batches(&self.scope, &run.id, next, READ_BYTES).await?;
             if batches.is_empty() {
                 break;
             }

@@ -3,6 +3,7 @@
 //! The row is made from the host's record and decided here: the first decision wins, and its order to the host is
 //! stored in the same commit. The host's later records say what became of it.
 
+use flowforge_core::Scope;
 use flowforge_failpoints::Point;
 use flowforge_protocol::{ApprovalId, RunId};
 use rusqlite::{Row, params};
@@ -115,6 +116,8 @@ const COLUMNS: &str = "select approval.seq, approval.id, run.id, run.workflow, a
      approval.decided_by, approval.comment, approval.decided_at_ms \
      from approval join run on run.seq = approval.run ";
 
+const OF_SCOPE: &str = "approval.workspace = ?2 and approval.project = ?3";
+
 fn from_row(row: &Row<'_>) -> Result<(i64, Approval), StoreError> {
     let (show, approvers): (String, String) = (row.get(6)?, row.get(7)?);
     let approval = Approval {
@@ -146,17 +149,22 @@ impl Store {
     /// See [`StoreError`].
     pub async fn approvals(
         &self,
+        scope: &Scope,
         state: Option<ApprovalState>,
         before: Option<i64>,
         limit: u32,
     ) -> Result<Page<Approval>, StoreError> {
         let (before, state) = (before.unwrap_or(i64::MAX), state.map(ApprovalState::as_str));
-        self.read(move |connection| {
+        self.read(scope, move |connection, scope| {
+            let of_state = match state {
+                Some(_) => "and approval.state = ?2",
+                None => "and ?2 is null",
+            };
             let sql = format!(
-                "{COLUMNS} where approval.seq < ?1 and (?2 is null or approval.state = ?2) \
+                "{COLUMNS} where approval.seq < ?1 and approval.workspace = ?4 and approval.project = ?5 {of_state} \
                  order by approval.seq desc limit ?3"
             );
-            let params = params![before, state, i64::from(limit) + 1];
+            let params = params![before, state, i64::from(limit) + 1, scope.workspace(), scope.project()];
             Ok(Page::from_rows(
                 sql::all(connection, &sql, params, from_row)?,
                 limit,
@@ -169,11 +177,15 @@ impl Store {
     ///
     /// # Errors
     /// See [`StoreError`].
-    pub async fn approvals_of(&self, run: &RunId) -> Result<Vec<Approval>, StoreError> {
+    pub async fn approvals_of(&self, scope: &Scope, run: &RunId) -> Result<Vec<Approval>, StoreError> {
         let run = run.clone();
-        self.read(move |connection| {
-            let sql = format!("{COLUMNS} where run.id = ?1 order by approval.seq limit 100");
-            sql::all(connection, &sql, [run.as_str()], without_place)
+        self.read(scope, move |connection, scope| {
+            let sql = format!(
+                "{COLUMNS} where run.id = ?1 and run.workspace = ?2 and run.project = ?3 \
+                               order by approval.seq limit 100"
+            );
+            let params = [run.as_str(), scope.workspace(), scope.project()];
+            sql::all(connection, &sql, params, without_place)
         })
         .await
     }
@@ -182,22 +194,22 @@ impl Store {
     ///
     /// # Errors
     /// See [`StoreError`].
-    pub async fn find_approval(&self, wanted: &str) -> Result<Found<Approval>, StoreError> {
+    pub async fn find_approval(&self, scope: &Scope, wanted: &str) -> Result<Found<Approval>, StoreError> {
         let wanted = wanted.to_owned();
-        self.read(move |connection| {
+        self.read(scope, move |connection, scope| {
             let sql = if wanted == "last" {
                 format!(
-                    "{COLUMNS} where ?1 = ?1 and approval.state = 'pending' order by approval.seq desc limit 1"
+                    "{COLUMNS} where ?1 = ?1 and approval.state = 'pending' and {OF_SCOPE} order by approval.seq desc limit 1"
                 )
             } else {
                 format!(
-                    "{COLUMNS} where approval.id >= ?1 and approval.id < ?1 || '~' order by approval.id limit 2"
+                    "{COLUMNS} where approval.id >= ?1 and approval.id < ?1 || '~' and {OF_SCOPE} order by approval.id limit 2"
                 )
             };
             Ok(Found::from_rows(sql::all(
                 connection,
                 &sql,
-                [wanted],
+                [wanted.as_str(), scope.workspace(), scope.project()],
                 without_place,
             )?))
         })
@@ -208,24 +220,27 @@ impl Store {
     ///
     /// # Errors
     /// See [`StoreError`].
-    pub async fn decide(&self, decision: NewDecision) -> Result<Decided, StoreError> {
-        self.alone(Some(Point::B12), move |transaction| {
+    pub async fn decide(&self, scope: &Scope, decision: NewDecision) -> Result<Decided, StoreError> {
+        self.alone(scope, Some(Point::B12), move |transaction, scope| {
             let changed = sql::run(
                 transaction,
                 "update approval set state = ?2, decided_by = ?3, comment = ?4, decided_at_ms = ?5 \
-                 where id = ?1 and state = 'pending' and open = 1 and (expires_at_ms is null or expires_at_ms > ?5)",
+                 where id = ?1 and state = 'pending' and open = 1 and (expires_at_ms is null or expires_at_ms > ?5) \
+                 and workspace = ?6 and project = ?7",
                 params![
                     decision.approval.as_str(),
                     if decision.approved { "approved" } else { "rejected" },
                     decision.by,
                     decision.comment,
-                    signed(decision.at_ms)
+                    signed(decision.at_ms),
+                    scope.workspace(),
+                    scope.project()
                 ],
             )?;
             if changed == 0 {
                 return Ok(Decided::TooLate);
             }
-            jobs::insert(transaction, std::slice::from_ref(&decision.job))?;
+            jobs::insert(transaction, scope, std::slice::from_ref(&decision.job))?;
             Ok(Decided::Stored)
         })
         .await

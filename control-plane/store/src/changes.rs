@@ -2,34 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use flowforge_protocol::{Digest, JobId, RunId};
+use flowforge_protocol::{JobId, RunId};
 use rusqlite::{Connection, params};
 use serde_json::{Value, json};
 
+use crate::heads::Head;
 use crate::{StoreError, sql};
-
-/// Where the records of a run stand.
-pub(crate) struct Head {
-    pub(crate) row: i64,
-    pub(crate) host: Option<String>,
-    pub(crate) epoch: u64,
-    pub(crate) next_seq: u64,
-    pub(crate) chain: Digest,
-    pub(crate) state: String,
-    pub(crate) ended_at_ms: Option<u64>,
-    pub(crate) closed_at_ms: Option<u64>,
-    pub(crate) outcome: Option<String>,
-    pub(crate) outcome_digest: Option<Digest>,
-    /// An answer that came with this group.
-    pub(crate) response: Option<String>,
-    pub(crate) paused_by: Option<String>,
-    /// Whether it may have ordered other runs.
-    pub(crate) orders_children: bool,
-    pub(crate) bytes: u64,
-    /// Bytes of the large values that its records hold, each as often as it is held.
-    pub(crate) held_bytes: u64,
-    pub(crate) dirty: bool,
-}
 
 /// Rows of each kind, as JSON arrays; the lines of all batches lie one behind the other in `arena`.
 #[derive(Default)]
@@ -74,8 +52,9 @@ const MOVE_RUNS: &str = "update run set next_seq = new.value ->> 1, chain = unhe
      response = coalesce(response, new.value ->> 10), held_bytes = new.value ->> 11, lost_at_ms = null, trouble = null \
      from (select value from json_each(?1)) new where run.seq = new.value ->> 0";
 const ASK: &str = "insert into approval (id, run, step, title, show, approvers, state, requested_at_ms, \
-     expires_at_ms) select value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, 'pending', \
-     value ->> 6, value ->> 7 from json_each(?1) where true on conflict do nothing";
+     expires_at_ms, workspace, project) select value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, \
+     value ->> 5, 'pending', value ->> 6, value ->> 7, run.workspace, run.project \
+     from json_each(?1) join run on run.seq = value ->> 1 where true on conflict do nothing";
 const ANSWER: &str = "update approval set state = new.value ->> 2, decided_by = new.value ->> 3, \
      comment = new.value ->> 4, decided_at_ms = new.value ->> 5, open = 0 \
      from (select value from json_each(?1)) new \
@@ -111,14 +90,15 @@ const FORGET_ALL: &str = "delete from job where run in (select value from json_e
 const KEEP_RECEIPTS: &str = "update run set receipt = new.value ->> 1 from (select value from json_each(?1)) new \
      where run.seq = new.value ->> 0 and run.receipt is null";
 const HEAR: &str = "update host set last_heard_ms = new.value ->> 1 from (select value from json_each(?1)) new \
-     where host.id = new.value ->> 0";
+     where host.id = new.value ->> 0 and host.workspace = new.value ->> 2 and host.project = new.value ->> 3";
 const ADD_GAPS: &str = "insert into host_gap (host, from_ms, to_ms) select value ->> 0, value ->> 1, value ->> 2 \
      from json_each(?1) where true on conflict do update set to_ms = max(to_ms, excluded.to_ms)";
 
 // The runs that a run waits for are of no use once it stops; those that it has only ordered go on by themselves.
-const STOP_CHILDREN: &str = "update run set stop_wanted = 'the run that ordered it, ' || parent || ', stops' \
-     where ended_at_ms is null and stop_wanted is null and id in \
-     (select child from wait where kind = 'child' and run in (select value from json_each(?1)))";
+const STOP_CHILDREN: &str = "update run set stop_wanted = 'the run that ordered it, ' || ordering.id || ', stops' \
+     from wait join run ordering on ordering.seq = wait.run where wait.kind = 'child' \
+     and wait.run in (select value from json_each(?1)) and run.id = wait.child and run.workspace = ordering.workspace \
+     and run.project = ordering.project and run.ended_at_ms is null and run.stop_wanted is null";
 const ORDER_NO_CHILDREN: &str = "delete from ordered_child where id in \
      (select child from wait where kind = 'child' and run in (select value from json_each(?1)))";
 const WAIT_FOR_NOTHING: &str = "delete from wait where run in (select value from json_each(?1))";

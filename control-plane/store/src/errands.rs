@@ -4,7 +4,9 @@
 //! Each is a row that was written in the commit that made it so; whoever does it strikes the row in the commit that makes
 //! it done. So nothing is lost with a process, and nothing is done twice.
 
+use flowforge_core::Scope;
 use flowforge_protocol::{Digest, RunId, StepKey};
+use rusqlite::params;
 
 use crate::jobs::{self, NewJob};
 use crate::signals::Target;
@@ -50,14 +52,15 @@ impl Store {
     ///
     /// # Errors
     /// See [`StoreError`].
-    pub async fn ordered_children(&self, limit: u32) -> Result<Vec<OrderedChild>, StoreError> {
-        self.read(move |connection| {
+    pub async fn ordered_children(&self, scope: &Scope, limit: u32) -> Result<Vec<OrderedChild>, StoreError> {
+        self.read(scope, move |connection, scope| {
             sql::all(
                 connection,
                 "select child.id, run.id, child.step, child.release, child.grants, child.input, run.traceparent, \
                  case when run.lost_at_ms is null and run.ended_at_ms is null then run.host end, run.epoch \
-                 from ordered_child child join run on run.seq = child.parent order by child.id limit ?1",
-                [limit],
+                 from ordered_child child join run on run.seq = child.parent \
+                 where run.workspace = ?2 and run.project = ?3 order by child.id limit ?1",
+                params![limit, scope.workspace(), scope.project()],
                 |row| {
                     let (parent, traceparent): (RunId, Option<String>) =
                         (sql::parsed(row, 1, "run id")?, row.get(6)?);
@@ -90,15 +93,21 @@ impl Store {
     ///
     /// # Errors
     /// See [`StoreError`].
-    pub async fn drop_ordered(&self, child: RunId, order: Option<NewJob>) -> Result<(), StoreError> {
-        self.alone(None, move |transaction| {
+    pub async fn drop_ordered(
+        &self,
+        scope: &Scope,
+        child: RunId,
+        order: Option<NewJob>,
+    ) -> Result<(), StoreError> {
+        self.alone(scope, None, move |transaction, scope| {
             let dropped = sql::run(
                 transaction,
-                "delete from ordered_child where id = ?1",
-                [child.as_str()],
+                "delete from ordered_child where id = ?1 and exists (select 1 from run where run.seq = ordered_child.parent \
+                 and run.workspace = ?2 and run.project = ?3)",
+                [child.as_str(), scope.workspace(), scope.project()],
             )?;
             if dropped == 1 {
-                jobs::insert(transaction, order.as_slice())?;
+                jobs::insert(transaction, scope, order.as_slice())?;
             }
             Ok(())
         })
@@ -109,18 +118,19 @@ impl Store {
     ///
     /// # Errors
     /// See [`StoreError`].
-    pub async fn owed_ends(&self, limit: u32) -> Result<Vec<OwedEnd>, StoreError> {
-        self.read(move |connection| {
+    pub async fn owed_ends(&self, scope: &Scope, limit: u32) -> Result<Vec<OwedEnd>, StoreError> {
+        self.read(scope, move |connection, scope| {
             sql::all(
                 connection,
                 "select run.id, run.outcome, run.parent_step, parent.id, parent.host, parent.epoch, parent.traceparent \
                  from run left join run parent on parent.id = run.parent and parent.ended_at_ms is null \
+                 and parent.workspace = run.workspace and parent.project = run.project \
                  and exists (select 1 from wait where wait.run = parent.seq and wait.step = run.parent_step \
                  and wait.child = run.id) \
-                 where run.parent_told = 0 and run.ended_at_ms is not null \
+                 where run.parent_told = 0 and run.ended_at_ms is not null and run.workspace = ?2 and run.project = ?3 \
                  and (parent.id is null or (parent.host is not null and parent.lost_at_ms is null)) \
                  order by run.seq limit ?1",
-                [limit],
+                params![limit, scope.workspace(), scope.project()],
                 |row| {
                     let parent = match row.get::<_, Option<String>>(3)? {
                         None => None,
@@ -148,24 +158,29 @@ impl Store {
     ///
     /// # Errors
     /// See [`StoreError`].
-    pub async fn told_parent(&self, run: RunId, order: Option<NewJob>) -> Result<bool, StoreError> {
-        self.alone(None, move |transaction| {
+    pub async fn told_parent(
+        &self,
+        scope: &Scope,
+        run: RunId,
+        order: Option<NewJob>,
+    ) -> Result<bool, StoreError> {
+        self.alone(scope, None, move |transaction, scope| {
             if let Some(job) = &order {
                 let there = sql::first(
                     transaction,
-                    "select host = ?2 from run where id = ?1 and ended_at_ms is null",
-                    [job.run.as_str(), job.host.as_str()],
+                    "select host = ?2 from run where id = ?1 and ended_at_ms is null and workspace = ?3 and project = ?4",
+                    [job.run.as_str(), job.host.as_str(), scope.workspace(), scope.project()],
                     |row| Ok(row.get::<_, Option<bool>>(0)?.unwrap_or(false)),
                 )?;
                 if there != Some(true) {
                     return Ok(false);
                 }
-                jobs::insert(transaction, std::slice::from_ref(job))?;
+                jobs::insert(transaction, scope, std::slice::from_ref(job))?;
             }
             sql::run(
                 transaction,
-                "update run set parent_told = 1 where id = ?1",
-                [run.as_str()],
+                "update run set parent_told = 1 where id = ?1 and workspace = ?2 and project = ?3",
+                [run.as_str(), scope.workspace(), scope.project()],
             )?;
             Ok(true)
         })
@@ -176,13 +191,13 @@ impl Store {
     ///
     /// # Errors
     /// See [`StoreError`].
-    pub async fn runs_to_stop(&self, limit: u32) -> Result<Vec<(RunId, String)>, StoreError> {
-        self.read(move |connection| {
+    pub async fn runs_to_stop(&self, scope: &Scope, limit: u32) -> Result<Vec<(RunId, String)>, StoreError> {
+        self.read(scope, move |connection, scope| {
             sql::all(
                 connection,
                 "select id, stop_wanted from run where stop_wanted is not null and ended_at_ms is null \
-                 order by seq limit ?1",
-                [limit],
+                 and workspace = ?2 and project = ?3 order by seq limit ?1",
+                params![limit, scope.workspace(), scope.project()],
                 |row| Ok((sql::parsed(row, 0, "run id")?, row.get(1)?)),
             )
         })
@@ -193,12 +208,12 @@ impl Store {
     ///
     /// # Errors
     /// See [`StoreError`].
-    pub async fn stop_told(&self, run: RunId) -> Result<(), StoreError> {
-        self.alone(None, move |transaction| {
+    pub async fn stop_told(&self, scope: &Scope, run: RunId) -> Result<(), StoreError> {
+        self.alone(scope, None, move |transaction, scope| {
             sql::run(
                 transaction,
-                "update run set stop_wanted = null where id = ?1",
-                [run.as_str()],
+                "update run set stop_wanted = null where id = ?1 and workspace = ?2 and project = ?3",
+                [run.as_str(), scope.workspace(), scope.project()],
             )?;
             Ok(())
         })

@@ -1,12 +1,13 @@
 //! Groups of people who may answer questions.
 
-use rusqlite::Connection;
+use flowforge_core::Scope;
+use rusqlite::{Connection, params};
 use serde_json::json;
 
 use crate::sql;
 use crate::{Store, StoreError};
 
-/// Groups at most.
+/// Groups of a project at most.
 pub const MAX_GROUPS: u64 = 1_000;
 
 /// People who may answer what is put to their group.
@@ -23,12 +24,12 @@ impl Store {
     ///
     /// # Errors
     /// See [`StoreError`].
-    pub async fn groups(&self) -> Result<Vec<Group>, StoreError> {
-        self.read(|connection| {
+    pub async fn groups(&self, scope: &Scope) -> Result<Vec<Group>, StoreError> {
+        self.read(scope, |connection, scope| {
             sql::all(
                 connection,
-                "select name, members from approver_group order by name",
-                (),
+                "select name, members from approver_group where workspace = ?1 and project = ?2 order by name",
+                [scope.workspace(), scope.project()],
                 |row| {
                     let members: String = row.get(1)?;
                     Ok(Group {
@@ -46,23 +47,28 @@ impl Store {
     ///
     /// # Errors
     /// See [`StoreError`].
-    pub async fn set_group(&self, group: Group) -> Result<bool, StoreError> {
-        self.alone(None, move |transaction| {
+    pub async fn set_group(&self, scope: &Scope, group: Group) -> Result<bool, StoreError> {
+        self.alone(scope, None, move |transaction, scope| {
             sql::run(
                 transaction,
-                "delete from approver_group where name = ?1",
-                [&group.name],
+                "delete from approver_group where name = ?1 and workspace = ?2 and project = ?3",
+                [group.name.as_str(), scope.workspace(), scope.project()],
             )?;
             if group.members.is_empty() {
                 return Ok(true);
             }
-            if count(transaction)? >= MAX_GROUPS {
+            if count(transaction, scope)? >= MAX_GROUPS {
                 return Ok(false);
             }
             sql::run(
                 transaction,
-                "insert into approver_group (name, members) values (?1, ?2)",
-                [&group.name, &json!(group.members).to_string()],
+                "insert into approver_group (name, members, workspace, project) values (?1, ?2, ?3, ?4)",
+                params![
+                    group.name,
+                    json!(group.members).to_string(),
+                    scope.workspace(),
+                    scope.project()
+                ],
             )?;
             Ok(true)
         })
@@ -70,9 +76,12 @@ impl Store {
     }
 }
 
-fn count(connection: &Connection) -> Result<u64, StoreError> {
-    let count = sql::first(connection, "select count(*) from approver_group", (), |row| {
-        Ok(sql::unsigned(row.get(0)?))
-    })?;
+fn count(connection: &Connection, scope: &Scope) -> Result<u64, StoreError> {
+    let count = sql::first(
+        connection,
+        "select count(*) from approver_group where workspace = ?1 and project = ?2",
+        [scope.workspace(), scope.project()],
+        |row| Ok(sql::unsigned(row.get(0)?)),
+    )?;
     Ok(count.unwrap_or(0))
 }

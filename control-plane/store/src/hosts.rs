@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use flowforge_core::Scope;
 use flowforge_protocol::{Digest, HostId, JobId, RunId};
 use rusqlite::{Row, params};
 use serde_json::json;
@@ -9,7 +10,7 @@ use serde_json::json;
 use crate::sql::{self, signed, unsigned};
 use crate::{Store, StoreError};
 
-/// Hosts at most.
+/// Hosts of a project at most.
 pub const MAX_HOSTS: u32 = 2_000;
 
 /// A host that registers; its proof is verified.
@@ -34,6 +35,8 @@ pub struct NewHost {
 pub struct Host {
     /// Its id.
     pub id: HostId,
+    /// Whose runs it does.
+    pub scope: Scope,
     /// Name for people.
     pub name: String,
     /// Ed25519 public key.
@@ -48,6 +51,17 @@ pub struct Host {
     pub last_heard_ms: Option<u64>,
     /// The life of its journal, as it said last.
     pub incarnation: Option<String>,
+}
+
+/// What became of a registration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Registered {
+    /// It is known now, as this.
+    Host(Box<Host>),
+    /// It is new, and there are [`MAX_HOSTS`] already.
+    TooMany,
+    /// Its identity key is that of a host of another project.
+    Elsewhere,
 }
 
 /// What was lost with a host's journal.
@@ -68,6 +82,7 @@ fn from_row(row: &Row<'_>) -> Result<Host, StoreError> {
     };
     Ok(Host {
         id: sql::parsed(row, 0, "host id")?,
+        scope: sql::scope(row, 8)?,
         name: row.get(1)?,
         identity_key: key(2)?,
         seal_key: key(3)?,
@@ -79,40 +94,47 @@ fn from_row(row: &Row<'_>) -> Result<Host, StoreError> {
 }
 
 impl Store {
-    /// Registers a host. The same identity key keeps its id; name, seal key and session become the new ones. `None` for a new
-    /// one when there are [`MAX_HOSTS`].
+    /// Registers a host. The same identity key keeps its id; name, seal key and session become the new ones.
     ///
     /// # Errors
     /// See [`StoreError`].
-    pub async fn register_host(&self, host: NewHost) -> Result<Option<Host>, StoreError> {
-        self.alone(None, move |transaction| {
+    pub async fn register_host(&self, scope: &Scope, host: NewHost) -> Result<Registered, StoreError> {
+        self.alone(scope, None, move |transaction, scope| {
             let is_full = sql::first(
                 transaction,
-                "select not exists (select 1 from host where identity_key = ?1) and (select count(*) from host) >= ?2",
-                params![host.identity_key, MAX_HOSTS],
+                "select not exists (select 1 from host where identity_key = ?1) \
+                 and (select count(*) from host where workspace = ?3 and project = ?4) >= ?2",
+                params![host.identity_key, MAX_HOSTS, scope.workspace(), scope.project()],
                 |row| Ok(row.get::<_, bool>(0)?),
             )?;
             if is_full == Some(true) {
-                return Ok(None);
+                return Ok(Registered::TooMany);
             }
             let registered = sql::all(
                 transaction,
-                "insert into host (id, name, identity_key, seal_key, session_hash, registered_at_ms, last_heard_ms) \
-                 values (?1, ?2, ?3, ?4, ?5, ?6, ?6) on conflict (identity_key) do update set name = excluded.name, \
+                "insert into host (id, name, identity_key, seal_key, session_hash, registered_at_ms, last_heard_ms, \
+                 workspace, project) values (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7, ?8) on conflict (identity_key) do update set name = excluded.name, \
                  seal_key = excluded.seal_key, session_hash = excluded.session_hash, \
                  last_heard_ms = excluded.last_heard_ms \
-                 returning id, name, identity_key, seal_key, session_hash, registered_at_ms, last_heard_ms, incarnation",
+                 where host.workspace = excluded.workspace and host.project = excluded.project \
+                 returning id, name, identity_key, seal_key, session_hash, registered_at_ms, last_heard_ms, incarnation, \
+                 workspace, project",
                 params![
                     host.id.as_str(),
                     host.name,
                     host.identity_key,
                     host.seal_key,
                     host.session_hash.as_bytes(),
-                    signed(host.at_ms)
+                    signed(host.at_ms),
+                    scope.workspace(),
+                    scope.project()
                 ],
                 from_row,
             )?;
-            Ok(registered.into_iter().next())
+            Ok(registered
+                .into_iter()
+                .next()
+                .map_or(Registered::Elsewhere, |host| Registered::Host(Box::new(host))))
         })
         .await
     }
@@ -121,13 +143,13 @@ impl Store {
     ///
     /// # Errors
     /// See [`StoreError`].
-    pub async fn hosts(&self) -> Result<Vec<Host>, StoreError> {
-        self.read(|connection| {
+    pub async fn hosts(&self, scope: &Scope) -> Result<Vec<Host>, StoreError> {
+        self.read(scope, |connection, scope| {
             sql::all(
                 connection,
-                "select id, name, identity_key, seal_key, session_hash, registered_at_ms, last_heard_ms, incarnation \
-                 from host order by name, id limit ?1",
-                [MAX_HOSTS],
+                "select id, name, identity_key, seal_key, session_hash, registered_at_ms, last_heard_ms, incarnation, \
+                 workspace, project from host where workspace = ?2 and project = ?3 order by name, id limit ?1",
+                params![MAX_HOSTS, scope.workspace(), scope.project()],
                 from_row,
             )
         })
@@ -143,22 +165,23 @@ impl Store {
     /// See [`StoreError`].
     pub async fn note_journal(
         &self,
+        scope: &Scope,
         host: HostId,
         incarnation: String,
         delivered: Vec<RunId>,
         at_ms: u64,
     ) -> Result<LostWithJournal, StoreError> {
-        self.alone(None, move |transaction| {
+        self.alone(scope, None, move |transaction, scope| {
             let before = sql::first(
                 transaction,
-                "select incarnation from host where id = ?1",
-                [host.as_str()],
+                "select incarnation from host where id = ?1 and workspace = ?2 and project = ?3",
+                [host.as_str(), scope.workspace(), scope.project()],
                 |row| Ok(row.get::<_, Option<String>>(0)?),
             )?;
             sql::run(
                 transaction,
-                "update host set incarnation = ?2 where id = ?1",
-                [host.as_str(), &incarnation],
+                "update host set incarnation = ?2 where id = ?1 and workspace = ?3 and project = ?4",
+                [host.as_str(), &incarnation, scope.workspace(), scope.project()],
             )?;
             let is_another = before.flatten().is_some_and(|before| before != incarnation);
             if !is_another {
@@ -167,16 +190,16 @@ impl Store {
             let orders = sql::all(
                 transaction,
                 "delete from job where host = ?1 and kind in ('start', 'resume') \
-                 and run in (select value from json_each(?2)) returning id",
-                [host.as_str(), &json!(delivered).to_string()],
+                 and run in (select value from json_each(?2)) and workspace = ?3 and project = ?4 returning id",
+                [host.as_str(), &json!(delivered).to_string(), scope.workspace(), scope.project()],
                 |row| sql::parsed(row, 0, "job id"),
             )?;
             let runs = sql::all(
                 transaction,
                 "update run set lost_at_ms = ?2 where host = ?1 and ended_at_ms is null and lost_at_ms is null \
-                 and not exists (select 1 from job where job.run = run.id and job.kind in ('start', 'resume') \
+                 and workspace = ?3 and project = ?4 and not exists (select 1 from job where job.run = run.id and job.kind in ('start', 'resume') \
                  and job.received = 0) returning id",
-                params![host.as_str(), signed(at_ms)],
+                params![host.as_str(), signed(at_ms), scope.workspace(), scope.project()],
                 |row| sql::parsed(row, 0, "run id"),
             )?;
             Ok(LostWithJournal { runs, orders })
@@ -188,12 +211,13 @@ impl Store {
     ///
     /// # Errors
     /// See [`StoreError`].
-    pub async fn open_runs(&self) -> Result<HashMap<HostId, u64>, StoreError> {
-        self.read(|connection| {
+    pub async fn open_runs(&self, scope: &Scope) -> Result<HashMap<HostId, u64>, StoreError> {
+        self.read(scope, |connection, scope| {
             let counts = sql::all(
                 connection,
-                "select host, count(*) from run where ended_at_ms is null and host is not null group by host",
-                (),
+                "select host, count(*) from run where ended_at_ms is null and host is not null \
+                 and workspace = ?1 and project = ?2 group by host",
+                [scope.workspace(), scope.project()],
                 |row| Ok((sql::parsed(row, 0, "host id")?, unsigned(row.get(1)?))),
             )?;
             Ok(counts.into_iter().collect())
@@ -207,17 +231,24 @@ impl Store {
     /// See [`StoreError`].
     pub async fn host_gaps(
         &self,
+        scope: &Scope,
         host: &HostId,
         from_ms: u64,
         to_ms: u64,
     ) -> Result<Vec<(u64, u64)>, StoreError> {
         let host = host.clone();
-        self.read(move |connection| {
+        self.read(scope, move |connection, scope| {
             sql::all(
                 connection,
-                "select from_ms, to_ms from host_gap where host = ?1 and to_ms >= ?2 and from_ms <= ?3 \
-                 order by from_ms limit 1000",
-                params![host.as_str(), signed(from_ms), signed(to_ms)],
+                "select from_ms, to_ms from host_gap where to_ms >= ?2 and from_ms <= ?3 \
+                 and host = (select id from host where id = ?1 and workspace = ?4 and project = ?5) order by from_ms limit 1000",
+                params![
+                    host.as_str(),
+                    signed(from_ms),
+                    signed(to_ms),
+                    scope.workspace(),
+                    scope.project()
+                ],
                 |row| Ok((unsigned(row.get(0)?), unsigned(row.get(1)?))),
             )
         })

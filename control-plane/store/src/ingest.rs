@@ -7,17 +7,18 @@
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
-use flowforge_protocol::chain::chain_start;
+use flowforge_core::Scope;
 use flowforge_protocol::{Digest, HostId, JobId, RunId};
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, params};
 use serde_json::json;
 use tokio::sync::oneshot;
 
 use crate::batch::CheckedBatch;
 use crate::batch_error::MAX_BATCH_BYTES;
-use crate::changes::{self, Changes, Head};
+use crate::changes::{self, Changes};
+use crate::heads::{self, Head};
 use crate::project::accept;
-use crate::sql::{signed, unsigned};
+use crate::sql::signed;
 use crate::values::{self, Whole};
 use crate::writer::Write;
 use crate::{Store, StoreError, jobs, sql};
@@ -150,9 +151,10 @@ impl Store {
     ///
     /// # Errors
     /// See [`StoreError`]; the call can be repeated: what is stored already is acknowledged again.
-    pub async fn ingest(&self, ingest: HostIngest) -> Result<Ingested, StoreError> {
+    pub async fn ingest(&self, scope: &Scope, ingest: HostIngest) -> Result<Ingested, StoreError> {
         let (answer, result) = oneshot::channel();
-        self.submit(Write::Ingest(Box::new(ingest), answer)).await?;
+        self.submit(Write::Ingest(Box::new((scope.clone(), ingest)), answer))
+            .await?;
         result.await.map_err(|_| StoreError::Stopped)?
     }
 }
@@ -160,9 +162,11 @@ impl Store {
 /// One group of calls: what is known of its runs, what changes, and who is told what.
 struct Work<'a> {
     connection: &'a Connection,
+    /// Of the call that is looked at.
+    scope: &'a Scope,
     heads: HashMap<RunId, Head>,
     /// Large values that are here, of those that the batches of the group hold.
-    values: HashMap<Digest, Whole>,
+    values: HashMap<(Scope, Digest), Whole>,
     changes: Changes,
     /// Batches of this group, by row of the run and first record: they cannot be looked up yet.
     pending: HashSet<(i64, u64)>,
@@ -178,26 +182,40 @@ struct Reply {
     changed: HashMap<RunId, usize>,
 }
 
-pub(crate) fn write(connection: &Connection, ingests: &[HostIngest]) -> Result<Vec<Ingested>, StoreError> {
-    if ingests.is_empty() {
+pub(crate) fn write(
+    connection: &Connection,
+    ingests: &[(Scope, HostIngest)],
+) -> Result<Vec<Ingested>, StoreError> {
+    let Some((first, _)) = ingests.first() else {
         return Ok(Vec::new());
-    }
+    };
+    let runs = ingests.iter().flat_map(|(_, ingest)| {
+        let batches = ingest.batches.iter().map(CheckedBatch::run);
+        batches.chain(ingest.receipts.iter().map(|receipt| &receipt.run))
+    });
     let mut confirmed = jobs::confirm(connection, ingests)?;
     let mut work = Work {
         connection,
-        heads: load_heads(connection, ingests)?,
+        scope: first,
+        heads: heads::load(connection, runs.collect())?,
         values: load_values(connection, ingests)?,
         changes: Changes::default(),
         pending: HashSet::new(),
         told: HashMap::new(),
     };
     let mut results = Vec::with_capacity(ingests.len());
-    for (place, ingest) in ingests.iter().enumerate() {
+    for (place, (scope, ingest)) in ingests.iter().enumerate() {
+        work.scope = scope;
         let mut reply = Reply::default();
         // The first call of a host is told for all of them.
         reply.result.taken = confirmed.remove(&ingest.host).unwrap_or(0);
         if let Some(heard) = ingest.heard {
-            work.changes.heard.push(json!([ingest.host, heard.at_ms]));
+            work.changes.heard.push(json!([
+                ingest.host,
+                heard.at_ms,
+                scope.workspace(),
+                scope.project()
+            ]));
             if let Some(since) = heard.silent_since_ms {
                 work.changes.gaps.push(json!([ingest.host, since, heard.at_ms]));
             }
@@ -223,71 +241,23 @@ pub(crate) fn write(connection: &Connection, ingests: &[HostIngest]) -> Result<V
     Ok(results)
 }
 
-fn load_heads(connection: &Connection, ingests: &[HostIngest]) -> Result<HashMap<RunId, Head>, StoreError> {
-    let mut wanted: Vec<&RunId> = ingests
-        .iter()
-        .flat_map(|i| {
-            let batches = i.batches.iter().map(CheckedBatch::run);
-            batches.chain(i.receipts.iter().map(|r| &r.run))
-        })
-        .collect();
-    wanted.sort_unstable();
-    wanted.dedup();
-    if wanted.is_empty() {
-        return Ok(HashMap::new());
-    }
-    let heads = sql::all(
-        connection,
-        "select run.id, run.seq, run.host, run.epoch, run.next_seq, run.chain, run.state, run.ended_at_ms, run.bytes, \
-         run.outcome_digest, run.paused_by, \
-         exists (select 1 from wait where wait.run = run.seq and wait.kind = 'child'), run.held_bytes \
-         from json_each(?1) wanted join run on run.id = wanted.value",
-        [json!(wanted).to_string()],
-        head_of,
-    )?;
-    Ok(heads.into_iter().collect())
-}
-
 fn load_values(
     connection: &Connection,
-    ingests: &[HostIngest],
-) -> Result<HashMap<Digest, Whole>, StoreError> {
-    let batches = ingests.iter().flat_map(|ingest| &ingest.batches);
-    let held = batches.flat_map(|batch| batch.held.iter().map(|(_, digest)| *digest));
-    values::whole(connection, &held.collect::<Vec<_>>())
-}
-
-fn head_of(row: &Row<'_>) -> Result<(RunId, Head), StoreError> {
-    let id: RunId = sql::parsed(row, 0, "run id")?;
-    let chain = match row.get::<_, Option<Vec<u8>>>(5)? {
-        Some(bytes) => sql::digest(&bytes)?,
-        None => chain_start(&id),
-    };
-    let head = Head {
-        row: row.get(1)?,
-        host: row.get(2)?,
-        epoch: unsigned(row.get(3)?),
-        next_seq: unsigned(row.get(4)?),
-        chain,
-        state: row.get(6)?,
-        ended_at_ms: row.get::<_, Option<i64>>(7)?.map(unsigned),
-        closed_at_ms: None,
-        outcome: None,
-        outcome_digest: row
-            .get::<_, Option<Vec<u8>>>(9)?
-            .map(|bytes| sql::digest(&bytes))
-            .transpose()?,
-        response: None,
-        paused_by: row.get(10)?,
-        orders_children: row.get(11)?,
-        bytes: unsigned(row.get(8)?),
-        held_bytes: unsigned(row.get(12)?),
-        dirty: false,
-    };
-    Ok((id, head))
+    ingests: &[(Scope, HostIngest)],
+) -> Result<HashMap<(Scope, Digest), Whole>, StoreError> {
+    let held = ingests.iter().flat_map(|(scope, ingest)| {
+        let digests = ingest.batches.iter().flat_map(|batch| &batch.held);
+        digests.map(move |(_, digest)| (scope, *digest))
+    });
+    values::whole(connection, held)
 }
 
 impl Work<'_> {
+    /// Where a run stands, if it is one of the project that the call speaks for.
+    fn head(&self, run: &RunId) -> Option<&Head> {
+        self.heads.get(run).filter(|head| head.scope == *self.scope)
+    }
+
     fn append(
         &mut self,
         ingest: &HostIngest,
@@ -296,7 +266,7 @@ impl Work<'_> {
         reply: &mut Reply,
     ) -> Result<(), StoreError> {
         let run = batch.run();
-        let Some(head) = self.heads.get(run) else {
+        let Some(head) = self.head(run) else {
             reply.reject(run, RejectCode::UnknownRun, format!("there is no run {run}"));
             return Ok(());
         };
@@ -333,7 +303,7 @@ impl Work<'_> {
         if let Some((code, message)) = refused {
             reply.reject(run, code, message);
         }
-        let stored = self.heads.get(run).and_then(|head| head.next_seq.checked_sub(1));
+        let stored = self.head(run).and_then(|head| head.next_seq.checked_sub(1));
         reply.acknowledge(run, stored);
         Ok(())
     }
@@ -357,7 +327,7 @@ impl Work<'_> {
             let message = format!("the chain value after record {last} is not what the lines give");
             return Some((RejectCode::BrokenChain, message));
         }
-        let (held, held_bytes) = match held_values(&batch, &self.values) {
+        let (held, held_bytes) = match held_values(self.scope, &batch, &self.values) {
             Ok(held) => held,
             Err(refused) => return Some(refused),
         };
@@ -394,7 +364,7 @@ impl Work<'_> {
     }
 
     fn keep_receipt(&mut self, host: &HostId, receipt: &NewReceipt, result: &mut Ingested) {
-        let refused = match self.heads.get(&receipt.run) {
+        let refused = match self.head(&receipt.run) {
             None => Some((RejectCode::UnknownRun, "there is no such run".to_owned())),
             Some(head) if head.host.as_deref() != Some(host.as_str()) => {
                 Some((RejectCode::NotOwner, "the run belongs to another host".to_owned()))
@@ -475,12 +445,13 @@ impl Reply {
 /// The rows of the values that the records of a batch hold, with their bytes, each as often as it is held; or why they are
 /// not taken.
 fn held_values(
+    scope: &Scope,
     batch: &CheckedBatch,
-    values: &HashMap<Digest, Whole>,
+    values: &HashMap<(Scope, Digest), Whole>,
 ) -> Result<(HashSet<i64>, u64), (RejectCode, String)> {
     let (mut rows, mut bytes) = (HashSet::new(), 0_u64);
     for (seq, digest) in &batch.held {
-        let Some(value) = values.get(digest) else {
+        let Some(value) = values.get(&(scope.clone(), *digest)) else {
             let message = format!("record {seq} holds value {digest}, which is not here; send it first");
             return Err((RejectCode::MissingValue, message));
         };

@@ -5,6 +5,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use flowforge_core::Scope;
 use flowforge_failpoints::Point;
 use flowforge_protocol::{Digest, HostId, JobId, RunId};
 use rusqlite::{Connection, Row, params};
@@ -153,15 +154,27 @@ pub struct Reissue {
     pub new: NewJob,
 }
 
-const STORE: &str = "insert into job (sequence, id, host, run, kind, subject, document, expires_at_ms, issue) \
-     select value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7, \
-     value ->> 8 from json_each(?1)";
+// An order for a run or a host of another project is none: the column may not be null.
+const STORE: &str = "insert into job (sequence, id, host, run, kind, subject, document, expires_at_ms, issue, \
+     workspace, project) select value ->> 0, value ->> 1, \
+     (select id from host where host.id = value ->> 2 and host.workspace = value ->> 9 and host.project = value ->> 10), \
+     (select id from run where run.id = value ->> 3 and run.workspace = value ->> 9 and run.project = value ->> 10), \
+     value ->> 4, value ->> 5, value ->> 6, value ->> 7, value ->> 8, value ->> 9, value ->> 10 from json_each(?1)";
 
-pub(crate) fn insert(connection: &Connection, jobs: &[NewJob]) -> Result<(), StoreError> {
-    let Some(highest) = jobs.iter().map(|job| job.sequence).max() else {
+/// Stores orders of one project.
+pub(crate) fn insert(connection: &Connection, scope: &Scope, jobs: &[NewJob]) -> Result<(), StoreError> {
+    insert_all(connection, jobs.iter().map(|job| (scope, job)))
+}
+
+/// Stores orders, each of its project.
+pub(crate) fn insert_all<'a>(
+    connection: &Connection,
+    jobs: impl Iterator<Item = (&'a Scope, &'a NewJob)> + Clone,
+) -> Result<(), StoreError> {
+    let Some(highest) = jobs.clone().map(|(_, job)| job.sequence).max() else {
         return Ok(());
     };
-    let row = |job: &NewJob| {
+    let row = |(scope, job): (&Scope, &NewJob)| {
         json!([
             job.sequence,
             job.id,
@@ -171,10 +184,12 @@ pub(crate) fn insert(connection: &Connection, jobs: &[NewJob]) -> Result<(), Sto
             job.subject,
             job.document,
             job.expires_at_ms,
-            job.issue
+            job.issue,
+            scope.workspace(),
+            scope.project()
         ])
     };
-    let rows = Value::Array(jobs.iter().map(row).collect());
+    let rows = Value::Array(jobs.map(row).collect());
     sql::run(connection, STORE, [rows.to_string()])?;
     // Jobs are deleted: the highest sequence is remembered apart from them.
     sql::run(
@@ -192,14 +207,21 @@ const SEQUENCES_PER_SECOND: u64 = 1 << 20;
 /// Orders that are over when their host has them. Of the others only a record shows that they took effect.
 const CONFIRMED_IS_OVER: &str = "('start', 'resume')";
 
+/// The orders that hosts of their projects name.
+const OF_ITS_HOST: &str = "from json_each(?1) said join job on job.id = said.value ->> 0 \
+     where job.host = said.value ->> 1 and job.workspace = said.value ->> 2 and job.project = said.value ->> 3";
+
 /// Notes what hosts have made durable. Returns how many runs each host took with it that no host had confirmed.
 pub(crate) fn confirm(
     connection: &Connection,
-    ingests: &[HostIngest],
+    ingests: &[(Scope, HostIngest)],
 ) -> Result<HashMap<HostId, u64>, StoreError> {
     let said: Vec<Value> = ingests
         .iter()
-        .flat_map(|ingest| ingest.received.iter().map(|job| json!([job, ingest.host])))
+        .flat_map(|(scope, ingest)| {
+            let named = |job| json!([job, ingest.host, scope.workspace(), scope.project()]);
+            ingest.received.iter().map(named)
+        })
         .collect();
     let mut taken = HashMap::new();
     if said.is_empty() {
@@ -209,8 +231,7 @@ pub(crate) fn confirm(
     let hosts = sql::all(
         connection,
         &format!(
-            "update run set state = 'running' where state = 'queued' and id in (select job.run from json_each(?1) said \
-             join job on job.id = said.value ->> 0 where job.host = said.value ->> 1 \
+            "update run set state = 'running' where state = 'queued' and id in (select job.run {OF_ITS_HOST} \
              and job.kind in {CONFIRMED_IS_OVER}) returning host"
         ),
         [&said],
@@ -222,17 +243,14 @@ pub(crate) fn confirm(
     sql::run(
         connection,
         &format!(
-            "delete from job where sequence in (select job.sequence from json_each(?1) said \
-             join job on job.id = said.value ->> 0 where job.host = said.value ->> 1 \
+            "delete from job where sequence in (select job.sequence {OF_ITS_HOST} \
              and job.kind in {CONFIRMED_IS_OVER})"
         ),
         [&said],
     )?;
     sql::run(
         connection,
-        "update job set received = 1 where sequence in \
-         (select job.sequence from json_each(?1) said join job on job.id = said.value ->> 0 \
-         where job.host = said.value ->> 1)",
+        &format!("update job set received = 1 where sequence in (select job.sequence {OF_ITS_HOST})"),
         [&said],
     )?;
     Ok(taken)
@@ -248,7 +266,7 @@ impl Store {
     /// # Errors
     /// See [`StoreError`].
     pub async fn first_sequence(&self, now_ms: u64) -> Result<u64, StoreError> {
-        self.read(move |connection| {
+        self.read_all(move |connection| {
             let used = sql::first(
                 connection,
                 "select value from meta where key = 'job_sequence'",
@@ -266,14 +284,20 @@ impl Store {
     ///
     /// # Errors
     /// See [`StoreError`].
-    pub async fn open_jobs(&self, host: &HostId, limit: u32) -> Result<Vec<OpenJob>, StoreError> {
+    pub async fn open_jobs(
+        &self,
+        scope: &Scope,
+        host: &HostId,
+        limit: u32,
+    ) -> Result<Vec<OpenJob>, StoreError> {
         let host = host.clone();
-        self.read(move |connection| {
+        self.read(scope, move |connection, scope| {
             sql::all(
                 connection,
                 "select id, sequence, run, kind, document, expires_at_ms, issue from job \
-                 where host = ?1 and received = 0 order by kind in ('start', 'resume'), sequence limit ?2",
-                params![host.as_str(), limit],
+                 where host = ?1 and received = 0 and workspace = ?3 and project = ?4 \
+                 order by kind in ('start', 'resume'), sequence limit ?2",
+                params![host.as_str(), limit, scope.workspace(), scope.project()],
                 open_job,
             )
         })
@@ -284,12 +308,12 @@ impl Store {
     ///
     /// # Errors
     /// See [`StoreError`].
-    pub async fn count_unassigned(&self) -> Result<u64, StoreError> {
-        self.read(|connection| {
+    pub async fn count_unassigned(&self, scope: &Scope) -> Result<u64, StoreError> {
+        self.read(scope, |connection, scope| {
             let count = sql::first(
                 connection,
-                "select count(*) from run where host is null and ended_at_ms is null",
-                (),
+                "select count(*) from run where host is null and ended_at_ms is null and workspace = ?1 and project = ?2",
+                [scope.workspace(), scope.project()],
                 |row| Ok(unsigned(row.get(0)?)),
             )?;
             Ok(count.unwrap_or(0))
@@ -301,12 +325,12 @@ impl Store {
     ///
     /// # Errors
     /// See [`StoreError`].
-    pub async fn count_queued(&self) -> Result<u64, StoreError> {
-        self.read(|connection| {
+    pub async fn count_queued(&self, scope: &Scope) -> Result<u64, StoreError> {
+        self.read(scope, |connection, scope| {
             let count = sql::first(
                 connection,
-                "select count(*) from run where state = 'queued' and ended_at_ms is null",
-                (),
+                "select count(*) from run where state = 'queued' and ended_at_ms is null and workspace = ?1 and project = ?2",
+                [scope.workspace(), scope.project()],
                 |row| Ok(unsigned(row.get(0)?)),
             )?;
             Ok(count.unwrap_or(0))
@@ -318,13 +342,13 @@ impl Store {
     ///
     /// # Errors
     /// See [`StoreError`].
-    pub async fn unassigned(&self, limit: u32) -> Result<Vec<Unassigned>, StoreError> {
-        self.read(move |connection| {
+    pub async fn unassigned(&self, scope: &Scope, limit: u32) -> Result<Vec<Unassigned>, StoreError> {
+        self.read(scope, move |connection, scope| {
             sql::all(
                 connection,
                 "select id, release, input, trigger, traceparent, epoch, lineage, options from run \
-                 where host is null and ended_at_ms is null order by seq limit ?1",
-                [limit],
+                 where host is null and ended_at_ms is null and workspace = ?2 and project = ?3 order by seq limit ?1",
+                params![limit, scope.workspace(), scope.project()],
                 |row| {
                     Ok(Unassigned {
                         id: sql::parsed(row, 0, "run id")?,
@@ -347,21 +371,21 @@ impl Store {
     ///
     /// # Errors
     /// See [`StoreError`].
-    pub async fn assign(&self, jobs: Vec<NewJob>) -> Result<Vec<NewJob>, StoreError> {
-        self.alone(Some(Point::B2), move |transaction| {
+    pub async fn assign(&self, scope: &Scope, jobs: Vec<NewJob>) -> Result<Vec<NewJob>, StoreError> {
+        self.alone(scope, Some(Point::B2), move |transaction, scope| {
             let mut stored = Vec::with_capacity(jobs.len());
             for job in jobs {
                 let taken = sql::run(
                     transaction,
                     "update run set host = ?2, epoch = epoch + 1 \
-                     where id = ?1 and host is null and ended_at_ms is null",
-                    [job.run.as_str(), job.host.as_str()],
+                     where id = ?1 and host is null and ended_at_ms is null and workspace = ?3 and project = ?4",
+                    [job.run.as_str(), job.host.as_str(), scope.workspace(), scope.project()],
                 )?;
                 if taken == 1 {
                     stored.push(job);
                 }
             }
-            insert(transaction, &stored)?;
+            insert(transaction, scope, &stored)?;
             Ok(stored)
         })
         .await
@@ -374,14 +398,16 @@ impl Store {
     /// See [`StoreError`].
     pub async fn order_change(
         &self,
+        scope: &Scope,
         replaces: &'static [JobKind],
         job: NewJob,
     ) -> Result<Option<Vec<JobId>>, StoreError> {
-        self.alone(None, move |transaction| {
+        self.alone(scope, None, move |transaction, scope| {
             let open = sql::first(
                 transaction,
-                "select 1 from run where id = ?1 and host = ?2 and ended_at_ms is null",
-                [job.run.as_str(), job.host.as_str()],
+                "select 1 from run where id = ?1 and host = ?2 and ended_at_ms is null \
+                 and workspace = ?3 and project = ?4",
+                [job.run.as_str(), job.host.as_str(), scope.workspace(), scope.project()],
                 |_| Ok(()),
             )?;
             if open.is_none() {
@@ -395,7 +421,7 @@ impl Store {
                 params![job.run.as_str(), json!(kinds).to_string(), job.subject],
                 |row| sql::parsed(row, 0, "job id"),
             )?;
-            insert(transaction, std::slice::from_ref(&job))?;
+            insert(transaction, scope, std::slice::from_ref(&job))?;
             Ok(Some(replaced))
         })
         .await
@@ -407,13 +433,18 @@ impl Store {
     ///
     /// # Errors
     /// See [`StoreError`]; nothing was replaced.
-    pub async fn reissue(&self, set: Vec<Reissue>) -> Result<Vec<NewJob>, StoreError> {
-        self.alone(None, move |transaction| {
+    pub async fn reissue(&self, scope: &Scope, set: Vec<Reissue>) -> Result<Vec<NewJob>, StoreError> {
+        self.alone(scope, None, move |transaction, scope| {
             let old: Vec<&JobId> = set.iter().map(|reissue| &reissue.old).collect();
             let removed: HashSet<JobId> = sql::all(
                 transaction,
-                "delete from job where received = 0 and id in (select value from json_each(?1)) returning id",
-                [json!(old).to_string()],
+                "delete from job where received = 0 and id in (select value from json_each(?1)) \
+                 and workspace = ?2 and project = ?3 returning id",
+                [
+                    json!(old).to_string().as_str(),
+                    scope.workspace(),
+                    scope.project(),
+                ],
                 |row| sql::parsed(row, 0, "job id"),
             )?
             .into_iter()
@@ -422,8 +453,12 @@ impl Store {
             let begun: HashMap<RunId, bool> = sql::all(
                 transaction,
                 "select run.id, run.next_seq from json_each(?1) wanted join run on run.id = wanted.value \
-                 where run.ended_at_ms is null",
-                [json!(runs).to_string()],
+                 where run.ended_at_ms is null and run.workspace = ?2 and run.project = ?3",
+                [
+                    json!(runs).to_string().as_str(),
+                    scope.workspace(),
+                    scope.project(),
+                ],
                 |row| Ok((sql::parsed(row, 0, "run id")?, row.get::<_, i64>(1)? > 0)),
             )?
             .into_iter()
@@ -438,7 +473,7 @@ impl Store {
                 .filter(wanted)
                 .map(|reissue| reissue.new)
                 .collect();
-            insert(transaction, &stored)?;
+            insert(transaction, scope, &stored)?;
             Ok(stored)
         })
         .await

@@ -4,10 +4,25 @@
 //! what the documents mean (`protocol`), who may ask (`server`). Invariants: only [`Writer`] changes the file, and an
 //! answer to a write is given after the commit that makes it true; records of a run are appended in order, by the owner
 //! of its epoch, on an unbroken chain; an order is kept until it took effect; job sequences never repeat, not even after
-//! the file was restored from a backup.
+//! the file was restored from a backup; a call reads, changes and counts what is of its scope, and nothing else.
 //!
 //! Everything outside this crate goes through [`Store`], whose methods name no table and no SQL, so that a second engine
-//! can stand behind the same methods.
+//! can stand behind the same methods. The scope comes first in each:
+//!
+//! ```
+//! # async fn example(store: &flowforge_store::Store) -> Result<(), flowforge_store::StoreError> {
+//! let scope = flowforge_core::Scope::new("acme", "billing");
+//! store.secrets(&scope).await?;
+//! # Ok(()) }
+//! ```
+//!
+//! Without one it does not compile:
+//!
+//! ```compile_fail,E0061
+//! # async fn example(store: &flowforge_store::Store) -> Result<(), flowforge_store::StoreError> {
+//! store.secrets().await?;
+//! # Ok(()) }
+//! ```
 
 mod approvals;
 mod batch;
@@ -17,6 +32,7 @@ mod errands;
 mod error;
 mod events;
 mod groups;
+mod heads;
 mod hosts;
 mod ingest;
 mod jobs;
@@ -45,7 +61,7 @@ pub use batch_error::{BatchError, MAX_BATCH_BYTES};
 pub use errands::{OrderedChild, OwedEnd};
 pub use error::{DiskFull, OpenError, StoreError};
 pub use groups::{Group, MAX_GROUPS};
-pub use hosts::{Host, LostWithJournal, MAX_HOSTS, NewHost};
+pub use hosts::{Host, LostWithJournal, MAX_HOSTS, NewHost, Registered};
 pub use ingest::{Changed, Heard, HostIngest, Ingested, NewReceipt, RejectCode, Rejected};
 pub use jobs::{JobKind, NewJob, OpenJob, Reissue, Unassigned};
 pub use open::{Store, StoreConfig};

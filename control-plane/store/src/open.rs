@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use flowforge_core::Scope;
 use flowforge_failpoints::FailPoints;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
@@ -30,6 +31,8 @@ const CHECKPOINT_PAGES: u32 = 4_000;
 pub struct StoreConfig {
     /// The database file; its folder must exist.
     pub path: PathBuf,
+    /// Whose the rows are of a file from before there were scopes.
+    pub older: Scope,
     /// Connections for reading. Default 4.
     pub readers: u32,
     /// Writes that may wait for the writer; further callers wait for room. Default 1,024.
@@ -43,9 +46,10 @@ pub struct StoreConfig {
 impl StoreConfig {
     /// The defaults for this file.
     #[must_use]
-    pub fn new(path: PathBuf) -> Self {
+    pub fn new(path: PathBuf, older: Scope) -> Self {
         Self {
             path,
+            older,
             readers: 4,
             queue: 1_024,
             group: 512,
@@ -82,9 +86,9 @@ impl Store {
     pub async fn open(config: StoreConfig, fail_points: FailPoints) -> Result<(Self, Writer), OpenError> {
         let path: Arc<Path> = config.path.clone().into();
         let place = Arc::clone(&path);
-        let max_pages = config.max_pages;
+        let (max_pages, older) = (config.max_pages, config.older);
         let (connection, incarnation) =
-            tokio::task::spawn_blocking(move || writing_connection(&place, max_pages))
+            tokio::task::spawn_blocking(move || writing_connection(&place, max_pages, &older))
                 .await
                 .unwrap_or_else(|failed| std::panic::resume_unwind(failed.into_panic()))?;
         let (writes, requests) = mpsc::channel(config.queue.max(1));
@@ -114,7 +118,11 @@ pub(crate) fn reader(path: &Path) -> Result<Connection, StoreError> {
     Ok(connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?)
 }
 
-fn writing_connection(path: &Path, max_pages: Option<u32>) -> Result<(Connection, String), OpenError> {
+fn writing_connection(
+    path: &Path,
+    max_pages: Option<u32>,
+    older: &Scope,
+) -> Result<(Connection, String), OpenError> {
     make_private(path).map_err(|error| OpenError::from_io(path, error))?;
     let failed = |error| OpenError::from_store(path, error);
     let mut connection =
@@ -125,7 +133,7 @@ fn writing_connection(path: &Path, max_pages: Option<u32>) -> Result<(Connection
             _ => OpenError::from_sqlite(path, error),
         })?;
     prepare(&connection, max_pages).map_err(|error| OpenError::from_sqlite(path, error))?;
-    migrate::run(&mut connection, path)?;
+    migrate::run(&mut connection, path, older)?;
     // Also shows a file that can be read but not written now, not at the first run.
     let incarnation = crate::sql::first(
         &connection,

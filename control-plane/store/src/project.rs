@@ -3,8 +3,9 @@
 use serde_json::{Value, json};
 
 use crate::batch::CheckedBatch;
-use crate::changes::{Changes, Head};
+use crate::changes::Changes;
 use crate::events::{ClosedBy, Projected, Projection, Waiting};
+use crate::heads::Head;
 
 /// Appends a checked batch to its run. `now_ms` is the time here, which no host can choose.
 pub(crate) fn accept(head: &mut Head, changes: &mut Changes, batch: &CheckedBatch, now_ms: u64) {

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use flowforge_core::Scope;
 use rusqlite::Connection;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
@@ -52,8 +53,22 @@ impl Readers {
 }
 
 impl Store {
-    /// Asks a question on one of the readers.
+    /// Asks a question about a project on one of the readers.
     pub(crate) async fn read<T>(
+        &self,
+        scope: &Scope,
+        question: impl FnOnce(&Connection, &Scope) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+    {
+        let scope = scope.clone();
+        self.read_all(move |connection| question(connection, &scope))
+            .await
+    }
+
+    /// Asks a question that concerns no project, or all of them, on one of the readers.
+    pub(crate) async fn read_all<T>(
         &self,
         question: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError>

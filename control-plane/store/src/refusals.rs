@@ -4,6 +4,7 @@
 //! later, here or at another host. A host that does not know a run loses it: the run is *lost* until a record of it comes,
 //! it is resumed, or somebody ends it.
 
+use flowforge_core::Scope;
 use flowforge_protocol::{HostId, JobId, RunId};
 use rusqlite::{Connection, params};
 use serde_json::json;
@@ -71,9 +72,11 @@ impl Store {
     ///
     /// # Errors
     /// See [`StoreError`].
-    pub async fn refuse_job(&self, refusal: Refusal) -> Result<Refused, StoreError> {
-        self.alone(None, move |transaction| refuse(transaction, &refusal))
-            .await
+    pub async fn refuse_job(&self, scope: &Scope, refusal: Refusal) -> Result<Refused, StoreError> {
+        self.alone(scope, None, move |transaction, scope| {
+            refuse(transaction, scope, &refusal)
+        })
+        .await
     }
 
     /// Ends a run that no host has, as cancelled. `None` if a host has it or it is over: then an order is needed.
@@ -84,19 +87,28 @@ impl Store {
     /// See [`StoreError`].
     pub async fn cancel_here(
         &self,
+        scope: &Scope,
         run: RunId,
         reason: String,
         at_ms: u64,
     ) -> Result<Option<EndedHere>, StoreError> {
-        self.alone(None, move |transaction| {
+        self.alone(scope, None, move |transaction, scope| {
             let outcome = cancelled(&reason);
             sql::run(
                 transaction,
                 "update run set cancel_reason = ?2 where id = ?1 and ended_at_ms is null \
-                 and (host is null or lost_at_ms is not null)",
-                [run.as_str(), &reason],
+                 and (host is null or lost_at_ms is not null) and workspace = ?3 and project = ?4",
+                [run.as_str(), &reason, scope.workspace(), scope.project()],
             )?;
-            end(transaction, &run, Whose::Nobody, "cancelled", &outcome, at_ms)
+            end(
+                transaction,
+                scope,
+                &run,
+                Whose::Nobody,
+                "cancelled",
+                &outcome,
+                at_ms,
+            )
         })
         .await
     }
@@ -108,12 +120,21 @@ impl Store {
     /// See [`StoreError`].
     pub async fn fail_unassigned(
         &self,
+        scope: &Scope,
         run: RunId,
         outcome: String,
         at_ms: u64,
     ) -> Result<Option<EndedHere>, StoreError> {
-        self.alone(None, move |transaction| {
-            end(transaction, &run, Whose::Unassigned, "failed", &outcome, at_ms)
+        self.alone(scope, None, move |transaction, scope| {
+            end(
+                transaction,
+                scope,
+                &run,
+                Whose::Unassigned,
+                "failed",
+                &outcome,
+                at_ms,
+            )
         })
         .await
     }
@@ -125,18 +146,27 @@ impl Store {
     /// See [`StoreError`].
     pub async fn fail_order(
         &self,
+        scope: &Scope,
         job: JobId,
         outcome: String,
         at_ms: u64,
     ) -> Result<Option<(RunId, EndedHere)>, StoreError> {
-        self.alone(None, move |transaction| {
-            let Some((run, kind)) = take(transaction, &job)? else {
+        self.alone(scope, None, move |transaction, scope| {
+            let Some((run, kind)) = take(transaction, scope, &job)? else {
                 return Ok(None);
             };
             if kind != JobKind::Start {
                 return Ok(None);
             }
-            let ended = end(transaction, &run, Whose::NotBegun, "failed", &outcome, at_ms)?;
+            let ended = end(
+                transaction,
+                scope,
+                &run,
+                Whose::NotBegun,
+                "failed",
+                &outcome,
+                at_ms,
+            )?;
             Ok(ended.map(|ended| (run, ended)))
         })
         .await
@@ -147,12 +177,24 @@ impl Store {
     ///
     /// # Errors
     /// See [`StoreError`].
-    pub async fn order_cancel(&self, reason: String, job: NewJob) -> Result<Option<Vec<JobId>>, StoreError> {
-        self.alone(None, move |transaction| {
+    pub async fn order_cancel(
+        &self,
+        scope: &Scope,
+        reason: String,
+        job: NewJob,
+    ) -> Result<Option<Vec<JobId>>, StoreError> {
+        self.alone(scope, None, move |transaction, scope| {
             let open = sql::run(
                 transaction,
-                "update run set cancel_reason = ?2 where id = ?1 and host = ?3 and ended_at_ms is null",
-                [job.run.as_str(), &reason, job.host.as_str()],
+                "update run set cancel_reason = ?2 where id = ?1 and host = ?3 and ended_at_ms is null \
+                 and workspace = ?4 and project = ?5",
+                [
+                    job.run.as_str(),
+                    &reason,
+                    job.host.as_str(),
+                    scope.workspace(),
+                    scope.project(),
+                ],
             )?;
             if open == 0 {
                 return Ok(None);
@@ -163,7 +205,7 @@ impl Store {
                 [job.run.as_str()],
                 |row| sql::parsed(row, 0, "job id"),
             )?;
-            jobs::insert(transaction, std::slice::from_ref(&job))?;
+            jobs::insert(transaction, scope, std::slice::from_ref(&job))?;
             Ok(Some(replaced))
         })
         .await
@@ -173,12 +215,12 @@ impl Store {
     ///
     /// # Errors
     /// See [`StoreError`].
-    pub async fn note_trouble(&self, run: RunId, trouble: String) -> Result<(), StoreError> {
-        self.alone(None, move |transaction| {
+    pub async fn note_trouble(&self, scope: &Scope, run: RunId, trouble: String) -> Result<(), StoreError> {
+        self.alone(scope, None, move |transaction, scope| {
             sql::run(
                 transaction,
-                "update run set trouble = ?2 where id = ?1 and ended_at_ms is null",
-                [run.as_str(), &trouble],
+                "update run set trouble = ?2 where id = ?1 and ended_at_ms is null and workspace = ?3 and project = ?4",
+                [run.as_str(), &trouble, scope.workspace(), scope.project()],
             )?;
             Ok(())
         })
@@ -190,13 +232,25 @@ impl Store {
     ///
     /// # Errors
     /// See [`StoreError`].
-    pub async fn lose(&self, host: HostId, runs: Vec<RunId>, at_ms: u64) -> Result<Vec<RunId>, StoreError> {
-        self.alone(None, move |transaction| {
+    pub async fn lose(
+        &self,
+        scope: &Scope,
+        host: HostId,
+        runs: Vec<RunId>,
+        at_ms: u64,
+    ) -> Result<Vec<RunId>, StoreError> {
+        self.alone(scope, None, move |transaction, scope| {
             sql::all(
                 transaction,
                 "update run set lost_at_ms = ?3 where host = ?1 and ended_at_ms is null and lost_at_ms is null \
-                 and id in (select value from json_each(?2)) returning id",
-                params![host.as_str(), json!(runs).to_string(), signed(at_ms)],
+                 and id in (select value from json_each(?2)) and workspace = ?4 and project = ?5 returning id",
+                params![
+                    host.as_str(),
+                    json!(runs).to_string(),
+                    signed(at_ms),
+                    scope.workspace(),
+                    scope.project()
+                ],
                 |row| sql::parsed(row, 0, "run id"),
             )
         })
@@ -218,11 +272,11 @@ fn cancelled(reason: &str) -> String {
     json!({"state": "cancelled", "reason": reason}).to_string()
 }
 
-fn take(connection: &Connection, job: &JobId) -> Result<Option<(RunId, JobKind)>, StoreError> {
+fn take(connection: &Connection, scope: &Scope, job: &JobId) -> Result<Option<(RunId, JobKind)>, StoreError> {
     let taken = sql::all(
         connection,
-        "delete from job where id = ?1 returning run, kind",
-        [job.as_str()],
+        "delete from job where id = ?1 and workspace = ?2 and project = ?3 returning run, kind",
+        [job.as_str(), scope.workspace(), scope.project()],
         |row| {
             Ok((
                 sql::parsed(row, 0, "run id")?,
@@ -233,11 +287,16 @@ fn take(connection: &Connection, job: &JobId) -> Result<Option<(RunId, JobKind)>
     Ok(taken.into_iter().next())
 }
 
-fn refuse(connection: &Connection, refusal: &Refusal) -> Result<Refused, StoreError> {
+fn refuse(connection: &Connection, scope: &Scope, refusal: &Refusal) -> Result<Refused, StoreError> {
     let known = sql::first(
         connection,
-        "select run, kind from job where id = ?1 and host = ?2",
-        [refusal.job.as_str(), refusal.host.as_str()],
+        "select run, kind from job where id = ?1 and host = ?2 and workspace = ?3 and project = ?4",
+        [
+            refusal.job.as_str(),
+            refusal.host.as_str(),
+            scope.workspace(),
+            scope.project(),
+        ],
         |row| {
             let kind = JobKind::from_column(&row.get::<_, String>(1)?)?;
             Ok((sql::parsed::<RunId>(row, 0, "run id")?, kind))
@@ -247,10 +306,11 @@ fn refuse(connection: &Connection, refusal: &Refusal) -> Result<Refused, StoreEr
         return Ok(Refused::Unknown);
     };
     if kind == JobKind::Start {
-        take(connection, &refusal.job)?;
+        take(connection, scope, &refusal.job)?;
         let outcome = &refusal.outcome;
         let ended = end(
             connection,
+            scope,
             &run,
             Whose::NotBegun,
             "failed",
@@ -279,7 +339,7 @@ fn refuse(connection: &Connection, refusal: &Refusal) -> Result<Refused, StoreEr
     )?;
     match kind {
         JobKind::Resume => {
-            take(connection, &refusal.job)?;
+            take(connection, scope, &refusal.job)?;
             Ok(Refused::Dropped { run })
         }
         // Nobody has the run, and somebody asked for its end.
@@ -297,6 +357,7 @@ fn refuse(connection: &Connection, refusal: &Refusal) -> Result<Refused, StoreEr
             let outcome = cancelled(&reason);
             let ended = end(
                 connection,
+                scope,
                 &run,
                 Whose::Nobody,
                 "cancelled",
@@ -319,6 +380,7 @@ fn refuse(connection: &Connection, refusal: &Refusal) -> Result<Refused, StoreEr
 /// Ends a run without a record: its questions are withdrawn and its orders forgotten.
 fn end(
     connection: &Connection,
+    scope: &Scope,
     run: &RunId,
     whose: Whose,
     state: &str,
@@ -332,8 +394,11 @@ fn end(
     };
     let found = sql::first(
         connection,
-        &format!("select seq, state = 'queued' from run where id = ?1 and ended_at_ms is null and {whose}"),
-        [run.as_str()],
+        &format!(
+            "select seq, state = 'queued' from run where id = ?1 and ended_at_ms is null and {whose} \
+             and workspace = ?2 and project = ?3"
+        ),
+        [run.as_str(), scope.workspace(), scope.project()],
         |row| Ok((row.get::<_, i64>(0)?, row.get::<_, bool>(1)?)),
     )?;
     let Some((row, was_queued)) = found else {

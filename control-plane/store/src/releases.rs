@@ -1,5 +1,6 @@
 //! Published releases: envelopes by digest, numbered without holes for each workflow.
 
+use flowforge_core::Scope;
 use flowforge_protocol::Digest;
 use rusqlite::{Connection, Row, params};
 use serde_json::json;
@@ -71,6 +72,9 @@ pub enum PublishError {
         /// Which.
         child: Digest,
     },
+    /// The release is one of another project.
+    #[error("this release belongs to another project")]
+    Elsewhere,
     /// Another version is due.
     #[error("the next version of this workflow is {expected}")]
     Version {
@@ -82,10 +86,10 @@ pub enum PublishError {
     Store(#[from] StoreError),
 }
 
-/// Workflows at most.
+/// Workflows of a project at most.
 pub const MAX_WORKFLOWS: u32 = 10_000;
 
-const COLUMNS: &str = "select rowid, digest, workflow, version, title, envelope, grants_digest, grants, source, \
+const COLUMNS: &str = "select seq, digest, workflow, version, title, envelope, grants_digest, grants, source, \
      published_at_ms from release ";
 
 fn from_row(row: &Row<'_>) -> Result<(i64, StoredRelease), StoreError> {
@@ -114,20 +118,28 @@ impl Store {
     /// # Errors
     /// `Version`: sign it again with the expected number. `HookTaken`: choose another path. `NoChild`: publish that one
     /// first. `OtherGrants`, `Store`: see there.
-    pub async fn publish(&self, release: StoredRelease, links: Links) -> Result<Published, PublishError> {
-        self.alone(None, move |transaction| publish(transaction, &release, &links))
-            .await?
+    pub async fn publish(
+        &self,
+        scope: &Scope,
+        release: StoredRelease,
+        links: Links,
+    ) -> Result<Published, PublishError> {
+        self.alone(scope, None, move |transaction, scope| {
+            publish(transaction, scope, &release, &links)
+        })
+        .await?
     }
 
     /// The workflow that a webhook path belongs to.
     ///
     /// # Errors
     /// See [`StoreError`].
-    pub async fn hook_owner(&self, path: &str) -> Result<Option<String>, StoreError> {
+    pub async fn hook_owner(&self, scope: &Scope, path: &str) -> Result<Option<String>, StoreError> {
         let path = path.to_owned();
-        self.read(move |connection| {
-            let sql = "select workflow from hook where path = ?1";
-            sql::first(connection, sql, [path], |row| Ok(row.get(0)?))
+        self.read(scope, move |connection, scope| {
+            let sql = "select workflow from hook where path = ?1 and workspace = ?2 and project = ?3";
+            let params = [path.as_str(), scope.workspace(), scope.project()];
+            sql::first(connection, sql, params, |row| Ok(row.get(0)?))
         })
         .await
     }
@@ -136,11 +148,12 @@ impl Store {
     ///
     /// # Errors
     /// See [`StoreError`].
-    pub async fn release(&self, digest: &Digest) -> Result<Option<StoredRelease>, StoreError> {
+    pub async fn release(&self, scope: &Scope, digest: &Digest) -> Result<Option<StoredRelease>, StoreError> {
         let digest = digest.to_string();
-        self.read(move |connection| {
-            let sql = format!("{COLUMNS} where digest = ?1");
-            sql::first(connection, &sql, [digest], without_place)
+        self.read(scope, move |connection, scope| {
+            let sql = format!("{COLUMNS} where digest = ?1 and workspace = ?2 and project = ?3");
+            let params = [digest.as_str(), scope.workspace(), scope.project()];
+            sql::first(connection, &sql, params, without_place)
         })
         .await
     }
@@ -151,15 +164,18 @@ impl Store {
     /// See [`StoreError`].
     pub async fn release_of(
         &self,
+        scope: &Scope,
         workflow: &str,
         version: Option<u32>,
     ) -> Result<Option<StoredRelease>, StoreError> {
         let workflow = workflow.to_owned();
-        self.read(move |connection| {
+        self.read(scope, move |connection, scope| {
             let sql = format!(
-                "{COLUMNS} where workflow = ?1 and (?2 is null or version = ?2) order by version desc limit 1"
+                "{COLUMNS} where workflow = ?1 and (?2 is null or version = ?2) and workspace = ?3 and project = ?4 \
+                 order by version desc limit 1"
             );
-            sql::first(connection, &sql, params![workflow, version], without_place)
+            let params = params![workflow, version, scope.workspace(), scope.project()];
+            sql::first(connection, &sql, params, without_place)
         })
         .await
     }
@@ -168,15 +184,21 @@ impl Store {
     ///
     /// # Errors
     /// See [`StoreError`].
-    pub async fn newest_releases(&self, after: &str, limit: u32) -> Result<Page<StoredRelease>, StoreError> {
+    pub async fn newest_releases(
+        &self,
+        scope: &Scope,
+        after: &str,
+        limit: u32,
+    ) -> Result<Page<StoredRelease>, StoreError> {
         let after = after.to_owned();
-        self.read(move |connection| {
+        self.read(scope, move |connection, scope| {
             let sql = format!(
-                "{COLUMNS} where workflow > ?1 and version = \
-                 (select max(version) from release newest where newest.workflow = release.workflow) \
-                 order by workflow limit ?2"
+                "{COLUMNS} where workspace = ?3 and project = ?4 and workflow > ?1 and version = \
+                 (select max(version) from release newest where newest.workspace = release.workspace \
+                 and newest.project = release.project and newest.workflow = release.workflow) order by workflow limit ?2"
             );
-            let rows = sql::all(connection, &sql, params![after, i64::from(limit) + 1], from_row)?;
+            let params = params![after, i64::from(limit) + 1, scope.workspace(), scope.project()];
+            let rows = sql::all(connection, &sql, params, from_row)?;
             Ok(Page::from_rows(rows, limit))
         })
         .await
@@ -186,36 +208,74 @@ impl Store {
     ///
     /// # Errors
     /// See [`StoreError`].
-    pub async fn versions(&self, workflow: &str, limit: u32) -> Result<Vec<StoredRelease>, StoreError> {
+    pub async fn versions(
+        &self,
+        scope: &Scope,
+        workflow: &str,
+        limit: u32,
+    ) -> Result<Vec<StoredRelease>, StoreError> {
         let workflow = workflow.to_owned();
-        self.read(move |connection| {
-            let sql = format!("{COLUMNS} where workflow = ?1 order by version desc limit ?2");
-            sql::all(connection, &sql, params![workflow, limit], without_place)
+        self.read(scope, move |connection, scope| {
+            let sql = format!(
+                "{COLUMNS} where workflow = ?1 and workspace = ?3 and project = ?4 order by version desc limit ?2"
+            );
+            let params = params![workflow, limit, scope.workspace(), scope.project()];
+            sql::all(connection, &sql, params, without_place)
         })
         .await
     }
 }
 
+/// What is stored under the digest of a release already.
+fn before(
+    connection: &Connection,
+    scope: &Scope,
+    release: &StoredRelease,
+) -> Result<Option<Result<Published, PublishError>>, StoreError> {
+    let (digest, grants) = (release.digest.to_string(), release.grants_digest.to_string());
+    let stored = sql::first(
+        connection,
+        "select workspace = ?3 and project = ?4, grants_digest = ?2 from release where digest = ?1",
+        [digest.as_str(), &grants, scope.workspace(), scope.project()],
+        |row| Ok((row.get::<_, bool>(0)?, row.get::<_, bool>(1)?)),
+    )?;
+    Ok(stored.map(|stored| match stored {
+        (false, _) => Err(PublishError::Elsewhere),
+        (true, false) => Err(PublishError::OtherGrants),
+        (true, true) => Ok(Published::Known),
+    }))
+}
+
+/// The first of the releases that a new one runs and that is not published in its project.
+fn absent_child(connection: &Connection, scope: &Scope, links: &Links) -> Result<Option<Digest>, StoreError> {
+    for child in &links.children {
+        let there = sql::first(
+            connection,
+            "select 1 from release where digest = ?1 and workspace = ?2 and project = ?3",
+            [child.to_string().as_str(), scope.workspace(), scope.project()],
+            |_| Ok(()),
+        )?;
+        if there.is_none() {
+            return Ok(Some(*child));
+        }
+    }
+    Ok(None)
+}
+
 fn publish(
     connection: &Connection,
+    scope: &Scope,
     release: &StoredRelease,
     links: &Links,
 ) -> Result<Result<Published, PublishError>, StoreError> {
-    let stored = sql::first(
-        connection,
-        "select grants_digest = ?2 from release where digest = ?1",
-        [release.digest.to_string(), release.grants_digest.to_string()],
-        |row| Ok(row.get::<_, bool>(0)?),
-    )?;
-    match stored {
-        Some(true) => return Ok(Ok(Published::Known)),
-        Some(false) => return Ok(Err(PublishError::OtherGrants)),
-        None => {}
+    if let Some(known) = before(connection, scope, release)? {
+        return Ok(known);
     }
     let expected = sql::first(
         connection,
-        "select coalesce(max(version), 0) + 1 from release where workflow = ?1",
-        [&release.workflow],
+        "select coalesce(max(version), 0) + 1 from release where workflow = ?1 \
+         and workspace = ?2 and project = ?3",
+        [release.workflow.as_str(), scope.workspace(), scope.project()],
         |row| Ok(small(row.get(0)?)),
     )?;
     let expected = expected.unwrap_or(1);
@@ -225,30 +285,28 @@ fn publish(
     if release.version == 1 {
         let count = sql::first(
             connection,
-            "select count(distinct workflow) from release",
-            (),
+            "select count(distinct workflow) from release where workspace = ?1 and project = ?2",
+            [scope.workspace(), scope.project()],
             |row| Ok(small(row.get(0)?)),
         )?;
         if count.unwrap_or(0) >= MAX_WORKFLOWS {
             return Ok(Err(PublishError::TooMany));
         }
     }
-    for child in &links.children {
-        let there = sql::first(
-            connection,
-            "select 1 from release where digest = ?1",
-            [child.to_string()],
-            |_| Ok(()),
-        )?;
-        if there.is_none() {
-            return Ok(Err(PublishError::NoChild { child: *child }));
-        }
+    if let Some(child) = absent_child(connection, scope, links)? {
+        return Ok(Err(PublishError::NoChild { child }));
     }
     let hooks = json!(links.hooks).to_string();
     let taken = sql::first(
         connection,
-        "select path, workflow from hook where workflow <> ?1 and path in (select value from json_each(?2)) limit 1",
-        [&release.workflow, &hooks],
+        "select path, workflow from hook where workflow <> ?1 and path in (select value from json_each(?2)) \
+         and workspace = ?3 and project = ?4 limit 1",
+        [
+            release.workflow.as_str(),
+            &hooks,
+            scope.workspace(),
+            scope.project(),
+        ],
         |row| Ok((row.get(0)?, row.get(1)?)),
     )?;
     if let Some((path, workflow)) = taken {
@@ -256,15 +314,21 @@ fn publish(
     }
     sql::run(
         connection,
-        "delete from hook where workflow = ?1",
-        [&release.workflow],
+        "delete from hook where workflow = ?1 and workspace = ?2 and project = ?3",
+        [release.workflow.as_str(), scope.workspace(), scope.project()],
     )?;
     sql::run(
         connection,
-        "insert into hook (path, workflow) select value, ?1 from json_each(?2) where true on conflict do nothing",
-        [&release.workflow, &hooks],
+        "insert into hook (path, workflow, workspace, project) select value, ?1, ?3, ?4 from json_each(?2) \
+         where true on conflict do nothing",
+        [
+            release.workflow.as_str(),
+            &hooks,
+            scope.workspace(),
+            scope.project(),
+        ],
     )?;
-    insert(connection, release)?;
+    insert(connection, scope, release)?;
     let children: Vec<String> = links.children.iter().map(Digest::to_string).collect();
     sql::run(
         connection,
@@ -274,11 +338,11 @@ fn publish(
     Ok(Ok(Published::New))
 }
 
-fn insert(connection: &Connection, release: &StoredRelease) -> Result<(), StoreError> {
+fn insert(connection: &Connection, scope: &Scope, release: &StoredRelease) -> Result<(), StoreError> {
     sql::run(
         connection,
         "insert into release (digest, workflow, version, title, envelope, grants_digest, grants, source, \
-         published_at_ms) values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+         published_at_ms, workspace, project) values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
         params![
             release.digest.to_string(),
             release.workflow,
@@ -288,7 +352,9 @@ fn insert(connection: &Connection, release: &StoredRelease) -> Result<(), StoreE
             release.grants_digest.to_string(),
             release.grants,
             release.source,
-            signed(release.published_at_ms)
+            signed(release.published_at_ms),
+            scope.workspace(),
+            scope.project()
         ],
     )?;
     Ok(())

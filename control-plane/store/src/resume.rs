@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use flowforge_core::Scope;
 use flowforge_failpoints::Point;
 use flowforge_protocol::batch::RecordBatch;
 use flowforge_protocol::chain::chain_start;
@@ -86,17 +87,23 @@ impl Store {
     /// See [`StoreError`].
     pub async fn cursors(
         &self,
+        scope: &Scope,
         host: &HostId,
         runs: Vec<(RunId, u64)>,
     ) -> Result<Vec<(RunId, Cursor)>, StoreError> {
         let host = host.clone();
-        self.read(move |connection| {
+        self.read(scope, move |connection, scope| {
             let ids: Vec<&RunId> = runs.iter().map(|(run, _)| run).collect();
             let found: HashMap<RunId, (bool, u64, Cursor)> = sql::all(
                 connection,
                 "select run.id, run.host, run.epoch, run.next_seq, run.chain, run.ended_at_ms is not null, \
-                 run.receipt is not null from json_each(?1) wanted join run on run.id = wanted.value",
-                [json!(ids).to_string()],
+                 run.receipt is not null from json_each(?1) wanted join run on run.id = wanted.value \
+                 where run.workspace = ?2 and run.project = ?3",
+                [
+                    json!(ids).to_string().as_str(),
+                    scope.workspace(),
+                    scope.project(),
+                ],
                 |row| {
                     let id: RunId = sql::parsed(row, 0, "run id")?;
                     let own = row.get::<_, Option<String>>(1)?.as_deref() == Some(host.as_str());
@@ -129,17 +136,22 @@ impl Store {
     ///
     /// # Errors
     /// See [`ResumeError`].
-    pub async fn resume_basis(&self, run: &RunId, max_bytes: u64) -> Result<ResumeBasis, ResumeError> {
+    pub async fn resume_basis(
+        &self,
+        scope: &Scope,
+        run: &RunId,
+        max_bytes: u64,
+    ) -> Result<ResumeBasis, ResumeError> {
         let wanted = run.clone();
-        let found = self.read(move |connection| {
+        let found = self.read(scope, move |connection, scope| {
             // One snapshot: records and orders belong together.
             let connection = connection.unchecked_transaction()?;
             let head = sql::first(
                 &connection,
                 "select seq, epoch, next_seq, chain, \
                  (select coalesce(sum(length(lines)), 0) from batch where batch.run = run.seq) \
-                 from run where id = ?1 and ended_at_ms is null",
-                [wanted.as_str()],
+                 from run where id = ?1 and ended_at_ms is null and workspace = ?2 and project = ?3",
+                [wanted.as_str(), scope.workspace(), scope.project()],
                 |row| {
                     let chain = row.get::<_, Option<Vec<u8>>>(3)?;
                     let chain =
@@ -182,7 +194,7 @@ impl Store {
                 chain,
                 lines: lines.concat(),
             };
-            let records = values::resolve(&connection, records)?;
+            let records = values::resolve(&connection, scope, records)?;
             Ok(Ok(ResumeBasis { records, orders }))
         });
         found.await?
@@ -193,17 +205,20 @@ impl Store {
     ///
     /// # Errors
     /// See [`StoreError`].
-    pub async fn resume(&self, resume: NewResume) -> Result<bool, StoreError> {
-        self.alone(Some(Point::B2), move |transaction| {
+    pub async fn resume(&self, scope: &Scope, resume: NewResume) -> Result<bool, StoreError> {
+        self.alone(scope, Some(Point::B2), move |transaction, scope| {
             let moved = sql::run(
                 transaction,
                 "update run set host = ?2, epoch = epoch + 1, lost_at_ms = null, trouble = null \
-                 where id = ?1 and epoch = ?3 and next_seq = ?4 and ended_at_ms is null",
+                 where id = ?1 and epoch = ?3 and next_seq = ?4 and ended_at_ms is null \
+                 and workspace = ?5 and project = ?6",
                 rusqlite::params![
                     resume.run.as_str(),
                     resume.host.as_str(),
                     signed(resume.from_epoch),
-                    signed(resume.records)
+                    signed(resume.records),
+                    scope.workspace(),
+                    scope.project()
                 ],
             )?;
             if moved == 0 {
@@ -214,7 +229,7 @@ impl Store {
                 "delete from job where run = ?1",
                 [resume.run.as_str()],
             )?;
-            jobs::insert(transaction, &resume.jobs)?;
+            jobs::insert(transaction, scope, &resume.jobs)?;
             Ok(true)
         })
         .await

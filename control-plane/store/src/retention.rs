@@ -4,6 +4,7 @@
 //! A run that is not over is never removed, nor one whose receipt its host may still bring. The file itself does not shrink;
 //! what is freed is used again.
 
+use flowforge_core::Scope;
 use flowforge_protocol::RunId;
 use rusqlite::{Connection, params};
 use serde_json::Value;
@@ -57,8 +58,7 @@ pub struct Collected {
 }
 
 // A receipt shows that the host has nothing more to bring.
-const REMOVABLE: &str =
-    "closed_at_ms is not null and parent_told = 1 and (receipt is not null or closed_at_ms < ?2)";
+const REMOVABLE: &str = "workspace = ?3 and project = ?4 and closed_at_ms is not null and parent_told = 1 and (receipt is not null or closed_at_ms < ?2)";
 
 // Of the runs that hold a value the newest counts it: the value goes with that one.
 const OWN_VALUES: &str = "(select coalesce(sum(held.bytes), 0) from value_use own join value held on held.seq = own.value \
@@ -70,12 +70,13 @@ impl Store {
     ///
     /// # Errors
     /// See [`StoreError`]; nothing was removed.
-    pub async fn collect(&self, keep: Keep) -> Result<Collected, StoreError> {
-        self.alone(None, move |transaction| {
+    pub async fn collect(&self, scope: &Scope, keep: Keep) -> Result<Collected, StoreError> {
+        self.alone(scope, None, move |transaction, scope| {
             let limit = usize::try_from(keep.rows_max).unwrap_or(usize::MAX);
-            let mut runs = old_runs(transaction, &keep)?;
+            let mut runs = old_runs(transaction, scope, &keep)?;
             runs.extend(runs_above_the_bound(
                 transaction,
+                scope,
                 &keep,
                 limit.saturating_sub(runs.len()),
             )?);
@@ -83,26 +84,31 @@ impl Store {
             remove_runs(transaction, &rows.to_string())?;
             let requests = sql::run(
                 transaction,
-                "delete from request where name in (select name from request where at_ms < ?1 limit ?2)",
-                params![signed(keep.requests_since_ms), keep.rows_max],
+                "delete from request where name in \
+                 (select name from request where at_ms < ?1 and workspace = ?3 and project = ?4 limit ?2) \
+                 and workspace = ?3 and project = ?4",
+                params![signed(keep.requests_since_ms), keep.rows_max, scope.workspace(), scope.project()],
             )?;
-            let requests = requests + forget_requests(transaction, &keep)?;
-            let releases = remove_releases(transaction, &keep)?;
+            let requests = requests + forget_requests(transaction, scope, &keep)?;
+            let releases = remove_releases(transaction, scope, &keep)?;
             sql::run(
                 transaction,
-                "delete from host_gap where to_ms < ?1",
-                [signed(keep.gaps_since_ms)],
+                "delete from host_gap where to_ms < ?1 and host in \
+                 (select id from host where workspace = ?2 and project = ?3)",
+                params![signed(keep.gaps_since_ms), scope.workspace(), scope.project()],
             )?;
             let values = sql::run(
                 transaction,
-                "delete from value where seq in (select seq from value where used = 0 and touched_ms < ?1 limit ?2)",
-                params![signed(keep.values_since_ms), keep.rows_max],
+                "delete from value where seq in \
+                 (select seq from value where used = 0 and touched_ms < ?1 and workspace = ?3 and project = ?4 limit ?2)",
+                params![signed(keep.values_since_ms), keep.rows_max, scope.workspace(), scope.project()],
             )?;
             let signals = sql::run(
                 transaction,
-                "delete from signal where seq in (select seq from signal where at_ms < ?1 \
-                 or run in (select id from run where ended_at_ms is not null) limit ?2)",
-                params![signed(keep.signals_since_ms), keep.rows_max],
+                "delete from signal where seq in (select seq from signal where (at_ms < ?1 \
+                 or run in (select id from run where ended_at_ms is not null)) \
+                 and workspace = ?3 and project = ?4 limit ?2)",
+                params![signed(keep.signals_since_ms), keep.rows_max, scope.workspace(), scope.project()],
             )?;
             Ok(Collected {
                 more: runs.len() >= limit || requests >= limit || releases >= limit || signals >= limit || values >= limit,
@@ -119,12 +125,13 @@ impl Store {
     ///
     /// # Errors
     /// See [`StoreError`].
-    pub async fn oldest_open_run_ms(&self) -> Result<Option<u64>, StoreError> {
-        self.read(|connection| {
+    pub async fn oldest_open_run_ms(&self, scope: &Scope) -> Result<Option<u64>, StoreError> {
+        self.read(scope, |connection, scope| {
             let oldest = sql::first(
                 connection,
-                "select min(created_at_ms) from run where ended_at_ms is null",
-                (),
+                "select min(created_at_ms) from run where ended_at_ms is null \
+                 and workspace = ?1 and project = ?2",
+                [scope.workspace(), scope.project()],
                 |row| Ok(row.get::<_, Option<i64>>(0)?.map(unsigned)),
             )?;
             Ok(oldest.flatten())
@@ -133,15 +140,17 @@ impl Store {
     }
 }
 
-fn old_runs(connection: &Connection, keep: &Keep) -> Result<Vec<(i64, RunId)>, StoreError> {
+fn old_runs(connection: &Connection, scope: &Scope, keep: &Keep) -> Result<Vec<(i64, RunId)>, StoreError> {
     sql::all(
         connection,
         &format!(
-            "select seq, id from run where closed_at_ms < ?1 and {REMOVABLE} order by closed_at_ms limit ?3"
+            "select seq, id from run where closed_at_ms < ?1 and {REMOVABLE} order by closed_at_ms limit ?5"
         ),
         params![
             signed(keep.ended_since_ms),
             signed(keep.unreceipted_since_ms),
+            scope.workspace(),
+            scope.project(),
             keep.rows_max
         ],
         |row| Ok((row.get(0)?, sql::parsed(row, 1, "run id")?)),
@@ -151,15 +160,17 @@ fn old_runs(connection: &Connection, keep: &Keep) -> Result<Vec<(i64, RunId)>, S
 /// The oldest runs that must go so that the rest keeps within its bytes. Those that are too old for their age are gone first.
 fn runs_above_the_bound(
     connection: &Connection,
+    scope: &Scope,
     keep: &Keep,
     limit: usize,
 ) -> Result<Vec<(i64, RunId)>, StoreError> {
     let bytes = sql::first(
         connection,
         "select coalesce(sum(bytes), 0) + (select coalesce(sum(held.bytes), 0) from value held where held.used = 1 \
-         and not exists (select 1 from value_use use join run open on open.seq = use.run \
-         where use.value = held.seq and open.closed_at_ms is null)) from run where closed_at_ms >= ?1",
-        [signed(keep.ended_since_ms)],
+         and held.workspace = ?2 and held.project = ?3 and not exists (select 1 from value_use use join run open on open.seq = use.run \
+         where use.value = held.seq and open.closed_at_ms is null)) from run where closed_at_ms >= ?1 \
+         and workspace = ?2 and project = ?3",
+        params![signed(keep.ended_since_ms), scope.workspace(), scope.project()],
         |row| Ok(unsigned(row.get(0)?)),
     )?;
     let mut above = bytes.unwrap_or(0).saturating_sub(keep.ended_bytes_max);
@@ -169,12 +180,14 @@ fn runs_above_the_bound(
     let oldest = sql::all(
         connection,
         &format!(
-            "select seq, id, bytes + {OWN_VALUES} from run where closed_at_ms >= ?1 and closed_at_ms < ?3 and {REMOVABLE} \
-             order by closed_at_ms limit ?4"
+            "select seq, id, bytes + {OWN_VALUES} from run where closed_at_ms >= ?1 and closed_at_ms < ?5 and {REMOVABLE} \
+             order by closed_at_ms limit ?6"
         ),
         params![
             signed(keep.ended_since_ms),
             signed(keep.unreceipted_since_ms),
+            scope.workspace(),
+            scope.project(),
             signed(keep.young_since_ms),
             i64::try_from(limit).unwrap_or(i64::MAX)
         ],
@@ -224,34 +237,47 @@ fn remove_runs(connection: &Connection, rows: &str) -> Result<(), StoreError> {
 }
 
 /// Forgets the oldest names of requests beyond those that are kept.
-fn forget_requests(connection: &Connection, keep: &Keep) -> Result<usize, StoreError> {
-    let count = sql::first(connection, "select count(*) from request", (), |row| {
-        Ok(unsigned(row.get(0)?))
-    })?;
+fn forget_requests(connection: &Connection, scope: &Scope, keep: &Keep) -> Result<usize, StoreError> {
+    let count = sql::first(
+        connection,
+        "select count(*) from request where workspace = ?1 and project = ?2",
+        [scope.workspace(), scope.project()],
+        |row| Ok(unsigned(row.get(0)?)),
+    )?;
     let beyond = count.unwrap_or(0).saturating_sub(keep.requests_max);
     if beyond == 0 {
         return Ok(0);
     }
     sql::run(
         connection,
-        "delete from request where name in (select name from request order by at_ms limit ?1)",
-        [signed(beyond.min(u64::from(keep.rows_max)))],
+        "delete from request where name in \
+         (select name from request where workspace = ?2 and project = ?3 order by at_ms limit ?1) \
+         and workspace = ?2 and project = ?3",
+        params![
+            signed(beyond.min(u64::from(keep.rows_max))),
+            scope.workspace(),
+            scope.project()
+        ],
     )
 }
 
-fn remove_releases(connection: &Connection, keep: &Keep) -> Result<usize, StoreError> {
+fn remove_releases(connection: &Connection, scope: &Scope, keep: &Keep) -> Result<usize, StoreError> {
     sql::run(
         connection,
         "delete from release where digest in (select old.digest from release old where old.published_at_ms < ?1 \
+         and old.workspace = ?4 and old.project = ?5 \
          and not exists (select 1 from run where run.release = old.digest) \
          and not exists (select 1 from pinned where pinned.child = old.digest) \
          and not exists (select 1 from ordered_child where ordered_child.release = old.digest) \
-         and (select count(*) from release newer where newer.workflow = old.workflow and newer.version > old.version) >= ?2 \
+         and (select count(*) from release newer where newer.workspace = old.workspace and newer.project = old.project \
+         and newer.workflow = old.workflow and newer.version > old.version) >= ?2 \
          limit ?3)",
         params![
             signed(keep.releases_since_ms),
             keep.versions_min.max(1),
-            keep.rows_max
+            keep.rows_max,
+            scope.workspace(),
+            scope.project()
         ],
     )
 }

@@ -1,5 +1,6 @@
 //! Reading runs and their records.
 
+use flowforge_core::Scope;
 use flowforge_protocol::batch::RecordBatch;
 use flowforge_protocol::{ApprovalId, Digest, HostId, RunId};
 use rusqlite::{Row, params};
@@ -190,6 +191,7 @@ const COLUMNS: &str = "select run.seq, run.id, run.workflow, run.version, run.re
      from approval pending where pending.run = run.seq and pending.state = 'pending') \
      left join wait on run.state in ('waiting', 'needs_review') and wait.run = run.seq and wait.step = \
      (select first.step from wait first where first.run = run.seq order by first.kind <> 'review', first.since_ms limit 1) ";
+const OF_SCOPE: &str = "run.workspace = ?2 and run.project = ?3";
 /// Where the columns of the wait begin.
 const OPEN_COLUMN: usize = 28;
 
@@ -254,11 +256,12 @@ impl Store {
     ///
     /// # Errors
     /// See [`StoreError`].
-    pub async fn run(&self, id: &RunId) -> Result<Option<StoredRun>, StoreError> {
+    pub async fn run(&self, scope: &Scope, id: &RunId) -> Result<Option<StoredRun>, StoreError> {
         let id = id.clone();
-        self.read(move |connection| {
-            let sql = format!("{COLUMNS} where run.id = ?1");
-            sql::first(connection, &sql, [id.as_str()], without_place)
+        self.read(scope, move |connection, scope| {
+            let sql = format!("{COLUMNS} where run.id = ?1 and run.workspace = ?2 and run.project = ?3");
+            let params = [id.as_str(), scope.workspace(), scope.project()];
+            sql::first(connection, &sql, params, without_place)
         })
         .await
     }
@@ -267,18 +270,18 @@ impl Store {
     ///
     /// # Errors
     /// See [`StoreError`].
-    pub async fn find_run(&self, wanted: &str) -> Result<Found<StoredRun>, StoreError> {
+    pub async fn find_run(&self, scope: &Scope, wanted: &str) -> Result<Found<StoredRun>, StoreError> {
         let wanted = wanted.to_owned();
-        self.read(move |connection| {
+        self.read(scope, move |connection, scope| {
             let sql = if wanted == "last" {
-                format!("{COLUMNS} where ?1 = ?1 order by run.seq desc limit 1")
+                format!("{COLUMNS} where ?1 = ?1 and {OF_SCOPE} order by run.seq desc limit 1")
             } else {
-                format!("{COLUMNS} where run.id >= ?1 and run.id < ?1 || '~' order by run.id limit 2")
+                format!("{COLUMNS} where run.id >= ?1 and run.id < ?1 || '~' and {OF_SCOPE} order by run.id limit 2")
             };
             Ok(Found::from_rows(sql::all(
                 connection,
                 &sql,
-                [wanted],
+                [wanted.as_str(), scope.workspace(), scope.project()],
                 without_place,
             )?))
         })
@@ -291,15 +294,23 @@ impl Store {
     /// See [`StoreError`].
     pub async fn runs(
         &self,
+        scope: &Scope,
         filter: &RunFilter,
         before: Option<i64>,
         limit: u32,
     ) -> Result<Page<StoredRun>, StoreError> {
         let (filter, before) = (filter.clone(), before.unwrap_or(i64::MAX));
-        self.read(move |connection| {
+        self.read(scope, move |connection, scope| {
             let sql = list_statement(&filter);
             let state = filter.state.map(RunState::as_str);
-            let params = params![before, state, i64::from(limit) + 1, filter.workflow];
+            let params = params![
+                before,
+                state,
+                i64::from(limit) + 1,
+                filter.workflow,
+                scope.workspace(),
+                scope.project()
+            ];
             let weighed = |row: &Row<'_>| {
                 let (place, run) = from_row(row)?;
                 let texts = [Some(&run.input), run.outcome.as_ref(), run.receipt.as_ref()];
@@ -318,28 +329,40 @@ impl Store {
     ///
     /// # Errors
     /// See [`StoreError`].
-    pub async fn children_of(&self, run: &RunId, limit: u32) -> Result<Vec<StoredRun>, StoreError> {
-        self.runs_beside(run, "run.parent = ?1", limit).await
+    pub async fn children_of(
+        &self,
+        scope: &Scope,
+        run: &RunId,
+        limit: u32,
+    ) -> Result<Vec<StoredRun>, StoreError> {
+        self.runs_beside(scope, run, "run.parent = ?1", limit).await
     }
 
     /// Runs that were made from a run by a retry, oldest first, at most `limit`.
     ///
     /// # Errors
     /// See [`StoreError`].
-    pub async fn successors_of(&self, run: &RunId, limit: u32) -> Result<Vec<StoredRun>, StoreError> {
-        self.runs_beside(run, "run.predecessor = ?1", limit).await
+    pub async fn successors_of(
+        &self,
+        scope: &Scope,
+        run: &RunId,
+        limit: u32,
+    ) -> Result<Vec<StoredRun>, StoreError> {
+        self.runs_beside(scope, run, "run.predecessor = ?1", limit).await
     }
 
     async fn runs_beside(
         &self,
+        scope: &Scope,
         run: &RunId,
         which: &'static str,
         limit: u32,
     ) -> Result<Vec<StoredRun>, StoreError> {
         let run = run.clone();
-        self.read(move |connection| {
-            let sql = format!("{COLUMNS} where {which} order by run.seq limit ?2");
-            sql::all(connection, &sql, params![run.as_str(), limit], without_place)
+        self.read(scope, move |connection, scope| {
+            let sql = format!("{COLUMNS} where {which} and run.workspace = ?3 and run.project = ?4 order by run.seq limit ?2");
+            let params = params![run.as_str(), limit, scope.workspace(), scope.project()];
+            sql::all(connection, &sql, params, without_place)
         })
         .await
     }
@@ -351,19 +374,27 @@ impl Store {
     /// See [`StoreError`].
     pub async fn batches(
         &self,
+        scope: &Scope,
         run: &RunId,
         first_seq: u64,
         max_bytes: u64,
     ) -> Result<Vec<RecordBatch>, StoreError> {
         let run = run.clone();
-        self.read(move |connection| {
+        self.read(scope, move |connection, scope| {
             let batches = sql::all(
                 connection,
                 "select epoch, first_seq, count, chain, lines from ( \
                      select batch.*, sum(length(lines)) over (order by first_seq) - length(lines) as before \
-                     from batch where run = (select seq from run where id = ?1) and first_seq + count > ?2) \
+                     from batch where run = (select seq from run where id = ?1 and workspace = ?4 and project = ?5) \
+                     and first_seq + count > ?2) \
                  where before < ?3 order by first_seq",
-                params![run.as_str(), signed(first_seq), signed(max_bytes)],
+                params![
+                    run.as_str(),
+                    signed(first_seq),
+                    signed(max_bytes),
+                    scope.workspace(),
+                    scope.project()
+                ],
                 |row| {
                     Ok(RecordBatch {
                         run: run.clone(),
@@ -380,7 +411,7 @@ impl Store {
                 if bytes >= max_bytes && !resolved.is_empty() {
                     break;
                 }
-                let batch = values::resolve(connection, batch)?;
+                let batch = values::resolve(connection, scope, batch)?;
                 bytes += batch.lines.len() as u64;
                 resolved.push(batch);
             }
@@ -393,13 +424,14 @@ impl Store {
     ///
     /// # Errors
     /// See [`StoreError`].
-    pub async fn open_releases(&self, host: &HostId) -> Result<Vec<Digest>, StoreError> {
+    pub async fn open_releases(&self, scope: &Scope, host: &HostId) -> Result<Vec<Digest>, StoreError> {
         let host = host.clone();
-        self.read(move |connection| {
+        self.read(scope, move |connection, scope| {
             sql::all(
                 connection,
-                "select distinct release from run where host = ?1 and ended_at_ms is null",
-                [host.as_str()],
+                "select distinct release from run where host = ?1 and ended_at_ms is null \
+                 and workspace = ?2 and project = ?3",
+                [host.as_str(), scope.workspace(), scope.project()],
                 |row| sql::parsed(row, 0, "release digest"),
             )
         })
@@ -429,5 +461,7 @@ fn list_statement(filter: &RunFilter) -> String {
         Some(_) => " and run.workflow = ?4",
         None => " and ?4 is null",
     };
-    format!("{COLUMNS} where run.seq < ?1{workflow}{state} order by run.seq desc limit ?3")
+    format!(
+        "{COLUMNS} where run.workspace = ?5 and run.project = ?6 and run.seq < ?1{workflow}{state} order by run.seq desc limit ?3"
+    )
 }

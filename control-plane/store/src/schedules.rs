@@ -1,5 +1,6 @@
 //! When each cron trigger is due next.
 
+use flowforge_core::Scope;
 use rusqlite::params;
 
 use crate::sql::{self, signed, unsigned};
@@ -23,12 +24,13 @@ impl Store {
     ///
     /// # Errors
     /// See [`StoreError`].
-    pub async fn schedules(&self) -> Result<Vec<Schedule>, StoreError> {
-        self.read(|connection| {
+    pub async fn schedules(&self, scope: &Scope) -> Result<Vec<Schedule>, StoreError> {
+        self.read(scope, |connection, scope| {
             sql::all(
                 connection,
-                "select workflow, trigger, fingerprint, next_due_ms from schedule order by next_due_ms limit 100000",
-                (),
+                "select workflow, trigger, fingerprint, next_due_ms from schedule \
+                 where workspace = ?1 and project = ?2 order by next_due_ms limit 100000",
+                [scope.workspace(), scope.project()],
                 |row| {
                     Ok(Schedule {
                         workflow: row.get(0)?,
@@ -46,18 +48,30 @@ impl Store {
     ///
     /// # Errors
     /// See [`StoreError`].
-    pub async fn set_schedules(&self, workflow: String, schedules: Vec<Schedule>) -> Result<(), StoreError> {
-        self.alone(None, move |transaction| {
-            sql::run(transaction, "delete from schedule where workflow = ?1", [workflow])?;
+    pub async fn set_schedules(
+        &self,
+        scope: &Scope,
+        workflow: String,
+        schedules: Vec<Schedule>,
+    ) -> Result<(), StoreError> {
+        self.alone(scope, None, move |transaction, scope| {
+            sql::run(
+                transaction,
+                "delete from schedule where workflow = ?1 and workspace = ?2 and project = ?3",
+                [workflow.as_str(), scope.workspace(), scope.project()],
+            )?;
             for schedule in schedules {
                 sql::run(
                     transaction,
-                    "insert into schedule (workflow, trigger, fingerprint, next_due_ms) values (?1, ?2, ?3, ?4)",
+                    "insert into schedule (workflow, trigger, fingerprint, next_due_ms, workspace, project) \
+                     values (?1, ?2, ?3, ?4, ?5, ?6)",
                     params![
                         schedule.workflow,
                         schedule.trigger,
                         schedule.fingerprint,
-                        signed(schedule.next_due_ms)
+                        signed(schedule.next_due_ms),
+                        scope.workspace(),
+                        scope.project()
                     ],
                 )?;
             }
@@ -70,16 +84,19 @@ impl Store {
     ///
     /// # Errors
     /// See [`StoreError`].
-    pub async fn advance_schedule(&self, schedule: Schedule) -> Result<(), StoreError> {
-        self.alone(None, move |transaction| {
+    pub async fn advance_schedule(&self, scope: &Scope, schedule: Schedule) -> Result<(), StoreError> {
+        self.alone(scope, None, move |transaction, scope| {
             sql::run(
                 transaction,
-                "update schedule set next_due_ms = ?4 where workflow = ?1 and trigger = ?2 and fingerprint = ?3",
+                "update schedule set next_due_ms = ?4 where workflow = ?1 and trigger = ?2 and fingerprint = ?3 \
+                 and workspace = ?5 and project = ?6",
                 params![
                     schedule.workflow,
                     schedule.trigger,
                     schedule.fingerprint,
-                    signed(schedule.next_due_ms)
+                    signed(schedule.next_due_ms),
+                    scope.workspace(),
+                    scope.project()
                 ],
             )?;
             Ok(())

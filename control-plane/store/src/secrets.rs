@@ -1,13 +1,14 @@
 //! Secrets, encrypted before they come here.
 
+use flowforge_core::Scope;
 use rusqlite::{Connection, Row, params};
 
 use crate::sql::{self, signed, small, unsigned};
 use crate::{Store, StoreError};
 
-/// Most secrets that have a value.
+/// Most secrets of a project that have a value.
 pub const MAX_SECRETS: u64 = 10_000;
-/// Most names of secrets, those without a value counted: each is remembered for good, so that no version ever comes back.
+/// Most names of secrets of a project, those without a value counted: each is remembered for good, so that no version ever comes back.
 pub const MAX_SECRET_NAMES: u64 = 100_000;
 
 /// What became of a value that was to be stored.
@@ -89,12 +90,18 @@ fn from_row(row: &Row<'_>) -> Result<StoredSecret, StoreError> {
 }
 
 /// Whether there is no room for a secret of this name.
-fn is_full(connection: &Connection, name: &str) -> Result<bool, StoreError> {
+fn is_full(connection: &Connection, scope: &Scope, name: &str) -> Result<bool, StoreError> {
     let full = sql::first(
         connection,
-        "select (select count(*) from secret where sealed is not null and name <> ?1) >= ?2 \
-         or (select count(*) from secret where name <> ?1) >= ?3",
-        params![name, signed(MAX_SECRETS), signed(MAX_SECRET_NAMES)],
+        "select count(case when sealed is not null then 1 end) >= ?2 or count(*) >= ?3 from secret \
+         where name <> ?1 and workspace = ?4 and project = ?5",
+        params![
+            name,
+            signed(MAX_SECRETS),
+            signed(MAX_SECRET_NAMES),
+            scope.workspace(),
+            scope.project()
+        ],
         |row| Ok(row.get::<_, bool>(0)?),
     )?;
     Ok(full.unwrap_or(false))
@@ -105,11 +112,12 @@ impl Store {
     ///
     /// # Errors
     /// See [`StoreError`].
-    pub async fn last_secret_version(&self, name: &str) -> Result<u32, StoreError> {
+    pub async fn last_secret_version(&self, scope: &Scope, name: &str) -> Result<u32, StoreError> {
         let name = name.to_owned();
-        self.read(move |connection| {
-            let sql = "select version from secret where name = ?1";
-            let version = sql::first(connection, sql, [name], |row| Ok(small(row.get(0)?)))?;
+        self.read(scope, move |connection, scope| {
+            let sql = "select version from secret where name = ?1 and workspace = ?2 and project = ?3";
+            let params = [name.as_str(), scope.workspace(), scope.project()];
+            let version = sql::first(connection, sql, params, |row| Ok(small(row.get(0)?)))?;
             Ok(version.unwrap_or(0))
         })
         .await
@@ -119,15 +127,15 @@ impl Store {
     ///
     /// # Errors
     /// See [`StoreError`].
-    pub async fn set_secret(&self, secret: NewSecret) -> Result<SecretSet, StoreError> {
-        self.alone(None, move |transaction| {
-            if is_full(transaction, &secret.name)? {
+    pub async fn set_secret(&self, scope: &Scope, secret: NewSecret) -> Result<SecretSet, StoreError> {
+        self.alone(scope, None, move |transaction, scope| {
+            if is_full(transaction, scope, &secret.name)? {
                 return Ok(SecretSet::TooMany);
             }
             let stored = sql::run(
                 transaction,
-                "insert into secret (name, kind, destinations, version, sealed, updated_at_ms) \
-                 values (?1, ?2, ?3, ?4, ?5, ?6) on conflict (name) do update set kind = excluded.kind, \
+                "insert into secret (name, kind, destinations, version, sealed, updated_at_ms, workspace, project) \
+                 values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) on conflict (workspace, project, name) do update set kind = excluded.kind, \
                  destinations = excluded.destinations, version = excluded.version, sealed = excluded.sealed, \
                  updated_at_ms = excluded.updated_at_ms where secret.version = excluded.version - 1",
                 params![
@@ -136,7 +144,9 @@ impl Store {
                     serde_json::Value::from(secret.destinations).to_string(),
                     secret.version,
                     secret.sealed,
-                    signed(secret.at_ms)
+                    signed(secret.at_ms),
+                    scope.workspace(),
+                    scope.project()
                 ],
             )?;
             Ok(if stored == 1 {
@@ -152,12 +162,12 @@ impl Store {
     ///
     /// # Errors
     /// See [`StoreError`].
-    pub async fn delete_secret(&self, name: String) -> Result<bool, StoreError> {
-        self.alone(None, move |transaction| {
+    pub async fn delete_secret(&self, scope: &Scope, name: String) -> Result<bool, StoreError> {
+        self.alone(scope, None, move |transaction, scope| {
             let forgotten = sql::run(
                 transaction,
-                "update secret set sealed = null where name = ?1 and sealed is not null",
-                [name],
+                "update secret set sealed = null where name = ?1 and sealed is not null and workspace = ?2 and project = ?3",
+                [name.as_str(), scope.workspace(), scope.project()],
             )?;
             Ok(forgotten == 1)
         })
@@ -168,10 +178,12 @@ impl Store {
     ///
     /// # Errors
     /// See [`StoreError`].
-    pub async fn secrets(&self) -> Result<Vec<StoredSecret>, StoreError> {
-        self.read(|connection| {
-            let sql = format!("{COLUMNS} where sealed is not null order by name limit {MAX_SECRETS}");
-            sql::all(connection, &sql, (), from_row)
+    pub async fn secrets(&self, scope: &Scope) -> Result<Vec<StoredSecret>, StoreError> {
+        self.read(scope, |connection, scope| {
+            let sql = format!(
+                "{COLUMNS} where sealed is not null and workspace = ?1 and project = ?2 order by name limit {MAX_SECRETS}"
+            );
+            sql::all(connection, &sql, [scope.workspace(), scope.project()], from_row)
         })
         .await
     }
@@ -180,11 +192,14 @@ impl Store {
     ///
     /// # Errors
     /// See [`StoreError`].
-    pub async fn secret(&self, name: &str) -> Result<Option<StoredSecret>, StoreError> {
+    pub async fn secret(&self, scope: &Scope, name: &str) -> Result<Option<StoredSecret>, StoreError> {
         let name = name.to_owned();
-        self.read(move |connection| {
-            let sql = format!("{COLUMNS} where name = ?1 and sealed is not null");
-            sql::first(connection, &sql, [name], from_row)
+        self.read(scope, move |connection, scope| {
+            let sql = format!(
+                "{COLUMNS} where name = ?1 and sealed is not null and workspace = ?2 and project = ?3"
+            );
+            let params = [name.as_str(), scope.workspace(), scope.project()];
+            sql::first(connection, &sql, params, from_row)
         })
         .await
     }

@@ -4,16 +4,16 @@
 //! that names a workflow goes to all runs of it that wait for such a signal; while there is none it waits here, and goes
 //! to the first that does.
 
+use flowforge_core::Scope;
 use flowforge_protocol::{Digest, HostId, MessageId, RunId};
 use rusqlite::{Connection, params};
-use serde_json::json;
 
 use crate::jobs::{self, NewJob};
 use crate::sql::{self, signed, unsigned};
-use crate::start::ClientRequest;
+use crate::start::{self, ClientRequest};
 use crate::{Store, StoreError};
 
-/// Signals that wait here at most, whomever they are for; more are refused.
+/// Signals of a project that wait here at most, whomever they are for; more are refused.
 pub const MAX_SIGNALS: u64 = 10_000;
 /// Bytes of their payloads at most.
 pub const MAX_SIGNAL_BYTES: u64 = 64 * 1024 * 1024;
@@ -85,49 +85,64 @@ pub struct Target {
 }
 
 /// The runs that a signal is for and that are at a host.
-const TARGETS: &str = "select run.id, run.host, run.epoch, run.traceparent from run where run.host is not null \
-     and run.ended_at_ms is null and run.lost_at_ms is null";
-const OF_ITS_RUN: &str = "exists (select 1 from run where run.id = signal.run and run.host is not null \
+const TARGETS: &str = "select run.id, run.host, run.epoch, run.traceparent from run where run.workspace = ?1 \
+     and run.project = ?2 and run.host is not null and run.ended_at_ms is null and run.lost_at_ms is null";
+const OF_ITS_RUN: &str = "exists (select 1 from run where run.id = signal.run and run.workspace = signal.workspace \
+     and run.project = signal.project and run.host is not null \
      and run.ended_at_ms is null and run.lost_at_ms is null)";
 const OF_ITS_WORKFLOW: &str = "exists (select 1 from wait join run on run.seq = wait.run where wait.kind = 'signal' \
      and wait.name = signal.name and (wait.correlation is null or wait.correlation = signal.correlation) \
-     and run.workflow = signal.workflow and run.host is not null and run.lost_at_ms is null)";
+     and run.workflow = signal.workflow and run.workspace = signal.workspace and run.project = signal.project \
+     and run.host is not null and run.lost_at_ms is null)";
 
 impl Store {
     /// Keeps a signal.
     ///
     /// # Errors
     /// See [`StoreError`]; with a [`ClientRequest`] the call can be repeated safely.
-    pub async fn keep_signal(&self, signal: NewSignal) -> Result<SignalKept, StoreError> {
-        self.alone(None, move |transaction| keep(transaction, &signal))
-            .await
+    pub async fn keep_signal(&self, scope: &Scope, signal: NewSignal) -> Result<SignalKept, StoreError> {
+        self.alone(scope, None, move |transaction, scope| {
+            keep(transaction, scope, &signal)
+        })
+        .await
     }
 
     /// Signals for which there are runs, oldest first, at most `limit`, each with at most `targets` of them.
     ///
     /// # Errors
     /// See [`StoreError`].
-    pub async fn due_signals(&self, limit: u32, targets: u32) -> Result<Vec<DueSignal>, StoreError> {
-        self.read(move |connection| {
+    pub async fn due_signals(
+        &self,
+        scope: &Scope,
+        limit: u32,
+        targets: u32,
+    ) -> Result<Vec<DueSignal>, StoreError> {
+        self.read(scope, move |connection, scope| {
             let sql = format!(
                 "select id, run, workflow, name, correlation, payload, sender from signal \
-                 where (run is not null and {OF_ITS_RUN}) or (run is null and {OF_ITS_WORKFLOW}) order by seq limit ?1"
+                 where workspace = ?2 and project = ?3 and ((run is not null and {OF_ITS_RUN}) \
+                 or (run is null and {OF_ITS_WORKFLOW})) order by seq limit ?1"
             );
-            let mut due = sql::all(connection, &sql, [limit], |row| {
-                let signal = DueSignal {
-                    message: sql::parsed(row, 0, "message id")?,
-                    name: row.get(3)?,
-                    correlation: row.get(4)?,
-                    payload: row.get(5)?,
-                    by: row.get(6)?,
-                    targets: Vec::new(),
-                };
-                Ok((signal, row.get::<_, Option<String>>(1)?, row.get::<_, String>(2)?))
-            })?;
+            let mut due = sql::all(
+                connection,
+                &sql,
+                params![limit, scope.workspace(), scope.project()],
+                |row| {
+                    let signal = DueSignal {
+                        message: sql::parsed(row, 0, "message id")?,
+                        name: row.get(3)?,
+                        correlation: row.get(4)?,
+                        payload: row.get(5)?,
+                        by: row.get(6)?,
+                        targets: Vec::new(),
+                    };
+                    Ok((signal, row.get::<_, Option<String>>(1)?, row.get::<_, String>(2)?))
+                },
+            )?;
             for (signal, run, workflow) in &mut due {
                 signal.targets = match run {
-                    Some(run) => of_run(connection, run)?,
-                    None => of_workflow(connection, workflow, signal, targets)?,
+                    Some(run) => of_run(connection, scope, run)?,
+                    None => of_workflow(connection, scope, workflow, signal, targets)?,
                 };
             }
             Ok(due.into_iter().map(|(signal, ..)| signal).collect())
@@ -139,15 +154,20 @@ impl Store {
     ///
     /// # Errors
     /// See [`StoreError`].
-    pub async fn send_signal(&self, message: MessageId, jobs: Vec<NewJob>) -> Result<bool, StoreError> {
-        self.alone(None, move |transaction| {
+    pub async fn send_signal(
+        &self,
+        scope: &Scope,
+        message: MessageId,
+        jobs: Vec<NewJob>,
+    ) -> Result<bool, StoreError> {
+        self.alone(scope, None, move |transaction, scope| {
             let taken = sql::run(
                 transaction,
-                "delete from signal where id = ?1",
-                [message.as_str()],
+                "delete from signal where id = ?1 and workspace = ?2 and project = ?3",
+                [message.as_str(), scope.workspace(), scope.project()],
             )?;
             if taken == 1 {
-                jobs::insert(transaction, &jobs)?;
+                jobs::insert(transaction, scope, &jobs)?;
             }
             Ok(taken == 1)
         })
@@ -164,12 +184,14 @@ fn target(row: &rusqlite::Row<'_>) -> Result<Target, StoreError> {
     })
 }
 
-fn of_run(connection: &Connection, run: &str) -> Result<Vec<Target>, StoreError> {
-    sql::all(connection, &format!("{TARGETS} and run.id = ?1"), [run], target)
+fn of_run(connection: &Connection, scope: &Scope, run: &str) -> Result<Vec<Target>, StoreError> {
+    let params = [scope.workspace(), scope.project(), run];
+    sql::all(connection, &format!("{TARGETS} and run.id = ?3"), params, target)
 }
 
 fn of_workflow(
     connection: &Connection,
+    scope: &Scope,
     workflow: &str,
     signal: &DueSignal,
     limit: u32,
@@ -177,20 +199,27 @@ fn of_workflow(
     sql::all(
         connection,
         &format!(
-            "{TARGETS} and run.workflow = ?1 and run.seq in (select wait.run from wait where wait.kind = 'signal' \
-             and wait.name = ?2 and (wait.correlation is null or wait.correlation = ?3)) order by run.seq limit ?4"
+            "{TARGETS} and run.workflow = ?3 and run.seq in (select wait.run from wait where wait.kind = 'signal' \
+             and wait.name = ?4 and (wait.correlation is null or wait.correlation = ?5)) order by run.seq limit ?6"
         ),
-        params![workflow, signal.name, signal.correlation, limit],
+        params![
+            scope.workspace(),
+            scope.project(),
+            workflow,
+            signal.name,
+            signal.correlation,
+            limit
+        ],
         target,
     )
 }
 
-fn keep(connection: &Connection, signal: &NewSignal) -> Result<SignalKept, StoreError> {
+fn keep(connection: &Connection, scope: &Scope, signal: &NewSignal) -> Result<SignalKept, StoreError> {
     for request in &signal.requests {
         let known = sql::first(
             connection,
-            "select body, run from request where name = ?1",
-            [&request.id],
+            "select body, run from request where name = ?1 and workspace = ?2 and project = ?3",
+            [request.id.as_str(), scope.workspace(), scope.project()],
             |row| {
                 let body: Digest = sql::parsed(row, 0, "request digest")?;
                 Ok((body, sql::parsed::<MessageId>(row, 1, "message id")?))
@@ -206,8 +235,8 @@ fn keep(connection: &Connection, signal: &NewSignal) -> Result<SignalKept, Store
     }
     let (count, bytes) = sql::first(
         connection,
-        "select count(*), coalesce(sum(bytes), 0) from signal",
-        (),
+        "select count(*), coalesce(sum(bytes), 0) from signal where workspace = ?1 and project = ?2",
+        [scope.workspace(), scope.project()],
         |row| Ok((unsigned(row.get(0)?), unsigned(row.get(1)?))),
     )?
     .unwrap_or_default();
@@ -217,8 +246,8 @@ fn keep(connection: &Connection, signal: &NewSignal) -> Result<SignalKept, Store
     }
     sql::run(
         connection,
-        "insert into signal (id, run, workflow, name, correlation, sender, at_ms, bytes, payload) \
-         values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        "insert into signal (id, run, workflow, name, correlation, sender, at_ms, bytes, payload, workspace, project) \
+         values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
         params![
             signal.message.as_str(),
             signal.run.as_ref().map(RunId::as_str),
@@ -228,19 +257,13 @@ fn keep(connection: &Connection, signal: &NewSignal) -> Result<SignalKept, Store
             signal.by,
             signed(signal.at_ms),
             signed(of_this),
-            signal.payload
+            signal.payload,
+            scope.workspace(),
+            scope.project()
         ],
     )?;
-    let names: Vec<_> = signal
-        .requests
-        .iter()
-        .map(|request| json!([request.id, request.body, signal.message, signal.at_ms]))
-        .collect();
-    sql::run(
-        connection,
-        "insert into request (name, body, run, at_ms) \
-         select value ->> 0, value ->> 1, value ->> 2, value ->> 3 from json_each(?1) where true on conflict do nothing",
-        [json!(names).to_string()],
-    )?;
+    let names = signal.requests.iter();
+    let names = names.map(|request| request.row(scope, signal.message.as_str(), signal.at_ms));
+    start::remember(connection, names.collect())?;
     Ok(SignalKept::New)
 }

@@ -2,6 +2,7 @@
 //!
 //! Every statement is kept prepared on its connection.
 
+use flowforge_core::Scope;
 use flowforge_protocol::Digest;
 use rusqlite::{Connection, Params, Row};
 
@@ -91,4 +92,10 @@ where
 pub(crate) fn digest(bytes: &[u8]) -> Result<Digest, StoreError> {
     let bytes = <[u8; 32]>::try_from(bytes).map_err(|_| StoreError::unreadable("chain", "not 32 bytes"))?;
     Ok(Digest::from_bytes(bytes))
+}
+
+/// The scope whose two columns begin there.
+pub(crate) fn scope(row: &Row<'_>, first: usize) -> Result<Scope, StoreError> {
+    let text = |column: usize| row.get_ref(column)?.as_str().map_err(rusqlite::Error::from);
+    Ok(Scope::new(text(first)?, text(first + 1)?))
 }

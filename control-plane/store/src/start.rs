@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use flowforge_core::Scope;
 use flowforge_protocol::record::Lineage;
 use flowforge_protocol::{Digest, RunId};
 use rusqlite::Connection;
@@ -73,22 +74,52 @@ impl Store {
     ///
     /// # Errors
     /// See [`StoreError`]; with a [`ClientRequest`] the call can be repeated safely.
-    pub async fn start_run(&self, run: NewRun) -> Result<Started, StoreError> {
+    pub async fn start_run(&self, scope: &Scope, run: NewRun) -> Result<Started, StoreError> {
         let (answer, result) = oneshot::channel();
-        self.submit(Write::Start(Box::new(run), answer)).await?;
+        self.submit(Write::Start(Box::new((scope.clone(), run)), answer))
+            .await?;
         result.await.map_err(|_| StoreError::Stopped)?
     }
 }
 
+// A release of another project is none: the column may not be null.
 const STORE: &str = "insert into run (id, workflow, version, release, state, input, trigger, traceparent, host, \
-     epoch, created_at_ms, bytes, lineage, options, parent, parent_step, parent_told, predecessor) \
-     select value ->> 0, value ->> 1, value ->> 2, value ->> 3, 'queued', value ->> 4, value ->> 5, \
+     epoch, created_at_ms, bytes, lineage, options, parent, parent_step, parent_told, predecessor, workspace, project) \
+     select value ->> 0, value ->> 1, value ->> 2, (select digest from release where release.digest = value ->> 3 \
+     and release.workspace = value ->> 16 and release.project = value ->> 17), 'queued', value ->> 4, value ->> 5, \
      value ->> 6, value ->> 7, value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12, value ->> 13, \
-     value ->> 14, value ->> 13 is null, value ->> 15 from json_each(?1)";
-const REMEMBER: &str = "insert into request (name, body, run, at_ms) \
-     select value ->> 0, value ->> 1, value ->> 2, value ->> 3 from json_each(?1) where true on conflict do nothing";
+     value ->> 14, value ->> 13 is null, value ->> 15, value ->> 16, value ->> 17 from json_each(?1)";
+const REMEMBER: &str = "insert into request (name, body, run, at_ms, workspace, project) \
+     select value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5 from json_each(?1) \
+     where true on conflict do nothing";
 
-pub(crate) fn write(connection: &Connection, runs: &[NewRun]) -> Result<Vec<Started>, StoreError> {
+impl ClientRequest {
+    /// What is remembered: that it asked for this run or message.
+    pub(crate) fn row(&self, scope: &Scope, asked_for: &str, at_ms: u64) -> Value {
+        json!([
+            self.id,
+            self.body,
+            asked_for,
+            at_ms,
+            scope.workspace(),
+            scope.project()
+        ])
+    }
+}
+
+/// Keeps the names of requests.
+pub(crate) fn remember(connection: &Connection, names: Vec<Value>) -> Result<(), StoreError> {
+    if names.is_empty() {
+        return Ok(());
+    }
+    sql::run(connection, REMEMBER, [Value::Array(names).to_string()])?;
+    Ok(())
+}
+
+/// Where the names of requests that are known lead to.
+type KnownRequests = HashMap<(Scope, String), (Digest, RunId)>;
+
+pub(crate) fn write(connection: &Connection, runs: &[(Scope, NewRun)]) -> Result<Vec<Started>, StoreError> {
     if runs.is_empty() {
         return Ok(Vec::new());
     }
@@ -96,9 +127,10 @@ pub(crate) fn write(connection: &Connection, runs: &[NewRun]) -> Result<Vec<Star
     let mut results = Vec::with_capacity(runs.len());
     let (mut rows, mut names, mut jobs) = (Vec::with_capacity(runs.len()), Vec::new(), Vec::new());
     let mut children = Vec::new();
-    for run in runs {
+    for (scope, run) in runs {
+        let name = |request: &ClientRequest| (scope.clone(), request.id.clone());
         let mut requests = run.requests.iter();
-        let before = requests.find_map(|request| Some((request.body, known.get(&request.id)?)));
+        let before = requests.find_map(|request| Some((request.body, known.get(&name(request))?)));
         if let Some((asked, (body, first))) = before {
             let run = first.clone();
             results.push(if *body == asked {
@@ -109,8 +141,8 @@ pub(crate) fn write(connection: &Connection, runs: &[NewRun]) -> Result<Vec<Star
             continue;
         }
         for request in &run.requests {
-            known.insert(request.id.clone(), (request.body, run.id.clone()));
-            names.push(json!([request.id, request.body, run.id, run.created_at_ms]));
+            known.insert(name(request), (request.body, run.id.clone()));
+            names.push(request.row(scope, run.id.as_str(), run.created_at_ms));
         }
         let lineage = run.lineage.as_ref();
         let parent = lineage.and_then(|lineage| lineage.parent.as_ref());
@@ -134,13 +166,15 @@ pub(crate) fn write(connection: &Connection, runs: &[NewRun]) -> Result<Vec<Star
             parent.map(|parent| &parent.run),
             parent.map(|parent| &parent.step),
             lineage.and_then(|lineage| lineage.predecessor.as_ref()),
+            scope.workspace(),
+            scope.project(),
         ]));
-        jobs.extend(run.job.clone());
+        jobs.extend(run.job.as_ref().map(|job| (scope, job)));
         results.push(Started::New);
     }
     if !rows.is_empty() {
         sql::run(connection, STORE, [Value::Array(rows).to_string()])?;
-        jobs::insert(connection, &jobs)?;
+        jobs::insert_all(connection, jobs.iter().copied())?;
     }
     if !children.is_empty() {
         sql::run(
@@ -149,34 +183,33 @@ pub(crate) fn write(connection: &Connection, runs: &[NewRun]) -> Result<Vec<Star
             [json!(children).to_string()],
         )?;
     }
-    if !names.is_empty() {
-        sql::run(connection, REMEMBER, [Value::Array(names).to_string()])?;
-    }
+    remember(connection, names)?;
     Ok(results)
 }
 
-fn known_requests(
-    connection: &Connection,
-    runs: &[NewRun],
-) -> Result<HashMap<String, (Digest, RunId)>, StoreError> {
-    let ids: Vec<&str> = runs
+fn known_requests(connection: &Connection, runs: &[(Scope, NewRun)]) -> Result<KnownRequests, StoreError> {
+    let wanted: Vec<Value> = runs
         .iter()
-        .flat_map(|run| run.requests.iter().map(|request| request.id.as_str()))
+        .flat_map(|(scope, run)| {
+            let named = |request: &ClientRequest| json!([request.id, scope.workspace(), scope.project()]);
+            run.requests.iter().map(named)
+        })
         .collect();
-    if ids.is_empty() {
+    if wanted.is_empty() {
         return Ok(HashMap::new());
     }
     let known = sql::all(
         connection,
-        "select request.name, request.body, request.run from json_each(?1) wanted \
-         join request on request.name = wanted.value",
-        [json!(ids).to_string()],
+        "select request.name, request.body, request.run, request.workspace, request.project from json_each(?1) wanted \
+         join request on request.workspace = wanted.value ->> 1 and request.project = wanted.value ->> 2 \
+         and request.name = wanted.value ->> 0",
+        [Value::Array(wanted).to_string()],
         |row| {
             let first = (
                 sql::parsed(row, 1, "request digest")?,
                 sql::parsed(row, 2, "run id")?,
             );
-            Ok((row.get(0)?, first))
+            Ok(((sql::scope(row, 3)?, row.get(0)?), first))
         },
     )?;
     Ok(known.into_iter().collect())

@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 
+use flowforge_core::Scope;
 use flowforge_protocol::Digest;
 use flowforge_protocol::batch::RecordBatch;
 use flowforge_protocol::chain::{stored_values, with_values};
@@ -20,7 +21,7 @@ use crate::{Store, StoreError};
 
 /// Largest value, in bytes.
 pub const MAX_VALUE_BYTES: u64 = 4 * 1024 * 1024;
-/// Bytes of values that no run holds yet, of all hosts together; above it no more are taken until some are held or go.
+/// Bytes of values that no run holds yet, of all hosts of a project together; above it no more are taken until some are held or go.
 pub const MAX_UNUSED_BYTES: u64 = 64 * 1024 * 1024;
 
 /// Why a piece of a value is not taken. What came before it is.
@@ -63,11 +64,16 @@ impl Store {
     ///
     /// # Errors
     /// See [`KeepError`].
-    pub async fn keep_values(&self, call: ValuePieces, at_ms: u64) -> Result<Vec<KeptValue>, KeepError> {
-        self.alone(None, move |transaction| {
+    pub async fn keep_values(
+        &self,
+        scope: &Scope,
+        call: ValuePieces,
+        at_ms: u64,
+    ) -> Result<Vec<KeptValue>, KeepError> {
+        self.alone(scope, None, move |transaction, scope| {
             let mut named = call.asked;
             for piece in &call.pieces {
-                match keep_piece(transaction, piece, at_ms)? {
+                match keep_piece(transaction, scope, piece, at_ms)? {
                     Ok(()) => named.push(piece.value),
                     Err(error) => return Ok(Err(error)),
                 }
@@ -75,7 +81,7 @@ impl Store {
             named.sort_unstable();
             named.dedup();
             let kept = |value: Digest| {
-                let known = known(transaction, &value)?;
+                let known = known(transaction, scope, &value)?;
                 Ok(KeptValue {
                     value,
                     through: known.map_or(0, |known| known.received),
@@ -92,8 +98,8 @@ impl Store {
             sql::run(
                 transaction,
                 "update value set touched_ms = max(touched_ms, ?2) where used = 0 and digest in \
-                 (select unhex(value) from json_each(?1))",
-                params![digests, signed(at_ms)],
+                 (select unhex(value) from json_each(?1)) and workspace = ?3 and project = ?4",
+                params![digests, signed(at_ms), scope.workspace(), scope.project()],
             )?;
             Ok(Ok(kept))
         })
@@ -106,19 +112,22 @@ impl Store {
     /// See [`StoreError`].
     pub async fn values(
         &self,
+        scope: &Scope,
         wanted: Vec<Digest>,
         max_bytes: u64,
     ) -> Result<HashMap<Digest, Vec<u8>>, StoreError> {
-        self.read(move |connection| load(connection, &wanted, max_bytes))
-            .await
+        self.read(scope, move |connection, scope| {
+            load(connection, scope, &wanted, max_bytes)
+        })
+        .await
     }
 }
 
-fn known(connection: &Connection, value: &Digest) -> Result<Option<Known>, StoreError> {
+fn known(connection: &Connection, scope: &Scope, value: &Digest) -> Result<Option<Known>, StoreError> {
     sql::first(
         connection,
-        "select seq, bytes, received, whole from value where digest = ?1",
-        [&value.as_bytes()[..]],
+        "select seq, bytes, received, whole from value where digest = ?1 and workspace = ?2 and project = ?3",
+        params![&value.as_bytes()[..], scope.workspace(), scope.project()],
         |row| {
             Ok(Known {
                 row: row.get(0)?,
@@ -132,6 +141,7 @@ fn known(connection: &Connection, value: &Digest) -> Result<Option<Known>, Store
 
 fn keep_piece(
     connection: &Connection,
+    scope: &Scope,
     piece: &ValuePiece,
     at_ms: u64,
 ) -> Result<Result<(), KeepError>, StoreError> {
@@ -146,23 +156,23 @@ fn keep_piece(
     if length == 0 || length > PIECE_BYTES_MAX || piece.from.saturating_add(length as u64) > piece.bytes {
         return refused("a piece is empty, larger than 256 KiB, or goes beyond the value's end");
     }
-    let known = match known(connection, &piece.value)? {
+    let known = match known(connection, scope, &piece.value)? {
         Some(known) if known.whole => return Ok(Ok(())),
         Some(known) if known.bytes == piece.bytes => known,
         // Somebody else said another size of it and cannot have had it, or this one has not: its digest will tell.
         Some(known) => {
             forget(connection, known.row)?;
-            begin(connection, piece, at_ms)?
+            begin(connection, scope, piece, at_ms)?
         }
-        None => begin(connection, piece, at_ms)?,
+        None => begin(connection, scope, piece, at_ms)?,
     };
     if piece.from != known.received {
         return Ok(Ok(()));
     }
     let unused = sql::first(
         connection,
-        "select coalesce(sum(received), 0) from value where used = 0",
-        (),
+        "select coalesce(sum(received), 0) from value where used = 0 and workspace = ?1 and project = ?2",
+        [scope.workspace(), scope.project()],
         |row| Ok(unsigned(row.get(0)?)),
     )?;
     if unused.unwrap_or(0).saturating_add(length as u64) > MAX_UNUSED_BYTES {
@@ -187,14 +197,27 @@ fn keep_piece(
     Ok(Ok(()))
 }
 
-fn begin(connection: &Connection, piece: &ValuePiece, at_ms: u64) -> Result<Known, StoreError> {
-    sql::run(
+fn begin(
+    connection: &Connection,
+    scope: &Scope,
+    piece: &ValuePiece,
+    at_ms: u64,
+) -> Result<Known, StoreError> {
+    let row = sql::first(
         connection,
-        "insert into value (digest, bytes, received, whole, used, touched_ms) values (?1, ?2, 0, 0, 0, ?3)",
-        params![&piece.value.as_bytes()[..], signed(piece.bytes), signed(at_ms)],
+        "insert into value (digest, bytes, received, whole, used, touched_ms, workspace, project) \
+         values (?1, ?2, 0, 0, 0, ?3, ?4, ?5) returning seq",
+        params![
+            &piece.value.as_bytes()[..],
+            signed(piece.bytes),
+            signed(at_ms),
+            scope.workspace(),
+            scope.project()
+        ],
+        |row| Ok(row.get(0)?),
     )?;
     Ok(Known {
-        row: connection.last_insert_rowid(),
+        row: row.unwrap_or_default(),
         bytes: piece.bytes,
         received: 0,
         whole: false,
@@ -220,27 +243,29 @@ fn digest_of(connection: &Connection, row: i64) -> Result<Digest, StoreError> {
     Ok(hasher.finish())
 }
 
-/// Those of these values that are here.
-pub(crate) fn whole(
+/// Those of these values that are here, each in its project.
+pub(crate) fn whole<'a>(
     connection: &Connection,
-    wanted: &[Digest],
-) -> Result<HashMap<Digest, Whole>, StoreError> {
+    wanted: impl Iterator<Item = (&'a Scope, Digest)>,
+) -> Result<HashMap<(Scope, Digest), Whole>, StoreError> {
+    let row = |(scope, digest): (&Scope, Digest)| json!([digest.hex(), scope.workspace(), scope.project()]);
+    let wanted: Vec<_> = wanted.map(row).collect();
     if wanted.is_empty() {
         return Ok(HashMap::new());
     }
-    let digests = json!(wanted.iter().map(Digest::hex).collect::<Vec<_>>()).to_string();
     let of_row = |row: &Row<'_>| {
-        let digest = sql::digest(&row.get::<_, Vec<u8>>(0)?)?;
+        let key = (sql::scope(row, 3)?, sql::digest(&row.get::<_, Vec<u8>>(0)?)?);
         let whole = Whole {
             row: row.get(1)?,
             bytes: unsigned(row.get(2)?),
         };
-        Ok((digest, whole))
+        Ok((key, whole))
     };
     let found = sql::all(
         connection,
-        "select digest, seq, bytes from value where whole = 1 and digest in (select unhex(value) from json_each(?1))",
-        [digests],
+        "select digest, seq, bytes, workspace, project from value where whole = 1 and (workspace, project, digest) in \
+         (select value ->> 1, value ->> 2, unhex(value ->> 0) from json_each(?1))",
+        [serde_json::Value::Array(wanted).to_string()],
         of_row,
     )?;
     Ok(found.into_iter().collect())
@@ -249,11 +274,12 @@ pub(crate) fn whole(
 /// The bytes of those of these values that are here, as many as fit.
 fn load(
     connection: &Connection,
+    scope: &Scope,
     wanted: &[Digest],
     max_bytes: u64,
 ) -> Result<HashMap<Digest, Vec<u8>>, StoreError> {
     let (mut loaded, mut left) = (HashMap::new(), max_bytes);
-    for (digest, value) in whole(connection, wanted)? {
+    for ((_, digest), value) in whole(connection, wanted.iter().map(|digest| (scope, *digest)))? {
         let Some(rest) = left.checked_sub(value.bytes) else {
             continue;
         };
@@ -267,13 +293,17 @@ fn load(
 }
 
 /// The same records with their values beside them, as far as these are here.
-pub(crate) fn resolve(connection: &Connection, batch: RecordBatch) -> Result<RecordBatch, StoreError> {
+pub(crate) fn resolve(
+    connection: &Connection,
+    scope: &Scope,
+    batch: RecordBatch,
+) -> Result<RecordBatch, StoreError> {
     let unreadable = |error| StoreError::unreadable("records", error);
     let wanted = stored_values(&batch.lines, batch.first_seq).map_err(unreadable)?;
     if wanted.is_empty() {
         return Ok(batch);
     }
-    let values = load(connection, &wanted, MAX_BATCH_BYTES as u64)?;
+    let values = load(connection, scope, &wanted, MAX_BATCH_BYTES as u64)?;
     let fetch = |digest: &Digest| values.get(digest).cloned();
     let lines = with_values(&batch.lines, batch.first_seq, &fetch).map_err(unreadable)?;
     Ok(RecordBatch { lines, ..batch })

@@ -1,5 +1,6 @@
 //! What runs wait for besides questions to people: a time, a signal, another run, a look at a step.
 
+use flowforge_core::Scope;
 use flowforge_protocol::{RunId, StepKey};
 use rusqlite::{Row, params};
 
@@ -75,14 +76,20 @@ impl Store {
     ///
     /// # Errors
     /// See [`StoreError`].
-    pub async fn waits_of(&self, run: &RunId, limit: u32) -> Result<Vec<OpenWait>, StoreError> {
+    pub async fn waits_of(
+        &self,
+        scope: &Scope,
+        run: &RunId,
+        limit: u32,
+    ) -> Result<Vec<OpenWait>, StoreError> {
         let run = run.clone();
-        let found = self.read(move |connection| {
+        let found = self.read(scope, move |connection, scope| {
             sql::all(
                 connection,
                 "select step, kind, name, correlation, child, reason, since_ms, due_ms from wait \
-                 where run = (select seq from run where id = ?1) order by since_ms, step limit ?2",
-                params![run.as_str(), limit],
+                 where run = (select seq from run where id = ?1 and workspace = ?3 and project = ?4) \
+                 order by since_ms, step limit ?2",
+                params![run.as_str(), limit, scope.workspace(), scope.project()],
                 |row| from_row(row, 0),
             )
         });

@@ -9,6 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use flowforge_core::Scope;
 use flowforge_failpoints::{FailPoints, Point};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::runtime::Handle;
@@ -32,8 +33,8 @@ pub(crate) type Alone = Box<dyn FnOnce(&mut Connection, &FailPoints) -> Result<(
 
 /// What may be asked of the writer.
 pub(crate) enum Write {
-    Start(Box<NewRun>, Answer<Started>),
-    Ingest(Box<HostIngest>, Answer<Ingested>),
+    Start(Box<(Scope, NewRun)>, Answer<Started>),
+    Ingest(Box<(Scope, HostIngest)>, Answer<Ingested>),
     Alone(Alone),
 }
 
@@ -175,8 +176,8 @@ pub(crate) fn transact<T>(
 /// Writes that share one commit.
 #[derive(Default)]
 struct Group {
-    starts: Vec<(NewRun, Answer<Started>)>,
-    ingests: Vec<(HostIngest, Answer<Ingested>)>,
+    starts: Vec<((Scope, NewRun), Answer<Started>)>,
+    ingests: Vec<((Scope, HostIngest), Answer<Ingested>)>,
 }
 
 impl Group {
@@ -204,7 +205,9 @@ impl Group {
             }
             Err(error) if error.may_be_of_one() && runs.len() + ingests.len() > 1 => {
                 tracing::warn!(%error, "a group of writes failed; each is tried alone");
-                let alone = |runs: &[NewRun], ingests: &[HostIngest], connection: &mut Connection| {
+                let alone = |runs: &[(Scope, NewRun)],
+                             ingests: &[(Scope, HostIngest)],
+                             connection: &mut Connection| {
                     write_group(connection, fail_points, runs, ingests).map_err(|error| error.at(path))
                 };
                 for (answer, run) in start_answers.into_iter().zip(&runs) {
@@ -246,10 +249,13 @@ fn tell<T>(answer: Answer<T>, result: Result<Option<T>, StoreError>) -> Result<(
 fn write_group(
     connection: &mut Connection,
     fail_points: &FailPoints,
-    runs: &[NewRun],
-    ingests: &[HostIngest],
+    runs: &[(Scope, NewRun)],
+    ingests: &[(Scope, HostIngest)],
 ) -> Result<(Vec<Started>, Vec<Ingested>), StoreError> {
-    let (has_starts, has_batches) = (!runs.is_empty(), ingests.iter().any(|i| !i.batches.is_empty()));
+    let (has_starts, has_batches) = (
+        !runs.is_empty(),
+        ingests.iter().any(|(_, i)| !i.batches.is_empty()),
+    );
     let (started, ingested, points) = transact(connection, |transaction| {
         let started = start::write(transaction, runs)?;
         let ingested = ingest::write(transaction, ingests)?;
@@ -282,16 +288,24 @@ fn points_of(has_starts: bool, has_batches: bool, ingested: &[Ingested]) -> Vec<
 }
 
 impl Store {
-    /// One write in a transaction of its own; `point` is the commit point it crosses, if it is one.
-    pub(crate) async fn alone<T, F>(&self, point: Option<Point>, write: F) -> Result<T, StoreError>
+    /// One write of a project in a transaction of its own; `point` is the commit point it crosses, if it is one.
+    pub(crate) async fn alone<T, F>(
+        &self,
+        scope: &Scope,
+        point: Option<Point>,
+        write: F,
+    ) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        F: FnOnce(&Transaction<'_>) -> Result<T, StoreError> + Send + 'static,
+        F: FnOnce(&Transaction<'_>, &Scope) -> Result<T, StoreError> + Send + 'static,
     {
+        let scope = scope.clone();
         let (answer, result) = oneshot::channel::<Result<T, StoreError>>();
         let path = Arc::clone(&self.path);
         let alone: Alone = Box::new(move |connection, fail_points| {
-            match write_alone(connection, fail_points, point, write) {
+            match write_alone(connection, fail_points, point, |transaction| {
+                write(transaction, &scope)
+            }) {
                 Ok(value) => {
                     let _ = answer.send(Ok(value));
                     Ok(())

@@ -46,7 +46,7 @@ pub(crate) async fn of(
 
     let release = app
         .store
-        .release(&run.release)
+        .release(&app.scope, &run.release)
         .await
         .map_err(|error| fault(&error))?;
     let Some(release) = release else { return Ok(None) };
@@ -55,7 +55,10 @@ pub(crate) async fn of(
         ctx,
         (documents + run.receipt.as_ref().map_or(0, String::len)) as u64,
     )?;
-    let batches = app.store.batches(&run.id, from_seq, RECORDS_BYTES).await;
+    let batches = app
+        .store
+        .batches(&app.scope, &run.id, from_seq, RECORDS_BYTES)
+        .await;
     let batches = batches.map_err(|error| fault(&error))?;
     let next = batches.last().map_or(from_seq, RecordBatch::next_seq);
     let first_seq = batches.first().map_or(from_seq, |first| first.first_seq);

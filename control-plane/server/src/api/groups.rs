@@ -83,7 +83,7 @@ impl Groups {
             name: input.name,
             members: input.members,
         };
-        let set = app(ctx)?.store.set_group(group.clone()).await;
+        let set = app(ctx)?.store.set_group(&app(ctx)?.scope, group.clone()).await;
         Ok(match set.map_err(|error| fault(&error))? {
             true => Payload::Success(SetApproverGroupSuccess { group: group.into() }),
             false => Payload::Busy(busy("there are too many groups; remove one first".to_owned())),

@@ -48,8 +48,11 @@ impl Default for PerCall {
 impl PerCall {
     /// How many runs of a host are not over; asked once for all hosts of a call.
     pub(crate) async fn open_runs(&self, ctx: &Context<'_>, host: &HostId) -> Result<u64> {
-        let store = &ctx.data::<Arc<App>>()?.store;
-        let counts = self.open_runs.get_or_try_init(|| store.open_runs()).await;
+        let app = ctx.data::<Arc<App>>()?;
+        let counts = self
+            .open_runs
+            .get_or_try_init(|| app.store.open_runs(&app.scope))
+            .await;
         let counts = counts.map_err(|error| fault(&error))?;
         Ok(counts.get(host).copied().unwrap_or(0))
     }

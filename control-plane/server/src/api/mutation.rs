@@ -358,7 +358,11 @@ impl Changes {
             }
             Err(error) => return Err(fault(&error)),
         }
-        let secret = app.store.secret(&name).await.map_err(|error| fault(&error))?;
+        let secret = app
+            .store
+            .secret(&app.scope, &name)
+            .await
+            .map_err(|error| fault(&error))?;
         let secret = secret.ok_or_else(|| fault(&flowforge_store::StoreError::Stopped))?;
         Ok(SetSecretPayload::Success(SetSecretSuccess {
             secret: SecretNode(secret),

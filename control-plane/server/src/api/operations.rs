@@ -438,7 +438,11 @@ impl StartRunPayload {
                 return Ok(Self::Conflict(conflict(&format!("run {}", run.short()))));
             }
         };
-        let run = app.store.run(&run).await.map_err(|error| fault(&error))?;
+        let run = app
+            .store
+            .run(&app.scope, &run)
+            .await
+            .map_err(|error| fault(&error))?;
         let run = run.ok_or_else(|| fault(&flowforge_store::StoreError::Stopped))?;
         Ok(Self::Success(super::payloads::StartRunSuccess {
             run: RunNode::new(run),

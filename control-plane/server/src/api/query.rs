@@ -160,7 +160,7 @@ impl Query {
         };
         let page = app(ctx)?
             .store
-            .runs(&filter, window.after_row()?, window.limit)
+            .runs(&app(ctx)?.scope, &filter, window.after_row()?, window.limit)
             .await;
         Ok(connection(
             page.map_err(|error| fault(&error))?,
@@ -171,7 +171,11 @@ impl Query {
 
     /// Groups of people who may answer questions, by name.
     async fn approver_groups(&self, ctx: &Context<'_>) -> Result<Vec<ApproverGroup>> {
-        let groups = app(ctx)?.store.groups().await.map_err(|error| fault(&error))?;
+        let groups = app(ctx)?
+            .store
+            .groups(&app(ctx)?.scope)
+            .await
+            .map_err(|error| fault(&error))?;
         Ok(groups.into_iter().map(ApproverGroup::from).collect())
     }
 
@@ -195,7 +199,7 @@ impl Query {
     async fn run(&self, ctx: &Context<'_>, id: String) -> Result<Option<RunNode>> {
         match app(ctx)?
             .store
-            .find_run(&id)
+            .find_run(&app(ctx)?.scope, &id)
             .await
             .map_err(|error| fault(&error))?
         {
@@ -220,7 +224,12 @@ impl Query {
         let window = Window::new(Some(first), after)?;
         let page = app(ctx)?
             .store
-            .approvals(state.map(Into::into), window.after_row()?, window.limit)
+            .approvals(
+                &app(ctx)?.scope,
+                state.map(Into::into),
+                window.after_row()?,
+                window.limit,
+            )
             .await;
         Ok(connection(
             page.map_err(|error| fault(&error))?,
@@ -233,7 +242,7 @@ impl Query {
     async fn approval(&self, ctx: &Context<'_>, id: String) -> Result<Option<ApprovalNode>> {
         match app(ctx)?
             .store
-            .find_approval(&id)
+            .find_approval(&app(ctx)?.scope, &id)
             .await
             .map_err(|error| fault(&error))?
         {
@@ -248,7 +257,11 @@ impl Query {
 
     /// Every secret, without its value.
     async fn secrets(&self, ctx: &Context<'_>) -> Result<Vec<SecretNode>> {
-        let secrets = app(ctx)?.store.secrets().await.map_err(|error| fault(&error))?;
+        let secrets = app(ctx)?
+            .store
+            .secrets(&app(ctx)?.scope)
+            .await
+            .map_err(|error| fault(&error))?;
         Ok(secrets.into_iter().map(SecretNode).collect())
     }
 

@@ -263,7 +263,10 @@ impl RunNode {
     /// What it waits for besides questions to people, at most 100, oldest first.
     #[graphql(complexity = "10 + child_complexity")]
     async fn waits(&self, ctx: &Context<'_>) -> Result<Vec<OpenWait>> {
-        let waits = app(ctx)?.store.waits_of(&self.0.id, MAX_BESIDE).await;
+        let waits = app(ctx)?
+            .store
+            .waits_of(&app(ctx)?.scope, &self.0.id, MAX_BESIDE)
+            .await;
         let waits = waits.map_err(|error| fault(&error))?;
         Ok(waits.into_iter().map(OpenWait::from).collect())
     }
@@ -288,7 +291,10 @@ impl RunNode {
     /// Runs that it has ordered, at most 100, oldest first.
     #[graphql(complexity = "10 + 10 * child_complexity")]
     async fn children(&self, ctx: &Context<'_>) -> Result<Vec<RunNode>> {
-        let children = app(ctx)?.store.children_of(&self.0.id, MAX_BESIDE).await;
+        let children = app(ctx)?
+            .store
+            .children_of(&app(ctx)?.scope, &self.0.id, MAX_BESIDE)
+            .await;
         let children = children.map_err(|error| fault(&error))?;
         Ok(children.into_iter().map(Self::new).collect())
     }
@@ -296,7 +302,10 @@ impl RunNode {
     /// Runs that were made from it by a retry, at most 100, oldest first.
     #[graphql(complexity = "10 + 10 * child_complexity")]
     async fn retries(&self, ctx: &Context<'_>) -> Result<Vec<RunNode>> {
-        let retries = app(ctx)?.store.successors_of(&self.0.id, MAX_BESIDE).await;
+        let retries = app(ctx)?
+            .store
+            .successors_of(&app(ctx)?.scope, &self.0.id, MAX_BESIDE)
+            .await;
         let retries = retries.map_err(|error| fault(&error))?;
         Ok(retries.into_iter().map(Self::new).collect())
     }
@@ -412,7 +421,7 @@ impl RunNode {
     async fn approvals(&self, ctx: &Context<'_>) -> Result<Vec<ApprovalNode>> {
         let approvals = app(ctx)?
             .store
-            .approvals_of(&self.0.id)
+            .approvals_of(&app(ctx)?.scope, &self.0.id)
             .await
             .map_err(|error| fault(&error))?;
         Ok(approvals.into_iter().map(ApprovalNode::new).collect())
@@ -430,7 +439,8 @@ impl RunNode {
         let from = window
             .after_row()?
             .map_or(0, |seq| u64::try_from(seq).unwrap_or(0).saturating_add(1));
-        let lines = crate::logs::lines(&app(ctx)?.store, &self.0.id, from, window.limit).await;
+        let app = app(ctx)?;
+        let lines = crate::logs::lines(&app.store, &app.scope, &self.0.id, from, window.limit).await;
         let (lines, has_more) = lines.map_err(|error| fault(&error))?;
         spend(ctx, lines.iter().map(|line| line.message.len() as u64).sum())?;
         let edges = lines.into_iter().map(|line| {

@@ -63,7 +63,12 @@ impl Subscription {
         })?;
         // Subscribed before the first look, so that nothing falls between the two.
         let moved = app.events.subscribe();
-        let run = match app.store.find_run(&run).await.map_err(|error| fault(&error))? {
+        let run = match app
+            .store
+            .find_run(&app.scope, &run)
+            .await
+            .map_err(|error| fault(&error))?
+        {
             Found::One(found) => found.id,
             Found::None => return Err(coded(format!("there is no run `{run}`"), CODE_ARGUMENT)),
             Found::Several => return Err(coded(format!("several runs begin with `{run}`"), CODE_ARGUMENT)),
@@ -100,7 +105,7 @@ impl Follow {
         let run = self
             .app
             .store
-            .run(&self.run)
+            .run(&self.app.scope, &self.run)
             .await
             .map_err(|error| fault(&error))?;
         let run = run.ok_or_else(|| coded("the run is gone", CODE_ARGUMENT))?;

@@ -126,9 +126,10 @@ impl WorkflowNode {
     /// Published versions, newest first, at most 100.
     #[graphql(complexity = "10 + child_complexity")]
     async fn versions(&self, ctx: &Context<'_>) -> Result<Vec<WorkflowVersionNode>> {
-        let store = &ctx.data::<Arc<App>>()?.store;
-        let versions = store
-            .versions(&self.0.stored.workflow, MAX_VERSIONS)
+        let app = ctx.data::<Arc<App>>()?;
+        let versions = app
+            .store
+            .versions(&app.scope, &self.0.stored.workflow, MAX_VERSIONS)
             .await
             .map_err(|error| fault(&error))?;
         Ok(versions.into_iter().map(WorkflowVersionNode).collect())

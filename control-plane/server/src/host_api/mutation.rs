@@ -40,9 +40,11 @@ impl Mutation {
     /// Takes pieces of large values, which come before the records that hold them, and says of every value that is named
     /// how much of it is here. Repeating a call changes nothing.
     async fn keep_values(&self, ctx: &Context<'_>, input: KeepValuesInput) -> Result<Vec<KeptValueNode>> {
-        let app = app(ctx)?;
-        host(ctx)?;
-        let kept = app.store.keep_values(input.read()?, app.clock.now_ms()).await;
+        let (app, host) = (app(ctx)?, host(ctx)?);
+        let kept = app
+            .store
+            .keep_values(&host.scope, input.read()?, app.clock.now_ms())
+            .await;
         match kept {
             Ok(kept) => Ok(kept.into_iter().map(KeptValueNode::from).collect()),
             Err(error @ KeepError::Refused { .. }) => Err(coded(error.to_string(), CODE_ARGUMENT)),

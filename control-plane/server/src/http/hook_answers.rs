@@ -68,7 +68,7 @@ pub(super) async fn wait(app: &App, run: &RunId, mut waiting: Waiting<'_>) -> Re
 /// A repeated request: its run may have answered, or be over, already.
 pub(super) async fn again(app: &App, run: &RunId, waits_for: WaitsFor) -> Response {
     let waiting = app.events.wait_for(run, waits_for);
-    let stored = match app.store.run(run).await {
+    let stored = match app.store.run(&app.scope, run).await {
         Ok(Some(stored)) => stored,
         Ok(None) => return accepted(run, Some(STILL_RUNNING)),
         Err(error) => return fault(&error),

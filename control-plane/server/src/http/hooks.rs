@@ -104,7 +104,7 @@ pub(super) async fn receive(
 }
 
 async fn nobody_listens(app: &App, path: &str) -> Response {
-    let owner = match app.store.hook_owner(path).await {
+    let owner = match app.store.hook_owner(&app.scope, path).await {
         Ok(owner) => owner,
         Err(error) => return fault(&error),
     };

@@ -10,7 +10,7 @@ use flowforge_store::{
 };
 use serde_json::json;
 
-use crate::kit::{Home, Open, Script, host, ingest, new_job, new_run, release, run, time_up};
+use crate::kit::{Home, Open, Script, host, ingest, new_job, new_run, release, run, scope, time_up};
 
 struct Beside {
     open: Open,
@@ -20,7 +20,7 @@ struct Beside {
 impl Beside {
     async fn new(home: &Home) -> Self {
         let open = home.ready().await;
-        open.store.start_run(new_run(1, true)).await.unwrap();
+        open.store.start_run(scope(), new_run(1, true)).await.unwrap();
         Self {
             open,
             script: Script::new(run(1)),
@@ -29,14 +29,18 @@ impl Beside {
 
     async fn record(&mut self, events: Vec<Event>) -> flowforge_store::Ingested {
         let batch = self.script.batch(events);
-        let told = self.open.store.ingest(ingest(&host(1), vec![batch])).await;
+        let told = self
+            .open
+            .store
+            .ingest(scope(), ingest(&host(1), vec![batch]))
+            .await;
         let told = told.unwrap();
         assert!(told.rejected.is_empty(), "{told:?}");
         told
     }
 
     async fn parent(&self) -> StoredRun {
-        self.open.store.run(&run(1)).await.unwrap().unwrap()
+        self.open.store.run(scope(), &run(1)).await.unwrap().unwrap()
     }
 
     async fn order(&self, kind: JobKind, subject: Option<String>) -> NewJob {
@@ -47,7 +51,7 @@ impl Beside {
         };
         self.open
             .store
-            .order_change(&[], job.clone())
+            .order_change(scope(), &[], job.clone())
             .await
             .unwrap()
             .unwrap();
@@ -115,7 +119,7 @@ async fn a_run_that_waits_is_shown_as_waiting_with_what_for() {
         (first.step.to_string(), first.what),
         ("pause".to_owned(), WaitFor::Time)
     );
-    let all = beside.open.store.waits_of(&run(1), 9).await.unwrap();
+    let all = beside.open.store.waits_of(scope(), &run(1), 9).await.unwrap();
     let expected = OpenWait {
         step: "payment".parse().unwrap(),
         what: WaitFor::Signal {
@@ -203,12 +207,24 @@ async fn a_signal_for_a_workflow_waits_for_the_first_run_that_waits_for_it() {
     let home = Home::new();
     let mut beside = Beside::new(&home).await;
     for (n, correlation) in [(1, Some("o-8")), (2, Some("o-7")), (3, None)] {
-        let kept = beside.open.store.keep_signal(signal(n, None, correlation)).await;
+        let kept = beside
+            .open
+            .store
+            .keep_signal(scope(), signal(n, None, correlation))
+            .await;
         assert_eq!(kept.unwrap(), SignalKept::New);
     }
-    assert!(beside.open.store.due_signals(9, 9).await.unwrap().is_empty());
+    assert!(
+        beside
+            .open
+            .store
+            .due_signals(scope(), 9, 9)
+            .await
+            .unwrap()
+            .is_empty()
+    );
     assert!(beside.record(vec![paid(Some("o-7"))]).await.errands);
-    let due = beside.open.store.due_signals(9, 9).await.unwrap();
+    let due = beside.open.store.due_signals(scope(), 9, 9).await.unwrap();
     assert_eq!(due.len(), 1, "{due:?}");
     assert_eq!(due[0].message, signal(2, None, None).message);
     assert_eq!(due[0].targets[0].run, run(1));
@@ -221,7 +237,7 @@ async fn a_signal_for_a_workflow_waits_for_the_first_run_that_waits_for_it() {
         beside
             .open
             .store
-            .send_signal(due[0].message.clone(), vec![job.clone()])
+            .send_signal(scope(), due[0].message.clone(), vec![job.clone()])
     };
     assert!(send().await.unwrap());
     assert!(!send().await.unwrap(), "it goes once");
@@ -240,15 +256,15 @@ async fn a_signal_for_a_workflow_waits_for_the_first_run_that_waits_for_it() {
 async fn a_signal_for_a_run_goes_as_soon_as_a_host_has_the_run() {
     let home = Home::new();
     let open = home.ready().await;
-    open.store.start_run(new_run(1, true)).await.unwrap();
-    open.store.start_run(new_run(2, false)).await.unwrap();
+    open.store.start_run(scope(), new_run(1, true)).await.unwrap();
+    open.store.start_run(scope(), new_run(2, false)).await.unwrap();
     for n in [1, 2] {
         open.store
-            .keep_signal(signal(n, Some(run(n)), None))
+            .keep_signal(scope(), signal(n, Some(run(n)), None))
             .await
             .unwrap();
     }
-    let due = open.store.due_signals(9, 9).await.unwrap();
+    let due = open.store.due_signals(scope(), 9, 9).await.unwrap();
     assert_eq!(due.len(), 1, "run 2 has no host: {due:?}");
     assert_eq!(due[0].targets[0].run, run(1));
     open.close().await;
@@ -280,23 +296,31 @@ async fn a_child_is_ordered_once_and_its_end_is_owed_until_the_parent_is_told() 
     let home = Home::new();
     let mut beside = Beside::new(&home).await;
     assert!(beside.record(vec![orders_child()]).await.errands);
-    let ordered = beside.open.store.ordered_children(9).await.unwrap();
+    let ordered = beside.open.store.ordered_children(scope(), 9).await.unwrap();
     assert_eq!(ordered.len(), 1);
     assert_eq!(ordered[0].id, child_id());
     assert_eq!(ordered[0].input.as_deref(), Some(r#"{"a":1}"#));
-    beside.open.store.start_run(child_run()).await.unwrap();
-    assert!(beside.open.store.ordered_children(9).await.unwrap().is_empty());
-    let children = beside.open.store.children_of(&run(1), 9).await.unwrap();
+    beside.open.store.start_run(scope(), child_run()).await.unwrap();
+    assert!(
+        beside
+            .open
+            .store
+            .ordered_children(scope(), 9)
+            .await
+            .unwrap()
+            .is_empty()
+    );
+    let children = beside.open.store.children_of(scope(), &run(1), 9).await.unwrap();
     assert_eq!(children.len(), 1);
-    assert!(beside.open.store.owed_ends(9).await.unwrap().is_empty());
+    assert!(beside.open.store.owed_ends(scope(), 9).await.unwrap().is_empty());
     let batch = Script::new(child_id()).batch(vec![crate::kit::ended(json!(5))]);
     beside
         .open
         .store
-        .ingest(ingest(&host(1), vec![batch]))
+        .ingest(scope(), ingest(&host(1), vec![batch]))
         .await
         .unwrap();
-    let owed = beside.open.store.owed_ends(9).await.unwrap();
+    let owed = beside.open.store.owed_ends(scope(), 9).await.unwrap();
     assert_eq!(owed.len(), 1);
     assert_eq!(owed[0].parent.as_ref().unwrap().run, run(1));
     let order = NewJob {
@@ -304,9 +328,12 @@ async fn a_child_is_ordered_once_and_its_end_is_owed_until_the_parent_is_told() 
         subject: Some(child_id().to_string()),
         ..new_job(1, 80, &host(1))
     };
-    let told = beside.open.store.told_parent(child_id(), Some(order.clone()));
+    let told = beside
+        .open
+        .store
+        .told_parent(scope(), child_id(), Some(order.clone()));
     assert!(told.await.unwrap());
-    assert!(beside.open.store.owed_ends(9).await.unwrap().is_empty());
+    assert!(beside.open.store.owed_ends(scope(), 9).await.unwrap().is_empty());
     let end = ChildEnd {
         run: child_id(),
         state: "done".to_owned(),
@@ -328,7 +355,7 @@ async fn a_run_that_stops_takes_those_with_it_that_it_waits_for_and_leaves_the_o
         let home = Home::new();
         let mut beside = Beside::new(&home).await;
         beside.record(vec![orders_child()]).await;
-        beside.open.store.start_run(child_run()).await.unwrap();
+        beside.open.store.start_run(scope(), child_run()).await.unwrap();
         if detached {
             let done = Event::Completed {
                 step: "invoice".parse().unwrap(),
@@ -347,13 +374,29 @@ async fn a_run_that_stops_takes_those_with_it_that_it_waits_for_and_leaves_the_o
                 outcome: Outcome::Cancelled { reason },
             }])
             .await;
-        let stop = beside.open.store.runs_to_stop(9).await.unwrap();
+        let stop = beside.open.store.runs_to_stop(scope(), 9).await.unwrap();
         assert_eq!(stop.len(), usize::from(!detached), "{stop:?}");
         for (run, _) in stop {
-            beside.open.store.stop_told(run).await.unwrap();
+            beside.open.store.stop_told(scope(), run).await.unwrap();
         }
-        assert!(beside.open.store.runs_to_stop(9).await.unwrap().is_empty());
-        assert!(beside.open.store.waits_of(&run(1), 9).await.unwrap().is_empty());
+        assert!(
+            beside
+                .open
+                .store
+                .runs_to_stop(scope(), 9)
+                .await
+                .unwrap()
+                .is_empty()
+        );
+        assert!(
+            beside
+                .open
+                .store
+                .waits_of(scope(), &run(1), 9)
+                .await
+                .unwrap()
+                .is_empty()
+        );
         beside.open.close().await;
     }
 }
@@ -365,11 +408,16 @@ async fn runs_are_lost_with_the_journal_that_held_them() {
     let mut beside = Beside::new(&home).await;
     beside.record(vec![waits("pause", Await::Time)]).await;
     for n in [2, 3] {
-        beside.open.store.start_run(new_run(n, true)).await.unwrap();
+        beside
+            .open
+            .store
+            .start_run(scope(), new_run(n, true))
+            .await
+            .unwrap();
     }
     let note = |life: &str, delivered| {
         let store = &beside.open.store;
-        store.note_journal(host(1), life.to_owned(), delivered, 9)
+        store.note_journal(scope(), host(1), life.to_owned(), delivered, 9)
     };
     assert!(
         note("one", Vec::new()).await.unwrap().runs.is_empty(),
@@ -384,7 +432,7 @@ async fn runs_are_lost_with_the_journal_that_held_them() {
     assert_eq!(runs, expected, "2 is still on its way");
     assert_eq!(lost.orders.len(), 1, "3 was delivered: it may have begun");
     assert_eq!(beside.parent().await.state, RunState::Lost);
-    let open = beside.open.store.open_jobs(&host(1), 9).await.unwrap();
+    let open = beside.open.store.open_jobs(scope(), &host(1), 9).await.unwrap();
     let open: Vec<_> = open.into_iter().map(|job| job.run).collect();
     assert_eq!(open, [run(2)]);
     beside.record(vec![time_up("pause")]).await;

@@ -7,7 +7,7 @@ use flowforge_failpoints::FailPoints;
 use flowforge_store::{OpenError, Started, Store, StoreError};
 use serde_json::json;
 
-use crate::kit::{Home, Open, Script, ended, host, ingest, new_host, new_run, run};
+use crate::kit::{Home, Open, Script, ended, host, ingest, new_host, new_run, run, scope};
 
 async fn with_plan(plan: &str) -> (Home, Open) {
     let mut home = Home::new();
@@ -20,12 +20,18 @@ async fn with_plan(plan: &str) -> (Home, Open) {
 #[tokio::test]
 async fn before_the_commit_of_a_start_nothing_is_there_and_the_writer_goes_on() {
     let (_home, open) = with_plan("B1.before=error").await;
-    let error = open.store.start_run(new_run(1, true)).await.unwrap_err();
+    let error = open.store.start_run(scope(), new_run(1, true)).await.unwrap_err();
     assert!(matches!(error, StoreError::Injected(_)), "{error:?}");
-    assert!(open.store.run(&run(1)).await.unwrap().is_none());
-    assert!(open.store.open_jobs(&host(1), 9).await.unwrap().is_empty());
+    assert!(open.store.run(scope(), &run(1)).await.unwrap().is_none());
+    assert!(
+        open.store
+            .open_jobs(scope(), &host(1), 9)
+            .await
+            .unwrap()
+            .is_empty()
+    );
     assert_eq!(
-        open.store.start_run(new_run(1, true)).await.unwrap(),
+        open.store.start_run(scope(), new_run(1, true)).await.unwrap(),
         Started::New
     );
     open.close().await;
@@ -34,10 +40,10 @@ async fn before_the_commit_of_a_start_nothing_is_there_and_the_writer_goes_on() 
 #[tokio::test]
 async fn after_the_commit_of_a_start_run_lease_and_job_are_there_together() {
     let (_home, open) = with_plan("B2=error").await;
-    open.store.start_run(new_run(1, true)).await.unwrap_err();
-    let stored = open.store.run(&run(1)).await.unwrap().unwrap();
+    open.store.start_run(scope(), new_run(1, true)).await.unwrap_err();
+    let stored = open.store.run(scope(), &run(1)).await.unwrap().unwrap();
     assert_eq!((stored.epoch, stored.host), (1, Some(host(1))));
-    assert_eq!(open.store.open_jobs(&host(1), 9).await.unwrap().len(), 1);
+    assert_eq!(open.store.open_jobs(scope(), &host(1), 9).await.unwrap().len(), 1);
     open.close().await;
 }
 
@@ -45,19 +51,23 @@ async fn after_the_commit_of_a_start_run_lease_and_job_are_there_together() {
 async fn a_host_that_was_not_answered_sends_again_and_is_told_the_same() {
     for plan in ["B9.before=error", "B9=error", "B11.before=error", "B11=error"] {
         let (_home, open) = with_plan(plan).await;
-        open.store.start_run(new_run(1, true)).await.unwrap();
+        open.store.start_run(scope(), new_run(1, true)).await.unwrap();
         let batch = Script::new(run(1)).batch(vec![ended(json!({"n": 1}))]);
         open.store
-            .ingest(ingest(&host(1), vec![batch.clone()]))
+            .ingest(scope(), ingest(&host(1), vec![batch.clone()]))
             .await
             .unwrap_err();
-        let again = open.store.ingest(ingest(&host(1), vec![batch])).await.unwrap();
+        let again = open
+            .store
+            .ingest(scope(), ingest(&host(1), vec![batch]))
+            .await
+            .unwrap();
         assert_eq!(
             (again.acknowledged, again.rejected.len()),
             (vec![(run(1), Some(0))], 0),
             "{plan}"
         );
-        let stored = open.store.run(&run(1)).await.unwrap().unwrap();
+        let stored = open.store.run(scope(), &run(1)).await.unwrap().unwrap();
         assert_eq!((stored.records, stored.outcome.is_some()), (1, true), "{plan}");
         open.close().await;
     }
@@ -73,13 +83,13 @@ async fn a_write_that_cannot_be_stored_fails_alone() {
         if n == 7 {
             new.release = flowforge_protocol::Digest::of(b"unknown");
         }
-        open.store.start_run(new)
+        open.store.start_run(scope(), new)
     });
     let results = futures::future::join_all(starts).await;
     for (n, result) in (0_u64..).zip(results) {
         assert_eq!(result.is_ok(), n != 7, "run {n}: {result:?}");
         assert_eq!(
-            open.store.run(&run(n)).await.unwrap().is_some(),
+            open.store.run(scope(), &run(n)).await.unwrap().is_some(),
             n != 7,
             "run {n}"
         );
@@ -102,7 +112,7 @@ async fn a_restored_file_has_another_name_and_no_sequence_twice() {
     assert_ne!(open.store.incarnation(), first, "each opening has its own name");
     let mut new = new_run(1, true);
     new.job.as_mut().unwrap().sequence = from + 5;
-    open.store.start_run(new).await.unwrap();
+    open.store.start_run(scope(), new).await.unwrap();
     open.close().await;
     let open = home.open().await;
     let clock_was_set_back = open.store.first_sequence(1_000).await.unwrap();
@@ -146,7 +156,7 @@ async fn a_full_disk_refuses_writes_and_loses_nothing() {
     let error = loop {
         let mut new = new_run(stored, true);
         new.input = format!("\"{}\"", "x".repeat(4_000));
-        match open.store.start_run(new).await {
+        match open.store.start_run(scope(), new).await {
             Ok(_) => stored += 1,
             Err(error) => break error,
         }
@@ -158,14 +168,17 @@ async fn a_full_disk_refuses_writes_and_loses_nothing() {
     );
     assert!(stored > 0);
     // What needs no more space is stored though, by the same process.
-    open.store.register_host(new_host(1)).await.unwrap();
-    assert!(open.store.run(&run(stored)).await.unwrap().is_none());
-    assert!(open.store.run(&run(stored - 1)).await.unwrap().is_some());
+    open.store.register_host(scope(), new_host(1)).await.unwrap();
+    assert!(open.store.run(scope(), &run(stored)).await.unwrap().is_none());
+    assert!(open.store.run(scope(), &run(stored - 1)).await.unwrap().is_some());
     open.close().await;
     // With room again everything goes on.
     let open = home.open().await;
     assert_eq!(
-        open.store.start_run(new_run(stored, true)).await.unwrap(),
+        open.store
+            .start_run(scope(), new_run(stored, true))
+            .await
+            .unwrap(),
         Started::New
     );
     open.close().await;

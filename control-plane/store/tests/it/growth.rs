@@ -5,11 +5,14 @@ use flowforge_protocol::chain::no_fetch;
 use flowforge_protocol::record::Event;
 use flowforge_protocol::{Digest, MessageId};
 use flowforge_store::{
-    ClientRequest, Heard, Keep, Links, MAX_HOSTS, NewReceipt, NewSignal, RejectCode, SignalKept, Started,
+    ClientRequest, Heard, Keep, Links, MAX_HOSTS, NewReceipt, NewSignal, Registered, RejectCode, SignalKept,
+    Started,
 };
 use serde_json::json;
 
-use crate::kit::{Home, Open, Script, ended, host, ingest, new_host, new_run, release, run};
+use crate::kit::{
+    Home, Open, Script, ended, host, ingest, new_host, new_run, registered, release, run, scope,
+};
 
 pub(crate) fn keep() -> Keep {
     Keep {
@@ -30,7 +33,7 @@ pub(crate) fn keep() -> Keep {
 
 /// The end of run `n` comes at time `n`, with a receipt unless it is to lack one. Its host believes that it is 1970.
 async fn over(open: &Open, n: u64, receipt: bool) {
-    open.store.start_run(new_run(n, true)).await.unwrap();
+    open.store.start_run(scope(), new_run(n, true)).await.unwrap();
     let mut script = Script::new(run(n));
     let batch = script.batch(vec![ended(json!("x".repeat(1_000)))]);
     let (chain, outcome) = (batch.chain, outcome_in(&batch));
@@ -45,7 +48,7 @@ async fn over(open: &Open, n: u64, receipt: bool) {
             outcome,
         });
     }
-    let told = open.store.ingest(said).await.unwrap();
+    let told = open.store.ingest(scope(), said).await.unwrap();
     assert!(told.rejected.is_empty(), "{told:?}");
 }
 
@@ -62,7 +65,7 @@ fn outcome_in(batch: &RecordBatch) -> Digest {
 async fn left(open: &Open) -> Vec<u64> {
     let mut left = Vec::new();
     for n in 0..10 {
-        if open.store.run(&run(n)).await.unwrap().is_some() {
+        if open.store.run(scope(), &run(n)).await.unwrap().is_some() {
             left.push(n);
         }
     }
@@ -78,20 +81,29 @@ async fn runs_that_are_over_leave_by_age_but_not_those_whose_receipt_may_come() 
     for n in 1..=4 {
         over(&open, n, n != 2).await;
     }
-    open.store.start_run(new_run(0, true)).await.unwrap();
+    open.store.start_run(scope(), new_run(0, true)).await.unwrap();
     let old = Keep {
         ended_since_ms: 4,
         ..keep()
     };
-    assert_eq!(open.store.collect(old).await.unwrap().runs, [run(1), run(3)]);
+    assert_eq!(
+        open.store.collect(scope(), old).await.unwrap().runs,
+        [run(1), run(3)]
+    );
     assert_eq!(left(&open).await, [0, 2, 4], "0 is not over, 2 has no receipt");
     let older = Keep {
         unreceipted_since_ms: 3,
         ..old
     };
-    assert_eq!(open.store.collect(older).await.unwrap().runs, [run(2)]);
-    assert!(open.store.batches(&run(2), 0, 1 << 20).await.unwrap().is_empty());
-    assert_eq!(open.store.oldest_open_run_ms().await.unwrap(), Some(0));
+    assert_eq!(open.store.collect(scope(), older).await.unwrap().runs, [run(2)]);
+    assert!(
+        open.store
+            .batches(scope(), &run(2), 0, 1 << 20)
+            .await
+            .unwrap()
+            .is_empty()
+    );
+    assert_eq!(open.store.oldest_open_run_ms(scope()).await.unwrap(), Some(0));
     open.close().await;
 }
 
@@ -102,24 +114,24 @@ async fn runs_that_are_over_leave_by_bytes_oldest_first_and_a_few_at_a_time() {
     for n in 1..=5 {
         over(&open, n, true).await;
     }
-    let bytes = open.store.run(&run(1)).await.unwrap().unwrap().bytes;
+    let bytes = open.store.run(scope(), &run(1)).await.unwrap().unwrap().bytes;
     assert!(bytes > 1_000, "{bytes}");
     let bound = Keep {
         ended_bytes_max: 2 * bytes,
         rows_max: 2,
         ..keep()
     };
-    let first = open.store.collect(bound).await.unwrap();
+    let first = open.store.collect(scope(), bound).await.unwrap();
     assert_eq!((first.runs, first.more), (vec![run(1), run(2)], true));
-    let second = open.store.collect(bound).await.unwrap();
+    let second = open.store.collect(scope(), bound).await.unwrap();
     assert_eq!((second.runs, second.more), (vec![run(3)], false));
-    assert!(open.store.collect(bound).await.unwrap().runs.is_empty());
+    assert!(open.store.collect(scope(), bound).await.unwrap().runs.is_empty());
     let young = Keep {
         ended_bytes_max: 0,
         young_since_ms: 5,
         ..keep()
     };
-    open.store.collect(young).await.unwrap();
+    open.store.collect(scope(), young).await.unwrap();
     assert_eq!(left(&open).await, [5], "a young one stays");
     open.close().await;
 }
@@ -130,7 +142,7 @@ async fn releases_that_nothing_uses_names_of_requests_and_gaps_leave() {
     let open = home.ready().await;
     for version in 2..=5 {
         open.store
-            .publish(release("sum", version), Links::default())
+            .publish(scope(), release("sum", version), Links::default())
             .await
             .unwrap();
     }
@@ -140,27 +152,42 @@ async fn releases_that_nothing_uses_names_of_requests_and_gaps_leave() {
         body: release("sum", 1).digest,
     };
     named.requests = vec![name];
-    open.store.start_run(named).await.unwrap();
+    open.store.start_run(scope(), named).await.unwrap();
     let mut said = ingest(&host(1), Vec::new());
     said.heard = Some(Heard {
         at_ms: 70,
         silent_since_ms: Some(20),
     });
-    open.store.ingest(said).await.unwrap();
-    assert_eq!(open.store.host_gaps(&host(1), 0, 99).await.unwrap(), [(20, 70)]);
-    assert!(open.store.host_gaps(&host(1), 80, 99).await.unwrap().is_empty());
+    open.store.ingest(scope(), said).await.unwrap();
+    assert_eq!(
+        open.store.host_gaps(scope(), &host(1), 0, 99).await.unwrap(),
+        [(20, 70)]
+    );
+    assert!(
+        open.store
+            .host_gaps(scope(), &host(1), 80, 99)
+            .await
+            .unwrap()
+            .is_empty()
+    );
     let now = Keep {
         requests_since_ms: 2,
         releases_since_ms: 2,
         gaps_since_ms: 71,
         ..keep()
     };
-    let collected = open.store.collect(now).await.unwrap();
+    let collected = open.store.collect(scope(), now).await.unwrap();
     assert_eq!((collected.requests, collected.releases), (1, 2));
-    let versions = open.store.versions("sum", 9).await.unwrap();
+    let versions = open.store.versions(scope(), "sum", 9).await.unwrap();
     let versions: Vec<u32> = versions.iter().map(|release| release.version).collect();
     assert_eq!(versions, [5, 4, 1], "the newest two, and the one that a run uses");
-    assert!(open.store.host_gaps(&host(1), 0, 99).await.unwrap().is_empty());
+    assert!(
+        open.store
+            .host_gaps(scope(), &host(1), 0, 99)
+            .await
+            .unwrap()
+            .is_empty()
+    );
     open.close().await;
 }
 
@@ -175,20 +202,20 @@ async fn names_of_requests_are_bounded_in_number() {
             id: format!("order-{n}"),
             body: release("sum", 1).digest,
         }];
-        open.store.start_run(named).await.unwrap();
+        open.store.start_run(scope(), named).await.unwrap();
     }
     let few = Keep {
         requests_max: 2,
         ..keep()
     };
-    assert_eq!(open.store.collect(few).await.unwrap().requests, 3);
-    assert_eq!(open.store.collect(few).await.unwrap().requests, 0);
+    assert_eq!(open.store.collect(scope(), few).await.unwrap().requests, 3);
+    assert_eq!(open.store.collect(scope(), few).await.unwrap().requests, 0);
     let mut again = new_run(9, true);
     again.requests = vec![ClientRequest {
         id: "order-5".to_owned(),
         body: release("sum", 1).digest,
     }];
-    let again = open.store.start_run(again).await.unwrap();
+    let again = open.store.start_run(scope(), again).await.unwrap();
     assert_eq!(again, Started::Duplicate { run: run(5) }, "the newest stay");
     open.close().await;
 }
@@ -199,12 +226,15 @@ async fn hosts_are_bounded_and_a_known_one_may_always_register_again() {
     let home = Home::new();
     let open = home.ready().await;
     for n in 3..=u64::from(MAX_HOSTS) {
-        assert!(open.store.register_host(new_host(n)).await.unwrap().is_some());
+        let known = open.store.register_host(scope(), new_host(n)).await.unwrap();
+        assert!(registered(known).is_some());
     }
     let more = new_host(u64::from(MAX_HOSTS) + 1);
-    assert!(open.store.register_host(more).await.unwrap().is_none());
-    assert!(open.store.register_host(new_host(7)).await.unwrap().is_some());
-    assert_eq!(open.store.hosts().await.unwrap().len(), MAX_HOSTS as usize);
+    let refused = open.store.register_host(scope(), more).await.unwrap();
+    assert_eq!(refused, Registered::TooMany);
+    let again = open.store.register_host(scope(), new_host(7)).await.unwrap();
+    assert!(registered(again).is_some());
+    assert_eq!(open.store.hosts(scope()).await.unwrap().len(), MAX_HOSTS as usize);
     open.close().await;
 }
 
@@ -213,7 +243,7 @@ async fn hosts_are_bounded_and_a_known_one_may_always_register_again() {
 async fn a_receipt_of_another_outcome_is_refused() {
     let home = Home::new();
     let open = home.ready().await;
-    open.store.start_run(new_run(1, true)).await.unwrap();
+    open.store.start_run(scope(), new_run(1, true)).await.unwrap();
     let batch = Script::new(run(1)).batch(vec![ended(json!(1))]);
     let mut receipt = NewReceipt {
         run: run(1),
@@ -226,7 +256,7 @@ async fn a_receipt_of_another_outcome_is_refused() {
     let bring = |receipt: &NewReceipt, batches| {
         let mut said = ingest(&host(1), batches);
         said.receipts.push(receipt.clone());
-        open.store.ingest(said)
+        open.store.ingest(scope(), said)
     };
     // In the same call as the last record, and after it.
     for batches in [vec![batch], Vec::new()] {
@@ -256,17 +286,25 @@ async fn signals_that_nobody_takes_leave_by_age_and_are_refused_above_their_boun
     };
     let large = || "x".repeat(flowforge_store::MAX_SIGNAL_BYTES as usize / 2);
     for n in [1, 2] {
-        let kept = open.store.keep_signal(signal(n, large())).await.unwrap();
+        let kept = open.store.keep_signal(scope(), signal(n, large())).await.unwrap();
         assert_eq!(kept, SignalKept::New);
     }
-    let full = open.store.keep_signal(signal(3, "1".to_owned())).await.unwrap();
+    let full = open
+        .store
+        .keep_signal(scope(), signal(3, "1".to_owned()))
+        .await
+        .unwrap();
     assert_eq!(full, SignalKept::Full);
     let old = Keep {
         signals_since_ms: 2,
         ..keep()
     };
-    assert_eq!(open.store.collect(old).await.unwrap().signals, 1);
-    let again = open.store.keep_signal(signal(3, "1".to_owned())).await.unwrap();
+    assert_eq!(open.store.collect(scope(), old).await.unwrap().signals, 1);
+    let again = open
+        .store
+        .keep_signal(scope(), signal(3, "1".to_owned()))
+        .await
+        .unwrap();
     assert_eq!(again, SignalKept::New);
     open.close().await;
 }

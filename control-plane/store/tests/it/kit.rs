@@ -1,5 +1,8 @@
 //! A store in a temporary folder and things to put into it.
 
+use std::sync::LazyLock;
+
+use flowforge_core::Scope;
 use flowforge_failpoints::FailPoints;
 use flowforge_protocol::awaited::{Await, Closing, Decision};
 use flowforge_protocol::batch::RecordBatch;
@@ -8,8 +11,8 @@ use flowforge_protocol::record::{Event, Outcome, Record};
 use flowforge_protocol::value::Salt;
 use flowforge_protocol::{ApprovalId, Digest, HostId, JobId, RunId};
 use flowforge_store::{
-    CheckedBatch, HostIngest, JobKind, Links, NewHost, NewJob, NewRun, Store, StoreConfig, StoreError,
-    StoredRelease,
+    CheckedBatch, Host, HostIngest, JobKind, Links, NewHost, NewJob, NewRun, Registered, Store, StoreConfig,
+    StoreError, StoredRelease,
 };
 use tempfile::TempDir;
 use tokio::task::JoinSet;
@@ -35,7 +38,7 @@ impl Home {
     }
 
     pub(crate) fn config(&self) -> StoreConfig {
-        StoreConfig::new(self.dir.path().join("server.db"))
+        StoreConfig::new(self.dir.path().join("server.db"), scope().clone())
     }
 
     pub(crate) async fn open(&self) -> Open {
@@ -54,11 +57,11 @@ impl Home {
     pub(crate) async fn ready(&self) -> Open {
         let open = self.open().await;
         open.store
-            .publish(release("sum", 1), Links::default())
+            .publish(scope(), release("sum", 1), Links::default())
             .await
             .unwrap();
         for n in [1, 2] {
-            open.store.register_host(new_host(n)).await.unwrap();
+            open.store.register_host(scope(), new_host(n)).await.unwrap();
         }
         open
     }
@@ -70,6 +73,12 @@ impl Open {
         self.stop.cancel();
         self.writers.join_next().await.unwrap().unwrap().unwrap();
     }
+}
+
+/// Whose everything is that a test does not say of.
+pub(crate) fn scope() -> &'static Scope {
+    static SCOPE: LazyLock<Scope> = LazyLock::new(|| Scope::new("dev", "default"));
+    &SCOPE
 }
 
 pub(crate) fn id<const N: usize>(kind: u8, n: u64) -> [u8; N] {
@@ -251,5 +260,13 @@ pub(crate) fn hooks(path: &str) -> Links {
     Links {
         hooks: vec![path.to_owned()],
         ..Links::default()
+    }
+}
+
+/// The host that a registration made.
+pub(crate) fn registered(registered: Registered) -> Option<Host> {
+    match registered {
+        Registered::Host(host) => Some(*host),
+        Registered::TooMany | Registered::Elsewhere => None,
     }
 }

@@ -5,7 +5,7 @@ use flowforge_failpoints::FailPoints;
 use flowforge_protocol::ApprovalId;
 use flowforge_store::{Approval, ApprovalState, Decided, Found, JobKind, NewDecision, NewJob, StoreError};
 
-use crate::kit::{Home, Open, Script, asks_at, host, ingest, new_job, new_run, run};
+use crate::kit::{Home, Open, Script, asks_at, host, ingest, new_job, new_run, run, scope};
 
 /// The same file with the failures of a plan, then once more without any, as after a restart.
 async fn with_plan(home: &mut Home, plan: &str) -> Open {
@@ -22,7 +22,7 @@ async fn restarted(home: &mut Home, open: Open) -> Open {
 /// A store with one run that waits for a host.
 async fn waiting(home: &Home) {
     let open = home.ready().await;
-    open.store.start_run(new_run(1, false)).await.unwrap();
+    open.store.start_run(scope(), new_run(1, false)).await.unwrap();
     open.close().await;
 }
 
@@ -33,21 +33,29 @@ async fn before_the_commit_of_a_lease_the_run_waits_and_is_given_away_later() {
     let open = with_plan(&mut home, "B2.before=error").await;
     let error = open
         .store
-        .assign(vec![new_job(1, 10, &host(1))])
+        .assign(scope(), vec![new_job(1, 10, &host(1))])
         .await
         .unwrap_err();
     assert!(matches!(error, StoreError::Injected(_)), "{error:?}");
     let open = restarted(&mut home, open).await;
-    let stored = open.store.run(&run(1)).await.unwrap().unwrap();
+    let stored = open.store.run(scope(), &run(1)).await.unwrap().unwrap();
     assert_eq!((stored.epoch, stored.host), (0, None));
-    assert_eq!(open.store.count_unassigned().await.unwrap(), 1);
+    assert_eq!(open.store.count_unassigned(scope()).await.unwrap(), 1);
     assert!(
-        open.store.open_jobs(&host(1), 9).await.unwrap().is_empty(),
+        open.store
+            .open_jobs(scope(), &host(1), 9)
+            .await
+            .unwrap()
+            .is_empty(),
         "no order without its lease"
     );
-    let given = open.store.assign(vec![new_job(1, 11, &host(2))]).await.unwrap();
+    let given = open
+        .store
+        .assign(scope(), vec![new_job(1, 11, &host(2))])
+        .await
+        .unwrap();
     assert_eq!(given.len(), 1);
-    assert_eq!(open.store.run(&run(1)).await.unwrap().unwrap().epoch, 1);
+    assert_eq!(open.store.run(scope(), &run(1)).await.unwrap().unwrap().epoch, 1);
     open.close().await;
 }
 
@@ -57,17 +65,27 @@ async fn after_the_commit_of_a_lease_nobody_else_gets_the_run() {
     waiting(&home).await;
     let open = with_plan(&mut home, "B2=error").await;
     open.store
-        .assign(vec![new_job(1, 10, &host(1))])
+        .assign(scope(), vec![new_job(1, 10, &host(1))])
         .await
         .unwrap_err();
     let open = restarted(&mut home, open).await;
-    let stored = open.store.run(&run(1)).await.unwrap().unwrap();
+    let stored = open.store.run(scope(), &run(1)).await.unwrap().unwrap();
     assert_eq!((stored.epoch, stored.host), (1, Some(host(1))));
-    assert_eq!(open.store.open_jobs(&host(1), 9).await.unwrap().len(), 1);
-    let second = open.store.assign(vec![new_job(1, 11, &host(2))]).await.unwrap();
+    assert_eq!(open.store.open_jobs(scope(), &host(1), 9).await.unwrap().len(), 1);
+    let second = open
+        .store
+        .assign(scope(), vec![new_job(1, 11, &host(2))])
+        .await
+        .unwrap();
     assert!(second.is_empty(), "the lease was given");
-    assert!(open.store.open_jobs(&host(2), 9).await.unwrap().is_empty());
-    assert_eq!(open.store.run(&run(1)).await.unwrap().unwrap().epoch, 1);
+    assert!(
+        open.store
+            .open_jobs(scope(), &host(2), 9)
+            .await
+            .unwrap()
+            .is_empty()
+    );
+    assert_eq!(open.store.run(scope(), &run(1)).await.unwrap().unwrap().epoch, 1);
     open.close().await;
 }
 
@@ -78,19 +96,19 @@ fn question() -> ApprovalId {
 /// A store with one run that asks.
 async fn asking(home: &Home) {
     let open = home.ready().await;
-    open.store.start_run(new_run(1, true)).await.unwrap();
+    open.store.start_run(scope(), new_run(1, true)).await.unwrap();
     let asks = asks_at("confirm", question(), "Send it?", &["duty"], None);
     let batch = Script::new(run(1)).batch(vec![asks]);
     let mut said = ingest(&host(1), vec![batch]);
     said.received = open
         .store
-        .open_jobs(&host(1), 9)
+        .open_jobs(scope(), &host(1), 9)
         .await
         .unwrap()
         .into_iter()
         .map(|job| job.id)
         .collect();
-    open.store.ingest(said).await.unwrap();
+    open.store.ingest(scope(), said).await.unwrap();
     open.close().await;
 }
 
@@ -110,7 +128,12 @@ fn decision(approved: bool, by: &str, sequence: u64) -> NewDecision {
 }
 
 async fn asked(open: &Open) -> Approval {
-    let found = match open.store.find_approval(question().as_str()).await.unwrap() {
+    let found = match open
+        .store
+        .find_approval(scope(), question().as_str())
+        .await
+        .unwrap()
+    {
         Found::One(approval) => Some(approval),
         Found::None | Found::Several => None,
     };
@@ -122,15 +145,26 @@ async fn before_the_commit_of_a_decision_the_question_stands() {
     let mut home = Home::new();
     asking(&home).await;
     let open = with_plan(&mut home, "B12.before=error").await;
-    open.store.decide(decision(true, "ann", 20)).await.unwrap_err();
+    open.store
+        .decide(scope(), decision(true, "ann", 20))
+        .await
+        .unwrap_err();
     let open = restarted(&mut home, open).await;
     let now = asked(&open).await;
     assert_eq!((now.state, now.decided_by), (ApprovalState::Pending, None));
     assert!(
-        open.store.open_jobs(&host(1), 9).await.unwrap().is_empty(),
+        open.store
+            .open_jobs(scope(), &host(1), 9)
+            .await
+            .unwrap()
+            .is_empty(),
         "no order without its decision"
     );
-    let again = open.store.decide(decision(false, "bob", 21)).await.unwrap();
+    let again = open
+        .store
+        .decide(scope(), decision(false, "bob", 21))
+        .await
+        .unwrap();
     assert_eq!(again, Decided::Stored);
     assert_eq!(asked(&open).await.state, ApprovalState::Rejected);
     open.close().await;
@@ -141,17 +175,24 @@ async fn after_the_commit_of_a_decision_it_stands_and_its_order_leaves() {
     let mut home = Home::new();
     asking(&home).await;
     let open = with_plan(&mut home, "B12=error").await;
-    open.store.decide(decision(true, "ann", 20)).await.unwrap_err();
+    open.store
+        .decide(scope(), decision(true, "ann", 20))
+        .await
+        .unwrap_err();
     let open = restarted(&mut home, open).await;
     let now = asked(&open).await;
     assert_eq!(
         (now.state, now.decided_by.as_deref()),
         (ApprovalState::Approved, Some("ann"))
     );
-    let orders = open.store.open_jobs(&host(1), 9).await.unwrap();
+    let orders = open.store.open_jobs(scope(), &host(1), 9).await.unwrap();
     assert_eq!(orders.iter().map(|job| job.sequence).collect::<Vec<_>>(), [20]);
-    let late = open.store.decide(decision(false, "bob", 21)).await.unwrap();
+    let late = open
+        .store
+        .decide(scope(), decision(false, "bob", 21))
+        .await
+        .unwrap();
     assert_eq!(late, Decided::TooLate);
-    assert_eq!(open.store.open_jobs(&host(1), 9).await.unwrap().len(), 1);
+    assert_eq!(open.store.open_jobs(scope(), &host(1), 9).await.unwrap().len(), 1);
     open.close().await;
 }

@@ -5,7 +5,7 @@ use flowforge_store::{
 };
 use serde_json::json;
 
-use crate::kit::{Home, Open, Script, ended, host, ingest, new_run, release, run, skipped};
+use crate::kit::{Home, Open, Script, ended, host, ingest, new_run, release, run, scope, skipped};
 
 async fn list(
     open: &Open,
@@ -16,7 +16,7 @@ async fn list(
         workflow: Some("sum".to_owned()),
         state,
     };
-    let page = open.store.runs(&filter, before, 2).await.unwrap();
+    let page = open.store.runs(scope(), &filter, before, 2).await.unwrap();
     let last = page.items.last().map(|(place, _)| *place);
     (
         page.items.into_iter().map(|(_, stored)| stored.id).collect(),
@@ -30,10 +30,13 @@ async fn pages_of_runs_are_newest_first_and_filtered() {
     let home = Home::new();
     let open = home.ready().await;
     for n in 0..5 {
-        open.store.start_run(new_run(n, n != 4)).await.unwrap();
+        open.store.start_run(scope(), new_run(n, n != 4)).await.unwrap();
     }
     let batch = Script::new(run(2)).batch(vec![ended(json!(1))]);
-    open.store.ingest(ingest(&host(1), vec![batch])).await.unwrap();
+    open.store
+        .ingest(scope(), ingest(&host(1), vec![batch]))
+        .await
+        .unwrap();
     let (ids, last, more) = list(&open, None, None).await;
     assert_eq!((ids, more), (vec![run(4), run(3)], true));
     let (ids, last, more) = list(&open, None, last).await;
@@ -46,12 +49,12 @@ async fn pages_of_runs_are_newest_first_and_filtered() {
         [run(4), run(3)]
     );
     assert!(list(&open, Some(RunState::Failed), None).await.0.is_empty());
-    assert_eq!(open.store.open_runs().await.unwrap()[&host(1)], 3);
+    assert_eq!(open.store.open_runs(scope()).await.unwrap()[&host(1)], 3);
     open.close().await;
 }
 
 async fn found(open: &Open, wanted: &str) -> Result<flowforge_protocol::RunId, &'static str> {
-    match open.store.find_run(wanted).await.unwrap() {
+    match open.store.find_run(scope(), wanted).await.unwrap() {
         Found::One(stored) => Ok(stored.id),
         Found::None => Err("none"),
         Found::Several => Err("several"),
@@ -64,7 +67,7 @@ async fn a_prefix_finds_one_or_says_that_it_fits_several() {
     let open = home.ready().await;
     assert_eq!(found(&open, "last").await, Err("none"));
     for n in 0..2 {
-        open.store.start_run(new_run(n, true)).await.unwrap();
+        open.store.start_run(scope(), new_run(n, true)).await.unwrap();
     }
     let whole = run(1).to_string();
     let same = run(0)
@@ -85,13 +88,16 @@ async fn a_prefix_finds_one_or_says_that_it_fits_several() {
 async fn records_are_read_in_bounded_pieces() {
     let home = Home::new();
     let open = home.ready().await;
-    open.store.start_run(new_run(1, true)).await.unwrap();
+    open.store.start_run(scope(), new_run(1, true)).await.unwrap();
     let mut script = Script::new(run(1));
     let batches: Vec<_> = (0..4)
         .map(|_| script.batch(vec![skipped("x"), skipped("y")]))
         .collect();
     let bytes = batches[0].lines.len() as u64;
-    open.store.ingest(ingest(&host(1), batches)).await.unwrap();
+    open.store
+        .ingest(scope(), ingest(&host(1), batches))
+        .await
+        .unwrap();
     let cases: [(u64, u64, &[u64]); 5] = [
         (0, 1 << 20, &[0, 2, 4, 6]),
         (3, 1 << 20, &[2, 4, 6]),
@@ -100,7 +106,7 @@ async fn records_are_read_in_bounded_pieces() {
         (8, 1 << 20, &[]),
     ];
     for (from, max, expected) in cases {
-        let read = open.store.batches(&run(1), from, max).await.unwrap();
+        let read = open.store.batches(scope(), &run(1), from, max).await.unwrap();
         let firsts: Vec<_> = read.iter().map(|batch| batch.first_seq).collect();
         assert_eq!(firsts, expected, "from {from}, at most {max} bytes");
     }
@@ -113,22 +119,22 @@ async fn the_newest_release_of_each_workflow_is_listed() {
     let open = home.open().await;
     for (name, version) in [("b", 1), ("a", 1), ("a", 2), ("c", 1)] {
         open.store
-            .publish(release(name, version), Links::default())
+            .publish(scope(), release(name, version), Links::default())
             .await
             .unwrap();
     }
-    let page = open.store.newest_releases("", 2).await.unwrap();
+    let page = open.store.newest_releases(scope(), "", 2).await.unwrap();
     let names: Vec<_> = page
         .items
         .iter()
         .map(|(_, r)| (r.workflow.as_str(), r.version))
         .collect();
     assert_eq!((names, page.has_more), (vec![("a", 2), ("b", 1)], true));
-    let rest = open.store.newest_releases("b", 2).await.unwrap();
+    let rest = open.store.newest_releases(scope(), "b", 2).await.unwrap();
     assert_eq!((rest.items[0].1.workflow.as_str(), rest.has_more), ("c", false));
     assert_eq!(
         open.store
-            .release_of("a", Some(1))
+            .release_of(scope(), "a", Some(1))
             .await
             .unwrap()
             .unwrap()
@@ -150,14 +156,31 @@ async fn a_secret_is_set_only_as_its_next_version() {
         sealed: vec![1, 2, 3],
         at_ms: 1,
     };
-    assert_eq!(open.store.set_secret(secret(1)).await.unwrap(), SecretSet::Stored);
-    assert_eq!(open.store.set_secret(secret(1)).await.unwrap(), SecretSet::Raced);
-    assert_eq!(open.store.set_secret(secret(3)).await.unwrap(), SecretSet::Raced);
-    assert!(open.store.delete_secret("token".to_owned()).await.unwrap());
-    assert!(open.store.secret("token").await.unwrap().is_none());
-    assert_eq!(open.store.last_secret_version("token").await.unwrap(), 1);
-    assert_eq!(open.store.set_secret(secret(2)).await.unwrap(), SecretSet::Stored);
-    assert!(!format!("{:?}", open.store.secret("token").await.unwrap()).contains("[1, 2, 3]"));
+    assert_eq!(
+        open.store.set_secret(scope(), secret(1)).await.unwrap(),
+        SecretSet::Stored
+    );
+    assert_eq!(
+        open.store.set_secret(scope(), secret(1)).await.unwrap(),
+        SecretSet::Raced
+    );
+    assert_eq!(
+        open.store.set_secret(scope(), secret(3)).await.unwrap(),
+        SecretSet::Raced
+    );
+    assert!(
+        open.store
+            .delete_secret(scope(), "token".to_owned())
+            .await
+            .unwrap()
+    );
+    assert!(open.store.secret(scope(), "token").await.unwrap().is_none());
+    assert_eq!(open.store.last_secret_version(scope(), "token").await.unwrap(), 1);
+    assert_eq!(
+        open.store.set_secret(scope(), secret(2)).await.unwrap(),
+        SecretSet::Stored
+    );
+    assert!(!format!("{:?}", open.store.secret(scope(), "token").await.unwrap()).contains("[1, 2, 3]"));
     open.close().await;
 }
 
@@ -170,8 +193,10 @@ async fn secrets_are_bounded_and_a_new_value_of_a_known_one_always_has_room() {
     let fill = |first: u64, count: u64, sealed: &str| {
         let sql = format!(
             "with recursive n(i) as (select {first} union all select i + 1 from n where i + 1 < {first} + {count}) \
-             insert into secret (name, kind, destinations, version, sealed, updated_at_ms) \
-             select 'known_' || i, 'bearer', '[]', 1, {sealed}, 0 from n"
+             insert into secret (workspace, project, name, kind, destinations, version, sealed, updated_at_ms) \
+             select '{}', '{}', 'known_' || i, 'bearer', '[]', 1, {sealed}, 0 from n",
+            scope().workspace(),
+            scope().project()
         );
         file.execute(&sql, ()).unwrap();
     };
@@ -184,13 +209,23 @@ async fn secrets_are_bounded_and_a_new_value_of_a_known_one_always_has_room() {
         sealed: vec![1],
         at_ms: 1,
     };
-    let set = async |secret| open.store.set_secret(secret).await.unwrap();
+    let set = async |secret| open.store.set_secret(scope(), secret).await.unwrap();
     assert_eq!(set(secret("one_more", 1)).await, SecretSet::TooMany);
     assert_eq!(set(secret("known_7", 2)).await, SecretSet::Stored);
-    assert!(open.store.delete_secret("known_8".to_owned()).await.unwrap());
+    assert!(
+        open.store
+            .delete_secret(scope(), "known_8".to_owned())
+            .await
+            .unwrap()
+    );
     assert_eq!(set(secret("one_more", 1)).await, SecretSet::Stored);
     // Names that have no value any more are remembered, and counted too.
     fill(MAX_SECRETS, MAX_SECRET_NAMES - MAX_SECRETS - 1, "null");
-    assert!(open.store.delete_secret("known_9".to_owned()).await.unwrap());
+    assert!(
+        open.store
+            .delete_secret(scope(), "known_9".to_owned())
+            .await
+            .unwrap()
+    );
     assert_eq!(set(secret("another", 1)).await, SecretSet::TooMany);
 }

@@ -9,16 +9,16 @@ use flowforge_store::{
 use serde_json::json;
 
 use crate::kit::{
-    Home, Open, Script, approved_at, asks_at, ended, host, ingest, new_job, new_run, run, skipped,
+    Home, Open, Script, approved_at, asks_at, ended, host, ingest, new_job, new_run, run, scope, skipped,
 };
 
 async fn sequences(open: &Open, of: &HostId) -> Vec<u64> {
-    let jobs = open.store.open_jobs(of, 99).await.unwrap();
+    let jobs = open.store.open_jobs(scope(), of, 99).await.unwrap();
     jobs.iter().map(|job| job.sequence).collect()
 }
 
 async fn state(open: &Open, n: u64) -> RunState {
-    open.store.run(&run(n)).await.unwrap().unwrap().state
+    open.store.run(scope(), &run(n)).await.unwrap().unwrap().state
 }
 
 fn order(kind: JobKind, sequence: u64) -> NewJob {
@@ -35,11 +35,15 @@ async fn a_start_is_over_with_the_first_record_and_is_never_signed_anew_after_it
     let home = Home::new();
     let open = home.ready().await;
     for n in [1, 2] {
-        open.store.start_run(new_run(n, true)).await.unwrap();
+        open.store.start_run(scope(), new_run(n, true)).await.unwrap();
     }
-    let starts = open.store.open_jobs(&host(1), 9).await.unwrap();
+    let starts = open.store.open_jobs(scope(), &host(1), 9).await.unwrap();
     let batch = Script::new(run(1)).batch(vec![skipped("x")]);
-    let told = open.store.ingest(ingest(&host(1), vec![batch])).await.unwrap();
+    let told = open
+        .store
+        .ingest(scope(), ingest(&host(1), vec![batch]))
+        .await
+        .unwrap();
     assert_eq!(told.settled, [starts[0].id.clone()]);
     assert_eq!(told.taken, 1, "no host had confirmed it");
     assert_eq!(sequences(&open, &host(1)).await, [1_002]);
@@ -47,7 +51,11 @@ async fn a_start_is_over_with_the_first_record_and_is_never_signed_anew_after_it
         old: starts[old].id.clone(),
         new: new_job(n, 5_000 + n, &host(1)),
     };
-    let stored = open.store.reissue(vec![again(0, 1), again(1, 2)]).await.unwrap();
+    let stored = open
+        .store
+        .reissue(scope(), vec![again(0, 1), again(1, 2)])
+        .await
+        .unwrap();
     let stored: Vec<u64> = stored.iter().map(|job| job.sequence).collect();
     assert_eq!(stored, [5_002], "only the run of which nothing is stored");
     open.close().await;
@@ -57,18 +65,31 @@ async fn a_start_is_over_with_the_first_record_and_is_never_signed_anew_after_it
 async fn a_start_that_was_reissued_before_the_records_came_is_over_too() {
     let home = Home::new();
     let open = home.ready().await;
-    open.store.start_run(new_run(1, true)).await.unwrap();
-    let old = open.store.open_jobs(&host(1), 9).await.unwrap().remove(0).id;
+    open.store.start_run(scope(), new_run(1, true)).await.unwrap();
+    let old = open
+        .store
+        .open_jobs(scope(), &host(1), 9)
+        .await
+        .unwrap()
+        .remove(0)
+        .id;
     let new = new_job(1, 5_000, &host(1));
     open.store
-        .reissue(vec![Reissue {
-            old,
-            new: new.clone(),
-        }])
+        .reissue(
+            scope(),
+            vec![Reissue {
+                old,
+                new: new.clone(),
+            }],
+        )
         .await
         .unwrap();
     let batch = Script::new(run(1)).batch(vec![ended(json!(1))]);
-    let told = open.store.ingest(ingest(&host(1), vec![batch])).await.unwrap();
+    let told = open
+        .store
+        .ingest(scope(), ingest(&host(1), vec![batch]))
+        .await
+        .unwrap();
     assert_eq!(told.settled, [new.id]);
     assert!(sequences(&open, &host(1)).await.is_empty());
     open.close().await;
@@ -85,10 +106,13 @@ fn asks() -> Event {
 /// A run that waits, with a decision on its way.
 async fn decided(home: &Home) -> (Open, Script) {
     let open = home.ready().await;
-    open.store.start_run(new_run(1, true)).await.unwrap();
+    open.store.start_run(scope(), new_run(1, true)).await.unwrap();
     let mut script = Script::new(run(1));
     let batch = script.batch(vec![asks()]);
-    open.store.ingest(ingest(&host(1), vec![batch])).await.unwrap();
+    open.store
+        .ingest(scope(), ingest(&host(1), vec![batch]))
+        .await
+        .unwrap();
     let decision = NewDecision {
         approval: question(),
         approved: true,
@@ -100,7 +124,10 @@ async fn decided(home: &Home) -> (Open, Script) {
             ..order(JobKind::Decide, 20)
         },
     };
-    assert_eq!(open.store.decide(decision).await.unwrap(), Decided::Stored);
+    assert_eq!(
+        open.store.decide(scope(), decision).await.unwrap(),
+        Decided::Stored
+    );
     (open, script)
 }
 
@@ -121,10 +148,10 @@ fn refusal(sequence: u64, unknown_run: bool) -> Refusal {
 async fn a_decision_is_kept_until_a_record_says_that_it_was_taken() {
     let home = Home::new();
     let (open, mut script) = decided(&home).await;
-    let kept = open.store.refuse_job(refusal(20, false)).await.unwrap();
+    let kept = open.store.refuse_job(scope(), refusal(20, false)).await.unwrap();
     assert_eq!(kept, Refused::Kept { run: run(1) });
     assert_eq!(sequences(&open, &host(1)).await, [20]);
-    let stored = open.store.run(&run(1)).await.unwrap().unwrap();
+    let stored = open.store.run(scope(), &run(1)).await.unwrap().unwrap();
     assert_eq!(
         (stored.state, stored.trouble.as_deref()),
         (RunState::Waiting, Some("host-1 refused it"))
@@ -132,11 +159,11 @@ async fn a_decision_is_kept_until_a_record_says_that_it_was_taken() {
     // Confirmed, it is delivered no more, yet it is there for whoever resumes the run.
     let mut said = ingest(&host(1), Vec::new());
     said.received = vec![refusal(20, false).job];
-    open.store.ingest(said).await.unwrap();
+    open.store.ingest(scope(), said).await.unwrap();
     assert!(sequences(&open, &host(1)).await.is_empty());
     assert_eq!(
         open.store
-            .resume_basis(&run(1), 1 << 20)
+            .resume_basis(scope(), &run(1), 1 << 20)
             .await
             .unwrap()
             .orders
@@ -145,13 +172,17 @@ async fn a_decision_is_kept_until_a_record_says_that_it_was_taken() {
     );
     let taken = approved_at("confirm", question());
     let batch = script.batch(vec![taken]);
-    let told = open.store.ingest(ingest(&host(1), vec![batch])).await.unwrap();
+    let told = open
+        .store
+        .ingest(scope(), ingest(&host(1), vec![batch]))
+        .await
+        .unwrap();
     assert_eq!(told.settled.len(), 1);
-    let stored = open.store.run(&run(1)).await.unwrap().unwrap();
+    let stored = open.store.run(scope(), &run(1)).await.unwrap().unwrap();
     assert_eq!((stored.state, stored.trouble), (RunState::Running, None));
     assert!(
         open.store
-            .resume_basis(&run(1), 1 << 20)
+            .resume_basis(scope(), &run(1), 1 << 20)
             .await
             .unwrap()
             .orders
@@ -164,26 +195,29 @@ async fn a_decision_is_kept_until_a_record_says_that_it_was_taken() {
 async fn a_run_that_its_host_does_not_know_is_lost_until_a_record_of_it_comes() {
     let home = Home::new();
     let (open, mut script) = decided(&home).await;
-    open.store.refuse_job(refusal(20, true)).await.unwrap();
+    open.store.refuse_job(scope(), refusal(20, true)).await.unwrap();
     assert_eq!(state(&open, 1).await, RunState::Lost);
     for (state, count) in [(RunState::Lost, 1), (RunState::Waiting, 0)] {
         let filter = RunFilter {
             workflow: None,
             state: Some(state),
         };
-        let page = open.store.runs(&filter, None, 9).await.unwrap();
+        let page = open.store.runs(scope(), &filter, None, 9).await.unwrap();
         assert_eq!(page.items.len(), count, "{state:?}");
     }
     let batch = script.batch(vec![skipped("it was only late")]);
-    open.store.ingest(ingest(&host(1), vec![batch])).await.unwrap();
+    open.store
+        .ingest(scope(), ingest(&host(1), vec![batch]))
+        .await
+        .unwrap();
     assert_eq!(state(&open, 1).await, RunState::Waiting);
     assert_eq!(
-        open.store.lose(host(2), vec![run(1)], 60).await.unwrap(),
+        open.store.lose(scope(), host(2), vec![run(1)], 60).await.unwrap(),
         [],
         "another host loses nothing"
     );
     assert_eq!(
-        open.store.lose(host(1), vec![run(1)], 60).await.unwrap(),
+        open.store.lose(scope(), host(1), vec![run(1)], 60).await.unwrap(),
         [run(1)]
     );
     open.close().await;
@@ -195,11 +229,14 @@ async fn a_second_cancellation_takes_the_place_of_the_first() {
     let home = Home::new();
     let (open, mut script) = decided(&home).await;
     let cancel = |sequence| {
-        open.store
-            .order_cancel(format!("try {sequence}"), order(JobKind::Cancel, sequence))
+        open.store.order_cancel(
+            scope(),
+            format!("try {sequence}"),
+            order(JobKind::Cancel, sequence),
+        )
     };
     assert_eq!(cancel(30).await.unwrap(), Some(Vec::new()));
-    let kept = open.store.refuse_job(refusal(30, false)).await.unwrap();
+    let kept = open.store.refuse_job(scope(), refusal(30, false)).await.unwrap();
     assert_eq!(kept, Refused::Kept { run: run(1) });
     assert_eq!(cancel(31).await.unwrap(), Some(vec![refusal(30, false).job]));
     assert_eq!(sequences(&open, &host(1)).await, [20, 31]);
@@ -207,10 +244,16 @@ async fn a_second_cancellation_takes_the_place_of_the_first() {
         reason: "try 31".to_owned(),
         grace_ms: 0,
     }]);
-    open.store.ingest(ingest(&host(1), vec![batch])).await.unwrap();
+    open.store
+        .ingest(scope(), ingest(&host(1), vec![batch]))
+        .await
+        .unwrap();
     assert_eq!(sequences(&open, &host(1)).await, [20], "it is taken");
     let batch = script.batch(vec![ended(json!(1))]);
-    open.store.ingest(ingest(&host(1), vec![batch])).await.unwrap();
+    open.store
+        .ingest(scope(), ingest(&host(1), vec![batch]))
+        .await
+        .unwrap();
     assert!(
         sequences(&open, &host(1)).await.is_empty(),
         "nothing is left to tell"
@@ -224,10 +267,10 @@ async fn a_lost_run_that_somebody_cancels_is_over() {
     let home = Home::new();
     let (open, mut script) = decided(&home).await;
     open.store
-        .order_cancel("enough".to_owned(), order(JobKind::Cancel, 30))
+        .order_cancel(scope(), "enough".to_owned(), order(JobKind::Cancel, 30))
         .await
         .unwrap();
-    let over = open.store.refuse_job(refusal(30, true)).await.unwrap();
+    let over = open.store.refuse_job(scope(), refusal(30, true)).await.unwrap();
     assert!(
         matches!(
             over,
@@ -238,13 +281,17 @@ async fn a_lost_run_that_somebody_cancels_is_over() {
         ),
         "{over:?}"
     );
-    let stored = open.store.run(&run(1)).await.unwrap().unwrap();
+    let stored = open.store.run(scope(), &run(1)).await.unwrap().unwrap();
     assert_eq!((stored.state, stored.epoch), (RunState::Cancelled, 2));
     let outcome = json!({"state": "cancelled", "reason": "enough"}).to_string();
     assert_eq!(stored.outcome, Some(outcome));
     assert!(sequences(&open, &host(1)).await.is_empty());
     let batch = script.batch(vec![skipped("too late")]);
-    let told = open.store.ingest(ingest(&host(1), vec![batch])).await.unwrap();
+    let told = open
+        .store
+        .ingest(scope(), ingest(&host(1), vec![batch]))
+        .await
+        .unwrap();
     assert_eq!(told.rejected[0].code.as_str(), "stale_epoch");
     open.close().await;
 }
@@ -253,11 +300,11 @@ async fn a_lost_run_that_somebody_cancels_is_over() {
 async fn a_lost_run_goes_on_elsewhere_with_its_records_and_its_orders() {
     let home = Home::new();
     let (open, mut script) = decided(&home).await;
-    open.store.refuse_job(refusal(20, true)).await.unwrap();
-    let basis = open.store.resume_basis(&run(1), 1 << 20).await.unwrap();
+    open.store.refuse_job(scope(), refusal(20, true)).await.unwrap();
+    let basis = open.store.resume_basis(scope(), &run(1), 1 << 20).await.unwrap();
     assert_eq!((basis.records.count, basis.records.chain), (1, script.chain));
     assert_eq!(basis.orders[0].kind, JobKind::Decide);
-    let small = open.store.resume_basis(&run(1), 10).await.unwrap_err();
+    let small = open.store.resume_basis(scope(), &run(1), 10).await.unwrap_err();
     assert!(matches!(small, ResumeError::TooLarge { .. }), "{small:?}");
     let resume = NewResume {
         run: run(1),
@@ -276,8 +323,8 @@ async fn a_lost_run_goes_on_elsewhere_with_its_records_and_its_orders() {
             },
         ],
     };
-    assert!(open.store.resume(resume.clone()).await.unwrap());
-    assert!(!open.store.resume(resume).await.unwrap(), "once");
+    assert!(open.store.resume(scope(), resume.clone()).await.unwrap());
+    assert!(!open.store.resume(scope(), resume).await.unwrap(), "once");
     assert_eq!(
         sequences(&open, &host(2)).await,
         [41, 40],
@@ -288,13 +335,17 @@ async fn a_lost_run_goes_on_elsewhere_with_its_records_and_its_orders() {
     let late = script.batch(vec![skipped("the old host is back")]);
     let told = open
         .store
-        .ingest(ingest(&host(1), vec![late.clone()]))
+        .ingest(scope(), ingest(&host(1), vec![late.clone()]))
         .await
         .unwrap();
     assert_eq!(told.rejected[0].code.as_str(), "not_owner");
     let mut goes_on = late;
     goes_on.epoch = 2;
-    let told = open.store.ingest(ingest(&host(2), vec![goes_on])).await.unwrap();
+    let told = open
+        .store
+        .ingest(scope(), ingest(&host(2), vec![goes_on]))
+        .await
+        .unwrap();
     assert_eq!(told.acknowledged, [(run(1), Some(1))]);
     open.close().await;
 }
@@ -305,13 +356,16 @@ async fn a_host_is_told_how_far_its_runs_are_stored() {
     let home = Home::new();
     let open = home.ready().await;
     for n in [1, 2] {
-        open.store.start_run(new_run(n, true)).await.unwrap();
+        open.store.start_run(scope(), new_run(n, true)).await.unwrap();
     }
     let mut script = Script::new(run(1));
     let batch = script.batch(vec![skipped("x"), ended(json!(1))]);
-    open.store.ingest(ingest(&host(1), vec![batch])).await.unwrap();
+    open.store
+        .ingest(scope(), ingest(&host(1), vec![batch]))
+        .await
+        .unwrap();
     let asked = vec![(run(1), 1), (run(2), 1), (run(2), 7), (run(3), 1)];
-    let told = open.store.cursors(&host(1), asked).await.unwrap();
+    let told = open.store.cursors(scope(), &host(1), asked).await.unwrap();
     let cursors: Vec<Cursor> = told.into_iter().map(|(_, cursor)| cursor).collect();
     assert_eq!(
         cursors[0],
@@ -331,7 +385,11 @@ async fn a_host_is_told_how_far_its_runs_are_stored() {
         }
     ));
     assert_eq!(cursors[2..], [Cursor::NotOwner { epoch: 1 }, Cursor::Unknown]);
-    let other = open.store.cursors(&host(2), vec![(run(1), 1)]).await.unwrap();
+    let other = open
+        .store
+        .cursors(scope(), &host(2), vec![(run(1), 1)])
+        .await
+        .unwrap();
     assert_eq!(other[0].1, Cursor::NotOwner { epoch: 1 });
     open.close().await;
 }
@@ -341,19 +399,33 @@ async fn a_refused_start_ends_its_run_only_if_nothing_of_it_is_stored() {
     let home = Home::new();
     let open = home.ready().await;
     for n in [1, 2] {
-        open.store.start_run(new_run(n, true)).await.unwrap();
+        open.store.start_run(scope(), new_run(n, true)).await.unwrap();
     }
-    let over = open.store.refuse_job(refusal(1_001, false)).await.unwrap();
+    let over = open
+        .store
+        .refuse_job(scope(), refusal(1_001, false))
+        .await
+        .unwrap();
     assert!(
         matches!(over, Refused::Ended { was_queued: true, .. }),
         "{over:?}"
     );
-    let unknown = open.store.refuse_job(refusal(1_001, false)).await.unwrap();
+    let unknown = open
+        .store
+        .refuse_job(scope(), refusal(1_001, false))
+        .await
+        .unwrap();
     assert_eq!(unknown, Refused::Unknown);
     let batch = Script::new(run(2)).batch(vec![skipped("x")]);
-    open.store.ingest(ingest(&host(1), vec![batch])).await.unwrap();
+    open.store
+        .ingest(scope(), ingest(&host(1), vec![batch]))
+        .await
+        .unwrap();
     assert_eq!(
-        open.store.refuse_job(refusal(1_002, false)).await.unwrap(),
+        open.store
+            .refuse_job(scope(), refusal(1_002, false))
+            .await
+            .unwrap(),
         Refused::Unknown,
         "the start was over"
     );

@@ -4,7 +4,9 @@ use flowforge_protocol::ApprovalId;
 use flowforge_protocol::record::{Event, Outcome};
 use flowforge_store::{ApprovalState, RunState};
 
-use crate::kit::{Home, Open, Script, approved_at, asks_at, host, ingest, new_run, run, skipped, time_up};
+use crate::kit::{
+    Home, Open, Script, approved_at, asks_at, host, ingest, new_run, run, scope, skipped, time_up,
+};
 
 fn question(step: &str) -> ApprovalId {
     let mut bytes = [0; 16];
@@ -30,7 +32,7 @@ struct Asked {
 impl Asked {
     async fn new(home: &Home) -> Self {
         let open = home.ready().await;
-        open.store.start_run(new_run(1, true)).await.unwrap();
+        open.store.start_run(scope(), new_run(1, true)).await.unwrap();
         let mut asked = Self {
             open,
             script: Script::new(run(1)),
@@ -44,15 +46,15 @@ impl Asked {
         let told = self
             .open
             .store
-            .ingest(ingest(&host(1), vec![batch]))
+            .ingest(scope(), ingest(&host(1), vec![batch]))
             .await
             .unwrap();
         assert!(told.rejected.is_empty(), "{told:?}");
     }
 
     async fn states(&self) -> (RunState, Vec<ApprovalState>) {
-        let approvals = self.open.store.approvals_of(&run(1)).await.unwrap();
-        let stored = self.open.store.run(&run(1)).await.unwrap().unwrap();
+        let approvals = self.open.store.approvals_of(scope(), &run(1)).await.unwrap();
+        let stored = self.open.store.run(scope(), &run(1)).await.unwrap().unwrap();
         (
             stored.state,
             approvals.iter().map(|approval| approval.state).collect(),
@@ -60,7 +62,7 @@ impl Asked {
     }
 
     async fn first_question(&self) -> Option<String> {
-        let stored = self.open.store.run(&run(1)).await.unwrap().unwrap();
+        let stored = self.open.store.run(scope(), &run(1)).await.unwrap().unwrap();
         stored.question.map(|question| question.title)
     }
 }
@@ -127,7 +129,7 @@ fn any_order_of_answers_and_times_shows_the_true_state() {
             runtime.block_on(async {
                 let home = Home::new();
                 let open = home.ready().await;
-                open.store.start_run(new_run(1, true)).await.unwrap();
+                open.store.start_run(scope(), new_run(1, true)).await.unwrap();
                 let mut asked = Asked {
                     open,
                     script: Script::new(run(1)),

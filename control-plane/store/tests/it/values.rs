@@ -9,7 +9,7 @@ use flowforge_store::{CheckedBatch, KeepError, MAX_UNUSED_BYTES, RejectCode};
 use serde_json::{Value, json};
 
 use crate::growth::keep;
-use crate::kit::{Home, Open, Script, ended, host, ingest, new_run, run};
+use crate::kit::{Home, Open, Script, ended, host, ingest, new_run, run, scope};
 
 const VALUE: usize = 100 * 1024;
 
@@ -67,20 +67,20 @@ fn asking(bytes: &[u8]) -> ValuePieces {
 
 /// How much of a value is here, and whether it is all.
 async fn there(open: &Open, bytes: &[u8]) -> (u64, bool) {
-    let kept = open.store.keep_values(asking(bytes), 5).await.unwrap();
+    let kept = open.store.keep_values(scope(), asking(bytes), 5).await.unwrap();
     let kept = kept.first().unwrap();
     assert_eq!(kept.value, Digest::of(bytes));
     (kept.through, kept.whole)
 }
 
 async fn bring(open: &Open, bytes: &[u8]) {
-    open.store.keep_values(pieces(bytes), 5).await.unwrap();
+    open.store.keep_values(scope(), pieces(bytes), 5).await.unwrap();
     assert_eq!(there(open, bytes).await, (bytes.len() as u64, true));
 }
 
 /// Begins and ends a run that holds a value in so many records.
 async fn over(open: &Open, n: u64, value: &Value, records: usize) {
-    open.store.start_run(new_run(n, true)).await.unwrap();
+    open.store.start_run(scope(), new_run(n, true)).await.unwrap();
     let mut script = Script::new(run(n));
     let mut batches = Vec::new();
     for _ in 0..records {
@@ -89,7 +89,7 @@ async fn over(open: &Open, n: u64, value: &Value, records: usize) {
     batches.push(script.batch(vec![ended(json!(1))]));
     let mut said = ingest(&host(1), batches);
     said.at_ms = n;
-    let told = open.store.ingest(said).await.unwrap();
+    let told = open.store.ingest(scope(), said).await.unwrap();
     assert!(told.rejected.is_empty(), "{told:?}");
 }
 
@@ -120,7 +120,7 @@ async fn fifty_records_with_the_same_value_hold_it_once_and_are_read_with_it() {
     let value = large("a");
     bring(&open, &bytes_of(&value)).await;
     over(&open, 1, &value, 50).await;
-    let batches = open.store.batches(&run(1), 0, u64::MAX).await.unwrap();
+    let batches = open.store.batches(scope(), &run(1), 0, u64::MAX).await.unwrap();
     assert_eq!(outputs(&batches), vec![Some(value.clone()); 50]);
     let mut chain = chain_start(&run(1));
     for batch in &batches {
@@ -145,14 +145,14 @@ async fn a_value_stays_with_the_last_run_that_holds_it_and_goes_with_that() {
         values_since_ms: u64::MAX >> 1,
         ..keep()
     };
-    assert_eq!(open.store.collect(first).await.unwrap().runs, [run(1)]);
-    let batches = open.store.batches(&run(2), 0, u64::MAX).await.unwrap();
+    assert_eq!(open.store.collect(scope(), first).await.unwrap().runs, [run(1)]);
+    let batches = open.store.batches(scope(), &run(2), 0, u64::MAX).await.unwrap();
     assert_eq!(outputs(&batches), [Some(value)]);
     let both = flowforge_store::Keep {
         ended_since_ms: 3,
         ..first
     };
-    assert_eq!(open.store.collect(both).await.unwrap().runs, [run(2)]);
+    assert_eq!(open.store.collect(scope(), both).await.unwrap().runs, [run(2)]);
     assert_eq!(there(&open, &bytes).await, (0, false));
 }
 
@@ -165,27 +165,30 @@ async fn a_transfer_goes_on_where_it_stopped_and_counts_when_all_is_there_and_fi
         asked: Vec::new(),
         pieces: vec![piece(&bytes, from, to)],
     };
-    open.store.keep_values(call(0, 40_000), 5).await.unwrap();
+    open.store.keep_values(scope(), call(0, 40_000), 5).await.unwrap();
     assert_eq!(there(&open, &bytes).await, (40_000, false));
     // The answer was lost, and one that is not the next comes.
-    open.store.keep_values(call(0, 40_000), 5).await.unwrap();
-    open.store.keep_values(call(50_000, 60_000), 5).await.unwrap();
+    open.store.keep_values(scope(), call(0, 40_000), 5).await.unwrap();
+    open.store
+        .keep_values(scope(), call(50_000, 60_000), 5)
+        .await
+        .unwrap();
     assert_eq!(there(&open, &bytes).await, (40_000, false));
     open.close().await;
     let open = home.open().await;
     assert_eq!(there(&open, &bytes).await, (40_000, false));
     open.store
-        .keep_values(call(40_000, bytes.len()), 5)
+        .keep_values(scope(), call(40_000, bytes.len()), 5)
         .await
         .unwrap();
     assert_eq!(there(&open, &bytes).await, (bytes.len() as u64, true));
-    open.store.keep_values(pieces(&bytes), 5).await.unwrap();
+    open.store.keep_values(scope(), pieces(&bytes), 5).await.unwrap();
     assert_eq!(there(&open, &bytes).await, (bytes.len() as u64, true));
     // Bytes of another value are found out at the end, and begin anew.
     let other = bytes_of(&large("b"));
     let mut wrong = pieces(&other);
     wrong.pieces[0].piece[7] ^= 1;
-    let refused = open.store.keep_values(wrong, 5).await.unwrap_err();
+    let refused = open.store.keep_values(scope(), wrong, 5).await.unwrap_err();
     assert!(matches!(refused, KeepError::Refused { .. }), "{refused}");
     assert_eq!(there(&open, &other).await, (0, false));
     bring(&open, &other).await;
@@ -196,7 +199,7 @@ async fn records_are_not_taken_before_the_values_that_they_hold() {
     let home = Home::new();
     let open = home.ready().await;
     let (value, bytes) = (large("a"), bytes_of(&large("a")));
-    open.store.start_run(new_run(1, true)).await.unwrap();
+    open.store.start_run(scope(), new_run(1, true)).await.unwrap();
     let mut script = Script::new(run(1));
     let batch = apart(script.batch(vec![completed("a", value.clone())]));
     for brought in [0, 40_000] {
@@ -205,25 +208,35 @@ async fn records_are_not_taken_before_the_values_that_they_hold() {
                 asked: Vec::new(),
                 pieces: vec![piece(&bytes, 0, brought)],
             };
-            open.store.keep_values(some, 5).await.unwrap();
+            open.store.keep_values(scope(), some, 5).await.unwrap();
         }
         let told = open
             .store
-            .ingest(ingest(&host(1), vec![batch.clone()]))
+            .ingest(scope(), ingest(&host(1), vec![batch.clone()]))
             .await
             .unwrap();
         assert_eq!(told.rejected[0].code, RejectCode::MissingValue);
         assert_eq!(told.acknowledged, [(run(1), None)]);
-        assert!(open.store.batches(&run(1), 0, 1).await.unwrap().is_empty());
+        assert!(
+            open.store
+                .batches(scope(), &run(1), 0, 1)
+                .await
+                .unwrap()
+                .is_empty()
+        );
     }
     let rest = ValuePieces {
         asked: Vec::new(),
         pieces: vec![piece(&bytes, 40_000, bytes.len())],
     };
-    open.store.keep_values(rest, 5).await.unwrap();
-    let told = open.store.ingest(ingest(&host(1), vec![batch])).await.unwrap();
+    open.store.keep_values(scope(), rest, 5).await.unwrap();
+    let told = open
+        .store
+        .ingest(scope(), ingest(&host(1), vec![batch]))
+        .await
+        .unwrap();
     assert!(told.rejected.is_empty(), "{told:?}");
-    let batches = open.store.batches(&run(1), 0, 1).await.unwrap();
+    let batches = open.store.batches(scope(), &run(1), 0, 1).await.unwrap();
     assert_eq!(outputs(&batches), [Some(value)]);
 }
 
@@ -232,16 +245,20 @@ async fn records_are_not_taken_before_the_values_that_they_hold() {
 async fn records_without_their_values_are_stored_and_verify() {
     let home = Home::new();
     let open = home.ready().await;
-    open.store.start_run(new_run(1, true)).await.unwrap();
+    open.store.start_run(scope(), new_run(1, true)).await.unwrap();
     let mut script = Script::new(run(1));
     let whole = script.batch(vec![completed("a", large("a"))]);
     let bare = RecordBatch {
         lines: without_values(&whole.lines, 0).unwrap(),
         ..whole
     };
-    let told = open.store.ingest(ingest(&host(1), vec![bare])).await.unwrap();
+    let told = open
+        .store
+        .ingest(scope(), ingest(&host(1), vec![bare]))
+        .await
+        .unwrap();
     assert!(told.rejected.is_empty(), "{told:?}");
-    let batches = open.store.batches(&run(1), 0, 1).await.unwrap();
+    let batches = open.store.batches(scope(), &run(1), 0, 1).await.unwrap();
     batches[0].verify(&chain_start(&run(1))).unwrap();
     assert_eq!(outputs(&batches), [None]);
     let record = batches[0].records(&no_fetch).next().unwrap().unwrap();
@@ -259,15 +276,22 @@ async fn a_batch_is_bounded_with_its_values() {
     let value = large("a");
     bring(&open, &bytes_of(&value)).await;
     for (records, refused) in [(40, false), (41, true)] {
-        open.store.start_run(new_run(records, true)).await.unwrap();
+        open.store
+            .start_run(scope(), new_run(records, true))
+            .await
+            .unwrap();
         let events = (0..records).map(|_| completed("a", value.clone())).collect();
         let batch = apart(Script::new(run(records)).batch(events));
-        let told = open.store.ingest(ingest(&host(1), vec![batch])).await.unwrap();
+        let told = open
+            .store
+            .ingest(scope(), ingest(&host(1), vec![batch]))
+            .await
+            .unwrap();
         let codes: Vec<_> = told.rejected.iter().map(|rejected| rejected.code).collect();
         assert_eq!(codes == [RejectCode::TooLarge], refused, "{records}: {codes:?}");
     }
-    let stored = open.store.run(&run(40)).await.unwrap().unwrap();
-    let batches = open.store.batches(&run(40), 0, 1).await.unwrap();
+    let stored = open.store.run(scope(), &run(40)).await.unwrap().unwrap();
+    let batches = open.store.batches(scope(), &run(40), 0, 1).await.unwrap();
     assert!(
         stored.bytes > batches[0].lines.len() as u64,
         "{} bytes",
@@ -281,17 +305,17 @@ async fn a_large_result_of_a_run_is_shown_with_it() {
     let open = home.ready().await;
     let (value, bytes) = (large("a"), bytes_of(&large("a")));
     bring(&open, &bytes).await;
-    open.store.start_run(new_run(1, true)).await.unwrap();
+    open.store.start_run(scope(), new_run(1, true)).await.unwrap();
     let batch = apart(Script::new(run(1)).batch(vec![completed("a", json!(1)), ended(value.clone())]));
     let wanted = CheckedBatch::wanted(&batch);
     assert_eq!(wanted, [Digest::of(&bytes)]);
-    let values = open.store.values(wanted, u64::MAX).await.unwrap();
+    let values = open.store.values(scope(), wanted, u64::MAX).await.unwrap();
     let fetch = |digest: &Digest| values.get(digest).cloned();
     let mut said = ingest(&host(1), Vec::new());
     said.batches
         .push(CheckedBatch::with_values(batch, &fetch).unwrap());
-    open.store.ingest(said).await.unwrap();
-    let stored = open.store.run(&run(1)).await.unwrap().unwrap();
+    open.store.ingest(scope(), said).await.unwrap();
+    let stored = open.store.run(scope(), &run(1)).await.unwrap().unwrap();
     let outcome: Value = serde_json::from_str(&stored.outcome.unwrap()).unwrap();
     assert_eq!(outcome["output"], value);
 }
@@ -306,13 +330,17 @@ async fn values_that_no_run_holds_are_bounded_and_go_after_a_while() {
     for n in 0..fits {
         bring(&open, &value(n)).await;
     }
-    let refused = open.store.keep_values(pieces(&value(fits)), 9).await.unwrap_err();
+    let refused = open
+        .store
+        .keep_values(scope(), pieces(&value(fits)), 9)
+        .await
+        .unwrap_err();
     assert!(matches!(refused, KeepError::NoRoom), "{refused}");
     let later = flowforge_store::Keep {
         values_since_ms: 10,
         ..keep()
     };
-    open.store.collect(later).await.unwrap();
+    open.store.collect(scope(), later).await.unwrap();
     assert_eq!(there(&open, &value(0)).await, (0, false));
     bring(&open, &value(fits)).await;
     let mut too_large = piece(&value(0), 0, 100);
@@ -321,7 +349,7 @@ async fn values_that_no_run_holds_are_bounded_and_go_after_a_while() {
         asked: Vec::new(),
         pieces: vec![too_large],
     };
-    let refused = open.store.keep_values(call, 9).await.unwrap_err();
+    let refused = open.store.keep_values(scope(), call, 9).await.unwrap_err();
     assert!(matches!(refused, KeepError::Refused { .. }), "{refused}");
 }
 
@@ -342,7 +370,7 @@ async fn the_bytes_of_values_count_for_retention() {
         young_since_ms: 9,
         ..keep()
     };
-    assert_eq!(open.store.collect(bound).await.unwrap().runs, [run(1)]);
+    assert_eq!(open.store.collect(scope(), bound).await.unwrap().runs, [run(1)]);
     assert_eq!(there(&open, &bytes_of(&own)).await, (0, false));
-    assert_eq!(open.store.collect(bound).await.unwrap().runs, []);
+    assert_eq!(open.store.collect(scope(), bound).await.unwrap().runs, []);
 }

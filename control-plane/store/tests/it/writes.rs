@@ -11,7 +11,8 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use crate::kit::{
-    Home, Open, Script, ended, host, ingest, new_host, new_job, new_run, release, run, skipped,
+    Home, Open, Script, ended, host, ingest, new_host, new_job, new_run, registered, release, run, scope,
+    skipped,
 };
 
 #[tokio::test]
@@ -19,16 +20,19 @@ async fn many_starts_share_commits_and_each_is_there_afterwards() {
     let mut home = Home::new();
     home.fail_points = FailPoints::counting();
     let open = home.ready().await;
-    let starts = (0..200).map(|n| open.store.start_run(new_run(n, true)));
+    let starts = (0..200).map(|n| open.store.start_run(scope(), new_run(n, true)));
     for started in join_all(starts).await {
         assert_eq!(started.unwrap(), Started::New);
     }
     let commits = home.fail_points.crossings(Point::B1, Side::After);
     assert!(commits < 100, "{commits} commits for 200 starts");
-    assert_eq!(open.store.open_jobs(&host(1), 500).await.unwrap().len(), 200);
+    assert_eq!(
+        open.store.open_jobs(scope(), &host(1), 500).await.unwrap().len(),
+        200
+    );
     open.close().await;
     let open = home.open().await;
-    let stored = open.store.run(&run(7)).await.unwrap().unwrap();
+    let stored = open.store.run(scope(), &run(7)).await.unwrap().unwrap();
     assert_eq!(
         (stored.epoch, stored.host, stored.state),
         (1, Some(host(1)), RunState::Queued)
@@ -52,7 +56,7 @@ async fn a_request_name_starts_one_run_even_within_one_commit() {
             id: "order-7".to_owned(),
             body,
         }];
-        open.store.start_run(new)
+        open.store.start_run(scope(), new)
     };
     let results = join_all([named(1, b"x"), named(2, b"x"), named(3, b"y")]).await;
     let started: Vec<_> = results.into_iter().map(Result::unwrap).collect();
@@ -62,9 +66,9 @@ async fn a_request_name_starts_one_run_even_within_one_commit() {
         Started::Conflict { run: run(1) },
     ];
     assert_eq!(started, expected);
-    assert!(open.store.run(&run(2)).await.unwrap().is_none());
+    assert!(open.store.run(scope(), &run(2)).await.unwrap().is_none());
     assert_eq!(
-        open.store.open_jobs(&host(1), 9).await.unwrap().len(),
+        open.store.open_jobs(scope(), &host(1), 9).await.unwrap().len(),
         1,
         "no job without its run"
     );
@@ -74,7 +78,7 @@ async fn a_request_name_starts_one_run_even_within_one_commit() {
 async fn code(open: &Open, from: u64, batch: &RecordBatch) -> Option<RejectCode> {
     let ingested = open
         .store
-        .ingest(ingest(&host(from), vec![batch.clone()]))
+        .ingest(scope(), ingest(&host(from), vec![batch.clone()]))
         .await
         .unwrap();
     ingested.rejected.first().map(|rejected| rejected.code)
@@ -84,7 +88,7 @@ async fn code(open: &Open, from: u64, batch: &RecordBatch) -> Option<RejectCode>
 async fn epoch_owner_order_and_chain_are_compared() {
     let home = Home::new();
     let open = home.ready().await;
-    open.store.start_run(new_run(1, true)).await.unwrap();
+    open.store.start_run(scope(), new_run(1, true)).await.unwrap();
     let mut script = Script::new(run(1));
     let first = script.batch(vec![skipped("x")]);
     let second = script.batch(vec![skipped("y"), ended(json!({"n": 1}))]);
@@ -98,7 +102,7 @@ async fn epoch_owner_order_and_chain_are_compared() {
     assert_eq!(code(&open, 1, &broken).await, Some(RejectCode::BrokenChain));
     let unknown = Script::new(run(9)).batch(vec![skipped("x")]);
     assert_eq!(code(&open, 1, &unknown).await, Some(RejectCode::UnknownRun));
-    let stored = open.store.run(&run(1)).await.unwrap().unwrap();
+    let stored = open.store.run(scope(), &run(1)).await.unwrap().unwrap();
     assert_eq!(
         (stored.records, stored.chain),
         (0, None),
@@ -113,7 +117,7 @@ async fn epoch_owner_order_and_chain_are_compared() {
         Some(RejectCode::Conflict),
         "nothing follows the end"
     );
-    let stored = open.store.run(&run(1)).await.unwrap().unwrap();
+    let stored = open.store.run(scope(), &run(1)).await.unwrap().unwrap();
     assert_eq!((stored.records, stored.state), (3, RunState::Done));
     assert_eq!(
         stored.outcome.as_deref(),
@@ -126,12 +130,12 @@ async fn epoch_owner_order_and_chain_are_compared() {
 async fn batches_of_one_run_in_one_call_are_taken_in_order_and_only_once() {
     let home = Home::new();
     let open = home.ready().await;
-    open.store.start_run(new_run(1, true)).await.unwrap();
+    open.store.start_run(scope(), new_run(1, true)).await.unwrap();
     let mut script = Script::new(run(1));
     let batches = vec![script.batch(vec![skipped("x")]), script.batch(vec![skipped("y")])];
     let ingested = open
         .store
-        .ingest(ingest(&host(1), batches.clone()))
+        .ingest(scope(), ingest(&host(1), batches.clone()))
         .await
         .unwrap();
     assert_eq!(
@@ -140,7 +144,7 @@ async fn batches_of_one_run_in_one_call_are_taken_in_order_and_only_once() {
     );
     let again = open
         .store
-        .ingest(ingest(&host(1), batches.clone()))
+        .ingest(scope(), ingest(&host(1), batches.clone()))
         .await
         .unwrap();
     assert_eq!(
@@ -151,11 +155,11 @@ async fn batches_of_one_run_in_one_call_are_taken_in_order_and_only_once() {
     let overlapping = Script::new(run(1)).batch(vec![skipped("x"), skipped("y"), skipped("z")]);
     let ingested = open
         .store
-        .ingest(ingest(&host(1), vec![overlapping]))
+        .ingest(scope(), ingest(&host(1), vec![overlapping]))
         .await
         .unwrap();
     assert_eq!(ingested.acknowledged, [(run(1), Some(2))]);
-    let stored = open.store.batches(&run(1), 0, 1 << 20).await.unwrap();
+    let stored = open.store.batches(scope(), &run(1), 0, 1 << 20).await.unwrap();
     let seqs: Vec<_> = stored
         .iter()
         .map(|batch| (batch.first_seq, batch.count))
@@ -169,23 +173,34 @@ async fn batches_of_one_run_in_one_call_are_taken_in_order_and_only_once() {
 async fn a_confirmed_job_is_gone_and_its_run_runs() {
     let home = Home::new();
     let open = home.ready().await;
-    open.store.start_run(new_run(1, true)).await.unwrap();
-    let job = open.store.open_jobs(&host(1), 9).await.unwrap().remove(0);
+    open.store.start_run(scope(), new_run(1, true)).await.unwrap();
+    let job = open
+        .store
+        .open_jobs(scope(), &host(1), 9)
+        .await
+        .unwrap()
+        .remove(0);
     let confirm = |from: u64| {
         let mut said = ingest(&host(from), Vec::new());
         said.received = vec![job.id.clone()];
-        open.store.ingest(said)
+        open.store.ingest(scope(), said)
     };
     confirm(2).await.unwrap();
     assert_eq!(
-        open.store.open_jobs(&host(1), 9).await.unwrap().len(),
+        open.store.open_jobs(scope(), &host(1), 9).await.unwrap().len(),
         1,
         "another host confirms nothing"
     );
     confirm(1).await.unwrap();
-    assert!(open.store.open_jobs(&host(1), 9).await.unwrap().is_empty());
+    assert!(
+        open.store
+            .open_jobs(scope(), &host(1), 9)
+            .await
+            .unwrap()
+            .is_empty()
+    );
     assert_eq!(
-        open.store.run(&run(1)).await.unwrap().unwrap().state,
+        open.store.run(scope(), &run(1)).await.unwrap().unwrap().state,
         RunState::Running
     );
     open.close().await;
@@ -195,22 +210,22 @@ async fn a_confirmed_job_is_gone_and_its_run_runs() {
 async fn a_waiting_run_is_given_away_once() {
     let home = Home::new();
     let open = home.ready().await;
-    open.store.start_run(new_run(1, false)).await.unwrap();
-    assert_eq!(open.store.count_unassigned().await.unwrap(), 1);
+    open.store.start_run(scope(), new_run(1, false)).await.unwrap();
+    assert_eq!(open.store.count_unassigned(scope()).await.unwrap(), 1);
     let (one, two) = tokio::join!(
-        open.store.assign(vec![new_job(1, 10, &host(1))]),
-        open.store.assign(vec![new_job(1, 11, &host(2))])
+        open.store.assign(scope(), vec![new_job(1, 10, &host(1))]),
+        open.store.assign(scope(), vec![new_job(1, 11, &host(2))])
     );
     assert_eq!(one.unwrap().len() + two.unwrap().len(), 1);
-    let stored = open.store.run(&run(1)).await.unwrap().unwrap();
+    let stored = open.store.run(scope(), &run(1)).await.unwrap().unwrap();
     assert_eq!(stored.epoch, 1);
     let owner = stored.host.unwrap();
     let other = if owner == host(1) { host(2) } else { host(1) };
-    assert_eq!(open.store.open_jobs(&owner, 9).await.unwrap().len(), 1);
-    assert!(open.store.open_jobs(&other, 9).await.unwrap().is_empty());
+    assert_eq!(open.store.open_jobs(scope(), &owner, 9).await.unwrap().len(), 1);
+    assert!(open.store.open_jobs(scope(), &other, 9).await.unwrap().is_empty());
     assert!(
         open.store
-            .cancel_here(run(1), "x".to_owned(), 5)
+            .cancel_here(scope(), run(1), "x".to_owned(), 5)
             .await
             .unwrap()
             .is_none()
@@ -222,19 +237,31 @@ async fn a_waiting_run_is_given_away_once() {
 async fn a_job_signed_anew_takes_the_place_of_the_old_one_once() {
     let home = Home::new();
     let open = home.ready().await;
-    open.store.start_run(new_run(1, true)).await.unwrap();
-    let old = open.store.open_jobs(&host(1), 9).await.unwrap().remove(0).id;
+    open.store.start_run(scope(), new_run(1, true)).await.unwrap();
+    let old = open
+        .store
+        .open_jobs(scope(), &host(1), 9)
+        .await
+        .unwrap()
+        .remove(0)
+        .id;
     let new = new_job(1, 5_000, &host(1));
     let reissue = Reissue {
         old,
         new: new.clone(),
     };
     assert_eq!(
-        open.store.reissue(vec![reissue.clone()]).await.unwrap(),
+        open.store.reissue(scope(), vec![reissue.clone()]).await.unwrap(),
         std::slice::from_ref(&new)
     );
-    assert!(open.store.reissue(vec![reissue]).await.unwrap().is_empty());
-    let jobs = open.store.open_jobs(&host(1), 9).await.unwrap();
+    assert!(
+        open.store
+            .reissue(scope(), vec![reissue])
+            .await
+            .unwrap()
+            .is_empty()
+    );
+    let jobs = open.store.open_jobs(scope(), &host(1), 9).await.unwrap();
     assert_eq!(jobs.iter().map(|job| &job.id).collect::<Vec<_>>(), [&new.id]);
     open.close().await;
 }
@@ -243,7 +270,10 @@ async fn a_job_signed_anew_takes_the_place_of_the_old_one_once() {
 async fn versions_and_host_ids_are_kept() {
     let home = Home::new();
     let open = home.open().await;
-    let publish = |number| open.store.publish(release("sum", number), Links::default());
+    let publish = |number| {
+        open.store
+            .publish(scope(), release("sum", number), Links::default())
+    };
     let refused = publish(2).await.unwrap_err();
     assert!(
         matches!(refused, PublishError::Version { expected: 1 }),
@@ -252,13 +282,18 @@ async fn versions_and_host_ids_are_kept() {
     assert_eq!(publish(1).await.unwrap(), Published::New);
     assert_eq!(publish(1).await.unwrap(), Published::Known);
     publish(2).await.unwrap();
-    let first = open.store.register_host(new_host(1)).await.unwrap().unwrap();
+    let first = open.store.register_host(scope(), new_host(1)).await.unwrap();
+    let first = registered(first).unwrap();
     open.close().await;
 
     let open = home.open().await;
     let mut other = release("sum", 2);
     other.digest = Digest::of(b"other");
-    let refused = open.store.publish(other, Links::default()).await.unwrap_err();
+    let refused = open
+        .store
+        .publish(scope(), other, Links::default())
+        .await
+        .unwrap_err();
     assert!(
         matches!(refused, PublishError::Version { expected: 3 }),
         "{refused:?}"
@@ -266,7 +301,8 @@ async fn versions_and_host_ids_are_kept() {
     let mut again = new_host(1);
     again.id = host(9);
     again.name = "renamed".to_owned();
-    let second = open.store.register_host(again).await.unwrap().unwrap();
+    let second = open.store.register_host(scope(), again).await.unwrap();
+    let second = registered(second).unwrap();
     assert_eq!(
         (second.id, second.name.as_str()),
         (first.id, "renamed"),
@@ -287,7 +323,7 @@ proptest! {
         runtime.block_on(async {
             let home = Home::new();
             let open = home.ready().await;
-            open.store.start_run(new_run(1, true)).await.unwrap();
+            open.store.start_run(scope(), new_run(1, true)).await.unwrap();
             let reasons: Vec<String> = (0..12).map(|n| format!("reason {n}")).collect();
             let lines = Script::new(run(1)).batch(reasons.iter().map(|reason| skipped(reason)).collect()).lines;
             let mut known = 0;
@@ -296,14 +332,14 @@ proptest! {
                 let mut script = Script::new(run(1));
                 script.batch(reasons[..from].iter().map(|reason| skipped(reason)).collect());
                 let batch = script.batch(reasons[from..to].iter().map(|reason| skipped(reason)).collect());
-                let result = open.store.ingest(ingest(&host(1), vec![batch])).await.unwrap();
+                let result = open.store.ingest(scope(), ingest(&host(1), vec![batch])).await.unwrap();
                 if from <= known {
                     assert!(result.rejected.is_empty(), "{result:?}");
                     known = known.max(to);
                 } else {
                     assert_eq!(result.rejected[0].code, RejectCode::Gap);
                 }
-                let stored = open.store.batches(&run(1), 0, 1 << 20).await.unwrap();
+                let stored = open.store.batches(scope(), &run(1), 0, 1 << 20).await.unwrap();
                 let stored: Vec<u8> = stored.into_iter().flat_map(|batch| batch.lines).collect();
                 assert_eq!(stored.split_inclusive(|byte| *byte == b'\n').count(), known);
                 assert!(lines.starts_with(&stored));
