@@ -56,7 +56,7 @@ pub(super) fn tokens(source: &str) -> Result<Vec<Placed>, ExpressionError> {
 }
 
 /// Bytes of the text up to the `}` that closes an expression which begins at its start; `None` if there is none.
-pub(super) fn expression_length(body: &str) -> Option<usize> {
+pub(crate) fn expression_length(body: &str) -> Option<usize> {
     let mut lexer = Lexer { source: body, at: 0 };
     let mut depth = 0_usize;
     loop {

@@ -14,6 +14,7 @@ mod doors;
 mod growth;
 mod hooks;
 mod limits;
+mod media;
 mod opening;
 mod operations;
 mod progress;
