@@ -7,9 +7,10 @@ use rusqlite::Connection;
 use crate::{OpenError, StoreError, sql, writer};
 
 /// In order; one that is published is never changed.
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     include_str!("../migrations/0001_first.sql"),
     include_str!("../migrations/0002_values.sql"),
+    include_str!("../migrations/0004_drafts.sql"),
 ];
 
 /// Applies what is missing, each migration in a transaction of its own.

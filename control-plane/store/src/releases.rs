@@ -274,7 +274,7 @@ fn publish(
     Ok(Ok(Published::New))
 }
 
-fn insert(connection: &Connection, release: &StoredRelease) -> Result<(), StoreError> {
+pub(crate) fn insert(connection: &Connection, release: &StoredRelease) -> Result<(), StoreError> {
     sql::run(
         connection,
         "insert into release (digest, workflow, version, title, envelope, grants_digest, grants, source, \
