@@ -10,6 +10,9 @@ use crate::{Digest, NodeId};
 /// Payload type of the envelope that carries a [`Release`].
 pub const RELEASE_TYPE: &str = "application/vnd.flowforge.workflow-release.v1+json";
 
+/// The version of a release that is none: a draft, signed so that it can be tried. It is never published.
+pub const DRAFT_VERSION: u32 = 0;
+
 /// What may run: signed by the release key, immutable.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -20,7 +23,7 @@ pub struct Release {
     pub project: String,
     /// Workflow name, kebab-case.
     pub workflow: String,
-    /// 1, 2, 3, … for each workflow.
+    /// 1, 2, 3, … for each workflow; [`DRAFT_VERSION`] for a draft that is tried.
     pub version: u32,
     /// For people.
     pub title: String,

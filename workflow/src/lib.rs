@@ -7,6 +7,7 @@
 
 mod bounds;
 mod canonical;
+mod compare;
 mod definition;
 mod destination;
 mod diagnostic;
@@ -20,6 +21,7 @@ mod lock;
 mod names;
 mod order;
 mod plan;
+pub mod preview;
 pub mod run;
 pub mod schedule;
 mod schema;
@@ -43,6 +45,7 @@ pub mod yaml_tree {
 
 pub use bounds::{ValueProblem, check_value};
 pub use canonical::{ConfigError, canonical, config_with, definition_digest, read as read_canonical};
+pub use compare::{Change, Comparison, Hunk, HunkLine, LineKind, NodeChange, PropertyChange, compare, hunks};
 pub use definition::duration::{format_duration_ms, parse_duration_ms};
 pub use definition::model;
 pub use definition::{Definition, parse};
@@ -52,7 +55,10 @@ pub use expr::{Interrupt, expr_help};
 pub use grants::{GrantError, grant_requests, release_calls, release_children};
 pub use input::{InputProblem, complete_input, input_schema};
 pub use json::{JsonError, read_json};
-pub use lint::{ConnectorVersion, Connectors, Interrupted, KnownWorkflow, lint, lint_within};
+pub use lint::{
+    ConnectorVersion, Connectors, EdgeKind, Graph, GraphEdge, GraphNode, GraphPort, GraphSecret, Interrupted,
+    KnownWorkflow, graph, lint, lint_within,
+};
 pub use lock::{Lock, LockError, lock_format, lock_parse};
 pub use plan::{Plan, PlanError};
 pub use run::{

@@ -1,8 +1,8 @@
 //! The interface for browsers: built before the programs that embed it, and checked with them.
 //!
-//! What is done stands in `control-plane/ui/tools`, where it can be called without cargo too; here it is only called.
+//! What is done stands in `control-plane/ui/tools`, where it can be called without cargo too; here it is only called. What
+//! other people's clients find at the API that the interface stands on is looked at with it, by `tests/graphql`.
 
-use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
@@ -10,32 +10,34 @@ use anyhow::{Context, Result, bail};
 use crate::tools;
 use crate::workspace::Workspace;
 
-fn folder(workspace: &Workspace) -> PathBuf {
-    workspace.root().join("control-plane/ui")
-}
+/// Folder of the interface, below the workspace.
+const INTERFACE: &str = "control-plane/ui";
+/// Folder of the public clients of GraphQL.
+const CLIENTS: &str = "tests/graphql";
 
 /// Builds it, unless it was built from the same sources before, and puts it where the server's build embeds it.
 pub(crate) fn build(workspace: &Workspace) -> Result<()> {
-    node(workspace, "tools/build.mjs")
+    node(workspace, INTERFACE, "tools/build.mjs")
 }
 
-/// Its lint, types, unit tests, and the tests that drive it in Chromium.
+/// Its lint, types, unit tests, the tests that drive it in Chromium, and the public audit of the API.
 pub(crate) fn check(workspace: &Workspace) -> Result<()> {
     if let Some(missing) = tools::missing_browser() {
         bail!("{missing}");
     }
-    node(workspace, "tools/verify.mjs")
+    node(workspace, INTERFACE, "tools/verify.mjs")?;
+    node(workspace, CLIENTS, "audit.mjs")
 }
 
-fn node(workspace: &Workspace, script: &str) -> Result<()> {
+fn node(workspace: &Workspace, folder: &str, script: &str) -> Result<()> {
     let ended = Command::new("node")
         .arg(script)
-        .current_dir(folder(workspace))
+        .current_dir(workspace.root().join(folder))
         .env("FLOWFORGE_PROGRAMS", workspace.programs())
         .status()
         .context("node could not be started")?;
     if ended.success() {
         return Ok(());
     }
-    bail!("failed; to see it again: (cd control-plane/ui && node {script})")
+    bail!("failed; to see it again: (cd {folder} && node {script})")
 }

@@ -1,4 +1,4 @@
-//! `flowforge workflow`: check and publish.
+//! `flowforge workflow`: check and publish; trying and comparing are beside this file.
 //!
 //! Publishing is signed here, not by the server: it prepares the two documents, this program checks that they belong
 //! together, shows what they allow, signs them with the owner's keys and gives them back.
@@ -17,6 +17,8 @@ use flowforge_protocol::{Digest, envelope};
 use serde_json::{Map, Value, json};
 
 use crate::args::Global;
+use crate::commands::findings::{is_same, print_diagnostic};
+use crate::commands::{diff, draft};
 use crate::keys::{self, Role};
 use crate::output::{Exit, Usage, counted, list, next, number, result, short_digest, text};
 use crate::signing::{self, Local};
@@ -56,6 +58,14 @@ pub(crate) enum WorkflowCommand {
         #[arg(long)]
         update: bool,
     },
+    /// Try a workflow as it stands on disk, whole or in part, without publishing it
+    #[command(
+        after_help = "Example:\n  flowforge workflow try examples/sales-report --to totals --with day=2026-11-26 --wait"
+    )]
+    Try(draft::Try),
+    /// Show what differs between two files, drafts or published versions
+    #[command(after_help = "Example:\n  flowforge workflow diff sales-report@1 examples/sales-report")]
+    Diff(diff::Diff),
     /// List the published workflows
     #[command(after_help = "Example:\n  flowforge workflow list")]
     List,
@@ -73,6 +83,14 @@ pub(crate) struct Source {
 }
 
 impl Source {
+    /// A folder or file with the configuration that it has.
+    pub(super) fn at(path: &str) -> Self {
+        Self {
+            path: PathBuf::from(path),
+            settings: Vec::new(),
+        }
+    }
+
     /// The same source on a command line, for the next command.
     fn words(&self) -> String {
         let settings = self.settings.iter().map(|setting| format!(" --set {setting}"));
@@ -90,11 +108,11 @@ impl Source {
 }
 
 /// A workflow as it stands on disk.
-struct OnDisk {
+pub(super) struct OnDisk {
     file: PathBuf,
-    source: String,
-    lock: Option<String>,
-    config: Value,
+    pub(super) source: String,
+    pub(super) lock: Option<String>,
+    pub(super) config: Value,
 }
 
 /// Runs the command.
@@ -102,6 +120,8 @@ pub(crate) async fn run(command: WorkflowCommand, global: &Global) -> Result<Exi
     match command {
         WorkflowCommand::Lint { source, fix } => lint(global, &source, fix).await,
         WorkflowCommand::Publish { source, update } => publish(global, &source, update).await,
+        WorkflowCommand::Try(wanted) => draft::try_draft(global, wanted).await,
+        WorkflowCommand::Diff(wanted) => diff::diff(global, &wanted).await,
         WorkflowCommand::List => show(global).await,
     }
 }
@@ -189,32 +209,8 @@ async fn publish(global: &Global, source: &Source, update: bool) -> Result<Exit>
         on_disk.lock = None;
     }
     let api = global.api()?;
-    let prepared = match prepare(&api, &on_disk).await {
-        Ok(prepared) => prepared,
-        Err(ApiError::Problem(problem)) if problem.kind == "WorkflowProblem" => {
-            let name = file_name(&on_disk.file);
-            let found = list(&problem.fields, "/diagnostics");
-            result(global, &problem.fields, |_| {
-                found
-                    .iter()
-                    .for_each(|found| print_diagnostic(found, &name, false));
-            });
-            let errors = found.iter().filter(|found| text(found, "/severity") == "ERROR");
-            eprintln!(
-                "error: nothing was published: {}",
-                counted(errors.count(), "error")
-            );
-            // Some mends are commands, as that of a secret which is not set.
-            if let Some(mend) = found
-                .iter()
-                .map(|found| text(found, "/fix"))
-                .find(|mend| mend.starts_with("flowforge "))
-            {
-                next(global, mend);
-            }
-            return Ok(Exit::Failed);
-        }
-        Err(error) => return Err(error.into()),
+    let Some(prepared) = prepare(global, &api, &on_disk, false).await? else {
+        return Ok(Exit::Failed);
     };
     let signed = sign(&api, &prepared, &on_disk)?;
     let document = "mutation Publish($input: PublishReleaseInput!) { publishRelease(input: $input) { __typename \
@@ -247,7 +243,40 @@ async fn publish(global: &Global, source: &Source, update: bool) -> Result<Exit>
     Ok(Exit::Done)
 }
 
-async fn prepare(api: &Api, on_disk: &OnDisk) -> Result<Value, ApiError> {
+/// The documents of a file; of one with errors nothing, after they were told.
+pub(super) async fn prepare(
+    global: &Global,
+    api: &Api,
+    on_disk: &OnDisk,
+    draft: bool,
+) -> Result<Option<Value>> {
+    let problem = match prepared(api, on_disk, draft).await {
+        Ok(prepared) => return Ok(Some(prepared)),
+        Err(ApiError::Problem(problem)) if problem.kind == "WorkflowProblem" => problem,
+        Err(error) => return Err(error.into()),
+    };
+    let name = file_name(&on_disk.file);
+    let found = list(&problem.fields, "/diagnostics");
+    result(global, &problem.fields, |_| {
+        found
+            .iter()
+            .for_each(|found| print_diagnostic(found, &name, false));
+    });
+    let errors = found.iter().filter(|found| text(found, "/severity") == "ERROR");
+    let done = if draft { "tried" } else { "published" };
+    eprintln!("error: nothing was {done}: {}", counted(errors.count(), "error"));
+    // Some mends are commands, as that of a secret which is not set.
+    if let Some(mend) = found
+        .iter()
+        .map(|found| text(found, "/fix"))
+        .find(|mend| mend.starts_with("flowforge "))
+    {
+        next(global, mend);
+    }
+    Ok(None)
+}
+
+async fn prepared(api: &Api, on_disk: &OnDisk, draft: bool) -> Result<Value, ApiError> {
     let document = format!(
         "mutation Prepare($input: PrepareReleaseInput!) {{ prepareRelease(input: $input) {{ __typename \
          ... on PreparedRelease {{ workflow version release grants releaseDigest lock \
@@ -260,19 +289,20 @@ async fn prepare(api: &Api, on_disk: &OnDisk) -> Result<Value, ApiError> {
         "fileName": file_name(&on_disk.file),
         "lock": on_disk.lock,
         "config": on_disk.config,
+        "draft": draft,
     });
     api.change("prepareRelease", &document, input).await
 }
 
-struct SignedRelease {
-    release: String,
-    grants: String,
+pub(super) struct SignedRelease {
+    pub(super) release: String,
+    pub(super) grants: String,
     summary: String,
 }
 
 /// Signs what the server prepared, after checking that it is this file's release and that the grants belong to it. What is
 /// about to be allowed is said before.
-fn sign(api: &Api, prepared: &Value, on_disk: &OnDisk) -> Result<SignedRelease> {
+pub(super) fn sign(api: &Api, prepared: &Value, on_disk: &OnDisk) -> Result<SignedRelease> {
     let bytes = |key: &str| {
         STANDARD
             .decode(text(prepared, key))
@@ -350,7 +380,7 @@ async fn show(global: &Global) -> Result<Exit> {
 }
 
 /// Reads a workflow from its folder or file.
-fn read(source: &Source) -> Result<OnDisk> {
+pub(super) fn read(source: &Source) -> Result<OnDisk> {
     let file = source.file();
     if source.path.is_dir() && !file.exists() {
         bail!(
@@ -411,36 +441,6 @@ fn settings(settings: &[String], defaults: &Map<String, Value>) -> Result<Value>
         config.insert(key.to_owned(), value);
     }
     Ok(Value::Object(config))
-}
-
-fn print_diagnostic(found: &Value, file: &str, fixed: bool) {
-    say!(
-        "{} {}: {}",
-        text(found, "/severity").to_lowercase(),
-        text(found, "/code"),
-        one_line(text(found, "/message"))
-    );
-    let place = format!("  {file}:{}:{}", number(found, "/line"), number(found, "/column"));
-    match one_line(text(found, "/excerpt")).trim() {
-        "" => say!("{place}"),
-        excerpt => say!("{place}      {excerpt}"),
-    }
-    let (word, pointer) = if fixed {
-        ("fixed", "/fixed")
-    } else {
-        ("mend", "/fix")
-    };
-    match one_line(text(found, pointer)).as_str() {
-        "" => {}
-        what => say!("  {word}: {what}"),
-    }
-}
-
-/// Whether two checks speak of the same finding; its line may have moved.
-fn is_same(one: &Value, other: &Value) -> bool {
-    ["/code", "/message"]
-        .iter()
-        .all(|key| text(one, key) == text(other, key))
 }
 
 fn file_name(path: &Path) -> String {

@@ -9,7 +9,7 @@ use flowforge_failpoints::FailPoints;
 use flowforge_protocol::sync::Incarnation;
 use flowforge_protocol::{Digest, TrustRoot};
 use flowforge_registry::Registry;
-use flowforge_store::{Store, StoreError, StoredRelease};
+use flowforge_store::{Store, StoreError, StoredRelease, without_draft};
 use flowforge_workflow::Interrupt;
 use flowforge_workflow::model::TriggerKind;
 use tokio::sync::{Notify, Semaphore};
@@ -177,6 +177,10 @@ impl App {
             for (_, stored) in page.items {
                 after.clone_from(&stored.workflow);
                 let name = stored.workflow.clone();
+                // What was tried of a draft is no version: it has neither schedules nor webhooks.
+                if without_draft(&name).1 {
+                    continue;
+                }
                 match self.make_ready(stored) {
                     Ok(ready) => self.enter(&ready, true),
                     Err(error) => {
@@ -288,7 +292,8 @@ impl App {
         }
     }
 
-    fn bring_up(&self, stored: StoredRelease) -> Result<Arc<ReadyRelease>, LoadError> {
+    /// Makes a stored release ready, without making it the newest of its workflow.
+    pub(crate) fn bring_up(&self, stored: StoredRelease) -> Result<Arc<ReadyRelease>, LoadError> {
         let digest = stored.digest;
         let ready = self
             .make_ready(stored)

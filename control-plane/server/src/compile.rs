@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use flowforge_protocol::envelope::payload;
 use flowforge_protocol::grants::{GrantSet, NodeGrants, SecretGrant};
-use flowforge_protocol::release::{GrantRequest, PinnedConnector, PinnedRelease, Release};
+use flowforge_protocol::release::{DRAFT_VERSION, GrantRequest, PinnedConnector, PinnedRelease, Release};
 use flowforge_protocol::strict::StrictError;
 use flowforge_protocol::{ConnectorName, Digest, NodeId};
 use flowforge_registry::{Entry, Registry};
@@ -77,7 +77,7 @@ pub(crate) enum PrepareError {
 }
 
 /// Published connectors, in the version the lock says or the newest; and published workflows, in their newest.
-struct Locked<'a> {
+pub(crate) struct Locked<'a> {
     registry: &'a Registry,
     workflows: BTreeMap<String, Arc<ReadyRelease>>,
     lock: Lock,
@@ -152,7 +152,8 @@ fn finding(
 }
 
 impl App {
-    fn locked(&self, lock: Option<&str>) -> Result<Locked<'_>, Vec<Diagnostic>> {
+    /// What a file may call, with the versions that its lock says.
+    pub(crate) fn locked(&self, lock: Option<&str>) -> Result<Locked<'_>, Vec<Diagnostic>> {
         let lock = match lock.map(flowforge_workflow::lock_parse) {
             None => Lock::new(),
             Some(Ok(lock)) => lock,
@@ -290,8 +291,12 @@ impl App {
         })
     }
 
-    /// Compiles a file to documents; changes nothing.
-    pub(crate) async fn prepare(self: &Arc<Self>, source: Source) -> Result<Prepared, PrepareError> {
+    /// Compiles a file to documents, for its next version or for a draft, which is none; changes nothing.
+    pub(crate) async fn prepare(
+        self: &Arc<Self>,
+        source: Source,
+        draft: bool,
+    ) -> Result<Prepared, PrepareError> {
         let text = source.text.clone();
         let compiled = self
             .apart(move |app, interrupt| app.compile_now(&source, interrupt))
@@ -311,11 +316,16 @@ impl App {
         if diagnostics.iter().any(Diagnostic::is_error) {
             return Err(PrepareError::Workflow(diagnostics));
         }
-        let last = self
-            .store
-            .release_of(&self.scope, &workflow.workflow, None)
-            .await?;
-        let version = last.map_or(1, |last| last.version.saturating_add(1));
+        let version = match draft {
+            true => DRAFT_VERSION,
+            false => {
+                let last = self
+                    .store
+                    .release_of(&self.scope, &workflow.workflow, None)
+                    .await?;
+                last.map_or(1, |last| last.version.saturating_add(1))
+            }
+        };
         let now_ms = self.clock.now_ms();
         let release = Release {
             workspace: self.workspace().to_owned(),

@@ -1,7 +1,9 @@
 //! Keys of a workspace on this machine: made at the first start, one file each.
 //!
 //! The roles are apart from the first day: this process signs jobs with the scheduler key and nothing else. Release,
-//! grant and publisher keys are made here for development, and read by the command line; they may be moved elsewhere.
+//! grant and publisher keys are made here for development, and read by the command line; they may be moved elsewhere. Only
+//! a development server signs with its owner's release and grant keys, which lie beside it, what the owner tries and
+//! publishes from drafts.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -59,12 +61,34 @@ pub struct Keys {
     /// Signs jobs.
     pub scheduler: SigningKey,
     pub(crate) secrets: Zeroizing<[u8; 32]>,
+    /// The owner's keys, in development and as long as they lie beside it.
+    pub(crate) owner: Option<OwnerKeys>,
     pub(crate) join_token: Zeroizing<String>,
     /// Folder of the key files.
     pub folder: PathBuf,
 }
 
+/// The keys that say what may run and what it may use.
+#[derive(Debug)]
+pub(crate) struct OwnerKeys {
+    pub(crate) release: SigningKey,
+    pub(crate) grant: SigningKey,
+}
+
 impl Keys {
+    /// Reads the owner's keys too, if they are here.
+    ///
+    /// # Errors
+    /// One of them is damaged.
+    pub(crate) fn with_owner(mut self) -> Result<Self, KeysError> {
+        let release = read_key(&self.folder.join("release.pem"))?;
+        let grant = read_key(&self.folder.join("grant.pem"))?;
+        self.owner = release
+            .zip(grant)
+            .map(|(release, grant)| OwnerKeys { release, grant });
+        Ok(self)
+    }
+
     /// Reads the keys below the data folder; makes those of a first start.
     ///
     /// # Errors
@@ -88,6 +112,7 @@ impl Keys {
             trust_root,
             scheduler,
             secrets: secrets_key(&folder.join("secrets.key"))?,
+            owner: None,
             join_token: join_token(&folder.join("join.token"))?,
             folder,
         })

@@ -4,7 +4,8 @@
 //! Owns the GraphQL API, triggers, dispatch, secrets, approvals and the doors they stand behind. Leaves to others: how
 //! things are kept (`store`), what a workflow means (`workflow`), connectors (`registry`). Invariants: nothing is told to
 //! anybody before the commit that makes it true; the only key this process signs with is the scheduler's; a secret's
-//! value leaves only sealed to a host; it listens on loopback only.
+//! value leaves only sealed to a host; it listens on loopback only. In development it holds its owner's release and grant
+//! keys too, for what the owner tries and publishes from drafts.
 //!
 //! [`Service::open`] takes the data folder and the address, [`Service::run`] serves.
 
@@ -18,6 +19,7 @@ mod compile;
 mod config;
 mod cron;
 mod decisions;
+mod drafts;
 mod entropy;
 mod errands;
 mod events;
@@ -29,6 +31,7 @@ mod http;
 mod journals;
 mod keys;
 mod logs;
+mod looks;
 mod operations;
 mod orders;
 mod publish;
@@ -42,6 +45,7 @@ mod retry;
 mod service;
 mod starts;
 mod sync;
+mod trials;
 mod vault;
 mod view;
 mod waiting;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use flowforge_protocol::envelope::Signed;
 use flowforge_protocol::grants::{GrantSet, NodeGrants};
-use flowforge_protocol::release::{GrantRequest, PinnedConnector, Release};
+use flowforge_protocol::release::{DRAFT_VERSION, GrantRequest, PinnedConnector, Release};
 use flowforge_protocol::{ConnectorName, Digest};
 use flowforge_store::{Links, Published, StoreError, StoredRelease};
 use flowforge_workflow::model::{TriggerKind, Workflow};
@@ -54,6 +54,11 @@ impl App {
             .map_err(|error| unsigned("release", &error))?;
         let grants = Signed::<GrantSet>::open(grants_envelope.as_bytes(), &trust.grant_keys)
             .map_err(|error| unsigned("grants", &error))?;
+        if release.version == DRAFT_VERSION {
+            return Err(PublishError::Release(
+                "a release of a draft is not published".to_owned(),
+            ));
+        }
         let workflow = self.check_release(&release, &grants)?;
         self.check_children(&release).await?;
         if let Some(source) = &source {
@@ -97,7 +102,7 @@ impl App {
     }
 
     /// Every release that its nodes run must be published here, with the grants that it pins.
-    async fn check_children(&self, release: &Release) -> Result<(), PublishError> {
+    pub(crate) async fn check_children(&self, release: &Release) -> Result<(), PublishError> {
         for (name, pinned) in &release.children {
             let stored = self.store.release(&self.scope, &pinned.release).await?;
             let is_it = |stored: &StoredRelease| {
@@ -116,7 +121,8 @@ impl App {
         Ok(())
     }
 
-    fn check_release(
+    /// Whether signed documents are what this process would have compiled.
+    pub(crate) fn check_release(
         &self,
         release: &Signed<Release>,
         grants: &Signed<GrantSet>,
@@ -230,7 +236,8 @@ fn hook_paths(workflow: &Workflow) -> Vec<String> {
         .collect()
 }
 
-fn same_source(source: &str, release: &Release) -> Result<(), PublishError> {
+/// Whether a file is what a release was compiled from.
+pub(crate) fn same_source(source: &str, release: &Release) -> Result<(), PublishError> {
     let definition = flowforge_workflow::parse(source).map_err(PublishError::Workflow)?;
     let compiled = flowforge_workflow::canonical(&definition, &release.config);
     if compiled.is_ok_and(|compiled| compiled == release.definition) {

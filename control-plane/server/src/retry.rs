@@ -62,8 +62,8 @@ pub(crate) struct RetryPlan {
 /// What is to be tried.
 pub(crate) struct Try {
     pub(crate) release: Arc<ReadyRelease>,
-    /// The node; it and what it needs run, and nothing else.
-    pub(crate) node: String,
+    /// The node; it and what it needs run, and nothing else. None: all of it runs.
+    pub(crate) node: Option<String>,
     /// Without it: the input of the run whose results are taken.
     pub(crate) input: Option<Value>,
     /// Results that are given: node → output.
@@ -203,7 +203,7 @@ impl App {
                 Refused::Field(field, message)
             })
         };
-        let node = match known(&wanted.node, "node") {
+        let node = match wanted.node.as_ref().map(|node| known(node, "node")).transpose() {
             Ok(node) => node,
             Err(refused) => return Ok(Err(refused)),
         };
@@ -211,7 +211,7 @@ impl App {
         let mut input = wanted.input;
         if let Some(run) = &wanted.pinned {
             let state = self.state_of(run).await?;
-            let others = nodes.keys().filter(|other| **other != node);
+            let others = nodes.keys().filter(|other| Some(*other) != node.as_ref());
             given.extend(others.filter_map(|other| {
                 let output = state.output_of(&StepKey::top(other.clone()))?;
                 Some((other.clone(), Value::clone(&output)))
@@ -230,7 +230,7 @@ impl App {
         let options = StartOptions {
             reuse: None,
             given,
-            until: Some(node),
+            until: node,
             extra: None,
         };
         Ok(Ok((input.unwrap_or_else(|| json!({})), options)))

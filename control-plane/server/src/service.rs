@@ -146,7 +146,10 @@ impl Service {
         })?;
         let url = format!("http://{address}");
         let data = folder.path().to_owned();
-        let keys = Keys::open(&data, &config.workspace)?;
+        let mut keys = Keys::open(&data, &config.workspace)?;
+        if config.dev {
+            keys = keys.with_owner()?;
+        }
         let keys_dir = keys.folder.clone();
         let registry = open_registry(&config, &data, &keys)?;
         let artefacts_dir = data.join("artefacts");

@@ -28,6 +28,7 @@ mod approvals;
 mod batch;
 mod batch_error;
 mod changes;
+mod drafts;
 mod errands;
 mod error;
 mod events;
@@ -58,6 +59,9 @@ mod writer;
 pub use approvals::{Approval, ApprovalState, Decided, NewDecision};
 pub use batch::CheckedBatch;
 pub use batch_error::{BatchError, MAX_BATCH_BYTES};
+pub use drafts::{
+    Draft, DraftDiscarded, DraftHead, DraftSaved, DraftText, MAX_DRAFTS, NewDraft, draft_of, without_draft,
+};
 pub use errands::{OrderedChild, OwedEnd};
 pub use error::{DiskFull, OpenError, StoreError};
 pub use groups::{Group, MAX_GROUPS};

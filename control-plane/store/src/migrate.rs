@@ -8,10 +8,11 @@ use rusqlite::Connection;
 use crate::{OpenError, StoreError, sql, writer};
 
 /// In order; one that is published is never changed.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     include_str!("../migrations/0001_first.sql"),
     include_str!("../migrations/0002_values.sql"),
     include_str!("../migrations/0003_scope.sql"),
+    include_str!("../migrations/0004_drafts.sql"),
 ];
 
 /// Applies what is missing, each migration in a transaction of its own. Rows from before there were scopes are `older`'s.

@@ -338,7 +338,11 @@ fn publish(
     Ok(Ok(Published::New))
 }
 
-fn insert(connection: &Connection, scope: &Scope, release: &StoredRelease) -> Result<(), StoreError> {
+pub(crate) fn insert(
+    connection: &Connection,
+    scope: &Scope,
+    release: &StoredRelease,
+) -> Result<(), StoreError> {
     sql::run(
         connection,
         "insert into release (digest, workflow, version, title, envelope, grants_digest, grants, source, \

@@ -29,6 +29,17 @@ pub struct Definition {
 }
 
 impl Definition {
+    /// The definition of parts without a file, as a release has them: nothing in it has a place.
+    #[must_use]
+    pub fn of_model(model: Workflow) -> Self {
+        Self {
+            source: Source::new(""),
+            places: Places::default(),
+            warnings: Vec::new(),
+            model,
+        }
+    }
+
     /// The parts, without places.
     #[must_use]
     pub fn model(&self) -> &Workflow {

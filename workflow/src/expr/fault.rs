@@ -11,6 +11,8 @@ pub(super) struct Fault {
     pub(super) final_: bool,
     /// The message says already where it is.
     pub(super) placed: bool,
+    /// The innermost part of the expression in which it came up: its first byte, and one past its last.
+    pub(super) span: Option<(usize, usize)>,
 }
 
 impl Fault {
@@ -20,6 +22,7 @@ impl Fault {
             message: message.into(),
             final_: false,
             placed: false,
+            span: None,
         })
     }
 
@@ -29,11 +32,13 @@ impl Fault {
             message: message.into(),
             final_: true,
             placed: true,
+            span: None,
         })
     }
 
     /// With the part of the expression in which it came up, unless that is the whole or was said already.
     pub(super) fn within(mut self: Box<Self>, source: &str, start: usize, end: usize) -> Box<Self> {
+        self.span.get_or_insert((start, end));
         if self.placed {
             return self;
         }

@@ -60,7 +60,7 @@ pub(super) fn tokens(source: &str) -> Result<Vec<Placed>, ExpressionError> {
 /// # Errors
 ///
 /// There is none; with the text that is to blame for that, if one is.
-pub(super) fn expression_length(body: &str) -> Result<usize, Option<ExpressionError>> {
+pub(crate) fn expression_length(body: &str) -> Result<usize, Option<ExpressionError>> {
     let mut lexer = Lexer { source: body, at: 0 };
     let mut depth = 0_usize;
     loop {

@@ -8,12 +8,14 @@
 
 mod access;
 mod evaluate;
+mod explain;
 mod fault;
 mod functions;
 mod help;
 mod lexer;
 mod meter;
 mod mistakes;
+mod offers;
 mod operators;
 mod parser;
 mod references;
@@ -26,9 +28,12 @@ use std::cell::{Cell, RefCell};
 
 use serde_json::Value;
 
+pub use explain::Explained;
 pub(crate) use functions::{Gives, moment_text};
 pub use help::{HelpEntry, expr_help};
+pub(crate) use lexer::expression_length;
 pub use meter::Interrupt;
+pub(crate) use offers::{Offer, Receiver, offers};
 pub use references::References;
 pub use template::{Part, Template, TemplateError, TemplateFailure};
 pub(crate) use template::{Piece, pieces};
@@ -75,6 +80,14 @@ pub struct ExpressionError {
 pub struct EvaluationError {
     /// What is wrong, for people; with the part of the expression it is about, if that is not the whole.
     pub message: String,
+}
+
+impl From<Box<fault::Fault>> for EvaluationError {
+    fn from(fault: Box<fault::Fault>) -> Self {
+        Self {
+            message: fault.message,
+        }
+    }
 }
 
 /// What a name stands for in an evaluation.
@@ -225,7 +238,8 @@ impl Expression {
                 .run(scope, context, |value, tools| {
                     functions::to_json(value, &tools.meter)
                 })
-                .map(Cow::Owned),
+                .map(Cow::Owned)
+                .map_err(EvaluationError::from),
         }
     }
 
@@ -240,6 +254,7 @@ impl Expression {
         context: impl Into<Context<'c>>,
     ) -> Result<u64, EvaluationError> {
         self.run(scope, context.into(), |value, _| due_ms(value))
+            .map_err(EvaluationError::from)
     }
 
     fn run<T>(
@@ -247,7 +262,7 @@ impl Expression {
         scope: &dyn Scope,
         context: Context<'_>,
         then: impl FnOnce(&value::Val<'_>, &functions::Tools<'_>) -> Result<T, Box<fault::Fault>>,
-    ) -> Result<T, EvaluationError> {
+    ) -> Result<T, Box<fault::Fault>> {
         let mut evaluator = evaluate::Evaluator {
             source: &self.source,
             scope,
@@ -263,9 +278,6 @@ impl Expression {
         evaluator
             .of(&self.tree)
             .and_then(|value| then(&value, &evaluator.tools))
-            .map_err(|fault| EvaluationError {
-                message: fault.message,
-            })
     }
 }
 
@@ -296,7 +308,7 @@ pub fn strip_marker(source: &str) -> &str {
     let Some(body) = trimmed.strip_prefix("${") else {
         return source;
     };
-    match lexer::expression_length(body) {
+    match expression_length(body) {
         Ok(length) if length + 1 == body.len() => body.get(..length).map_or(source, str::trim),
         _ => source,
     }

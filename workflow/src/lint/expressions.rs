@@ -477,7 +477,7 @@ fn root(tree: &Tree) -> Option<&str> {
 }
 
 /// The byte at which a name stands as a word of its own.
-fn word_at(source: &str, name: &str) -> Option<usize> {
+pub(crate) fn word_at(source: &str, name: &str) -> Option<usize> {
     let part = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric() || c == '_' || c == '.');
     source.match_indices(name).map(|(at, _)| at).find(|at| {
         let before = source.get(..*at).and_then(|text| text.chars().next_back());

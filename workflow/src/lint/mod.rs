@@ -8,8 +8,10 @@ mod children;
 mod expressions;
 mod failures;
 mod grants;
+mod graph;
 mod kinds;
 mod order;
+mod reach;
 mod respond;
 mod sections;
 mod types;
@@ -21,6 +23,9 @@ use flowforge_protocol::{Digest, NodeId};
 use serde_json::{Map, Value};
 
 pub use children::KnownWorkflow;
+pub(crate) use expressions::word_at;
+pub use graph::{EdgeKind, Graph, GraphEdge, GraphNode, GraphPort, GraphSecret, graph};
+pub(crate) use reach::{NameOf, Reach};
 
 use crate::Definition;
 use crate::diagnostic::Diagnostic;
@@ -99,34 +104,7 @@ pub fn lint_within(
     connectors: &dyn Connectors,
     interrupt: &Interrupt,
 ) -> Result<Vec<Diagnostic>, Interrupted> {
-    let mut config = definition.model.config.clone();
-    for (name, value) in overrides {
-        if let Some(slot) = config.get_mut(name) {
-            *slot = value.clone();
-        }
-    }
-    let found: BTreeMap<String, ConnectorVersion> = definition
-        .connectors()
-        .into_iter()
-        .filter_map(|name| connectors.find(&name).map(|version| (name, version)))
-        .collect();
-    let children = definition
-        .model
-        .child_workflows()
-        .filter_map(|(_, name)| Some((name.to_owned(), connectors.workflow(name)?)))
-        .collect();
-    let mut lint = Lint {
-        children,
-        workflows: connectors.workflows(),
-        definition,
-        config: Value::Object(config),
-        connectors: found,
-        names: connectors.names(),
-        used: BTreeSet::new(),
-        types: types::Known::default(),
-        findings: definition.warnings.clone(),
-        interrupt,
-    };
+    let mut lint = Lint::new(definition, overrides, connectors, interrupt);
     let stages: [fn(&mut Lint<'_>); 9] = [
         |lint| lint.order(),
         |lint| lint.failures(),
@@ -180,6 +158,45 @@ fn call_of(node: &NodeId) -> String {
     match node.undone() {
         Some(_) => named(node),
         None => format!("node `{node}`"),
+    }
+}
+
+impl<'d> Lint<'d> {
+    /// A lint that has looked at nothing yet, except which connectors and workflows the definition names.
+    fn new(
+        definition: &'d Definition,
+        overrides: &Map<String, Value>,
+        connectors: &dyn Connectors,
+        interrupt: &'d Interrupt,
+    ) -> Self {
+        let mut config = definition.model.config.clone();
+        for (name, value) in overrides {
+            if let Some(slot) = config.get_mut(name) {
+                *slot = value.clone();
+            }
+        }
+        let found: BTreeMap<String, ConnectorVersion> = definition
+            .connectors()
+            .into_iter()
+            .filter_map(|name| connectors.find(&name).map(|version| (name, version)))
+            .collect();
+        let children = definition
+            .model
+            .child_workflows()
+            .filter_map(|(_, name)| Some((name.to_owned(), connectors.workflow(name)?)))
+            .collect();
+        Lint {
+            children,
+            workflows: connectors.workflows(),
+            definition,
+            config: Value::Object(config),
+            connectors: found,
+            names: connectors.names(),
+            used: BTreeSet::new(),
+            types: types::Known::default(),
+            findings: definition.warnings.clone(),
+            interrupt,
+        }
     }
 }
 

@@ -21,6 +21,13 @@ pub(super) struct Known {
     lists: BTreeMap<String, Ty>,
 }
 
+impl Known {
+    /// The type of what a node gives.
+    pub(super) fn of_node(&self, id: &str) -> Ty {
+        self.nodes.get(id).cloned().unwrap_or(Ty::Any)
+    }
+}
+
 /// The names at one place with their types.
 pub(super) struct TypedNames<'l, 'd> {
     pub(super) lint: &'l Lint<'d>,
@@ -165,7 +172,7 @@ impl<'d> Lint<'d> {
     }
 
     /// The site of a node inside these loops.
-    fn site_of(&self, around: &[&'d Node]) -> Site<'d> {
+    pub(super) fn site_of(&self, around: &[&'d Node]) -> Site<'d> {
         let top = Site::top(&self.definition.model.nodes);
         around.iter().fold(top, |site, each| site.inside(each))
     }

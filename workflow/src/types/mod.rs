@@ -4,6 +4,7 @@
 //! unknown type fits everywhere.
 
 mod infer;
+mod shown;
 mod written;
 
 use std::sync::Arc;

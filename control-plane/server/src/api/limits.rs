@@ -13,7 +13,8 @@ use async_graphql::extensions::{
     Extension, ExtensionContext, ExtensionFactory, NextExecute, NextParseQuery, NextPrepareRequest,
 };
 use async_graphql::parser::types::ExecutableDocument;
-use async_graphql::{Context, Error, Request, Response, Result, ServerError, ServerResult, Variables};
+use async_graphql::{Context, Error, Request, Response, Result, ServerError, ServerResult, Value, Variables};
+use axum::http::StatusCode;
 use flowforge_protocol::HostId;
 use tokio::sync::{OnceCell, Semaphore};
 
@@ -157,6 +158,19 @@ async fn within(limit: Duration, work: impl Future<Output = Response>) -> Respon
             let message = format!("the call took longer than {} s", limit.as_secs());
             refused(coded(message, CODE_TIMEOUT))
         }
+    }
+}
+
+/// The HTTP status of a refusal that is not the fault of the request; none for one that is.
+pub(crate) fn status_of(error: &ServerError) -> Option<StatusCode> {
+    let code = error.extensions.as_ref()?.get("code")?;
+    let is = |known: &str| *code == Value::from(known);
+    if is(CODE_TIMEOUT) {
+        Some(StatusCode::GATEWAY_TIMEOUT)
+    } else if is(CODE_BUSY) {
+        Some(StatusCode::SERVICE_UNAVAILABLE)
+    } else {
+        None
     }
 }
 

@@ -1,5 +1,7 @@
 //! Changes. One input, one payload union each.
 
+use std::sync::Arc;
+
 use async_graphql::{Context, MergedObject, Object, Result};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -10,6 +12,7 @@ use zeroize::Zeroizing;
 
 use super::approvals::{ApprovalNode, how_it_closed};
 use super::connectors::PinnedConnectorNode;
+use super::drafts::DraftChanges;
 use super::fault;
 use super::groups::Groups;
 use super::operations::Operations;
@@ -29,11 +32,13 @@ use super::query::app;
 use super::runs::RunNode;
 use super::scalars::AnyJson;
 use super::secrets::SecretNode;
+use super::trials::Trials;
 use super::workflows::{DiagnosticNode, WorkflowNode};
 use crate::apart::ApartError;
-use crate::compile::{PrepareError, Source};
+use crate::compile::{Checked, PrepareError, Source};
 use crate::decisions::{Actor, CancelOutcome, DecideOutcome, MAX_COMMENT_BYTES};
 use crate::publish::PublishError;
+use crate::release::ReadyRelease;
 use crate::starts::{StartOptions, StartRequest, new_run_id, request_body};
 use crate::vault::{SecretDraft, VaultError};
 
@@ -54,7 +59,7 @@ pub(super) fn reason_of(done: &str, why: Option<String>) -> String {
 }
 
 /// A check that took too long is no fault of this server.
-fn too_long(error: ApartError) -> async_graphql::Error {
+pub(super) fn too_long(error: ApartError) -> async_graphql::Error {
     match error {
         ApartError::TooLong => super::faults::coded(error.to_string(), super::faults::CODE_TIMEOUT),
         ApartError::Broken => fault(&error),
@@ -97,7 +102,7 @@ pub(super) fn field(path: &str, message: impl Into<String>) -> FieldProblem {
     }
 }
 
-fn config_of(config: Option<AnyJson>) -> Result<Map<String, Value>> {
+pub(super) fn config_of(config: Option<AnyJson>) -> Result<Map<String, Value>> {
     match config.map(|config| config.0) {
         None | Some(Value::Null) => Ok(Map::new()),
         Some(Value::Object(map)) => Ok(map),
@@ -110,7 +115,7 @@ fn config_of(config: Option<AnyJson>) -> Result<Map<String, Value>> {
 
 /// Changes.
 #[derive(MergedObject, Default)]
-pub(crate) struct Mutation(Changes, Operations, Groups);
+pub(crate) struct Mutation(Changes, Operations, Groups, DraftChanges, Trials);
 
 /// Publishing, starting, deciding, keeping secrets.
 #[derive(Default)]
@@ -132,19 +137,7 @@ impl Changes {
             config,
         };
         let checked = app(ctx)?.check(source).await.map_err(too_long)?;
-        let errors = checked
-            .diagnostics
-            .iter()
-            .filter(|found| found.is_error())
-            .count();
-        Ok(CheckWorkflowPayload {
-            errors,
-            warnings: checked.diagnostics.len() - errors,
-            nodes: checked.nodes,
-            connectors: checked.connectors,
-            fixed_source: checked.fixed_source,
-            diagnostics: checked.diagnostics.iter().map(DiagnosticNode::from).collect(),
-        })
+        Ok(checked.into())
     }
 
     /// Compiles a workflow file to the documents that a release and a grant key sign; changes nothing.
@@ -160,7 +153,7 @@ impl Changes {
             lock: input.lock,
             config,
         };
-        match app(ctx)?.prepare(source).await {
+        match app(ctx)?.prepare(source, input.draft.unwrap_or(false)).await {
             Ok(prepared) => Ok(PrepareReleasePayload::Prepared(PreparedRelease {
                 workflow: prepared.release.workflow.clone(),
                 version: prepared.release.version,
@@ -191,32 +184,8 @@ impl Changes {
         ctx: &Context<'_>,
         input: PublishReleaseInput,
     ) -> Result<PublishReleasePayload> {
-        use PublishReleasePayload as Payload;
-        match app(ctx)?.publish(input.release, input.grants, input.source).await {
-            Ok(ready) => Ok(Payload::Success(PublishReleaseSuccess {
-                workflow: WorkflowNode(ready),
-            })),
-            Err(PublishError::Signature { code, message }) => {
-                Ok(Payload::Signature(SignatureProblem::new(code, message)))
-            }
-            Err(PublishError::Release(message)) => {
-                Ok(Payload::Release(ReleaseProblem::new("FF-REL-001", message)))
-            }
-            Err(PublishError::Version { expected }) => Ok(Payload::Version(VersionProblem {
-                message: format!(
-                    "the next version of this workflow is {expected}; prepare and sign it again"
-                ),
-                code: "FF-REL-002".to_owned(),
-                expected,
-            })),
-            Err(PublishError::Connector { connector, message }) => Ok(Payload::Connector(ConnectorProblem {
-                message,
-                code: "FF-REL-003".to_owned(),
-                connector,
-            })),
-            Err(PublishError::Workflow(found)) => Ok(Payload::Workflow(workflow_problem(&found))),
-            Err(error @ (PublishError::Store(_) | PublishError::Ready(_))) => Err(fault(&error)),
-        }
+        let published = app(ctx)?.publish(input.release, input.grants, input.source).await;
+        PublishReleasePayload::of(published)
     }
 
     /// Starts a run; answers when it is durable.
@@ -390,10 +359,56 @@ impl Changes {
     }
 }
 
+impl From<Checked> for CheckWorkflowPayload {
+    fn from(checked: Checked) -> Self {
+        let errors = checked.diagnostics.iter().filter(|found| found.is_error());
+        let errors = errors.count();
+        Self {
+            errors,
+            warnings: checked.diagnostics.len() - errors,
+            nodes: checked.nodes,
+            connectors: checked.connectors,
+            diagnostics: checked.diagnostics.iter().map(DiagnosticNode::from).collect(),
+            fixed_source: checked.fixed_source,
+        }
+    }
+}
+
+impl PublishReleasePayload {
+    /// The payload of a publication that was tried.
+    pub(super) fn of(published: std::result::Result<Arc<ReadyRelease>, PublishError>) -> Result<Self> {
+        match published {
+            Ok(ready) => Ok(Self::Success(PublishReleaseSuccess {
+                workflow: WorkflowNode(ready),
+            })),
+            Err(PublishError::Signature { code, message }) => {
+                Ok(Self::Signature(SignatureProblem::new(code, message)))
+            }
+            Err(PublishError::Release(message)) => {
+                Ok(Self::Release(ReleaseProblem::new("FF-REL-001", message)))
+            }
+            Err(PublishError::Version { expected }) => Ok(Self::Version(VersionProblem {
+                message: format!(
+                    "the next version of this workflow is {expected}; prepare and sign it again"
+                ),
+                code: "FF-REL-002".to_owned(),
+                expected,
+            })),
+            Err(PublishError::Connector { connector, message }) => Ok(Self::Connector(ConnectorProblem {
+                message,
+                code: "FF-REL-003".to_owned(),
+                connector,
+            })),
+            Err(PublishError::Workflow(found)) => Ok(Self::Workflow(workflow_problem(&found))),
+            Err(error @ (PublishError::Store(_) | PublishError::Ready(_))) => Err(fault(&error)),
+        }
+    }
+}
+
 /// The trace context of a request, if it came with one.
 pub(crate) struct TraceParent(pub(crate) Option<String>);
 
-fn workflow_problem(found: &[flowforge_workflow::Diagnostic]) -> WorkflowProblem {
+pub(super) fn workflow_problem(found: &[flowforge_workflow::Diagnostic]) -> WorkflowProblem {
     let errors: Vec<_> = found.iter().filter(|found| found.is_error()).collect();
     WorkflowProblem {
         message: match errors.first() {

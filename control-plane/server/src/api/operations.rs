@@ -3,7 +3,7 @@
 use async_graphql::{Context, InputObject, Object, Result, SimpleObject, Union};
 use flowforge_protocol::job::{ReviewOrder, ReviewOrderAction};
 use flowforge_protocol::record::Trigger;
-use flowforge_store::{ClientRequest, Started};
+use flowforge_store::{ClientRequest, Started, without_draft};
 use serde_json::{Map, Value};
 
 use super::fault;
@@ -186,7 +186,19 @@ pub(super) fn wrong_state(state: flowforge_store::RunState, message: String) -> 
     }
 }
 
-fn no_workflow(name: &str) -> WorkflowNotFoundProblem {
+/// Whether a run is one of a workflow, or of its draft.
+pub(super) fn of_workflow(
+    run: &flowforge_store::StoredRun,
+    workflow: &str,
+) -> std::result::Result<(), String> {
+    let (own, _) = without_draft(&run.workflow);
+    if own == without_draft(workflow).0 {
+        return Ok(());
+    }
+    Err(format!("run {} is one of `{own}`", run.id.short()))
+}
+
+pub(super) fn no_workflow(name: &str) -> WorkflowNotFoundProblem {
     let message = format!("there is no workflow `{name}`, or no such version; see the published ones");
     WorkflowNotFoundProblem::new("FF-RUN-001", message)
 }
@@ -370,17 +382,16 @@ impl Operations {
         let pinned = match input.pinned_from {
             None => None,
             Some(wanted) => match app.find_run(&wanted).await.map_err(|error| fault(&error))? {
-                Ok(run) if run.workflow == release.stored.workflow => Some(run),
-                Ok(run) => {
-                    let message = format!("run {} is one of `{}`", run.id.short(), run.workflow);
-                    return wrong("pinnedFrom", message);
-                }
+                Ok(run) => match of_workflow(&run, &release.stored.workflow) {
+                    Ok(()) => Some(run),
+                    Err(message) => return wrong("pinnedFrom", message),
+                },
                 Err(message) => return wrong("pinnedFrom", message),
             },
         };
         let wanted = Try {
             release: release.clone(),
-            node: input.node,
+            node: Some(input.node),
             input: input.input.map(|input| input.0),
             given,
             pinned,

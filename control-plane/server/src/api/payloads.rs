@@ -48,6 +48,8 @@ pub(crate) struct PrepareReleaseInput {
     pub(crate) lock: Option<String>,
     /// Configuration values in the place of those in the file.
     pub(crate) config: Option<AnyJson>,
+    /// True: documents of a draft, to be tried with `tryDraft` and never published.
+    pub(crate) draft: Option<bool>,
 }
 
 #[derive(Union)]

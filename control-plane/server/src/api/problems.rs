@@ -4,6 +4,7 @@
 use async_graphql::{Interface, SimpleObject};
 
 use super::approvals::ApprovalNode;
+use super::drafts::DraftNode;
 use super::runs::RunStateName;
 use super::scalars::Long;
 use super::workflows::DiagnosticNode;
@@ -62,6 +63,14 @@ plain_problem!(
 plain_problem!(
     /// There is no such secret.
     SecretNotFoundProblem
+);
+plain_problem!(
+    /// There is no draft of this workflow.
+    DraftNotFoundProblem
+);
+plain_problem!(
+    /// This server holds no key to sign with; the message names the command that does it.
+    SigningProblem
 );
 
 /// The workflow cannot be released as it is.
@@ -150,6 +159,17 @@ pub(crate) struct ApprovalStateProblem {
     pub(crate) approval: ApprovalNode,
 }
 
+/// Somebody saved or discarded the draft since it was read.
+#[derive(SimpleObject)]
+pub(crate) struct DraftConflictProblem {
+    /// For people: what is wrong and what to do about it.
+    pub(crate) message: String,
+    /// Stable, for programs: `FF-…`.
+    pub(crate) code: String,
+    /// The draft as it is now; null if it is gone.
+    pub(crate) draft: Option<DraftNode>,
+}
+
 /// An answer that is not a success. Every type whose name ends in `Problem` implements it.
 #[derive(Interface)]
 #[expect(
@@ -181,4 +201,7 @@ pub(crate) enum Problem {
     Busy(BusyProblem),
     RunState(RunStateProblem),
     ApprovalState(ApprovalStateProblem),
+    DraftNotFound(DraftNotFoundProblem),
+    DraftConflict(DraftConflictProblem),
+    Signing(SigningProblem),
 }

@@ -3,16 +3,18 @@
 use std::sync::Arc;
 
 use async_graphql::connection::Connection;
-use async_graphql::{Context, Object, Result, SimpleObject};
+use async_graphql::{Context, MergedObject, Object, Result, SimpleObject};
 use flowforge_protocol::ConnectorName;
-use flowforge_store::{Found, RunFilter};
+use flowforge_store::{Found, RunFilter, draft_of};
 
 use super::approvals::{ApprovalNode, ApprovalStateName};
 use super::connectors::ConnectorNode;
+use super::drafts::DraftQuestions;
 use super::fault;
 use super::faults::{CODE_ARGUMENT, coded};
 use super::groups::ApproverGroup;
 use super::hosts::HostNode;
+use super::looks::Looks;
 use super::page::{Cursor, Window, connection, from_edges};
 use super::retries::{self, RetryPlanPayload};
 use super::runs::{RunNode, RunStateName};
@@ -32,14 +34,19 @@ pub(crate) struct ServerInfo {
 }
 
 /// Questions.
-pub(crate) struct Query;
+#[derive(MergedObject, Default)]
+pub(crate) struct Query(Questions, DraftQuestions, Looks);
+
+/// Questions about what is published, and what runs.
+#[derive(Default)]
+pub(crate) struct Questions;
 
 pub(crate) fn app<'a>(ctx: &Context<'a>) -> Result<&'a Arc<App>> {
     ctx.data::<Arc<App>>()
 }
 
 #[Object]
-impl Query {
+impl Questions {
     async fn server(&self, ctx: &Context<'_>) -> Result<ServerInfo> {
         let app = app(ctx)?;
         Ok(ServerInfo {
@@ -143,7 +150,7 @@ impl Query {
         Ok(release.map(WorkflowNode))
     }
 
-    /// Runs, newest first.
+    /// Runs, newest first; those of drafts among them, unless a workflow is named.
     #[graphql(complexity = "usize::try_from(first).unwrap_or(0) * child_complexity / 10 + child_complexity")]
     async fn runs(
         &self,
@@ -152,8 +159,15 @@ impl Query {
         after: Option<String>,
         workflow: Option<String>,
         state: Option<RunStateName>,
+        #[graphql(desc = "With `workflow`: the runs of its draft instead of those of its versions.")]
+        draft: Option<bool>,
     ) -> Result<Connection<Cursor, RunNode>> {
         let window = Window::new(Some(first), after)?;
+        let workflow = match (workflow, draft.unwrap_or(false)) {
+            (Some(workflow), true) => Some(draft_of(&workflow)),
+            (None, true) => return Err(coded("`draft` goes with `workflow`", CODE_ARGUMENT)),
+            (workflow, false) => workflow,
+        };
         let filter = RunFilter {
             workflow,
             state: state.map(Into::into),

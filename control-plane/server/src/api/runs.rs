@@ -5,7 +5,8 @@ use std::sync::Arc;
 use async_graphql::connection::Connection;
 use async_graphql::{Context, Enum, Object, Result, SimpleObject};
 use flowforge_protocol::progress::StepProgress;
-use flowforge_store::{RunState, StoredRun, WaitFor};
+use flowforge_protocol::release::DRAFT_VERSION;
+use flowforge_store::{RunState, StoredRun, WaitFor, without_draft};
 
 use super::approvals::ApprovalNode;
 use super::evidence::EvidenceNode;
@@ -224,11 +225,20 @@ impl RunNode {
     }
 
     async fn workflow(&self) -> &str {
-        &self.0.workflow
+        without_draft(&self.0.workflow).0
     }
 
+    /// 0 for a run of a draft, which is no version.
     async fn version(&self) -> u32 {
-        self.0.version
+        match without_draft(&self.0.workflow).1 {
+            true => DRAFT_VERSION,
+            false => self.0.version,
+        }
+    }
+
+    /// True if it runs a draft.
+    async fn draft(&self) -> bool {
+        without_draft(&self.0.workflow).1
     }
 
     /// Digest of the release.

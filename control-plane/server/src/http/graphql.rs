@@ -4,20 +4,21 @@ use std::time::Duration;
 
 use async_graphql::{Data, ErrorExtensions as _, Request, Response as Answer, ServerError};
 use async_graphql_axum::{GraphQLProtocol, GraphQLWebSocket};
-use axum::Json;
 use axum::body::Body;
 use axum::extract::{State, WebSocketUpgrade};
 use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use flowforge_protocol::json_path::path_at;
 use flowforge_protocol::strict::{self, StrictError};
 
+use super::media::Media;
 use super::{Doors, body, refusal};
 use crate::api::TraceParent;
 use crate::api::limits::BySocket;
 
 /// Largest body of a person's call.
 const MAX_PERSON_BYTES: usize = 1024 * 1024;
+
 pub(super) fn call_error(message: impl Into<String>, code: &str) -> Answer {
     let error = async_graphql::Error::new(message).extend_with(|_, extensions| extensions.set("code", code));
     Answer::from_errors(vec![ServerError {
@@ -36,8 +37,9 @@ pub(super) async fn call(State(doors): State<Doors>, headers: HeaderMap, body: B
         Ok(body) => body,
         Err(refused) => return *refused,
     };
+    let media = Media::wanted(&headers);
     if let Err(message) = check_numbers(&body) {
-        return (StatusCode::BAD_REQUEST, Json(call_error(message, "FF-API-400"))).into_response();
+        return media.refused(StatusCode::BAD_REQUEST, &call_error(message, "FF-API-400"));
     }
     let mut request: Request = match serde_json::from_slice(&body) {
         Ok(request) => request,
@@ -48,14 +50,14 @@ pub(super) async fn call(State(doors): State<Doors>, headers: HeaderMap, body: B
     };
     drop(body);
     if let Err(message) = doors.documents.prepare(&mut request) {
-        return (StatusCode::BAD_REQUEST, Json(call_error(message, "FF-API-400"))).into_response();
+        return media.refused(StatusCode::BAD_REQUEST, &call_error(message, "FF-API-400"));
     }
     let trace = headers
         .get("traceparent")
         .and_then(|value| value.to_str().ok())
         .map(str::to_owned);
     let request = request.data(TraceParent(trace));
-    Json(doors.api.execute(request).await).into_response()
+    media.answer(&doors.api.execute(request).await)
 }
 
 /// Refuses a number that the reader below would round, by the path of its field in the body.

@@ -8,6 +8,7 @@ mod guard;
 mod hook_answers;
 mod hooks;
 mod hosts;
+mod media;
 mod page;
 mod ui;
 

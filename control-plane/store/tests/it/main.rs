@@ -5,6 +5,7 @@
 )]
 
 mod beside;
+mod drafts;
 mod faults;
 mod growth;
 mod kit;

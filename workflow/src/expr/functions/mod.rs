@@ -15,7 +15,7 @@ use std::cell::{Cell, RefCell};
 
 use regex::Regex;
 
-use self::table::FUNCTIONS;
+pub(super) use self::table::FUNCTIONS;
 use super::fault::{Fault, kind};
 use super::meter::Meter;
 use super::value::{Text, Val};

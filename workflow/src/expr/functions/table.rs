@@ -3,7 +3,7 @@
 use super::{Function, Gives, Native, convert, lists, numbers, text, time};
 
 /// Every function there is.
-pub(super) static FUNCTIONS: [Function; 83] = [
+pub(in crate::expr) static FUNCTIONS: [Function; 83] = [
     // Values of any kind.
     function("size(x)", "size", (1, 1), Gives::Int, lists::size),
     function("type(x)", "type", (1, 1), Gives::Any, convert::type_of),

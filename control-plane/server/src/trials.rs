@@ -1,0 +1,128 @@
+//! Trying a draft: a release that is no version, signed so that a host takes it, and a run of it.
+
+use std::sync::Arc;
+
+use flowforge_protocol::envelope::{OpenError, Signed};
+use flowforge_protocol::grants::GrantSet;
+use flowforge_protocol::release::{DRAFT_VERSION, Release};
+use flowforge_store::StoredRelease;
+use flowforge_workflow::{Definition, EdgeKind, Interrupt, graph};
+use serde_json::{Map, Value};
+
+use crate::app::{App, LoadError};
+use crate::compile::{PrepareError, Source};
+use crate::drafts::Envelopes;
+use crate::publish::{PublishError, same_source};
+use crate::release::ReadyRelease;
+
+/// Why a draft was not tried.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum TrialError {
+    #[error("this server holds no key to sign with")]
+    NoKeys,
+    #[error(transparent)]
+    Prepare(#[from] PrepareError),
+    #[error(transparent)]
+    Documents(#[from] PublishError),
+    #[error(transparent)]
+    Load(#[from] LoadError),
+}
+
+impl App {
+    /// Makes a release of a draft ready: from documents that its author signed, or signed here, where that may be.
+    pub(crate) async fn draft_release(
+        self: &Arc<Self>,
+        source: Source,
+        signed: Option<Envelopes>,
+    ) -> Result<Arc<ReadyRelease>, TrialError> {
+        let text = source.text.clone();
+        let envelopes = match signed {
+            Some(envelopes) => envelopes,
+            None if self.keys.owner.is_none() => return Err(TrialError::NoKeys),
+            None => {
+                let prepared = self.prepare(source, true).await?;
+                self.sign_as_owner(&prepared).ok_or(TrialError::NoKeys)?
+            }
+        };
+        let stored = self.checked_draft(envelopes, text).await?;
+        let stored = self
+            .store
+            .keep_draft_release(&self.scope, stored)
+            .await
+            .map_err(LoadError::Store)?;
+        Ok(self.bring_up(stored)?)
+    }
+
+    async fn checked_draft(
+        &self,
+        envelopes: Envelopes,
+        source: String,
+    ) -> Result<StoredRelease, PublishError> {
+        let trust = self.trust_root();
+        let unsigned = |what: &str, error: &OpenError| PublishError::Signature {
+            code: error.code(),
+            message: format!("{what}: {error}"),
+        };
+        let release = Signed::<Release>::open(envelopes.release.as_bytes(), &trust.release_keys)
+            .map_err(|error| unsigned("release", &error))?;
+        let grants = Signed::<GrantSet>::open(envelopes.grants.as_bytes(), &trust.grant_keys)
+            .map_err(|error| unsigned("grants", &error))?;
+        if release.version != DRAFT_VERSION {
+            let message = format!(
+                "it is version {} of its workflow; start that instead",
+                release.version
+            );
+            return Err(PublishError::Release(message));
+        }
+        self.check_release(&release, &grants)?;
+        self.check_children(&release).await?;
+        same_source(&source, &release)?;
+        Ok(StoredRelease {
+            digest: release.digest(),
+            workflow: release.workflow.clone(),
+            version: release.version,
+            title: release.title.clone(),
+            grants_digest: grants.digest(),
+            envelope: envelopes.release,
+            grants: envelopes.grants,
+            source: Some(source),
+            published_at_ms: self.clock.now_ms(),
+        })
+    }
+
+    /// The nodes that would run besides this one, because it needs them and nothing stands for them.
+    pub(crate) fn would_run_too(
+        &self,
+        release: &ReadyRelease,
+        node: &str,
+        given: &Map<String, Value>,
+    ) -> Vec<String> {
+        let Ok(locked) = self.locked(None) else {
+            return Vec::new();
+        };
+        let definition = Definition::of_model(release.workflow.clone());
+        let drawn = graph(&definition, &locked, &Interrupt::new());
+        // What happens inside a loop is a part of the loop.
+        let outermost = |id: &str| -> String {
+            let mut id = id.to_owned();
+            while let Some(parent) = drawn
+                .nodes
+                .iter()
+                .find(|node| node.id == id)
+                .and_then(|node| node.parent.clone())
+            {
+                id = parent;
+            }
+            id
+        };
+        let mut out = Vec::new();
+        for edge in &drawn.edges {
+            let (from, to) = (outermost(&edge.from), outermost(&edge.to));
+            let comes_first = edge.kind != EdgeKind::Fallback && to == node && from != node;
+            if comes_first && !given.contains_key(&from) && !out.contains(&from) {
+                out.push(from);
+            }
+        }
+        out
+    }
+}
