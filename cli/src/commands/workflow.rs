@@ -22,7 +22,7 @@ use crate::commands::{diff, draft};
 use crate::keys::{self, Role};
 use crate::output::{Exit, Usage, counted, list, next, number, result, short_digest, text};
 use crate::signing::{self, Local};
-use crate::table::{Table, one_line};
+use crate::table::Table;
 use crate::{say, time};
 
 /// Name of a workflow's file in its folder.

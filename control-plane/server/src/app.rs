@@ -272,6 +272,18 @@ impl App {
         }
     }
 
+    /// As [`Self::release_of`], for callers who name a workflow: what was tried of drafts is none of theirs.
+    pub(crate) async fn published_of(
+        &self,
+        workflow: &str,
+        version: Option<u32>,
+    ) -> Result<Option<Arc<ReadyRelease>>, LoadError> {
+        if without_draft(workflow).1 {
+            return Ok(None);
+        }
+        self.release_of(workflow, version).await
+    }
+
     fn newest_of(&self, workflow: &str) -> Option<Arc<ReadyRelease>> {
         let published = self.published.read().unwrap_or_else(PoisonError::into_inner);
         published.ready.get(published.newest.get(workflow)?).cloned()

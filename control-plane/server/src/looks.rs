@@ -98,7 +98,7 @@ impl App {
                 model: None,
                 granted: BTreeMap::new(),
             }),
-            Wanted::Version(name, version) => match self.release_of(&name, version).await? {
+            Wanted::Version(name, version) => match self.published_of(&name, version).await? {
                 None => Err(NoText::Workflow(name)),
                 Some(release) => {
                     let nodes = release.grants.nodes.iter();

@@ -6,9 +6,10 @@ use flowforge_protocol::envelope::{OpenError, Signed};
 use flowforge_protocol::grants::GrantSet;
 use flowforge_protocol::release::{DRAFT_VERSION, Release};
 use flowforge_store::StoredRelease;
-use flowforge_workflow::{Definition, EdgeKind, Interrupt, graph};
+use flowforge_workflow::{Definition, EdgeKind, graph};
 use serde_json::{Map, Value};
 
+use crate::apart::ApartError;
 use crate::app::{App, LoadError};
 use crate::compile::{PrepareError, Source};
 use crate::drafts::Envelopes;
@@ -91,17 +92,21 @@ impl App {
     }
 
     /// The nodes that would run besides this one, because it needs them and nothing stands for them.
-    pub(crate) fn would_run_too(
-        &self,
-        release: &ReadyRelease,
+    pub(crate) async fn would_run_too(
+        self: &Arc<Self>,
+        release: &Arc<ReadyRelease>,
         node: &str,
         given: &Map<String, Value>,
-    ) -> Vec<String> {
-        let Ok(locked) = self.locked(None) else {
-            return Vec::new();
-        };
-        let definition = Definition::of_model(release.workflow.clone());
-        let drawn = graph(&definition, &locked, &Interrupt::new());
+    ) -> Result<Vec<String>, ApartError> {
+        let release = Arc::clone(release);
+        let drawn = self
+            .apart(move |app, interrupt| {
+                let locked = app.locked(None).ok()?;
+                let definition = Definition::of_model(release.workflow.clone());
+                Some(graph(&definition, &locked, interrupt))
+            })
+            .await?;
+        let drawn = drawn.unwrap_or_default();
         // What happens inside a loop is a part of the loop.
         let outermost = |id: &str| -> String {
             let mut id = id.to_owned();
@@ -123,6 +128,6 @@ impl App {
                 out.push(from);
             }
         }
-        out
+        Ok(out)
     }
 }

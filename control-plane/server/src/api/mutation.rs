@@ -195,7 +195,7 @@ impl Changes {
             return Ok(StartRunPayload::Input(input_problem(vec![wrong])));
         }
         let release = app
-            .release_of(&input.workflow, input.version)
+            .published_of(&input.workflow, input.version)
             .await
             .map_err(|error| fault(&error))?;
         let Some(release) = release else {

@@ -275,7 +275,11 @@ impl Operations {
                 Ok(run) => (Some(run.clone()), run.workflow),
                 Err(message) => return Ok(Payload::NotFound(not_found(message))),
             },
-            (None, Some(name)) => match app.release_of(&name, None).await.map_err(|error| fault(&error))? {
+            (None, Some(name)) => match app
+                .published_of(&name, None)
+                .await
+                .map_err(|error| fault(&error))?
+            {
                 Some(release) => (None, release.stored.workflow.clone()),
                 None => return Ok(Payload::WorkflowNotFound(no_workflow(&name))),
             },
@@ -368,7 +372,7 @@ impl Operations {
     async fn try_node(&self, ctx: &Context<'_>, input: TryNodeInput) -> Result<StartRunPayload> {
         use StartRunPayload as Payload;
         let app = app(ctx)?;
-        let release = app.release_of(&input.workflow, input.version).await;
+        let release = app.published_of(&input.workflow, input.version).await;
         let Some(release) = release.map_err(|error| fault(&error))? else {
             return Ok(Payload::NotFound(no_workflow(&input.workflow)));
         };

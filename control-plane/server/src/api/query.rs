@@ -144,7 +144,7 @@ impl Questions {
 
     async fn workflow(&self, ctx: &Context<'_>, name: String) -> Result<Option<WorkflowNode>> {
         let release = app(ctx)?
-            .release_of(&name, None)
+            .published_of(&name, None)
             .await
             .map_err(|error| fault(&error))?;
         Ok(release.map(WorkflowNode))

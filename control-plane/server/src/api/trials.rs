@@ -187,7 +187,8 @@ impl Trials {
             }
         }
         if let Some(node) = target.as_ref().filter(|_| alone) {
-            let others = app.would_run_too(&release, node, &given);
+            let others = app.would_run_too(&release, node, &given).await;
+            let others = others.map_err(too_long)?;
             if !others.is_empty() {
                 let message = format!(
                     "it needs {}; give their results, or say `to` instead of `node`",

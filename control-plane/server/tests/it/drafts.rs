@@ -145,6 +145,12 @@ async fn a_draft_is_tried_as_a_whole_up_to_a_node_and_one_node_alone() {
     assert_eq!(listed["workflows"]["nodes"], json!([]), "{listed:#}");
     assert_eq!(listed["a"]["nodes"], json!([]));
     assert_eq!(listed["b"]["nodes"][0]["id"], run["id"]);
+    let started = plane.start_run(json!({"workflow": "chain~draft"})).await;
+    assert_eq!(started["code"], "FF-RUN-001", "{started:#}");
+    let named = plane
+        .ask("{ workflow(name: \"chain~draft\") { name } }", json!({}))
+        .await;
+    assert_eq!(named["workflow"], Value::Null);
 
     let alone = try_draft(&plane, json!({"source": CHAIN, "node": "two"})).await;
     assert_eq!(alone["fields"][0]["path"], "pins", "{alone:#}");

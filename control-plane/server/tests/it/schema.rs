@@ -34,6 +34,34 @@ fn every_problem_implements_problem() {
     }
 }
 
+/// Whoever meets a code of drafts or expressions finds its page.
+#[test]
+fn every_code_of_drafts_and_expressions_has_a_page() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let mut codes = std::collections::BTreeSet::new();
+    for folder in ["control-plane/server/src/api", "workflow/src/preview"] {
+        for file in std::fs::read_dir(root.join(folder)).unwrap() {
+            let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
+            for family in ["FF-DR-", "FF-EX-"] {
+                for (at, _) in text.match_indices(family) {
+                    let code = &text[at..(at + family.len() + 3).min(text.len())];
+                    if code.ends_with(|c: char| c.is_ascii_digit()) {
+                        codes.insert(code.to_owned());
+                    }
+                }
+            }
+        }
+    }
+    assert!(codes.len() >= 6, "{codes:?}");
+    for code in codes {
+        let page = std::fs::read_to_string(root.join(format!("docs/problems/{code}.md"))).unwrap_or_default();
+        assert!(
+            page.starts_with(&format!("# {code}")),
+            "docs/problems/{code}.md is missing"
+        );
+    }
+}
+
 /// Hosts and people had one schema: whoever reached it could try the calls of the other.
 #[test]
 fn people_and_hosts_share_no_call() {

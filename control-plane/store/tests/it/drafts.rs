@@ -22,6 +22,7 @@ fn draft(workflow: &str, over: u32, source: &str) -> NewDraft {
     }
 }
 
+#[expect(clippy::panic, reason = "a helper of tests is a test")]
 fn revision(saved: &DraftSaved) -> u32 {
     match saved {
         DraftSaved::Saved(draft) => draft.head.revision,

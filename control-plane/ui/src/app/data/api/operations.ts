@@ -95,6 +95,7 @@ export interface PrepareReleaseInput {
   readonly fileName?: string | null;
   readonly lock?: string | null;
   readonly config?: Json | null;
+  readonly draft?: boolean | null;
 }
 
 /** `destinations`: where the value may be sent, `scheme://name[:port]`; at least one, except for the kinds `hmac-key` and `opaque`. */
