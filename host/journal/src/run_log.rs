@@ -109,6 +109,12 @@ impl RunLog {
         self.next_seq
     }
 
+    /// Whether the run holds this value, by its plain digest.
+    #[must_use]
+    pub fn holds(&self, value: &Digest) -> bool {
+        self.values.contains_key(value)
+    }
+
     /// The chain value after the last record.
     #[must_use]
     pub fn chain(&self) -> Digest {

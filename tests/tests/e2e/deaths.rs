@@ -4,7 +4,7 @@ use std::fs;
 use std::time::Duration;
 
 use flowforge_tests::planes::Planes;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 use super::{components, programs};
@@ -46,18 +46,15 @@ fn start(planes: &Planes, workflow: &str) -> String {
     started["id"].as_str().unwrap().to_owned()
 }
 
-fn shown(planes: &Planes, run: &str) -> Value {
-    planes.flowforge().json(&["run", "show", run]).unwrap()
-}
-
 async fn until(planes: &Planes, run: &str, state: &str) {
+    let query = "query Run($id: String!) { run(id: $id) { state waitingFor failure } }";
     let end = Instant::now() + PATIENCE;
-    while shown(planes, run)["state"] != state {
-        assert!(
-            Instant::now() < end,
-            "{state} did not come: {:#}",
-            shown(planes, run)
-        );
+    loop {
+        let shown = planes.api().ask(query, json!({ "id": run })).await.unwrap();
+        if shown["run"]["state"] == state {
+            return;
+        }
+        assert!(Instant::now() < end, "{state} did not come: {shown:#}");
         sleep(LOOK).await;
     }
 }

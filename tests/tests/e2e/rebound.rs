@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use flowforge_tests::planes::Planes;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 use super::{components, programs};
@@ -66,7 +66,8 @@ async fn outcome(planes: &Planes) -> Value {
     let run = started["id"].as_str().unwrap().to_owned();
     let end = Instant::now() + PATIENCE;
     loop {
-        let shown = planes.flowforge().json(&["run", "show", &run]).unwrap();
+        let query = "query Run($id: String!) { run(id: $id) { state failure } }";
+        let shown = planes.api().ask(query, json!({ "id": run })).await.unwrap()["run"].clone();
         if ["DONE", "FAILED"].iter().any(|state| shown["state"] == *state) {
             return shown;
         }

@@ -15,6 +15,7 @@ mod damaged;
 mod end;
 mod halt;
 mod idle;
+mod lean;
 mod leases;
 mod logs;
 mod mailbox;

@@ -14,6 +14,7 @@ use flowforge_protocol::value::{Salt, SealError, Sealer};
 use flowforge_protocol::{Digest, StepKey};
 use flowforge_workflow::run::SEMANTICS;
 
+use super::lean::lean;
 use super::service::Shared;
 use crate::clock::Entropy;
 
@@ -161,8 +162,13 @@ impl Recorder {
         self.since.records >= LEAVING_RECORDS
     }
 
-    /// The state behind all records that were added, unless it is too large.
-    pub(super) fn snapshot(&mut self, bytes: Vec<u8>) -> Option<Snapshot> {
+    /// The state behind all records that were added, unless it is too large; what the run holds of it is named only.
+    pub(super) fn snapshot(&mut self, state: Vec<u8>) -> Option<Snapshot> {
+        let is_held = |value: &Digest| {
+            let held = self.held.values.iter().any(|(digest, _)| digest == value);
+            held || self.log.holds(value)
+        };
+        let bytes = lean(state, self.sealing.inline_bytes, is_held);
         self.since = SinceSnapshot {
             records: 0,
             bytes: 0,

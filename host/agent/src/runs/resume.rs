@@ -18,6 +18,7 @@ use flowforge_workflow::{ApplyError, Execution, NodeState, RunState, ViewOnly};
 use tracing::{error, info, warn};
 
 use super::halt::Rest;
+use super::lean::{is_lean, whole};
 use super::marking::Marking;
 use super::recorder::{Recorder, Sealing};
 use super::resting::{Over, Resting};
@@ -218,9 +219,14 @@ fn is_of(order: &Verified<RunOrder>, accepted: &Accepted) -> bool {
 async fn rebuild(shared: &Shared, ready: &ReadyRun, stored: Stored) -> Result<RunState, ResumeError> {
     let run = &ready.order().about().run;
     let plan = || Arc::clone(&ready.release().plan);
-    let Some(snapshot) = stored.snapshot else {
+    let Some(mut snapshot) = stored.snapshot else {
         return replay(ready, RunState::new(plan(), run.clone()), stored.records);
     };
+    if is_lean(&snapshot.bytes)
+        && let Some(bytes) = whole(&snapshot.bytes, &shared.journal.values(run).await?)
+    {
+        snapshot.bytes = bytes;
+    }
     match RunState::restore(plan(), run, snapshot.seq, &snapshot.bytes) {
         Ok(state) => replay(ready, state, stored.records),
         Err(error) => {

@@ -14,6 +14,7 @@ use flowforge_protocol::sync::AskedRun;
 use tokio::sync::{Notify, mpsc};
 use tracing::error;
 
+use super::leases::Leases;
 use super::service::{MAILBOX, Runs};
 use super::task::Control;
 use super::wait::Wait;
@@ -73,21 +74,16 @@ impl Runs {
     /// The task of a run is over, and the journal has what it waits for.
     pub(super) fn fell_asleep(&self, run: &RunId, wait: Wait) {
         let shared = &self.shared;
-        let due_ms = wait.due_ms;
-        let is_held = || shared.leases.is_held(run, shared.clock.monotonic_ms());
-        let is_of_lease = wait.is_of_lease();
-        if is_held() && !is_of_lease {
-            // A run that waits holds no lease; it is asked for when the run is woken.
-            shared.leases.remove(run);
-        }
-        shared.registry.sleep(run, wait);
+        let (due_ms, is_of_lease) = (wait.due_ms, wait.is_of_lease());
+        let now_ms = || shared.clock.monotonic_ms();
+        let may_go_on = lie_down(&shared.leases, run, is_of_lease, now_ms, || {
+            shared.registry.sleep(run, wait)
+        });
         if shared.drain.is_cancelled() {
             return;
         }
         shared.alarm.is_due(due_ms);
-        // Looked at only now: whoever renewed the lease while the run gave way, or stored a message, found it awake and
-        // did not wake it.
-        if is_held() && (is_of_lease || shared.journal.message_count(run) > 0) {
+        if may_go_on && (is_of_lease || shared.journal.message_count(run) > 0) {
             self.wake(run);
         }
     }
@@ -198,5 +194,65 @@ impl Runs {
                 }
             }
         }
+    }
+}
+
+/// Has a run sleep; answers whether its lease lets it go on. That is looked at behind it: whoever renewed the lease while the
+/// run gave way found it awake, and did not wake it.
+fn lie_down(
+    leases: &Leases,
+    run: &RunId,
+    is_of_lease: bool,
+    now_ms: impl Fn() -> u64,
+    sleep: impl FnOnce(),
+) -> bool {
+    if !is_of_lease && leases.is_held(run, now_ms()) {
+        // A run that waits holds no lease; it is asked for when the run is woken.
+        leases.remove(run);
+    }
+    sleep();
+    leases.is_held(run, now_ms())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::registry::Registry;
+    use super::*;
+
+    /// The lease was looked at, then it was renewed, then the run slept: nobody woke it, however often the lease was renewed.
+    #[test]
+    fn a_run_whose_lease_is_renewed_while_it_gives_way_goes_on() {
+        let (leases, registry) = (Leases::default(), Registry::default());
+        let run = RunId::from_entropy([1; 16]);
+        registry.insert(run.clone(), 2, mpsc::channel(1).0);
+        leases.note(&run, 9_000, Some(0));
+        let may_go_on = lie_down(
+            &leases,
+            &run,
+            true,
+            || 9_500,
+            || {
+                assert!(leases.renew(&run, 8_000, 9_500), "it was over");
+                let woken = registry.wake(&run, mpsc::channel(1).0);
+                assert!(woken.is_none(), "it does not sleep yet");
+                registry.sleep(&run, Wait::of_lease());
+            },
+        );
+        assert!(may_go_on && registry.is_asleep(&run));
+        assert!(
+            !leases.renew(&run, 9_600, 9_700),
+            "a later renewal is none of a lease that is over, and wakes nobody"
+        );
+    }
+
+    #[test]
+    fn a_run_that_waits_gives_its_lease_back_and_may_be_woken() {
+        let (leases, run) = (Leases::default(), RunId::from_entropy([1; 16]));
+        leases.note(&run, 9_000, Some(0));
+        assert!(lie_down(&leases, &run, false, || 10, || {}));
+        assert_eq!(leases.until_ms(&run), None);
+        leases.note(&run, 9_000, Some(0));
+        assert!(!lie_down(&leases, &run, false, || 9_000, || {}), "it is over");
+        assert_eq!(leases.until_ms(&run), Some(9_000), "and is asked for");
     }
 }

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::connectors::Scripts;
 use crate::plane::Stored;
 use crate::runs::{outcome, publish};
-use crate::waiting::{asleep, fall_asleep};
+use crate::waiting::{asleep, fall_asleep, open};
 use crate::world::World;
 
 /// Every item makes the same large value.
@@ -108,6 +108,48 @@ async fn a_run_that_left_memory_with_a_large_value_gives_the_same_output() {
     let run = world.plane.start(&published, 1, input, world.now());
     fall_asleep(&host, &clock, 1).await;
     host.drain().await;
+    let host = world.start();
+    asleep(&host, 1).await;
+    clock.advance(Duration::from_hours(1));
+    let stored = world.plane.ended(&run).await;
+    assert_eq!(output(&stored), json!({ "text": text(100 * KIB) }));
+    world.plane.prove(&published, &stored);
+    host.drain().await;
+}
+
+/// Many steps, a large value among them; then it waits, and gives the value back.
+const LONG: &str = "
+workflow: long
+nodes:
+  make: { call: test:scripts/big, with: { bytes: \"${input.bytes}\" } }
+  each:
+    after: make
+    foreach: \"[1, 2, 3, 4, 5, 6, 7, 8]\"
+    as: item
+    do:
+      one: { set: { n: \"${item}\" } }
+  pause: { after: each, wait: { for: 1h } }
+output: { text: \"${make.text}\" }
+";
+
+/// A waiting run had each large value twice in the journal: beside its record, and in its snapshot.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_snapshot_names_the_large_values_and_the_run_goes_on_from_it() {
+    let (world, clock) = world();
+    let published = publish(&world.plane, LONG);
+    let host = world.start();
+    let input = json!({ "bytes": 100 * KIB });
+    let run = world.plane.start(&published, 1, input, world.now());
+    fall_asleep(&host, &clock, 1).await;
+    host.drain().await;
+    let (journal, opened) = open(&world, &run).await;
+    let snapshot = opened.snapshot.as_ref().expect("it was written down as a whole");
+    let bytes = snapshot.bytes.len();
+    assert!(bytes < 32 * 1024, "{bytes} bytes for a state that holds 100 KiB");
+    assert!(opened.lines.is_empty(), "nothing is read besides");
+    drop(opened);
+    journal.close().await;
+    drop(journal);
     let host = world.start();
     asleep(&host, 1).await;
     clock.advance(Duration::from_hours(1));

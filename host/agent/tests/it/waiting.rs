@@ -154,7 +154,7 @@ async fn an_answer_that_comes_while_a_run_falls_asleep_is_heard() {
 }
 
 /// The run, as the journal of a host that is stopped gives it.
-async fn open(world: &World, run: &RunId) -> (Journal, OpenRun) {
+pub(crate) async fn open(world: &World, run: &RunId) -> (Journal, OpenRun) {
     let path = world.config().data_dir.join("journal.redb");
     let (journal, _) = Journal::open(JournalConfig::at(path, [0; 16]), FailPoints::inert()).expect("opens");
     let open = journal.load(run, SEMANTICS).await.expect("loads");
