@@ -2,6 +2,9 @@
 //!
 //! Made only when something is wrong at that byte, for the message.
 
+/// Longest path that is written whole, in characters.
+const SHOWN_CHARS: usize = 60;
+
 /// A collection that is open: where in it the scan is.
 enum Open {
     List(usize),
@@ -88,7 +91,11 @@ fn written(open: &[Open]) -> String {
             }
         }
     }
-    out
+    if out.chars().count() <= SHOWN_CHARS {
+        return out;
+    }
+    let head: String = out.chars().take(SHOWN_CHARS).collect();
+    format!("{head}…")
 }
 
 #[cfg(test)]
@@ -109,6 +116,11 @@ mod tests {
             let at = text.find("HERE").unwrap();
             assert_eq!(path_at(text, at), path, "{text}");
         }
+        let deep = format!("{{\"a\": {}1", "[".repeat(64));
+        assert_eq!(
+            path_at(&deep, deep.len() - 1),
+            format!("a{}…", "[0]".repeat(20).get(..59).unwrap_or_default())
+        );
         assert_eq!(path_at("{", 99), "");
     }
 }

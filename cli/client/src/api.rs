@@ -175,7 +175,7 @@ impl Api {
         if !kind.ends_with("Problem") {
             // It told the answer from a refusal, and is no part of what a caller shows.
             if let Some(fields) = payload.as_object_mut() {
-                fields.remove("__typename");
+                fields.retain(|key, _| key != "__typename");
             }
             return Ok(payload);
         }

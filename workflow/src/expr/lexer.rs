@@ -457,25 +457,6 @@ mod tests {
         assert!(matches!(expression_length("{'a': 1"), Err(None)));
     }
 
-    /// Of an expression with a text that is wrong only was said that it has no end.
-    #[test]
-    fn a_text_that_is_wrong_is_to_blame_for_an_expression_without_end() {
-        for (body, offset, word) in [
-            ("'a}", 0, "no end"),
-            ("x + 'a\n'}", 4, "does not end on its line"),
-            ("x + '\\q'}", 5, "not an escape"),
-            ("'\\ud800'}", 1, "not an escape"),
-        ] {
-            match expression_length(body) {
-                Err(Some(error)) => {
-                    assert_eq!(error.offset, offset, "{body}");
-                    assert!(error.message.contains(word), "{body}: {}", error.message);
-                }
-                other => panic!("{body}: {other:?}"),
-            }
-        }
-    }
-
     #[test]
     fn escapes_are_resolved_by_their_form() {
         let only = |source: &str| match tokens(source).as_deref() {

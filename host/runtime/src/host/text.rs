@@ -1,4 +1,4 @@
-//! Bytes to text, by byte order mark, content type or UTF-8.
+//! Bytes to text, by byte order mark, content type, UTF-8, or what a page says of itself.
 
 use encoding_rs::{Encoding, REPLACEMENT, UTF_8};
 
@@ -18,8 +18,10 @@ pub(super) fn decode(
         None => (named(content_type)?, 0),
     };
     let text = bytes.get(mark..).unwrap_or_default();
-    let text = encoding
-        .decode_without_bom_handling_and_without_replacement(text)
+    let decoded =
+        |encoding: &'static Encoding| encoding.decode_without_bom_handling_and_without_replacement(text);
+    let text = decoded(encoding)
+        .or_else(|| decoded(declared(text, content_type)?))
         .ok_or_else(|| TextError::Malformed(encoding.name().to_ascii_lowercase()))?;
     // Two bytes of another charset can become three of UTF-8.
     if text.len() > bytes_max.saturating_mul(2) {
@@ -35,6 +37,35 @@ fn named(content_type: Option<&str>) -> Result<&'static Encoding, TextError> {
     Encoding::for_label(label.as_bytes())
         .filter(|encoding| *encoding != REPLACEMENT)
         .ok_or_else(|| TextError::UnknownCharset(label.chars().take(40).collect()))
+}
+
+/// How far a page is searched for its charset, in bytes. Source: HTML, "prescan a byte stream to determine its encoding".
+const PRESCAN_BYTES: usize = 1024;
+
+/// The charset that a page in HTML or a document in XML names in itself, if its content type names none.
+fn declared(bytes: &[u8], content_type: Option<&str>) -> Option<&'static Encoding> {
+    let content_type = content_type.unwrap_or("text/html").to_ascii_lowercase();
+    let is_markup = content_type.contains("html") || content_type.contains("xml");
+    if !is_markup || charset(&content_type).is_some() {
+        return None;
+    }
+    let head = bytes.get(..PRESCAN_BYTES).unwrap_or(bytes);
+    let head: String = head
+        .iter()
+        .map(|byte| char::from(byte.to_ascii_lowercase()))
+        .collect();
+    let tag = match head.strip_prefix("<?xml") {
+        Some(declaration) => declaration.split("?>").next()?.split_once("encoding")?.1,
+        None => {
+            let tags = head.split("<meta").skip(1);
+            tags.map(|tag| tag.split('>').next().unwrap_or_default())
+                .find_map(|tag| Some(tag.split_once("charset")?.1))?
+        }
+    };
+    let label = tag.trim_start().strip_prefix('=')?.trim_start();
+    let label = label.trim_start_matches(['"', '\'']);
+    let end = label.find(['"', '\'', ' ', ';', '/', '>']).unwrap_or(label.len());
+    Encoding::for_label(label.get(..end)?.as_bytes()).filter(|encoding| *encoding != REPLACEMENT)
 }
 
 /// The parameter `charset` of a content type, without its quotes.
@@ -77,6 +108,48 @@ mod tests {
         assert_eq!(
             text(b"\x83e\x83X\x83g", "text/plain; charset=shift_jis").unwrap(),
             "テスト"
+        );
+    }
+
+    /// A page that names its charset in itself, as browsers read it, failed as "no text in utf-8".
+    #[test]
+    fn a_page_may_name_its_charset_in_itself() {
+        for (page, content_type, word) in [
+            (
+                &b"<html><head><meta charset=\"windows-1252\"></head>Gr\xf6\xdfe"[..],
+                "text/html",
+                "Größe",
+            ),
+            (
+                b"<META http-equiv='Content-Type' content='text/html; charset=iso-8859-2'>\xaeilina",
+                "",
+                "Žilina",
+            ),
+            (
+                b"<?xml version='1.0' encoding = 'ISO-8859-1' ?><a>\xfc</a>",
+                "application/atom+xml",
+                "ü",
+            ),
+            (
+                b"<meta name=x content=y><meta charset=latin1 />\xfc",
+                "text/html; x=y",
+                "ü",
+            ),
+        ] {
+            assert!(text(page, content_type).unwrap().contains(word), "{content_type}");
+        }
+        // What is said before it counts, and other kinds of text have no such words.
+        let page = b"<meta charset=latin1>\xfc";
+        assert!(
+            text(page, "text/html; charset=utf-8")
+                .unwrap_err()
+                .contains("Malformed(\"utf-8\")")
+        );
+        assert!(text(page, "text/plain").is_err());
+        assert!(text(b"<p>\xfc", "text/html").is_err());
+        assert_eq!(
+            text("<meta charset=latin1>ü".as_bytes(), "text/html").unwrap(),
+            "<meta charset=latin1>ü"
         );
     }
 

@@ -369,15 +369,16 @@ fn integer<T: TryFrom<i64>>(value: &Value) -> Result<T, PathError> {
 }
 
 /// The same for 64 bits, which also take decimal text.
-fn wide_integer<T: TryFrom<i128> + std::str::FromStr>(value: &Value) -> Result<T, PathError> {
+fn wide_integer<T: TryFrom<i128>>(value: &Value) -> Result<T, PathError> {
     match value {
         Value::Number(number) => {
             let whole = whole(number).ok_or_else(|| PathError::expected("a whole number", value))?;
             T::try_from(whole).map_err(|_| PathError::new(format!("{number} is out of range")))
         }
-        Value::String(text) => text
-            .parse()
-            .map_err(|_| PathError::new("expected a whole number, got text that is none")),
+        Value::String(text) => match text.parse::<i128>() {
+            Ok(whole) => T::try_from(whole).map_err(|_| PathError::new(format!("{whole} is out of range"))),
+            Err(_) => Err(PathError::new("expected a whole number, got text that is none")),
+        },
         other => Err(PathError::expected("a whole number", other)),
     }
 }

@@ -205,6 +205,12 @@ fn integers_are_exact_to_64_bits() {
             "x: 18446744073709551615 is out of range",
         ),
         (Type::U64, json!(-1), "x: -1 is out of range"),
+        // It said that the text is no whole number.
+        (
+            Type::S64,
+            json!("9223372036854775808"),
+            "x: 9223372036854775808 is out of range",
+        ),
     ]);
 }
 
