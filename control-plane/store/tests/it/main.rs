@@ -5,7 +5,9 @@
 )]
 
 mod beside;
+mod database;
 mod faults;
+mod files;
 mod growth;
 mod kit;
 mod leases;
@@ -17,3 +19,6 @@ mod questions;
 mod scopes;
 mod values;
 mod writes;
+
+/// Which engine the stores of these tests are on; `tests/postgres` runs the same tests on the other one.
+const POSTGRES: bool = false;
