@@ -15,7 +15,7 @@ use crate::{OpenError, StoreError, postgres, sqlite};
 /// Where the store is and how much it takes on.
 #[derive(Debug, Clone)]
 pub struct StoreConfig {
-    /// The database file; its folder must exist. With a database in its place, what a full disk is told by.
+    /// The database file; its folder must exist. Not used with a database.
     pub path: PathBuf,
     /// Whose the rows are of a file from before there were scopes.
     pub older: Scope,
@@ -110,9 +110,12 @@ impl Store {
             .as_deref()
             .map(postgres::Place::parse)
             .transpose()?;
-        let place = match database {
-            Some(database) => Place::Postgres(database),
-            None => Place::Sqlite(Arc::clone(&path)),
+        let (place, path): (_, Arc<Path>) = match database {
+            Some(database) => {
+                let named = PathBuf::from(database.to_string());
+                (Place::Postgres(database), named.into())
+            }
+            None => (Place::Sqlite(Arc::clone(&path)), path),
         };
         let opened = place.clone();
         let (max_pages, older) = (config.max_pages, config.older);

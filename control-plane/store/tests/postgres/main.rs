@@ -1,7 +1,6 @@
 //! The tests of `tests/it` on a PostgreSQL database each, and what only a database can do.
 #![expect(
     clippy::unwrap_used,
-    clippy::panic,
     reason = "a test that meets the unexpected must stop there; helpers of tests are tests"
 )]
 
