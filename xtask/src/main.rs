@@ -19,6 +19,7 @@ mod install;
 mod limits;
 mod machine;
 mod parity;
+mod postgres;
 mod progress;
 mod rooms;
 mod rust_text;
@@ -40,6 +41,7 @@ Commands:
   campaign NAME    proofs that take longer than a test may: kills, crashes, fuzzing
   install          put flowforge and flowforge-host on the path
   limits           write docs/limits.md from the constants of the code
+  postgres -- CMD  run a command beside a PostgreSQL for tests
   tidy             check the rules of the tree that no other tool checks
 ";
 
@@ -69,6 +71,7 @@ fn run(words: &[&str]) -> Result<ExitCode> {
         "campaign" => campaign::command(flags),
         "install" => only(flags, &["--debug"], || install::command(flags)),
         "limits" => only(flags, &[], limits::command),
+        "postgres" => postgres::command(flags),
         "tidy" => only(flags, &[], tidy::command),
         "help" | "--help" | "-h" => {
             print!("{HELP}");

@@ -11,6 +11,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
+use crate::postgres::{self, Cluster};
 use crate::progress::spoken;
 use crate::tools::answers;
 use crate::workspace::Workspace;
@@ -141,14 +142,23 @@ fn workspace_tests(workspace: &Workspace) -> Result<()> {
             "--no-fail-fast",
         ]
     };
+    // What the store's documentation says does not compile, must not; the runs below do not look at documentation.
+    run(
+        workspace
+            .linting_cargo()
+            .args(["test", "--doc", "--locked", "--quiet", "-p", "flowforge-store"]),
+        "cargo test --doc -p flowforge-store",
+    )?;
+    let cluster = Cluster::start()?;
     let mut cargo = workspace.linting_cargo();
-    let environment: [(&str, OsString); 2] = [
+    let environment: [(&str, OsString); 3] = [
+        (postgres::VARIABLE, cluster.address().into()),
         ("FLOWFORGE_COMPONENTS", workspace.components().into()),
         ("FLOWFORGE_PROGRAMS", workspace.programs().into()),
     ];
     run(
         cargo.args(arguments).envs(environment),
-        &format!("cargo {}", arguments.join(" ")),
+        &format!("cargo xtask postgres -- cargo {}", arguments.join(" ")),
     )
 }
 

@@ -13,6 +13,10 @@ const RUST_AT_LEAST: (u32, u32) = (1, 95);
 /// What the build of the interface needs; connectors would do with any 20.
 const NODE_AT_LEAST: (u32, u32) = (20, 19);
 const PYTHON_AT_LEAST: (u32, u32) = (3, 10);
+/// The oldest PostgreSQL that the store works on.
+pub(crate) const POSTGRES_AT_LEAST: u32 = 15;
+/// Where Debian keeps the programs of each version of it.
+const DEBIAN_POSTGRES: &str = "/usr/lib/postgresql";
 
 /// The wasm target of Rust connectors.
 const WASM_TARGET: &str = "wasm32-wasip2";
@@ -76,30 +80,70 @@ pub(crate) fn survey() -> Survey {
     survey
 }
 
-/// Looks at what the tests need besides: a Chromium, which drives the interface. On Debian, where that can be done without
-/// asking anybody, it is installed.
+/// Looks at what the tests need besides: a Chromium, which drives the interface, and a PostgreSQL, which the store is
+/// tested on. On Debian, where that can be done without asking anybody, they are installed.
 pub(crate) fn survey_for_tests() -> Survey {
     let mut survey = survey();
-    let system = System::detect();
-    if survey.missing.is_empty() && missing_browser().is_some() && system == System::Debian && is_root() {
-        println!("installing chromium, which the tests of the interface drive");
-        for words in [
-            &["update", "-qq"][..],
-            &["install", "-y", "-qq", "--no-install-recommends", "chromium"],
-        ] {
-            let _ = Command::new("apt-get")
-                .env("DEBIAN_FRONTEND", "noninteractive")
-                .args(words)
-                .stdin(Stdio::null())
-                .stdout(Stdio::null())
-                .status();
-        }
+    let absent: Vec<&str> = [
+        (missing_browser().is_some(), "chromium"),
+        (postgres_programs().is_none(), "postgresql"),
+    ]
+    .into_iter()
+    .filter_map(|(is_missing, package)| is_missing.then_some(package))
+    .collect();
+    if survey.missing.is_empty() && !absent.is_empty() && System::detect() == System::Debian && is_root() {
+        install(&absent);
     }
     match missing_browser() {
         Some(missing) => survey.missing.push(missing),
         None => survey.found.push("chromium".to_owned()),
     }
+    if postgres_programs().is_some() {
+        survey.found.push("postgresql".to_owned());
+    } else {
+        survey.missing.push(format!(
+            "no PostgreSQL {POSTGRES_AT_LEAST} or later, which the store is tested on: {}",
+            System::detect().install("postgresql", "postgresql-server", "postgresql", "postgresql@15")
+        ));
+    }
     survey
+}
+
+fn install(packages: &[&str]) {
+    println!("installing {}, which the tests need", packages.join(" and "));
+    let update = ["update", "-qq"];
+    let install = ["install", "-y", "-qq", "--no-install-recommends"];
+    for words in [&update[..], &[&install[..], packages].concat()] {
+        let _ = Command::new("apt-get")
+            .env("DEBIAN_FRONTEND", "noninteractive")
+            .args(words)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .status();
+    }
+}
+
+/// The folder of the newest PostgreSQL programs that are new enough.
+pub(crate) fn postgres_programs() -> Option<PathBuf> {
+    let versions = std::fs::read_dir(DEBIAN_POSTGRES).into_iter().flatten().flatten();
+    let number = |path: &Path| path.file_name()?.to_str()?.parse::<u32>().ok();
+    let installed = versions
+        .map(|entry| entry.path())
+        .filter_map(|path| Some((number(&path)?, path)));
+    let newest = installed
+        .filter(|(version, _)| *version >= POSTGRES_AT_LEAST)
+        .max();
+    let of_debian = newest.map(|(_, path)| path.join("bin"));
+    of_debian
+        .filter(|path| path.join("initdb").is_file())
+        .or_else(|| {
+            let path = std::env::var_os("PATH")?;
+            let mut folders = std::env::split_paths(&path);
+            folders.find(|folder| {
+                folder.join("initdb").is_file()
+                    && answers(&folder.join("pg_ctl").to_string_lossy(), &["--version"])
+            })
+        })
 }
 
 /// What to do about the Chromium that is not there.
@@ -115,7 +159,7 @@ pub(crate) fn missing_browser() -> Option<String> {
 }
 
 /// Whether this user may install packages.
-fn is_root() -> bool {
+pub(crate) fn is_root() -> bool {
     let Ok(output) = Command::new("id").arg("-u").output() else {
         return false;
     };

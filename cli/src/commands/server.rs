@@ -25,6 +25,10 @@ use crate::say;
 pub(crate) struct ServerArgs {
     #[command(flatten)]
     place: Place,
+    /// A PostgreSQL database (15 or later) on this machine for everything but keys, components and artefacts, in the
+    /// place of a file in the data folder: postgres://USER@127.0.0.1/NAME or postgres:///NAME?host=/run/postgresql
+    #[arg(long, value_name = "URL", env = "FLOWFORGE_DATABASE", hide_env_values = true)]
+    database: Option<String>,
     /// What to log on stderr: error, warn, info, debug, trace, or a filter
     #[arg(long, value_name = "LEVEL", env = "FLOWFORGE_LOG", default_value = "info")]
     log: String,
@@ -50,6 +54,7 @@ pub(crate) struct Place {
 pub(crate) async fn run(args: ServerArgs, global: &Global) -> Result<Exit> {
     flowforge_host::log::start(&args.log)?;
     let mut config = Config::new(args.place.data_dir, args.place.listen);
+    config.database = args.database;
     let plan = std::env::var("FLOWFORGE_FAILPOINTS").ok();
     config.fail_points = FailPoints::from_env_value(plan.as_deref()).context("FLOWFORGE_FAILPOINTS")?;
     let service = Service::open(config).await?;

@@ -17,6 +17,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// Where to listen; loopback only. Port 0 takes a free one.
     pub listen: SocketAddr,
+    /// A PostgreSQL database on this machine for what is otherwise in a file of the data folder: `postgres://…`.
+    pub database: Option<String>,
     /// Development: a page to try the API.
     pub dev: bool,
     /// Name of the tenant, used at the first start only. Default `dev`.
@@ -38,6 +40,7 @@ impl Config {
         Self {
             data_dir,
             listen,
+            database: None,
             dev: false,
             workspace: "dev".to_owned(),
             grace: Duration::from_secs(5),

@@ -15,13 +15,11 @@ use tokio_util::sync::CancellationToken;
 use crate::app::{App, Parts};
 use crate::artefacts::Artefacts;
 use crate::config::Config;
+use crate::database::DatabaseError;
 use crate::folder::{DataFolder, FolderError};
 use crate::http::{Doors, HostDoor};
 use crate::keys::{Keys, KeysError};
-use crate::{accept, api, cron, errands, http, reissue, retention};
-
-/// Name of the database in the data folder.
-const DATABASE: &str = "server.db";
+use crate::{accept, api, cron, database, errands, http, reissue, retention};
 
 /// Why the control plane did not start. Each message says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +45,9 @@ pub enum OpenError {
     /// The data folder cannot be used.
     #[error(transparent)]
     Folder(#[from] FolderError),
+    /// The data is in another database than was said.
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
     /// The keys cannot be used.
     #[error(transparent)]
     Keys(#[from] KeysError),
@@ -157,9 +158,16 @@ impl Service {
         let artefacts = Artefacts::open(&artefacts_dir, quota, clock)
             .await
             .map_err(|error| FolderError::from_io(&artefacts_dir, error))?;
-        let store_config =
-            StoreConfig::new(data.join(DATABASE), Scope::default_of(&keys.trust_root.workspace));
+        database::check(&data, config.database.is_some())?;
+        let older = Scope::default_of(&keys.trust_root.workspace);
+        let store_config = StoreConfig {
+            database: config.database.clone(),
+            ..StoreConfig::new(data.join(database::FILE), older)
+        };
         let (store, writer) = Store::open(store_config, config.fail_points.clone()).await?;
+        if config.database.is_some() {
+            database::note(&data)?;
+        }
         let (writer_stop, closing) = (CancellationToken::new(), CancellationToken::new());
         // From here on writes are answered: opening needs them, too.
         let mut writers = JoinSet::new();
@@ -244,11 +252,11 @@ impl Service {
             retention::run(app, artefacts, kept).await;
             "the retention"
         });
-        let database = self.handle.data_dir.join(DATABASE);
+        let place = self.handle.data_dir.join(database::FILE);
         let mut result = Ok(());
         tokio::select! {
             () = shutdown.cancelled() => {}
-            ended = self.writers.join_next() => result = Err(writer_ended(ended, database.clone())),
+            ended = self.writers.join_next() => result = Err(writer_ended(ended, place.clone())),
             ended = tasks.join_next() => result = Err(RunError::Task(task_ended(ended))),
         }
         self.closing.cancel();
@@ -266,7 +274,7 @@ impl Service {
                 Ok(Ok(())) => {}
                 Ok(Err(source)) => {
                     result = result.and(Err(RunError::Store {
-                        path: database.clone(),
+                        path: place.clone(),
                         source,
                     }));
                 }

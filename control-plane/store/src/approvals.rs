@@ -3,10 +3,10 @@
 //! The row is made from the host's record and decided here: the first decision wins, and its order to the host is
 //! stored in the same commit. The host's later records say what became of it.
 
+use crate::cells::{Row, params};
 use flowforge_core::Scope;
 use flowforge_failpoints::Point;
 use flowforge_protocol::{ApprovalId, RunId};
-use rusqlite::{Row, params};
 use serde_json::Value;
 
 use crate::jobs::{self, NewJob};
@@ -128,12 +128,12 @@ fn from_row(row: &Row<'_>) -> Result<(i64, Approval), StoreError> {
         title: row.get(5)?,
         show: serde_json::from_str(&show).map_err(|e| StoreError::unreadable("approval", e))?,
         approvers: serde_json::from_str(&approvers).map_err(|e| StoreError::unreadable("approvers", e))?,
-        state: ApprovalState::from_column(&row.get::<_, String>(8)?)?,
+        state: ApprovalState::from_column(&row.get::<String>(8)?)?,
         requested_at_ms: unsigned(row.get(9)?),
-        expires_at_ms: row.get::<_, Option<i64>>(10)?.map(unsigned),
+        expires_at_ms: row.get::<Option<i64>>(10)?.map(unsigned),
         decided_by: row.get(11)?,
         comment: row.get(12)?,
-        decided_at_ms: row.get::<_, Option<i64>>(13)?.map(unsigned),
+        decided_at_ms: row.get::<Option<i64>>(13)?.map(unsigned),
     };
     Ok((row.get(0)?, approval))
 }
@@ -158,7 +158,7 @@ impl Store {
         self.read(scope, move |connection, scope| {
             let of_state = match state {
                 Some(_) => "and approval.state = ?2",
-                None => "and ?2 is null",
+                None => "and cast(?2 as text) is null",
             };
             let sql = format!(
                 "{COLUMNS} where approval.seq < ?1 and approval.workspace = ?4 and approval.project = ?5 {of_state} \
@@ -199,7 +199,7 @@ impl Store {
         self.read(scope, move |connection, scope| {
             let sql = if wanted == "last" {
                 format!(
-                    "{COLUMNS} where ?1 = ?1 and approval.state = 'pending' and {OF_SCOPE} order by approval.seq desc limit 1"
+                    "{COLUMNS} where cast(?1 as text) = ?1 and approval.state = 'pending' and {OF_SCOPE} order by approval.seq desc limit 1"
                 )
             } else {
                 format!(

@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use crate::cells::params;
+use crate::connection::Connection;
 use flowforge_protocol::{JobId, RunId};
-use rusqlite::{Connection, params};
 use serde_json::{Value, json};
 
 use crate::heads::Head;
@@ -39,69 +40,71 @@ pub(crate) struct Changes {
 }
 
 const ADD_BATCHES: &str = "insert into batch (run, first_seq, count, epoch, chain, lines) \
-     select value ->> 0, value ->> 1, value ->> 2, value ->> 3, unhex(value ->> 4), \
-     substr(?2, value ->> 5, value ->> 6) from json_each(?1)";
-const USE_VALUES: &str = "insert into value_use (run, value) select value ->> 0, value ->> 1 from json_each(?1) \
+     select cast(value ->> 0 as bigint), cast(value ->> 1 as bigint), cast(value ->> 2 as bigint), cast(value ->> 3 as bigint), unhex(value ->> 4), \
+     substr(?2, cast(value ->> 5 as integer), cast(value ->> 6 as integer)) from json_each(?1)";
+const USE_VALUES: &str = "insert into value_use (run, value) select cast(value ->> 0 as bigint), cast(value ->> 1 as bigint) from json_each(?1) \
      where true on conflict do nothing";
 const VALUES_ARE_USED: &str = "update value set used = 1 where used = 0 \
-     and seq in (select new.value ->> 1 from json_each(?1) new)";
+     and seq in (select cast(new.value ->> 1 as bigint) from json_each(?1) new)";
 // A record that is stored shows that the host has the run, and that its orders can take effect.
-const MOVE_RUNS: &str = "update run set next_seq = new.value ->> 1, chain = unhex(new.value ->> 2), \
-     state = new.value ->> 3, ended_at_ms = new.value ->> 4, outcome = new.value ->> 5, bytes = new.value ->> 6, \
-     closed_at_ms = new.value ->> 7, outcome_digest = unhex(new.value ->> 8), paused_by = new.value ->> 9, \
-     response = coalesce(response, new.value ->> 10), held_bytes = new.value ->> 11, lost_at_ms = null, trouble = null \
-     from (select value from json_each(?1)) new where run.seq = new.value ->> 0";
+const MOVE_RUNS: &str = "update run set next_seq = cast(new.value ->> 1 as bigint), chain = unhex(new.value ->> 2), \
+     state = new.value ->> 3, ended_at_ms = cast(new.value ->> 4 as bigint), outcome = new.value ->> 5, bytes = cast(new.value ->> 6 as bigint), \
+     closed_at_ms = cast(new.value ->> 7 as bigint), outcome_digest = unhex(new.value ->> 8), paused_by = new.value ->> 9, \
+     response = coalesce(response, new.value ->> 10), held_bytes = cast(new.value ->> 11 as bigint), lost_at_ms = null, trouble = null \
+     from (select item.value from json_each(?1) item) new where run.seq = cast(new.value ->> 0 as bigint)";
 const ASK: &str = "insert into approval (id, run, step, title, show, approvers, state, requested_at_ms, \
-     expires_at_ms, workspace, project) select value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, \
-     value ->> 5, 'pending', value ->> 6, value ->> 7, run.workspace, run.project \
-     from json_each(?1) join run on run.seq = value ->> 1 where true on conflict do nothing";
+     expires_at_ms, workspace, project) select value ->> 0, cast(value ->> 1 as bigint), value ->> 2, value ->> 3, value ->> 4, \
+     value ->> 5, 'pending', cast(value ->> 6 as bigint), cast(value ->> 7 as bigint), run.workspace, run.project \
+     from json_each(?1) join run on run.seq = cast(value ->> 1 as bigint) where true on conflict do nothing";
 const ANSWER: &str = "update approval set state = new.value ->> 2, decided_by = new.value ->> 3, \
-     comment = new.value ->> 4, decided_at_ms = new.value ->> 5, open = 0 \
-     from (select value from json_each(?1)) new \
-     where approval.id = new.value ->> 0 and approval.run = new.value ->> 1";
+     comment = new.value ->> 4, decided_at_ms = cast(new.value ->> 5 as bigint), open = 0 \
+     from (select item.value from json_each(?1) item) new \
+     where approval.id = new.value ->> 0 and approval.run = cast(new.value ->> 1 as bigint)";
 // A decision that is stored here and came too late at the host did not happen.
 const EXPIRE: &str = "update approval set state = 'expired', decided_by = null, comment = null, decided_at_ms = null, \
-     open = 0 from (select value from json_each(?1)) new \
-     where approval.run = new.value ->> 0 and approval.step = new.value ->> 1 and approval.open = 1";
+     open = 0 from (select item.value from json_each(?1) item) new \
+     where approval.run = cast(new.value ->> 0 as bigint) and approval.step = new.value ->> 1 and approval.open = 1";
 const WITHDRAW: &str = "update approval set state = 'withdrawn', decided_by = null, comment = null, \
-     decided_at_ms = null, open = 0 where open = 1 and run in (select value from json_each(?1))";
+     decided_at_ms = null, open = 0 where open = 1 and run in (select cast(value as bigint) from json_each(?1))";
 const WAIT: &str = "insert into wait (run, step, kind, name, correlation, child, reason, since_ms, due_ms) \
-     select value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7, \
-     value ->> 8 from json_each(?1) where true on conflict do update set kind = excluded.kind, name = excluded.name, \
+     select cast(value ->> 0 as bigint), value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, cast(value ->> 7 as bigint), \
+     cast(value ->> 8 as bigint) from json_each(?1) where true on conflict (run, step) do update set kind = excluded.kind, name = excluded.name, \
      correlation = excluded.correlation, child = excluded.child, reason = excluded.reason, \
      since_ms = excluded.since_ms, due_ms = excluded.due_ms";
 const WAIT_NO_MORE: &str = "delete from wait where (run, step) in \
-     (select value ->> 0, value ->> 1 from json_each(?1))";
+     (select cast(value ->> 0 as bigint), value ->> 1 from json_each(?1))";
 // A run that is stored already was ordered before.
 const ORDER_CHILDREN: &str = "insert into ordered_child (id, parent, step, release, grants, input) \
-     select value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5 from json_each(?1) \
+     select value ->> 0, cast(value ->> 1 as bigint), value ->> 2, value ->> 3, value ->> 4, value ->> 5 from json_each(?1) \
      where not exists (select 1 from run where run.id = value ->> 0) on conflict do nothing";
 const WAIT_OR_RUN: &str = "update run set state = case \
      when exists (select 1 from wait where wait.run = run.seq and wait.kind = 'review') then 'needs_review' \
      when exists (select 1 from wait where wait.run = run.seq) or exists (select 1 from approval \
      where approval.run = run.seq and approval.open = 1) then 'waiting' else 'running' end \
-     where ended_at_ms is null and seq in (select value from json_each(?1))";
+     where ended_at_ms is null and seq in (select cast(value as bigint) from json_each(?1))";
 const FORGET_STARTS: &str = "delete from job where kind in ('start', 'resume') \
      and run in (select value from json_each(?1)) returning run, id";
 const FORGET_TAKEN: &str = "delete from job where sequence in (select job.sequence from json_each(?1) taken \
      join job on job.run = taken.value ->> 1 and job.kind = taken.value ->> 0 \
      where taken.value ->> 2 is null or job.subject = taken.value ->> 2) returning run, id";
 const FORGET_ALL: &str = "delete from job where run in (select value from json_each(?1)) returning run, id";
-const KEEP_RECEIPTS: &str = "update run set receipt = new.value ->> 1 from (select value from json_each(?1)) new \
-     where run.seq = new.value ->> 0 and run.receipt is null";
-const HEAR: &str = "update host set last_heard_ms = new.value ->> 1 from (select value from json_each(?1)) new \
+const KEEP_RECEIPTS: &str = "update run set receipt = new.value ->> 1 from (select item.value from json_each(?1) item) new \
+     where run.seq = cast(new.value ->> 0 as bigint) and run.receipt is null";
+const HEAR: &str = "update host set last_heard_ms = cast(new.value ->> 1 as bigint) from (select item.value from json_each(?1) item) new \
      where host.id = new.value ->> 0 and host.workspace = new.value ->> 2 and host.project = new.value ->> 3";
-const ADD_GAPS: &str = "insert into host_gap (host, from_ms, to_ms) select value ->> 0, value ->> 1, value ->> 2 \
-     from json_each(?1) where true on conflict do update set to_ms = max(to_ms, excluded.to_ms)";
+const ADD_GAPS: &str = "insert into host_gap (host, from_ms, to_ms) select value ->> 0, cast(value ->> 1 as bigint), cast(value ->> 2 as bigint) \
+     from json_each(?1) where true on conflict (host, from_ms) do update set to_ms = excluded.to_ms \
+     where excluded.to_ms > host_gap.to_ms";
 
 // The runs that a run waits for are of no use once it stops; those that it has only ordered go on by themselves.
 const STOP_CHILDREN: &str = "update run set stop_wanted = 'the run that ordered it, ' || ordering.id || ', stops' \
      from wait join run ordering on ordering.seq = wait.run where wait.kind = 'child' \
-     and wait.run in (select value from json_each(?1)) and run.id = wait.child and run.workspace = ordering.workspace \
+     and wait.run in (select cast(value as bigint) from json_each(?1)) and run.id = wait.child and run.workspace = ordering.workspace \
      and run.project = ordering.project and run.ended_at_ms is null and run.stop_wanted is null";
 const ORDER_NO_CHILDREN: &str = "delete from ordered_child where id in \
-     (select child from wait where kind = 'child' and run in (select value from json_each(?1)))";
-const WAIT_FOR_NOTHING: &str = "delete from wait where run in (select value from json_each(?1))";
+     (select child from wait where kind = 'child' and run in (select cast(value as bigint) from json_each(?1)))";
+const WAIT_FOR_NOTHING: &str =
+    "delete from wait where run in (select cast(value as bigint) from json_each(?1))";
 
 /// Has the runs stopped that these runs wait for. Rows as JSON.
 fn leave_children(connection: &Connection, rows: &str) -> Result<(), StoreError> {

@@ -4,8 +4,9 @@
 //! [`draft_of`]. It is never the newest of its workflow, and goes like any other that nothing uses.
 
 use flowforge_core::Scope;
-use rusqlite::{Connection, Row, params};
 
+use crate::cells::{Row, params};
+use crate::connection::Connection;
 use crate::sql::{self, signed, small, unsigned};
 use crate::{Page, Store, StoreError, StoredRelease};
 
@@ -212,13 +213,13 @@ impl Store {
     ) -> Result<Page<DraftHead>, StoreError> {
         self.read(scope, move |connection, scope| {
             let sql = format!(
-                "{HEAD} from draft where workspace = ?1 and project = ?2 and (?3 is null or revision < ?3) \
+                "{HEAD} from draft where workspace = ?1 and project = ?2 and revision < ?3 \
                  order by revision desc limit ?4"
             );
             let rows = sql::all(
                 connection,
                 &sql,
-                params![scope.workspace(), scope.project(), after, i64::from(limit) + 1],
+                params![scope.workspace(), scope.project(), after.unwrap_or(i64::MAX), i64::from(limit) + 1],
                 |row| Ok((row.get::<_, i64>(1)?, head(row)?)),
             )?;
             Ok(Page::from_rows(rows, limit))
@@ -290,8 +291,8 @@ fn save(connection: &Connection, scope: &Scope, draft: &NewDraft) -> Result<Draf
         connection,
         "insert into draft (workspace, project, workflow, revision, source, layout, lock, base_version, bytes, created_at_ms, \
          saved_at_ms, saved_by) values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10, ?11) \
-         on conflict do update set revision = excluded.revision, source = excluded.source, layout = excluded.layout, \
-         lock = excluded.lock, base_version = coalesce(excluded.base_version, base_version), bytes = excluded.bytes, \
+         on conflict (workspace, project, workflow) do update set revision = excluded.revision, source = excluded.source, layout = excluded.layout, \
+         lock = excluded.lock, base_version = coalesce(excluded.base_version, draft.base_version), bytes = excluded.bytes, \
          saved_at_ms = excluded.saved_at_ms, saved_by = excluded.saved_by",
         params![
             scope.workspace(),

@@ -4,9 +4,9 @@
 //! Each is a row that was written in the commit that made it so; whoever does it strikes the row in the commit that makes
 //! it done. So nothing is lost with a process, and nothing is done twice.
 
+use crate::cells::params;
 use flowforge_core::Scope;
 use flowforge_protocol::{Digest, RunId, StepKey};
-use rusqlite::params;
 
 use crate::jobs::{self, NewJob};
 use crate::signals::Target;
@@ -64,7 +64,7 @@ impl Store {
                 |row| {
                     let (parent, traceparent): (RunId, Option<String>) =
                         (sql::parsed(row, 1, "run id")?, row.get(6)?);
-                    let target = match row.get::<_, Option<String>>(7)? {
+                    let target = match row.get::<Option<String>>(7)? {
                         None => None,
                         Some(_) => Some(Target {
                             run: parent.clone(),
@@ -132,7 +132,7 @@ impl Store {
                  order by run.seq limit ?1",
                 params![limit, scope.workspace(), scope.project()],
                 |row| {
-                    let parent = match row.get::<_, Option<String>>(3)? {
+                    let parent = match row.get::<Option<String>>(3)? {
                         None => None,
                         Some(_) => Some(Target {
                             run: sql::parsed(row, 3, "run id")?,
@@ -143,7 +143,7 @@ impl Store {
                     };
                     Ok(OwedEnd {
                         run: sql::parsed(row, 0, "run id")?,
-                        outcome: row.get::<_, Option<String>>(1)?.unwrap_or_default(),
+                        outcome: row.get::<Option<String>>(1)?.unwrap_or_default(),
                         step: sql::parsed(row, 2, "step")?,
                         parent,
                     })
@@ -170,7 +170,7 @@ impl Store {
                     transaction,
                     "select host = ?2 from run where id = ?1 and ended_at_ms is null and workspace = ?3 and project = ?4",
                     [job.run.as_str(), job.host.as_str(), scope.workspace(), scope.project()],
-                    |row| Ok(row.get::<_, Option<bool>>(0)?.unwrap_or(false)),
+                    |row| Ok(row.get::<Option<bool>>(0)?.unwrap_or(false)),
                 )?;
                 if there != Some(true) {
                     return Ok(false);

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use flowforge_failpoints::Injected;
+use tokio_postgres::error::SqlState;
 
 /// Why the store could not be opened. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -24,10 +25,40 @@ pub enum OpenError {
         path: PathBuf,
     },
     /// Written by a newer program.
-    #[error("{path} was written by a newer version of FlowForge; use that version, the file was not changed")]
+    #[error("{place} was written by a newer version of FlowForge; use that version, nothing was changed")]
     NewerFormat {
-        /// The file.
-        path: PathBuf,
+        /// The file or database.
+        place: String,
+    },
+    /// The address of a database cannot be read.
+    #[error("the address of the database is not readable: {why}; write it as postgres://USER@127.0.0.1/NAME")]
+    Address {
+        /// Why.
+        why: String,
+    },
+    /// The database is on another machine.
+    #[error(
+        "the database is at {host}, and the connection to it would not be encrypted: use one on this machine, by \
+         127.0.0.1 or by the folder of its socket (postgres:///NAME?host=/run/postgresql)"
+    )]
+    Remote {
+        /// Where.
+        host: String,
+    },
+    /// The database is too old.
+    #[error("{place} is older than PostgreSQL 15, which is needed")]
+    OldDatabase {
+        /// Which.
+        place: String,
+    },
+    /// The database cannot be used.
+    #[error("cannot use {place}")]
+    Database {
+        /// Which.
+        place: String,
+        /// What the database says.
+        #[source]
+        source: StoreError,
     },
     /// The file is no database of ours, or it is damaged.
     #[error("{path} is damaged or is not a FlowForge database; restore it from a backup")]
@@ -86,29 +117,104 @@ pub enum StoreError {
         /// Why.
         detail: String,
     },
-    /// SQLite refused; nothing was stored.
+    /// The database refused; nothing was stored.
     #[error("the database failed")]
-    Database(#[source] Arc<rusqlite::Error>),
+    Database(#[source] Arc<EngineError>),
+    /// The database does not answer: what was under way has an unknown outcome; call again with the same key in a moment.
+    #[error(
+        "the database does not answer, and what was under way may or may not be stored: {0}; try again in a moment"
+    )]
+    Away(String),
+    /// Another control plane writes to the database.
+    #[error("another control plane writes to this database; stop it first")]
+    Taken,
     /// A test asked for this failure.
     #[error(transparent)]
     Injected(#[from] Injected),
 }
 
+/// What an engine says.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// SQLite.
+    #[error(transparent)]
+    Sqlite(#[from] rusqlite::Error),
+    /// PostgreSQL.
+    #[error("{}", said(.0))]
+    Postgres(#[from] tokio_postgres::Error),
+}
+
+/// The driver's own text names only the kind of failure.
+fn said(error: &tokio_postgres::Error) -> String {
+    error
+        .as_db_error()
+        .map_or_else(|| error.to_string(), ToString::to_string)
+}
+
+/// What a failure means, whichever engine tells it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Meaning {
+    /// There is no space, for anybody.
+    Full,
+    /// What the disk holds is uncertain.
+    Uncertain,
+    /// One write may have caused it.
+    OfOne,
+}
+
+impl EngineError {
+    fn meaning(&self) -> Meaning {
+        match self {
+            Self::Sqlite(error) => match primary_code(error) {
+                Some(13) => Meaning::Full,
+                Some(10 | 11 | 26) => Meaning::Uncertain,
+                _ => Meaning::OfOne,
+            },
+            Self::Postgres(error) if error.code() == Some(&SqlState::DISK_FULL) => Meaning::Full,
+            Self::Postgres(_) => Meaning::OfOne,
+        }
+    }
+}
+
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
-        Self::Database(Arc::new(error))
+        Self::Database(Arc::new(error.into()))
     }
+}
+
+impl From<tokio_postgres::Error> for StoreError {
+    fn from(error: tokio_postgres::Error) -> Self {
+        // Class 08: the connection; 57P: the database is stopped by somebody. Without a code nothing was answered.
+        let of_connection = error.code().is_some_and(|code| {
+            let code = code.code();
+            code.starts_with("08") || code.starts_with("57P")
+        });
+        let unanswered = error.is_closed() || error.as_db_error().is_none() && is_io(&error);
+        if of_connection || unanswered {
+            return Self::Away(said(&error));
+        }
+        Self::Database(Arc::new(error.into()))
+    }
+}
+
+fn is_io(error: &tokio_postgres::Error) -> bool {
+    std::error::Error::source(error).is_some_and(|source| source.is::<io::Error>())
 }
 
 impl StoreError {
     /// The same, with the place where space is missing if that is the reason.
     pub(crate) fn at(self, path: &Path) -> Self {
         match &self {
-            Self::Database(error) if primary_code(error) == Some(13) => Self::Full(DiskFull {
+            Self::Database(error) if error.meaning() == Meaning::Full => Self::Full(DiskFull {
                 path: path.to_owned(),
             }),
             _ => self,
         }
+    }
+
+    /// The connection to the database is gone.
+    pub(crate) fn gone() -> Self {
+        Self::Away("the connection broke".to_owned())
     }
 
     pub(crate) fn unreadable(what: &'static str, detail: impl std::fmt::Display) -> Self {
@@ -121,18 +227,25 @@ impl StoreError {
     /// True if one write of a group may have caused this, so that the others may succeed without it.
     pub(crate) fn may_be_of_one(&self) -> bool {
         match self {
-            // 13: the disk is full, for everybody.
-            Self::Database(error) => !self.is_fatal() && primary_code(error) != Some(13),
+            Self::Database(error) => error.meaning() == Meaning::OfOne,
             Self::Unreadable { .. } => true,
-            Self::Full(_) | Self::Busy | Self::Stopped | Self::Injected(_) => false,
+            Self::Full(_) | Self::Busy | Self::Stopped | Self::Away(_) | Self::Taken | Self::Injected(_) => {
+                false
+            }
         }
     }
 
     /// True after an I/O error: what the disk holds is uncertain until the file is opened again.
     pub(crate) fn is_fatal(&self) -> bool {
         match self {
-            Self::Database(error) => matches!(primary_code(error), Some(10 | 11 | 26)),
-            Self::Full(_) | Self::Busy | Self::Stopped | Self::Unreadable { .. } | Self::Injected(_) => false,
+            Self::Database(error) => error.meaning() == Meaning::Uncertain,
+            Self::Full(_)
+            | Self::Busy
+            | Self::Stopped
+            | Self::Away(_)
+            | Self::Taken
+            | Self::Unreadable { .. }
+            | Self::Injected(_) => false,
         }
     }
 }
@@ -151,22 +264,22 @@ impl OpenError {
             _ => Self::Io { path, source },
         }
     }
+}
 
-    pub(crate) fn from_sqlite(path: &Path, source: rusqlite::Error) -> Self {
-        Self::from_store(path, source.into())
-    }
-
-    pub(crate) fn from_store(path: &Path, source: StoreError) -> Self {
-        let path = path.to_owned();
-        let code = match &source {
-            StoreError::Database(error) => primary_code(error),
-            _ => None,
-        };
-        match code {
-            Some(8) => Self::ReadOnly { path },
-            Some(13) => Self::Full { path },
-            Some(11 | 26) => Self::Corrupt { path, source },
-            _ => Self::Other { path, source },
-        }
+/// Why a file could not be opened.
+pub(crate) fn sqlite_open_error(path: &Path, source: StoreError) -> OpenError {
+    let path = path.to_owned();
+    let code = match &source {
+        StoreError::Database(error) => match &**error {
+            EngineError::Sqlite(error) => primary_code(error),
+            EngineError::Postgres(_) => None,
+        },
+        _ => None,
+    };
+    match code {
+        Some(8) => OpenError::ReadOnly { path },
+        Some(13) => OpenError::Full { path },
+        Some(11 | 26) => OpenError::Corrupt { path, source },
+        _ => OpenError::Other { path, source },
     }
 }

@@ -1,7 +1,8 @@
 //! Groups of people who may answer questions.
 
+use crate::cells::params;
+use crate::connection::Connection;
 use flowforge_core::Scope;
-use rusqlite::{Connection, params};
 use serde_json::json;
 
 use crate::sql;

@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 
+use crate::cells::Row;
+use crate::connection::Connection;
 use flowforge_core::Scope;
 use flowforge_protocol::chain::chain_start;
 use flowforge_protocol::{Digest, RunId};
-use rusqlite::{Connection, Row};
 use serde_json::json;
 
 use crate::StoreError;
@@ -51,7 +52,7 @@ pub(crate) fn load(
         "select run.id, run.seq, run.host, run.epoch, run.next_seq, run.chain, run.state, run.ended_at_ms, run.bytes, \
          run.outcome_digest, run.paused_by, \
          exists (select 1 from wait where wait.run = run.seq and wait.kind = 'child'), run.held_bytes, run.workspace, run.project \
-         from json_each(?1) wanted join run on run.id = wanted.value",
+         from run where run.id in (select value from json_each(?1))",
         [json!(wanted).to_string()],
         head_of,
     )?;
@@ -60,7 +61,7 @@ pub(crate) fn load(
 
 fn head_of(row: &Row<'_>) -> Result<(RunId, Head), StoreError> {
     let id: RunId = sql::parsed(row, 0, "run id")?;
-    let chain = match row.get::<_, Option<Vec<u8>>>(5)? {
+    let chain = match row.get::<Option<Vec<u8>>>(5)? {
         Some(bytes) => sql::digest(&bytes)?,
         None => chain_start(&id),
     };
@@ -72,11 +73,11 @@ fn head_of(row: &Row<'_>) -> Result<(RunId, Head), StoreError> {
         next_seq: unsigned(row.get(4)?),
         chain,
         state: row.get(6)?,
-        ended_at_ms: row.get::<_, Option<i64>>(7)?.map(unsigned),
+        ended_at_ms: row.get::<Option<i64>>(7)?.map(unsigned),
         closed_at_ms: None,
         outcome: None,
         outcome_digest: row
-            .get::<_, Option<Vec<u8>>>(9)?
+            .get::<Option<Vec<u8>>>(9)?
             .map(|bytes| sql::digest(&bytes))
             .transpose()?,
         response: None,

@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
+use crate::cells::{Row, params};
 use flowforge_core::Scope;
 use flowforge_protocol::{Digest, HostId, JobId, RunId};
-use rusqlite::{Row, params};
 use serde_json::json;
 
 use crate::sql::{self, signed, unsigned};
@@ -86,9 +86,9 @@ fn from_row(row: &Row<'_>) -> Result<Host, StoreError> {
         name: row.get(1)?,
         identity_key: key(2)?,
         seal_key: key(3)?,
-        session_hash: sql::digest(&row.get::<_, Vec<u8>>(4)?)?,
+        session_hash: sql::digest(&row.get::<Vec<u8>>(4)?)?,
         registered_at_ms: unsigned(row.get(5)?),
-        last_heard_ms: row.get::<_, Option<i64>>(6)?.map(unsigned),
+        last_heard_ms: row.get::<Option<i64>>(6)?.map(unsigned),
         incarnation: row.get(7)?,
     })
 }
@@ -105,7 +105,7 @@ impl Store {
                 "select not exists (select 1 from host where identity_key = ?1) \
                  and (select count(*) from host where workspace = ?3 and project = ?4) >= ?2",
                 params![host.identity_key, MAX_HOSTS, scope.workspace(), scope.project()],
-                |row| Ok(row.get::<_, bool>(0)?),
+                |row| row.get::<bool>(0),
             )?;
             if is_full == Some(true) {
                 return Ok(Registered::TooMany);
@@ -176,7 +176,7 @@ impl Store {
                 transaction,
                 "select incarnation from host where id = ?1 and workspace = ?2 and project = ?3",
                 [host.as_str(), scope.workspace(), scope.project()],
-                |row| Ok(row.get::<_, Option<String>>(0)?),
+                |row| row.get::<Option<String>>(0),
             )?;
             sql::run(
                 transaction,

@@ -7,9 +7,10 @@
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
+use crate::cells::params;
+use crate::connection::Connection;
 use flowforge_core::Scope;
 use flowforge_protocol::{Digest, HostId, JobId, RunId};
-use rusqlite::{Connection, params};
 use serde_json::json;
 use tokio::sync::oneshot;
 
@@ -358,7 +359,7 @@ impl Work<'_> {
             self.connection,
             "select chain from batch where run = ?1 and first_seq = ?2 and count = ?3",
             params![head.row, signed(batch.first_seq), signed(batch.ends.len() as u64)],
-            |row| Ok(row.get(0)?),
+            |row| row.get(0),
         )?;
         Ok(stored.is_some_and(|stored| stored != batch.chain.as_bytes()))
     }

@@ -5,10 +5,11 @@
 
 use std::collections::{HashMap, HashSet};
 
+use crate::cells::{Row, params};
+use crate::connection::Connection;
 use flowforge_core::Scope;
 use flowforge_failpoints::Point;
 use flowforge_protocol::{Digest, HostId, JobId, RunId};
-use rusqlite::{Connection, Row, params};
 use serde_json::{Value, json};
 
 use crate::ingest::HostIngest;
@@ -156,10 +157,10 @@ pub struct Reissue {
 
 // An order for a run or a host of another project is none: the column may not be null.
 const STORE: &str = "insert into job (sequence, id, host, run, kind, subject, document, expires_at_ms, issue, \
-     workspace, project) select value ->> 0, value ->> 1, \
+     workspace, project) select cast(value ->> 0 as bigint), value ->> 1, \
      (select id from host where host.id = value ->> 2 and host.workspace = value ->> 9 and host.project = value ->> 10), \
      (select id from run where run.id = value ->> 3 and run.workspace = value ->> 9 and run.project = value ->> 10), \
-     value ->> 4, value ->> 5, value ->> 6, value ->> 7, value ->> 8, value ->> 9, value ->> 10 from json_each(?1)";
+     value ->> 4, value ->> 5, value ->> 6, cast(value ->> 7 as bigint), cast(value ->> 8 as bigint), value ->> 9, value ->> 10 from json_each(?1)";
 
 /// Stores orders of one project.
 pub(crate) fn insert(connection: &Connection, scope: &Scope, jobs: &[NewJob]) -> Result<(), StoreError> {
@@ -194,8 +195,8 @@ pub(crate) fn insert_all<'a>(
     // Jobs are deleted: the highest sequence is remembered apart from them.
     sql::run(
         connection,
-        "insert into meta (key, value) values ('job_sequence', ?1) on conflict do update set value = excluded.value \
-         where cast(meta.value as integer) < cast(excluded.value as integer)",
+        "insert into meta (key, value) values ('job_sequence', ?1) on conflict (key) do update set value = excluded.value \
+         where cast(meta.value as bigint) < cast(excluded.value as bigint)",
         [highest.to_string()],
     )?;
     Ok(())
@@ -416,7 +417,7 @@ impl Store {
             let kinds: Vec<&str> = replaces.iter().map(|kind| kind.as_str()).collect();
             let replaced = sql::all(
                 transaction,
-                "delete from job where run = ?1 and kind in (select value from json_each(?2)) and subject is ?3 \
+                "delete from job where run = ?1 and kind in (select value from json_each(?2)) and subject is not distinct from ?3 \
                  returning id",
                 params![job.run.as_str(), json!(kinds).to_string(), job.subject],
                 |row| sql::parsed(row, 0, "job id"),
@@ -452,14 +453,14 @@ impl Store {
             let runs: Vec<&RunId> = set.iter().map(|reissue| &reissue.new.run).collect();
             let begun: HashMap<RunId, bool> = sql::all(
                 transaction,
-                "select run.id, run.next_seq from json_each(?1) wanted join run on run.id = wanted.value \
-                 where run.ended_at_ms is null and run.workspace = ?2 and run.project = ?3",
+                "select run.id, run.next_seq from run where run.id in (select value from json_each(?1)) \
+                 and run.ended_at_ms is null and run.workspace = ?2 and run.project = ?3",
                 [
                     json!(runs).to_string().as_str(),
                     scope.workspace(),
                     scope.project(),
                 ],
-                |row| Ok((sql::parsed(row, 0, "run id")?, row.get::<_, i64>(1)? > 0)),
+                |row| Ok((sql::parsed(row, 0, "run id")?, row.get::<i64>(1)? > 0)),
             )?
             .into_iter()
             .collect();
@@ -485,7 +486,7 @@ pub(crate) fn open_job(row: &Row<'_>) -> Result<OpenJob, StoreError> {
         id: sql::parsed(row, 0, "job id")?,
         sequence: unsigned(row.get(1)?),
         run: sql::parsed(row, 2, "run id")?,
-        kind: JobKind::from_column(&row.get::<_, String>(3)?)?,
+        kind: JobKind::from_column(&row.get::<String>(3)?)?,
         document: row.get(4)?,
         expires_at_ms: unsigned(row.get(5)?),
         issue: small(row.get(6)?),

@@ -1,4 +1,4 @@
-//! The control plane's memory: SQLite in one file.
+//! The control plane's memory: SQLite in one file, or a PostgreSQL database.
 //!
 //! Owns: tables, migrations, the one writer with its group commit, and the questions the server asks. Leaves to others:
 //! what the documents mean (`protocol`), who may ask (`server`). Invariants: only [`Writer`] changes the file, and an
@@ -27,7 +27,9 @@
 mod approvals;
 mod batch;
 mod batch_error;
+mod cells;
 mod changes;
+mod connection;
 mod drafts;
 mod errands;
 mod error;
@@ -37,9 +39,9 @@ mod heads;
 mod hosts;
 mod ingest;
 mod jobs;
-mod migrate;
 mod open;
 mod page;
+mod postgres;
 mod project;
 mod readers;
 mod refusals;
@@ -51,6 +53,7 @@ mod schedules;
 mod secrets;
 mod signals;
 mod sql;
+mod sqlite;
 mod start;
 mod values;
 mod waits;
@@ -63,7 +66,7 @@ pub use drafts::{
     Draft, DraftDiscarded, DraftHead, DraftSaved, DraftText, MAX_DRAFTS, NewDraft, draft_of, without_draft,
 };
 pub use errands::{OrderedChild, OwedEnd};
-pub use error::{DiskFull, OpenError, StoreError};
+pub use error::{DiskFull, EngineError, OpenError, StoreError};
 pub use groups::{Group, MAX_GROUPS};
 pub use hosts::{Host, LostWithJournal, MAX_HOSTS, NewHost, Registered};
 pub use ingest::{Changed, Heard, HostIngest, Ingested, NewReceipt, RejectCode, Rejected};

@@ -1,35 +1,21 @@
-//! Opening the file: settings, migrations, the writer and the readers.
+//! Opening a file or a database: settings, the writer and the readers.
 
-use std::fs::{self, OpenOptions, Permissions};
-use std::io;
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use flowforge_core::Scope;
 use flowforge_failpoints::FailPoints;
-use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags};
 use tokio::sync::mpsc;
 
-use crate::error::primary_code;
+use crate::connection::Connection;
 use crate::readers::Readers;
 use crate::writer::{Write, Writer};
-use crate::{OpenError, StoreError, migrate};
-
-/// How long a statement waits for a lock that another process holds, a backup for example.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-/// Statements that a connection keeps prepared; more than this crate has.
-const PREPARED: usize = 128;
-/// Pages of 4 KiB in the log beside the file before they are brought into it. A page that many commits change is brought
-/// once, so a longer log means fewer writes; after a crash the log is read once.
-const CHECKPOINT_PAGES: u32 = 4_000;
+use crate::{OpenError, StoreError, postgres, sqlite};
 
 /// Where the store is and how much it takes on.
 #[derive(Debug, Clone)]
 pub struct StoreConfig {
-    /// The database file; its folder must exist.
+    /// The database file; its folder must exist. Not used with a database.
     pub path: PathBuf,
     /// Whose the rows are of a file from before there were scopes.
     pub older: Scope,
@@ -41,6 +27,8 @@ pub struct StoreConfig {
     pub group: usize,
     /// Pages of 4 KiB that the file may have; a write beyond them is refused as on a full disk. Default: no bound.
     pub max_pages: Option<u32>,
+    /// A PostgreSQL database in the place of the file, `postgres://…`; on this machine. Default: none.
+    pub database: Option<String>,
 }
 
 impl StoreConfig {
@@ -54,6 +42,38 @@ impl StoreConfig {
             queue: 1_024,
             group: 512,
             max_pages: None,
+            database: None,
+        }
+    }
+}
+
+/// Where a store is.
+#[derive(Debug, Clone)]
+pub(crate) enum Place {
+    Sqlite(Arc<Path>),
+    Postgres(postgres::Place),
+}
+
+impl Place {
+    /// A connection that only reads.
+    pub(crate) fn reader(&self) -> Result<Connection, StoreError> {
+        match self {
+            Self::Sqlite(path) => sqlite::reader(path).map(Connection::Sqlite),
+            Self::Postgres(place) => Ok(Connection::Postgres(postgres::reader(place))),
+        }
+    }
+
+    /// The connection that writes, with tables that are up to date, and the name of this opening.
+    fn writer(&self, max_pages: Option<u32>, older: &Scope) -> Result<(Connection, String), OpenError> {
+        match self {
+            Self::Sqlite(path) => {
+                let (connection, incarnation) = sqlite::writer(path, max_pages, older)?;
+                Ok((Connection::Sqlite(connection), incarnation))
+            }
+            Self::Postgres(place) => {
+                let (session, incarnation) = postgres::writer(place)?;
+                Ok((Connection::Postgres(session), incarnation))
+            }
         }
     }
 }
@@ -85,12 +105,23 @@ impl Store {
     /// See [`OpenError`]; the file is not changed by a failed opening, except that migrations already applied stay.
     pub async fn open(config: StoreConfig, fail_points: FailPoints) -> Result<(Self, Writer), OpenError> {
         let path: Arc<Path> = config.path.clone().into();
-        let place = Arc::clone(&path);
+        let database = config
+            .database
+            .as_deref()
+            .map(postgres::Place::parse)
+            .transpose()?;
+        let (place, path): (_, Arc<Path>) = match database {
+            Some(database) => {
+                let named = PathBuf::from(database.to_string());
+                (Place::Postgres(database), named.into())
+            }
+            None => (Place::Sqlite(Arc::clone(&path)), path),
+        };
+        let opened = place.clone();
         let (max_pages, older) = (config.max_pages, config.older);
-        let (connection, incarnation) =
-            tokio::task::spawn_blocking(move || writing_connection(&place, max_pages, &older))
-                .await
-                .unwrap_or_else(|failed| std::panic::resume_unwind(failed.into_panic()))?;
+        let (connection, incarnation) = tokio::task::spawn_blocking(move || opened.writer(max_pages, &older))
+            .await
+            .unwrap_or_else(|failed| std::panic::resume_unwind(failed.into_panic()))?;
         let (writes, requests) = mpsc::channel(config.queue.max(1));
         let writer = Writer::new(
             connection,
@@ -100,7 +131,7 @@ impl Store {
             fail_points,
         );
         let store = Self {
-            readers: Arc::new(Readers::new(Arc::clone(&path), config.readers.max(1))),
+            readers: Arc::new(Readers::new(place, config.readers.max(1))),
             writes,
             path,
             incarnation: incarnation.into(),
@@ -111,77 +142,4 @@ impl Store {
     pub(crate) async fn submit(&self, write: Write) -> Result<(), StoreError> {
         self.writes.send(write).await.map_err(|_| StoreError::Stopped)
     }
-}
-
-/// A connection that only reads, to a file that the writer's connection has made.
-pub(crate) fn reader(path: &Path) -> Result<Connection, StoreError> {
-    Ok(connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?)
-}
-
-fn writing_connection(
-    path: &Path,
-    max_pages: Option<u32>,
-    older: &Scope,
-) -> Result<(Connection, String), OpenError> {
-    make_private(path).map_err(|error| OpenError::from_io(path, error))?;
-    let failed = |error| OpenError::from_store(path, error);
-    let mut connection =
-        connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(|error| match primary_code(&error) {
-            Some(14) => OpenError::ReadOnly {
-                path: path.to_owned(),
-            },
-            _ => OpenError::from_sqlite(path, error),
-        })?;
-    prepare(&connection, max_pages).map_err(|error| OpenError::from_sqlite(path, error))?;
-    migrate::run(&mut connection, path, older)?;
-    // Also shows a file that can be read but not written now, not at the first run.
-    let incarnation = crate::sql::first(
-        &connection,
-        "insert into meta (key, value) values ('incarnation', lower(hex(randomblob(16)))) \
-         on conflict do update set value = excluded.value returning value",
-        (),
-        |row| Ok(row.get(0)?),
-    )
-    .map_err(failed)?;
-    Ok((connection, incarnation.unwrap_or_default()))
-}
-
-fn connect(path: &Path, access: OpenFlags) -> Result<Connection, rusqlite::Error> {
-    // A connection is used by one thread at a time: SQLite need not guard it.
-    let connection = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-    connection.busy_timeout(BUSY_TIMEOUT)?;
-    connection.set_prepared_statement_cache_capacity(PREPARED);
-    // A statement keeps its plan whatever is bound to it; otherwise many are compiled anew at each use.
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
-    connection.pragma_update(None, "foreign_keys", true)?;
-    // KiB.
-    connection.pragma_update(None, "cache_size", -16_384)?;
-    Ok(connection)
-}
-
-fn prepare(connection: &Connection, max_pages: Option<u32>) -> Result<(), rusqlite::Error> {
-    connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
-    connection.pragma_update(None, "synchronous", "full")?;
-    // A statement over a whole group keeps the pages it changes, to take them back alone; that needs no file.
-    connection.pragma_update(None, "temp_store", "memory")?;
-    connection.pragma_update_and_check(None, "wal_autocheckpoint", CHECKPOINT_PAGES, |_| Ok(()))?;
-    if let Some(pages) = max_pages {
-        connection.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))?;
-    }
-    Ok(())
-}
-
-/// Makes the file for this user alone before SQLite does, whose log and index beside it take their mode from it; and
-/// takes from everybody else what an older program, or a person, let them do with it.
-fn make_private(path: &Path) -> io::Result<()> {
-    let file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(path)?;
-    if file.metadata()?.permissions().mode() & 0o077 == 0 {
-        return Ok(());
-    }
-    fs::set_permissions(path, Permissions::from_mode(0o600))
 }

@@ -1,33 +1,40 @@
 //! Connections for reading: a few, each used by one question at a time, off the threads that serve requests.
 
-use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use flowforge_core::Scope;
-use rusqlite::Connection;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use crate::{Store, StoreError, open};
+use crate::connection::Connection;
+use crate::open::Place;
+use crate::{Store, StoreError};
 
 /// How long a question waits for a connection.
 const WAIT: Duration = Duration::from_secs(10);
 
 /// The connections that no question uses now, and a permit for each that may be used.
-#[derive(Debug)]
 pub(crate) struct Readers {
-    path: Arc<Path>,
+    place: Place,
     idle: Mutex<Vec<Connection>>,
     permits: Arc<Semaphore>,
     count: u32,
 }
 
+impl std::fmt::Debug for Readers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Readers")
+            .field("place", &self.place)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Readers {
     /// No connection yet: each is opened when it is needed first, and again if its question panicked.
-    pub(crate) fn new(path: Arc<Path>, count: u32) -> Self {
+    pub(crate) fn new(place: Place, count: u32) -> Self {
         Self {
-            path,
+            place,
             idle: Mutex::default(),
             permits: Arc::new(Semaphore::new(
                 usize::try_from(count).unwrap_or(Semaphore::MAX_PERMITS),
@@ -40,8 +47,9 @@ impl Readers {
         let idle = self.idle().pop();
         let connection = match idle {
             Some(connection) => connection,
-            None => open::reader(&self.path)?,
+            None => self.place.reader()?,
         };
+        connection.renew();
         let answer = question(&connection);
         self.idle().push(connection);
         answer

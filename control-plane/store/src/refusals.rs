@@ -4,9 +4,10 @@
 //! later, here or at another host. A host that does not know a run loses it: the run is *lost* until a record of it comes,
 //! it is resumed, or somebody ends it.
 
+use crate::cells::params;
+use crate::connection::Connection;
 use flowforge_core::Scope;
 use flowforge_protocol::{HostId, JobId, RunId};
-use rusqlite::{Connection, params};
 use serde_json::json;
 
 use crate::changes;
@@ -280,7 +281,7 @@ fn take(connection: &Connection, scope: &Scope, job: &JobId) -> Result<Option<(R
         |row| {
             Ok((
                 sql::parsed(row, 0, "run id")?,
-                JobKind::from_column(&row.get::<_, String>(1)?)?,
+                JobKind::from_column(&row.get::<String>(1)?)?,
             ))
         },
     )?;
@@ -298,7 +299,7 @@ fn refuse(connection: &Connection, scope: &Scope, refusal: &Refusal) -> Result<R
             scope.project(),
         ],
         |row| {
-            let kind = JobKind::from_column(&row.get::<_, String>(1)?)?;
+            let kind = JobKind::from_column(&row.get::<String>(1)?)?;
             Ok((sql::parsed::<RunId>(row, 0, "run id")?, kind))
         },
     )?;
@@ -328,7 +329,7 @@ fn refuse(connection: &Connection, scope: &Scope, refusal: &Refusal) -> Result<R
     }
     sql::run(
         connection,
-        "update run set trouble = ?2, lost_at_ms = case when ?3 then coalesce(lost_at_ms, ?4) else lost_at_ms end \
+        "update run set trouble = ?2, lost_at_ms = case when ?3 = 1 then coalesce(lost_at_ms, ?4) else lost_at_ms end \
          where id = ?1 and ended_at_ms is null",
         params![
             run.as_str(),
@@ -348,7 +349,7 @@ fn refuse(connection: &Connection, scope: &Scope, refusal: &Refusal) -> Result<R
                 connection,
                 "select coalesce(cancel_reason, '') from run where id = ?1",
                 [run.as_str()],
-                |row| Ok(row.get::<_, String>(0)?),
+                |row| row.get::<String>(0),
             )?;
             let mut reason = reason.unwrap_or_default();
             if refusal.given_up {
@@ -399,7 +400,7 @@ fn end(
              and workspace = ?2 and project = ?3"
         ),
         [run.as_str(), scope.workspace(), scope.project()],
-        |row| Ok((row.get::<_, i64>(0)?, row.get::<_, bool>(1)?)),
+        |row| Ok((row.get::<i64>(0)?, row.get::<bool>(1)?)),
     )?;
     let Some((row, was_queued)) = found else {
         return Ok(None);
@@ -407,7 +408,7 @@ fn end(
     sql::run(
         connection,
         "update run set state = ?2, ended_at_ms = ?3, closed_at_ms = ?3, outcome = ?4, \
-         epoch = epoch + (host is not null and lost_at_ms is not null), lost_at_ms = null, trouble = null where seq = ?1",
+         epoch = epoch + case when host is not null and lost_at_ms is not null then 1 else 0 end, lost_at_ms = null, trouble = null where seq = ?1",
         params![row, state, signed(at_ms), outcome],
     )?;
     sql::run(

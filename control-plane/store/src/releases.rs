@@ -1,8 +1,9 @@
 //! Published releases: envelopes by digest, numbered without holes for each workflow.
 
+use crate::cells::{Row, params};
+use crate::connection::Connection;
 use flowforge_core::Scope;
 use flowforge_protocol::Digest;
-use rusqlite::{Connection, Row, params};
 use serde_json::json;
 
 use crate::sql::{self, signed, small, unsigned};
@@ -139,7 +140,7 @@ impl Store {
         self.read(scope, move |connection, scope| {
             let sql = "select workflow from hook where path = ?1 and workspace = ?2 and project = ?3";
             let params = [path.as_str(), scope.workspace(), scope.project()];
-            sql::first(connection, sql, params, |row| Ok(row.get(0)?))
+            sql::first(connection, sql, params, |row| row.get(0))
         })
         .await
     }
@@ -171,7 +172,7 @@ impl Store {
         let workflow = workflow.to_owned();
         self.read(scope, move |connection, scope| {
             let sql = format!(
-                "{COLUMNS} where workflow = ?1 and (?2 is null or version = ?2) and workspace = ?3 and project = ?4 \
+                "{COLUMNS} where workflow = ?1 and (cast(?2 as bigint) is null or version = ?2) and workspace = ?3 and project = ?4 \
                  order by version desc limit 1"
             );
             let params = params![workflow, version, scope.workspace(), scope.project()];
@@ -237,7 +238,7 @@ fn before(
         connection,
         "select workspace = ?3 and project = ?4, grants_digest = ?2 from release where digest = ?1",
         [digest.as_str(), &grants, scope.workspace(), scope.project()],
-        |row| Ok((row.get::<_, bool>(0)?, row.get::<_, bool>(1)?)),
+        |row| Ok((row.get::<bool>(0)?, row.get::<bool>(1)?)),
     )?;
     Ok(stored.map(|stored| match stored {
         (false, _) => Err(PublishError::Elsewhere),
@@ -319,7 +320,7 @@ fn publish(
     )?;
     sql::run(
         connection,
-        "insert into hook (path, workflow, workspace, project) select value, ?1, ?3, ?4 from json_each(?2) \
+        "insert into hook (path, workflow, workspace, project) select new.value, ?1, ?3, ?4 from (select value from json_each(?2)) new \
          where true on conflict do nothing",
         [
             release.workflow.as_str(),
@@ -332,7 +333,7 @@ fn publish(
     let children: Vec<String> = links.children.iter().map(Digest::to_string).collect();
     sql::run(
         connection,
-        "insert into pinned (parent, child) select ?1, value from json_each(?2) where true on conflict do nothing",
+        "insert into pinned (parent, child) select ?1, new.value from (select value from json_each(?2)) new where true on conflict do nothing",
         [release.digest.to_string(), json!(children).to_string()],
     )?;
     Ok(Ok(Published::New))

@@ -9,6 +9,7 @@ use flowforge_protocol::chain::chain_start;
 use flowforge_protocol::{Digest, HostId, RunId};
 use serde_json::json;
 
+use crate::cells::params;
 use crate::jobs::{self, NewJob, OpenJob, open_job};
 use crate::sql::{self, signed, small, unsigned};
 use crate::{Store, StoreError, values};
@@ -97,8 +98,8 @@ impl Store {
             let found: HashMap<RunId, (bool, u64, Cursor)> = sql::all(
                 connection,
                 "select run.id, run.host, run.epoch, run.next_seq, run.chain, run.ended_at_ms is not null, \
-                 run.receipt is not null from json_each(?1) wanted join run on run.id = wanted.value \
-                 where run.workspace = ?2 and run.project = ?3",
+                 run.receipt is not null from run where run.id in (select value from json_each(?1)) \
+                 and run.workspace = ?2 and run.project = ?3",
                 [
                     json!(ids).to_string().as_str(),
                     scope.workspace(),
@@ -106,8 +107,8 @@ impl Store {
                 ],
                 |row| {
                     let id: RunId = sql::parsed(row, 0, "run id")?;
-                    let own = row.get::<_, Option<String>>(1)?.as_deref() == Some(host.as_str());
-                    let chain = row.get::<_, Option<Vec<u8>>>(4)?;
+                    let own = row.get::<Option<String>>(1)?.as_deref() == Some(host.as_str());
+                    let chain = row.get::<Option<Vec<u8>>>(4)?;
                     let cursor = Cursor::Stored {
                         next_seq: unsigned(row.get(3)?),
                         chain: chain.map_or_else(|| Ok(chain_start(&id)), |chain| sql::digest(&chain))?,
@@ -144,58 +145,59 @@ impl Store {
     ) -> Result<ResumeBasis, ResumeError> {
         let wanted = run.clone();
         let found = self.read(scope, move |connection, scope| {
-            // One snapshot: records and orders belong together.
-            let connection = connection.unchecked_transaction()?;
-            let head = sql::first(
-                &connection,
-                "select seq, epoch, next_seq, chain, \
+            // Records and orders belong together.
+            connection.snapshot(|connection| {
+                let head = sql::first(
+                    connection,
+                    "select seq, epoch, next_seq, chain, \
                  (select coalesce(sum(length(lines)), 0) from batch where batch.run = run.seq) \
                  from run where id = ?1 and ended_at_ms is null and workspace = ?2 and project = ?3",
-                [wanted.as_str(), scope.workspace(), scope.project()],
-                |row| {
-                    let chain = row.get::<_, Option<Vec<u8>>>(3)?;
-                    let chain =
-                        chain.map_or_else(|| Ok(chain_start(&wanted)), |chain| sql::digest(&chain))?;
-                    let numbers = (
-                        unsigned(row.get(1)?),
-                        unsigned(row.get(2)?),
-                        unsigned(row.get(4)?),
-                    );
-                    Ok((row.get::<_, i64>(0)?, numbers, chain))
-                },
-            )?;
-            let Some((row, (epoch, count, bytes), chain)) = head else {
-                return Ok(Err(ResumeError::Over));
-            };
-            if bytes > max_bytes {
-                return Ok(Err(ResumeError::TooLarge {
-                    actual_bytes: bytes,
-                    limit_bytes: max_bytes,
-                }));
-            }
-            let lines = sql::all(
-                &connection,
-                "select lines from batch where run = ?1 order by first_seq",
-                [row],
-                |row| Ok(row.get::<_, Vec<u8>>(0)?),
-            )?;
-            let orders = sql::all(
-                &connection,
-                "select id, sequence, run, kind, document, expires_at_ms, issue from job \
+                    [wanted.as_str(), scope.workspace(), scope.project()],
+                    |row| {
+                        let chain = row.get::<Option<Vec<u8>>>(3)?;
+                        let chain =
+                            chain.map_or_else(|| Ok(chain_start(&wanted)), |chain| sql::digest(&chain))?;
+                        let numbers = (
+                            unsigned(row.get(1)?),
+                            unsigned(row.get(2)?),
+                            unsigned(row.get(4)?),
+                        );
+                        Ok((row.get::<i64>(0)?, numbers, chain))
+                    },
+                )?;
+                let Some((row, (epoch, count, bytes), chain)) = head else {
+                    return Ok(Err(ResumeError::Over));
+                };
+                if bytes > max_bytes {
+                    return Ok(Err(ResumeError::TooLarge {
+                        actual_bytes: bytes,
+                        limit_bytes: max_bytes,
+                    }));
+                }
+                let lines = sql::all(
+                    connection,
+                    "select lines from batch where run = ?1 order by first_seq",
+                    [row],
+                    |row| row.get::<Vec<u8>>(0),
+                )?;
+                let orders = sql::all(
+                    connection,
+                    "select id, sequence, run, kind, document, expires_at_ms, issue from job \
                  where run = ?1 and kind not in ('start', 'resume') order by sequence",
-                [wanted.as_str()],
-                open_job,
-            )?;
-            let records = RecordBatch {
-                run: wanted.clone(),
-                epoch,
-                first_seq: 0,
-                count: small(signed(count)),
-                chain,
-                lines: lines.concat(),
-            };
-            let records = values::resolve(&connection, scope, records)?;
-            Ok(Ok(ResumeBasis { records, orders }))
+                    [wanted.as_str()],
+                    open_job,
+                )?;
+                let records = RecordBatch {
+                    run: wanted.clone(),
+                    epoch,
+                    first_seq: 0,
+                    count: small(signed(count)),
+                    chain,
+                    lines: lines.concat(),
+                };
+                let records = values::resolve(connection, scope, records)?;
+                Ok(Ok(ResumeBasis { records, orders }))
+            })
         });
         found.await?
     }
@@ -212,7 +214,7 @@ impl Store {
                 "update run set host = ?2, epoch = epoch + 1, lost_at_ms = null, trouble = null \
                  where id = ?1 and epoch = ?3 and next_seq = ?4 and ended_at_ms is null \
                  and workspace = ?5 and project = ?6",
-                rusqlite::params![
+                params![
                     resume.run.as_str(),
                     resume.host.as_str(),
                     signed(resume.from_epoch),

@@ -4,9 +4,10 @@
 //! A run that is not over is never removed, nor one whose receipt its host may still bring. The file itself does not shrink;
 //! what is freed is used again.
 
+use crate::cells::params;
+use crate::connection::Connection;
 use flowforge_core::Scope;
 use flowforge_protocol::RunId;
-use rusqlite::{Connection, params};
 use serde_json::Value;
 
 use crate::sql::{self, signed, unsigned};
@@ -61,7 +62,7 @@ pub struct Collected {
 const REMOVABLE: &str = "workspace = ?3 and project = ?4 and closed_at_ms is not null and parent_told = 1 and (receipt is not null or closed_at_ms < ?2)";
 
 // Of the runs that hold a value the newest counts it: the value goes with that one.
-const OWN_VALUES: &str = "(select coalesce(sum(held.bytes), 0) from value_use own join value held on held.seq = own.value \
+const OWN_VALUES: &str = "(select cast(coalesce(sum(held.bytes), 0) as bigint) from value_use own join value held on held.seq = own.value \
      where own.run = run.seq and not exists (select 1 from value_use later where later.value = own.value \
      and later.run > own.run))";
 
@@ -132,7 +133,7 @@ impl Store {
                 "select min(created_at_ms) from run where ended_at_ms is null \
                  and workspace = ?1 and project = ?2",
                 [scope.workspace(), scope.project()],
-                |row| Ok(row.get::<_, Option<i64>>(0)?.map(unsigned)),
+                |row| Ok(row.get::<Option<i64>>(0)?.map(unsigned)),
             )?;
             Ok(oldest.flatten())
         })
@@ -166,9 +167,9 @@ fn runs_above_the_bound(
 ) -> Result<Vec<(i64, RunId)>, StoreError> {
     let bytes = sql::first(
         connection,
-        "select coalesce(sum(bytes), 0) + (select coalesce(sum(held.bytes), 0) from value held where held.used = 1 \
+        "select cast(coalesce(sum(bytes), 0) + (select coalesce(sum(held.bytes), 0) from value held where held.used = 1 \
          and held.workspace = ?2 and held.project = ?3 and not exists (select 1 from value_use use join run open on open.seq = use.run \
-         where use.value = held.seq and open.closed_at_ms is null)) from run where closed_at_ms >= ?1 \
+         where use.value = held.seq and open.closed_at_ms is null)) as bigint) from run where closed_at_ms >= ?1 \
          and workspace = ?2 and project = ?3",
         params![signed(keep.ended_since_ms), scope.workspace(), scope.project()],
         |row| Ok(unsigned(row.get(0)?)),
@@ -212,24 +213,24 @@ fn runs_above_the_bound(
 fn remove_runs(connection: &Connection, rows: &str) -> Result<(), StoreError> {
     let held: Vec<i64> = sql::all(
         connection,
-        "select distinct value from value_use where run in (select value from json_each(?1))",
+        "select distinct value from value_use where run in (select cast(value as bigint) from json_each(?1))",
         [rows],
-        |row| Ok(row.get(0)?),
+        |row| row.get(0),
     )?;
     for statement in [
-        "delete from value_use where run in (select value from json_each(?1))",
-        "delete from job where run in (select id from run where seq in (select value from json_each(?1)))",
-        "delete from approval where run in (select value from json_each(?1))",
-        "delete from wait where run in (select value from json_each(?1))",
-        "delete from ordered_child where parent in (select value from json_each(?1))",
-        "delete from batch where run in (select value from json_each(?1))",
-        "delete from run where seq in (select value from json_each(?1))",
+        "delete from value_use where run in (select cast(value as bigint) from json_each(?1))",
+        "delete from job where run in (select id from run where seq in (select cast(value as bigint) from json_each(?1)))",
+        "delete from approval where run in (select cast(value as bigint) from json_each(?1))",
+        "delete from wait where run in (select cast(value as bigint) from json_each(?1))",
+        "delete from ordered_child where parent in (select cast(value as bigint) from json_each(?1))",
+        "delete from batch where run in (select cast(value as bigint) from json_each(?1))",
+        "delete from run where seq in (select cast(value as bigint) from json_each(?1))",
     ] {
         sql::run(connection, statement, [rows])?;
     }
     sql::run(
         connection,
-        "delete from value where seq in (select value from json_each(?1)) \
+        "delete from value where seq in (select cast(value as bigint) from json_each(?1)) \
          and not exists (select 1 from value_use held where held.value = value.seq)",
         [Value::from(held).to_string()],
     )?;

@@ -1,9 +1,9 @@
 //! Reading runs and their records.
 
+use crate::cells::{Row, params};
 use flowforge_core::Scope;
 use flowforge_protocol::batch::RecordBatch;
 use flowforge_protocol::{ApprovalId, Digest, HostId, RunId};
-use rusqlite::{Row, params};
 
 use crate::sql::{self, signed, small, unsigned};
 use crate::waits::{self, OpenWait};
@@ -206,7 +206,7 @@ fn from_row(row: &Row<'_>) -> Result<(i64, StoredRun), StoreError> {
         workflow: row.get(2)?,
         version: small(row.get(3)?),
         release: sql::parsed(row, 4, "release digest")?,
-        state: RunState::from_column(&row.get::<_, String>(5)?)?,
+        state: RunState::from_column(&row.get::<String>(5)?)?,
         input: row.get(6)?,
         trigger: row.get(7)?,
         traceparent: row.get(8)?,
@@ -216,7 +216,7 @@ fn from_row(row: &Row<'_>) -> Result<(i64, StoredRun), StoreError> {
         },
         epoch: unsigned(row.get(10)?),
         created_at_ms: unsigned(row.get(11)?),
-        ended_at_ms: row.get::<_, Option<i64>>(12)?.map(unsigned),
+        ended_at_ms: row.get::<Option<i64>>(12)?.map(unsigned),
         records: unsigned(row.get(13)?),
         chain: digest(14)?,
         outcome: row.get(15)?,
@@ -236,7 +236,7 @@ fn from_row(row: &Row<'_>) -> Result<(i64, StoredRun), StoreError> {
 }
 
 fn question(row: &Row<'_>) -> Result<Option<OpenQuestion>, StoreError> {
-    if row.get::<_, Option<String>>(20)?.is_none() {
+    if row.get::<Option<String>>(20)?.is_none() {
         return Ok(None);
     }
     let approvers: String = row.get(22)?;
@@ -274,7 +274,7 @@ impl Store {
         let wanted = wanted.to_owned();
         self.read(scope, move |connection, scope| {
             let sql = if wanted == "last" {
-                format!("{COLUMNS} where ?1 = ?1 and {OF_SCOPE} order by run.seq desc limit 1")
+                format!("{COLUMNS} where cast(?1 as text) = ?1 and {OF_SCOPE} order by run.seq desc limit 1")
             } else {
                 format!("{COLUMNS} where run.id >= ?1 and run.id < ?1 || '~' and {OF_SCOPE} order by run.id limit 2")
             };
@@ -386,7 +386,7 @@ impl Store {
                 "select epoch, first_seq, count, chain, lines from ( \
                      select batch.*, sum(length(lines)) over (order by first_seq) - length(lines) as before \
                      from batch where run = (select seq from run where id = ?1 and workspace = ?4 and project = ?5) \
-                     and first_seq + count > ?2) \
+                     and first_seq + count > ?2) stored \
                  where before < ?3 order by first_seq",
                 params![
                     run.as_str(),
@@ -401,7 +401,7 @@ impl Store {
                         epoch: unsigned(row.get(0)?),
                         first_seq: unsigned(row.get(1)?),
                         count: small(row.get(2)?),
-                        chain: sql::digest(&row.get::<_, Vec<u8>>(3)?)?,
+                        chain: sql::digest(&row.get::<Vec<u8>>(3)?)?,
                         lines: row.get(4)?,
                     })
                 },
@@ -442,13 +442,13 @@ impl Store {
 fn list_statement(filter: &RunFilter) -> String {
     // Each state has the partial index that fits it; `done` is most of the table and needs none.
     let state = match filter.state {
-        None => " and ?2 is null",
+        None => " and cast(?2 as text) is null",
         Some(RunState::Done) => " and run.state = ?2",
         Some(RunState::Lost) => {
-            " and ?2 is not null and run.lost_at_ms is not null and run.ended_at_ms is null"
+            " and cast(?2 as text) is not null and run.lost_at_ms is not null and run.ended_at_ms is null"
         }
         Some(RunState::Paused) => {
-            " and ?2 is not null and run.paused_by is not null and run.lost_at_ms is null and run.ended_at_ms is null"
+            " and cast(?2 as text) is not null and run.paused_by is not null and run.lost_at_ms is null and run.ended_at_ms is null"
         }
         Some(state) if state.is_final() => {
             " and run.state = ?2 and run.state in ('failed', 'rejected', 'expired', 'cancelled')"
@@ -459,7 +459,7 @@ fn list_statement(filter: &RunFilter) -> String {
     };
     let workflow = match filter.workflow {
         Some(_) => " and run.workflow = ?4",
-        None => " and ?4 is null",
+        None => " and cast(?4 as text) is null",
     };
     format!(
         "{COLUMNS} where run.workspace = ?5 and run.project = ?6 and run.seq < ?1{workflow}{state} order by run.seq desc limit ?3"

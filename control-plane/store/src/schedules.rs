@@ -1,7 +1,7 @@
 //! When each cron trigger is due next.
 
+use crate::cells::params;
 use flowforge_core::Scope;
-use rusqlite::params;
 
 use crate::sql::{self, signed, unsigned};
 use crate::{Store, StoreError};

@@ -1,7 +1,8 @@
 //! Secrets, encrypted before they come here.
 
+use crate::cells::{Row, params};
+use crate::connection::Connection;
 use flowforge_core::Scope;
-use rusqlite::{Connection, Row, params};
 
 use crate::sql::{self, signed, small, unsigned};
 use crate::{Store, StoreError};
@@ -102,7 +103,7 @@ fn is_full(connection: &Connection, scope: &Scope, name: &str) -> Result<bool, S
             scope.workspace(),
             scope.project()
         ],
-        |row| Ok(row.get::<_, bool>(0)?),
+        |row| row.get::<bool>(0),
     )?;
     Ok(full.unwrap_or(false))
 }

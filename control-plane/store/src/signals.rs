@@ -4,9 +4,10 @@
 //! that names a workflow goes to all runs of it that wait for such a signal; while there is none it waits here, and goes
 //! to the first that does.
 
+use crate::cells::{Row, params};
+use crate::connection::Connection;
 use flowforge_core::Scope;
 use flowforge_protocol::{Digest, HostId, MessageId, RunId};
-use rusqlite::{Connection, params};
 
 use crate::jobs::{self, NewJob};
 use crate::sql::{self, signed, unsigned};
@@ -136,7 +137,7 @@ impl Store {
                         by: row.get(6)?,
                         targets: Vec::new(),
                     };
-                    Ok((signal, row.get::<_, Option<String>>(1)?, row.get::<_, String>(2)?))
+                    Ok((signal, row.get::<Option<String>>(1)?, row.get::<String>(2)?))
                 },
             )?;
             for (signal, run, workflow) in &mut due {
@@ -175,7 +176,7 @@ impl Store {
     }
 }
 
-fn target(row: &rusqlite::Row<'_>) -> Result<Target, StoreError> {
+fn target(row: &Row<'_>) -> Result<Target, StoreError> {
     Ok(Target {
         run: sql::parsed(row, 0, "run id")?,
         host: sql::parsed(row, 1, "host id")?,
@@ -235,7 +236,7 @@ fn keep(connection: &Connection, scope: &Scope, signal: &NewSignal) -> Result<Si
     }
     let (count, bytes) = sql::first(
         connection,
-        "select count(*), coalesce(sum(bytes), 0) from signal where workspace = ?1 and project = ?2",
+        "select count(*), cast(coalesce(sum(bytes), 0) as bigint) from signal where workspace = ?1 and project = ?2",
         [scope.workspace(), scope.project()],
         |row| Ok((unsigned(row.get(0)?), unsigned(row.get(1)?))),
     )?

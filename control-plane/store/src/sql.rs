@@ -4,9 +4,10 @@
 
 use flowforge_core::Scope;
 use flowforge_protocol::Digest;
-use rusqlite::{Connection, Params, Row};
 
 use crate::StoreError;
+use crate::cells::{Params, Row};
+use crate::connection::Connection;
 
 /// Every row, as a value.
 pub(crate) fn all<T>(
@@ -15,12 +16,11 @@ pub(crate) fn all<T>(
     params: impl Params,
     mut from_row: impl FnMut(&Row<'_>) -> Result<T, StoreError>,
 ) -> Result<Vec<T>, StoreError> {
-    let mut statement = connection.prepare_cached(sql)?;
-    let mut rows = statement.query(params)?;
     let mut values = Vec::new();
-    while let Some(row) = rows.next()? {
+    connection.each(sql, &params.cells(), &mut |row| {
         values.push(from_row(row)?);
-    }
+        Ok(true)
+    })?;
     Ok(values)
 }
 
@@ -32,18 +32,18 @@ pub(crate) fn until<T>(
     mut from_row: impl FnMut(&Row<'_>) -> Result<(T, usize), StoreError>,
     weight_max: usize,
 ) -> Result<(Vec<T>, bool), StoreError> {
-    let mut statement = connection.prepare_cached(sql)?;
-    let mut rows = statement.query(params)?;
-    let (mut values, mut weight) = (Vec::new(), 0_usize);
-    while let Some(row) = rows.next()? {
+    let (mut values, mut weight, mut cut) = (Vec::new(), 0_usize, false);
+    connection.each(sql, &params.cells(), &mut |row| {
         if weight > weight_max {
-            return Ok((values, true));
+            cut = true;
+            return Ok(false);
         }
         let (value, of_row) = from_row(row)?;
         weight = weight.saturating_add(of_row);
         values.push(value);
-    }
-    Ok((values, false))
+        Ok(true)
+    })?;
+    Ok((values, cut))
 }
 
 /// The first row, if there is one, as a value.
@@ -51,16 +51,19 @@ pub(crate) fn first<T>(
     connection: &Connection,
     sql: &str,
     params: impl Params,
-    from_row: impl FnOnce(&Row<'_>) -> Result<T, StoreError>,
+    mut from_row: impl FnMut(&Row<'_>) -> Result<T, StoreError>,
 ) -> Result<Option<T>, StoreError> {
-    let mut statement = connection.prepare_cached(sql)?;
-    let mut rows = statement.query(params)?;
-    rows.next()?.map(from_row).transpose()
+    let mut value = None;
+    connection.each(sql, &params.cells(), &mut |row| {
+        value = Some(from_row(row)?);
+        Ok(false)
+    })?;
+    Ok(value)
 }
 
 /// Runs a statement that gives no rows; returns how many it changed.
 pub(crate) fn run(connection: &Connection, sql: &str, params: impl Params) -> Result<usize, StoreError> {
-    Ok(connection.prepare_cached(sql)?.execute(params)?)
+    connection.run(sql, &params.cells())
 }
 
 /// A column that this program writes as a whole number of at most 2^53.
@@ -84,8 +87,9 @@ where
     T: std::str::FromStr,
     T::Err: std::fmt::Display,
 {
-    let text = row.get_ref(column)?.as_str().map_err(rusqlite::Error::from)?;
-    text.parse().map_err(|error| StoreError::unreadable(what, error))
+    row.text(column)?
+        .parse()
+        .map_err(|error| StoreError::unreadable(what, error))
 }
 
 /// A column of a digest's 32 bytes.
@@ -96,6 +100,5 @@ pub(crate) fn digest(bytes: &[u8]) -> Result<Digest, StoreError> {
 
 /// The scope whose two columns begin there.
 pub(crate) fn scope(row: &Row<'_>, first: usize) -> Result<Scope, StoreError> {
-    let text = |column: usize| row.get_ref(column)?.as_str().map_err(rusqlite::Error::from);
-    Ok(Scope::new(text(first)?, text(first + 1)?))
+    Ok(Scope::new(row.text(first)?, row.text(first + 1)?))
 }

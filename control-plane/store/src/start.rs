@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 
+use crate::connection::Connection;
 use flowforge_core::Scope;
 use flowforge_protocol::record::Lineage;
 use flowforge_protocol::{Digest, RunId};
-use rusqlite::Connection;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
@@ -85,12 +85,12 @@ impl Store {
 // A release of another project is none: the column may not be null.
 const STORE: &str = "insert into run (id, workflow, version, release, state, input, trigger, traceparent, host, \
      epoch, created_at_ms, bytes, lineage, options, parent, parent_step, parent_told, predecessor, workspace, project) \
-     select value ->> 0, value ->> 1, value ->> 2, (select digest from release where release.digest = value ->> 3 \
+     select value ->> 0, value ->> 1, cast(value ->> 2 as bigint), (select digest from release where release.digest = value ->> 3 \
      and release.workspace = value ->> 16 and release.project = value ->> 17), 'queued', value ->> 4, value ->> 5, \
-     value ->> 6, value ->> 7, value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12, value ->> 13, \
-     value ->> 14, value ->> 13 is null, value ->> 15, value ->> 16, value ->> 17 from json_each(?1)";
+     value ->> 6, value ->> 7, cast(value ->> 8 as bigint), cast(value ->> 9 as bigint), cast(value ->> 10 as bigint), value ->> 11, value ->> 12, value ->> 13, \
+     value ->> 14, case when value ->> 13 is null then 1 else 0 end, value ->> 15, value ->> 16, value ->> 17 from json_each(?1)";
 const REMEMBER: &str = "insert into request (name, body, run, at_ms, workspace, project) \
-     select value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5 from json_each(?1) \
+     select value ->> 0, value ->> 1, value ->> 2, cast(value ->> 3 as bigint), value ->> 4, value ->> 5 from json_each(?1) \
      where true on conflict do nothing";
 
 impl ClientRequest {

@@ -6,13 +6,14 @@
 
 use std::collections::HashMap;
 
+use crate::cells::{Row, params};
+use crate::connection::Connection;
 use flowforge_core::Scope;
 use flowforge_protocol::Digest;
 use flowforge_protocol::batch::RecordBatch;
 use flowforge_protocol::chain::{stored_values, with_values};
 use flowforge_protocol::digest::Hasher;
 use flowforge_protocol::pieces::{KeptValue, PIECE_BYTES_MAX, ValuePiece, ValuePieces};
-use rusqlite::{Connection, Row, params};
 use serde_json::json;
 
 use crate::batch_error::MAX_BATCH_BYTES;
@@ -94,11 +95,11 @@ impl Store {
                 .map(kept)
                 .collect::<Result<Vec<_>, StoreError>>()?;
             // Records that hold them are about to come.
-            let digests = json!(named.iter().map(Digest::hex).collect::<Vec<_>>()).to_string();
+            let digests = json!(named.iter().map(|digest| [digest.hex()]).collect::<Vec<_>>()).to_string();
             sql::run(
                 transaction,
-                "update value set touched_ms = max(touched_ms, ?2) where used = 0 and digest in \
-                 (select unhex(value) from json_each(?1)) and workspace = ?3 and project = ?4",
+                "update value set touched_ms = ?2 where touched_ms < ?2 and used = 0 and digest in \
+                 (select unhex(value ->> 0) from json_each(?1)) and workspace = ?3 and project = ?4",
                 params![digests, signed(at_ms), scope.workspace(), scope.project()],
             )?;
             Ok(Ok(kept))
@@ -171,7 +172,7 @@ fn keep_piece(
     }
     let unused = sql::first(
         connection,
-        "select coalesce(sum(received), 0) from value where used = 0 and workspace = ?1 and project = ?2",
+        "select cast(coalesce(sum(received), 0) as bigint) from value where used = 0 and workspace = ?1 and project = ?2",
         [scope.workspace(), scope.project()],
         |row| Ok(unsigned(row.get(0)?)),
     )?;
@@ -214,7 +215,7 @@ fn begin(
             scope.workspace(),
             scope.project()
         ],
-        |row| Ok(row.get(0)?),
+        |row| row.get(0),
     )?;
     Ok(Known {
         row: row.unwrap_or_default(),
@@ -234,12 +235,11 @@ const PIECES: &str = "select bytes from value_piece where value = ?1 order by fr
 
 /// The digest of what came, piece by piece.
 fn digest_of(connection: &Connection, row: i64) -> Result<Digest, StoreError> {
-    let mut statement = connection.prepare_cached(PIECES)?;
-    let mut rows = statement.query([row])?;
     let mut hasher = Hasher::default();
-    while let Some(row) = rows.next()? {
-        hasher.update(row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?);
-    }
+    sql::all(connection, PIECES, [row], |row| {
+        hasher.update(row.bytes(0)?);
+        Ok(())
+    })?;
     Ok(hasher.finish())
 }
 
@@ -254,7 +254,7 @@ pub(crate) fn whole<'a>(
         return Ok(HashMap::new());
     }
     let of_row = |row: &Row<'_>| {
-        let key = (sql::scope(row, 3)?, sql::digest(&row.get::<_, Vec<u8>>(0)?)?);
+        let key = (sql::scope(row, 3)?, sql::digest(&row.get::<Vec<u8>>(0)?)?);
         let whole = Whole {
             row: row.get(1)?,
             bytes: unsigned(row.get(2)?),
@@ -284,9 +284,7 @@ fn load(
             continue;
         };
         left = rest;
-        let pieces = sql::all(connection, PIECES, [value.row], |row| {
-            Ok(row.get::<_, Vec<u8>>(0)?)
-        })?;
+        let pieces = sql::all(connection, PIECES, [value.row], |row| row.get::<Vec<u8>>(0))?;
         loaded.insert(digest, pieces.concat());
     }
     Ok(loaded)

@@ -1,8 +1,8 @@
 //! What runs wait for besides questions to people: a time, a signal, another run, a look at a step.
 
+use crate::cells::{Row, params};
 use flowforge_core::Scope;
 use flowforge_protocol::{RunId, StepKey};
-use rusqlite::{Row, params};
 
 use crate::sql::{self, unsigned};
 use crate::{Store, StoreError};
@@ -46,7 +46,7 @@ pub struct OpenWait {
 
 /// The wait whose columns begin there, if there is one.
 pub(crate) fn from_row(row: &Row<'_>, first: usize) -> Result<Option<OpenWait>, StoreError> {
-    let Some(kind) = row.get::<_, Option<String>>(first + 1)? else {
+    let Some(kind) = row.get::<Option<String>>(first + 1)? else {
         return Ok(None);
     };
     let what = match kind.as_str() {
@@ -59,7 +59,7 @@ pub(crate) fn from_row(row: &Row<'_>, first: usize) -> Result<Option<OpenWait>, 
             run: sql::parsed(row, first + 4, "run id")?,
         },
         "review" => WaitFor::Review {
-            reason: row.get::<_, Option<String>>(first + 5)?.unwrap_or_default(),
+            reason: row.get::<Option<String>>(first + 5)?.unwrap_or_default(),
         },
         other => return Err(StoreError::unreadable("kind of wait", other)),
     };
@@ -67,7 +67,7 @@ pub(crate) fn from_row(row: &Row<'_>, first: usize) -> Result<Option<OpenWait>, 
         step: sql::parsed(row, first, "step")?,
         what,
         since_ms: unsigned(row.get(first + 6)?),
-        due_ms: row.get::<_, Option<i64>>(first + 7)?.map(unsigned),
+        due_ms: row.get::<Option<i64>>(first + 7)?.map(unsigned),
     }))
 }
 

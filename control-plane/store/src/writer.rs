@@ -11,12 +11,12 @@ use std::time::Duration;
 
 use flowforge_core::Scope;
 use flowforge_failpoints::{FailPoints, Point};
-use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::connection::Connection;
 use crate::ingest::{self, HostIngest, Ingested};
 use crate::start::{self, NewRun, Started};
 use crate::{Store, StoreError};
@@ -111,7 +111,7 @@ impl Writer {
             self.settle(done)?;
             self.last = (count, begun.elapsed());
         }
-        self.connection.close().map_err(|(_, error)| error.into())
+        self.connection.close()
     }
 
     /// Waits for requests and takes those that are there; none if there will be none.
@@ -148,7 +148,7 @@ impl Writer {
     /// taken back.
     fn settle(&self, result: Result<(), StoreError>) -> Result<(), StoreError> {
         match result {
-            Err(error) if error.is_fatal() || !self.connection.is_autocommit() => {
+            Err(error) if error.is_fatal() || self.connection.is_stuck() => {
                 tracing::error!(%error, "the store stops: its disk failed");
                 Err(error)
             }
@@ -159,18 +159,6 @@ impl Writer {
             Ok(()) => Ok(()),
         }
     }
-}
-
-/// Commits what `write` writes, or takes back all of it if writing or committing fails.
-pub(crate) fn transact<T>(
-    connection: &mut Connection,
-    write: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError>,
-) -> Result<T, StoreError> {
-    // The right to write at once: a transaction that reads first and then finds another writer would have to begin anew.
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let value = write(&transaction)?;
-    transaction.commit()?;
-    Ok(value)
 }
 
 /// Writes that share one commit.
@@ -256,7 +244,7 @@ fn write_group(
         !runs.is_empty(),
         ingests.iter().any(|(_, i)| !i.batches.is_empty()),
     );
-    let (started, ingested, points) = transact(connection, |transaction| {
+    let (started, ingested, points) = connection.transact(|transaction| {
         let started = start::write(transaction, runs)?;
         let ingested = ingest::write(transaction, ingests)?;
         let points = points_of(has_starts, has_batches, &ingested);
@@ -297,7 +285,7 @@ impl Store {
     ) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        F: FnOnce(&Transaction<'_>, &Scope) -> Result<T, StoreError> + Send + 'static,
+        F: FnOnce(&Connection, &Scope) -> Result<T, StoreError> + Send + 'static,
     {
         let scope = scope.clone();
         let (answer, result) = oneshot::channel::<Result<T, StoreError>>();
@@ -326,9 +314,9 @@ fn write_alone<T>(
     connection: &mut Connection,
     fail_points: &FailPoints,
     point: Option<Point>,
-    write: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError>,
+    write: impl FnOnce(&Connection) -> Result<T, StoreError>,
 ) -> Result<T, StoreError> {
-    let value = transact(connection, |transaction| {
+    let value = connection.transact(|transaction| {
         let value = write(transaction)?;
         point.map_or(Ok(()), |point| fail_points.hit_before(point))?;
         Ok(value)

@@ -18,8 +18,12 @@ use tempfile::TempDir;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::database;
+
 pub(crate) struct Home {
     dir: TempDir,
+    /// The database in the place of the file, if there is one.
+    database: Option<String>,
     pub(crate) fail_points: FailPoints,
 }
 
@@ -33,12 +37,39 @@ impl Home {
     pub(crate) fn new() -> Self {
         Self {
             dir: tempfile::tempdir().unwrap(),
+            database: crate::POSTGRES.then(database::new),
             fail_points: FailPoints::inert(),
         }
     }
 
     pub(crate) fn config(&self) -> StoreConfig {
-        StoreConfig::new(self.dir.path().join("server.db"), scope().clone())
+        StoreConfig {
+            database: self.database.clone(),
+            ..StoreConfig::new(self.dir.path().join("server.db"), scope().clone())
+        }
+    }
+
+    /// Changes the tables behind the store's back.
+    pub(crate) async fn execute(&self, sql: &str) {
+        match &self.database {
+            Some(url) => database::execute(url, sql).await,
+            None => {
+                let file = rusqlite::Connection::open(self.config().path).unwrap();
+                file.execute_batch(sql).unwrap();
+                file.close().unwrap();
+            }
+        }
+    }
+
+    /// A number that the tables give.
+    pub(crate) async fn number(&self, sql: &str) -> i64 {
+        match &self.database {
+            Some(url) => database::number(url, sql).await,
+            None => {
+                let file = rusqlite::Connection::open(self.config().path).unwrap();
+                file.query_row(sql, (), |row| row.get(0)).unwrap()
+            }
+        }
     }
 
     pub(crate) async fn open(&self) -> Open {

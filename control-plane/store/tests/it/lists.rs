@@ -189,8 +189,12 @@ async fn a_secret_is_set_only_as_its_next_version() {
 async fn secrets_are_bounded_and_a_new_value_of_a_known_one_always_has_room() {
     let home = Home::new();
     let open = home.open().await;
-    let file = rusqlite::Connection::open(home.config().path).unwrap();
-    let fill = |first: u64, count: u64, sealed: &str| {
+    let empty = if crate::POSTGRES {
+        "cast('' as bytea)"
+    } else {
+        "x''"
+    };
+    let fill = async |first: u64, count: u64, sealed: &str| {
         let sql = format!(
             "with recursive n(i) as (select {first} union all select i + 1 from n where i + 1 < {first} + {count}) \
              insert into secret (workspace, project, name, kind, destinations, version, sealed, updated_at_ms) \
@@ -198,9 +202,9 @@ async fn secrets_are_bounded_and_a_new_value_of_a_known_one_always_has_room() {
             scope().workspace(),
             scope().project()
         );
-        file.execute(&sql, ()).unwrap();
+        home.execute(&sql).await;
     };
-    fill(0, MAX_SECRETS, "x'00'");
+    fill(0, MAX_SECRETS, empty).await;
     let secret = |name: &str, version| NewSecret {
         name: name.to_owned(),
         kind: "bearer".to_owned(),
@@ -220,7 +224,7 @@ async fn secrets_are_bounded_and_a_new_value_of_a_known_one_always_has_room() {
     );
     assert_eq!(set(secret("one_more", 1)).await, SecretSet::Stored);
     // Names that have no value any more are remembered, and counted too.
-    fill(MAX_SECRETS, MAX_SECRET_NAMES - MAX_SECRETS - 1, "null");
+    fill(MAX_SECRETS, MAX_SECRET_NAMES - MAX_SECRETS - 1, "null").await;
     assert!(
         open.store
             .delete_secret(scope(), "known_9".to_owned())

@@ -6,7 +6,9 @@
 
 mod beside;
 mod drafts;
+mod database;
 mod faults;
+mod files;
 mod growth;
 mod kit;
 mod leases;
@@ -18,3 +20,6 @@ mod questions;
 mod scopes;
 mod values;
 mod writes;
+
+/// Which engine the stores of these tests are on; `tests/postgres` runs the same tests on the other one.
+const POSTGRES: bool = false;

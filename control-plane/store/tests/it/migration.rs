@@ -15,7 +15,7 @@ async fn a_file_from_before_scopes_keeps_everything_in_the_scope_that_is_named()
     let home = Home::new();
     let old = rusqlite::Connection::open(home.config().path).unwrap();
     for migration in ["0001_first.sql", "0002_values.sql"] {
-        let path = format!("{}/migrations/{migration}", env!("CARGO_MANIFEST_DIR"));
+        let path = format!("{}/migrations/sqlite/{migration}", env!("CARGO_MANIFEST_DIR"));
         old.execute_batch(&fs::read_to_string(path).unwrap()).unwrap();
     }
     let digest = release("sum", 1).digest;

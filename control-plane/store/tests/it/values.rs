@@ -104,13 +104,10 @@ fn outputs(batches: &[RecordBatch]) -> Vec<Option<Value>> {
         .collect()
 }
 
-fn database_bytes(open: &Home) -> u64 {
-    let path = open.config().path;
-    let connection = rusqlite::Connection::open(path).unwrap();
-    let sum = "select coalesce(sum(length(bytes)), 0) from value_piece";
-    let lines = "select coalesce(sum(length(lines)), 0) from batch";
-    let of = |sql: &str| connection.query_row(sql, (), |row| row.get::<_, i64>(0)).unwrap();
-    u64::try_from(of(sum) + of(lines)).unwrap()
+async fn database_bytes(home: &Home) -> u64 {
+    let pieces = "select cast(coalesce(sum(length(bytes)), 0) as bigint) from value_piece";
+    let lines = "select cast(coalesce(sum(length(lines)), 0) as bigint) from batch";
+    u64::try_from(home.number(pieces).await + home.number(lines).await).unwrap()
 }
 
 #[tokio::test]
@@ -127,7 +124,7 @@ async fn fifty_records_with_the_same_value_hold_it_once_and_are_read_with_it() {
         batch.verify(&chain).unwrap();
         chain = batch.chain;
     }
-    let stored = database_bytes(&home);
+    let stored = database_bytes(&home).await;
     assert!(stored < VALUE as u64 + 50_000, "{stored} bytes");
 }
 

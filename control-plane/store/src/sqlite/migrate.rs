@@ -5,24 +5,25 @@ use std::path::Path;
 use flowforge_core::Scope;
 use rusqlite::Connection;
 
-use crate::{OpenError, StoreError, sql, writer};
+use crate::error::sqlite_open_error;
+use crate::{OpenError, StoreError};
 
 /// In order; one that is published is never changed.
 const MIGRATIONS: [&str; 4] = [
-    include_str!("../migrations/0001_first.sql"),
-    include_str!("../migrations/0002_values.sql"),
-    include_str!("../migrations/0003_scope.sql"),
-    include_str!("../migrations/0004_drafts.sql"),
+    include_str!("../../migrations/sqlite/0001_first.sql"),
+    include_str!("../../migrations/sqlite/0002_values.sql"),
+    include_str!("../../migrations/sqlite/0003_scope.sql"),
+    include_str!("../../migrations/sqlite/0004_drafts.sql"),
 ];
 
 /// Applies what is missing, each migration in a transaction of its own. Rows from before there were scopes are `older`'s.
 pub(crate) fn run(connection: &mut Connection, path: &Path, older: &Scope) -> Result<(), OpenError> {
-    let failed = |error| OpenError::from_store(path, error);
-    let applied = sql::first(connection, "pragma user_version", (), |row| Ok(row.get(0)?));
-    let applied: u32 = applied.map_err(failed)?.unwrap_or(0);
+    let failed = |error| sqlite_open_error(path, error);
+    let applied = connection.query_row("pragma user_version", (), |row| row.get(0));
+    let applied: u32 = applied.map_err(|error| failed(error.into()))?;
     let Some(missing) = MIGRATIONS.get(applied as usize..) else {
         return Err(OpenError::NewerFormat {
-            path: path.to_owned(),
+            place: path.display().to_string(),
         });
     };
     if missing.is_empty() {
@@ -42,22 +43,21 @@ fn apply(
     connection.pragma_update(None, "foreign_keys", false)?;
     connection
         .execute_batch("create temp table older_scope (workspace text not null, project text not null)")?;
-    sql::run(
-        connection,
+    connection.execute(
         "insert into older_scope values (?1, ?2)",
         [older.workspace(), older.project()],
     )?;
     for (number, migration) in (applied + 1..).zip(missing) {
-        writer::transact(connection, |transaction| {
-            transaction.execute_batch(migration)?;
-            let broken = sql::first(transaction, "pragma foreign_key_check", (), |row| {
-                Ok(row.get::<_, String>(0)?)
-            })?;
-            if let Some(table) = broken {
-                return Err(StoreError::unreadable("row", format!("of table {table}")));
-            }
-            Ok(transaction.pragma_update(None, "user_version", number)?)
-        })?;
+        let transaction = connection.transaction()?;
+        transaction.execute_batch(migration)?;
+        let mut check = transaction.prepare("pragma foreign_key_check")?;
+        if let Some(row) = check.query(())?.next()? {
+            let table: String = row.get(0)?;
+            return Err(StoreError::unreadable("row", format!("of table {table}")));
+        }
+        drop(check);
+        transaction.pragma_update(None, "user_version", number)?;
+        transaction.commit()?;
     }
     connection.execute_batch("drop table temp.older_scope")?;
     Ok(connection.pragma_update(None, "foreign_keys", true)?)

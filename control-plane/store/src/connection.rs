@@ -1,0 +1,115 @@
+//! A connection to either engine, and transactions on it.
+//!
+//! Statements are written in SQLite's words and kept to what PostgreSQL reads alike but for the few spellings in
+//! [`crate::postgres`]: so each rule and each statement stands once.
+
+use crate::StoreError;
+use crate::cells::{Cell, Row};
+use crate::{postgres, sqlite};
+
+/// A connection; used by one thread at a time.
+pub(crate) enum Connection {
+    Sqlite(rusqlite::Connection),
+    Postgres(postgres::Session),
+}
+
+impl Connection {
+    /// Shows each row of an answer, until `show` wants no more.
+    pub(crate) fn each(
+        &self,
+        sql: &str,
+        params: &[Cell<'_>],
+        show: &mut dyn FnMut(&Row<'_>) -> Result<bool, StoreError>,
+    ) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(connection) => sqlite::each(connection, sql, params, show),
+            Self::Postgres(session) => session.each(sql, params, show),
+        }
+    }
+
+    /// Runs a statement that gives no rows; returns how many it changed.
+    pub(crate) fn run(&self, sql: &str, params: &[Cell<'_>]) -> Result<usize, StoreError> {
+        match self {
+            Self::Sqlite(connection) => sqlite::run(connection, sql, params),
+            Self::Postgres(session) => session.run(sql, params),
+        }
+    }
+
+    /// Commits what `write` writes, or takes back all of it if writing or committing fails.
+    pub(crate) fn transact<T>(
+        &mut self,
+        write: impl FnOnce(&Self) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        // SQLite: the right to write at once, because a transaction that reads first and then finds another writer would
+        // have to begin anew.
+        self.inside("begin immediate", "begin", write)
+    }
+
+    /// Asks several questions of one moment.
+    pub(crate) fn snapshot<T>(
+        &self,
+        ask: impl FnOnce(&Self) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.inside("begin", "begin isolation level repeatable read read only", ask)
+    }
+
+    fn inside<T>(
+        &self,
+        of_sqlite: &str,
+        of_postgres: &str,
+        work: impl FnOnce(&Self) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        match self {
+            Self::Sqlite(connection) => connection.execute_batch(of_sqlite)?,
+            Self::Postgres(session) => session.begin(of_postgres)?,
+        }
+        let done = work(self).and_then(|value| self.control("commit").map(|()| value));
+        if done.is_err() {
+            self.take_back();
+        }
+        done
+    }
+
+    fn control(&self, word: &str) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(connection) => Ok(connection.execute_batch(word)?),
+            Self::Postgres(session) => session.batch(word),
+        }
+    }
+
+    /// After a failure. Where it cannot be done either, [`Connection::is_stuck`] says so, or the session is made anew.
+    fn take_back(&self) {
+        match self {
+            Self::Sqlite(connection) if connection.is_autocommit() => {}
+            Self::Sqlite(_) => {
+                if let Err(error) = self.control("rollback") {
+                    tracing::error!(%error, "a failed write cannot be taken back");
+                }
+            }
+            Self::Postgres(session) => session.take_back(),
+        }
+    }
+
+    /// Before a question: gives up a connection that broke, so that the question begins on a new one.
+    pub(crate) fn renew(&self) {
+        if let Self::Postgres(session) = self {
+            session.forget_if_broken();
+        }
+    }
+
+    /// True inside a transaction that could not be taken back.
+    pub(crate) fn is_stuck(&self) -> bool {
+        match self {
+            Self::Sqlite(connection) => !connection.is_autocommit(),
+            Self::Postgres(_) => false,
+        }
+    }
+
+    /// Closes it; the last connection to a file folds the log into it.
+    pub(crate) fn close(self) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(connection) => connection.close().map_err(|(_, error)| error.into()),
+            Self::Postgres(_) => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,294 @@
+//! PostgreSQL 15 and later: a session each for the writer and the readers.
+//!
+//! A session whose connection broke is made anew at the next question: what was under way then has an unknown outcome, and
+//! its caller is told so. The writer's session holds a lock for as long as it lives: two control planes that write to one
+//! database would not know of each other's hosts.
+
+mod cells;
+mod dialect;
+mod migrate;
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use tokio::runtime::Handle;
+use tokio::task::JoinSet;
+use tokio_postgres::config::Host;
+use tokio_postgres::error::SqlState;
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Client, Config, NoTls, Statement};
+
+use crate::cells::{Cell, Row};
+use crate::{OpenError, StoreError};
+use cells::Sent;
+
+/// How long a database is waited for when a session begins.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long the lock of the writer is waited for.
+const LOCK_WAIT_MS: u64 = 5_000;
+/// The lock of the one control plane that writes: "FlowFrge" as a number.
+const WRITER_LOCK: i64 = 0x466c_6f77_4672_6765;
+/// The oldest version whose words are used here.
+const VERSION_MIN: i64 = 150_000;
+
+/// Where a database is; cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Place {
+    config: Arc<Config>,
+    runtime: Handle,
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let host = self.config.get_hosts().first();
+        let host = match host {
+            Some(Host::Tcp(name)) => name.clone(),
+            Some(Host::Unix(path)) => path.display().to_string(),
+            None => "localhost".to_owned(),
+        };
+        let name = self.config.get_dbname().or(self.config.get_user());
+        write!(f, "database `{}` at {host}", name.unwrap_or_default())
+    }
+}
+
+impl std::fmt::Debug for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+impl Place {
+    /// Reads an address: `postgres://user@127.0.0.1/name`, or `postgres:///name?host=/folder/of/the/socket`.
+    pub(crate) fn parse(url: &str) -> Result<Self, OpenError> {
+        let mut config: Config = url.parse().map_err(|error: tokio_postgres::Error| {
+            let why =
+                std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
+            OpenError::Address { why }
+        })?;
+        for host in config.get_hosts() {
+            if let Host::Tcp(name) = host
+                && !matches!(name.as_str(), "localhost" | "127.0.0.1" | "::1" | "[::1]")
+            {
+                return Err(OpenError::Remote { host: name.clone() });
+            }
+        }
+        config
+            .connect_timeout(CONNECT_TIMEOUT)
+            .application_name("flowforge");
+        Ok(Self {
+            config: Arc::new(config),
+            runtime: Handle::current(),
+        })
+    }
+}
+
+/// The connection of a session, and the statements that it knows by their text here.
+struct Live {
+    client: Client,
+    /// Moves the bytes, and ends with the session.
+    _driver: JoinSet<()>,
+    statements: HashMap<String, Known>,
+}
+
+/// A prepared statement, and which of its parameters are rows as JSON.
+#[derive(Clone)]
+struct Known {
+    statement: Statement,
+    sets: Vec<usize>,
+}
+
+impl Known {
+    /// The parameters as they can be sent.
+    fn cells<'a>(&self, params: &[Cell<'a>]) -> Vec<Sent<'a>> {
+        let sent = |(place, cell): (usize, &Cell<'a>)| match cell {
+            Cell::Text(json) if self.sets.contains(&(place + 1)) => Sent::set(json),
+            cell => Sent::Cell(*cell),
+        };
+        params.iter().enumerate().map(sent).collect()
+    }
+}
+
+/// One session; used by one thread at a time, never by one that serves others.
+pub(crate) struct Session {
+    place: Place,
+    writes: bool,
+    live: RefCell<Option<Live>>,
+}
+
+/// A session that only reads.
+pub(crate) fn reader(place: &Place) -> Session {
+    Session {
+        place: place.clone(),
+        writes: false,
+        live: RefCell::new(None),
+    }
+}
+
+/// The session that writes, to a database whose tables are up to date, and the name of this opening.
+pub(crate) fn writer(place: &Place) -> Result<(Session, String), OpenError> {
+    let session = Session {
+        writes: true,
+        ..reader(place)
+    };
+    let failed = |source| OpenError::Database {
+        place: place.to_string(),
+        source,
+    };
+    let version = session.number("select cast(current_setting('server_version_num') as bigint)");
+    if version.map_err(failed)? < VERSION_MIN {
+        return Err(OpenError::OldDatabase {
+            place: place.to_string(),
+        });
+    }
+    migrate::run(&session, place)?;
+    let mut incarnation = String::new();
+    session
+        .each(
+            "insert into meta (key, value) values ('incarnation', replace(cast(gen_random_uuid() as text), '-', '')) \
+             on conflict (key) do update set value = excluded.value returning value",
+            &[],
+            &mut |row| {
+                incarnation = row.get(0)?;
+                Ok(true)
+            },
+        )
+        .map_err(failed)?;
+    Ok((session, incarnation))
+}
+
+impl Session {
+    /// Connects if there is no connection that works.
+    fn connect(&self) -> Result<(), StoreError> {
+        let mut live = self.live.borrow_mut();
+        if live.as_ref().is_some_and(|live| !live.client.is_closed()) {
+            return Ok(());
+        }
+        *live = None;
+        let (client, driver) = self.place.runtime.block_on(async {
+            let (client, connection) = self.place.config.connect(NoTls).await?;
+            let mut driver = JoinSet::new();
+            driver.spawn(async move {
+                if let Err(error) = connection.await {
+                    tracing::warn!(%error, "a connection to the database broke");
+                }
+            });
+            if self.writes {
+                // The session before this one may still be on its way out.
+                client
+                    .batch_execute(&format!("set lock_timeout = {LOCK_WAIT_MS}"))
+                    .await?;
+                let lock = format!("select pg_advisory_lock({WRITER_LOCK})");
+                client
+                    .batch_execute(&lock)
+                    .await
+                    .map_err(|error| match error.code() {
+                        Some(&SqlState::LOCK_NOT_AVAILABLE) => StoreError::Taken,
+                        _ => error.into(),
+                    })?;
+            }
+            Ok::<_, StoreError>((client, driver))
+        })?;
+        *live = Some(Live {
+            client,
+            _driver: driver,
+            statements: HashMap::new(),
+        });
+        Ok(())
+    }
+
+    /// Begins a transaction, on a new connection if the old one broke.
+    pub(crate) fn begin(&self, words: &str) -> Result<(), StoreError> {
+        self.connect()?;
+        self.batch(words)
+    }
+
+    /// Runs text without parameters on the connection that there is.
+    pub(crate) fn batch(&self, words: &str) -> Result<(), StoreError> {
+        let live = self.live.borrow();
+        let live = live.as_ref().ok_or_else(StoreError::gone)?;
+        Ok(self.place.runtime.block_on(live.client.batch_execute(words))?)
+    }
+
+    /// Takes back what is under way. Where that cannot be done the connection is given up, and the database does it.
+    pub(crate) fn take_back(&self) {
+        if self.batch("rollback").is_err() {
+            *self.live.borrow_mut() = None;
+        }
+    }
+
+    pub(crate) fn each(
+        &self,
+        sql: &str,
+        params: &[Cell<'_>],
+        show: &mut dyn FnMut(&Row<'_>) -> Result<bool, StoreError>,
+    ) -> Result<(), StoreError> {
+        let known = self.statement(sql)?;
+        let params = known.cells(params);
+        let live = self.live.borrow();
+        let live = live.as_ref().ok_or_else(StoreError::gone)?;
+        self.place.runtime.block_on(async {
+            let params = params.iter().map(|sent| sent as &(dyn ToSql + Sync));
+            let mut rows = pin!(live.client.query_raw(&known.statement, params).await?);
+            while let Some(row) = rows.next().await {
+                if !show(&Row(&row?))? {
+                    break;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    pub(crate) fn run(&self, sql: &str, params: &[Cell<'_>]) -> Result<usize, StoreError> {
+        let known = self.statement(sql)?;
+        let params = known.cells(params);
+        let live = self.live.borrow();
+        let live = live.as_ref().ok_or_else(StoreError::gone)?;
+        let params = params.iter().map(|sent| sent as &(dyn ToSql + Sync));
+        let changed = self
+            .place
+            .runtime
+            .block_on(live.client.execute_raw(&known.statement, params))?;
+        Ok(usize::try_from(changed).unwrap_or(usize::MAX))
+    }
+
+    /// The prepared statement. A question outside a transaction may be the first on a new connection.
+    fn statement(&self, sql: &str) -> Result<Known, StoreError> {
+        if self.live.borrow().is_none() {
+            self.connect()?;
+        }
+        let mut live = self.live.borrow_mut();
+        let live = live.as_mut().ok_or_else(StoreError::gone)?;
+        if let Some(known) = live.statements.get(sql) {
+            return Ok(known.clone());
+        }
+        let spelled = dialect::spelled(sql);
+        let prepared = live.client.prepare(&spelled);
+        let known = Known {
+            statement: self.place.runtime.block_on(prepared)?,
+            sets: dialect::sets(sql),
+        };
+        live.statements.insert(sql.to_owned(), known.clone());
+        Ok(known)
+    }
+
+    /// Gives up a connection that broke; a question that has not begun may then begin on a new one.
+    pub(crate) fn forget_if_broken(&self) {
+        let mut live = self.live.borrow_mut();
+        if live.as_ref().is_some_and(|live| live.client.is_closed()) {
+            *live = None;
+        }
+    }
+
+    fn number(&self, sql: &str) -> Result<i64, StoreError> {
+        let mut number = 0;
+        self.each(sql, &[], &mut |row| {
+            number = row.get(0)?;
+            Ok(true)
+        })?;
+        Ok(number)
+    }
+}
