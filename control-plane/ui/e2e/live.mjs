@@ -158,7 +158,7 @@ try {
     await page.locator('h2.question-title').click();
     await page.keyboard.press('a');
     await page.getByText('Approved by').waitFor();
-    await page.goto(`${base}/runs/${started.run ?? started.id}`);
+    await page.goto(`${base}/runs/${started.id}`);
     await state('Done');
   });
 
@@ -242,7 +242,7 @@ try {
         await theme(page, name);
         for (const [id, where] of Object.entries(pages)) {
           await page.goto(`${base}${where}`);
-          await page.locator('tbody tr, .run-time, .inbox-rows, .question-title, .kv, main .state').first().waitFor();
+          await page.locator('tbody tr, .run-time, .inbox-rows, .question-title, .kv, main .state').filter({ visible: true }).first().waitFor();
           for (const one of await violations(page)) found.push(`${id}, ${name}, ${width}: ${one}`);
           if (await page.evaluate(() => document.documentElement.scrollWidth > window.innerWidth)) found.push(`${id} scrolls sideways at ${width}`);
           await page.screenshot({ path: path.join(shots, `${id}-${width}-${name}.png`) });

@@ -1,5 +1,6 @@
 // A real `flowforge dev` in a folder of its own, with workflows published by its command line.
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { mkdtempSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -41,6 +42,12 @@ export async function startPlane() {
         writeFileSync(path.join(folder, 'workflow.yaml'), source);
       }
       call('workflow', 'publish', folder);
+    },
+    /** A run as it is; the command ends with 1 for one that failed, and shows it all the same. */
+    show: (run) => JSON.parse(spawnSync(program, ['run', 'show', run, '--output', 'json', '--context', ready.client_file], { env, cwd: home, encoding: 'utf8' }).stdout),
+    /** Keeps a secret with a value that nobody knows. */
+    secret(name, kind, destination) {
+      execFileSync(program, ['secret', 'set', name, '--kind', kind, '--for', destination, '--context', ready.client_file], { env, cwd: home, input: randomUUID(), stdio: ['pipe', 'ignore', 'inherit'] });
     },
     async close() {
       const ended = new Promise((resolve) => child.on('exit', resolve));
@@ -90,3 +97,68 @@ triggers:
 nodes:
   seen: { set: { order: "\${input.order}" } }
 `;
+
+const SHELVES = `workflow: stock-check
+title: Looks at every shelf, asks when one is empty, and waits for the delivery
+input:
+  shelves: { type: array, default: [{ id: 9007199254740993, left: 4, place: "Hall A, row 3" }, { id: 18446744073709551615, left: 0, place: "Hall B, row 1" }, { id: 7, left: 12, place: "Hall C, row 9" }] }
+nodes:
+  shelves:
+    foreach: input.shelves
+    as: shelf
+    parallel: 2
+    do:
+      look: { set: { id: "\${shelf.id}", empty: "\${shelf.left == 0}", place: "\${shelf.place}" } }
+  again:
+    repeat: { until: round >= 3, max: 5 }
+    do:
+      tick: { set: { at: "\${round}" } }
+  confirm:
+    after: [again]
+    approval: { title: "\${shelves.count(s, s.empty)} shelf is empty. Order more?", show: "\${shelves}", approvers: [duty], expires: 72h }
+  delivered:
+    after: confirm
+    wait: { signal: delivered, timeout: 24h }
+output: { shelves: "\${shelves}" }
+`;
+
+const ORDER = `workflow: order-check
+title: Checks an order, and fails when it is too large for anybody to have meant it
+input:
+  amount: { type: integer, default: 5, minimum: 1, description: How many pieces were ordered. }
+  rush: { type: boolean, optional: true }
+nodes:
+  checked: { set: { share: "\${100 / (input.amount - 5)}" } }
+  told: { after: checked, set: { text: "\${checked.share} %" } }
+output: { text: "\${told.text}" }
+`;
+
+/** Workflows, runs, questions, secrets and triggers to be looked at, and the ids of those that pictures are of. */
+export async function fill(plane) {
+  const start = (name, ...more) => JSON.parse(plane.call('run', 'start', name, ...more, '--output', 'json')).id;
+  const until = async (state, run) => {
+    for (let tries = 0; tries < 400; tries += 1) {
+      if (plane.show(run).state === state.toUpperCase()) return;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    throw new Error(`run ${run} is not ${state}`);
+  };
+  plane.publish('sales-report');
+  for (const text of [SHELVES, ORDER, TRIGGERED, ASKS]) plane.publish(text);
+  for (let count = 0; count < 4; count += 1) await until('done', start('sales-report'));
+  const failed = start('order-check', '--input', '{"amount": 5}');
+  await until('failed', failed);
+  await until('done', start('order-check', '--input', '{"amount": 9}'));
+  const answered = start('asks');
+  await until('waiting', answered);
+  plane.call('approval', 'approve', 'last', '--comment', 'looks right');
+  await until('done', answered);
+  const loop = start('stock-check');
+  const waiting = start('stock-check');
+  await until('waiting', loop);
+  await until('waiting', waiting);
+  plane.secret('chat_token', 'bearer', 'https://chat.example.com');
+  plane.secret('shop_token', 'api-key', 'https://shop.example.com');
+  const [answer] = plane.show(answered).approvals;
+  return { failed, loop, waiting, question: 'last', answered: answer.id };
+}

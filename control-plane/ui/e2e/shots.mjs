@@ -1,11 +1,13 @@
 // Screenshots of every view in its states: 1440 and 390 px, both themes, into shots/ (ignored). Also reports sideways
-// scrolling, what axe-core finds, and every error of the page.
-import { mkdirSync } from 'node:fs';
+// scrolling, what axe-core finds, and every error of the page. The views of a control plane are those of a real
+// `flowforge dev` (FLOWFORGE_PROGRAMS); what it would say otherwise stands in as an answer. A path of the router without a
+// picture, or a picture without a path, is a failure. Words on the command line choose views by their names.
+import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { browse, large, serve, theme, violations } from './harness.mjs';
+import { fill, startPlane } from './plane.mjs';
 
 const out = path.resolve(import.meta.dirname, '../shots');
-mkdirSync(out, { recursive: true });
 const open = async (page) => {
   await page.getByRole('button', { name: 'Example' }).click();
   await page.waitForSelector('.outline, f-flow .card');
@@ -17,16 +19,64 @@ const paste = async (page, text) => {
 };
 const view = (page, name) => page.locator('.top .segm').getByRole('button', { name, exact: true }).click();
 const choose = (page, id) => page.locator(`[data-outline="${id}"], [data-node="${id}"]`).first().click();
+const seen = (selector) => async (page) => page.locator(selector).filter({ visible: true }).first().waitFor();
+/** The answer of a plane that says something else: nothing at all, an error, a missing right, or an empty list. */
+const says = {
+  loading: (route) => route.request().postData() && new Promise(() => undefined),
+  error: (route) => route.abort(),
+  denied: (route) => route.fulfill({ status: 403, contentType: 'application/json', body: JSON.stringify({ code: 'FF-AUTH-003', message: 'Your role does not allow this; ask an owner of the workspace.' }) }),
+  empty: async (route) => {
+    const answer = await route.fetch();
+    const emptied = JSON.stringify(await answer.json(), (key, value) => (key === 'nodes' || ['secrets', 'hosts', 'approverGroups'].includes(key) ? [] : ['run', 'approval'].includes(key) ? null : value));
+    await route.fulfill({ status: 200, contentType: 'application/json', body: emptied });
+  },
+};
+/** The four other states of a view that asks the plane. */
+const states = (id, where) => Object.fromEntries(Object.keys(says).map((state) => [`${id}-${state}`, { path: where, says: state, act: state === 'loading' ? undefined : seen('main .state, main tbody, main .spark, main .kv, main .start') }]));
+const BROKEN = /ERR_FAILED|403|Failed to load/;
 
 const views = {
+  home: { path: '/', act: seen('tbody tr') },
+  ...states('home', '/'),
+  'home-start': { path: '/', act: async (page) => { await page.getByRole('button', { name: 'Run order-check' }).click(); await page.locator('dialog[open] .field').first().waitFor(); } },
+  runs: { path: '/runs', act: seen('tbody tr') },
+  ...states('runs', '/runs'),
+  'runs-chosen': { path: '/runs', act: async (page) => { await page.locator('td.pick input').nth(0).check(); await page.locator('td.pick input').nth(3).check(); } },
+  'runs-bulk': { path: '/runs?state=failed', act: async (page) => { await page.locator('td.pick input').first().check(); await page.getByRole('button', { name: 'Retry 1…' }).click(); await page.locator('dialog[open] .note').waitFor(); } },
+  'runs-none': { path: '/runs?state=expired', act: seen('main .state') },
+  'run-waiting': { path: '/runs/WAITING', router: '/runs/:id', act: seen('.run-time') },
+  'run-loop': { path: '/runs/LOOP', router: '/runs/:id', act: async (page) => { await page.locator('.tl-row', { hasText: 'shelves' }).getByRole('button').click(); await page.locator('.round-picker').filter({ visible: true }).getByRole('button', { name: 'Round after' }).click(); } },
+  'run-data': { path: '/runs/LOOP', router: '/runs/:id', act: async (page) => { await page.locator('.tl-row', { hasText: 'shelves' }).getByRole('button').click(); await page.locator('.side-body').getByRole('button', { name: 'Schema' }).first().click(); } },
+  'run-failed': { path: '/runs/FAILED', router: '/runs/:id', act: async (page) => { await page.getByRole('tab', { name: 'Attempts' }).click(); } },
+  'run-retry': { path: '/runs/FAILED', router: '/runs/:id', act: async (page) => { await page.getByRole('button', { name: 'Retry from…' }).click(); await page.locator('dialog[open] .kv').waitFor(); } },
+  ...states('run', '/runs/WAITING'),
+  approvals: { path: '/approvals', act: seen('.inbox-rows a') },
+  ...states('approvals', '/approvals'),
+  approval: { path: '/approvals/WAITING', router: '/approvals/:id', act: seen('.leads') },
+  ...states('approval', '/approvals/WAITING'),
+  'approval-answered': { path: '/approvals/ANSWERED', router: '/approvals/:id', act: seen('.question-title') },
+  secrets: { path: '/secrets', act: seen('tbody tr') },
+  ...states('secrets', '/secrets'),
+  'secrets-new': { path: '/secrets', act: async (page) => { await page.getByRole('button', { name: 'New secret' }).first().click(); } },
+  'secrets-delete': { path: '/secrets', act: async (page) => { await page.getByRole('button', { name: /^Delete/ }).first().click(); } },
+  hosts: { path: '/hosts', act: seen('tbody tr') },
+  ...states('hosts', '/hosts'),
+  'hosts-silent': { path: '/hosts', says: 'silent', act: seen('main .note') },
+  triggers: { path: '/triggers', act: seen('tbody tr') },
+  ...states('triggers', '/triggers'),
+  settings: { path: '/settings', act: seen('.kv') },
+  ...states('settings', '/settings'),
+  'not-found': { path: '/nothing-here', router: '/**', act: seen('main .state') },
   components: { path: '/components', full: true },
   start: { path: '/editor' },
   'start-paste': { path: '/editor', act: async (page) => page.getByRole('button', { name: 'Paste text' }).click() },
   blank: { path: '/editor', act: async (page) => page.getByRole('button', { name: 'Blank' }).click() },
   canvas: { path: '/editor', act: open, wide: true },
   selected: { path: '/editor', act: async (page) => { await open(page); await choose(page, 'label'); } },
-  approval: { path: '/editor', act: async (page) => { await open(page); await choose(page, 'confirm'); } },
+  behaviour: { path: '/editor', act: async (page) => { await open(page); await choose(page, 'notify'); if (await page.locator('.insp').count() === 0) await page.keyboard.press('Enter'); await page.getByRole('tab', { name: 'Behaviour' }).click(); } },
+  'approval-form': { path: '/editor', act: async (page) => { await open(page); await choose(page, 'confirm'); } },
   asks: { path: '/editor', act: async (page) => { await paste(page, 'workflow: asks\nconfig: { chat: https://chat.example.com }\nnodes:\n  notify:\n    call: flowforge:http/post\n    with:\n      url: ${config.chat}/hooks\n'); await choose(page, 'notify'); } },
+  kinds: { path: '/editor', act: async (page) => { await paste(page, readFileSync(new URL('./kinds.yaml', import.meta.url), 'utf8')); await choose(page, 'paid'); } },
   both: { path: '/editor', act: async (page) => { await open(page); await view(page, 'Both'); await page.waitForSelector('.cm-content'); await choose(page, 'stats'); }, wide: true },
   text: { path: '/editor', act: async (page) => { await open(page); await view(page, 'Text'); await page.waitForSelector('.cm-content'); } },
   list: { path: '/editor', act: async (page) => { await open(page); await view(page, 'List'); } },
@@ -37,41 +87,67 @@ const views = {
   large: { path: '/editor', act: async (page) => paste(page, large(500)), wide: true },
 };
 
+/** The paths of the router, children written out. */
+const routed = [...readFileSync(path.resolve(import.meta.dirname, '../src/app/app.routes.ts'), 'utf8').matchAll(/path: '([^']*)'|children: \[/g)].reduce(({ paths, parent, inside }, [whole, name]) => {
+  if (whole === 'children: [') return { paths, parent, inside: true };
+  const own = inside ? `${parent}/${name}` : `/${name}`;
+  return { paths: [...paths, own], parent: inside ? parent : own, inside: false };
+}, { paths: [], parent: '', inside: false }).paths;
+const drawn = new Set(Object.values(views).map((spec) => spec.router ?? spec.path.replace(/\?.*$/, '')).map((one) => one.replace(/\/(?:WAITING|LOOP|FAILED|ANSWERED)$/, '/:id')));
+const missing = [...routed.filter((one) => !drawn.has(one)).map((one) => `no picture of ${one}`), ...[...drawn].filter((one) => !routed.includes(one)).map((one) => `the router has no ${one}`)];
+
 const wanted = process.argv.slice(2);
-const server = await serve();
-let bad = 0;
-for (const width of [1440, 390]) {
-  const { page, errors, close } = await browse({ viewport: { width, height: width === 390 ? 844 : 900 } });
-  await page.goto(`${server.base}/editor`);
-  for (const name of ['light', 'dark']) {
-    for (const [id, spec] of Object.entries(views)) {
-      if ((wanted.length > 0 && !wanted.includes(id)) || (spec.wide && width === 390)) continue;
-      const problem = (text) => { bad += 1; console.log(`${id} ${width} ${name}: ${text}`); };
-      try {
-        await page.evaluate(() => localStorage.clear());
-        await theme(page, name);
-        await page.goto(`${server.base}${spec.path}`);
-        await page.waitForSelector('main :is(h1, .gallery)');
-        await spec.act?.(page);
-        await page.waitForTimeout(500);
-        if (await page.evaluate(() => document.documentElement.scrollWidth > window.innerWidth)) problem('scrolls sideways');
-        if (id !== 'large') for (const found of await violations(page)) problem(found);
-        if (spec.full) {
-          const height = await page.evaluate(() => document.querySelector('main').scrollHeight);
-          await page.setViewportSize({ width, height: height + 60 });
-          await page.waitForTimeout(200);
+if (wanted.length === 0) rmSync(out, { recursive: true, force: true });
+mkdirSync(out, { recursive: true });
+const plane = await startPlane();
+const server = await serve(plane.base);
+let bad = missing.length;
+try {
+  const ids = await fill(plane);
+  for (const one of missing) console.log(one);
+  for (const width of [1440, 390]) {
+    const { page, errors, close } = await browse({ viewport: { width, height: width === 390 ? 844 : 900 } });
+    await page.goto(`${server.base}/editor`);
+    for (const name of ['light', 'dark']) {
+      for (const [id, spec] of Object.entries(views)) {
+        if ((wanted.length > 0 && !wanted.some((word) => id === word || id.startsWith(`${word}-`))) || (spec.wide && width === 390)) continue;
+        const problem = (text) => { bad += 1; console.log(`${id} ${width} ${name}: ${text}`); };
+        try {
+          await page.evaluate(() => localStorage.clear());
+          await theme(page, name);
+          if (spec.says === 'silent') await page.route('**/graphql', async (route) => {
+            const answer = await route.fetch();
+            const text = (await answer.text()).replaceAll('"connected":true', '"connected":false').replace(/"lastHeardMs":(\d+)/, (_, at) => `"lastHeardMs":${Number(at) - 1_860_000}`);
+            await route.fulfill({ status: 200, contentType: 'application/json', body: text });
+          });
+          else if (spec.says) await page.route('**/graphql', says[spec.says]);
+          const where = spec.path.replace('WAITING', spec.path.startsWith('/runs') ? ids.waiting : ids.question).replace('LOOP', ids.loop).replace('FAILED', ids.failed).replace('ANSWERED', ids.answered);
+          await page.goto(`${server.base}${where}`);
+          await page.waitForSelector('main :is(h1, .gallery, .state, .skel)', { state: 'attached' });
+          await spec.act?.(page);
+          await page.waitForTimeout(500);
+          if (await page.evaluate(() => document.documentElement.scrollWidth > window.innerWidth)) problem('scrolls sideways');
+          if (id !== 'large') for (const found of await violations(page)) problem(found);
+          if (spec.full) {
+            const height = await page.evaluate(() => document.querySelector('main').scrollHeight);
+            await page.setViewportSize({ width, height: height + 60 });
+            await page.waitForTimeout(200);
+          }
+          await page.screenshot({ path: path.join(out, `${id}-${width}-${name}.png`) });
+          await page.setViewportSize({ width, height: width === 390 ? 844 : 900 });
+        } catch (error) {
+          problem(error.message.split('\n').slice(0, 4).join(' '));
+          await page.screenshot({ path: path.join(out, `${id}-${width}-${name}-broken.png`) });
         }
-        await page.screenshot({ path: path.join(out, `${id}-${width}-${name}.png`) });
-        await page.setViewportSize({ width, height: width === 390 ? 844 : 900 });
-      } catch (error) {
-        problem(error.message.split('\n').slice(0, 4).join(' '));
-        await page.screenshot({ path: path.join(out, `${id}-${width}-${name}-broken.png`) });
+        await page.unrouteAll({ behavior: 'ignoreErrors' });
+        for (const error of errors.splice(0)) if (!spec.says || !BROKEN.test(error)) problem(error);
       }
-      for (const error of errors.splice(0)) problem(error);
     }
+    await close();
   }
-  await close();
+} finally {
+  server.close();
+  await plane.close();
 }
-server.close();
 console.log(bad === 0 ? 'no problems' : `${bad} problems`);
 process.exitCode = bad === 0 ? 0 : 1;

@@ -1,6 +1,6 @@
 import { computed, DestroyRef, inject, Injectable, signal } from '@angular/core';
 
-import { Api, words } from '../data/api/api';
+import { Api, ApiError, words } from '../data/api/api';
 import { RunDetail, type RunDetailData, RunEvidence, RunLogs, type RunLogsData, RunMoves, RunRecords, WorkflowText } from '../data/api/operations';
 import { addLines, decodeLines, nodeOf, NO_RECORDS, type Records } from '../domain/runs/records';
 import { isOver } from '../domain/runs/states';
@@ -29,6 +29,8 @@ export class RunStore {
   readonly run = signal<RunWhole | null>(null);
   readonly failure = signal<string | null>(null);
   readonly missing = signal(false);
+  /** Whether a right is missing. */
+  readonly denied = signal(false);
   /** Why it is not followed now, if so. */
   readonly broken = signal<string | null>(null);
   readonly records = signal<Records>(NO_RECORDS);
@@ -120,6 +122,7 @@ export class RunStore {
       if (this.moreLogs() === null) await this.readLogs();
     } catch (error) {
       this.failure.set(words(error));
+      this.denied.set(error instanceof ApiError && error.denied);
     }
   }
 
