@@ -248,8 +248,8 @@ def toCSV(rowID: str): ...
 #[test]
 fn a_world_that_is_written_by_hand_stays() {
     let sample = Sample::new(&[(
-        "src/connector.py",
-        "def run(n: dict) -> str:\n    return str(n)\n",
+        "src/connector.ts",
+        "export function run(n: number): string { return String(n); }\n",
     )]);
     sample.append("connector.toml", "interface = \"wit\"\n");
     assert!(
@@ -271,7 +271,10 @@ fn a_world_that_is_written_by_hand_stays() {
 /// The version stands in `connector.toml`; the world follows at the next build.
 #[test]
 fn a_new_version_is_written_once() {
-    let sample = Sample::new(&[("src/connector.py", "def run(n: int) -> str:\n    return str(n)\n")]);
+    let sample = Sample::new(&[(
+        "src/connector.ts",
+        "export function run(n: number): string { return String(n); }\n",
+    )]);
     sample.build().unwrap();
     let text = fs::read_to_string(sample.path().join("connector.toml")).unwrap();
     sample.write("connector.toml", &text.replace("0.1.0", "0.2.0"));
