@@ -201,8 +201,30 @@ class Reader:
         rest = [one for one in members if not (isinstance(one, ast.Constant) and one.value is None)]
         if len(rest) == 1:
             return _option(self.type(module, rest[0], hint))
-        mend = "use one dataclass with optional fields, or a variant in a wit/ that is written by hand"
-        return self.no_port(module, node, mend)
+        classes = [self.dataclass_of(module, one) for one in rest]
+        if None in classes:
+            mend = "a union is a port if all its members are dataclasses; use one with optional fields, or Json"
+            return self.no_port(module, node, mend)
+        cases = [self.union_case(module, one, *found) for one, found in zip(rest, classes) if found is not None]
+        type_ = self.finish(module, node, hint, "", {"kind": "variant", "members": cases})
+        return _option(type_) if len(rest) < len(members) else type_
+
+    def union_case(self, module: Module, node: ast.expr, where: Module, written: ast.ClassDef) -> dict:
+        """One dataclass of a union; one without fields carries no value."""
+        made = {"name": _type_name(written.name), "docs": "", "place": self.place(module, node)}
+        return {**made, "type": self.type(module, node, made["name"])} if self.fields(where, written) else made
+
+    def dataclass_of(self, module: Module, node: ast.expr) -> Optional[tuple[Module, ast.ClassDef]]:
+        """The dataclass that a name stands for."""
+        if not isinstance(node, (ast.Name, ast.Attribute)):
+            return None
+        home, _, own = module.full_name(node).rpartition(".")
+        where = self.modules.get(home) if home else module
+        written = where.bound.get(own) if where else None
+        if where is None or not isinstance(written, ast.ClassDef):
+            return None
+        decorators = {where.full_name(one.func if isinstance(one, ast.Call) else one) for one in written.decorator_list}
+        return (where, written) if "dataclasses.dataclass" in decorators else None
 
     def literal(self, module: Module, node: ast.expr, members: list[ast.expr], hint: str) -> dict:
         texts = [one.value if isinstance(one, ast.Constant) and isinstance(one.value, str) else None for one in members]

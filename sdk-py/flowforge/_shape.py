@@ -8,6 +8,7 @@ import dataclasses
 import enum
 import json
 import keyword
+import re
 import types
 import typing
 from typing import Any, Mapping, Optional, Sequence
@@ -63,7 +64,7 @@ def lift(shape: dict[str, Any], value: Any, wanted: Any) -> Any:
     if kind == "flags":
         return [case["name"] for at, case in enumerate(shape["flags"]) if value.value & (1 << at)]
     if kind == "variant":
-        return _lift_variant(shape, value)
+        return _lift_variant(shape, value, wanted)
     if kind == "result":
         side = "err" if isinstance(value, Exception) else "ok"
         inner = shape[side]
@@ -80,12 +81,17 @@ def _lift_record(shape: dict[str, Any], value: Any, wanted: Any) -> Any:
     return wanted(**fields) if dataclasses.is_dataclass(wanted) else types.SimpleNamespace(**fields)
 
 
-def _lift_variant(shape: dict[str, Any], value: Any) -> Case:
+def _lift_variant(shape: dict[str, Any], value: Any, wanted: Any) -> Any:
+    """A case; one of the author's dataclasses, if the annotation is a union of such."""
+    classes = {kind_of(one): one for one in typing.get_args(wanted) if dataclasses.is_dataclass(one)}
     # The class of a case is named `Type_CaseName`.
     written = type(value).__name__.rsplit("_", 1)[-1].lower()
     for case in shape["cases"]:
         if case["name"].replace("_", "").lower() == written:
             inner = case.get("ty")
+            own = classes.get(case["name"])
+            if own is not None:
+                return own() if inner is None else lift(inner, value.value, own)
             return Case(case["name"]) if inner is None else Case(case["name"], lift(inner, value.value, None))
     raise WrongShape(f"unknown case {type(value).__name__}")
 
@@ -178,15 +184,22 @@ def _lower_record(shape: dict[str, Any], hint: Any, value: Any, path: str, wrong
 
 def _lower_variant(shape: dict[str, Any], hint: Any, value: Any, path: str, wrong: Any) -> Any:
     classes = typing.get_args(hint) or (hint,)
-    kind = _member(value, "kind")
+    is_own = dataclasses.is_dataclass(value) and not isinstance(value, (type, Case))
+    kind = kind_of(type(value)) if is_own else _member(value, "kind")
     for at, case in enumerate(shape["cases"]):
         if case["name"] == kind:
             inner = case.get("ty")
             if inner is None:
                 return classes[at]()
             known = hints_of(classes[at]).get("value")
-            return classes[at](lower(inner, known, _member(value, "value"), f"{path}.value"))
+            return classes[at](lower(inner, known, value if is_own else _member(value, "value"), f"{path}.value"))
     raise wrong(f"an object whose kind is one of {_names(shape['cases'])}")
+
+
+def kind_of(wanted: Any) -> str:
+    """The case that a dataclass of a union stands for: ``VeryBig`` → ``very_big``."""
+    name = re.sub(r"([A-Z]+)([A-Z][a-z])", r"\1_\2", wanted.__name__)
+    return re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name).strip("_").lower()
 
 
 def _lower_result(shape: dict[str, Any], hint: Any, value: Any, path: str, wrong: Any) -> Any:

@@ -104,6 +104,26 @@ def count(type: list[str], from_where: int | None, strength: Strength) -> "tuple
     return len(type) + (from_where or 0), strength
 
 
+@dataclass
+class Dot:
+    pass
+
+
+@dataclass
+class Circle:
+    radius: float
+
+
+Area = Dot | Circle
+
+
+def grow(area: Area, more: Dot | Circle | None) -> Area:
+    """Make it larger."""
+    if isinstance(area, Circle):
+        return Circle(area.radius * 2 + (more.radius if isinstance(more, Circle) else 0))
+    return area
+
+
 def nothing(any: Json, data: bytes, files: list[Artefact]) -> None:
     """Keep nothing."""
 
@@ -160,6 +180,15 @@ async fn python_needs_no_wit() {
     let place = json!({"name": "Hualian", "is_city": null});
     let wanted = json!({"magnitude": 6.4, "strength": "very_strong", "line": "Hualian, dry", "place": place});
     assert_eq!(output, wanted);
+    for (given, wanted) in [
+        (json!({"area": {"kind": "dot"}}), json!({"kind": "dot"})),
+        (
+            json!({"area": {"kind": "circle", "value": {"radius": 1.5}}, "more": {"kind": "circle", "value": {"radius": 4}}}),
+            json!({"kind": "circle", "value": {"radius": 7.0}}),
+        ),
+    ] {
+        assert_eq!(host.call(&built, "grow", given).await.unwrap(), wanted);
+    }
     let input = json!({"type": ["a"], "from_where": 2, "strength": "light"});
     assert_eq!(
         host.call(&built, "count", input).await.unwrap(),
@@ -219,8 +248,8 @@ def toCSV(rowID: str): ...
 #[test]
 fn a_world_that_is_written_by_hand_stays() {
     let sample = Sample::new(&[(
-        "src/connector.py",
-        "def run(n: dict) -> str:\n    return str(n)\n",
+        "src/connector.ts",
+        "export function run(n: number): string { return String(n); }\n",
     )]);
     sample.append("connector.toml", "interface = \"wit\"\n");
     assert!(
@@ -242,7 +271,10 @@ fn a_world_that_is_written_by_hand_stays() {
 /// The version stands in `connector.toml`; the world follows at the next build.
 #[test]
 fn a_new_version_is_written_once() {
-    let sample = Sample::new(&[("src/connector.py", "def run(n: int) -> str:\n    return str(n)\n")]);
+    let sample = Sample::new(&[(
+        "src/connector.ts",
+        "export function run(n: number): string { return String(n); }\n",
+    )]);
     sample.build().unwrap();
     let text = fs::read_to_string(sample.path().join("connector.toml")).unwrap();
     sample.write("connector.toml", &text.replace("0.1.0", "0.2.0"));
