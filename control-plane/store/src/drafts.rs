@@ -121,7 +121,7 @@ fn head(row: &Row<'_>) -> Result<DraftHead, StoreError> {
     Ok(DraftHead {
         workflow: row.get(0)?,
         revision: small(row.get(1)?),
-        base_version: row.get(2)?,
+        base_version: row.get::<Option<i64>>(2)?.map(small),
         bytes: unsigned(row.get(3)?),
         created_at_ms: unsigned(row.get(4)?),
         saved_at_ms: unsigned(row.get(5)?),
@@ -219,8 +219,13 @@ impl Store {
             let rows = sql::all(
                 connection,
                 &sql,
-                params![scope.workspace(), scope.project(), after.unwrap_or(i64::MAX), i64::from(limit) + 1],
-                |row| Ok((row.get::<_, i64>(1)?, head(row)?)),
+                params![
+                    scope.workspace(),
+                    scope.project(),
+                    after.unwrap_or(i64::MAX),
+                    i64::from(limit) + 1
+                ],
+                |row| Ok((row.get::<i64>(1)?, head(row)?)),
             )?;
             Ok(Page::from_rows(rows, limit))
         })

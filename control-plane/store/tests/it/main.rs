@@ -5,8 +5,8 @@
 )]
 
 mod beside;
-mod drafts;
 mod database;
+mod drafts;
 mod faults;
 mod files;
 mod growth;
