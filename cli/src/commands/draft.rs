@@ -6,11 +6,11 @@ use flowforge_client::ApiError;
 use serde_json::{Map, Value, json};
 
 use crate::args::Global;
+use crate::commands::findings::print_fields;
 use crate::commands::follow::Follow;
 use crate::commands::run::{RUN, read_json};
 use crate::commands::workflow::{self, Source};
-use crate::output::{Exit, Usage, list, text};
-use crate::table::one_line;
+use crate::output::{Exit, Usage};
 
 /// What to try.
 #[derive(Debug, Args)]
@@ -65,13 +65,7 @@ pub(crate) async fn try_draft(global: &Global, wanted: Try) -> Result<Exit> {
     let done = match api.change("tryDraft", &document, request).await {
         Err(ApiError::Problem(problem)) if problem.kind == "InputProblem" => {
             eprintln!("error: nothing was tried ({})", problem.code);
-            for field in list(&problem.fields, "/fields") {
-                eprintln!(
-                    "  {}: {}",
-                    text(field, "/path"),
-                    one_line(text(field, "/message"))
-                );
-            }
+            print_fields(&problem.fields);
             return Ok(Exit::Failed);
         }
         other => other?,

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::output::{number, text};
+use crate::output::{list, number, text};
 use crate::say;
 use crate::table::one_line;
 
@@ -27,6 +27,17 @@ pub(super) fn print_diagnostic(found: &Value, file: &str, fixed: bool) {
     match one_line(text(found, pointer)).as_str() {
         "" => {}
         what => say!("  {word}: {what}"),
+    }
+}
+
+/// Says which fields of an input do not fit, and why.
+pub(super) fn print_fields(problem: &Value) {
+    for field in list(problem, "/fields") {
+        eprintln!(
+            "  {}: {}",
+            text(field, "/path"),
+            one_line(text(field, "/message"))
+        );
     }
 }
 

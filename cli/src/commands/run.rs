@@ -12,6 +12,7 @@ use flowforge_protocol::Digest;
 use serde_json::{Value, json};
 
 use crate::args::Global;
+use crate::commands::findings::print_fields;
 use crate::commands::follow::{Follow, Version};
 use crate::commands::{again, operate};
 use crate::output::{Exit, Usage, list, next, number, reader_is_gone, result, short, text};
@@ -163,13 +164,7 @@ async fn begin(global: &Global, start: Start) -> Result<Exit> {
                 "error: the input is not what {} asks for ({})",
                 start.workflow, problem.code
             );
-            for field in list(&problem.fields, "/fields") {
-                eprintln!(
-                    "  {}: {}",
-                    text(field, "/path"),
-                    one_line(text(field, "/message"))
-                );
-            }
+            print_fields(&problem.fields);
             return Ok(Exit::Failed);
         }
         other => other?,

@@ -25,7 +25,7 @@ nodes:
         with: { value: \"${item}\" }
   confirm:
     after: each
-    approval: { title: Go on, approvers: [duty] }
+    approval: { title: Go on, approvers: [local] }
 output: { done: true }
 ";
 /// Elements of the short and of the long loop.

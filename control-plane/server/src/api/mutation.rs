@@ -71,6 +71,27 @@ pub(super) fn trace_of(ctx: &Context<'_>) -> Option<String> {
     ctx.data_opt::<TraceParent>().and_then(|trace| trace.0.clone())
 }
 
+/// A run that somebody starts by hand.
+pub(super) fn by_hand(
+    ctx: &Context<'_>,
+    release: Arc<ReadyRelease>,
+    input: Value,
+    options: StartOptions,
+) -> Result<StartRequest> {
+    Ok(StartRequest {
+        id: new_run_id().map_err(|error| fault(&error))?,
+        release,
+        input,
+        trigger: Trigger::Manual {
+            by: LOCAL_USER.to_owned(),
+        },
+        traceparent: trace_of(ctx),
+        lineage: None,
+        options,
+        requests: Vec::new(),
+    })
+}
+
 /// What is wrong with the name that a caller gives a request.
 pub(super) fn wrong_request_id(id: Option<&String>) -> Option<FieldProblem> {
     let wrong = |id: &&String| id.is_empty() || id.len() > MAX_REQUEST_ID || id.chars().any(char::is_control);
@@ -211,20 +232,13 @@ impl Changes {
         let run_input = input
             .input
             .map_or_else(|| Value::Object(Map::new()), |input| input.0);
+        let requests = Vec::from_iter(input.client_request_id.map(|id| ClientRequest {
+            id: format!("api:{id}"),
+            body: request_body(&input.workflow, input.version, &run_input),
+        }));
         let request = StartRequest {
-            id: new_run_id().map_err(|error| fault(&error))?,
-            requests: Vec::from_iter(input.client_request_id.map(|id| ClientRequest {
-                id: format!("api:{id}"),
-                body: request_body(&input.workflow, input.version, &run_input),
-            })),
-            release,
-            input: run_input,
-            trigger: Trigger::Manual {
-                by: LOCAL_USER.to_owned(),
-            },
-            traceparent: trace_of(ctx),
-            lineage: None,
-            options: StartOptions::default(),
+            requests,
+            ..by_hand(ctx, release, run_input, StartOptions::default())?
         };
         let id = request.id.clone();
         StartRunPayload::of_result(app, id, app.start(request).await).await

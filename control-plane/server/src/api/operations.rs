@@ -2,12 +2,11 @@
 
 use async_graphql::{Context, InputObject, Object, Result, SimpleObject, Union};
 use flowforge_protocol::job::{ReviewOrder, ReviewOrderAction};
-use flowforge_protocol::record::Trigger;
 use flowforge_store::{ClientRequest, Started, without_draft};
 use serde_json::{Map, Value};
 
 use super::fault;
-use super::mutation::{LOCAL_USER, field, input_problem, reason_of, trace_of, wrong_request_id};
+use super::mutation::{LOCAL_USER, by_hand, field, input_problem, reason_of, trace_of, wrong_request_id};
 use super::payloads::StartRunPayload;
 use super::problems::{
     BusyProblem, InputProblem, PlanChangedProblem, RequestConflictProblem, RunNotFoundProblem,
@@ -18,7 +17,7 @@ use super::runs::RunNode;
 use super::scalars::{AnyJson, Long};
 use crate::operations::{Incoming, OperationError, Refused};
 use crate::retry::{RetryError, Try};
-use crate::starts::{StartError, StartRequest, new_run_id, request_body};
+use crate::starts::{StartError, request_body};
 
 /// When a refused caller should come again.
 const RETRY_AFTER_MS: Long = Long(1_000);
@@ -405,18 +404,7 @@ impl Operations {
             Err(Refused::Field(path, message)) => return wrong(path, message),
             Err(_) => return Err(fault(&flowforge_store::StoreError::Stopped)),
         };
-        let request = StartRequest {
-            id: new_run_id().map_err(|error| fault(&error))?,
-            release,
-            input: run_input,
-            trigger: Trigger::Manual {
-                by: LOCAL_USER.to_owned(),
-            },
-            traceparent: trace_of(ctx),
-            lineage: None,
-            options,
-            requests: Vec::new(),
-        };
+        let request = by_hand(ctx, release, run_input, options)?;
         let id = request.id.clone();
         StartRunPayload::of_result(app, id, app.start(request).await).await
     }

@@ -1,12 +1,11 @@
 //! Trying drafts.
 
 use async_graphql::{Context, InputObject, Object, Result, Union};
-use flowforge_protocol::record::Trigger;
 use serde_json::{Map, Value};
 
 use super::drafts::no_keys;
 use super::fault;
-use super::mutation::{LOCAL_USER, config_of, field, input_problem, too_long, trace_of, workflow_problem};
+use super::mutation::{by_hand, config_of, field, input_problem, too_long, workflow_problem};
 use super::operations::of_workflow;
 use super::payloads::{PublishReleasePayload, StartRunPayload, StartRunSuccess};
 use super::problems::{
@@ -22,7 +21,6 @@ use crate::drafts::Envelopes;
 use crate::operations::Refused;
 use crate::release::ReadyRelease;
 use crate::retry::Try;
-use crate::starts::{StartRequest, new_run_id};
 use crate::trials::TrialError;
 
 /// A draft to be tried: one that is saved, or a text. All of it runs, unless `node` or `to` says otherwise.
@@ -214,18 +212,7 @@ impl Trials {
             Err(Refused::Field(path, message)) => return Ok(Payload::wrong(field_of(path), message)),
             Err(_) => return Err(fault(&flowforge_store::StoreError::Stopped)),
         };
-        let request = StartRequest {
-            id: new_run_id().map_err(|error| fault(&error))?,
-            release,
-            input: run_input,
-            trigger: Trigger::Manual {
-                by: LOCAL_USER.to_owned(),
-            },
-            traceparent: trace_of(ctx),
-            lineage: None,
-            options,
-            requests: Vec::new(),
-        };
+        let request = by_hand(ctx, release, run_input, options)?;
         let id = request.id.clone();
         match StartRunPayload::of_result(app, id, app.start(request).await).await? {
             StartRunPayload::Success(success) => Ok(Payload::Success(success)),
