@@ -123,7 +123,7 @@ impl Drop for Cluster {
 
 fn missing() -> String {
     format!(
-        "no PostgreSQL {POSTGRES_AT_LEAST} or later on this machine: cargo xtask setup says how to get it"
+        "no PostgreSQL {POSTGRES_AT_LEAST} or later on this machine: cargo xtask test says how to get it"
     )
 }
 
