@@ -122,9 +122,7 @@ impl Drop for Cluster {
 }
 
 fn missing() -> String {
-    format!(
-        "no PostgreSQL {POSTGRES_AT_LEAST} or later on this machine: cargo xtask test says how to get it"
-    )
+    format!("no PostgreSQL {POSTGRES_AT_LEAST} or later on this machine: cargo xtask test says how to get it")
 }
 
 /// `cargo xtask postgres -- COMMAND`: runs a command beside a cluster, and says to it where that is.
