@@ -6,8 +6,8 @@
 //! of its epoch, on an unbroken chain; an order is kept until it took effect; job sequences never repeat, not even after
 //! the file was restored from a backup; a call reads, changes and counts what is of its scope, and nothing else.
 //!
-//! Everything outside this crate goes through [`Store`], whose methods name no table and no SQL, so that a second engine
-//! can stand behind the same methods. The scope comes first in each:
+//! Everything outside this crate goes through [`Store`], whose methods name no table and no SQL: both engines stand behind
+//! the same methods. The scope comes first in each:
 //!
 //! ```
 //! # async fn example(store: &flowforge_store::Store) -> Result<(), flowforge_store::StoreError> {
