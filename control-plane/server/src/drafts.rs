@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 
 use crate::app::{App, LoadError};
 use crate::compile::{PrepareError, Prepared, Source};
-use crate::publish::PublishError;
+use crate::publish::{Envelopes, PublishError};
 use crate::release::ReadyRelease;
 
 /// Largest layout of a draft, in bytes of JSON.
@@ -53,12 +53,6 @@ pub(crate) enum PublishDraftError {
     Publish(#[from] PublishError),
     #[error(transparent)]
     Store(#[from] StoreError),
-}
-
-/// Signed documents: release and grant set, as JSON text.
-pub(crate) struct Envelopes {
-    pub(crate) release: String,
-    pub(crate) grants: String,
 }
 
 /// True for a name that a workflow can have.
@@ -175,7 +169,7 @@ impl App {
             return Err(PublishDraftError::OtherWorkflow(prepared.release.workflow));
         }
         let signed = self.sign_as_owner(&prepared).ok_or(PublishDraftError::NoKeys)?;
-        let published = self.publish(signed.release, signed.grants, Some(text)).await?;
+        let published = self.publish(signed, Some(text)).await?;
         let discarded = self.store.discard_draft(&self.scope, workflow, revision).await?;
         if let DraftDiscarded::Other(newer) = discarded {
             tracing::info!(

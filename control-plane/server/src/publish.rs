@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use flowforge_protocol::envelope::Signed;
+use flowforge_protocol::envelope::{OpenError, Signed};
 use flowforge_protocol::grants::{GrantSet, NodeGrants};
 use flowforge_protocol::release::{DRAFT_VERSION, GrantRequest, PinnedConnector, Release};
 use flowforge_protocol::{ConnectorName, Digest};
@@ -16,6 +16,12 @@ use flowforge_workflow::{Diagnostic, Plan, release_calls, release_children};
 
 use crate::app::App;
 use crate::release::{ReadyRelease, ReleaseError};
+
+/// Signed documents: release and grant set, as JSON text.
+pub(crate) struct Envelopes {
+    pub(crate) release: String,
+    pub(crate) grants: String,
+}
 
 /// Why nothing was published.
 #[derive(Debug, thiserror::Error)]
@@ -40,44 +46,13 @@ impl App {
     /// Publishes signed documents as the next version of their workflow.
     pub(crate) async fn publish(
         &self,
-        release_envelope: String,
-        grants_envelope: String,
+        envelopes: Envelopes,
         source: Option<String>,
     ) -> Result<Arc<ReadyRelease>, PublishError> {
-        let trust = self.trust_root();
-        let unsigned =
-            |what: &str, error: &flowforge_protocol::envelope::OpenError| PublishError::Signature {
-                code: error.code(),
-                message: format!("{what}: {error}"),
-            };
-        let release = Signed::<Release>::open(release_envelope.as_bytes(), &trust.release_keys)
-            .map_err(|error| unsigned("release", &error))?;
-        let grants = Signed::<GrantSet>::open(grants_envelope.as_bytes(), &trust.grant_keys)
-            .map_err(|error| unsigned("grants", &error))?;
-        if release.version == DRAFT_VERSION {
-            return Err(PublishError::Release(
-                "a release of a draft is not published".to_owned(),
-            ));
-        }
-        let workflow = self.check_release(&release, &grants)?;
-        self.check_children(&release).await?;
-        if let Some(source) = &source {
-            same_source(source, &release)?;
-        }
+        let (stored, workflow, children) = self.checked(envelopes, source, false).await?;
         let links = Links {
             hooks: hook_paths(&workflow),
-            children: release.children.values().map(|child| child.release).collect(),
-        };
-        let stored = StoredRelease {
-            digest: release.digest(),
-            workflow: release.workflow.clone(),
-            version: release.version,
-            title: release.title.clone(),
-            envelope: release_envelope,
-            grants_digest: grants.digest(),
-            grants: grants_envelope,
-            source,
-            published_at_ms: self.clock.now_ms(),
+            children,
         };
         let published = self.store.publish(&self.scope, stored.clone(), links).await;
         let published = published.map_err(|error| match error {
@@ -101,8 +76,57 @@ impl App {
         Ok(self.published(stored)?)
     }
 
+    /// Signed documents as they are stored, with what they say: their workflow and the releases that it runs. They are of a
+    /// draft or of a version, as the caller wants.
+    pub(crate) async fn checked(
+        &self,
+        envelopes: Envelopes,
+        source: Option<String>,
+        is_draft: bool,
+    ) -> Result<(StoredRelease, Workflow, Vec<Digest>), PublishError> {
+        let trust = self.trust_root();
+        let unsigned = |what: &str, error: &OpenError| PublishError::Signature {
+            code: error.code(),
+            message: format!("{what}: {error}"),
+        };
+        let release = Signed::<Release>::open(envelopes.release.as_bytes(), &trust.release_keys)
+            .map_err(|error| unsigned("release", &error))?;
+        let grants = Signed::<GrantSet>::open(envelopes.grants.as_bytes(), &trust.grant_keys)
+            .map_err(|error| unsigned("grants", &error))?;
+        let version = release.version;
+        match (is_draft, version == DRAFT_VERSION) {
+            (true, true) | (false, false) => {}
+            (true, false) => {
+                let message = format!("it is version {version} of its workflow; start that instead");
+                return Err(PublishError::Release(message));
+            }
+            (false, true) => {
+                let message = "a release of a draft is not published".to_owned();
+                return Err(PublishError::Release(message));
+            }
+        }
+        let workflow = self.check_release(&release, &grants)?;
+        self.check_children(&release).await?;
+        if let Some(source) = &source {
+            same_source(source, &release)?;
+        }
+        let children = release.children.values().map(|child| child.release).collect();
+        let stored = StoredRelease {
+            digest: release.digest(),
+            workflow: release.workflow.clone(),
+            version,
+            title: release.title.clone(),
+            grants_digest: grants.digest(),
+            envelope: envelopes.release,
+            grants: envelopes.grants,
+            source,
+            published_at_ms: self.clock.now_ms(),
+        };
+        Ok((stored, workflow, children))
+    }
+
     /// Every release that its nodes run must be published here, with the grants that it pins.
-    pub(crate) async fn check_children(&self, release: &Release) -> Result<(), PublishError> {
+    async fn check_children(&self, release: &Release) -> Result<(), PublishError> {
         for (name, pinned) in &release.children {
             let stored = self.store.release(&self.scope, &pinned.release).await?;
             let is_it = |stored: &StoredRelease| {
@@ -122,7 +146,7 @@ impl App {
     }
 
     /// Whether signed documents are what this process would have compiled.
-    pub(crate) fn check_release(
+    fn check_release(
         &self,
         release: &Signed<Release>,
         grants: &Signed<GrantSet>,
@@ -237,7 +261,7 @@ fn hook_paths(workflow: &Workflow) -> Vec<String> {
 }
 
 /// Whether a file is what a release was compiled from.
-pub(crate) fn same_source(source: &str, release: &Release) -> Result<(), PublishError> {
+fn same_source(source: &str, release: &Release) -> Result<(), PublishError> {
     let definition = flowforge_workflow::parse(source).map_err(PublishError::Workflow)?;
     let compiled = flowforge_workflow::canonical(&definition, &release.config);
     if compiled.is_ok_and(|compiled| compiled == release.definition) {

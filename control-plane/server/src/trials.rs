@@ -2,18 +2,13 @@
 
 use std::sync::Arc;
 
-use flowforge_protocol::envelope::{OpenError, Signed};
-use flowforge_protocol::grants::GrantSet;
-use flowforge_protocol::release::{DRAFT_VERSION, Release};
-use flowforge_store::StoredRelease;
 use flowforge_workflow::{Definition, EdgeKind, graph};
 use serde_json::{Map, Value};
 
 use crate::apart::ApartError;
 use crate::app::{App, LoadError};
 use crate::compile::{PrepareError, Source};
-use crate::drafts::Envelopes;
-use crate::publish::{PublishError, same_source};
+use crate::publish::{Envelopes, PublishError};
 use crate::release::ReadyRelease;
 
 /// Why a draft was not tried.
@@ -45,50 +40,13 @@ impl App {
                 self.sign_as_owner(&prepared).ok_or(TrialError::NoKeys)?
             }
         };
-        let stored = self.checked_draft(envelopes, text).await?;
+        let (stored, ..) = self.checked(envelopes, Some(text), true).await?;
         let stored = self
             .store
             .keep_draft_release(&self.scope, stored)
             .await
             .map_err(LoadError::Store)?;
         Ok(self.bring_up(stored)?)
-    }
-
-    async fn checked_draft(
-        &self,
-        envelopes: Envelopes,
-        source: String,
-    ) -> Result<StoredRelease, PublishError> {
-        let trust = self.trust_root();
-        let unsigned = |what: &str, error: &OpenError| PublishError::Signature {
-            code: error.code(),
-            message: format!("{what}: {error}"),
-        };
-        let release = Signed::<Release>::open(envelopes.release.as_bytes(), &trust.release_keys)
-            .map_err(|error| unsigned("release", &error))?;
-        let grants = Signed::<GrantSet>::open(envelopes.grants.as_bytes(), &trust.grant_keys)
-            .map_err(|error| unsigned("grants", &error))?;
-        if release.version != DRAFT_VERSION {
-            let message = format!(
-                "it is version {} of its workflow; start that instead",
-                release.version
-            );
-            return Err(PublishError::Release(message));
-        }
-        self.check_release(&release, &grants)?;
-        self.check_children(&release).await?;
-        same_source(&source, &release)?;
-        Ok(StoredRelease {
-            digest: release.digest(),
-            workflow: release.workflow.clone(),
-            version: release.version,
-            title: release.title.clone(),
-            grants_digest: grants.digest(),
-            envelope: envelopes.release,
-            grants: envelopes.grants,
-            source: Some(source),
-            published_at_ms: self.clock.now_ms(),
-        })
     }
 
     /// The nodes that would run besides this one, because it needs them and nothing stands for them.

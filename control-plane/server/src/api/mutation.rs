@@ -37,7 +37,7 @@ use super::workflows::{DiagnosticNode, WorkflowNode};
 use crate::apart::ApartError;
 use crate::compile::{Checked, PrepareError, Source};
 use crate::decisions::{Actor, CancelOutcome, DecideOutcome, MAX_COMMENT_BYTES};
-use crate::publish::PublishError;
+use crate::publish::{Envelopes, PublishError};
 use crate::release::ReadyRelease;
 use crate::starts::{StartOptions, StartRequest, new_run_id, request_body};
 use crate::vault::{SecretDraft, VaultError};
@@ -205,7 +205,11 @@ impl Changes {
         ctx: &Context<'_>,
         input: PublishReleaseInput,
     ) -> Result<PublishReleasePayload> {
-        let published = app(ctx)?.publish(input.release, input.grants, input.source).await;
+        let envelopes = Envelopes {
+            release: input.release,
+            grants: input.grants,
+        };
+        let published = app(ctx)?.publish(envelopes, input.source).await;
         PublishReleasePayload::of(published)
     }
 
