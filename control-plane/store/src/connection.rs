@@ -3,17 +3,31 @@
 //! Statements are written in SQLite's words and kept to what PostgreSQL reads alike but for the few spellings in
 //! [`crate::postgres`]: so each rule and each statement stands once.
 
+use std::sync::Arc;
+
 use crate::StoreError;
 use crate::cells::{Cell, Row};
+use crate::effort::Counter;
 use crate::{postgres, sqlite};
 
 /// A connection; used by one thread at a time.
-pub(crate) enum Connection {
+pub(crate) struct Connection {
+    engine: Engine,
+    done: Arc<Counter>,
+}
+
+/// Whose connection it is.
+pub(crate) enum Engine {
     Sqlite(rusqlite::Connection),
     Postgres(postgres::Session),
 }
 
 impl Connection {
+    /// A connection whose statements are counted there.
+    pub(crate) fn new(engine: Engine, done: Arc<Counter>) -> Self {
+        Self { engine, done }
+    }
+
     /// Shows each row of an answer, until `show` wants no more.
     pub(crate) fn each(
         &self,
@@ -21,18 +35,22 @@ impl Connection {
         params: &[Cell<'_>],
         show: &mut dyn FnMut(&Row<'_>) -> Result<bool, StoreError>,
     ) -> Result<(), StoreError> {
-        match self {
-            Self::Sqlite(connection) => sqlite::each(connection, sql, params, show),
-            Self::Postgres(session) => session.each(sql, params, show),
-        }
+        let steps = match &self.engine {
+            Engine::Sqlite(connection) => sqlite::each(connection, sql, params, show)?,
+            Engine::Postgres(session) => session.each(sql, params, show).map(|()| 0)?,
+        };
+        self.done.add(steps);
+        Ok(())
     }
 
     /// Runs a statement that gives no rows; returns how many it changed.
     pub(crate) fn run(&self, sql: &str, params: &[Cell<'_>]) -> Result<usize, StoreError> {
-        match self {
-            Self::Sqlite(connection) => sqlite::run(connection, sql, params),
-            Self::Postgres(session) => session.run(sql, params),
-        }
+        let (changed, steps) = match &self.engine {
+            Engine::Sqlite(connection) => sqlite::run(connection, sql, params)?,
+            Engine::Postgres(session) => (session.run(sql, params)?, 0),
+        };
+        self.done.add(steps);
+        Ok(changed)
     }
 
     /// Commits what `write` writes, or takes back all of it if writing or committing fails.
@@ -59,9 +77,9 @@ impl Connection {
         of_postgres: &str,
         work: impl FnOnce(&Self) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        match self {
-            Self::Sqlite(connection) => connection.execute_batch(of_sqlite)?,
-            Self::Postgres(session) => session.begin(of_postgres)?,
+        match &self.engine {
+            Engine::Sqlite(connection) => connection.execute_batch(of_sqlite)?,
+            Engine::Postgres(session) => session.begin(of_postgres)?,
         }
         let done = work(self).and_then(|value| self.control("commit").map(|()| value));
         if done.is_err() {
@@ -71,45 +89,45 @@ impl Connection {
     }
 
     fn control(&self, word: &str) -> Result<(), StoreError> {
-        match self {
-            Self::Sqlite(connection) => Ok(connection.execute_batch(word)?),
-            Self::Postgres(session) => session.batch(word),
+        match &self.engine {
+            Engine::Sqlite(connection) => Ok(connection.execute_batch(word)?),
+            Engine::Postgres(session) => session.batch(word),
         }
     }
 
     /// After a failure. Where it cannot be done either, [`Connection::is_stuck`] says so, or the session is made anew.
     fn take_back(&self) {
-        match self {
-            Self::Sqlite(connection) if connection.is_autocommit() => {}
-            Self::Sqlite(_) => {
+        match &self.engine {
+            Engine::Sqlite(connection) if connection.is_autocommit() => {}
+            Engine::Sqlite(_) => {
                 if let Err(error) = self.control("rollback") {
                     tracing::error!(%error, "a failed write cannot be taken back");
                 }
             }
-            Self::Postgres(session) => session.take_back(),
+            Engine::Postgres(session) => session.take_back(),
         }
     }
 
     /// Before a question: gives up a connection that broke, so that the question begins on a new one.
     pub(crate) fn renew(&self) {
-        if let Self::Postgres(session) = self {
+        if let Engine::Postgres(session) = &self.engine {
             session.forget_if_broken();
         }
     }
 
     /// True inside a transaction that could not be taken back.
     pub(crate) fn is_stuck(&self) -> bool {
-        match self {
-            Self::Sqlite(connection) => !connection.is_autocommit(),
-            Self::Postgres(_) => false,
+        match &self.engine {
+            Engine::Sqlite(connection) => !connection.is_autocommit(),
+            Engine::Postgres(_) => false,
         }
     }
 
     /// Closes it; the last connection to a file folds the log into it.
     pub(crate) fn close(self) -> Result<(), StoreError> {
-        match self {
-            Self::Sqlite(connection) => connection.close().map_err(|(_, error)| error.into()),
-            Self::Postgres(_) => Ok(()),
+        match self.engine {
+            Engine::Sqlite(connection) => connection.close().map_err(|(_, error)| error.into()),
+            Engine::Postgres(_) => Ok(()),
         }
     }
 }

@@ -31,6 +31,7 @@ mod cells;
 mod changes;
 mod connection;
 mod drafts;
+mod effort;
 mod errands;
 mod error;
 mod events;
@@ -65,6 +66,7 @@ pub use batch_error::{BatchError, MAX_BATCH_BYTES};
 pub use drafts::{
     Draft, DraftDiscarded, DraftHead, DraftSaved, DraftText, MAX_DRAFTS, NewDraft, draft_of, without_draft,
 };
+pub use effort::Effort;
 pub use errands::{OrderedChild, OwedEnd};
 pub use error::{DiskFull, EngineError, OpenError, StoreError};
 pub use groups::{Group, MAX_GROUPS};

@@ -7,7 +7,8 @@ use flowforge_core::Scope;
 use flowforge_failpoints::FailPoints;
 use tokio::sync::mpsc;
 
-use crate::connection::Connection;
+use crate::connection::{Connection, Engine};
+use crate::effort::{Counter, Effort};
 use crate::readers::Readers;
 use crate::writer::{Write, Writer};
 use crate::{OpenError, StoreError, postgres, sqlite};
@@ -47,9 +48,15 @@ impl StoreConfig {
     }
 }
 
-/// Where a store is.
+/// Where a store is, and where its connections count what they do.
 #[derive(Debug, Clone)]
-pub(crate) enum Place {
+pub(crate) struct Place {
+    engine: PlaceOf,
+    done: Arc<Counter>,
+}
+
+#[derive(Debug, Clone)]
+enum PlaceOf {
     Sqlite(Arc<Path>),
     Postgres(postgres::Place),
 }
@@ -57,24 +64,26 @@ pub(crate) enum Place {
 impl Place {
     /// A connection that only reads.
     pub(crate) fn reader(&self) -> Result<Connection, StoreError> {
-        match self {
-            Self::Sqlite(path) => sqlite::reader(path).map(Connection::Sqlite),
-            Self::Postgres(place) => Ok(Connection::Postgres(postgres::reader(place))),
-        }
+        let engine = match &self.engine {
+            PlaceOf::Sqlite(path) => Engine::Sqlite(sqlite::reader(path)?),
+            PlaceOf::Postgres(place) => Engine::Postgres(postgres::reader(place)),
+        };
+        Ok(Connection::new(engine, Arc::clone(&self.done)))
     }
 
     /// The connection that writes, with tables that are up to date, and the name of this opening.
     fn writer(&self, max_pages: Option<u32>, older: &Scope) -> Result<(Connection, String), OpenError> {
-        match self {
-            Self::Sqlite(path) => {
+        let (engine, incarnation) = match &self.engine {
+            PlaceOf::Sqlite(path) => {
                 let (connection, incarnation) = sqlite::writer(path, max_pages, older)?;
-                Ok((Connection::Sqlite(connection), incarnation))
+                (Engine::Sqlite(connection), incarnation)
             }
-            Self::Postgres(place) => {
+            PlaceOf::Postgres(place) => {
                 let (session, incarnation) = postgres::writer(place)?;
-                Ok((Connection::Postgres(session), incarnation))
+                (Engine::Postgres(session), incarnation)
             }
-        }
+        };
+        Ok((Connection::new(engine, Arc::clone(&self.done)), incarnation))
     }
 }
 
@@ -84,6 +93,7 @@ pub struct Store {
     pub(crate) readers: Arc<Readers>,
     writes: mpsc::Sender<Write>,
     pub(crate) path: Arc<Path>,
+    done: Arc<Counter>,
     incarnation: Arc<str>,
 }
 
@@ -95,6 +105,12 @@ impl Store {
     #[must_use]
     pub fn incarnation(&self) -> &str {
         &self.incarnation
+    }
+
+    /// What was done since then.
+    #[must_use]
+    pub fn effort(&self) -> Effort {
+        self.done.so_far()
     }
 
     /// Opens or creates the file and brings its tables up to date.
@@ -110,12 +126,17 @@ impl Store {
             .as_deref()
             .map(postgres::Place::parse)
             .transpose()?;
-        let (place, path): (_, Arc<Path>) = match database {
+        let (engine, path): (_, Arc<Path>) = match database {
             Some(database) => {
                 let named = PathBuf::from(database.to_string());
-                (Place::Postgres(database), named.into())
+                (PlaceOf::Postgres(database), named.into())
             }
-            None => (Place::Sqlite(Arc::clone(&path)), path),
+            None => (PlaceOf::Sqlite(Arc::clone(&path)), path),
+        };
+        let done = Arc::<Counter>::default();
+        let place = Place {
+            engine,
+            done: Arc::clone(&done),
         };
         let opened = place.clone();
         let (max_pages, older) = (config.max_pages, config.older);
@@ -134,6 +155,7 @@ impl Store {
             readers: Arc::new(Readers::new(place, config.readers.max(1))),
             writes,
             path,
+            done,
             incarnation: incarnation.into(),
         };
         Ok((store, writer))

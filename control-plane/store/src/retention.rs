@@ -107,7 +107,7 @@ impl Store {
             let signals = sql::run(
                 transaction,
                 "delete from signal where seq in (select seq from signal where (at_ms < ?1 \
-                 or run in (select id from run where ended_at_ms is not null)) \
+                 or exists (select 1 from run where run.id = signal.run and run.ended_at_ms is not null)) \
                  and workspace = ?3 and project = ?4 limit ?2)",
                 params![signed(keep.signals_since_ms), keep.rows_max, scope.workspace(), scope.project()],
             )?;

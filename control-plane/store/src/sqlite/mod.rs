@@ -11,7 +11,7 @@ use std::time::Duration;
 use flowforge_core::Scope;
 use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{Connection, OpenFlags, ToSql, params_from_iter};
+use rusqlite::{Connection, OpenFlags, Statement, StatementStatus, ToSql, params_from_iter};
 
 use crate::cells::{Cell, Cells, Row};
 use crate::error::{primary_code, sqlite_open_error};
@@ -50,12 +50,13 @@ impl Cells for rusqlite::Row<'_> {
     }
 }
 
+/// Shows each row; returns the steps that SQLite took.
 pub(crate) fn each(
     connection: &Connection,
     sql: &str,
     params: &[Cell<'_>],
     show: &mut dyn FnMut(&Row<'_>) -> Result<bool, StoreError>,
-) -> Result<(), StoreError> {
+) -> Result<u64, StoreError> {
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query(params_from_iter(params))?;
     while let Some(row) = rows.next()? {
@@ -63,13 +64,24 @@ pub(crate) fn each(
             break;
         }
     }
-    Ok(())
+    drop(rows);
+    Ok(steps(&statement))
 }
 
-pub(crate) fn run(connection: &Connection, sql: &str, params: &[Cell<'_>]) -> Result<usize, StoreError> {
-    Ok(connection
-        .prepare_cached(sql)?
-        .execute(params_from_iter(params))?)
+/// Returns how many rows it changed, and the steps that SQLite took.
+pub(crate) fn run(
+    connection: &Connection,
+    sql: &str,
+    params: &[Cell<'_>],
+) -> Result<(usize, u64), StoreError> {
+    let mut statement = connection.prepare_cached(sql)?;
+    let changed = statement.execute(params_from_iter(params))?;
+    Ok((changed, steps(&statement)))
+}
+
+/// Steps of SQLite's machine since this was asked last.
+fn steps(statement: &Statement<'_>) -> u64 {
+    u64::try_from(statement.reset_status(StatementStatus::VmStep)).unwrap_or(0)
 }
 
 /// A connection that only reads, to a file that the writer's connection has made.

@@ -32,7 +32,7 @@ pub(crate) fn keep() -> Keep {
 }
 
 /// The end of run `n` comes at time `n`, with a receipt unless it is to lack one. Its host believes that it is 1970.
-async fn over(open: &Open, n: u64, receipt: bool) {
+pub(crate) async fn over(open: &Open, n: u64, receipt: bool) {
     open.store.start_run(scope(), new_run(n, true)).await.unwrap();
     let mut script = Script::new(run(n));
     let batch = script.batch(vec![ended(json!("x".repeat(1_000)))]);

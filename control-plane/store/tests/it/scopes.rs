@@ -417,7 +417,7 @@ async fn a_run_does_not_stop_a_run_of_another_project() {
 }
 
 /// Calls that concern no project: everything else takes the scope first.
-const WITHOUT_SCOPE: [&str; 4] = ["close", "first_sequence", "incarnation", "open"];
+const WITHOUT_SCOPE: [&str; 5] = ["close", "effort", "first_sequence", "incarnation", "open"];
 
 #[test]
 fn every_call_of_the_store_takes_a_scope_first() {
