@@ -51,7 +51,7 @@ pub use definition::model;
 pub use definition::{Definition, parse};
 pub use destination::{DestinationError, covers, destination};
 pub use diagnostic::{Correction, Diagnostic, Edit, Severity, apply_fixes};
-pub use expr::{Interrupt, expr_help};
+pub use expr::{Allowance, Interrupt, expr_help};
 pub use grants::{GrantError, grant_requests, release_calls, release_children};
 pub use input::{InputProblem, complete_input, input_schema};
 pub use json::{JsonError, read_json};
@@ -62,7 +62,7 @@ pub use lint::{
 pub use lock::{Lock, LockError, lock_format, lock_parse};
 pub use plan::{Plan, PlanError};
 pub use run::{
-    ApplyError, Command, Evaluated, Execution, ForkError, ForkPlan, Given, Invoke, NodeRow, NodeState, Now,
-    OpenWait, RepeatedEffect, RunPhase, RunState, RunView, Totals, ViewOnly, WaitingApproval,
+    ApplyError, Command, Effort, Evaluated, Execution, ForkError, ForkPlan, Given, Invoke, Next, NodeRow,
+    NodeState, Now, OpenWait, RepeatedEffect, RunPhase, RunState, RunView, Totals, ViewOnly, WaitingApproval,
 };
 pub use schema::schema;

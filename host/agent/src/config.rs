@@ -104,6 +104,9 @@ pub enum ConfigError {
     Join(#[from] JoinError),
 }
 
+/// How long the expressions of one step may take, and those of a run's output.
+pub const EVALUATION_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// Checked configuration.
 #[derive(Debug, Clone)]
 pub struct HostConfig {
@@ -117,6 +120,8 @@ pub struct HostConfig {
     pub limits: HostLimits,
     /// How long running steps may finish after the first stop signal.
     pub shutdown_grace: Duration,
+    /// How long the expressions of one step may take: [`EVALUATION_TIMEOUT`] but in tests.
+    pub evaluation_timeout: Duration,
     /// Whether connectors may reach loopback destinations.
     pub loopback_destinations: bool,
     /// What this site allows besides.
@@ -255,6 +260,7 @@ impl Settings {
             name: host_name(self.name.unwrap_or_else(|| "host".to_owned()))?,
             limits,
             shutdown_grace,
+            evaluation_timeout: EVALUATION_TIMEOUT,
             loopback_destinations: self.loopback_destinations.unwrap_or(false),
             site: self.site,
             compile_worker,

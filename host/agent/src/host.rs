@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
+use crate::apart::Apart;
 use crate::backoff::Backoff;
 use crate::clock::{Clock, Entropy, SystemClock, SystemEntropy, TimeFloor};
 use crate::config::HostConfig;
@@ -34,7 +35,7 @@ use crate::link::report::Reporter;
 use crate::link::upload::{UploadError, Uploader};
 use crate::link::values::KnownValues;
 use crate::order::{Gate, Outgoing};
-use crate::release::Releases;
+use crate::release::{Releases, ReleasesParts};
 use crate::runs::{Runs, RunsParts};
 use crate::secrets::SecretStore;
 use crate::start_error::StartError;
@@ -411,14 +412,16 @@ impl Host {
         stop: &Stop,
     ) -> Rooms {
         let gate = Gate::new(Arc::clone(&self.trust), enrolment.host.clone());
-        let releases = Arc::new(Releases::new(
-            self.journal.clone(),
-            Arc::clone(&self.trust),
-            Arc::new(session.clone()),
-            Arc::clone(&self.seams.entropy),
-            Arc::clone(&self.seams.connectors),
-            &self.config.data_dir,
-        ));
+        let readings = Apart::default();
+        let releases = Arc::new(Releases::new(ReleasesParts {
+            journal: self.journal.clone(),
+            trust: Arc::clone(&self.trust),
+            source: Arc::new(session.clone()),
+            entropy: Arc::clone(&self.seams.entropy),
+            host: Arc::clone(&self.seams.connectors),
+            data_dir: &self.config.data_dir,
+            readings: readings.clone(),
+        }));
         let secrets = SecretStore {
             journal: self.journal.clone(),
             source: Arc::new(session.clone()),
@@ -439,6 +442,8 @@ impl Host {
             clock: Arc::clone(&self.seams.clock),
             entropy: Arc::clone(&self.seams.entropy),
             max_steps: self.config.limits.max_steps,
+            readings,
+            evaluation_timeout: self.config.evaluation_timeout,
             inline_bytes: usize::try_from(self.config.limits.max_inline_bytes).unwrap_or(usize::MAX),
             max_runs: self.config.limits.max_runs,
             max_waiting: self.config.limits.max_waiting,

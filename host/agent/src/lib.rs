@@ -33,6 +33,7 @@
 //! signs an order or decides what a workflow does. Invariants: what is told was durable before; silence and refusals of the
 //! control plane never stop signed work; every queue is bounded.
 
+mod apart;
 mod backoff;
 pub mod clock;
 pub mod config;

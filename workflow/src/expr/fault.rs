@@ -9,6 +9,8 @@ pub(super) struct Fault {
     pub(super) message: String,
     /// A bound was reached or the evaluation was stopped: no `||`, `all` or `default` may go on after it.
     pub(super) final_: bool,
+    /// It was stopped from outside: with more time there might be a value.
+    pub(super) late: bool,
     /// The message says already where it is.
     pub(super) placed: bool,
     /// The innermost part of the expression in which it came up: its first byte, and one past its last.
@@ -21,6 +23,7 @@ impl Fault {
         Box::new(Self {
             message: message.into(),
             final_: false,
+            late: false,
             placed: false,
             span: None,
         })
@@ -31,8 +34,17 @@ impl Fault {
         Box::new(Self {
             message: message.into(),
             final_: true,
+            late: false,
             placed: true,
             span: None,
+        })
+    }
+
+    /// The evaluation was stopped from outside.
+    pub(super) fn late() -> Box<Self> {
+        Box::new(Self {
+            late: true,
+            ..*Self::stop("the evaluation was stopped: it took too long")
         })
     }
 

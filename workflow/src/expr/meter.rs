@@ -3,7 +3,8 @@
 //! Owns the price of everything: each part of an expression that is evaluated, each element that is walked, each 64
 //! bytes that are read or made is one unit of work. What is made is paid for before it is made, so no intermediate
 //! result is larger than `MAX_VALUE_BYTES` and one evaluation never makes more than `MAX_EXPRESSION_MEMORY`. Reads no
-//! clock: the caller keeps the deadline and stops the [`Interrupt`].
+//! clock: the caller keeps the deadline and stops the [`Interrupt`]. What a caller lets evaluations do where others wait
+//! for it is an [`Allowance`].
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -38,6 +39,42 @@ impl Interrupt {
     }
 }
 
+/// Units of work that evaluations may do in passing, all of them together.
+///
+/// When it is used up, an evaluation ends without a value: do it again without an allowance, where it holds nobody up.
+#[derive(Debug)]
+pub struct Allowance {
+    left: Cell<u64>,
+    used_up: Cell<bool>,
+}
+
+impl Allowance {
+    /// So many units.
+    #[must_use]
+    pub fn new(units: u64) -> Self {
+        Self {
+            left: Cell::new(units),
+            used_up: Cell::new(false),
+        }
+    }
+
+    /// Whether something was asked for that it did not allow.
+    #[must_use]
+    pub fn is_used_up(&self) -> bool {
+        self.used_up.get()
+    }
+
+    /// Pays for copying so many bytes; whether that is allowed.
+    pub(crate) fn copies(&self, bytes: usize) -> bool {
+        let units = u64::try_from(bytes / 64).unwrap_or(u64::MAX);
+        match self.left.get().checked_sub(units) {
+            Some(left) => self.left.set(left),
+            None => self.used_up.set(true),
+        }
+        !self.used_up.get()
+    }
+}
+
 /// Units of work between two looks at the interrupt.
 const LOOK_EVERY: u64 = 1024;
 
@@ -51,15 +88,21 @@ pub(super) struct Meter<'i> {
     memory: Cell<usize>,
     look_at: Cell<u64>,
     interrupt: Option<&'i Interrupt>,
+    /// What bounds the work more narrowly, and what it had when the evaluation began.
+    allowance: Option<(&'i Allowance, u64)>,
 }
 
 impl<'i> Meter<'i> {
-    pub(super) fn new(interrupt: Option<&'i Interrupt>) -> Self {
+    pub(super) fn new(interrupt: Option<&'i Interrupt>, allowance: Option<&'i Allowance>) -> Self {
+        let allowance = allowance.map(|allowance| (allowance, allowance.left.get()));
+        let allowance = allowance.filter(|(_, left)| *left < MAX_EXPRESSION_WORK);
+        let work = allowance.map_or(MAX_EXPRESSION_WORK, |(_, left)| left);
         Self {
-            work: Cell::new(MAX_EXPRESSION_WORK),
+            work: Cell::new(work),
             memory: Cell::new(MAX_EXPRESSION_MEMORY),
-            look_at: Cell::new(MAX_EXPRESSION_WORK),
+            look_at: Cell::new(work),
             interrupt,
+            allowance,
         }
     }
 
@@ -68,6 +111,9 @@ impl<'i> Meter<'i> {
         let units = u64::try_from(units).unwrap_or(u64::MAX);
         let Some(left) = self.work.get().checked_sub(units) else {
             self.work.set(0);
+            if let Some((allowance, _)) = self.allowance {
+                allowance.used_up.set(true);
+            }
             return Err(Fault::stop(format!(
                 "the expression needs more than {MAX_EXPRESSION_WORK} steps of work"
             )));
@@ -76,7 +122,7 @@ impl<'i> Meter<'i> {
         if left <= self.look_at.get() {
             self.look_at.set(left.saturating_sub(LOOK_EVERY));
             if self.interrupt.is_some_and(Interrupt::is_stopped) {
-                return Err(Fault::stop("the evaluation was stopped: it took too long"));
+                return Err(Fault::late());
             }
         }
         Ok(())
@@ -116,6 +162,15 @@ impl<'i> Meter<'i> {
         let left = self.memory.get().checked_sub(bytes).ok_or_else(too_much)?;
         self.memory.set(left);
         Ok(())
+    }
+}
+
+impl Drop for Meter<'_> {
+    fn drop(&mut self) {
+        if let Some((allowance, had)) = self.allowance {
+            let spent = had.saturating_sub(self.work.get());
+            allowance.left.set(allowance.left.get().saturating_sub(spent));
+        }
     }
 }
 

@@ -32,7 +32,7 @@ pub use explain::Explained;
 pub(crate) use functions::{Gives, moment_text};
 pub use help::{HelpEntry, expr_help};
 pub(crate) use lexer::expression_length;
-pub use meter::Interrupt;
+pub use meter::{Allowance, Interrupt};
 pub(crate) use offers::{Offer, Receiver, offers};
 pub use references::References;
 pub use template::{Part, Template, TemplateError, TemplateFailure};
@@ -40,7 +40,7 @@ pub(crate) use template::{Piece, pieces};
 pub(crate) use tree::{Call, Form, Literal, Loop, LoopKind, Operator, Pair, Step, StepKind, Tree};
 
 use crate::bounds;
-use crate::limits::MAX_EXPRESSION_BYTES;
+use crate::limits::{MAX_EXPRESSION_BYTES, MAX_VALUE_BYTES};
 
 /// A compiled expression.
 #[derive(Debug, Clone)]
@@ -78,13 +78,25 @@ pub struct ExpressionError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct EvaluationError {
+    /// Stable code: `FF-EXP-001`, or `FF-EXP-002` if the evaluation was stopped from outside.
+    pub code: &'static str,
     /// What is wrong, for people; with the part of the expression it is about, if that is not the whole.
     pub message: String,
+}
+
+impl EvaluationError {
+    pub(crate) fn new(message: impl Into<String>) -> Self {
+        Self {
+            code: "FF-EXP-001",
+            message: message.into(),
+        }
+    }
 }
 
 impl From<Box<fault::Fault>> for EvaluationError {
     fn from(fault: Box<fault::Fault>) -> Self {
         Self {
+            code: if fault.late { "FF-EXP-002" } else { "FF-EXP-001" },
             message: fault.message,
         }
     }
@@ -115,6 +127,8 @@ pub struct Context<'c> {
     pub seed: Option<&'c str>,
     /// Stops the evaluation from outside.
     pub interrupt: Option<&'c Interrupt>,
+    /// What it may cost here, with others; without it, what any evaluation may cost.
+    pub allowance: Option<&'c Allowance>,
 }
 
 impl From<u64> for Context<'_> {
@@ -146,6 +160,15 @@ impl<'c> Context<'c> {
     pub fn with_interrupt(self, interrupt: &'c Interrupt) -> Self {
         Self {
             interrupt: Some(interrupt),
+            ..self
+        }
+    }
+
+    /// With what it may cost here.
+    #[must_use]
+    pub fn with_allowance(self, allowance: &'c Allowance) -> Self {
+        Self {
+            allowance: Some(allowance),
             ..self
         }
     }
@@ -209,6 +232,11 @@ impl Expression {
         self.unique
     }
 
+    /// Whether it is a name and fields of it, and nothing has to be computed.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.path.is_some()
+    }
+
     /// Evaluates it. The value fits a record: see [`crate::check_value`].
     ///
     /// # Errors
@@ -219,10 +247,12 @@ impl Expression {
         scope: &dyn Scope,
         context: impl Into<Context<'c>>,
     ) -> Result<Value, EvaluationError> {
-        let value = self.evaluate_cow(scope, context.into())?;
-        bounds::check_value(&value).map_err(|problem| EvaluationError {
-            message: problem.to_string(),
-        })?;
+        let context = context.into();
+        let value = self.evaluate_cow(scope, context)?;
+        let mut left = MAX_VALUE_BYTES;
+        let measured = bounds::measure(&value, &mut left);
+        measured.map_err(|problem| EvaluationError::new(problem.to_string()))?;
+        may_copy(context, MAX_VALUE_BYTES.saturating_sub(left))?;
         Ok(value.into_owned())
     }
 
@@ -268,7 +298,7 @@ impl Expression {
             scope,
             now_ms: context.now_ms,
             tools: functions::Tools {
-                meter: meter::Meter::new(context.interrupt),
+                meter: meter::Meter::new(context.interrupt, context.allowance),
                 seed: context.seed,
                 uuids: Cell::new(0),
                 pattern: RefCell::new(None),
@@ -278,6 +308,16 @@ impl Expression {
         evaluator
             .of(&self.tree)
             .and_then(|value| then(&value, &evaluator.tools))
+    }
+}
+
+/// Whether a value of so many bytes may be copied here.
+fn may_copy(context: Context<'_>, bytes: usize) -> Result<(), EvaluationError> {
+    match context.allowance {
+        Some(allowance) if !allowance.copies(bytes) => Err(EvaluationError::new(
+            "the value is too large to be copied in passing",
+        )),
+        _ => Ok(()),
     }
 }
 
@@ -340,7 +380,7 @@ static NULL: Value = Value::Null;
 
 fn along<'s>(scope: &'s dyn Scope, path: &Path) -> Result<&'s Value, EvaluationError> {
     let Path { root, fields } = path;
-    let wrong = |message: String| EvaluationError { message };
+    let wrong = |message: String| EvaluationError::new(message);
     let mut value = match scope.lookup(root) {
         Some(Meaning::Value(value)) => value,
         Some(Meaning::Absent) if fields.is_empty() => &NULL,

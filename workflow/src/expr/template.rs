@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde_json::{Map, Value};
 
 use super::lexer::expression_length;
-use super::{Context, EvaluationError, Expression, ExpressionError, References, Scope};
+use super::{Context, EvaluationError, Expression, ExpressionError, References, Scope, may_copy};
 use crate::bounds;
 use crate::limits::MAX_VALUE_BYTES;
 
@@ -82,11 +82,16 @@ impl Template {
         let value = evaluation.value(self)?;
         bounds::check_value(&value).map_err(|problem| TemplateFailure {
             path: dotted(problem.path()),
-            error: EvaluationError {
-                message: problem.to_string(),
-            },
+            error: EvaluationError::new(problem.to_string()),
         })?;
         Ok(value)
+    }
+
+    /// Whether nothing in it has to be computed: constants, and names with fields.
+    pub(crate) fn is_plain(&self) -> bool {
+        let mut plain = true;
+        self.each(&mut |_, expression, _| plain &= expression.is_plain());
+        plain
     }
 
     /// Whether its value depends on the seed of the context.
@@ -167,13 +172,13 @@ impl<'e> Evaluation<'e> {
 
     /// Takes the size of a part of the value from what is left.
     fn measure(&mut self, value: &Value) -> Result<(), TemplateFailure> {
+        let before = self.left;
         let measured = bounds::measure(value, &mut self.left);
         measured.map_err(|problem| TemplateFailure {
             path: format!("{}{}", self.path, dotted(problem.path())),
-            error: EvaluationError {
-                message: problem.to_string(),
-            },
-        })
+            error: EvaluationError::new(problem.to_string()),
+        })?;
+        may_copy(self.context, before.saturating_sub(self.left)).map_err(|error| self.failure(error))
     }
 
     fn value(&mut self, template: &Template) -> Result<Value, TemplateFailure> {
@@ -242,11 +247,12 @@ impl<'e> Evaluation<'e> {
             };
             if out.len() + piece.len() > self.left {
                 let message = format!("the text would make the value larger than {MAX_VALUE_BYTES} bytes");
-                return Err(self.failure(EvaluationError { message }));
+                return Err(self.failure(EvaluationError::new(message)));
             }
             out.push_str(&piece);
         }
         self.left = self.left.saturating_sub(out.len() + 4);
+        may_copy(self.context, out.len()).map_err(|error| self.failure(error))?;
         Ok(out)
     }
 }

@@ -271,6 +271,14 @@ impl Plan {
         self.nodes.len()
     }
 
+    /// Whether going through the records of a run evaluates expressions that may take long: the lists of its loops.
+    #[must_use]
+    pub fn computes_in_replay(&self) -> bool {
+        let computes =
+            |node: &PlanNode| matches!(&node.kind, PlanKind::Foreach(each) if !each.list.is_plain());
+        self.nodes.iter().any(computes)
+    }
+
     pub(crate) fn node(&self, number: usize) -> Option<&PlanNode> {
         self.nodes.get(number)
     }

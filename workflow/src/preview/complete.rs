@@ -139,6 +139,7 @@ impl Locals {
             now_ms: look.now_ms,
             seed: Some("preview"),
             interrupt: Some(look.interrupt),
+            allowance: None,
         };
         let value = has_all.then(|| expression.explain(&data, context).ok()).flatten();
         match &value {

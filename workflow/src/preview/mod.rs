@@ -251,6 +251,7 @@ impl Look<'_> {
             now_ms: self.now_ms,
             seed: Some("preview"),
             interrupt: Some(self.interrupt),
+            allowance: None,
         };
         match expression.explain(&self.data, context) {
             Ok(value) => {

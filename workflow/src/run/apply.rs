@@ -24,6 +24,15 @@ impl RunState {
     ///
     /// The record does not belong here: see [`ApplyError`].
     pub fn apply(&mut self, record: &Record) -> Result<(), ApplyError> {
+        self.apply_with(record, None)
+    }
+
+    /// As [`Self::apply`], with the list of a loop that starts if that was just made.
+    pub(super) fn apply_with(
+        &mut self,
+        record: &Record,
+        list: Option<Arc<Vec<Value>>>,
+    ) -> Result<(), ApplyError> {
         if self.outcome.is_some() {
             return Err(ApplyError::AfterEnd);
         }
@@ -38,7 +47,7 @@ impl RunState {
         if (record.seq == 0) != begins && !unknown {
             return Err(ApplyError::WrongStart);
         }
-        match self.event(record.seq, &record.event, record.at_ms) {
+        match self.event(record.seq, &record.event, record.at_ms, list) {
             // What follows from a record that is not understood, or from a value that is not here, may not fit.
             Err(_) if self.view_only.is_some() => {}
             other => other?,
@@ -62,7 +71,13 @@ impl RunState {
         clippy::too_many_lines,
         reason = "one arm for each event, and each arm a call"
     )]
-    fn event(&mut self, seq: u64, event: &Event, at_ms: u64) -> Result<(), ApplyError> {
+    fn event(
+        &mut self,
+        seq: u64,
+        event: &Event,
+        at_ms: u64,
+        made: Option<Arc<Vec<Value>>>,
+    ) -> Result<(), ApplyError> {
         let name = event.name();
         match event {
             Event::Accepted(accepted) => self.accept(accepted, at_ms),
@@ -113,7 +128,8 @@ impl RunState {
             }
             Event::LoopStarted { step, count, list } => {
                 let at = self.expect(step, name, |phase| *phase == Phase::Ready)?;
-                self.start_loop(&at, step, *count, list, at_ms)?;
+                let count = *count;
+                self.start_loop(&at, step, foreach::Begun { count, list, made }, at_ms)?;
             }
             Event::RoundEnded { step, round, again } => {
                 let at = self.expect(step, name, |phase| *phase == Phase::RoundOver(*round))?;
@@ -297,14 +313,13 @@ impl RunState {
         &mut self,
         at: &StepRef,
         key: &StepKey,
-        count: u32,
-        list: &Digest,
+        begun: foreach::Begun<'_>,
         at_ms: u64,
     ) -> Result<(), ApplyError> {
         let plan = Arc::clone(&self.plan);
         match plan.node(at.node).map(|node| &node.kind) {
             Some(PlanKind::Repeat(repeat)) => repeat::started(self, at, repeat, at_ms),
-            _ => foreach::started(self, at, key, count, list, at_ms)?,
+            _ => foreach::started(self, at, key, begun, at_ms)?,
         }
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! What to do next, and what was given out and is not answered yet.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use serde_json::Value;
 use super::kinds::{self, Start, Started, call, child, repeat};
 use super::state::RunState;
 use super::steps::{Phase, StepRef, Waited};
-use super::{ApplyError, Command, Now};
+use super::{ApplyError, Command, Effort, Now};
 use crate::plan::{FallbackPlan, PlanKind, PlanNode};
 
 /// The results that an order gives in place of running steps, with where they are from.
@@ -35,6 +36,16 @@ impl Evaluated {
     }
 }
 
+/// What is to be done next.
+#[derive(Debug, Default, PartialEq)]
+pub struct Next {
+    /// What can be done now.
+    pub commands: Vec<Command>,
+    /// Expressions that cost more than they may here: evaluate them with [`Execution::next_of`] where they may take their
+    /// time. What stands behind them comes later.
+    pub too_costly: Option<Evaluated>,
+}
+
 /// A run that goes on: its state, and what was given out and is not answered yet.
 #[derive(Debug)]
 pub struct Execution {
@@ -44,6 +55,8 @@ pub struct Execution {
     issued: BTreeSet<StepRef>,
     /// Those of them at which an attempt is under way.
     attempts: BTreeSet<StepRef>,
+    /// Lists that were made for loops of which no record says yet that they started.
+    lists: BTreeMap<StepRef, Arc<Vec<Value>>>,
     end_given: bool,
 }
 
@@ -56,6 +69,7 @@ impl Execution {
             given,
             issued: BTreeSet::new(),
             attempts: BTreeSet::new(),
+            lists: BTreeMap::new(),
             end_given: false,
         }
     }
@@ -89,7 +103,8 @@ impl Execution {
             Event::Intent { .. } | Event::Log { .. } => None,
             event => event.step().and_then(|step| self.state.locate(step)),
         };
-        self.state.apply_owned(record)?;
+        let list = answers.as_ref().and_then(|at| self.lists.remove(at));
+        self.state.apply_with(&record, list)?;
         if let Some(at) = answers {
             self.issued.remove(&at);
             self.attempts.remove(&at);
@@ -101,52 +116,67 @@ impl Execution {
     ///
     /// Apply each [`Command::Record`] before calling again; call again until no record comes.
     pub fn next(&mut self, now: Now) -> Vec<Command> {
-        self.next_of(now, None)
+        self.next_of(now, None, Effort::default()).commands
     }
 
-    /// As [`Execution::next`], but of all expressions only these are evaluated: for a host that is to know of which it dies.
-    pub fn next_of(&mut self, now: Now, only: Option<&Evaluated>) -> Vec<Command> {
-        let mut out = Vec::new();
+    /// As [`Execution::next`], but of all expressions only these are evaluated, if some are named: for a host that is to
+    /// know of which it dies. All of them may cost so much.
+    pub fn next_of(&mut self, now: Now, only: Option<&Evaluated>, effort: Effort<'_>) -> Next {
+        let mut next = Next::default();
         if self.state.outcome.is_some() || self.state.next_seq == 0 || self.state.view_only.is_some() {
-            return out;
+            return next;
         }
         if self.state.is_held() {
             // What is under way goes on.
-        } else if self.state.ending.is_some() {
-            self.take_back(now, &mut out);
         } else {
-            self.close_waits(now, &mut out);
-            let actionable: Vec<StepRef> = self.state.actionable.iter().cloned().collect();
-            for at in actionable {
-                if only.is_none_or(|only| only.at.as_ref() == Some(&at) || !self.evaluates(&at)) {
-                    out.extend(self.act(&at, now));
+            let ready: Vec<StepRef> = if self.state.ending.is_some() {
+                self.undo_to_run(now, &mut next.commands)
+            } else {
+                self.close_waits(now, &mut next.commands);
+                self.state.actionable.iter().cloned().collect()
+            };
+            for at in ready {
+                if only.is_some_and(|only| only.at.as_ref() != Some(&at)) && self.evaluates(&at) {
+                    continue;
+                }
+                next.commands.extend(self.act(&at, now, effort));
+                if effort.is_used_up() {
+                    next.too_costly = self.evaluated(at);
+                    return next;
                 }
             }
         }
-        self.end(&mut out);
-        out
+        self.end(&mut next, effort);
+        next
+    }
+
+    fn evaluated(&self, at: StepRef) -> Option<Evaluated> {
+        let step = self.state.key(&at)?;
+        Some(Evaluated { at: Some(at), step })
+    }
+
+    /// The run's output, as what is evaluated.
+    fn evaluated_output() -> Option<Evaluated> {
+        let step = StepKey::top(OUTPUT.parse().ok()?);
+        Some(Evaluated { at: None, step })
     }
 
     /// The first expressions that [`Execution::next`] evaluates; `None` if it evaluates none.
     #[must_use]
     pub fn evaluates_next(&self) -> Option<Evaluated> {
         let state = &self.state;
-        // What is taken back was evaluated when its step completed.
-        if state.outcome.is_some() || state.view_only.is_some() || state.is_held() || state.ending.is_some() {
+        if state.outcome.is_some() || state.view_only.is_some() || state.is_held() {
             return None;
         }
-        if let Some(at) = state.actionable.iter().find(|at| self.evaluates(at)) {
-            let step = state.key(at)?;
-            return Some(Evaluated {
-                at: Some(at.clone()),
-                step,
-            });
+        if state.ending.is_some() {
+            // The outcome of a run that stops early is known.
+            let at = self.next_undo().filter(|at| self.evaluates(at))?;
+            return self.evaluated(at.clone());
         }
-        let output = StepKey::top(OUTPUT.parse().ok()?);
-        self.is_over().then_some(Evaluated {
-            at: None,
-            step: output,
-        })
+        if let Some(at) = state.actionable.iter().find(|at| self.evaluates(at)) {
+            return self.evaluated(at.clone());
+        }
+        self.is_over().then(Self::evaluated_output).flatten()
     }
 
     /// Whether what can be done about this step now asks for its expressions.
@@ -156,6 +186,7 @@ impl Execution {
             return false;
         };
         let asks = match (&step.phase, &node.kind) {
+            (Phase::Ready | Phase::Working, _) if state.is_undo_known(at) => false,
             (Phase::Ready, _) => state.key(at).is_some_and(|key| !self.given.contains_key(&key)),
             (Phase::Working, PlanKind::Call(_)) | (Phase::RoundOver(_), PlanKind::Repeat(_)) => true,
             (Phase::ToFallBack, _) => matches!(node.fallback, Some(FallbackPlan::Value(_))),
@@ -218,7 +249,7 @@ impl Execution {
     }
 
     /// The command for a step about which something can be done, unless it was given already.
-    fn act(&mut self, at: &StepRef, now: Now) -> Option<Command> {
+    fn act(&mut self, at: &StepRef, now: Now, effort: Effort<'_>) -> Option<Command> {
         if self.issued.contains(at) || self.is_in_failing_loop(at) {
             return None;
         }
@@ -232,6 +263,8 @@ impl Execution {
             key: &key,
             ready_at_ms: step.ready_at_ms,
             now,
+            effort,
+            list: Cell::default(),
         };
         let command = match &step.phase {
             Phase::Ready => match self.given.get(&key) {
@@ -246,7 +279,13 @@ impl Execution {
             Phase::Looping => Ok(self.failed_loop(at, &key)?),
             phase => continued(&start, phase, node)?,
         };
+        if effort.is_used_up() {
+            return None;
+        }
         let command = command.unwrap_or_else(|failure| failed_without_attempt(&key, failure));
+        if let Some(list) = start.list.take() {
+            self.lists.insert(at.clone(), list);
+        }
         self.issued.insert(at.clone());
         if matches!(command, Command::Invoke(_)) {
             self.attempts.insert(at.clone());
@@ -266,28 +305,33 @@ impl Execution {
 
     /// While a run ends, only the steps that take effects back run: one at a time, the newest effect first, once all
     /// attempts have ended.
-    fn take_back(&mut self, now: Now, out: &mut Vec<Command>) {
-        let others = self
-            .attempts
-            .iter()
-            .any(|at| self.state.plan_node(at).is_some_and(|node| !node.id.is_undo()));
-        if others {
-            return;
+    fn undo_to_run(&mut self, now: Now, out: &mut Vec<Command>) -> Vec<StepRef> {
+        let next = self.next_undo().cloned();
+        if next.is_some() {
+            self.close_due(now, out, |node| node.id.is_undo());
         }
-        self.close_due(now, out, |node| node.id.is_undo());
-        if let Some(at) = self.state.current_undo().cloned() {
-            out.extend(self.act(&at, now));
-        }
+        next.into_iter().collect()
+    }
+
+    /// The step that takes an effect back now; none while other attempts are under way.
+    fn next_undo(&self) -> Option<&StepRef> {
+        let is_other = |at: &StepRef| self.state.plan_node(at).is_some_and(|node| !node.id.is_undo());
+        let others = self.attempts.iter().any(is_other);
+        self.state.current_undo().filter(|_| !others)
     }
 
     /// Ends the run, when everything that was given out is answered.
-    fn end(&mut self, out: &mut Vec<Command>) {
-        if !out.is_empty() || !self.is_over() {
+    fn end(&mut self, next: &mut Next, effort: Effort<'_>) {
+        if !next.commands.is_empty() || !self.is_over() {
             return;
         }
-        let outcome = self.state.outcome_now();
+        let outcome = self.state.outcome_now(effort);
+        if effort.is_used_up() {
+            next.too_costly = Self::evaluated_output();
+            return;
+        }
         self.end_given = true;
-        out.push(Command::Record(Event::Ended { outcome }));
+        next.commands.push(Command::Record(Event::Ended { outcome }));
     }
 
     /// Whether nothing but the end of the run is left, and that was not given out.

@@ -8,12 +8,13 @@ use flowforge_protocol::{Failure, FailureKind, NodeId, StepKey};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::kinds::call;
+use super::Effort;
+use super::kinds::Start;
 use super::scope::Names;
 use super::state::RunState;
 use super::steps::{Phase, Step, StepRef};
-use crate::expr::{Context, Meaning, Scope as _, Template};
-use crate::plan::{OutputPlan, Plan, PlanKind};
+use crate::expr::{Meaning, Scope, Template};
+use crate::plan::{CallPlan, OutputPlan, Plan, PlanKind};
 
 /// Why a run stops before all its nodes are settled.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -39,8 +40,33 @@ pub(super) struct Undos {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Undo {
     step: Step,
-    /// What it is called with, as it was when its step completed: what it names may be gone when it runs.
-    input: Result<Map<String, Value>, Failure>,
+    input: UndoInput,
+}
+
+/// What a step that takes an effect back is called with.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+enum UndoInput {
+    /// Known since its step completed, because nothing of it has to be computed.
+    Known(Map<String, Value>),
+    /// Computed when it runs. What it names in the rounds around it is gone by then, so that is kept as it was when its step
+    /// completed; nothing for a node that did not run.
+    Later(BTreeMap<String, Option<Arc<Value>>>),
+}
+
+/// The names of what takes an effect back when it runs.
+struct Remembered<'s> {
+    kept: &'s BTreeMap<String, Option<Arc<Value>>>,
+    others: Names<'s>,
+}
+
+impl Scope for Remembered<'_> {
+    fn lookup(&self, name: &str) -> Option<Meaning<'_>> {
+        match self.kept.get(name) {
+            Some(Some(value)) => Some(Meaning::Value(value)),
+            Some(None) => Some(Meaning::Absent),
+            None => self.others.lookup(name),
+        }
+    }
 }
 
 impl Undos {
@@ -52,7 +78,7 @@ impl Undos {
         self.steps.get_mut(at).map(|undo| &mut undo.step)
     }
 
-    pub(super) fn input(&self, at: &StepRef) -> Option<&Result<Map<String, Value>, Failure>> {
+    fn input(&self, at: &StepRef) -> Option<&UndoInput> {
         self.steps.get(at).map(|undo| &undo.input)
     }
 
@@ -81,9 +107,7 @@ impl RunState {
             path: at.path.clone(),
             node: number,
         };
-        let (Some(PlanKind::Call(call)), Some(key)) =
-            (plan.node(number).map(|node| &node.kind), self.key(&undo))
-        else {
+        let Some(PlanKind::Call(call)) = plan.node(number).map(|node| &node.kind) else {
             return;
         };
         let names = Names {
@@ -91,7 +115,10 @@ impl RunState {
             path: &at.path,
             of: Some(at.node),
         };
-        let input = call::input(call, &names, &key, self.last_at_ms);
+        let input = match plain_input(call, &names) {
+            Some(input) => UndoInput::Known(input),
+            None => UndoInput::Later(of_rounds(call, &names)),
+        };
         let step = Step {
             phase: Phase::Ready,
             ready_at_ms: self.last_at_ms,
@@ -114,12 +141,35 @@ impl RunState {
     }
 
     /// What a step that takes an effect back is called with; `None` for any other step.
-    pub(super) fn undo_input(&self, at: &StepRef) -> Option<&Result<Map<String, Value>, Failure>> {
-        self.undos.input(at)
+    pub(super) fn undo_input(
+        &self,
+        start: &Start<'_>,
+        call: &CallPlan,
+    ) -> Option<Result<Map<String, Value>, Failure>> {
+        Some(match self.undos.input(start.at)? {
+            UndoInput::Known(input) => Ok(input.clone()),
+            UndoInput::Later(kept) => {
+                let others = Names {
+                    state: self,
+                    path: &[],
+                    of: self
+                        .plan
+                        .nodes
+                        .iter()
+                        .position(|node| node.undo == Some(start.at.node)),
+                };
+                start.call_input(call, &Remembered { kept, others })
+            }
+        })
+    }
+
+    /// Whether nothing is computed when this step runs, which takes an effect back.
+    pub(super) fn is_undo_known(&self, at: &StepRef) -> bool {
+        matches!(self.undos.input(at), Some(UndoInput::Known(_)))
     }
 
     /// How the run ends, now that nothing is under way.
-    pub(super) fn outcome_now(&self) -> Outcome {
+    pub(super) fn outcome_now(&self, effort: Effort<'_>) -> Outcome {
         match &self.ending {
             Some(Ending::Failed { node, failure }) => Outcome::Failed {
                 node: Some(node.clone()),
@@ -133,7 +183,7 @@ impl RunState {
             Some(Ending::Cancelled { reason }) => Outcome::Cancelled {
                 reason: reason.clone(),
             },
-            None => match self.output() {
+            None => match self.output(effort) {
                 Ok(output) => Outcome::Done {
                     output: output.into(),
                 },
@@ -144,7 +194,7 @@ impl RunState {
 
     /// The result of the run. What needs a node that did not run is null. A run that goes only as far as one node has the
     /// result of that node: the workflow's output speaks of nodes that such a run leaves out.
-    fn output(&self) -> Result<Value, Failure> {
+    fn output(&self, effort: Effort<'_>) -> Result<Value, Failure> {
         let plan: &Plan = &self.plan;
         if let Some(until) = self.facts.accepted().and_then(|accepted| accepted.until.as_ref()) {
             let names = Names {
@@ -158,13 +208,13 @@ impl RunState {
             });
         }
         match &plan.output {
-            OutputPlan::Value(template) => self.output_part("output", template),
+            OutputPlan::Value(template) => self.output_part("output", template, effort),
             OutputPlan::Fields(fields) => {
                 let mut output = Map::with_capacity(fields.len());
                 for (name, template) in fields {
                     output.insert(
                         name.clone(),
-                        self.output_part(&format!("output.{name}"), template)?,
+                        self.output_part(&format!("output.{name}"), template, effort)?,
                     );
                 }
                 Ok(Value::Object(output))
@@ -172,7 +222,7 @@ impl RunState {
         }
     }
 
-    fn output_part(&self, place: &str, template: &Template) -> Result<Value, Failure> {
+    fn output_part(&self, place: &str, template: &Template, effort: Effort<'_>) -> Result<Value, Failure> {
         let names = Names {
             state: self,
             path: &[],
@@ -185,10 +235,35 @@ impl RunState {
         let seed = template
             .needs_seed()
             .then(|| format!("{}/{place}", self.effect_root()));
-        let context = Context::from(self.last_at_ms).seeded(seed.as_deref());
+        let context = effort.context(self.last_at_ms).seeded(seed.as_deref());
         template.evaluate(&names, context).map_err(|failure| Failure {
             path: Some(format!("{place}{}", failure.path)),
-            ..Failure::new(FailureKind::Expression, failure.error.message).with_code("FF-EXP-001")
+            ..Failure::new(FailureKind::Expression, failure.error.message).with_code(failure.error.code)
         })
     }
+}
+
+/// The input of a call of which nothing has to be computed.
+fn plain_input(call: &CallPlan, names: &Names<'_>) -> Option<Map<String, Value>> {
+    let value = |template: &Template| {
+        let plain = template.is_plain();
+        plain.then(|| template.evaluate(names, 0).ok()).flatten()
+    };
+    let ports = call.with.iter();
+    ports
+        .map(|(port, template)| Some((port.clone(), value(template)?)))
+        .collect()
+}
+
+/// What the expressions of a call name in the rounds around it.
+fn of_rounds(call: &CallPlan, names: &Names<'_>) -> BTreeMap<String, Option<Arc<Value>>> {
+    let mut kept = BTreeMap::new();
+    for (_, template) in &call.with {
+        for name in template.references().all() {
+            if let Some(value) = names.of_round(name) {
+                kept.insert(name.to_owned(), value);
+            }
+        }
+    }
+    kept
 }

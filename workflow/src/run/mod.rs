@@ -31,7 +31,9 @@ use flowforge_protocol::record::Event;
 use flowforge_protocol::{NodeId, StepKey};
 use serde_json::{Map, Value};
 
-pub use dispatch::{Evaluated, Execution, Given};
+use crate::expr::{Allowance, Context, Interrupt};
+
+pub use dispatch::{Evaluated, Execution, Given, Next};
 pub use fork::{ForkError, ForkPlan, RepeatedEffect};
 pub use inbox::MAX_UNTAKEN;
 pub use retry::{Failed, after_stop, retry_at_ms};
@@ -82,6 +84,32 @@ pub struct Invoke {
 pub struct Now {
     /// Milliseconds since 1970 UTC. May go backwards; nothing is then due earlier than it was.
     pub ms: u64,
+}
+
+/// What the expressions of one call of [`Execution::next_of`] may cost together, and what stops them. By default each may
+/// cost what any evaluation may, and nothing stops it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Effort<'e> {
+    /// What they may cost in passing.
+    pub allowance: Option<&'e Allowance>,
+    /// Stops them.
+    pub interrupt: Option<&'e Interrupt>,
+}
+
+impl<'e> Effort<'e> {
+    /// The context of an expression at this moment, milliseconds since 1970 UTC.
+    fn context(self, now_ms: u64) -> Context<'e> {
+        Context {
+            interrupt: self.interrupt,
+            allowance: self.allowance,
+            ..Context::from(now_ms)
+        }
+    }
+
+    /// Whether an expression was left without a value because it costs too much here.
+    fn is_used_up(self) -> bool {
+        self.allowance.is_some_and(Allowance::is_used_up)
+    }
 }
 
 /// Why a record does not belong to this run at this point.

@@ -1,5 +1,7 @@
 //! The names an expression of a step knows.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use super::state::RunState;
@@ -46,6 +48,29 @@ impl Scope for Names<'_> {
 }
 
 impl<'s> Names<'s> {
+    /// What a name of the rounds around the step stands for, to be kept beyond them: nothing for a node that did not run.
+    /// `None` for a name that has its meaning outside rounds too, or has none here.
+    pub(super) fn of_round(&self, name: &str) -> Option<Option<Arc<Value>>> {
+        let outside = |node: &PlanNode| node.loops.is_empty();
+        let node = self
+            .state
+            .plan
+            .by_id
+            .get(name)
+            .and_then(|number| self.state.plan.node(*number));
+        if ["input", "config", "trigger", "run"].contains(&name) || node.is_some_and(outside) {
+            return None;
+        }
+        let Meaning::Value(value) = self.lookup(name)? else {
+            return Some(None);
+        };
+        let output = node.and_then(|node| {
+            let around = self.path.get(..node.loops.len())?;
+            self.state.scope(around)?.steps.get(node.slot)?.output.clone()
+        });
+        Some(Some(output.unwrap_or_else(|| Arc::new(value.clone()))))
+    }
+
     fn node(&self, number: usize) -> Option<Meaning<'s>> {
         let state: &'s RunState = self.state;
         let node = state.plan.node(number)?;

@@ -14,7 +14,7 @@ use crate::plan::Plan;
 /// The meaning of a snapshot's bytes. Raised with every change of what the state remembers or of what a record changes;
 /// a snapshot of another number is not read, the records are. A host keeps it beside the bytes, and throws away what has
 /// another one.
-pub const SEMANTICS: u32 = 3;
+pub const SEMANTICS: u32 = 4;
 
 /// Why a snapshot is not used. The records are read instead.
 #[derive(Debug, thiserror::Error)]

@@ -210,3 +210,70 @@ nodes:
     host.finish(0, echo);
     assert!(matches!(host.state().outcome(), Some(Outcome::Cancelled { .. })));
 }
+
+/// The input of an undo was computed when its step completed: a host that died of it died again at every start, because no
+/// step was named for it. It is computed when the undo runs, with what it names as it was.
+#[test]
+fn what_is_computed_for_an_undo_is_computed_when_it_runs() {
+    let source = "
+input: { items: { type: array } }
+nodes:
+  each:
+    foreach: input.items
+    do:
+      look: { call: x:y/l }
+      pack:
+        call: x:y/b
+        with: { n: \"${look.from}\" }
+        undo: { call: x:y/v, with: { id: \"${pack.from + '/' + item + '/' + look.from}\", at: \"${now()}\" } }
+  plain: { after: each, call: x:y/p, undo: { call: x:y/q, with: { id: \"${plain.from}\" } } }
+  ship: { after: plain, call: x:y/c }
+";
+    let mut host = Host::start(plan(source), json!({ "items": ["x"] }));
+    host.finish(0, echo);
+    let completed_ms = host.now_ms;
+    host.finish(0, echo);
+    host.finish(0, echo);
+    assert_eq!(host.at_work(), ["ship"]);
+    assert_eq!(host.run.evaluates_next(), None);
+    let invoke = host.flying.pop_front().expect("it flies");
+    let failed = host.state().attempt_failed(
+        &invoke.step,
+        1,
+        flowforge_protocol::Failure::new(FailureKind::Rejected, "no such thing"),
+        Vec::new(),
+        1,
+        host.now_ms + 60_000,
+    );
+    host.record(failed);
+    assert_eq!(
+        host.run.evaluates_next(),
+        None,
+        "nothing is computed for `plain~undo`"
+    );
+    host.advance();
+    host.check_replay();
+    let plain = host.flying.pop_front().expect("it flies");
+    assert_eq!(plain.step.to_string(), "plain~undo");
+    host.record(flowforge_protocol::record::Event::Completed {
+        step: plain.step,
+        attempt: 1,
+        output: json!(null).into(),
+        elapsed_us: 1,
+        used: Vec::new(),
+        source: flowforge_protocol::record::Source::Step,
+    });
+    let evaluated = host.run.evaluates_next().expect("the input of the other one");
+    assert_eq!(evaluated.step().to_string(), "each[0].pack~undo");
+    host.advance();
+    let input = Value::Object(host.flying[0].input.clone());
+    assert_eq!(input["id"], json!("each[0].pack/x/each[0].look"));
+    let at = input["at"].as_str().expect("a moment");
+    assert!(
+        at <= "1970-01-01T00:16:41Z" && completed_ms < 1_001_000,
+        "{at}: the moment at which its step completed"
+    );
+    host.run(echo);
+    assert!(is_failed(&host, "ship"));
+    host.check_replay();
+}

@@ -15,5 +15,6 @@ mod releases;
 mod source;
 
 pub use self::ready::ReadyRun;
+pub(crate) use self::releases::ReleasesParts;
 pub use self::releases::{LoadError, LoadedRelease, Releases};
 pub use self::source::{ArtifactSource, ReleaseDocuments, SourceError};

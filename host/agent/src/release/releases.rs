@@ -14,6 +14,7 @@ use flowforge_workflow::Plan;
 use super::components::Components;
 use super::fetch::Fetcher;
 use super::{ArtifactSource, grants};
+use crate::apart::Apart;
 use crate::clock::Entropy;
 use crate::connectors::{Connector, ConnectorHost};
 use crate::order::Refusal;
@@ -71,28 +72,44 @@ pub enum LoadError {
     NotNow(String),
 }
 
+/// What the releases need.
+pub(crate) struct ReleasesParts<'p> {
+    pub(crate) journal: Journal,
+    pub(crate) trust: Arc<TrustRoot>,
+    pub(crate) source: Arc<dyn ArtifactSource>,
+    pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) host: Arc<dyn ConnectorHost>,
+    pub(crate) data_dir: &'p Path,
+    /// Where records are read again and plans are made.
+    pub(crate) readings: Apart,
+}
+
 /// The releases of this host.
 pub struct Releases {
     journal: Journal,
     components: Components,
+    readings: Apart,
     releases: SharedCache<(Digest, Digest), Arc<LoadedRelease>>,
 }
 
 impl Releases {
-    pub(crate) fn new(
-        journal: Journal,
-        trust: Arc<TrustRoot>,
-        source: Arc<dyn ArtifactSource>,
-        entropy: Arc<dyn Entropy>,
-        host: Arc<dyn ConnectorHost>,
-        data_dir: &Path,
-    ) -> Self {
-        let fetcher = Fetcher { source, entropy };
+    pub(crate) fn new(parts: ReleasesParts<'_>) -> Self {
+        let fetcher = Fetcher {
+            source: parts.source,
+            entropy: parts.entropy,
+        };
+        let folder = parts.data_dir.join("components");
         Self {
-            journal,
-            components: Components::new(trust, fetcher, host, data_dir.join("components")),
+            journal: parts.journal,
+            components: Components::new(parts.trust, fetcher, parts.host, folder),
+            readings: parts.readings,
             releases: SharedCache::new(RELEASES_MAX),
         }
+    }
+
+    /// Where records are read again and plans are made.
+    pub(super) fn readings(&self) -> &Apart {
+        &self.readings
     }
 
     pub(super) fn fetcher(&self) -> &Fetcher {
@@ -136,7 +153,14 @@ impl Releases {
                 "its definition is not the one its digest names".to_owned(),
             ));
         }
-        let plan = Plan::from_canonical(&signed.definition, &interfaces, &signed.children)
+        let (definition, children) = (signed.definition.clone(), signed.children.clone());
+        let plan = self
+            .readings
+            .run(None, move |_| {
+                Plan::from_canonical(&definition, &interfaces, &children)
+            })
+            .await
+            .map_err(|stopping| LoadError::NotNow(stopping.to_string()))?
             .map_err(|error| refused(with_causes(&error)))?;
         let granted = grants::intersect(&signed.requests, &grant_set.nodes);
         Ok(Arc::new(LoadedRelease {

@@ -8,7 +8,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use flowforge_journal::Urgency;
-use flowforge_workflow::{Command, Now};
+use flowforge_workflow::Command;
 
 use super::halt::Halt;
 use super::task::RunTask;
@@ -86,30 +86,30 @@ impl RunTask {
     pub(super) async fn next_commands(&mut self) -> Result<Vec<Command>, Halt> {
         let holds = self.marking.holds_expressions();
         let Some(evaluated) = holds.then(|| self.execution.evaluates_next()).flatten() else {
-            return Ok(self.execution.next(Now { ms: self.now() }));
+            return self.evaluate(None).await;
         };
-        let step = evaluated.step();
+        let step = evaluated.step().clone();
         // What was decided before is not to be decided again after a death.
         self.flush(Urgency::Lazy).await?;
-        self.recorder.attempt_begins(step, 0);
+        self.recorder.attempt_begins(&step, 0);
         self.shared.journal.flush().await?;
-        let now = Now { ms: self.now() };
-        let commands = self.execution.next_of(now, Some(&evaluated));
+        let commands = self.evaluate(Some(evaluated)).await?;
         self.marking = self.marking.after_expressions();
         if commands
             .iter()
             .any(|command| matches!(command, Command::Invoke(_)))
         {
             // Deaths that were counted are the attempt's as well: they stay until that has ended.
-            self.recorder.attempt_stopped(step);
+            self.recorder.attempt_stopped(&step);
         } else {
-            self.recorder.attempt_ended(step);
+            self.recorder.attempt_ended(&step);
         }
         Ok(commands)
     }
 
     /// Whether expressions are left that wait for their turn.
     pub(super) fn has_waiting_expressions(&self) -> bool {
-        self.marking.holds_expressions() && self.execution.evaluates_next().is_some()
+        let held = self.marking.holds_expressions() && self.execution.evaluates_next().is_some();
+        held || self.has_costly_left
     }
 }

@@ -13,6 +13,7 @@ mod attempts;
 mod begin;
 mod damaged;
 mod end;
+mod evaluations;
 mod halt;
 mod idle;
 mod lean;

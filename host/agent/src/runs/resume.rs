@@ -25,6 +25,7 @@ use super::resting::{Over, Resting};
 use super::service::Shared;
 use super::task::{Control, RunTask};
 use super::wait::Wait;
+use crate::apart::Stopping;
 use crate::backoff::Backoff;
 use crate::order::{Refusal, RunOrder, Verified};
 use crate::release::{LoadError, ReadyRun};
@@ -52,6 +53,9 @@ enum ResumeError {
     /// Its records are not those of its order.
     #[error("its records do not belong to its stored order")]
     OtherOrder,
+    /// The host stops.
+    #[error(transparent)]
+    Stopping(#[from] Stopping),
     /// It can only be shown here.
     #[error("it can only be shown")]
     ViewOnly(#[from] ViewOnly),
@@ -220,7 +224,8 @@ async fn rebuild(shared: &Shared, ready: &ReadyRun, stored: Stored) -> Result<Ru
     let run = &ready.order().about().run;
     let plan = || Arc::clone(&ready.release().plan);
     let Some(mut snapshot) = stored.snapshot else {
-        return replay(ready, RunState::new(plan(), run.clone()), stored.records);
+        let state = RunState::new(plan(), run.clone());
+        return replay(shared, ready, state, stored.records).await;
     };
     if is_lean(&snapshot.bytes)
         && let Some(bytes) = whole(&snapshot.bytes, &shared.journal.values(run).await?)
@@ -228,7 +233,7 @@ async fn rebuild(shared: &Shared, ready: &ReadyRun, stored: Stored) -> Result<Ru
         snapshot.bytes = bytes;
     }
     match RunState::restore(plan(), run, snapshot.seq, &snapshot.bytes) {
-        Ok(state) => replay(ready, state, stored.records),
+        Ok(state) => replay(shared, ready, state, stored.records).await,
         Err(error) => {
             warn!(run_id = %run, error = %with_causes(&error), "a snapshot is not used; all records are read");
             let batches = shared.journal.batches(run).await?.unwrap_or_default();
@@ -236,18 +241,24 @@ async fn rebuild(shared: &Shared, ready: &ReadyRun, stored: Stored) -> Result<Ru
             let values = shared.journal.values(run).await?;
             let fetch = |digest: &Digest| values.get(digest).cloned();
             let all = records(&all, 0, &fetch).collect::<Result<Vec<_>, _>>()?;
-            replay(ready, RunState::new(plan(), run.clone()), all)
+            let state = RunState::new(plan(), run.clone());
+            replay(shared, ready, state, all).await
         }
     }
 }
 
-fn replay(ready: &ReadyRun, mut state: RunState, recorded: Vec<Record>) -> Result<RunState, ResumeError> {
-    for record in recorded {
-        let seq = record.seq;
-        state
-            .apply_owned(record)
-            .map_err(|source| ResumeError::Record { seq, source })?;
-    }
+async fn replay(
+    shared: &Shared,
+    ready: &ReadyRun,
+    state: RunState,
+    recorded: Vec<Record>,
+) -> Result<RunState, ResumeError> {
+    let state = if state.plan().computes_in_replay() {
+        let applied = move |_: &_| apply_all(state, recorded);
+        shared.readings.run(None, applied).await??
+    } else {
+        apply_all(state, recorded)?
+    };
     if let Some(why) = state.view_only() {
         return Err(why.clone().into());
     }
@@ -255,6 +266,16 @@ fn replay(ready: &ReadyRun, mut state: RunState, recorded: Vec<Record>) -> Resul
         Some(accepted) if is_of(ready.order(), accepted) => Ok(state),
         _ => Err(ResumeError::OtherOrder),
     }
+}
+
+fn apply_all(mut state: RunState, recorded: Vec<Record>) -> Result<RunState, ResumeError> {
+    for record in recorded {
+        let seq = record.seq;
+        state
+            .apply_owned(record)
+            .map_err(|source| ResumeError::Record { seq, source })?;
+    }
+    Ok(state)
 }
 
 /// What the run needs, however long it takes; an error when the run is over before, or the host stops.

@@ -33,6 +33,7 @@ use super::resume;
 use super::sleepers::Alarm;
 use super::step::StepHost;
 use super::task::{Control, RunTask};
+use crate::apart::Apart;
 use crate::clock::{Clock, Entropy};
 use crate::health::{ResumedStatus, RunCounts, StandingRun};
 use crate::order::{Gate, Outgoing, Refusal, VerifiedOrder};
@@ -70,6 +71,10 @@ pub(crate) struct RunsParts {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) max_steps: u32,
+    /// Where records are read again.
+    pub(crate) readings: Apart,
+    /// How long the expressions of one step may take.
+    pub(crate) evaluation_timeout: Duration,
     /// Larger values, in bytes, are kept once by the journal.
     pub(crate) inline_bytes: usize,
     pub(crate) max_runs: u32,
@@ -101,6 +106,11 @@ pub(super) struct Shared {
     pub(super) careful_resumes: Careful,
     /// How many runs are read from the journal at the same time.
     pub(super) loads: Semaphore,
+    /// Where records are read again.
+    pub(super) readings: Apart,
+    /// Where expressions are evaluated that take long.
+    pub(super) evaluations: Apart,
+    pub(super) evaluation_timeout: Duration,
     pub(super) host: HostId,
     pub(super) steps: Arc<StepHost>,
     pub(super) clock: Arc<dyn Clock>,
@@ -168,6 +178,9 @@ impl Runs {
                 careful_runs: Careful::default(),
                 careful_resumes: Careful::default(),
                 loads: Semaphore::new(LOADS_MAX),
+                readings: parts.readings,
+                evaluations: Apart::default(),
+                evaluation_timeout: parts.evaluation_timeout,
                 host: parts.host,
                 steps: Arc::new(StepHost {
                     journal: parts.journal.clone(),

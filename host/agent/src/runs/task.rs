@@ -75,6 +75,8 @@ pub(super) struct RunTask {
     pub(super) idle: Idle,
     pub(super) draining: bool,
     pub(super) marking: Marking,
+    /// Expressions are left that cost too much to be evaluated in passing.
+    pub(super) has_costly_left: bool,
 }
 
 impl RunTask {
@@ -103,6 +105,7 @@ impl RunTask {
             idle: Idle::default(),
             draining: false,
             marking: Marking::Later,
+            has_costly_left: false,
         }
     }
 

@@ -8,6 +8,7 @@ use flowforge_journal::{Journal, JournalConfig};
 use flowforge_ports::Effect;
 use flowforge_protocol::job::Order;
 use flowforge_protocol::record::Outcome;
+use flowforge_protocol::{Failure, FailureKind};
 use serde_json::json;
 
 use crate::connectors::Scripts;
@@ -278,15 +279,24 @@ fn slow_fields() -> String {
 /// Expressions that took the host down were evaluated again at every start, for ever: only attempts had marks.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn expressions_of_which_the_host_dies_again_and_again_are_named_and_left_alone() {
-    for (step, set, output) in [
-        ("b", slow_fields(), "{ n: 1 }".to_owned()),
-        ("output", "{ n: 1 }".to_owned(), slow_fields()),
+    let source = |nodes: &str, output: &str| {
+        format!("workflow: poison\ninput: {{ xs: {{ type: array }} }}\nnodes:\n{nodes}output: {output}\n")
+    };
+    let set = |fields: &str| format!("  a: {{ set: {{ n: 1 }} }}\n  b: {{ after: a, set: {fields} }}\n");
+    // The input of what takes an effect back was computed without a mark.
+    let undone = format!(
+        "  a: {{ call: test:scripts/add, with: {{ n: 1 }}, undo: {{ call: test:scripts/add, with: {} }} }}\n  b: {{ after: a, \
+         call: test:scripts/no }}\n",
+        slow_fields()
+    );
+    for (step, source) in [
+        ("b", source(&set(&slow_fields()), "{ n: 1 }")),
+        ("output", source(&set("{ n: 1 }"), &slow_fields())),
+        ("a~undo", source(&undone, "{ n: 1 }")),
     ] {
-        let source = format!(
-            "workflow: poison\ninput: {{ xs: {{ type: array }} }}\nnodes:\n  a: {{ set: {{ n: 1 }} }}\n  b: {{ after: a, set: {set} \
-             }}\noutput: {output}\n"
-        );
-        let world = World::new(scripts());
+        let world = World::new(scripts().pure("no", |_| {
+            Err(Failure::new(FailureKind::Rejected, "no such thing"))
+        }));
         let published = publish(&world.plane, &source);
         world.start().drain().await;
         leave_socket(&world);

@@ -13,6 +13,7 @@ mod cancelling;
 mod connectors;
 mod crashes;
 mod deaths;
+mod evaluations;
 mod plane;
 mod plane_link;
 mod progress;

@@ -61,6 +61,7 @@ impl World {
             name: "edge".into(),
             limits: self.limits,
             shutdown_grace: Duration::from_secs(10),
+            evaluation_timeout: Duration::from_secs(60),
             loopback_destinations: true,
             site: SiteSettings::default(),
             compile_worker: CompileWorker::InProcess,

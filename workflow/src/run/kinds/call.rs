@@ -1,22 +1,20 @@
 //! `call`: an attempt of a connector's operation, repeated where that is safe.
 
 use flowforge_protocol::record::Event;
-use flowforge_protocol::{Digest, Failure, StepKey};
+use flowforge_protocol::{Digest, Failure};
 use serde_json::{Map, Value};
 
 use super::super::Invoke;
 use super::{Start, Started, template_failed};
-use crate::expr::{Context, Template};
+use crate::expr::{Scope, Template};
 use crate::plan::CallPlan;
 use crate::run::Command;
 use crate::run::retry;
-use crate::run::scope::Names;
 
 pub(super) fn begin(start: &Start<'_>, call: &CallPlan) -> Started {
-    let undo_input = start.state.undo_input(start.at);
-    let input = match undo_input {
-        Some(input) => input.clone()?,
-        None => input(call, &start.names(), start.key, start.ready_at_ms)?,
+    let input = match start.state.undo_input(start, call) {
+        Some(input) => input?,
+        None => start.call_input(call, &start.names())?,
     };
     let step = start.state.step(start.at);
     let attempt = step.map_or(0, |step| step.attempts).saturating_add(1);
@@ -34,30 +32,31 @@ pub(super) fn begin(start: &Start<'_>, call: &CallPlan) -> Started {
     })))
 }
 
-/// What a call is made with.
-pub(in crate::run) fn input(
-    call: &CallPlan,
-    names: &Names<'_>,
-    key: &StepKey,
-    ready_at_ms: u64,
-) -> Result<Map<String, Value>, Failure> {
-    let mut input = Map::with_capacity(call.with.len());
-    for (port, template) in &call.with {
-        let value = match template {
-            // The commonest case, without building the text of its place.
-            Template::Constant(value) => value.clone(),
-            template => {
-                let place = || format!("with.{port}");
-                let seed = template.needs_seed().then(|| names.state.seed(key, &place()));
-                let context = Context::from(ready_at_ms).seeded(seed.as_deref());
-                template
-                    .evaluate(names, context)
-                    .map_err(|failure| template_failed(key, &place(), &failure))?
-            }
-        };
-        input.insert(port.clone(), value);
+impl Start<'_> {
+    /// What a call is made with, by these names.
+    pub(in crate::run) fn call_input(
+        &self,
+        call: &CallPlan,
+        names: &dyn Scope,
+    ) -> Result<Map<String, Value>, Failure> {
+        let mut input = Map::with_capacity(call.with.len());
+        for (port, template) in &call.with {
+            let value = match template {
+                // The commonest case, without building the text of its place.
+                Template::Constant(value) => value.clone(),
+                template => {
+                    let place = || format!("with.{port}");
+                    let seed = template.needs_seed().then(|| self.state.seed(self.key, &place()));
+                    let context = self.effort.context(self.ready_at_ms).seeded(seed.as_deref());
+                    template
+                        .evaluate(names, context)
+                        .map_err(|failure| template_failed(self.key, &place(), &failure))?
+                }
+            };
+            input.insert(port.clone(), value);
+        }
+        Ok(input)
     }
-    Ok(input)
 }
 
 /// Goes on with a step whose host stopped while an attempt may have had an effect.

@@ -11,15 +11,26 @@ use crate::limits::MAX_LIST;
 use crate::plan::{LoopPlan, Plan, PlanKind};
 use crate::run::state::RunState;
 use crate::run::steps::{Phase, Rounds, Scope, StepRef};
-use crate::run::{ApplyError, Command};
+use crate::run::{ApplyError, Command, Effort};
 
 pub(super) fn begin(start: &Start<'_>, each: &LoopPlan) -> Started {
-    let items = items(start, each)?;
+    let whole = Value::Array(items(start, each)?);
+    let list = Digest::of_json(&whole);
+    let items = listed(whole);
+    let count = u32::try_from(items.len()).unwrap_or(u32::MAX);
+    start.list.set(Some(Arc::new(items)));
     Ok(Command::Record(Event::LoopStarted {
         step: start.key.clone(),
-        count: u32::try_from(items.len()).unwrap_or(u32::MAX),
-        list: Digest::of_json(&Value::Array(items)),
+        count,
+        list,
     }))
+}
+
+fn listed(value: Value) -> Vec<Value> {
+    match value {
+        Value::Array(items) => items,
+        _ => Vec::new(),
+    }
 }
 
 /// The elements a loop runs over.
@@ -40,43 +51,34 @@ fn items(start: &Start<'_>, each: &LoopPlan) -> Result<Vec<Value>, flowforge_pro
     }
 }
 
-/// The loop is recorded as started. Its list is made again from the same records; its digest says whether it is the same.
+/// What the records say of a loop that started.
+pub(in crate::run) struct Begun<'r> {
+    pub(in crate::run) count: u32,
+    pub(in crate::run) list: &'r Digest,
+    /// The list, if this process has just made it.
+    pub(in crate::run) made: Option<Arc<Vec<Value>>>,
+}
+
+/// The loop is recorded as started. A list that is not at hand is made again from the same records; its digest says whether
+/// it is the same.
 pub(in crate::run) fn started(
     state: &mut RunState,
     at: &StepRef,
     key: &StepKey,
-    count: u32,
-    list: &Digest,
+    begun: Begun<'_>,
     at_ms: u64,
 ) -> Result<(), ApplyError> {
     let plan = Arc::clone(&state.plan);
-    let changed = |found: String| ApplyError::LoopChanged {
-        step: key.clone(),
-        recorded: count,
-        found,
-    };
     let Some(PlanKind::Foreach(each)) = plan.node(at.node).map(|node| &node.kind) else {
         return Err(ApplyError::UnknownStep(key.clone()));
     };
-    let ready_at_ms = state.step(at).map_or(at_ms, |step| step.ready_at_ms);
-    let start = Start {
-        state,
-        at,
-        key,
-        ready_at_ms,
-        now: super::Now { ms: at_ms },
-    };
-    let items = items(&start, each).map_err(|failure| changed(failure.message))?;
-    let whole = Value::Array(items);
-    if Digest::of_json(&whole) != *list {
-        let found = whole.as_array().map_or(0, Vec::len);
-        return Err(changed(format!("{found} elements that are not the same")));
-    }
-    let Value::Array(items) = whole else {
-        return Err(changed("no list".to_owned()));
+    let count = begun.count;
+    let items = match begun.made {
+        Some(items) => items,
+        None => Arc::new(made_again(state, at, key, each, &begun, at_ms)?),
     };
     if let Some(step) = state.step_mut(at) {
-        step.rounds = Some(Box::new(Rounds::over(Arc::new(items), count)));
+        step.rounds = Some(Box::new(Rounds::over(items, count)));
     }
     state.set_phase(at, Phase::Looping);
     if count == 0 {
@@ -87,6 +89,38 @@ pub(in crate::run) fn started(
         }
     }
     Ok(())
+}
+
+fn made_again(
+    state: &RunState,
+    at: &StepRef,
+    key: &StepKey,
+    each: &LoopPlan,
+    begun: &Begun<'_>,
+    at_ms: u64,
+) -> Result<Vec<Value>, ApplyError> {
+    let changed = |found: String| ApplyError::LoopChanged {
+        step: key.clone(),
+        recorded: begun.count,
+        found,
+    };
+    let start = Start {
+        state,
+        at,
+        key,
+        ready_at_ms: state.step(at).map_or(at_ms, |step| step.ready_at_ms),
+        now: super::Now { ms: at_ms },
+        effort: Effort::default(),
+        list: std::cell::Cell::default(),
+    };
+    let whole = Value::Array(items(&start, each).map_err(|failure| changed(failure.message))?);
+    let same = Digest::of_json(&whole) == *begun.list;
+    let items = listed(whole);
+    if same {
+        Ok(items)
+    } else {
+        Err(changed(format!("{} elements that are not the same", items.len())))
+    }
 }
 
 /// Starts the next round, if there is one.

@@ -13,6 +13,7 @@ mod set;
 mod switch;
 pub(super) mod wait;
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use flowforge_protocol::awaited::Closing;
@@ -23,8 +24,8 @@ use serde_json::Value;
 use super::scope::Names;
 use super::state::RunState;
 use super::steps::{Phase, StepRef};
-use super::{Command, Now};
-use crate::expr::{Context, EvaluationError, Expression, Template, TemplateFailure};
+use super::{Command, Effort, Now};
+use crate::expr::{EvaluationError, Expression, Template, TemplateFailure};
 use crate::plan::PlanKind;
 
 /// What starting a step gives, or why an expression gave no value.
@@ -38,6 +39,10 @@ pub(super) struct Start<'s> {
     /// When it could start: the moment of its expressions, the same on every replay.
     pub(super) ready_at_ms: u64,
     pub(super) now: Now,
+    /// What its expressions may cost.
+    pub(super) effort: Effort<'s>,
+    /// The list of a loop, once it was made.
+    pub(super) list: Cell<Option<Arc<Vec<Value>>>>,
 }
 
 /// What starting a step of this kind means.
@@ -112,7 +117,7 @@ impl Start<'_> {
 
     pub(super) fn template(&self, place: &str, template: &Template) -> Result<Value, Failure> {
         let seed = template.needs_seed().then(|| self.state.seed(self.key, place));
-        let context = Context::from(self.ready_at_ms).seeded(seed.as_deref());
+        let context = self.effort.context(self.ready_at_ms).seeded(seed.as_deref());
         template
             .evaluate(&self.names(), context)
             .map_err(|failure| template_failed(self.key, place, &failure))
@@ -120,7 +125,7 @@ impl Start<'_> {
 
     fn expression(&self, place: &str, expression: &Expression) -> Result<Value, Failure> {
         let seed = expression.needs_seed().then(|| self.state.seed(self.key, place));
-        let context = Context::from(self.ready_at_ms).seeded(seed.as_deref());
+        let context = self.effort.context(self.ready_at_ms).seeded(seed.as_deref());
         expression
             .evaluate(&self.names(), context)
             .map_err(|error| failed(self.key, place, &error))
@@ -146,18 +151,12 @@ impl Start<'_> {
 pub(super) fn failed(key: &StepKey, place: &str, error: &EvaluationError) -> Failure {
     Failure {
         path: Some(format!("{}.{place}", key.node)),
-        ..Failure::new(FailureKind::Expression, error.message.clone()).with_code("FF-EXP-001")
+        ..Failure::new(FailureKind::Expression, error.message.clone()).with_code(error.code)
     }
 }
 
 fn wrong(key: &StepKey, place: &str, message: impl Into<String>) -> Failure {
-    failed(
-        key,
-        place,
-        &EvaluationError {
-            message: message.into(),
-        },
-    )
+    failed(key, place, &EvaluationError::new(message))
 }
 
 fn template_failed(key: &StepKey, place: &str, failure: &TemplateFailure) -> Failure {

@@ -63,7 +63,7 @@ pub(in crate::run) fn decide(start: &Start<'_>, repeat: &RepeatPlan, round: u32)
     };
     let value = repeat
         .condition
-        .evaluate(&names, start.state.last_at_ms)
+        .evaluate(&names, start.effort.context(start.state.last_at_ms))
         .map_err(|error| super::failed(start.key, place, &error))?;
     let Value::Bool(holds) = value else {
         let message = format!("the condition must be true or false, found {}", kind_of(&value));

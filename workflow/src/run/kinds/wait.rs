@@ -20,7 +20,7 @@ pub(super) fn begin(start: &Start<'_>, wait: &WaitPlan) -> Started {
         WaitPlan::For(ms) => (Await::Time, Some(start.now.ms.saturating_add(*ms))),
         WaitPlan::Until(moment) => {
             let due = moment
-                .evaluate_moment(&start.names(), start.ready_at_ms)
+                .evaluate_moment(&start.names(), start.effort.context(start.ready_at_ms))
                 .map_err(|error| failed(start.key, "wait.until", &error))?;
             (Await::Time, Some(due))
         }
