@@ -89,7 +89,7 @@ pub(crate) enum Command {
     /// Answer what runs ask people
     #[command(subcommand, after_help = "Example:\n  flowforge approval list")]
     Approval(commands::approval::ApprovalCommand),
-    /// See the hosts that execute runs
+    /// See, invite and dismiss the hosts that execute runs
     #[command(subcommand, after_help = "Example:\n  flowforge host list")]
     Host(commands::host::HostCommand),
     /// Learn the expression language

@@ -101,6 +101,7 @@ fn where_to_look(error: &ApiError) -> Option<&'static str> {
         "RunNotFoundProblem" => Some("flowforge run list"),
         "ApprovalNotFoundProblem" | "ApprovalStateProblem" => Some("flowforge approval list"),
         "SecretNotFoundProblem" => Some("flowforge secret list"),
+        "HostNotFoundProblem" => Some("flowforge host list"),
         "WorkflowNotFoundProblem" => Some("flowforge workflow list"),
         _ => None,
     }

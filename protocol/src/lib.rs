@@ -19,6 +19,7 @@ pub mod failure;
 pub mod grants;
 mod hex16;
 pub mod ids;
+pub mod invitation;
 pub mod job;
 pub mod json_path;
 pub mod keys;

@@ -12,6 +12,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use flowforge_failpoints::FailPoints;
 use flowforge_host::join::Join;
+use flowforge_host::link::line::Way;
 use flowforge_host::{Host, HostConfig, HostLimits, Seams, SiteSettings, Stop};
 use flowforge_protocol::envelope::{sign, sign_document};
 use flowforge_protocol::{Digest, Publication, SigningKey};
@@ -149,6 +150,7 @@ fn host_config(folder: &TempDir) -> HostConfig {
     HostConfig {
         data_dir: folder.path().join("host"),
         join: Join::read(&folder.path().join("plane/host-join.json")).expect("join file"),
+        way: Way::default(),
         name: "edge".into(),
         limits: HostLimits::default(),
         shutdown_grace: Duration::from_secs(10),

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::workspace::metadata;
 
 /// For each crate, the crates of the workspace that it may use outside its tests.
-const ALLOWED: [(&str, &[&str]); 18] = [
+const ALLOWED: [(&str, &[&str]); 19] = [
     ("flowforge-protocol", &[]),
     ("flowforge-failpoints", &[]),
     ("flowforge-ports", &["flowforge-protocol"]),
@@ -31,6 +31,7 @@ const ALLOWED: [(&str, &[&str]); 18] = [
     ),
     ("flowforge-registry", &["flowforge-ports", "flowforge-protocol"]),
     ("flowforge-core", &["flowforge-protocol"]),
+    ("flowforge-enrolment", &["flowforge-protocol"]),
     (
         "flowforge-store",
         &["flowforge-core", "flowforge-failpoints", "flowforge-protocol"],
@@ -39,6 +40,7 @@ const ALLOWED: [(&str, &[&str]); 18] = [
         "flowforge-server",
         &[
             "flowforge-core",
+            "flowforge-enrolment",
             "flowforge-failpoints",
             "flowforge-ports",
             "flowforge-protocol",

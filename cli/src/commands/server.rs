@@ -8,19 +8,19 @@ use anyhow::{Context as _, Result};
 use clap::Args;
 use flowforge_client::{Known, home_folder};
 use flowforge_failpoints::FailPoints;
-use flowforge_server::{Config, Handle, Service};
+use flowforge_server::{Config, Handle, HostsListener, Service};
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::args::Global;
-use crate::output::Exit;
+use crate::output::{Exit, Usage};
 use crate::say;
 
 /// Start a control plane with its registry; hosts join it
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  flowforge server --data-dir ./plane --listen 127.0.0.1:7400\n  flowforge-host --data-dir ./host --join ./plane/host-join.json"
+    after_help = "Example:\n  flowforge server --data-dir ./plane --listen 127.0.0.1:7400\n  flowforge-host --data-dir ./host --join ./plane/host-join.json\n  flowforge server --data-dir ./plane --hosts-url https://plane.example.com:7443"
 )]
 pub(crate) struct ServerArgs {
     #[command(flatten)]
@@ -29,6 +29,25 @@ pub(crate) struct ServerArgs {
     /// place of a file in the data folder: postgres://USER@127.0.0.1/NAME or postgres:///NAME?host=/run/postgresql
     #[arg(long, value_name = "URL", env = "FLOWFORGE_DATABASE", hide_env_values = true)]
     database: Option<String>,
+    /// Where hosts of other machines find this server, https://NAME or https://NAME:PORT; without it hosts are on this
+    /// machine only. A certificate is made unless one is given
+    #[arg(long, value_name = "URL", env = "FLOWFORGE_HOSTS_URL")]
+    hosts_url: Option<String>,
+    /// Where to listen for hosts of other machines; without it, on every address of this machine at the port of --hosts-url
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        env = "FLOWFORGE_HOSTS_LISTEN",
+        requires = "hosts_url"
+    )]
+    hosts_listen: Option<SocketAddr>,
+    /// PEM file of a certificate for the hosts' listener from elsewhere, with the ones that signed it behind it; hosts know
+    /// this server by the last one
+    #[arg(long, value_name = "FILE", requires = "hosts_url", requires = "hosts_key")]
+    hosts_certificate: Option<PathBuf>,
+    /// PEM file of its private key
+    #[arg(long, value_name = "FILE", requires = "hosts_certificate")]
+    hosts_key: Option<PathBuf>,
     /// What to log on stderr: error, warn, info, debug, trace, or a filter
     #[arg(long, value_name = "LEVEL", env = "FLOWFORGE_LOG", default_value = "info")]
     log: String,
@@ -55,6 +74,14 @@ pub(crate) async fn run(args: ServerArgs, global: &Global) -> Result<Exit> {
     flowforge_host::log::start(&args.log)?;
     let mut config = Config::new(args.place.data_dir, args.place.listen);
     config.database = args.database;
+    config.hosts = match args.hosts_url {
+        Some(url) => Some(HostsListener {
+            listen: args.hosts_listen.map_or_else(|| everywhere(&url), Ok)?,
+            url,
+            given: args.hosts_certificate.zip(args.hosts_key),
+        }),
+        None => None,
+    };
     let plan = std::env::var("FLOWFORGE_FAILPOINTS").ok();
     config.fail_points = FailPoints::from_env_value(plan.as_deref()).context("FLOWFORGE_FAILPOINTS")?;
     let service = Service::open(config).await?;
@@ -74,9 +101,14 @@ pub(crate) async fn run(args: ServerArgs, global: &Global) -> Result<Exit> {
             handle.data_dir.display()
         );
         say!(
-            "  add a host:  flowforge-host --data-dir DIR --join {}",
+            "  add a host:  flowforge-host --data-dir DIR --join {}   (on this machine)",
             handle.join_file.display()
         );
+        if let Some((address, url)) = &handle.hosts {
+            say!(
+                "               flowforge host token --name NAME   (elsewhere; they call {url}, heard on {address})"
+            );
+        }
     }
     let shutdown = CancellationToken::new();
     let mut stop = Signals::new()?;
@@ -96,6 +128,26 @@ pub(crate) async fn run(args: ServerArgs, global: &Global) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
+/// Every address of this machine, at the port of this URL.
+fn everywhere(url: &str) -> Result<SocketAddr> {
+    let wrong = || {
+        Usage(format!(
+            "`{url}` is not an address for hosts: expected https://NAME or https://NAME:PORT"
+        ))
+    };
+    let rest = url
+        .strip_prefix("https://")
+        .ok_or_else(wrong)?
+        .trim_end_matches('/');
+    let port = match rest.rsplit_once(':') {
+        Some((name, port)) if !name.is_empty() && !port.ends_with(']') => {
+            port.parse().map_err(|_| wrong())?
+        }
+        _ => 443,
+    };
+    Ok(SocketAddr::from(([0, 0, 0, 0], port)))
+}
+
 /// What a program that started the server reads: one line of JSON.
 pub(crate) fn ready(handle: &Handle) -> serde_json::Value {
     json!({
@@ -104,6 +156,7 @@ pub(crate) fn ready(handle: &Handle) -> serde_json::Value {
         "join_file": handle.join_file,
         "data_dir": handle.data_dir,
         "pid": std::process::id(),
+        "hosts": handle.hosts.as_ref().map(|(address, url)| json!({ "listen": address, "url": url })),
     })
 }
 

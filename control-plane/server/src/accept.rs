@@ -7,6 +7,7 @@ use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -19,10 +20,31 @@ const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 /// The pause after an accept that failed, because the next one fails, too, when there are no file handles.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+/// How an accepted connection gets in: what is read and written on it, and what answers.
+pub(crate) trait Door: Clone + Send + 'static {
+    /// The connection as requests come over it.
+    type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+
+    /// Lets it in, or not.
+    fn open(self, stream: TcpStream) -> impl Future<Output = Option<(Self::Stream, Router)>> + Send;
+}
+
+/// A door without TLS.
+#[derive(Clone)]
+pub(crate) struct PlainDoor(pub(crate) Router);
+
+impl Door for PlainDoor {
+    type Stream = TcpStream;
+
+    async fn open(self, stream: TcpStream) -> Option<(TcpStream, Router)> {
+        Some((stream, self.0))
+    }
+}
+
 /// Serves until `closing`, then lets open requests finish for up to `grace`.
 pub(crate) async fn serve(
     listener: TcpListener,
-    router: Router,
+    door: impl Door,
     closing: CancellationToken,
     grace: Duration,
 ) {
@@ -40,10 +62,14 @@ pub(crate) async fn serve(
         };
         match accepted {
             Ok((stream, _)) => {
-                let (router, closing) = (router.clone(), closing.clone());
+                let (door, closing) = (door.clone(), closing.clone());
                 connections.spawn(async move {
                     let _place = place;
-                    if let Err(error) = connection(stream, router, closing).await {
+                    // Answers are small and awaited; a failure costs latency only.
+                    let _ = stream.set_nodelay(true);
+                    if let Some((stream, router)) = door.open(stream).await
+                        && let Err(error) = connection(stream, router, closing).await
+                    {
                         tracing::debug!(%error, "a connection ended early");
                     }
                 });
@@ -66,9 +92,11 @@ pub(crate) async fn serve(
 }
 
 /// Serves one connection; when the server closes, the request that is open is the last.
-async fn connection(stream: TcpStream, router: Router, closing: CancellationToken) -> hyper::Result<()> {
-    // Answers are small and awaited; a failure costs latency only.
-    let _ = stream.set_nodelay(true);
+async fn connection(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    router: Router,
+    closing: CancellationToken,
+) -> hyper::Result<()> {
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)

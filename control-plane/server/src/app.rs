@@ -9,7 +9,7 @@ use flowforge_failpoints::FailPoints;
 use flowforge_protocol::sync::Incarnation;
 use flowforge_protocol::{Digest, TrustRoot};
 use flowforge_registry::Registry;
-use flowforge_store::{Store, StoreError, StoredRelease, without_draft};
+use flowforge_store::{Standing, Store, StoreError, StoredRelease, without_draft};
 use flowforge_workflow::Interrupt;
 use flowforge_workflow::model::TriggerKind;
 use tokio::sync::{Notify, Semaphore};
@@ -20,7 +20,9 @@ use crate::clock::Clock;
 use crate::events::Events;
 use crate::hosts::Hosts;
 use crate::keys::Keys;
+use crate::line::HostLine;
 use crate::orders::Scheduler;
+use crate::peers::Peers;
 use crate::registration::UsedNonces;
 use crate::release::{ReadyRelease, ReleaseError};
 use crate::vault::Vault;
@@ -45,6 +47,10 @@ pub(crate) struct App {
     pub(crate) scheduler: Scheduler,
     pub(crate) vault: Vault,
     pub(crate) hosts: Hosts,
+    /// What is known of hosts besides their work.
+    pub(crate) peers: Peers,
+    /// Where hosts of other machines call, if they may.
+    pub(crate) line: Option<HostLine>,
     pub(crate) events: Events,
     pub(crate) registry: Registry,
     /// Runs that wait for a host to be chosen.
@@ -112,6 +118,7 @@ pub(crate) struct Parts {
     pub(crate) store: Store,
     pub(crate) keys: Keys,
     pub(crate) registry: Registry,
+    pub(crate) line: Option<HostLine>,
     pub(crate) closing: CancellationToken,
 }
 
@@ -131,6 +138,11 @@ impl App {
         let scheduler =
             Scheduler::open(&parts.store, parts.keys.scheduler.clone(), scope.clone(), now_ms).await?;
         let hosts = Hosts::new(parts.store.hosts(&scope).await?);
+        let standings = parts.store.standings(&scope).await?;
+        for decided in &standings {
+            hosts.close(&decided.host, decided.standing != Standing::Active);
+        }
+        let peers = Peers::new(standings, &parts.store.newest_certificates(&scope).await?);
         let unassigned = parts.store.count_unassigned(&scope).await?;
         let queued = parts.store.count_queued(&scope).await?;
         Ok(Self {
@@ -141,6 +153,8 @@ impl App {
             scheduler,
             vault: Vault::new(scope.clone(), &parts.keys.secrets),
             hosts,
+            peers,
+            line: parts.line,
             events: Events::new(),
             registry: parts.registry,
             unassigned: AtomicU64::new(unassigned),

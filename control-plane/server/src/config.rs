@@ -8,6 +8,7 @@ use std::time::Duration;
 use flowforge_failpoints::FailPoints;
 
 use crate::clock::{Clock, SystemClock};
+use crate::line::HostsListener;
 use crate::retention::Retention;
 
 /// Settings of a control plane.
@@ -17,6 +18,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// Where to listen; loopback only. Port 0 takes a free one.
     pub listen: SocketAddr,
+    /// Where hosts of other machines call. Default: nowhere, hosts are on this machine.
+    pub hosts: Option<HostsListener>,
     /// A PostgreSQL database on this machine for what is otherwise in a file of the data folder: `postgres://…`.
     pub database: Option<String>,
     /// Development: a page to try the API.
@@ -40,6 +43,7 @@ impl Config {
         Self {
             data_dir,
             listen,
+            hosts: None,
             database: None,
             dev: false,
             workspace: "dev".to_owned(),

@@ -41,6 +41,8 @@ pub(crate) struct HostState {
     pub(crate) busy: bool,
     /// Why runs rest at the host, as it said last.
     resting: HashMap<RunId, String>,
+    /// It gets no new runs: somebody said so.
+    closed: bool,
     /// How far attempts are at the host, as it said last.
     progress: Vec<StepProgress>,
     standing: u32,
@@ -130,6 +132,7 @@ impl HostEntry {
                 queue: JobQueue::unread(),
                 busy: false,
                 resting: HashMap::new(),
+                closed: false,
                 progress: Vec::new(),
                 standing: 0,
                 heard_at,
@@ -212,18 +215,38 @@ impl Hosts {
         self.enter(host, Some(monotonic_ms))
     }
 
+    /// A host of another machine is known now, or known anew; it has no session yet.
+    pub(crate) fn enrolled(&self, host: Host) {
+        self.enter(host, None);
+    }
+
+    /// The session of a host ends: its calls find none.
+    pub(crate) fn end_session(&self, host: &HostId) {
+        let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
+        table.by_session.retain(|_, id| id != host);
+    }
+
+    /// Whether a host gets no new runs.
+    pub(crate) fn close(&self, host: &HostId, closed: bool) {
+        if let Some(entry) = self.get(host) {
+            entry.state().closed = closed;
+        }
+    }
+
+    /// The host with this identity key.
+    pub(crate) fn id_of_key(&self, identity_key: &[u8; 32]) -> Option<HostId> {
+        let all = self.all();
+        let found = all
+            .iter()
+            .find(|entry| entry.state().host.identity_key == *identity_key);
+        found.map(|entry| entry.id.clone())
+    }
+
     /// The host whose session this is.
     pub(crate) fn of_session(&self, session: &str) -> Option<Arc<HostEntry>> {
         let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
         let id = table.by_session.get(&Digest::of(session.as_bytes()))?;
         table.by_id.get(id).cloned()
-    }
-
-    /// True if a host has registered with this identity key.
-    pub(crate) fn knows_key(&self, identity_key: &[u8; 32]) -> bool {
-        self.all()
-            .iter()
-            .any(|entry| entry.state().host.identity_key == *identity_key)
     }
 
     pub(crate) fn get(&self, id: &HostId) -> Option<Arc<HostEntry>> {
@@ -254,7 +277,7 @@ impl Hosts {
             let id = table.turn.get((first.wrapping_add(step)) % count)?;
             let entry = table.by_id.get(id)?;
             let state = entry.state();
-            (state.connected(monotonic_ms) && !state.busy).then(|| Arc::clone(entry))
+            (state.connected(monotonic_ms) && !state.busy && !state.closed).then(|| Arc::clone(entry))
         })
     }
 }

@@ -189,7 +189,7 @@ fn first_trust_root(folder: &Path, root_file: &Path, workspace: &str) -> Result<
     Ok(root)
 }
 
-fn read_key(path: &Path) -> Result<Option<SigningKey>, KeysError> {
+pub(crate) fn read_key(path: &Path) -> Result<Option<SigningKey>, KeysError> {
     let Some(bytes) = read_secret(path)?.map(Zeroizing::new) else {
         return Ok(None);
     };

@@ -4,7 +4,8 @@
 //! Owns the GraphQL API, triggers, dispatch, secrets, approvals and the doors they stand behind. Leaves to others: how
 //! things are kept (`store`), what a workflow means (`workflow`), connectors (`registry`). Invariants: nothing is told to
 //! anybody before the commit that makes it true; the only key this process signs with is the scheduler's; a secret's
-//! value leaves only sealed to a host; it listens on loopback only. In development it holds its owner's release and grant
+//! value leaves only sealed to a host; people's calls are taken on loopback only,
+//! and hosts of other machines on a listener of their own, which knows each by its certificate. In development it holds its owner's release and grant
 //! keys too, for what the owner tries and publishes from drafts.
 //!
 //! [`Service::open`] takes the data folder and the address, [`Service::run`] serves.
@@ -21,6 +22,7 @@ mod cron;
 mod database;
 mod decisions;
 mod drafts;
+mod enrolment;
 mod entropy;
 mod errands;
 mod events;
@@ -31,10 +33,12 @@ mod hosts;
 mod http;
 mod journals;
 mod keys;
+mod line;
 mod logs;
 mod looks;
 mod operations;
 mod orders;
+mod peers;
 mod publish;
 mod queue;
 mod receipts;
@@ -59,6 +63,7 @@ pub use entropy::EntropyError;
 pub use folder::{DataFolder, FolderError};
 pub use host_api::host_sdl;
 pub use keys::{Keys, KeysError};
+pub use line::{HostsListener, LineError};
 pub use retention::Retention;
 pub use service::{Handle, OpenError, RunError, Service};
 

@@ -15,6 +15,7 @@ use flowforge_store::{NewHost, Registered, StoreError, StoredSecret};
 use crate::app::{App, LoadError};
 use crate::entropy::{EntropyError, fresh};
 use crate::hosts::HostEntry;
+use crate::peers::Peer;
 use crate::vault::VaultError;
 
 /// Names in one question for sealed secrets.
@@ -52,6 +53,12 @@ pub(crate) enum RegisterError {
     TooMany,
     #[error("this identity key is that of a host of another project; give the host a data folder of its own")]
     Elsewhere,
+    #[error("{0}")]
+    Refused(String),
+    #[error(
+        "this host has a certificate: it calls on the hosts' line, and is not heard on this machine's own listener"
+    )]
+    OtherLine,
     #[error(transparent)]
     Entropy(#[from] EntropyError),
     #[error(transparent)]
@@ -69,6 +76,8 @@ impl RegisterError {
             Self::Replayed => "FF-HOST-006",
             Self::TooMany => "FF-HOST-007",
             Self::Elsewhere => "FF-HOST-008",
+            Self::Refused(_) => "FF-ENR-011",
+            Self::OtherLine => "FF-ENR-014",
             Self::Entropy(_) | Self::Store(_) => "FF-API-500",
         }
     }
@@ -102,7 +111,7 @@ pub(crate) struct UsedNonces {
 
 impl UsedNonces {
     /// True if this nonce is new. Those that are too old to be used again are forgotten.
-    fn use_up(&self, issued_at_ms: u64, nonce: Nonce, now_ms: u64) -> bool {
+    pub(crate) fn use_up(&self, issued_at_ms: u64, nonce: Nonce, now_ms: u64) -> bool {
         let mut used = self.by_time.lock().unwrap_or_else(PoisonError::into_inner);
         let oldest = now_ms.saturating_sub(CLOCK_TOLERANCE_MS);
         used.retain(|(at_ms, _), ()| *at_ms >= oldest);
@@ -128,6 +137,7 @@ impl App {
     /// Admits a host; returns its id and the secret of its session.
     pub(crate) async fn register(
         &self,
+        peer: &Peer,
         registration: Registration,
     ) -> Result<(HostId, String), RegisterError> {
         let good_byte = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
@@ -158,10 +168,12 @@ impl App {
             ));
         }
         self.check_moment(&proof)?;
-        // The key alone speaks for a host that was admitted before.
-        if !token.is_some_and(|token| self.keys.admits(token)) && !self.hosts.knows_key(&identity_key) {
-            return Err(RegisterError::Token);
-        }
+        self.admits(peer, token, &identity_key)?;
+        // A host of the line has the name that it was invited under.
+        let invited = match peer {
+            Peer::Host { host, .. } => self.hosts.get(host).map(|entry| entry.state().host.name.clone()),
+            _ => None,
+        };
         let session = URL_SAFE_NO_PAD.encode(fresh::<32>()?);
         let now_ms = self.clock.now_ms();
         let host = self
@@ -170,7 +182,7 @@ impl App {
                 &self.scope,
                 NewHost {
                     id: HostId::from_entropy(fresh::<16>()?),
-                    name,
+                    name: invited.unwrap_or(name),
                     identity_key,
                     seal_key,
                     session_hash: Digest::of(session.as_bytes()),
@@ -187,6 +199,31 @@ impl App {
         let id = host.id.clone();
         self.hosts.registered(host, self.clock.monotonic_ms());
         Ok((id, session))
+    }
+
+    /// Whether a host with this key may have a session. On this machine the join token admits new ones; on the hosts' line
+    /// the certificate must be that host's. A host of the line is not heard elsewhere.
+    fn admits(&self, peer: &Peer, token: Option<&str>, identity_key: &[u8; 32]) -> Result<(), RegisterError> {
+        let known = self.hosts.id_of_key(identity_key);
+        if let Some(message) = known.as_ref().and_then(|host| self.peers.refusal(host)) {
+            return Err(RegisterError::Refused(message));
+        }
+        let is_admitted = match (peer, &known) {
+            (Peer::ThisMachine, Some(host)) if self.peers.held(host).is_some() => {
+                return Err(RegisterError::OtherLine);
+            }
+            // The key alone speaks for a host that was admitted before.
+            (Peer::ThisMachine, known) => {
+                known.is_some() || token.is_some_and(|token| self.keys.admits(token))
+            }
+            (Peer::Host { host, .. }, Some(known)) => host == known,
+            (Peer::Host { .. } | Peer::Stranger | Peer::Refused { .. }, _) => false,
+        };
+        if is_admitted {
+            Ok(())
+        } else {
+            Err(RegisterError::Token)
+        }
     }
 
     /// A registration is of use once, and only about when it was made.

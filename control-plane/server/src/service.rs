@@ -10,24 +10,31 @@ use flowforge_registry::{Registry, RegistryConfig};
 use flowforge_store::{Store, StoreConfig, StoreError};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
+use tokio_rustls::rustls::ServerConfig;
 use tokio_util::sync::CancellationToken;
 
+use crate::accept::PlainDoor;
 use crate::app::{App, Parts};
 use crate::artefacts::Artefacts;
 use crate::config::Config;
 use crate::database::DatabaseError;
+use crate::enrolment::LineDoor;
 use crate::folder::{DataFolder, FolderError};
 use crate::http::{Doors, HostDoor};
 use crate::keys::{Keys, KeysError};
-use crate::{accept, api, cron, database, errands, http, reissue, retention};
+use crate::line::{HostLine, LineError};
+use crate::{accept, api, cron, database, enrolment, errands, http, reissue, retention};
 
 /// Why the control plane did not start. Each message says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
+    /// The listener for hosts cannot be opened.
+    #[error(transparent)]
+    Line(#[from] LineError),
     /// The address is not of this machine.
     #[error(
-        "{0} is not a loopback address: control plane and hosts talk over loopback only until enrolment over mTLS \
-         exists; use 127.0.0.1:{port}", port = .0.port()
+        "{0} is not a loopback address: people and programs call over loopback only, because there is no sign-in yet; use \
+         127.0.0.1:{port}, and --hosts-url for hosts of other machines", port = .0.port()
     )]
     NotLoopback(SocketAddr),
     /// Another program listens there.
@@ -98,6 +105,8 @@ pub struct Handle {
     pub join_file: PathBuf,
     /// Folder of the key files.
     pub keys_dir: PathBuf,
+    /// Where hosts of other machines call: the bound address, and the URL that they are told.
+    pub hosts: Option<(SocketAddr, String)>,
 }
 
 /// An opened control plane: it listens, but answers only while [`Service::run`] runs.
@@ -105,6 +114,7 @@ pub struct Service {
     handle: Handle,
     config: Config,
     listener: TcpListener,
+    hosts_listener: Option<(TcpListener, Arc<ServerConfig>)>,
     doors: Doors,
     store: Store,
     writers: JoinSet<Result<(), StoreError>>,
@@ -132,19 +142,7 @@ impl Service {
             return Err(OpenError::NotLoopback(config.listen));
         }
         let mut folder = DataFolder::open(&config.data_dir)?;
-        let listener = TcpListener::bind(config.listen)
-            .await
-            .map_err(|source| match source.kind() {
-                io::ErrorKind::AddrInUse => OpenError::InUse(config.listen),
-                _ => OpenError::Listen {
-                    address: config.listen,
-                    source,
-                },
-            })?;
-        let address = listener.local_addr().map_err(|source| OpenError::Listen {
-            address: config.listen,
-            source,
-        })?;
+        let (listener, address) = bind(config.listen).await?;
         let url = format!("http://{address}");
         let data = folder.path().to_owned();
         let mut keys = Keys::open(&data, &config.workspace)?;
@@ -152,6 +150,7 @@ impl Service {
             keys = keys.with_owner()?;
         }
         let keys_dir = keys.folder.clone();
+        let line = open_line(&config, &data, &keys).await?;
         let registry = open_registry(&config, &data, &keys)?;
         let artefacts_dir = data.join("artefacts");
         let (quota, clock) = (config.retention.artefact_bytes_max, Arc::clone(&config.clock));
@@ -179,6 +178,7 @@ impl Service {
             store: store.clone(),
             keys,
             registry,
+            line: line.opened,
             closing: closing.clone(),
         };
         let app = Arc::new(App::new(parts).await?);
@@ -199,11 +199,13 @@ impl Service {
             join_file: data.join("host-join.json"),
             data_dir: data,
             keys_dir,
+            hosts: line.found,
         };
         Ok(Self {
             handle,
             config,
             listener,
+            hosts_listener: line.listener,
             doors,
             store,
             writers,
@@ -228,9 +230,26 @@ impl Service {
         let router = http::router(self.doors.clone());
         let (closing, grace) = (self.closing.clone(), self.config.grace);
         tasks.spawn(async move {
-            accept::serve(self.listener, router, closing, grace).await;
+            accept::serve(self.listener, PlainDoor(router), closing, grace).await;
             "the accept loop"
         });
+        if let Some((listener, tls)) = self.hosts_listener {
+            let door = LineDoor {
+                acceptor: tls.into(),
+                router: http::line_router(self.doors.clone()),
+                app: Arc::clone(&self.doors.app),
+            };
+            let closing = self.closing.clone();
+            tasks.spawn(async move {
+                accept::serve(listener, door, closing, grace).await;
+                "the accept loop of the hosts' line"
+            });
+            let app = Arc::clone(&self.doors.app);
+            tasks.spawn(async move {
+                enrolment::keep_shown(app).await;
+                "the certificate of the hosts' line"
+            });
+        }
         let app = Arc::clone(&self.doors.app);
         tasks.spawn(async move {
             cron::run(app).await;
@@ -283,6 +302,43 @@ impl Service {
         }
         result
     }
+}
+
+async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), OpenError> {
+    let failed = |source: io::Error| match source.kind() {
+        io::ErrorKind::AddrInUse => OpenError::InUse(address),
+        _ => OpenError::Listen { address, source },
+    };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let bound = listener.local_addr().map_err(failed)?;
+    Ok((listener, bound))
+}
+
+/// The hosts' line, if there is to be one.
+#[derive(Default)]
+struct OpenedLine {
+    opened: Option<HostLine>,
+    listener: Option<(TcpListener, Arc<ServerConfig>)>,
+    found: Option<(SocketAddr, String)>,
+}
+
+async fn open_line(config: &Config, data: &std::path::Path, keys: &Keys) -> Result<OpenedLine, OpenError> {
+    let Some(wanted) = &config.hosts else {
+        return Ok(OpenedLine::default());
+    };
+    let line = HostLine::open(
+        data,
+        &keys.folder,
+        &keys.trust_root,
+        wanted,
+        config.clock.now_ms(),
+    )?;
+    let (listener, bound) = bind(wanted.listen).await?;
+    Ok(OpenedLine {
+        listener: Some((listener, line.tls(&config.clock)?)),
+        found: Some((bound, line.url.clone())),
+        opened: Some(line),
+    })
 }
 
 fn open_registry(config: &Config, data: &std::path::Path, keys: &Keys) -> Result<Registry, OpenError> {

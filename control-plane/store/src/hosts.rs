@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use crate::cells::{Row, params};
+use crate::connection::Connection;
 use flowforge_core::Scope;
 use flowforge_protocol::{Digest, HostId, JobId, RunId};
 use serde_json::json;
@@ -93,6 +94,49 @@ fn from_row(row: &Row<'_>) -> Result<Host, StoreError> {
     })
 }
 
+/// Registers a host, as [`Store::register_host`] says.
+pub(crate) fn register(
+    transaction: &Connection,
+    scope: &Scope,
+    host: &NewHost,
+) -> Result<Registered, StoreError> {
+    let is_full = sql::first(
+        transaction,
+        "select not exists (select 1 from host where identity_key = ?1) \
+         and (select count(*) from host where workspace = ?3 and project = ?4) >= ?2",
+        params![host.identity_key, MAX_HOSTS, scope.workspace(), scope.project()],
+        |row| row.get::<bool>(0),
+    )?;
+    if is_full == Some(true) {
+        return Ok(Registered::TooMany);
+    }
+    let registered = sql::all(
+        transaction,
+        "insert into host (id, name, identity_key, seal_key, session_hash, registered_at_ms, last_heard_ms, \
+         workspace, project) values (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7, ?8) on conflict (identity_key) do update set name = excluded.name, \
+         seal_key = excluded.seal_key, session_hash = excluded.session_hash, \
+         last_heard_ms = excluded.last_heard_ms \
+         where host.workspace = excluded.workspace and host.project = excluded.project \
+         returning id, name, identity_key, seal_key, session_hash, registered_at_ms, last_heard_ms, incarnation, \
+         workspace, project",
+        params![
+            host.id.as_str(),
+            host.name,
+            host.identity_key,
+            host.seal_key,
+            host.session_hash.as_bytes(),
+            signed(host.at_ms),
+            scope.workspace(),
+            scope.project()
+        ],
+        from_row,
+    )?;
+    Ok(registered
+        .into_iter()
+        .next()
+        .map_or(Registered::Elsewhere, |host| Registered::Host(Box::new(host))))
+}
+
 impl Store {
     /// Registers a host. The same identity key keeps its id; name, seal key and session become the new ones.
     ///
@@ -100,41 +144,7 @@ impl Store {
     /// See [`StoreError`].
     pub async fn register_host(&self, scope: &Scope, host: NewHost) -> Result<Registered, StoreError> {
         self.alone(scope, None, move |transaction, scope| {
-            let is_full = sql::first(
-                transaction,
-                "select not exists (select 1 from host where identity_key = ?1) \
-                 and (select count(*) from host where workspace = ?3 and project = ?4) >= ?2",
-                params![host.identity_key, MAX_HOSTS, scope.workspace(), scope.project()],
-                |row| row.get::<bool>(0),
-            )?;
-            if is_full == Some(true) {
-                return Ok(Registered::TooMany);
-            }
-            let registered = sql::all(
-                transaction,
-                "insert into host (id, name, identity_key, seal_key, session_hash, registered_at_ms, last_heard_ms, \
-                 workspace, project) values (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7, ?8) on conflict (identity_key) do update set name = excluded.name, \
-                 seal_key = excluded.seal_key, session_hash = excluded.session_hash, \
-                 last_heard_ms = excluded.last_heard_ms \
-                 where host.workspace = excluded.workspace and host.project = excluded.project \
-                 returning id, name, identity_key, seal_key, session_hash, registered_at_ms, last_heard_ms, incarnation, \
-                 workspace, project",
-                params![
-                    host.id.as_str(),
-                    host.name,
-                    host.identity_key,
-                    host.seal_key,
-                    host.session_hash.as_bytes(),
-                    signed(host.at_ms),
-                    scope.workspace(),
-                    scope.project()
-                ],
-                from_row,
-            )?;
-            Ok(registered
-                .into_iter()
-                .next()
-                .map_or(Registered::Elsewhere, |host| Registered::Host(Box::new(host))))
+            register(transaction, scope, &host)
         })
         .await
     }

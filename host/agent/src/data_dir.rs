@@ -4,9 +4,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use flowforge_journal::JournalConfig;
+use flowforge_failpoints::FailPoints;
+use flowforge_journal::{Journal, JournalConfig, Recovered};
 use flowforge_protocol::TrustRoot;
+use serde::Serialize;
 
+use crate::clock::Entropy;
 use crate::enrolment::{TRUST_FILE, pinned_trust};
 use crate::files;
 use crate::start_error::StartError;
@@ -24,6 +27,87 @@ pub(crate) fn take(data_dir: &Path) -> Result<(), StartError> {
             exposure,
         }),
     }
+}
+
+/// How many runs and results the journal holds that the control plane may not have.
+///
+/// # Errors
+/// [`StartError`]: the journal cannot be opened, or is open elsewhere.
+pub(crate) fn held(data_dir: &Path, entropy: &dyn Entropy) -> Result<usize, StartError> {
+    if !data_dir.join(JOURNAL_FILE).exists() {
+        return Ok(0);
+    }
+    let (_journal, recovered) = open_journal(data_dir, entropy)?;
+    Ok(recovered.runs.len() + recovered.damaged.len() + recovered.outbox_items)
+}
+
+/// What a look at a journal brought.
+#[derive(Debug, Serialize)]
+pub struct JournalFindings {
+    /// Runs that have not ended.
+    pub unfinished_runs: usize,
+    /// Runs that ended and are still kept.
+    pub ended_runs: usize,
+    /// Rows and receipts that wait to be sent.
+    pub to_upload: usize,
+    /// It had confirmed more than it holds.
+    pub lost_commits: bool,
+    /// Runs of which something is not what was written.
+    pub damaged: Vec<DamagedFinding>,
+}
+
+/// A run of which something is not what was written.
+#[derive(Debug, Serialize)]
+pub struct DamagedFinding {
+    /// The run.
+    pub run: String,
+    /// What was found first.
+    pub damage: String,
+}
+
+impl JournalFindings {
+    /// Whether all is as it was written.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        !self.lost_commits && self.damaged.is_empty()
+    }
+}
+
+/// Looks at the journal of a host that is not running.
+///
+/// # Errors
+/// [`StartError`]: there is none, it is damaged as a whole, or open elsewhere.
+pub fn verify_journal(data_dir: &Path, entropy: &dyn Entropy) -> Result<JournalFindings, StartError> {
+    let path = data_dir.join(JOURNAL_FILE);
+    if let Err(source) = std::fs::metadata(&path) {
+        return Err(StartError::folder(&path, source));
+    }
+    let (_journal, found) = open_journal(data_dir, entropy)?;
+    let damaged = found.damaged.iter().map(|damaged| DamagedFinding {
+        run: damaged.run.to_string(),
+        damage: damaged.damage.to_string(),
+    });
+    Ok(JournalFindings {
+        unfinished_runs: found.runs.len(),
+        ended_runs: found.ended_runs,
+        to_upload: found.outbox_items,
+        lost_commits: found.lost.is_some(),
+        damaged: damaged.collect(),
+    })
+}
+
+/// Opens the journal of a host that is not running; every record that it keeps is looked at.
+///
+/// # Errors
+/// [`StartError`].
+pub(crate) fn open_journal(
+    data_dir: &Path,
+    entropy: &dyn Entropy,
+) -> Result<(Journal, Recovered), StartError> {
+    let mut incarnation = [0; 16];
+    entropy.fill(&mut incarnation);
+    let config = JournalConfig::at(data_dir.join(JOURNAL_FILE), incarnation);
+    Ok(Journal::open(config, FailPoints::inert())?)
 }
 
 /// Moves a journal that cannot be opened out of the way; answers its new name. `None` if nothing is wrong with it.

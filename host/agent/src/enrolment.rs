@@ -39,6 +39,9 @@ pub struct Enrolment {
     pub workspace: String,
     /// Address of the control plane.
     pub server: String,
+    /// The name that it was invited under, if it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// The key that enrolled. A host with another key has to enrol anew.
     pub identity_key: VerifyingKey,
 }
@@ -81,6 +84,20 @@ impl Enrolment {
             .map(|bytes| serde_json::from_slice(&bytes))
             .transpose()
             .map_err(|source| EnrolmentError::Damaged { path, source })
+    }
+
+    /// Removes it: this host has left.
+    ///
+    /// # Errors
+    /// [`EnrolmentError::File`].
+    pub(crate) fn remove(data_dir: &Path) -> Result<(), EnrolmentError> {
+        let path = data_dir.join(FILE);
+        match std::fs::remove_file(&path) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                Err(EnrolmentError::File { path, source })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Writes it down.

@@ -8,6 +8,7 @@ use flowforge_protocol::HostId;
 use crate::clock::Clock;
 use crate::health::{Disk, JournalStatus, LinkHealth, LinkStatus, Status, UploadStatus};
 use crate::intake::Intake;
+use crate::link::control::ControlLink;
 use crate::runs::Runs;
 use crate::stop::Stop;
 
@@ -27,6 +28,7 @@ pub(crate) struct HandleShared {
     pub(crate) journal: Journal,
     pub(crate) disk: Arc<Disk>,
     pub(crate) line: LinkHealth,
+    pub(crate) link: Arc<dyn ControlLink>,
     pub(crate) started_at_ms: u64,
     pub(crate) opened_in_ms: u64,
     pub(crate) host: OnceLock<HostId>,
@@ -51,6 +53,7 @@ impl HostHandle {
             started_at_ms: shared.started_at_ms,
             now_ms,
             link: LinkStatus::of(&shared.line.view(), shared.server.clone()),
+            certificate: shared.link.certificate(),
             runs: work.map(|(runs, _)| runs.counts()).unwrap_or_default(),
             standing: work
                 .map(|(runs, _)| runs.standing(STANDING_MAX))

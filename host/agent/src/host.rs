@@ -28,9 +28,12 @@ use crate::identity::Identity;
 use crate::intake::{Intake, IntakeParts, TIME_FLOOR_KEY};
 use crate::link::SessionKeeper;
 use crate::link::control::ControlLink;
+use crate::link::credential::Credential;
 use crate::link::graphql::GraphQlLink;
+use crate::link::line::Line;
 use crate::link::pull::Puller;
 use crate::link::registrar::Registrar;
+use crate::link::renew::Renewer;
 use crate::link::report::Reporter;
 use crate::link::upload::{UploadError, Uploader};
 use crate::link::values::KnownValues;
@@ -71,20 +74,44 @@ impl Seams {
         runtime.egress = EgressPolicy {
             loopback: config.loopback_destinations,
             networks: config.site.private_networks.clone(),
-            closed: config.join.server.socket_addrs(|| None).unwrap_or_default(),
+            closed: closed(config),
             ..EgressPolicy::default()
         };
         data_dir::take(&config.data_dir)?;
         Ok(Self {
             clock: Arc::new(SystemClock),
             entropy: Arc::new(SystemEntropy::new().map_err(StartError::Entropy)?),
-            link: Arc::new(GraphQlLink::new(config.join.server.clone())?),
+            link: Arc::new(link(config)?),
             connectors: Arc::new(WasmConnectors::new(Arc::new(
                 Runtime::new(runtime).map_err(|error| StartError::sandbox(config, error))?,
             ))),
             failpoints,
         })
     }
+}
+
+/// The line to the control plane: in clear on this machine, else by the certificate in the data folder.
+fn link(config: &HostConfig) -> Result<GraphQlLink, StartError> {
+    let server = config.join.server.clone();
+    if server.scheme() != "https" {
+        return Ok(GraphQlLink::new(server));
+    }
+    let credential = Credential::read(&config.data_dir)?.ok_or(StartError::NoCredential)?;
+    let line = Line::of_host(
+        &config.data_dir,
+        config.way.clone(),
+        Arc::new(SystemClock),
+        credential,
+    );
+    Ok(GraphQlLink::on_line(server, line)?)
+}
+
+/// Addresses that no connector may reach. Behind a proxy the control plane's name may have none here.
+fn closed(config: &HostConfig) -> Vec<std::net::SocketAddr> {
+    if config.way.proxy.is_some() {
+        return Vec::new();
+    }
+    config.join.server.socket_addrs(|| None).unwrap_or_default()
 }
 
 /// Why a host stopped by itself. Restart it when the cause is mended; nothing is lost.
@@ -159,7 +186,8 @@ impl Host {
         let identity = Identity::open_or_create(&config.data_dir, seams.entropy.as_ref())?;
         let key = identity.signing.verifying_key();
         let enrolment = Enrolment::read(&config.data_dir)?.filter(|known| known.identity_key == key);
-        if enrolment.is_none() && config.join.token.is_none() {
+        let is_on_line = config.join.server.scheme() == "https";
+        if enrolment.is_none() && (config.join.token.is_none() || is_on_line) {
             return Err(StartError::NotInvited);
         }
         data_dir::pin_trust(&config.data_dir, &config.join.trust_root)?;
@@ -178,6 +206,7 @@ impl Host {
                 journal: journal.clone(),
                 disk: Arc::clone(&disk),
                 line: LinkHealth::new(Arc::clone(&seams.clock)),
+                link: Arc::clone(&seams.link),
                 started_at_ms: seams.clock.now_ms(),
                 opened_in_ms,
                 host: OnceLock::new(),
@@ -282,6 +311,12 @@ impl Host {
             session: puller.session.clone(),
             runs: runs.clone(),
         };
+        let renewer = Renewer {
+            session: puller.session.clone(),
+            clock: Arc::clone(&self.seams.clock),
+            entropy: Arc::clone(&self.seams.entropy),
+        };
+        tasks.spawn(renewer.run(stop.drain.clone()));
         tasks.spawn(reporter.run(stop.drain.clone()));
         tasks.spawn(puller.run(stop.drain.clone()));
         let mut uploading = tasks.spawn(uploader.run(upload_stop.clone()));
@@ -374,6 +409,7 @@ impl Host {
                         host: found.host.clone(),
                         workspace: found.workspace.clone(),
                         server: self.config.join.server.to_string(),
+                        name: None,
                         identity_key: self.identity.signing.verifying_key(),
                     };
                     enrolment.write(&self.config.data_dir)?;

@@ -15,13 +15,15 @@ const MAX_JOIN_BYTES: u64 = 256 * 1024;
 /// What a join file says, checked.
 #[derive(Debug, Clone)]
 pub struct Join {
-    /// Address of the control plane; loopback only.
+    /// Address of the control plane: of this machine in clear, or of its hosts' line.
     pub server: Url,
     /// Proves at registration that this host was invited. Not needed again: absent when a host that has enrolled starts
     /// without its join file.
     pub token: Option<String>,
     /// Whose signatures this host obeys.
     pub trust_root: TrustRoot,
+    /// The name that it was invited under.
+    pub name: Option<String>,
 }
 
 /// Why a join file cannot be used.
@@ -77,8 +79,8 @@ pub enum AddressError {
     },
     /// Another machine, or another scheme.
     #[error(
-        "`{address}` is not a loopback address: host and control plane talk over loopback only until enrolment over \
-         mTLS exists; use `http://127.0.0.1:PORT`"
+        "`{address}` is not a loopback address: a join file is for hosts on the control plane's own machine; to enrol this \
+         one, ask for a token there (flowforge host token --name NAME) and give it with --token-file"
     )]
     NotLoopback {
         /// As given.
@@ -124,6 +126,7 @@ impl Join {
             server,
             token: Some(file.token),
             trust_root: file.trust_root,
+            name: None,
         })
     }
 
@@ -136,10 +139,13 @@ impl Join {
         let Some(enrolment) = Enrolment::read(data_dir)? else {
             return Ok(None);
         };
-        let server = loopback_address(&enrolment.server).map_err(|source| JoinError::Address {
-            path: data_dir.to_owned(),
-            source,
-        })?;
+        let server = match line_address(&enrolment.server) {
+            Some(server) => server,
+            None => loopback_address(&enrolment.server).map_err(|source| JoinError::Address {
+                path: data_dir.to_owned(),
+                source,
+            })?,
+        };
         let trust_root = pinned_trust(data_dir).map_err(|reason| JoinError::Malformed {
             path: data_dir.join(TRUST_FILE),
             reason,
@@ -148,8 +154,17 @@ impl Join {
             server,
             token: None,
             trust_root,
+            name: enrolment.name,
         }))
     }
+}
+
+/// The address, if it is that of a hosts' line: by TLS, and nothing behind its port.
+#[must_use]
+pub fn line_address(address: &str) -> Option<Url> {
+    let url: Url = address.parse().ok()?;
+    let is_bare = matches!(url.path(), "" | "/") && url.query().is_none() && url.username().is_empty();
+    (url.scheme() == "https" && url.host().is_some() && is_bare).then_some(url)
 }
 
 /// The address, if it is on this machine and plain HTTP.
@@ -198,7 +213,7 @@ mod tests {
             assert!(
                 error
                     .to_string()
-                    .contains("loopback only until enrolment over mTLS exists"),
+                    .contains("a join file is for hosts on the control plane's own machine"),
                 "{error}"
             );
         }

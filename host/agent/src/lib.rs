@@ -47,6 +47,9 @@ pub mod host;
 pub mod identity;
 pub mod intake;
 pub mod join;
+pub mod joining;
+pub mod leaving;
+pub mod line_check;
 pub mod link;
 pub mod log;
 pub mod order;
@@ -56,6 +59,7 @@ pub mod secrets;
 mod start_error;
 mod stop;
 mod text;
+pub mod unit;
 
 pub use config::{ConfigError, HostConfig, HostLimits, Settings, SiteSettings};
 pub use files::Exposure;

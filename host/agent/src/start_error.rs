@@ -10,7 +10,8 @@ use crate::config::HostConfig;
 use crate::enrolment::EnrolmentError;
 use crate::files::Exposure;
 use crate::identity::IdentityError;
-use crate::link::graphql::ClientError;
+use crate::link::TlsSetupError;
+use crate::link::credential::CredentialError;
 
 /// Why a host does not start. Nothing was changed that was there before.
 #[derive(Debug, thiserror::Error)]
@@ -64,9 +65,17 @@ pub enum StartError {
     /// No randomness.
     #[error("the operating system gives no randomness")]
     Entropy(#[source] getrandom::Error),
-    /// No HTTP client.
+    /// The host has no certificate, or one that it cannot use.
     #[error(transparent)]
-    Client(#[from] ClientError),
+    Credential(#[from] CredentialError),
+    /// The certificate is there and of no use.
+    #[error(transparent)]
+    Tls(#[from] TlsSetupError),
+    /// The host enrolled over the hosts' line, and its certificate is gone.
+    #[error(
+        "keys/link.json is missing in the data folder; restore it from a backup, or enrol anew with --token-file"
+    )]
+    NoCredential,
     /// No sandbox.
     #[error("the sandbox cannot be set up")]
     Runtime(#[from] RuntimeError),

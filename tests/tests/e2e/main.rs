@@ -15,6 +15,7 @@ mod full_disk;
 mod hostile;
 mod kills;
 mod mistakes;
+mod namespaces;
 mod operations;
 mod own_disk;
 mod private;

@@ -8,6 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::limits::PerCall;
 use super::scalars::Long;
+use super::standing::{HostCertificate, HostStandingName};
 use crate::app::App;
 use crate::hosts::HostEntry;
 
@@ -51,6 +52,27 @@ impl HostNode {
             None => PerCall::default().open_runs(ctx, &self.0.id).await?,
         };
         Ok(u32::try_from(count).unwrap_or(u32::MAX))
+    }
+
+    /// What was decided about it.
+    async fn standing(&self, ctx: &Context<'_>) -> Result<HostStandingName> {
+        let decided = ctx.data::<Arc<App>>()?.peers.standing(&self.0.id);
+        Ok(decided.map(|decided| decided.standing).unwrap_or_default().into())
+    }
+
+    /// Why, and by whom; null if nothing was decided.
+    async fn standing_reason(&self, ctx: &Context<'_>) -> Result<Option<String>> {
+        let decided = ctx.data::<Arc<App>>()?.peers.standing(&self.0.id);
+        Ok(decided.map(|decided| decided.reason))
+    }
+
+    /// The certificate that it shows; null for a host on the server's own machine.
+    async fn certificate(&self, ctx: &Context<'_>) -> Result<Option<HostCertificate>> {
+        let held = ctx.data::<Arc<App>>()?.peers.held(&self.0.id);
+        Ok(held.map(|held| HostCertificate {
+            generation: held.generation.into(),
+            expires_at_ms: held.expires_at_ms.into(),
+        }))
     }
 
     /// Base64 of the Ed25519 public key.

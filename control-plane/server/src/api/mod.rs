@@ -26,6 +26,7 @@ mod retries;
 mod runs;
 mod scalars;
 mod secrets;
+mod standing;
 mod subscription;
 mod texts;
 mod trials;

@@ -32,6 +32,7 @@ use super::query::app;
 use super::runs::RunNode;
 use super::scalars::AnyJson;
 use super::secrets::SecretNode;
+use super::standing::HostChanges;
 use super::trials::Trials;
 use super::workflows::{DiagnosticNode, WorkflowNode};
 use crate::apart::ApartError;
@@ -136,7 +137,7 @@ pub(super) fn config_of(config: Option<AnyJson>) -> Result<Map<String, Value>> {
 
 /// Changes.
 #[derive(MergedObject, Default)]
-pub(crate) struct Mutation(Changes, Operations, Groups, DraftChanges, Trials);
+pub(crate) struct Mutation(Changes, Operations, Groups, DraftChanges, Trials, HostChanges);
 
 /// Publishing, starting, deciding, keeping secrets.
 #[derive(Default)]

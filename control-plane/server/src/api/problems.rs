@@ -69,6 +69,18 @@ plain_problem!(
     DraftNotFoundProblem
 );
 plain_problem!(
+    /// There is no such host, or several are called so.
+    HostNotFoundProblem
+);
+plain_problem!(
+    /// The host was revoked or has left.
+    HostStateProblem
+);
+plain_problem!(
+    /// This server has no listener for hosts of other machines.
+    NoHostsLineProblem
+);
+plain_problem!(
     /// This server holds no key to sign with; the message names the command that does it.
     SigningProblem
 );
@@ -204,4 +216,7 @@ pub(crate) enum Problem {
     DraftNotFound(DraftNotFoundProblem),
     DraftConflict(DraftConflictProblem),
     Signing(SigningProblem),
+    HostNotFound(HostNotFoundProblem),
+    HostState(HostStateProblem),
+    NoHostsLine(NoHostsLineProblem),
 }

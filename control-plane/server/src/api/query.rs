@@ -283,4 +283,9 @@ impl Questions {
     async fn hosts(&self, ctx: &Context<'_>) -> Result<Vec<HostNode>> {
         Ok(app(ctx)?.hosts.all().into_iter().map(HostNode).collect())
     }
+
+    /// The host with this name or id, or this start of its id; null if there is none, or several.
+    async fn host(&self, ctx: &Context<'_>, named: String) -> Result<Option<HostNode>> {
+        Ok(app(ctx)?.find_host(&named).ok().map(HostNode))
+    }
 }

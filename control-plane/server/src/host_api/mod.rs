@@ -5,6 +5,7 @@
 //! beside `Cargo.toml` is this schema as text; a test keeps the two equal. Invariant: nothing in here can be reached by
 //! people's calls, and nothing of people's by a host.
 
+mod claim;
 mod mutation;
 mod query;
 mod register;
@@ -19,6 +20,7 @@ use async_graphql::{Context, EmptySubscription, Result, Schema};
 use crate::api::needs_session;
 use crate::app::App;
 use crate::hosts::HostEntry;
+use crate::peers::Peer;
 
 /// The schema with its resolvers.
 pub(crate) type HostApi = Schema<query::Query, mutation::Mutation, EmptySubscription>;
@@ -62,6 +64,11 @@ pub fn host_sdl() -> String {
 
 fn app<'a>(ctx: &Context<'a>) -> Result<&'a Arc<App>> {
     ctx.data::<Arc<App>>()
+}
+
+/// On which line the call came.
+fn peer<'a>(ctx: &Context<'a>) -> &'a Peer {
+    ctx.data_opt::<Peer>().unwrap_or(&Peer::Stranger)
 }
 
 fn host<'a>(ctx: &Context<'a>) -> Result<&'a Arc<HostEntry>> {

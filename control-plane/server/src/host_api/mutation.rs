@@ -3,10 +3,11 @@
 use async_graphql::{Context, Object, Result};
 use flowforge_store::KeepError;
 
+use super::claim::{ClaimHostInput, ClaimHostPayload, ClaimHostSuccess};
 use super::register::{RegisterHostInput, RegisterHostPayload, RegisterHostSuccess, RegistrationProblem};
 use super::sync::{SyncInput, SyncPayload};
 use super::values::{KeepValuesInput, KeptValueNode};
-use super::{app, host};
+use super::{app, host, peer};
 use crate::api::{CODE_ARGUMENT, coded, fault};
 use crate::registration::RegisterError;
 
@@ -22,7 +23,7 @@ impl Mutation {
         input: RegisterHostInput,
     ) -> Result<RegisterHostPayload> {
         let app = app(ctx)?;
-        match app.register(input.into()).await {
+        match app.register(peer(ctx), input.into()).await {
             Ok((id, session)) => Ok(RegisterHostPayload::Success(RegisterHostSuccess {
                 host_id: id.to_string(),
                 session,
@@ -35,6 +36,36 @@ impl Mutation {
                 message: error.to_string(),
             })),
         }
+    }
+
+    /// Gives a host of another machine a certificate: its first by an invitation, the next ones by the one it has. On the
+    /// hosts' line only.
+    async fn claim_host(&self, ctx: &Context<'_>, input: ClaimHostInput) -> Result<ClaimHostPayload> {
+        let app = app(ctx)?;
+        let claimed = match input.read() {
+            Ok(request) => app.claim_host(peer(ctx), request).await,
+            Err(error) => Err(error),
+        };
+        match claimed {
+            Ok(issued) => Ok(ClaimHostPayload::Success(ClaimHostSuccess::of(
+                &issued,
+                app.workspace(),
+            ))),
+            Err(error) => match error.code() {
+                Some(code) => Ok(ClaimHostPayload::Problem(RegistrationProblem {
+                    code: code.to_owned(),
+                    message: error.to_string(),
+                })),
+                None => Err(fault(&error)),
+            },
+        }
+    }
+
+    /// The host leaves: its certificate and its key are good for nothing any more. True.
+    async fn leave_host(&self, ctx: &Context<'_>) -> Result<bool> {
+        let (app, host) = (app(ctx)?, host(ctx)?);
+        app.host_leaves(&host.id).await.map_err(|error| fault(&error))?;
+        Ok(true)
     }
 
     /// Takes pieces of large values, which come before the records that hold them, and says of every value that is named

@@ -38,6 +38,11 @@ pub(crate) struct Query;
 
 #[Object]
 impl Query {
+    /// Whom the workspace believes for what, JSON. An invitation names its digest; null where there are no invitations.
+    async fn trust_root(&self, ctx: &Context<'_>) -> Result<Option<String>> {
+        Ok(app(ctx)?.line.as_ref().map(|line| line.trust_root.clone()))
+    }
+
     /// The envelopes of a release and its grant set, by the digests of their payloads; null if they are not here.
     async fn release_documents(
         &self,

@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_graphql::Request;
-use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use tokio::sync::Semaphore;
 
 use super::documents::Documents;
@@ -16,6 +16,7 @@ use super::graphql::{call_error, is_json};
 use super::{body, refusal};
 use crate::app::App;
 use crate::host_api::{Caller, HostApi};
+use crate::peers::Peer;
 
 /// Largest body of a call with a session: several batches of 4 MiB in base64.
 const MAX_HOST_BYTES: usize = 24 * 1024 * 1024;
@@ -46,7 +47,7 @@ impl HostDoor {
     }
 
     /// Who calls; `None` if a session was given that is not known.
-    fn caller(&self, headers: &HeaderMap) -> Option<Caller> {
+    fn caller(&self, peer: &Peer, headers: &HeaderMap) -> Option<Caller> {
         let Some(given) = headers.get(header::AUTHORIZATION) else {
             return Some(Caller::Stranger);
         };
@@ -54,12 +55,22 @@ impl HostDoor {
             .to_str()
             .ok()
             .and_then(|text| text.strip_prefix("Bearer "))?;
-        self.app.hosts.of_session(session).map(Caller::Host)
+        let host = self.app.hosts.of_session(session)?;
+        // A session is of use on the line that it was given on, and nowhere else.
+        let has_certificate = self.app.peers.held(&host.id).is_some();
+        let fits = (*peer == Peer::ThisMachine) != has_certificate;
+        fits.then_some(Caller::Host(host))
     }
 }
 
 /// `POST /host/graphql`
-pub(super) async fn call(State(door): State<HostDoor>, headers: HeaderMap, body: Body) -> Response {
+pub(super) async fn call(
+    State(door): State<HostDoor>,
+    peer: Option<Extension<Peer>>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    let peer = peer.map_or(Peer::ThisMachine, |Extension(peer)| peer);
     if !is_json(&headers) {
         let message = "send content-type: application/json";
         return refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, "FF-HTTP-003", message);
@@ -68,7 +79,7 @@ pub(super) async fn call(State(door): State<HostDoor>, headers: HeaderMap, body:
         let message = format!("{MAX_CALLS} calls of hosts are open; try again");
         return refusal(StatusCode::SERVICE_UNAVAILABLE, "FF-HTTP-006", message);
     };
-    let Some(caller) = door.caller(&headers) else {
+    let Some(caller) = door.caller(&peer, &headers) else {
         let message = "this session is not known; register again";
         return (StatusCode::UNAUTHORIZED, Json(call_error(message, "FF-API-401"))).into_response();
     };
@@ -91,7 +102,7 @@ pub(super) async fn call(State(door): State<HostDoor>, headers: HeaderMap, body:
     if let Err(message) = door.documents.prepare(&mut request) {
         return (StatusCode::BAD_REQUEST, Json(call_error(message, "FF-API-400"))).into_response();
     }
-    match tokio::time::timeout(CALL_TIMEOUT, door.api.execute(request.data(caller))).await {
+    match tokio::time::timeout(CALL_TIMEOUT, door.api.execute(request.data(caller).data(peer))).await {
         Ok(answer) => Json(answer).into_response(),
         Err(_) => {
             let message = format!("the call took longer than {} s", CALL_TIMEOUT.as_secs());

@@ -8,6 +8,7 @@ mod guard;
 mod hook_answers;
 mod hooks;
 mod hosts;
+mod line;
 mod media;
 mod page;
 mod ui;
@@ -23,6 +24,7 @@ use axum::routing::{any, get, post};
 
 pub(crate) use self::documents::Documents;
 pub(crate) use self::hosts::HostDoor;
+pub(crate) use self::line::line_router;
 pub(crate) use self::ui::is_embedded;
 use crate::api::Api;
 use crate::app::App;

@@ -45,10 +45,10 @@ async fn only_loopback_is_listened_on() {
     assert!(
         error
             .to_string()
-            .contains("loopback only until enrolment over mTLS exists"),
+            .contains("people and programs call over loopback only, because there is no sign-in yet"),
         "{error}"
     );
-    assert!(error.to_string().ends_with("use 127.0.0.1:7400"), "{error}");
+    assert!(error.to_string().contains("use 127.0.0.1:7400, and --hosts-url"), "{error}");
     assert!(!home.path().join("ff").exists(), "nothing was made");
 }
 

@@ -8,6 +8,7 @@ mod beside;
 mod database;
 mod drafts;
 mod effort;
+mod enrolment;
 mod faults;
 mod files;
 mod growth;

@@ -13,6 +13,6 @@ pub use self::link::{LinkHealth, LinkView};
 pub(crate) use self::socket::StatusServer;
 pub use self::socket::{SOCKET, StatusError, ask};
 pub use self::status::{
-    DiskStatus, JournalStatus, LinkState, LinkStatus, ParkedRun, ResumedStatus, RunCounts, StandingRun,
-    Status, UploadStatus,
+    CertificateLife, DiskStatus, JournalStatus, LinkState, LinkStatus, ParkedRun, ResumedStatus, RunCounts,
+    StandingRun, Status, UploadStatus,
 };

@@ -43,6 +43,17 @@ pub struct LinkStatus {
     pub needs_action: bool,
 }
 
+/// How long a host's certificate lives, milliseconds since 1970 UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CertificateLife {
+    /// Counts the certificates of this host, from 1.
+    pub generation: u64,
+    /// When the next one is asked for.
+    pub renews_at_ms: u64,
+    /// Until when it is good.
+    pub expires_at_ms: u64,
+}
+
 /// What waits for upload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -173,6 +184,8 @@ pub struct Status {
     pub now_ms: u64,
     /// The line to the control plane.
     pub link: LinkStatus,
+    /// The life of the certificate that it shows on the hosts' line; none on the control plane's own machine.
+    pub certificate: Option<CertificateLife>,
     /// What the runs here are doing.
     pub runs: RunCounts,
     /// Some of those that do not move, with the reason: first those that rest.
@@ -229,6 +242,21 @@ impl Status {
             && self.to_upload.parked_runs == 0
     }
 
+    fn certificate_words(&self, life: CertificateLife) -> String {
+        let left = |at_ms: u64| duration(at_ms.saturating_sub(self.now_ms));
+        if life.expires_at_ms <= self.now_ms {
+            let ago = duration(self.now_ms.saturating_sub(life.expires_at_ms));
+            format!("   certificate ended {ago} ago, it is renewed as soon as the control plane answers")
+        } else if life.renews_at_ms <= self.now_ms {
+            format!(
+                "   certificate is due to be renewed, good for {}",
+                left(life.expires_at_ms)
+            )
+        } else {
+            format!("   certificate renews in {}", left(life.renews_at_ms))
+        }
+    }
+
     /// For people.
     #[must_use]
     pub fn for_people(&self) -> String {
@@ -248,8 +276,14 @@ impl Status {
             }
             _ => "connecting".to_owned(),
         };
+        let certificate = self
+            .certificate
+            .map_or(String::new(), |life| self.certificate_words(life));
         let waiting = self.runs.waiting_timer + self.runs.waiting_approval;
-        let mut text = format!(" {}   {line}   control plane {}\n", self.name, self.link.server);
+        let mut text = format!(
+            " {}   {line}   control plane {}{certificate}\n",
+            self.name, self.link.server
+        );
         text.push_str(&format!(
             " running {} · waiting {waiting} ({} for a person) · to upload {} · journal {} of {} · disk sync p99 {}\n",
             self.runs.running + self.runs.loading,

@@ -13,6 +13,8 @@ use flowforge_protocol::pieces::{KeptValue, ValuePieces};
 use flowforge_protocol::sync::{SyncReply, SyncRequest};
 use flowforge_protocol::{Digest, HostId, RunId};
 
+use super::registrar::Registrar;
+pub use crate::health::CertificateLife;
 use crate::release::ReleaseDocuments;
 use crate::secrets::SecretAnswer;
 
@@ -80,7 +82,7 @@ pub enum LinkError {
 }
 
 /// Codes of refusals that are about the call itself: the same call is refused again, however often it is made.
-const PERMANENT: [&str; 12] = [
+const PERMANENT: [&str; 16] = [
     "400",
     "403",
     "404",
@@ -88,6 +90,10 @@ const PERMANENT: [&str; 12] = [
     "415",
     "FF-API-400",
     "FF-API-403",
+    "FF-ENR-009",
+    "FF-ENR-010",
+    "FF-ENR-011",
+    "FF-ENR-014",
     "FF-HOST-001",
     "FF-HOST-002",
     "FF-HOST-003",
@@ -165,6 +171,20 @@ pub trait ControlLink: Send + Sync {
     /// # Errors
     /// [`LinkError`].
     async fn keep_values(&self, session: &str, pieces: &ValuePieces) -> Result<Vec<KeptValue>, LinkError>;
+
+    /// Renews what this link shows of this host, if that is due; answers when to ask again, milliseconds since 1970 UTC by
+    /// the host's clock. `None`: never, there is nothing to renew.
+    ///
+    /// # Errors
+    /// [`LinkError`]; what is shown stays as it was.
+    async fn renew(&self, _registrar: &Registrar) -> Result<Option<u64>, LinkError> {
+        Ok(None)
+    }
+
+    /// The life of the certificate that this link shows; `None` where none is shown.
+    fn certificate(&self) -> Option<CertificateLife> {
+        None
+    }
 
     /// Uploads the file with this digest; one that is already there is not sent again.
     ///

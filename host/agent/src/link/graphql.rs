@@ -1,6 +1,7 @@
-//! The control plane's GraphQL, registry and artefact doors over plain HTTP on loopback.
+//! The control plane's GraphQL, registry and artefact doors: in clear on this machine, else over the hosts' line.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -10,19 +11,26 @@ use flowforge_protocol::batch::RecordBatch;
 use flowforge_protocol::pieces::{KeptValue, ValuePieces};
 use flowforge_protocol::sync::{RecordPage, SyncReply, SyncRequest};
 use flowforge_protocol::{Digest, RunId};
-use futures::StreamExt as _;
+use futures::TryStreamExt as _;
+use http::{Method, Request, StatusCode, header};
+use http_body_util::{BodyExt as _, StreamBody};
+use hyper::body::Frame;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use url::Url;
 
-use super::control::{ControlLink, LinkError, MAX_COMPONENT_BYTES, Registration, Session};
+use super::control::{CertificateLife, ControlLink, LinkError, MAX_COMPONENT_BYTES, Registration, Session};
+use super::dial::{Dialer, TlsSetupError};
+use super::http::{Http, read_limited, refusal, refused_by_status, whole};
+use super::line::Line;
+use super::registrar::Registrar;
 use super::timeouts::Timeouts;
 use crate::release::ReleaseDocuments;
 use crate::secrets::{SealedCopy, SecretAnswer};
 
 /// How long a call may take beyond the wait it asks for.
-const CALL_TIMEOUT: Duration = Duration::from_secs(15);
+pub(super) const CALL_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long a component or artefact may take.
 const TRANSFER_TIMEOUT: Duration = Duration::from_secs(300);
 /// Largest GraphQL answer: 256 jobs of 256 KiB in an envelope.
@@ -48,48 +56,68 @@ const SECRETS: &str = "query($names: [String!]!) { sealedSecrets(names: $names) 
     ... on SecretNotGranted { name } } }";
 
 /// The real link.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct GraphQlLink {
-    client: reqwest::Client,
+    http: Arc<Http>,
     server: Url,
     timeouts: Timeouts,
+    /// Absent on this machine.
+    line: Option<Arc<Line>>,
 }
 
-/// The HTTP client could not be made.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot make an HTTP client")]
-pub struct ClientError(#[source] reqwest::Error);
-
 impl GraphQlLink {
-    /// A link to this address, which [`crate::join::loopback_address`] has accepted.
-    ///
-    /// No proxy and no redirect: what is addressed to this machine stays on it.
-    ///
-    /// # Errors
-    /// [`ClientError`]: the machine's resources are exhausted.
-    pub fn new(server: Url) -> Result<Self, ClientError> {
-        let client = reqwest::Client::builder()
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(Duration::from_secs(5))
-            .pool_max_idle_per_host(4)
-            .tcp_nodelay(true)
-            .build()
-            .map_err(ClientError)?;
-        Ok(Self {
-            client,
+    /// A link to this address on this machine, which [`crate::join::loopback_address`] has accepted, in clear.
+    #[must_use]
+    pub fn new(server: Url) -> Self {
+        Self {
+            http: Arc::new(Http::new(Dialer::default())),
             server,
             timeouts: Timeouts::default(),
+            line: None,
+        }
+    }
+
+    /// A link over the hosts' line, as whoever has this credential.
+    ///
+    /// # Errors
+    /// [`TlsSetupError`]: the credential is of no use for TLS.
+    pub fn on_line(server: Url, line: Line) -> Result<Self, TlsSetupError> {
+        Ok(Self {
+            http: Arc::new(Http::new(line.dialer()?)),
+            server,
+            timeouts: Timeouts::default(),
+            line: Some(Arc::new(line)),
         })
     }
 
-    fn url(&self, path: &str) -> Result<Url, LinkError> {
+    /// The hosts' line, if it goes over that.
+    pub(super) fn line(&self) -> Option<&Arc<Line>> {
+        self.line.as_ref()
+    }
+
+    pub(super) fn server(&self) -> &Url {
+        &self.server
+    }
+
+    pub(super) fn http(&self) -> &Http {
+        &self.http
+    }
+
+    pub(super) fn timeouts(&self) -> &Timeouts {
+        &self.timeouts
+    }
+
+    pub(super) fn url(&self, path: &str) -> Result<Url, LinkError> {
         self.server
             .join(path)
             .map_err(|error| LinkError::Malformed(format!("`{path}` is no path: {error}")))
     }
 
-    async fn graphql<T: DeserializeOwned>(
+    fn request(&self, method: Method, path: &str) -> Result<http::request::Builder, LinkError> {
+        Ok(Request::builder().method(method).uri(self.url(path)?.as_str()))
+    }
+
+    pub(super) async fn graphql<T: DeserializeOwned>(
         &self,
         session: Option<&str>,
         query: &'static str,
@@ -112,11 +140,15 @@ impl GraphQlLink {
             query: &'static str,
             variables: V,
         }
-        let mut request = self.client.post(self.url(PATH)?).json(&Call { query, variables });
+        let body = serde_json::to_vec(&Call { query, variables }).map_err(|error| unwritable(&error))?;
+        let mut request = self
+            .request(Method::POST, PATH)?
+            .header(header::CONTENT_TYPE, "application/json");
         if let Some(session) = session {
-            request = request.bearer_auth(session);
+            request = request.header(header::AUTHORIZATION, bearer(session));
         }
-        let response = request.send().await.map_err(|error| unreachable(&error))?;
+        let request = request.body(whole(body)).map_err(|error| unwritable(&error))?;
+        let response = self.http.send(request).await?;
         let status = response.status();
         let body = read_limited(response, MAX_REPLY_BYTES).await?;
         let answer: Answer<T> = match serde_json::from_slice(&body) {
@@ -132,17 +164,28 @@ impl GraphQlLink {
     }
 
     async fn get(&self, path: &str, what: &str, limit: u64) -> Result<Vec<u8>, LinkError> {
-        let request = self.client.get(self.url(path)?).timeout(TRANSFER_TIMEOUT);
-        let response = request.send().await.map_err(|error| unreachable(&error))?;
-        match response.status() {
-            status if status.is_success() => read_limited(response, limit).await,
-            reqwest::StatusCode::NOT_FOUND => Err(LinkError::Absent(what.to_owned())),
-            status => Err(refused_by_status(
-                status,
-                &read_limited(response, 4096).await.unwrap_or_default(),
-            )),
-        }
+        let request = self.request(Method::GET, path)?.body(whole(Vec::new()));
+        let request = request.map_err(|error| unwritable(&error))?;
+        let call = async {
+            let response = self.http.send(request).await?;
+            match response.status() {
+                status if status.is_success() => read_limited(response, limit).await,
+                StatusCode::NOT_FOUND => Err(LinkError::Absent(what.to_owned())),
+                _ => Err(refusal(response).await),
+            }
+        };
+        let answer = tokio::time::timeout(TRANSFER_TIMEOUT, call).await;
+        answer.unwrap_or_else(|_| Err(LinkError::Unreachable(NO_ANSWER.to_owned())))
     }
+}
+
+fn bearer(session: &str) -> String {
+    format!("Bearer {session}")
+}
+
+/// A call of this program's own that cannot be put into a request.
+fn unwritable(error: &dyn std::fmt::Display) -> LinkError {
+    LinkError::Malformed(format!("the call cannot be written: {error}"))
 }
 
 #[derive(Deserialize)]
@@ -187,48 +230,6 @@ const NO_ANSWER: &str = "the control plane did not answer in time";
 
 /// `extensions.code` of an answer to a session that is not known.
 const NO_SESSION_CODE: &str = "FF-API-401";
-
-fn unreachable(error: &reqwest::Error) -> LinkError {
-    // The innermost cause is what a person can act on: "connection refused", "timed out".
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(next) = cause.source() {
-        cause = next;
-    }
-    LinkError::Unreachable(if error.is_timeout() {
-        NO_ANSWER.to_owned()
-    } else {
-        format!("the control plane cannot be reached: {cause}")
-    })
-}
-
-fn refused_by_status(status: reqwest::StatusCode, body: &[u8]) -> LinkError {
-    if status == reqwest::StatusCode::UNAUTHORIZED {
-        return LinkError::NoSession;
-    }
-    LinkError::Refused {
-        code: status.as_u16().to_string(),
-        message: String::from_utf8_lossy(body).chars().take(200).collect(),
-    }
-}
-
-async fn read_limited(response: reqwest::Response, limit: u64) -> Result<Vec<u8>, LinkError> {
-    let too_large = || LinkError::Malformed(format!("it is larger than {limit} bytes"));
-    let declared = response.content_length().unwrap_or(0);
-    if declared > limit {
-        return Err(too_large());
-    }
-    let mut body = Vec::with_capacity(usize::try_from(declared).unwrap_or(0));
-    let mut chunks = response.bytes_stream();
-    while let Some(chunk) = chunks.next().await {
-        let chunk = chunk.map_err(|error| unreachable(&error))?;
-        let total = (body.len() as u64).saturating_add(chunk.len() as u64);
-        if total > limit {
-            return Err(too_large());
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body)
-}
 
 /// Reads a single field of the answer's `data`.
 macro_rules! data {
@@ -421,24 +422,30 @@ impl ControlLink for GraphQlLink {
             |error: std::io::Error| LinkError::Absent(format!("artefact {digest} on this disk: {error}"));
         let file = tokio::fs::File::open(file).await.map_err(open)?;
         let bytes = file.metadata().await.map_err(open)?.len();
-        let body = reqwest::Body::wrap_stream(tokio_util::io::ReaderStream::new(file));
-        let request = self
-            .client
-            .put(url)
-            .timeout(TRANSFER_TIMEOUT)
-            .bearer_auth(session)
-            .header(reqwest::header::CONTENT_LENGTH, bytes)
-            .header(reqwest::header::CONTENT_TYPE, "application/octet-stream")
-            .body(body);
-        let response = request.send().await.map_err(|error| unreachable(&error))?;
-        let status = response.status();
-        if status.is_success() {
-            Ok(())
-        } else {
-            Err(refused_by_status(
-                status,
-                &read_limited(response, 4096).await.unwrap_or_default(),
-            ))
-        }
+        let frames = tokio_util::io::ReaderStream::new(file).map_ok(Frame::data);
+        let request = Request::put(url.as_str())
+            .header(header::AUTHORIZATION, bearer(session))
+            .header(header::CONTENT_LENGTH, bytes)
+            .header(header::CONTENT_TYPE, "application/octet-stream")
+            .body(StreamBody::new(frames).boxed_unsync())
+            .map_err(|error| unwritable(&error))?;
+        let call = async {
+            let response = self.http.send(request).await?;
+            if response.status().is_success() {
+                Ok(())
+            } else {
+                Err(refusal(response).await)
+            }
+        };
+        let answer = tokio::time::timeout(TRANSFER_TIMEOUT, call).await;
+        answer.unwrap_or_else(|_| Err(LinkError::Unreachable(NO_ANSWER.to_owned())))
+    }
+
+    async fn renew(&self, registrar: &Registrar) -> Result<Option<u64>, LinkError> {
+        self.renew_certificate(registrar).await
+    }
+
+    fn certificate(&self) -> Option<CertificateLife> {
+        self.line.as_ref()?.life()
     }
 }

@@ -5,10 +5,18 @@
 //! The uppermost room: nothing below calls it, what they need of the line they ask through the ports that [`SessionKeeper`]
 //! fulfils. Invariant: no answer and no silence of the control plane stops work that was accepted.
 
+mod claim;
 pub mod control;
+pub mod credential;
+pub(crate) mod dial;
 pub mod graphql;
+mod http;
+pub mod line;
+mod pin;
+pub mod proxy;
 pub mod pull;
 pub mod registrar;
+pub mod renew;
 pub mod report;
 pub mod session;
 mod sources;
@@ -21,6 +29,8 @@ use std::time::Duration;
 
 use url::Url;
 
+pub use self::claim::{Claim, Granted};
+pub use self::dial::TlsSetupError;
 pub use self::session::SessionKeeper;
 
 /// Whether something answers at the control plane's address.

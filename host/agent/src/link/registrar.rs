@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use flowforge_protocol::Digest;
-use flowforge_protocol::enrol::{HostRegistration, Nonce};
+use flowforge_protocol::enrol::{Grounds, HostClaim, HostRegistration, Nonce};
 use flowforge_protocol::envelope::sign_document;
 use flowforge_protocol::strict::StrictError;
+use flowforge_protocol::{Digest, SigningKey};
 
+use super::claim::Claim;
 use super::control::Registration;
 use crate::clock::{Clock, Entropy};
 use crate::identity::Identity;
@@ -30,6 +31,31 @@ pub struct Registrar {
 impl Registrar {
     pub(super) fn workspace(&self) -> &str {
         &self.workspace
+    }
+
+    /// A claim for a certificate for this link key, signed by both keys.
+    ///
+    /// # Errors
+    /// [`StrictError`]: the workspace's name cannot be written.
+    pub fn claim(&self, grounds: Grounds, link: &SigningKey) -> Result<Claim, StrictError> {
+        let mut nonce = [0; 16];
+        self.entropy.fill(&mut nonce);
+        let document = HostClaim {
+            workspace: self.workspace.clone(),
+            grounds,
+            identity_key: self.identity.signing.verifying_key(),
+            seal_key: self.identity.seal.public(),
+            link_key: link.verifying_key(),
+            issued_at_ms: self.clock.now_ms(),
+            nonce: Nonce::from_entropy(nonce),
+        };
+        Ok(Claim {
+            secret: None,
+            identity_key: *document.identity_key.as_bytes(),
+            link_key: *document.link_key.as_bytes(),
+            claim: sign_document(&document, &self.identity.signing)?,
+            link_proof: sign_document(&document, link)?,
+        })
     }
 
     /// Both public keys, signed with the identity key, bound to token, workspace and moment.

@@ -218,6 +218,14 @@ impl SessionKeeper {
         with_session!(self, session => self.link.put_artefact(session, digest, file))
     }
 
+    /// [`ControlLink::renew`], with this host's keys.
+    ///
+    /// # Errors
+    /// [`LinkError`].
+    pub async fn renew(&self) -> Result<Option<u64>, LinkError> {
+        self.link.renew(&self.registrar).await
+    }
+
     /// The line, for calls that need no session.
     #[must_use]
     pub fn link(&self) -> &dyn ControlLink {

@@ -7,6 +7,7 @@ use flowforge_failpoints::FailPoints;
 use flowforge_host::clock::{Clock, SeededEntropy, SystemClock};
 use flowforge_host::connectors::ConnectorHost;
 use flowforge_host::join::{Join, loopback_address};
+use flowforge_host::link::line::Way;
 use flowforge_host::{
     Host, HostConfig, HostHandle, HostLimits, RunError, Seams, SiteSettings, StartError, Stop,
 };
@@ -57,7 +58,9 @@ impl World {
                 server: loopback_address("http://127.0.0.1:1").expect("address"),
                 token: Some("token".into()),
                 trust_root: self.plane.trust(),
+                name: None,
             },
+            way: Way::default(),
             name: "edge".into(),
             limits: self.limits,
             shutdown_grace: Duration::from_secs(10),

@@ -1,5 +1,9 @@
 //! `flowforge-host`: the host as a process of its own.
 
+mod arguments;
+mod commands;
+mod install;
+
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -7,10 +11,14 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use flowforge_failpoints::FailPoints;
-use flowforge_host::{ConfigError, Host, HostConfig, Seams, Settings, SiteSettings, Stop, health, log};
-use flowforge_runtime::{COMPILE_ARGUMENT, CompileWorker, OpenNetwork, compile_worker_main};
+use flowforge_host::{ConfigError, Host, Seams, Stop, health, log};
+use flowforge_runtime::{COMPILE_ARGUMENT, compile_worker_main};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{error, info, warn};
+
+use crate::arguments::{RunArguments, config};
+use crate::commands::{CheckArguments, EnrolArguments, JournalCommand, LeaveArguments};
+use crate::install::InstallArguments;
 
 /// A step allocates many small values; this allocator was measured to take less of the processor.
 #[global_allocator]
@@ -22,7 +30,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
     name = "flowforge-host",
     version,
     args_conflicts_with_subcommands = true,
-    after_help = "Example:\n  flowforge-host --data-dir ./host --join ./plane/host-join.json\n\n\
+    after_help = "Example:\n  flowforge-host --data-dir ./host --token-file ./token\n  flowforge-host --data-dir ./host --join ./plane/host-join.json\n\n\
                   Exit: 0 stopped as it was told to, 1 failed, 2 wrongly used."
 )]
 struct Cli {
@@ -37,11 +45,28 @@ enum Command {
     /// Show how the host on a data folder is.
     #[command(after_help = "Example:\n  flowforge-host status --data-dir ./host")]
     Status(StatusArguments),
-    /// Check configuration, data folder and connection; change nothing on the control plane.
+    /// Say why it does not connect: check name, proxy, TLS, clock, token, disk and user; change nothing.
     #[command(
-        after_help = "Example:\n  flowforge-host check --data-dir ./host --join ./plane/host-join.json"
+        after_help = "Example:\n  flowforge-host check --token-file ./token\n  flowforge-host check --data-dir ./host\n\nExit: 0 all is well, 1 something is not, 2 wrongly used."
     )]
-    Check(Box<RunArguments>),
+    Check(Box<CheckArguments>),
+    /// Enrol with a token and end; the host is started later, without it.
+    #[command(after_help = "Example:\n  flowforge-host enrol --data-dir ./host --token-file ./token")]
+    Enrol(EnrolArguments),
+    /// Install a hardened systemd service: user, folder, enrolment, unit, start. Needs root; the host itself does not.
+    #[command(
+        after_help = "Example:\n  sudo flowforge-host install --token-file ./token\n  flowforge-host install --print"
+    )]
+    Install(InstallArguments),
+    /// Leave the control plane: it takes nothing from this host any more, and its certificate is removed here.
+    #[command(after_help = "Example:\n  flowforge-host leave --data-dir ./host")]
+    Leave(LeaveArguments),
+    /// Look at the journal.
+    #[command(
+        subcommand,
+        after_help = "Example:\n  flowforge-host journal verify --data-dir ./host"
+    )]
+    Journal(JournalCommand),
     /// Move a journal that cannot be opened out of the way, so that the host starts with an empty one.
     ///
     /// What only that journal held is lost to this host: it is another one to the control plane then, which shows the runs
@@ -55,61 +80,6 @@ struct SetAsideArguments {
     /// The host's data folder.
     #[arg(long, value_name = "DIR", env = "FLOWFORGE_DATA_DIR")]
     data_dir: PathBuf,
-}
-
-#[derive(Args)]
-struct RunArguments {
-    /// Configuration file (TOML); flags and environment win over it.
-    #[arg(long, value_name = "FILE", env = "FLOWFORGE_CONFIG")]
-    config: Option<PathBuf>,
-    /// Folder for journal, keys, caches and socket.
-    #[arg(long, value_name = "DIR", env = "FLOWFORGE_DATA_DIR")]
-    data_dir: Option<PathBuf>,
-    /// The join file that the server wrote (host-join.json); not needed by a host that has enrolled.
-    #[arg(long, value_name = "FILE", env = "FLOWFORGE_JOIN")]
-    join: Option<PathBuf>,
-    /// Name of this host, for people.
-    #[arg(long, value_name = "NAME", env = "FLOWFORGE_NAME")]
-    name: Option<String>,
-    /// Most runs that are awake at once; those that wait for something do not count.
-    #[arg(long, value_name = "COUNT", env = "FLOWFORGE_MAX_RUNS")]
-    max_runs: Option<u32>,
-    /// Most runs that wait for something at once.
-    #[arg(long, value_name = "COUNT", env = "FLOWFORGE_MAX_WAITING")]
-    max_waiting: Option<u32>,
-    /// Most connector calls at the same time.
-    #[arg(long, value_name = "COUNT", env = "FLOWFORGE_MAX_STEPS")]
-    max_steps: Option<u32>,
-    /// Most bytes that wait for upload before no new work is taken.
-    #[arg(long, value_name = "BYTES", env = "FLOWFORGE_MAX_OUTBOX_BYTES")]
-    max_outbox_bytes: Option<u64>,
-    /// Most bytes of the runs in the journal; records wait for room beyond it, and no new work is taken from three quarters on.
-    #[arg(long, value_name = "BYTES", env = "FLOWFORGE_MAX_JOURNAL_BYTES")]
-    max_journal_bytes: Option<u64>,
-    /// Most bytes of artefacts; from three quarters on, those that nobody wants go.
-    #[arg(long, value_name = "BYTES", env = "FLOWFORGE_MAX_ARTEFACT_BYTES")]
-    max_artefact_bytes: Option<u64>,
-    /// Values above this size are kept once in the journal; smaller ones stand beside each record that holds them.
-    #[arg(long, value_name = "BYTES", env = "FLOWFORGE_MAX_INLINE_BYTES")]
-    max_inline_bytes: Option<u32>,
-    /// Free bytes on the disk of the data folder below which no new work is taken.
-    #[arg(long, value_name = "BYTES", env = "FLOWFORGE_MIN_FREE_BYTES")]
-    min_free_bytes: Option<u64>,
-    /// How long a copy of a secret is used after the control plane last confirmed it, as 24h.
-    #[arg(long, value_name = "TIME", env = "FLOWFORGE_SECRET_LEASE")]
-    secret_lease: Option<String>,
-    /// How long running steps may finish after the first stop signal, as 10s.
-    #[arg(long, value_name = "TIME", env = "FLOWFORGE_SHUTDOWN_GRACE")]
-    shutdown_grace: Option<String>,
-    /// Let connectors reach loopback destinations; for development only.
-    #[arg(long, env = "FLOWFORGE_LOOPBACK_DESTINATIONS")]
-    loopback_destinations: bool,
-    /// Private network that connectors may reach where a grant says so, as 10.20.0.0/16; may be given several times.
-    #[arg(long = "private-network", value_name = "NETWORK")]
-    private_networks: Vec<OpenNetwork>,
-    /// What to log on stderr: error, warn, info, debug, trace, or a filter.
-    #[arg(long, value_name = "LEVEL", env = "FLOWFORGE_LOG", default_value = "info")]
-    log: String,
 }
 
 #[derive(Args)]
@@ -148,7 +118,11 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match cli.command {
         Some(Command::Status(arguments)) => show_status(&arguments),
-        Some(Command::Check(arguments)) => check(*arguments),
+        Some(Command::Check(arguments)) => commands::check(*arguments),
+        Some(Command::Enrol(arguments)) => commands::enrol(arguments),
+        Some(Command::Install(arguments)) => install::install(&arguments),
+        Some(Command::Leave(arguments)) => commands::leave(arguments),
+        Some(Command::Journal(command)) => commands::journal(&command),
         Some(Command::SetAside(arguments)) => set_aside(&arguments),
         None => run(cli.run),
     };
@@ -170,33 +144,21 @@ fn no_core_dumps() -> std::io::Result<()> {
     Ok(set_dumpable_behavior(DumpableBehavior::NotDumpable)?)
 }
 
-fn config(arguments: RunArguments) -> anyhow::Result<HostConfig> {
-    let file = arguments.config.as_deref().map(Settings::read).transpose()?;
-    let flags = Settings {
-        data_dir: arguments.data_dir,
-        join: arguments.join,
-        name: arguments.name,
-        max_runs: arguments.max_runs,
-        max_waiting: arguments.max_waiting,
-        max_journal_bytes: arguments.max_journal_bytes,
-        max_artefact_bytes: arguments.max_artefact_bytes,
-        max_steps: arguments.max_steps,
-        max_outbox_bytes: arguments.max_outbox_bytes,
-        max_inline_bytes: arguments.max_inline_bytes,
-        min_free_bytes: arguments.min_free_bytes,
-        secret_lease: arguments.secret_lease,
-        shutdown_grace: arguments.shutdown_grace,
-        loopback_destinations: arguments.loopback_destinations.then_some(true),
-        site: SiteSettings {
-            private_networks: arguments.private_networks,
-        },
-    };
-    let worker = CompileWorker::this_program().context("cannot find this program's own file")?;
-    Ok(flags.over(file.unwrap_or_default()).check(worker)?)
-}
-
 fn run(arguments: RunArguments) -> anyhow::Result<ExitCode> {
     log::start(&arguments.log)?;
+    if let Some(token_file) = &arguments.token_file {
+        let data_dir = arguments
+            .data_dir
+            .clone()
+            .context("--data-dir is not given: a host that enrols needs a folder")?;
+        let (joined, invitation) = commands::join(&data_dir, token_file, arguments.way.clone())?;
+        info!(
+            ?joined,
+            name = invitation.name,
+            server = invitation.server,
+            "enrolled"
+        );
+    }
     let config = config(arguments)?;
     let plan = std::env::var("FLOWFORGE_FAILPOINTS").ok();
     let failpoints = FailPoints::from_env_value(plan.as_deref()).context("FLOWFORGE_FAILPOINTS")?;
@@ -277,36 +239,4 @@ fn set_aside(arguments: &SetAsideArguments) -> anyhow::Result<ExitCode> {
     };
     std::io::stdout().write_all(said.as_bytes())?;
     Ok(ExitCode::SUCCESS)
-}
-
-fn check(arguments: RunArguments) -> anyhow::Result<ExitCode> {
-    let mut out = std::io::stdout();
-    let config = match config(arguments) {
-        Ok(config) => {
-            writeln!(out, " ✓ configuration   control plane {}", config.join.server)?;
-            config
-        }
-        Err(error) => {
-            writeln!(out, " ✗ configuration   {error:#}")?;
-            return Ok(ExitCode::FAILURE);
-        }
-    };
-    let mut fine = true;
-    let mut line = |name: &str, result: Result<String, String>| {
-        fine &= result.is_ok();
-        match result {
-            Ok(found) => writeln!(out, " ✓ {name:<15} {found}"),
-            Err(wrong) => writeln!(out, " ✗ {name:<15} {wrong}"),
-        }
-    };
-    line(
-        "data folder",
-        flowforge_host::data_dir::can_write(&config.data_dir),
-    )?;
-    line("connection", flowforge_host::link::reaches(&config.join.server))?;
-    Ok(if fine {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
 }

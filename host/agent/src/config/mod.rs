@@ -1,5 +1,7 @@
 //! What a host is told at its start: flags over environment over file over defaults, checked once.
 
+mod rules;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -8,7 +10,10 @@ use flowforge_runtime::artefacts::StoreLimits;
 use flowforge_runtime::{CompileWorker, OpenNetwork};
 use serde::Deserialize;
 
+use self::rules::{host_name, in_range, in_time};
 use crate::join::{Join, JoinError};
+use crate::link::line::{CaFileError, Way};
+use crate::link::proxy::ProxyForm;
 
 /// Settings as a person gives them, each absent unless given. Also the shape of the configuration file (TOML).
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -18,8 +23,13 @@ pub struct Settings {
     pub data_dir: Option<PathBuf>,
     /// The join file. No default; not needed by a host that has enrolled.
     pub join: Option<PathBuf>,
-    /// Name of this host, for people. Default `host`.
+    /// Name of this host, for people. Default `host`; one that enrolled with a token has the name that stands in it.
     pub name: Option<String>,
+    /// A proxy on the way to the control plane, `http://[USER:PASSWORD@]NAME:PORT`. Default none. Connectors never use it.
+    pub proxy: Option<String>,
+    /// A PEM file of certificates that the control plane does not send. Default none. Only the one that the token named is
+    /// ever believed.
+    pub ca_file: Option<PathBuf>,
     /// Most runs that are awake at once. Those that wait for something do not count. Default 10,000.
     pub max_runs: Option<u32>,
     /// Most runs that wait for something at once. Default 100,000.
@@ -102,6 +112,12 @@ pub enum ConfigError {
     /// The join file cannot be used.
     #[error(transparent)]
     Join(#[from] JoinError),
+    /// The proxy is none.
+    #[error("proxy: {0}")]
+    Proxy(#[from] ProxyForm),
+    /// The file of certificates cannot be used.
+    #[error("ca-file: {0}")]
+    CaFile(#[from] CaFileError),
 }
 
 /// How long the expressions of one step may take, and those of a run's output.
@@ -116,6 +132,8 @@ pub struct HostConfig {
     pub join: Join,
     /// Name of this host, for people: 1 to 64 characters of `a-z`, `0-9` and `-`.
     pub name: String,
+    /// The way to the control plane.
+    pub way: Way,
     /// Bounds.
     pub limits: HostLimits,
     /// How long running steps may finish after the first stop signal.
@@ -208,6 +226,8 @@ impl Settings {
             data_dir: self.data_dir.or(below.data_dir),
             join: self.join.or(below.join),
             name: self.name.or(below.name),
+            proxy: self.proxy.or(below.proxy),
+            ca_file: self.ca_file.or(below.ca_file),
             max_runs: self.max_runs.or(below.max_runs),
             max_waiting: self.max_waiting.or(below.max_waiting),
             max_steps: self.max_steps.or(below.max_steps),
@@ -235,6 +255,7 @@ impl Settings {
     /// [`ConfigError::Missing`], [`ConfigError::Value`], [`ConfigError::Join`]; each names key or file.
     pub fn check(mut self, compile_worker: CompileWorker) -> Result<HostConfig, ConfigError> {
         let limits = self.limits()?;
+        let way = self.way()?;
         let data_dir = self.data_dir.ok_or(ConfigError::Missing {
             key: "data-dir",
             variable: "DATA_DIR",
@@ -256,8 +277,13 @@ impl Settings {
         })?;
         Ok(HostConfig {
             data_dir,
+            name: host_name(
+                self.name
+                    .or_else(|| join.name.clone())
+                    .unwrap_or_else(|| "host".to_owned()),
+            )?,
             join,
-            name: host_name(self.name.unwrap_or_else(|| "host".to_owned()))?,
+            way,
             limits,
             shutdown_grace,
             evaluation_timeout: EVALUATION_TIMEOUT,
@@ -265,6 +291,22 @@ impl Settings {
             site: self.site,
             compile_worker,
         })
+    }
+
+    /// The way to the control plane.
+    ///
+    /// # Errors
+    /// [`ConfigError::Proxy`], [`ConfigError::CaFile`].
+    pub fn way(&self) -> Result<Way, ConfigError> {
+        let proxy = self.proxy.as_deref().filter(|text| !text.trim().is_empty());
+        let way = Way {
+            proxy: proxy.map(str::parse).transpose()?,
+            ..Way::default()
+        };
+        match &self.ca_file {
+            Some(path) => Ok(way.with_ca_file(path)?),
+            None => Ok(way),
+        }
     }
 
     fn limits(&mut self) -> Result<HostLimits, ConfigError> {
@@ -345,86 +387,9 @@ impl Settings {
     }
 }
 
-fn in_range<T: Copy + PartialOrd + ToString>(
-    key: &'static str,
-    given: Option<T>,
-    default: T,
-    least: T,
-    most: T,
-    rule: &'static str,
-) -> Result<T, ConfigError> {
-    let value = given.unwrap_or(default);
-    if value >= least && value <= most {
-        Ok(value)
-    } else {
-        Err(ConfigError::Value {
-            key,
-            value: value.to_string(),
-            rule,
-        })
-    }
-}
-
-fn in_time(
-    key: &'static str,
-    given: Option<String>,
-    default: Duration,
-    most: Duration,
-    rule: &'static str,
-) -> Result<Duration, ConfigError> {
-    let Some(text) = given else {
-        return Ok(default);
-    };
-    duration(&text)
-        .filter(|duration| *duration <= most)
-        .ok_or(ConfigError::Value {
-            key,
-            value: text,
-            rule,
-        })
-}
-
-fn host_name(name: String) -> Result<String, ConfigError> {
-    let shape = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-    if (1..=64).contains(&name.len()) && name.bytes().all(shape) {
-        Ok(name)
-    } else {
-        Err(ConfigError::Value {
-            key: "name",
-            value: name,
-            rule: "expected 1 to 64 characters of a-z, 0-9 and -",
-        })
-    }
-}
-
-/// A duration, written `500ms`, `10s`, `2m` or `24h`.
-fn duration(text: &str) -> Option<Duration> {
-    let unit_at = text.find(|c: char| !c.is_ascii_digit())?;
-    let (number, unit) = text.split_at(unit_at);
-    let number: u64 = number.parse().ok()?;
-    let millis = match unit {
-        "ms" => number,
-        "s" => number.checked_mul(1_000)?,
-        "m" => number.checked_mul(60_000)?,
-        "h" => number.checked_mul(3_600_000)?,
-        _ => return None,
-    };
-    Some(Duration::from_millis(millis))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn durations_have_a_unit() {
-        assert_eq!(duration("500ms"), Some(Duration::from_millis(500)));
-        assert_eq!(duration("2m"), Some(Duration::from_secs(120)));
-        assert_eq!(duration("24h"), Some(Duration::from_hours(24)));
-        for text in ["", "5", "s", "-5s", "5 s", "61d", "99999999999999999999s"] {
-            assert_eq!(duration(text), None, "{text}");
-        }
-    }
 
     #[test]
     fn a_mistake_in_the_file_names_file_and_key() {
