@@ -72,7 +72,10 @@ pub(crate) const SDK_JS: Files = sdk_js![
 ];
 
 /// The tool for Python, pinned.
-pub(crate) const PY_TOOLS: Files = &[("requirements.txt", include_str!("../tools/requirements.txt"))];
+pub(crate) const PY_TOOLS: Files = &[
+    ("library.py", include_str!("../tools/library.py")),
+    ("requirements.txt", include_str!("../tools/requirements.txt")),
+];
 
 macro_rules! sdk_py {
     ($($path:literal),* $(,)?) => {

@@ -1,26 +1,17 @@
 //! The JavaScript engine that is linked into components, changed so that the same source gives the same bytes.
 //!
-//! While a component is made, its engine starts, runs the top level of the source, and what its memory holds then is
-//! frozen. The engine asks for a seed of its tables and for the time as it starts, so two builds would freeze two
-//! memories. Here those questions get one answer until the first operation begins, and the host's answer from then on.
-//! The seed is asked for once, before the freeze, so that it was a constant of each component already.
-//!
-//! The engine is a module inside the tool's native library; the tool takes another one as an option.
+//! The engine asks for a seed of its tables and for the time as it starts. The seed is asked for once, before the memory of
+//! a component is frozen, so that it was a constant of each component already. The engine is a module inside the tool's
+//! native library; the tool takes another one as an option.
 
 use std::fs;
 use std::path::Path;
 
-use wasm_encoder::reencode::{Error, Reencode, utils};
-use wasm_encoder::{
-    CodeSection, ConstExpr, Function, FunctionSection, GlobalSection, GlobalType, MemArg, Module, ValType,
-};
-use wasmparser::{
-    CodeSectionReader, CompositeInnerType, ExternalKind, FunctionSectionReader, GlobalSectionReader, Parser,
-    Payload, TypeRef,
-};
+use wasm_encoder::{BlockType, Function, ValType};
 
 use crate::BuildError;
 use crate::cache::write_whole;
+use crate::steady::{Answer, Asked, Of, Plan, at, imports, steady};
 
 /// Name of the changed engine in the folder of the tools.
 pub(crate) const FILE: &str = "engine.wasm";
@@ -34,17 +25,26 @@ const OF_AN_ENGINE: (&str, &str) = ("local:init/module-loader", "resolve");
 /// An import of the engines that export asynchronous functions.
 const OF_AN_ASYNCHRONOUS_ONE: (&str, &str) = ("$root", "[context-get-0]");
 
-/// Gives a seed: two numbers, written where the parameter says.
-const SEED: (&str, &str) = ("wasi:random/insecure-seed@0.2.9", "insecure-seed");
-
-/// Gives the time: seconds and nanoseconds, written where the parameter says.
-const WALL: (&str, &str) = ("wasi:clocks/wall-clock@0.2.0", "now");
-
-/// Gives a reading of the clock that never goes back.
-const MONOTONIC: (&str, &str) = ("wasi:clocks/monotonic-clock@0.2.0", "now");
-
-/// The first that runs of an operation.
-const BEGIN: &str = "wit_dylib_export_start";
+/// What is changed: the seed, the time, and the reading of the clock that never goes back. The first that runs of an
+/// operation is the beginning.
+const PLAN: Plan = Plan {
+    answers: &[
+        Answer {
+            of: Of::Import("wasi:random/insecure-seed@0.2.9", "insecure-seed"),
+            body: |_| Ok(seed()),
+        },
+        Answer {
+            of: Of::Import("wasi:clocks/wall-clock@0.2.0", "now"),
+            body: |asked| Ok(wall(asked)),
+        },
+        Answer {
+            of: Of::Import("wasi:clocks/monotonic-clock@0.2.0", "now"),
+            body: |asked| Ok(monotonic(asked)),
+        },
+    ],
+    begin: "wit_dylib_export_start",
+    variables: 0,
+};
 
 /// Bits of the golden ratio and of the square root of two: a seed that hides nothing.
 const SEEDS: [u64; 2] = [0x9e37_79b9_7f4a_7c15, 0x6a09_e667_f3bc_c908];
@@ -56,7 +56,7 @@ const SEEDS: [u64; 2] = [0x9e37_79b9_7f4a_7c15, 0x6a09_e667_f3bc_c908];
 pub(crate) fn write_steady(folder: &Path) -> Result<(), BuildError> {
     let library = library_in(&folder.join("node_modules/@andreiltd"))?;
     let engine = engine_in(&library).ok_or_else(|| unexpected("its library holds no engine"))?;
-    let steady = steady(engine).map_err(|what| unexpected(&what))?;
+    let steady = steady(engine, &PLAN).map_err(|what| unexpected(&what))?;
     write_whole(&folder.join(FILE), &steady)
 }
 
@@ -144,149 +144,8 @@ fn number(bytes: &[u8], mut at: usize) -> Option<(usize, usize)> {
     None
 }
 
-/// The functions that a module imports, each with the index of its type.
-fn imports(module: &[u8]) -> Vec<((&str, &str), u32)> {
-    let mut found = Vec::new();
-    for payload in Parser::new(0).parse_all(module).map_while(Result::ok) {
-        if let Payload::ImportSection(section) = payload {
-            for import in section.into_imports().map_while(Result::ok) {
-                if let TypeRef::Func(ty) = import.ty {
-                    found.push(((import.module, import.name), ty));
-                }
-            }
-            break;
-        }
-    }
-    found
-}
-
-/// An engine that gets one answer until the first operation begins.
-fn steady(engine: &[u8]) -> Result<Vec<u8>, String> {
-    let told = |error: &dyn std::fmt::Display| error.to_string();
-    let mut steady = Steady::of(engine)?;
-    let mut module = Module::new();
-    utils::parse_core_module(&mut steady, &mut module, Parser::new(0), engine)
-        .map_err(|error| told(&error))?;
-    Ok(module.finish())
-}
-
-/// One function that another takes the place of. The other is added at the end, so that no index moves.
-struct Replaced {
-    old: u32,
-    new: u32,
-    ty: u32,
-    body: Function,
-}
-
-/// Copies a module and puts functions of our own in the place of some.
-struct Steady(Vec<Replaced>);
-
-impl Steady {
-    /// What is replaced in this engine.
-    fn of(engine: &[u8]) -> Result<Self, String> {
-        let imports = imports(engine);
-        let shape = Shape::of(engine).map_err(|error| error.to_string())?;
-        let count = |number: usize| u32::try_from(number).map_err(|error| error.to_string());
-        let defined_from = count(imports.len())?;
-        let first_new = defined_from + count(shape.functions.len())?;
-        let started = shape.globals;
-        let mut replaced: Vec<Replaced> = Vec::new();
-        let mut add = |old: u32, ty: u32, body: Function| -> Result<(), String> {
-            let new = first_new + count(replaced.len())?;
-            replaced.push(Replaced { old, new, ty, body });
-            Ok(())
-        };
-        for (wanted, body) in [
-            (SEED, seed as fn(u32, u32) -> Function),
-            (WALL, wall),
-            (MONOTONIC, monotonic),
-        ] {
-            let at = imports.iter().position(|(import, _)| *import == wanted);
-            let at = at.ok_or_else(|| format!("the engine does not import {} of {}", wanted.1, wanted.0))?;
-            let ty = imports.get(at).map_or(0, |(_, ty)| *ty);
-            add(count(at)?, ty, body(count(at)?, started))?;
-        }
-        let begin = shape
-            .begin
-            .ok_or_else(|| format!("the engine does not export {BEGIN}"))?;
-        let inside = begin
-            .checked_sub(defined_from)
-            .and_then(|at| usize::try_from(at).ok());
-        let ty = inside.and_then(|at| shape.functions.get(at).copied());
-        let ty = ty.ok_or_else(|| format!("{BEGIN} is no function of the engine"))?;
-        let params = usize::try_from(ty)
-            .ok()
-            .and_then(|at| shape.params.get(at).copied());
-        add(begin, ty, begins(begin, started, params.unwrap_or_default()))?;
-        Ok(Self(replaced))
-    }
-}
-
-/// What is to be known of an engine besides its imports.
-#[derive(Default)]
-struct Shape {
-    /// How many parameters each type has.
-    params: Vec<u32>,
-    /// Type of each function that is not imported.
-    functions: Vec<u32>,
-    /// How many globals there are, the imported ones included.
-    globals: u32,
-    /// Index of the function that is exported as [`BEGIN`].
-    begin: Option<u32>,
-}
-
-impl Shape {
-    fn of(engine: &[u8]) -> Result<Self, wasmparser::BinaryReaderError> {
-        let mut shape = Self::default();
-        for payload in Parser::new(0).parse_all(engine) {
-            match payload? {
-                Payload::TypeSection(section) => {
-                    for group in section {
-                        for ty in group?.into_types() {
-                            let params = match &ty.composite_type.inner {
-                                CompositeInnerType::Func(function) => function.params().len(),
-                                _ => 0,
-                            };
-                            shape.params.push(u32::try_from(params).unwrap_or(u32::MAX));
-                        }
-                    }
-                }
-                Payload::ImportSection(section) => {
-                    for import in section.into_imports() {
-                        let is_global = matches!(import?.ty, TypeRef::Global(_));
-                        shape.globals += u32::from(is_global);
-                    }
-                }
-                Payload::FunctionSection(section) => {
-                    shape.functions = section.into_iter().collect::<Result<_, _>>()?;
-                }
-                Payload::GlobalSection(section) => shape.globals += section.count(),
-                Payload::ExportSection(section) => {
-                    for export in section {
-                        let export = export?;
-                        if export.name == BEGIN && export.kind == ExternalKind::Func {
-                            shape.begin = Some(export.index);
-                        }
-                    }
-                }
-                _ => {}
-            }
-        }
-        Ok(shape)
-    }
-}
-
-/// Where the parameter says, plus this many bytes.
-fn at(offset: u64, align: u32) -> MemArg {
-    MemArg {
-        offset,
-        align,
-        memory_index: 0,
-    }
-}
-
 /// One seed for all.
-fn seed(_import: u32, _started: u32) -> Function {
+fn seed() -> Function {
     let mut body = Function::new([]);
     let mut code = body.instructions();
     for (offset, half) in [0, 8].into_iter().zip(SEEDS) {
@@ -299,11 +158,11 @@ fn seed(_import: u32, _started: u32) -> Function {
 }
 
 /// The host's time once an operation runs, and the first second of 1970 before.
-fn wall(import: u32, started: u32) -> Function {
+pub(crate) fn wall(asked: &Asked<'_>) -> Function {
     let mut body = Function::new([]);
     let mut code = body.instructions();
-    code.global_get(started).if_(wasm_encoder::BlockType::Empty);
-    code.local_get(0).call(import).else_();
+    code.global_get(asked.started).if_(BlockType::Empty);
+    code.local_get(0).call(asked.original).else_();
     code.local_get(0).i64_const(0).i64_store(at(0, 3));
     code.local_get(0).i32_const(0).i32_store(at(8, 2));
     code.end().end();
@@ -311,71 +170,11 @@ fn wall(import: u32, started: u32) -> Function {
 }
 
 /// The host's reading once an operation runs, and zero before.
-fn monotonic(import: u32, started: u32) -> Function {
+pub(crate) fn monotonic(asked: &Asked<'_>) -> Function {
     let mut body = Function::new([]);
     let mut code = body.instructions();
-    code.global_get(started)
-        .if_(wasm_encoder::BlockType::Result(ValType::I64));
-    code.call(import).else_().i64_const(0).end().end();
+    code.global_get(asked.started)
+        .if_(BlockType::Result(ValType::I64));
+    code.call(asked.original).else_().i64_const(0).end().end();
     body
-}
-
-/// Notes that an operation runs, and goes on with the function that this one takes the place of.
-fn begins(function: u32, started: u32, params: u32) -> Function {
-    let mut body = Function::new([]);
-    let mut code = body.instructions();
-    code.i32_const(1).global_set(started);
-    for param in 0..params {
-        code.local_get(param);
-    }
-    code.call(function).end();
-    body
-}
-
-impl Reencode for Steady {
-    type Error = std::convert::Infallible;
-
-    fn function_index(&mut self, function: u32) -> Result<u32, Error<Self::Error>> {
-        let replaced = self.0.iter().find(|replaced| replaced.old == function);
-        Ok(replaced.map_or(function, |replaced| replaced.new))
-    }
-
-    fn parse_function_section(
-        &mut self,
-        functions: &mut FunctionSection,
-        section: FunctionSectionReader<'_>,
-    ) -> Result<(), Error<Self::Error>> {
-        utils::parse_function_section(self, functions, section)?;
-        for replaced in &self.0 {
-            functions.function(replaced.ty);
-        }
-        Ok(())
-    }
-
-    fn parse_global_section(
-        &mut self,
-        globals: &mut GlobalSection,
-        section: GlobalSectionReader<'_>,
-    ) -> Result<(), Error<Self::Error>> {
-        utils::parse_global_section(self, globals, section)?;
-        let started = GlobalType {
-            val_type: ValType::I32,
-            mutable: true,
-            shared: false,
-        };
-        globals.global(started, &ConstExpr::i32_const(0));
-        Ok(())
-    }
-
-    fn parse_code_section(
-        &mut self,
-        code: &mut CodeSection,
-        section: CodeSectionReader<'_>,
-    ) -> Result<(), Error<Self::Error>> {
-        utils::parse_code_section(self, code, section)?;
-        for replaced in &self.0 {
-            code.function(&replaced.body);
-        }
-        Ok(())
-    }
 }

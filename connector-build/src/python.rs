@@ -6,17 +6,20 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::build::{Compiled, Job};
-use crate::cache::{Recipe, create_dir, write_whole};
+use crate::cache::{Recipe, create_dir, source_files, write_whole};
 use crate::command::{Finished, run, tool};
 use crate::compiled::{MadeWith, compiled_once};
 use crate::derived::Model;
 use crate::driver::{DeriveJob, DriverDiagnostic, DriverJob, answer, refuse};
 use crate::installed::{installed, unpacked, write_files};
 use crate::tools::version_text;
-use crate::{BuildError, BuildOptions, Diagnostic, Language, Progress, Stage, assets};
+use crate::{BuildError, BuildOptions, Diagnostic, Language, Progress, Stage, assets, interpreter};
 
 /// The world that is built: the author's, and what the SDK imports.
 const WORLD: &str = "flowforge-build";
+
+/// The package of the SDK that modules import.
+const PACKAGE: &str = "flowforge";
 
 /// The module that is built, written by the SDK's program.
 const ENTRY: &str = "flowforge_entry";
@@ -78,10 +81,17 @@ fn prepare_and_make(job: &Job<'_>, venv: &Path, sdk: &Path, work: &Path) -> Resu
         .collect();
     let world = format!("world {WORLD} {{\n  include {};\n{imports}}}\n", job.world.name);
     write_whole(&wit.join(format!("{WORLD}.wit")), world.as_bytes())?;
+    // Python leaves what it compiled beside a module and takes it from there later: each build gets copies of its own.
+    let (own_sdk, own_src) = (work.join("sdk"), work.join("src"));
+    copy_modules(&sdk.join(PACKAGE), &own_sdk.join(PACKAGE))?;
+    copy_modules(&job.folder.join("src"), &own_src)?;
+    // What else is installed beside the tool is no part of a connector: it would look there otherwise.
+    let nothing_else = work.join("venv");
+    create_dir(&nothing_else.join("lib/site-packages"))?;
     let mut componentize = tool(program(venv, "componentize-py"));
     componentize
         .current_dir(work)
-        .env("PYTHONHASHSEED", "0")
+        .env("VIRTUAL_ENV", &nothing_else)
         .arg("--wit-path")
         .arg(&wit)
         .args(["--world", WORLD, "componentize", ENTRY, "--output"])
@@ -89,9 +99,9 @@ fn prepare_and_make(job: &Job<'_>, venv: &Path, sdk: &Path, work: &Path) -> Resu
         .arg("--python-path")
         .arg(&entry)
         .arg("--python-path")
-        .arg(sdk)
+        .arg(&own_sdk)
         .arg("--python-path")
-        .arg(job.folder.join("src"));
+        .arg(&own_src);
     let finished = run(
         "componentize-py",
         &mut componentize,
@@ -102,6 +112,19 @@ fn prepare_and_make(job: &Job<'_>, venv: &Path, sdk: &Path, work: &Path) -> Resu
         return Ok(made);
     }
     Err(top_level(job.folder, &finished).unwrap_or_else(|| finished.failure("componentize-py")))
+}
+
+/// Copy a folder of modules, without what Python compiled.
+fn copy_modules(from: &Path, to: &Path) -> Result<(), BuildError> {
+    for file in source_files(from)? {
+        let (from, to) = (from.join(&file), to.join(&file));
+        let bytes = fs::read(&from).map_err(BuildError::io("cannot read", &from))?;
+        if let Some(folder) = to.parent() {
+            create_dir(folder)?;
+        }
+        fs::write(&to, bytes).map_err(BuildError::io("cannot write", &to))?;
+    }
+    Ok(())
 }
 
 /// An error at the top level of a module, which runs while the connector is built: the last lines of its traceback.
@@ -176,6 +199,7 @@ fn tools(options: &BuildOptions, progress: &mut dyn FnMut(Progress)) -> Result<P
     }
     recipe
         .add("platform", std::env::consts::ARCH)
+        .add("runtime", "1")
         .add("python", version_text("python3", &["--version"])?);
     let folder = installed(&options.cache_dir, "py-tools", &recipe, |folder| {
         progress(Progress {
@@ -203,11 +227,14 @@ fn tools(options: &BuildOptions, progress: &mut dyn FnMut(Progress)) -> Result<P
             ])
             .args(["--requirement", "requirements.txt"]);
         let finished = run("pip install", &mut pip, "", options.limits.install)?;
-        if finished.status.success() {
-            Ok(())
-        } else {
-            Err(finished.failure("pip install"))
+        if !finished.status.success() {
+            return Err(finished.failure("pip install"));
         }
+        // A changed native library would have to be signed anew there.
+        if cfg!(target_os = "macos") {
+            return Ok(());
+        }
+        interpreter::make_steady(folder, &venv, &program(&venv, "python"), options.limits.install)
     })?;
     Ok(folder.join("venv"))
 }

@@ -108,7 +108,7 @@ fn tools(
     recipe
         .add("platform", std::env::consts::ARCH)
         .add("node", version_text("node", &["--version"])?)
-        .add("engine", "1");
+        .add("engine", "2");
     installed(&options.cache_dir, "js-tools", &recipe, |folder| {
         progress(Progress {
             stage: Stage::Install,

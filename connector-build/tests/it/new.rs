@@ -113,6 +113,12 @@ fn the_same_javascript_source_gives_the_same_bytes() {
     gives_the_same_bytes_in_another_folder_later(Template::JavaScript);
 }
 
+/// What Python remembers of its files, and the seed of its hashes, once made each build another component.
+#[test]
+fn the_same_python_source_gives_the_same_bytes() {
+    gives_the_same_bytes_in_another_folder_later(Template::Python);
+}
+
 #[tokio::test]
 async fn a_new_rust_connector_builds() {
     builds_and_greets(Template::Rust).await;
