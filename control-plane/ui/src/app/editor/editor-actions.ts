@@ -10,6 +10,7 @@ import { addNode, connect, disconnect, freeNoteId, nudge, removeNodes, removeNot
 import type { Command } from '../state/commands';
 import { commandsOf } from './editor-commands';
 import { EditorStore } from '../state/editor-store';
+import { DraftKeeper } from './drafts/draft-keeper';
 import { canvasKey, type CanvasKey } from './canvas/canvas-keys';
 import type { PortDrop } from './canvas/flow-canvas';
 import type { ViewName } from './editor-page';
@@ -36,6 +37,7 @@ const TIDY_WIDTH = 1100;
 @Injectable()
 export class EditorActions {
   private readonly store = inject(EditorStore);
+  private readonly keeper = inject(DraftKeeper);
   private views: EditorViews | null = null;
   private copied: { readonly text: string; readonly positions: Readonly<Record<string, Point>> } | null = null;
 
@@ -254,8 +256,10 @@ export class EditorActions {
   /** Closes the document. It can be taken back for a moment. */
   closeDocument(): void {
     const { text, layout } = this.store.current();
+    const mark = this.store.mark();
+    void this.keeper.flush();
     this.store.close();
-    this.store.messages.done('The workflow was closed.', { label: 'Open it again', run: () => { this.store.open(text, layout); } });
+    this.store.messages.done('The workflow was closed.', { label: 'Open it again', run: () => { this.store.open(text, layout, mark); } });
   }
 }
 

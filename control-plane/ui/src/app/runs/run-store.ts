@@ -88,6 +88,15 @@ export class RunStore {
     void this.refresh();
   }
 
+  /** Looks at no run. */
+  shut(): void {
+    this.stop?.();
+    this.stop = null;
+    this.id = '';
+    this.run.set(null);
+    this.records.set(NO_RECORDS);
+  }
+
   /** Asks for the run as it is now; once more, if it is asked for meanwhile. */
   async refresh(): Promise<void> {
     if (this.under) {
@@ -116,6 +125,8 @@ export class RunStore {
         return;
       }
       await this.readRecords(run);
+      // Another run may have been chosen meanwhile.
+      if (this.id !== id) return;
       this.run.set(run);
       this.now.set(Date.now());
       if (this.source() === null) await this.readSource(run);

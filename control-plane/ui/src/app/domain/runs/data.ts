@@ -50,7 +50,9 @@ function cut(text: string, limit: number): string {
 
 /** One part of a value, with what stands there. */
 export interface SchemaRow {
-  /** `features[].properties.mag`. */
+  /** `features[].properties.mag`; empty for the value itself. */
+  readonly place: string;
+  /** The place, for people. */
   readonly path: string;
   /** `number`, `text or nothing`, `list of 128`. */
   readonly type: string;
@@ -89,6 +91,7 @@ export function schemaOf(value: Json): SchemaRow[] {
     const above = parts.get(path.endsWith('[]') ? path : path.replace(/\.?[^.]*$/, ''));
     const types = [...part.types.keys()].join(' or ');
     return {
+      place: path,
       path: path === '' ? 'the value' : path,
       type: types === 'list' ? `list of ${part.longest === 0 ? 'nothing' : String(part.longest)}` : types,
       some: above && above !== part && part.count < above.count ? `${String(part.count)} of ${String(above.count)}` : '',
