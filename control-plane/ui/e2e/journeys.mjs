@@ -5,14 +5,17 @@ import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { drafts } from './journeys/drafts.mjs';
 import { stage } from './journeys/tools.mjs';
+import { trying } from './journeys/trying.mjs';
 
-const PARTS = { drafts };
+const PARTS = { drafts, trying };
+/** Parts whose workflows call connectors. */
+const CONNECTED = new Set(['trying']);
 const shots = path.resolve(import.meta.dirname, '../shots');
 mkdirSync(shots, { recursive: true });
 const wanted = process.argv.slice(2);
 for (const [part, journeys] of Object.entries(PARTS)) {
   if (wanted.length > 0 && !wanted.includes(part)) continue;
-  const on = await stage();
+  const on = await stage({ connectors: CONNECTED.has(part) });
   try {
     for (const [name, run] of journeys) {
       const started = performance.now();

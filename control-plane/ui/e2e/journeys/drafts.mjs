@@ -103,7 +103,7 @@ export const drafts = [
     await page.getByRole('button', { name: 'Run', exact: true }).waitFor();
     await typeAfter(page, 'set: { b: 2 }', '\n');
     await page.keyboard.press('Backspace');
-    await page.keyboard.type('three:\nafter: two\nset: { c: 3 }');
+    await page.keyboard.type('three:\n  after: two\nset: { c: 3 }');
     await page.getByRole('button', { name: 'Publish…' }).waitFor();
     await until('it is a draft again', () => draftText(plane, 'two-windows'), (draft) => draft?.source.includes('three:'));
     await page.getByRole('button', { name: 'Publish…' }).click();

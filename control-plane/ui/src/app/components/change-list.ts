@@ -39,7 +39,7 @@ export class ChangeList {
   readonly of = input.required<Difference>();
   protected readonly rows = computed(() => {
     const { nodes, settings } = this.of();
-    const all = nodes.map(({ node, change, properties }) => ({ name: node, kind: change as string, word: WORDS[change] ?? '', changes: properties.map(shown) }));
+    const all: { name: string; kind: string; word: string; changes: ReturnType<typeof shown>[] }[] = nodes.map(({ node, change, properties }) => ({ name: node, kind: change, word: WORDS[change] ?? '', changes: properties.map(shown) }));
     if (settings.length > 0) all.push({ name: 'the workflow', kind: 'CHANGED', word: 'changed', changes: settings.map(shown) });
     return all;
   });

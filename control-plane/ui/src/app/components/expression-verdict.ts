@@ -48,7 +48,9 @@ function ownVerdict(text: string, whole: boolean, scope: Scope): Verdict | null 
   const meaning = infer(tree, scope);
   // A part of a text says nothing about the whole, and any value is no news.
   if (!whole || (meaning.type.kind === 'any' && meaning.value === undefined)) return null;
-  return { wrong: '', gives: tyName(meaning.type), value: meaning.value === undefined ? '' : brief(meaning.value), at: null, missing: '' };
+  // What a function gives only the engine knows.
+  const value = ['name', 'select', 'index', 'literal'].includes(tree.kind) ? meaning.value : undefined;
+  return { wrong: '', gives: tyName(meaning.type), value: value === undefined ? '' : brief(value), at: null, missing: '' };
 }
 
 function brief(value: Json): string {

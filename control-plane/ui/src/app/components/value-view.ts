@@ -2,7 +2,7 @@ import { ChangeDetectionStrategy, Component, computed, inject, input, signal } f
 
 import { isList, isObject, type Json } from '../domain/json';
 import { jsonText } from '../domain/json-text';
-import { schemaOf, search, sizeWords, tableOf, TEXT_MAX } from '../domain/runs/data';
+import { schemaOf, search, sizeWords, soleTable, tableOf, TEXT_MAX } from '../domain/runs/data';
 import { artefactsIn } from '../domain/runs/artefacts';
 import { type DataPart, partOf } from '../domain/expression/use';
 import { ArtefactView } from './artefact-view';
@@ -44,7 +44,7 @@ export class ValueView {
     const value = this.value();
     return isList(value) || isObject(value);
   });
-  protected readonly list = computed(() => isList(this.value()));
+  protected readonly list = computed(() => isList(this.value()) || this.sole() !== null);
   /** Whether it is more than one sees at once. */
   protected readonly searchable = computed(() => this.large() && (this.word() !== '' || this.whole().length > SEARCH_LEAST));
   private readonly whole = computed(() => {
@@ -52,7 +52,9 @@ export class ValueView {
     return value === undefined ? '' : jsonText(value, 2);
   });
   protected readonly size = computed(() => sizeWords(new Blob([this.whole()]).size));
-  protected readonly table = computed(() => tableOf(this.value(), this.word()));
+  /** The rows that the table is of: of the value, or of the only field that it has. */
+  protected readonly sole = computed(() => soleTable(this.value()));
+  protected readonly table = computed(() => tableOf(this.sole()?.value ?? this.value(), this.word()));
   protected readonly faces = computed(() => {
     const all: { readonly id: Face; readonly label: string }[] = [];
     if (this.table()) all.push({ id: 'table', label: 'Table' });
@@ -78,7 +80,7 @@ export class ValueView {
 
   /** The path of a column: of the elements, in a list. */
   protected columnPath(column: string): string {
-    return isList(this.value()) ? `[].${column}` : column;
+    return this.list() ? `${this.sole()?.field ?? ''}[].${column}` : column;
   }
 
   private part(path: string): DataPart {

@@ -14,6 +14,7 @@ import { DraftKeeper } from './drafts/draft-keeper';
 import { canvasKey, type CanvasKey } from './canvas/canvas-keys';
 import type { PortDrop } from './canvas/flow-canvas';
 import type { ViewName } from './editor-page';
+import type { TryScope } from './try/try-actions';
 
 /** What the page lets its actions do to its views. */
 export interface EditorViews {
@@ -29,6 +30,8 @@ export interface EditorViews {
   readonly connect: (id: string) => void;
   readonly middle: () => Point;
   readonly focusCanvas: () => void;
+  readonly tryIt: (scope: TryScope) => void;
+  readonly data: () => void;
 }
 
 const TIDY_WIDTH = 1100;
@@ -56,6 +59,9 @@ export class EditorActions {
       event.preventDefault();
       if (key === 'y' || event.shiftKey) this.store.redo();
       else this.store.undo();
+    } else if (control && event.key === 'Enter') {
+      event.preventDefault();
+      this.tryIt(event.shiftKey);
     } else if (event.key === 'F6') {
       event.preventDefault();
       nextPart(target, event.shiftKey);
@@ -93,6 +99,12 @@ export class EditorActions {
     }
     event.preventDefault();
     return true;
+  }
+
+  /** Tries all of it, or as far as the selected node. */
+  tryIt(toHere: boolean): void {
+    const node = this.store.selectedNode()?.id;
+    this.views?.tryIt(toHere && node !== undefined ? { kind: 'to', node } : { kind: 'all' });
   }
 
   private canvasAction(action: CanvasKey): void {

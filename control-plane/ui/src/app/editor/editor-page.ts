@@ -7,13 +7,16 @@ import { StateView } from '../components/state-view';
 import { Catalogue } from '../data/catalogue';
 import { outputOf, scopeOf } from '../domain/workflow/scope';
 import type { Problem } from '../domain/workflow/problems';
+import { overlayOf } from '../runs/overlay';
 import { RunStore } from '../runs/run-store';
 import { StartRunDialog } from '../runs/start-run';
 import { Commands } from '../state/commands';
 import { EditorStore } from '../state/editor-store';
 import { AddPicker, type Picked } from './canvas/add-picker';
+import { NodePreviewer } from './inspector/node-previewer';
 import { KEY_TABLE } from './canvas/canvas-keys';
 import { FlowCanvas, type PortDrop } from './canvas/flow-canvas';
+import type { NodeRun } from './canvas/node-card';
 import { ConflictDialog } from './drafts/conflict-dialog';
 import { DraftKeeper } from './drafts/draft-keeper';
 import { EditorActions } from './editor-actions';
@@ -25,7 +28,12 @@ import { ProblemsPanel } from './problems-panel';
 import { PublishDialog } from './publish-dialog';
 import { EditorTop } from './editor-top';
 import { TextView } from './text/text-view';
+import { DataPane } from './try/data-pane';
+import { TryActions, type TryScope } from './try/try-actions';
 import { TryData } from './try/try-data';
+import { TryInput } from './try/try-input';
+
+const NO_OVERLAY: ReadonlyMap<string, NodeRun> = new Map();
 
 export type ViewName = 'canvas' | 'split' | 'text' | 'list';
 
@@ -33,8 +41,8 @@ export type ViewName = 'canvas' | 'split' | 'text' | 'list';
 @Component({
   selector: 'ff-editor-page',
   templateUrl: './editor-page.html',
-  imports: [AddPicker, ConflictDialog, Dialog, EditorStart, EditorTop, FlowCanvas, Icon, Inspector, Outline, ProblemsPanel, PublishDialog, StartRunDialog, StateView, TextView],
-  providers: [EditorActions, PlaneLint, RunStore, TryData],
+  imports: [AddPicker, ConflictDialog, DataPane, Dialog, EditorStart, EditorTop, FlowCanvas, Icon, Inspector, Outline, ProblemsPanel, PublishDialog, StartRunDialog, StateView, TextView, TryInput],
+  providers: [EditorActions, PlaneLint, NodePreviewer, RunStore, TryActions, TryData],
   changeDetection: ChangeDetectionStrategy.OnPush,
   host: { class: 'editor', '(document:keydown)': 'onKey($event)', '(document:keyup)': 'onKeyUp($event)', '(document:copy)': 'actions.copy($event)', '(document:cut)': 'actions.cut($event)', '(document:paste)': 'actions.paste($event)' },
 })
@@ -56,7 +64,15 @@ export class EditorPage {
   private readonly starter = viewChild.required(StartRunDialog);
   protected readonly view = signal<ViewName>(matchMedia('(max-width: 720px)').matches ? 'list' : 'canvas');
   protected readonly formOpen = signal(false);
-  protected readonly problemsOpen = signal(false);
+  /** What stands below the views. */
+  protected readonly below = signal<'nothing' | 'problems' | 'data'>('nothing');
+  protected readonly tries = inject(TryActions);
+  protected readonly data = inject(TryData);
+  private readonly runs = inject(RunStore);
+  /** The last try laid over the canvas, as long as its data is open. */
+  protected readonly overlay = computed(() => (this.data.run() === null ? NO_OVERLAY : overlayOf(this.runs, null)));
+  protected readonly shownRuns = computed(() => (this.below() === 'data' && this.data.tried() ? this.overlay() : null));
+  protected readonly pinned = computed(() => new Set(this.data.pins().keys()));
   protected readonly scale = signal(1);
   protected readonly connecting = signal<string | null>(null);
   private readonly drop = signal<PortDrop | null>(null);
@@ -112,6 +128,8 @@ export class EditorPage {
       connect: (id) => { this.connecting.set(id); },
       middle: () => this.canvas()?.middle() ?? { x: 40, y: 60 },
       focusCanvas: () => { this.focusView(); },
+      tryIt: (scope) => { void this.tryIt(scope); },
+      data: () => { this.toggle('data'); },
     });
     // Whoever opens a document can go on with the keys at once.
     effect(() => {
@@ -152,6 +170,15 @@ export class EditorPage {
 
   protected run(): void {
     void this.starter().open(this.store.graph().name);
+  }
+
+  protected toggle(part: 'problems' | 'data'): void {
+    this.below.update((now) => (now === part ? 'nothing' : part));
+  }
+
+  protected async tryIt(scope: TryScope): Promise<void> {
+    this.below.set('data');
+    await this.tries.start(scope);
   }
 
   protected setView(name: ViewName): void {

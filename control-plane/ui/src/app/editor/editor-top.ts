@@ -39,6 +39,12 @@ export class EditorTop {
     return connectors.size === 0 ? words : `${words} · ${connectors.size === 1 ? '1 connector' : `${String(connectors.size)} connectors`}`;
   });
   readonly conflictWanted = output();
+  readonly dataOpen = input(false);
+  readonly trying = input(false);
+  readonly dataToggle = output();
+  readonly tryWanted = output();
+  readonly inputWanted = output();
+  protected readonly asks = computed(() => Object.keys(this.store.graph().input).length > 0);
   /** Which versions there are, in a few words. */
   protected readonly live = computed(() => {
     const published = this.keeper.published();

@@ -112,5 +112,5 @@ export class PublishDialog {
 }
 
 function withFindings(message: string, findings: readonly Finding[]): string {
-  return `${message}${findings.slice(0, 3).map((finding) => `; line ${String(finding.line)}: ${finding.message}`).join('')}`;
+  return findings.length === 0 ? message : `It cannot be published yet. ${findings.slice(0, 3).map((finding) => `Line ${String(finding.line)}: ${finding.message}.`).join(' ')}${findings.length > 3 ? ` And ${String(findings.length - 3)} more.` : ''}`;
 }

@@ -22,6 +22,15 @@ export interface DataTable {
   readonly hidden: number;
 }
 
+/** The one field of an object that is a table of its own, if that is all that the object has: people want its rows. */
+export function soleTable(value: Json | undefined): { readonly field: string; readonly value: Json } | null {
+  if (!isObject(value)) return null;
+  const [only, ...others] = Object.entries(value);
+  if (!only || others.length > 0) return null;
+  const [field, inner] = only;
+  return isList(inner) && inner.length > 0 && inner.every((item) => isObject(item)) ? { field, value: inner } : null;
+}
+
 /** The table that a value is: a list of objects, or the fields of an object; null for others. Rows without the word are left out. */
 export function tableOf(value: Json | undefined, word = ''): DataTable | null {
   const wanted = word.trim().toLowerCase();

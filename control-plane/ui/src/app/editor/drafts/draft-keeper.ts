@@ -248,17 +248,25 @@ export class DraftKeeper {
     if (kind === 'quiet' && this.unsaved()) this.timer = setTimeout(() => void this.save(), SAVE_AFTER_MS);
   }
 
+  private isSaving(): boolean {
+    return this.under;
+  }
+
   /** Looks whether somebody else has saved the draft. */
   private async look(): Promise<void> {
     const own = this.store.mark();
-    if (!this.store.document() || own === null || this.under || this.keeping().kind === 'conflict') return;
+    if (!this.store.document() || own === null || this.isSaving() || this.keeping().kind === 'conflict') return;
     try {
       const there = await this.calls.mark(own.workflow);
-      if (this.under || this.store.mark() !== own || (there?.revision ?? 0) === own.revision) return;
+      // What this window saves meanwhile is not somebody else's.
+      if (this.isSaving() || this.store.mark() !== own || (there?.revision ?? 0) === own.revision) return;
       const { draft, published } = await this.calls.find(own.workflow);
-      if (this.store.mark() !== own) return;
+      if (this.isSaving() || this.store.mark() !== own) return;
       if (published) this.newest.set({ name: own.workflow, ...published });
-      if (this.unsaved()) return this.goOn(own, { draft, published });
+      if (this.unsaved()) {
+        this.goOn(own, { draft, published });
+        return;
+      }
       const text = draft?.source ?? published?.text;
       if (text === undefined) return;
       const layout = draft && hasLayout(draft.layout) ? readLayout(draft.layout) : this.store.layout();

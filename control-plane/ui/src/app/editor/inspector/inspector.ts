@@ -22,9 +22,10 @@ import { NodePreviewer } from './node-previewer';
   selector: 'ff-inspector',
   templateUrl: './inspector.html',
   imports: [FieldEditor, Icon, Tabs],
-  providers: [{ provide: PREVIEWER, useClass: NodePreviewer }],
+  providers: [{ provide: PREVIEWER, useExisting: NodePreviewer }],
   changeDetection: ChangeDetectionStrategy.OnPush,
-  host: { class: 'insp' },
+  // The canvas listens on the whole page; marking text here is not a drag of it.
+  host: { class: 'insp', '(mousedown)': '$event.stopPropagation()', '(touchstart)': '$event.stopPropagation()' },
 })
 export class Inspector {
   protected readonly store = inject(EditorStore);
