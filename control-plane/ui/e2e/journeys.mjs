@@ -6,8 +6,9 @@ import path from 'node:path';
 import { drafts } from './journeys/drafts.mjs';
 import { stage } from './journeys/tools.mjs';
 import { trying } from './journeys/trying.mjs';
+import { versions } from './journeys/versions.mjs';
 
-const PARTS = { drafts, trying };
+const PARTS = { drafts, trying, versions };
 /** Parts whose workflows call connectors. */
 const CONNECTED = new Set(['trying']);
 const shots = path.resolve(import.meta.dirname, '../shots');

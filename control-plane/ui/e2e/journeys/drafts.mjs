@@ -36,7 +36,7 @@ export const drafts = [
     await until('the draft has what was typed', () => draftText(plane, 'two-windows'), (draft) => draft?.source.includes('{ a: 1 }   # mine'));
     await page.evaluate(() => localStorage.clear());
     await page.goto(`${base}/`);
-    await page.getByRole('link', { name: 'two-windows' }).click();
+    await page.getByRole('link', { name: 'two-windows', exact: true }).click();
     await page.locator('[data-node="two"]').first().waitFor();
     await intoText(page);
     await page.locator('.cm-line', { hasText: '# mine' }).waitFor();

@@ -1,6 +1,9 @@
 import { ChangeDetectionStrategy, Component, computed, inject, input, output } from '@angular/core';
 
+import { RouterLink } from '@angular/router';
+
 import { Icon } from '../components/icon';
+import { isWorkflowName } from '../domain/document/mark';
 import { EditorStore } from '../state/editor-store';
 import { DraftKeeper } from './drafts/draft-keeper';
 import { EditorActions } from './editor-actions';
@@ -10,7 +13,7 @@ import type { ViewName } from './editor-page';
 @Component({
   selector: 'ff-editor-top',
   templateUrl: './editor-top.html',
-  imports: [Icon],
+  imports: [Icon, RouterLink],
   changeDetection: ChangeDetectionStrategy.OnPush,
 })
 export class EditorTop {
@@ -45,6 +48,7 @@ export class EditorTop {
   readonly tryWanted = output();
   readonly inputWanted = output();
   protected readonly asks = computed(() => Object.keys(this.store.graph().input).length > 0);
+  protected readonly named = computed(() => isWorkflowName(this.store.graph().name) && this.store.mark() !== null);
   /** Which versions there are, in a few words. */
   protected readonly live = computed(() => {
     const published = this.keeper.published();

@@ -51,7 +51,7 @@ export class HomePage {
     if (!data) return [];
     const drafts = new Set(data.drafts.nodes.map((draft) => draft.workflow));
     const rows = data.workflows.nodes.map((workflow): Row => {
-      const runs = data.runs.nodes.filter((run) => run.workflow === workflow.name);
+      const runs = data.runs.nodes.filter((run) => run.workflow === workflow.name && !run.draft);
       const newest = runs[0] ?? null;
       const bad = newest !== null && ['failed', 'review', 'offline'].includes(RUN_STATES[newest.state].look);
       const last = runs.slice(0, LAST_RUNS).reverse().map((run) => ({ ...run, shown: RUN_STATES[run.state] }));
@@ -69,7 +69,7 @@ export class HomePage {
   protected readonly needs = computed(() => {
     const data = this.home.value();
     if (!data) return [];
-    const failed = data.failed.nodes.filter((run) => data.runs.nodes.find((other) => other.workflow === run.workflow)?.id === run.id);
+    const failed = data.failed.nodes.filter((run) => !run.draft && data.runs.nodes.find((other) => other.workflow === run.workflow && !other.draft)?.id === run.id);
     return [
       ...data.review.nodes.map((run) => ({ id: run.id, look: 'review', strong: run.workflow, text: 'does not know whether a step happened', more: run.waitingFor ?? '', link: `/runs/${run.id}`, action: 'Review' })),
       ...failed.map((run) => ({ id: run.id, look: 'failed', strong: run.workflow, text: 'failed', more: `run ${shortId(run.id)}`, link: `/runs/${run.id}`, action: 'Look' })),
