@@ -32,7 +32,7 @@ try {
   await step('published workflows appear by themselves', async () => {
     plane.publish('sales-report');
     plane.publish(ASKS);
-    await page.getByRole('link', { name: 'sales-report' }).waitFor({ timeout: 30_000 });
+    await page.getByRole('link', { name: 'sales-report', exact: true }).waitFor({ timeout: 30_000 });
   });
 
   await step('an example is run from home, and its timeline goes to its end', async () => {

@@ -7,15 +7,19 @@ import path from 'node:path';
 
 const programs = process.env.FLOWFORGE_PROGRAMS ?? path.resolve(import.meta.dirname, '../../../target/debug');
 const program = path.join(programs, 'flowforge');
+const built = process.env.FLOWFORGE_COMPONENTS ?? path.join(programs, 'components');
 export const examples = path.resolve(import.meta.dirname, '../../../examples');
 
-/** Starts it; `publish` takes a folder with a workflow file, or the text of one. */
-export async function startPlane() {
+/**
+ * Starts it; `publish` takes a folder with a workflow file, or the text of one. `connectors`: with those that were built,
+ * which takes longer.
+ */
+export async function startPlane({ connectors = false } = {}) {
   const home = mkdtempSync(path.join(os.tmpdir(), 'ff-plane-'));
   const empty = path.join(home, 'no-connectors');
   mkdirSync(empty);
   const env = { ...process.env, HOME: home, XDG_CONFIG_HOME: path.join(home, 'config') };
-  const child = spawn(program, ['dev', '--data-dir', path.join(home, 'ff'), '--listen', '127.0.0.1:0', '--components', empty, '--output', 'json'], { env, cwd: home, stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(program, ['dev', '--data-dir', path.join(home, 'ff'), '--listen', '127.0.0.1:0', '--components', connectors ? built : empty, '--output', 'json'], { env, cwd: home, stdio: ['ignore', 'pipe', 'inherit'] });
   const ready = await new Promise((resolve, reject) => {
     let text = '';
     child.stdout.on('data', (data) => {

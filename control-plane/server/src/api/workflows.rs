@@ -155,6 +155,13 @@ impl WorkflowVersionNode {
         self.0.grants_digest.to_string()
     }
 
+    /// Id of the key that signed the release.
+    async fn signed_by(&self) -> Option<String> {
+        let envelope: serde_json::Value = serde_json::from_str(&self.0.envelope).ok()?;
+        let key = envelope.pointer("/signatures/0/keyid")?;
+        key.as_str().map(str::to_owned)
+    }
+
     async fn published_at_ms(&self) -> Long {
         self.0.published_at_ms.into()
     }

@@ -3,6 +3,7 @@ import type { Routes } from '@angular/router';
 /** Every path of the application. A path is here only when what it shows works. */
 export const routes: Routes = [
   { path: '', pathMatch: 'full', title: 'Workflows · FlowForge', loadComponent: async () => (await import('./home/home-page')).HomePage },
+  { path: 'workflows/:name', title: 'Versions · FlowForge', loadComponent: async () => (await import('./versions/versions-page')).VersionsPage },
   { path: 'runs', title: 'Runs · FlowForge', loadComponent: async () => (await import('./runs/runs-page')).RunsPage },
   { path: 'runs/:id', title: 'Run · FlowForge', loadComponent: async () => (await import('./runs/run-page')).RunPage },
   {

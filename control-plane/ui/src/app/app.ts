@@ -33,7 +33,7 @@ export class App {
   protected readonly places = PLACES;
   private readonly path = toSignal(this.router.events.pipe(filter((event) => event instanceof NavigationEnd), map((event) => event.urlAfterRedirects.replace(/[?#].*$/, ''))), { initialValue: location.pathname });
   /** Whether the navigation has room for names: not beside a graph, which needs the width. */
-  protected readonly named = computed(() => !/^\/(?:editor|runs\/)/.test(this.path()));
+  protected readonly named = computed(() => !/^\/(?:editor|workflows\/|runs\/)/.test(this.path()));
 
   constructor() {
     inject(Commands).provide('app', () => [

@@ -1,17 +1,23 @@
-import { ChangeDetectionStrategy, Component, computed, ElementRef, inject, input, linkedSignal, output, signal, viewChild } from '@angular/core';
+import { ChangeDetectionStrategy, Component, computed, DestroyRef, effect, ElementRef, inject, input, linkedSignal, output, signal, untracked, viewChild } from '@angular/core';
 
 import { type Completion, complete, type Completions } from '../domain/expression/complete';
-import { infer, type Scope } from '../domain/expression/infer';
-import { parseExpression } from '../domain/expression/parser';
+import { type Scope } from '../domain/expression/infer';
 import { pieces } from '../domain/expression/template';
-import { tyName } from '../domain/expression/types';
-import { briefly } from '../domain/json';
+import type { DataPart } from '../domain/expression/use';
+import { parseJson } from '../domain/json-text';
+import { ExpressionTarget, PART_TYPE, type Taker } from './expression-target';
+import { PREVIEWER, type Seen } from './previewer';
+import { mergedOffers, verdictOf } from './expression-verdict';
 
 let boxes = 0;
 
+/** Pause between a key and the question, milliseconds: keys that come together are one question. */
+const LOOK_AFTER_MS = 10;
+const QUIET_AFTER_MS = 120;
+
 /**
- * A text with or without expressions. `=` at its left edge, or typed into an empty box, makes all of it one expression;
- * names and functions are completed as they are typed.
+ * A text with or without expressions. `=` at its left edge, or typed into an empty box, makes all of it one expression.
+ * Names and functions are completed from types and data; the engine says its value below, or what is wrong and where.
  */
 @Component({
   selector: 'ff-expression-box',
@@ -20,6 +26,8 @@ let boxes = 0;
 })
 export class ExpressionBox {
   private readonly host = inject<ElementRef<HTMLElement>>(ElementRef);
+  private readonly previewer = inject(PREVIEWER, { optional: true });
+  private readonly target = inject(ExpressionTarget);
   readonly value = input.required<string>();
   /** Whether the whole text is an expression. */
   readonly code = input(false);
@@ -37,26 +45,58 @@ export class ExpressionBox {
   protected readonly text = linkedSignal(this.value);
   private readonly caret = signal(0);
   private readonly open = signal(false);
+  private readonly focused = signal(false);
+  protected readonly over = signal(false);
+  /** What the engine said last, and of which text. */
+  private readonly seen = signal<{ readonly text: string; readonly caret: number; readonly answer: Seen } | null>(null);
+  private readonly taker: Taker = { label: () => this.label(), take: (part) => { this.put(part); } };
   protected readonly offers = computed((): Completions | null => {
     if (!this.open()) return null;
     const at = this.inner();
     if (!at) return null;
-    const found = complete(at.source, this.caret() - at.start, this.scope());
+    const seen = this.seen();
+    const own = complete(at.source, this.caret() - at.start, this.scope());
+    const found = seen?.text === this.text() && seen.caret === this.caret() ? mergedOffers(own, seen.answer.completions, at.start) : own;
     const typed = found.to > found.from || at.source.slice(0, found.from).endsWith('.') || at.source === '';
     return found.options.length > 0 && typed ? found : null;
   });
   protected readonly active = linkedSignal({ source: this.offers, computation: () => 0 });
+  private readonly whole = computed(() => this.code() || this.fixed());
   protected readonly verdict = computed(() => {
-    const source = this.code() ? this.text() : (pieces(this.text())[0]?.expression ?? null);
-    if (source === null || source.trim() === '' || source.trim() === 'else') return null;
-    const { tree, mistakes } = parseExpression(source);
-    const [mistake] = mistakes;
-    if (mistake) return { wrong: mistake.message, gives: '', value: '' };
-    const meaning = infer(tree, this.scope());
-    // A part of a text says nothing about the whole, and any value is no news.
-    if (!this.code() || (meaning.type.kind === 'any' && meaning.value === undefined)) return null;
-    return { wrong: '', gives: tyName(meaning.type), value: meaning.value === undefined ? '' : briefly(meaning.value) };
+    const seen = this.seen();
+    return verdictOf(this.text(), this.whole(), this.scope(), seen?.text === this.text() ? seen.answer : null);
   });
+  /** The text before what is wrong, that itself, and what follows: for the line under it. */
+  protected readonly mirror = computed(() => {
+    const at = this.verdict()?.at;
+    return at ? { before: this.text().slice(0, at.from), wrong: this.text().slice(at.from, Math.max(at.to, at.from + 1)) || ' ', after: this.text().slice(Math.max(at.to, at.from + 1)) } : null;
+  });
+
+  constructor() {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    let asked = 0;
+    effect(() => {
+      const [text, focused] = [this.text(), this.focused()];
+      const caret = this.caret();
+      const whole = this.whole();
+      this.previewer?.version();
+      clearTimeout(timer);
+      const previewer = this.previewer;
+      if (!previewer || text.trim() === '' || text.trim() === 'else' || (!whole && !text.includes('${'))) return;
+      timer = setTimeout(() => {
+        asked += 1;
+        const own = asked;
+        const at = focused ? Math.min(caret, text.length) : null;
+        void previewer.look(text, !whole, at).then((answer) => {
+          if (own === asked && answer) this.seen.set({ text, caret, answer });
+        });
+      }, focused ? LOOK_AFTER_MS : QUIET_AFTER_MS);
+    });
+    inject(DestroyRef).onDestroy(() => {
+      clearTimeout(timer);
+      this.target.gone(this.taker);
+    });
+  }
 
   focus(): void {
     this.area().nativeElement.focus();
@@ -67,6 +107,11 @@ export class ExpressionBox {
     if (this.code()) return { source: this.text(), start: 0 };
     const piece = pieces(this.text()).find((candidate) => candidate.inner <= this.caret() && this.caret() <= candidate.inner + candidate.expression.length);
     return piece ? { source: piece.expression, start: piece.inner } : null;
+  }
+
+  protected onFocus(): void {
+    this.focused.set(true);
+    this.target.focused(this.taker);
   }
 
   protected onInput(): void {
@@ -123,21 +168,56 @@ export class ExpressionBox {
     const at = this.inner();
     if (!offers || !at) return;
     const from = at.start + offers.from;
-    const text = this.text().slice(0, from) + option.insert + this.text().slice(at.start + offers.to);
+    this.write(this.text().slice(0, from) + option.insert + this.text().slice(at.start + offers.to), from + option.caret);
+    this.open.set(option.kind !== 'function' && this.text().slice(from + option.caret).startsWith('.'));
+  }
+
+  private write(text: string, caret: number): void {
     const element = this.area().nativeElement;
     element.value = text;
-    element.setSelectionRange(from + option.caret, from + option.caret);
+    element.setSelectionRange(caret, caret);
     element.focus();
     this.text.set(text);
-    this.caret.set(from + option.caret);
-    this.open.set(option.kind !== 'function' && text.slice(from + option.caret).startsWith('.'));
+    this.caret.set(caret);
     this.changed.emit(text);
+  }
+
+  protected onDrag(event: DragEvent): void {
+    if (!event.dataTransfer?.types.includes(PART_TYPE)) return;
+    event.preventDefault();
+    event.dataTransfer.dropEffect = 'copy';
+    this.over.set(true);
+  }
+
+  protected onDrop(event: DragEvent): void {
+    this.over.set(false);
+    const text = event.dataTransfer?.getData(PART_TYPE) ?? '';
+    if (text === '') return;
+    event.preventDefault();
+    this.put(parseJson(text) as unknown as DataPart);
+  }
+
+  /** Puts a part of the data in: as the expression, into the one that is there, or into the text. */
+  private put({ expression }: DataPart): void {
+    const [text, caret] = [this.text(), Math.min(this.caret(), this.text().length)];
+    if (this.whole()) {
+      const joined = text.trim() === '' ? expression : text.slice(0, caret) + expression + text.slice(caret);
+      this.write(joined, text.trim() === '' ? expression.length : caret + expression.length);
+    } else if (text.trim() === '') {
+      this.codeChanged.emit(true);
+      untracked(() => { this.write(expression, expression.length); });
+    } else {
+      const piece = `\${${expression}}`;
+      this.write(text.slice(0, caret) + piece + text.slice(caret), caret + piece.length);
+    }
   }
 
   protected close(): void {
     // A click on an offer takes the focus for a moment.
     setTimeout(() => {
-      if (!this.host.nativeElement.contains(document.activeElement)) this.open.set(false);
+      if (this.host.nativeElement.contains(document.activeElement)) return;
+      this.open.set(false);
+      this.focused.set(false);
     });
   }
 }

@@ -1,8 +1,12 @@
-import { ChangeDetectionStrategy, Component, computed, input, signal } from '@angular/core';
+import { ChangeDetectionStrategy, Component, computed, inject, input, signal } from '@angular/core';
 
 import { isList, isObject, type Json } from '../domain/json';
 import { jsonText } from '../domain/json-text';
-import { schemaOf, search, sizeWords, tableOf, TEXT_MAX } from '../domain/runs/data';
+import { schemaOf, search, sizeWords, soleTable, tableOf, TEXT_MAX } from '../domain/runs/data';
+import { artefactsIn } from '../domain/runs/artefacts';
+import { type DataPart, partOf } from '../domain/expression/use';
+import { ArtefactView } from './artefact-view';
+import { ExpressionTarget, PART_TYPE } from './expression-target';
 import { saveText } from './save';
 import { Icon } from './icon';
 
@@ -17,7 +21,7 @@ let views = 0;
 @Component({
   selector: 'ff-value',
   templateUrl: './value-view.html',
-  imports: [Icon],
+  imports: [ArtefactView, Icon],
   changeDetection: ChangeDetectionStrategy.OnPush,
   host: { class: 'value-view' },
 })
@@ -28,6 +32,11 @@ export class ValueView {
   readonly absent = input('There is no value.');
   /** The name of the file when it is saved. */
   readonly file = input('value');
+  /** The expression that gives the value; then its parts can be dragged into expressions, or put there by a key. */
+  readonly root = input('');
+  private readonly target = inject(ExpressionTarget);
+  protected readonly taker = this.target.taker;
+  protected readonly files = computed(() => artefactsIn(this.value()));
   protected readonly id = `value-${String(views++)}`;
   protected readonly word = signal('');
   private readonly chosen = signal<Face | null>(null);
@@ -35,6 +44,7 @@ export class ValueView {
     const value = this.value();
     return isList(value) || isObject(value);
   });
+  protected readonly list = computed(() => isList(this.value()) || this.sole() !== null);
   /** Whether it is more than one sees at once. */
   protected readonly searchable = computed(() => this.large() && (this.word() !== '' || this.whole().length > SEARCH_LEAST));
   private readonly whole = computed(() => {
@@ -42,7 +52,9 @@ export class ValueView {
     return value === undefined ? '' : jsonText(value, 2);
   });
   protected readonly size = computed(() => sizeWords(new Blob([this.whole()]).size));
-  protected readonly table = computed(() => tableOf(this.value(), this.word()));
+  /** The rows that the table is of: of the value, or of the only field that it has. */
+  protected readonly sole = computed(() => soleTable(this.value()));
+  protected readonly table = computed(() => tableOf(this.sole()?.value ?? this.value(), this.word()));
   protected readonly faces = computed(() => {
     const all: { readonly id: Face; readonly label: string }[] = [];
     if (this.table()) all.push({ id: 'table', label: 'Table' });
@@ -65,6 +77,31 @@ export class ValueView {
     const text = typeof value === 'string' ? value : this.whole();
     return text.length > TEXT_MAX ? { shown: text.slice(0, TEXT_MAX), cut: true } : { shown: text, cut: false };
   });
+
+  /** The path of a column: of the elements, in a list. */
+  protected columnPath(column: string): string {
+    return this.list() ? `${this.sole()?.field ?? ''}[].${column}` : column;
+  }
+
+  private part(path: string): DataPart {
+    return partOf(this.root(), path, this.value());
+  }
+
+  protected useTitle(path: string): string {
+    const taker = this.taker();
+    return taker ? `Put ${this.part(path).expression} into ${taker.label()}` : `${this.part(path).expression}: drag it into a field, or choose a field first`;
+  }
+
+  protected use(path: string): void {
+    this.taker()?.take(this.part(path));
+  }
+
+  protected drag(event: DragEvent, path: string): void {
+    const part = this.part(path);
+    event.dataTransfer?.setData(PART_TYPE, jsonText(part));
+    event.dataTransfer?.setData('text/plain', part.expression);
+    if (event.dataTransfer) event.dataTransfer.effectAllowed = 'copy';
+  }
 
   protected show(face: Face): void {
     this.chosen.set(face);

@@ -1,8 +1,10 @@
 import { Injectable } from '@angular/core';
 
-import { isList, isObject, type Json } from '../domain/json';
+import type { DraftMark } from '../domain/document/mark';
+import { isObject, type Json } from '../domain/json';
 import { jsonText, parseJson } from '../domain/json-text';
-import { EMPTY_LAYOUT, type Layout, type Note, type Point } from '../domain/layout/layout';
+import type { Layout } from '../domain/layout/layout';
+import { readLayout } from '../domain/layout/layout-json';
 
 /** A document as this browser keeps it. */
 export interface LocalDraft {
@@ -10,11 +12,13 @@ export interface LocalDraft {
   readonly layout: Layout;
   /** When it was kept, milliseconds. */
   readonly at: number;
+  /** What the control plane had of it then. */
+  readonly mark: DraftMark | null;
 }
 
 const KEY = 'ff-draft';
 
-/** Keeps the document in this browser, so that a closed window loses nothing. */
+/** Keeps the document in this browser, so that a closed window loses nothing, with and without a control plane. */
 @Injectable({ providedIn: 'root' })
 export class LocalDrafts {
   read(): LocalDraft | null {
@@ -44,23 +48,12 @@ export class LocalDrafts {
 
 function parseDraft(value: Json): LocalDraft | null {
   if (!isObject(value) || typeof value['text'] !== 'string') return null;
-  return { text: value['text'], layout: parseLayout(value['layout']), at: typeof value['at'] === 'number' ? value['at'] : 0 };
+  return { text: value['text'], layout: readLayout(value['layout']), at: typeof value['at'] === 'number' ? value['at'] : 0, mark: parseMark(value['mark']) };
 }
 
-function parseLayout(value: Json | undefined): Layout {
-  if (!isObject(value)) return EMPTY_LAYOUT;
-  const positions = isObject(value['positions']) ? value['positions'] : {};
-  const notes = isList(value['notes']) ? value['notes'] : [];
-  return {
-    positions: Object.fromEntries(Object.entries(positions).flatMap(([id, at]) => (isPoint(at) ? [[id, at] as const] : []))),
-    notes: notes.flatMap((note) => (isNote(note) ? [note] : [])),
-  };
-}
-
-function isPoint(value: Json | undefined): value is Json & Point {
-  return isObject(value) && typeof value['x'] === 'number' && typeof value['y'] === 'number';
-}
-
-function isNote(value: Json): value is Json & Note {
-  return isPoint(value) && isObject(value) && typeof value['id'] === 'string' && typeof value['text'] === 'string' && typeof value['width'] === 'number' && typeof value['height'] === 'number';
+function parseMark(value: Json | undefined): DraftMark | null {
+  if (!isObject(value)) return null;
+  const { workflow, revision, baseVersion, text, savedAt, savedBy } = value;
+  if (typeof workflow !== 'string' || typeof revision !== 'number' || typeof text !== 'string') return null;
+  return { workflow, revision, text, baseVersion: typeof baseVersion === 'number' ? baseVersion : null, savedAt: typeof savedAt === 'number' ? savedAt : 0, savedBy: typeof savedBy === 'string' ? savedBy : '' };
 }

@@ -10,9 +10,11 @@ import { addNode, connect, disconnect, freeNoteId, nudge, removeNodes, removeNot
 import type { Command } from '../state/commands';
 import { commandsOf } from './editor-commands';
 import { EditorStore } from '../state/editor-store';
+import { DraftKeeper } from './drafts/draft-keeper';
 import { canvasKey, type CanvasKey } from './canvas/canvas-keys';
 import type { PortDrop } from './canvas/flow-canvas';
 import type { ViewName } from './editor-page';
+import type { TryScope } from './try/try-actions';
 
 /** What the page lets its actions do to its views. */
 export interface EditorViews {
@@ -28,6 +30,8 @@ export interface EditorViews {
   readonly connect: (id: string) => void;
   readonly middle: () => Point;
   readonly focusCanvas: () => void;
+  readonly tryIt: (scope: TryScope) => void;
+  readonly data: () => void;
 }
 
 const TIDY_WIDTH = 1100;
@@ -36,6 +40,7 @@ const TIDY_WIDTH = 1100;
 @Injectable()
 export class EditorActions {
   private readonly store = inject(EditorStore);
+  private readonly keeper = inject(DraftKeeper);
   private views: EditorViews | null = null;
   private copied: { readonly text: string; readonly positions: Readonly<Record<string, Point>> } | null = null;
 
@@ -54,6 +59,9 @@ export class EditorActions {
       event.preventDefault();
       if (key === 'y' || event.shiftKey) this.store.redo();
       else this.store.undo();
+    } else if (control && event.key === 'Enter') {
+      event.preventDefault();
+      this.tryIt(event.shiftKey);
     } else if (event.key === 'F6') {
       event.preventDefault();
       nextPart(target, event.shiftKey);
@@ -91,6 +99,12 @@ export class EditorActions {
     }
     event.preventDefault();
     return true;
+  }
+
+  /** Tries all of it, or as far as the selected node. */
+  tryIt(toHere: boolean): void {
+    const node = this.store.selectedNode()?.id;
+    this.views?.tryIt(toHere && node !== undefined ? { kind: 'to', node } : { kind: 'all' });
   }
 
   private canvasAction(action: CanvasKey): void {
@@ -254,8 +268,10 @@ export class EditorActions {
   /** Closes the document. It can be taken back for a moment. */
   closeDocument(): void {
     const { text, layout } = this.store.current();
+    const mark = this.store.mark();
+    void this.keeper.flush();
     this.store.close();
-    this.store.messages.done('The workflow was closed.', { label: 'Open it again', run: () => { this.store.open(text, layout); } });
+    this.store.messages.done('The workflow was closed.', { label: 'Open it again', run: () => { this.store.open(text, layout, mark); } });
   }
 }
 

@@ -7,12 +7,18 @@ import { StateView } from '../components/state-view';
 import { Catalogue } from '../data/catalogue';
 import { outputOf, scopeOf } from '../domain/workflow/scope';
 import type { Problem } from '../domain/workflow/problems';
+import { overlayOf } from '../runs/overlay';
+import { RunStore } from '../runs/run-store';
 import { StartRunDialog } from '../runs/start-run';
 import { Commands } from '../state/commands';
 import { EditorStore } from '../state/editor-store';
 import { AddPicker, type Picked } from './canvas/add-picker';
+import { NodePreviewer } from './inspector/node-previewer';
 import { KEY_TABLE } from './canvas/canvas-keys';
 import { FlowCanvas, type PortDrop } from './canvas/flow-canvas';
+import type { NodeRun } from './canvas/node-card';
+import { ConflictDialog } from './drafts/conflict-dialog';
+import { DraftKeeper } from './drafts/draft-keeper';
 import { EditorActions } from './editor-actions';
 import { EditorStart } from './editor-start';
 import { Inspector } from './inspector/inspector';
@@ -20,9 +26,14 @@ import { Outline } from './outline';
 import { PlaneLint } from './plane-lint';
 import { ProblemsPanel } from './problems-panel';
 import { PublishDialog } from './publish-dialog';
-import { PublishedWorkflows } from './published-workflows';
 import { EditorTop } from './editor-top';
 import { TextView } from './text/text-view';
+import { DataPane } from './try/data-pane';
+import { TryActions, type TryScope } from './try/try-actions';
+import { TryData } from './try/try-data';
+import { TryInput } from './try/try-input';
+
+const NO_OVERLAY: ReadonlyMap<string, NodeRun> = new Map();
 
 export type ViewName = 'canvas' | 'split' | 'text' | 'list';
 
@@ -30,8 +41,8 @@ export type ViewName = 'canvas' | 'split' | 'text' | 'list';
 @Component({
   selector: 'ff-editor-page',
   templateUrl: './editor-page.html',
-  imports: [AddPicker, Dialog, EditorStart, EditorTop, FlowCanvas, Icon, Inspector, Outline, ProblemsPanel, PublishDialog, StartRunDialog, StateView, TextView],
-  providers: [EditorActions, PlaneLint, PublishedWorkflows],
+  imports: [AddPicker, ConflictDialog, DataPane, Dialog, EditorStart, EditorTop, FlowCanvas, Icon, Inspector, Outline, ProblemsPanel, PublishDialog, StartRunDialog, StateView, TextView, TryInput],
+  providers: [EditorActions, PlaneLint, NodePreviewer, RunStore, TryActions, TryData],
   changeDetection: ChangeDetectionStrategy.OnPush,
   host: { class: 'editor', '(document:keydown)': 'onKey($event)', '(document:keyup)': 'onKeyUp($event)', '(document:copy)': 'actions.copy($event)', '(document:cut)': 'actions.cut($event)', '(document:paste)': 'actions.paste($event)' },
 })
@@ -39,19 +50,29 @@ export class EditorPage {
   protected readonly store = inject(EditorStore);
   protected readonly actions = inject(EditorActions);
   private readonly catalogue = inject(Catalogue);
-  private readonly published = inject(PublishedWorkflows);
+  private readonly keeper = inject(DraftKeeper);
   /** From the address: the published workflow to open. */
   readonly workflow = input<string>();
   /** From the address: whether to begin anew. */
   readonly new = input<string>();
   private readonly router = inject(Router);
+  private begun = false;
   /** The published workflow of the same name and text, which a run can be started of. */
-  protected readonly runnable = this.published.same;
+  protected readonly runnable = this.keeper.same;
   private readonly publishing = viewChild.required(PublishDialog);
+  private readonly conflict = viewChild.required(ConflictDialog);
   private readonly starter = viewChild.required(StartRunDialog);
   protected readonly view = signal<ViewName>(matchMedia('(max-width: 720px)').matches ? 'list' : 'canvas');
   protected readonly formOpen = signal(false);
-  protected readonly problemsOpen = signal(false);
+  /** What stands below the views. */
+  protected readonly below = signal<'nothing' | 'problems' | 'data'>('nothing');
+  protected readonly tries = inject(TryActions);
+  protected readonly data = inject(TryData);
+  private readonly runs = inject(RunStore);
+  /** The last try laid over the canvas, as long as its data is open. */
+  protected readonly overlay = computed(() => (this.data.run() === null ? NO_OVERLAY : overlayOf(this.runs, null)));
+  protected readonly shownRuns = computed(() => (this.below() === 'data' && this.data.tried() ? this.overlay() : null));
+  protected readonly pinned = computed(() => new Set(this.data.pins().keys()));
   protected readonly scale = signal(1);
   protected readonly connecting = signal<string | null>(null);
   private readonly drop = signal<PortDrop | null>(null);
@@ -72,15 +93,25 @@ export class EditorPage {
   constructor() {
     inject(PlaneLint);
     void this.catalogue.load();
+    const watched = this.keeper.watch();
+    inject(DestroyRef).onDestroy(() => {
+      watched();
+      void this.keeper.flush();
+    });
     effect(() => {
       const [name, fresh] = [this.workflow(), this.new()];
-      if (name === undefined && fresh === undefined) return;
-      untracked(() => {
-        if (name !== undefined) void this.published.open(name);
-        else if (this.store.document()) this.actions.closeDocument();
-        // Once: loading the page again must not replace what was edited since.
-        void this.router.navigate([], { queryParams: {}, replaceUrl: true });
-      });
+      untracked(() => { this.begin(name, fresh); });
+    });
+    // The address names what is open, so that it can be loaded again, kept and sent.
+    effect(() => {
+      const mark = this.store.mark();
+      const opening = this.keeper.opening();
+      untracked(() => { if (!opening && this.begun) this.address(mark?.workflow); });
+    });
+    // Whoever saved later is told at once.
+    effect(() => {
+      const told = this.keeper.state().kind === 'conflict';
+      untracked(() => { if (told) this.conflict().open(); });
     });
     const remove = inject(Commands).provide('editor', () => (this.store.document() ? this.actions.commands() : []));
     inject(DestroyRef).onDestroy(remove);
@@ -97,6 +128,8 @@ export class EditorPage {
       connect: (id) => { this.connecting.set(id); },
       middle: () => this.canvas()?.middle() ?? { x: 40, y: 60 },
       focusCanvas: () => { this.focusView(); },
+      tryIt: (scope) => { void this.tryIt(scope); },
+      data: () => { this.toggle('data'); },
     });
     // Whoever opens a document can go on with the keys at once.
     effect(() => {
@@ -111,12 +144,41 @@ export class EditorPage {
     });
   }
 
+  private begin(name: string | undefined, fresh: string | undefined): void {
+    this.begun = true;
+    const mark = this.store.mark();
+    if (name !== undefined) void this.keeper.open(name);
+    else if (fresh !== undefined) {
+      if (this.store.document()) this.actions.closeDocument();
+      this.address(undefined);
+    } else if (mark !== null) {
+      this.address(mark.workflow);
+    }
+  }
+
+  private address(workflow: string | undefined): void {
+    if (this.workflow() !== workflow || this.new() !== undefined) void this.router.navigate([], { queryParams: workflow === undefined ? {} : { workflow }, replaceUrl: true });
+  }
+
+  protected showConflict(): void {
+    this.conflict().open();
+  }
+
   protected publish(): void {
     void this.publishing().open();
   }
 
   protected run(): void {
     void this.starter().open(this.store.graph().name);
+  }
+
+  protected toggle(part: 'problems' | 'data'): void {
+    this.below.update((now) => (now === part ? 'nothing' : part));
+  }
+
+  protected async tryIt(scope: TryScope): Promise<void> {
+    this.below.set('data');
+    await this.tries.start(scope);
   }
 
   protected setView(name: ViewName): void {

@@ -2,11 +2,11 @@ import { ChangeDetectionStrategy, Component, type ElementRef, inject, signal, vi
 
 import { Dialog } from '../components/dialog';
 import { Icon } from '../components/icon';
+import { BLANK } from '../domain/workflow/blank';
 import { readYaml } from '../domain/yaml/tree';
 import { readWorkflow } from '../domain/workflow/read';
 import { EditorStore } from '../state/editor-store';
-
-const BLANK = 'workflow: new-workflow\nnodes:\n';
+import { DraftKeeper } from './drafts/draft-keeper';
 
 /** Three ways to begin: blank, an example, a text. Nothing in it runs or is fetched. */
 @Component({
@@ -18,14 +18,22 @@ const BLANK = 'workflow: new-workflow\nnodes:\n';
 })
 export class EditorStart {
   private readonly store = inject(EditorStore);
+  private readonly keeper = inject(DraftKeeper);
   protected readonly failure = signal<string | null>(null);
   protected readonly pasted = signal('');
   protected readonly loading = signal(false);
   private readonly dialog = viewChild.required(Dialog);
   private readonly box = viewChild.required<ElementRef<HTMLTextAreaElement>>('box');
 
-  protected blank(): void {
-    this.store.open(BLANK);
+  protected async blank(): Promise<void> {
+    this.store.open(await this.named(BLANK));
+  }
+
+  /** The text with a name that nothing else has. */
+  private async named(text: string): Promise<string> {
+    const name = readWorkflow(readYaml(text)).name;
+    const free = await this.keeper.freeName(name);
+    return free === name ? text : text.replace(`workflow: ${name}`, `workflow: ${free}`);
   }
 
   protected async example(): Promise<void> {
@@ -33,7 +41,7 @@ export class EditorStart {
     this.failure.set(null);
     try {
       const { default: text } = await import('../../../../../examples/earthquake-watch/workflow.yaml');
-      this.store.open(text);
+      this.store.open(await this.named(text));
     } catch {
       this.failure.set('The example could not be read: the server does not answer. Nothing is lost; choose it again.');
     } finally {

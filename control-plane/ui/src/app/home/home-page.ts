@@ -28,6 +28,8 @@ interface Row {
   readonly bad: boolean;
   /** The states of the last runs, oldest first. */
   readonly words: string;
+  /** Whether somebody changes it now. */
+  readonly draft: boolean;
 }
 
 /** Workflows with their last runs; what needs a person stands first. */
@@ -47,20 +49,27 @@ export class HomePage {
   protected readonly rows = computed((): readonly Row[] => {
     const data = this.home.value();
     if (!data) return [];
+    const drafts = new Set(data.drafts.nodes.map((draft) => draft.workflow));
     const rows = data.workflows.nodes.map((workflow): Row => {
-      const runs = data.runs.nodes.filter((run) => run.workflow === workflow.name);
+      const runs = data.runs.nodes.filter((run) => run.workflow === workflow.name && !run.draft);
       const newest = runs[0] ?? null;
       const bad = newest !== null && ['failed', 'review', 'offline'].includes(RUN_STATES[newest.state].look);
       const last = runs.slice(0, LAST_RUNS).reverse().map((run) => ({ ...run, shown: RUN_STATES[run.state] }));
-      return { ...workflow, newest, bad, last, words: last.length === 0 ? 'no runs' : last.map((run) => run.shown.word).join(', ') };
+      return { ...workflow, newest, bad, last, draft: drafts.has(workflow.name), words: last.length === 0 ? 'no runs' : last.map((run) => run.shown.word).join(', ') };
     });
     return rows.sort((a, b) => Number(b.bad) - Number(a.bad) || (b.newest?.createdAtMs ?? 0) - (a.newest?.createdAtMs ?? 0) || a.name.localeCompare(b.name));
+  });
+  /** Drafts of what nobody has published yet. */
+  protected readonly begun = computed(() => {
+    const data = this.home.value();
+    const published = new Set(data?.workflows.nodes.map((workflow) => workflow.name));
+    return data?.drafts.nodes.filter((draft) => !published.has(draft.workflow)) ?? [];
   });
   /** What a person has to look at: questions, steps whose outcome is unknown, workflows whose newest run failed. */
   protected readonly needs = computed(() => {
     const data = this.home.value();
     if (!data) return [];
-    const failed = data.failed.nodes.filter((run) => data.runs.nodes.find((other) => other.workflow === run.workflow)?.id === run.id);
+    const failed = data.failed.nodes.filter((run) => !run.draft && data.runs.nodes.find((other) => other.workflow === run.workflow && !other.draft)?.id === run.id);
     return [
       ...data.review.nodes.map((run) => ({ id: run.id, look: 'review', strong: run.workflow, text: 'does not know whether a step happened', more: run.waitingFor ?? '', link: `/runs/${run.id}`, action: 'Review' })),
       ...failed.map((run) => ({ id: run.id, look: 'failed', strong: run.workflow, text: 'failed', more: `run ${shortId(run.id)}`, link: `/runs/${run.id}`, action: 'Look' })),

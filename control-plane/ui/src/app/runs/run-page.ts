@@ -12,11 +12,11 @@ import { NoDrafts } from '../data/no-drafts';
 import { nodeOf } from '../domain/runs/records';
 import { nodeState } from '../domain/runs/states';
 import { startedBy } from '../domain/runs/triggers';
-import { innerStates, roundsOf } from '../domain/runs/steps';
-import { duration } from '../domain/timeline/timeline';
+import { roundsOf } from '../domain/runs/steps';
 import { FlowCanvas } from '../editor/canvas/flow-canvas';
 import type { NodeRun } from '../editor/canvas/node-card';
 import { EditorStore } from '../state/editor-store';
+import { overlayOf } from './overlay';
 import { RetryDialog } from './retry-dialog';
 import { RoundPicker } from './round-picker';
 import { RunActions } from './run-actions';
@@ -47,16 +47,7 @@ export class RunPage {
   protected readonly round = signal<string | null>(null);
   protected readonly short = shortId;
   protected readonly by = startedBy;
-  protected readonly overlay = computed((): ReadonlyMap<string, NodeRun> => {
-    const said = this.store.progress();
-    const rows = this.store.rows().map((row): [string, NodeRun] => {
-      const shown = nodeState(row.state);
-      const percent = said.find((one) => one.step === row.node)?.percent ?? null;
-      return [row.node, { state: shown.look, word: shown.word, text: row.what || shown.word, time: row.time === null ? '' : duration(row.time), ...(percent === null ? {} : { share: percent / 100 }) }];
-    });
-    const inner = [...innerStates(this.store.records(), this.store.steps(), this.round())].map(([node, { state, text, share }]): [string, NodeRun] => [node, { state, text, time: '', ...(share === null || share === 1 ? {} : { share }) }]);
-    return new Map([...inner, ...rows]);
-  });
+  protected readonly overlay = computed((): ReadonlyMap<string, NodeRun> => overlayOf(this.store, this.round()));
   /** The rounds of the loop that is selected, or that the selected node stands in. */
   protected readonly rounds = computed(() => {
     const node = this.selected();

@@ -1,7 +1,7 @@
 import { computed, DestroyRef, inject, Injectable, signal } from '@angular/core';
 
 import { Api, ApiError, words } from '../data/api/api';
-import { RunDetail, type RunDetailData, RunEvidence, RunLogs, type RunLogsData, RunMoves, RunRecords, WorkflowText } from '../data/api/operations';
+import { DraftOf, RunDetail, type RunDetailData, RunEvidence, RunLogs, type RunLogsData, RunMoves, RunRecords, WorkflowText } from '../data/api/operations';
 import { addLines, decodeLines, nodeOf, NO_RECORDS, type Records } from '../domain/runs/records';
 import { isOver } from '../domain/runs/states';
 import { progressWords } from './run-words';
@@ -88,6 +88,15 @@ export class RunStore {
     void this.refresh();
   }
 
+  /** Looks at no run. */
+  shut(): void {
+    this.stop?.();
+    this.stop = null;
+    this.id = '';
+    this.run.set(null);
+    this.records.set(NO_RECORDS);
+  }
+
   /** Asks for the run as it is now; once more, if it is asked for meanwhile. */
   async refresh(): Promise<void> {
     if (this.under) {
@@ -116,6 +125,8 @@ export class RunStore {
         return;
       }
       await this.readRecords(run);
+      // Another run may have been chosen meanwhile.
+      if (this.id !== id) return;
       this.run.set(run);
       this.now.set(Date.now());
       if (this.source() === null) await this.readSource(run);
@@ -144,6 +155,12 @@ export class RunStore {
   }
 
   private async readSource(run: RunWhole): Promise<void> {
+    if (run.draft) {
+      // A try has no version: the draft as it is now is what comes nearest to what ran.
+      const { draft, workflow } = await this.api.ask(DraftOf, { name: run.workflow });
+      this.source.set(draft?.source ?? workflow?.versions.find((version) => version.version === workflow.version)?.source ?? '');
+      return;
+    }
     const { workflow } = await this.api.ask(WorkflowText, { name: run.workflow });
     this.source.set(workflow?.versions.find((version) => version.version === run.version)?.source ?? '');
   }

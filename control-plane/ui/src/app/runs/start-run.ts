@@ -2,17 +2,17 @@ import { ChangeDetectionStrategy, Component, inject, signal, viewChild } from '@
 import { Router } from '@angular/router';
 
 import { Dialog } from '../components/dialog';
+import { InputFields } from '../components/input-fields';
 import { StateView } from '../components/state-view';
 import { Api, words } from '../data/api/api';
 import { StartRun, WorkflowText } from '../data/api/operations';
-import { fieldsOfSchema, type InputField, readField } from '../domain/runs/input-form';
-import type { Json } from '../domain/json';
+import { fieldsOfSchema, type InputField, mistakesBy, readInput } from '../domain/runs/input-form';
 
 /** Asks for the input of a workflow, with what its schema says of each value, and starts a run. */
 @Component({
   selector: 'ff-start-run',
   templateUrl: './start-run.html',
-  imports: [Dialog, StateView],
+  imports: [Dialog, InputFields, StateView],
   changeDetection: ChangeDetectionStrategy.OnPush,
 })
 export class StartRunDialog {
@@ -51,22 +51,14 @@ export class StartRunDialog {
     }
   }
 
-  protected onText(name: string, event: Event): void {
-    const target = event.target;
-    if (!(target instanceof HTMLInputElement || target instanceof HTMLTextAreaElement || target instanceof HTMLSelectElement)) return;
-    this.texts.update((texts) => new Map(texts).set(name, target.value));
+  protected onTexts(texts: ReadonlyMap<string, string>): void {
+    this.texts.set(texts);
     // Another input is another request.
     this.request = crypto.randomUUID();
   }
 
   protected async start(): Promise<void> {
-    const input: Record<string, Json> = {};
-    const mistakes = new Map<string, string>();
-    for (const field of this.fields() ?? []) {
-      const read = readField(field, this.texts().get(field.name) ?? '');
-      if (read.mistake !== undefined) mistakes.set(field.name, read.mistake);
-      else if (read.value !== undefined) input[field.name] = read.value;
-    }
+    const { input, mistakes } = readInput(this.fields() ?? [], this.texts());
     this.mistakes.set(mistakes);
     this.failure.set(null);
     if (mistakes.size > 0) return;
@@ -79,7 +71,7 @@ export class StartRunDialog {
         return;
       }
       this.failure.set(startRun.message);
-      if (startRun.__typename === 'InputProblem') this.mistakes.set(new Map(startRun.fields.map((field) => [field.path.split(/[.[]/)[0] ?? '', `${field.path}: ${field.message}`])));
+      if (startRun.__typename === 'InputProblem') this.mistakes.set(mistakesBy(startRun.fields));
     } catch (error) {
       this.failure.set(words(error));
     } finally {

@@ -3,9 +3,10 @@ import { patchState, signalStore, withComputed, withHooks, withMethods, withProp
 
 import { LocalDrafts } from '../data/local-drafts';
 import { apply, openDocument, redo, undo, type WorkflowDocument } from '../domain/document/document';
+import type { DraftMark } from '../domain/document/mark';
 import { type Model, modelOf } from '../domain/document/model';
 import { EMPTY_LAYOUT, type Layout, rectangles } from '../domain/layout/layout';
-import type { Change } from '../domain/text/patch';
+import { type Change, difference } from '../domain/text/patch';
 import { type Problem, problemsOf } from '../domain/workflow/problems';
 import type { Operation } from '../domain/workflow/operations';
 import { EditRefused } from '../domain/yaml/edit';
@@ -20,6 +21,8 @@ interface EditorState {
   readonly edge: string | null;
   /** When the browser last kept the document; null if it could not. */
   readonly keptAt: number | null;
+  /** What the control plane has of it; null: nothing that is known of. */
+  readonly mark: DraftMark | null;
   /** What the engine's lint found, and in which text. */
   readonly verdict: { readonly text: string; readonly problems: readonly Problem[] } | null;
   /** A place in the text that the text view is to show. */
@@ -32,7 +35,7 @@ const NO_DOCUMENT = openDocument('');
 /** The document that is edited. Every change goes through `run` or `type`, so that every change can be undone. */
 export const EditorStore = signalStore(
   { providedIn: 'root' },
-  withState<EditorState>({ document: null, selection: [], edge: null, keptAt: null, verdict: null, reveal: null }),
+  withState<EditorState>({ document: null, selection: [], edge: null, keptAt: null, mark: null, verdict: null, reveal: null }),
   withProps(() => ({ drafts: inject(LocalDrafts), messages: inject(Messages) })),
   withComputed((store) => {
     const current = computed(() => store.document() ?? NO_DOCUMENT);
@@ -65,13 +68,22 @@ export const EditorStore = signalStore(
     selectedNodes: computed(() => store.selection().filter((id) => store.graph().byId.has(id))),
   })),
   withMethods((store) => ({
-    open(text: string, layout: Layout = EMPTY_LAYOUT): void {
+    open(text: string, layout: Layout = EMPTY_LAYOUT, mark: DraftMark | null = null): void {
       const { layout: placed } = modelOf(text, layout);
-      patchState(store, { document: openDocument(text, placed), selection: [], edge: null, reveal: null });
+      patchState(store, { document: openDocument(text, placed), selection: [], edge: null, reveal: null, mark });
     },
     close(): void {
       store.drafts.remove();
-      patchState(store, { document: null, selection: [], edge: null, keptAt: null });
+      patchState(store, { document: null, selection: [], edge: null, keptAt: null, mark: null });
+    },
+    /** Puts another text in the place of this one, as one step that can be undone. */
+    replace(label: string, text: string, layout: Layout): void {
+      const { layout: placed } = modelOf(text, layout);
+      patchState(store, { document: apply(store.current(), { label, changes: [difference(store.text(), text)], layout: placed }, Date.now()) });
+    },
+    /** What the control plane has of the document now. */
+    marked(mark: DraftMark | null): void {
+      patchState(store, { mark });
     },
     /** Does an operation; one that is refused says why and changes nothing. Gives whether it was done. */
     run(make: (model: Model) => Operation): boolean {
@@ -116,23 +128,26 @@ export const EditorStore = signalStore(
   withHooks((store) => {
     let timer: ReturnType<typeof setTimeout> | undefined;
     let known: WorkflowDocument | null = null;
+    let knownMark: DraftMark | null = null;
     return {
       onInit(): void {
         const draft = store.drafts.read();
         if (draft) {
-          store.open(draft.text, draft.layout);
+          store.open(draft.text, draft.layout, draft.mark);
           store.kept(draft.at);
           known = store.document();
+          knownMark = draft.mark;
         }
         // Keeps the document a moment after its last change.
         effect(() => {
           const document = store.document();
-          if (!document || document === known) return;
-          known = document;
+          const mark = store.mark();
+          if (!document || (document === known && mark === knownMark)) return;
+          [known, knownMark] = [document, mark];
           clearTimeout(timer);
           timer = setTimeout(() => {
             const at = Date.now();
-            store.kept(store.drafts.write({ text: document.text, layout: document.layout, at }) ? at : null);
+            store.kept(store.drafts.write({ text: document.text, layout: document.layout, at, mark }) ? at : null);
           }, KEEP_AFTER_MS);
         });
       },

@@ -117,21 +117,97 @@ export interface SetApproverGroupInput {
   readonly members: readonly (string)[];
 }
 
-export type HomeData = { readonly server: { readonly version: string; readonly workspace: string; readonly dev: boolean }; readonly workflows: { readonly nodes: readonly ({ readonly name: string; readonly title: string; readonly version: number; readonly publishedAtMs: number })[]; readonly pageInfo: { readonly hasNextPage: boolean } }; readonly runs: { readonly nodes: readonly ({ readonly id: string; readonly workflow: string; readonly version: number; readonly state: RunState; readonly waitingFor: string | null; readonly createdAtMs: number; readonly endedAtMs: number | null; readonly trigger: Json; readonly host: { readonly name: string; readonly connected: boolean } | null; readonly lineage: { readonly generation: number; readonly predecessor: string | null; readonly parent: string | null } | null })[] }; readonly failed: { readonly nodes: readonly ({ readonly id: string; readonly workflow: string; readonly version: number; readonly state: RunState; readonly waitingFor: string | null; readonly createdAtMs: number; readonly endedAtMs: number | null; readonly trigger: Json; readonly host: { readonly name: string; readonly connected: boolean } | null; readonly lineage: { readonly generation: number; readonly predecessor: string | null; readonly parent: string | null } | null })[] }; readonly review: { readonly nodes: readonly ({ readonly id: string; readonly workflow: string; readonly version: number; readonly state: RunState; readonly waitingFor: string | null; readonly createdAtMs: number; readonly endedAtMs: number | null; readonly trigger: Json; readonly host: { readonly name: string; readonly connected: boolean } | null; readonly lineage: { readonly generation: number; readonly predecessor: string | null; readonly parent: string | null } | null })[] }; readonly approvals: { readonly nodes: readonly ({ readonly id: string; readonly run: string; readonly workflow: string; readonly title: string })[] }; readonly hosts: readonly ({ readonly name: string; readonly connected: boolean })[] };
-export type HomeVariables = Record<string, never>;
-export const Home: Operation<HomeData, HomeVariables> = { text: "query Home { server { version workspace dev } workflows(first: 100) { nodes { name title version publishedAtMs } pageInfo { hasNextPage } } runs(first: 100) { nodes { ...RunRow } } failed: runs(first: 5, state: FAILED) { nodes { ...RunRow } } review: runs(first: 5, state: NEEDS_REVIEW) { nodes { ...RunRow } } approvals(first: 20, state: PENDING) { nodes { id run workflow title } } hosts { name connected } } fragment RunRow on Run { id workflow version state waitingFor createdAtMs endedAtMs trigger host { name connected } lineage { generation predecessor parent } }" };
+/** A draft to be saved. */
+export interface SaveDraftInput {
+  readonly workflow: string;
+  readonly source: string;
+  readonly layout?: Json | null;
+  readonly lock?: string | null;
+  readonly revision?: number | null;
+  readonly baseVersion?: number | null;
+}
 
-export type RunsData = { readonly runs: { readonly nodes: readonly ({ readonly id: string; readonly workflow: string; readonly version: number; readonly state: RunState; readonly waitingFor: string | null; readonly createdAtMs: number; readonly endedAtMs: number | null; readonly trigger: Json; readonly host: { readonly name: string; readonly connected: boolean } | null; readonly lineage: { readonly generation: number; readonly predecessor: string | null; readonly parent: string | null } | null })[]; readonly pageInfo: { readonly hasNextPage: boolean; readonly endCursor: string | null } } };
+/** A draft to be forgotten. */
+export interface DiscardDraftInput {
+  readonly workflow: string;
+  readonly revision: number;
+}
+
+/** A draft to be published. */
+export interface PublishDraftInput {
+  readonly workflow: string;
+  readonly revision: number;
+}
+
+/** A workflow's text: `source`; or `workflow` with `version`, with `draft: true`, or alone, which is its newest version. */
+export interface WorkflowTextInput {
+  readonly workflow?: string | null;
+  readonly version?: number | null;
+  readonly draft?: boolean | null;
+  readonly source?: string | null;
+  readonly lock?: string | null;
+  readonly layout?: Json | null;
+}
+
+/** What became of a node. */
+export type ChangeKind = 'ADDED' | 'REMOVED' | 'CHANGED';
+
+/** Which text has a line. */
+export type TextLineKind = 'SAME' | 'REMOVED' | 'ADDED';
+
+/** An old version whose text becomes the draft. */
+export interface RestoreVersionInput {
+  readonly workflow: string;
+  readonly version: number;
+  readonly revision?: number | null;
+}
+
+/** An expression that is being written. */
+export interface PreviewExpressionInput {
+  readonly expression: string;
+  readonly template?: boolean | null;
+  readonly cursor?: number | null;
+  readonly source?: string | null;
+  readonly lock?: string | null;
+  readonly node?: string | null;
+  readonly data?: Json | null;
+  readonly run?: string | null;
+  readonly nowMs?: number | null;
+}
+
+/** What a completion is. */
+export type CompletionKind = 'NAME' | 'NODE' | 'FIELD' | 'FUNCTION' | 'METHOD';
+
+/** A draft to be tried: one that is saved, or a text. All of it runs, unless `node` or `to` says otherwise. */
+export interface TryDraftInput {
+  readonly workflow?: string | null;
+  readonly source?: string | null;
+  readonly lock?: string | null;
+  readonly config?: Json | null;
+  readonly release?: string | null;
+  readonly grants?: string | null;
+  readonly node?: string | null;
+  readonly to?: string | null;
+  readonly input?: Json | null;
+  readonly pins?: Json | null;
+  readonly pinnedFrom?: string | null;
+}
+
+export type HomeData = { readonly server: { readonly version: string; readonly workspace: string; readonly dev: boolean }; readonly workflows: { readonly nodes: readonly ({ readonly name: string; readonly title: string; readonly version: number; readonly publishedAtMs: number })[]; readonly pageInfo: { readonly hasNextPage: boolean } }; readonly runs: { readonly nodes: readonly ({ readonly id: string; readonly workflow: string; readonly version: number; readonly draft: boolean; readonly state: RunState; readonly waitingFor: string | null; readonly createdAtMs: number; readonly endedAtMs: number | null; readonly trigger: Json; readonly host: { readonly name: string; readonly connected: boolean } | null; readonly lineage: { readonly generation: number; readonly predecessor: string | null; readonly parent: string | null } | null })[] }; readonly failed: { readonly nodes: readonly ({ readonly id: string; readonly workflow: string; readonly version: number; readonly draft: boolean; readonly state: RunState; readonly waitingFor: string | null; readonly createdAtMs: number; readonly endedAtMs: number | null; readonly trigger: Json; readonly host: { readonly name: string; readonly connected: boolean } | null; readonly lineage: { readonly generation: number; readonly predecessor: string | null; readonly parent: string | null } | null })[] }; readonly review: { readonly nodes: readonly ({ readonly id: string; readonly workflow: string; readonly version: number; readonly draft: boolean; readonly state: RunState; readonly waitingFor: string | null; readonly createdAtMs: number; readonly endedAtMs: number | null; readonly trigger: Json; readonly host: { readonly name: string; readonly connected: boolean } | null; readonly lineage: { readonly generation: number; readonly predecessor: string | null; readonly parent: string | null } | null })[] }; readonly approvals: { readonly nodes: readonly ({ readonly id: string; readonly run: string; readonly workflow: string; readonly title: string })[] }; readonly hosts: readonly ({ readonly name: string; readonly connected: boolean })[]; readonly drafts: { readonly nodes: readonly ({ readonly workflow: string; readonly baseVersion: number | null; readonly savedAtMs: number; readonly savedBy: string })[] } };
+export type HomeVariables = Record<string, never>;
+export const Home: Operation<HomeData, HomeVariables> = { text: "query Home { server { version workspace dev } workflows(first: 100) { nodes { name title version publishedAtMs } pageInfo { hasNextPage } } runs(first: 100) { nodes { ...RunRow } } failed: runs(first: 5, state: FAILED) { nodes { ...RunRow } } review: runs(first: 5, state: NEEDS_REVIEW) { nodes { ...RunRow } } approvals(first: 20, state: PENDING) { nodes { id run workflow title } } hosts { name connected } drafts(first: 100) { nodes { workflow baseVersion savedAtMs savedBy } } } fragment RunRow on Run { id workflow version draft state waitingFor createdAtMs endedAtMs trigger host { name connected } lineage { generation predecessor parent } }" };
+
+export type RunsData = { readonly runs: { readonly nodes: readonly ({ readonly id: string; readonly workflow: string; readonly version: number; readonly draft: boolean; readonly state: RunState; readonly waitingFor: string | null; readonly createdAtMs: number; readonly endedAtMs: number | null; readonly trigger: Json; readonly host: { readonly name: string; readonly connected: boolean } | null; readonly lineage: { readonly generation: number; readonly predecessor: string | null; readonly parent: string | null } | null })[]; readonly pageInfo: { readonly hasNextPage: boolean; readonly endCursor: string | null } } };
 export type RunsVariables = { readonly first: number; readonly after?: string | null; readonly workflow?: string | null; readonly state?: RunState | null };
-export const Runs: Operation<RunsData, RunsVariables> = { text: "query Runs($first: Int!, $after: String, $workflow: String, $state: RunState) { runs(first: $first, after: $after, workflow: $workflow, state: $state) { nodes { ...RunRow } pageInfo { hasNextPage endCursor } } } fragment RunRow on Run { id workflow version state waitingFor createdAtMs endedAtMs trigger host { name connected } lineage { generation predecessor parent } }" };
+export const Runs: Operation<RunsData, RunsVariables> = { text: "query Runs($first: Int!, $after: String, $workflow: String, $state: RunState) { runs(first: $first, after: $after, workflow: $workflow, state: $state) { nodes { ...RunRow } pageInfo { hasNextPage endCursor } } } fragment RunRow on Run { id workflow version draft state waitingFor createdAtMs endedAtMs trigger host { name connected } lineage { generation predecessor parent } }" };
 
 export type WorkflowNamesData = { readonly workflows: { readonly nodes: readonly ({ readonly name: string })[] } };
 export type WorkflowNamesVariables = Record<string, never>;
 export const WorkflowNames: Operation<WorkflowNamesData, WorkflowNamesVariables> = { text: "query WorkflowNames { workflows(first: 100) { nodes { name } } }" };
 
-export type RunDetailData = { readonly run: { readonly id: string; readonly workflow: string; readonly version: number; readonly state: RunState; readonly waitingFor: string | null; readonly createdAtMs: number; readonly endedAtMs: number | null; readonly trigger: Json; readonly host: { readonly name: string; readonly connected: boolean } | null; readonly lineage: { readonly generation: number; readonly predecessor: string | null; readonly parent: string | null } | null; readonly pausedBy: string | null; readonly records: number; readonly progress: readonly ({ readonly step: string; readonly attempt: number; readonly percent: number | null; readonly message: string | null; readonly atMs: number })[]; readonly input: Json; readonly output: Json | null; readonly failure: Json | null; readonly outcome: Json | null; readonly view: Json | null; readonly release: string; readonly waits: readonly ({ readonly step: string; readonly kind: WaitKind; readonly what: string; readonly signal: string | null; readonly correlation: string | null; readonly run: string | null; readonly sinceMs: number; readonly dueMs: number | null })[]; readonly approvals: readonly ({ readonly id: string; readonly step: string; readonly title: string; readonly show: Json; readonly approvers: readonly (string)[]; readonly state: ApprovalState; readonly requestedAtMs: number; readonly expiresAtMs: number | null; readonly decidedBy: string | null; readonly comment: string | null; readonly decidedAtMs: number | null })[]; readonly children: readonly ({ readonly id: string; readonly workflow: string; readonly state: RunState })[]; readonly retries: readonly ({ readonly id: string; readonly state: RunState })[]; readonly receipt: { readonly valid: boolean; readonly reason: string | null } | null } | null };
+export type RunDetailData = { readonly run: { readonly id: string; readonly workflow: string; readonly version: number; readonly draft: boolean; readonly state: RunState; readonly waitingFor: string | null; readonly createdAtMs: number; readonly endedAtMs: number | null; readonly trigger: Json; readonly host: { readonly name: string; readonly connected: boolean } | null; readonly lineage: { readonly generation: number; readonly predecessor: string | null; readonly parent: string | null } | null; readonly pausedBy: string | null; readonly records: number; readonly progress: readonly ({ readonly step: string; readonly attempt: number; readonly percent: number | null; readonly message: string | null; readonly atMs: number })[]; readonly input: Json; readonly output: Json | null; readonly failure: Json | null; readonly outcome: Json | null; readonly view: Json | null; readonly release: string; readonly waits: readonly ({ readonly step: string; readonly kind: WaitKind; readonly what: string; readonly signal: string | null; readonly correlation: string | null; readonly run: string | null; readonly sinceMs: number; readonly dueMs: number | null })[]; readonly approvals: readonly ({ readonly id: string; readonly step: string; readonly title: string; readonly show: Json; readonly approvers: readonly (string)[]; readonly state: ApprovalState; readonly requestedAtMs: number; readonly expiresAtMs: number | null; readonly decidedBy: string | null; readonly comment: string | null; readonly decidedAtMs: number | null })[]; readonly children: readonly ({ readonly id: string; readonly workflow: string; readonly state: RunState })[]; readonly retries: readonly ({ readonly id: string; readonly state: RunState })[]; readonly receipt: { readonly valid: boolean; readonly reason: string | null } | null } | null };
 export type RunDetailVariables = { readonly id: string };
-export const RunDetail: Operation<RunDetailData, RunDetailVariables> = { text: "query RunDetail($id: String!) { run(id: $id) { ...RunWhole } } fragment RunWhole on Run { ...RunRow pausedBy records progress { step attempt percent message atMs } input output failure outcome view release waits { step kind what signal correlation run sinceMs dueMs } approvals { id step title show approvers state requestedAtMs expiresAtMs decidedBy comment decidedAtMs } children { id workflow state } retries { id state } receipt { valid reason } } fragment RunRow on Run { id workflow version state waitingFor createdAtMs endedAtMs trigger host { name connected } lineage { generation predecessor parent } }" };
+export const RunDetail: Operation<RunDetailData, RunDetailVariables> = { text: "query RunDetail($id: String!) { run(id: $id) { ...RunWhole } } fragment RunWhole on Run { ...RunRow pausedBy records progress { step attempt percent message atMs } input output failure outcome view release waits { step kind what signal correlation run sinceMs dueMs } approvals { id step title show approvers state requestedAtMs expiresAtMs decidedBy comment decidedAtMs } children { id workflow state } retries { id state } receipt { valid reason } } fragment RunRow on Run { id workflow version draft state waitingFor createdAtMs endedAtMs trigger host { name connected } lineage { generation predecessor parent } }" };
 
 export type RunRecordsData = { readonly run: { readonly evidence: { readonly lines: string; readonly nextSeq: number | null } | null } | null };
 export type RunRecordsVariables = { readonly id: string; readonly from: number };
@@ -248,3 +324,55 @@ export const SetApproverGroup: Operation<SetApproverGroupData, SetApproverGroupV
 export type RunOutcomeData = { readonly run: { readonly id: string; readonly workflow: string; readonly state: RunState; readonly outcome: Json | null; readonly view: Json | null } | null };
 export type RunOutcomeVariables = { readonly id: string };
 export const RunOutcome: Operation<RunOutcomeData, RunOutcomeVariables> = { text: "query RunOutcome($id: String!) { run(id: $id) { id workflow state outcome view } }" };
+
+export type DraftOfData = { readonly draft: { readonly workflow: string; readonly revision: number; readonly source: string; readonly layout: Json; readonly baseVersion: number | null; readonly savedAtMs: number; readonly savedBy: string } | null; readonly workflow: { readonly version: number; readonly versions: readonly ({ readonly version: number; readonly source: string | null })[] } | null };
+export type DraftOfVariables = { readonly name: string };
+export const DraftOf: Operation<DraftOfData, DraftOfVariables> = { text: "query DraftOf($name: String!) { draft(workflow: $name) { ...DraftWhole } workflow(name: $name) { version versions { version source } } } fragment DraftWhole on Draft { workflow revision source layout baseVersion savedAtMs savedBy }" };
+
+export type DraftMarkData = { readonly draft: { readonly revision: number; readonly savedBy: string; readonly savedAtMs: number } | null };
+export type DraftMarkVariables = { readonly name: string };
+export const DraftMark: Operation<DraftMarkData, DraftMarkVariables> = { text: "query DraftMark($name: String!) { draft(workflow: $name) { revision savedBy savedAtMs } }" };
+
+export type DraftsData = { readonly drafts: { readonly nodes: readonly ({ readonly workflow: string; readonly revision: number; readonly baseVersion: number | null; readonly savedAtMs: number; readonly savedBy: string })[] }; readonly workflows: { readonly nodes: readonly ({ readonly name: string })[] } };
+export type DraftsVariables = Record<string, never>;
+export const Drafts: Operation<DraftsData, DraftsVariables> = { text: "query Drafts { drafts(first: 100) { nodes { workflow revision baseVersion savedAtMs savedBy } } workflows(first: 100) { nodes { name } } }" };
+
+export type SaveDraftData = { readonly saveDraft: { readonly __typename: 'SaveDraftSuccess'; readonly draft: { readonly revision: number; readonly baseVersion: number | null; readonly savedAtMs: number; readonly savedBy: string; readonly check: { readonly diagnostics: readonly ({ readonly severity: Severity; readonly code: string; readonly message: string; readonly line: number; readonly column: number; readonly fix: string | null })[] } } } | { readonly __typename: 'DraftConflictProblem'; readonly theirs: { readonly workflow: string; readonly revision: number; readonly source: string; readonly layout: Json; readonly baseVersion: number | null; readonly savedAtMs: number; readonly savedBy: string } | null; readonly message: string; readonly code: string } | { readonly __typename: 'WorkflowNotFoundProblem'; readonly message: string; readonly code: string } | { readonly __typename: 'InputProblem'; readonly fields: readonly ({ readonly path: string; readonly message: string })[]; readonly message: string; readonly code: string } | { readonly __typename: 'BusyProblem'; readonly message: string; readonly code: string } };
+export type SaveDraftVariables = { readonly input: SaveDraftInput };
+export const SaveDraft: Operation<SaveDraftData, SaveDraftVariables> = { text: "mutation SaveDraft($input: SaveDraftInput!) { saveDraft(input: $input) { __typename ... on SaveDraftSuccess { draft { revision baseVersion savedAtMs savedBy check { diagnostics { ...Finding } } } } ... on DraftConflictProblem { theirs: draft { ...DraftWhole } } ... on InputProblem { fields { path message } } ...Told } } fragment Finding on Diagnostic { severity code message line column fix } fragment DraftWhole on Draft { workflow revision source layout baseVersion savedAtMs savedBy } fragment Told on Problem { message code }" };
+
+export type DiscardDraftData = { readonly discardDraft: { readonly __typename: 'DiscardDraftSuccess' } | { readonly __typename: 'DraftNotFoundProblem'; readonly message: string; readonly code: string } | { readonly __typename: 'DraftConflictProblem'; readonly message: string; readonly code: string } };
+export type DiscardDraftVariables = { readonly input: DiscardDraftInput };
+export const DiscardDraft: Operation<DiscardDraftData, DiscardDraftVariables> = { text: "mutation DiscardDraft($input: DiscardDraftInput!) { discardDraft(input: $input) { __typename ...Told } } fragment Told on Problem { message code }" };
+
+export type PublishDraftData = { readonly publishDraft: { readonly __typename: 'PublishReleaseSuccess'; readonly workflow: { readonly name: string; readonly version: number } } | { readonly __typename: 'DraftNotFoundProblem'; readonly message: string; readonly code: string } | { readonly __typename: 'DraftConflictProblem'; readonly theirs: { readonly workflow: string; readonly revision: number; readonly source: string; readonly layout: Json; readonly baseVersion: number | null; readonly savedAtMs: number; readonly savedBy: string } | null; readonly message: string; readonly code: string } | { readonly __typename: 'SigningProblem'; readonly message: string; readonly code: string } | { readonly __typename: 'InputProblem'; readonly message: string; readonly code: string } | { readonly __typename: 'WorkflowProblem'; readonly diagnostics: readonly ({ readonly severity: Severity; readonly code: string; readonly message: string; readonly line: number; readonly column: number; readonly fix: string | null })[]; readonly message: string; readonly code: string } | { readonly __typename: 'SignatureProblem'; readonly message: string; readonly code: string } | { readonly __typename: 'ReleaseProblem'; readonly message: string; readonly code: string } | { readonly __typename: 'VersionProblem'; readonly message: string; readonly code: string } | { readonly __typename: 'ConnectorProblem'; readonly message: string; readonly code: string } };
+export type PublishDraftVariables = { readonly input: PublishDraftInput };
+export const PublishDraft: Operation<PublishDraftData, PublishDraftVariables> = { text: "mutation PublishDraft($input: PublishDraftInput!) { publishDraft(input: $input) { __typename ... on PublishReleaseSuccess { workflow { name version } } ... on WorkflowProblem { diagnostics { ...Finding } } ... on DraftConflictProblem { theirs: draft { ...DraftWhole } } ...Told } } fragment Finding on Diagnostic { severity code message line column fix } fragment DraftWhole on Draft { workflow revision source layout baseVersion savedAtMs savedBy } fragment Told on Problem { message code }" };
+
+export type CompareTextsData = { readonly compareWorkflows: { readonly __typename: 'WorkflowComparison'; readonly same: boolean; readonly nodes: readonly ({ readonly node: string; readonly change: ChangeKind; readonly properties: readonly ({ readonly path: string; readonly before: Json | null; readonly after: Json | null; readonly hasBefore: boolean; readonly hasAfter: boolean })[] })[]; readonly settings: readonly ({ readonly path: string; readonly before: Json | null; readonly after: Json | null; readonly hasBefore: boolean; readonly hasAfter: boolean })[]; readonly hunks: readonly ({ readonly beforeLine: number; readonly afterLine: number; readonly lines: readonly ({ readonly kind: TextLineKind; readonly text: string })[] })[] } | { readonly __typename: 'WorkflowProblem'; readonly message: string; readonly code: string } | { readonly __typename: 'WorkflowNotFoundProblem'; readonly message: string; readonly code: string } | { readonly __typename: 'DraftNotFoundProblem'; readonly message: string; readonly code: string } | { readonly __typename: 'InputProblem'; readonly message: string; readonly code: string } };
+export type CompareTextsVariables = { readonly before: WorkflowTextInput; readonly after: WorkflowTextInput };
+export const CompareTexts: Operation<CompareTextsData, CompareTextsVariables> = { text: "query CompareTexts($before: WorkflowTextInput!, $after: WorkflowTextInput!) { compareWorkflows(before: $before, after: $after) { __typename ...Difference ...Told } } fragment Difference on WorkflowComparison { same nodes { node change properties { path before after hasBefore hasAfter } } settings { path before after hasBefore hasAfter } hunks { beforeLine afterLine lines { kind text } } } fragment Told on Problem { message code }" };
+
+export type RestoreVersionData = { readonly restoreVersion: { readonly __typename: 'SaveDraftSuccess'; readonly draft: { readonly workflow: string; readonly revision: number } } | { readonly __typename: 'DraftConflictProblem'; readonly theirs: { readonly revision: number; readonly savedBy: string; readonly savedAtMs: number } | null; readonly message: string; readonly code: string } | { readonly __typename: 'WorkflowNotFoundProblem'; readonly message: string; readonly code: string } | { readonly __typename: 'InputProblem'; readonly message: string; readonly code: string } | { readonly __typename: 'BusyProblem'; readonly message: string; readonly code: string } };
+export type RestoreVersionVariables = { readonly input: RestoreVersionInput };
+export const RestoreVersion: Operation<RestoreVersionData, RestoreVersionVariables> = { text: "mutation RestoreVersion($input: RestoreVersionInput!) { restoreVersion(input: $input) { __typename ... on SaveDraftSuccess { draft { workflow revision } } ... on DraftConflictProblem { theirs: draft { revision savedBy savedAtMs } } ...Told } } fragment Told on Problem { message code }" };
+
+export type WorkflowVersionsData = { readonly workflow: { readonly name: string; readonly title: string; readonly version: number; readonly versions: readonly ({ readonly version: number; readonly release: string; readonly signedBy: string | null; readonly publishedAtMs: number })[] } | null; readonly draft: { readonly workflow: string; readonly revision: number; readonly source: string; readonly layout: Json; readonly baseVersion: number | null; readonly savedAtMs: number; readonly savedBy: string } | null };
+export type WorkflowVersionsVariables = { readonly name: string };
+export const WorkflowVersions: Operation<WorkflowVersionsData, WorkflowVersionsVariables> = { text: "query WorkflowVersions($name: String!) { workflow(name: $name) { name title version versions { version release signedBy publishedAtMs } } draft(workflow: $name) { ...DraftWhole } } fragment DraftWhole on Draft { workflow revision source layout baseVersion savedAtMs savedBy }" };
+
+export type PreviewData = { readonly previewExpression: { readonly value: Json | null; readonly cut: boolean; readonly bytes: number | null; readonly type: string | null; readonly fault: { readonly code: string; readonly message: string; readonly fix: string | null; readonly start: number; readonly end: number } | null; readonly completions: { readonly from: number; readonly to: number; readonly items: readonly ({ readonly label: string; readonly insert: string; readonly kind: CompletionKind; readonly type: string | null; readonly docs: string | null; readonly example: string | null })[] } | null } };
+export type PreviewVariables = { readonly input: PreviewExpressionInput };
+export const Preview: Operation<PreviewData, PreviewVariables> = { text: "query Preview($input: PreviewExpressionInput!) { previewExpression(input: $input) { value cut bytes type fault { code message fix start end } completions { from to items { label insert kind type docs example } } } }" };
+
+export type InputOfData = { readonly workflowGraph: { readonly __typename: 'WorkflowGraph'; readonly inputSchema: Json } | { readonly __typename: 'WorkflowProblem'; readonly message: string; readonly code: string } | { readonly __typename: 'WorkflowNotFoundProblem'; readonly message: string; readonly code: string } | { readonly __typename: 'DraftNotFoundProblem'; readonly message: string; readonly code: string } | { readonly __typename: 'InputProblem'; readonly message: string; readonly code: string } };
+export type InputOfVariables = { readonly of: WorkflowTextInput };
+export const InputOf: Operation<InputOfData, InputOfVariables> = { text: "query InputOf($of: WorkflowTextInput!) { workflowGraph(of: $of) { __typename ... on WorkflowGraph { inputSchema } ...Told } } fragment Told on Problem { message code }" };
+
+export type LastRunsData = { readonly drafts: { readonly nodes: readonly ({ readonly id: string })[] }; readonly published: { readonly nodes: readonly ({ readonly id: string })[] } };
+export type LastRunsVariables = { readonly name: string };
+export const LastRuns: Operation<LastRunsData, LastRunsVariables> = { text: "query LastRuns($name: String!) { drafts: runs(first: 1, workflow: $name, draft: true) { nodes { id } } published: runs(first: 1, workflow: $name) { nodes { id } } }" };
+
+export type TryDraftData = { readonly tryDraft: { readonly __typename: 'StartRunSuccess'; readonly run: { readonly id: string } } | { readonly __typename: 'DraftNotFoundProblem'; readonly message: string; readonly code: string } | { readonly __typename: 'WorkflowProblem'; readonly diagnostics: readonly ({ readonly severity: Severity; readonly code: string; readonly message: string; readonly line: number; readonly column: number; readonly fix: string | null })[]; readonly message: string; readonly code: string } | { readonly __typename: 'InputProblem'; readonly fields: readonly ({ readonly path: string; readonly message: string })[]; readonly message: string; readonly code: string } | { readonly __typename: 'SigningProblem'; readonly message: string; readonly code: string } | { readonly __typename: 'SignatureProblem'; readonly message: string; readonly code: string } | { readonly __typename: 'ReleaseProblem'; readonly message: string; readonly code: string } | { readonly __typename: 'ConnectorProblem'; readonly message: string; readonly code: string } | { readonly __typename: 'BusyProblem'; readonly message: string; readonly code: string } };
+export type TryDraftVariables = { readonly input: TryDraftInput };
+export const TryDraft: Operation<TryDraftData, TryDraftVariables> = { text: "mutation TryDraft($input: TryDraftInput!) { tryDraft(input: $input) { __typename ... on StartRunSuccess { run { id } } ... on InputProblem { fields { path message } } ... on WorkflowProblem { diagnostics { ...Finding } } ...Told } } fragment Finding on Diagnostic { severity code message line column fix } fragment Told on Problem { message code }" };

@@ -22,6 +22,15 @@ export interface DataTable {
   readonly hidden: number;
 }
 
+/** The one field of an object that is a table of its own, if that is all that the object has: people want its rows. */
+export function soleTable(value: Json | undefined): { readonly field: string; readonly value: Json } | null {
+  if (!isObject(value)) return null;
+  const [only, ...others] = Object.entries(value);
+  if (!only || others.length > 0) return null;
+  const [field, inner] = only;
+  return isList(inner) && inner.length > 0 && inner.every((item) => isObject(item)) ? { field, value: inner } : null;
+}
+
 /** The table that a value is: a list of objects, or the fields of an object; null for others. Rows without the word are left out. */
 export function tableOf(value: Json | undefined, word = ''): DataTable | null {
   const wanted = word.trim().toLowerCase();
@@ -50,7 +59,9 @@ function cut(text: string, limit: number): string {
 
 /** One part of a value, with what stands there. */
 export interface SchemaRow {
-  /** `features[].properties.mag`. */
+  /** `features[].properties.mag`; empty for the value itself. */
+  readonly place: string;
+  /** The place, for people. */
   readonly path: string;
   /** `number`, `text or nothing`, `list of 128`. */
   readonly type: string;
@@ -89,6 +100,7 @@ export function schemaOf(value: Json): SchemaRow[] {
     const above = parts.get(path.endsWith('[]') ? path : path.replace(/\.?[^.]*$/, ''));
     const types = [...part.types.keys()].join(' or ');
     return {
+      place: path,
       path: path === '' ? 'the value' : path,
       type: types === 'list' ? `list of ${part.longest === 0 ? 'nothing' : String(part.longest)}` : types,
       some: above && above !== part && part.count < above.count ? `${String(part.count)} of ${String(above.count)}` : '',

@@ -52,3 +52,20 @@ export function readField(field: InputField, typed: string): Typed {
   if (field.control === 'text' || (field.control === 'choice' && field.type !== 'boolean')) return { value: typed };
   return field.control === 'number' ? readNumber(typed) : readJson(typed);
 }
+
+/** The input that was typed into the fields, and what is wrong with it by field. */
+export function readInput(fields: readonly InputField[], texts: ReadonlyMap<string, string>): { readonly input: Readonly<Record<string, Json>>; readonly mistakes: ReadonlyMap<string, string> } {
+  const input: Record<string, Json> = {};
+  const mistakes = new Map<string, string>();
+  for (const field of fields) {
+    const read = readField(field, texts.get(field.name) ?? '');
+    if (read.mistake !== undefined) mistakes.set(field.name, read.mistake);
+    else if (read.value !== undefined) input[field.name] = read.value;
+  }
+  return { input, mistakes };
+}
+
+/** What the server says of fields, by the name of each. */
+export function mistakesBy(fields: readonly { readonly path: string; readonly message: string }[]): ReadonlyMap<string, string> {
+  return new Map(fields.map((field) => [field.path.split(/[.[]/)[0] ?? '', `${field.path}: ${field.message}`]));
+}

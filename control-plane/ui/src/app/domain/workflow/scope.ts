@@ -8,12 +8,24 @@ import type { CatalogueEntry } from '../ports/interface';
 import type { GraphNode, WorkflowGraph } from './graph';
 import { bareText, itemName } from './kinds';
 
+/** Values of a run that stand for the names, and which element of a list is looked at. */
+export interface ScopeData {
+  readonly values: ReadonlyMap<string, Json>;
+  readonly round: number;
+}
+
+const NO_DATA: ScopeData = { values: new Map(), round: 0 };
+
 /** The scope of a node's expressions; of the output, where the node is null. */
-export function scopeOf(graph: WorkflowGraph, id: string | null, catalogue: readonly CatalogueEntry[]): Scope {
+export function scopeOf(graph: WorkflowGraph, id: string | null, catalogue: readonly CatalogueEntry[], data: ScopeData = NO_DATA): Scope {
   const scope = new Map<string, Meaning>();
+  const known = (name: string, type: Ty): Meaning => {
+    const value = data.values.get(name);
+    return value === undefined ? { type } : { type: type.kind === 'any' ? tyOfValue(value) : type, value };
+  };
   const chain: (GraphNode | null)[] = [];
   for (let node = id === null ? null : (graph.byId.get(id) ?? null); node; node = node.parent === null ? null : (graph.byId.get(node.parent) ?? null)) chain.unshift(node);
-  scope.set('input', { type: objectOf(Object.entries(graph.input).map(([name, schema]) => ({ name, type: tyOfSchema(schema), ...docsOf(schema) }))), value: defaults(graph.input) });
+  scope.set('input', { type: objectOf(Object.entries(graph.input).map(([name, schema]) => ({ name, type: tyOfSchema(schema), ...docsOf(schema) }))), value: data.values.get('input') ?? defaults(graph.input) });
   scope.set('config', { type: tyOfValue(graph.config), value: graph.config });
   scope.set('run', { type: objectOf([{ name: 'id', type: TEXT }, { name: 'started', type: MOMENT }], false) });
   scope.set('trigger', { type: objectOf([], false) });
@@ -23,10 +35,10 @@ export function scopeOf(graph: WorkflowGraph, id: string | null, catalogue: read
     const item = container ? itemName(container.kind, container.value) : null;
     if (container?.kind && item !== null) {
       const element = container.kind.item?.is === 'element';
-      scope.set(item, element ? elementOf(infer(parseExpression(bareText(container.value[container.kind.key])).tree, scope)) : { type: INT });
+      scope.set(item, element ? elementOf(infer(parseExpression(bareText(container.value[container.kind.key])).tree, scope), data.round) : { type: INT });
     }
     for (const node of graph.nodes) {
-      if (node.parent === parent && node.id !== id) scope.set(node.id, { type: outputOf(graph, node, scope, catalogue) });
+      if (node.parent === parent && node.id !== id) scope.set(node.id, known(node.id, outputOf(graph, node, scope, catalogue)));
     }
   }
   const own = id === null ? undefined : graph.byId.get(id);
@@ -34,7 +46,7 @@ export function scopeOf(graph: WorkflowGraph, id: string | null, catalogue: read
     scope.set(own.kind.item.name, { type: INT });
     for (const child of own.children) {
       const node = graph.byId.get(child);
-      if (node) scope.set(child, { type: outputOf(graph, node, scope, catalogue) });
+      if (node) scope.set(child, known(child, outputOf(graph, node, scope, catalogue)));
     }
   }
   for (const after of own?.after ?? []) {

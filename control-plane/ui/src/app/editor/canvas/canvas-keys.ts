@@ -32,6 +32,7 @@ export const KEY_TABLE: readonly { readonly keys: string; readonly does: string 
   { keys: 'Ctrl Z · Ctrl Shift Z', does: 'undo, redo, everywhere' },
   { keys: 'Ctrl C · X · V', does: 'copy, cut, paste as YAML' },
   { keys: 'C, arrows, Enter', does: 'connect from this node' },
+  { keys: 'Ctrl Enter · Ctrl Shift Enter', does: 'try all of it, try to this node' },
   { keys: '+ − 0 1', does: 'zoom in, out, own size, everything' },
   { keys: 'Space and drag', does: 'move the view' },
   { keys: 'N', does: 'add a note' },

@@ -43,8 +43,12 @@ export class FlowCanvas {
   private readonly zoom = viewChild.required(FZoomDirective);
   private shown = false;
 
-  /** How the nodes did in a run. The graph is only shown then: a drag moves a card here and changes nothing else. */
+  /** How the nodes did in a run. */
   readonly runs = input<ReadonlyMap<string, NodeRun> | null>(null);
+  /** Whether the graph is only shown: a drag moves a card here and changes nothing else. */
+  readonly fixed = input(false);
+  /** Nodes whose results are pinned for tries. */
+  readonly pinned = input<ReadonlySet<string>>(new Set());
   /** A connection was dropped where nothing stands. */
   readonly dropped = output<PortDrop>();
   /** A node was opened with a double click. */
@@ -187,7 +191,7 @@ export class FlowCanvas {
   }
 
   protected onConnect(event: FCreateConnectionEvent): void {
-    if (this.runs() !== null) return;
+    if (this.fixed()) return;
     const [node = '', outcome = ''] = event.sourceId.replace(/^(out|first):/, '').split('.', 2);
     if (event.targetId !== undefined) {
       const target = event.targetId.replace(/^(in|last):/, '');

@@ -28,6 +28,8 @@ export class NodeCard {
   readonly card = input.required<Card>();
   readonly selected = input(false);
   readonly run = input<NodeRun | null>(null);
+  /** Whether its result is pinned for tries. */
+  readonly pinned = input(false);
   protected readonly classes = computed(() => {
     const card = this.card();
     const run = this.run();

@@ -12,19 +12,25 @@ import { destinationName } from '../../domain/workflow/read';
 import { scopeOf } from '../../domain/workflow/scope';
 import { EditorStore } from '../../state/editor-store';
 import { iconOf } from '../card';
+import { PREVIEWER } from '../../components/previewer';
+import { TryData } from '../try/try-data';
 import { FieldEditor } from './field-editor';
+import { NodePreviewer } from './node-previewer';
 
 /** The form of the selected node, made from the table of kinds. */
 @Component({
   selector: 'ff-inspector',
   templateUrl: './inspector.html',
   imports: [FieldEditor, Icon, Tabs],
+  providers: [{ provide: PREVIEWER, useExisting: NodePreviewer }],
   changeDetection: ChangeDetectionStrategy.OnPush,
-  host: { class: 'insp' },
+  // The canvas listens on the whole page; marking text here is not a drag of it.
+  host: { class: 'insp', '(mousedown)': '$event.stopPropagation()', '(touchstart)': '$event.stopPropagation()' },
 })
 export class Inspector {
   protected readonly store = inject(EditorStore);
   private readonly catalogue = inject(Catalogue);
+  private readonly data = inject(TryData);
   readonly closed = output();
   readonly textWanted = output();
   protected readonly tab = signal('inputs');
@@ -49,7 +55,7 @@ export class Inspector {
       ],
     };
   });
-  protected readonly scope = computed(() => scopeOf(this.store.graph(), this.node()?.id ?? null, this.catalogue.entries()));
+  protected readonly scope = computed(() => scopeOf(this.store.graph(), this.node()?.id ?? null, this.catalogue.entries(), this.data.scopeData()));
   protected readonly asks = computed(() => {
     const node = this.node();
     return node ? wantedBy(node, this.store.graph()).filter((wanted) => !wanted.allowed).map((wanted) => ({ ...wanted, name: destinationName(wanted.origin) })) : [];
