@@ -3,7 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use flowforge_core::Scope;
 use flowforge_registry::{Registry, RegistryConfig};
@@ -16,10 +16,13 @@ use crate::app::{App, Parts};
 use crate::artefacts::Artefacts;
 use crate::config::Config;
 use crate::database::DatabaseError;
+use crate::entropy::fresh;
+use crate::fleet::bus::{Bus, Exchange, Heard};
+use crate::fleet::words::{ServerTag, Word};
 use crate::folder::{DataFolder, FolderError};
 use crate::http::{Doors, HostDoor};
 use crate::keys::{Keys, KeysError};
-use crate::{accept, api, cron, database, errands, http, reissue, retention};
+use crate::{accept, api, cron, database, errands, following, http, reissue, retention};
 
 /// Why the control plane did not start. Each message says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -110,6 +113,8 @@ pub struct Service {
     writers: JoinSet<Result<(), StoreError>>,
     writer_stop: CancellationToken,
     closing: CancellationToken,
+    /// The way to other servers, if there can be any.
+    others: Option<(Exchange, Heard)>,
     /// Held as long as the service lives.
     _folder: DataFolder,
 }
@@ -131,31 +136,20 @@ impl Service {
         if !config.listen.ip().is_loopback() {
             return Err(OpenError::NotLoopback(config.listen));
         }
-        let mut folder = DataFolder::open(&config.data_dir)?;
-        let listener = TcpListener::bind(config.listen)
-            .await
-            .map_err(|source| match source.kind() {
-                io::ErrorKind::AddrInUse => OpenError::InUse(config.listen),
-                _ => OpenError::Listen {
-                    address: config.listen,
-                    source,
-                },
-            })?;
-        let address = listener.local_addr().map_err(|source| OpenError::Listen {
-            address: config.listen,
-            source,
-        })?;
+        let mut folder = match config.database {
+            Some(_) => DataFolder::open_shared(&config.data_dir)?,
+            None => DataFolder::open(&config.data_dir)?,
+        };
+        let (listener, address) = listen(config.listen).await?;
         let url = format!("http://{address}");
         let data = folder.path().to_owned();
-        let mut keys = Keys::open(&data, &config.workspace)?;
-        if config.dev {
-            keys = keys.with_owner()?;
-        }
+        let keys = open_keys(&config, &folder)?;
         let keys_dir = keys.folder.clone();
-        let registry = open_registry(&config, &data, &keys)?;
+        let published = PublishedWord::default();
+        let registry = open_registry(&config, &data, &keys, published.clone())?;
         let artefacts_dir = data.join("artefacts");
         let (quota, clock) = (config.retention.artefact_bytes_max, Arc::clone(&config.clock));
-        let artefacts = Artefacts::open(&artefacts_dir, quota, clock)
+        let artefacts = Artefacts::open(&artefacts_dir, quota, clock, config.database.is_some())
             .await
             .map_err(|error| FolderError::from_io(&artefacts_dir, error))?;
         database::check(&data, config.database.is_some())?;
@@ -172,7 +166,10 @@ impl Service {
         // From here on writes are answered: opening needs them, too.
         let mut writers = JoinSet::new();
         writers.spawn(writer.run(writer_stop.clone()));
+        let (bus, others) = Bus::of_store(&store, ServerTag::from_entropy(entropy()?));
+        published.speak_through(&bus);
         let parts = Parts {
+            bus,
             dev: config.dev,
             clock: Arc::clone(&config.clock),
             fail_points: config.fail_points.clone(),
@@ -209,6 +206,7 @@ impl Service {
             writers,
             writer_stop,
             closing,
+            others,
             _folder: folder,
         })
     }
@@ -252,6 +250,18 @@ impl Service {
             retention::run(app, artefacts, kept).await;
             "the retention"
         });
+        if let Some((exchange, heard)) = self.others.take() {
+            let (app, closing) = (Arc::clone(&self.doors.app), self.closing.clone());
+            tasks.spawn(async move {
+                exchange.run(&app.bus, closing).await;
+                "what is said to other servers"
+            });
+            let app = Arc::clone(&self.doors.app);
+            tasks.spawn(async move {
+                following::run(app, heard).await;
+                "what other servers say"
+            });
+        }
         let place = self.handle.data_dir.join(database::FILE);
         let mut result = Ok(());
         tokio::select! {
@@ -264,6 +274,14 @@ impl Service {
             if let Err(error) = ended {
                 tracing::error!(%error, "a part of the control plane ended badly");
             }
+        }
+        let app = &self.doors.app;
+        if let Err(error) = app
+            .store
+            .leave_duties(&app.scope, app.bus.tag().to_string())
+            .await
+        {
+            tracing::warn!(%error, "another server will have to wait for what this one did for all");
         }
         drop(self.doors);
         // Readers first: the last connection to close folds the log into the file, and only the writer can.
@@ -285,10 +303,56 @@ impl Service {
     }
 }
 
-fn open_registry(config: &Config, data: &std::path::Path, keys: &Keys) -> Result<Registry, OpenError> {
+async fn listen(wanted: SocketAddr) -> Result<(TcpListener, SocketAddr), OpenError> {
+    let failed = |source: io::Error| match source.kind() {
+        io::ErrorKind::AddrInUse => OpenError::InUse(wanted),
+        _ => OpenError::Listen {
+            address: wanted,
+            source,
+        },
+    };
+    let listener = TcpListener::bind(wanted).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    Ok((listener, address))
+}
+
+fn entropy<const N: usize>() -> Result<[u8; N], OpenError> {
+    fresh().map_err(|error| KeysError::from(error).into())
+}
+
+/// Says to other servers that a connector was published, once there is a way to them.
+#[derive(Clone, Default)]
+struct PublishedWord(Arc<OnceLock<Arc<Bus>>>);
+
+impl PublishedWord {
+    fn speak_through(&self, bus: &Arc<Bus>) {
+        // It is set once.
+        let _ = self.0.set(Arc::clone(bus));
+    }
+
+    fn say(&self) {
+        if let Some(bus) = self.0.get() {
+            bus.say(Word::Connectors);
+        }
+    }
+}
+
+fn open_keys(config: &Config, folder: &DataFolder) -> Result<Keys, OpenError> {
+    let keys = folder.alone(|| Keys::open(folder.path(), &config.workspace))??;
+    Ok(if config.dev { keys.with_owner()? } else { keys })
+}
+
+fn open_registry(
+    config: &Config,
+    data: &std::path::Path,
+    keys: &Keys,
+    published: PublishedWord,
+) -> Result<Registry, OpenError> {
     let clock = Arc::clone(&config.clock);
     let settings = RegistryConfig {
         now_ms: Arc::new(move || clock.now_ms()),
+        shared: config.database.is_some(),
+        published: Arc::new(move || published.say()),
         ..RegistryConfig::new(keys.trust_root.clone())
     };
     Ok(Registry::open(&data.join("registry"), settings)?)

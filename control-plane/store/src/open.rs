@@ -8,6 +8,7 @@ use flowforge_failpoints::FailPoints;
 use tokio::sync::mpsc;
 
 use crate::connection::Connection;
+use crate::life::Life;
 use crate::readers::Readers;
 use crate::writer::{Write, Writer};
 use crate::{OpenError, StoreError, postgres, sqlite};
@@ -27,7 +28,8 @@ pub struct StoreConfig {
     pub group: usize,
     /// Pages of 4 KiB that the file may have; a write beyond them is refused as on a full disk. Default: no bound.
     pub max_pages: Option<u32>,
-    /// A PostgreSQL database in the place of the file, `postgres://…`; on this machine. Default: none.
+    /// A PostgreSQL database in the place of the file, `postgres://…`; on this machine. Several servers may have it open.
+    /// Default: none.
     pub database: Option<String>,
 }
 
@@ -63,17 +65,15 @@ impl Place {
         }
     }
 
-    /// The connection that writes, with tables that are up to date, and the name of this opening.
-    fn writer(&self, max_pages: Option<u32>, older: &Scope) -> Result<(Connection, String), OpenError> {
+    /// The connection that writes, with tables that are up to date. `life` is set.
+    fn writer(&self, max_pages: Option<u32>, older: &Scope, life: &Life) -> Result<Connection, OpenError> {
         match self {
             Self::Sqlite(path) => {
                 let (connection, incarnation) = sqlite::writer(path, max_pages, older)?;
-                Ok((Connection::Sqlite(connection), incarnation))
+                life.become_(incarnation);
+                Ok(Connection::Sqlite(connection))
             }
-            Self::Postgres(place) => {
-                let (session, incarnation) = postgres::writer(place)?;
-                Ok((Connection::Postgres(session), incarnation))
-            }
+            Self::Postgres(place) => Ok(Connection::Postgres(postgres::writer(place, life)?)),
         }
     }
 }
@@ -84,17 +84,18 @@ pub struct Store {
     pub(crate) readers: Arc<Readers>,
     writes: mpsc::Sender<Write>,
     pub(crate) path: Arc<Path>,
-    incarnation: Arc<str>,
+    life: Life,
 }
 
 impl Store {
-    /// The name of this opening of the file: random, and another one each time.
+    /// The life of the store: 32 hexadecimal digits. A file has another one at each opening; a database has one for all
+    /// servers, and another one after it started anew, was promoted or restored, which a running store notices, too.
     ///
-    /// A file that was restored from a backup does not know that it was. Whoever remembers what this store has promised
-    /// asks it again when the name changes.
+    /// What was restored from a backup does not know that it was. Whoever remembers what this store has promised asks it
+    /// again when the name changes.
     #[must_use]
-    pub fn incarnation(&self) -> &str {
-        &self.incarnation
+    pub fn incarnation(&self) -> Arc<str> {
+        self.life.name()
     }
 
     /// Opens or creates the file and brings its tables up to date.
@@ -119,7 +120,9 @@ impl Store {
         };
         let opened = place.clone();
         let (max_pages, older) = (config.max_pages, config.older);
-        let (connection, incarnation) = tokio::task::spawn_blocking(move || opened.writer(max_pages, &older))
+        let life = Life::default();
+        let named = life.clone();
+        let connection = tokio::task::spawn_blocking(move || opened.writer(max_pages, &older, &named))
             .await
             .unwrap_or_else(|failed| std::panic::resume_unwind(failed.into_panic()))?;
         let (writes, requests) = mpsc::channel(config.queue.max(1));
@@ -134,7 +137,7 @@ impl Store {
             readers: Arc::new(Readers::new(place, config.readers.max(1))),
             writes,
             path,
-            incarnation: incarnation.into(),
+            life,
         };
         Ok((store, writer))
     }

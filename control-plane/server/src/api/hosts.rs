@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use super::limits::PerCall;
 use super::scalars::Long;
 use crate::app::App;
-use crate::hosts::HostEntry;
+use crate::fleet::hosts::HostEntry;
 
 /// A machine that runs steps.
 pub(crate) struct HostNode(pub(crate) Arc<HostEntry>);

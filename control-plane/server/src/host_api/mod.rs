@@ -18,7 +18,7 @@ use async_graphql::{Context, EmptySubscription, Result, Schema};
 
 use crate::api::needs_session;
 use crate::app::App;
-use crate::hosts::HostEntry;
+use crate::fleet::hosts::HostEntry;
 
 /// The schema with its resolvers.
 pub(crate) type HostApi = Schema<query::Query, mutation::Mutation, EmptySubscription>;
