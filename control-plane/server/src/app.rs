@@ -17,13 +17,15 @@ use tokio_util::sync::CancellationToken;
 
 use crate::apart::{ApartError, WORK_TIMEOUT, Workbench};
 use crate::clock::Clock;
-use crate::events::Events;
-use crate::hosts::Hosts;
+use crate::fleet::bus::Bus;
+use crate::fleet::duties::Duty;
+use crate::fleet::events::Events;
+use crate::fleet::hosts::Hosts;
+use crate::fleet::words::Word;
 use crate::keys::Keys;
 use crate::line::HostLine;
 use crate::orders::Scheduler;
 use crate::peers::Peers;
-use crate::registration::UsedNonces;
 use crate::release::{ReadyRelease, ReleaseError};
 use crate::vault::Vault;
 
@@ -52,6 +54,10 @@ pub(crate) struct App {
     /// Where hosts of other machines call, if they may.
     pub(crate) line: Option<HostLine>,
     pub(crate) events: Events,
+    /// The way to the other servers on the store.
+    pub(crate) bus: Arc<Bus>,
+    /// What one of them does for all: schedules, errands, retention.
+    pub(crate) duty: Duty,
     pub(crate) registry: Registry,
     /// Runs that wait for a host to be chosen.
     pub(crate) unassigned: AtomicU64,
@@ -64,9 +70,6 @@ pub(crate) struct App {
     /// Ends long waits.
     pub(crate) closing: CancellationToken,
     pub(crate) views: crate::view::Views,
-    /// The life of the store.
-    pub(crate) incarnation: Incarnation,
-    pub(crate) used_nonces: UsedNonces,
     pub(crate) workbench: Workbench,
     /// A place for each subscription.
     pub(crate) followers: Arc<Semaphore>,
@@ -120,15 +123,7 @@ pub(crate) struct Parts {
     pub(crate) registry: Registry,
     pub(crate) line: Option<HostLine>,
     pub(crate) closing: CancellationToken,
-}
-
-/// The life of a store as the sync documents spell it.
-fn incarnation_of(store: &Store) -> Incarnation {
-    // The store spells it in the same way; the fixed one would only make hosts ask how far their runs are stored.
-    store
-        .incarnation()
-        .parse()
-        .unwrap_or_else(|_| Incarnation::from_entropy([0; 16]))
+    pub(crate) bus: Arc<Bus>,
 }
 
 impl App {
@@ -137,7 +132,7 @@ impl App {
         let now_ms = parts.clock.now_ms();
         let scheduler =
             Scheduler::open(&parts.store, parts.keys.scheduler.clone(), scope.clone(), now_ms).await?;
-        let hosts = Hosts::new(parts.store.hosts(&scope).await?);
+        let hosts = Hosts::new(parts.store.hosts(&scope).await?, parts.bus.tag());
         let standings = parts.store.standings(&scope).await?;
         for decided in &standings {
             hosts.close(&decided.host, decided.standing != Standing::Active);
@@ -151,11 +146,13 @@ impl App {
             clock: parts.clock,
             fail_points: parts.fail_points,
             scheduler,
-            vault: Vault::new(scope.clone(), &parts.keys.secrets),
+            vault: Vault::new(scope.clone(), &parts.keys.secrets, Arc::clone(&parts.bus)),
             hosts,
             peers,
             line: parts.line,
-            events: Events::new(),
+            events: Events::new(Arc::clone(&parts.bus)),
+            bus: parts.bus,
+            duty: Duty::new("all"),
             registry: parts.registry,
             unassigned: AtomicU64::new(unassigned),
             queued: AtomicU64::new(queued),
@@ -163,8 +160,6 @@ impl App {
             reissue_wanted: Notify::new(),
             closing: parts.closing,
             views: crate::view::Views::default(),
-            incarnation: incarnation_of(&parts.store),
-            used_nonces: UsedNonces::default(),
             workbench: Workbench::default(),
             followers: Arc::new(Semaphore::new(FOLLOWERS_MAX)),
             published: RwLock::new(Published::default()),
@@ -176,6 +171,15 @@ impl App {
 
     pub(crate) fn trust_root(&self) -> &TrustRoot {
         &self.keys.trust_root
+    }
+
+    /// The life of the store as the sync documents spell it.
+    pub(crate) fn incarnation(&self) -> Incarnation {
+        // The store spells it in the same way; the fixed one would only make hosts ask how far their runs are stored.
+        self.store
+            .incarnation()
+            .parse()
+            .unwrap_or_else(|_| Incarnation::from_entropy([0; 16]))
     }
 
     pub(crate) fn workspace(&self) -> &str {
@@ -190,22 +194,33 @@ impl App {
             let page = self.store.newest_releases(&self.scope, &after, 100).await?;
             for (_, stored) in page.items {
                 after.clone_from(&stored.workflow);
-                let name = stored.workflow.clone();
                 // What was tried of a draft is no version: it has neither schedules nor webhooks.
-                if without_draft(&name).1 {
+                if without_draft(&stored.workflow).1 {
                     continue;
                 }
-                match self.make_ready(stored) {
-                    Ok(ready) => self.enter(&ready, true),
-                    Err(error) => {
-                        tracing::error!(workflow = name, %error, "a stored release is not usable");
-                        let mut published = self.published.write().unwrap_or_else(PoisonError::into_inner);
-                        published.unusable.insert(name, error.to_string());
-                    }
-                }
+                self.enter_newest(stored);
             }
             if !page.has_more {
                 return Ok(());
+            }
+        }
+    }
+
+    /// Makes a stored release the newest of its workflow, if it is usable and this process knows no newer one.
+    pub(crate) fn enter_newest(&self, stored: StoredRelease) {
+        if self
+            .newest_of(&stored.workflow)
+            .is_some_and(|known| known.digest() == stored.digest)
+        {
+            return;
+        }
+        let name = stored.workflow.clone();
+        match self.make_ready(stored) {
+            Ok(ready) => self.enter(&ready, true),
+            Err(error) => {
+                tracing::error!(workflow = name, %error, "a stored release is not usable");
+                let mut published = self.published.write().unwrap_or_else(PoisonError::into_inner);
+                published.unusable.insert(name, error.to_string());
             }
         }
     }
@@ -247,6 +262,7 @@ impl App {
     pub(crate) fn published(&self, stored: StoredRelease) -> Result<Arc<ReadyRelease>, ReleaseError> {
         let ready = self.make_ready(stored)?;
         self.enter(&ready, true);
+        self.bus.say(Word::Published(ready.stored.workflow.clone()));
         self.schedules_changed.notify_one();
         Ok(ready)
     }

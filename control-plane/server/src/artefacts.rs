@@ -22,6 +22,9 @@ use crate::clock::Clock;
 /// Largest artefact in bytes.
 pub(crate) const MAX_BYTES: u64 = 64 * 1024 * 1024;
 
+/// An unfinished file of a process that shares the folder: nobody sends one artefact for so long.
+const UNFINISHED_LIFE_MS: u64 = 60 * 60 * 1_000;
+
 /// Why an artefact was not kept.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PutError {
@@ -108,8 +111,15 @@ impl Drop for Part<'_> {
 }
 
 impl Artefacts {
-    /// Opens the folder, counts what is there, and removes what an earlier process left unfinished.
-    pub(crate) async fn open(folder: &Path, bytes_max: u64, clock: Arc<dyn Clock>) -> std::io::Result<Self> {
+    /// Opens the folder, counts what is there, and removes what an earlier process left unfinished. In a folder that others
+    /// share that is what nobody has written to for [`UNFINISHED_LIFE_MS`].
+    pub(crate) async fn open(
+        folder: &Path,
+        bytes_max: u64,
+        clock: Arc<dyn Clock>,
+        shared: bool,
+    ) -> std::io::Result<Self> {
+        let now_ms = clock.now_ms();
         fs::DirBuilder::new()
             .recursive(true)
             .mode(0o700)
@@ -121,7 +131,10 @@ impl Artefacts {
             let name = entry.file_name();
             let name = name.to_string_lossy();
             if name.starts_with("part-") {
-                fs::remove_file(entry.path()).await?;
+                let age_ms = now_ms.saturating_sub(milliseconds(entry.metadata().await?.modified()?));
+                if !shared || age_ms > UNFINISHED_LIFE_MS {
+                    fs::remove_file(entry.path()).await?;
+                }
             } else if let Ok(digest) = format!("sha256:{name}").parse::<Digest>() {
                 let metadata = entry.metadata().await?;
                 let kept = Kept {
@@ -182,7 +195,7 @@ impl Artefacts {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let mut part = Part {
             artefacts: self,
-            path: self.folder.join(format!("part-{number}")),
+            path: self.folder.join(format!("part-{}-{number}", std::process::id())),
             bytes: 0,
             finished: false,
         };
@@ -232,7 +245,23 @@ impl Artefacts {
             if !(old || crowded && kept.brought_at_ms < evict_before_ms) {
                 break;
             }
-            match fs::remove_file(self.path(&digest)).await {
+            // Another process that shares the folder may have been brought it again.
+            let brought_at_ms = fs::metadata(self.path(&digest))
+                .await
+                .and_then(|file| file.modified());
+            if let Ok(brought_at_ms) = brought_at_ms.map(milliseconds)
+                && brought_at_ms > kept.brought_at_ms
+            {
+                if let Some(kept) = self.shelf().files.get_mut(&digest) {
+                    kept.brought_at_ms = brought_at_ms;
+                }
+                continue;
+            }
+            let removed_now = match fs::remove_file(self.path(&digest)).await {
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+                done => done,
+            };
+            match removed_now {
                 Ok(()) => {
                     let mut shelf = self.shelf();
                     if let Some(gone) = shelf.files.remove(&digest) {
@@ -307,7 +336,7 @@ mod tests {
     }
 
     async fn open(folder: &Path, bytes_max: u64) -> Artefacts {
-        Artefacts::open(folder, bytes_max, Arc::new(crate::clock::SystemClock))
+        Artefacts::open(folder, bytes_max, Arc::new(crate::clock::SystemClock), false)
             .await
             .unwrap()
     }

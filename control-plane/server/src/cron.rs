@@ -4,6 +4,7 @@
 //! starts a run, the others are skipped. The run's request name is made of workflow, trigger and due time, so that a
 //! crash between the run's commit and the schedule's starts nothing twice. A due time that a clock far ahead has left
 //! behind is brought back to the next one after now. A workflow whose newest release cannot be used keeps what is stored.
+//! Of several servers one has the duty; a due time that two of them see starts one run all the same.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use flowforge_workflow::schedule::next_after;
 use serde_json::{Map, Value};
 
 use crate::app::App;
+use crate::fleet::duties::LOOK;
 use crate::release::ReadyRelease;
 use crate::starts::{StartOptions, StartRequest, new_run_id, request_body};
 
@@ -50,8 +52,16 @@ pub(crate) async fn run(app: Arc<App>) {
                 None => std::future::pending().await,
             }
         };
+        // Another server may go away whose duty they were.
+        let look = async {
+            match app.bus.is_shared() {
+                true => tokio::time::sleep(LOOK).await,
+                false => std::future::pending().await,
+            }
+        };
         tokio::select! {
             () = due => {}
+            () = look => {}
             () = app.schedules_changed.notified() => {}
             () = app.closing.cancelled() => return,
         }
@@ -60,6 +70,9 @@ pub(crate) async fn run(app: Arc<App>) {
 
 /// Starts everything that is due now; returns when something is due next.
 async fn turn(app: &App) -> Result<Option<u64>, StoreError> {
+    if !app.duty.is_mine(&app.bus, &app.store, &app.scope).await? {
+        return Ok(None);
+    }
     let tables = tables(app);
     reconcile(app, &tables).await?;
     let now_ms = app.clock.now_ms();
@@ -74,8 +87,10 @@ async fn turn(app: &App) -> Result<Option<u64>, StoreError> {
                 trigger = schedule.trigger,
                 "the clock was ahead: a schedule is due earlier than was stored"
             );
-            schedule.next_due_ms = following;
-            app.store.advance_schedule(&app.scope, schedule.clone()).await?;
+            let from_ms = std::mem::replace(&mut schedule.next_due_ms, following);
+            app.store
+                .advance_schedule(&app.scope, schedule.clone(), from_ms)
+                .await?;
         }
         if schedule.next_due_ms <= now_ms {
             let (due_ms, after) = last_missed(table, schedule.next_due_ms, now_ms);
@@ -83,8 +98,10 @@ async fn turn(app: &App) -> Result<Option<u64>, StoreError> {
                 next = Some(next.unwrap_or(u64::MAX).min(now_ms.saturating_add(RETRY_MS)));
                 continue;
             }
-            schedule.next_due_ms = after.unwrap_or(MAX_DUE_MS);
-            app.store.advance_schedule(&app.scope, schedule.clone()).await?;
+            let from_ms = std::mem::replace(&mut schedule.next_due_ms, after.unwrap_or(MAX_DUE_MS));
+            app.store
+                .advance_schedule(&app.scope, schedule.clone(), from_ms)
+                .await?;
         }
         next = Some(next.unwrap_or(u64::MAX).min(schedule.next_due_ms));
     }

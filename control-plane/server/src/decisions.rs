@@ -8,6 +8,7 @@ use flowforge_store::{
 };
 
 use crate::app::App;
+use crate::fleet::words::Word;
 use crate::orders::{Draft, OrderError};
 
 /// Longest comment.
@@ -117,7 +118,7 @@ impl App {
             comment: comment.clone(),
             at_ms,
         };
-        let job = self.order(&run, &host, Order::Decide(decision))?;
+        let job = self.order(&run, &host, Order::Decide(decision)).await?;
         let decided = self
             .store
             .decide(
@@ -191,14 +192,11 @@ impl App {
             return Ok(());
         };
         let told = reason.clone();
-        let job = self.order(
-            &run,
-            &host,
-            Order::Cancel {
-                reason: told,
-                grace_ms,
-            },
-        )?;
+        let order = Order::Cancel {
+            reason: told,
+            grace_ms,
+        };
+        let job = self.order(&run, &host, order).await?;
         if let Some(replaced) = self.store.order_cancel(&self.scope, reason, job.clone()).await? {
             if let Some(entry) = self.hosts.get(&host) {
                 entry.state().queue.settle(&replaced);
@@ -209,19 +207,26 @@ impl App {
         Ok(())
     }
 
-    pub(crate) fn order(&self, run: &StoredRun, host: &HostId, order: Order) -> Result<NewJob, OrderError> {
-        self.scheduler.write(Draft {
+    pub(crate) async fn order(
+        &self,
+        run: &StoredRun,
+        host: &HostId,
+        order: Order,
+    ) -> Result<NewJob, OrderError> {
+        let draft = Draft {
             host,
             run: &run.id,
             epoch: run.epoch,
             order,
             traceparent: run.traceparent.clone(),
             now_ms: self.clock.now_ms(),
-        })
+        };
+        self.scheduler.write(draft).await
     }
 
-    /// Hands a stored order for a run that is there to its host's queue.
+    /// Hands a stored order for a run that is there to its host's queue, here and at other servers.
     pub(crate) fn dispatch_change(&self, job: NewJob) {
+        self.bus.say(Word::Orders(job.host.clone()));
         if let Some(entry) = self.hosts.get(&job.host) {
             entry.state().queue.push(job.into());
             entry.wake.notify_one();

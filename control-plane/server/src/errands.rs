@@ -15,6 +15,7 @@ use serde_json::Value;
 
 use crate::app::{App, LoadError};
 use crate::decisions::TellError;
+use crate::fleet::duties::LOOK;
 use crate::orders::{Draft, OrderError};
 use crate::starts::{StartError, StartOptions, StartRequest, request_body};
 
@@ -44,8 +45,10 @@ enum ErrandError {
 /// Does what is owed until the server closes.
 pub(crate) async fn run(app: Arc<App>) {
     loop {
-        let pause = match app.do_errands().await {
+        let pause = match app.errands_if_mine().await {
             Ok(true) => Duration::ZERO,
+            // Another server may go away whose duty they were.
+            Ok(false) if app.bus.is_shared() => LOOK,
             Ok(false) => PAUSE,
             Err(error) => {
                 tracing::error!(%error, "what is owed to a run could not be done; trying again");
@@ -72,6 +75,13 @@ fn is_done(result: Result<(), ErrandError>) -> bool {
 }
 
 impl App {
+    async fn errands_if_mine(&self) -> Result<bool, ErrandError> {
+        match self.duty.is_mine(&self.bus, &self.store, &self.scope).await? {
+            true => self.do_errands().await,
+            false => Ok(false),
+        }
+    }
+
     /// Does a bounded part of what is owed; true if there is more.
     async fn do_errands(&self) -> Result<bool, ErrandError> {
         let most = usize::try_from(AT_ONCE).unwrap_or(usize::MAX);
@@ -101,15 +111,16 @@ impl App {
         Ok(self.store.stop_told(&self.scope, run).await?)
     }
 
-    fn order_for(&self, target: &Target, order: Order) -> Result<NewJob, OrderError> {
-        self.scheduler.write(Draft {
+    async fn order_for(&self, target: &Target, order: Order) -> Result<NewJob, OrderError> {
+        let draft = Draft {
             host: &target.host,
             run: &target.run,
             epoch: target.epoch,
             order,
             traceparent: target.traceparent.clone(),
             now_ms: self.clock.now_ms(),
-        })
+        };
+        self.scheduler.write(draft).await
     }
 
     async fn send_signal(&self, signal: DueSignal) -> Result<(), ErrandError> {
@@ -124,7 +135,7 @@ impl App {
                 payload: payload.clone(),
                 by: signal.by.clone(),
             };
-            jobs.push(self.order_for(target, Order::Signal(order))?);
+            jobs.push(self.order_for(target, Order::Signal(order)).await?);
         }
         if self
             .store
@@ -141,7 +152,7 @@ impl App {
     async fn tell_parent(&self, end: OwedEnd) -> Result<(), ErrandError> {
         let job = match &end.parent {
             None => None,
-            Some(parent) => Some(self.end_order(&end, parent)?),
+            Some(parent) => Some(self.end_order(&end, parent).await?),
         };
         if self.store.told_parent(&self.scope, end.run, job.clone()).await?
             && let Some(job) = job
@@ -152,7 +163,7 @@ impl App {
     }
 
     /// The order that tells a parent how its child ended. An output that does not fit into an order is a failure.
-    fn end_order(&self, end: &OwedEnd, parent: &Target) -> Result<NewJob, OrderError> {
+    async fn end_order(&self, end: &OwedEnd, parent: &Target) -> Result<NewJob, OrderError> {
         let mut outcome: Value = serde_json::from_str(&end.outcome).unwrap_or_default();
         let mut part = |name: &str| outcome.get_mut(name).map(Value::take);
         let state = part("state").and_then(|state| state.as_str().map(str::to_owned));
@@ -163,7 +174,7 @@ impl App {
             output: part("output").unwrap_or_default(),
             failure: part("failure").and_then(|failure| serde_json::from_value(failure).ok()),
         };
-        match self.order_for(parent, Order::ChildEnded(order.clone())) {
+        match self.order_for(parent, Order::ChildEnded(order.clone())).await {
             Err(OrderError::DoesNotFit(unfit)) => {
                 let message = format!(
                     "the output of run {} does not fit into an order: {unfit}",
@@ -172,7 +183,7 @@ impl App {
                 order.output = Value::Null;
                 order.state = "failed".to_owned();
                 order.failure = Some(Failure::new(FailureKind::Limit, message).with_code("FF-RUN-021"));
-                self.order_for(parent, Order::ChildEnded(order))
+                self.order_for(parent, Order::ChildEnded(order)).await
             }
             signed => signed,
         }
@@ -257,7 +268,7 @@ impl App {
             output: Value::Null,
             failure: Some(Failure::new(FailureKind::Invalid, message.clone()).with_code("FF-RUN-022")),
         };
-        let job = self.order_for(parent, Order::ChildEnded(order))?;
+        let job = self.order_for(parent, Order::ChildEnded(order)).await?;
         self.store
             .drop_ordered(&self.scope, child.id, Some(job.clone()))
             .await?;

@@ -1,4 +1,5 @@
-//! The data folder: one process at a time, private files, errors that say what to do.
+//! The data folder: one process at a time, or several that keep their data in one database; private files, errors that
+//! say what to do.
 //!
 //! The folder must be this user's, and nobody else may write into it: whoever can, can put a trust root and keys of their
 //! own in the place of ours. Key files must not be readable by others either.
@@ -108,19 +109,37 @@ impl DataFolder {
     /// # Errors
     /// See [`FolderError`].
     pub fn open(path: &Path) -> Result<Self, FolderError> {
+        Self::open_with(path, File::try_lock)
+    }
+
+    /// As [`DataFolder::open`], together with other processes that do the same.
+    ///
+    /// # Errors
+    /// See [`FolderError`].
+    pub fn open_shared(path: &Path) -> Result<Self, FolderError> {
+        Self::open_with(path, File::try_lock_shared)
+    }
+
+    /// Does something in the folder that no other process may do at the same time: making its first files.
+    ///
+    /// # Errors
+    /// See [`FolderError`].
+    pub(crate) fn alone<T>(&self, work: impl FnOnce() -> T) -> Result<T, FolderError> {
+        let file = self.path.join("making.lock");
+        let failed = |e| FolderError::from_io(&file, e);
+        let lock = private_file(&file).map_err(failed)?;
+        // Whoever has it writes some small files.
+        lock.lock().map_err(failed)?;
+        Ok(work())
+    }
+
+    fn open_with(path: &Path, take: fn(&File) -> Result<(), TryLockError>) -> Result<Self, FolderError> {
         create_private_dir(path)?;
         let path = path.canonicalize().map_err(|e| FolderError::from_io(path, e))?;
         check_whole(&path)?;
         let file = path.join("server.lock");
-        let mut lock = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(&file)
-            .map_err(|e| FolderError::from_io(&file, e))?;
-        match lock.try_lock() {
+        let mut lock = private_file(&file).map_err(|e| FolderError::from_io(&file, e))?;
+        match take(&lock) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(in_use(path, &mut lock)),
             Err(TryLockError::Error(source)) => return Err(FolderError::from_io(&file, source)),
@@ -152,6 +171,16 @@ impl DataFolder {
             .and_then(|()| file.write_all(text.as_bytes()))
             .map_err(|e| FolderError::from_io(&self.path.join("server.lock"), e))
     }
+}
+
+fn private_file(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path)
 }
 
 fn in_use(path: PathBuf, lock: &mut File) -> FolderError {
@@ -293,6 +322,22 @@ mod tests {
         assert!(error.to_string().ends_with(&expected), "{error}");
         drop(first);
         DataFolder::open(&home.path().join("ff")).unwrap();
+    }
+
+    #[test]
+    fn several_share_a_folder_and_none_of_them_with_one_that_wants_it_alone() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("ff");
+        let first = DataFolder::open_shared(&path).unwrap();
+        let second = DataFolder::open_shared(&path).unwrap();
+        assert_eq!(second.alone(|| 5).unwrap(), 5);
+        drop(first);
+        let error = DataFolder::open(&path).unwrap_err();
+        assert!(matches!(error, FolderError::InUse { .. }), "{error:?}");
+        drop(second);
+        let alone = DataFolder::open(&path).unwrap();
+        assert!(DataFolder::open_shared(&path).is_err());
+        drop(alone);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use flowforge_protocol::sync::Incarnation;
 use flowforge_store::StoreError;
 
 use crate::app::App;
-use crate::hosts::HostEntry;
+use crate::fleet::hosts::HostEntry;
 
 impl App {
     /// Notes the life of a host's journal; before anything else of the call is taken in.
@@ -28,6 +28,8 @@ impl App {
         if is_noted {
             return Ok(());
         }
+        // What another server has delivered is not known here: then any start may have been.
+        let delivered = (!self.bus.had_others()).then_some(delivered);
         let now_ms = self.clock.now_ms();
         let lost = self
             .store

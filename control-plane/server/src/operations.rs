@@ -105,7 +105,7 @@ impl App {
         };
         Ok(match self.store.keep_signal(&self.scope, signal).await? {
             SignalKept::New => {
-                self.events.errands.notify_one();
+                self.events.errand();
                 Ok((message, false))
             }
             SignalKept::Duplicate(before) => Ok((before, true)),
@@ -211,7 +211,7 @@ impl App {
             let message = format!("run {} has not begun: no host has it yet", run.id.short());
             return Ok(Err(Refused::State(run.state, message)));
         };
-        let job = match self.order(&run, &host, order) {
+        let job = match self.order(&run, &host, order).await {
             Err(OrderError::DoesNotFit(unfit)) => {
                 return Ok(Err(Refused::Field(
                     "output",

@@ -2,7 +2,8 @@
 //!
 //! A job is signed when it goes out, with one signature over all that go out together; what is stored is the order itself.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::ops::Range;
+use std::time::Duration;
 
 use flowforge_core::Scope;
 use flowforge_protocol::envelope::{Document, payload, sign_all};
@@ -10,6 +11,8 @@ use flowforge_protocol::job::{JOB_LIFE_MS, Job, Order};
 use flowforge_protocol::strict::{StrictError, parse_strict};
 use flowforge_protocol::{HostId, JobId, RunId, SigningKey};
 use flowforge_store::{JobKind, NewJob, Store, StoreError};
+use tokio::sync::Mutex;
+use tokio::time::Instant;
 
 use crate::entropy::{EntropyError, fresh};
 
@@ -24,6 +27,8 @@ pub(crate) enum OrderError {
     NoLane(&'static str),
     #[error("a stored job is not readable: {0}")]
     Unreadable(String),
+    #[error("a job could not be numbered")]
+    Numbers(#[source] StoreError),
 }
 
 /// What a job is to say.
@@ -36,12 +41,23 @@ pub(crate) struct Draft<'a> {
     pub(crate) now_ms: u64,
 }
 
+/// How long numbers of jobs are good that are one of several servers': the others go on meanwhile.
+const NUMBERS_GOOD_FOR: Duration = Duration::from_secs(1);
+
+/// Numbers of jobs that are this process's.
+#[derive(Debug)]
+struct Numbers {
+    left: Range<u64>,
+    since: Instant,
+}
+
 /// Signs jobs.
 #[derive(Debug)]
 pub(crate) struct Scheduler {
     key: SigningKey,
     scope: Scope,
-    next: AtomicU64,
+    store: Store,
+    numbers: Mutex<Numbers>,
 }
 
 impl Scheduler {
@@ -54,7 +70,11 @@ impl Scheduler {
         Ok(Self {
             key,
             scope,
-            next: AtomicU64::new(store.first_sequence(now_ms).await?),
+            store: store.clone(),
+            numbers: Mutex::new(Numbers {
+                left: store.sequences(now_ms).await?,
+                since: Instant::now(),
+            }),
         })
     }
 
@@ -64,7 +84,7 @@ impl Scheduler {
         sign_all(Job::TYPE, &payloads, &self.key)
     }
 
-    pub(crate) fn write(&self, draft: Draft<'_>) -> Result<NewJob, OrderError> {
+    pub(crate) async fn write(&self, draft: Draft<'_>) -> Result<NewJob, OrderError> {
         let (kind, subject) = match &draft.order {
             Order::Start(_) => (JobKind::Start, None),
             Order::Decide(decision) => (JobKind::Decide, Some(decision.approval.to_string())),
@@ -89,26 +109,50 @@ impl Scheduler {
             order: draft.order,
             traceparent: draft.traceparent,
         };
-        self.number(job, kind, subject)
+        self.number(job, kind, subject).await
     }
 
     /// The same order as an expired job, with a new id, sequence and expiry. The epoch stays: the lease never moved.
-    pub(crate) fn write_again(&self, document: &str, issue: u32, now_ms: u64) -> Result<NewJob, OrderError> {
+    pub(crate) async fn write_again(
+        &self,
+        document: &str,
+        issue: u32,
+        now_ms: u64,
+    ) -> Result<NewJob, OrderError> {
         let old = read(document)?;
-        let mut again = self.write(Draft {
+        let draft = Draft {
             host: &old.audience,
             run: &old.run_id,
             epoch: old.epoch,
             order: old.order,
             traceparent: old.traceparent,
             now_ms,
-        })?;
+        };
+        let mut again = self.write(draft).await?;
         again.issue = issue.saturating_add(1);
         Ok(again)
     }
 
-    fn number(&self, mut job: Job, kind: JobKind, subject: Option<String>) -> Result<NewJob, OrderError> {
-        job.sequence = self.next.fetch_add(1, Ordering::Relaxed);
+    /// The next number. One process on a file has them all; one of several on a database asks for some more now and then.
+    async fn next_number(&self, now_ms: u64) -> Result<u64, StoreError> {
+        let mut numbers = self.numbers.lock().await;
+        let is_old = self.store.notices().is_some() && numbers.since.elapsed() > NUMBERS_GOOD_FOR;
+        if let (false, Some(number)) = (is_old, numbers.left.next()) {
+            return Ok(number);
+        }
+        numbers.left = self.store.sequences(now_ms).await?;
+        numbers.since = Instant::now();
+        numbers.left.next().ok_or(StoreError::Stopped)
+    }
+
+    async fn number(
+        &self,
+        mut job: Job,
+        kind: JobKind,
+        subject: Option<String>,
+    ) -> Result<NewJob, OrderError> {
+        let number = self.next_number(job.issued_at_ms).await;
+        job.sequence = number.map_err(OrderError::Numbers)?;
         Ok(NewJob {
             document: text_of(&job)?,
             id: job.job_id,

@@ -1,20 +1,21 @@
 //! Hosts that join, and the secrets they may have.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use flowforge_protocol::enrol::{HostRegistration, Nonce};
+use flowforge_protocol::enrol::HostRegistration;
 use flowforge_protocol::envelope::Signed;
 use flowforge_protocol::job::CLOCK_TOLERANCE_MS;
 use flowforge_protocol::seal::{SealPublicKey, Sealed};
 use flowforge_protocol::{Digest, HostId, VerifyingKey};
-use flowforge_store::{NewHost, Registered, StoreError, StoredSecret};
+use flowforge_store::{NewHost, Registered, StoreError, StoredSecret, UsedNonce};
 
 use crate::app::{App, LoadError};
 use crate::entropy::{EntropyError, fresh};
-use crate::hosts::HostEntry;
+use crate::fleet::hosts::HostEntry;
+use crate::fleet::words::Word;
 use crate::peers::Peer;
 use crate::vault::VaultError;
 
@@ -103,22 +104,6 @@ pub(crate) enum SealedAnswer {
     NotGranted(String),
 }
 
-/// Registrations of the time in which one can be used again. Each is refused the second time.
-#[derive(Debug, Default)]
-pub(crate) struct UsedNonces {
-    by_time: Mutex<BTreeMap<(u64, Nonce), ()>>,
-}
-
-impl UsedNonces {
-    /// True if this nonce is new. Those that are too old to be used again are forgotten.
-    pub(crate) fn use_up(&self, issued_at_ms: u64, nonce: Nonce, now_ms: u64) -> bool {
-        let mut used = self.by_time.lock().unwrap_or_else(PoisonError::into_inner);
-        let oldest = now_ms.saturating_sub(CLOCK_TOLERANCE_MS);
-        used.retain(|(at_ms, _), ()| *at_ms >= oldest);
-        used.insert((issued_at_ms, nonce), ()).is_none()
-    }
-}
-
 fn key_bytes(text: &str, what: &'static str) -> Result<[u8; 32], RegisterError> {
     let bytes = STANDARD.decode(text).map_err(|_| RegisterError::Key(what))?;
     bytes.try_into().map_err(|_| RegisterError::Key(what))
@@ -167,7 +152,8 @@ impl App {
                 "it speaks of another workspace, token, name or key".to_owned(),
             ));
         }
-        self.check_moment(&proof)?;
+        let nonce = self.check_moment(&proof)?;
+        self.find_key(&identity_key).await?;
         self.admits(peer, token, &identity_key)?;
         // A host of the line has the name that it was invited under.
         let invited = match peer {
@@ -187,6 +173,7 @@ impl App {
                     seal_key,
                     session_hash: Digest::of(session.as_bytes()),
                     at_ms: now_ms,
+                    nonce: Some(nonce),
                 },
             )
             .await?;
@@ -194,10 +181,12 @@ impl App {
             Registered::Host(host) => *host,
             Registered::TooMany => return Err(RegisterError::TooMany),
             Registered::Elsewhere => return Err(RegisterError::Elsewhere),
+            Registered::Replayed => return Err(RegisterError::Replayed),
         };
         tracing::info!(host = %host.id, name = host.name, "a host registered");
         let id = host.id.clone();
         self.hosts.registered(host, self.clock.monotonic_ms());
+        self.bus.say(Word::Host(id.clone()));
         Ok((id, session))
     }
 
@@ -226,17 +215,26 @@ impl App {
         }
     }
 
-    /// A registration is of use once, and only about when it was made.
-    fn check_moment(&self, proof: &HostRegistration) -> Result<(), RegisterError> {
+    /// Looks whether a host with this key was admitted before at another server, if it was not here.
+    async fn find_key(&self, identity_key: &[u8; 32]) -> Result<(), StoreError> {
+        if self.hosts.id_of_key(identity_key).is_none() && self.bus.is_shared() {
+            self.look_at_hosts().await?;
+        }
+        Ok(())
+    }
+
+    /// A registration is of use only about when it was made, and, as the store sees to, once.
+    fn check_moment(&self, proof: &HostRegistration) -> Result<UsedNonce, RegisterError> {
         let now_ms = self.clock.now_ms();
         let differs_ms = now_ms.abs_diff(proof.issued_at_ms);
         if differs_ms > CLOCK_TOLERANCE_MS {
             return Err(RegisterError::Clock(differs_ms / 1_000));
         }
-        if !self.used_nonces.use_up(proof.issued_at_ms, proof.nonce, now_ms) {
-            return Err(RegisterError::Replayed);
-        }
-        Ok(())
+        Ok(UsedNonce {
+            nonce: proof.nonce.to_string(),
+            issued_at_ms: proof.issued_at_ms,
+            forget_before_ms: now_ms.saturating_sub(CLOCK_TOLERANCE_MS),
+        })
     }
 
     /// Secrets sealed to a host, one answer for each name. Only those that the grants of a run it has not ended name.

@@ -9,9 +9,9 @@ use std::time::Duration;
 use flowforge_store::{Reissue, StoreError};
 
 use crate::app::App;
-use crate::hosts::HostEntry;
+use crate::fleet::hosts::HostEntry;
+use crate::fleet::queue::QueuedJob;
 use crate::orders::OrderError;
-use crate::queue::QueuedJob;
 use crate::sync::failed_outcome;
 
 /// Jobs in one commit.
@@ -61,15 +61,15 @@ async fn all_of(app: &App, host: &Arc<HostEntry>) -> Result<(), ReissueError> {
 async fn some_of(app: &App, host: &Arc<HostEntry>, expired: Vec<QueuedJob>) -> Result<(), ReissueError> {
     let mut set = Vec::with_capacity(expired.len());
     for job in &expired {
-        match app
+        let again = app
             .scheduler
-            .write_again(&job.document, job.issue, app.clock.now_ms())
-        {
+            .write_again(&job.document, job.issue, app.clock.now_ms());
+        match again.await {
             Ok(new) => set.push(Reissue {
                 old: job.id.clone(),
                 new,
             }),
-            Err(error @ OrderError::Entropy(_)) => return Err(error.into()),
+            Err(error @ (OrderError::Entropy(_) | OrderError::Numbers(_))) => return Err(error.into()),
             Err(error) => give_up(app, host, job, &error).await?,
         }
     }

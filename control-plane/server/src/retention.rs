@@ -104,7 +104,7 @@ async fn look(app: &App, artefacts: &Artefacts, retention: &Retention) -> Result
         values_since_ms: before(now_ms, VALUE_WAIT),
         rows_max: ROWS,
     };
-    loop {
+    while app.duty.is_mine(&app.bus, &app.store, &app.scope).await? {
         let collected = app.store.collect(&app.scope, keep).await?;
         if !collected.runs.is_empty() || collected.releases > 0 {
             tracing::info!(
@@ -128,7 +128,10 @@ async fn look(app: &App, artefacts: &Artefacts, retention: &Retention) -> Result
             before(now_ms, DAY).min(open_since),
         )
         .await;
-    if let Err(error) = app.registry.collect().await {
+    // What another server is taking in is no rubbish: its folder is this one's, too.
+    if app.bus.others() == 0
+        && let Err(error) = app.registry.collect().await
+    {
         tracing::error!(%error, "what was pushed and not published could not be removed; trying again later");
     }
     // The count lives in memory; what drifted, because a caller went away at the wrong moment, is right again.

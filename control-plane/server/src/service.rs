@@ -3,7 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use flowforge_core::Scope;
 use flowforge_registry::{Registry, RegistryConfig};
@@ -19,11 +19,14 @@ use crate::artefacts::Artefacts;
 use crate::config::Config;
 use crate::database::DatabaseError;
 use crate::enrolment::LineDoor;
+use crate::entropy::fresh;
+use crate::fleet::bus::{Bus, Exchange, Heard};
+use crate::fleet::words::{ServerTag, Word};
 use crate::folder::{DataFolder, FolderError};
 use crate::http::{Doors, HostDoor};
 use crate::keys::{Keys, KeysError};
 use crate::line::{HostLine, LineError};
-use crate::{accept, api, cron, database, enrolment, errands, http, reissue, retention};
+use crate::{accept, api, cron, database, enrolment, errands, following, http, reissue, retention};
 
 /// Why the control plane did not start. Each message says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -120,6 +123,8 @@ pub struct Service {
     writers: JoinSet<Result<(), StoreError>>,
     writer_stop: CancellationToken,
     closing: CancellationToken,
+    /// The way to other servers, if there can be any.
+    others: Option<(Exchange, Heard)>,
     /// Held as long as the service lives.
     _folder: DataFolder,
 }
@@ -141,20 +146,21 @@ impl Service {
         if !config.listen.ip().is_loopback() {
             return Err(OpenError::NotLoopback(config.listen));
         }
-        let mut folder = DataFolder::open(&config.data_dir)?;
+        let mut folder = match config.database {
+            Some(_) => DataFolder::open_shared(&config.data_dir)?,
+            None => DataFolder::open(&config.data_dir)?,
+        };
         let (listener, address) = bind(config.listen).await?;
         let url = format!("http://{address}");
         let data = folder.path().to_owned();
-        let mut keys = Keys::open(&data, &config.workspace)?;
-        if config.dev {
-            keys = keys.with_owner()?;
-        }
+        let keys = open_keys(&config, &folder)?;
         let keys_dir = keys.folder.clone();
         let line = open_line(&config, &data, &keys).await?;
-        let registry = open_registry(&config, &data, &keys)?;
+        let published = PublishedWord::default();
+        let registry = open_registry(&config, &data, &keys, published.clone())?;
         let artefacts_dir = data.join("artefacts");
         let (quota, clock) = (config.retention.artefact_bytes_max, Arc::clone(&config.clock));
-        let artefacts = Artefacts::open(&artefacts_dir, quota, clock)
+        let artefacts = Artefacts::open(&artefacts_dir, quota, clock, config.database.is_some())
             .await
             .map_err(|error| FolderError::from_io(&artefacts_dir, error))?;
         database::check(&data, config.database.is_some())?;
@@ -171,7 +177,10 @@ impl Service {
         // From here on writes are answered: opening needs them, too.
         let mut writers = JoinSet::new();
         writers.spawn(writer.run(writer_stop.clone()));
+        let (bus, others) = Bus::of_store(&store, ServerTag::from_entropy(entropy()?));
+        published.speak_through(&bus);
         let parts = Parts {
+            bus,
             dev: config.dev,
             clock: Arc::clone(&config.clock),
             fail_points: config.fail_points.clone(),
@@ -211,6 +220,7 @@ impl Service {
             writers,
             writer_stop,
             closing,
+            others,
             _folder: folder,
         })
     }
@@ -221,12 +231,50 @@ impl Service {
         self.handle.clone()
     }
 
+    /// What goes on besides answering.
+    fn spawn_chores(&mut self, tasks: &mut JoinSet<&'static str>) {
+        let app = Arc::clone(&self.doors.app);
+        tasks.spawn(async move {
+            cron::run(app).await;
+            "the schedules"
+        });
+        let app = Arc::clone(&self.doors.app);
+        tasks.spawn(async move {
+            errands::run(app).await;
+            "what is done for runs because of others"
+        });
+        let app = Arc::clone(&self.doors.app);
+        tasks.spawn(async move {
+            reissue::run(app).await;
+            "the signing of expired jobs"
+        });
+        let (app, artefacts) = (Arc::clone(&self.doors.app), Arc::clone(&self.doors.artefacts));
+        let kept = self.config.retention.clone();
+        tasks.spawn(async move {
+            retention::run(app, artefacts, kept).await;
+            "the retention"
+        });
+        if let Some((exchange, heard)) = self.others.take() {
+            let (app, closing) = (Arc::clone(&self.doors.app), self.closing.clone());
+            tasks.spawn(async move {
+                exchange.run(&app.bus, closing).await;
+                "what is said to other servers"
+            });
+            let app = Arc::clone(&self.doors.app);
+            tasks.spawn(async move {
+                following::run(app, heard).await;
+                "what other servers say"
+            });
+        }
+    }
+
     /// Serves until `shutdown`, then finishes what is open for at most [`Config::grace`]. What was accepted is durable.
     ///
     /// # Errors
     /// See [`RunError`].
     pub async fn run(mut self, shutdown: CancellationToken) -> Result<(), RunError> {
         let mut tasks: JoinSet<&'static str> = JoinSet::new();
+        self.spawn_chores(&mut tasks);
         let router = http::router(self.doors.clone());
         let (closing, grace) = (self.closing.clone(), self.config.grace);
         tasks.spawn(async move {
@@ -250,27 +298,6 @@ impl Service {
                 "the certificate of the hosts' line"
             });
         }
-        let app = Arc::clone(&self.doors.app);
-        tasks.spawn(async move {
-            cron::run(app).await;
-            "the schedules"
-        });
-        let app = Arc::clone(&self.doors.app);
-        tasks.spawn(async move {
-            errands::run(app).await;
-            "what is done for runs because of others"
-        });
-        let app = Arc::clone(&self.doors.app);
-        tasks.spawn(async move {
-            reissue::run(app).await;
-            "the signing of expired jobs"
-        });
-        let (app, artefacts) = (Arc::clone(&self.doors.app), Arc::clone(&self.doors.artefacts));
-        let kept = self.config.retention.clone();
-        tasks.spawn(async move {
-            retention::run(app, artefacts, kept).await;
-            "the retention"
-        });
         let place = self.handle.data_dir.join(database::FILE);
         let mut result = Ok(());
         tokio::select! {
@@ -283,6 +310,14 @@ impl Service {
             if let Err(error) = ended {
                 tracing::error!(%error, "a part of the control plane ended badly");
             }
+        }
+        let app = &self.doors.app;
+        if let Err(error) = app
+            .store
+            .leave_duties(&app.scope, app.bus.tag().to_string())
+            .await
+        {
+            tracing::warn!(%error, "another server will have to wait for what this one did for all");
         }
         drop(self.doors);
         // Readers first: the last connection to close folds the log into the file, and only the writer can.
@@ -304,14 +339,17 @@ impl Service {
     }
 }
 
-async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), OpenError> {
+async fn bind(wanted: SocketAddr) -> Result<(TcpListener, SocketAddr), OpenError> {
     let failed = |source: io::Error| match source.kind() {
-        io::ErrorKind::AddrInUse => OpenError::InUse(address),
-        _ => OpenError::Listen { address, source },
+        io::ErrorKind::AddrInUse => OpenError::InUse(wanted),
+        _ => OpenError::Listen {
+            address: wanted,
+            source,
+        },
     };
-    let listener = TcpListener::bind(address).await.map_err(failed)?;
-    let bound = listener.local_addr().map_err(failed)?;
-    Ok((listener, bound))
+    let listener = TcpListener::bind(wanted).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    Ok((listener, address))
 }
 
 /// The hosts' line, if there is to be one.
@@ -341,10 +379,43 @@ async fn open_line(config: &Config, data: &std::path::Path, keys: &Keys) -> Resu
     })
 }
 
-fn open_registry(config: &Config, data: &std::path::Path, keys: &Keys) -> Result<Registry, OpenError> {
+fn entropy<const N: usize>() -> Result<[u8; N], OpenError> {
+    fresh().map_err(|error| KeysError::from(error).into())
+}
+
+/// Says to other servers that a connector was published, once there is a way to them.
+#[derive(Clone, Default)]
+struct PublishedWord(Arc<OnceLock<Arc<Bus>>>);
+
+impl PublishedWord {
+    fn speak_through(&self, bus: &Arc<Bus>) {
+        // It is set once.
+        let _ = self.0.set(Arc::clone(bus));
+    }
+
+    fn say(&self) {
+        if let Some(bus) = self.0.get() {
+            bus.say(Word::Connectors);
+        }
+    }
+}
+
+fn open_keys(config: &Config, folder: &DataFolder) -> Result<Keys, OpenError> {
+    let keys = folder.alone(|| Keys::open(folder.path(), &config.workspace))??;
+    Ok(if config.dev { keys.with_owner()? } else { keys })
+}
+
+fn open_registry(
+    config: &Config,
+    data: &std::path::Path,
+    keys: &Keys,
+    published: PublishedWord,
+) -> Result<Registry, OpenError> {
     let clock = Arc::clone(&config.clock);
     let settings = RegistryConfig {
         now_ms: Arc::new(move || clock.now_ms()),
+        shared: config.database.is_some(),
+        published: Arc::new(move || published.say()),
         ..RegistryConfig::new(keys.trust_root.clone())
     };
     Ok(Registry::open(&data.join("registry"), settings)?)

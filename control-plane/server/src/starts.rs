@@ -17,7 +17,8 @@ use serde_json::Value;
 
 use crate::app::App;
 use crate::entropy::{EntropyError, fresh};
-use crate::hosts::HostEntry;
+use crate::fleet::hosts::HostEntry;
+use crate::fleet::words::Word;
 use crate::orders::{Draft, OrderError};
 use crate::release::ReadyRelease;
 
@@ -129,7 +130,7 @@ impl App {
     /// Starts a run; returns after event, run, lease and job are durable (B1, B2).
     pub(crate) async fn start(&self, request: StartRequest) -> Result<Started, StartError> {
         self.fail_points.hit(Point::B0)?;
-        if self.queued.load(Ordering::Relaxed) >= MAX_QUEUED {
+        if self.queued.load(Ordering::Relaxed) >= MAX_QUEUED && self.count_queued().await? >= MAX_QUEUED {
             return Err(StartError::Busy {
                 retry_after_ms: RETRY_AFTER_MS,
             });
@@ -167,15 +168,15 @@ impl App {
         let host = self.hosts.choose(self.clock.monotonic_ms());
         // Written also when no host is there, and then thrown away: what cannot be ordered later is refused now.
         let nobody = HostId::from_entropy([0; 16]);
-        let written = self.scheduler.write(Draft {
+        let draft = Draft {
             host: host.as_ref().map_or(&nobody, |host| &host.id),
             run: &request.id,
             epoch: 1,
             order,
             traceparent: traceparent.clone(),
             now_ms,
-        });
-        let written = written.map_err(refusal_of)?;
+        };
+        let written = self.scheduler.write(draft).await.map_err(refusal_of)?;
         let job = host.is_some().then_some(written);
         let run = NewRun {
             id: request.id.clone(),
@@ -200,14 +201,26 @@ impl App {
         Ok(started)
     }
 
+    /// How many runs wait to be confirmed. The count of this process knows nothing of those that another server's hosts have
+    /// confirmed: before anybody is refused for it, it is made right.
+    async fn count_queued(&self) -> Result<u64, StoreError> {
+        if self.bus.is_shared() {
+            let queued = self.store.count_queued(&self.scope).await?;
+            self.queued.store(queued, Ordering::Relaxed);
+        }
+        Ok(self.queued.load(Ordering::Relaxed))
+    }
+
     /// Hands a stored job to its host's queue, or lets every host know that a run waits for one.
     fn dispatch(&self, assigned: Option<(Arc<HostEntry>, NewJob)>) {
         match assigned {
             Some((host, job)) => {
+                self.bus.say(Word::Orders(host.id.clone()));
                 host.state().queue.push(job.into());
                 host.wake.notify_one();
             }
             None => {
+                self.bus.say(Word::Waiting);
                 self.unassigned.fetch_add(1, Ordering::Relaxed);
                 for host in self.hosts.all() {
                     host.wake.notify_one();
@@ -224,6 +237,7 @@ fn refusal_of(error: OrderError) -> StartError {
             path: String::new(),
             message: format!("it cannot be sent to a host: {unfit}"),
         }]),
+        OrderError::Numbers(error) => error.into(),
         error @ (OrderError::Entropy(_) | OrderError::Unreadable(_) | OrderError::NoLane(_)) => error.into(),
     }
 }

@@ -21,9 +21,9 @@ use flowforge_store::{
 use tokio::time::Instant;
 
 use crate::app::{App, LoadError};
-use crate::hosts::{HostEntry, Standing};
+use crate::fleet::hosts::{HostEntry, Standing};
+use crate::fleet::queue::{Now, QueuedJob, Refill, Taken};
 use crate::orders::{Draft, OrderError};
-use crate::queue::{Now, QueuedJob, Taken};
 
 /// Longest wait for a job.
 pub(crate) const MAX_WAIT: Duration = Duration::from_secs(25);
@@ -33,6 +33,8 @@ pub(crate) const MAX_JOBS: u32 = 256;
 const MAX_SHOWN_BYTES: u64 = 32 * 1024 * 1024;
 /// Bytes of envelopes in one answer; one job always goes out.
 const MAX_ANSWER_BYTES: usize = 16 * 1024 * 1024;
+/// How often the store is looked at while other servers are not heard.
+const UNHEARD_LOOK: Duration = Duration::from_secs(1);
 /// Runs that get a host in one step.
 const ASSIGN_AT_ONCE: u32 = 64;
 /// From this many new signatures on, a run says why it does not begin.
@@ -115,7 +117,7 @@ impl App {
         request: SyncRequest,
         heard: Option<Heard>,
     ) -> Result<SyncReply, SyncError> {
-        let mut reply = SyncReply::new(self.workspace().to_owned(), self.incarnation, 0);
+        let mut reply = SyncReply::new(self.workspace().to_owned(), self.incarnation(), 0);
         let mut ingest = HostIngest {
             host: host.id.clone(),
             at_ms: self.clock.now_ms(),
@@ -178,7 +180,7 @@ impl App {
                 self.events.tell(&changed.run, changed.outcome);
             }
             if ingested.errands {
-                self.events.errands.notify_one();
+                self.events.errand();
             }
             reply.acknowledged = ingested
                 .acknowledged
@@ -315,7 +317,11 @@ impl App {
         mut seen: Option<u64>,
     ) -> Result<Taken, SyncError> {
         let deadline = Instant::now() + wait;
+        host.state().queue.hears_of(seen);
         loop {
+            if !self.bus.hears() {
+                host.state().queue.renew();
+            }
             if self.unassigned.load(Ordering::Relaxed) > 0 && !host.state().busy {
                 self.assign_waiting(host).await?;
             }
@@ -338,7 +344,10 @@ impl App {
             }
             let turn =
                 turn_ms.map(|at| Instant::now() + Duration::from_millis(at.saturating_sub(now.monotonic_ms)));
-            let until = turn.map_or(deadline, |at| at.min(deadline));
+            let mut until = turn.map_or(deadline, |at| at.min(deadline));
+            if !self.bus.hears() {
+                until = until.min(Instant::now() + UNHEARD_LOOK);
+            }
             tokio::select! {
                 () = host.wake.notified() => {}
                 () = tokio::time::sleep_until(until) => {}
@@ -361,23 +370,18 @@ impl App {
     }
 
     async fn refill(&self, host: &Arc<HostEntry>) -> Result<(), StoreError> {
-        let limit = host.state().queue.begin_refill();
+        let mut reading = Reading {
+            host,
+            refill: Some(host.state().queue.begin_refill()),
+        };
+        let limit = reading.refill.as_ref().map_or(0, |refill| refill.limit);
         let limit = u32::try_from(limit).unwrap_or(u32::MAX);
-        let read = self.store.open_jobs(&host.scope, &host.id, limit).await;
-        let mut state = host.state();
-        match read {
-            Ok(jobs) => {
-                let complete = jobs.len() < usize::try_from(limit).unwrap_or(usize::MAX);
-                state
-                    .queue
-                    .refill(jobs.into_iter().map(QueuedJob::from).collect(), complete);
-                Ok(())
-            }
-            Err(error) => {
-                state.queue.refill(Vec::new(), false);
-                Err(error)
-            }
+        let jobs = self.store.open_jobs(&host.scope, &host.id, limit).await?;
+        if let Some(refill) = reading.refill.take() {
+            let jobs = jobs.into_iter().map(QueuedJob::from).collect();
+            host.state().queue.refill(&refill, jobs);
         }
+        Ok(())
     }
 
     /// Gives runs that have no host to this one (B2). A run that cannot be ordered fails alone.
@@ -421,7 +425,7 @@ impl App {
             SyncError::Load(LoadError::Release { digest, source }) => {
                 ("FF-REL-004", format!("release {digest} cannot be used: {source}"))
             }
-            SyncError::Order(OrderError::Entropy(_) | OrderError::NoLane(_))
+            SyncError::Order(OrderError::Entropy(_) | OrderError::NoLane(_) | OrderError::Numbers(_))
             | SyncError::Store(_)
             | SyncError::Load(LoadError::Store(_)) => return Err(error),
         };
@@ -445,15 +449,29 @@ impl App {
         let order = Order::Start(Box::new(
             crate::starts::waiting_order(&run, release.stored.grants_digest).map_err(|e| unreadable(&e))?,
         ));
-        let job = self.scheduler.write(Draft {
+        let draft = Draft {
             host: &host.id,
             run: &run.id,
             epoch: run.epoch,
             order,
             traceparent: run.traceparent,
             now_ms: self.clock.now_ms(),
-        })?;
-        Ok(job)
+        };
+        Ok(self.scheduler.write(draft).await?)
+    }
+}
+
+/// A look into the store that may fail or be cut: then the queue is as unread as before.
+struct Reading<'a> {
+    host: &'a HostEntry,
+    refill: Option<Refill>,
+}
+
+impl Drop for Reading<'_> {
+    fn drop(&mut self) {
+        if let Some(refill) = self.refill.take() {
+            self.host.state().queue.refill_failed(&refill);
+        }
     }
 }
 

@@ -15,6 +15,8 @@ use flowforge_store::{MAX_SECRET_NAMES, MAX_SECRETS, NewSecret, SecretSet, Store
 use zeroize::Zeroizing;
 
 use crate::entropy::{EntropyError, fresh};
+use crate::fleet::bus::Bus;
+use crate::fleet::words::Word;
 
 const NONCE_BYTES: usize = 12;
 /// Kinds of secrets.
@@ -131,6 +133,7 @@ fn normal_destination(text: &str) -> Result<String, String> {
 pub(crate) struct Vault {
     scope: Scope,
     cipher: ChaCha20Poly1305,
+    bus: Arc<Bus>,
     /// Keys of webhooks that were used, so that a request costs no query.
     hmac_keys: Mutex<KnownKeys>,
 }
@@ -150,9 +153,10 @@ struct KnownKeys {
 const RACES_MAX: usize = 8;
 
 impl Vault {
-    pub(crate) fn new(scope: Scope, master: &[u8; 32]) -> Self {
+    pub(crate) fn new(scope: Scope, master: &[u8; 32], bus: Arc<Bus>) -> Self {
         Self {
             scope,
+            bus,
             cipher: ChaCha20Poly1305::new(master.into()),
             hmac_keys: Mutex::default(),
         }
@@ -167,7 +171,7 @@ impl Vault {
                 .saturating_add(1);
             let secret = self.encrypt(&draft, version, now_ms)?;
             let set = store.set_secret(&self.scope, secret).await?;
-            self.forget_keys();
+            self.changed();
             match set {
                 SecretSet::Stored => return Ok(()),
                 SecretSet::Raced => {}
@@ -201,11 +205,18 @@ impl Vault {
     /// Removes a value. False if there was none.
     pub(crate) async fn delete(&self, store: &Store, name: String) -> Result<bool, VaultError> {
         let deleted = store.delete_secret(&self.scope, name).await?;
-        self.forget_keys();
+        self.changed();
         Ok(deleted)
     }
 
-    fn forget_keys(&self) {
+    /// A secret changed, here.
+    fn changed(&self) {
+        self.forget_keys();
+        self.bus.say(Word::Secrets);
+    }
+
+    /// A secret may have changed.
+    pub(crate) fn forget_keys(&self) {
         let mut known = self.hmac_keys.lock().unwrap_or_else(PoisonError::into_inner);
         known.changes += 1;
         known.by_name.clear();
@@ -288,6 +299,7 @@ fn bound_to(name: &str, version: u32) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fleet::words::ServerTag;
 
     fn draft(kind: &str, value: &str, destinations: &[&str]) -> SecretDraft {
         SecretDraft {
@@ -298,13 +310,18 @@ mod tests {
         }
     }
 
+    fn vault_with(key: u8) -> Vault {
+        let bus = Arc::new(Bus::alone(ServerTag(1)));
+        Vault::new(Scope::default_of("dev"), &[key; 32], bus)
+    }
+
     fn paths(mut draft: SecretDraft) -> Vec<&'static str> {
         draft.faults().into_iter().map(|fault| fault.path).collect()
     }
 
     #[test]
     fn a_value_opens_only_under_its_name_and_version() {
-        let vault = Vault::new(Scope::default_of("dev"), &[7; 32]);
+        let vault = vault_with(7);
         let nonce = [1_u8; NONCE_BYTES];
         let aad = bound_to("a", 1);
         let payload = Payload {
@@ -325,18 +342,14 @@ mod tests {
         assert!(vault.open(&row("b", 1, &sealed)).is_err());
         assert!(vault.open(&row("a", 2, &sealed)).is_err());
         assert!(vault.open(&row("a", 1, &sealed[..5])).is_err());
-        assert!(
-            Vault::new(Scope::default_of("dev"), &[8; 32])
-                .open(&row("a", 1, &sealed))
-                .is_err()
-        );
+        assert!(vault_with(8).open(&row("a", 1, &sealed)).is_err());
         assert!(!sealed.windows(5).any(|window| window == b"value"));
     }
 
     /// A request that read the old key while the new one was set brought the old one back into memory, for ever.
     #[test]
     fn a_key_that_was_read_before_a_change_is_not_remembered_after_it() {
-        let vault = Vault::new(Scope::default_of("dev"), &[7; 32]);
+        let vault = vault_with(7);
         let key = Arc::new(Zeroizing::new(b"old".to_vec()));
         let before = vault.hmac_keys.lock().unwrap().changes;
         vault.forget_keys();

@@ -28,6 +28,14 @@ impl Connection {
         Self { engine, done }
     }
 
+    /// The session with a database, if it is no file.
+    pub(crate) fn database(&self) -> Option<&postgres::Session> {
+        match &self.engine {
+            Engine::Sqlite(_) => None,
+            Engine::Postgres(session) => Some(session),
+        }
+    }
+
     /// Shows each row of an answer, until `show` wants no more.
     pub(crate) fn each(
         &self,

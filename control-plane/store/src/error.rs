@@ -45,6 +45,15 @@ pub enum OpenError {
         /// Where.
         host: String,
     },
+    /// The tables are to be changed, and servers of an older version use them.
+    #[error(
+        "{place} is used by servers of an older version of FlowForge, and its tables must be changed for this one: stop \
+         them all, then start this one again; nothing was changed"
+    )]
+    OtherServers {
+        /// Which.
+        place: String,
+    },
     /// The database is too old.
     #[error("{place} is older than PostgreSQL 15, which is needed")]
     OldDatabase {
@@ -125,9 +134,14 @@ pub enum StoreError {
         "the database does not answer, and what was under way may or may not be stored: {0}; try again in a moment"
     )]
     Away(String),
-    /// Another control plane writes to the database.
-    #[error("another control plane writes to this database; stop it first")]
+    /// A program of an older kind, which shares a database with nobody, has it; or the tables are being changed.
+    #[error(
+        "a server of another version of FlowForge uses this database, or is changing its tables; stop it first, or wait"
+    )]
     Taken,
+    /// The tables were changed by a newer program while this one was cut off.
+    #[error("a newer version of FlowForge has changed this database; start that version here, too")]
+    Outdated,
     /// A test asked for this failure.
     #[error(transparent)]
     Injected(#[from] Injected),
@@ -189,6 +203,9 @@ impl From<tokio_postgres::Error> for StoreError {
             let code = code.code();
             code.starts_with("08") || code.starts_with("57P")
         });
+        if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) {
+            return Self::Busy;
+        }
         let unanswered = error.is_closed() || error.as_db_error().is_none() && is_io(&error);
         if of_connection || unanswered {
             return Self::Away(said(&error));
@@ -212,6 +229,11 @@ impl StoreError {
         }
     }
 
+    /// No connection could be made: whatever the reason, nothing was asked.
+    pub(crate) fn unreached(error: &tokio_postgres::Error) -> Self {
+        Self::Away(said(error))
+    }
+
     /// The connection to the database is gone.
     pub(crate) fn gone() -> Self {
         Self::Away("the connection broke".to_owned())
@@ -229,9 +251,13 @@ impl StoreError {
         match self {
             Self::Database(error) => error.meaning() == Meaning::OfOne,
             Self::Unreadable { .. } => true,
-            Self::Full(_) | Self::Busy | Self::Stopped | Self::Away(_) | Self::Taken | Self::Injected(_) => {
-                false
-            }
+            Self::Full(_)
+            | Self::Busy
+            | Self::Stopped
+            | Self::Away(_)
+            | Self::Taken
+            | Self::Outdated
+            | Self::Injected(_) => false,
         }
     }
 
@@ -239,6 +265,8 @@ impl StoreError {
     pub(crate) fn is_fatal(&self) -> bool {
         match self {
             Self::Database(error) => error.meaning() == Meaning::Uncertain,
+            // No write of this program can be meant for those tables.
+            Self::Outdated => true,
             Self::Full(_)
             | Self::Busy
             | Self::Stopped

@@ -29,6 +29,20 @@ pub struct NewHost {
     pub session_hash: Digest,
     /// When.
     pub at_ms: u64,
+    /// The moment and the name of this registration, by which it is of use once; those before `forget_before_ms` are
+    /// forgotten, because they are too old to be taken.
+    pub nonce: Option<UsedNonce>,
+}
+
+/// What makes a registration one of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UsedNonce {
+    /// Its name.
+    pub nonce: String,
+    /// When it was made, by its host's clock.
+    pub issued_at_ms: u64,
+    /// Registrations that were made before are not taken any more.
+    pub forget_before_ms: u64,
 }
 
 /// A registered host.
@@ -63,6 +77,8 @@ pub enum Registered {
     TooMany,
     /// Its identity key is that of a host of another project.
     Elsewhere,
+    /// The same registration came before.
+    Replayed,
 }
 
 /// What was lost with a host's journal.
@@ -137,13 +153,46 @@ pub(crate) fn register(
         .map_or(Registered::Elsewhere, |host| Registered::Host(Box::new(host))))
 }
 
+/// False if it was used before.
+fn use_up(connection: &Connection, used: &UsedNonce) -> Result<bool, StoreError> {
+    let oldest = signed(used.forget_before_ms);
+    sql::run(
+        connection,
+        "delete from used_nonce where issued_at_ms < ?1",
+        [oldest],
+    )?;
+    let is_new = sql::run(
+        connection,
+        "insert into used_nonce (nonce, issued_at_ms) values (?1, ?2) on conflict do nothing",
+        params![used.nonce, signed(used.issued_at_ms)],
+    )?;
+    Ok(is_new == 1)
+}
+
+const COLUMNS: &str = "select id, name, identity_key, seal_key, session_hash, registered_at_ms, last_heard_ms, incarnation, \
+     workspace, project from host";
+
 impl Store {
+    /// Whether a host's statement comes for the first time; from now on it does not.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn use_nonce(&self, scope: &Scope, used: UsedNonce) -> Result<bool, StoreError> {
+        self.alone(scope, None, move |transaction, _| use_up(transaction, &used))
+            .await
+    }
+
     /// Registers a host. The same identity key keeps its id; name, seal key and session become the new ones.
     ///
     /// # Errors
     /// See [`StoreError`].
     pub async fn register_host(&self, scope: &Scope, host: NewHost) -> Result<Registered, StoreError> {
         self.alone(scope, None, move |transaction, scope| {
+            if let Some(used) = &host.nonce
+                && !use_up(transaction, used)?
+            {
+                return Ok(Registered::Replayed);
+            }
             register(transaction, scope, &host)
         })
         .await
@@ -157,9 +206,45 @@ impl Store {
         self.read(scope, |connection, scope| {
             sql::all(
                 connection,
-                "select id, name, identity_key, seal_key, session_hash, registered_at_ms, last_heard_ms, incarnation, \
-                 workspace, project from host where workspace = ?2 and project = ?3 order by name, id limit ?1",
+                &format!("{COLUMNS} where workspace = ?2 and project = ?3 order by name, id limit ?1"),
                 params![MAX_HOSTS, scope.workspace(), scope.project()],
+                from_row,
+            )
+        })
+        .await
+    }
+
+    /// One host.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn host(&self, scope: &Scope, id: &HostId) -> Result<Option<Host>, StoreError> {
+        let id = id.clone();
+        self.read(scope, move |connection, scope| {
+            sql::first(
+                connection,
+                &format!("{COLUMNS} where id = ?1 and workspace = ?2 and project = ?3"),
+                [id.as_str(), scope.workspace(), scope.project()],
+                from_row,
+            )
+        })
+        .await
+    }
+
+    /// The host whose session has this digest.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn host_of_session(
+        &self,
+        scope: &Scope,
+        session_hash: Digest,
+    ) -> Result<Option<Host>, StoreError> {
+        self.read(scope, move |connection, scope| {
+            sql::first(
+                connection,
+                &format!("{COLUMNS} where session_hash = ?1 and workspace = ?2 and project = ?3"),
+                params![session_hash.as_bytes(), scope.workspace(), scope.project()],
                 from_row,
             )
         })
@@ -169,7 +254,7 @@ impl Store {
     /// Notes the life of a host's journal. If it is another one than before, the host has lost what only that journal held:
     /// its runs are lost from now on, until a record of them comes. A run whose start waits here undelivered is not one of
     /// them; those in `delivered` are, although nobody has confirmed them: the old journal may have begun them, so their
-    /// starts are taken back.
+    /// starts are taken back. Without `delivered` nobody knows which were delivered, and any may have been.
     ///
     /// # Errors
     /// See [`StoreError`].
@@ -178,7 +263,7 @@ impl Store {
         scope: &Scope,
         host: HostId,
         incarnation: String,
-        delivered: Vec<RunId>,
+        delivered: Option<Vec<RunId>>,
         at_ms: u64,
     ) -> Result<LostWithJournal, StoreError> {
         self.alone(scope, None, move |transaction, scope| {
@@ -200,8 +285,15 @@ impl Store {
             let orders = sql::all(
                 transaction,
                 "delete from job where host = ?1 and kind in ('start', 'resume') \
-                 and run in (select value from json_each(?2)) and workspace = ?3 and project = ?4 returning id",
-                [host.as_str(), &json!(delivered).to_string(), scope.workspace(), scope.project()],
+                 and (?5 = 1 or run in (select value from json_each(?2))) and received = 0 \
+                 and workspace = ?3 and project = ?4 returning id",
+                params![
+                    host.as_str(),
+                    json!(delivered.as_deref().unwrap_or_default()).to_string(),
+                    scope.workspace(),
+                    scope.project(),
+                    delivered.is_none()
+                ],
                 |row| sql::parsed(row, 0, "job id"),
             )?;
             let runs = sql::all(

@@ -145,7 +145,7 @@ fn again(
     Ok(match register(transaction, scope, &host)? {
         Registered::Host(host) => Claimed::Certificate(host, Box::new(certificate)),
         Registered::TooMany => Claimed::TooManyHosts,
-        Registered::Elsewhere => Claimed::Elsewhere,
+        Registered::Elsewhere | Registered::Replayed => Claimed::Elsewhere,
     })
 }
 
@@ -168,7 +168,7 @@ fn first(transaction: &Connection, scope: &Scope, claim: Claim, kept: Kept) -> R
     let host = match register(transaction, scope, &host)? {
         Registered::Host(host) => host,
         Registered::TooMany => return Ok(Claimed::TooManyHosts),
-        Registered::Elsewhere => return Ok(Claimed::Elsewhere),
+        Registered::Elsewhere | Registered::Replayed => return Ok(Claimed::Elsewhere),
     };
     let before = certificates::newest(transaction, scope, &host.id)?.map_or(0, |newest| newest.generation);
     let link_key = claim.certificate.link_key;

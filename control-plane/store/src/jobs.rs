@@ -4,6 +4,7 @@
 //! [`crate::refusals`].
 
 use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 
 use crate::cells::{Row, params};
 use crate::connection::Connection;
@@ -87,7 +88,7 @@ impl JobKind {
 pub struct NewJob {
     /// Its id.
     pub id: JobId,
-    /// Its place in the order of all jobs; none is used twice, see [`Store::first_sequence`].
+    /// Its place in the order of all jobs; none is used twice, see [`Store::sequences`].
     pub sequence: u64,
     /// Who is to act on it.
     pub host: HostId,
@@ -192,7 +193,10 @@ pub(crate) fn insert_all<'a>(
     };
     let rows = Value::Array(jobs.map(row).collect());
     sql::run(connection, STORE, [rows.to_string()])?;
-    // Jobs are deleted: the highest sequence is remembered apart from them.
+    // Jobs are deleted: the highest sequence is remembered apart from them. A database gives the numbers itself.
+    if connection.database().is_some() {
+        return Ok(());
+    }
     sql::run(
         connection,
         "insert into meta (key, value) values ('job_sequence', ?1) on conflict (key) do update set value = excluded.value \
@@ -203,7 +207,7 @@ pub(crate) fn insert_all<'a>(
 }
 
 /// Sequences for each second of time, so that those of a process that started later are higher.
-const SEQUENCES_PER_SECOND: u64 = 1 << 20;
+pub(crate) const SEQUENCES_PER_SECOND: u64 = 1 << 20;
 
 /// Orders that are over when their host has them. Of the others only a record shows that they took effect.
 const CONFIRMED_IS_OVER: &str = "('start', 'resume')";
@@ -258,16 +262,20 @@ pub(crate) fn confirm(
 }
 
 impl Store {
-    /// The first job sequence that this process may use; those behind it are its own, too.
+    /// Job sequences for this process alone: to be used within about a second, because a host remembers only the newest.
     ///
-    /// It is above every sequence that this file has seen, and above every one that can have been used before `now_ms`: a
-    /// file restored from a backup does not know all of them. A process that used more than 2^20 sequences a second from
-    /// its start on would break this; nothing here signs a tenth of that.
+    /// They are above every sequence that this file has seen, and, where it may have been restored from a backup, above
+    /// every one that can have been used before `now_ms`: it does not know all of them then. Processes that used more than
+    /// 2^20 sequences a second from their start on would break this; nothing here signs a tenth of that. A file has one
+    /// process: it gets all that are left.
     ///
     /// # Errors
     /// See [`StoreError`].
-    pub async fn first_sequence(&self, now_ms: u64) -> Result<u64, StoreError> {
+    pub async fn sequences(&self, now_ms: u64) -> Result<Range<u64>, StoreError> {
         self.read_all(move |connection| {
+            if let Some(session) = connection.database() {
+                return session.job_numbers();
+            }
             let used = sql::first(
                 connection,
                 "select value from meta where key = 'job_sequence'",
@@ -275,7 +283,7 @@ impl Store {
                 |row| sql::parsed::<u64>(row, 0, "job sequence"),
             )?;
             let next = used.unwrap_or(0).saturating_add(1);
-            Ok(next.max((now_ms / 1_000).saturating_mul(SEQUENCES_PER_SECOND)))
+            Ok(next.max((now_ms / 1_000).saturating_mul(SEQUENCES_PER_SECOND))..u64::MAX)
         })
         .await
     }

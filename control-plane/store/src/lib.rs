@@ -1,6 +1,6 @@
 //! The control plane's memory: SQLite in one file, or a PostgreSQL database.
 //!
-//! Owns: tables, migrations, the one writer with its group commit, and the questions the server asks. Leaves to others:
+//! Owns: tables, migrations, the writer of this process with its group commit, and the questions the server asks. Leaves to others:
 //! what the documents mean (`protocol`), who may ask (`server`). Invariants: only [`Writer`] changes the file, and an
 //! answer to a write is given after the commit that makes it true; records of a run are appended in order, by the owner
 //! of its epoch, on an unbroken chain; an order is kept until it took effect; job sequences never repeat, not even after
@@ -32,6 +32,7 @@ mod certificates;
 mod changes;
 mod connection;
 mod drafts;
+mod duties;
 mod effort;
 mod errands;
 mod error;
@@ -42,6 +43,8 @@ mod hosts;
 mod ingest;
 mod invitations;
 mod jobs;
+mod life;
+mod notices;
 mod open;
 mod page;
 mod postgres;
@@ -73,10 +76,11 @@ pub use effort::Effort;
 pub use errands::{OrderedChild, OwedEnd};
 pub use error::{DiskFull, EngineError, OpenError, StoreError};
 pub use groups::{Group, MAX_GROUPS};
-pub use hosts::{Host, LostWithJournal, MAX_HOSTS, NewHost, Registered};
+pub use hosts::{Host, LostWithJournal, MAX_HOSTS, NewHost, Registered, UsedNonce};
 pub use ingest::{Changed, Heard, HostIngest, Ingested, NewReceipt, RejectCode, Rejected};
 pub use invitations::{Claim, Claimed, Invited, MAX_INVITATIONS, NewInvitation};
 pub use jobs::{JobKind, NewJob, OpenJob, Reissue, Unassigned};
+pub use notices::{Listening, MAX_NOTICE_BYTES, Notices};
 pub use open::{Store, StoreConfig};
 pub use page::Page;
 pub use refusals::{EndedHere, Refusal, Refused};

@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 
 use crate::connection::{Connection, Engine};
 use crate::effort::{Counter, Effort};
+use crate::life::Life;
 use crate::readers::Readers;
 use crate::writer::{Write, Writer};
 use crate::{OpenError, StoreError, postgres, sqlite};
@@ -28,7 +29,8 @@ pub struct StoreConfig {
     pub group: usize,
     /// Pages of 4 KiB that the file may have; a write beyond them is refused as on a full disk. Default: no bound.
     pub max_pages: Option<u32>,
-    /// A PostgreSQL database in the place of the file, `postgres://…`; on this machine. Default: none.
+    /// A PostgreSQL database in the place of the file, `postgres://…`; on this machine. Several servers may have it open.
+    /// Default: none.
     pub database: Option<String>,
 }
 
@@ -71,19 +73,25 @@ impl Place {
         Ok(Connection::new(engine, Arc::clone(&self.done)))
     }
 
-    /// The connection that writes, with tables that are up to date, and the name of this opening.
-    fn writer(&self, max_pages: Option<u32>, older: &Scope) -> Result<(Connection, String), OpenError> {
-        let (engine, incarnation) = match &self.engine {
+    /// The database, if it is no file.
+    pub(crate) fn database(&self) -> Option<&postgres::Place> {
+        match &self.engine {
+            PlaceOf::Sqlite(_) => None,
+            PlaceOf::Postgres(place) => Some(place),
+        }
+    }
+
+    /// The connection that writes, with tables that are up to date. `life` is set.
+    fn writer(&self, max_pages: Option<u32>, older: &Scope, life: &Life) -> Result<Connection, OpenError> {
+        let engine = match &self.engine {
             PlaceOf::Sqlite(path) => {
                 let (connection, incarnation) = sqlite::writer(path, max_pages, older)?;
-                (Engine::Sqlite(connection), incarnation)
+                life.become_(incarnation);
+                Engine::Sqlite(connection)
             }
-            PlaceOf::Postgres(place) => {
-                let (session, incarnation) = postgres::writer(place)?;
-                (Engine::Postgres(session), incarnation)
-            }
+            PlaceOf::Postgres(place) => Engine::Postgres(postgres::writer(place, life)?),
         };
-        Ok((Connection::new(engine, Arc::clone(&self.done)), incarnation))
+        Ok(Connection::new(engine, Arc::clone(&self.done)))
     }
 }
 
@@ -94,17 +102,18 @@ pub struct Store {
     writes: mpsc::Sender<Write>,
     pub(crate) path: Arc<Path>,
     done: Arc<Counter>,
-    incarnation: Arc<str>,
+    life: Life,
 }
 
 impl Store {
-    /// The name of this opening of the file: random, and another one each time.
+    /// The life of the store: 32 hexadecimal digits. A file has another one at each opening; a database has one for all
+    /// servers, and another one after it started anew, was promoted or restored, which a running store notices, too.
     ///
-    /// A file that was restored from a backup does not know that it was. Whoever remembers what this store has promised
-    /// asks it again when the name changes.
+    /// What was restored from a backup does not know that it was. Whoever remembers what this store has promised asks it
+    /// again when the name changes.
     #[must_use]
-    pub fn incarnation(&self) -> &str {
-        &self.incarnation
+    pub fn incarnation(&self) -> Arc<str> {
+        self.life.name()
     }
 
     /// What was done since then.
@@ -140,7 +149,9 @@ impl Store {
         };
         let opened = place.clone();
         let (max_pages, older) = (config.max_pages, config.older);
-        let (connection, incarnation) = tokio::task::spawn_blocking(move || opened.writer(max_pages, &older))
+        let life = Life::default();
+        let named = life.clone();
+        let connection = tokio::task::spawn_blocking(move || opened.writer(max_pages, &older, &named))
             .await
             .unwrap_or_else(|failed| std::panic::resume_unwind(failed.into_panic()))?;
         let (writes, requests) = mpsc::channel(config.queue.max(1));
@@ -156,7 +167,7 @@ impl Store {
             writes,
             path,
             done,
-            incarnation: incarnation.into(),
+            life,
         };
         Ok((store, writer))
     }

@@ -43,6 +43,11 @@ impl Readers {
         }
     }
 
+    /// Where they lead to.
+    pub(crate) fn place(&self) -> &Place {
+        &self.place
+    }
+
     fn ask<T>(&self, question: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
         let idle = self.idle().pop();
         let connection = match idle {

@@ -80,23 +80,30 @@ impl Store {
         .await
     }
 
-    /// Moves a schedule on, after the run that was due is stored.
+    /// Moves a schedule on, after the run that was due at `from_ms` is stored. One that another server has moved on
+    /// meanwhile stays where it is.
     ///
     /// # Errors
     /// See [`StoreError`].
-    pub async fn advance_schedule(&self, scope: &Scope, schedule: Schedule) -> Result<(), StoreError> {
+    pub async fn advance_schedule(
+        &self,
+        scope: &Scope,
+        schedule: Schedule,
+        from_ms: u64,
+    ) -> Result<(), StoreError> {
         self.alone(scope, None, move |transaction, scope| {
             sql::run(
                 transaction,
                 "update schedule set next_due_ms = ?4 where workflow = ?1 and trigger = ?2 and fingerprint = ?3 \
-                 and workspace = ?5 and project = ?6",
+                 and workspace = ?5 and project = ?6 and next_due_ms = ?7",
                 params![
                     schedule.workflow,
                     schedule.trigger,
                     schedule.fingerprint,
                     signed(schedule.next_due_ms),
                     scope.workspace(),
-                    scope.project()
+                    scope.project(),
+                    signed(from_ms)
                 ],
             )?;
             Ok(())

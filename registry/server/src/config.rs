@@ -28,6 +28,11 @@ pub struct RegistryConfig {
     pub body_wait: Duration,
     /// Milliseconds since 1970 UTC, for the time of publication.
     pub now_ms: Arc<dyn Fn() -> u64 + Send + Sync>,
+    /// Whether other processes may have the folder, too. Each then sees what the others published when it is told to look
+    /// again; what nobody published leaves only at the start of a process that is alone. No.
+    pub shared: bool,
+    /// Called after a version was published here. Does nothing.
+    pub published: Arc<dyn Fn() + Send + Sync>,
 }
 
 /// Largest component that a registry takes unless it is told otherwise, in bytes.
@@ -47,6 +52,8 @@ impl RegistryConfig {
             upload_idle: Duration::from_secs(15 * 60),
             body_wait: Duration::from_secs(30),
             now_ms: Arc::new(system_now_ms),
+            shared: false,
+            published: Arc::new(|| {}),
         }
     }
 }

@@ -46,8 +46,11 @@ impl Layout {
     /// A new path for a file that is not finished yet.
     pub(crate) fn temporary(&self) -> PathBuf {
         static NEXT: AtomicU64 = AtomicU64::new(0);
-        self.uploads()
-            .join(format!("new-{}", NEXT.fetch_add(1, Ordering::Relaxed)))
+        self.uploads().join(format!(
+            "new-{}-{}",
+            std::process::id(),
+            NEXT.fetch_add(1, Ordering::Relaxed)
+        ))
     }
 
     pub(crate) fn interfaces(&self) -> PathBuf {

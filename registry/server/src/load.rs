@@ -86,16 +86,17 @@ pub(crate) fn open(path: &Path, config: &RegistryConfig) -> Result<Loaded, OpenE
         .mode(0o600)
         .open(layout.lock())
         .map_err(failed)?;
-    match lock.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => {
-            return Err(OpenError::Locked {
-                path: path.to_owned(),
-            });
-        }
-        Err(TryLockError::Error(source)) => return Err(failed(source)),
+    let is_alone = take(&lock, config.shared).map_err(|error| match error {
+        TryLockError::WouldBlock => OpenError::Locked {
+            path: path.to_owned(),
+        },
+        TryLockError::Error(source) => failed(source),
+    })?;
+    let (index, stored_bytes) = load(&layout, config, is_alone).map_err(failed)?;
+    if config.shared {
+        // Others may come now.
+        lock.lock_shared().map_err(failed)?;
     }
-    let (index, stored_bytes) = load(&layout, config).map_err(failed)?;
     let blobs = Blobs::new(layout.clone(), stored_bytes, config.store_bytes_max);
     Ok(Loaded {
         layout,
@@ -105,7 +106,20 @@ pub(crate) fn open(path: &Path, config: &RegistryConfig) -> Result<Loaded, OpenE
     })
 }
 
-fn load(layout: &Layout, config: &RegistryConfig) -> io::Result<(Index, u64)> {
+/// Takes the folder; true if no other process has it.
+fn take(lock: &File, shared: bool) -> Result<bool, TryLockError> {
+    match lock.try_lock() {
+        Err(TryLockError::WouldBlock) if shared => {
+            // One that opens the folder has it alone for a moment.
+            lock.lock_shared().map_err(TryLockError::Error)?;
+            Ok(false)
+        }
+        taken => taken.map(|()| true),
+    }
+}
+
+/// Reads the folder. What an earlier process left unfinished is removed, if no other process may be about to finish it.
+fn load(layout: &Layout, config: &RegistryConfig, is_alone: bool) -> io::Result<(Index, u64)> {
     for folder in [
         layout.blobs(),
         layout.uploads(),
@@ -114,9 +128,18 @@ fn load(layout: &Layout, config: &RegistryConfig) -> io::Result<(Index, u64)> {
     ] {
         files::create_folder(&folder)?;
     }
-    for upload in files::entries(&layout.uploads())? {
-        fs::remove_file(layout.uploads().join(upload))?;
+    if is_alone {
+        for upload in files::entries(&layout.uploads())? {
+            fs::remove_file(layout.uploads().join(upload))?;
+        }
     }
+    let index = index(layout, config)?;
+    let stored_bytes = sweep(layout, &index, is_alone)?;
+    Ok((index, stored_bytes))
+}
+
+/// What is in the folder.
+pub(crate) fn index(layout: &Layout, config: &RegistryConfig) -> io::Result<Index> {
     let mut index = Index::default();
     for publisher in files::entries(&layout.repos())? {
         for connector in files::entries(&layout.repos().join(&publisher))? {
@@ -129,18 +152,18 @@ fn load(layout: &Layout, config: &RegistryConfig) -> io::Result<(Index, u64)> {
             }
         }
     }
-    let stored_bytes = sweep(layout, &index)?;
-    Ok((index, stored_bytes))
+    Ok(index)
 }
 
-/// Removes blobs that no manifest names: pushes that never ended. Returns the bytes that stay.
-fn sweep(layout: &Layout, index: &Index) -> io::Result<u64> {
+/// Removes blobs that no manifest names: pushes that never ended, unless another process may be at them. Returns the bytes
+/// that stay.
+fn sweep(layout: &Layout, index: &Index, is_alone: bool) -> io::Result<u64> {
     let named: HashSet<&Digest> = index.repos.values().flat_map(|repo| &repo.blobs).collect();
     let mut stored_bytes = 0;
     for file in files::entries(&layout.blobs())? {
         let path = layout.blobs().join(&file);
         match format!("sha256:{file}").parse::<Digest>() {
-            Ok(digest) if !named.contains(&digest) => fs::remove_file(path)?,
+            Ok(digest) if is_alone && !named.contains(&digest) => fs::remove_file(path)?,
             _ => stored_bytes += fs::metadata(path)?.len(),
         }
     }

@@ -63,6 +63,30 @@ impl Registry {
         })
     }
 
+    /// Reads the folder anew: another process that shares it has published something.
+    ///
+    /// # Errors
+    /// [`Code::Unknown`]: the disk's trouble; what was known stays known.
+    pub async fn look_again(&self) -> Result<(), Refusal> {
+        let _writing = self.inner.writer.lock().await;
+        let (layout, config) = (self.inner.layout.clone(), self.inner.config.clone());
+        let found = files::blocking("look at the registry's folder", move || {
+            load::index(&layout, &config)
+        })
+        .await?;
+        let mut index = self.index_mut();
+        for (name, mut repo) in found.repos {
+            if let Some(known) = index.repos.get(&name) {
+                // What is being pushed here has no manifest yet.
+                repo.blobs.extend(&known.blobs);
+                let arrived = known.arrived.iter().map(|(digest, at_ms)| (*digest, *at_ms));
+                repo.arrived.extend(arrived);
+            }
+            index.repos.insert(name, repo);
+        }
+        Ok(())
+    }
+
     /// The HTTP surface: `/v2/…`, `/.well-known/wasm-pkg/registry.json` and `/connectors/{digest}/publication`.
     ///
     /// It lets everybody who reaches it pull and push; whoever mounts it decides who that is.
@@ -418,6 +442,7 @@ impl Registry {
         self.write("write a version", path, bytes.into()).await?;
         tracing::info!(connector = %name, %version, digest = %layer, "connector was published");
         self.with_repo(name, |repo| repo.versions.insert(version, Arc::new(entry)));
+        (self.inner.config.published)();
         Ok(())
     }
 

@@ -10,7 +10,7 @@ use super::limits::PerCall;
 use super::scalars::Long;
 use super::standing::{HostCertificate, HostStandingName};
 use crate::app::App;
-use crate::hosts::HostEntry;
+use crate::fleet::hosts::HostEntry;
 
 /// A machine that runs steps.
 pub(crate) struct HostNode(pub(crate) Arc<HostEntry>);

@@ -12,7 +12,7 @@ use super::problems::{HostNotFoundProblem, HostStateProblem, InputProblem, NoHos
 use super::query::app;
 use super::scalars::Long;
 use crate::enrolment::{DecideError, Decision, InviteError, Invitee};
-use crate::hosts::HostEntry;
+use crate::fleet::hosts::HostEntry;
 
 /// What was decided about a host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]

@@ -15,7 +15,7 @@ use super::fault;
 use super::faults::{CODE_ARGUMENT, CODE_BUSY, coded};
 use super::runs::RunNode;
 use crate::app::{App, FOLLOWERS_MAX};
-use crate::events::RunMoved;
+use crate::fleet::events::RunMoved;
 
 /// Pictures of one run come at most this often.
 const PACE: Duration = Duration::from_millis(50);
@@ -123,7 +123,7 @@ impl Follow {
                 () = self.app.closing.cancelled() => return None,
             };
             match moved {
-                Ok(moved) if moved.run != self.run => {}
+                Ok(moved) if !moved.concerns(&self.run) => {}
                 Ok(moved) if moved.ended => return Some(()),
                 Ok(_) | Err(RecvError::Lagged(_)) => break,
                 Err(RecvError::Closed) => return None,
@@ -137,7 +137,7 @@ impl Follow {
                 moved = self.moved.recv() => moved,
             };
             match moved {
-                Ok(moved) if moved.run == self.run && moved.ended => return Some(()),
+                Ok(moved) if moved.concerns(&self.run) && moved.ended => return Some(()),
                 Ok(_) | Err(RecvError::Lagged(_)) => {}
                 Err(RecvError::Closed) => return None,
             }

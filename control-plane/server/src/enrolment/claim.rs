@@ -7,12 +7,13 @@ use flowforge_protocol::enrol::{Grounds, HostClaim};
 use flowforge_protocol::envelope::Signed;
 use flowforge_protocol::job::CLOCK_TOLERANCE_MS;
 use flowforge_protocol::{Digest, HostId, VerifyingKey};
-use flowforge_store::{Claim, Claimed, NewHost, Standing, StoredCertificate};
+use flowforge_store::{Claim, Claimed, NewHost, Standing, StoredCertificate, UsedNonce};
 
 use super::errors::ClaimError;
 use super::moment::moment;
 use crate::app::App;
 use crate::entropy::fresh;
+use crate::fleet::words::Word;
 use crate::peers::Peer;
 
 /// How long after its end a certificate still entitles to the next one, milliseconds: 30 days, the longest time that a host
@@ -79,6 +80,7 @@ impl App {
         }
         let certificate = claimed?;
         self.peers.issued(&certificate);
+        self.bus.say(Word::Host(certificate.host.clone()));
         Ok(Issued { certificate })
     }
 
@@ -100,10 +102,12 @@ impl App {
         if differs_ms.unsigned_abs() > CLOCK_TOLERANCE_MS {
             return Err(ClaimError::Clock(differs_ms));
         }
-        if !self
-            .used_nonces
-            .use_up(claim.issued_at_ms, claim.nonce, self.clock.now_ms())
-        {
+        let used = UsedNonce {
+            nonce: claim.nonce.to_string(),
+            issued_at_ms: claim.issued_at_ms,
+            forget_before_ms: self.clock.now_ms().saturating_sub(CLOCK_TOLERANCE_MS),
+        };
+        if !self.store.use_nonce(&self.scope, used).await? {
             return Err(ClaimError::Replayed);
         }
         match (&claim.grounds, &request.secret) {
@@ -134,6 +138,7 @@ impl App {
                     seal_key: *claim.seal_key.as_bytes(),
                     session_hash: Digest::of(no_session.as_bytes()),
                     at_ms: self.clock.now_ms(),
+                    nonce: None,
                 },
                 certificate: self.certify(&id, &claim.link_key)?,
             };

@@ -7,7 +7,8 @@ use flowforge_store::{HostStanding, Standing, StoreError};
 
 use super::errors::DecideError;
 use crate::app::App;
-use crate::hosts::HostEntry;
+use crate::fleet::hosts::HostEntry;
+use crate::fleet::words::Word;
 
 /// What somebody decides about a host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,17 +92,24 @@ impl App {
         Ok(())
     }
 
-    /// What the store keeps of a decision takes effect here.
+    /// What the store keeps of a decision takes effect here, and other servers are told.
     pub(super) fn stands(&self, host: &HostId, standing: Standing, reason: String) {
-        self.peers.decided(HostStanding {
+        self.stand_by(HostStanding {
             host: host.clone(),
             standing,
             reason,
             since_ms: self.clock.now_ms(),
         });
+        self.bus.say(Word::Host(host.clone()));
+    }
+
+    /// What was decided about a host takes effect here.
+    pub(crate) fn stand_by(&self, decided: HostStanding) {
+        let (host, standing) = (decided.host.clone(), decided.standing);
+        self.peers.decided(decided);
         if !standing.is_admitted() {
-            self.hosts.end_session(host);
+            self.hosts.end_session(&host);
         }
-        self.hosts.close(host, standing != Standing::Active);
+        self.hosts.close(&host, standing != Standing::Active);
     }
 }

@@ -19,7 +19,7 @@ use async_graphql::{Context, EmptySubscription, Result, Schema};
 
 use crate::api::needs_session;
 use crate::app::App;
-use crate::hosts::HostEntry;
+use crate::fleet::hosts::HostEntry;
 use crate::peers::Peer;
 
 /// The schema with its resolvers.

@@ -69,10 +69,15 @@ pub(super) async fn put(
         .get(header::AUTHORIZATION)
         .and_then(|value| value.to_str().ok());
     let session = session.and_then(|text| text.strip_prefix("Bearer "));
-    if session
-        .and_then(|session| doors.app.hosts.of_session(session))
-        .is_none()
-    {
+    let host = match session {
+        Some(session) => doors.app.host_of_session(session).await,
+        None => Ok(None),
+    };
+    let is_host = match host {
+        Ok(host) => host.is_some(),
+        Err(error) => return fault(&error),
+    };
+    if !is_host {
         return refusal(
             StatusCode::UNAUTHORIZED,
             "FF-API-401",

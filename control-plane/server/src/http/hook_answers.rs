@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::refusal;
 use crate::app::App;
-use crate::events::{Said, Waiting, WaitsFor};
+use crate::fleet::events::{Said, Waiting, WaitsFor};
 
 /// Longest wait for a run's end, or its answer.
 const MAX_WAIT: Duration = Duration::from_secs(30);

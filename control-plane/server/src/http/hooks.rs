@@ -30,7 +30,7 @@ use super::body::{self, Codes};
 use super::hook_answers::{self, accepted, fault};
 use super::{Doors, refusal};
 use crate::app::App;
-use crate::events::WaitsFor;
+use crate::fleet::events::WaitsFor;
 use crate::operations::{Incoming, Refused};
 use crate::release::ReadyRelease;
 use crate::starts::{StartError, StartOptions, StartRequest, new_run_id, request_body};
@@ -71,8 +71,12 @@ pub(super) async fn receive(
     body: Body,
 ) -> Response {
     let app = &doors.app;
-    let Some(hook) = find(app, &path) else {
-        return nobody_listens(app, &path).await;
+    let hook = match find(app, &path) {
+        Some(hook) => hook,
+        None => match listens_now(app, &path).await {
+            Ok(hook) => hook,
+            Err(refused) => return *refused,
+        },
     };
     let codes = Codes {
         too_large: "FF-HOOK-002",
@@ -103,11 +107,21 @@ pub(super) async fn receive(
     }
 }
 
-async fn nobody_listens(app: &App, path: &str) -> Response {
+/// Nobody is known to listen: another server may have published the workflow that does just now.
+async fn listens_now(app: &App, path: &str) -> Result<Hook, Box<Response>> {
     let owner = match app.store.hook_owner(&app.scope, path).await {
         Ok(owner) => owner,
-        Err(error) => return fault(&error),
+        Err(error) => return Err(fault(&error).into()),
     };
+    if let Some(workflow) = &owner
+        && let Err(error) = app.look_at_workflow(workflow).await
+    {
+        return Err(fault(&error).into());
+    }
+    find(app, path).ok_or_else(|| nobody_listens(app, path, owner).into())
+}
+
+fn nobody_listens(app: &App, path: &str, owner: Option<String>) -> Response {
     match owner.and_then(|workflow| Some((app.unusable(&workflow)?, workflow))) {
         Some((why, workflow)) => {
             let message = format!("the newest release of `{workflow}` cannot be used here: {why}");

@@ -9,6 +9,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
+use flowforge_store::StoreError;
 use tokio::sync::Semaphore;
 
 use super::documents::Documents;
@@ -47,19 +48,21 @@ impl HostDoor {
     }
 
     /// Who calls; `None` if a session was given that is not known.
-    fn caller(&self, peer: &Peer, headers: &HeaderMap) -> Option<Caller> {
+    async fn caller(&self, peer: &Peer, headers: &HeaderMap) -> Result<Option<Caller>, StoreError> {
         let Some(given) = headers.get(header::AUTHORIZATION) else {
-            return Some(Caller::Stranger);
+            return Ok(Some(Caller::Stranger));
         };
-        let session = given
-            .to_str()
-            .ok()
-            .and_then(|text| text.strip_prefix("Bearer "))?;
-        let host = self.app.hosts.of_session(session)?;
+        let session = given.to_str().ok();
+        let Some(session) = session.and_then(|text| text.strip_prefix("Bearer ")) else {
+            return Ok(None);
+        };
+        let Some(host) = self.app.host_of_session(session).await? else {
+            return Ok(None);
+        };
         // A session is of use on the line that it was given on, and nowhere else.
         let has_certificate = self.app.peers.held(&host.id).is_some();
         let fits = (*peer == Peer::ThisMachine) != has_certificate;
-        fits.then_some(Caller::Host(host))
+        Ok(fits.then_some(Caller::Host(host)))
     }
 }
 
@@ -79,9 +82,16 @@ pub(super) async fn call(
         let message = format!("{MAX_CALLS} calls of hosts are open; try again");
         return refusal(StatusCode::SERVICE_UNAVAILABLE, "FF-HTTP-006", message);
     };
-    let Some(caller) = door.caller(&peer, &headers) else {
-        let message = "this session is not known; register again";
-        return (StatusCode::UNAUTHORIZED, Json(call_error(message, "FF-API-401"))).into_response();
+    let caller = match door.caller(&peer, &headers).await {
+        Ok(Some(caller)) => caller,
+        Ok(None) => {
+            let message = "this session is not known; register again";
+            return (StatusCode::UNAUTHORIZED, Json(call_error(message, "FF-API-401"))).into_response();
+        }
+        Err(error) => {
+            tracing::warn!(%error, "the session of a host cannot be looked up");
+            return refusal(StatusCode::SERVICE_UNAVAILABLE, "FF-HTTP-006", error.to_string());
+        }
     };
     let limit = match caller {
         Caller::Host(_) => MAX_HOST_BYTES,

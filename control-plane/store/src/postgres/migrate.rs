@@ -1,32 +1,61 @@
 //! Bringing the tables up to date. `schema_version` in `meta` says how many of the migrations the database has.
 
+use super::servers::{self, ALONE, TOGETHER};
 use super::{Place, Session};
 use crate::{OpenError, StoreError};
 
 /// In order; one that is published is never changed.
-const MIGRATIONS: [&str; 4] = [
+static MIGRATIONS: [&str; NEWEST] = [
     include_str!("../../migrations/postgres/0001_first.sql"),
     include_str!("../../migrations/postgres/0002_drafts.sql"),
     include_str!("../../migrations/postgres/0003_plans.sql"),
     include_str!("../../migrations/postgres/0004_enrolment.sql"),
+    include_str!("../../migrations/postgres/0005_servers.sql"),
 ];
 
-/// Applies what is missing, each migration in a transaction of its own.
+/// How many there are.
+pub(super) const NEWEST: usize = 5;
+
+/// Applies what is missing, each migration in a transaction of its own, while no other server is on the database.
 pub(super) fn run(session: &Session, place: &Place) -> Result<(), OpenError> {
-    let failed = |source| OpenError::Database {
-        place: place.to_string(),
-        source,
-    };
-    let applied = applied(session).map_err(failed)?;
-    let Some(missing) = MIGRATIONS.get(applied..) else {
-        return Err(OpenError::NewerFormat {
+    if missing(session, place)?.1.is_empty() {
+        return Ok(());
+    }
+    let failed = |source| match source {
+        StoreError::Busy => OpenError::OtherServers {
             place: place.to_string(),
-        });
+        },
+        source => OpenError::Database {
+            place: place.to_string(),
+            source,
+        },
     };
+    let all = |words: [&str; 2]| {
+        words
+            .iter()
+            .try_for_each(|word| session.batch(&servers::lock(word)))
+    };
+    session.batch(&servers::wait_for_others()).map_err(failed)?;
+    all(ALONE).map_err(failed)?;
+    // Another server may have done it while this one waited.
+    let (applied, missing) = missing(session, place)?;
     for (number, migration) in (applied + 1..).zip(missing) {
         apply(session, migration, number).map_err(failed)?;
     }
-    Ok(())
+    all(TOGETHER).map_err(failed)?;
+    session.batch(&servers::wait_for_turn()).map_err(failed)
+}
+
+/// How many migrations the database has, and those that it has not.
+fn missing(session: &Session, place: &Place) -> Result<(usize, &'static [&'static str]), OpenError> {
+    let applied = applied(session).map_err(|source| OpenError::Database {
+        place: place.to_string(),
+        source,
+    })?;
+    let missing = MIGRATIONS.get(applied..).ok_or_else(|| OpenError::NewerFormat {
+        place: place.to_string(),
+    })?;
+    Ok((applied, missing))
 }
 
 fn applied(session: &Session) -> Result<usize, StoreError> {

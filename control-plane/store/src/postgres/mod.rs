@@ -1,14 +1,19 @@
 //! PostgreSQL 15 and later: a session each for the writer and the readers.
 //!
 //! A session whose connection broke is made anew at the next question: what was under way then has an unknown outcome, and
-//! its caller is told so. The writer's session holds a lock for as long as it lives: two control planes that write to one
-//! database would not know of each other's hosts.
+//! its caller is told so. Several server processes share a database. Their writers take turns, a group of writes each, so
+//! that what one reads before it writes cannot be changed by another meanwhile. All of them are of one version of the
+//! tables: see [`servers`].
 
 mod cells;
 mod dialect;
+pub(crate) mod duties;
 mod migrate;
+pub(crate) mod notices;
+mod sequences;
+mod servers;
 
-use std::cell::RefCell;
+use std::cell::{Cell as Flag, RefCell};
 use std::collections::HashMap;
 use std::pin::pin;
 use std::sync::Arc;
@@ -18,20 +23,16 @@ use futures::StreamExt as _;
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 use tokio_postgres::config::Host;
-use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Config, NoTls, Statement};
 
 use crate::cells::{Cell, Row};
+use crate::life::Life;
 use crate::{OpenError, StoreError};
 use cells::Sent;
 
 /// How long a database is waited for when a session begins.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long the lock of the writer is waited for.
-const LOCK_WAIT_MS: u64 = 5_000;
-/// The lock of the one control plane that writes: "FlowFrge" as a number.
-const WRITER_LOCK: i64 = 0x466c_6f77_4672_6765;
 /// The oldest version whose words are used here.
 const VERSION_MIN: i64 = 150_000;
 
@@ -84,6 +85,19 @@ impl Place {
             runtime: Handle::current(),
         })
     }
+
+    /// A connection, and the task that moves its bytes.
+    async fn connect(&self) -> Result<(Client, JoinSet<()>), StoreError> {
+        let connected = self.config.connect(NoTls).await;
+        let (client, connection) = connected.map_err(|error| StoreError::unreached(&error))?;
+        let mut driver = JoinSet::new();
+        driver.spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::warn!(%error, "a connection to the database broke");
+            }
+        });
+        Ok((client, driver))
+    }
 }
 
 /// The connection of a session, and the statements that it knows by their text here.
@@ -115,23 +129,36 @@ impl Known {
 /// One session; used by one thread at a time, never by one that serves others.
 pub(crate) struct Session {
     place: Place,
-    writes: bool,
+    /// What the writer's session has besides; none for one that only reads.
+    writer: Option<Writing>,
     live: RefCell<Option<Live>>,
+}
+
+/// What is told to the store by the session that writes.
+struct Writing {
+    /// The life of the database, which every new connection looks at.
+    life: Life,
+    /// Whether the tables are up to date: from then on a database with others is refused.
+    is_open: Flag<bool>,
 }
 
 /// A session that only reads.
 pub(crate) fn reader(place: &Place) -> Session {
     Session {
         place: place.clone(),
-        writes: false,
+        writer: None,
         live: RefCell::new(None),
     }
 }
 
-/// The session that writes, to a database whose tables are up to date, and the name of this opening.
-pub(crate) fn writer(place: &Place) -> Result<(Session, String), OpenError> {
+/// The session that writes, to a database whose tables are up to date. From now on `life` says which life of the database
+/// it writes to.
+pub(crate) fn writer(place: &Place, life: &Life) -> Result<Session, OpenError> {
     let session = Session {
-        writes: true,
+        writer: Some(Writing {
+            life: life.clone(),
+            is_open: Flag::new(false),
+        }),
         ..reader(place)
     };
     let failed = |source| OpenError::Database {
@@ -145,19 +172,8 @@ pub(crate) fn writer(place: &Place) -> Result<(Session, String), OpenError> {
         });
     }
     migrate::run(&session, place)?;
-    let mut incarnation = String::new();
-    session
-        .each(
-            "insert into meta (key, value) values ('incarnation', replace(cast(gen_random_uuid() as text), '-', '')) \
-             on conflict (key) do update set value = excluded.value returning value",
-            &[],
-            &mut |row| {
-                incarnation = row.get(0)?;
-                Ok(true)
-            },
-        )
-        .map_err(failed)?;
-    Ok((session, incarnation))
+    session.open().map_err(failed)?;
+    Ok(session)
 }
 
 impl Session {
@@ -169,26 +185,14 @@ impl Session {
         }
         *live = None;
         let (client, driver) = self.place.runtime.block_on(async {
-            let (client, connection) = self.place.config.connect(NoTls).await?;
-            let mut driver = JoinSet::new();
-            driver.spawn(async move {
-                if let Err(error) = connection.await {
-                    tracing::warn!(%error, "a connection to the database broke");
+            let (client, driver) = self.place.connect().await?;
+            if let Some(writing) = &self.writer {
+                servers::join(&client).await?;
+                if writing.is_open.get() {
+                    servers::same_tables(&client, migrate::NEWEST).await?;
+                    sequences::begin(&client).await?;
+                    writing.life.become_(servers::life(&client).await?);
                 }
-            });
-            if self.writes {
-                // The session before this one may still be on its way out.
-                client
-                    .batch_execute(&format!("set lock_timeout = {LOCK_WAIT_MS}"))
-                    .await?;
-                let lock = format!("select pg_advisory_lock({WRITER_LOCK})");
-                client
-                    .batch_execute(&lock)
-                    .await
-                    .map_err(|error| match error.code() {
-                        Some(&SqlState::LOCK_NOT_AVAILABLE) => StoreError::Taken,
-                        _ => error.into(),
-                    })?;
             }
             Ok::<_, StoreError>((client, driver))
         })?;
@@ -200,10 +204,35 @@ impl Session {
         Ok(())
     }
 
-    /// Begins a transaction, on a new connection if the old one broke.
+    /// The tables are up to date. Which life of the database this is, is known from now on.
+    fn open(&self) -> Result<(), StoreError> {
+        let Some(writing) = &self.writer else {
+            return Ok(());
+        };
+        self.connect()?;
+        let live = self.live.borrow();
+        let live = live.as_ref().ok_or_else(StoreError::gone)?;
+        let life = self.place.runtime.block_on(async {
+            servers::name_life(&live.client).await?;
+            sequences::begin(&live.client).await?;
+            servers::life(&live.client).await
+        })?;
+        writing.is_open.set(true);
+        writing.life.become_(life);
+        Ok(())
+    }
+
+    /// Begins a transaction, on a new connection if the old one broke. One that writes waits for its turn.
     pub(crate) fn begin(&self, words: &str) -> Result<(), StoreError> {
         self.connect()?;
-        self.batch(words)
+        if self.writer.is_none() {
+            return self.batch(words);
+        }
+        let begun = self.batch(&servers::in_turn(words));
+        if begun.is_err() {
+            self.take_back();
+        }
+        begun
     }
 
     /// Runs text without parameters on the connection that there is.

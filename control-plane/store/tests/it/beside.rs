@@ -417,7 +417,7 @@ async fn runs_are_lost_with_the_journal_that_held_them() {
     }
     let note = |life: &str, delivered| {
         let store = &beside.open.store;
-        store.note_journal(scope(), host(1), life.to_owned(), delivered, 9)
+        store.note_journal(scope(), host(1), life.to_owned(), Some(delivered), 9)
     };
     assert!(
         note("one", Vec::new()).await.unwrap().runs.is_empty(),

@@ -14,9 +14,9 @@ use crate::kit::{Home, new_host, new_run, run, scope};
 async fn a_restored_file_has_another_name_and_no_sequence_twice() {
     let home = Home::new();
     let open = home.ready().await;
-    let first = open.store.incarnation().to_owned();
+    let first = open.store.incarnation();
     let second_ms = 1_800_000_000_000;
-    let from = open.store.first_sequence(second_ms).await.unwrap();
+    let from = open.store.sequences(second_ms).await.unwrap().start;
     open.close().await;
     let backup = std::fs::read(home.config().path).unwrap();
     let open = home.open().await;
@@ -26,12 +26,12 @@ async fn a_restored_file_has_another_name_and_no_sequence_twice() {
     open.store.start_run(scope(), new).await.unwrap();
     open.close().await;
     let open = home.open().await;
-    let clock_was_set_back = open.store.first_sequence(1_000).await.unwrap();
+    let clock_was_set_back = open.store.sequences(1_000).await.unwrap().start;
     assert_eq!(clock_was_set_back, from + 6, "what was used is remembered");
     open.close().await;
     std::fs::write(home.config().path, backup).unwrap();
     let open = home.open().await;
-    let restored = open.store.first_sequence(second_ms + 1_000).await.unwrap();
+    let restored = open.store.sequences(second_ms + 1_000).await.unwrap().start;
     assert!(restored > from + 5, "{restored} after {from}");
     open.close().await;
 }

@@ -136,6 +136,7 @@ pub(crate) fn new_host(n: u64) -> NewHost {
         seal_key: id(4, n),
         session_hash: Digest::of(&n.to_be_bytes()),
         at_ms: 1,
+        nonce: None,
     }
 }
 
@@ -298,6 +299,6 @@ pub(crate) fn hooks(path: &str) -> Links {
 pub(crate) fn registered(registered: Registered) -> Option<Host> {
     match registered {
         Registered::Host(host) => Some(*host),
-        Registered::TooMany | Registered::Elsewhere => None,
+        Registered::TooMany | Registered::Elsewhere | Registered::Replayed => None,
     }
 }

@@ -256,7 +256,7 @@ async fn what_is_noted_collected_or_brought_for_another_project_moves_nothing() 
     assert!(store.told_parent(other, run(1), None).await.unwrap());
     assert_eq!(store.lose(other, host(1), vec![run(1)], 9).await.unwrap(), []);
     let lost = store
-        .note_journal(other, host(1), "b".to_owned(), vec![run(1)], 9)
+        .note_journal(other, host(1), "b".to_owned(), Some(vec![run(1)]), 9)
         .await
         .unwrap();
     assert!(lost.runs.is_empty() && lost.orders.is_empty());
@@ -269,7 +269,10 @@ async fn what_is_noted_collected_or_brought_for_another_project_moves_nothing() 
         .set_schedules(other, "sum".to_owned(), Vec::new())
         .await
         .unwrap();
-    store.advance_schedule(other, schedule("a")).await.unwrap();
+    store
+        .advance_schedule(other, schedule("a"), schedule("a").next_due_ms)
+        .await
+        .unwrap();
     let group = Group {
         name: "duty".to_owned(),
         members: Vec::new(),
@@ -417,7 +420,7 @@ async fn a_run_does_not_stop_a_run_of_another_project() {
 }
 
 /// Calls that concern no project: everything else takes the scope first.
-const WITHOUT_SCOPE: [&str; 5] = ["close", "effort", "first_sequence", "incarnation", "open"];
+const WITHOUT_SCOPE: [&str; 6] = ["close", "effort", "incarnation", "notices", "open", "sequences"];
 
 #[test]
 fn every_call_of_the_store_takes_a_scope_first() {

@@ -29,6 +29,7 @@ mod questions;
 #[path = "../it/scopes.rs"]
 mod scopes;
 mod server;
+mod servers;
 #[path = "../it/values.rs"]
 mod values;
 #[path = "../it/writes.rs"]

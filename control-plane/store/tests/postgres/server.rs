@@ -18,26 +18,6 @@ async fn a_database_of_a_newer_program_is_left_alone() {
     );
 }
 
-#[tokio::test]
-async fn a_second_control_plane_on_the_database_is_refused_and_the_first_goes_on() {
-    let home = Home::new();
-    let open = home.ready().await;
-    let error = Store::open(home.config(), FailPoints::inert()).await.unwrap_err();
-    let is_taken = matches!(
-        &error,
-        OpenError::Database {
-            source: StoreError::Taken,
-            ..
-        }
-    );
-    assert!(is_taken, "{error:?}");
-    assert_eq!(
-        open.store.start_run(scope(), new_run(1, true)).await.unwrap(),
-        Started::New
-    );
-    open.close().await;
-}
-
 /// The address says where; a database that is elsewhere would be talked to without encryption.
 #[tokio::test]
 async fn addresses_that_cannot_be_used_are_named() {

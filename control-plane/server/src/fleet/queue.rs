@@ -6,13 +6,15 @@
 //! when it is settled: one that has expired waits here for [`crate::reissue`]. At most [`MAX_IN_MEMORY`] are kept here;
 //! the rest stays in the store, whose truth this is a picture of, and is read when there is room.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use flowforge_protocol::job::{CLOCK_TOLERANCE_MS, JOB_LIFE_MS};
 use flowforge_protocol::sync::Lanes;
 use flowforge_protocol::{JobId, RunId};
 use flowforge_store::{JobKind, NewJob, OpenJob};
+
+use super::words::ServerTag;
 
 /// A delivered job of which nothing was heard for so long is delivered again.
 pub(crate) const REDELIVER_AFTER_MS: u64 = 3_000;
@@ -129,14 +131,44 @@ pub(crate) struct JobQueue {
     deliveries: u64,
     /// True if the store may hold jobs that are not here.
     spilled: bool,
+    /// True if the store may hold no more what is here.
+    stale: bool,
 }
 
+/// A look into the store for the jobs of a host.
+#[derive(Debug)]
+pub(crate) struct Refill {
+    /// Most jobs to be read.
+    pub(crate) limit: usize,
+    /// What was here before and may be over; nothing if the queue is no old picture.
+    old: Vec<QueuedJob>,
+    renews: bool,
+}
+
+/// Bits of a delivery's number that count; those above say which process has delivered. Together they stay below 2^53.
+const DELIVERY_BITS: u32 = 32;
+
 impl JobQueue {
-    /// A queue whose jobs must be read from the store first.
-    pub(crate) fn unread() -> Self {
+    /// A queue whose jobs must be read from the store first. `tag` tells the deliveries of this process from those of
+    /// others.
+    pub(crate) fn unread(tag: ServerTag) -> Self {
         Self {
             spilled: true,
+            deliveries: u64::from(tag.0) << DELIVERY_BITS,
             ..Self::default()
+        }
+    }
+
+    /// Another server may have changed what waits for the host: the store is read before anything goes out.
+    pub(crate) fn renew(&mut self) {
+        self.stale = true;
+    }
+
+    /// The host says which delivery it got last. If that was one of another server, this queue is an old picture.
+    pub(crate) fn hears_of(&mut self, seen: Option<u64>) {
+        let of_others = |seen: u64| seen != 0 && seen >> DELIVERY_BITS != self.deliveries >> DELIVERY_BITS;
+        if seen.is_some_and(of_others) {
+            self.renew();
         }
     }
 
@@ -184,25 +216,55 @@ impl JobQueue {
         self.held.insert(job.sequence, Held { job, until_ms });
     }
 
-    /// True if the store should be read: nothing is ready here, and more is there.
+    /// True if the store should be read: this is an old picture, or nothing is ready here and more is there.
     pub(crate) fn wants_refill(&self) -> bool {
-        self.spilled && self.ready.is_empty()
+        self.stale || self.spilled && self.ready.is_empty()
     }
 
-    /// The store is about to be read for up to the returned number of jobs. What is pushed from now on stays here, so that
-    /// no job falls between the reading and its result.
-    pub(crate) fn begin_refill(&mut self) -> usize {
+    /// The store is about to be read. What is pushed from now on stays here, so that no job falls between the reading and
+    /// its result; of an old picture nothing goes out any more.
+    pub(crate) fn begin_refill(&mut self) -> Refill {
         self.spilled = false;
-        // The jobs that are known here are read again, and there must be room for others.
-        self.places.len() + MAX_IN_MEMORY
+        let renews = std::mem::take(&mut self.stale);
+        let mut old = Vec::new();
+        if renews {
+            for job in std::mem::take(&mut self.ready).into_values() {
+                self.places.remove(&job.id);
+            }
+            let delivered = self.delivered.values().map(|delivered| &delivered.job);
+            let held = self.held.values().map(|held| &held.job);
+            old.extend(delivered.chain(held).chain(self.expired.values()).cloned());
+        }
+        Refill {
+            // The jobs that are known here are read again, and there must be room for others.
+            limit: self.places.len() + MAX_IN_MEMORY,
+            old,
+            renews,
+        }
     }
 
-    /// Jobs read from the store, by ascending sequence; `complete` if there are no more.
-    pub(crate) fn refill(&mut self, jobs: Vec<QueuedJob>, complete: bool) {
+    /// Jobs read from the store: first those for runs that the host has, then those that bring one.
+    pub(crate) fn refill(&mut self, refill: &Refill, jobs: Vec<QueuedJob>) {
+        let complete = jobs.len() < refill.limit;
+        let has_all_changes = complete || jobs.iter().any(|job| job.kind.brings_a_run());
+        let found: HashSet<&JobId> = jobs.iter().map(|job| &job.id).collect();
+        for old in &refill.old {
+            let would_be_there = complete || has_all_changes && !old.kind.brings_a_run();
+            if would_be_there && !found.contains(&old.id) {
+                self.remove(&old.id);
+            }
+        }
+        drop(found);
         for job in jobs {
             self.push(job);
         }
         self.spilled |= !complete;
+    }
+
+    /// The store could not be read.
+    pub(crate) fn refill_failed(&mut self, refill: &Refill) {
+        self.spilled = true;
+        self.stale |= refill.renews;
     }
 
     /// These are over.

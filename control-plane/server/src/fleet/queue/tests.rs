@@ -171,8 +171,45 @@ fn beyond_the_bound_jobs_wait_in_the_store() {
     queue.take(up_to(MAX_IN_MEMORY), usize::MAX, None, at(0));
     assert!(queue.wants_refill());
     queue.settle([&job(0).id]);
-    queue.begin_refill();
-    queue.refill(vec![job(1), job(MAX_IN_MEMORY as u64)], true);
+    let refill = queue.begin_refill();
+    queue.refill(&refill, vec![job(1), job(MAX_IN_MEMORY as u64)]);
     assert_eq!(queue.take(up_to(9), 1_000, None, at(0)).starts.len(), 1);
     assert!(!queue.wants_refill());
+}
+
+/// Another server replaced an order while it lay here: it went out to a host that had the newer one already.
+#[test]
+fn an_old_picture_is_read_anew_before_anything_goes_out() {
+    let tag = ServerTag(9);
+    let mut queue = JobQueue::unread(tag);
+    let refill = queue.begin_refill();
+    queue.refill(&refill, vec![job(1), job(2), job(3)]);
+    let first = queue.take(up_to(1), 1_000, None, at(0));
+    assert_eq!(first.delivery >> DELIVERY_BITS, 9);
+    assert!(first.delivery < 1 << 53, "a number of JSON");
+    queue.hears_of(Some(first.delivery));
+    queue.hears_of(Some(0));
+    assert!(!queue.wants_refill(), "the host got its last orders here");
+    queue.hears_of(Some((8 << DELIVERY_BITS) + 1));
+    assert!(queue.wants_refill(), "it got them elsewhere");
+    let refill = queue.begin_refill();
+    queue.push(job(5));
+    // The delivered one and the second are over, a fourth is new.
+    queue.refill(&refill, vec![job(3), job(4)]);
+    let later = queue.take(up_to(9), 1_000, None, at(2 * REDELIVER_AFTER_MS));
+    let taken: Vec<&str> = later.starts.iter().map(AsRef::as_ref).collect();
+    assert_eq!(taken, ["3", "4", "5"], "what came meanwhile stays");
+}
+
+#[test]
+fn a_look_that_fails_leaves_the_queue_unread() {
+    let mut queue = JobQueue::unread(ServerTag(9));
+    queue.renew();
+    let refill = queue.begin_refill();
+    assert!(!queue.wants_refill());
+    queue.refill_failed(&refill);
+    assert!(queue.wants_refill());
+    let refill = queue.begin_refill();
+    queue.refill(&refill, vec![job(1)]);
+    assert_eq!(queue.take(up_to(9), 1_000, None, at(0)).starts.len(), 1);
 }

@@ -1,22 +1,33 @@
-//! Who is told when a run moves: subscriptions and waiting webhooks.
+//! Who is told when a run moves: subscriptions and waiting webhooks, here and, over the bus, at other servers.
 //!
 //! Telling never waits. A subscriber that cannot follow misses the middle and reads the state anew; a webhook waits for
 //! one outcome in one slot.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use flowforge_protocol::RunId;
 use tokio::sync::{Notify, broadcast, oneshot};
 
+use super::bus::Bus;
+use super::words::Word;
+
 /// Changes that a slow subscriber may lag behind before it skips to the newest state.
 const BACKLOG: usize = 4_096;
 
-/// A run moved.
+/// A run moved, or any may have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RunMoved {
-    pub(crate) run: RunId,
+    /// Which; none if words about any run may have been missed.
+    pub(crate) run: Option<RunId>,
     pub(crate) ended: bool,
+}
+
+impl RunMoved {
+    /// Whether somebody who follows this run is to look at it.
+    pub(crate) fn concerns(&self, run: &RunId) -> bool {
+        self.run.as_ref().is_none_or(|moved| moved == run)
+    }
 }
 
 /// What somebody who waits for a run is told.
@@ -42,6 +53,7 @@ pub(crate) enum WaitsFor {
 pub(crate) struct Events {
     /// Woken when there may be something to do for runs because of others: see [`crate::errands`].
     pub(crate) errands: Notify,
+    bus: Arc<Bus>,
     moved: broadcast::Sender<RunMoved>,
     waiting: Mutex<Slots>,
 }
@@ -60,9 +72,10 @@ struct Slot {
 }
 
 impl Events {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(bus: Arc<Bus>) -> Self {
         Self {
             errands: Notify::new(),
+            bus,
             moved: broadcast::Sender::new(BACKLOG),
             waiting: Mutex::new(Slots::default()),
         }
@@ -74,26 +87,62 @@ impl Events {
 
     /// A run moved; `outcome` is its outcome as JSON text if it ended.
     pub(crate) fn tell(&self, run: &RunId, outcome: Option<String>) {
+        if self.bus.is_shared() {
+            self.bus.say(match outcome {
+                Some(_) => Word::Ended(run.clone()),
+                None => Word::Moved(run.clone()),
+            });
+        }
         let ended = outcome.is_some();
         if let Some(outcome) = outcome {
-            let slots = self
-                .waiting
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .by_run
-                .remove(run);
-            for slot in slots.unwrap_or_default() {
-                // Nobody may wait any more: the caller has gone, the run stands.
-                let _ = slot.sender.send(Said::Ended(outcome.clone()));
-            }
+            self.end(run, &outcome);
+        }
+        self.moved(Some(run), ended);
+    }
+
+    /// There is something to do for runs because of others, here or at another server.
+    pub(crate) fn errand(&self) {
+        self.bus.say(Word::Errands);
+        self.errands.notify_one();
+    }
+
+    /// Tells subscribers that a run moved, or any may have.
+    pub(crate) fn moved(&self, run: Option<&RunId>, ended: bool) {
+        if ended {
             // Its parent, or the runs that it has ordered.
             self.errands.notify_one();
         }
         // Without a subscriber there is nobody to tell.
         let _ = self.moved.send(RunMoved {
-            run: run.clone(),
+            run: run.cloned(),
             ended,
         });
+    }
+
+    /// Tells whoever waits for a run that it ended.
+    pub(crate) fn end(&self, run: &RunId, outcome: &str) {
+        let slots = self
+            .waiting
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .by_run
+            .remove(run);
+        for slot in slots.unwrap_or_default() {
+            // Nobody may wait any more: the caller has gone, the run stands.
+            let _ = slot.sender.send(Said::Ended(outcome.to_owned()));
+        }
+    }
+
+    /// The runs that somebody waits for.
+    pub(crate) fn waited_for(&self) -> Vec<RunId> {
+        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.by_run.keys().cloned().collect()
+    }
+
+    /// Whether somebody waits for this run.
+    pub(crate) fn is_waited_for(&self, run: &RunId) -> bool {
+        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.by_run.contains_key(run)
     }
 
     /// A run has an answer for whoever started it.
@@ -153,10 +202,23 @@ impl Drop for Waiting<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fleet::words::ServerTag;
+
+    fn alone() -> Events {
+        Events::new(Arc::new(Bus::alone(ServerTag(1))))
+    }
+
+    #[test]
+    fn a_word_about_any_run_concerns_each() {
+        let (one, other) = (RunId::from_entropy([1; 16]), RunId::from_entropy([2; 16]));
+        let moved = |run| RunMoved { run, ended: false };
+        assert!(moved(Some(one.clone())).concerns(&one) && !moved(Some(one)).concerns(&other));
+        assert!(moved(None).concerns(&other));
+    }
 
     #[tokio::test]
     async fn an_outcome_reaches_the_slot_and_the_slot_is_given_back() {
-        let events = Events::new();
+        let events = alone();
         let run = RunId::from_entropy([1; 16]);
         let ended = |text: &str| Said::Ended(text.to_owned());
         let mut waiting = events.wait_for(&run, WaitsFor::End);
@@ -186,7 +248,7 @@ mod tests {
 
     #[test]
     fn telling_more_than_the_backlog_does_not_wait() {
-        let events = Events::new();
+        let events = alone();
         let mut slow = events.subscribe();
         for n in 0..=BACKLOG {
             events.tell(&RunId::from_entropy([u8::try_from(n % 251).unwrap(); 16]), None);

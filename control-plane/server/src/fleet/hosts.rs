@@ -10,13 +10,17 @@ use flowforge_protocol::{Digest, HostId, RunId};
 use flowforge_store::{Heard, Host};
 use tokio::sync::Notify;
 
-use crate::queue::JobQueue;
+use super::queue::JobQueue;
+use super::words::ServerTag;
 
 /// A host that was heard so recently counts as connected between two standing calls. One call follows the other at once,
 /// so this covers a slow line and little more: a host that has stopped must not get runs that another could do.
 pub(crate) const CONNECTED_MS: u64 = 5_000;
 /// The stored time of the last word is at most this old.
 pub(crate) const HEARD_WRITE_MS: u64 = 10_000;
+/// A host that another server has heard is shown as connected for so long: the store learns of its words at most every
+/// [`HEARD_WRITE_MS`], and is looked at about as often.
+const CONNECTED_ELSEWHERE_MS: u64 = 25_000;
 /// A host that was silent for so long, without a standing call, has a gap that is kept.
 const GAP_MS: u64 = 15_000;
 /// The same across a start of this process: the stored time of the last word may be older than the last word.
@@ -50,15 +54,35 @@ pub(crate) struct HostState {
     heard_at: Option<u64>,
     /// The same, of the last word that the store knows.
     heard_written_at: Option<u64>,
+    /// The same, of the last word that another server has heard.
+    heard_elsewhere_at: Option<u64>,
 }
 
 impl HostState {
-    /// `monotonic_ms`: see [`crate::Clock::monotonic_ms`].
-    pub(crate) fn connected(&self, monotonic_ms: u64) -> bool {
+    /// Whether it calls this server. `monotonic_ms`: see [`crate::Clock::monotonic_ms`].
+    pub(crate) fn is_here(&self, monotonic_ms: u64) -> bool {
         self.standing > 0
             || self
                 .heard_at
                 .is_some_and(|at| at.saturating_add(CONNECTED_MS) > monotonic_ms)
+    }
+
+    /// Whether it calls this server or another one.
+    pub(crate) fn connected(&self, monotonic_ms: u64) -> bool {
+        let elsewhere = self.heard_elsewhere_at;
+        self.is_here(monotonic_ms)
+            || elsewhere.is_some_and(|at| at.saturating_add(CONNECTED_ELSEWHERE_MS) > monotonic_ms)
+    }
+
+    /// What the store knows of the host now, which other servers have written, too.
+    fn is_known_as(&mut self, host: Host, monotonic_ms: u64) {
+        if host.last_heard_ms > self.host.last_heard_ms {
+            self.heard_elsewhere_at = Some(monotonic_ms);
+        }
+        self.host = Host {
+            last_heard_ms: host.last_heard_ms.max(self.host.last_heard_ms),
+            ..host
+        };
     }
 
     /// Why a run rests at the host, if it does.
@@ -94,8 +118,13 @@ impl HostState {
         let silent_since_ms = match self.heard_at {
             Some(_) if self.standing > 0 => None,
             Some(at) => {
+                // What another server has heard is known here some time later.
+                let (at, gap_ms) = match self.heard_elsewhere_at {
+                    Some(elsewhere) if elsewhere > at => (elsewhere, GAP_ACROSS_START_MS),
+                    _ => (at, GAP_MS),
+                };
                 let silence = monotonic_ms.saturating_sub(at);
-                (silence > GAP_MS).then(|| now_ms.saturating_sub(silence))
+                (silence > gap_ms).then(|| now_ms.saturating_sub(silence))
             }
             None => self
                 .host
@@ -122,14 +151,14 @@ impl HostState {
 }
 
 impl HostEntry {
-    fn new(host: Host, heard_at: Option<u64>) -> Self {
+    fn new(host: Host, heard_at: Option<u64>, tag: ServerTag) -> Self {
         Self {
             id: host.id.clone(),
             scope: host.scope.clone(),
             wake: Notify::new(),
             state: Mutex::new(HostState {
                 host,
-                queue: JobQueue::unread(),
+                queue: JobQueue::unread(tag),
                 busy: false,
                 resting: HashMap::new(),
                 closed: false,
@@ -137,6 +166,7 @@ impl HostEntry {
                 standing: 0,
                 heard_at,
                 heard_written_at: heard_at,
+                heard_elsewhere_at: None,
             }),
         }
     }
@@ -172,19 +202,46 @@ struct Table {
 }
 
 /// Every registered host.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Hosts {
     table: RwLock<Table>,
     next: std::sync::atomic::AtomicUsize,
+    tag: ServerTag,
 }
 
 impl Hosts {
-    pub(crate) fn new(hosts: Vec<Host>) -> Self {
-        let all = Self::default();
+    pub(crate) fn new(hosts: Vec<Host>, tag: ServerTag) -> Self {
+        let all = Self {
+            table: RwLock::default(),
+            next: std::sync::atomic::AtomicUsize::default(),
+            tag,
+        };
         for host in hosts {
             all.enter(host, None);
         }
         all
+    }
+
+    /// A host as the store knows it now: another server may have admitted it, or given it a new session.
+    pub(crate) fn known_as(&self, host: Host, monotonic_ms: u64) -> Arc<HostEntry> {
+        let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
+        let Some(entry) = table.by_id.get(&host.id).map(Arc::clone) else {
+            drop(table);
+            return self.enter(host, None);
+        };
+        let mut state = entry.state();
+        let is_new_session = state.host.session_hash != host.session_hash;
+        if is_new_session {
+            table.by_session.retain(|_, id| *id != host.id);
+            table.by_session.insert(host.session_hash, host.id.clone());
+            // As when it registers here.
+            state.queue.redeliver_all();
+            state.queue.renew();
+        }
+        state.is_known_as(host, monotonic_ms);
+        drop(state);
+        drop(table);
+        entry
     }
 
     fn enter(&self, host: Host, heard_at: Option<u64>) -> Arc<HostEntry> {
@@ -204,7 +261,7 @@ impl Hosts {
             entry.wake.notify_one();
             return entry;
         }
-        let entry = Arc::new(HostEntry::new(host, heard_at));
+        let entry = Arc::new(HostEntry::new(host, heard_at, self.tag));
         table.turn.push(entry.id.clone());
         table.by_id.insert(entry.id.clone(), Arc::clone(&entry));
         entry
@@ -268,7 +325,8 @@ impl Hosts {
             .collect()
     }
 
-    /// A host for a new run: connected, not busy, each in its turn. None if there is none.
+    /// A host for a new run: one that calls this server, not busy, each in its turn. None if there is none: then the run
+    /// waits for one, here or at another server.
     pub(crate) fn choose(&self, monotonic_ms: u64) -> Option<Arc<HostEntry>> {
         let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
         let count = table.turn.len();
@@ -277,7 +335,7 @@ impl Hosts {
             let id = table.turn.get((first.wrapping_add(step)) % count)?;
             let entry = table.by_id.get(id)?;
             let state = entry.state();
-            (state.connected(monotonic_ms) && !state.busy && !state.closed).then(|| Arc::clone(entry))
+            (state.is_here(monotonic_ms) && !state.busy && !state.closed).then(|| Arc::clone(entry))
         })
     }
 }
@@ -285,6 +343,8 @@ impl Hosts {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const TAG: ServerTag = ServerTag(1);
 
     fn host(n: u8, session: &str) -> Host {
         Host {
@@ -302,7 +362,7 @@ mod tests {
 
     #[test]
     fn a_new_session_ends_the_one_before() {
-        let hosts = Hosts::new(vec![host(1, "old")]);
+        let hosts = Hosts::new(vec![host(1, "old")], TAG);
         assert!(hosts.of_session("old").is_some());
         hosts.registered(host(1, "new"), 5);
         assert!(hosts.of_session("old").is_none());
@@ -312,7 +372,7 @@ mod tests {
 
     #[test]
     fn only_a_connected_host_with_room_is_chosen() {
-        let hosts = Hosts::new(vec![host(1, "a"), host(2, "b")]);
+        let hosts = Hosts::new(vec![host(1, "a"), host(2, "b")], TAG);
         assert!(hosts.choose(1_000).is_none());
         let second = hosts.of_session("b").unwrap();
         second.state().heard(99, 1_000, true);
@@ -330,10 +390,13 @@ mod tests {
     /// A host that was cut off for a quarter of an hour left no trace: a run's timeline could not show why it stood still.
     #[test]
     fn silence_is_noticed_and_a_clock_that_is_set_makes_none() {
-        let hosts = Hosts::new(vec![Host {
-            last_heard_ms: Some(5_000),
-            ..host(1, "a")
-        }]);
+        let hosts = Hosts::new(
+            vec![Host {
+                last_heard_ms: Some(5_000),
+                ..host(1, "a")
+            }],
+            TAG,
+        );
         let entry = hosts.of_session("a").unwrap();
         let mut state = entry.state();
         let first = state.to_write(700_000, 10).unwrap();
@@ -352,5 +415,36 @@ mod tests {
             standing.silent_since_ms, None,
             "it stood at the door all the time"
         );
+    }
+
+    /// A host that another server hears is shown as connected, gets no run from here, and has no gap when it comes back.
+    #[test]
+    fn what_another_server_hears_counts_for_what_is_shown_alone() {
+        let hosts = Hosts::new(vec![host(1, "a")], TAG);
+        let entry = hosts.of_session("a").unwrap();
+        entry.state().heard(1_000, 1_000, true);
+        let late = 1_000 + 10 * GAP_ACROSS_START_MS;
+        assert!(!entry.state().connected(late));
+        let elsewhere = Host {
+            last_heard_ms: Some(late),
+            ..host(1, "a")
+        };
+        hosts.known_as(elsewhere, late);
+        assert!(entry.state().connected(late) && !entry.state().is_here(late));
+        assert!(hosts.choose(late).is_none());
+        assert_eq!(
+            entry
+                .state()
+                .to_write(late + 1, late + 1)
+                .unwrap()
+                .silent_since_ms,
+            None
+        );
+        let new_session = Host {
+            last_heard_ms: Some(late),
+            ..host(1, "b")
+        };
+        hosts.known_as(new_session, late);
+        assert!(hosts.of_session("a").is_none() && hosts.of_session("b").is_some());
     }
 }
