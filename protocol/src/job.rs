@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use crate::awaited::{ChildEnd, Decision, ReviewVerdict};
 use crate::envelope::Document;
 use crate::record::{Lineage, Trigger};
+use crate::step_set::StepSet;
 use crate::{Digest, HostId, JobId, MessageId, NodeId, RunId, StepKey};
 
 /// Payload type of the envelope that carries a [`Job`].
@@ -304,7 +305,7 @@ pub struct Reuse {
     /// The records with the results.
     pub prefix: RecordPrefix,
     /// The steps whose results are taken.
-    pub steps: Vec<StepKey>,
+    pub steps: StepSet,
 }
 
 /// What a host needs to go on with a run that it does not have.

@@ -124,6 +124,16 @@ impl StepSet {
     }
 }
 
+impl FromIterator<StepKey> for StepSet {
+    fn from_iter<I: IntoIterator<Item = StepKey>>(steps: I) -> Self {
+        let mut set = Self::default();
+        for step in steps {
+            set.insert(&step);
+        }
+        set
+    }
+}
+
 /// Written as pairs: a step, and the ranges of rounds of its innermost loop.
 impl Serialize for StepSet {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

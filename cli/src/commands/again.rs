@@ -16,8 +16,8 @@ use crate::table::one_line;
 pub(crate) struct Retry {
     /// Id, the start of one, or `last`
     id: String,
-    /// The node; it and what comes after it run again, and whatever has no result
-    #[arg(long, value_name = "NODE")]
+    /// The node, or a step of a round as `each[0].send`; it and what comes after it run again, and whatever has no result
+    #[arg(long, value_name = "STEP")]
     from: String,
     /// With the newest release of the workflow; without it, with the one that the run had
     #[arg(long)]
@@ -57,7 +57,7 @@ pub(crate) struct Try {
 
 const PLAN: &str = "query Plan($id: String!, $from: String!, $newest: Boolean!) { \
     retryPlan(id: $id, from: $from, newest: $newest) { __typename ... on RetryPlan { run version generation reused \
-    runsAgain changed digest repeated { step times key used { destination secret count } } } \
+    runsAgain continued changed digest repeated { step times key used { destination secret count } } } \
     ... on Problem { message code } } }";
 
 /// Shows what a retry would do, and starts it.
@@ -119,6 +119,9 @@ fn plan_lines(plan: &Value) -> Vec<String> {
         format!("  reused      {}", names("/reused")),
         format!("  runs again  {}", names("/runsAgain")),
     ];
+    if !list(plan, "/continued").is_empty() {
+        lines.push(format!("  goes on     {}", names("/continued")));
+    }
     if !list(plan, "/changed").is_empty() {
         lines.push(format!("  changed     {}", names("/changed")));
     }
@@ -178,7 +181,7 @@ mod tests {
     fn a_plan_says_what_happens_again_and_under_which_key() {
         let plan = json!({
             "run": "7f3kaaaaaaaaaaaaaaaaaaaaaa", "version": 2, "generation": 3, "reused": ["fetch"],
-            "runsAgain": ["pay", "invoice"], "changed": ["invoice"],
+            "runsAgain": ["pay", "each[7].mail", "invoice"], "continued": ["each"], "changed": ["invoice"],
             "repeated": [
                 { "step": "pay", "key": "0123456789abcdef", "used": [
                     { "destination": "https://bank.example.com:443", "count": 2 }] },

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use flowforge_protocol::job::{RecordPrefix, Reuse};
 use flowforge_protocol::record::effect_key;
+use flowforge_protocol::step_set::StepSet;
 use flowforge_protocol::used::Used;
 use flowforge_protocol::{Digest, NodeId, RunId, StepKey};
 use flowforge_store::{ClientRequest, Started, StoreError, StoredRun};
@@ -19,6 +20,10 @@ use crate::operations::Refused;
 use crate::release::ReadyRelease;
 use crate::starts::{StartError, StartOptions, StartRequest, new_run_id};
 use crate::view::ViewError;
+
+/// Largest order of a retry, in bytes, the input and the names of what is reused and repeated included: a job has a little
+/// more, for what else it says.
+const RETRY_BYTES_MAX: usize = 312 * 1024;
 
 /// Why there is no plan or no run, by fault of this server.
 #[derive(Debug, thiserror::Error)]
@@ -73,7 +78,7 @@ pub(crate) struct Try {
 }
 
 impl App {
-    /// What a retry of a run that is over, from this node on, would do: with the release that it had, or with the newest.
+    /// What a retry of a run that is over, from this node or step on, would do: with the release that it had, or with the newest.
     pub(crate) async fn retry_plan(
         &self,
         wanted: &str,
@@ -84,10 +89,10 @@ impl App {
             Ok(run) => run,
             Err(message) => return Ok(Err(Refused::NotFound(message))),
         };
-        let Ok(from) = from.parse::<NodeId>() else {
+        let Ok(from) = from.parse::<StepKey>() else {
             return Ok(Err(Refused::Field(
                 "from",
-                format!("`{from}` is no name of a node"),
+                format!("`{from}` is no name of a node, nor a step of a round as `loop[0].node`"),
             )));
         };
         if run.records == 0 {
@@ -100,25 +105,36 @@ impl App {
             false => Arc::clone(&original),
             true => self.release_of(&run.workflow, None).await?.ok_or_else(gone)?,
         };
-        let state = self.state_of(&run).await?;
+        let state = self.state_with_rounds(&run).await?;
         let changed = changed_nodes(&original, &release, &from);
         let mut starts = vec![from];
-        starts.extend(changed.iter().cloned());
+        starts.extend(changed.iter().cloned().map(StepKey::top));
         let fork = match state.fork_from_each(&starts) {
             Ok(fork) => fork,
-            Err(error @ (ForkError::NoNode(..) | ForkError::InLoop(..))) => {
+            Err(error @ (ForkError::NoNode(..) | ForkError::NoRound { .. })) => {
                 return Ok(Err(Refused::Field("from", error.to_string())));
             }
             Err(error @ (ForkError::NotEnded(_) | ForkError::ViewOnly(_))) => {
                 return Ok(Err(Refused::State(run.state, error.to_string())));
             }
         };
+        let reused: StepSet = fork.reused.iter().cloned().collect();
+        let named = json!([reused, fork.lineage]).to_string().len();
+        let order = named + run.input.len() + run.options.as_ref().map_or(0, String::len);
+        if order > RETRY_BYTES_MAX {
+            let message = format!(
+                "its order would take {order} bytes, {named} of them to name what is reused and repeated; the limit is \
+                 {RETRY_BYTES_MAX}: retry from a later step, or start the workflow anew"
+            );
+            return Ok(Err(Refused::Field("from", message)));
+        }
         let repeated = self.repeated(&state, &fork);
         let digest = Digest::of_json(&json!({
             "run": run.id,
             "records": run.records,
             "release": release.digest(),
             "reused": fork.reused,
+            "again": fork.runs_again,
             "repeats": fork.lineage.repeats,
         }));
         Ok(Ok(RetryPlan {
@@ -170,7 +186,7 @@ impl App {
                 count: run.records,
                 chain,
             },
-            steps: plan.fork.reused.clone(),
+            steps: plan.fork.reused.iter().cloned().collect(),
         });
         let request = StartRequest {
             id: new_run_id().map_err(StartError::from)?,
@@ -247,7 +263,7 @@ fn top_nodes(release: &ReadyRelease) -> BTreeMap<NodeId, Value> {
 
 /// Nodes of the original whose results cannot stand in the newest release: they are written otherwise there, or see another
 /// configuration. One that is gone there gives its result to nobody.
-fn changed_nodes(original: &ReadyRelease, newest: &ReadyRelease, from: &NodeId) -> Vec<NodeId> {
+fn changed_nodes(original: &ReadyRelease, newest: &ReadyRelease, from: &StepKey) -> Vec<NodeId> {
     if original.digest() == newest.digest() {
         return Vec::new();
     }
@@ -257,7 +273,7 @@ fn changed_nodes(original: &ReadyRelease, newest: &ReadyRelease, from: &NodeId) 
     before
         .filter(|(node, definition)| {
             let sees_config = configured && definition.to_string().contains("config");
-            node != from && (now.get(node) != Some(definition) || sees_config)
+            StepKey::top(node.clone()) != *from && (now.get(node) != Some(definition) || sees_config)
         })
         .map(|(node, _)| node)
         .collect()

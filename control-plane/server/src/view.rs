@@ -5,17 +5,22 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use flowforge_protocol::RunId;
+use flowforge_protocol::batch::RecordBatch;
 use flowforge_protocol::chain::no_fetch;
 use flowforge_store::{StoreError, StoredRun};
-use flowforge_workflow::{Plan, RunState};
+use flowforge_workflow::{Interrupt, Plan, RunState};
 use serde_json::Value;
 
+use crate::apart::WORK_TIMEOUT;
 use crate::app::{App, LoadError};
 
 /// Runs kept.
 const MAX_KEPT: usize = 64;
+/// How long the records that are read at once may take to be replayed.
+const REPLAY_TIMEOUT: Duration = Duration::from_secs(60);
 /// Bytes of records read at once.
 const READ_BYTES: u64 = 8 * 1024 * 1024;
 
@@ -103,6 +108,12 @@ impl App {
         self.replayed(run, state).await
     }
 
+    /// As [`App::state_of`], for a run that is to be retried.
+    pub(crate) async fn state_with_rounds(&self, run: &StoredRun) -> Result<RunState, ViewError> {
+        let state = RunState::with_rounds(self.plan(run).await?, run.id.clone());
+        self.replayed(run, state).await
+    }
+
     async fn replayed(&self, run: &StoredRun, mut state: RunState) -> Result<RunState, ViewError> {
         let replay = |detail: &dyn std::fmt::Display| ViewError::Replay {
             run: run.id.clone(),
@@ -114,12 +125,16 @@ impl App {
             if batches.is_empty() {
                 break;
             }
-            for record in batches.iter().flat_map(|batch| batch.records(&no_fetch)) {
-                let record = record.map_err(|error| replay(&error))?;
-                if record.seq >= next {
-                    state.apply_owned(record).map_err(|error| replay(&error))?;
-                }
-            }
+            // Lists that have to be made again hold nobody else up.
+            let applied = if state.plan().computes_in_replay() {
+                let work = self
+                    .workbench
+                    .run(REPLAY_TIMEOUT, move |_| applied(state, &batches));
+                work.await.map_err(|error| replay(&error))?
+            } else {
+                applied(state, &batches)
+            };
+            state = applied.map_err(|detail| replay(&detail))?;
         }
         Ok(state)
     }
@@ -134,11 +149,24 @@ impl App {
         let interfaces = self
             .interfaces(&release.release.connectors)
             .map_err(|error| replay(&error))?;
-        Plan::from_canonical(
-            &release.release.definition,
-            &interfaces,
-            &release.release.children,
-        )
-        .map_err(|error| replay(&error))
+        let plan = move |_: &Interrupt| {
+            let release = &release.release;
+            Plan::from_canonical(&release.definition, &interfaces, &release.children)
+        };
+        let plan = self.workbench.run(WORK_TIMEOUT, plan).await;
+        plan.map_err(|error| replay(&error))?
+            .map_err(|error| replay(&error))
     }
+}
+
+/// The state after the records of these batches that it does not know; or what is wrong with them.
+fn applied(mut state: RunState, batches: &[RecordBatch]) -> Result<RunState, String> {
+    let next = state.next_seq();
+    for record in batches.iter().flat_map(|batch| batch.records(&no_fetch)) {
+        let record = record.map_err(|error| error.to_string())?;
+        if record.seq >= next {
+            state.apply_owned(record).map_err(|error| error.to_string())?;
+        }
+    }
+    Ok(state)
 }

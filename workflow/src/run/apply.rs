@@ -317,6 +317,7 @@ impl RunState {
         at_ms: u64,
     ) -> Result<(), ApplyError> {
         let plan = Arc::clone(&self.plan);
+        self.keep_loop(at, *begun.list);
         match plan.node(at.node).map(|node| &node.kind) {
             Some(PlanKind::Repeat(repeat)) => repeat::started(self, at, repeat, at_ms),
             _ => foreach::started(self, at, key, begun, at_ms)?,

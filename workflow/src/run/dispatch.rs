@@ -9,14 +9,12 @@ use flowforge_protocol::record::{Event, Record, Source};
 use flowforge_protocol::{Failure, FailureKind, MessageId, StepKey};
 use serde_json::Value;
 
+use super::given::Given;
 use super::kinds::{self, Start, Started, call, child, repeat};
 use super::state::RunState;
 use super::steps::{Phase, StepRef, Waited};
 use super::{ApplyError, Command, Effort, Now};
 use crate::plan::{FallbackPlan, PlanKind, PlanNode};
-
-/// The results that an order gives in place of running steps, with where they are from.
-pub type Given = BTreeMap<StepKey, (Arc<Value>, Source)>;
 
 /// What stands for the run's output where a step is named.
 const OUTPUT: &str = "output";
@@ -187,7 +185,7 @@ impl Execution {
         };
         let asks = match (&step.phase, &node.kind) {
             (Phase::Ready | Phase::Working, _) if state.is_undo_known(at) => false,
-            (Phase::Ready, _) => state.key(at).is_some_and(|key| !self.given.contains_key(&key)),
+            (Phase::Ready, _) => state.key(at).is_some_and(|key| self.given.get(&key).is_none()),
             (Phase::Working, PlanKind::Call(_)) | (Phase::RoundOver(_), PlanKind::Repeat(_)) => true,
             (Phase::ToFallBack, _) => matches!(node.fallback, Some(FallbackPlan::Value(_))),
             _ => false,
@@ -273,7 +271,7 @@ impl Execution {
                     let message = "the order gives the result of this step, and it is not here";
                     Err(Failure::new(FailureKind::Invalid, message).with_code("FF-RUN-122"))
                 }
-                None => kinds::begin(&start, &node.kind),
+                None => kinds::begin(&start, &node.kind).and_then(|command| self.given.fits(&key, command)),
             },
             Phase::Waiting(_) => Ok(start.completed(child::detached(state, at)?)),
             Phase::Looping => Ok(self.failed_loop(at, &key)?),

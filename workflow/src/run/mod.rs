@@ -13,6 +13,7 @@ mod dispatch;
 mod ending;
 mod failing;
 mod fork;
+mod given;
 mod inbox;
 mod kinds;
 mod retry;
@@ -33,8 +34,9 @@ use serde_json::{Map, Value};
 
 use crate::expr::{Allowance, Context, Interrupt};
 
-pub use dispatch::{Evaluated, Execution, Given, Next};
+pub use dispatch::{Evaluated, Execution, Next};
 pub use fork::{ForkError, ForkPlan, RepeatedEffect};
+pub use given::Given;
 pub use inbox::MAX_UNTAKEN;
 pub use retry::{Failed, after_stop, retry_at_ms};
 pub use shown::{NodeRow, NodeState, OpenWait, RunPhase, RunView, Totals, WaitingApproval};

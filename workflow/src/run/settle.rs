@@ -65,6 +65,7 @@ impl RunState {
             self.undo_ended();
             return;
         }
+        self.keep_settled(at);
         let own_effect = |step: &Step| matches!(step.phase, Phase::Done(_)) && step.source == Source::Step;
         if node.undo.is_some() && self.step(at).is_some_and(own_effect) {
             // Now, while everything that its input names is still there.

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::ending::{Ending, Undos};
+use super::fork::KeptRounds;
 use super::inbox::Inbox;
 #[cfg(doc)]
 use super::inbox::MAX_UNTAKEN;
@@ -51,6 +52,9 @@ pub struct RunState {
     pub(super) ended_at_ms: u64,
     /// Why this run can be shown and not gone on with, if so.
     pub(super) view_only: Option<ViewOnly>,
+    /// What is remembered of rounds that are over, for a run that is to be retried.
+    #[serde(skip)]
+    pub(super) kept: Option<Box<KeptRounds>>,
 }
 
 /// Why a run can be shown and passed on, and not gone on with.
@@ -141,6 +145,7 @@ impl RunState {
             outcome: None,
             ended_at_ms: 0,
             view_only: None,
+            kept: None,
         }
     }
 

@@ -25,6 +25,7 @@ mod port_values;
 mod previews;
 mod run_effort;
 mod run_failures;
+mod run_forks;
 mod run_later;
 mod run_parts;
 mod run_random;

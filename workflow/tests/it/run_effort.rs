@@ -1,9 +1,7 @@
 //! What expressions may cost where others wait for them, and what stops them.
 
-use std::collections::BTreeMap;
-
 use flowforge_protocol::RunId;
-use flowforge_protocol::record::{Event, Outcome};
+use flowforge_protocol::record::Outcome;
 use flowforge_workflow::{Allowance, Command, Effort, Interrupt, Next, Now};
 use serde_json::{Value, json};
 
@@ -32,7 +30,7 @@ fn begun(source: &str) -> Host {
     let mut host = Host::start(plan("nodes:\n  none: { set: { n: 1 } }\n"), input());
     let first = host.records.remove(0);
     let state = flowforge_workflow::RunState::new(plan(source), RunId::from_entropy([3; 16]));
-    host.run = flowforge_workflow::Execution::new(state, BTreeMap::default());
+    host.run = flowforge_workflow::Execution::new(state, flowforge_workflow::Given::new());
     host.run.apply(first.clone()).expect("it is the first");
     host.records = vec![first];
     host

@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use flowforge_protocol::record::{Event, Outcome, Source};
-use flowforge_protocol::used::Used;
+use flowforge_protocol::record::{Outcome, Source};
 use flowforge_protocol::{FailureKind, NodeId, StepKey};
-use flowforge_workflow::{ForkError, Given, NodeState};
+use flowforge_workflow::{ForkError, ForkPlan, Given, NodeState};
 use serde_json::json;
 
 use crate::support::{Host, acceptance, echo, fails, plan, plan_with_effect, refuse};
@@ -122,59 +121,40 @@ nodes:
 output: \"${ship.from}\"
 ";
 
-/// Ends the attempt at the front, which used something outside.
-fn finish_used(host: &mut Host, step: &str) {
-    let at = host
-        .at_work()
-        .iter()
-        .position(|other| other == step)
-        .expect("it flies");
-    let invoke = host.flying.remove(at).expect("it flies");
-    host.record(Event::Completed {
-        step: invoke.step.clone(),
-        attempt: invoke.attempt,
-        output: echo(&invoke).expect("it echoes").into(),
-        elapsed_us: 1,
-        used: vec![Used {
-            destination: "https://a.example:443".to_owned(),
-            secret: None,
-            count: 1,
-        }],
-        source: Source::Step,
-    });
-    host.advance();
-}
-
 /// A first generation that failed at `ship`, with its effects taken back.
 fn failed_at_ship() -> Host {
     let mut host = Host::start(plan(PAID), json!({}));
     host.finish(0, echo);
-    finish_used(&mut host, "pay");
-    finish_used(&mut host, "each[0].mail");
-    finish_used(&mut host, "each[1].mail");
+    host.finish_used("pay");
+    host.finish_used("each[0].mail");
+    host.finish_used("each[1].mail");
     host.child_ends("child", Ok(json!({ "x": 1 })));
     host.finish(0, refuse);
-    finish_used(&mut host, "pay~undo");
+    host.finish_used("pay~undo");
     assert_eq!(host.phase(), "failed");
     host
 }
 
 fn again(host: &Host, from: &str) -> Host {
-    let fork = host.state().fork_from(&node(from)).expect("it can be retried");
-    let mut accepted = acceptance(json!({}));
-    accepted.lineage = Some(Box::new(fork.lineage.clone()));
-    Host::start_with(plan(PAID), accepted, host.state().results_of(&fork.reused))
+    host.retried(&[from], plan(PAID), json!({}))
+}
+
+fn fork(host: &Host, from: &str) -> Result<ForkPlan, ForkError> {
+    host.with_rounds().fork_from(&from.parse().expect("a step"))
 }
 
 #[test]
 fn a_retry_from_a_step_says_what_is_reused_and_which_effects_happen_again() {
     let host = failed_at_ship();
-    let fork = host.state().fork_from(&node("ship")).expect("it can be retried");
+    let fork = fork(&host, "ship").expect("it can be retried");
     // The payment was taken back, so it has no result any more; what came of it has none either.
     assert_eq!(fork.reused, [StepKey::top(node("look"))]);
-    assert_eq!(fork.runs_again, ["pay", "each", "child", "ship"].map(node));
+    assert_eq!(
+        fork.runs_again,
+        ["pay", "each", "child", "ship"].map(|id| StepKey::top(node(id)))
+    );
     let repeated: Vec<&str> = fork.repeated.iter().map(|effect| effect.node.as_str()).collect();
-    assert_eq!(repeated, ["pay", "mail", "child"]);
+    assert_eq!(repeated, ["pay", "pay~undo", "mail", "child"]);
     let repeats: BTreeMap<String, u32> = fork
         .lineage
         .repeats
@@ -202,7 +182,7 @@ fn a_retry_from_a_step_says_what_is_reused_and_which_effects_happen_again() {
     assert_eq!(second.row("look").1, "from look · from the run before");
     assert_eq!(second.at_work(), ["pay"]);
     assert_eq!(second.flying[0].repeats, 1);
-    finish_used(&mut second, "pay");
+    second.finish_used("pay");
     assert_ne!(
         second.children()[0].0,
         host.children()[0].0,
@@ -215,10 +195,7 @@ fn a_retry_from_a_step_says_what_is_reused_and_which_effects_happen_again() {
     assert_eq!(second.flying[0].repeats, 1, "another taking back than the first");
     second.run(echo);
     second.check_replay();
-    let third = second
-        .state()
-        .fork_from(&node("ship"))
-        .expect("it can be retried");
+    let third = self::fork(&second, "ship").expect("it can be retried");
     assert_eq!(third.lineage.generation, 3);
     assert_eq!(third.lineage.root, *host.state().run());
 }
@@ -228,7 +205,7 @@ fn an_effect_that_failed_is_repeated_under_its_own_key() {
     let mut host = Host::start(plan(PAID), json!({}));
     host.finish(0, echo);
     host.finish(0, refuse);
-    let fork = host.state().fork_from(&node("pay")).expect("it can be retried");
+    let fork = fork(&host, "pay").expect("it can be retried");
     assert!(
         fork.repeated.is_empty(),
         "it may have happened, and must not happen twice"
@@ -262,10 +239,7 @@ fn a_reused_no_is_a_no() {
     host.run(echo);
     host.decide("ask", false);
     assert_eq!(host.output(), json!({ "c": null, "no": 1 }));
-    let fork = host.state().fork_from(&node("other")).expect("it can be retried");
-    let mut accepted = acceptance(json!({}));
-    accepted.lineage = Some(Box::new(fork.lineage.clone()));
-    let mut second = Host::start_with(plan(CHAIN), accepted, host.state().results_of(&fork.reused));
+    let mut second = host.retried(&["other"], plan(CHAIN), json!({}));
     second.run(echo);
     assert_eq!(second.row("ask").0, NodeState::Rejected);
     assert_eq!(second.output(), json!({ "c": null, "no": 1 }));
@@ -275,20 +249,19 @@ fn a_reused_no_is_a_no() {
 #[test]
 fn what_cannot_be_retried_is_refused() {
     let mut host = Host::start(plan(PAID), json!({}));
-    assert!(matches!(
-        host.state().fork_from(&node("pay")),
-        Err(ForkError::NotEnded(_))
-    ));
+    assert!(matches!(fork(&host, "pay"), Err(ForkError::NotEnded(_))));
     host.cancel();
     host.run(echo);
-    for wrong in ["mail", "nope", "pay~undo"] {
-        let error = host.state().fork_from(&node(wrong)).expect_err("no such place");
-        let message = match wrong {
-            "mail" => "`mail` runs inside `each`, which runs again as a whole: retry from `each`".to_owned(),
-            _ => format!("there is no node `{wrong}` to retry from; there are: look, pay, each, child, ship"),
-        };
-        assert!(error.to_string().starts_with(&message), "{error}");
+    for wrong in ["nope", "pay~undo", "each[0].pay", "mail[0].each"] {
+        let error = fork(&host, wrong).expect_err("no such place");
+        let message = format!(
+            "there is no node `{wrong}` to retry from; there are: look, pay, each, mail, child, ship"
+        );
+        assert_eq!(error.to_string(), message);
     }
+    let error = fork(&host, "each[0].mail").expect_err("the loop never began");
+    let message = "there was no step `each[0].mail`: `each` had 0 rounds in this run, numbered from 0";
+    assert_eq!(error.to_string(), message);
 }
 
 #[test]

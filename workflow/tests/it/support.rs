@@ -7,7 +7,7 @@ use flowforge_ports::Interface;
 use flowforge_protocol::awaited::{Await, ChildEnd, Closing, Decision, ReviewAction, ReviewVerdict, Signal};
 use flowforge_protocol::record::{Accepted, Event, Origin, Outcome, RECORD_VERSION, Record, Source, Trigger};
 use flowforge_protocol::release::PinnedRelease;
-use flowforge_protocol::used::Use;
+use flowforge_protocol::used::{Use, Used};
 use flowforge_protocol::value::{Salt, Sealer};
 use flowforge_protocol::{Digest, Failure, FailureKind, JobId, MessageId, RunId, StepKey};
 use flowforge_workflow::{
@@ -401,6 +401,45 @@ impl Host {
             state.apply(record).expect("it applied before");
         }
         state
+    }
+
+    /// The state of a run that is to be retried.
+    pub(crate) fn with_rounds(&self) -> RunState {
+        let mut state = RunState::with_rounds(Arc::clone(self.state().plan()), self.state().run().clone());
+        for record in &self.records {
+            state.apply(record).expect("it applied before");
+        }
+        state
+    }
+
+    /// The next generation, from these steps on.
+    pub(crate) fn retried(&self, from: &[&str], plan: Arc<Plan>, input: Value) -> Self {
+        let from: Vec<StepKey> = from.iter().map(|step| step.parse().expect("a step")).collect();
+        let state = self.with_rounds();
+        let fork = state.fork_from_each(&from).expect("it can be retried");
+        let mut accepted = acceptance(input);
+        accepted.lineage = Some(Box::new(fork.lineage.clone()));
+        Self::start_with(plan, accepted, state.results_of(fork.reused))
+    }
+
+    /// Ends the attempt of this step, which used something outside.
+    pub(crate) fn finish_used(&mut self, step: &str) {
+        let at = self.at_work().iter().position(|other| other == step);
+        let at = at.unwrap_or_else(|| panic!("{step} is not among {:?}", self.at_work()));
+        let invoke = self.flying.remove(at).expect("it flies");
+        self.record(Event::Completed {
+            step: invoke.step.clone(),
+            attempt: invoke.attempt,
+            output: echo(&invoke).expect("it echoes").into(),
+            elapsed_us: 1,
+            used: vec![Used {
+                destination: "https://a.example:443".to_owned(),
+                secret: None,
+                count: 1,
+            }],
+            source: Source::Step,
+        });
+        self.advance();
     }
 
     /// The table of the run as the terminal shows it.

@@ -137,7 +137,7 @@ pub(crate) struct SendSignalSuccess {
 pub(crate) struct RetryRunInput {
     /// An id, a unique prefix of one, or `last`.
     id: String,
-    /// The node; it and what comes after it run again, and whatever has no result.
+    /// A node, or a step of a round as `each[0].send`; it and what comes after it run again, and whatever has no result.
     from: String,
     /// With the newest release of the workflow; otherwise with the one that the run had.
     newest: Option<bool>,

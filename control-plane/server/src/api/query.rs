@@ -193,13 +193,16 @@ impl Questions {
         Ok(groups.into_iter().map(ApproverGroup::from).collect())
     }
 
-    /// What a retry of a run that is over, from this node on, would do.
+    /// What a retry of a run that is over, from this node or step on, would do.
     #[graphql(complexity = "20 + child_complexity")]
     async fn retry_plan(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The run: an id, a unique prefix of one, or `last`.")] id: String,
-        #[graphql(desc = "The node.")] from: String,
+        #[graphql(
+            desc = "A node, which in a loop stands for its steps in all rounds, or a step of a round as `each[0].send`."
+        )]
+        from: String,
         #[graphql(
             default = false,
             desc = "With the newest release of the workflow, instead of the one that the run had."

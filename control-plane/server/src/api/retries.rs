@@ -2,6 +2,8 @@
 
 use async_graphql::{Object, Result, SimpleObject, Union};
 
+use flowforge_protocol::StepKey;
+
 use super::fault;
 use super::mutation::{field, input_problem};
 use super::operations::{not_found, wrong_state};
@@ -79,14 +81,19 @@ impl RetryPlanNode {
         self.0.fork.lineage.generation
     }
 
-    /// Nodes whose results are taken from the run.
+    /// Steps whose results are taken from the run. Those of a node in rounds that follow each other are one: `each[0-6].send`.
     async fn reused(&self) -> Vec<String> {
-        self.0.fork.reused.iter().map(ToString::to_string).collect()
+        in_ranges(&self.0.fork.reused)
     }
 
-    /// Nodes that run again.
+    /// Steps that run again, written like the reused ones; a loop stands for everything inside it.
     async fn runs_again(&self) -> Vec<String> {
-        self.0.fork.runs_again.iter().map(ToString::to_string).collect()
+        in_ranges(&self.0.fork.runs_again)
+    }
+
+    /// Loops that go on: those results of their rounds that are reused are taken, and the rest runs.
+    async fn continued(&self) -> Vec<String> {
+        in_ranges(&self.0.fork.continued)
     }
 
     /// Those of them that run again because the newest release has them otherwise.
@@ -110,6 +117,39 @@ impl RetryPlanNode {
     }
 }
 
+/// Steps as texts, those of a node in rounds that follow each other as one.
+fn in_ranges(steps: &[StepKey]) -> Vec<String> {
+    let mut ranges: Vec<(&StepKey, u32)> = Vec::new();
+    for step in steps {
+        let round = step.path.last().map_or(0, |(_, round)| *round);
+        match ranges.last_mut() {
+            Some((first, last)) if follows(first, *last, step) => *last = round,
+            _ => ranges.push((step, round)),
+        }
+    }
+    let text = |(first, last): (&StepKey, u32)| match first.path.split_last() {
+        Some(((around, round), outer)) if *round < last => {
+            let outer = StepKey {
+                path: outer.to_vec(),
+                node: around.clone(),
+            };
+            format!("{outer}[{round}-{last}].{}", first.node)
+        }
+        _ => first.to_string(),
+    };
+    ranges.into_iter().map(text).collect()
+}
+
+/// Whether a step is the one of the next round.
+fn follows(first: &StepKey, last: u32, step: &StepKey) -> bool {
+    let (Some((around, before)), Some((other, after))) = (first.path.split_last(), step.path.split_last())
+    else {
+        return false;
+    };
+    let same_place = around.0 == other.0 && before == after && first.node == step.node;
+    same_place && last.checked_add(1) == Some(other.1)
+}
+
 /// The plan of a retry.
 pub(super) async fn plan(app: &App, id: &str, from: &str, newest: bool) -> Result<RetryPlanPayload> {
     use RetryPlanPayload as Payload;
@@ -126,4 +166,42 @@ pub(super) async fn plan(app: &App, id: &str, from: &str, newest: bool) -> Resul
             return Err(fault(&flowforge_store::StoreError::Stopped));
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rounds_that_follow_each_other_are_one() {
+        let steps = |texts: &[&str]| {
+            texts
+                .iter()
+                .map(|text| text.parse().unwrap())
+                .collect::<Vec<StepKey>>()
+        };
+        let shown = in_ranges(&steps(&[
+            "a",
+            "l[0].s",
+            "l[1].s",
+            "l[2].s",
+            "l[4].s",
+            "l[5].t",
+            "o[0].l[0].s",
+            "o[0].l[1].s",
+            "o[1].l[2].s",
+            "b",
+        ]));
+        let wanted = [
+            "a",
+            "l[0-2].s",
+            "l[4].s",
+            "l[5].t",
+            "o[0].l[0-1].s",
+            "o[1].l[2].s",
+            "b",
+        ];
+        assert_eq!(shown, wanted);
+        assert_eq!(in_ranges(&[]), [""; 0]);
+    }
 }

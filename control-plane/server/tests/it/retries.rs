@@ -26,7 +26,7 @@ output: {}
 "#;
 
 const PLAN: &str = "query($id: String!, $from: String!, $newest: Boolean!) { retryPlan(id: $id, from: $from, \
-    newest: $newest) { __typename ... on RetryPlan { run version generation reused runsAgain changed digest \
+    newest: $newest) { __typename ... on RetryPlan { run version generation reused runsAgain continued changed digest \
     repeated { step times key used { destination count } } } ... on Problem { message code } } }";
 
 async fn plan(plane: &Plane, from: &str, newest: bool) -> Value {
@@ -100,7 +100,7 @@ async fn a_retry_is_shown_and_then_takes_what_was_shown() {
         panic!("{told:?}")
     };
     let reuse = start.reuse.as_ref().unwrap();
-    assert_eq!(reuse.steps, ["one".parse().unwrap()]);
+    assert_eq!(reuse.steps.iter().collect::<Vec<_>>(), ["one".parse().unwrap()]);
     assert_eq!(
         (&reuse.prefix.run, reuse.prefix.count, reuse.prefix.chain),
         (&job.run_id, script.seq, script.chain)
@@ -154,7 +154,10 @@ async fn a_retry_that_waits_for_a_host_keeps_what_it_reuses() {
         panic!("{told:?}")
     };
     let steps = &start.reuse.as_ref().unwrap().steps;
-    assert_eq!(steps, &["one".parse().unwrap(), "two".parse().unwrap()]);
+    assert_eq!(
+        steps.iter().collect::<Vec<_>>(),
+        ["one", "two"].map(|step| step.parse().unwrap())
+    );
     assert_eq!(
         start.lineage.as_ref().unwrap().predecessor.as_ref(),
         Some(&job.run_id)
@@ -280,5 +283,111 @@ async fn a_node_is_tried_with_given_results_and_those_of_a_run() {
     };
     assert_eq!(json!(start.given), json!({"one": {"value": 2}}));
     assert_eq!(start.input, json!({"n": 1}));
+    plane.stop().await;
+}
+
+const ROUNDS: &str = r#"workflow: rounds
+input:
+  ns: { type: array }
+nodes:
+  each:
+    foreach: input.ns
+    do:
+      one: { set: { value: "${item + 1}" } }
+      two: { set: { value: "${6 / (item - 3)}" } }
+  last: { set: { all: "${each}" } }
+output: { all: "${last.all}" }
+"#;
+
+/// A run that failed in one round could only be retried with all of them.
+#[tokio::test]
+async fn a_retry_from_a_step_of_a_round_is_shown_and_ordered() {
+    let home = Home::new();
+    let plane = home.start().await;
+    let host = FakeHost::join(&plane, 1).await;
+    plane.publish(ROUNDS).await;
+    let input = json!({"ns": [1, 2, 3, 4]});
+    plane
+        .start_run(json!({"workflow": "rounds", "input": input}))
+        .await;
+    let job = host.job(&plane).await;
+    let mut script = Script::new(&job);
+    let failure = Failure::new(FailureKind::Expression, "division by zero");
+    let mut events = vec![
+        accepted(&job),
+        Event::LoopStarted {
+            step: "each".parse().unwrap(),
+            count: 4,
+            list: flowforge_protocol::Digest::of_json(&json!([1, 2, 3, 4])),
+        },
+    ];
+    for round in 0..2 {
+        events.push(completed(&format!("each[{round}].one"), json!({"value": 2})));
+        events.push(completed(&format!("each[{round}].two"), json!({"value": 3})));
+    }
+    events.push(completed("each[2].one", json!({"value": 2})));
+    events.push(Event::AttemptFailed {
+        step: "each[2].two".parse().unwrap(),
+        attempt: 0,
+        failure: failure.clone(),
+        retry_at_ms: None,
+        elapsed_us: 1,
+        used: Vec::new(),
+    });
+    events.push(Event::Ended {
+        outcome: Outcome::Failed {
+            node: Some("two".parse().unwrap()),
+            failure,
+        },
+    });
+    let batch = script.batch(events);
+    let told = host
+        .sync(&plane, json!({"received": [job.job_id], "batches": [batch]}))
+        .await;
+    assert_eq!(told["rejected"], json!([]), "{told:#}");
+    let shown = plan(&plane, "each[2].two", false).await;
+    assert_eq!(
+        shown["reused"],
+        json!(["each[0-2].one", "each[0-1].two"]),
+        "{shown:#}"
+    );
+    assert_eq!(shown["runsAgain"], json!(["each[2].two", "last"]));
+    assert_eq!(shown["continued"], json!(["each"]));
+    for (wrong, about) in [
+        ("each[7].two", "`each` had 3 rounds"),
+        ("each[0].last", "there is no node"),
+        ("each[x].two", "nor a step of a round"),
+    ] {
+        let refused = plan(&plane, wrong, false).await;
+        assert_eq!(refused["__typename"], "InputProblem", "{refused:#}");
+        assert!(
+            refused["message"].as_str().unwrap().contains(about),
+            "{refused:#}"
+        );
+    }
+    let input = json!({"id": job.run_id, "from": "each[2].two", "plan": shown["digest"]});
+    let fields = "__typename ... on Problem { message }";
+    let started = plane.change("retryRun", "RetryRunInput", input, fields).await;
+    assert_eq!(started["__typename"], "StartRunSuccess", "{started:#}");
+    let Order::Start(start) = host.job(&plane).await.order else {
+        panic!("no start")
+    };
+    let steps: Vec<String> = start
+        .reuse
+        .unwrap()
+        .steps
+        .iter()
+        .map(|step| step.to_string())
+        .collect();
+    assert_eq!(
+        steps,
+        [
+            "each[0].one",
+            "each[1].one",
+            "each[2].one",
+            "each[0].two",
+            "each[1].two"
+        ]
+    );
     plane.stop().await;
 }

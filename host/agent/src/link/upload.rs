@@ -179,6 +179,7 @@ impl Uploader {
             }
         };
         self.health.succeeded();
+        self.runs.heard(&answers.refused).await;
         if self.session.plane() != Some(reply.plane_incarnation) {
             // What this one says is stored says nothing about what another one had.
             return self.ask().await;

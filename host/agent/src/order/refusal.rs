@@ -119,6 +119,9 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// The code that ends a run elsewhere, because it could not be read any more and is dropped here.
+    pub const GIVEN_UP: &'static str = "FF-ADM-018";
+
     /// Stable code.
     #[must_use]
     pub fn code(&self) -> &'static str {
@@ -140,7 +143,7 @@ impl Refusal {
             Self::Epoch { .. } => "FF-ADM-013",
             Self::Unavailable(_) => "FF-ADM-014",
             Self::Records { .. } => "FF-ADM-017",
-            Self::GivenUp { .. } => "FF-ADM-018",
+            Self::GivenUp { .. } => Self::GIVEN_UP,
         }
     }
 

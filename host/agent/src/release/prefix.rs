@@ -3,10 +3,10 @@
 //! They come page by page. Each is checked as it arrives: that it is of the run, follows the one before and fits the chain;
 //! the last one that the chain ends where the signed order says. Nothing of them is used before that. Their bytes are bounded.
 
-use flowforge_protocol::StepKey;
 use flowforge_protocol::chain::{ChainError, chain_start, no_fetch, records};
 use flowforge_protocol::job::{RecordPrefix, Reuse};
 use flowforge_protocol::record::{Event, Record};
+use flowforge_protocol::step_set::StepSet;
 use flowforge_workflow::{Given, RunState};
 
 use super::fetch::Fetcher;
@@ -71,7 +71,8 @@ impl Releases {
             return Err(refused("they have no beginning".to_owned()));
         };
         let before = self.load(accepted.release, accepted.grants).await?;
-        let state = RunState::new(std::sync::Arc::clone(&before.plan), reuse.prefix.run.clone());
+        let plan = std::sync::Arc::clone(&before.plan);
+        let state = RunState::with_rounds(plan, reuse.prefix.run.clone());
         let steps = reuse.steps.clone();
         self.readings()
             .run(None, move |_| results(state, recorded, &steps))
@@ -82,12 +83,12 @@ impl Releases {
 }
 
 /// The results of these steps of a run with these records; or why there are none.
-fn results(mut state: RunState, recorded: Vec<Record>, steps: &[StepKey]) -> Result<Given, String> {
+fn results(mut state: RunState, recorded: Vec<Record>, steps: &StepSet) -> Result<Given, String> {
     for record in recorded {
         state.apply_owned(record).map_err(|error| with_causes(&error))?;
     }
     match state.view_only() {
         Some(why) => Err(why.to_string()),
-        None => Ok(state.results_of(steps)),
+        None => Ok(state.results_of(steps.iter())),
     }
 }

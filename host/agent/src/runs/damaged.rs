@@ -5,16 +5,17 @@
 //! and the answer to the order says what became of it, so that the control plane can end it with that reason. An order to
 //! end it that came before the damage was found is obeyed when that is found.
 
-use flowforge_journal::{Damage, DamagedRun};
+use flowforge_journal::{Damage, DamagedRun, Stopped};
 use flowforge_protocol::RunId;
 use tokio::sync::mpsc;
 use tracing::{error, warn};
 
+use super::given_up::GivenUp;
 use super::registry::Reach;
 use super::resume;
 use super::service::{MAILBOX, OrderError, Runs, UNKNOWN_EPOCH};
 use super::task::Control;
-use crate::order::{Refusal, VerifiedOrder};
+use crate::order::VerifiedOrder;
 use crate::text::with_causes;
 
 impl Runs {
@@ -81,25 +82,49 @@ impl Runs {
         {
             return None;
         }
-        let damage = self.damage(run)?;
-        let dropped = match shared.journal.forget(run, epoch).await {
-            Ok(dropped) => dropped,
-            Err(stopped) => return Some(stopped.into()),
+        let Some(damage) = self.damage(run) else {
+            // It may have been dropped before, and the answer lost.
+            let is_here = shared.journal.knows(run);
+            let known = if is_here {
+                None
+            } else {
+                self.find_given_up(run).await
+            };
+            return known.map(|known| known.refusal().into());
         };
+        let given_up = GivenUp {
+            run: run.clone(),
+            epoch,
+            job: order.about().job.clone(),
+            reason: damage.to_string(),
+        };
+        let refusal = given_up.refusal();
+        let noted = self.note_given_up(given_up).await;
         // The answer ends the run elsewhere, so the tombstone comes first.
-        if let Some(mut ticket) = dropped
-            && let Err(stopped) = ticket.durable().await
-        {
-            return Some(stopped.into());
+        let dropped = match noted {
+            Ok(()) => self.drop_damaged(run, epoch).await.map_err(OrderError::from),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = dropped {
+            return Some(error);
+        }
+        warn!(run_id = %run, reason = cancellation.reason, "a run that cannot be read was given up");
+        Some(refusal.into())
+    }
+
+    pub(super) fn is_damaged(&self, run: &RunId) -> bool {
+        self.damage(run).is_some()
+    }
+
+    /// Drops what is left of a damaged run; a tombstone stays.
+    pub(super) async fn drop_damaged(&self, run: &RunId, epoch: u64) -> Result<(), Stopped> {
+        let shared = &self.shared;
+        if let Some(mut ticket) = shared.journal.forget(run, epoch).await? {
+            ticket.durable().await?;
         }
         shared.leases.remove(run);
         shared.registry.remove(run);
-        warn!(run_id = %run, reason = cancellation.reason, "a run that cannot be read was given up");
-        let refusal = Refusal::GivenUp {
-            run: run.clone(),
-            reason: damage.to_string(),
-        };
-        Some(refusal.into())
+        Ok(())
     }
 
     /// Has a run read again whose task is over, although the run is not: it is to hear an order. What keeps it from going on

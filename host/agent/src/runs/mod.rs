@@ -14,6 +14,7 @@ mod begin;
 mod damaged;
 mod end;
 mod evaluations;
+mod given_up;
 mod halt;
 mod idle;
 mod lean;

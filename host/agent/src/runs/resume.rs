@@ -6,13 +6,14 @@
 //! stopped is given again by the state machine, which knows from the recorded intents whether a repetition is safe and
 //! how often the host has stopped at this step before.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use flowforge_journal::{CrashedStep, OpenRun, ReadError, Snapshot};
 use flowforge_protocol::chain::{ChainError, records};
 use flowforge_protocol::record::{Accepted, Record};
-use flowforge_protocol::{Digest, RunId, StepKey};
+use flowforge_protocol::{Digest, NodeId, RunId, StepKey};
 use flowforge_workflow::run::SEMANTICS;
 use flowforge_workflow::{ApplyError, Execution, NodeState, RunState, ViewOnly};
 use tracing::{error, info, warn};
@@ -200,10 +201,11 @@ fn lacks_results(state: &RunState, order: &RunOrder) -> bool {
     let Some(reuse) = order.reuse() else {
         return false;
     };
+    let nodes: BTreeSet<NodeId> = reuse.steps.iter().map(|step| step.node).collect();
     let view = state.view();
     view.nodes.iter().any(|row| {
         let is_open = matches!(row.state, NodeState::Pending | NodeState::Running);
-        is_open && reuse.steps.iter().any(|step| step.node == row.node)
+        is_open && nodes.contains(&row.node)
     })
 }
 

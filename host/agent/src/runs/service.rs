@@ -111,6 +111,8 @@ pub(super) struct Shared {
     /// Where expressions are evaluated that take long.
     pub(super) evaluations: Apart,
     pub(super) evaluation_timeout: Duration,
+    /// Held while the list of runs that were given up changes.
+    pub(super) given_up: tokio::sync::Mutex<()>,
     pub(super) host: HostId,
     pub(super) steps: Arc<StepHost>,
     pub(super) clock: Arc<dyn Clock>,
@@ -181,6 +183,7 @@ impl Runs {
                 readings: parts.readings,
                 evaluations: Apart::default(),
                 evaluation_timeout: parts.evaluation_timeout,
+                given_up: tokio::sync::Mutex::default(),
                 host: parts.host,
                 steps: Arc::new(StepHost {
                     journal: parts.journal.clone(),
@@ -374,6 +377,8 @@ impl Runs {
             self.spawn(head.run, resumed);
         }
         self.show_damaged(damaged);
+        let runs = self.clone();
+        self.shared.tasks.spawn(async move { runs.tell_given_up().await });
         self.shared.tasks.spawn(self.clone().watch_times());
         self.shared.tasks.spawn(self.clone().describe_sleepers());
         self.shared.tasks.spawn(self.clone().sweep_artefacts());

@@ -99,7 +99,7 @@ pub(crate) struct State {
     /// Every time in which hosts said they had no answer.
     pub(crate) silences: u64,
     pub(crate) offline: bool,
-    /// Calls that bring records stay without an answer.
+    /// Calls that bring records or refusals stay without an answer.
     pub(crate) offline_uploads: bool,
     pub(crate) jobs: Vec<(JobId, String)>,
     /// Sent in this session; sent again in the next one if they are not answered.

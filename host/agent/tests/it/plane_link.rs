@@ -128,7 +128,8 @@ impl ControlLink for Plane {
     async fn sync(&self, _session: &str, request: &SyncRequest) -> Result<SyncReply, LinkError> {
         self.online()?;
         assert_eq!(request.workspace, WORKSPACE);
-        if !request.batches.is_empty() && self.with_quietly(|state| state.offline_uploads) {
+        let uploads = !request.batches.is_empty() || !request.refused.is_empty();
+        if uploads && self.with_quietly(|state| state.offline_uploads) {
             return Err(LinkError::Unreachable("the cable is out".into()));
         }
         if let Some(code) = self.with_quietly(|state| state.refuses_with.clone()) {

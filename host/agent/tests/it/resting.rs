@@ -6,7 +6,7 @@ use flowforge_failpoints::FailPoints;
 use flowforge_host::order::Gate;
 use flowforge_journal::{Journal, JournalConfig};
 use flowforge_protocol::envelope::sign_document;
-use flowforge_protocol::job::{Order, SignalOrder};
+use flowforge_protocol::job::{Job, Order, SignalOrder};
 use flowforge_protocol::record::{Event, Outcome};
 use flowforge_protocol::sync::RejectCode;
 use flowforge_protocol::{MessageId, RunId, SigningKey};
@@ -144,12 +144,10 @@ async fn a_run_that_cannot_be_read_is_given_up_when_somebody_says_so() {
     host.drain().await;
 }
 
-/// The order to end a run was taken, and the damage was found when it woke for it: the order lay there for ever, and the
-/// control plane, which knew that it had arrived, gave it no second time.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_order_to_end_a_run_that_came_before_its_damage_was_found_is_obeyed() {
-    let world = World::new(scripts());
-    let run = waiting_run(&world).await;
+/// A waiting run that was told to end by the order that this gives, which its host has, and of which nothing can be read
+/// any more.
+async fn told_to_end_before_its_damage(world: &World) -> Job {
+    let run = waiting_run(world).await;
     let order = Order::Cancel {
         reason: "duty: it hangs".into(),
         grace_ms: 0,
@@ -167,7 +165,16 @@ async fn an_order_to_end_a_run_that_came_before_its_damage_was_found_is_obeyed()
         .expect("taken");
     journal.close().await;
     drop(journal);
-    damage_records(&world);
+    damage_records(world);
+    job
+}
+
+/// The order to end a run was taken, and the damage was found when it woke for it: the order lay there for ever, and the
+/// control plane, which knew that it had arrived, gave it no second time.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_order_to_end_a_run_that_came_before_its_damage_was_found_is_obeyed() {
+    let world = World::new(scripts());
+    let job = told_to_end_before_its_damage(&world).await;
     let host = world.start();
     world.plane.until(|state| !state.refused.is_empty()).await;
     let refused = world.plane.with(|state| state.refused[0].clone());
@@ -175,6 +182,39 @@ async fn an_order_to_end_a_run_that_came_before_its_damage_was_found_is_obeyed()
     while host.handle.status().runs.total() > 0 {
         tokio::task::yield_now().await;
     }
+    host.drain().await;
+}
+
+/// A host died between dropping such a run and saying so: nobody said it any more, and the run stayed open where it is shown.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn it_is_said_until_it_is_heard_that_a_run_was_given_up() {
+    let world = World::new(scripts());
+    let job = told_to_end_before_its_damage(&world).await;
+    world.plane.with(|state| state.offline_uploads = true);
+    for _ in 0..2 {
+        let host = world.start();
+        while host.handle.status().runs.total() > 0 {
+            tokio::task::yield_now().await;
+        }
+        host.halt().await;
+    }
+    assert!(
+        world.plane.with(|state| state.refused.is_empty()),
+        "nothing was heard"
+    );
+    world.plane.with(|state| state.offline_uploads = false);
+    let host = world.start();
+    world.plane.until(|state| !state.refused.is_empty()).await;
+    let refused = world.plane.with(|state| state.refused[0].clone());
+    assert_eq!((refused.code.as_str(), &refused.job), ("FF-ADM-018", &job.job_id));
+    host.drain().await;
+    // What was heard is said no more.
+    world.plane.with(|state| state.refused.clear());
+    let host = world.start();
+    let published = publish(&world.plane, PURE);
+    let other = world.plane.start(&published, 9, json!({"n": 1}), world.now());
+    world.plane.ended(&other).await;
+    assert!(world.plane.with(|state| state.refused.is_empty()));
     host.drain().await;
 }
 

@@ -9,7 +9,7 @@ use flowforge_ports::Effect;
 use flowforge_protocol::awaited::Decision;
 use flowforge_protocol::job::{Job, Order, RecordPrefix, ResumeOrder, Reuse, StartOrder};
 use flowforge_protocol::record::{Event, Lineage, Outcome, Source, Trigger};
-use flowforge_protocol::{Digest, RunId, StepKey};
+use flowforge_protocol::{Digest, Failure, FailureKind, RunId, StepKey};
 use serde_json::json;
 use tokio::sync::Notify;
 
@@ -318,7 +318,7 @@ async fn a_later_generation_takes_the_results_of_the_one_before() {
         })),
         reuse: Some(Reuse {
             prefix: before.prefix(),
-            steps: vec![step("one"), step("two")],
+            steps: [step("one"), step("two")].into_iter().collect(),
         }),
         ..StartOrder::new(published.release, published.grants, input, digest, by)
     };
@@ -344,6 +344,73 @@ async fn a_later_generation_takes_the_results_of_the_one_before() {
     host.drain().await;
 }
 
+const ROUNDS: &str = "
+workflow: rounds
+input: { items: { type: array } }
+nodes:
+  each: { foreach: input.items, do: { one: { call: test:scripts/picky, with: { n: \"${item}\" } }, two: { call: test:scripts/add, with: { n: \"${one}\" } } } }
+output: { all: \"${each}\" }
+";
+
+/// A run that failed in one round could only be retried with all rounds.
+#[tokio::test]
+async fn a_later_generation_takes_the_results_of_rounds() {
+    let calm = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let now_calm = Arc::clone(&calm);
+    let scripts = scripts().pure("picky", move |call| {
+        let refuses = call.input["n"] == 2 && !now_calm.load(std::sync::atomic::Ordering::Relaxed);
+        match refuses {
+            true => Err(Failure::new(FailureKind::Rejected, "not this one")),
+            false => Ok(call.input["n"].clone()),
+        }
+    });
+    let world = World::new(scripts.clone());
+    let published = publish(&world.plane, ROUNDS);
+    let host = world.start();
+    let input = json!({"items": [1, 2, 3]});
+    let first = world.plane.start(&published, 1, input.clone(), world.now());
+    let before = world.plane.ended(&first).await;
+    assert!(matches!(outcome(&before), Outcome::Failed { .. }));
+    assert_eq!(scripts.calls(), ["each[0].one", "each[0].two", "each[1].one"]);
+    calm.store(true, std::sync::atomic::Ordering::Relaxed);
+    let steps = ["each[0].one", "each[0].two"].map(|step| step.parse().expect("a step"));
+    let reuse = Some(Reuse {
+        prefix: before.prefix(),
+        steps: steps.into_iter().collect(),
+    });
+    let start = |input: serde_json::Value, number| {
+        let (digest, by) = (Digest::of_json(&input), Trigger::Manual { by: "test".into() });
+        let order = StartOrder {
+            reuse: reuse.clone(),
+            ..StartOrder::new(published.release, published.grants, input, digest, by)
+        };
+        let run = RunId::from_entropy([number; 16]);
+        let order = Order::Start(Box::new(order));
+        world.plane.deliver(&world.plane.job(&run, order, world.now()));
+        run
+    };
+    let second = start(input, 2);
+    let after = world.plane.ended(&second).await;
+    assert!(
+        matches!(outcome(&after), Outcome::Done { .. }),
+        "{:?}",
+        outcome(&after)
+    );
+    let calls = scripts.calls();
+    assert_eq!(
+        calls[3..],
+        ["each[1].one", "each[1].two", "each[2].one", "each[2].two"]
+    );
+    world.plane.prove(&published, &after);
+    // Rounds of another list are not those that were.
+    let third = start(json!({"items": [7, 2]}), 3);
+    let Outcome::Failed { failure, .. } = outcome(&world.plane.ended(&third).await) else {
+        panic!("it went over another list");
+    };
+    assert_eq!(failure.code.as_deref(), Some("FF-RUN-123"));
+    host.drain().await;
+}
+
 /// What a start gave was not in the order to go on: a step that was given failed (FF-RUN-122), and one whose result was to be
 /// taken from the generation before was done again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -361,7 +428,7 @@ async fn what_a_run_was_given_goes_with_it_to_the_next_host() {
         let post: flowforge_protocol::NodeId = "post".parse().expect("id");
         let reuse = is_reused.then(|| Reuse {
             prefix: before.prefix(),
-            steps: vec![StepKey::top(post.clone())],
+            steps: std::iter::once(StepKey::top(post.clone())).collect(),
         });
         let mut given = BTreeMap::new();
         if !is_reused {

@@ -134,6 +134,7 @@ fn start_round(state: &mut RunState, at: &StepRef, each: &LoopPlan, at_ms: u64) 
     let round = rounds.started;
     rounds.started += 1;
     rounds.running.insert(round, Scope::new(each.body.nodes.len()));
+    state.keep_round(at, round);
     let mut path = at.path.clone();
     path.push((at.node, round));
     state.begin_body(&path, &each.body, at_ms);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use flowforge_protocol::awaited::{Await, Closing};
-use flowforge_protocol::record::Event;
+use flowforge_protocol::record::{Event, Source};
 use flowforge_protocol::{Digest, Failure, FailureKind};
 use serde_json::Value;
 
@@ -13,7 +13,7 @@ use crate::plan::{PlanKind, RepeatPlan};
 use crate::run::Command;
 use crate::run::scope::Names;
 use crate::run::state::RunState;
-use crate::run::steps::{Phase, Rounds, Scope, StepRef};
+use crate::run::steps::{Phase, Rounds, Scope, Step, StepRef};
 
 /// A loop over rounds has no list: its start is recorded like that of one over an empty list.
 pub(super) fn begin(start: &Start<'_>) -> Started {
@@ -42,6 +42,7 @@ fn start_round(state: &mut RunState, at: &StepRef, repeat: &RepeatPlan, at_ms: u
     // Only one round runs at a time.
     rounds.items = Arc::new(vec![Value::from(u64::from(round) + 1)]);
     rounds.running.insert(round, Scope::new(repeat.body.nodes.len()));
+    state.keep_round(at, round);
     let mut path = at.path.clone();
     path.push((at.node, round));
     state.begin_body(&path, &repeat.body, at_ms);
@@ -95,15 +96,24 @@ pub(in crate::run) fn round_ended(state: &mut RunState, at: &StepRef, round: u32
     };
     rounds.finished = rounds.finished.saturating_add(1);
     let scope = rounds.running.remove(&round);
+    let is_reused = scope.as_ref().is_some_and(is_reused);
     if !again {
         let result = scope.map(|scope| round_result(scope, &repeat.body.nodes, &plan));
         state.count(at, |counters| counters.done += 1);
         state.settle(at, Phase::Done(None), result, at_ms);
-    } else if repeat.pause_ms > 0 {
+    } else if repeat.pause_ms > 0 && !is_reused {
         state.make_actionable(at, Phase::ToPause(round.saturating_add(1)), at_ms);
     } else {
         start_round(state, at, repeat, at_ms);
     }
+}
+
+/// Whether nothing of a round ran here: its results are of the run before, which has rested after it.
+fn is_reused(scope: &Scope) -> bool {
+    let reused = |step: &Step| step.source == Source::Reused;
+    let mut steps = scope.steps.iter();
+    steps.all(|step| reused(step) || matches!(step.phase, Phase::Skipped(_)))
+        && scope.steps.iter().any(reused)
 }
 
 /// The rest between two rounds.
