@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::workspace::metadata;
 
 /// For each crate, the crates of the workspace that it may use outside its tests.
-const ALLOWED: [(&str, &[&str]); 19] = [
+const ALLOWED: [(&str, &[&str]); 20] = [
     ("flowforge-protocol", &[]),
     ("flowforge-failpoints", &[]),
     ("flowforge-ports", &["flowforge-protocol"]),
@@ -29,6 +29,7 @@ const ALLOWED: [(&str, &[&str]); 19] = [
             "flowforge-workflow",
         ],
     ),
+    ("flowforge-bundle", &["flowforge-protocol"]),
     ("flowforge-gates", &["flowforge-ports", "flowforge-protocol"]),
     (
         "flowforge-registry",
@@ -44,6 +45,7 @@ const ALLOWED: [(&str, &[&str]); 19] = [
         &[
             "flowforge-core",
             "flowforge-failpoints",
+            "flowforge-gates",
             "flowforge-ports",
             "flowforge-protocol",
             "flowforge-registry",
@@ -69,6 +71,7 @@ const ALLOWED: [(&str, &[&str]); 19] = [
     (
         "flowforge-cli",
         &[
+            "flowforge-bundle",
             "flowforge-client",
             "flowforge-connector-build",
             "flowforge-connector-test",

@@ -3,14 +3,16 @@
 //! The question is whether a workflow that was written for the older version can use the newer one: what it sends must
 //! still be taken, and what it reads must still come. Words for people do not count.
 
+use std::borrow::Cow;
+
 use flowforge_ports::{Effect, Interface, Operation, Port};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::CapabilityDifference;
 use crate::shape::{Place, Side, compare_types};
 
 /// What a difference asks of those who use the older version.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Impact {
     /// Nothing can be told apart from outside.
@@ -22,10 +24,10 @@ pub enum Impact {
 }
 
 /// One difference.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
     /// Name of the rule, such as `input-required`; it stays the same over versions of this program.
-    pub rule: &'static str,
+    pub rule: Cow<'static, str>,
     /// What it asks.
     pub impact: Impact,
     /// Where: `label · input text.lang`.
@@ -41,7 +43,7 @@ impl std::fmt::Display for Change {
 }
 
 /// All differences between two versions.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Comparison {
     /// Of operations and ports, in the order of the older version, then what is new.
     pub changes: Vec<Change>,
@@ -86,7 +88,7 @@ pub fn compare(old: &Interface, new: &Interface) -> Comparison {
         .filter(|after| old.operation(&after.name).is_none())
     {
         found.push(Change {
-            rule: "operation-added",
+            rule: "operation-added".into(),
             impact: Impact::Compatible,
             place: after.name.clone(),
             message: "is new".to_owned(),
@@ -100,7 +102,7 @@ pub fn compare(old: &Interface, new: &Interface) -> Comparison {
     let kept = slots(new);
     for slot in slots(old).into_iter().filter(|slot| !kept.contains(slot)) {
         found.push(Change {
-            rule: "secret-removed",
+            rule: "secret-removed".into(),
             impact: Impact::Breaking,
             place: format!("secret {slot}"),
             message: "is not there any more, and workflows name it".to_owned(),
@@ -119,7 +121,7 @@ fn gone(before: &Operation, new: &Interface) -> Change {
         None => "is not there any more".to_owned(),
     };
     Change {
-        rule: "operation-removed",
+        rule: "operation-removed".into(),
         impact: Impact::Breaking,
         place: before.name.clone(),
         message,

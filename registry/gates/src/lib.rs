@@ -22,4 +22,4 @@ pub use compare::{Change, Comparison, Impact, compare};
 pub use licence::check_licence;
 pub use names::is_confusable;
 pub use needs::{CapabilityDifference, check_needs};
-pub use report::{Candidate, Gate, GateName, Known, Report, judge};
+pub use report::{Candidate, Gate, GateName, Known, Report, Subject, check_version, judge, judge_interface};

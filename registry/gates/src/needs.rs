@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use flowforge_ports::{CapabilityKind, Interface};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Checks that every capability that the description declares is imported. What is imported and not described, as in a
 /// component that nobody built for FlowForge, is read from the bytes and shown all the same.
@@ -34,19 +34,11 @@ pub fn check_needs(interface: &Interface) -> Result<(), String> {
             foreign.join(", ")
         ));
     }
-    // Without the requests that carry it, a secret cannot be used.
-    if !meta.secrets.is_empty() && !has_http && !interface.has_capability(CapabilityKind::Secrets) {
-        let slots: Vec<&str> = meta.secrets.keys().map(String::as_str).take(8).collect();
-        return Err(format!(
-            "it declares secrets ({}) and imports nothing that could use them",
-            slots.join(", ")
-        ));
-    }
     Ok(())
 }
 
 /// What another version of a connector asks for, in words such as `http`, `http https://api.example.com`, `secret auth`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CapabilityDifference {
     /// What the newer version asks for and the older does not. Whoever upgrades is asked for it.
     pub added: Vec<String>,
@@ -122,10 +114,6 @@ mod tests {
                 .unwrap_err()
                 .contains("leave out `[needs.http]`")
         );
-        let slots = with(false, |meta| {
-            meta.secrets.insert("auth".to_owned(), SecretSlot::default());
-        });
-        assert!(check_needs(&slots).unwrap_err().contains("(auth)"));
         let ghost = with(true, |meta| {
             meta.operations
                 .insert("ghost".to_owned(), OperationMeta::default());

@@ -3,7 +3,7 @@
 use flowforge_ports::Interface;
 use flowforge_protocol::{ConnectorName, Digest};
 use semver::Version;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     Advisory, CapabilityDifference, Change, Comparison, Impact, Severity, check_licence, check_needs,
@@ -19,6 +19,19 @@ pub struct Candidate<'a> {
     pub version: &'a str,
     /// The component.
     pub bytes: &'a [u8],
+}
+
+/// A component whose interface was read before.
+#[derive(Debug, Clone, Copy)]
+pub struct Subject<'a> {
+    /// The connector.
+    pub name: &'a ConnectorName,
+    /// The version, as text.
+    pub version: &'a str,
+    /// Digest of the component's bytes.
+    pub digest: Digest,
+    /// Its size.
+    pub size_bytes: u64,
 }
 
 /// What the registry knows besides.
@@ -37,7 +50,7 @@ pub struct Known<'a> {
 }
 
 /// A gate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum GateName {
     /// The version is one that a tag can hold.
@@ -91,19 +104,19 @@ impl GateName {
 }
 
 /// What one gate says.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Gate {
     /// Which.
     pub gate: GateName,
     /// Why it does not let the component through, with the mend; nothing if it does.
     pub refused: Option<String>,
     /// What is worth knowing all the same.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
 }
 
 /// What a registry says of a component.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
     /// `publisher:name`.
     pub name: String,
@@ -142,49 +155,62 @@ impl Report {
 /// Takes time and memory in proportion to the component's size.
 #[must_use]
 pub fn judge(candidate: Candidate<'_>, known: &Known<'_>) -> (Report, Option<Interface>) {
-    let mut report = Report {
-        name: candidate.name.to_string(),
-        version: candidate.version.chars().take(130).collect(),
+    let subject = Subject {
+        name: candidate.name,
+        version: candidate.version,
         digest: Digest::of(candidate.bytes),
         size_bytes: u64::try_from(candidate.bytes.len()).unwrap_or(u64::MAX),
-        after: None,
-        impact: None,
-        lowest_right: None,
-        changes: Vec::new(),
-        capabilities: CapabilityDifference::default(),
-        gates: Vec::new(),
     };
-    let version = check_version(candidate.version);
-    report.ask(
-        GateName::Version,
-        version.as_ref().map(drop).map_err(Clone::clone),
-    );
-    let size = check_size(report.size_bytes, known.bytes_max);
-    report.ask(GateName::Size, size.clone());
-    if size.is_err() {
+    let mut report = Report::begin(subject, known);
+    if subject.size_bytes > known.bytes_max {
         return (report, None);
     }
-    let interface = match flowforge_ports::inspect(candidate.bytes) {
-        Ok(interface) => interface,
+    match flowforge_ports::inspect(candidate.bytes) {
+        Ok(interface) => (judge_interface(subject, &interface, known), Some(interface)),
         Err(error) => {
             report.ask(
                 GateName::Component,
                 Err(format!("the layer cannot be published: {error}")),
             );
-            return (report, None);
+            (report, None)
         }
-    };
-    report.ask(GateName::Component, Ok(()));
-    report.ask_about_itself(candidate, &interface);
-    report.ask(GateName::Name, check_publisher(candidate.name, &known.publishers));
-    report.ask(GateName::Owner, known.owner.clone());
-    if let Ok(version) = &version {
-        report.ask_about_version(candidate.name, version, &interface, known);
     }
-    (report, Some(interface))
+}
+
+/// Asks every gate of a component whose interface was read from its bytes before.
+#[must_use]
+pub fn judge_interface(subject: Subject<'_>, interface: &Interface, known: &Known<'_>) -> Report {
+    let mut report = Report::begin(subject, known);
+    report.ask(GateName::Component, Ok(()));
+    report.ask_about_itself(subject, interface);
+    report.ask(GateName::Name, check_publisher(subject.name, &known.publishers));
+    report.ask(GateName::Owner, known.owner.clone());
+    if let Ok(version) = check_version(subject.version) {
+        report.ask_about_version(subject.name, &version, interface, known);
+    }
+    report
 }
 
 impl Report {
+    /// What can be said before the bytes are looked into.
+    fn begin(subject: Subject<'_>, known: &Known<'_>) -> Self {
+        let mut report = Self {
+            name: subject.name.to_string(),
+            version: subject.version.chars().take(130).collect(),
+            digest: subject.digest,
+            size_bytes: subject.size_bytes,
+            after: None,
+            impact: None,
+            lowest_right: None,
+            changes: Vec::new(),
+            capabilities: CapabilityDifference::default(),
+            gates: Vec::new(),
+        };
+        report.ask(GateName::Version, check_version(subject.version).map(drop));
+        report.ask(GateName::Size, check_size(subject.size_bytes, known.bytes_max));
+        report
+    }
+
     fn ask(&mut self, gate: GateName, answer: Result<(), String>) {
         self.gates.push(Gate {
             gate,
@@ -199,8 +225,8 @@ impl Report {
         }
     }
 
-    fn ask_about_itself(&mut self, candidate: Candidate<'_>, interface: &Interface) {
-        self.ask(GateName::OwnName, check_own_name(candidate, interface));
+    fn ask_about_itself(&mut self, subject: Subject<'_>, interface: &Interface) {
+        self.ask(GateName::OwnName, check_own_name(subject, interface));
         self.ask(GateName::Imports, check_imports(interface));
         self.ask(GateName::Declared, check_needs(interface));
         self.ask(GateName::Operations, check_operations(interface));
@@ -323,7 +349,10 @@ fn told(advisory: &Advisory, name: &ConnectorName, version: &Version) -> String 
 }
 
 /// Reads a version that a tag can hold.
-pub(crate) fn check_version(text: &str) -> Result<Version, String> {
+///
+/// # Errors
+/// Why it is none, for people.
+pub fn check_version(text: &str) -> Result<Version, String> {
     let invalid = |why: &str| {
         let text: String = text.chars().take(130).collect();
         format!("`{text}` is not a version: {why}; expected a semantic version such as 0.1.0")
@@ -348,14 +377,12 @@ fn check_size(bytes: u64, bytes_max: u64) -> Result<(), String> {
     ))
 }
 
-fn check_own_name(candidate: Candidate<'_>, interface: &Interface) -> Result<(), String> {
+fn check_own_name(subject: Subject<'_>, interface: &Interface) -> Result<(), String> {
     match &interface.meta {
-        Some(meta) if meta.name != candidate.name.as_str() || meta.version != candidate.version => {
-            Err(format!(
-                "the component says that it is {} {}, it was pushed as {} {}; build it again or push it under its own name",
-                meta.name, meta.version, candidate.name, candidate.version
-            ))
-        }
+        Some(meta) if meta.name != subject.name.as_str() || meta.version != subject.version => Err(format!(
+            "the component says that it is {} {}, it was pushed as {} {}; build it again or push it under its own name",
+            meta.name, meta.version, subject.name, subject.version
+        )),
         _ => Ok(()),
     }
 }

@@ -63,7 +63,7 @@ impl Place {
         };
         let joint = if self.path.is_empty() { "" } else { " " };
         Change {
-            rule,
+            rule: rule.into(),
             impact,
             place: format!("{} · {side}{joint}{}", self.operation, self.path),
             message,

@@ -69,6 +69,10 @@ plain_problem!(
     DraftNotFoundProblem
 );
 plain_problem!(
+    /// The registry does not have it, or cannot take it.
+    RegistryProblem
+);
+plain_problem!(
     /// This server holds no key to sign with; the message names the command that does it.
     SigningProblem
 );
@@ -197,6 +201,7 @@ pub(crate) enum Problem {
     Workflow(WorkflowProblem),
     Version(VersionProblem),
     Connector(ConnectorProblem),
+    Registry(RegistryProblem),
     Input(InputProblem),
     Busy(BusyProblem),
     RunState(RunStateProblem),
