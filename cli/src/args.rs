@@ -74,6 +74,12 @@ pub(crate) enum Command {
         after_help = "Example:\n  flowforge connector inspect flowforge:http"
     )]
     Connector(commands::connector::ConnectorCommand),
+    /// Carry connectors in a file to a site that no network reaches
+    #[command(
+        subcommand,
+        after_help = "Example:\n  flowforge bundle export --out connectors.tar"
+    )]
+    Bundle(commands::bundle::BundleCommand),
     /// Keep the secrets that workflows use
     #[command(subcommand, after_help = "Example:\n  flowforge secret list")]
     Secret(commands::secret::SecretCommand),

@@ -61,6 +61,7 @@ async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Dev(args) => commands::dev::run(args, &global).await,
         Command::Server(args) => commands::server::run(args, &global).await,
         Command::Connector(command) => commands::connector::run(command, &global).await,
+        Command::Bundle(command) => commands::bundle::run(command, &global).await,
         Command::Secret(command) => commands::secret::run(command, &global).await,
         Command::Workflow(command) => commands::workflow::run(command, &global).await,
         Command::Run(command) => commands::run::run(command, &global).await,

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::workspace::metadata;
 
 /// For each crate, the crates of the workspace that it may use outside its tests.
-const ALLOWED: [(&str, &[&str]); 19] = [
+const ALLOWED: [(&str, &[&str]); 21] = [
     ("flowforge-protocol", &[]),
     ("flowforge-failpoints", &[]),
     ("flowforge-ports", &["flowforge-protocol"]),
@@ -29,7 +29,12 @@ const ALLOWED: [(&str, &[&str]); 19] = [
             "flowforge-workflow",
         ],
     ),
-    ("flowforge-registry", &["flowforge-ports", "flowforge-protocol"]),
+    ("flowforge-bundle", &["flowforge-protocol"]),
+    ("flowforge-gates", &["flowforge-ports", "flowforge-protocol"]),
+    (
+        "flowforge-registry",
+        &["flowforge-gates", "flowforge-ports", "flowforge-protocol"],
+    ),
     ("flowforge-core", &["flowforge-protocol"]),
     ("flowforge-enrolment", &["flowforge-protocol"]),
     (
@@ -42,6 +47,7 @@ const ALLOWED: [(&str, &[&str]); 19] = [
             "flowforge-core",
             "flowforge-enrolment",
             "flowforge-failpoints",
+            "flowforge-gates",
             "flowforge-ports",
             "flowforge-protocol",
             "flowforge-registry",
@@ -67,10 +73,12 @@ const ALLOWED: [(&str, &[&str]); 19] = [
     (
         "flowforge-cli",
         &[
+            "flowforge-bundle",
             "flowforge-client",
             "flowforge-connector-build",
             "flowforge-connector-test",
             "flowforge-failpoints",
+            "flowforge-gates",
             "flowforge-host",
             "flowforge-ports",
             "flowforge-protocol",
@@ -101,8 +109,9 @@ const ALLOWED: [(&str, &[&str]); 19] = [
 ];
 
 /// Crates that do no I/O: none of these may be among their dependencies.
-const PURE: [&str; 4] = [
+const PURE: [&str; 5] = [
     "flowforge-core",
+    "flowforge-gates",
     "flowforge-protocol",
     "flowforge-ports",
     "flowforge-workflow",

@@ -11,6 +11,7 @@ use anyhow::{Result, bail};
 mod bench;
 mod build;
 mod campaign;
+mod clients;
 mod codes;
 mod demo;
 mod deny;
@@ -42,6 +43,7 @@ Commands:
   install          put flowforge and flowforge-host on the path
   limits           write docs/limits.md from the constants of the code
   postgres -- CMD  run a command beside a PostgreSQL for tests
+  clients -- CMD   run a command beside the clients that the registry is tested with
   tidy             check the rules of the tree that no other tool checks
 ";
 
@@ -72,6 +74,7 @@ fn run(words: &[&str]) -> Result<ExitCode> {
         "install" => only(flags, &["--debug"], || install::command(flags)),
         "limits" => only(flags, &[], limits::command),
         "postgres" => postgres::command(flags),
+        "clients" => clients::command(flags),
         "tidy" => only(flags, &[], tidy::command),
         "help" | "--help" | "-h" => {
             print!("{HELP}");

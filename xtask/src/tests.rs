@@ -15,7 +15,7 @@ use crate::postgres::{self, Cluster};
 use crate::progress::spoken;
 use crate::tools::answers;
 use crate::workspace::Workspace;
-use crate::{build, deny, tidy, tools, ui};
+use crate::{build, clients, deny, tidy, tools, ui};
 
 type Stage = fn(&Workspace) -> Result<()>;
 
@@ -151,14 +151,18 @@ fn workspace_tests(workspace: &Workspace) -> Result<()> {
     )?;
     let cluster = Cluster::start()?;
     let mut cargo = workspace.linting_cargo();
-    let environment: [(&str, OsString); 3] = [
+    let environment: [(&str, OsString); 4] = [
         (postgres::VARIABLE, cluster.address().into()),
+        (clients::VARIABLE, clients::python(workspace)?.into()),
         ("FLOWFORGE_COMPONENTS", workspace.components().into()),
         ("FLOWFORGE_PROGRAMS", workspace.programs().into()),
     ];
     run(
         cargo.args(arguments).envs(environment),
-        &format!("cargo xtask postgres -- cargo {}", arguments.join(" ")),
+        &format!(
+            "cargo xtask postgres -- cargo xtask clients -- cargo {}",
+            arguments.join(" ")
+        ),
     )
 }
 

@@ -80,13 +80,16 @@ pub(crate) fn survey() -> Survey {
     survey
 }
 
-/// Looks at what the tests need besides: a Chromium, which drives the interface, and a PostgreSQL, which the store is
-/// tested on. On Debian, where that can be done without asking anybody, they are installed.
+/// Looks at what the tests need besides: a Chromium, which drives the interface, a PostgreSQL, which the store is tested
+/// on, and the programs that the registry is compared with. On Debian, where that can be done without asking anybody, they
+/// are installed.
 pub(crate) fn survey_for_tests() -> Survey {
     let mut survey = survey();
     let absent: Vec<&str> = [
         (missing_browser().is_some(), "chromium"),
         (postgres_programs().is_none(), "postgresql"),
+        (!answers("skopeo", &["--version"]), "skopeo"),
+        (!answers("docker-registry", &["--version"]), "docker-registry"),
     ]
     .into_iter()
     .filter_map(|(is_missing, package)| is_missing.then_some(package))
@@ -105,6 +108,16 @@ pub(crate) fn survey_for_tests() -> Survey {
             "no PostgreSQL {POSTGRES_AT_LEAST} or later, which the store is tested on: {}",
             System::detect().install("postgresql", "postgresql-server", "postgresql", "postgresql@15")
         ));
+    }
+    for program in ["skopeo", "docker-registry"] {
+        if answers(program, &["--version"]) {
+            survey.found.push(program.to_owned());
+        } else {
+            survey.missing.push(format!(
+                "no {program}, which the registry is tested with: {}",
+                System::detect().install(program, program, program, program)
+            ));
+        }
     }
     survey
 }

@@ -1,12 +1,14 @@
-//! The catalogue: what is published, newest first where that matters.
+//! The catalogue: what is published, newest first where that matters, and found by what it is.
 
 use std::sync::Arc;
 
-use flowforge_ports::Interface;
+use flowforge_ports::{CapabilityKind, Interface};
 use flowforge_protocol::{ConnectorName, Digest, KeyId};
 use semver::Version;
 
+use crate::index::Front;
 use crate::registry::Registry;
+use crate::standing::Standing;
 
 /// One published version of a connector.
 #[derive(Debug, Clone)]
@@ -29,22 +31,66 @@ pub struct Entry {
     pub publication: String,
     /// When it was published here, milliseconds since 1970 UTC.
     pub published_at_ms: u64,
+    /// What was decided about it since.
+    pub standing: Standing,
+}
+
+/// What is looked for. What is empty matches everything.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Search {
+    /// Words that name, title, summary or an operation contain; all of them.
+    pub words: Vec<String>,
+    /// Its category.
+    pub category: Option<String>,
+    /// A capability that it asks for.
+    pub capability: Option<CapabilityKind>,
+    /// Its publisher.
+    pub publisher: Option<String>,
+    /// The lowest grade that will do, `A` to `D`.
+    pub grade_at_least: Option<char>,
+}
+
+/// A connector that was found, and how well it fits.
+#[derive(Debug, Clone)]
+pub struct Hit {
+    /// 0 for the name itself, 1 for a name that begins so, 2 for a word in name or title, 3 for anything else.
+    pub rank: u8,
+    /// Its latest version.
+    pub entry: Arc<Entry>,
 }
 
 /// What is published. All answers come from memory.
 impl Registry {
-    /// The latest version of every connector, by name.
+    /// The latest version of every connector that is not withdrawn, by name.
     #[must_use]
     pub fn list(&self) -> Vec<Arc<Entry>> {
         let index = self.index();
-        index
-            .repos
-            .values()
-            .filter_map(|repo| latest(repo.versions.values()))
-            .collect()
+        let fronts = index.repos.values().filter_map(|repo| repo.front.as_ref());
+        fronts.map(|front| Arc::clone(&front.latest)).collect()
     }
 
-    /// All published versions of a connector, newest first.
+    /// Connectors that match, the best first and then by name; those behind `after`, at most `limit`.
+    #[must_use]
+    pub fn search(&self, search: &Search, after: Option<(u8, &str)>, limit: usize) -> Vec<Hit> {
+        let words: Vec<String> = search.words.iter().map(|word| word.to_lowercase()).collect();
+        let index = self.index();
+        let fronts = index.repos.values().filter_map(|repo| repo.front.as_ref());
+        let mut hits: Vec<Hit> = fronts
+            .filter(|front| fits(front, search))
+            .filter_map(|front| {
+                let rank = rank(front, &words)?;
+                let entry = Arc::clone(&front.latest);
+                Some(Hit { rank, entry })
+            })
+            .filter(|hit| after.is_none_or(|after| (hit.rank, hit.entry.name.as_str()) > after))
+            .collect();
+        // The repositories come by name, and a stable order keeps that within a rank.
+        hits.sort_by_key(|hit| hit.rank);
+        hits.truncate(limit);
+        hits
+    }
+
+    /// All published versions of a connector, newest first, withdrawn ones too.
     #[must_use]
     pub fn versions(&self, name: &ConnectorName) -> Vec<Arc<Entry>> {
         let index = self.index();
@@ -53,13 +99,15 @@ impl Registry {
             .unwrap_or_default()
     }
 
-    /// The latest version: the highest one that is no pre-release, else the highest.
+    /// The latest version that is not withdrawn: the highest one that is no pre-release, else the highest.
     #[must_use]
     pub fn latest(&self, name: &ConnectorName) -> Option<Arc<Entry>> {
-        latest(self.index().repos.get(name)?.versions.values())
+        let index = self.index();
+        let front = index.repos.get(name)?.front.as_ref()?;
+        Some(Arc::clone(&front.latest))
     }
 
-    /// One version.
+    /// One version, withdrawn or not.
     #[must_use]
     pub fn get(&self, name: &ConnectorName, version: &Version) -> Option<Arc<Entry>> {
         self.index().repos.get(name)?.versions.get(version).cloned()
@@ -76,8 +124,38 @@ impl Registry {
     }
 }
 
-fn latest<'a>(versions: impl Iterator<Item = &'a Arc<Entry>>) -> Option<Arc<Entry>> {
-    versions
-        .max_by_key(|entry| (entry.version.pre.is_empty(), &entry.version))
-        .cloned()
+fn fits(front: &Front, search: &Search) -> bool {
+    let entry = &front.latest;
+    let meta = entry.interface.meta.as_ref();
+    let is = |wanted: &Option<String>, found: &str| wanted.as_ref().is_none_or(|wanted| wanted == found);
+    let grade = || entry.standing.grade.as_ref().map(|grade| grade.letter);
+    is(&search.category, meta.map_or("", |meta| meta.category.as_str()))
+        && is(&search.publisher, entry.name.publisher())
+        && search
+            .capability
+            .is_none_or(|kind| entry.interface.has_capability(kind))
+        && search
+            .grade_at_least
+            .is_none_or(|worst| grade().is_some_and(|grade| grade <= worst))
+}
+
+fn rank(front: &Front, words: &[String]) -> Option<u8> {
+    if !words.iter().all(|word| front.text.contains(word.as_str())) {
+        return None;
+    }
+    let name = front.latest.name.as_str();
+    let [word] = words else {
+        let all_in_head = words.iter().all(|word| front.head().contains(word.as_str()));
+        return Some(if all_in_head { 2 } else { 3 });
+    };
+    let own = front.latest.name.name();
+    Some(if word == name || word == own {
+        0
+    } else if name.starts_with(word.as_str()) || own.starts_with(word.as_str()) {
+        1
+    } else if front.head().contains(word.as_str()) {
+        2
+    } else {
+        3
+    })
 }

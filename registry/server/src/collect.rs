@@ -6,7 +6,7 @@ use std::sync::Arc;
 use flowforge_protocol::{ConnectorName, Digest};
 
 use crate::config::{MANIFESTS_MAX, ORPHAN_LIFE_MS, REFERRERS_MAX, UNSIGNED_MAX};
-use crate::gates::Kind;
+use crate::gates::{Kind, version_of_tag};
 use crate::manifest::Stored;
 use crate::refusal::{Code, Refusal};
 use crate::registry::Registry;
@@ -68,6 +68,66 @@ impl Registry {
             manifests: over.len(),
             blobs: removed.len(),
         })
+    }
+
+    /// Removes a manifest that was pushed and not published, before its time. A tag of one stands for the manifest.
+    ///
+    /// # Errors
+    /// [`Code::Unsupported`]: it is published. [`Code::ManifestUnknown`], [`Code::NameUnknown`]: there is none.
+    pub(crate) async fn delete_manifest(&self, name: &ConnectorName, reference: &str) -> Result<(), Refusal> {
+        let _writing = self.inner.writer.lock().await;
+        let digest = {
+            let index = self.index();
+            let repo = index.repos.get(name);
+            let repo =
+                repo.ok_or_else(|| Refusal::new(Code::NameUnknown, format!("there is no connector {name}")))?;
+            let tagged = || repo.tags.get(&version_of_tag(reference).ok()?).copied();
+            let digest = reference.parse::<Digest>().ok().or_else(tagged);
+            let stored = digest.and_then(|digest| repo.manifests.get(&digest));
+            let stored = stored.ok_or_else(|| {
+                let reference: String = reference.chars().take(130).collect();
+                Refusal::new(
+                    Code::ManifestUnknown,
+                    format!("{name} has no manifest `{reference}`"),
+                )
+            })?;
+            if repo.is_signed(stored) {
+                return Err(Refusal::new(
+                    Code::Unsupported,
+                    "what is published is not deleted, because releases name it by digest; withdraw it with \
+                     `flowforge connector yank`",
+                ));
+            }
+            stored.digest
+        };
+        self.remove_manifest(name, &digest).await
+    }
+
+    /// Forgets a blob of this repository that none of its manifests names. Its bytes leave when nobody has it.
+    ///
+    /// # Errors
+    /// [`Code::Unsupported`]: a manifest names it. [`Code::BlobUnknown`]: there is none.
+    pub(crate) async fn delete_blob(&self, name: &ConnectorName, digest: &Digest) -> Result<(), Refusal> {
+        let _writing = self.inner.writer.lock().await;
+        if !self.has_blob(name, digest) {
+            return Err(Refusal::new(
+                Code::BlobUnknown,
+                format!("{name} has no blob {digest}"),
+            ));
+        }
+        let named = self
+            .index()
+            .repos
+            .get(name)
+            .is_some_and(|repo| repo.names_blob(digest));
+        if named {
+            return Err(Refusal::new(
+                Code::Unsupported,
+                "a manifest names this blob; it leaves with the manifest",
+            ));
+        }
+        self.with_repo(name, |repo| repo.blobs.remove(digest));
+        Ok(())
     }
 
     /// Makes room for one more manifest. Of unsigned ones the oldest leaves, so that a flood of them keeps nobody out; what

@@ -5,6 +5,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use flowforge_protocol::TrustRoot;
 
+use crate::access::Accounts;
+
 /// Settings of a registry.
 #[derive(Clone)]
 pub struct RegistryConfig {
@@ -16,6 +18,8 @@ pub struct RegistryConfig {
     pub store_bytes_max: u64,
     /// Most bytes of blobs that no publication stands behind; a push beyond it is refused until some have expired. 4 GiB.
     pub unsigned_bytes_max: u64,
+    /// Most bytes of such blobs in one repository. 128 MiB.
+    pub unsigned_repo_bytes_max: u64,
     /// How long what no publication stands behind is kept: components that were pushed and not published, and whatever
     /// refers to other manifests. 24 hours.
     pub unsigned_life: Duration,
@@ -26,12 +30,14 @@ pub struct RegistryConfig {
     pub upload_idle: Duration,
     /// How long a client may take to send the next bytes of a body. 30 seconds.
     pub body_wait: Duration,
+    /// Who may push, and whether everybody may pull; without it whoever reaches the registry may do both.
+    pub accounts: Option<Arc<Accounts>>,
     /// Milliseconds since 1970 UTC, for the time of publication.
     pub now_ms: Arc<dyn Fn() -> u64 + Send + Sync>,
     /// Whether other processes may have the folder, too. Each then sees what the others published when it is told to look
     /// again; what nobody published leaves only at the start of a process that is alone. No.
     pub shared: bool,
-    /// Called after a version was published here. Does nothing.
+    /// Called after a version was published here, or something was said about one. Does nothing.
     pub published: Arc<dyn Fn() + Send + Sync>,
 }
 
@@ -47,10 +53,12 @@ impl RegistryConfig {
             component_bytes_max: COMPONENT_BYTES_MAX,
             store_bytes_max: 16 * 1024 * 1024 * 1024,
             unsigned_bytes_max: 4 * 1024 * 1024 * 1024,
+            unsigned_repo_bytes_max: 128 * 1024 * 1024,
             unsigned_life: Duration::from_secs(24 * 60 * 60),
             uploads_max: 32,
             upload_idle: Duration::from_secs(15 * 60),
             body_wait: Duration::from_secs(30),
+            accounts: None,
             now_ms: Arc::new(system_now_ms),
             shared: false,
             published: Arc::new(|| {}),
@@ -81,3 +89,9 @@ pub(crate) const ORPHAN_LIFE_MS: u64 = 60 * 60 * 1_000;
 pub(crate) const LAYERS_MAX: usize = 8;
 /// Components inspected at the same time; others wait, because each needs a core and memory of its own size.
 pub(crate) const INSPECTIONS_MAX: usize = 2;
+/// Most advisories.
+pub(crate) const ADVISORIES_MAX: usize = 10_000;
+/// Largest configuration of a component, in bytes.
+pub(crate) const CONFIG_BYTES_MAX: u64 = 1024 * 1024;
+/// Largest publication in the header of a request to judge, in bytes.
+pub(crate) const ENVELOPE_BYTES_MAX: usize = 8 * 1024;

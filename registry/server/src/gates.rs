@@ -1,12 +1,12 @@
 //! The gates: what a component and a publication must pass before the registry keeps them as such.
 
+use flowforge_gates::{GateName, Known, Report, Subject, check_claims, judge_interface};
 use flowforge_ports::Interface;
 use flowforge_protocol::envelope::Signed;
 use flowforge_protocol::publication::{PUBLICATION_TYPE, PublicationError, verify_publication};
 use flowforge_protocol::{ConnectorName, Digest, Document as _, Publication, TrustRoot};
 use semver::Version;
 
-use crate::config::COMPONENT_BYTES_MAX;
 use crate::manifest::{Descriptor, Manifest, WASM_LAYER};
 use crate::refusal::{Code, Refusal};
 
@@ -61,60 +61,89 @@ impl<'a> Kind<'a> {
 
 /// Reads the version that a tag names.
 pub(crate) fn version_of_tag(tag: &str) -> Result<Version, Refusal> {
-    let invalid = |why: &str| {
-        let tag: String = tag.chars().take(130).collect();
-        let message = format!("`{tag}` is not a version: {why}; expected a semantic version such as 0.1.0");
-        Refusal::new(Code::ManifestInvalid, message)
-    };
-    if tag.len() > 128 {
-        return Err(invalid("it is longer than 128 characters"));
-    }
-    let version = Version::parse(tag).map_err(|error| invalid(&error.to_string()))?;
-    if !version.build.is_empty() {
-        return Err(invalid("a tag cannot hold `+` and build metadata"));
-    }
-    Ok(version)
+    flowforge_gates::check_version(tag).map_err(|reason| Refusal::new(Code::ManifestInvalid, reason))
 }
 
-/// What the registry would say of this component under this name and version, as far as the bytes alone decide: whether
-/// it may be published. Who signs it, and whether the version is taken, is not looked at.
-///
-/// # Errors
-/// The refusal that a push would get.
-pub fn judge(name: &ConnectorName, version: &str, component: &[u8]) -> Result<Interface, Refusal> {
-    let version = version_of_tag(version)?;
-    if u64::try_from(component.len()).is_ok_and(|bytes| bytes > COMPONENT_BYTES_MAX) {
-        let message = format!(
-            "the component is {} bytes, above the usual limit of {COMPONENT_BYTES_MAX}; fetch large data when it is \
-             needed, or take it as an artefact",
-            component.len()
-        );
-        return Err(Refusal::new(Code::SizeInvalid, message));
+/// How the protocol calls a gate that is shut.
+pub(crate) fn code_of(gate: GateName) -> Code {
+    match gate {
+        GateName::Version
+        | GateName::Component
+        | GateName::OwnName
+        | GateName::Imports
+        | GateName::Declared
+        | GateName::Operations
+        | GateName::Licence => Code::ManifestInvalid,
+        GateName::Size => Code::SizeInvalid,
+        GateName::Name | GateName::Owner | GateName::Free | GateName::Interface | GateName::Advisories => {
+            Code::Denied
+        }
     }
-    inspect_component(name, Some(&version), component)
 }
 
-/// Judges a component's bytes; returns what they offer. Takes time and memory in proportion to its size.
+/// The refusal of the first gate that is shut.
+pub(crate) fn let_through(report: &Report) -> Result<(), Refusal> {
+    match report.refusal() {
+        Some((gate, reason)) => Err(Refusal::new(code_of(gate), reason)),
+        None => Ok(()),
+    }
+}
+
+/// Judges what a component's bytes alone decide, before anybody has signed it; returns what they offer. A push by digest
+/// names no version, so the component's own stands in. Takes time and memory in proportion to the component's size.
 pub(crate) fn inspect_component(
     name: &ConnectorName,
     version: Option<&Version>,
     bytes: &[u8],
+    bytes_max: u64,
 ) -> Result<Interface, Refusal> {
     let invalid = |message: String| Refusal::new(Code::ManifestInvalid, message);
     let interface = flowforge_ports::inspect(bytes)
         .map_err(|error| invalid(format!("the layer cannot be published: {error}")))?;
-    if let Some(meta) = &interface.meta {
-        let other_version = version.is_some_and(|version| meta.version != version.to_string());
-        if meta.name != name.as_str() || other_version {
-            let pushed = version.map(|version| format!(" {version}")).unwrap_or_default();
-            return Err(invalid(format!(
-                "the component says that it is {} {}, it was pushed as {name}{pushed}; build it again or push it under \
-                 its own name",
-                meta.name, meta.version
-            )));
-        }
-    }
+    let own = interface.meta.as_ref().map(|meta| meta.version.clone());
+    let version = version
+        .map(ToString::to_string)
+        .or(own)
+        .unwrap_or_else(|| "0.0.0".to_owned());
+    let subject = Subject {
+        name,
+        version: &version,
+        digest: Digest::of(bytes),
+        size_bytes: u64::try_from(bytes.len()).unwrap_or(u64::MAX),
+    };
+    let known = Known {
+        bytes_max,
+        versions: Vec::new(),
+        publishers: Vec::new(),
+        advisories: Vec::new(),
+        owner: Ok(()),
+    };
+    let_through(&judge_interface(subject, &interface, &known))?;
     Ok(interface)
+}
+
+/// The imports that a component's configuration claims, if it claims any.
+///
+/// # Errors
+/// The claims are not those of the component.
+pub(crate) fn check_config(interface: &Interface, config: &[u8]) -> Result<(), Refusal> {
+    #[derive(serde::Deserialize)]
+    struct Config {
+        component: Option<Claims>,
+    }
+    #[derive(serde::Deserialize)]
+    struct Claims {
+        imports: Vec<String>,
+    }
+    // A configuration of another form claims nothing that anybody reads.
+    let Ok(Config {
+        component: Some(claims),
+    }) = serde_json::from_slice::<Config>(config)
+    else {
+        return Ok(());
+    };
+    check_claims(interface, claims.imports.iter().map(String::as_str))
+        .map_err(|reason| Refusal::new(Code::ManifestInvalid, reason))
 }
 
 /// Checks a publisher's statement about a layer of this repository.
@@ -141,15 +170,6 @@ pub(crate) fn check_publication(
 
 /// Largest publication envelope in bytes.
 pub(crate) const STATEMENT_BYTES_MAX: u64 = 2 * Publication::MAX_BYTES as u64 + 4096;
-
-/// The first higher patch version that is free.
-pub(crate) fn next_free(version: &Version, taken: impl Fn(&Version) -> bool) -> Version {
-    let mut next = Version::new(version.major, version.minor, version.patch.saturating_add(1));
-    while taken(&next) && next.patch < u64::MAX {
-        next.patch += 1;
-    }
-    next
-}
 
 #[cfg(test)]
 mod tests {
@@ -181,21 +201,20 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_large_or_no_component_is_judged_without_a_registry() {
-        let name: ConnectorName = "acme:geo".parse().unwrap();
-        let bare = b"\0asm\x0d\0\x01\0";
-        assert!(judge(&name, "1.0.0", bare).is_ok());
-        let code = |version, bytes: &[u8]| judge(&name, version, bytes).unwrap_err().code;
-        assert_eq!(code("1.0", bare), Code::ManifestInvalid);
-        assert_eq!(code("1.0.0", b"no wasm"), Code::ManifestInvalid);
-        assert_eq!(code("1.0.0", &vec![0; 32 * 1024 * 1024 + 1]), Code::SizeInvalid);
-    }
-
-    #[test]
-    fn the_next_free_version_skips_those_that_are_taken() {
-        let taken = [Version::new(0, 2, 1), Version::new(0, 2, 2)];
-        let next = |from| next_free(&from, |version| taken.contains(version));
-        assert_eq!(next(Version::new(0, 2, 0)), Version::new(0, 2, 3));
-        assert_eq!(next(Version::new(1, 0, 0)), Version::new(1, 0, 1));
+    fn a_configuration_of_another_form_claims_nothing() {
+        let interface = Interface::default();
+        for config in [
+            &b"{}"[..],
+            b"no json",
+            b"{\"component\":null}",
+            b"{\"component\":{\"imports\":[]}}",
+        ] {
+            assert!(check_config(&interface, config).is_ok());
+        }
+        let liar = br#"{"component":{"imports":["wasi:http/outgoing-handler@0.2.0"]}}"#;
+        assert_eq!(
+            check_config(&interface, liar).unwrap_err().code,
+            Code::ManifestInvalid
+        );
     }
 }

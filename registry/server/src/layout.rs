@@ -8,6 +8,9 @@
 //! repos/PUBLISHER/NAME/manifests/HEX          manifests, byte for byte as pushed
 //! repos/PUBLISHER/NAME/tags/TAG               digest of the manifest
 //! repos/PUBLISHER/NAME/versions/VERSION.json  what is published: written last, so a half-done publication is none
+//! repos/PUBLISHER/NAME/standings/VERSION.json what was decided about a version since
+//! repos/PUBLISHER/NAME/deprecation.json       why the connector should not be used for something new
+//! advisories/ID.json                          what is known to be wrong with published versions
 //! ```
 
 use std::path::{Path, PathBuf};
@@ -93,5 +96,22 @@ impl Layout {
 
     pub(crate) fn version(&self, name: &ConnectorName, version: &semver::Version) -> PathBuf {
         self.versions(name).join(format!("{version}.json"))
+    }
+
+    pub(crate) fn standing(&self, name: &ConnectorName, version: &semver::Version) -> PathBuf {
+        self.repo(name).join("standings").join(format!("{version}.json"))
+    }
+
+    pub(crate) fn deprecation(&self, name: &ConnectorName) -> PathBuf {
+        self.repo(name).join("deprecation.json")
+    }
+
+    pub(crate) fn advisories(&self) -> PathBuf {
+        self.root.join("advisories")
+    }
+
+    /// An advisory's id is made of letters, digits and `-`.
+    pub(crate) fn advisory(&self, id: &str) -> PathBuf {
+        self.advisories().join(format!("{id}.json"))
     }
 }

@@ -8,11 +8,14 @@
 //!
 //! [`Registry::router`] is mounted by the control plane, or served alone. [`Client`] pushes and pulls.
 
+mod access;
+mod admission;
 mod blobs;
 mod catalogue;
 pub mod client;
 mod collect;
 mod config;
+mod curation;
 mod files;
 mod gates;
 mod http;
@@ -22,13 +25,15 @@ mod load;
 mod manifest;
 mod refusal;
 mod registry;
+mod standing;
 mod uploads;
 
-pub use catalogue::Entry;
+pub use access::{Account, Accounts};
+pub use catalogue::{Entry, Hit, Search};
 pub use client::{Client, ClientError};
 pub use collect::Collected;
 pub use config::RegistryConfig;
-pub use gates::judge;
 pub use load::OpenError;
 pub use refusal::{Code, Refusal};
 pub use registry::Registry;
+pub use standing::{Deprecation, Grade, Note, Standing};

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use flowforge_gates::Advisory;
 use flowforge_ports::Interface;
 use flowforge_protocol::{ConnectorName, Digest, TrustRoot};
 use semver::Version;
@@ -21,6 +22,7 @@ use crate::config::{MANIFEST_BYTES_MAX, RegistryConfig};
 use crate::index::{Index, Repo};
 use crate::layout::Layout;
 use crate::manifest::Stored;
+use crate::standing::{Deprecation, Standing};
 use crate::{files, gates};
 
 /// Why a registry's folder cannot be opened.
@@ -125,6 +127,7 @@ fn load(layout: &Layout, config: &RegistryConfig, is_alone: bool) -> io::Result<
         layout.uploads(),
         layout.interfaces(),
         layout.repos(),
+        layout.advisories(),
     ] {
         files::create_folder(&folder)?;
     }
@@ -141,12 +144,13 @@ fn load(layout: &Layout, config: &RegistryConfig, is_alone: bool) -> io::Result<
 /// What is in the folder.
 pub(crate) fn index(layout: &Layout, config: &RegistryConfig) -> io::Result<Index> {
     let mut index = Index::default();
+    load_advisories(layout, &mut index)?;
     for publisher in files::entries(&layout.repos())? {
         for connector in files::entries(&layout.repos().join(&publisher))? {
             match format!("{publisher}:{connector}").parse::<ConnectorName>() {
                 Ok(name) => {
                     let repo = load_repo(layout, config, &name)?;
-                    index.repos.insert(name, repo);
+                    index.add_repo(name, repo);
                 }
                 Err(error) => tracing::warn!(%error, "foreign folder in the registry is left alone"),
             }
@@ -158,7 +162,7 @@ pub(crate) fn index(layout: &Layout, config: &RegistryConfig) -> io::Result<Inde
 /// Removes blobs that no manifest names: pushes that never ended, unless another process may be at them. Returns the bytes
 /// that stay.
 fn sweep(layout: &Layout, index: &Index, is_alone: bool) -> io::Result<u64> {
-    let named: HashSet<&Digest> = index.repos.values().flat_map(|repo| &repo.blobs).collect();
+    let named: HashSet<&Digest> = index.repos.values().flat_map(|repo| repo.blobs.keys()).collect();
     let mut stored_bytes = 0;
     for file in files::entries(&layout.blobs())? {
         let path = layout.blobs().join(&file);
@@ -196,19 +200,49 @@ fn load_repo(layout: &Layout, config: &RegistryConfig, name: &ConnectorName) -> 
             .and_then(|tag| gates::version_of_tag(tag).ok());
         let bytes = fs::read(layout.versions(name).join(&file))?;
         let entry = match (version, serde_json::from_slice::<VersionFile>(&bytes)) {
-            (Some(version), Ok(stored)) => load_entry(layout, config, name, &repo, version, stored),
+            (Some(version), Ok(stored)) => {
+                let manifest = stored.manifest_digest;
+                let entry = load_entry(layout, config, name, &repo, version, stored);
+                if entry.is_err() {
+                    repo.withheld.insert(manifest);
+                }
+                entry
+            }
             _ => Err("its file is damaged".to_owned()),
         };
         match entry {
-            Ok(entry) => {
-                repo.versions.insert(entry.version.clone(), Arc::new(entry));
-            }
+            Ok(entry) => repo.publish(Arc::new(entry)),
             Err(error) => {
                 tracing::error!(connector = %name, file, %error, "version is not published any more")
             }
         }
     }
+    repo.deprecation = load_json::<Option<Deprecation>>(&layout.deprecation(name))
+        .flatten()
+        .map(Arc::new);
     Ok(repo)
+}
+
+fn load_advisories(layout: &Layout, index: &mut Index) -> io::Result<()> {
+    for file in files::entries(&layout.advisories())? {
+        match load_json::<Advisory>(&layout.advisories().join(&file)) {
+            Some(advisory) if advisory.check().is_ok() => {
+                index.advisories.insert(advisory.id.clone(), Arc::new(advisory));
+            }
+            _ => tracing::error!(file, "advisory is damaged and does not hold"),
+        }
+    }
+    Ok(())
+}
+
+/// A small document; none if there is none, or a damaged one.
+fn load_json<T: for<'de> Deserialize<'de>>(path: &Path) -> Option<T> {
+    let bytes = fs::read(path).ok()?;
+    let parsed = serde_json::from_slice(&bytes);
+    if let Err(error) = &parsed {
+        tracing::error!(path = %path.display(), %error, "file is damaged and passed over");
+    }
+    parsed.ok()
 }
 
 fn load_manifest(path: &Path, file: &str) -> Result<Stored, String> {
@@ -241,12 +275,15 @@ fn load_entry(
             let path = layout.blob(&layer.digest);
             let bytes =
                 read_checked(&path, &layer.digest, config.component_bytes_max).map_err(|e| e.to_string())?;
-            let interface = gates::inspect_component(name, Some(&version), &bytes).map_err(|r| r.message)?;
+            // It was let through when it was published; the gates of today are for what comes today.
+            let interface = flowforge_ports::inspect(&bytes).map_err(|error| error.to_string())?;
             store_interface(layout, &layer.digest, &interface).map_err(|error| error.to_string())?;
             interface
         }
     };
-    new_entry(name, version, stored, interface, file, &config.trust)
+    let standing = load_json::<Standing>(&layout.standing(name, &version)).unwrap_or_default();
+    let entry = new_entry(name, version, stored, interface, file, &config.trust)?;
+    Ok(Entry { standing, ..entry })
 }
 
 /// The entry of a version, if its publication holds.
@@ -277,6 +314,7 @@ pub(crate) fn new_entry(
         publisher_key: signed.key_id(),
         publication: file.publication,
         published_at_ms: file.published_at_ms,
+        standing: Standing::default(),
     })
 }
 

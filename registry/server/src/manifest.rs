@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use flowforge_protocol::publication::PUBLICATION_TYPE;
 use flowforge_protocol::{Digest, strict};
 use serde::{Deserialize, Serialize};
 
@@ -124,6 +125,12 @@ impl Stored {
             manifest: Manifest::parse(&bytes)?,
             bytes,
         })
+    }
+
+    /// Whether it is a publisher's statement about another manifest. What has no subject is about nothing, whatever it calls
+    /// itself.
+    pub(crate) fn is_publication(&self) -> bool {
+        self.manifest.subject.is_some() && self.manifest.kind() == PUBLICATION_TYPE
     }
 
     /// How a list of referrers shows it.

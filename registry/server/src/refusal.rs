@@ -26,6 +26,8 @@ pub enum Code {
     NameUnknown,
     /// Too large, or another size than stated.
     SizeInvalid,
+    /// Nobody knows who asks; sign in.
+    Unauthorized,
     /// Not allowed: the version is taken, or the signer may not publish this name.
     Denied,
     /// Not offered here.
@@ -51,6 +53,7 @@ impl Code {
             Self::NameInvalid => "NAME_INVALID",
             Self::NameUnknown => "NAME_UNKNOWN",
             Self::SizeInvalid => "SIZE_INVALID",
+            Self::Unauthorized => "UNAUTHORIZED",
             Self::Denied => "DENIED",
             Self::Unsupported => "UNSUPPORTED",
             Self::TooManyRequests => "TOOMANYREQUESTS",
@@ -69,6 +72,7 @@ impl Code {
             | Self::ManifestBlobUnknown => 404,
             Self::BlobUploadInvalid | Self::DigestInvalid | Self::ManifestInvalid | Self::NameInvalid => 400,
             Self::SizeInvalid => 413,
+            Self::Unauthorized => 401,
             Self::Denied => 403,
             Self::Unsupported => 405,
             Self::TooManyRequests => 429,

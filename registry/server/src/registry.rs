@@ -9,19 +9,18 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use bytes::Bytes;
 use flowforge_protocol::{ConnectorName, Digest};
-use semver::Version;
 use tokio::sync::{Mutex, Semaphore};
 
+use crate::access::Accounts;
 use crate::blobs::Blobs;
 use crate::config::{BLOBS_MAX, INSPECTIONS_MAX, REPOS_MAX, RegistryConfig};
-use crate::gates::{self, Kind, STATEMENT_BYTES_MAX};
 use crate::index::{Index, Repo};
 use crate::layout::Layout;
-use crate::load::{self, OpenError, VersionFile};
-use crate::manifest::{Descriptor, Manifest, Stored};
+use crate::load::{self, OpenError};
+use crate::manifest::{Descriptor, Stored};
 use crate::refusal::{Code, Refusal};
 use crate::uploads::Uploads;
-use crate::{files, http};
+use crate::{files, gates, http};
 
 /// A registry on a folder. Clones share it.
 #[derive(Clone)]
@@ -37,7 +36,7 @@ pub(crate) struct Inner {
     index: RwLock<Index>,
     /// Held while manifests, tags or versions change.
     pub(crate) writer: Mutex<()>,
-    inspections: Arc<Semaphore>,
+    pub(crate) inspections: Arc<Semaphore>,
     _lock: File,
 }
 
@@ -82,14 +81,15 @@ impl Registry {
                 let arrived = known.arrived.iter().map(|(digest, at_ms)| (*digest, *at_ms));
                 repo.arrived.extend(arrived);
             }
-            index.repos.insert(name, repo);
+            index.add_repo(name, repo);
         }
+        index.advisories.extend(found.advisories);
         Ok(())
     }
 
     /// The HTTP surface: `/v2/…`, `/.well-known/wasm-pkg/registry.json` and `/connectors/{digest}/publication`.
     ///
-    /// It lets everybody who reaches it pull and push; whoever mounts it decides who that is.
+    /// Without accounts it lets everybody who reaches it pull and push; whoever mounts it decides who that is.
     pub fn router(&self) -> axum::Router {
         http::router(self.clone())
     }
@@ -120,6 +120,34 @@ impl Registry {
         self.inner.index.write().unwrap_or_else(PoisonError::into_inner)
     }
 
+    pub(crate) fn accounts(&self) -> Option<&Accounts> {
+        self.inner.config.accounts.as_deref()
+    }
+
+    pub(crate) fn component_bytes_max(&self) -> u64 {
+        self.inner.config.component_bytes_max
+    }
+
+    /// Makes a blob of one repository one of another too; false if the first does not have it.
+    pub(crate) fn mount(
+        &self,
+        name: &ConnectorName,
+        from: &ConnectorName,
+        digest: Digest,
+    ) -> Result<bool, Refusal> {
+        let size = self
+            .index()
+            .repos
+            .get(from)
+            .and_then(|repo| repo.blobs.get(&digest).copied());
+        let Some(size) = size else {
+            return Ok(false);
+        };
+        self.has_room(name)?;
+        self.with_repo(name, |repo| repo.blobs.insert(digest, size));
+        Ok(true)
+    }
+
     pub(crate) fn uploads(&self) -> &Uploads {
         &self.inner.uploads
     }
@@ -132,7 +160,8 @@ impl Registry {
         digest: Digest,
     ) -> Result<(), Refusal> {
         self.has_room(name)?;
-        self.inner
+        let size = self
+            .inner
             .uploads
             .finish(name, id, digest, &self.inner.blobs, self.now_ms())
             .await?;
@@ -141,11 +170,11 @@ impl Registry {
             .entry(name.clone())
             .or_default()
             .blobs
-            .insert(digest);
+            .insert(digest, size);
         Ok(())
     }
 
-    fn has_room(&self, name: &ConnectorName) -> Result<(), Refusal> {
+    pub(crate) fn has_room(&self, name: &ConnectorName) -> Result<(), Refusal> {
         let index = self.index();
         let full = match index.repos.get(name) {
             Some(repo) => repo.blobs.len() >= BLOBS_MAX,
@@ -161,6 +190,13 @@ impl Registry {
         if unsigned > self.inner.config.unsigned_bytes_max {
             let message = format!(
                 "what was pushed and not published uses {unsigned} bytes; it leaves by itself, try again in an hour"
+            );
+            return Err(Refusal::new(Code::TooManyRequests, message));
+        }
+        let of_repo = index.repos.get(name).map_or(0, Repo::unsigned_bytes);
+        if of_repo > self.inner.config.unsigned_repo_bytes_max {
+            let message = format!(
+                "what was pushed to {name} and not published uses {of_repo} bytes; it leaves by itself, try again in an hour"
             );
             return Err(Refusal::new(Code::TooManyRequests, message));
         }
@@ -186,11 +222,11 @@ impl Registry {
         self.inner.blobs.open(digest).await
     }
 
-    fn has_blob(&self, name: &ConnectorName, digest: &Digest) -> bool {
+    pub(crate) fn has_blob(&self, name: &ConnectorName, digest: &Digest) -> bool {
         self.index()
             .repos
             .get(name)
-            .is_some_and(|repo| repo.blobs.contains(digest))
+            .is_some_and(|repo| repo.blobs.contains_key(digest))
     }
 
     /// A manifest by digest, or by the tag of a published version: what stands behind a tag is signed.
@@ -215,15 +251,30 @@ impl Registry {
         })
     }
 
-    /// The published versions of a connector as tags, sorted as text.
+    /// The published versions of a connector as tags, sorted as text; withdrawn ones are served and not listed.
     pub(crate) fn tags(&self, name: &ConnectorName) -> Result<Vec<String>, Refusal> {
         let index = self.index();
         let repo = index.repos.get(name).filter(|repo| !repo.manifests.is_empty());
         let repo =
             repo.ok_or_else(|| Refusal::new(Code::NameUnknown, format!("there is no connector {name}")))?;
-        let mut tags: Vec<_> = repo.versions.keys().map(ToString::to_string).collect();
+        let offered = repo
+            .versions
+            .values()
+            .filter(|entry| entry.standing.yanked.is_none());
+        let mut tags: Vec<_> = offered.map(|entry| entry.version.to_string()).collect();
         tags.sort_unstable();
         Ok(tags)
+    }
+
+    /// The connectors that have something to offer, as the protocol names them, sorted.
+    pub(crate) fn repositories(&self) -> Vec<String> {
+        let index = self.index();
+        let offered = index.repos.iter().filter(|(_, repo)| repo.front.is_some());
+        let mut names: Vec<_> = offered
+            .map(|(name, _)| format!("{}/{}", name.publisher(), name.name()))
+            .collect();
+        names.sort_unstable();
+        names
     }
 
     /// What refers to a manifest, of one kind if it is given.
@@ -244,230 +295,12 @@ impl Registry {
             .collect()
     }
 
-    /// Takes a manifest through the gates and keeps it. Returns it as stored.
-    pub(crate) async fn put_manifest(
-        &self,
-        name: &ConnectorName,
-        reference: &str,
-        bytes: Bytes,
-    ) -> Result<Arc<Stored>, Refusal> {
-        let stored = Arc::new(Stored::parse(bytes)?);
-        let version = match reference.parse::<Digest>() {
-            Ok(digest) if digest == stored.digest => None,
-            Ok(digest) => {
-                let message = format!("the manifest has digest {}, pushed as {digest}", stored.digest);
-                return Err(Refusal::new(Code::DigestInvalid, message));
-            }
-            Err(_) => Some(gates::version_of_tag(reference)?),
-        };
-        self.check_contents(name, &stored.manifest).await?;
-        match Kind::of(&stored.manifest)? {
-            Kind::Component(layer) => self.put_component(name, version, layer, &stored).await?,
-            Kind::Publication { subject, statement } => {
-                self.put_publication(name, subject, statement, &stored).await?;
-            }
-            Kind::Referrer => {
-                let _writing = self.inner.writer.lock().await;
-                self.store_manifest(name, &stored).await?;
-            }
-        }
-        Ok(stored)
-    }
-
-    /// Everything that a manifest names must be here, in the stated size.
-    async fn check_contents(&self, name: &ConnectorName, manifest: &Manifest) -> Result<(), Refusal> {
-        for content in manifest.contents() {
-            let size = match self.has_blob(name, &content.digest) {
-                true => self.inner.blobs.stat(content.digest).await?,
-                false => None,
-            };
-            let digest = content.digest;
-            match size {
-                Some(size) if size == content.size => {}
-                Some(size) => {
-                    let message = format!("{digest} is {size} bytes, the manifest says {}", content.size);
-                    return Err(Refusal::new(Code::SizeInvalid, message));
-                }
-                None => {
-                    let message = format!("the manifest names {digest}, which was not pushed to {name}");
-                    return Err(Refusal::new(Code::ManifestBlobUnknown, message));
-                }
-            }
-        }
-        Ok(())
-    }
-
-    async fn put_component(
-        &self,
-        name: &ConnectorName,
-        version: Option<Version>,
-        layer: &Descriptor,
-        stored: &Arc<Stored>,
-    ) -> Result<(), Refusal> {
-        self.inspect(name, version.as_ref(), layer.digest).await?;
-        let _writing = self.inner.writer.lock().await;
-        let mut moves_tag = false;
-        if let Some(version) = &version {
-            moves_tag = self.may_become(name, version, &layer.digest)?;
-        }
-        self.store_manifest(name, stored).await?;
-        let Some(version) = version.filter(|_| moves_tag) else {
-            return Ok(());
-        };
-        let path = self.inner.layout.tag(name, &version);
-        self.write("write a tag", path, stored.digest.to_string().into())
-            .await?;
-        self.with_repo(name, |repo| repo.tags.insert(version, stored.digest));
-        Ok(())
-    }
-
-    /// Judges a component's bytes and keeps what they offer.
-    async fn inspect(
-        &self,
-        name: &ConnectorName,
-        version: Option<&Version>,
-        layer: Digest,
-    ) -> Result<(), Refusal> {
-        let closed = |_| Refusal::new(Code::Unknown, "the registry is shutting down");
-        let turn = Arc::clone(&self.inner.inspections)
-            .acquire_owned()
-            .await
-            .map_err(closed)?;
-        let bytes = self
-            .inner
-            .blobs
-            .read(layer, self.inner.config.component_bytes_max)
-            .await?;
-        let (name, version, layout) = (name.clone(), version.cloned(), self.inner.layout.clone());
-        files::blocking("inspect a component", move || {
-            let _turn = turn;
-            let judged = gates::inspect_component(&name, version.as_ref(), &bytes);
-            if let Ok(interface) = &judged {
-                load::store_interface(&layout, &layer, interface)?;
-            }
-            Ok(judged.map(|_| ()))
-        })
-        .await?
-    }
-
-    /// Whether these bytes may take a version, and whether the tag moves to their manifest. A published version keeps
-    /// its bytes and its manifest, which signatures hang on; one that was never published may be pushed anew.
-    fn may_become(&self, name: &ConnectorName, version: &Version, layer: &Digest) -> Result<bool, Refusal> {
-        let index = self.index();
-        let Some(repo) = index.repos.get(name) else {
-            return Ok(true);
-        };
-        match repo.versions.get(version) {
-            Some(entry) if entry.layer_digest == *layer => Ok(false),
-            Some(_) => {
-                let next = gates::next_free(version, |version| repo.versions.contains_key(version));
-                let message = format!("{name} {version} exists with different content; next free: {next}");
-                Err(Refusal::new(Code::Denied, message))
-            }
-            None => Ok(repo.layer_of_tag(version).is_none_or(|old| old.digest != *layer)),
-        }
-    }
-
-    async fn put_publication(
-        &self,
-        name: &ConnectorName,
-        subject: Digest,
-        statement: &Descriptor,
-        stored: &Arc<Stored>,
-    ) -> Result<(), Refusal> {
-        let component = self.manifest(name, &subject.to_string()).map_err(|_| {
-            let message = format!(
-                "the publication is about {subject}, which {name} does not have; push the component first"
-            );
-            Refusal::new(Code::ManifestInvalid, message)
-        })?;
-        let layer = component
-            .manifest
-            .component()
-            .map(|layer| layer.digest)
-            .ok_or_else(|| {
-                Refusal::new(
-                    Code::ManifestInvalid,
-                    format!("the publication is about {subject}, which is no component"),
-                )
-            })?;
-        if statement.size > STATEMENT_BYTES_MAX {
-            let message = format!(
-                "the publication is {} bytes, above the limit of {STATEMENT_BYTES_MAX}",
-                statement.size
-            );
-            return Err(Refusal::new(Code::SizeInvalid, message));
-        }
-        let envelope = self
-            .inner
-            .blobs
-            .read(statement.digest, STATEMENT_BYTES_MAX)
-            .await?;
-        let signed = gates::check_publication(&envelope, &self.inner.config.trust, name, &layer)?;
-        let version = gates::version_of_tag(&signed.version)?;
-        let _writing = self.inner.writer.lock().await;
-        let tagged = self.tagged_component(name, &version, &layer)?;
-        let layout = self.inner.layout.clone();
-        let interface = files::blocking("read an interface", move || {
-            Ok(load::load_interface(&layout, &layer))
-        })
-        .await?;
-        let interface = interface.ok_or_else(|| {
-            Refusal::new(
-                Code::ManifestInvalid,
-                format!("{name} {version} was not inspected; push the component again"),
-            )
-        })?;
-        let published_at_ms = match self.get(name, &version) {
-            Some(entry) => entry.published_at_ms,
-            None => (self.inner.config.now_ms)(),
-        };
-        let file = VersionFile {
-            manifest_digest: tagged.digest,
-            publication: String::from_utf8_lossy(&envelope).into_owned(),
-            published_at_ms,
-        };
-        let bytes = serde_json::to_vec(&file).map_err(|error| Refusal::new(Code::Unknown, error))?;
-        let entry = load::new_entry(
-            name,
-            version.clone(),
-            &tagged,
-            interface,
-            file,
-            &self.inner.config.trust,
-        )
-        .map_err(|reason| Refusal::new(Code::Denied, reason))?;
-        self.store_manifest(name, stored).await?;
-        let path = self.inner.layout.version(name, &version);
-        self.write("write a version", path, bytes.into()).await?;
-        tracing::info!(connector = %name, %version, digest = %layer, "connector was published");
-        self.with_repo(name, |repo| repo.versions.insert(version, Arc::new(entry)));
-        (self.inner.config.published)();
-        Ok(())
-    }
-
-    /// The manifest that the tag of this version stands for, if it has these bytes.
-    fn tagged_component(
-        &self,
-        name: &ConnectorName,
-        version: &Version,
-        layer: &Digest,
-    ) -> Result<Arc<Stored>, Refusal> {
-        let index = self.index();
-        let repo = index.repos.get(name);
-        let tagged = repo.and_then(|repo| repo.manifests.get(repo.tags.get(version)?));
-        let has_bytes =
-            |stored: &&Arc<Stored>| stored.manifest.component().is_some_and(|c| c.digest == *layer);
-        tagged.filter(has_bytes).cloned().ok_or_else(|| {
-            let message = format!(
-                "the publication is for {name} {version}, which was pushed with other bytes or not at all"
-            );
-            Refusal::new(Code::ManifestInvalid, message)
-        })
-    }
-
     /// Keeps a manifest by its digest. The writer's lock is held.
-    async fn store_manifest(&self, name: &ConnectorName, stored: &Arc<Stored>) -> Result<(), Refusal> {
+    pub(crate) async fn store_manifest(
+        &self,
+        name: &ConnectorName,
+        stored: &Arc<Stored>,
+    ) -> Result<(), Refusal> {
         // Once more, under the lock: what nothing named so far may have been collected since the first look.
         self.check_contents(name, &stored.manifest).await?;
         if self.has_manifest(name, &stored.digest) {
@@ -488,7 +321,7 @@ impl Registry {
     }
 
     /// Writes a file durably. `what` names it in the log if it fails.
-    async fn write(&self, what: &'static str, path: PathBuf, bytes: Bytes) -> Result<(), Refusal> {
+    pub(crate) async fn write(&self, what: &'static str, path: PathBuf, bytes: Bytes) -> Result<(), Refusal> {
         let temporary = self.inner.layout.temporary();
         files::blocking(what, move || files::write_whole(&temporary, &path, &bytes)).await
     }

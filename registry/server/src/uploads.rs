@@ -191,7 +191,7 @@ impl Uploads {
         Ok(upload.offset)
     }
 
-    /// Keeps the upload as the blob that it is said to be. Ends the upload either way.
+    /// Keeps the upload as the blob that it is said to be; returns its size. Ends the upload either way.
     pub(crate) async fn finish(
         &self,
         repo: &ConnectorName,
@@ -199,7 +199,7 @@ impl Uploads {
         expected: Digest,
         blobs: &Arc<Blobs>,
         now_ms: u64,
-    ) -> Result<(), Refusal> {
+    ) -> Result<u64, Refusal> {
         let upload = self.get(repo, id)?;
         self.slots().remove(id);
         let mut upload = upload.lock().await;
@@ -215,6 +215,7 @@ impl Uploads {
         files::blocking("keep a blob", move || {
             Ok(blobs.adopt(&path, &expected, size, now_ms))
         })
-        .await?
+        .await??;
+        Ok(size)
     }
 }

@@ -1,8 +1,10 @@
 //! `flowforge connector`: begin, build, test, look at, publish.
 
+mod curate;
 mod inspect;
 mod new;
 mod publish;
+mod publish_trial;
 mod test;
 mod trial;
 mod watch;
@@ -11,7 +13,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 use flowforge_connector_build::{BuildOptions, Built, Diagnostic, Progress, default_cache_dir};
 use flowforge_connector_test::Bench;
 use flowforge_ports::Interface;
@@ -27,8 +29,10 @@ use crate::{say, time};
 /// Largest component that is read, in bytes; the registry's own limit.
 const COMPONENT_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
-const LIST: &str = "query List($search: String) { connectors(first: 100, search: $search) { nodes { \
-    name version title sizeBytes digest publishedAtMs } } }";
+const LIST: &str = "query List($search: String, $category: String, $capability: String, $publisher: String, \
+    $grade: String) { connectors(first: 100, search: $search, category: $category, capability: $capability, \
+    publisher: $publisher, gradeAtLeast: $grade) { nodes { name version title category grade sizeBytes digest \
+    publishedAtMs } } }";
 
 /// Begin, build, test, look at and publish connectors
 #[derive(Debug, Subcommand)]
@@ -66,13 +70,39 @@ pub(crate) enum ConnectorCommand {
         after_help = "Example:\n  flowforge connector publish geo.wasm --name acme:geo --version 1.0.0 --dry-run"
     )]
     Publish(publish::PublishArgs),
-    /// List the published connectors
-    #[command(after_help = "Example:\n  flowforge connector list --search http")]
-    List {
-        /// Only those whose name or summary holds this text
-        #[arg(long, value_name = "TEXT")]
-        search: Option<String>,
-    },
+    /// Withdraw a version: it is listed no more, and whoever names it still gets it
+    #[command(after_help = "Example:\n  flowforge connector yank acme:geo@0.2.0 --reason \"loses umlauts\"")]
+    Yank(curate::YankArgs),
+    /// Say that a connector is replaced by another
+    #[command(
+        after_help = "Example:\n  flowforge connector deprecate acme:geo --reason \"not maintained\" --use acme:places@1"
+    )]
+    Deprecate(curate::DeprecateArgs),
+    /// Hand advisories to the registry: what is known to be wrong with published versions
+    #[command(after_help = "Example:\n  flowforge connector advise FFSA-2026-0001.json")]
+    Advise(curate::AdviseArgs),
+    /// List the published connectors, those that fit best first
+    #[command(after_help = "Example:\n  flowforge connector list --search csv --category transform")]
+    List(ListArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ListArgs {
+    /// Only those whose name, title, summary or operations hold these words
+    #[arg(long, value_name = "TEXT")]
+    search: Option<String>,
+    /// Only those of this category: transform, data, messaging, files, ai, devices or other
+    #[arg(long, value_name = "CATEGORY")]
+    category: Option<String>,
+    /// Only those that ask for this: http, secrets, artefacts, context, log or progress
+    #[arg(long, value_name = "CAPABILITY")]
+    capability: Option<String>,
+    /// Only those of this publisher
+    #[arg(long, value_name = "PUBLISHER")]
+    publisher: Option<String>,
+    /// Only those whose scorecard came to this grade or a better one
+    #[arg(long, value_name = "GRADE", value_parser = ["A", "B", "C", "D"])]
+    grade: Option<String>,
 }
 
 /// Runs the command.
@@ -85,7 +115,10 @@ pub(crate) async fn run(command: ConnectorCommand, global: &Global) -> Result<Ex
         ConnectorCommand::Run(args) => trial::run(args, global).await,
         ConnectorCommand::Inspect(args) => inspect::run(&args, global).await,
         ConnectorCommand::Publish(args) => publish::run(args, global).await,
-        ConnectorCommand::List { search } => show(global, search.as_deref()).await,
+        ConnectorCommand::Yank(args) => curate::yank(args, global).await,
+        ConnectorCommand::Deprecate(args) => curate::deprecate(args, global).await,
+        ConnectorCommand::Advise(args) => curate::advise(args, global).await,
+        ConnectorCommand::List(args) => show(global, &args).await,
     }
 }
 
@@ -175,8 +208,15 @@ async fn component_of(path: &Path) -> Result<PathBuf> {
     }
 }
 
-async fn show(global: &Global, search: Option<&str>) -> Result<Exit> {
-    let data = global.api()?.ask(LIST, json!({ "search": search })).await?;
+async fn show(global: &Global, args: &ListArgs) -> Result<Exit> {
+    let wanted = json!({
+        "search": args.search, "category": args.category, "capability": args.capability,
+        "publisher": args.publisher, "grade": args.grade,
+    });
+    let everything = wanted
+        .as_object()
+        .is_some_and(|wanted| wanted.values().all(serde_json::Value::is_null));
+    let data = global.api()?.ask(LIST, wanted).await?;
     let found = data.pointer("/connectors/nodes").cloned().unwrap_or_default();
     result(global, &found, |found| {
         let mut table = Table::new(&["connector", "version", "size", "digest", "published", "title"]);
@@ -190,9 +230,10 @@ async fn show(global: &Global, search: Option<&str>) -> Result<Exit> {
                 text(connector, "/title"),
             ]);
         }
-        table.print(match search {
-            None => "no connectors · next: flowforge connector publish FOLDER",
-            Some(_) => "no such connectors · next: flowforge connector list",
+        table.print(if everything {
+            "no connectors · next: flowforge connector publish FOLDER"
+        } else {
+            "no such connectors · next: flowforge connector list"
         });
     });
     if let Some(first) = list(&found, "").first() {

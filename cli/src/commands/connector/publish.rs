@@ -5,14 +5,14 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 use clap::Args;
 use flowforge_ports::{ConnectorMeta, embed_meta};
-use flowforge_protocol::{ConnectorName, Publication};
+use flowforge_protocol::ConnectorName;
 use serde_json::json;
 
-use super::{component_of, read_component};
+use super::{component_of, publish_trial, read_component};
 use crate::args::Global;
 use crate::keys::{self, Role};
 use crate::output::{Exit, Usage, next, result, short_digest};
-use crate::{connectors, say, time};
+use crate::{connectors, say};
 
 #[derive(Debug, Args)]
 pub(crate) struct PublishArgs {
@@ -44,14 +44,7 @@ pub(crate) async fn run(args: PublishArgs, global: &Global) -> Result<Exit> {
     let bytes = under_a_name(file, args.name.as_deref(), args.version.as_deref())?;
     let statement = connectors::statement_of(&bytes)?;
     if args.dry_run {
-        let found = connectors::published_digest(&api, statement.name.as_str(), &statement.version).await?;
-        return dry_run(
-            global,
-            &bytes,
-            &statement,
-            found.as_deref(),
-            &key.verifying_key().id().short(),
-        );
+        return publish_trial::run(global, &api, bytes, &statement, &key).await;
     }
     let published = connectors::publish(&api, bytes, &key).await?;
     let answer = json!({
@@ -112,57 +105,6 @@ fn under_a_name(component: Vec<u8>, name: Option<&str>, version: Option<&str>) -
         ..known
     };
     Ok(embed_meta(&component, &meta)?)
-}
-
-fn dry_run(
-    global: &Global,
-    bytes: &[u8],
-    statement: &Publication,
-    found: Option<&str>,
-    signer: &str,
-) -> Result<Exit> {
-    let digest = statement.layer_digest.to_string();
-    let refused = match found {
-        Some(found) if found != digest => Some(format!(
-            "{} {} is published already, with other content; give it the next version",
-            statement.name, statement.version
-        )),
-        _ => flowforge_registry::judge(&statement.name, &statement.version, bytes)
-            .err()
-            .map(|refusal| refusal.message),
-    };
-    let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-    let answer = json!({
-        "name": statement.name,
-        "version": statement.version,
-        "digest": digest,
-        "bytes": size,
-        "signer": signer,
-        "already_there": found == Some(digest.as_str()),
-        "refused": refused,
-    });
-    result(global, &answer, |_| {
-        say!(
-            "{} {} · {} · {} · would be signed by {signer}",
-            statement.name,
-            statement.version,
-            time::size(size),
-            short_digest(&digest),
-        );
-        match &refused {
-            Some(reason) => say!("✗ the registry would refuse it: {reason}"),
-            None if found.is_some() => say!("✓ published before with the same content; nothing would change"),
-            None => say!(
-                "✓ it would be published, if `{}` belongs to this key; nothing was sent",
-                statement.name.publisher()
-            ),
-        }
-    });
-    Ok(if refused.is_some() {
-        Exit::Failed
-    } else {
-        Exit::Done
-    })
 }
 
 #[cfg(test)]

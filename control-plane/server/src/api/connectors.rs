@@ -57,6 +57,100 @@ impl ConnectorNode {
             .map_err(|error| fault(&error))
     }
 
+    /// `transform`, `data`, `messaging`, `files`, `ai`, `devices` or `other`.
+    async fn category(&self) -> Option<&str> {
+        self.0.interface.meta.as_ref().map(|meta| meta.category.as_str())
+    }
+
+    /// SPDX expression; absent if it states none.
+    async fn license(&self) -> Option<&str> {
+        let meta = self.0.interface.meta.as_ref()?;
+        Some(meta.license.as_str()).filter(|text| !text.is_empty())
+    }
+
+    /// What it asks of the host beyond the basics: `http`, `secrets`, `artefacts`, …
+    async fn capabilities(&self) -> Vec<&'static str> {
+        let kinds = self
+            .0
+            .interface
+            .capabilities
+            .iter()
+            .map(|capability| capability.kind.as_str());
+        kinds
+            .collect::<std::collections::BTreeSet<_>>()
+            .into_iter()
+            .collect()
+    }
+
+    /// Why this version was withdrawn, if it was. It is still served to whoever names it.
+    async fn yanked(&self) -> Option<ReasonNode> {
+        let note = self.0.standing.yanked.as_ref()?;
+        Some(ReasonNode {
+            reason: note.reason.clone(),
+            use_instead: None,
+            at_ms: note.at_ms.into(),
+        })
+    }
+
+    /// Why the connector should not be used for something new, if so.
+    async fn deprecated(&self, ctx: &Context<'_>) -> Result<Option<ReasonNode>> {
+        let notice = ctx.data::<Arc<App>>()?.registry.deprecation(&self.0.name);
+        Ok(notice.map(|notice| ReasonNode {
+            reason: notice.reason.clone(),
+            use_instead: notice.use_instead.clone(),
+            at_ms: notice.at_ms.into(),
+        }))
+    }
+
+    /// What is known to be wrong with this version, the worst first.
+    async fn advisories(&self, ctx: &Context<'_>) -> Result<Vec<AdvisoryNode>> {
+        let registry = &ctx.data::<Arc<App>>()?.registry;
+        let found = registry.advisories(&self.0.name, &self.0.version);
+        Ok(found
+            .iter()
+            .map(|advisory| AdvisoryNode {
+                id: advisory.id.clone(),
+                summary: advisory.summary.clone(),
+                severity: format!("{:?}", advisory.severity()).to_uppercase(),
+                fixed_in: advisory
+                    .fixed_in(&self.0.name, &self.0.version)
+                    .map(|version| version.to_string()),
+            })
+            .collect())
+    }
+
+    /// What its scorecard came to, if there is one: `A` to `D`.
+    async fn grade(&self) -> Option<String> {
+        self.0
+            .standing
+            .grade
+            .as_ref()
+            .map(|grade| grade.letter.to_string())
+    }
+
+    /// What differs from an older version, port by port, and what it asks for besides; absent if that is not published.
+    #[graphql(complexity = 10)]
+    async fn difference(&self, ctx: &Context<'_>, since: String) -> Result<Option<AnyJson>> {
+        let registry = &ctx.data::<Arc<App>>()?.registry;
+        let older = since
+            .parse()
+            .ok()
+            .and_then(|version| registry.get(&self.0.name, &version));
+        let Some(older) = older else {
+            return Ok(None);
+        };
+        let found = flowforge_gates::compare(&older.interface, &self.0.interface);
+        let impact = found.impact();
+        let mut value = serde_json::to_value(&found).map_err(|error| fault(&error))?;
+        if let Some(fields) = value.as_object_mut() {
+            fields.insert(
+                "impact".to_owned(),
+                serde_json::to_value(impact).map_err(|error| fault(&error))?,
+            );
+        }
+        Ok(Some(Json(value)))
+    }
+
     /// Published versions, newest first.
     async fn versions(&self, ctx: &Context<'_>) -> Result<Vec<String>> {
         let app = ctx.data::<Arc<App>>()?;
@@ -67,6 +161,28 @@ impl ConnectorNode {
             .map(|entry| entry.version.to_string())
             .collect())
     }
+}
+
+/// Why something was decided about a connector.
+#[derive(SimpleObject)]
+#[graphql(name = "ConnectorNotice")]
+pub(crate) struct ReasonNode {
+    reason: String,
+    /// What to use in its place.
+    use_instead: Option<String>,
+    at_ms: Long,
+}
+
+/// Something that is known to be wrong with a version.
+#[derive(SimpleObject)]
+#[graphql(name = "ConnectorAdvisory")]
+pub(crate) struct AdvisoryNode {
+    id: String,
+    summary: String,
+    /// `LOW`, `MODERATE`, `HIGH` or `CRITICAL`.
+    severity: String,
+    /// The first later version without it.
+    fixed_in: Option<String>,
 }
 
 /// One connector version, by its bytes.

@@ -6,6 +6,7 @@
 mod approvals;
 mod compare;
 mod connectors;
+mod curation;
 mod drafts;
 mod evidence;
 mod faults;

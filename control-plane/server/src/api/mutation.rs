@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 
 use super::approvals::{ApprovalNode, how_it_closed};
 use super::connectors::PinnedConnectorNode;
+use super::curation::CurationChanges;
 use super::drafts::DraftChanges;
 use super::fault;
 use super::groups::Groups;
@@ -137,7 +138,15 @@ pub(super) fn config_of(config: Option<AnyJson>) -> Result<Map<String, Value>> {
 
 /// Changes.
 #[derive(MergedObject, Default)]
-pub(crate) struct Mutation(Changes, Operations, Groups, DraftChanges, Trials, HostChanges);
+pub(crate) struct Mutation(
+    Changes,
+    Operations,
+    Groups,
+    DraftChanges,
+    Trials,
+    HostChanges,
+    CurationChanges,
+);
 
 /// Publishing, starting, deciding, keeping secrets.
 #[derive(Default)]

@@ -81,6 +81,10 @@ plain_problem!(
     NoHostsLineProblem
 );
 plain_problem!(
+    /// The registry does not have it, or cannot take it.
+    RegistryProblem
+);
+plain_problem!(
     /// This server holds no key to sign with; the message names the command that does it.
     SigningProblem
 );
@@ -209,6 +213,7 @@ pub(crate) enum Problem {
     Workflow(WorkflowProblem),
     Version(VersionProblem),
     Connector(ConnectorProblem),
+    Registry(RegistryProblem),
     Input(InputProblem),
     Busy(BusyProblem),
     RunState(RunStateProblem),

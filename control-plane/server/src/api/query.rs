@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use async_graphql::connection::Connection;
 use async_graphql::{Context, MergedObject, Object, Result, SimpleObject};
+use flowforge_ports::CapabilityKind;
 use flowforge_protocol::ConnectorName;
+use flowforge_registry::Search;
 use flowforge_store::{Found, RunFilter, draft_of};
 
 use super::approvals::{ApprovalNode, ApprovalStateName};
@@ -58,42 +60,44 @@ impl Questions {
         })
     }
 
-    /// Published connectors, by name, each in its newest version.
+    /// Published connectors, each in its newest version: those that fit best first, and then by name.
     #[graphql(complexity = "usize::try_from(first).unwrap_or(0) * child_complexity / 10 + child_complexity")]
+    #[expect(clippy::too_many_arguments, reason = "each is an argument of the field")]
     async fn connectors(
         &self,
         ctx: &Context<'_>,
         #[graphql(default = 50)] first: i32,
         after: Option<String>,
-        #[graphql(desc = "Words that name, title or summary contain.")] search: Option<String>,
+        #[graphql(desc = "Words that name, title, summary or an operation contain.")] search: Option<String>,
+        category: Option<String>,
+        #[graphql(desc = "A capability that it asks for: `http`, `secrets`, …")] capability: Option<String>,
+        publisher: Option<String>,
+        #[graphql(desc = "The lowest grade that will do, `A` to `D`.")] grade_at_least: Option<String>,
     ) -> Result<Connection<Cursor, ConnectorNode>> {
         let window = Window::new(Some(first), after)?;
-        let words: Vec<String> = search
-            .unwrap_or_default()
-            .split_whitespace()
-            .map(str::to_lowercase)
-            .collect();
-        let after = window.after.as_ref().map_or("", |cursor| cursor.0.as_str());
+        let wanted = Search {
+            words: search
+                .unwrap_or_default()
+                .split_whitespace()
+                .map(str::to_owned)
+                .collect(),
+            category,
+            capability: capability.map(|word| capability_of(&word)).transpose()?,
+            publisher,
+            grade_at_least: grade_at_least.and_then(|grade| grade.chars().next()),
+        };
+        let after = window.after.as_ref().and_then(|cursor| {
+            let (rank, name) = cursor.0.split_once(' ')?;
+            Some((rank.parse().ok()?, name))
+        });
         let limit = usize::try_from(window.limit).unwrap_or(usize::MAX);
-        let mut found: Vec<_> = app(ctx)?
-            .registry
-            .list()
-            .into_iter()
-            .filter(|entry| entry.name.as_str() > after)
-            .filter(|entry| {
-                let meta = entry.interface.meta.as_ref();
-                let (title, summary) =
-                    meta.map_or(("", ""), |meta| (meta.title.as_str(), meta.summary.as_str()));
-                let text = format!("{} {title} {summary}", entry.name).to_lowercase();
-                words.iter().all(|word| text.contains(word))
-            })
-            .take(limit.saturating_add(1))
-            .collect();
+        let mut found = app(ctx)?.registry.search(&wanted, after, limit.saturating_add(1));
         let has_more = found.len() > limit;
         found.truncate(limit);
-        let edges = found
-            .into_iter()
-            .map(|entry| (Cursor(entry.name.to_string()), ConnectorNode(entry)));
+        let edges = found.into_iter().map(|hit| {
+            let cursor = Cursor(format!("{} {}", hit.rank, hit.entry.name));
+            (cursor, ConnectorNode(hit.entry))
+        });
         Ok(from_edges(edges, has_more, &window))
     }
 
@@ -291,4 +295,24 @@ impl Questions {
     async fn host(&self, ctx: &Context<'_>, named: String) -> Result<Option<HostNode>> {
         Ok(app(ctx)?.find_host(&named).ok().map(HostNode))
     }
+}
+
+fn capability_of(word: &str) -> Result<CapabilityKind> {
+    let known = [
+        CapabilityKind::Http,
+        CapabilityKind::Secrets,
+        CapabilityKind::Artefacts,
+        CapabilityKind::Context,
+        CapabilityKind::Log,
+        CapabilityKind::Progress,
+    ];
+    let found = known.into_iter().find(|kind| kind.as_str() == word);
+    found.ok_or_else(|| {
+        let names: Vec<&str> = known.iter().map(|kind| kind.as_str()).collect();
+        let word: String = word.chars().take(50).collect();
+        coded(
+            format!("there is no capability `{word}`; there are {}", names.join(", ")),
+            CODE_ARGUMENT,
+        )
+    })
 }

@@ -3,20 +3,27 @@
 //! Nothing that a server says is believed about content: every blob and manifest is compared with its digest. Whether
 //! a publication is by the right publisher is for whoever holds a trust root.
 
+mod fallback;
+mod judge;
 mod pull;
 mod push;
+mod transfer;
 
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use flowforge_ports::InspectError;
 use flowforge_protocol::{ConnectorName, Digest};
-use reqwest::{RequestBuilder, Response, StatusCode};
+use reqwest::header::HeaderValue;
+use reqwest::{RequestBuilder, Response, StatusCode, header};
 use serde::Deserialize;
 
 use crate::config::COMPONENT_BYTES_MAX;
 
 pub use pull::Pulled;
 pub use push::{Pushed, payload_of};
+pub use transfer::Transfer;
 
 /// Largest answer that is no component, in bytes.
 const ANSWER_BYTES_MAX: u64 = 1024 * 1024;
@@ -78,6 +85,9 @@ pub enum ClientError {
     /// The file is no component; nothing was pushed.
     #[error("the file cannot be published")]
     NotComponent(#[source] InspectError),
+    /// The name of an account has no colon in it.
+    #[error("an account's name has no colon in it")]
+    BadAccount,
     /// The publication is none.
     #[error("not a publication: {0}")]
     BadPublication(String),
@@ -88,6 +98,8 @@ pub enum ClientError {
 pub struct Client {
     http: reqwest::Client,
     base: String,
+    /// The `Authorization` that goes with every request.
+    account: Option<HeaderValue>,
 }
 
 #[derive(Deserialize)]
@@ -117,9 +129,29 @@ impl Client {
             .no_proxy()
             .build();
         match http {
-            Ok(http) => Ok(Self { http, base }),
+            Ok(http) => Ok(Self {
+                http,
+                base,
+                account: None,
+            }),
             Err(source) => Err(ClientError::Unreachable { base, source }),
         }
+    }
+
+    /// The same client, which signs in with the name and password of an account. The password is sent with every request,
+    /// so the way to the registry has to be a safe one.
+    ///
+    /// # Errors
+    /// [`ClientError::BadAccount`]: the name has a colon.
+    pub fn with_account(mut self, name: &str, password: &str) -> Result<Self, ClientError> {
+        let credentials = STANDARD.encode(format!("{name}:{password}"));
+        let header = HeaderValue::try_from(format!("Basic {credentials}")).ok();
+        let mut header = header
+            .filter(|_| !name.contains(':'))
+            .ok_or(ClientError::BadAccount)?;
+        header.set_sensitive(true);
+        self.account = Some(header);
+        Ok(self)
     }
 
     /// `/v2/PUBLISHER/NAME/…` at the registry.
@@ -141,7 +173,10 @@ impl Client {
         })
     }
 
-    async fn send(&self, request: RequestBuilder) -> Result<Response, ClientError> {
+    async fn send(&self, mut request: RequestBuilder) -> Result<Response, ClientError> {
+        if let Some(account) = &self.account {
+            request = request.header(header::AUTHORIZATION, account.clone());
+        }
         request.send().await.map_err(|source| self.unreachable(source))
     }
 

@@ -94,19 +94,35 @@ impl Client {
         Ok(bytes.into())
     }
 
+    /// What refers to a manifest, of one kind if it is given; a server may leave the choice of kind to us.
+    pub(super) async fn referrers(
+        &self,
+        name: &ConnectorName,
+        manifest: &Digest,
+        kind: Option<&str>,
+    ) -> Result<Vec<Descriptor>, ClientError> {
+        let filter = kind.map_or(String::new(), |kind| {
+            format!("?artifactType={}", kind.replace('/', "%2F").replace('+', "%2B"))
+        });
+        let list = self.at(name, &format!("referrers/{manifest}{filter}"));
+        let answer = self.send(self.http.get(list)).await?;
+        Ok(match answer.status() {
+            StatusCode::NOT_FOUND => self.tagged_referrers(name, manifest).await?,
+            _ => {
+                self.json::<Referrers>("a list of referrers", answer)
+                    .await?
+                    .manifests
+            }
+        })
+    }
+
     /// The envelopes of the publications that refer to a component's manifest.
     async fn publications(
         &self,
         name: &ConnectorName,
         manifest: &Digest,
     ) -> Result<Vec<String>, ClientError> {
-        let kind = PUBLICATION_TYPE.replace('/', "%2F").replace('+', "%2B");
-        let list = self.at(name, &format!("referrers/{manifest}?artifactType={kind}"));
-        let answer = self.send(self.http.get(list)).await?;
-        let listed = self
-            .json::<Referrers>("a list of referrers", answer)
-            .await?
-            .manifests;
+        let listed = self.referrers(name, manifest, Some(PUBLICATION_TYPE)).await?;
         let mut publications = Vec::new();
         // A server may leave the choice of kind to us.
         for referrer in listed
@@ -135,7 +151,7 @@ impl Client {
         Ok(publications)
     }
 
-    async fn json<T: for<'de> Deserialize<'de>>(
+    pub(super) async fn json<T: for<'de> Deserialize<'de>>(
         &self,
         what: &'static str,
         answer: Response,
@@ -149,7 +165,7 @@ impl Client {
     }
 }
 
-fn read_manifest(bytes: &[u8]) -> Result<Manifest, ClientError> {
+pub(super) fn read_manifest(bytes: &[u8]) -> Result<Manifest, ClientError> {
     Manifest::parse(bytes).map_err(|refusal| ClientError::Protocol {
         what: "a manifest",
         found: refusal.message,

@@ -122,9 +122,18 @@ impl Client {
         Ok(())
     }
 
-    /// Pushes a blob in one piece, unless it is there already.
     async fn push_blob(&self, name: &ConnectorName, part: &Part) -> Result<(), ClientError> {
-        let digest = part.descriptor.digest;
+        self.push_bytes(name, &part.descriptor.digest, part.bytes.clone())
+            .await
+    }
+
+    /// Pushes a blob in one piece, unless it is there already.
+    pub(super) async fn push_bytes(
+        &self,
+        name: &ConnectorName,
+        digest: &Digest,
+        bytes: Bytes,
+    ) -> Result<(), ClientError> {
         let there = self
             .send(self.http.head(self.at(name, &format!("blobs/{digest}"))))
             .await?;
@@ -152,7 +161,7 @@ impl Client {
             .http
             .put(place)
             .header(header::CONTENT_TYPE, "application/octet-stream");
-        let answer = self.send(put.body(part.bytes.clone())).await?;
+        let answer = self.send(put.body(bytes)).await?;
         self.expect("an upload", answer, StatusCode::CREATED).await?;
         Ok(())
     }
@@ -170,8 +179,17 @@ impl Client {
         let put = put
             .header(header::CONTENT_TYPE, IMAGE_MANIFEST)
             .body(pushed.bytes);
-        self.expect("a manifest", self.send(put).await?, StatusCode::CREATED)
+        let answer = self
+            .expect("a manifest", self.send(put).await?, StatusCode::CREATED)
             .await?;
+        if let Some(subject) = &manifest.subject
+            && !answer.headers().contains_key("oci-subject")
+        {
+            // The registry did not understand the subject, so the list of what refers to it is for us to keep.
+            let mut referrer = pushed.descriptor.clone();
+            referrer.artifact_type = Some(manifest.kind().to_owned());
+            self.tag_referrer(name, &subject.digest, referrer).await?;
+        }
         Ok(pushed.descriptor)
     }
 }

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 use tokio_util::io::ReaderStream;
 
-use super::{CONTENT_DIGEST, Repository, header_value, parse_digest};
+use super::{CONTENT_DIGEST, Repository, header_value, parse_digest, token};
 use crate::refusal::{Code, Refusal};
 use crate::registry::Registry;
 
@@ -91,16 +91,32 @@ fn parse_range(text: &str, size: u64) -> Range {
 pub(super) struct Target {
     /// Digest of the whole content.
     digest: Option<String>,
+    /// Digest of content that another repository has.
+    mount: Option<String>,
+    /// That repository.
+    from: Option<String>,
 }
 
-/// `POST …/blobs/uploads/`: begins an upload, or takes all of it if the digest is given. A wish to mount a blob from
-/// another repository begins an upload too: that the other one has it is nobody's business here.
+/// `POST …/blobs/uploads/`: begins an upload, or takes all of it if the digest is given. A blob of another repository is
+/// mounted without an upload if whoever asks may pull it there; otherwise an upload begins, whether the other one has it or
+/// not, so that nobody learns of it.
 pub(super) async fn begin(
     State(registry): State<Registry>,
     Repository(name): Repository,
     Query(target): Query<Target>,
+    headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Refusal> {
+    if let (Some(digest), Some(from)) = (&target.mount, &target.from) {
+        let digest = parse_digest(digest)?;
+        let from: Option<ConnectorName> = from.replacen('/', ":", 1).parse().ok();
+        let from = from.filter(|from| token::may_pull(&registry, &headers, from));
+        if let Some(from) = from
+            && registry.mount(&name, &from, digest)?
+        {
+            return Ok(created(&name, &digest.to_string()));
+        }
+    }
     let digest = target.digest.as_deref().map(parse_digest).transpose()?;
     let id = registry.uploads().begin(&name).await?;
     let Some(digest) = digest else {

@@ -29,9 +29,9 @@ pub(super) async fn unknown_path(uri: Uri) -> Refusal {
 
 #[derive(Deserialize)]
 pub(super) struct Page {
-    /// Most tags; all if it is absent, because clients that do not say it do not turn pages either.
+    /// Most entries; all if it is absent, because clients that do not say it do not turn pages either.
     n: Option<usize>,
-    /// The last tag of the page before.
+    /// The last entry of the page before.
     last: Option<String>,
 }
 
@@ -41,20 +41,36 @@ pub(super) async fn tags(
     Repository(name): Repository,
     Query(page): Query<Page>,
 ) -> Result<Response, Refusal> {
-    let all = registry.tags(&name)?;
-    let rest = all
-        .iter()
-        .filter(|tag| page.last.as_ref().is_none_or(|last| *tag > last));
-    let tags: Vec<&String> = rest.clone().take(page.n.unwrap_or(usize::MAX)).collect();
-    let more = rest.count() > tags.len();
     let repository = format!("{}/{}", name.publisher(), name.name());
-    let mut headers = HeaderMap::new();
-    if let (true, Some(n), Some(last)) = (more, page.n, tags.last()) {
-        // A version holds nothing that a URL would have to escape.
-        let next = format!("</v2/{repository}/tags/list?n={n}&last={last}>; rel=\"next\"");
-        headers.insert(header::LINK, header_value(next));
-    }
+    let all = registry.tags(&name)?;
+    let (tags, headers) = page.of(&all, &format!("/v2/{repository}/tags/list"));
     Ok((headers, axum::Json(json!({"name": repository, "tags": tags}))).into_response())
+}
+
+/// `GET /v2/_catalog`: the repositories that have something to offer.
+pub(super) async fn catalog(State(registry): State<Registry>, Query(page): Query<Page>) -> Response {
+    let all = registry.repositories();
+    let (repositories, headers) = page.of(&all, "/v2/_catalog");
+    (headers, axum::Json(json!({"repositories": repositories}))).into_response()
+}
+
+impl Page {
+    /// This page of a sorted list, with the link to the next one.
+    fn of<'a>(&self, all: &'a [String], path: &str) -> (Vec<&'a String>, HeaderMap) {
+        let rest = all
+            .iter()
+            .filter(|entry| self.last.as_ref().is_none_or(|last| *entry > last));
+        let n = self.n.unwrap_or(usize::MAX);
+        let entries: Vec<&String> = rest.clone().take(n).collect();
+        let more = rest.count() > entries.len();
+        let mut headers = HeaderMap::new();
+        if let (true, Some(last)) = (more, entries.last()) {
+            let last = last.replace('/', "%2F");
+            let next = format!("<{path}?n={n}&last={last}>; rel=\"next\"");
+            headers.insert(header::LINK, header_value(next));
+        }
+        (entries, headers)
+    }
 }
 
 #[derive(Deserialize)]

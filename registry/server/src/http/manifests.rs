@@ -58,11 +58,3 @@ pub(super) async fn put(
     }
     Ok((StatusCode::CREATED, headers).into_response())
 }
-
-/// `DELETE`: what is published stays, because releases name it by digest.
-pub(super) async fn delete() -> Refusal {
-    Refusal::new(
-        Code::Unsupported,
-        "nothing can be deleted here: releases name connectors by digest",
-    )
-}

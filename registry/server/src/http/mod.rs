@@ -1,11 +1,14 @@
-//! The HTTP surface of the registry: OCI Distribution 1.1, the `wasm-pkg` discovery file, and publications by digest.
+//! The HTTP surface of the registry: OCI Distribution 1.1 with its token endpoint, the `wasm-pkg` discovery file,
+//! publications by digest, and judgements.
 //!
-//! Reading and writing are two routers, because they will have different doors: who may pull and who may push is
-//! decided in front of them. Until sign-in exists the only door is that the listener is on loopback.
+//! One door stands in front of everything: who may pull and who may push is decided there, before a body is read.
 
 mod blobs;
+mod deletion;
+pub(crate) mod judgement;
 mod listing;
 mod manifests;
+mod token;
 
 use axum::Router;
 use axum::extract::FromRequestParts;
@@ -20,7 +23,8 @@ use crate::refusal::{Code, Refusal};
 use crate::registry::Registry;
 
 pub(crate) fn router(registry: Registry) -> Router {
-    reads().merge(writes()).with_state(registry)
+    let door = axum::middleware::from_fn_with_state(registry.clone(), token::door);
+    reads().merge(writes()).layer(door).with_state(registry)
 }
 
 /// Pulling and looking things up.
@@ -28,6 +32,8 @@ fn reads() -> Router<Registry> {
     Router::new()
         .route("/v2/", get(listing::version))
         .route("/v2", get(listing::version))
+        .route("/v2/token", get(token::issue))
+        .route("/v2/_catalog", get(listing::catalog))
         .route("/v2/{publisher}/{name}/tags/list", get(listing::tags))
         .route(
             "/v2/{publisher}/{name}/referrers/{digest}",
@@ -44,16 +50,17 @@ fn reads() -> Router<Registry> {
         .route("/connectors/{digest}/publication", get(listing::publication))
 }
 
-/// Pushing.
+/// Pushing, and asking what a push would hear.
 fn writes() -> Router<Registry> {
     Router::new()
+        .route("/connectors/judgement", post(judgement::judge))
         .route(
             "/v2/{publisher}/{name}/manifests/{reference}",
-            put(manifests::put).delete(manifests::delete),
+            put(manifests::put).delete(deletion::manifest),
         )
         .route(
             "/v2/{publisher}/{name}/blobs/{digest}",
-            axum::routing::delete(manifests::delete),
+            axum::routing::delete(deletion::blob),
         )
         .route("/v2/{publisher}/{name}/blobs/uploads/", post(blobs::begin))
         .route(

@@ -8,7 +8,7 @@ use flowforge_protocol::Digest;
 use flowforge_protocol::publication::verify_publication;
 use flowforge_registry::{Client, ClientError};
 
-use crate::kit::{DEMO, Kit, MANIFEST, STRANGER, component, name, publication, serve, trust};
+use crate::kit::{DEMO, Kit, MANIFEST, STRANGER, component, config, name, publication, serve, trust};
 
 #[tokio::test]
 async fn a_component_is_pushed_published_and_pulled() {
@@ -50,7 +50,7 @@ async fn a_component_is_pushed_published_and_pulled() {
         config.json(),
         serde_json::json!({
             "created": "1970-01-01T00:00:00Z", "author": null, "architecture": "wasm", "os": "wasip2",
-            "layerDigests": [Digest::of(&bytes)], "component": {"exports": [], "imports": [], "target": null},
+            "layerDigests": [Digest::of(&bytes)], "component": {"exports": ["label"], "imports": [], "target": null},
         })
     );
     // Doing it again is the same as once.
@@ -233,4 +233,39 @@ async fn an_upload_is_never_sent_to_another_server() {
         error.to_string(),
         "the registry answered an upload with a place on another server"
     );
+}
+
+#[tokio::test]
+async fn a_version_is_carried_to_another_registry_byte_for_byte() {
+    let (from, to) = (Kit::new(), Kit::new());
+    let (source, target) = (
+        serve(from.registry.router()).await,
+        serve(to.registry.router()).await,
+    );
+    let demo = name("demo:text");
+    for version in ["0.1.0", "0.2.0"] {
+        let bytes = component("demo:text", version, "");
+        let envelope = publication("demo:text", version, &bytes, DEMO);
+        source.client.push(bytes, &envelope).await.unwrap();
+        let fetched = source.client.fetch(&demo, version).await.unwrap();
+        assert_eq!(fetched.referrers.len(), 1);
+        for _ in 0..2 {
+            target.client.store(&demo, version, &fetched).await.unwrap();
+        }
+        assert_eq!(target.client.fetch(&demo, version).await.unwrap(), fetched);
+    }
+    let listed = |kit: &Kit| format!("{:?}", kit.registry.versions(&demo));
+    assert_eq!(listed(&to), listed(&from));
+    // A registry that trusts somebody else under this name takes nothing of it.
+    let mut distrusting = config();
+    distrusting.trust.publishers.clear();
+    let closed = Kit::with(distrusting);
+    let fetched = source.client.fetch(&demo, "0.1.0").await.unwrap();
+    let refused = serve(closed.registry.router())
+        .await
+        .client
+        .store(&demo, "0.1.0", &fetched)
+        .await;
+    assert!(matches!(refused, Err(ClientError::Refused { code, .. }) if code == "DENIED"));
+    assert!(closed.registry.list().is_empty());
 }

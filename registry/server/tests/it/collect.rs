@@ -10,7 +10,7 @@ use flowforge_protocol::Digest;
 use flowforge_registry::{Code, Collected};
 use serde_json::{Value, json};
 
-use crate::kit::{DEMO, EMPTY_COMPONENT, Kit, MANIFEST, component, config, name, publication};
+use crate::kit::{DEMO, Kit, LABEL, MANIFEST, bare, component, config, name, publication};
 
 const HOUR: u64 = 60 * 60 * 1_000;
 
@@ -55,9 +55,7 @@ async fn put_junk(kit: &Kit, subject: &str, n: usize) -> Value {
 async fn a_tag_stands_only_for_what_is_published() {
     let kit = Kit::new();
     kit.publish("0.1.0").await;
-    let stranger = kit
-        .manifest_of("demo/text", &Bytes::from_static(EMPTY_COMPONENT))
-        .await;
+    let stranger = kit.manifest_of("demo/text", &Bytes::from(bare(LABEL))).await;
     let put = kit.put_manifest("demo/text", "9.9.9", &stranger).await;
     assert_eq!(put.status, StatusCode::CREATED);
     assert_eq!(status(&kit, "9.9.9").await, StatusCode::NOT_FOUND);
@@ -98,6 +96,21 @@ async fn what_is_not_published_in_time_leaves_and_what_is_stays() {
     // What left can be pushed and published anew.
     kit.publish("0.2.0").await;
     assert_eq!(kit.registry.versions(&name("demo:text")).len(), 2);
+}
+
+/// A component that called itself a publication counted as signed: it never left, and its bytes were in no quota.
+#[tokio::test]
+async fn what_only_calls_itself_a_publication_is_not_signed() {
+    let (kit, clock) = with_clock();
+    let mut manifest = kit
+        .manifest_of("demo/text", &component("demo:text", "0.1.0", ""))
+        .await;
+    manifest["artifactType"] = json!(flowforge_protocol::publication::PUBLICATION_TYPE);
+    let put = kit.put_manifest("demo/text", "0.1.0", &manifest).await;
+    assert_eq!(put.status, StatusCode::CREATED, "{:?}", put.body);
+    clock.fetch_add(25 * HOUR, Ordering::Relaxed);
+    assert_eq!(kit.registry.collect().await.unwrap().manifests, 1);
+    assert_eq!(status(&kit, &digest_of(&manifest)).await, StatusCode::NOT_FOUND);
 }
 
 /// Junk that referred to a connector's manifests filled its repository, for ever: its owner could publish nothing more.

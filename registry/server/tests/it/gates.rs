@@ -4,7 +4,7 @@ use axum::http::StatusCode;
 use bytes::Bytes;
 use serde_json::json;
 
-use crate::kit::{EMPTY_COMPONENT, Kit, component};
+use crate::kit::{Kit, LABEL, bare, component};
 
 async fn refused(kit: &Kit, repo: &str, tag: &str, manifest: &serde_json::Value) -> (String, String) {
     let answer = kit.put_manifest(repo, tag, manifest).await;
@@ -75,9 +75,7 @@ async fn a_component_is_pushed_under_its_own_name_and_version() {
 #[tokio::test]
 async fn a_tag_is_a_version() {
     let kit = Kit::new();
-    let manifest = kit
-        .manifest_of("demo/text", &Bytes::from_static(EMPTY_COMPONENT))
-        .await;
+    let manifest = kit.manifest_of("demo/text", &Bytes::from(bare(LABEL))).await;
     for tag in ["latest", "1.0", "v1.0.0", "1.0.0%2Bbuild"] {
         let (code, message) = refused(&kit, "demo/text", tag, &manifest).await;
         assert!(

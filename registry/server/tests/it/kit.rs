@@ -6,7 +6,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use bytes::Bytes;
-use flowforge_ports::{ConnectorMeta, embed_meta};
+use flowforge_ports::{ConnectorMeta, embed_meta, hollow_component};
 use flowforge_protocol::envelope::sign_document;
 use flowforge_protocol::publication::PUBLICATION_TYPE;
 use flowforge_protocol::{ConnectorName, Digest, Publication, SigningKey, TrustRoot};
@@ -41,18 +41,32 @@ pub(crate) fn name(text: &str) -> ConnectorName {
     text.parse().unwrap()
 }
 
-/// The smallest component: the preamble alone.
-pub(crate) const EMPTY_COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
+/// What the components of most tests offer.
+pub(crate) const LABEL: &str = "export label: func(text: string) -> string;";
+
+/// A component with this world that says nothing of itself.
+pub(crate) fn bare(world: &str) -> Vec<u8> {
+    let mut resolve = wit_parser::Resolve::default();
+    let text = format!("package t:t;\ninterface odd {{ f: func(); }}\nworld w {{\n{world}\n}}\n");
+    let package = resolve.push_str("t.wit", &text).unwrap();
+    let world = resolve.select_world(&[package], Some("w")).unwrap();
+    hollow_component(&resolve, world).unwrap()
+}
 
 /// A component that says that it is this version; `summary` makes its bytes differ.
 pub(crate) fn component(name: &str, version: &str, summary: &str) -> Bytes {
+    component_of(LABEL, name, version, summary)
+}
+
+/// The same with this world.
+pub(crate) fn component_of(world: &str, name: &str, version: &str, summary: &str) -> Bytes {
     let meta = ConnectorMeta {
         name: name.to_owned(),
         version: version.to_owned(),
         summary: summary.to_owned(),
         ..ConnectorMeta::default()
     };
-    embed_meta(EMPTY_COMPONENT, &meta).unwrap().into()
+    embed_meta(&bare(world), &meta).unwrap().into()
 }
 
 pub(crate) fn publication(name: &str, version: &str, bytes: &[u8], by: u8) -> String {
@@ -194,11 +208,14 @@ impl Kit {
     /// Pushes and publishes a version of `demo:text`; returns its manifest.
     pub(crate) async fn publish(&self, version: &str) -> Value {
         let component = component("demo:text", version, "");
+        self.publish_bytes(version, component).await
+    }
+
+    /// The same with these bytes.
+    pub(crate) async fn publish_bytes(&self, version: &str, component: Bytes) -> Value {
         let manifest = self.manifest_of("demo/text", &component).await;
-        assert_eq!(
-            self.put_manifest("demo/text", version, &manifest).await.status,
-            StatusCode::CREATED
-        );
+        let answer = self.put_manifest("demo/text", version, &manifest).await;
+        assert_eq!(answer.status, StatusCode::CREATED, "{:?}", answer.body);
         let envelope = publication("demo:text", version, &component, DEMO);
         let answer = self.put_publication("demo/text", &manifest, &envelope).await;
         assert_eq!(answer.status, StatusCode::CREATED, "{:?}", answer.body);
@@ -208,6 +225,7 @@ impl Kit {
 
 /// A server on loopback; it ends with the test.
 pub(crate) struct Server {
+    pub(crate) base: String,
     pub(crate) client: Client,
     _tasks: JoinSet<()>,
 }
@@ -219,6 +237,7 @@ pub(crate) async fn serve(router: Router) -> Server {
     tasks.spawn(async move { axum::serve(listener, router).await.unwrap() });
     Server {
         client: Client::new(&base).unwrap(),
+        base,
         _tasks: tasks,
     }
 }

@@ -6,10 +6,17 @@
     reason = "a test that meets the unexpected must stop there; helpers of tests are tests"
 )]
 
+mod access;
+mod bad_input;
 mod client;
 mod collect;
+mod contract;
+mod curation;
+mod deletion;
 mod gates;
 mod kit;
+mod programs;
 mod protocol;
 mod publish;
+mod real_clients;
 mod restart;

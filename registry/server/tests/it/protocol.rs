@@ -408,24 +408,6 @@ async fn a_body_that_stops_is_not_waited_for_for_ever() {
 }
 
 #[tokio::test]
-async fn a_wish_to_mount_begins_an_upload() {
-    let kit = Kit::new();
-    let blob = kit
-        .blob("demo/text", "text/plain", &Bytes::from_static(b"private"))
-        .await;
-    let digest = blob["digest"].as_str().unwrap();
-    let uri = format!("/v2/demo/thief/blobs/uploads/?mount={digest}&from=demo%2Ftext");
-    assert_eq!(
-        kit.call(Method::POST, &uri, Body::empty()).await.status,
-        StatusCode::ACCEPTED
-    );
-    assert_eq!(
-        kit.get(&format!("/v2/demo/thief/blobs/{digest}")).await.error().0,
-        "BLOB_UNKNOWN"
-    );
-}
-
-#[tokio::test]
 async fn the_registry_lives_beside_other_routes() {
     use tower::ServiceExt as _;
     let kit = Kit::new();

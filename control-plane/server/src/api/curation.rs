@@ -1,0 +1,140 @@
+//! What is decided about published connectors, as the API takes it.
+
+use async_graphql::{Context, InputObject, Object, Result, SimpleObject, Union};
+use flowforge_protocol::ConnectorName;
+use flowforge_registry::{Code, Refusal};
+
+use super::connectors::ConnectorNode;
+use super::problems::RegistryProblem;
+use super::query::app;
+use super::scalars::AnyJson;
+
+/// A version to be withdrawn: hidden from lists, still served to whoever names it.
+#[derive(InputObject)]
+pub(crate) struct YankConnectorInput {
+    /// `publisher:name`
+    name: String,
+    version: String,
+    /// One line for people; absent takes the withdrawal back.
+    reason: Option<String>,
+}
+
+/// A connector that is replaced by another.
+#[derive(InputObject)]
+pub(crate) struct DeprecateConnectorInput {
+    /// `publisher:name`
+    name: String,
+    /// One line for people; absent takes the notice back.
+    reason: Option<String>,
+    /// What to use in its place, such as `acme:geo@0.3`.
+    use_instead: Option<String>,
+}
+
+/// What is known to be wrong with published versions.
+#[derive(InputObject)]
+pub(crate) struct PublishAdvisoryInput {
+    /// An OSV document about packages of the ecosystem `FlowForge`, with its severity in `database_specific`.
+    advisory: AnyJson,
+}
+
+#[derive(Union)]
+pub(crate) enum CurateConnectorPayload {
+    Success(CurateConnectorSuccess),
+    Registry(RegistryProblem),
+}
+
+/// It is decided.
+#[derive(SimpleObject)]
+pub(crate) struct CurateConnectorSuccess {
+    /// The connector as it stands now; absent for an advisory about versions that are not published here.
+    connector: Option<ConnectorNode>,
+}
+
+/// Changes of what stands beside published versions.
+#[derive(Default)]
+pub(crate) struct CurationChanges;
+
+#[Object]
+impl CurationChanges {
+    /// Withdraws a version of a connector, or takes that back.
+    async fn yank_connector(
+        &self,
+        ctx: &Context<'_>,
+        input: YankConnectorInput,
+    ) -> Result<CurateConnectorPayload> {
+        let registry = &app(ctx)?.registry;
+        let (Ok(name), Ok(version)) = (input.name.parse(), input.version.parse()) else {
+            return Ok(unknown(&input.name, &input.version));
+        };
+        let changed = match &input.reason {
+            Some(reason) => registry.yank(&name, &version, reason).await,
+            None => registry.restore(&name, &version).await,
+        };
+        Ok(answer(changed.map(|entry| Some(ConnectorNode(entry)))))
+    }
+
+    /// Says that a connector is replaced, or takes that back.
+    async fn deprecate_connector(
+        &self,
+        ctx: &Context<'_>,
+        input: DeprecateConnectorInput,
+    ) -> Result<CurateConnectorPayload> {
+        let registry = &app(ctx)?.registry;
+        let Ok(name) = input.name.parse::<ConnectorName>() else {
+            return Ok(unknown(&input.name, ""));
+        };
+        let notice = input
+            .reason
+            .as_deref()
+            .map(|reason| (reason, input.use_instead.as_deref()));
+        let done = registry.deprecate(&name, notice).await;
+        Ok(answer(done.map(|()| registry.latest(&name).map(ConnectorNode))))
+    }
+
+    /// Keeps an advisory, in place of an older one of the same id. A version that a critical one is about cannot be
+    /// published, and `connector` shows it on those that are.
+    async fn publish_advisory(
+        &self,
+        ctx: &Context<'_>,
+        input: PublishAdvisoryInput,
+    ) -> Result<CurateConnectorPayload> {
+        let advisory = match serde_json::from_value(input.advisory.0) {
+            Ok(advisory) => advisory,
+            Err(error) => {
+                let message = format!("this is no advisory: {error}; write an OSV document");
+                return Ok(CurateConnectorPayload::Registry(RegistryProblem::new(
+                    WRONG, message,
+                )));
+            }
+        };
+        Ok(answer(app(ctx)?.registry.advise(advisory).await.map(|()| None)))
+    }
+}
+
+/// The registry does not have it.
+const ABSENT: &str = "FF-REG-001";
+/// It cannot be understood.
+const WRONG: &str = "FF-REG-002";
+/// The registry cannot take it: it is full, or its disk is.
+const TROUBLE: &str = "FF-REG-003";
+
+fn unknown(name: &str, version: &str) -> CurateConnectorPayload {
+    let named: String = format!("{name} {version}").trim().chars().take(200).collect();
+    let message =
+        format!("`{named}` is no published connector; names look like acme:geo, versions like 0.1.0");
+    CurateConnectorPayload::Registry(RegistryProblem::new(ABSENT, message))
+}
+
+fn answer(done: std::result::Result<Option<ConnectorNode>, Refusal>) -> CurateConnectorPayload {
+    match done {
+        Ok(connector) => CurateConnectorPayload::Success(CurateConnectorSuccess { connector }),
+        Err(refusal) => {
+            let code = match refusal.code {
+                Code::ManifestUnknown | Code::NameUnknown => ABSENT,
+                Code::ManifestInvalid => WRONG,
+                _ => TROUBLE,
+            };
+            CurateConnectorPayload::Registry(RegistryProblem::new(code, refusal.message))
+        }
+    }
+}
