@@ -1,6 +1,6 @@
 //! `cargo xtask campaign`: proofs that take longer than a test may.
 //!
-//! A campaign is a program `campaign_NAME` of `tests/`. It says its progress on stderr and its result on stdout; the
+//! A campaign is a program `campaign_NAME` of `tests/`, or the one of the interface, which is a script. It says its progress on stderr and its result on stdout; the
 //! result goes to `docs/campaigns/NAME.md` with the machine, the commit and the command, also when it is a bad one.
 
 use std::ffi::OsString;
@@ -15,10 +15,13 @@ use anyhow::{Context, Result, bail};
 use crate::machine::{commit, machine, today};
 use crate::progress::spoken;
 use crate::workspace::Workspace;
-use crate::{build, tools};
+use crate::{build, tools, ui};
 
 /// Begins the names of the programs.
 const PREFIX: &str = "campaign_";
+
+/// The campaign that drives a browser.
+const BUILDER: &str = "builder";
 
 /// What was asked for.
 struct Wanted<'a> {
@@ -96,6 +99,10 @@ fn wanted<'a>(name: &'a str, flags: &[&'a str]) -> Result<Wanted<'a>> {
 
 /// The built program, told what was asked for.
 fn program(workspace: &Workspace, wanted: &Wanted<'_>) -> Result<Command> {
+    if wanted.name == BUILDER {
+        build::everything(workspace)?;
+        return ui::campaign(workspace);
+    }
     let program = format!("{PREFIX}{}", wanted.name);
     if !programs(workspace.root())?.contains(&program) {
         list(workspace.root())?;
@@ -139,6 +146,7 @@ fn list(root: &Path) -> Result<()> {
         let what = first.split_once("`: ").map_or(first, |(_, what)| what);
         println!("  {:<10} {what}", program.trim_start_matches(PREFIX));
     }
+    println!("  {BUILDER:<10} seconds and frames of the interface, by Chromium's own trace");
     Ok(())
 }
 

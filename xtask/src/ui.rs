@@ -29,6 +29,19 @@ pub(crate) fn check(workspace: &Workspace) -> Result<()> {
     node(workspace, CLIENTS, "audit.mjs")
 }
 
+/// The campaign that measures it in Chromium, ready to be run.
+pub(crate) fn campaign(workspace: &Workspace) -> Result<Command> {
+    if let Some(missing) = tools::missing_browser() {
+        bail!("{missing}");
+    }
+    let mut command = Command::new("node");
+    command
+        .arg("e2e/campaign.mjs")
+        .current_dir(workspace.root().join(INTERFACE))
+        .env("FLOWFORGE_PROGRAMS", workspace.programs());
+    Ok(command)
+}
+
 fn node(workspace: &Workspace, folder: &str, script: &str) -> Result<()> {
     let ended = Command::new("node")
         .arg(script)

@@ -3,14 +3,17 @@
 import assert from 'node:assert/strict';
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
+import { building } from './journeys/building.mjs';
 import { drafts } from './journeys/drafts.mjs';
+import { keyboard } from './journeys/keyboard.mjs';
+import { retrying } from './journeys/retrying.mjs';
 import { stage } from './journeys/tools.mjs';
 import { trying } from './journeys/trying.mjs';
 import { versions } from './journeys/versions.mjs';
 
-const PARTS = { drafts, trying, versions };
+const PARTS = { building, drafts, trying, keyboard, retrying, versions };
 /** Parts whose workflows call connectors. */
-const CONNECTED = new Set(['trying']);
+const CONNECTED = new Set(['building', 'trying', 'retrying']);
 const shots = path.resolve(import.meta.dirname, '../shots');
 mkdirSync(shots, { recursive: true });
 const wanted = process.argv.slice(2);

@@ -96,7 +96,7 @@ export const trying = [
     await pane(page).getByText('Pinned for tries').waitFor();
     await choose(page, 'lines');
     await pane(page).getByRole('button', { name: 'Try this node' }).click();
-    await pane(page).getByRole('cell', { name: 'Hall Z' }).first().waitFor({ timeout: 60_000 });
+    await out(page).getByRole('cell', { name: 'Hall Z' }).first().waitFor({ timeout: 60_000 });
     await choose(page, 'report');
     await page.keyboard.press('Control+Shift+Enter');
     await out(page).getByRole('region', { name: 'shelves.csv' }).getByRole('cell', { name: 'Hall Z' }).waitFor({ timeout: 60_000 });

@@ -32,6 +32,8 @@ export interface EditorViews {
   readonly focusCanvas: () => void;
   readonly tryIt: (scope: TryScope) => void;
   readonly data: () => void;
+  readonly publish: () => void;
+  readonly run: () => void;
 }
 
 const TIDY_WIDTH = 1100;

@@ -23,6 +23,8 @@ export function commandsOf(store: InstanceType<typeof EditorStore>, actions: Edi
     { id: 'connect', title: `Connect from ${what}`, icon: 'link', group: 'Do', keys: 'C', ...none, run: () => { actions.beginConnect(); } },
     { id: 'try', title: 'Try all of it', icon: 'start', group: 'Do', keys: 'Ctrl Enter', run: () => { actions.tryIt(false); } },
     { id: 'try-here', title: `Try to ${what}`, icon: 'start', group: 'Do', keys: 'Ctrl Shift Enter', ...none, run: () => { actions.tryIt(true); } },
+    { id: 'publish', title: 'Publish…', icon: 'verified', group: 'Do', run: () => { views?.publish(); } },
+    { id: 'run', title: 'Run the published version', icon: 'start', group: 'Do', run: () => { views?.run(); } },
     { id: 'data', title: 'Show the data of the last try', icon: 'table', group: 'View', run: () => { views?.data(); } },
     { id: 'undo', title: undo === null ? 'Undo' : `Undo: ${undo}`, icon: 'undo', group: 'Do', keys: 'Ctrl Z', ...(undo === null ? { disabled: 'nothing was done' } : {}), run: () => { store.undo(); } },
     { id: 'redo', title: redo === null ? 'Redo' : `Redo: ${redo}`, icon: 'redo', group: 'Do', keys: 'Ctrl Shift Z', ...(redo === null ? { disabled: 'nothing was undone' } : {}), run: () => { store.redo(); } },

@@ -130,6 +130,8 @@ export class EditorPage {
       focusCanvas: () => { this.focusView(); },
       tryIt: (scope) => { void this.tryIt(scope); },
       data: () => { this.toggle('data'); },
+      publish: () => { this.publish(); },
+      run: () => { this.run(); },
     });
     // Whoever opens a document can go on with the keys at once.
     effect(() => {

@@ -1,7 +1,8 @@
-import { ChangeDetectionStrategy, Component, inject, signal, viewChild } from '@angular/core';
+import { ChangeDetectionStrategy, Component, computed, inject, signal, viewChild } from '@angular/core';
 import { Router } from '@angular/router';
 
 import { Dialog } from '../components/dialog';
+import { Icon } from '../components/icon';
 import { StateView } from '../components/state-view';
 import { Api, words } from '../data/api/api';
 import { PlanOfRetry, type PlanOfRetryData, RetryRun } from '../data/api/operations';
@@ -11,24 +12,8 @@ type Plan = Extract<PlanOfRetryData['retryPlan'], { readonly __typename: 'RetryP
 /** Shows what a retry would do, what happens again first and in red, and starts exactly that. */
 @Component({
   selector: 'ff-retry',
-  template: `
-    <ff-dialog [heading]="'Retry from ' + from()" [width]="560">
-      <div class="fields-list">
-        <label class="field"><span class="lab">from</span><select class="input" [value]="from()" (change)="onFrom($event)">@for (node of nodes(); track node) {<option [value]="node" [selected]="node === from()">{{ node }}</option>}</select></label>
-        <label class="row"><input type="checkbox" [checked]="newest()" (change)="onNewest($event)" />with the newest version of the workflow</label>
-        @if (failure(); as why) {<div class="note failed" role="alert"><svg class="sg" aria-hidden="true"><use href="#i-state-failed" /></svg><span>{{ why }}</span></div>}
-        @if (plan(); as shown) {
-          @if (shown.repeated.length > 0) {
-            <section class="note failed" aria-label="Will happen again"><svg class="sg" aria-hidden="true"><use href="#i-state-failed" /></svg><div class="grow"><h3>Will happen again</h3>
-              <ul>@for (effect of shown.repeated; track effect.step) {<li><b class="strong">{{ effect.step }}</b>@for (used of effect.used; track $index) {, {{ used.count }} × {{ used.destination }}{{ used.secret ? ' with ' + used.secret : '' }}}<span class="small t2 under">for the {{ effect.times }}. time</span></li>}</ul></div></section>
-          } @else {<p class="note quiet"><svg class="sg" aria-hidden="true"><use href="#i-state-done" /></svg><span>Nothing that was done outside is done again.</span></p>}
-          <dl class="kv"><dt>runs again</dt><dd>{{ shown.runsAgain.join(', ') || 'nothing' }}</dd><dt>reused</dt><dd>{{ shown.reused.join(', ') || 'nothing' }}</dd>@if (shown.changed.length > 0) {<dt>changed</dt><dd>{{ shown.changed.join(', ') }}</dd>}<dt>version</dt><dd>{{ shown.version }}</dd></dl>
-        } @else if (failure() === null) {<ff-state kind="loading" heading="Loading the plan" />}
-      </div>
-      <button dialogAction type="button" class="btn primary large" [disabled]="plan() === null || busy()" (click)="start()">{{ (plan()?.repeated?.length ?? 0) > 0 ? 'Retry, and do it again' : 'Retry' }}</button>
-    </ff-dialog>
-  `,
-  imports: [Dialog, StateView],
+  templateUrl: './retry-dialog.html',
+  imports: [Dialog, Icon, StateView],
   changeDetection: ChangeDetectionStrategy.OnPush,
 })
 export class RetryDialog {
@@ -43,6 +28,12 @@ export class RetryDialog {
   protected readonly failure = signal<string | null>(null);
   protected readonly busy = signal(false);
 
+  /** What happens outside once more, for the button. */
+  protected readonly again = computed(() => {
+    const steps = this.plan()?.repeated.map((effect) => effect.step) ?? [];
+    return steps.length === 0 ? 'Retry' : steps.length === 1 ? `Retry, and do ${steps[0] ?? ''} again` : `Retry, and do ${String(steps.length)} effects again`;
+  });
+
   async open(run: string, from: string, nodes: readonly string[]): Promise<void> {
     this.run = run;
     this.nodes.set(nodes);
@@ -56,8 +47,8 @@ export class RetryDialog {
     void this.load();
   }
 
-  protected onNewest(event: Event): void {
-    if (event.target instanceof HTMLInputElement) this.newest.set(event.target.checked);
+  protected choose(newest: boolean): void {
+    this.newest.set(newest);
     void this.load();
   }
 

@@ -8,6 +8,7 @@ import { type Model, modelOf } from '../domain/document/model';
 import { EMPTY_LAYOUT, type Layout, rectangles } from '../domain/layout/layout';
 import { type Change, difference } from '../domain/text/patch';
 import { type Problem, problemsOf } from '../domain/workflow/problems';
+import { BLANK } from '../domain/workflow/blank';
 import type { Operation } from '../domain/workflow/operations';
 import { EditRefused } from '../domain/yaml/edit';
 import { Messages } from './messages';
@@ -49,7 +50,8 @@ export const EditorStore = signalStore(
       layout: computed(() => model().layout),
       rects: computed(() => rectangles(model().graph, model().layout.positions)),
       problems: computed(() => {
-        if (!store.document()) return [];
+        // Whoever has written nothing has done nothing wrong.
+        if (!store.document() || text() === BLANK) return [];
         const verdict = store.verdict();
         // The engine knows more kinds, ports and grants than the file alone shows, and decides.
         return verdict?.text === text() ? [...verdict.problems] : problemsOf(model().source, model().graph);

@@ -87,13 +87,19 @@ function rankOperation(entry: CatalogueEntry, operation: Operation, words: strin
   if (words === '') return 0;
   const found = rankWords(words, [operation.name, `${entry.name}/${operation.name}`, entry.name, ...entry.name.split(/[:-]/), operation.title?.toLowerCase() ?? '']);
   if (found) return found.rank;
+  // Several words: each of them begins a word of the operation's whole name, as in `http get`.
+  if (typedWords(words).length > 1 && describes(`${entry.name} ${operation.name} ${operation.title ?? ''}`, words)) return 3;
   return describes(`${operation.docs ?? ''} ${entry.interface.docs ?? ''}`, words) ? 6 : null;
+}
+
+function typedWords(typed: string): string[] {
+  return typed.split(/\s+/).filter((word) => word !== '');
 }
 
 /** Whether every typed word begins a word of the description. */
 function describes(docs: string, typed: string): boolean {
   const words = docs.toLowerCase().split(/[^a-z0-9]+/);
-  return typed.split(/\s+/).every((part) => words.some((word) => word.startsWith(part)));
+  return typedWords(typed).every((part) => words.some((word) => word.startsWith(part)));
 }
 
 /** How well words of an offer match what was typed: the same, beginning so, a word of it beginning so, containing it. */
