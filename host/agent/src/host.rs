@@ -454,6 +454,7 @@ impl Host {
             Arc::clone(&self.seams.entropy),
             Arc::clone(&self.seams.connectors),
             &self.config.data_dir,
+            self.config.site.clone(),
         ));
         let secrets = SecretStore {
             journal: self.journal.clone(),

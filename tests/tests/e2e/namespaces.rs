@@ -8,7 +8,15 @@ use super::{components, in_clone, programs};
 fn no_namespaces() -> Option<String> {
     let script = "ip link set lo up && iptables -A OUTPUT -j ACCEPT && iptables -L -n > /dev/null";
     let tried = Command::new("unshare")
-        .args(["--user", "--map-root-user", "--net", "--mount", "sh", "-c", script])
+        .args([
+            "--user",
+            "--map-root-user",
+            "--net",
+            "--mount",
+            "sh",
+            "-c",
+            script,
+        ])
         .output();
     match tried {
         Ok(output) if output.status.success() => None,
@@ -21,7 +29,9 @@ fn no_namespaces() -> Option<String> {
 #[test]
 fn a_host_behind_a_wall_enrols_works_and_speaks_to_nobody_else() {
     if let Some(reason) = no_namespaces() {
-        eprintln!("SKIPPED a_host_behind_a_wall_enrols_works_and_speaks_to_nobody_else: no network namespaces here: {reason}");
+        eprintln!(
+            "SKIPPED a_host_behind_a_wall_enrols_works_and_speaks_to_nobody_else: no network namespaces here: {reason}"
+        );
         return;
     }
     let work = tempfile::tempdir().unwrap();

@@ -48,7 +48,10 @@ async fn only_loopback_is_listened_on() {
             .contains("people and programs call over loopback only, because there is no sign-in yet"),
         "{error}"
     );
-    assert!(error.to_string().contains("use 127.0.0.1:7400, and --hosts-url"), "{error}");
+    assert!(
+        error.to_string().contains("use 127.0.0.1:7400, and --hosts-url"),
+        "{error}"
+    );
     assert!(!home.path().join("ff").exists(), "nothing was made");
 }
 

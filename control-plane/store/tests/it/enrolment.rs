@@ -3,7 +3,8 @@
 use flowforge_core::Scope;
 use flowforge_protocol::{Digest, HostId};
 use flowforge_store::{
-    Claim, Claimed, HostStanding, Invited, MAX_INVITATIONS, NewCertificate, NewHost, NewInvitation, Standing, Store,
+    Claim, Claimed, HostStanding, Invited, MAX_INVITATIONS, NewCertificate, NewHost, NewInvitation, Standing,
+    Store,
 };
 
 use crate::kit::{Home, id, new_host, scope};
@@ -35,10 +36,7 @@ fn certificate(n: u64) -> NewCertificate {
 fn claim(of: u64, n: u64, key: u64, at_ms: u64) -> Claim {
     Claim {
         secret_hash: Digest::of(&of.to_be_bytes()),
-        host: NewHost {
-            at_ms,
-            ..new_host(n)
-        },
+        host: NewHost { at_ms, ..new_host(n) },
         certificate: certificate(key),
     }
 }
@@ -54,24 +52,43 @@ async fn an_invitation_is_good_once_and_again_for_the_same_key_for_a_while() {
     let open = home.open().await;
     let store = &open.store;
     assert_eq!(store.invite(scope(), invitation(1)).await.unwrap(), Invited::Kept);
-    assert_eq!(store.claim(scope(), claim(2, 1, 1, 5_000)).await.unwrap(), Claimed::Unknown);
-    assert_eq!(store.claim(&other(), claim(1, 1, 1, 5_000)).await.unwrap(), Claimed::Unknown);
+    assert_eq!(
+        store.claim(scope(), claim(2, 1, 1, 5_000)).await.unwrap(),
+        Claimed::Unknown
+    );
+    assert_eq!(
+        store.claim(&other(), claim(1, 1, 1, 5_000)).await.unwrap(),
+        Claimed::Unknown
+    );
     let first = store.claim(scope(), claim(1, 1, 1, 5_000)).await.unwrap();
     let Claimed::Certificate(host, kept) = &first else {
         panic!("{first:?}");
     };
     assert_eq!((host.name.as_str(), kept.generation), ("press-1", 1));
-    let again = store.claim(scope(), claim(1, 1, 1, 5_000 + 600_000)).await.unwrap();
+    let again = store
+        .claim(scope(), claim(1, 1, 1, 5_000 + 600_000))
+        .await
+        .unwrap();
     let Claimed::Certificate(_, repeated) = &again else {
         panic!("{again:?}");
     };
     assert_eq!(repeated, kept);
-    let late = store.claim(scope(), claim(1, 1, 1, 5_001 + 600_000)).await.unwrap();
+    let late = store
+        .claim(scope(), claim(1, 1, 1, 5_001 + 600_000))
+        .await
+        .unwrap();
     assert_eq!(late, Claimed::Spent(5_000));
-    assert_eq!(store.claim(scope(), claim(1, 2, 2, 6_000)).await.unwrap(), Claimed::Taken(5_000));
+    assert_eq!(
+        store.claim(scope(), claim(1, 2, 2, 6_000)).await.unwrap(),
+        Claimed::Taken(5_000)
+    );
     let after = store.claim(scope(), claim(1, 1, 1, 7_000)).await.unwrap();
     assert_eq!(after, Claimed::Spent(5_000), "another key has tried it");
-    assert_eq!(store.hosts(scope()).await.unwrap().len(), 1, "the second machine is no host");
+    assert_eq!(
+        store.hosts(scope()).await.unwrap().len(),
+        1,
+        "the second machine is no host"
+    );
     open.close().await;
 }
 
@@ -95,7 +112,10 @@ async fn a_machine_that_is_known_keeps_its_id_and_its_numbers() {
     assert_eq!(store.standings(scope()).await.unwrap(), [decided]);
     let mut again = claim(2, 1, 2, 7_000);
     again.host.id = HostId::from_entropy([77; 16]);
-    assert_eq!(store.claim(scope(), again.clone()).await.unwrap(), Claimed::OtherId(id.clone()));
+    assert_eq!(
+        store.claim(scope(), again.clone()).await.unwrap(),
+        Claimed::OtherId(id.clone())
+    );
     again.host.id = id.clone();
     let Claimed::Certificate(host, kept) = store.claim(scope(), again).await.unwrap() else {
         panic!("it was invited");
@@ -103,7 +123,11 @@ async fn a_machine_that_is_known_keeps_its_id_and_its_numbers() {
     assert_eq!((host.id, host.name.as_str(), kept.generation), (id, "press-2", 2));
     let standings = store.standings(scope()).await.unwrap();
     assert_eq!(standings.len(), 1);
-    assert_eq!(standings[0].standing, Standing::Active, "who invites it anew takes that back");
+    assert_eq!(
+        standings[0].standing,
+        Standing::Active,
+        "who invites it anew takes that back"
+    );
     assert_eq!(store.newest_certificates(scope()).await.unwrap().len(), 1);
     assert_eq!(generation(store, scope(), 1).await, Some((1, 2)));
     open.close().await;
@@ -117,21 +141,42 @@ async fn a_number_is_issued_once_and_what_is_shown_first_is_kept() {
     store.invite(scope(), invitation(1)).await.unwrap();
     store.claim(scope(), claim(1, 1, 1, 5_000)).await.unwrap();
     let host = new_host(1).id;
-    let second = store.issue_certificate(scope(), host.clone(), 2, certificate(2)).await.unwrap();
+    let second = store
+        .issue_certificate(scope(), host.clone(), 2, certificate(2))
+        .await
+        .unwrap();
     assert_eq!(second.unwrap().generation, 2);
-    let raced = store.issue_certificate(scope(), host.clone(), 2, certificate(3)).await.unwrap();
+    let raced = store
+        .issue_certificate(scope(), host.clone(), 2, certificate(3))
+        .await
+        .unwrap();
     assert_eq!(raced, None);
     for at_ms in [9_000, 10_000] {
-        store.certificate_shown(scope(), certificate(2).digest, at_ms).await.unwrap();
+        store
+            .certificate_shown(scope(), certificate(2).digest, at_ms)
+            .await
+            .unwrap();
     }
-    let (shown, _) = store.certificate(scope(), &certificate(2).digest).await.unwrap().unwrap();
+    let (shown, _) = store
+        .certificate(scope(), &certificate(2).digest)
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(shown.first_used_ms, Some(9_000));
-    assert_eq!(generation(store, &other(), 2).await, None, "another project sees nothing");
+    assert_eq!(
+        generation(store, &other(), 2).await,
+        None,
+        "another project sees nothing"
+    );
     // Long after its end a certificate is forgotten.
     let mut late = certificate(4);
     late.issued_at_ms = certificate(1).expires_at_ms + 91 * 24 * HOUR_MS;
     late.expires_at_ms = late.issued_at_ms + HOUR_MS;
-    store.issue_certificate(scope(), host, 3, late).await.unwrap().unwrap();
+    store
+        .issue_certificate(scope(), host, 3, late)
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(generation(store, scope(), 1).await, None);
     assert_eq!(generation(store, scope(), 4).await, Some((3, 3)));
     open.close().await;
@@ -146,13 +191,22 @@ async fn invitations_that_wait_are_counted_and_end_by_themselves() {
         assert_eq!(store.invite(scope(), invitation(n)).await.unwrap(), Invited::Kept);
     }
     let more = u64::from(MAX_INVITATIONS);
-    assert_eq!(store.invite(scope(), invitation(more)).await.unwrap(), Invited::TooMany);
-    assert_eq!(store.invite(&other(), invitation(more + 1)).await.unwrap(), Invited::Kept);
+    assert_eq!(
+        store.invite(scope(), invitation(more)).await.unwrap(),
+        Invited::TooMany
+    );
+    assert_eq!(
+        store.invite(&other(), invitation(more + 1)).await.unwrap(),
+        Invited::Kept
+    );
     let mut later = invitation(more);
     later.created_at_ms = 1_000 + HOUR_MS;
     later.expires_at_ms = later.created_at_ms + HOUR_MS;
     assert_eq!(store.invite(scope(), later).await.unwrap(), Invited::Kept);
-    let expired = store.claim(scope(), claim(0, 1, 1, 1_000 + HOUR_MS)).await.unwrap();
+    let expired = store
+        .claim(scope(), claim(0, 1, 1, 1_000 + HOUR_MS))
+        .await
+        .unwrap();
     assert_eq!(expired, Claimed::Expired(1_000 + HOUR_MS));
     open.close().await;
 }

@@ -17,6 +17,7 @@ use super::{ArtifactSource, grants};
 use crate::clock::Entropy;
 use crate::connectors::{Connector, ConnectorHost};
 use crate::order::Refusal;
+use crate::site::SiteSettings;
 use crate::text::with_causes;
 
 /// Most releases held for jobs that may come; those of running runs are held by them.
@@ -75,6 +76,7 @@ pub enum LoadError {
 pub struct Releases {
     journal: Journal,
     components: Components,
+    site: SiteSettings,
     releases: SharedCache<(Digest, Digest), Arc<LoadedRelease>>,
 }
 
@@ -86,10 +88,12 @@ impl Releases {
         entropy: Arc<dyn Entropy>,
         host: Arc<dyn ConnectorHost>,
         data_dir: &Path,
+        site: SiteSettings,
     ) -> Self {
         let fetcher = Fetcher { source, entropy };
         Self {
             journal,
+            site,
             components: Components::new(trust, fetcher, host, data_dir.join("components")),
             releases: SharedCache::new(RELEASES_MAX),
         }
@@ -139,6 +143,9 @@ impl Releases {
         let plan = Plan::from_canonical(&signed.definition, &interfaces, &signed.children)
             .map_err(|error| refused(with_causes(&error)))?;
         let granted = grants::intersect(&signed.requests, &grant_set.nodes);
+        if let Some(reason) = self.site.objects(&signed, &granted) {
+            return Err(LoadError::Refused(Refusal::Site { release, reason }));
+        }
         Ok(Arc::new(LoadedRelease {
             digest: release,
             grants_digest: grants,
