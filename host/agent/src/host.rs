@@ -457,6 +457,7 @@ impl Host {
             host: Arc::clone(&self.seams.connectors),
             data_dir: &self.config.data_dir,
             readings: readings.clone(),
+            site: self.config.site.clone(),
         }));
         let secrets = SecretStore {
             journal: self.journal.clone(),

@@ -56,15 +56,17 @@ pub mod order;
 pub mod release;
 pub mod runs;
 pub mod secrets;
+pub mod site;
 mod start_error;
 mod stop;
 mod text;
 pub mod unit;
 
-pub use config::{ConfigError, HostConfig, HostLimits, Settings, SiteSettings};
+pub use config::{ConfigError, HostConfig, HostLimits, Settings};
 pub use files::Exposure;
 pub use handle::HostHandle;
 pub use health::Status;
 pub use host::{Host, RunError, Seams};
+pub use site::SiteSettings;
 pub use start_error::StartError;
 pub use stop::Stop;

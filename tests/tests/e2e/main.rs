@@ -10,6 +10,7 @@
 mod author_guide;
 mod authors;
 mod deaths;
+mod enrolling;
 mod examples;
 mod full_disk;
 mod hostile;

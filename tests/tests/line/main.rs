@@ -10,6 +10,7 @@
 )]
 
 mod enrolment;
+mod given;
 mod proxies;
 mod renewal;
 mod strangers;

@@ -4,8 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional};
+use flowforge_host::link::control::ControlLink as _;
+use flowforge_protocol::sync::{Incarnation, Lanes, SyncRequest};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use crate::support::{Machine, Plane, SharedClock};
@@ -13,37 +16,52 @@ use crate::support::{Machine, Plane, SharedClock};
 /// A proxy that knows CONNECT, and perhaps a password. It ends when it is dropped.
 struct RunningProxy {
     address: String,
-    /// How many connections it made.
-    made: Arc<AtomicUsize>,
+    state: Arc<ProxyState>,
     _serving: JoinSet<()>,
+}
+
+#[derive(Default)]
+struct ProxyState {
+    wants: Option<&'static str>,
+    /// How many connections it made.
+    made: AtomicUsize,
+    /// Bytes that came from hosts.
+    sent: AtomicUsize,
+    /// Told to cut what is open.
+    cut: Notify,
 }
 
 async fn proxy(wants: Option<&'static str>) -> RunningProxy {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
-    let made = Arc::new(AtomicUsize::new(0));
-    let (count, mut serving) = (Arc::clone(&made), JoinSet::new());
+    let state = Arc::new(ProxyState {
+        wants,
+        ..ProxyState::default()
+    });
+    let (shared, mut serving) = (Arc::clone(&state), JoinSet::new());
     serving.spawn(async move {
         let mut connections = JoinSet::new();
         while let Ok((client, _)) = listener.accept().await {
-            connections.spawn(serve(client, wants, Arc::clone(&count)));
+            connections.spawn(serve(client, Arc::clone(&shared)));
         }
     });
     RunningProxy {
         address,
-        made,
+        state,
         _serving: serving,
     }
 }
 
-async fn serve(mut client: TcpStream, wants: Option<&'static str>, count: Arc<AtomicUsize>) {
+async fn serve(mut client: TcpStream, state: Arc<ProxyState>) {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         head.push(client.read_u8().await.unwrap());
     }
     let head = String::from_utf8(head).unwrap();
     let target = head.split(' ').nth(1).unwrap().to_owned();
-    let knows = wants.is_none_or(|line| head.contains(&format!("Proxy-Authorization: {line}\r\n")));
+    let knows = state
+        .wants
+        .is_none_or(|line| head.contains(&format!("Proxy-Authorization: {line}\r\n")));
     let answer = match (
         head.starts_with("CONNECT "),
         knows,
@@ -54,11 +72,26 @@ async fn serve(mut client: TcpStream, wants: Option<&'static str>, count: Arc<At
         _ => "HTTP/1.1 403 Forbidden\r\n\r\n",
     };
     client.write_all(answer.as_bytes()).await.unwrap();
-    if answer.contains(" 200 ") {
-        count.fetch_add(1, Ordering::Relaxed);
-        let mut server = TcpStream::connect(target).await.unwrap();
-        // Whoever ends the connection first ends it.
-        let _ = copy_bidirectional(&mut client, &mut server).await;
+    if !answer.contains(" 200 ") {
+        return;
+    }
+    state.made.fetch_add(1, Ordering::Relaxed);
+    let mut server = TcpStream::connect(target).await.unwrap();
+    let (mut from_host, mut to_host) = client.split();
+    let (mut from_plane, mut to_plane) = server.split();
+    let up = async {
+        let mut bytes = [0; 8192];
+        while let Ok(count @ 1..) = from_host.read(&mut bytes).await {
+            state.sent.fetch_add(count, Ordering::Relaxed);
+            if to_plane.write_all(&bytes[..count]).await.is_err() {
+                break;
+            }
+        }
+    };
+    tokio::select! {
+        () = up => {}
+        _ = tokio::io::copy(&mut from_plane, &mut to_host) => {}
+        () = state.cut.notified() => {}
     }
 }
 
@@ -86,7 +119,10 @@ async fn a_host_enrols_and_speaks_through_a_proxy_that_knows_it() {
     let machine = behind(&plane.clock, &format!("http://edge:p%40ss@{address}"));
     machine.enrol(&invitation).await.expect("enrols");
     machine.register(&machine.link(&plane)).await.expect("a session");
-    assert!(proxy.made.load(Ordering::Relaxed) >= 2, "both went through it");
+    assert!(
+        proxy.state.made.load(Ordering::Relaxed) >= 2,
+        "both went through it"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -115,5 +151,43 @@ async fn a_proxy_that_does_not_connect_or_is_none_is_named() {
     assert!(
         error.contains(&format!("the proxy http://{address} cannot be reached")),
         "{error}"
+    );
+}
+
+/// A proxy that cuts every connection when it is old made the host complain, and wait, each time.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_whose_connection_is_cut_under_way_is_made_once_more() {
+    let plane = Plane::start(&SharedClock::new()).await;
+    let proxy = proxy(None).await;
+    let machine = behind(&plane.clock, &proxy.address);
+    let invitation = plane.invite("press-7", Duration::from_hours(1)).await;
+    machine.enrol(&invitation).await.expect("enrols");
+    let link = machine.link(&plane);
+    let session = machine.register(&link).await.expect("a session");
+    let request = SyncRequest {
+        lanes: Lanes {
+            starts: 1,
+            changes: 1,
+        },
+        wait_ms: 1_000,
+        ..SyncRequest::new("dev".to_owned(), Incarnation::from_entropy([1; 16]))
+    };
+    let (made, sent) = (
+        proxy.state.made.load(Ordering::Relaxed),
+        proxy.state.sent.load(Ordering::Relaxed),
+    );
+    let call = link.sync(&session.session, &request);
+    let cutting = async {
+        while proxy.state.sent.load(Ordering::Relaxed) == sent {
+            tokio::task::yield_now().await;
+        }
+        proxy.state.cut.notify_waiters();
+    };
+    let (answer, ()) = tokio::join!(call, cutting);
+    assert_eq!(answer.expect("an answer").workspace, "dev");
+    assert_eq!(
+        proxy.state.made.load(Ordering::Relaxed),
+        made + 1,
+        "on another connection"
     );
 }

@@ -1,7 +1,7 @@
 //! A control plane with a line for hosts, and hosts that enrol on it.
 
 use std::net::TcpListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use flowforge_host::link::graphql::GraphQlLink;
 use flowforge_host::link::line::{Line, Way};
 use flowforge_host::link::registrar::Registrar;
 use flowforge_protocol::invitation::Invitation;
-use flowforge_server::{Clock, Config, Handle, HostsListener, Service};
+use flowforge_server::{Clock, Config, Handle, HostsListener, OpenError, Service};
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -67,6 +67,7 @@ pub(crate) struct Plane {
     stop: CancellationToken,
     tasks: JoinSet<()>,
     url: String,
+    given: Option<(PathBuf, PathBuf)>,
 }
 
 /// An address on which nobody listens now.
@@ -77,24 +78,42 @@ fn free_port() -> u16 {
 
 impl Plane {
     pub(crate) async fn start(clock: &SharedClock) -> Self {
-        let url = format!("https://127.0.0.1:{}", free_port());
-        Self::at(clock, tempfile::tempdir().unwrap(), url).await
+        Self::start_with(clock, None).await
     }
 
-    async fn at(clock: &SharedClock, folder: TempDir, url: String) -> Self {
+    /// With a certificate from elsewhere, and its key.
+    pub(crate) async fn start_with(clock: &SharedClock, given: Option<(PathBuf, PathBuf)>) -> Self {
+        let url = format!("https://127.0.0.1:{}", free_port());
+        let opened = Self::at(clock, tempfile::tempdir().unwrap(), url, given).await;
+        opened.expect("opens")
+    }
+
+    /// Why it does not start with a certificate from elsewhere.
+    pub(crate) async fn refusal(clock: &SharedClock, given: (PathBuf, PathBuf)) -> String {
+        let url = format!("https://127.0.0.1:{}", free_port());
+        let opened = Self::at(clock, tempfile::tempdir().unwrap(), url, Some(given)).await;
+        opened.err().expect("refused").to_string()
+    }
+
+    async fn at(
+        clock: &SharedClock,
+        folder: TempDir,
+        url: String,
+        given: Option<(PathBuf, PathBuf)>,
+    ) -> Result<Self, OpenError> {
         let mut config = Config::new(folder.path().join("plane"), "127.0.0.1:0".parse().unwrap());
         config.clock = Arc::new(clock.clone());
         config.hosts = Some(HostsListener {
             listen: url.strip_prefix("https://").unwrap().parse().unwrap(),
             url: url.clone(),
-            given: None,
+            given: given.clone(),
         });
-        let service = Service::open(config).await.expect("opens");
+        let service = Service::open(config).await?;
         let (handle, stop) = (service.handle(), CancellationToken::new());
         let mut tasks = JoinSet::new();
         let serving = stop.clone();
         tasks.spawn(async move { service.run(serving).await.expect("serves") });
-        Self {
+        Ok(Self {
             handle,
             clock: clock.clone(),
             folder,
@@ -102,14 +121,16 @@ impl Plane {
             stop,
             tasks,
             url,
-        }
+            given,
+        })
     }
 
     /// Stops and starts it again, on the same folder and address.
     pub(crate) async fn restart(mut self) -> Self {
         self.stop.cancel();
         self.tasks.join_next().await.unwrap().unwrap();
-        Self::at(&self.clock, self.folder, self.url).await
+        let opened = Self::at(&self.clock, self.folder, self.url, self.given).await;
+        opened.expect("opens again")
     }
 
     pub(crate) async fn ask(&self, query: &str, variables: Value) -> Value {
@@ -180,7 +201,7 @@ impl Machine {
         }
     }
 
-    pub(crate) fn data_dir(&self) -> std::path::PathBuf {
+    pub(crate) fn data_dir(&self) -> PathBuf {
         self.folder.path().join("host")
     }
 

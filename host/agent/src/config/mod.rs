@@ -6,14 +6,15 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use flowforge_protocol::value::INLINE_BYTES;
+use flowforge_runtime::CompileWorker;
 use flowforge_runtime::artefacts::StoreLimits;
-use flowforge_runtime::{CompileWorker, OpenNetwork};
 use serde::Deserialize;
 
 use self::rules::{host_name, in_range, in_time};
 use crate::join::{Join, JoinError};
-use crate::link::line::{CaFileError, Way};
+use crate::link::line::Way;
 use crate::link::proxy::ProxyForm;
+use crate::site::{SiteFileError, SiteSettings};
 
 /// Settings as a person gives them, each absent unless given. Also the shape of the configuration file (TOML).
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -27,9 +28,6 @@ pub struct Settings {
     pub name: Option<String>,
     /// A proxy on the way to the control plane, `http://[USER:PASSWORD@]NAME:PORT`. Default none. Connectors never use it.
     pub proxy: Option<String>,
-    /// A PEM file of certificates that the control plane does not send. Default none. Only the one that the token named is
-    /// ever believed.
-    pub ca_file: Option<PathBuf>,
     /// Most runs that are awake at once. Those that wait for something do not count. Default 10,000.
     pub max_runs: Option<u32>,
     /// Most runs that wait for something at once. Default 100,000.
@@ -54,19 +52,11 @@ pub struct Settings {
     pub shutdown_grace: Option<String>,
     /// Whether connectors may reach loopback destinations. Default false; for development only.
     pub loopback_destinations: Option<bool>,
-    /// What this site allows besides. In the file it is the table `[site]`.
+    /// What this site allows. In the file it is the table `[site]`.
     #[serde(default)]
     pub site: SiteSettings,
-}
-
-/// What a site allows its hosts: decided by whoever runs the machine, never by a control plane or a release.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct SiteSettings {
-    /// Private networks that connectors may reach where a grant says so, each as `10.20.0.0/16` for every port or
-    /// `192.168.1.10/32:502,8000-8099` for some. Default none.
-    #[serde(default)]
-    pub private_networks: Vec<OpenNetwork>,
+    /// A file of its own for what this site allows, in the place of the table. Default none.
+    pub site_file: Option<PathBuf>,
 }
 
 /// Why settings cannot be used.
@@ -115,9 +105,15 @@ pub enum ConfigError {
     /// The proxy is none.
     #[error("proxy: {0}")]
     Proxy(#[from] ProxyForm),
-    /// The file of certificates cannot be used.
-    #[error("ca-file: {0}")]
-    CaFile(#[from] CaFileError),
+    /// The site file cannot be used.
+    #[error(transparent)]
+    SiteFile(#[from] SiteFileError),
+    /// What the site allows stands in two places.
+    #[error(
+        "what the site allows stands in {} and in the table [site] or in --private-network: let it stand in one place",
+        .0.display()
+    )]
+    TwoSites(PathBuf),
 }
 
 /// How long the expressions of one step may take, and those of a run's output.
@@ -227,7 +223,6 @@ impl Settings {
             join: self.join.or(below.join),
             name: self.name.or(below.name),
             proxy: self.proxy.or(below.proxy),
-            ca_file: self.ca_file.or(below.ca_file),
             max_runs: self.max_runs.or(below.max_runs),
             max_waiting: self.max_waiting.or(below.max_waiting),
             max_steps: self.max_steps.or(below.max_steps),
@@ -239,12 +234,15 @@ impl Settings {
             secret_lease: self.secret_lease.or(below.secret_lease),
             shutdown_grace: self.shutdown_grace.or(below.shutdown_grace),
             loopback_destinations: self.loopback_destinations.or(below.loopback_destinations),
+            site_file: self.site_file.or(below.site_file),
             site: SiteSettings {
                 private_networks: if self.site.private_networks.is_empty() {
                     below.site.private_networks
                 } else {
                     self.site.private_networks
                 },
+                // The command line has no words for these.
+                ..below.site
             },
         }
     }
@@ -255,7 +253,7 @@ impl Settings {
     /// [`ConfigError::Missing`], [`ConfigError::Value`], [`ConfigError::Join`]; each names key or file.
     pub fn check(mut self, compile_worker: CompileWorker) -> Result<HostConfig, ConfigError> {
         let limits = self.limits()?;
-        let way = self.way()?;
+        let (way, site) = (self.way()?, self.site()?);
         let data_dir = self.data_dir.ok_or(ConfigError::Missing {
             key: "data-dir",
             variable: "DATA_DIR",
@@ -288,7 +286,7 @@ impl Settings {
             shutdown_grace,
             evaluation_timeout: EVALUATION_TIMEOUT,
             loopback_destinations: self.loopback_destinations.unwrap_or(false),
-            site: self.site,
+            site,
             compile_worker,
         })
     }
@@ -296,16 +294,23 @@ impl Settings {
     /// The way to the control plane.
     ///
     /// # Errors
-    /// [`ConfigError::Proxy`], [`ConfigError::CaFile`].
+    /// [`ConfigError::Proxy`].
     pub fn way(&self) -> Result<Way, ConfigError> {
         let proxy = self.proxy.as_deref().filter(|text| !text.trim().is_empty());
-        let way = Way {
+        Ok(Way {
             proxy: proxy.map(str::parse).transpose()?,
-            ..Way::default()
-        };
-        match &self.ca_file {
-            Some(path) => Ok(way.with_ca_file(path)?),
-            None => Ok(way),
+        })
+    }
+
+    /// What this site allows, from the one place where it stands.
+    ///
+    /// # Errors
+    /// [`ConfigError::SiteFile`], [`ConfigError::TwoSites`].
+    pub fn site(&self) -> Result<SiteSettings, ConfigError> {
+        match &self.site_file {
+            None => Ok(self.site.clone()),
+            Some(path) if self.site != SiteSettings::default() => Err(ConfigError::TwoSites(path.clone())),
+            Some(path) => Ok(SiteSettings::read(path)?),
         }
     }
 

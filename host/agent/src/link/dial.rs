@@ -142,8 +142,6 @@ pub struct TlsSetupError(#[from] rustls::Error);
 pub(crate) struct TlsParts {
     /// What the invitation named.
     pub(crate) anchor: Digest,
-    /// Certificates that the server does not send.
-    pub(crate) more: Vec<CertificateDer<'static>>,
     /// This host's certificate and its key, DER; none before it has one.
     pub(crate) own: Option<(Vec<u8>, Arc<PrivateKeyDer<'static>>)>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -169,7 +167,7 @@ impl TlsParts {
     /// The settings of a client.
     pub(crate) fn config(&self) -> Result<ClientConfig, TlsSetupError> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let verifier = Pinned::new(self.anchor, self.more.clone(), Arc::clone(&provider));
+        let verifier = Pinned::new(self.anchor, Arc::clone(&provider));
         let builder =
             ClientConfig::builder_with_details(provider, Arc::new(HostTime(Arc::clone(&self.clock))))
                 .with_protocol_versions(&[&rustls::version::TLS13])?

@@ -12,7 +12,9 @@ use flowforge_protocol::pieces::{KeptValue, ValuePieces};
 use flowforge_protocol::sync::{RecordPage, SyncReply, SyncRequest};
 use flowforge_protocol::{Digest, RunId};
 use futures::TryStreamExt as _;
-use http::{Method, Request, StatusCode, header};
+use http::header::InvalidHeaderValue;
+use http::uri::InvalidUri;
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, header};
 use http_body_util::{BodyExt as _, StreamBody};
 use hyper::body::Frame;
 use serde::de::DeserializeOwned;
@@ -141,16 +143,23 @@ impl GraphQlLink {
             variables: V,
         }
         let body = serde_json::to_vec(&Call { query, variables }).map_err(|error| unwritable(&error))?;
-        let mut request = self
-            .request(Method::POST, PATH)?
-            .header(header::CONTENT_TYPE, "application/json");
+        let to: Uri = self
+            .url(PATH)?
+            .as_str()
+            .parse()
+            .map_err(|error: InvalidUri| unwritable(&error))?;
+        let mut headers = HeaderMap::new();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         if let Some(session) = session {
-            request = request.header(header::AUTHORIZATION, bearer(session));
+            let bearer = bearer(session)
+                .parse()
+                .map_err(|error: InvalidHeaderValue| unwritable(&error))?;
+            headers.insert(header::AUTHORIZATION, bearer);
         }
-        let request = request.body(whole(body)).map_err(|error| unwritable(&error))?;
-        let response = self.http.send(request).await?;
-        let status = response.status();
-        let body = read_limited(response, MAX_REPLY_BYTES).await?;
+        let (status, body) = self
+            .http
+            .post(&to, &headers, body.into(), MAX_REPLY_BYTES)
+            .await?;
         let answer: Answer<T> = match serde_json::from_slice(&body) {
             Ok(answer) => answer,
             Err(_) if !status.is_success() => return Err(refused_by_status(status, &body)),

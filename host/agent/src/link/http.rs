@@ -5,11 +5,11 @@ use std::sync::{PoisonError, RwLock};
 use std::time::{Duration, UNIX_EPOCH};
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
-use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::{self, Client};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use serde::Deserialize;
 
@@ -25,8 +25,8 @@ const REFUSAL_BYTES: u64 = 4_096;
 pub(super) type Body = UnsyncBoxBody<Bytes, io::Error>;
 
 /// A body that is here as a whole.
-pub(super) fn whole(bytes: Vec<u8>) -> Body {
-    Full::new(Bytes::from(bytes))
+pub(super) fn whole(bytes: impl Into<Bytes>) -> Body {
+    Full::new(bytes.into())
         .map_err(|never| match never {})
         .boxed_unsync()
 }
@@ -50,9 +50,70 @@ impl Http {
 
     /// Sends a request; the answer's body is still to be read.
     pub(super) async fn send(&self, request: Request<Body>) -> Result<Response<Incoming>, LinkError> {
-        let client = self.client.read().unwrap_or_else(PoisonError::into_inner).clone();
-        client.request(request).await.map_err(|error| unreachable(&error))
+        self.request(request).await.map_err(|error| unreachable(&error))
     }
+
+    async fn request(&self, request: Request<Body>) -> Result<Response<Incoming>, legacy::Error> {
+        let client = self.client.read().unwrap_or_else(PoisonError::into_inner).clone();
+        client.request(request).await
+    }
+
+    /// Posts a call that may be repeated, and reads its answer, at most so large.
+    ///
+    /// A proxy on the way may cut a connection when it is old, whatever goes over it then: that is no sign that the line is
+    /// out. So a call whose connection broke under way is made once more, on another one.
+    pub(super) async fn post(
+        &self,
+        to: &Uri,
+        headers: &HeaderMap,
+        body: Bytes,
+        limit: u64,
+    ) -> Result<(StatusCode, Vec<u8>), LinkError> {
+        match self.try_post(to, headers, body.clone(), limit).await {
+            Err(Failed::UnderWay(_)) => {}
+            Err(Failed::Other(error)) => return Err(error),
+            Ok(answer) => return Ok(answer),
+        }
+        match self.try_post(to, headers, body, limit).await {
+            Err(Failed::UnderWay(error) | Failed::Other(error)) => Err(error),
+            Ok(answer) => Ok(answer),
+        }
+    }
+
+    async fn try_post(
+        &self,
+        to: &Uri,
+        headers: &HeaderMap,
+        body: Bytes,
+        limit: u64,
+    ) -> Result<(StatusCode, Vec<u8>), Failed> {
+        let mut request = Request::new(whole(body));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = to.clone();
+        request.headers_mut().clone_from(headers);
+        let answer = self.request(request).await.map_err(|error| {
+            let told = unreachable(&error);
+            if error.is_connect() {
+                Failed::Other(told)
+            } else {
+                Failed::UnderWay(told)
+            }
+        })?;
+        let status = answer.status();
+        match read_limited(answer, limit).await {
+            Ok(body) => Ok((status, body)),
+            Err(error @ LinkError::Unreachable(_)) => Err(Failed::UnderWay(error)),
+            Err(error) => Err(Failed::Other(error)),
+        }
+    }
+}
+
+/// How a call failed.
+enum Failed {
+    /// Its connection broke after it was made: whether the call arrived is unknown.
+    UnderWay(LinkError),
+    /// There was no connection, or the answer makes no sense.
+    Other(LinkError),
 }
 
 fn client(dialer: Dialer) -> Client<Dialer, Body> {

@@ -4,8 +4,6 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use flowforge_protocol::Digest;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject as _;
 
 use super::control::CertificateLife;
 use super::credential::{Credential, CredentialError};
@@ -13,63 +11,11 @@ use super::dial::{Dialer, TlsParts, TlsSetupError};
 use super::proxy::Proxy;
 use crate::clock::Clock;
 
-/// Largest file of certificates, in bytes.
-const MAX_CA_BYTES: u64 = 256 * 1024;
-
 /// The way to the control plane.
 #[derive(Debug, Clone, Default)]
 pub struct Way {
     /// A proxy, if one must be asked.
     pub proxy: Option<Proxy>,
-    /// Certificates that the server does not send. Only the one that the invitation named is ever believed.
-    pub more: Vec<CertificateDer<'static>>,
-}
-
-/// Why a file of certificates cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum CaFileError {
-    /// It cannot be read.
-    #[error("cannot read {}: {source}", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        #[source]
-        source: std::io::Error,
-    },
-    /// There is no certificate in it.
-    #[error("{} holds no PEM certificate, or is larger than {MAX_CA_BYTES} bytes", path.display())]
-    Content {
-        /// The file.
-        path: PathBuf,
-    },
-}
-
-impl Way {
-    /// With the certificates of a PEM file.
-    ///
-    /// # Errors
-    /// [`CaFileError`].
-    pub fn with_ca_file(mut self, path: &Path) -> Result<Self, CaFileError> {
-        let read = |source| CaFileError::Read {
-            path: path.to_owned(),
-            source,
-        };
-        let content = || CaFileError::Content {
-            path: path.to_owned(),
-        };
-        if std::fs::metadata(path).map_err(read)?.len() > MAX_CA_BYTES {
-            return Err(content());
-        }
-        let text = std::fs::read(path).map_err(read)?;
-        self.more = CertificateDer::pem_slice_iter(&text)
-            .collect::<Result<_, _>>()
-            .map_err(|_| content())?;
-        if self.more.is_empty() {
-            return Err(content());
-        }
-        Ok(self)
-    }
 }
 
 /// Who this host is on the line.
@@ -147,7 +93,6 @@ impl Line {
         };
         let parts = TlsParts {
             anchor,
-            more: self.way.more.clone(),
             own,
             clock: Arc::clone(&self.clock),
         };

@@ -23,22 +23,12 @@ pub(super) struct ForeignIssuer {
 #[derive(Debug)]
 pub(super) struct Pinned {
     anchor: Digest,
-    /// Certificates that the server does not send, from a file.
-    more: Vec<CertificateDer<'static>>,
     provider: Arc<CryptoProvider>,
 }
 
 impl Pinned {
-    pub(super) fn new(
-        anchor: Digest,
-        more: Vec<CertificateDer<'static>>,
-        provider: Arc<CryptoProvider>,
-    ) -> Self {
-        Self {
-            anchor,
-            more,
-            provider,
-        }
+    pub(super) fn new(anchor: Digest, provider: Arc<CryptoProvider>) -> Self {
+        Self { anchor, provider }
     }
 }
 
@@ -51,9 +41,8 @@ impl ServerCertVerifier for Pinned {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        let sent = intermediates.iter();
-        let anchor = sent
-            .chain(&self.more)
+        let anchor = intermediates
+            .iter()
             .find(|certificate| Digest::of(certificate) == self.anchor);
         let Some(anchor) = anchor else {
             let issuer = issuer_name(end_entity).unwrap_or_else(|| "an unnamed authority".to_owned());

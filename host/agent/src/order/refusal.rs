@@ -56,6 +56,14 @@ pub enum Refusal {
         /// What is wrong, for people.
         reason: String,
     },
+    /// It goes beyond what this site allows.
+    #[error("release {release} is refused by this site: {reason}")]
+    Site {
+        /// The release it is about.
+        release: Digest,
+        /// What goes beyond, by name.
+        reason: String,
+    },
     /// The registry served other bytes than the release pins.
     #[error(
         "connector {connector} is refused: the registry served bytes with digest {found}, the release pins {expected}"
@@ -136,6 +144,7 @@ impl Refusal {
             Self::TooOld(_) => "FF-JOB-007",
             Self::Release { .. } => "FF-ADM-007",
             Self::Grants { .. } => "FF-ADM-008",
+            Self::Site { .. } => "FF-ADM-019",
             Self::ConnectorBytes { .. } => "FF-ADM-009",
             Self::Publication { .. } => "FF-ADM-010",
             Self::ConnectorLoad { .. } => "FF-ADM-011",

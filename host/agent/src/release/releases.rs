@@ -18,6 +18,7 @@ use crate::apart::Apart;
 use crate::clock::Entropy;
 use crate::connectors::{Connector, ConnectorHost};
 use crate::order::Refusal;
+use crate::site::SiteSettings;
 use crate::text::with_causes;
 
 /// Most releases held for jobs that may come; those of running runs are held by them.
@@ -82,6 +83,8 @@ pub(crate) struct ReleasesParts<'p> {
     pub(crate) data_dir: &'p Path,
     /// Where records are read again and plans are made.
     pub(crate) readings: Apart,
+    /// What the site objects to.
+    pub(crate) site: SiteSettings,
 }
 
 /// The releases of this host.
@@ -89,6 +92,7 @@ pub struct Releases {
     journal: Journal,
     components: Components,
     readings: Apart,
+    site: SiteSettings,
     releases: SharedCache<(Digest, Digest), Arc<LoadedRelease>>,
 }
 
@@ -103,6 +107,7 @@ impl Releases {
             journal: parts.journal,
             components: Components::new(parts.trust, fetcher, parts.host, folder),
             readings: parts.readings,
+            site: parts.site,
             releases: SharedCache::new(RELEASES_MAX),
         }
     }
@@ -163,6 +168,9 @@ impl Releases {
             .map_err(|stopping| LoadError::NotNow(stopping.to_string()))?
             .map_err(|error| refused(with_causes(&error)))?;
         let granted = grants::intersect(&signed.requests, &grant_set.nodes);
+        if let Some(reason) = self.site.objects(&signed, &granted) {
+            return Err(LoadError::Refused(Refusal::Site { release, reason }));
+        }
         Ok(Arc::new(LoadedRelease {
             digest: release,
             grants_digest: grants,

@@ -243,3 +243,24 @@ async fn orders_for_runs_that_are_not_here_are_refused() {
     assert_eq!(case.refusal_of(&job).await, "FF-ADM-012");
     case.unharmed().await;
 }
+
+/// The site is over every signature: what goes beyond it is refused by name, also of a run that was begun before.
+#[tokio::test]
+async fn what_goes_beyond_the_site_is_refused_before_anything_of_it_starts() {
+    let mut case = case();
+    case.host.drain().await;
+    case.world.site.publishers = Some(vec!["somebody-else".to_owned()]);
+    case.host = case.world.start();
+    let job = case.job();
+    assert_eq!(case.refusal_of(&job).await, "FF-ADM-019");
+    let message = case.world.plane.with(|state| state.refused[0].message.clone());
+    assert!(
+        message.contains("this site allows somebody-else") && message.contains("is published by"),
+        "{message}"
+    );
+    assert_eq!(case.scripts.calls(), Vec::<String>::new());
+    case.host.drain().await;
+    case.world.site = flowforge_host::SiteSettings::default();
+    case.host = case.world.start();
+    case.unharmed().await;
+}

@@ -24,6 +24,8 @@ pub(crate) struct World {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) connectors: Arc<dyn ConnectorHost>,
     pub(crate) limits: HostLimits,
+    /// What the site allows the hosts that start from now on.
+    pub(crate) site: SiteSettings,
     /// Of the randomness of the hosts that start from now on.
     pub(crate) seed: u8,
 }
@@ -43,6 +45,7 @@ impl World {
             clock: Arc::new(SystemClock),
             connectors: Arc::new(connectors),
             limits: HostLimits::default(),
+            site: SiteSettings::default(),
             seed: 8,
         }
     }
@@ -66,7 +69,7 @@ impl World {
             shutdown_grace: Duration::from_secs(10),
             evaluation_timeout: Duration::from_secs(60),
             loopback_destinations: true,
-            site: SiteSettings::default(),
+            site: self.site.clone(),
             compile_worker: CompileWorker::InProcess,
         }
     }

@@ -17,9 +17,6 @@ pub(crate) struct WayArguments {
     /// names the control plane. Connectors never use it.
     #[arg(long, value_name = "URL", env = "FLOWFORGE_PROXY", hide_env_values = true)]
     pub(crate) proxy: Option<String>,
-    /// A PEM file of certificates that the control plane does not send; only the one that the token named is believed
-    #[arg(long, value_name = "FILE", env = "FLOWFORGE_CA_FILE")]
-    pub(crate) ca_file: Option<PathBuf>,
 }
 
 #[derive(Args)]
@@ -80,6 +77,9 @@ pub(crate) struct RunArguments {
     /// Let connectors reach loopback destinations; for development only.
     #[arg(long, env = "FLOWFORGE_LOOPBACK_DESTINATIONS")]
     pub(crate) loopback_destinations: bool,
+    /// File with what this site allows (TOML): destinations, private networks, publishers, drafts; it is over every grant.
+    #[arg(long, value_name = "FILE", env = "FLOWFORGE_SITE")]
+    pub(crate) site_file: Option<PathBuf>,
     /// Private network that connectors may reach where a grant says so, as 10.20.0.0/16; may be given several times.
     #[arg(long = "private-network", value_name = "NETWORK")]
     pub(crate) private_networks: Vec<OpenNetwork>,
@@ -99,7 +99,6 @@ pub(crate) fn settings(arguments: RunArguments) -> anyhow::Result<Settings> {
     let file = arguments.config.as_deref().map(Settings::read).transpose()?;
     let flags = Settings {
         proxy: arguments.way.proxy,
-        ca_file: arguments.way.ca_file,
         data_dir: arguments.data_dir,
         join: arguments.join,
         name: arguments.name,
@@ -114,8 +113,10 @@ pub(crate) fn settings(arguments: RunArguments) -> anyhow::Result<Settings> {
         secret_lease: arguments.secret_lease,
         shutdown_grace: arguments.shutdown_grace,
         loopback_destinations: arguments.loopback_destinations.then_some(true),
+        site_file: arguments.site_file,
         site: SiteSettings {
             private_networks: arguments.private_networks,
+            ..SiteSettings::default()
         },
     };
     let mut settings = flags.over(file.unwrap_or_default());

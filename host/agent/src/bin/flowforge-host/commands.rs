@@ -13,7 +13,7 @@ use flowforge_host::joining::{Joined, Joining, forget_token, read_token};
 use flowforge_host::leaving::Leaving;
 use flowforge_host::line_check::{Finding, LineCheck};
 use flowforge_host::link::line::Way;
-use flowforge_host::{Settings, data_dir};
+use flowforge_host::{Settings, SiteSettings, data_dir};
 use flowforge_protocol::invitation::Invitation;
 use serde::Serialize;
 use serde_json::json;
@@ -73,6 +73,24 @@ pub(crate) enum JournalCommand {
     Verify(VerifyArguments),
 }
 
+#[derive(Subcommand)]
+pub(crate) enum SiteCommand {
+    /// Read a site file and say what it allows; change nothing.
+    #[command(
+        after_help = "Example:\n  flowforge-host site check /etc/flowforge/site.toml\n\nExit: 0 it can be used, 1 it cannot, 2 wrongly used."
+    )]
+    Check(SiteArguments),
+}
+
+#[derive(Args)]
+pub(crate) struct SiteArguments {
+    /// The file.
+    file: PathBuf,
+    /// For people or for programs.
+    #[arg(long, value_name = "FORM", default_value = "text")]
+    output: Output,
+}
+
 #[derive(Args)]
 pub(crate) struct VerifyArguments {
     /// The host's data folder.
@@ -110,7 +128,6 @@ fn print(output: Output, text: &str, document: &impl Serialize) -> anyhow::Resul
 fn way(arguments: WayArguments, server: Option<String>) -> anyhow::Result<Way> {
     let settings = Settings {
         proxy: arguments.proxy.or_else(|| proxy_of_environment(server)),
-        ca_file: arguments.ca_file,
         ..Settings::default()
     };
     Ok(settings.way()?)
@@ -252,6 +269,13 @@ pub(crate) fn leave(arguments: LeaveArguments) -> anyhow::Result<ExitCode> {
         " ✓ left; the control plane was not told: flowforge host revoke NAME\n"
     };
     print(arguments.output, text, &json!({ "left": true, "told": told }))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(crate) fn site(command: &SiteCommand) -> anyhow::Result<ExitCode> {
+    let SiteCommand::Check(arguments) = command;
+    let site = SiteSettings::read(&arguments.file)?;
+    print(arguments.output, &site.for_people(), &site)?;
     Ok(ExitCode::SUCCESS)
 }
 

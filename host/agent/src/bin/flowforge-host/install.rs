@@ -60,9 +60,6 @@ impl InstallArguments {
         if let Some(proxy) = &self.way.proxy {
             table.insert("proxy".to_owned(), proxy.clone().into());
         }
-        if let Some(path) = &self.way.ca_file {
-            table.insert("ca-file".to_owned(), path.display().to_string().into());
-        }
         (!table.is_empty()).then(|| table.to_string())
     }
 }
@@ -156,9 +153,6 @@ fn carry_out(
     enrol
         .args(["enrol", "--token-file", "-", "--data-dir"])
         .arg(data_dir);
-    if let Some(path) = &arguments.way.ca_file {
-        enrol.arg("--ca-file").arg(path);
-    }
     if let Some(proxy) = &arguments.way.proxy {
         // Not as an argument: a command line can be read by everybody.
         enrol.env("FLOWFORGE_PROXY", proxy);

@@ -17,7 +17,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing::{error, info, warn};
 
 use crate::arguments::{RunArguments, config};
-use crate::commands::{CheckArguments, EnrolArguments, JournalCommand, LeaveArguments};
+use crate::commands::{CheckArguments, EnrolArguments, JournalCommand, LeaveArguments, SiteCommand};
 use crate::install::InstallArguments;
 
 /// A step allocates many small values; this allocator was measured to take less of the processor.
@@ -61,6 +61,9 @@ enum Command {
     /// Leave the control plane: it takes nothing from this host any more, and its certificate is removed here.
     #[command(after_help = "Example:\n  flowforge-host leave --data-dir ./host")]
     Leave(LeaveArguments),
+    /// Look at what a site allows.
+    #[command(subcommand, after_help = "Example:\n  flowforge-host site check ./site.toml")]
+    Site(SiteCommand),
     /// Look at the journal.
     #[command(
         subcommand,
@@ -122,6 +125,7 @@ fn main() -> ExitCode {
         Some(Command::Enrol(arguments)) => commands::enrol(arguments),
         Some(Command::Install(arguments)) => install::install(&arguments),
         Some(Command::Leave(arguments)) => commands::leave(arguments),
+        Some(Command::Site(command)) => commands::site(&command),
         Some(Command::Journal(command)) => commands::journal(&command),
         Some(Command::SetAside(arguments)) => set_aside(&arguments),
         None => run(cli.run),
