@@ -50,7 +50,7 @@ const CRATES: [CrateRooms; 6] = [
     CrateRooms {
         folder: "control-plane/server/src",
         order: &[],
-        still: &[("registration", "app"), ("view", "app")],
+        still: &[],
     },
     CrateRooms {
         folder: "control-plane/store/src",

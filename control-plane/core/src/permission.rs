@@ -261,7 +261,7 @@ pub trait Policy: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     /// [`Denied`] says who asked for what, and why not. The caller is told; nothing else has happened.
-    fn check(&self, caller: &Caller, action: Action, object: &Object) -> Result<(), Denied>;
+    fn check(&self, caller: &Caller, action: Action, object: &Object) -> Result<(), Box<Denied>>;
 }
 
 /// The policy of a plane without accounts: the owner does what people do, a host what hosts do, the plane what is owed,
@@ -284,7 +284,7 @@ impl OwnerPolicy {
 }
 
 impl Policy for OwnerPolicy {
-    fn check(&self, caller: &Caller, action: Action, object: &Object) -> Result<(), Denied> {
+    fn check(&self, caller: &Caller, action: Action, object: &Object) -> Result<(), Box<Denied>> {
         let permission = action.permission();
         if Self::allows(&caller.actor, permission) {
             return Ok(());
@@ -293,7 +293,7 @@ impl Policy for OwnerPolicy {
             Permission::Serve => "hosts have",
             _ => "the owner has",
         };
-        Err(Denied {
+        Err(Box::new(Denied {
             actor: caller.actor.clone(),
             action,
             object: object.clone(),
@@ -302,7 +302,7 @@ impl Policy for OwnerPolicy {
                 "it needs the permission `{}`, which {holder}",
                 permission.as_str()
             ),
-        })
+        }))
     }
 }
 

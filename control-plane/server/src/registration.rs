@@ -1,13 +1,15 @@
 //! Hosts that join, and the secrets they may have.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use flowforge_protocol::enrol::{HostRegistration, Nonce};
+use flowforge_core::{Action, Actor, AuditEntry, Caller, Object, ObjectKind};
+use flowforge_protocol::enrol::HostRegistration;
 use flowforge_protocol::envelope::Signed;
 use flowforge_protocol::job::CLOCK_TOLERANCE_MS;
+use flowforge_protocol::release::DRAFT_VERSION;
 use flowforge_protocol::seal::{SealPublicKey, Sealed};
 use flowforge_protocol::{Digest, HostId, VerifyingKey};
 use flowforge_store::{NewHost, Registered, StoreError, StoredSecret};
@@ -15,7 +17,7 @@ use flowforge_store::{NewHost, Registered, StoreError, StoredSecret};
 use crate::app::{App, LoadError};
 use crate::entropy::{EntropyError, fresh};
 use crate::hosts::HostEntry;
-use crate::vault::VaultError;
+use crate::secrets::VaultError;
 
 /// Names in one question for sealed secrets.
 const MAX_NAMES: usize = 64;
@@ -94,22 +96,6 @@ pub(crate) enum SealedAnswer {
     NotGranted(String),
 }
 
-/// Registrations of the time in which one can be used again. Each is refused the second time.
-#[derive(Debug, Default)]
-pub(crate) struct UsedNonces {
-    by_time: Mutex<BTreeMap<(u64, Nonce), ()>>,
-}
-
-impl UsedNonces {
-    /// True if this nonce is new. Those that are too old to be used again are forgotten.
-    fn use_up(&self, issued_at_ms: u64, nonce: Nonce, now_ms: u64) -> bool {
-        let mut used = self.by_time.lock().unwrap_or_else(PoisonError::into_inner);
-        let oldest = now_ms.saturating_sub(CLOCK_TOLERANCE_MS);
-        used.retain(|(at_ms, _), ()| *at_ms >= oldest);
-        used.insert((issued_at_ms, nonce), ()).is_none()
-    }
-}
-
 fn key_bytes(text: &str, what: &'static str) -> Result<[u8; 32], RegisterError> {
     let bytes = STANDARD.decode(text).map_err(|_| RegisterError::Key(what))?;
     bytes.try_into().map_err(|_| RegisterError::Key(what))
@@ -125,9 +111,33 @@ fn seal_public(bytes: &[u8; 32]) -> Option<SealPublicKey> {
 }
 
 impl App {
-    /// Admits a host; returns its id and the secret of its session.
+    /// Admits a host; returns its id and the secret of its session. A refusal of somebody without the right key or token
+    /// is written down.
     pub(crate) async fn register(
         &self,
+        registration: Registration,
+    ) -> Result<(HostId, String), RegisterError> {
+        let caller = self.caller(Actor::Nobody, None);
+        let name: String = registration.name.chars().take(64).collect();
+        let registered = self.admit(&caller, registration).await;
+        if let Err(
+            error @ (RegisterError::Token
+            | RegisterError::Proof(_)
+            | RegisterError::Replayed
+            | RegisterError::Elsewhere),
+        ) = &registered
+        {
+            let object = Object::new(ObjectKind::Host, name);
+            let why = format!("{}: {error}", error.code());
+            self.note_refused(&caller, Action::RegisterHost, object, why)
+                .await;
+        }
+        registered
+    }
+
+    async fn admit(
+        &self,
+        caller: &Caller,
         registration: Registration,
     ) -> Result<(HostId, String), RegisterError> {
         let good_byte = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
@@ -164,8 +174,16 @@ impl App {
         }
         let session = URL_SAFE_NO_PAD.encode(fresh::<32>()?);
         let now_ms = self.clock.now_ms();
+        let by = if token.is_some() {
+            "its join token"
+        } else {
+            "its key"
+        };
+        let object = Object::new(ObjectKind::Host, &name);
+        let entry = AuditEntry::done(caller, Action::RegisterHost, object, now_ms);
         let host = self
             .store
+            .noting(Some(entry.with(format!("let in by {by}"))))
             .register_host(
                 &self.scope,
                 NewHost {
@@ -211,16 +229,21 @@ impl App {
         if names.len() > MAX_NAMES {
             return Err(SealedError::TooMany);
         }
-        let mut granted = BTreeSet::new();
+        let (mut granted, mut to_drafts) = (BTreeSet::new(), BTreeSet::new());
         for digest in self.store.open_releases(&host.scope, &host.id).await? {
             if let Some(release) = self.release(&digest).await? {
-                granted.extend(release.secrets().into_iter().map(str::to_owned));
+                let names = release.secrets().into_iter().map(str::to_owned);
+                match release.release.version {
+                    DRAFT_VERSION => to_drafts.extend(names),
+                    _ => granted.extend(names),
+                }
             }
         }
         let seal_key = host.state().host.seal_key;
         let mut sealed = Vec::with_capacity(names.len());
         for name in names {
-            if !granted.contains(name) {
+            let (granted, to_drafts) = (granted.contains(name), to_drafts.contains(name));
+            if !granted && !to_drafts {
                 sealed.push(SealedAnswer::NotGranted(name.clone()));
                 continue;
             }
@@ -228,8 +251,19 @@ impl App {
                 sealed.push(SealedAnswer::Absent(name.clone()));
                 continue;
             };
+            if !granted && !secret.drafts {
+                sealed.push(SealedAnswer::NotGranted(name.clone()));
+                continue;
+            }
             let key = seal_public(&seal_key).ok_or_else(|| VaultError::Seal { name: name.clone() })?;
-            let value = self.vault.seal_for(&secret, &host.id, &key)?;
+            let value = self.secrets.seal_for(&secret, &host.id, &key)?;
+            if self.secrets.is_first_for(&host.id, &secret) {
+                let caller = self.caller(Actor::Host(host.id.clone()), None);
+                let object = Object::new(ObjectKind::Secret, name);
+                let entry = AuditEntry::done(&caller, Action::SealSecret, object, self.clock.now_ms());
+                let entry = entry.with(format!("version {}", secret.version));
+                self.store.note(&host.scope, entry).await?;
+            }
             sealed.push(SealedAnswer::Sealed(secret, value));
         }
         Ok(sealed)

@@ -3,9 +3,26 @@
 //! Statements are written in SQLite's words and kept to what PostgreSQL reads alike but for the few spellings in
 //! [`crate::postgres`]: so each rule and each statement stands once.
 
+use std::cell::Cell as Counter;
+
 use crate::StoreError;
 use crate::cells::{Cell, Row};
 use crate::{postgres, sqlite};
+
+thread_local! {
+    /// Statements that this thread has run since the question began that it answers.
+    static STATEMENTS: Counter<u64> = const { Counter::new(0) };
+}
+
+/// A question begins on this thread.
+pub(crate) fn begin_count() {
+    STATEMENTS.with(|count| count.set(0));
+}
+
+/// Statements that gave rows since the question began.
+pub(crate) fn counted() -> u64 {
+    STATEMENTS.with(Counter::get)
+}
 
 /// A connection; used by one thread at a time.
 pub(crate) enum Connection {
@@ -21,6 +38,7 @@ impl Connection {
         params: &[Cell<'_>],
         show: &mut dyn FnMut(&Row<'_>) -> Result<bool, StoreError>,
     ) -> Result<(), StoreError> {
+        STATEMENTS.with(|count| count.set(count.get() + 1));
         match self {
             Self::Sqlite(connection) => sqlite::each(connection, sql, params, show),
             Self::Postgres(session) => session.each(sql, params, show),

@@ -99,7 +99,8 @@ impl Store {
     /// # Errors
     /// See [`StoreError`].
     pub async fn register_host(&self, scope: &Scope, host: NewHost) -> Result<Registered, StoreError> {
-        self.alone(scope, None, move |transaction, scope| {
+        let took = |registered: &Registered| matches!(registered, Registered::Host(_));
+        self.change(scope, None, took, move |transaction, scope| {
             let is_full = sql::first(
                 transaction,
                 "select not exists (select 1 from host where identity_key = ?1) \

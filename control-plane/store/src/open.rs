@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
-use flowforge_core::Scope;
+use flowforge_core::{AuditEntry, Scope};
 use flowforge_failpoints::FailPoints;
 use tokio::sync::mpsc;
 
@@ -85,6 +86,10 @@ pub struct Store {
     writes: mpsc::Sender<Write>,
     pub(crate) path: Arc<Path>,
     incarnation: Arc<str>,
+    /// What the next change that takes effect writes beside itself.
+    pub(crate) note: Option<Arc<AuditEntry>>,
+    /// Where the statements of questions are counted.
+    pub(crate) asked: Option<Arc<AtomicU64>>,
 }
 
 impl Store {
@@ -135,6 +140,8 @@ impl Store {
             writes,
             path,
             incarnation: incarnation.into(),
+            note: None,
+            asked: None,
         };
         Ok((store, writer))
     }

@@ -4,9 +4,11 @@ use super::{Place, Session};
 use crate::{OpenError, StoreError};
 
 /// In order; one that is published is never changed.
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 4] = [
     include_str!("../../migrations/postgres/0001_first.sql"),
     include_str!("../../migrations/postgres/0002_drafts.sql"),
+    include_str!("../../migrations/postgres/0003_audit.sql"),
+    include_str!("../../migrations/postgres/0004_trash.sql"),
 ];
 
 /// Applies what is missing, each migration in a transaction of its own.

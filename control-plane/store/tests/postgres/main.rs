@@ -4,6 +4,8 @@
     reason = "a test that meets the unexpected must stop there; helpers of tests are tests"
 )]
 
+#[path = "../it/audit.rs"]
+mod audit;
 #[path = "../it/beside.rs"]
 mod beside;
 #[path = "../it/database.rs"]
@@ -27,6 +29,8 @@ mod questions;
 #[path = "../it/scopes.rs"]
 mod scopes;
 mod server;
+#[path = "../it/trash.rs"]
+mod trash;
 #[path = "../it/values.rs"]
 mod values;
 #[path = "../it/writes.rs"]

@@ -1,10 +1,10 @@
-//! What every door of the server shares.
+//! What every use case shares.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use flowforge_core::Scope;
+use flowforge_core::{OwnerPolicy, Policy, Scope};
 use flowforge_failpoints::FailPoints;
 use flowforge_protocol::sync::Incarnation;
 use flowforge_protocol::{Digest, TrustRoot};
@@ -16,14 +16,15 @@ use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use crate::apart::{ApartError, WORK_TIMEOUT, Workbench};
+use crate::app::allow::Refusals;
 use crate::clock::Clock;
 use crate::events::Events;
 use crate::hosts::Hosts;
 use crate::keys::Keys;
+use crate::nonces::UsedNonces;
 use crate::orders::Scheduler;
-use crate::registration::UsedNonces;
 use crate::release::{ReadyRelease, ReleaseError};
-use crate::vault::Vault;
+use crate::secrets::Secrets;
 
 /// Releases that are kept ready besides the newest of each workflow.
 const MAX_READY: usize = 256;
@@ -43,7 +44,7 @@ pub(crate) struct App {
     pub(crate) scope: Scope,
     pub(crate) keys: Keys,
     pub(crate) scheduler: Scheduler,
-    pub(crate) vault: Vault,
+    pub(crate) secrets: Secrets,
     pub(crate) hosts: Hosts,
     pub(crate) events: Events,
     pub(crate) registry: Registry,
@@ -57,11 +58,15 @@ pub(crate) struct App {
     pub(crate) reissue_wanted: Notify,
     /// Ends long waits.
     pub(crate) closing: CancellationToken,
-    pub(crate) views: crate::view::Views,
+    pub(crate) views: crate::app::view::Views,
     /// The life of the store.
     pub(crate) incarnation: Incarnation,
     pub(crate) used_nonces: UsedNonces,
     pub(crate) workbench: Workbench,
+    /// Who may do what.
+    pub(crate) policy: Arc<dyn Policy>,
+    /// How many refusals were written down of late.
+    pub(crate) refusals: Refusals,
     /// A place for each subscription.
     pub(crate) followers: Arc<Semaphore>,
     published: RwLock<Published>,
@@ -139,7 +144,7 @@ impl App {
             clock: parts.clock,
             fail_points: parts.fail_points,
             scheduler,
-            vault: Vault::new(scope.clone(), &parts.keys.secrets),
+            secrets: Secrets::new(scope.clone(), &parts.keys.secrets),
             hosts,
             events: Events::new(),
             registry: parts.registry,
@@ -148,10 +153,12 @@ impl App {
             schedules_changed: Notify::new(),
             reissue_wanted: Notify::new(),
             closing: parts.closing,
-            views: crate::view::Views::default(),
+            views: crate::app::view::Views::default(),
             incarnation: incarnation_of(&parts.store),
             used_nonces: UsedNonces::default(),
             workbench: Workbench::default(),
+            policy: Arc::new(OwnerPolicy),
+            refusals: Refusals::default(),
             followers: Arc::new(Semaphore::new(FOLLOWERS_MAX)),
             published: RwLock::new(Published::default()),
             store: parts.store,
@@ -235,6 +242,17 @@ impl App {
         self.enter(&ready, true);
         self.schedules_changed.notify_one();
         Ok(ready)
+    }
+
+    /// A workflow was put into the trash: it takes no starts, and has neither schedules nor webhooks.
+    pub(crate) fn withdrawn(&self, workflow: &str) {
+        let mut published = self.published.write().unwrap_or_else(PoisonError::into_inner);
+        published.unusable.remove(workflow);
+        if let Some(newest) = published.newest.remove(workflow) {
+            published.hooks.retain(|_, (digest, _)| *digest != newest);
+        }
+        drop(published);
+        self.schedules_changed.notify_one();
     }
 
     /// The trigger that listens at this path below `/hooks/`, with its release.
