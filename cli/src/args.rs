@@ -95,6 +95,9 @@ pub(crate) enum Command {
     /// Answer what runs ask people
     #[command(subcommand, after_help = "Example:\n  flowforge approval list")]
     Approval(commands::approval::ApprovalCommand),
+    /// See who did what
+    #[command(subcommand, after_help = "Example:\n  flowforge audit list")]
+    Audit(commands::audit::AuditCommand),
     /// See, invite and dismiss the hosts that execute runs
     #[command(subcommand, after_help = "Example:\n  flowforge host list")]
     Host(commands::host::HostCommand),

@@ -66,6 +66,7 @@ async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Workflow(command) => commands::workflow::run(command, &global).await,
         Command::Run(command) => commands::run::run(command, &global).await,
         Command::Approval(command) => commands::approval::run(command, &global).await,
+        Command::Audit(command) => commands::audit::run(command, &global).await,
         Command::Host(command) => commands::host::run(command, &global).await,
         Command::Expr(command) => commands::expr::run(command, &global),
     }

@@ -13,11 +13,12 @@ const SIDES: [&[&str]; 2] = [
 ];
 
 /// Codes that one side gives and the other knows.
-const HEARD: [&str; 15] = [
+const HEARD: [&str; 16] = [
     "FF-ADM-012",
     "FF-ADM-018",
     "FF-API-400",
     "FF-API-401",
+    "FF-API-403",
     "FF-ENR-009",
     "FF-ENR-010",
     "FF-ENR-011",

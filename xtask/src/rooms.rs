@@ -50,7 +50,7 @@ const CRATES: [CrateRooms; 6] = [
     CrateRooms {
         folder: "control-plane/server/src",
         order: &[],
-        still: &[("view", "app")],
+        still: &[],
     },
     CrateRooms {
         folder: "control-plane/store/src",

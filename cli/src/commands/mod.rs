@@ -2,6 +2,8 @@
 
 pub(crate) mod again;
 pub(crate) mod approval;
+pub(crate) mod arrange;
+pub(crate) mod audit;
 pub(crate) mod bundle;
 pub(crate) mod connector;
 pub(crate) mod dev;

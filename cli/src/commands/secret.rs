@@ -16,9 +16,12 @@ use crate::time;
 const VALUE_BYTES_MAX: u64 = 64 * 1024;
 
 const SET: &str = "mutation Set($input: SetSecretInput!) { setSecret(input: $input) { __typename \
-    ... on SetSecretSuccess { secret { name kind destinations version updatedAtMs } } \
+    ... on SetSecretSuccess { secret { name kind destinations drafts version updatedAtMs } } \
     ... on Problem { message code } ... on InputProblem { fields { path message } } } }";
-const LIST: &str = "{ secrets { name kind destinations version updatedAtMs } }";
+const LIST: &str = "query List($trash: Boolean!) { secrets(trash: $trash) { name kind destinations drafts version updatedAtMs \
+    deletedAtMs deletedBy } }";
+const RESTORE: &str = "mutation Restore($input: RestoreSecretInput!) { restoreSecret(input: $input) { __typename \
+    ... on RestoreSecretSuccess { secret { name version } } ... on Problem { message code } } }";
 const DELETE: &str = "mutation Delete($input: DeleteSecretInput!) { deleteSecret(input: $input) { __typename \
     ... on DeleteSecretSuccess { name } ... on Problem { message code } } }";
 
@@ -38,11 +41,24 @@ pub(crate) enum SecretCommand {
         /// Where it may be sent, `scheme://name[:port]`; may be repeated
         #[arg(long = "for", value_name = "DESTINATION")]
         destinations: Vec<String>,
+        /// Runs of drafts may use it, too
+        #[arg(long)]
+        drafts: bool,
     },
     /// List names, kinds and destinations; never a value
     #[command(after_help = "Example:\n  flowforge secret list")]
-    List,
-    /// Delete a secret; runs that need it fail from then on
+    List {
+        /// Those in the trash
+        #[arg(long)]
+        trash: bool,
+    },
+    /// Take a secret out of the trash, with the value that it had
+    #[command(after_help = "Example:\n  flowforge secret restore chat_token")]
+    Restore {
+        /// Its name
+        name: String,
+    },
+    /// Put a secret into the trash for 30 days; runs that need it fail from then on
     #[command(after_help = "Example:\n  flowforge secret delete chat_token --yes")]
     Delete {
         /// Its name
@@ -50,6 +66,9 @@ pub(crate) enum SecretCommand {
         /// Do not ask
         #[arg(long)]
         yes: bool,
+        /// Forget its value at once, for good
+        #[arg(long)]
+        purge: bool,
     },
 }
 
@@ -75,13 +94,15 @@ pub(crate) async fn run(command: SecretCommand, global: &Global) -> Result<Exit>
             name,
             kind,
             destinations,
-        } => set(global, &name, kind, &destinations).await,
-        SecretCommand::List => show(global).await,
-        SecretCommand::Delete { name, yes } => delete(global, &name, yes).await,
+            drafts,
+        } => set(global, &name, kind, &destinations, drafts).await,
+        SecretCommand::List { trash } => show(global, trash).await,
+        SecretCommand::Restore { name } => restore(global, &name).await,
+        SecretCommand::Delete { name, yes, purge } => delete(global, &name, yes, purge).await,
     }
 }
 
-async fn set(global: &Global, name: &str, kind: Kind, destinations: &[String]) -> Result<Exit> {
+async fn set(global: &Global, name: &str, kind: Kind, destinations: &[String], drafts: bool) -> Result<Exit> {
     let kind_name = kind
         .to_possible_value()
         .map(|value| value.get_name().to_owned())
@@ -96,7 +117,13 @@ async fn set(global: &Global, name: &str, kind: Kind, destinations: &[String]) -
     }
     let api = global.api()?;
     let value = read_value(name)?;
-    let input = json!({ "name": name, "kind": kind_name, "value": value, "destinations": destinations });
+    let input = json!({
+        "name": name,
+        "kind": kind_name,
+        "value": value,
+        "destinations": destinations,
+        "drafts": if drafts { "ALLOW" } else { "DENY" },
+    });
     let done = api.change("setSecret", SET, input).await?;
     let secret = done.pointer("/secret").cloned().unwrap_or_default();
     result(global, &secret, |secret| {
@@ -134,29 +161,45 @@ fn read_value(name: &str) -> Result<String> {
     Ok(value)
 }
 
-async fn show(global: &Global) -> Result<Exit> {
-    let data = global.api()?.ask(LIST, Value::Null).await?;
+async fn show(global: &Global, trash: bool) -> Result<Exit> {
+    let data = global.api()?.ask(LIST, json!({ "trash": trash })).await?;
     let secrets = data.get("secrets").cloned().unwrap_or_default();
     result(global, &secrets, |secrets| {
-        let mut table = Table::new(&["name", "kind", "version", "set", "for"]);
+        let mut table = Table::new(&["name", "kind", "version", "set", "drafts", "for"]);
         for secret in list(secrets, "") {
             table.row([
                 text(secret, "/name"),
                 text(secret, "/kind"),
                 &number(secret, "/version").to_string(),
                 &time::date(number(secret, "/updatedAtMs")),
+                &text(secret, "/drafts").to_lowercase(),
                 &destinations(secret).join(", "),
             ]);
         }
         table.print("no secrets · next: flowforge secret set NAME --kind bearer --for https://…");
     });
-    if !list(&secrets, "").is_empty() {
+    if !trash && !list(&secrets, "").is_empty() {
         next(global, "flowforge workflow publish FOLDER");
     }
     Ok(Exit::Done)
 }
 
-async fn delete(global: &Global, name: &str, yes: bool) -> Result<Exit> {
+async fn restore(global: &Global, name: &str) -> Result<Exit> {
+    let api = global.api()?;
+    let done = api
+        .change("restoreSecret", RESTORE, json!({ "name": name }))
+        .await?;
+    result(global, &done, |done| {
+        say!(
+            "{name} version {} is there again",
+            number(done, "/secret/version")
+        );
+    });
+    next(global, "flowforge secret list");
+    Ok(Exit::Done)
+}
+
+async fn delete(global: &Global, name: &str, yes: bool, purge: bool) -> Result<Exit> {
     if !yes {
         bail!(Usage(format!(
             "runs that need {name} fail once it is gone; to go on: flowforge secret delete {name} --yes"
@@ -164,10 +207,17 @@ async fn delete(global: &Global, name: &str, yes: bool) -> Result<Exit> {
     }
     let done = global
         .api()?
-        .change("deleteSecret", DELETE, json!({ "name": name }))
+        .change("deleteSecret", DELETE, json!({ "name": name, "purge": purge }))
         .await?;
-    result(global, &done, |_| say!("{name} deleted"));
-    next(global, "flowforge secret list");
+    result(global, &done, |_| match purge {
+        true => say!("{name} deleted, its value is gone"),
+        false => say!("{name} deleted; it is in the trash for 30 days"),
+    });
+    if purge {
+        next(global, "flowforge secret list");
+    } else {
+        next(global, &format!("flowforge secret restore {name}"));
+    }
     Ok(Exit::Done)
 }
 

@@ -18,7 +18,7 @@ use serde_json::{Map, Value, json};
 
 use crate::args::Global;
 use crate::commands::findings::{is_same, print_diagnostic};
-use crate::commands::{diff, draft};
+use crate::commands::{arrange, diff, draft};
 use crate::keys::{self, Role};
 use crate::output::{Exit, Usage, counted, list, next, number, result, short_digest, text};
 use crate::signing::{self, Local};
@@ -69,6 +69,8 @@ pub(crate) enum WorkflowCommand {
     /// List the published workflows
     #[command(after_help = "Example:\n  flowforge workflow list")]
     List,
+    #[command(flatten)]
+    Arrange(arrange::ArrangeCommand),
 }
 
 /// Which workflow, and with which configuration.
@@ -123,6 +125,7 @@ pub(crate) async fn run(command: WorkflowCommand, global: &Global) -> Result<Exi
         WorkflowCommand::Try(wanted) => draft::try_draft(global, wanted).await,
         WorkflowCommand::Diff(wanted) => diff::diff(global, &wanted).await,
         WorkflowCommand::List => show(global).await,
+        WorkflowCommand::Arrange(command) => arrange::run(command, global).await,
     }
 }
 

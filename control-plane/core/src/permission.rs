@@ -115,6 +115,12 @@ actions! {
     DeleteGroup "group.delete" ManageMembers
     /// Registering a host.
     RegisterHost "host.register" ManageHosts
+    /// Inviting a host of another machine.
+    InviteHost "host.invite" ManageHosts
+    /// Draining, revoking or taking back a host.
+    DecideHost "host.decide" ManageHosts
+    /// Withdrawing a version of a connector, replacing one, or keeping an advisory.
+    CurateConnector "connector.curate" Publish
 }
 
 /// What an action is done to: the kind and the name or id of one thing.
@@ -145,11 +151,13 @@ pub enum ObjectKind {
     Group,
     /// A host, by its id.
     Host,
+    /// A connector, by its name.
+    Connector,
 }
 
 impl ObjectKind {
     /// Every kind.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Project,
         Self::Workflow,
         Self::Draft,
@@ -158,6 +166,7 @@ impl ObjectKind {
         Self::Secret,
         Self::Group,
         Self::Host,
+        Self::Connector,
     ];
 
     /// Its name, as the audit spells it.
@@ -172,6 +181,7 @@ impl ObjectKind {
             Self::Secret => "secret",
             Self::Group => "group",
             Self::Host => "host",
+            Self::Connector => "connector",
         }
     }
 }
@@ -261,7 +271,7 @@ pub trait Policy: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     /// [`Denied`] says who asked for what, and why not. The caller is told; nothing else has happened.
-    fn check(&self, caller: &Caller, action: Action, object: &Object) -> Result<(), Denied>;
+    fn check(&self, caller: &Caller, action: Action, object: &Object) -> Result<(), Box<Denied>>;
 }
 
 /// The policy of a plane without accounts: the owner does what people do, a host what hosts do, the plane what is owed,
@@ -284,7 +294,7 @@ impl OwnerPolicy {
 }
 
 impl Policy for OwnerPolicy {
-    fn check(&self, caller: &Caller, action: Action, object: &Object) -> Result<(), Denied> {
+    fn check(&self, caller: &Caller, action: Action, object: &Object) -> Result<(), Box<Denied>> {
         let permission = action.permission();
         if Self::allows(&caller.actor, permission) {
             return Ok(());
@@ -293,7 +303,7 @@ impl Policy for OwnerPolicy {
             Permission::Serve => "hosts have",
             _ => "the owner has",
         };
-        Err(Denied {
+        Err(Box::new(Denied {
             actor: caller.actor.clone(),
             action,
             object: object.clone(),
@@ -302,7 +312,7 @@ impl Policy for OwnerPolicy {
                 "it needs the permission `{}`, which {holder}",
                 permission.as_str()
             ),
-        })
+        }))
     }
 }
 

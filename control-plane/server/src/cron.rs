@@ -9,6 +9,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use flowforge_core::Action;
 use flowforge_protocol::Digest;
 use flowforge_protocol::record::Trigger;
 use flowforge_store::{ClientRequest, Schedule, StoreError};
@@ -17,9 +18,9 @@ use flowforge_workflow::schedule::next_after;
 use serde_json::{Map, Value};
 
 use crate::app::App;
+use crate::app::starts::{StartOptions, StartRequest, new_run_id, request_body};
 use crate::fleet::duties::LOOK;
 use crate::release::ReadyRelease;
-use crate::starts::{StartOptions, StartRequest, new_run_id, request_body};
 
 /// Missed times that are looked at, at most, to find the last of them.
 const MAX_MISSED: usize = 10_000;
@@ -210,9 +211,10 @@ async fn start(app: &App, table: &Table, schedule: &Schedule, due_ms: u64) -> bo
         }],
         input,
     };
-    match app.start(request).await {
+    let caller = app.of_plane("schedule");
+    match app.start(&caller, Action::StartRun, request).await {
         Ok(_) => true,
-        Err(crate::starts::StartError::Input(faults)) => {
+        Err(crate::app::starts::StartError::Input(faults)) => {
             tracing::error!(
                 workflow,
                 trigger,

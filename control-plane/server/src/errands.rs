@@ -7,17 +7,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use flowforge_core::Action;
 use flowforge_protocol::job::{ChildOrder, Order, SignalOrder};
 use flowforge_protocol::record::{Lineage, ParentStep, Trigger};
 use flowforge_protocol::{Failure, FailureKind, RunId};
 use flowforge_store::{ClientRequest, DueSignal, NewJob, OrderedChild, OwedEnd, Started, StoreError, Target};
 use serde_json::Value;
 
+use crate::app::decisions::TellError;
+use crate::app::starts::{StartError, StartOptions, StartRequest, request_body};
 use crate::app::{App, LoadError};
-use crate::decisions::TellError;
 use crate::fleet::duties::LOOK;
 use crate::orders::{Draft, OrderError};
-use crate::starts::{StartError, StartOptions, StartRequest, request_body};
 
 /// The longest pause between two looks.
 const PAUSE: Duration = Duration::from_secs(30);
@@ -107,7 +108,8 @@ impl App {
     }
 
     async fn stop(&self, run: RunId, reason: String) -> Result<(), ErrandError> {
-        self.cancel(run.as_str(), reason, 0).await?;
+        let caller = self.of_plane("errand");
+        self.cancel(&caller, run.as_str(), reason, 0).await?;
         Ok(self.store.stop_told(&self.scope, run).await?)
     }
 
@@ -236,7 +238,8 @@ impl App {
             }),
             options: StartOptions::default(),
         };
-        match self.start(request).await {
+        let caller = self.of_plane("errand");
+        match self.start(&caller, Action::StartRun, request).await {
             Ok(Started::New) => Ok(()),
             Ok(Started::Duplicate { .. } | Started::Conflict { .. }) => {
                 Ok(self.store.drop_ordered(&self.scope, child.id, None).await?)

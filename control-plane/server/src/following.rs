@@ -60,7 +60,7 @@ impl App {
             Word::Waiting => self.wake_for_waiting(1),
             Word::Host(host) => self.look_at_host(&host).await?,
             Word::Published(workflow) => self.look_at_workflow(&workflow).await?,
-            Word::Secrets => self.vault.forget_keys(),
+            Word::Secrets => self.secrets.forget_keys(),
             Word::Connectors => self.look_at_connectors().await,
             Word::Errands => self.events.errands.notify_one(),
             Word::Everything => self.look_at_everything().await?,
@@ -69,7 +69,7 @@ impl App {
     }
 
     async fn look_at_everything(&self) -> Result<(), StoreError> {
-        self.vault.forget_keys();
+        self.secrets.forget_keys();
         self.look_at_connectors().await;
         self.look_at_hosts().await?;
         self.load_newest().await?;
@@ -101,10 +101,10 @@ impl App {
         let Some(stored) = self.store.run(&self.scope, run).await? else {
             return Ok(());
         };
-        if let Some(response) = &stored.response {
+        if let Some(response) = &stored.texts.response {
             self.events.respond(run, response);
         }
-        if let Some(outcome) = &stored.outcome {
+        if let Some(outcome) = &stored.texts.outcome {
             self.events.end(run, outcome);
         }
         Ok(())

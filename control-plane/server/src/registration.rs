@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use flowforge_core::{Action, Actor, AuditEntry, Caller, Object, ObjectKind};
 use flowforge_protocol::enrol::HostRegistration;
 use flowforge_protocol::envelope::Signed;
 use flowforge_protocol::job::CLOCK_TOLERANCE_MS;
+use flowforge_protocol::release::DRAFT_VERSION;
 use flowforge_protocol::seal::{SealPublicKey, Sealed};
 use flowforge_protocol::{Digest, HostId, VerifyingKey};
 use flowforge_store::{NewHost, Registered, StoreError, StoredSecret, UsedNonce};
@@ -17,7 +19,7 @@ use crate::entropy::{EntropyError, fresh};
 use crate::fleet::hosts::HostEntry;
 use crate::fleet::words::Word;
 use crate::peers::Peer;
-use crate::vault::VaultError;
+use crate::secrets::VaultError;
 
 /// Names in one question for sealed secrets.
 const MAX_NAMES: usize = 64;
@@ -119,9 +121,34 @@ fn seal_public(bytes: &[u8; 32]) -> Option<SealPublicKey> {
 }
 
 impl App {
-    /// Admits a host; returns its id and the secret of its session.
+    /// Admits a host; returns its id and the secret of its session. A refusal of somebody without the right key or token
+    /// is written down.
     pub(crate) async fn register(
         &self,
+        peer: &Peer,
+        registration: Registration,
+    ) -> Result<(HostId, String), RegisterError> {
+        let caller = self.caller(Actor::Nobody, None);
+        let name: String = registration.name.chars().take(64).collect();
+        let registered = self.admit(&caller, peer, registration).await;
+        if let Err(
+            error @ (RegisterError::Token
+            | RegisterError::Proof(_)
+            | RegisterError::Replayed
+            | RegisterError::Elsewhere),
+        ) = &registered
+        {
+            let object = Object::new(ObjectKind::Host, name);
+            let why = format!("{}: {error}", error.code());
+            self.note_refused(&caller, Action::RegisterHost, object, why)
+                .await;
+        }
+        registered
+    }
+
+    async fn admit(
+        &self,
+        caller: &Caller,
         peer: &Peer,
         registration: Registration,
     ) -> Result<(HostId, String), RegisterError> {
@@ -162,8 +189,16 @@ impl App {
         };
         let session = URL_SAFE_NO_PAD.encode(fresh::<32>()?);
         let now_ms = self.clock.now_ms();
+        let by = if token.is_some() {
+            "its join token"
+        } else {
+            "its key"
+        };
+        let object = Object::new(ObjectKind::Host, &name);
+        let entry = AuditEntry::done(caller, Action::RegisterHost, object, now_ms);
         let host = self
             .store
+            .noting(Some(entry.with(format!("let in by {by}"))))
             .register_host(
                 &self.scope,
                 NewHost {
@@ -246,16 +281,21 @@ impl App {
         if names.len() > MAX_NAMES {
             return Err(SealedError::TooMany);
         }
-        let mut granted = BTreeSet::new();
+        let (mut granted, mut to_drafts) = (BTreeSet::new(), BTreeSet::new());
         for digest in self.store.open_releases(&host.scope, &host.id).await? {
             if let Some(release) = self.release(&digest).await? {
-                granted.extend(release.secrets().into_iter().map(str::to_owned));
+                let names = release.secrets().into_iter().map(str::to_owned);
+                match release.release.version {
+                    DRAFT_VERSION => to_drafts.extend(names),
+                    _ => granted.extend(names),
+                }
             }
         }
         let seal_key = host.state().host.seal_key;
         let mut sealed = Vec::with_capacity(names.len());
         for name in names {
-            if !granted.contains(name) {
+            let (granted, to_drafts) = (granted.contains(name), to_drafts.contains(name));
+            if !granted && !to_drafts {
                 sealed.push(SealedAnswer::NotGranted(name.clone()));
                 continue;
             }
@@ -263,8 +303,19 @@ impl App {
                 sealed.push(SealedAnswer::Absent(name.clone()));
                 continue;
             };
+            if !granted && !secret.drafts {
+                sealed.push(SealedAnswer::NotGranted(name.clone()));
+                continue;
+            }
             let key = seal_public(&seal_key).ok_or_else(|| VaultError::Seal { name: name.clone() })?;
-            let value = self.vault.seal_for(&secret, &host.id, &key)?;
+            let value = self.secrets.seal_for(&secret, &host.id, &key)?;
+            if self.secrets.is_first_for(&host.id, &secret) {
+                let caller = self.caller(Actor::Host(host.id.clone()), None);
+                let object = Object::new(ObjectKind::Secret, name);
+                let entry = AuditEntry::done(&caller, Action::SealSecret, object, self.clock.now_ms());
+                let entry = entry.with(format!("version {}", secret.version));
+                self.store.note(&host.scope, entry).await?;
+            }
             sealed.push(SealedAnswer::Sealed(secret, value));
         }
         Ok(sealed)

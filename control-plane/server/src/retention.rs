@@ -8,6 +8,8 @@
 //! | names of requests and webhook deliveries | 30 days, and 5 million | [`Retention::requests`] |
 //! | times when a host was not heard | 90 days | [`Retention::runs`] |
 //! | signals that no run has taken | 7 days | [`Retention::signals`] |
+//! | entries of the audit | 400 days, and 2 million | [`Retention::audit`] |
+//! | workflows and secrets in the trash | 30 days | [`Retention::trash`] |
 //!
 //! A run that is not over keeps its records, and every artefact that came since the oldest such run began. For its bytes
 //! nothing leaves that is younger than a day.
@@ -40,6 +42,10 @@ pub struct Retention {
     pub requests: Duration,
     /// Signals that no run has taken. Default 7 days.
     pub signals: Duration,
+    /// Entries of the audit. Default 400 days.
+    pub audit: Duration,
+    /// What was put into the trash. Default 30 days.
+    pub trash: Duration,
 }
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -55,6 +61,8 @@ impl Default for Retention {
             versions_min: 20,
             requests: 30 * DAY,
             signals: 7 * DAY,
+            audit: 400 * DAY,
+            trash: 30 * DAY,
         }
     }
 }
@@ -65,6 +73,8 @@ const PAUSE_MS: u64 = 10 * 60 * 1_000;
 const ROWS: u32 = 500;
 /// Names of requests that are kept at most.
 const REQUESTS_MAX: u64 = 5_000_000;
+/// Entries of the audit that are kept at most.
+const AUDIT_MAX: u64 = 2_000_000;
 /// So long a host may take to bring the receipt of a run that is over.
 const RECEIPT_WAIT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// So long a large value waits for the records that hold it.
@@ -102,6 +112,9 @@ async fn look(app: &App, artefacts: &Artefacts, retention: &Retention) -> Result
         gaps_since_ms: before(now_ms, retention.runs),
         signals_since_ms: before(now_ms, retention.signals),
         values_since_ms: before(now_ms, VALUE_WAIT),
+        audit_since_ms: before(now_ms, retention.audit),
+        audit_max: AUDIT_MAX,
+        trash_since_ms: before(now_ms, retention.trash),
         rows_max: ROWS,
     };
     while app.duty.is_mine(&app.bus, &app.store, &app.scope).await? {

@@ -447,7 +447,8 @@ impl App {
         let release = self.release(&run.release).await?;
         let release = release.ok_or_else(|| unreadable(&format!("release {} is gone", run.release)))?;
         let order = Order::Start(Box::new(
-            crate::starts::waiting_order(&run, release.stored.grants_digest).map_err(|e| unreadable(&e))?,
+            crate::app::starts::waiting_order(&run, release.stored.grants_digest)
+                .map_err(|e| unreadable(&e))?,
         ));
         let draft = Draft {
             host: &host.id,

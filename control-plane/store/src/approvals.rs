@@ -173,18 +173,25 @@ impl Store {
         .await
     }
 
-    /// Questions of one run, oldest first, at most 100.
+    /// Questions of runs, oldest first, at most `limit` of each.
     ///
     /// # Errors
     /// See [`StoreError`].
-    pub async fn approvals_of(&self, scope: &Scope, run: &RunId) -> Result<Vec<Approval>, StoreError> {
-        let run = run.clone();
+    pub async fn approvals_of(
+        &self,
+        scope: &Scope,
+        runs: Vec<RunId>,
+        limit: u32,
+    ) -> Result<Vec<Approval>, StoreError> {
         self.read(scope, move |connection, scope| {
             let sql = format!(
-                "{COLUMNS} where run.id = ?1 and run.workspace = ?2 and run.project = ?3 \
-                               order by approval.seq limit 100"
+                "{COLUMNS} where approval.seq in (select seq from (select asked.seq, row_number() over \
+                 (partition by asked.run order by asked.seq) as place from approval asked join run asking \
+                 on asking.seq = asked.run where asking.id in (select value from json_each(?1)) \
+                 and asking.workspace = ?3 and asking.project = ?4) ranked where place <= ?2) order by approval.seq"
             );
-            let params = [run.as_str(), scope.workspace(), scope.project()];
+            let runs = serde_json::json!(runs).to_string();
+            let params = params![runs, limit, scope.workspace(), scope.project()];
             sql::all(connection, &sql, params, without_place)
         })
         .await
@@ -221,7 +228,8 @@ impl Store {
     /// # Errors
     /// See [`StoreError`].
     pub async fn decide(&self, scope: &Scope, decision: NewDecision) -> Result<Decided, StoreError> {
-        self.alone(scope, Some(Point::B12), move |transaction, scope| {
+        let took = |decided: &Decided| *decided == Decided::Stored;
+        self.change(scope, Some(Point::B12), took, move |transaction, scope| {
             let changed = sql::run(
                 transaction,
                 "update approval set state = ?2, decided_by = ?3, comment = ?4, decided_at_ms = ?5 \

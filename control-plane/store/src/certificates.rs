@@ -314,9 +314,12 @@ impl Store {
     /// # Errors
     /// See [`StoreError`].
     pub async fn decide_host(&self, scope: &Scope, decided: HostStanding) -> Result<bool, StoreError> {
-        self.alone(scope, None, move |transaction, scope| {
-            decide(transaction, scope, &decided)
-        })
+        self.change(
+            scope,
+            None,
+            |decided| *decided,
+            move |transaction, scope| decide(transaction, scope, &decided),
+        )
         .await
     }
 

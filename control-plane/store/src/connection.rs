@@ -3,12 +3,28 @@
 //! Statements are written in SQLite's words and kept to what PostgreSQL reads alike but for the few spellings in
 //! [`crate::postgres`]: so each rule and each statement stands once.
 
+use std::cell::Cell as Count;
 use std::sync::Arc;
 
 use crate::StoreError;
 use crate::cells::{Cell, Row};
 use crate::effort::Counter;
 use crate::{postgres, sqlite};
+
+thread_local! {
+    /// Statements that this thread has run since the question began that it answers.
+    static STATEMENTS: Count<u64> = const { Count::new(0) };
+}
+
+/// A question begins on this thread.
+pub(crate) fn begin_count() {
+    STATEMENTS.with(|count| count.set(0));
+}
+
+/// Statements that gave rows since the question began.
+pub(crate) fn counted() -> u64 {
+    STATEMENTS.with(Count::get)
+}
 
 /// A connection; used by one thread at a time.
 pub(crate) struct Connection {
@@ -43,6 +59,7 @@ impl Connection {
         params: &[Cell<'_>],
         show: &mut dyn FnMut(&Row<'_>) -> Result<bool, StoreError>,
     ) -> Result<(), StoreError> {
+        STATEMENTS.with(|count| count.set(count.get() + 1));
         let steps = match &self.engine {
             Engine::Sqlite(connection) => sqlite::each(connection, sql, params, show)?,
             Engine::Postgres(session) => session.each(sql, params, show).map(|()| 0)?,

@@ -156,7 +156,8 @@ impl Store {
     /// # Errors
     /// See [`StoreError`].
     pub async fn save_draft(&self, scope: &Scope, draft: NewDraft) -> Result<DraftSaved, StoreError> {
-        self.alone(scope, None, move |transaction, scope| {
+        let took = |saved: &DraftSaved| matches!(saved, DraftSaved::Saved(_));
+        self.change(scope, None, took, move |transaction, scope| {
             save(transaction, scope, &draft)
         })
         .await
@@ -173,7 +174,8 @@ impl Store {
         revision: u32,
     ) -> Result<DraftDiscarded, StoreError> {
         let workflow = workflow.to_owned();
-        self.alone(scope, None, move |transaction, scope| {
+        let took = |discarded: &DraftDiscarded| *discarded == DraftDiscarded::Gone;
+        self.change(scope, None, took, move |transaction, scope| {
             match find(transaction, scope, &workflow)? {
                 None => Ok(DraftDiscarded::None),
                 Some(draft) if draft.head.revision != revision => Ok(DraftDiscarded::Other(Box::new(draft))),

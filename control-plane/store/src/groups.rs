@@ -49,30 +49,35 @@ impl Store {
     /// # Errors
     /// See [`StoreError`].
     pub async fn set_group(&self, scope: &Scope, group: Group) -> Result<bool, StoreError> {
-        self.alone(scope, None, move |transaction, scope| {
-            sql::run(
-                transaction,
-                "delete from approver_group where name = ?1 and workspace = ?2 and project = ?3",
-                [group.name.as_str(), scope.workspace(), scope.project()],
-            )?;
-            if group.members.is_empty() {
-                return Ok(true);
-            }
-            if count(transaction, scope)? >= MAX_GROUPS {
-                return Ok(false);
-            }
-            sql::run(
-                transaction,
-                "insert into approver_group (name, members, workspace, project) values (?1, ?2, ?3, ?4)",
-                params![
-                    group.name,
-                    json!(group.members).to_string(),
-                    scope.workspace(),
-                    scope.project()
-                ],
-            )?;
-            Ok(true)
-        })
+        self.change(
+            scope,
+            None,
+            |set| *set,
+            move |transaction, scope| {
+                sql::run(
+                    transaction,
+                    "delete from approver_group where name = ?1 and workspace = ?2 and project = ?3",
+                    [group.name.as_str(), scope.workspace(), scope.project()],
+                )?;
+                if group.members.is_empty() {
+                    return Ok(true);
+                }
+                if count(transaction, scope)? >= MAX_GROUPS {
+                    return Ok(false);
+                }
+                sql::run(
+                    transaction,
+                    "insert into approver_group (name, members, workspace, project) values (?1, ?2, ?3, ?4)",
+                    params![
+                        group.name,
+                        json!(group.members).to_string(),
+                        scope.workspace(),
+                        scope.project()
+                    ],
+                )?;
+                Ok(true)
+            },
+        )
         .await
     }
 }

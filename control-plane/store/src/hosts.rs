@@ -187,7 +187,8 @@ impl Store {
     /// # Errors
     /// See [`StoreError`].
     pub async fn register_host(&self, scope: &Scope, host: NewHost) -> Result<Registered, StoreError> {
-        self.alone(scope, None, move |transaction, scope| {
+        let took = |registered: &Registered| matches!(registered, Registered::Host(_));
+        self.change(scope, None, took, move |transaction, scope| {
             if let Some(used) = &host.nonce
                 && !use_up(transaction, used)?
             {

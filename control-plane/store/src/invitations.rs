@@ -215,7 +215,8 @@ impl Store {
     /// # Errors
     /// See [`StoreError`].
     pub async fn invite(&self, scope: &Scope, new: NewInvitation) -> Result<Invited, StoreError> {
-        self.alone(scope, None, move |transaction, scope| {
+        let took = |invited: &Invited| matches!(invited, Invited::Kept);
+        self.change(scope, None, took, move |transaction, scope| {
             let now_ms = new.created_at_ms;
             sql::run(
                 transaction,

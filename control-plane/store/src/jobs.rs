@@ -411,7 +411,7 @@ impl Store {
         replaces: &'static [JobKind],
         job: NewJob,
     ) -> Result<Option<Vec<JobId>>, StoreError> {
-        self.alone(scope, None, move |transaction, scope| {
+        self.change(scope, None, Option::is_some, move |transaction, scope| {
             let open = sql::first(
                 transaction,
                 "select 1 from run where id = ?1 and host = ?2 and ended_at_ms is null \

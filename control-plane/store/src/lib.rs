@@ -25,6 +25,7 @@
 //! ```
 
 mod approvals;
+mod audit;
 mod batch;
 mod batch_error;
 mod cells;
@@ -57,15 +58,18 @@ mod retention;
 mod runs;
 mod schedules;
 mod secrets;
+mod several;
 mod signals;
 mod sql;
 mod sqlite;
 mod start;
 mod values;
 mod waits;
+mod workflows;
 mod writer;
 
 pub use approvals::{Approval, ApprovalState, Decided, NewDecision};
+pub use audit::{AuditFilter, AuditRecord};
 pub use batch::CheckedBatch;
 pub use batch_error::{BatchError, MAX_BATCH_BYTES};
 pub use certificates::{HostStanding, NewCertificate, Standing, StoredCertificate};
@@ -84,14 +88,15 @@ pub use notices::{Listening, MAX_NOTICE_BYTES, Notices};
 pub use open::{Store, StoreConfig};
 pub use page::Page;
 pub use refusals::{EndedHere, Refusal, Refused};
-pub use releases::{Links, MAX_WORKFLOWS, PublishError, Published, StoredRelease};
+pub use releases::{Links, MAX_WORKFLOWS, PublishError, Published, ReleaseHead, StoredRelease};
 pub use resume::{Cursor, NewResume, ResumeBasis, ResumeError};
 pub use retention::{Collected, Keep};
-pub use runs::{Found, OpenQuestion, RunFilter, RunState, StoredRun};
+pub use runs::{Found, OpenQuestion, RunFilter, RunHead, RunState, RunTexts, StoredRun, TextBytes};
 pub use schedules::Schedule;
-pub use secrets::{MAX_SECRET_NAMES, MAX_SECRETS, NewSecret, SecretSet, StoredSecret};
+pub use secrets::{MAX_SECRET_NAMES, MAX_SECRETS, NewSecret, SecretHead, SecretSet, StoredSecret};
 pub use signals::{DueSignal, MAX_SIGNAL_BYTES, MAX_SIGNALS, NewSignal, SignalKept, Target};
 pub use start::{ClientRequest, NewRun, Started};
 pub use values::{KeepError, MAX_UNUSED_BYTES, MAX_VALUE_BYTES};
 pub use waits::{OpenWait, WaitFor};
+pub use workflows::{Arrangement, MAX_FOLDER_BYTES, MAX_TAG_BYTES, MAX_TAGS, Trashed};
 pub use writer::Writer;

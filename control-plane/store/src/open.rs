@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
-use flowforge_core::Scope;
+use flowforge_core::{AuditEntry, Scope};
 use flowforge_failpoints::FailPoints;
 use tokio::sync::mpsc;
 
@@ -103,6 +104,10 @@ pub struct Store {
     pub(crate) path: Arc<Path>,
     done: Arc<Counter>,
     life: Life,
+    /// What the next change that takes effect writes beside itself.
+    pub(crate) note: Option<Arc<AuditEntry>>,
+    /// Where the statements of questions are counted.
+    pub(crate) asked: Option<Arc<AtomicU64>>,
 }
 
 impl Store {
@@ -168,6 +173,8 @@ impl Store {
             path,
             done,
             life,
+            note: None,
+            asked: None,
         };
         Ok((store, writer))
     }

@@ -1,5 +1,6 @@
 //! Connections for reading: a few, each used by one question at a time, off the threads that serve requests.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use flowforge_core::Scope;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use crate::connection::Connection;
+use crate::connection::{self, Connection};
 use crate::open::Place;
 use crate::{Store, StoreError};
 
@@ -55,6 +56,7 @@ impl Readers {
             None => self.place.reader()?,
         };
         connection.renew();
+        connection::begin_count();
         let answer = question(&connection);
         self.idle().push(connection);
         answer
@@ -66,6 +68,14 @@ impl Readers {
 }
 
 impl Store {
+    /// The same store, whose questions add the number of their statements to this.
+    #[must_use]
+    pub fn counting(&self, asked: Arc<AtomicU64>) -> Self {
+        let mut counting = self.clone();
+        counting.asked = Some(asked);
+        counting
+    }
+
     /// Asks a question about a project on one of the readers.
     pub(crate) async fn read<T>(
         &self,
@@ -93,10 +103,15 @@ impl Store {
             .await
             .map_err(|_| StoreError::Busy)?
             .map_err(|_| StoreError::Stopped)?;
+        let asked_of = self.asked.clone();
         let asked = tokio::task::spawn_blocking(move || {
             // Goes back when the question is answered, also if nobody waits for the answer any more.
             let _permit = permit;
-            readers.ask(question)
+            let answer = readers.ask(question);
+            if let Some(asked) = asked_of {
+                asked.fetch_add(connection::counted(), Ordering::Relaxed);
+            }
+            answer
         });
         asked
             .await

@@ -93,7 +93,7 @@ impl Store {
         reason: String,
         at_ms: u64,
     ) -> Result<Option<EndedHere>, StoreError> {
-        self.alone(scope, None, move |transaction, scope| {
+        self.change(scope, None, Option::is_some, move |transaction, scope| {
             let outcome = cancelled(&reason);
             sql::run(
                 transaction,
@@ -184,7 +184,7 @@ impl Store {
         reason: String,
         job: NewJob,
     ) -> Result<Option<Vec<JobId>>, StoreError> {
-        self.alone(scope, None, move |transaction, scope| {
+        self.change(scope, None, Option::is_some, move |transaction, scope| {
             let open = sql::run(
                 transaction,
                 "update run set cancel_reason = ?2 where id = ?1 and host = ?3 and ended_at_ms is null \

@@ -2,6 +2,8 @@
 
 use crate::cells::{Row, params};
 use crate::connection::Connection;
+use std::collections::HashMap;
+
 use flowforge_core::Scope;
 use flowforge_protocol::Digest;
 use serde_json::json;
@@ -30,6 +32,25 @@ pub struct StoredRelease {
     pub source: Option<String>,
     /// When.
     pub published_at_ms: u64,
+}
+
+/// A release without its documents.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReleaseHead {
+    /// Digest of the release's payload.
+    pub digest: Digest,
+    /// Workflow name.
+    pub workflow: String,
+    /// Its number.
+    pub version: u32,
+    /// For people.
+    pub title: String,
+    /// Digest of the grant set's payload.
+    pub grants_digest: Digest,
+    /// When.
+    pub published_at_ms: u64,
+    /// Bytes of the workflow file, if it was published with it.
+    pub source_bytes: Option<u64>,
 }
 
 /// What a release is bound to besides.
@@ -76,6 +97,12 @@ pub enum PublishError {
     /// The release is one of another project.
     #[error("this release belongs to another project")]
     Elsewhere,
+    /// The workflow is in the trash.
+    #[error("workflow `{workflow}` is in the trash; take it out with `restoreWorkflow` first")]
+    Trashed {
+        /// Which.
+        workflow: String,
+    },
     /// Another version is due.
     #[error("the next version of this workflow is {expected}")]
     Version {
@@ -92,6 +119,21 @@ pub const MAX_WORKFLOWS: u32 = 10_000;
 
 const COLUMNS: &str = "select seq, digest, workflow, version, title, envelope, grants_digest, grants, source, \
      published_at_ms from release ";
+
+/// True while a workflow is in the trash.
+pub(crate) fn is_trashed(connection: &Connection, scope: &Scope, workflow: &str) -> Result<bool, StoreError> {
+    let there = sql::first(
+        connection,
+        "select 1 from workflow where name = ?1 and workspace = ?2 and project = ?3 and deleted_at_ms is not null",
+        [workflow, scope.workspace(), scope.project()],
+        |_| Ok(()),
+    )?;
+    Ok(there.is_some())
+}
+
+/// Not of a workflow that is in the trash.
+const IN_USE: &str = "not exists (select 1 from workflow trash where trash.workspace = release.workspace \
+     and trash.project = release.project and trash.name = release.workflow and trash.deleted_at_ms is not null)";
 
 fn from_row(row: &Row<'_>) -> Result<(i64, StoredRelease), StoreError> {
     let release = StoredRelease {
@@ -125,7 +167,8 @@ impl Store {
         release: StoredRelease,
         links: Links,
     ) -> Result<Published, PublishError> {
-        self.alone(scope, None, move |transaction, scope| {
+        let took = |published: &Result<Published, PublishError>| matches!(published, Ok(Published::New));
+        self.change(scope, None, took, move |transaction, scope| {
             publish(transaction, scope, &release, &links)
         })
         .await?
@@ -159,7 +202,7 @@ impl Store {
         .await
     }
 
-    /// One version of a workflow, or the newest.
+    /// One version of a workflow, or the newest; none of a workflow that is in the trash.
     ///
     /// # Errors
     /// See [`StoreError`].
@@ -172,8 +215,8 @@ impl Store {
         let workflow = workflow.to_owned();
         self.read(scope, move |connection, scope| {
             let sql = format!(
-                "{COLUMNS} where workflow = ?1 and (cast(?2 as bigint) is null or version = ?2) and workspace = ?3 and project = ?4 \
-                 order by version desc limit 1"
+                "{COLUMNS} where workflow = ?1 and (cast(?2 as bigint) is null or version = ?2) and workspace = ?3 \
+                 and project = ?4 and {IN_USE} order by version desc limit 1"
             );
             let params = params![workflow, version, scope.workspace(), scope.project()];
             sql::first(connection, &sql, params, without_place)
@@ -181,7 +224,7 @@ impl Store {
         .await
     }
 
-    /// The newest release of every workflow whose name is above `after`, by name.
+    /// The newest release of every workflow that is not in the trash and whose name is above `after`, by name.
     ///
     /// # Errors
     /// See [`StoreError`].
@@ -196,7 +239,8 @@ impl Store {
             let sql = format!(
                 "{COLUMNS} where workspace = ?3 and project = ?4 and workflow > ?1 and version = \
                  (select max(version) from release newest where newest.workspace = release.workspace \
-                 and newest.project = release.project and newest.workflow = release.workflow) order by workflow limit ?2"
+                 and newest.project = release.project and newest.workflow = release.workflow) and {IN_USE} \
+                 order by workflow limit ?2"
             );
             let params = params![after, i64::from(limit) + 1, scope.workspace(), scope.project()];
             let rows = sql::all(connection, &sql, params, from_row)?;
@@ -205,26 +249,121 @@ impl Store {
         .await
     }
 
-    /// Versions of a workflow, newest first.
+    /// The newest versions of workflows, newest first, at most `limit` of each, without their documents.
     ///
     /// # Errors
     /// See [`StoreError`].
     pub async fn versions(
         &self,
         scope: &Scope,
-        workflow: &str,
+        workflows: Vec<String>,
         limit: u32,
-    ) -> Result<Vec<StoredRelease>, StoreError> {
-        let workflow = workflow.to_owned();
+    ) -> Result<Vec<ReleaseHead>, StoreError> {
         self.read(scope, move |connection, scope| {
-            let sql = format!(
-                "{COLUMNS} where workflow = ?1 and workspace = ?3 and project = ?4 order by version desc limit ?2"
-            );
-            let params = params![workflow, limit, scope.workspace(), scope.project()];
-            sql::all(connection, &sql, params, without_place)
+            sql::all(
+                connection,
+                "select digest, workflow, version, title, grants_digest, published_at_ms, source_bytes from ( \
+                     select digest, workflow, version, title, grants_digest, published_at_ms, \
+                     octet_length(source) as source_bytes, \
+                     row_number() over (partition by workflow order by version desc) as place from release \
+                     where workflow in (select value from json_each(?1)) and workspace = ?3 and project = ?4) ranked \
+                 where place <= ?2 order by workflow, version desc",
+                params![
+                    json!(workflows).to_string(),
+                    limit,
+                    scope.workspace(),
+                    scope.project()
+                ],
+                |row| {
+                    Ok(ReleaseHead {
+                        digest: sql::parsed(row, 0, "release digest")?,
+                        workflow: row.get(1)?,
+                        version: small(row.get(2)?),
+                        title: row.get(3)?,
+                        grants_digest: sql::parsed(row, 4, "grants digest")?,
+                        published_at_ms: unsigned(row.get(5)?),
+                        source_bytes: row.get::<Option<i64>>(6)?.map(unsigned),
+                    })
+                },
+            )
         })
         .await
     }
+
+    /// The workflow files of releases, of those that were published with one.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn sources(
+        &self,
+        scope: &Scope,
+        releases: Vec<Digest>,
+    ) -> Result<HashMap<Digest, String>, StoreError> {
+        self.read(scope, move |connection, scope| {
+            let rows = sql::all(
+                connection,
+                "select digest, source from release where digest in (select value from json_each(?1)) \
+                 and source is not null and workspace = ?2 and project = ?3",
+                [
+                    json!(releases).to_string().as_str(),
+                    scope.workspace(),
+                    scope.project(),
+                ],
+                |row| Ok((sql::parsed(row, 0, "release digest")?, row.get(1)?)),
+            )?;
+            Ok(rows.into_iter().collect())
+        })
+        .await
+    }
+
+    /// Ids of the keys that signed releases.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn signers(
+        &self,
+        scope: &Scope,
+        releases: Vec<Digest>,
+    ) -> Result<HashMap<Digest, String>, StoreError> {
+        self.read(scope, move |connection, scope| {
+            let rows = sql::all(
+                connection,
+                "select digest, envelope from release where digest in (select value from json_each(?1)) \
+                 and workspace = ?2 and project = ?3",
+                [
+                    json!(releases).to_string().as_str(),
+                    scope.workspace(),
+                    scope.project(),
+                ],
+                |row| Ok((sql::parsed(row, 0, "release digest")?, signer(row.text(1)?))),
+            )?;
+            Ok(rows
+                .into_iter()
+                .filter_map(|(digest, signer)| Some((digest, signer?)))
+                .collect())
+        })
+        .await
+    }
+}
+
+/// Id of the key of an envelope's first signature.
+fn signer(envelope: &str) -> Option<String> {
+    let envelope: serde_json::Value = serde_json::from_str(envelope).ok()?;
+    let key = envelope.pointer("/signatures/0/keyid")?;
+    key.as_str().map(str::to_owned)
+}
+
+/// The newest release of a workflow, wherever it is.
+pub(crate) fn newest(
+    connection: &Connection,
+    scope: &Scope,
+    workflow: &str,
+) -> Result<Option<StoredRelease>, StoreError> {
+    let sql = format!(
+        "{COLUMNS} where workflow = ?1 and workspace = ?2 and project = ?3 order by version desc limit 1"
+    );
+    let params = [workflow, scope.workspace(), scope.project()];
+    sql::first(connection, &sql, params, without_place)
 }
 
 /// What is stored under the digest of a release already.
@@ -271,6 +410,10 @@ fn publish(
 ) -> Result<Result<Published, PublishError>, StoreError> {
     if let Some(known) = before(connection, scope, release)? {
         return Ok(known);
+    }
+    if is_trashed(connection, scope, &release.workflow)? {
+        let workflow = release.workflow.clone();
+        return Ok(Err(PublishError::Trashed { workflow }));
     }
     let expected = sql::first(
         connection,

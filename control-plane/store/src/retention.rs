@@ -11,7 +11,7 @@ use flowforge_protocol::RunId;
 use serde_json::Value;
 
 use crate::sql::{self, signed, unsigned};
-use crate::{Store, StoreError};
+use crate::{Store, StoreError, audit, secrets, workflows};
 
 /// What is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +39,12 @@ pub struct Keep {
     pub signals_since_ms: u64,
     /// Large values that no run holds and that did not move since this time are removed.
     pub values_since_ms: u64,
+    /// Entries of the audit from before this time are forgotten.
+    pub audit_since_ms: u64,
+    /// So many entries of the audit are kept; the oldest beyond are forgotten before their time.
+    pub audit_max: u64,
+    /// What was put into the trash before this time is gone for good.
+    pub trash_since_ms: u64,
     /// Rows of each kind that one call removes at most, so that no write waits long.
     pub rows_max: u32,
 }
@@ -111,8 +117,11 @@ impl Store {
                  and workspace = ?3 and project = ?4 limit ?2)",
                 params![signed(keep.signals_since_ms), keep.rows_max, scope.workspace(), scope.project()],
             )?;
+            let noted = audit::forget(transaction, scope, keep.audit_since_ms, keep.audit_max, keep.rows_max)?;
+            secrets::empty_trash(transaction, scope, keep.trash_since_ms)?;
+            let trashed = workflows::empty_trash(transaction, scope, keep.trash_since_ms, keep.rows_max)?;
             Ok(Collected {
-                more: runs.len() >= limit || requests >= limit || releases >= limit || signals >= limit || values >= limit,
+                more: runs.len() >= limit || noted >= limit || trashed >= limit || requests >= limit || releases >= limit || signals >= limit || values >= limit,
                 signals,
                 runs: runs.into_iter().map(|(_, run)| run).collect(),
                 requests,

@@ -9,9 +9,6 @@ use crate::sql::{self, signed, small, unsigned};
 use crate::waits::{self, OpenWait};
 use crate::{Page, Store, StoreError, values};
 
-/// Bytes of inputs, outcomes and receipts after which a page ends.
-const PAGE_BYTES: usize = 8 * 1024 * 1024;
-
 /// Where a run stands, as far as its records are stored here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RunState {
@@ -80,9 +77,9 @@ impl RunState {
     }
 }
 
-/// One run.
+/// One run without its texts: what lists are made of.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoredRun {
+pub struct RunHead {
     /// Its id.
     pub id: RunId,
     /// Workflow name.
@@ -93,8 +90,6 @@ pub struct StoredRun {
     pub release: Digest,
     /// Where it stands.
     pub state: RunState,
-    /// The input as JSON text.
-    pub input: String,
     /// What started it, as JSON text.
     pub trigger: String,
     /// W3C trace context.
@@ -111,14 +106,8 @@ pub struct StoredRun {
     pub records: u64,
     /// Chain value after the last of them.
     pub chain: Option<Digest>,
-    /// The outcome as JSON text.
-    pub outcome: Option<String>,
     /// Digest of the outcome as its record says it; absent for a run that ended without a record.
     pub outcome_digest: Option<Digest>,
-    /// Its answer to the request that started it, `{status, headers, body}` as JSON text, `body` being JSON text itself.
-    pub response: Option<String>,
-    /// The host's receipt: the envelope as JSON text.
-    pub receipt: Option<String>,
     /// Why somebody asked for its end, if somebody did.
     pub cancel_reason: Option<String>,
     /// Why an order for it does not take effect, for people.
@@ -135,6 +124,49 @@ pub struct StoredRun {
     pub options: Option<String>,
     /// Bytes of its input and of all its stored records with their values: what reading them gives.
     pub bytes: u64,
+    /// Bytes of its input, its outcome and its receipt.
+    pub text_bytes: TextBytes,
+}
+
+/// How large the texts of a run are; 0 for one that is not here.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct TextBytes {
+    /// Of the input.
+    pub input: u64,
+    /// Of the outcome.
+    pub outcome: u64,
+    /// Of the receipt.
+    pub receipt: u64,
+}
+
+/// The texts of a run, which may be large.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RunTexts {
+    /// The input as JSON text.
+    pub input: String,
+    /// The outcome as JSON text.
+    pub outcome: Option<String>,
+    /// Its answer to the request that started it, `{status, headers, body}` as JSON text, `body` being JSON text itself.
+    pub response: Option<String>,
+    /// The host's receipt: the envelope as JSON text.
+    pub receipt: Option<String>,
+}
+
+/// One run with its texts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredRun {
+    /// What is known of it besides.
+    pub head: RunHead,
+    /// Its texts.
+    pub texts: RunTexts,
+}
+
+impl std::ops::Deref for StoredRun {
+    type Target = RunHead;
+
+    fn deref(&self) -> &RunHead {
+        &self.head
+    }
 }
 
 /// A question that nobody has answered.
@@ -180,34 +212,52 @@ impl<T> Found<T> {
 }
 
 // What a waiting run waits for comes along: asking for it run by run would cost a statement each.
-const COLUMNS: &str = "select run.seq, run.id, run.workflow, run.version, run.release, \
+pub(crate) const HEAD: &str = "select run.seq, run.id, run.workflow, run.version, run.release, \
      case when run.lost_at_ms is not null then 'lost' when run.paused_by is not null and run.ended_at_ms is null \
-     then 'paused' else run.state end, run.input, run.trigger, run.traceparent, \
-     run.host, run.epoch, run.created_at_ms, run.ended_at_ms, run.next_seq, run.chain, run.outcome, run.receipt, \
+     then 'paused' else run.state end, octet_length(run.input), run.trigger, run.traceparent, \
+     run.host, run.epoch, run.created_at_ms, run.ended_at_ms, run.next_seq, run.chain, octet_length(run.outcome), \
+     octet_length(run.receipt), \
      run.cancel_reason, run.trouble, run.bytes + run.held_bytes, question.id, question.title, question.approvers, \
-     run.outcome_digest, run.response, run.paused_by, run.lineage, run.options, \
-     wait.step, wait.kind, wait.name, wait.correlation, wait.child, wait.reason, wait.since_ms, wait.due_ms \
-     from run left join approval question on run.state = 'waiting' and question.seq = (select min(pending.seq) \
+     run.outcome_digest, run.paused_by, run.lineage, run.options, \
+     wait.step, wait.kind, wait.name, wait.correlation, wait.child, wait.reason, wait.since_ms, wait.due_ms";
+pub(crate) const TEXTS: &str = ", run.input, run.outcome, run.response, run.receipt";
+pub(crate) const FROM: &str = " from run left join approval question on run.state = 'waiting' and question.seq = (select min(pending.seq) \
      from approval pending where pending.run = run.seq and pending.state = 'pending') \
      left join wait on run.state in ('waiting', 'needs_review') and wait.run = run.seq and wait.step = \
      (select first.step from wait first where first.run = run.seq order by first.kind <> 'review', first.since_ms limit 1) ";
-const OF_SCOPE: &str = "run.workspace = ?2 and run.project = ?3";
+pub(crate) const OF_SCOPE: &str = "run.workspace = ?2 and run.project = ?3";
 /// Where the columns of the wait begin.
-const OPEN_COLUMN: usize = 28;
+const OPEN_COLUMN: usize = 27;
+/// Where the texts begin.
+pub(crate) const TEXT_COLUMN: usize = 35;
 
-fn from_row(row: &Row<'_>) -> Result<(i64, StoredRun), StoreError> {
+fn whole(row: &Row<'_>) -> Result<StoredRun, StoreError> {
+    Ok(StoredRun {
+        head: from_row(row)?.1,
+        texts: RunTexts {
+            input: row.get(TEXT_COLUMN)?,
+            outcome: row.get(TEXT_COLUMN + 1)?,
+            response: row.get(TEXT_COLUMN + 2)?,
+            receipt: row.get(TEXT_COLUMN + 3)?,
+        },
+    })
+}
+
+pub(crate) fn from_row(row: &Row<'_>) -> Result<(i64, RunHead), StoreError> {
+    let bytes = |column: usize| -> Result<u64, StoreError> {
+        Ok(row.get::<Option<i64>>(column)?.map_or(0, unsigned))
+    };
     let host: Option<String> = row.get(9)?;
     let digest = |column: usize| -> Result<Option<Digest>, StoreError> {
         let bytes: Option<Vec<u8>> = row.get(column)?;
         bytes.as_deref().map(sql::digest).transpose()
     };
-    let run = StoredRun {
+    let run = RunHead {
         id: sql::parsed(row, 1, "run id")?,
         workflow: row.get(2)?,
         version: small(row.get(3)?),
         release: sql::parsed(row, 4, "release digest")?,
         state: RunState::from_column(&row.get::<String>(5)?)?,
-        input: row.get(6)?,
         trigger: row.get(7)?,
         traceparent: row.get(8)?,
         host: match host {
@@ -219,17 +269,19 @@ fn from_row(row: &Row<'_>) -> Result<(i64, StoredRun), StoreError> {
         ended_at_ms: row.get::<Option<i64>>(12)?.map(unsigned),
         records: unsigned(row.get(13)?),
         chain: digest(14)?,
-        outcome: row.get(15)?,
-        receipt: row.get(16)?,
+        text_bytes: TextBytes {
+            input: bytes(6)?,
+            outcome: bytes(15)?,
+            receipt: bytes(16)?,
+        },
         cancel_reason: row.get(17)?,
         trouble: row.get(18)?,
         bytes: unsigned(row.get(19)?),
         question: question(row)?,
         outcome_digest: digest(23)?,
-        response: row.get(24)?,
-        paused_by: row.get(25)?,
-        lineage: row.get(26)?,
-        options: row.get(27)?,
+        paused_by: row.get(24)?,
+        lineage: row.get(25)?,
+        options: row.get(26)?,
         wait: waits::from_row(row, OPEN_COLUMN)?,
     };
     Ok((row.get(0)?, run))
@@ -247,10 +299,6 @@ fn question(row: &Row<'_>) -> Result<Option<OpenQuestion>, StoreError> {
     }))
 }
 
-fn without_place(row: &Row<'_>) -> Result<StoredRun, StoreError> {
-    Ok(from_row(row)?.1)
-}
-
 impl Store {
     /// The run with this id.
     ///
@@ -259,9 +307,10 @@ impl Store {
     pub async fn run(&self, scope: &Scope, id: &RunId) -> Result<Option<StoredRun>, StoreError> {
         let id = id.clone();
         self.read(scope, move |connection, scope| {
-            let sql = format!("{COLUMNS} where run.id = ?1 and run.workspace = ?2 and run.project = ?3");
+            let sql =
+                format!("{HEAD}{TEXTS}{FROM} where run.id = ?1 and run.workspace = ?2 and run.project = ?3");
             let params = [id.as_str(), scope.workspace(), scope.project()];
-            sql::first(connection, &sql, params, without_place)
+            sql::first(connection, &sql, params, whole)
         })
         .await
     }
@@ -274,21 +323,21 @@ impl Store {
         let wanted = wanted.to_owned();
         self.read(scope, move |connection, scope| {
             let sql = if wanted == "last" {
-                format!("{COLUMNS} where cast(?1 as text) = ?1 and {OF_SCOPE} order by run.seq desc limit 1")
+                format!("{HEAD}{TEXTS}{FROM} where cast(?1 as text) = ?1 and {OF_SCOPE} order by run.seq desc limit 1")
             } else {
-                format!("{COLUMNS} where run.id >= ?1 and run.id < ?1 || '~' and {OF_SCOPE} order by run.id limit 2")
+                format!("{HEAD}{TEXTS}{FROM} where run.id >= ?1 and run.id < ?1 || '~' and {OF_SCOPE} order by run.id limit 2")
             };
             Ok(Found::from_rows(sql::all(
                 connection,
                 &sql,
                 [wanted.as_str(), scope.workspace(), scope.project()],
-                without_place,
+                whole,
             )?))
         })
         .await
     }
 
-    /// Runs, newest first. A page of large runs is shorter than `limit`, and says that there are more.
+    /// Runs, newest first, without their texts.
     ///
     /// # Errors
     /// See [`StoreError`].
@@ -298,7 +347,7 @@ impl Store {
         filter: &RunFilter,
         before: Option<i64>,
         limit: u32,
-    ) -> Result<Page<StoredRun>, StoreError> {
+    ) -> Result<Page<RunHead>, StoreError> {
         let (filter, before) = (filter.clone(), before.unwrap_or(i64::MAX));
         self.read(scope, move |connection, scope| {
             let sql = list_statement(&filter);
@@ -311,58 +360,10 @@ impl Store {
                 scope.workspace(),
                 scope.project()
             ];
-            let weighed = |row: &Row<'_>| {
-                let (place, run) = from_row(row)?;
-                let texts = [Some(&run.input), run.outcome.as_ref(), run.receipt.as_ref()];
-                let weight = texts.into_iter().flatten().map(String::len).sum();
-                Ok(((place, run), weight))
-            };
-            let (rows, cut) = sql::until(connection, &sql, params, weighed, PAGE_BYTES)?;
-            let mut page = Page::from_rows(rows, limit);
-            page.has_more |= cut;
-            Ok(page)
-        })
-        .await
-    }
-
-    /// Runs that a run has ordered, oldest first, at most `limit`.
-    ///
-    /// # Errors
-    /// See [`StoreError`].
-    pub async fn children_of(
-        &self,
-        scope: &Scope,
-        run: &RunId,
-        limit: u32,
-    ) -> Result<Vec<StoredRun>, StoreError> {
-        self.runs_beside(scope, run, "run.parent = ?1", limit).await
-    }
-
-    /// Runs that were made from a run by a retry, oldest first, at most `limit`.
-    ///
-    /// # Errors
-    /// See [`StoreError`].
-    pub async fn successors_of(
-        &self,
-        scope: &Scope,
-        run: &RunId,
-        limit: u32,
-    ) -> Result<Vec<StoredRun>, StoreError> {
-        self.runs_beside(scope, run, "run.predecessor = ?1", limit).await
-    }
-
-    async fn runs_beside(
-        &self,
-        scope: &Scope,
-        run: &RunId,
-        which: &'static str,
-        limit: u32,
-    ) -> Result<Vec<StoredRun>, StoreError> {
-        let run = run.clone();
-        self.read(scope, move |connection, scope| {
-            let sql = format!("{COLUMNS} where {which} and run.workspace = ?3 and run.project = ?4 order by run.seq limit ?2");
-            let params = params![run.as_str(), limit, scope.workspace(), scope.project()];
-            sql::all(connection, &sql, params, without_place)
+            Ok(Page::from_rows(
+                sql::all(connection, &sql, params, from_row)?,
+                limit,
+            ))
         })
         .await
     }
@@ -462,6 +463,6 @@ fn list_statement(filter: &RunFilter) -> String {
         None => " and cast(?4 as text) is null",
     };
     format!(
-        "{COLUMNS} where run.workspace = ?5 and run.project = ?6 and run.seq < ?1{workflow}{state} order by run.seq desc limit ?3"
+        "{HEAD}{FROM} where run.workspace = ?5 and run.project = ?6 and run.seq < ?1{workflow}{state} order by run.seq desc limit ?3"
     )
 }

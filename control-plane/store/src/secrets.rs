@@ -32,6 +32,8 @@ pub struct NewSecret {
     pub kind: String,
     /// Where it may be sent.
     pub destinations: Vec<String>,
+    /// Whether runs of drafts may use it.
+    pub drafts: bool,
     /// The version the ciphertext is bound to: one more than [`Store::last_secret_version`] says.
     pub version: u32,
     /// Nonce and ciphertext.
@@ -58,12 +60,33 @@ pub struct StoredSecret {
     pub kind: String,
     /// Where it may be sent.
     pub destinations: Vec<String>,
+    /// Whether runs of drafts may use it.
+    pub drafts: bool,
     /// Grows with each value; never comes back.
     pub version: u32,
     /// Nonce and ciphertext.
     pub sealed: Vec<u8>,
     /// When the value was set.
     pub updated_at_ms: u64,
+}
+
+/// What is known of a secret besides its value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecretHead {
+    /// Its name.
+    pub name: String,
+    /// `bearer`, `basic`, `api-key`, `hmac-key`, `opaque`.
+    pub kind: String,
+    /// Where it may be sent.
+    pub destinations: Vec<String>,
+    /// Whether runs of drafts may use it.
+    pub drafts: bool,
+    /// Grows with each value; never comes back.
+    pub version: u32,
+    /// When the value was set.
+    pub updated_at_ms: u64,
+    /// When and by whom it was put into the trash, if it is there.
+    pub deleted: Option<(u64, String)>,
 }
 
 impl std::fmt::Debug for StoredSecret {
@@ -75,18 +98,22 @@ impl std::fmt::Debug for StoredSecret {
     }
 }
 
-const COLUMNS: &str = "select name, kind, destinations, version, sealed, updated_at_ms from secret ";
+const COLUMNS: &str =
+    "select name, kind, destinations, drafts, version, updated_at_ms, deleted_at_ms, deleted_by";
 
-fn from_row(row: &Row<'_>) -> Result<StoredSecret, StoreError> {
+fn head(row: &Row<'_>) -> Result<SecretHead, StoreError> {
     let destinations: String = row.get(2)?;
-    Ok(StoredSecret {
+    let deleted_at_ms: Option<i64> = row.get(6)?;
+    let deleted_by: Option<String> = row.get(7)?;
+    Ok(SecretHead {
         name: row.get(0)?,
         kind: row.get(1)?,
         destinations: serde_json::from_str(&destinations)
             .map_err(|e| StoreError::unreadable("secret destinations", e))?,
-        version: small(row.get(3)?),
-        sealed: row.get(4)?,
+        drafts: row.get(3)?,
+        version: small(row.get(4)?),
         updated_at_ms: unsigned(row.get(5)?),
+        deleted: deleted_at_ms.map(|at_ms| (unsigned(at_ms), deleted_by.unwrap_or_default())),
     })
 }
 
@@ -129,16 +156,18 @@ impl Store {
     /// # Errors
     /// See [`StoreError`].
     pub async fn set_secret(&self, scope: &Scope, secret: NewSecret) -> Result<SecretSet, StoreError> {
-        self.alone(scope, None, move |transaction, scope| {
+        let took = |set: &SecretSet| *set == SecretSet::Stored;
+        self.change(scope, None, took, move |transaction, scope| {
             if is_full(transaction, scope, &secret.name)? {
                 return Ok(SecretSet::TooMany);
             }
             let stored = sql::run(
                 transaction,
-                "insert into secret (name, kind, destinations, version, sealed, updated_at_ms, workspace, project) \
-                 values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) on conflict (workspace, project, name) do update set kind = excluded.kind, \
+                "insert into secret (name, kind, destinations, version, sealed, updated_at_ms, workspace, project, drafts) \
+                 values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) on conflict (workspace, project, name) do update set kind = excluded.kind, \
                  destinations = excluded.destinations, version = excluded.version, sealed = excluded.sealed, \
-                 updated_at_ms = excluded.updated_at_ms where secret.version = excluded.version - 1",
+                 updated_at_ms = excluded.updated_at_ms, drafts = excluded.drafts, deleted_at_ms = null, \
+                 deleted_by = null where secret.version = excluded.version - 1",
                 params![
                     secret.name,
                     secret.kind,
@@ -147,7 +176,8 @@ impl Store {
                     secret.sealed,
                     signed(secret.at_ms),
                     scope.workspace(),
-                    scope.project()
+                    scope.project(),
+                    secret.drafts
                 ],
             )?;
             Ok(if stored == 1 {
@@ -159,37 +189,79 @@ impl Store {
         .await
     }
 
-    /// Forgets a value. False if there was none.
+    /// Puts a secret into the trash: it is used no more, and can come back. With `purge` its value is forgotten at once,
+    /// from the trash too. False if there was none.
     ///
     /// # Errors
     /// See [`StoreError`].
-    pub async fn delete_secret(&self, scope: &Scope, name: String) -> Result<bool, StoreError> {
-        self.alone(scope, None, move |transaction, scope| {
-            let forgotten = sql::run(
+    pub async fn delete_secret(
+        &self,
+        scope: &Scope,
+        name: &str,
+        by: &str,
+        at_ms: u64,
+        purge: bool,
+    ) -> Result<bool, StoreError> {
+        let (name, by) = (name.to_owned(), by.to_owned());
+        self.change(scope, None, |deleted| *deleted, move |transaction, scope| {
+            let statement = if purge {
+                "update secret set sealed = null, deleted_at_ms = null, deleted_by = null where name = ?1 \
+                 and sealed is not null and workspace = ?2 and project = ?3 \
+                 and (cast(?4 as bigint) is not null or cast(?5 as text) is not null)"
+            } else {
+                "update secret set deleted_at_ms = ?4, deleted_by = ?5 where name = ?1 and sealed is not null \
+                 and deleted_at_ms is null and workspace = ?2 and project = ?3"
+            };
+            let params = params![name, scope.workspace(), scope.project(), signed(at_ms), by];
+            Ok(sql::run(transaction, statement, params)? == 1)
+        })
+        .await
+    }
+
+    /// Takes a secret out of the trash, with the value that it had. False if it is not there.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn restore_secret(&self, scope: &Scope, name: &str) -> Result<bool, StoreError> {
+        let name = name.to_owned();
+        self.change(scope, None, |restored| *restored, move |transaction, scope| {
+            let restored = sql::run(
                 transaction,
-                "update secret set sealed = null where name = ?1 and sealed is not null and workspace = ?2 and project = ?3",
+                "update secret set deleted_at_ms = null, deleted_by = null where name = ?1 and sealed is not null \
+                 and deleted_at_ms is not null and workspace = ?2 and project = ?3",
                 [name.as_str(), scope.workspace(), scope.project()],
             )?;
-            Ok(forgotten == 1)
+            Ok(restored == 1)
         })
         .await
     }
 
-    /// Every secret, by name; at most [`MAX_SECRETS`].
+    /// Secrets by name, above `after`, at most `limit`, without their values: those that can be used, or those in the
+    /// trash.
     ///
     /// # Errors
     /// See [`StoreError`].
-    pub async fn secrets(&self, scope: &Scope) -> Result<Vec<StoredSecret>, StoreError> {
-        self.read(scope, |connection, scope| {
+    pub async fn secrets(
+        &self,
+        scope: &Scope,
+        after: &str,
+        limit: u32,
+        trash: bool,
+    ) -> Result<Vec<SecretHead>, StoreError> {
+        let after = after.to_owned();
+        self.read(scope, move |connection, scope| {
+            let which = if trash { "is not null" } else { "is null" };
             let sql = format!(
-                "{COLUMNS} where sealed is not null and workspace = ?1 and project = ?2 order by name limit {MAX_SECRETS}"
+                "{COLUMNS} from secret where sealed is not null and deleted_at_ms {which} and workspace = ?1 \
+                 and project = ?2 and name > ?3 order by name limit ?4"
             );
-            sql::all(connection, &sql, [scope.workspace(), scope.project()], from_row)
+            let params = params![scope.workspace(), scope.project(), after, limit];
+            sql::all(connection, &sql, params, head)
         })
         .await
     }
 
-    /// One secret.
+    /// One secret that can be used.
     ///
     /// # Errors
     /// See [`StoreError`].
@@ -197,11 +269,59 @@ impl Store {
         let name = name.to_owned();
         self.read(scope, move |connection, scope| {
             let sql = format!(
-                "{COLUMNS} where name = ?1 and sealed is not null and workspace = ?2 and project = ?3"
+                "{COLUMNS}, sealed from secret where name = ?1 and sealed is not null and deleted_at_ms is null \
+                 and workspace = ?2 and project = ?3"
             );
             let params = [name.as_str(), scope.workspace(), scope.project()];
-            sql::first(connection, &sql, params, from_row)
+            sql::first(connection, &sql, params, |row| {
+                let head = head(row)?;
+                Ok(StoredSecret {
+                    name: head.name,
+                    kind: head.kind,
+                    destinations: head.destinations,
+                    drafts: head.drafts,
+                    version: head.version,
+                    sealed: row.get(8)?,
+                    updated_at_ms: head.updated_at_ms,
+                })
+            })
         })
         .await
     }
+
+    /// Which of these secrets cannot be used by runs of drafts, although they are here.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn closed_to_drafts(
+        &self,
+        scope: &Scope,
+        names: Vec<String>,
+    ) -> Result<Vec<String>, StoreError> {
+        self.read(scope, move |connection, scope| {
+            sql::all(
+                connection,
+                "select name from secret where drafts = 0 and sealed is not null and deleted_at_ms is null \
+                 and workspace = ?2 and project = ?3 and name in (select value from json_each(?1)) order by name",
+                [
+                    serde_json::Value::from(names).to_string().as_str(),
+                    scope.workspace(),
+                    scope.project(),
+                ],
+                |row| row.get(0),
+            )
+        })
+        .await
+    }
+}
+
+/// Forgets the values of secrets that were put into the trash before this time.
+pub(crate) fn empty_trash(connection: &Connection, scope: &Scope, since_ms: u64) -> Result<(), StoreError> {
+    sql::run(
+        connection,
+        "update secret set sealed = null, deleted_at_ms = null, deleted_by = null where deleted_at_ms < ?1 \
+         and workspace = ?2 and project = ?3",
+        params![signed(since_ms), scope.workspace(), scope.project()],
+    )?;
+    Ok(())
 }

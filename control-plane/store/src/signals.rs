@@ -102,7 +102,8 @@ impl Store {
     /// # Errors
     /// See [`StoreError`]; with a [`ClientRequest`] the call can be repeated safely.
     pub async fn keep_signal(&self, scope: &Scope, signal: NewSignal) -> Result<SignalKept, StoreError> {
-        self.alone(scope, None, move |transaction, scope| {
+        let took = |kept: &SignalKept| matches!(kept, SignalKept::New);
+        self.change(scope, None, took, move |transaction, scope| {
             keep(transaction, scope, &signal)
         })
         .await

@@ -24,28 +24,6 @@ pub(crate) fn all<T>(
     Ok(values)
 }
 
-/// Rows as values until they weigh `weight_max`; the one that goes beyond it is the last.
-pub(crate) fn until<T>(
-    connection: &Connection,
-    sql: &str,
-    params: impl Params,
-    mut from_row: impl FnMut(&Row<'_>) -> Result<(T, usize), StoreError>,
-    weight_max: usize,
-) -> Result<(Vec<T>, bool), StoreError> {
-    let (mut values, mut weight, mut cut) = (Vec::new(), 0_usize, false);
-    connection.each(sql, &params.cells(), &mut |row| {
-        if weight > weight_max {
-            cut = true;
-            return Ok(false);
-        }
-        let (value, of_row) = from_row(row)?;
-        weight = weight.saturating_add(of_row);
-        values.push(value);
-        Ok(true)
-    })?;
-    Ok((values, cut))
-}
-
 /// The first row, if there is one, as a value.
 pub(crate) fn first<T>(
     connection: &Connection,

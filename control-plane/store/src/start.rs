@@ -1,9 +1,10 @@
 //! Run starts: event, run, lease and signed job in one commit (B1, B2).
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use crate::connection::Connection;
-use flowforge_core::Scope;
+use flowforge_core::{AuditEntry, Scope};
 use flowforge_protocol::record::Lineage;
 use flowforge_protocol::{Digest, RunId};
 use serde_json::{Value, json};
@@ -11,7 +12,7 @@ use tokio::sync::oneshot;
 
 use crate::jobs::{self, NewJob};
 use crate::writer::Write;
-use crate::{Store, StoreError, sql};
+use crate::{Store, StoreError, audit, sql};
 
 /// A run to be stored.
 #[derive(Debug, Clone)]
@@ -76,8 +77,8 @@ impl Store {
     /// See [`StoreError`]; with a [`ClientRequest`] the call can be repeated safely.
     pub async fn start_run(&self, scope: &Scope, run: NewRun) -> Result<Started, StoreError> {
         let (answer, result) = oneshot::channel();
-        self.submit(Write::Start(Box::new((scope.clone(), run)), answer))
-            .await?;
+        let start = (scope.clone(), run, self.note.clone());
+        self.submit(Write::Start(Box::new(start), answer)).await?;
         result.await.map_err(|_| StoreError::Stopped)?
     }
 }
@@ -119,15 +120,18 @@ pub(crate) fn remember(connection: &Connection, names: Vec<Value>) -> Result<(),
 /// Where the names of requests that are known lead to.
 type KnownRequests = HashMap<(Scope, String), (Digest, RunId)>;
 
-pub(crate) fn write(connection: &Connection, runs: &[(Scope, NewRun)]) -> Result<Vec<Started>, StoreError> {
+/// A run to be stored, where, and what is noted beside it.
+pub(crate) type StartOf = (Scope, NewRun, Option<Arc<AuditEntry>>);
+
+pub(crate) fn write(connection: &Connection, runs: &[StartOf]) -> Result<Vec<Started>, StoreError> {
     if runs.is_empty() {
         return Ok(Vec::new());
     }
     let mut known = known_requests(connection, runs)?;
     let mut results = Vec::with_capacity(runs.len());
     let (mut rows, mut names, mut jobs) = (Vec::with_capacity(runs.len()), Vec::new(), Vec::new());
-    let mut children = Vec::new();
-    for (scope, run) in runs {
+    let (mut children, mut notes) = (Vec::new(), Vec::new());
+    for (scope, run, note) in runs {
         let name = |request: &ClientRequest| (scope.clone(), request.id.clone());
         let mut requests = run.requests.iter();
         let before = requests.find_map(|request| Some((request.body, known.get(&name(request))?)));
@@ -170,6 +174,7 @@ pub(crate) fn write(connection: &Connection, runs: &[(Scope, NewRun)]) -> Result
             scope.project(),
         ]));
         jobs.extend(run.job.as_ref().map(|job| (scope, job)));
+        notes.extend(note.as_deref());
         results.push(Started::New);
     }
     if !rows.is_empty() {
@@ -183,14 +188,15 @@ pub(crate) fn write(connection: &Connection, runs: &[(Scope, NewRun)]) -> Result
             [json!(children).to_string()],
         )?;
     }
+    audit::insert(connection, notes.into_iter())?;
     remember(connection, names)?;
     Ok(results)
 }
 
-fn known_requests(connection: &Connection, runs: &[(Scope, NewRun)]) -> Result<KnownRequests, StoreError> {
+fn known_requests(connection: &Connection, runs: &[StartOf]) -> Result<KnownRequests, StoreError> {
     let wanted: Vec<Value> = runs
         .iter()
-        .flat_map(|(scope, run)| {
+        .flat_map(|(scope, run, _)| {
             let named = |request: &ClientRequest| json!([request.id, scope.workspace(), scope.project()]);
             run.requests.iter().map(named)
         })

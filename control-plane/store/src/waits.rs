@@ -72,27 +72,37 @@ pub(crate) fn from_row(row: &Row<'_>, first: usize) -> Result<Option<OpenWait>, 
 }
 
 impl Store {
-    /// What a run waits for, oldest first, at most `limit`.
+    /// What runs wait for, each with its run, oldest first, at most `limit` of each.
     ///
     /// # Errors
     /// See [`StoreError`].
     pub async fn waits_of(
         &self,
         scope: &Scope,
-        run: &RunId,
+        runs: Vec<RunId>,
         limit: u32,
-    ) -> Result<Vec<OpenWait>, StoreError> {
-        let run = run.clone();
+    ) -> Result<Vec<(RunId, OpenWait)>, StoreError> {
         let found = self.read(scope, move |connection, scope| {
             sql::all(
                 connection,
-                "select step, kind, name, correlation, child, reason, since_ms, due_ms from wait \
-                 where run = (select seq from run where id = ?1 and workspace = ?3 and project = ?4) \
-                 order by since_ms, step limit ?2",
-                params![run.as_str(), limit, scope.workspace(), scope.project()],
-                |row| from_row(row, 0),
+                "select step, kind, name, correlation, child, reason, since_ms, due_ms, id from ( \
+                     select wait.*, run.id as id, row_number() over (partition by wait.run order by since_ms, step) \
+                     as place from wait join run on run.seq = wait.run \
+                     where run.id in (select value from json_each(?1)) and run.workspace = ?3 and run.project = ?4) ranked \
+                 where place <= ?2 order by since_ms, step",
+                params![
+                    serde_json::json!(runs).to_string(),
+                    limit,
+                    scope.workspace(),
+                    scope.project()
+                ],
+                |row| {
+                    let run = sql::parsed(row, 8, "run id")?;
+                    Ok(from_row(row, 0)?.map(|wait| (run, wait)))
+                },
             )
         });
-        Ok(found.await?.into_iter().flatten().collect())
+        let found: Vec<Option<(RunId, OpenWait)>> = found.await?;
+        Ok(found.into_iter().flatten().collect())
     }
 }

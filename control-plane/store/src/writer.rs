@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::connection::Connection;
 use crate::ingest::{self, HostIngest, Ingested};
-use crate::start::{self, NewRun, Started};
+use crate::start::{self, StartOf, Started};
 use crate::{Store, StoreError};
 
 /// The part of the last commit's time for which its company is waited for: one in so many.
@@ -33,7 +33,7 @@ pub(crate) type Alone = Box<dyn FnOnce(&mut Connection, &FailPoints) -> Result<(
 
 /// What may be asked of the writer.
 pub(crate) enum Write {
-    Start(Box<(Scope, NewRun)>, Answer<Started>),
+    Start(Box<StartOf>, Answer<Started>),
     Ingest(Box<(Scope, HostIngest)>, Answer<Ingested>),
     Alone(Alone),
 }
@@ -164,7 +164,7 @@ impl Writer {
 /// Writes that share one commit.
 #[derive(Default)]
 struct Group {
-    starts: Vec<((Scope, NewRun), Answer<Started>)>,
+    starts: Vec<(StartOf, Answer<Started>)>,
     ingests: Vec<((Scope, HostIngest), Answer<Ingested>)>,
 }
 
@@ -193,11 +193,10 @@ impl Group {
             }
             Err(error) if error.may_be_of_one() && runs.len() + ingests.len() > 1 => {
                 tracing::warn!(%error, "a group of writes failed; each is tried alone");
-                let alone = |runs: &[(Scope, NewRun)],
-                             ingests: &[(Scope, HostIngest)],
-                             connection: &mut Connection| {
-                    write_group(connection, fail_points, runs, ingests).map_err(|error| error.at(path))
-                };
+                let alone =
+                    |runs: &[StartOf], ingests: &[(Scope, HostIngest)], connection: &mut Connection| {
+                        write_group(connection, fail_points, runs, ingests).map_err(|error| error.at(path))
+                    };
                 for (answer, run) in start_answers.into_iter().zip(&runs) {
                     let result = alone(std::slice::from_ref(run), &[], connection);
                     tell(answer, result.map(|(started, _)| started.into_iter().next()))?;
@@ -237,7 +236,7 @@ fn tell<T>(answer: Answer<T>, result: Result<Option<T>, StoreError>) -> Result<(
 fn write_group(
     connection: &mut Connection,
     fail_points: &FailPoints,
-    runs: &[(Scope, NewRun)],
+    runs: &[StartOf],
     ingests: &[(Scope, HostIngest)],
 ) -> Result<(Vec<Started>, Vec<Ingested>), StoreError> {
     let (has_starts, has_batches) = (

@@ -1,8 +1,10 @@
 //! Questions to people as the API shows them.
 
-use async_graphql::{Enum, Json, Object};
+use async_graphql::{Context, Enum, ID, Json, Object, Result};
 use flowforge_store::{Approval, ApprovalState};
 
+use super::loads;
+use super::runs::RunNode;
 use super::scalars::{AnyJson, Long};
 
 /// Where a question stands.
@@ -72,13 +74,21 @@ impl ApprovalNode {
 
 #[Object(name = "Approval")]
 impl ApprovalNode {
-    async fn id(&self) -> &str {
-        self.0.id.as_str()
+    /// Unique among everything here.
+    pub(crate) async fn id(&self) -> ID {
+        ID(self.0.id.to_string())
     }
 
     /// Id of the run that asks.
     async fn run(&self) -> &str {
         self.0.run.as_str()
+    }
+
+    /// The run that asks.
+    #[graphql(complexity = "2 + child_complexity")]
+    async fn asked_by(&self, ctx: &Context<'_>) -> Result<Option<RunNode>> {
+        let run = loads::heads(ctx, self.0.run.clone()).await?;
+        Ok(run.map(|run| RunNode::of_head(run.as_ref().clone())))
     }
 
     async fn workflow(&self) -> &str {

@@ -1,16 +1,15 @@
 //! Differences of workflows, as the API shows them.
 
-use std::sync::Arc;
-
-use async_graphql::{Enum, Json, Result, SimpleObject, Union};
+use async_graphql::{Context, Enum, Json, Result, SimpleObject, Union};
 use flowforge_workflow::{Change, Hunk, LineKind, NodeChange};
 
 use super::fault;
+use super::loads::reading;
 use super::mutation::too_long;
 use super::problems::{DraftNotFoundProblem, InputProblem, WorkflowNotFoundProblem, WorkflowProblem};
+use super::query::app;
 use super::scalars::AnyJson;
 use super::texts::{NoTextProblem, WorkflowTextInput};
-use crate::app::App;
 
 #[derive(Union)]
 pub(crate) enum CompareWorkflowsPayload {
@@ -102,17 +101,22 @@ impl From<NoTextProblem> for CompareWorkflowsPayload {
 
 /// Compares two texts.
 pub(super) async fn beside(
-    app: &Arc<App>,
+    ctx: &Context<'_>,
     before: WorkflowTextInput,
     after: WorkflowTextInput,
 ) -> Result<CompareWorkflowsPayload> {
+    let (app, reading) = (app(ctx)?, reading(ctx).await?);
     let mut texts = Vec::with_capacity(2);
     for text in [before, after] {
         let wanted = match text.wanted() {
             Ok(wanted) => wanted,
             Err(problem) => return Ok(CompareWorkflowsPayload::Input(problem)),
         };
-        match app.text_of(wanted).await.map_err(|error| fault(&error))? {
+        match app
+            .text_of(&reading, wanted)
+            .await
+            .map_err(|error| fault(&error))?
+        {
             Ok(text) => texts.push(text),
             Err(none) => return Ok(NoTextProblem::from(none).into()),
         }

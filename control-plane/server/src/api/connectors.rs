@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Context, Json, Object, Result, SimpleObject};
+use async_graphql::{Context, ID, Json, Object, Result, SimpleObject};
 use flowforge_registry::Entry;
 
 use super::fault;
+use super::nodes::{Kind, global_id};
 use super::scalars::{AnyJson, Long};
 use crate::app::App;
 
@@ -14,6 +15,11 @@ pub(crate) struct ConnectorNode(pub(crate) Arc<Entry>);
 
 #[Object(name = "Connector")]
 impl ConnectorNode {
+    /// Unique among everything here; the same for all versions.
+    pub(crate) async fn id(&self) -> ID {
+        global_id(Kind::Connector, self.0.name.as_str())
+    }
+
     /// `publisher:name`
     async fn name(&self) -> &str {
         self.0.name.as_str()

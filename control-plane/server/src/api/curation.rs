@@ -1,13 +1,17 @@
 //! What is decided about published connectors, as the API takes it.
 
 use async_graphql::{Context, InputObject, Object, Result, SimpleObject, Union};
+use flowforge_core::{Action, Object, ObjectKind};
 use flowforge_protocol::ConnectorName;
 use flowforge_registry::{Code, Refusal};
 
 use super::connectors::ConnectorNode;
+use super::fault;
+use super::faults::denied;
 use super::problems::RegistryProblem;
-use super::query::app;
+use super::query::{app, caller};
 use super::scalars::AnyJson;
+use crate::app::Allowed;
 
 /// A version to be withdrawn: hidden from lists, still served to whoever names it.
 #[derive(InputObject)]
@@ -66,10 +70,12 @@ impl CurationChanges {
         let (Ok(name), Ok(version)) = (input.name.parse(), input.version.parse()) else {
             return Ok(unknown(&input.name, &input.version));
         };
+        let allowed = allowed(ctx, &input.name).await?;
         let changed = match &input.reason {
             Some(reason) => registry.yank(&name, &version, reason).await,
             None => registry.restore(&name, &version).await,
         };
+        noted(&allowed, changed.is_ok()).await?;
         Ok(answer(changed.map(|entry| Some(ConnectorNode(entry)))))
     }
 
@@ -87,7 +93,9 @@ impl CurationChanges {
             .reason
             .as_deref()
             .map(|reason| (reason, input.use_instead.as_deref()));
+        let allowed = allowed(ctx, &input.name).await?;
         let done = registry.deprecate(&name, notice).await;
+        noted(&allowed, done.is_ok()).await?;
         Ok(answer(done.map(|()| registry.latest(&name).map(ConnectorNode))))
     }
 
@@ -107,8 +115,27 @@ impl CurationChanges {
                 )));
             }
         };
-        Ok(answer(app(ctx)?.registry.advise(advisory).await.map(|()| None)))
+        let allowed = allowed(ctx, "").await?;
+        let done = app(ctx)?.registry.advise(advisory).await;
+        noted(&allowed, done.is_ok()).await?;
+        Ok(answer(done.map(|()| None)))
     }
+}
+
+/// That the caller may say something about a connector; or about any, without a name.
+async fn allowed(ctx: &Context<'_>, name: &str) -> Result<Allowed> {
+    let name: String = name.chars().take(128).collect();
+    let object = Object::new(ObjectKind::Connector, name);
+    let asked = app(ctx)?.allow(caller(ctx)?, Action::CurateConnector, object);
+    asked.await.map_err(|refused| denied(&refused))
+}
+
+/// The registry keeps what was said; here it is written down who did.
+async fn noted(allowed: &Allowed, done: bool) -> Result<()> {
+    if done {
+        allowed.note_done().await.map_err(|error| fault(&error))?;
+    }
+    Ok(())
 }
 
 /// The registry does not have it.

@@ -1,15 +1,15 @@
 //! Drafts as the API shows, takes and publishes them.
 
-use std::sync::Arc;
-
 use async_graphql::connection::Connection;
-use async_graphql::{Context, InputObject, Object, Result, SimpleObject, Union};
+use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject, Union};
 use flowforge_store::{Draft, DraftDiscarded, DraftHead, DraftSaved, MAX_DRAFTS};
 use serde_json::Map;
 
 use super::fault;
 use super::limits::spend;
-use super::mutation::{LOCAL_USER, field, input_problem, too_long, workflow_problem};
+use super::loads::reading;
+use super::mutation::{field, input_problem, too_long, workflow_problem};
+use super::nodes::{Kind, global_id};
 use super::operations::no_workflow;
 use super::page::{Cursor, Window, connection};
 use super::payloads::{CheckWorkflowPayload, PublishReleasePayload, PublishReleaseSuccess};
@@ -17,12 +17,11 @@ use super::problems::{
     BusyProblem, ConnectorProblem, DraftConflictProblem, DraftNotFoundProblem, InputProblem, ReleaseProblem,
     SignatureProblem, SigningProblem, VersionProblem, WorkflowNotFoundProblem, WorkflowProblem,
 };
-use super::query::app;
+use super::query::{app, caller};
 use super::scalars::{AnyJson, Long, stored_json};
 use super::texts::no_draft;
-use crate::app::App;
-use crate::compile::{PrepareError, Source};
-use crate::drafts::{PublishDraftError, Written};
+use crate::app::compile::{PrepareError, Source};
+use crate::app::drafts::{PublishDraftError, Written};
 
 /// When a caller should come again who has found no room for a draft.
 const RETRY_AFTER_MS: Long = Long(60_000);
@@ -32,6 +31,11 @@ pub(crate) struct DraftNode(pub(crate) Box<Draft>);
 
 #[Object(name = "Draft")]
 impl DraftNode {
+    /// Unique among everything here.
+    pub(crate) async fn id(&self) -> ID {
+        global_id(Kind::Draft, &self.0.head.workflow)
+    }
+
     /// Its workflow, which need not be published.
     async fn workflow(&self) -> &str {
         &self.0.head.workflow
@@ -234,11 +238,8 @@ impl DraftQuestions {
         after: Option<String>,
     ) -> Result<Connection<Cursor, DraftSummary>> {
         let window = Window::new(Some(first), after)?;
-        let app = app(ctx)?;
-        let page = app
-            .store
-            .drafts(&app.scope, window.after_row()?, window.limit)
-            .await;
+        let reading = reading(ctx).await?;
+        let page = reading.drafts(window.after_row()?, window.limit).await;
         Ok(connection(
             page.map_err(|error| fault(&error))?,
             &window,
@@ -248,8 +249,7 @@ impl DraftQuestions {
 
     /// The draft of a workflow.
     async fn draft(&self, ctx: &Context<'_>, workflow: String) -> Result<Option<DraftNode>> {
-        let app = app(ctx)?;
-        let draft = app.store.draft(&app.scope, &workflow).await;
+        let draft = reading(ctx).await?.draft(&workflow).await;
         let draft = draft.map_err(|error| fault(&error))?;
         Ok(draft.map(|draft| DraftNode(Box::new(draft))))
     }
@@ -270,9 +270,8 @@ impl DraftChanges {
             lock: input.lock,
             base_version: input.base_version,
             over: input.revision.unwrap_or(0),
-            by: LOCAL_USER,
         };
-        save(app(ctx)?, written).await
+        save(ctx, written).await
     }
 
     /// Forgets a draft, if nobody has saved it since it was read.
@@ -283,8 +282,7 @@ impl DraftChanges {
     ) -> Result<DiscardDraftPayload> {
         let app = app(ctx)?;
         let discarded = app
-            .store
-            .discard_draft(&app.scope, &input.workflow, input.revision)
+            .discard_draft(caller(ctx)?, &input.workflow, input.revision)
             .await;
         Ok(match discarded.map_err(|error| fault(&error))? {
             DraftDiscarded::Gone => DiscardDraftPayload::Success(DiscardDraftSuccess {
@@ -302,7 +300,8 @@ impl DraftChanges {
         input: RestoreVersionInput,
     ) -> Result<SaveDraftPayload> {
         let app = app(ctx)?;
-        let text = app.version_text(&input.workflow, input.version).await;
+        let reading = reading(ctx).await?;
+        let text = app.version_text(&reading, &input.workflow, input.version).await;
         let source = match text.map_err(|error| fault(&error))? {
             Some(Some(source)) => source,
             Some(None) => {
@@ -320,9 +319,8 @@ impl DraftChanges {
             lock: None,
             base_version: Some(input.version),
             over: input.revision.unwrap_or(0),
-            by: LOCAL_USER,
         };
-        save(app, written).await
+        save(ctx, written).await
     }
 
     /// Publishes a draft as the next version of its workflow, where this server may sign; the draft is gone then.
@@ -332,7 +330,9 @@ impl DraftChanges {
         input: PublishDraftInput,
     ) -> Result<PublishDraftPayload> {
         use PublishDraftPayload as Payload;
-        let published = app(ctx)?.publish_draft(&input.workflow, input.revision).await;
+        let published = app(ctx)?
+            .publish_draft(caller(ctx)?, &input.workflow, input.revision)
+            .await;
         let error = match published {
             Ok(ready) => return Payload::of(PublishReleasePayload::of(Ok(ready))?),
             Err(error) => error,
@@ -353,7 +353,9 @@ impl DraftChanges {
             }
             PublishDraftError::Prepare(PrepareError::Apart(error)) => return Err(too_long(error)),
             PublishDraftError::Publish(error) => return Payload::of(PublishReleasePayload::of(Err(error))?),
-            error @ (PublishDraftError::Prepare(_) | PublishDraftError::Store(_)) => {
+            error @ (PublishDraftError::Prepare(_)
+            | PublishDraftError::Store(_)
+            | PublishDraftError::Denied(_)) => {
                 return Err(fault(&error));
             }
         })
@@ -373,8 +375,9 @@ impl PublishDraftPayload {
     }
 }
 
-async fn save(app: &Arc<App>, written: Written) -> Result<SaveDraftPayload> {
-    let saved = app.save_draft(written).await.map_err(|error| fault(&error))?;
+async fn save(ctx: &Context<'_>, written: Written) -> Result<SaveDraftPayload> {
+    let saved = app(ctx)?.save_draft(caller(ctx)?, written).await;
+    let saved = saved.map_err(|error| fault(&error))?;
     Ok(match saved {
         Ok(DraftSaved::Saved(draft)) => SaveDraftPayload::Success(SaveDraftSuccess {
             draft: DraftNode(draft),

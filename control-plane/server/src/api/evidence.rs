@@ -1,18 +1,16 @@
 //! What anybody needs to check a run without this server.
 
-use std::sync::Arc;
-
 use async_graphql::{Context, Result, SimpleObject};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use flowforge_protocol::batch::RecordBatch;
 use flowforge_protocol::chain::frames;
-use flowforge_store::{MAX_BATCH_BYTES, StoredRun};
+use flowforge_store::{MAX_BATCH_BYTES, RunHead};
 
 use super::fault;
 use super::limits::spend;
+use super::loads::{self, reading};
 use super::scalars::Long;
-use crate::app::App;
 
 /// Bytes of records in one answer; one batch always comes.
 const RECORDS_BYTES: u64 = 4 * 1024 * 1024;
@@ -34,31 +32,19 @@ pub(crate) struct EvidenceNode {
 }
 
 /// Reads it; none if the release is gone.
-pub(crate) async fn of(
-    ctx: &Context<'_>,
-    app: &Arc<App>,
-    run: &StoredRun,
-    from_seq: u64,
-) -> Result<Option<EvidenceNode>> {
+pub(crate) async fn of(ctx: &Context<'_>, run: &RunHead, from_seq: u64) -> Result<Option<EvidenceNode>> {
     // Before anything is read: several runs of a list are read at once. In base64 three bytes are four.
     let lines = run.bytes.min(RECORDS_BYTES + MAX_BATCH_BYTES as u64);
     spend(ctx, lines / 3 * 4 + 4)?;
 
-    let release = app
-        .store
-        .release(&app.scope, &run.release)
-        .await
-        .map_err(|error| fault(&error))?;
+    let reading = reading(ctx).await?;
+    let release = reading.release(&run.release).await;
+    let release = release.map_err(|error| fault(&error))?;
     let Some(release) = release else { return Ok(None) };
     let documents = release.envelope.len() + release.grants.len();
-    spend(
-        ctx,
-        (documents + run.receipt.as_ref().map_or(0, String::len)) as u64,
-    )?;
-    let batches = app
-        .store
-        .batches(&app.scope, &run.id, from_seq, RECORDS_BYTES)
-        .await;
+    spend(ctx, documents as u64 + run.text_bytes.receipt)?;
+    let texts = loads::texts(ctx, run.id.clone()).await?;
+    let batches = reading.batches(&run.id, from_seq, RECORDS_BYTES).await;
     let batches = batches.map_err(|error| fault(&error))?;
     let next = batches.last().map_or(from_seq, RecordBatch::next_seq);
     let first_seq = batches.first().map_or(from_seq, |first| first.first_seq);
@@ -69,7 +55,7 @@ pub(crate) async fn of(
     Ok(Some(EvidenceNode {
         release: release.envelope,
         grants: release.grants,
-        receipt: run.receipt.clone(),
+        receipt: texts.and_then(|texts| texts.receipt.clone()),
         lines: STANDARD.encode(wanted),
         next_seq: (next < run.records).then_some(Long(next)),
     }))

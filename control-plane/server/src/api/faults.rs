@@ -1,6 +1,7 @@
 //! Top-level errors: faults of the server or of the call itself, never an expected outcome.
 
 use async_graphql::{Error, ErrorExtensions as _};
+use flowforge_core::Denied;
 use flowforge_store::DiskFull;
 
 use crate::app::LoadError;
@@ -19,6 +20,8 @@ pub(crate) const CODE_BUSY: &str = "FF-API-429";
 pub(crate) const CODE_TIMEOUT: &str = "FF-API-504";
 /// `extensions.code` of a call that needs a host's session.
 const CODE_SESSION: &str = "FF-API-401";
+/// `extensions.code` of something that the caller may not do.
+pub(crate) const CODE_DENIED: &str = "FF-API-403";
 /// `extensions.code` of an argument that cannot be meant.
 pub(crate) const CODE_ARGUMENT: &str = "FF-API-400";
 
@@ -38,8 +41,28 @@ pub(crate) fn full_disk<'e>(error: &'e (dyn std::error::Error + 'static)) -> Opt
     None
 }
 
-/// A fault: logged with its cause, told without.
+/// The refusal of the policy among an error's causes.
+fn denial<'e>(error: &'e (dyn std::error::Error + 'static)) -> Option<&'e Denied> {
+    let mut cause = Some(error);
+    while let Some(inner) = cause {
+        if let Some(denied) = inner.downcast_ref::<Box<Denied>>() {
+            return Some(denied);
+        }
+        cause = inner.source();
+    }
+    None
+}
+
+/// What a caller hears who may not do something.
+pub(crate) fn denied(denied: &Denied) -> Error {
+    coded(denied.to_string(), CODE_DENIED)
+}
+
+/// A fault: logged with its cause, told without. What the caller may not do, and what is full, is told.
 pub(crate) fn fault(error: &(dyn std::error::Error + 'static)) -> Error {
+    if let Some(refused) = denial(error) {
+        return denied(refused);
+    }
     if let Some(full) = full_disk(error) {
         return coded(full.to_string(), CODE_FULL);
     }

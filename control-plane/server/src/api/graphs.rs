@@ -1,20 +1,19 @@
 //! Drawings of workflows, as the API shows them.
 
-use std::sync::Arc;
-
-use async_graphql::{Enum, Json, Result, SimpleObject, Union};
+use async_graphql::{Context, Enum, Json, Result, SimpleObject, Union};
 use flowforge_workflow::model::{Output, TriggerKind, Workflow};
 use flowforge_workflow::{EdgeKind, GraphNode, GraphPort, input_schema};
 use serde_json::{Map, Value};
 
 use super::fault;
+use super::loads::reading;
 use super::mutation::too_long;
 use super::problems::{DraftNotFoundProblem, InputProblem, WorkflowNotFoundProblem, WorkflowProblem};
+use super::query::app;
 use super::scalars::AnyJson;
 use super::texts::{NoTextProblem, WorkflowTextInput};
 use super::workflows::DiagnosticNode;
-use crate::app::App;
-use crate::looks::Drawn;
+use crate::app::looks::Drawn;
 
 #[derive(Union)]
 pub(crate) enum WorkflowGraphPayload {
@@ -179,12 +178,17 @@ impl From<NoTextProblem> for WorkflowGraphPayload {
 }
 
 /// Draws a text.
-pub(super) async fn draw(app: &Arc<App>, of: WorkflowTextInput) -> Result<WorkflowGraphPayload> {
+pub(super) async fn draw(ctx: &Context<'_>, of: WorkflowTextInput) -> Result<WorkflowGraphPayload> {
+    let (app, reading) = (app(ctx)?, reading(ctx).await?);
     let wanted = match of.wanted() {
         Ok(wanted) => wanted,
         Err(problem) => return Ok(WorkflowGraphPayload::Input(problem)),
     };
-    let text = match app.text_of(wanted).await.map_err(|error| fault(&error))? {
+    let text = match app
+        .text_of(&reading, wanted)
+        .await
+        .map_err(|error| fault(&error))?
+    {
         Ok(text) => text,
         Err(none) => return Ok(NoTextProblem::from(none).into()),
     };

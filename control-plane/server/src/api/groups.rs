@@ -7,7 +7,7 @@ use super::fault;
 use super::mutation::{field, input_problem};
 use super::operations::busy;
 use super::problems::{BusyProblem, InputProblem};
-use super::query::app;
+use super::query::{app, caller};
 
 /// Members of a group at most.
 const MAX_MEMBERS: usize = 1_000;
@@ -83,7 +83,7 @@ impl Groups {
             name: input.name,
             members: input.members,
         };
-        let set = app(ctx)?.store.set_group(&app(ctx)?.scope, group.clone()).await;
+        let set = app(ctx)?.set_group(caller(ctx)?, group.clone()).await;
         Ok(match set.map_err(|error| fault(&error))? {
             true => Payload::Success(SetApproverGroupSuccess { group: group.into() }),
             false => Payload::Busy(busy("there are too many groups; remove one first".to_owned())),

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Context, Object, Result};
+use async_graphql::{Context, ID, Object, Result};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::limits::PerCall;
+use super::loads;
 use super::scalars::Long;
 use super::standing::{HostCertificate, HostStandingName};
 use crate::app::App;
@@ -17,8 +17,9 @@ pub(crate) struct HostNode(pub(crate) Arc<HostEntry>);
 
 #[Object(name = "Host")]
 impl HostNode {
-    async fn id(&self) -> &str {
-        self.0.id.as_str()
+    /// Unique among everything here.
+    pub(crate) async fn id(&self) -> ID {
+        ID(self.0.id.to_string())
     }
 
     async fn name(&self) -> String {
@@ -47,10 +48,8 @@ impl HostNode {
     /// Runs that have not ended.
     #[graphql(complexity = 5)]
     async fn open_runs(&self, ctx: &Context<'_>) -> Result<u32> {
-        let count = match ctx.data_opt::<PerCall>() {
-            Some(call) => call.open_runs(ctx, &self.0.id).await?,
-            None => PerCall::default().open_runs(ctx, &self.0.id).await?,
-        };
+        let count = loads::open_runs(ctx, self.0.id.clone()).await?;
+        let count = count.map_or(0, |count| *count);
         Ok(u32::try_from(count).unwrap_or(u32::MAX))
     }
 

@@ -4,7 +4,6 @@
 //! An extension of the engine, so that a POST and a WebSocket pass the same checks. Hosts have a schema and a door of their
 //! own, with their own limits.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -12,17 +11,18 @@ use std::time::Duration;
 use async_graphql::extensions::{
     Extension, ExtensionContext, ExtensionFactory, NextExecute, NextParseQuery, NextPrepareRequest,
 };
+use async_graphql::indexmap::IndexMap;
 use async_graphql::parser::types::ExecutableDocument;
-use async_graphql::{Context, Error, Request, Response, Result, ServerError, ServerResult, Value, Variables};
+use async_graphql::{
+    Context, Error, Name, Request, Response, Result, ServerError, ServerResult, Value, Variables,
+};
 use axum::http::StatusCode;
-use flowforge_protocol::HostId;
-use tokio::sync::{OnceCell, Semaphore};
+use tokio::sync::Semaphore;
 
-use super::fault;
 use super::faults::{CODE_ARGUMENT, CODE_BUSY, CODE_TIMEOUT, CODE_TOO_LARGE, coded};
 use super::guard::{changes, check_shape};
 use super::literals::check_literals;
-use crate::app::App;
+use super::loads::Loads;
 
 /// Bytes of the large fields of one answer: inputs, outcomes, tables of nodes, records, receipts, sources.
 const ANSWER_BYTES_MAX: u64 = 16 * 1024 * 1024;
@@ -34,28 +34,27 @@ pub(crate) const PERSON_TIMEOUT: Duration = Duration::from_secs(10);
 /// What one call has used, and what it has asked already.
 pub(crate) struct PerCall {
     bytes_left: AtomicU64,
-    open_runs: OnceCell<HashMap<HostId, u64>>,
+    pub(super) loads: Loads,
 }
 
 impl Default for PerCall {
     fn default() -> Self {
         Self {
             bytes_left: AtomicU64::new(ANSWER_BYTES_MAX),
-            open_runs: OnceCell::new(),
+            loads: Loads::default(),
         }
     }
 }
 
 impl PerCall {
-    /// How many runs of a host are not over; asked once for all hosts of a call.
-    pub(crate) async fn open_runs(&self, ctx: &Context<'_>, host: &HostId) -> Result<u64> {
-        let app = ctx.data::<Arc<App>>()?;
-        let counts = self
-            .open_runs
-            .get_or_try_init(|| app.store.open_runs(&app.scope))
-            .await;
-        let counts = counts.map_err(|error| fault(&error))?;
-        Ok(counts.get(host).copied().unwrap_or(0))
+    /// What an answer has cost: statements of its questions, and bytes of large fields. The next answer of the same call,
+    /// if it is a subscription, begins anew.
+    fn cost(&self) -> Value {
+        let bytes = ANSWER_BYTES_MAX - self.bytes_left.swap(ANSWER_BYTES_MAX, Ordering::Relaxed);
+        let mut cost = IndexMap::new();
+        cost.insert(Name::new("statements"), Value::from(self.loads.take_statements()));
+        cost.insert(Name::new("bytes"), Value::from(bytes));
+        Value::Object(cost)
     }
 }
 
@@ -140,14 +139,18 @@ impl Extension for OfCall {
         next: NextExecute<'_>,
     ) -> Response {
         let work = next.run(ctx, operation_name);
-        within(PERSON_TIMEOUT, async {
+        let mut response = within(PERSON_TIMEOUT, async {
             // The permit is given back when the call ends; the semaphore is never closed.
             match self.people.acquire().await {
                 Ok(_permit) => work.await,
                 Err(_) => refused(coded("the control plane is closing", CODE_BUSY)),
             }
         })
-        .await
+        .await;
+        if let Some(call) = ctx.data_opt::<PerCall>() {
+            response.extensions.insert("cost".to_owned(), call.cost());
+        }
+        response
     }
 }
 

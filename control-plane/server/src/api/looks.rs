@@ -7,12 +7,13 @@ use serde_json::Value;
 use super::compare::{self, CompareWorkflowsPayload};
 use super::graphs::{self, WorkflowGraphPayload};
 use super::limits::spend;
+use super::loads::reading;
 use super::mutation::too_long;
 use super::query::app;
 use super::scalars::{AnyJson, Long};
 use super::texts::{WorkflowTextInput, object};
 use super::{CODE_ARGUMENT, coded, fault};
-use crate::looks::Asked;
+use crate::app::looks::Asked;
 
 /// Longest text that is looked at, in bytes.
 const MAX_TEXT_BYTES: usize = 16 * 1024;
@@ -242,7 +243,7 @@ impl Looks {
         ctx: &Context<'_>,
         input: PreviewExpressionInput,
     ) -> Result<ExpressionPreview> {
-        let app = app(ctx)?;
+        let (app, reading) = (app(ctx)?, reading(ctx).await?);
         let text = input.expression;
         if text.len() > MAX_TEXT_BYTES {
             let message = format!(
@@ -263,7 +264,7 @@ impl Looks {
         };
         let mut data = object(input.data, "data")?;
         if let Some(wanted) = input.run {
-            let run = app.find_run(&wanted).await.map_err(|error| fault(&error))?;
+            let run = reading.find_run(&wanted).await.map_err(|error| fault(&error))?;
             let run = run.map_err(|message| coded(message, CODE_ARGUMENT))?;
             for (name, value) in app.data_of(&run).await.map_err(|error| fault(&error))? {
                 data.entry(name).or_insert(value);
@@ -292,7 +293,7 @@ impl Looks {
     /// A workflow as a drawing has it: nodes with typed ports, and the edges between them.
     #[graphql(complexity = "50 + child_complexity")]
     async fn workflow_graph(&self, ctx: &Context<'_>, of: WorkflowTextInput) -> Result<WorkflowGraphPayload> {
-        graphs::draw(app(ctx)?, of).await
+        graphs::draw(ctx, of).await
     }
 
     /// What differs between two texts, by node and property, and by line.
@@ -303,7 +304,7 @@ impl Looks {
         before: WorkflowTextInput,
         after: WorkflowTextInput,
     ) -> Result<CompareWorkflowsPayload> {
-        compare::beside(app(ctx)?, before, after).await
+        compare::beside(ctx, before, after).await
     }
 }
 

@@ -4,6 +4,9 @@
 //! `Cargo.toml` is this schema as text; a test keeps the two equal.
 
 mod approvals;
+mod arranging;
+mod audits;
+mod bulk;
 mod compare;
 mod connectors;
 mod curation;
@@ -16,8 +19,10 @@ mod guard;
 mod hosts;
 pub(crate) mod limits;
 mod literals;
+mod loads;
 mod looks;
 mod mutation;
+mod nodes;
 mod operations;
 mod page;
 mod payloads;

@@ -5,58 +5,58 @@ use std::sync::Arc;
 use async_graphql::{Context, MergedObject, Object, Result};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use flowforge_core::{Action, Actor, Caller};
 use flowforge_protocol::record::Trigger;
 use flowforge_store::ClientRequest;
 use serde_json::{Map, Value};
-use zeroize::Zeroizing;
 
 use super::approvals::{ApprovalNode, how_it_closed};
+use super::arranging::Arranging;
+use super::bulk::Bulk;
 use super::connectors::PinnedConnectorNode;
 use super::curation::CurationChanges;
 use super::drafts::DraftChanges;
 use super::fault;
 use super::groups::Groups;
+use super::loads::reading;
 use super::operations::Operations;
 use super::payloads::{
     CancelRunInput, CancelRunPayload, CancelRunSuccess, CheckWorkflowInput, CheckWorkflowPayload,
-    DecideApprovalInput, DecideApprovalPayload, DecideApprovalSuccess, DeleteSecretInput,
-    DeleteSecretPayload, DeleteSecretSuccess, PrepareReleaseInput, PrepareReleasePayload, PreparedRelease,
-    PublishReleaseInput, PublishReleasePayload, PublishReleaseSuccess, ReleaseSummary, SetSecretInput,
-    SetSecretPayload, SetSecretSuccess, StartRunInput, StartRunPayload,
+    DecideApprovalInput, DecideApprovalPayload, DecideApprovalSuccess, PrepareReleaseInput,
+    PrepareReleasePayload, PreparedRelease, PublishReleaseInput, PublishReleasePayload,
+    PublishReleaseSuccess, ReleaseSummary, StartRunInput, StartRunPayload,
 };
 use super::problems::{
     ApprovalNotFoundProblem, ApprovalStateProblem, ConnectorProblem, FieldProblem, InputProblem,
-    NotAskedProblem, ReleaseProblem, RunNotFoundProblem, RunStateProblem, SecretNotFoundProblem,
-    SignatureProblem, VersionProblem, WorkflowNotFoundProblem, WorkflowProblem,
+    NotAskedProblem, ReleaseProblem, RunNotFoundProblem, RunStateProblem, SignatureProblem, VersionProblem,
+    WorkflowNotFoundProblem, WorkflowProblem,
 };
-use super::query::app;
+use super::query::{app, caller};
 use super::runs::RunNode;
 use super::scalars::AnyJson;
-use super::secrets::SecretNode;
+use super::secrets::SecretChanges;
 use super::standing::HostChanges;
 use super::trials::Trials;
 use super::workflows::{DiagnosticNode, WorkflowNode};
 use crate::apart::ApartError;
-use crate::compile::{Checked, PrepareError, Source};
-use crate::decisions::{Actor, CancelOutcome, DecideOutcome, MAX_COMMENT_BYTES};
-use crate::publish::{Envelopes, PublishError};
+use crate::app::compile::{Checked, PrepareError, Source};
+use crate::app::decisions::{Answerer, CancelOutcome, DecideOutcome, MAX_COMMENT_BYTES};
+use crate::app::publish::{Envelopes, PublishError};
+use crate::app::starts::{StartOptions, StartRequest, new_run_id, request_body};
 use crate::release::ReadyRelease;
-use crate::starts::{StartOptions, StartRequest, new_run_id, request_body};
-use crate::vault::{SecretDraft, VaultError};
 
 /// Longest name a caller may give a request.
 const MAX_REQUEST_ID: usize = 128;
-/// Who acts, as long as there is no sign-in.
-pub(super) const LOCAL_USER: &str = "local";
 /// Longest time that attempts of a cancelled run may go on, milliseconds: an hour.
 const MAX_GRACE_MS: u64 = 3_600_000;
 
 /// Who did something and why, as the records of a run keep it.
-pub(super) fn reason_of(done: &str, why: Option<String>) -> String {
+pub(super) fn reason_of(caller: &Caller, done: &str, why: Option<String>) -> String {
     let why: String = why.unwrap_or_default().chars().take(500).collect();
+    let by = caller.actor.name();
     match why.as_str() {
-        "" => format!("{done} by {LOCAL_USER}"),
-        text => format!("{done} by {LOCAL_USER}: {text}"),
+        "" => format!("{done} by {by}"),
+        text => format!("{done} by {by}: {text}"),
     }
 }
 
@@ -85,7 +85,7 @@ pub(super) fn by_hand(
         release,
         input,
         trigger: Trigger::Manual {
-            by: LOCAL_USER.to_owned(),
+            by: caller(ctx)?.actor.name().to_owned(),
         },
         traceparent: trace_of(ctx),
         lineage: None,
@@ -146,6 +146,9 @@ pub(crate) struct Mutation(
     Trials,
     HostChanges,
     CurationChanges,
+    SecretChanges,
+    Arranging,
+    Bulk,
 );
 
 /// Publishing, starting, deciding, keeping secrets.
@@ -167,6 +170,7 @@ impl Changes {
             lock: input.lock,
             config,
         };
+        reading(ctx).await?;
         let checked = app(ctx)?.check(source).await.map_err(too_long)?;
         Ok(checked.into())
     }
@@ -184,6 +188,7 @@ impl Changes {
             lock: input.lock,
             config,
         };
+        reading(ctx).await?;
         match app(ctx)?.prepare(source, input.draft.unwrap_or(false)).await {
             Ok(prepared) => Ok(PrepareReleasePayload::Prepared(PreparedRelease {
                 workflow: prepared.release.workflow.clone(),
@@ -219,7 +224,7 @@ impl Changes {
             release: input.release,
             grants: input.grants,
         };
-        let published = app(ctx)?.publish(envelopes, input.source).await;
+        let published = app(ctx)?.publish(caller(ctx)?, envelopes, input.source).await;
         PublishReleasePayload::of(published)
     }
 
@@ -229,6 +234,7 @@ impl Changes {
         if let Some(wrong) = wrong_request_id(input.client_request_id.as_ref()) {
             return Ok(StartRunPayload::Input(input_problem(vec![wrong])));
         }
+        reading(ctx).await?;
         let release = app
             .published_of(&input.workflow, input.version)
             .await
@@ -255,16 +261,18 @@ impl Changes {
             ..by_hand(ctx, release, run_input, StartOptions::default())?
         };
         let id = request.id.clone();
-        StartRunPayload::of_result(app, id, app.start(request).await).await
+        let started = app.start(caller(ctx)?, Action::StartRun, request).await;
+        StartRunPayload::of_result(ctx, id, started).await
     }
 
     /// Stops a run, and the runs that it waits for. A run that no host has is over at once; otherwise its host is told.
     async fn cancel_run(&self, ctx: &Context<'_>, input: CancelRunInput) -> Result<CancelRunPayload> {
-        let reason = reason_of("cancelled", input.reason);
+        let caller = caller(ctx)?;
+        let reason = reason_of(caller, "cancelled", input.reason);
         let grace_ms = input.grace_ms.map_or(0, |grace| grace.0.min(MAX_GRACE_MS));
         Ok(
             match app(ctx)?
-                .cancel(&input.id, reason, grace_ms)
+                .cancel(caller, &input.id, reason, grace_ms)
                 .await
                 .map_err(|error| fault(&error))?
             {
@@ -291,12 +299,21 @@ impl Changes {
     ) -> Result<DecideApprovalPayload> {
         use DecideApprovalPayload as Payload;
         let app = app(ctx)?;
-        let actor = Actor {
-            // Whoever names somebody answers as that one, not as the owner.
-            owner: app.dev && input.by.is_none(),
-            name: input.by.unwrap_or_else(|| LOCAL_USER.to_owned()),
-        };
+        let caller = caller(ctx)?;
+        let is_owner = caller.actor == Actor::Owner;
         let mut faults = Vec::new();
+        if input
+            .by
+            .as_deref()
+            .is_some_and(|by| !is_owner && by != caller.actor.name())
+        {
+            faults.push(field("by", "whoever signed in answers under the own name"));
+        }
+        let actor = Answerer {
+            // Whoever names somebody answers as that one, not as the owner.
+            owner: app.dev && is_owner && input.by.is_none(),
+            name: input.by.unwrap_or_else(|| caller.actor.name().to_owned()),
+        };
         if actor.name.is_empty() || actor.name.len() > 128 || actor.name.chars().any(char::is_control) {
             faults.push(field("by", "expected 1 to 128 printable characters"));
         }
@@ -310,7 +327,9 @@ impl Changes {
         if !faults.is_empty() {
             return Ok(Payload::Input(input_problem(faults)));
         }
-        let outcome = app.decide(&input.id, input.approved, &actor, input.comment).await;
+        let outcome = app
+            .decide(caller, &input.id, input.approved, &actor, input.comment)
+            .await;
         Ok(match outcome.map_err(|error| fault(&error))? {
             DecideOutcome::Decided(approval) => Payload::Success(DecideApprovalSuccess {
                 approval: ApprovalNode::new(approval),
@@ -326,63 +345,6 @@ impl Changes {
             DecideOutcome::NotFound(message) => {
                 Payload::NotFound(ApprovalNotFoundProblem::new("FF-APR-002", message))
             }
-        })
-    }
-
-    /// Keeps a secret, encrypted; its value never comes back.
-    async fn set_secret(&self, ctx: &Context<'_>, input: SetSecretInput) -> Result<SetSecretPayload> {
-        let app = app(ctx)?;
-        let mut draft = SecretDraft {
-            name: input.name,
-            kind: input.kind,
-            value: Zeroizing::new(input.value),
-            destinations: input.destinations,
-        };
-        let faults = draft.faults();
-        if !faults.is_empty() {
-            let fields = faults
-                .into_iter()
-                .map(|fault| field(fault.path, fault.message))
-                .collect();
-            return Ok(SetSecretPayload::Input(input_problem(fields)));
-        }
-        let name = draft.name.clone();
-        match app.vault.set(&app.store, draft, app.clock.now_ms()).await {
-            Ok(()) => {}
-            Err(error @ VaultError::TooMany) => {
-                let fields = vec![field("name", error.to_string())];
-                return Ok(SetSecretPayload::Input(input_problem(fields)));
-            }
-            Err(error) => return Err(fault(&error)),
-        }
-        let secret = app
-            .store
-            .secret(&app.scope, &name)
-            .await
-            .map_err(|error| fault(&error))?;
-        let secret = secret.ok_or_else(|| fault(&flowforge_store::StoreError::Stopped))?;
-        Ok(SetSecretPayload::Success(SetSecretSuccess {
-            secret: SecretNode(secret),
-        }))
-    }
-
-    /// Forgets a secret's value.
-    async fn delete_secret(
-        &self,
-        ctx: &Context<'_>,
-        input: DeleteSecretInput,
-    ) -> Result<DeleteSecretPayload> {
-        let app = app(ctx)?;
-        let deleted = app
-            .vault
-            .delete(&app.store, input.name.clone())
-            .await
-            .map_err(|error| fault(&error))?;
-        Ok(if deleted {
-            DeleteSecretPayload::Success(DeleteSecretSuccess { name: input.name })
-        } else {
-            let message = format!("there is no secret `{}`", input.name);
-            DeleteSecretPayload::NotFound(SecretNotFoundProblem::new("FF-SEC-001", message))
         })
     }
 }
@@ -428,7 +390,9 @@ impl PublishReleasePayload {
                 connector,
             })),
             Err(PublishError::Workflow(found)) => Ok(Self::Workflow(workflow_problem(&found))),
-            Err(error @ (PublishError::Store(_) | PublishError::Ready(_))) => Err(fault(&error)),
+            Err(error @ (PublishError::Store(_) | PublishError::Ready(_) | PublishError::Denied(_))) => {
+                Err(fault(&error))
+            }
         }
     }
 }

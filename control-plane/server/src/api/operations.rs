@@ -1,23 +1,25 @@
 //! What people do with runs that are there, and runs that are made from others.
 
 use async_graphql::{Context, InputObject, Object, Result, SimpleObject, Union};
+use flowforge_core::Action;
 use flowforge_protocol::job::{ReviewOrder, ReviewOrderAction};
 use flowforge_store::{ClientRequest, Started, without_draft};
 use serde_json::{Map, Value};
 
 use super::fault;
-use super::mutation::{LOCAL_USER, by_hand, field, input_problem, reason_of, trace_of, wrong_request_id};
+use super::loads::reading;
+use super::mutation::{by_hand, field, input_problem, reason_of, trace_of, wrong_request_id};
 use super::payloads::StartRunPayload;
 use super::problems::{
     BusyProblem, InputProblem, PlanChangedProblem, RequestConflictProblem, RunNotFoundProblem,
     RunStateProblem, WorkflowNotFoundProblem,
 };
-use super::query::app;
+use super::query::{app, caller};
 use super::runs::RunNode;
 use super::scalars::{AnyJson, Long};
-use crate::operations::{Incoming, OperationError, Refused};
-use crate::retry::{RetryError, Try};
-use crate::starts::{StartError, request_body};
+use crate::app::operations::{Incoming, OperationError, Refused};
+use crate::app::retry::{RetryError, Try};
+use crate::app::starts::{StartError, request_body};
 
 /// When a refused caller should come again.
 const RETRY_AFTER_MS: Long = Long(1_000);
@@ -186,10 +188,7 @@ pub(super) fn wrong_state(state: flowforge_store::RunState, message: String) -> 
 }
 
 /// Whether a run is one of a workflow, or of its draft.
-pub(super) fn of_workflow(
-    run: &flowforge_store::StoredRun,
-    workflow: &str,
-) -> std::result::Result<(), String> {
+pub(super) fn of_workflow(run: &flowforge_store::RunHead, workflow: &str) -> std::result::Result<(), String> {
     let (own, _) = without_draft(&run.workflow);
     if own == without_draft(workflow).0 {
         return Ok(());
@@ -223,15 +222,15 @@ pub(crate) struct Operations;
 impl Operations {
     /// Pauses a run: no step starts and no time comes until it goes on. What is under way ends.
     async fn pause_run(&self, ctx: &Context<'_>, input: PauseRunInput) -> Result<PauseRunPayload> {
-        let reason = reason_of("paused", input.reason);
-        let told = app(ctx)?.pause(&input.id, true, reason).await;
+        let reason = reason_of(caller(ctx)?, "paused", input.reason);
+        let told = app(ctx)?.pause(caller(ctx)?, &input.id, true, reason).await;
         PauseRunPayload::of(told.map_err(|error| fault(&error))?)
     }
 
     /// Lets a paused run go on.
     async fn resume_run(&self, ctx: &Context<'_>, input: PauseRunInput) -> Result<ResumeRunPayload> {
-        let reason = reason_of("resumed", input.reason);
-        let told = app(ctx)?.pause(&input.id, false, reason).await;
+        let reason = reason_of(caller(ctx)?, "resumed", input.reason);
+        let told = app(ctx)?.pause(caller(ctx)?, &input.id, false, reason).await;
         ResumeRunPayload::of(told.map_err(|error| fault(&error))?)
     }
 
@@ -253,11 +252,11 @@ impl Operations {
         let app = app(ctx)?;
         let verdict = ReviewOrder {
             action,
-            by: LOCAL_USER.to_owned(),
+            by: caller(ctx)?.actor.name().to_owned(),
             comment: input.comment,
             at_ms: app.clock.now_ms(),
         };
-        let told = app.review(&input.run, &input.step, verdict).await;
+        let told = app.review(caller(ctx)?, &input.run, &input.step, verdict).await;
         ReviewStepPayload::of(told.map_err(|error| fault(&error))?)
     }
 
@@ -270,8 +269,13 @@ impl Operations {
             return Ok(Payload::Input(input_problem(vec![wrong])));
         }
         let (run, workflow) = match (input.run, input.workflow) {
-            (Some(wanted), None) => match app.find_run(&wanted).await.map_err(|error| fault(&error))? {
-                Ok(run) => (Some(run.clone()), run.workflow),
+            (Some(wanted), None) => match reading(ctx)
+                .await?
+                .find_run(&wanted)
+                .await
+                .map_err(|error| fault(&error))?
+            {
+                Ok(run) => (Some(run.clone()), run.head.workflow),
                 Err(message) => return Ok(Payload::NotFound(not_found(message))),
             },
             (None, Some(name)) => match app
@@ -293,14 +297,14 @@ impl Operations {
             name: input.name,
             correlation: input.correlation,
             payload: input.payload.map(|payload| payload.0).unwrap_or_default(),
-            by: LOCAL_USER.to_owned(),
+            by: caller(ctx)?.actor.name().to_owned(),
             names: input
                 .client_request_id
                 .map(|id| format!("api:{id}"))
                 .into_iter()
                 .collect(),
         };
-        Ok(match app.signal(incoming).await.map_err(faulty)? {
+        Ok(match app.signal(caller(ctx)?, incoming).await.map_err(faulty)? {
             Ok((message, duplicate)) => Payload::Success(SendSignalSuccess {
                 signal: message.to_string(),
                 duplicate,
@@ -323,7 +327,9 @@ impl Operations {
             return Ok(Payload::Input(input_problem(vec![wrong])));
         }
         let newest = input.newest.unwrap_or(false);
-        let plan = app.retry_plan(&input.id, &input.from, newest).await;
+        let plan = app
+            .retry_plan(&reading(ctx).await?, &input.id, &input.from, newest)
+            .await;
         let plan = match plan.map_err(|error| fault(&error))? {
             Ok(plan) => plan,
             Err(Refused::NotFound(message)) => return Ok(Payload::NotFound(not_found(message))),
@@ -348,10 +354,10 @@ impl Operations {
             body: request_body(&plan.run.workflow, None, &body),
         });
         match app
-            .retry(plan, trace_of(ctx), requests.into_iter().collect())
+            .retry(caller(ctx)?, plan, trace_of(ctx), requests.into_iter().collect())
             .await
         {
-            Ok((id, started)) => match StartRunPayload::of(app, id, started).await? {
+            Ok((id, started)) => match StartRunPayload::of(ctx, id, started).await? {
                 StartRunPayload::Success(success) => Ok(Payload::Success(success)),
                 StartRunPayload::Conflict(problem) => Ok(Payload::Conflict(problem)),
                 _ => Err(fault(&flowforge_store::StoreError::Stopped)),
@@ -384,7 +390,12 @@ impl Operations {
         };
         let pinned = match input.pinned_from {
             None => None,
-            Some(wanted) => match app.find_run(&wanted).await.map_err(|error| fault(&error))? {
+            Some(wanted) => match reading(ctx)
+                .await?
+                .find_run(&wanted)
+                .await
+                .map_err(|error| fault(&error))?
+            {
                 Ok(run) => match of_workflow(&run, &release.stored.workflow) {
                     Ok(()) => Some(run),
                     Err(message) => return wrong("pinnedFrom", message),
@@ -406,19 +417,20 @@ impl Operations {
         };
         let request = by_hand(ctx, release, run_input, options)?;
         let id = request.id.clone();
-        StartRunPayload::of_result(app, id, app.start(request).await).await
+        let started = app.start(caller(ctx)?, Action::TryNode, request).await;
+        StartRunPayload::of_result(ctx, id, started).await
     }
 }
 
 impl StartRunPayload {
     /// The payload of a start that was tried.
     pub(super) async fn of_result(
-        app: &crate::app::App,
+        ctx: &Context<'_>,
         id: flowforge_protocol::RunId,
         started: std::result::Result<Started, StartError>,
     ) -> Result<Self> {
         match started {
-            Ok(started) => Self::of(app, id, started).await,
+            Ok(started) => Self::of(ctx, id, started).await,
             Err(StartError::Input(faults)) => {
                 let fields = faults.into_iter().map(|fault| field(&fault.path, fault.message));
                 Ok(Self::Input(input_problem(fields.collect())))
@@ -430,7 +442,7 @@ impl StartRunPayload {
 
     /// The payload of a start that was stored, now or before.
     pub(super) async fn of(
-        app: &crate::app::App,
+        ctx: &Context<'_>,
         id: flowforge_protocol::RunId,
         started: Started,
     ) -> Result<Self> {
@@ -441,11 +453,8 @@ impl StartRunPayload {
                 return Ok(Self::Conflict(conflict(&format!("run {}", run.short()))));
             }
         };
-        let run = app
-            .store
-            .run(&app.scope, &run)
-            .await
-            .map_err(|error| fault(&error))?;
+        let run = reading(ctx).await?.run(&run).await;
+        let run = run.map_err(|error| fault(&error))?;
         let run = run.ok_or_else(|| fault(&flowforge_store::StoreError::Stopped))?;
         Ok(Self::Success(super::payloads::StartRunSuccess {
             run: RunNode::new(run),

@@ -11,7 +11,7 @@ use super::problems::{
 };
 use super::runs::RunNode;
 use super::scalars::{AnyJson, Long};
-use super::secrets::SecretNode;
+use super::secrets::{SecretDrafts, SecretNode};
 use super::workflows::{DiagnosticNode, WorkflowNode};
 
 /// A workflow file to be looked at.
@@ -196,6 +196,8 @@ pub(crate) struct SetSecretInput {
     pub(crate) kind: String,
     pub(crate) value: String,
     pub(crate) destinations: Vec<String>,
+    /// Whether runs of drafts may use it; absent: they may not.
+    pub(crate) drafts: Option<SecretDrafts>,
 }
 
 #[derive(Union)]
@@ -214,6 +216,8 @@ pub(crate) struct SetSecretSuccess {
 #[derive(InputObject)]
 pub(crate) struct DeleteSecretInput {
     pub(crate) name: String,
+    /// True: its value is gone at once, and cannot come back. It may be in the trash already.
+    pub(crate) purge: Option<bool>,
 }
 
 #[derive(Union)]
@@ -222,7 +226,7 @@ pub(crate) enum DeleteSecretPayload {
     NotFound(SecretNotFoundProblem),
 }
 
-/// The value is forgotten.
+/// Nothing can use it any more.
 #[derive(SimpleObject)]
 pub(crate) struct DeleteSecretSuccess {
     pub(crate) name: String,

@@ -1,28 +1,34 @@
 //! Questions.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_graphql::connection::Connection;
 use async_graphql::{Context, MergedObject, Object, Result, SimpleObject};
+use flowforge_core::Caller;
 use flowforge_ports::CapabilityKind;
 use flowforge_protocol::ConnectorName;
 use flowforge_registry::Search;
-use flowforge_store::{Found, RunFilter, draft_of};
+use flowforge_store::{Arrangement, Found, MAX_SECRETS, RunFilter, draft_of};
 
 use super::approvals::{ApprovalNode, ApprovalStateName};
+use super::arranging::Trash;
+use super::audits::Audits;
 use super::connectors::ConnectorNode;
 use super::drafts::DraftQuestions;
 use super::fault;
 use super::faults::{CODE_ARGUMENT, coded};
 use super::groups::ApproverGroup;
 use super::hosts::HostNode;
+use super::loads::reading;
 use super::looks::Looks;
+use super::nodes::Nodes;
 use super::page::{Cursor, Window, connection, from_edges};
 use super::retries::{self, RetryPlanPayload};
 use super::runs::{RunNode, RunStateName};
 use super::scalars::Long;
 use super::secrets::SecretNode;
-use super::workflows::WorkflowNode;
+use super::workflows::{WorkflowFilter, WorkflowNode};
 use crate::app::App;
 
 /// This server.
@@ -37,7 +43,7 @@ pub(crate) struct ServerInfo {
 
 /// Questions.
 #[derive(MergedObject, Default)]
-pub(crate) struct Query(Questions, DraftQuestions, Looks);
+pub(crate) struct Query(Questions, DraftQuestions, Looks, Nodes, Trash, Audits);
 
 /// Questions about what is published, and what runs.
 #[derive(Default)]
@@ -45,6 +51,11 @@ pub(crate) struct Questions;
 
 pub(crate) fn app<'a>(ctx: &Context<'a>) -> Result<&'a Arc<App>> {
     ctx.data::<Arc<App>>()
+}
+
+/// Who calls: the door says.
+pub(crate) fn caller<'a>(ctx: &Context<'a>) -> Result<&'a Caller> {
+    ctx.data::<Caller>()
 }
 
 #[Object]
@@ -75,6 +86,7 @@ impl Questions {
         #[graphql(desc = "The lowest grade that will do, `A` to `D`.")] grade_at_least: Option<String>,
     ) -> Result<Connection<Cursor, ConnectorNode>> {
         let window = Window::new(Some(first), after)?;
+        reading(ctx).await?;
         let wanted = Search {
             words: search
                 .unwrap_or_default()
@@ -109,6 +121,7 @@ impl Questions {
         version: Option<String>,
     ) -> Result<Option<ConnectorNode>> {
         let wrong = |error: &dyn std::fmt::Display| coded(error.to_string(), CODE_ARGUMENT);
+        reading(ctx).await?;
         let name: ConnectorName = name.parse().map_err(|e| wrong(&e))?;
         let registry = &app(ctx)?.registry;
         let entry = match version {
@@ -131,12 +144,29 @@ impl Questions {
         ctx: &Context<'_>,
         #[graphql(default = 50)] first: i32,
         after: Option<String>,
+        #[graphql(desc = "Words that name, title, folder or tags contain.")] search: Option<String>,
+        #[graphql(desc = "Those in this folder and in the folders in it; empty: all.")] folder: Option<
+            String,
+        >,
+        #[graphql(desc = "Those with this tag.")] tag: Option<String>,
     ) -> Result<Connection<Cursor, WorkflowNode>> {
         let window = Window::new(Some(first), after)?;
+        let reading = reading(ctx).await?;
         let after = window.after.as_ref().map_or("", |cursor| cursor.0.as_str());
         let limit = usize::try_from(window.limit).unwrap_or(usize::MAX);
         let mut found = app(ctx)?.newest();
         found.retain(|release| release.stored.workflow.as_str() > after);
+        let wanted = WorkflowFilter::new(search, folder, tag);
+        if wanted.asks_where() {
+            let places = reading.arrangements().await.map_err(|error| fault(&error))?;
+            let places: HashMap<&str, &Arrangement> = places
+                .iter()
+                .map(|place| (place.workflow.as_str(), place))
+                .collect();
+            found.retain(|release| {
+                wanted.fits(release, places.get(release.stored.workflow.as_str()).copied())
+            });
+        }
         found.sort_by(|a, b| a.stored.workflow.cmp(&b.stored.workflow));
         let has_more = found.len() > limit;
         found.truncate(limit);
@@ -147,6 +177,7 @@ impl Questions {
     }
 
     async fn workflow(&self, ctx: &Context<'_>, name: String) -> Result<Option<WorkflowNode>> {
+        reading(ctx).await?;
         let release = app(ctx)?
             .published_of(&name, None)
             .await
@@ -176,24 +207,19 @@ impl Questions {
             workflow,
             state: state.map(Into::into),
         };
-        let page = app(ctx)?
-            .store
-            .runs(&app(ctx)?.scope, &filter, window.after_row()?, window.limit)
-            .await;
+        let reading = reading(ctx).await?;
+        let page = reading.runs(&filter, window.after_row()?, window.limit).await;
         Ok(connection(
             page.map_err(|error| fault(&error))?,
             &window,
-            RunNode::new,
+            RunNode::of_head,
         ))
     }
 
     /// Groups of people who may answer questions, by name.
     async fn approver_groups(&self, ctx: &Context<'_>) -> Result<Vec<ApproverGroup>> {
-        let groups = app(ctx)?
-            .store
-            .groups(&app(ctx)?.scope)
-            .await
-            .map_err(|error| fault(&error))?;
+        let groups = reading(ctx).await?.groups().await;
+        let groups = groups.map_err(|error| fault(&error))?;
         Ok(groups.into_iter().map(ApproverGroup::from).collect())
     }
 
@@ -213,17 +239,13 @@ impl Questions {
         )]
         newest: bool,
     ) -> Result<RetryPlanPayload> {
-        retries::plan(app(ctx)?, &id, &from, newest).await
+        retries::plan(ctx, &id, &from, newest).await
     }
 
     /// `id` is an id, a unique prefix of one, or `last`.
     async fn run(&self, ctx: &Context<'_>, id: String) -> Result<Option<RunNode>> {
-        match app(ctx)?
-            .store
-            .find_run(&app(ctx)?.scope, &id)
-            .await
-            .map_err(|error| fault(&error))?
-        {
+        let found = reading(ctx).await?.run_or_prefix(&id).await;
+        match found.map_err(|error| fault(&error))? {
             Found::One(run) => Ok(Some(RunNode::new(run))),
             Found::None => Ok(None),
             Found::Several => Err(coded(
@@ -243,14 +265,9 @@ impl Questions {
         state: Option<ApprovalStateName>,
     ) -> Result<Connection<Cursor, ApprovalNode>> {
         let window = Window::new(Some(first), after)?;
-        let page = app(ctx)?
-            .store
-            .approvals(
-                &app(ctx)?.scope,
-                state.map(Into::into),
-                window.after_row()?,
-                window.limit,
-            )
+        let reading = reading(ctx).await?;
+        let page = reading
+            .approvals(state.map(Into::into), window.after_row()?, window.limit)
             .await;
         Ok(connection(
             page.map_err(|error| fault(&error))?,
@@ -261,12 +278,8 @@ impl Questions {
 
     /// `id` is an id, a unique prefix of one, or `last`, the newest that waits.
     async fn approval(&self, ctx: &Context<'_>, id: String) -> Result<Option<ApprovalNode>> {
-        match app(ctx)?
-            .store
-            .find_approval(&app(ctx)?.scope, &id)
-            .await
-            .map_err(|error| fault(&error))?
-        {
+        let found = reading(ctx).await?.approval(&id).await;
+        match found.map_err(|error| fault(&error))? {
             Found::One(approval) => Ok(Some(ApprovalNode::new(approval))),
             Found::None => Ok(None),
             Found::Several => Err(coded(
@@ -276,23 +289,28 @@ impl Questions {
         }
     }
 
-    /// Every secret, without its value.
-    async fn secrets(&self, ctx: &Context<'_>) -> Result<Vec<SecretNode>> {
-        let secrets = app(ctx)?
-            .store
-            .secrets(&app(ctx)?.scope)
-            .await
-            .map_err(|error| fault(&error))?;
+    /// Secrets by name, without their values, at most 10,000.
+    async fn secrets(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "True: those in the trash.")] trash: Option<bool>,
+    ) -> Result<Vec<SecretNode>> {
+        let most = u32::try_from(MAX_SECRETS).unwrap_or(u32::MAX);
+        let reading = reading(ctx).await?;
+        let secrets = reading.secrets("", most, trash.unwrap_or(false)).await;
+        let secrets = secrets.map_err(|error| fault(&error))?;
         Ok(secrets.into_iter().map(SecretNode).collect())
     }
 
     /// Every registered host.
     async fn hosts(&self, ctx: &Context<'_>) -> Result<Vec<HostNode>> {
+        reading(ctx).await?;
         Ok(app(ctx)?.hosts.all().into_iter().map(HostNode).collect())
     }
 
     /// The host with this name or id, or this start of its id; null if there is none, or several.
     async fn host(&self, ctx: &Context<'_>, named: String) -> Result<Option<HostNode>> {
+        reading(ctx).await?;
         Ok(app(ctx)?.find_host(&named).ok().map(HostNode))
     }
 }

@@ -1,16 +1,17 @@
 //! What a retry would do, as the API shows it.
 
-use async_graphql::{Object, Result, SimpleObject, Union};
+use async_graphql::{Context, Object, Result, SimpleObject, Union};
 
 use flowforge_protocol::StepKey;
 
 use super::fault;
+use super::loads::reading;
 use super::mutation::{field, input_problem};
 use super::operations::{not_found, wrong_state};
 use super::problems::{InputProblem, RunNotFoundProblem, RunStateProblem};
-use crate::app::App;
-use crate::operations::Refused;
-use crate::retry::{RepeatedStep, RetryPlan};
+use super::query::app;
+use crate::app::operations::Refused;
+use crate::app::retry::{RepeatedStep, RetryPlan};
 
 #[derive(Union)]
 pub(crate) enum RetryPlanPayload {
@@ -151,10 +152,10 @@ fn follows(first: &StepKey, last: u32, step: &StepKey) -> bool {
 }
 
 /// The plan of a retry.
-pub(super) async fn plan(app: &App, id: &str, from: &str, newest: bool) -> Result<RetryPlanPayload> {
+pub(super) async fn plan(ctx: &Context<'_>, id: &str, from: &str, newest: bool) -> Result<RetryPlanPayload> {
     use RetryPlanPayload as Payload;
-    let plan = app
-        .retry_plan(id, from, newest)
+    let plan = app(ctx)?
+        .retry_plan(&reading(ctx).await?, id, from, newest)
         .await
         .map_err(|error| fault(&error))?;
     Ok(match plan {

@@ -3,23 +3,22 @@
 use std::sync::Arc;
 
 use async_graphql::connection::Connection;
-use async_graphql::{Context, Enum, Object, Result, SimpleObject};
+use async_graphql::{Context, Enum, ID, Json, Object, Result, SimpleObject};
 use flowforge_protocol::progress::StepProgress;
 use flowforge_protocol::release::DRAFT_VERSION;
-use flowforge_store::{RunState, StoredRun, WaitFor, without_draft};
+use flowforge_store::{RunHead, RunState, RunTexts, StoredRun, WaitFor, without_draft};
+use serde_json::Value;
 
 use super::approvals::ApprovalNode;
 use super::evidence::EvidenceNode;
-use super::fault;
 use super::hosts::HostNode;
 use super::limits::spend;
+use super::loads::{self, reading};
 use super::page::{Cursor, Window, from_edges};
 use super::scalars::{AnyJson, Long, stored_json};
+use super::{CODE_ARGUMENT, coded, fault};
 use crate::app::App;
-use crate::waiting;
-
-/// Waits, children and retries of one run that are listed at most.
-const MAX_BESIDE: u32 = 100;
+use crate::app::waiting;
 
 /// Where a run stands.
 #[derive(Debug, Enum, Clone, Copy, PartialEq, Eq)]
@@ -205,12 +204,34 @@ impl From<flowforge_store::OpenWait> for OpenWait {
     }
 }
 
-/// One execution of a workflow version.
-pub(crate) struct RunNode(Box<StoredRun>);
+/// One execution of a workflow version. Its texts are read when they are asked for.
+pub(crate) struct RunNode(Box<RunHead>);
 
 impl RunNode {
     pub(crate) fn new(run: StoredRun) -> Self {
+        Self::of_head(run.head)
+    }
+
+    pub(crate) fn of_head(run: RunHead) -> Self {
         Self(Box::new(run))
+    }
+
+    /// Its texts, together with those of other runs of this answer; `bytes` are those that are wanted of them.
+    async fn texts(&self, ctx: &Context<'_>, bytes: u64) -> Result<Arc<RunTexts>> {
+        spend(ctx, bytes)?;
+        let texts = loads::texts(ctx, self.0.id.clone()).await?;
+        texts.ok_or_else(|| coded("the run is gone", CODE_ARGUMENT))
+    }
+
+    /// Its outcome, if it has one.
+    async fn outcome_text(&self, ctx: &Context<'_>) -> Result<Option<Value>> {
+        let bytes = self.0.text_bytes.outcome;
+        if bytes == 0 {
+            return Ok(None);
+        }
+        let texts = self.texts(ctx, bytes).await?;
+        let outcome = texts.outcome.as_deref().map(stored_json).transpose()?;
+        Ok(outcome.map(|outcome| outcome.0))
     }
 }
 
@@ -220,8 +241,9 @@ fn app<'a>(ctx: &Context<'a>) -> Result<&'a Arc<App>> {
 
 #[Object(name = "Run")]
 impl RunNode {
-    async fn id(&self) -> &str {
-        self.0.id.as_str()
+    /// Unique among everything here.
+    pub(crate) async fn id(&self) -> ID {
+        ID(self.0.id.to_string())
     }
 
     async fn workflow(&self) -> &str {
@@ -273,12 +295,8 @@ impl RunNode {
     /// What it waits for besides questions to people, at most 100, oldest first.
     #[graphql(complexity = "10 + child_complexity")]
     async fn waits(&self, ctx: &Context<'_>) -> Result<Vec<OpenWait>> {
-        let waits = app(ctx)?
-            .store
-            .waits_of(&app(ctx)?.scope, &self.0.id, MAX_BESIDE)
-            .await;
-        let waits = waits.map_err(|error| fault(&error))?;
-        Ok(waits.into_iter().map(OpenWait::from).collect())
+        let waits = loads::waits(ctx, self.0.id.clone()).await?.unwrap_or_default();
+        Ok(waits.iter().cloned().map(OpenWait::from).collect())
     }
 
     /// Where it comes from among runs; absent for one that stands alone.
@@ -301,23 +319,15 @@ impl RunNode {
     /// Runs that it has ordered, at most 100, oldest first.
     #[graphql(complexity = "10 + 10 * child_complexity")]
     async fn children(&self, ctx: &Context<'_>) -> Result<Vec<RunNode>> {
-        let children = app(ctx)?
-            .store
-            .children_of(&app(ctx)?.scope, &self.0.id, MAX_BESIDE)
-            .await;
-        let children = children.map_err(|error| fault(&error))?;
-        Ok(children.into_iter().map(Self::new).collect())
+        let children = loads::children(ctx, self.0.id.clone()).await?.unwrap_or_default();
+        Ok(children.iter().cloned().map(Self::of_head).collect())
     }
 
     /// Runs that were made from it by a retry, at most 100, oldest first.
     #[graphql(complexity = "10 + 10 * child_complexity")]
     async fn retries(&self, ctx: &Context<'_>) -> Result<Vec<RunNode>> {
-        let retries = app(ctx)?
-            .store
-            .successors_of(&app(ctx)?.scope, &self.0.id, MAX_BESIDE)
-            .await;
-        let retries = retries.map_err(|error| fault(&error))?;
-        Ok(retries.into_iter().map(Self::new).collect())
+        let retries = loads::retries(ctx, self.0.id.clone()).await?.unwrap_or_default();
+        Ok(retries.iter().cloned().map(Self::of_head).collect())
     }
 
     /// What started it.
@@ -326,8 +336,7 @@ impl RunNode {
     }
 
     async fn input(&self, ctx: &Context<'_>) -> Result<AnyJson> {
-        spend(ctx, self.0.input.len() as u64)?;
-        stored_json(&self.0.input)
+        stored_json(&self.texts(ctx, self.0.text_bytes.input).await?.input)
     }
 
     /// Who has the lease.
@@ -367,59 +376,59 @@ impl RunNode {
 
     /// The workflow's output, when the run is done.
     async fn output(&self, ctx: &Context<'_>) -> Result<Option<AnyJson>> {
-        Ok(outcome(ctx, &self.0)?
-            .and_then(|mut outcome| outcome.0.get_mut("output").map(|o| async_graphql::Json(o.take()))))
+        let outcome = self.outcome_text(ctx).await?;
+        Ok(outcome.and_then(|mut outcome| outcome.get_mut("output").map(|o| Json(o.take()))))
     }
 
     /// The outcome as recorded, when the run has ended.
     async fn outcome(&self, ctx: &Context<'_>) -> Result<Option<AnyJson>> {
-        outcome(ctx, &self.0)
+        Ok(self.outcome_text(ctx).await?.map(Json))
     }
 
     /// Why it failed, when it did.
     async fn failure(&self, ctx: &Context<'_>) -> Result<Option<AnyJson>> {
-        Ok(outcome(ctx, &self.0)?.and_then(|mut outcome| {
-            outcome
-                .0
-                .get_mut("failure")
-                .map(|f| async_graphql::Json(f.take()))
-        }))
+        let outcome = self.outcome_text(ctx).await?;
+        Ok(outcome.and_then(|mut outcome| outcome.get_mut("failure").map(|f| Json(f.take()))))
     }
 
     /// The table of nodes as the state machine sees it; absent until the first record is here.
-    #[graphql(complexity = 20)]
+    #[graphql(complexity = 100)]
     async fn view(&self, ctx: &Context<'_>) -> Result<Option<AnyJson>> {
         let app = app(ctx)?;
         let Some(view) = app.view(&self.0).await.map_err(|error| fault(&error))? else {
             return Ok(None);
         };
         spend(ctx, view.bytes)?;
-        Ok(Some(async_graphql::Json(view.table.as_ref().clone())))
+        Ok(Some(Json(view.table.as_ref().clone())))
     }
 
     /// The host's receipt, when it is here.
     async fn receipt(&self, ctx: &Context<'_>) -> Result<Option<ReceiptNode>> {
-        let Some(envelope) = &self.0.receipt else {
+        let bytes = self.0.text_bytes.receipt;
+        if bytes == 0 {
+            return Ok(None);
+        }
+        let texts = self.texts(ctx, 2 * bytes).await?;
+        let Some(envelope) = &texts.receipt else {
             return Ok(None);
         };
-        spend(ctx, 2 * envelope.len() as u64)?;
-        let checked = crate::receipts::check(app(ctx)?, &self.0, envelope);
+        let checked = crate::app::receipts::check(app(ctx)?, &self.0, envelope);
         Ok(Some(ReceiptNode {
             envelope: envelope.clone(),
-            receipt: async_graphql::Json(checked.receipt),
+            receipt: Json(checked.receipt),
             valid: checked.fault.is_none(),
             reason: checked.fault,
         }))
     }
 
     /// The signed documents and the records, from `fromSeq` on, to check the run without this server.
-    #[graphql(complexity = 20)]
+    #[graphql(complexity = 100)]
     async fn evidence(
         &self,
         ctx: &Context<'_>,
         #[graphql(default_with = "Long(0)")] from_seq: Long,
     ) -> Result<Option<EvidenceNode>> {
-        super::evidence::of(ctx, app(ctx)?, &self.0, from_seq.0).await
+        super::evidence::of(ctx, &self.0, from_seq.0).await
     }
 
     async fn traceparent(&self) -> Option<&str> {
@@ -429,16 +438,14 @@ impl RunNode {
     /// Questions it asked, oldest first.
     #[graphql(complexity = "10 + child_complexity")]
     async fn approvals(&self, ctx: &Context<'_>) -> Result<Vec<ApprovalNode>> {
-        let approvals = app(ctx)?
-            .store
-            .approvals_of(&app(ctx)?.scope, &self.0.id)
-            .await
-            .map_err(|error| fault(&error))?;
-        Ok(approvals.into_iter().map(ApprovalNode::new).collect())
+        let approvals = loads::approvals(ctx, self.0.id.clone())
+            .await?
+            .unwrap_or_default();
+        Ok(approvals.iter().cloned().map(ApprovalNode::new).collect())
     }
 
     /// Log lines among the records stored here, oldest first.
-    #[graphql(complexity = "20 + child_complexity")]
+    #[graphql(complexity = "100 + child_complexity")]
     async fn logs(
         &self,
         ctx: &Context<'_>,
@@ -449,8 +456,7 @@ impl RunNode {
         let from = window
             .after_row()?
             .map_or(0, |seq| u64::try_from(seq).unwrap_or(0).saturating_add(1));
-        let app = app(ctx)?;
-        let lines = crate::logs::lines(&app.store, &app.scope, &self.0.id, from, window.limit).await;
+        let lines = reading(ctx).await?.logs(&self.0.id, from, window.limit).await;
         let (lines, has_more) = lines.map_err(|error| fault(&error))?;
         spend(ctx, lines.iter().map(|line| line.message.len() as u64).sum())?;
         let edges = lines.into_iter().map(|line| {
@@ -465,9 +471,4 @@ impl RunNode {
         });
         Ok(from_edges(edges, has_more, &window))
     }
-}
-
-fn outcome(ctx: &Context<'_>, run: &StoredRun) -> Result<Option<AnyJson>> {
-    spend(ctx, run.outcome.as_ref().map_or(0, |text| text.len() as u64))?;
-    run.outcome.as_deref().map(stored_json).transpose()
 }

@@ -7,9 +7,9 @@ use flowforge_store::Standing;
 
 use super::fault;
 use super::hosts::HostNode;
-use super::mutation::{LOCAL_USER, field, input_problem};
+use super::mutation::{field, input_problem};
 use super::problems::{HostNotFoundProblem, HostStateProblem, InputProblem, NoHostsLineProblem};
-use super::query::app;
+use super::query::{app, caller};
 use super::scalars::Long;
 use crate::enrolment::{DecideError, Decision, InviteError, Invitee};
 use crate::fleet::hosts::HostEntry;
@@ -123,9 +123,8 @@ impl HostChanges {
         let invitee = Invitee {
             name: &input.name,
             life_ms: input.life_ms,
-            by: LOCAL_USER,
         };
-        Ok(match app.invite_host(invitee).await {
+        Ok(match app.invite_host(caller(ctx)?, invitee).await {
             Ok((token, expires_at_ms)) => InviteHostPayload::Success(InviteHostSuccess {
                 token: token.to_string(),
                 expires_at_ms: expires_at_ms.into(),
@@ -140,13 +139,15 @@ impl HostChanges {
             Err(error @ InviteError::Line(_)) => {
                 InviteHostPayload::NoLine(NoHostsLineProblem::new("FF-ENR-013", error.to_string()))
             }
-            Err(error @ (InviteError::Entropy(_) | InviteError::Store(_))) => return Err(fault(&error)),
+            Err(error @ (InviteError::Entropy(_) | InviteError::Denied(_) | InviteError::Store(_))) => {
+                return Err(fault(&error));
+            }
         })
     }
 
     /// Decides whether a host gets work, and whether it is heard.
     async fn decide_host(&self, ctx: &Context<'_>, input: DecideHostInput) -> Result<DecideHostPayload> {
-        let app = app(ctx)?;
+        let (app, caller) = (app(ctx)?, caller(ctx)?);
         let decision = match input.decision {
             HostDecision::Drain => Decision::Drain,
             HostDecision::Undrain => Decision::Undrain,
@@ -154,7 +155,7 @@ impl HostChanges {
         };
         let decided: std::result::Result<Arc<HostEntry>, DecideError> = async {
             let host = app.find_host(&input.host)?;
-            app.decide_about(&host, decision, LOCAL_USER, input.reason.as_deref())
+            app.decide_about(caller, &host, decision, input.reason.as_deref())
                 .await?;
             Ok(host)
         }
@@ -167,7 +168,7 @@ impl HostChanges {
             Err(error @ DecideError::Gone(_)) => {
                 DecideHostPayload::State(HostStateProblem::new("FF-ENR-018", error.to_string()))
             }
-            Err(DecideError::Store(error)) => return Err(fault(&error)),
+            Err(error @ (DecideError::Denied(_) | DecideError::Store(_))) => return Err(fault(&error)),
         })
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_graphql::{Context, Result, SimpleObject, Subscription as GraphQlSubscription};
+use flowforge_core::{Action, Caller};
 use flowforge_protocol::RunId;
 use flowforge_store::Found;
 use futures::Stream;
@@ -12,7 +13,9 @@ use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::fault;
-use super::faults::{CODE_ARGUMENT, CODE_BUSY, coded};
+use super::faults::{CODE_ARGUMENT, CODE_BUSY, coded, denied};
+use super::loads::reading;
+use super::query::caller;
 use super::runs::RunNode;
 use crate::app::{App, FOLLOWERS_MAX};
 use crate::fleet::events::RunMoved;
@@ -39,6 +42,7 @@ enum Step {
 
 struct Follow {
     app: Arc<App>,
+    caller: Caller,
     run: RunId,
     _place: OwnedSemaphorePermit,
     moved: broadcast::Receiver<RunMoved>,
@@ -63,18 +67,15 @@ impl Subscription {
         })?;
         // Subscribed before the first look, so that nothing falls between the two.
         let moved = app.events.subscribe();
-        let run = match app
-            .store
-            .find_run(&app.scope, &run)
-            .await
-            .map_err(|error| fault(&error))?
-        {
-            Found::One(found) => found.id,
+        let found = reading(ctx).await?.run_or_prefix(&run).await;
+        let run = match found.map_err(|error| fault(&error))? {
+            Found::One(found) => found.head.id,
             Found::None => return Err(coded(format!("there is no run `{run}`"), CODE_ARGUMENT)),
             Found::Several => return Err(coded(format!("several runs begin with `{run}`"), CODE_ARGUMENT)),
         };
         let follow = Follow {
             app,
+            caller: caller(ctx)?.clone(),
             run,
             _place: place,
             moved,
@@ -102,12 +103,9 @@ impl Follow {
     }
 
     async fn look(&self) -> Result<RunEvent> {
-        let run = self
-            .app
-            .store
-            .run(&self.app.scope, &self.run)
-            .await
-            .map_err(|error| fault(&error))?;
+        let reading = self.app.reading(&self.caller, Action::Read).await;
+        let reading = reading.map_err(|refused| denied(&refused))?;
+        let run = reading.run(&self.run).await.map_err(|error| fault(&error))?;
         let run = run.ok_or_else(|| coded("the run is gone", CODE_ARGUMENT))?;
         Ok(RunEvent {
             ended: run.state.is_final(),

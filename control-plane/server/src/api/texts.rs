@@ -8,7 +8,7 @@ use super::operations::no_workflow;
 use super::problems::{DraftNotFoundProblem, InputProblem, WorkflowNotFoundProblem, WorkflowProblem};
 use super::scalars::AnyJson;
 use super::{CODE_ARGUMENT, coded};
-use crate::looks::{NoText, Wanted};
+use crate::app::looks::{NoText, Wanted};
 
 /// A workflow's text: `source`; or `workflow` with `version`, with `draft: true`, or alone, which is its newest version.
 #[derive(InputObject)]

@@ -1,10 +1,12 @@
 //! Trying drafts.
 
 use async_graphql::{Context, InputObject, Object, Result, Union};
+use flowforge_core::Action;
 use serde_json::{Map, Value};
 
 use super::drafts::no_keys;
 use super::fault;
+use super::loads::reading;
 use super::mutation::{by_hand, config_of, field, input_problem, too_long, workflow_problem};
 use super::operations::of_workflow;
 use super::payloads::{PublishReleasePayload, StartRunPayload, StartRunSuccess};
@@ -12,16 +14,15 @@ use super::problems::{
     BusyProblem, ConnectorProblem, DraftNotFoundProblem, InputProblem, ReleaseProblem, SignatureProblem,
     SigningProblem, WorkflowProblem,
 };
-use super::query::app;
+use super::query::{app, caller};
 use super::scalars::AnyJson;
 use super::texts::{no_draft, object};
-use crate::app::App;
-use crate::compile::{PrepareError, Source};
-use crate::operations::Refused;
-use crate::publish::Envelopes;
+use crate::app::compile::{PrepareError, Source};
+use crate::app::operations::Refused;
+use crate::app::publish::Envelopes;
+use crate::app::retry::Try;
+use crate::app::trials::TrialError;
 use crate::release::ReadyRelease;
-use crate::retry::Try;
-use crate::trials::TrialError;
 
 /// A draft to be tried: one that is saved, or a text. All of it runs, unless `node` or `to` says otherwise.
 #[derive(InputObject)]
@@ -84,14 +85,20 @@ impl TryDraftPayload {
                     return Err(fault(&flowforge_store::StoreError::Stopped));
                 }
             },
-            error @ (TrialError::Prepare(_) | TrialError::Load(_)) => return Err(fault(&error)),
+            error @ TrialError::Secrets(_) => {
+                let message = format!("{error}; set it again with `drafts: ALLOW`, or with `--drafts`");
+                Self::wrong("secrets", message)
+            }
+            error @ (TrialError::Prepare(_) | TrialError::Load(_) | TrialError::Denied(_)) => {
+                return Err(fault(&error));
+            }
         })
     }
 }
 
 /// The text that is meant, with its lock.
 async fn text_of(
-    app: &App,
+    ctx: &Context<'_>,
     workflow: Option<String>,
     source: Option<String>,
     lock: Option<String>,
@@ -99,7 +106,7 @@ async fn text_of(
     Ok(match (source, workflow) {
         (Some(text), None) => Ok((text, lock)),
         (None, Some(workflow)) => {
-            let draft = app.store.draft(&app.scope, &workflow).await;
+            let draft = reading(ctx).await?.draft(&workflow).await;
             match draft.map_err(|error| fault(&error))? {
                 Some(draft) => Ok((draft.text.source, draft.text.lock)),
                 None => Err(TryDraftPayload::NotFound(no_draft(&workflow))),
@@ -114,18 +121,19 @@ async fn text_of(
 
 /// What a run of the same workflow gives to those nodes that the draft still has.
 async fn data_of(
-    app: &App,
+    ctx: &Context<'_>,
     wanted: &str,
     release: &ReadyRelease,
 ) -> Result<std::result::Result<Map<String, Value>, String>> {
-    let run = match app.find_run(wanted).await.map_err(|error| fault(&error))? {
+    let found = reading(ctx).await?.find_run(wanted).await;
+    let run = match found.map_err(|error| fault(&error))? {
         Ok(run) => run,
         Err(message) => return Ok(Err(message)),
     };
     if let Err(message) = of_workflow(&run, &release.stored.workflow) {
         return Ok(Err(message));
     }
-    let mut data = app.data_of(&run).await.map_err(|error| fault(&error))?;
+    let mut data = app(ctx)?.data_of(&run).await.map_err(|error| fault(&error))?;
     let nodes = &release.workflow.nodes;
     data.retain(|name, _| name == "input" || nodes.iter().any(|node| node.id.as_str() == name));
     Ok(Ok(data))
@@ -169,17 +177,17 @@ impl Trials {
             (None, to) => (to, false),
         };
         let config = config_of(input.config)?;
-        let source = match text_of(app, input.workflow, input.source, input.lock).await? {
+        let source = match text_of(ctx, input.workflow, input.source, input.lock).await? {
             Ok((text, lock)) => Source { text, lock, config },
             Err(refused) => return Ok(refused),
         };
-        let release = match app.draft_release(source, signed).await {
+        let release = match app.draft_release(caller(ctx)?, source, signed).await {
             Ok(release) => release,
             Err(error) => return Payload::refused(error),
         };
         let mut run_input = input.input.map(|input| input.0);
         if let Some(wanted) = input.pinned_from {
-            match data_of(app, &wanted, &release).await? {
+            match data_of(ctx, &wanted, &release).await? {
                 Ok(data) => pin(data, target.as_deref(), &mut run_input, &mut given),
                 Err(message) => return Ok(Payload::wrong("pinnedFrom", message)),
             }
@@ -214,7 +222,8 @@ impl Trials {
         };
         let request = by_hand(ctx, release, run_input, options)?;
         let id = request.id.clone();
-        match StartRunPayload::of_result(app, id, app.start(request).await).await? {
+        let started = app.start(caller(ctx)?, Action::TryDraft, request).await;
+        match StartRunPayload::of_result(ctx, id, started).await? {
             StartRunPayload::Success(success) => Ok(Payload::Success(success)),
             StartRunPayload::Input(problem) => Ok(Payload::Input(problem)),
             StartRunPayload::Busy(problem) => Ok(Payload::Busy(problem)),

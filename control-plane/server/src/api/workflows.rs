@@ -2,19 +2,17 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Context, Enum, Json, Object, Result, SimpleObject};
-use flowforge_store::StoredRelease;
+use async_graphql::{Context, Enum, ID, Json, Object, Result, SimpleObject};
+use flowforge_store::{Arrangement, ReleaseHead};
 use flowforge_workflow::{Diagnostic, Severity};
 
 use super::connectors::PinnedConnectorNode;
 use super::fault;
 use super::limits::spend;
+use super::loads;
+use super::nodes::{Kind, global_id};
 use super::scalars::{AnyJson, Long};
-use crate::app::App;
 use crate::release::ReadyRelease;
-
-/// Versions shown at most.
-const MAX_VERSIONS: u32 = 100;
 
 /// How much a finding matters.
 #[derive(Debug, Enum, Clone, Copy, PartialEq, Eq)]
@@ -73,6 +71,23 @@ pub(crate) struct WorkflowNode(pub(crate) Arc<ReadyRelease>);
 
 #[Object(name = "Workflow")]
 impl WorkflowNode {
+    /// Unique among everything here.
+    pub(crate) async fn id(&self) -> ID {
+        global_id(Kind::Workflow, &self.0.stored.workflow)
+    }
+
+    /// The folder that it is in: `shop/orders`; empty at the top.
+    async fn folder(&self, ctx: &Context<'_>) -> Result<String> {
+        let there = loads::arrangements(ctx, self.0.stored.workflow.clone()).await?;
+        Ok(there.map(|there| there.folder.clone()).unwrap_or_default())
+    }
+
+    /// In the order of the alphabet.
+    async fn tags(&self, ctx: &Context<'_>) -> Result<Vec<String>> {
+        let there = loads::arrangements(ctx, self.0.stored.workflow.clone()).await?;
+        Ok(there.map(|there| there.tags.clone()).unwrap_or_default())
+    }
+
     async fn name(&self) -> &str {
         &self.0.stored.workflow
     }
@@ -126,21 +141,62 @@ impl WorkflowNode {
     /// Published versions, newest first, at most 100.
     #[graphql(complexity = "10 + child_complexity")]
     async fn versions(&self, ctx: &Context<'_>) -> Result<Vec<WorkflowVersionNode>> {
-        let app = ctx.data::<Arc<App>>()?;
-        let versions = app
-            .store
-            .versions(&app.scope, &self.0.stored.workflow, MAX_VERSIONS)
-            .await
-            .map_err(|error| fault(&error))?;
-        Ok(versions.into_iter().map(WorkflowVersionNode).collect())
+        let versions = loads::versions(ctx, self.0.stored.workflow.clone()).await?;
+        let versions = versions.unwrap_or_default();
+        Ok(versions.iter().cloned().map(WorkflowVersionNode).collect())
+    }
+}
+
+/// Which workflows to list.
+pub(super) struct WorkflowFilter {
+    words: Vec<String>,
+    folder: Option<String>,
+    tag: Option<String>,
+}
+
+impl WorkflowFilter {
+    pub(super) fn new(search: Option<String>, folder: Option<String>, tag: Option<String>) -> Self {
+        let words = search.unwrap_or_default();
+        Self {
+            words: words.split_whitespace().map(str::to_lowercase).collect(),
+            folder: folder.filter(|folder| !folder.is_empty()),
+            tag,
+        }
+    }
+
+    /// Whether it needs to know where a workflow is.
+    pub(super) fn asks_where(&self) -> bool {
+        !self.words.is_empty() || self.folder.is_some() || self.tag.is_some()
+    }
+
+    /// Whether a workflow is one of them.
+    pub(super) fn fits(&self, release: &ReadyRelease, place: Option<&Arrangement>) -> bool {
+        let (folder, tags) = place.map_or(("", &[][..]), |place| (place.folder.as_str(), &place.tags[..]));
+        let inside = self.folder.as_ref().is_none_or(|wanted| {
+            let rest = folder.strip_prefix(wanted.as_str());
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        });
+        let (name, title) = (&release.stored.workflow, &release.stored.title);
+        let text = format!("{name} {title} {folder} {}", tags.join(" ")).to_lowercase();
+        inside
+            && self.tag.as_ref().is_none_or(|wanted| tags.contains(wanted))
+            && self.words.iter().all(|word| text.contains(word))
     }
 }
 
 /// One published version.
-pub(crate) struct WorkflowVersionNode(StoredRelease);
+pub(crate) struct WorkflowVersionNode(pub(super) ReleaseHead);
 
 #[Object(name = "WorkflowVersion")]
 impl WorkflowVersionNode {
+    /// Unique among everything here.
+    pub(crate) async fn id(&self) -> ID {
+        global_id(
+            Kind::WorkflowVersion,
+            &format!("{}/{}", self.0.workflow, self.0.version),
+        )
+    }
+
     async fn version(&self) -> u32 {
         self.0.version
     }
@@ -156,10 +212,9 @@ impl WorkflowVersionNode {
     }
 
     /// Id of the key that signed the release.
-    async fn signed_by(&self) -> Option<String> {
-        let envelope: serde_json::Value = serde_json::from_str(&self.0.envelope).ok()?;
-        let key = envelope.pointer("/signatures/0/keyid")?;
-        key.as_str().map(str::to_owned)
+    async fn signed_by(&self, ctx: &Context<'_>) -> Result<Option<String>> {
+        let signer = loads::signers(ctx, self.0.digest).await?;
+        Ok(signer.map(|signer| signer.as_ref().clone()))
     }
 
     async fn published_at_ms(&self) -> Long {
@@ -167,8 +222,12 @@ impl WorkflowVersionNode {
     }
 
     /// The workflow file as it was published.
-    async fn source(&self, ctx: &Context<'_>) -> Result<Option<&str>> {
-        spend(ctx, self.0.source.as_ref().map_or(0, |text| text.len() as u64))?;
-        Ok(self.0.source.as_deref())
+    async fn source(&self, ctx: &Context<'_>) -> Result<Option<String>> {
+        let Some(bytes) = self.0.source_bytes else {
+            return Ok(None);
+        };
+        spend(ctx, bytes)?;
+        let source = loads::sources(ctx, self.0.digest).await?;
+        Ok(source.map(|source| source.as_ref().clone()))
     }
 }

@@ -227,7 +227,8 @@ impl App {
     /// Two machines live from one disk: neither is heard until somebody says which.
     pub(super) async fn found_clone(&self, host: &HostId, how: &str) -> Result<(), ClaimError> {
         tracing::error!(%host, how, "two machines use one host's certificate: both are refused from now on");
-        self.decide_host(host, Standing::Cloned, how.to_owned()).await?;
+        self.decide_host(&self.store, host, Standing::Cloned, how.to_owned())
+            .await?;
         Ok(())
     }
 }

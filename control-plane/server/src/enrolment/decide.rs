@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use flowforge_core::{Action, Caller, Object, ObjectKind};
 use flowforge_protocol::HostId;
-use flowforge_store::{HostStanding, Standing, StoreError};
+use flowforge_store::{HostStanding, Standing, Store, StoreError};
 
 use super::errors::DecideError;
 use crate::app::App;
@@ -41,11 +42,14 @@ impl App {
     /// Decides about a host on behalf of somebody.
     pub(crate) async fn decide_about(
         &self,
+        caller: &Caller,
         host: &HostEntry,
         decision: Decision,
-        by: &str,
         why: Option<&str>,
     ) -> Result<(), DecideError> {
+        let object = Object::new(ObjectKind::Host, host.id.as_str());
+        let allowed = self.allow(caller, Action::DecideHost, object.clone()).await?;
+        let by = allowed.by();
         let now = self.peers.standing(&host.id).map(|decided| decided.standing);
         let is_gone = now.is_some_and(|standing| !standing.is_admitted());
         let (standing, done) = match decision {
@@ -63,20 +67,23 @@ impl App {
             format!("{done} by {by}: {why}")
         };
         tracing::warn!(host = %host.id, reason, "something was decided about a host");
-        self.decide_host(&host.id, standing, reason).await?;
+        let allowed = allowed.about(object, Some(reason.clone()));
+        self.decide_host(&allowed.change(), &host.id, standing, reason)
+            .await?;
         Ok(())
     }
 
     /// A host says good-bye.
     pub(crate) async fn host_leaves(&self, host: &HostId) -> Result<(), StoreError> {
         tracing::info!(%host, "a host left");
-        self.decide_host(host, Standing::Left, "it said so itself".to_owned())
+        self.decide_host(&self.store, host, Standing::Left, "it said so itself".to_owned())
             .await
     }
 
     /// Keeps what was decided, and ends the session of a host that is not heard any more.
     pub(super) async fn decide_host(
         &self,
+        store: &Store,
         host: &HostId,
         standing: Standing,
         reason: String,
@@ -87,7 +94,7 @@ impl App {
             reason: reason.clone(),
             since_ms: self.clock.now_ms(),
         };
-        self.store.decide_host(&self.scope, decided).await?;
+        store.decide_host(&self.scope, decided).await?;
         self.stands(host, standing, reason);
         Ok(())
     }

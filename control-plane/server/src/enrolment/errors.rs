@@ -1,5 +1,6 @@
 //! Why something about a host was not done, for people and for programs.
 
+use flowforge_core::Denied;
 use flowforge_enrolment::AuthorityError;
 use flowforge_store::StoreError;
 
@@ -106,6 +107,8 @@ pub(crate) enum InviteError {
     Line(#[from] NoLine),
     #[error(transparent)]
     Entropy(#[from] EntropyError),
+    #[error("it may not be done")]
+    Denied(#[from] Box<Denied>),
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -126,6 +129,8 @@ pub(crate) enum DecideError {
     Ambiguous(String),
     #[error("host {0} was revoked or left; to take it in again: flowforge host token --name NAME")]
     Gone(String),
+    #[error("it may not be done")]
+    Denied(#[from] Box<Denied>),
     #[error(transparent)]
     Store(#[from] StoreError),
 }

@@ -1,5 +1,6 @@
 //! Invitations: made for a name and a time, told once.
 
+use flowforge_core::{Action, Caller, Object, ObjectKind};
 use flowforge_protocol::invitation::Invitation;
 use flowforge_store::{Invited, NewInvitation};
 use zeroize::Zeroizing;
@@ -24,8 +25,6 @@ pub(crate) struct Invitee<'a> {
     pub(crate) name: &'a str,
     /// How long the invitation is good, milliseconds.
     pub(crate) life_ms: u64,
-    /// Who invites.
-    pub(crate) by: &'a str,
 }
 
 fn is_name(name: &str) -> bool {
@@ -35,7 +34,15 @@ fn is_name(name: &str) -> bool {
 
 impl App {
     /// Invites a host; returns the line of text, which is told here and never again, and until when it is good.
-    pub(crate) async fn invite_host(&self, invitee: Invitee<'_>) -> Result<(SecretText, u64), InviteError> {
+    pub(crate) async fn invite_host(
+        &self,
+        caller: &Caller,
+        invitee: Invitee<'_>,
+    ) -> Result<(SecretText, u64), InviteError> {
+        let name: String = invitee.name.chars().take(64).collect();
+        let allowed = self
+            .allow(caller, Action::InviteHost, Object::new(ObjectKind::Host, name))
+            .await?;
         if !is_name(invitee.name) {
             return Err(InviteError::Input("name", NAME_RULE));
         }
@@ -56,13 +63,13 @@ impl App {
         let new = NewInvitation {
             secret_hash: invitation.secret_digest(),
             name: invitation.name.clone(),
-            created_by: invitee.by.to_owned(),
+            created_by: allowed.by().to_owned(),
             created_at_ms: now_ms,
             expires_at_ms: invitation.expires_at_ms,
         };
-        match self.store.invite(&self.scope, new).await? {
+        match allowed.change().invite(allowed.scope(), new).await? {
             Invited::Kept => {
-                tracing::info!(name = invitee.name, by = invitee.by, "a host was invited");
+                tracing::info!(name = invitee.name, by = allowed.by(), "a host was invited");
                 Ok((invitation.to_text(), invitation.expires_at_ms))
             }
             Invited::TooMany => Err(InviteError::TooMany),

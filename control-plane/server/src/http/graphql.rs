@@ -12,7 +12,7 @@ use flowforge_protocol::json_path::path_at;
 use flowforge_protocol::strict::{self, StrictError};
 
 use super::media::Media;
-use super::{Doors, body, refusal};
+use super::{Doors, body, callers, refusal};
 use crate::api::TraceParent;
 use crate::api::limits::BySocket;
 
@@ -38,6 +38,10 @@ pub(super) async fn call(State(doors): State<Doors>, headers: HeaderMap, body: B
         Err(refused) => return *refused,
     };
     let media = Media::wanted(&headers);
+    let caller = match callers::of(&doors.app, &headers) {
+        Ok(caller) => caller,
+        Err(refused) => return *refused,
+    };
     if let Err(message) = check_numbers(&body) {
         return media.refused(StatusCode::BAD_REQUEST, &call_error(message, "FF-API-400"));
     }
@@ -56,8 +60,8 @@ pub(super) async fn call(State(doors): State<Doors>, headers: HeaderMap, body: B
         .get("traceparent")
         .and_then(|value| value.to_str().ok())
         .map(str::to_owned);
-    let request = request.data(TraceParent(trace));
-    media.answer(&doors.api.execute(request).await)
+    let request = request.data(TraceParent(trace)).data(caller.clone());
+    callers::named(media.answer(&doors.api.execute(request).await), &caller)
 }
 
 /// Refuses a number that the reader below would round, by the path of its field in the body.
@@ -90,11 +94,17 @@ pub(super) fn is_json(headers: &HeaderMap) -> bool {
 pub(super) async fn follow(
     State(doors): State<Doors>,
     protocol: GraphQLProtocol,
+    headers: HeaderMap,
     upgrade: WebSocketUpgrade,
 ) -> Response {
+    let caller = match callers::of(&doors.app, &headers) {
+        Ok(caller) => caller,
+        Err(refused) => return *refused,
+    };
     let api = doors.api.clone();
     let mut data = Data::default();
     data.insert(BySocket);
+    data.insert(caller);
     upgrade
         .protocols(async_graphql::http::ALL_WEBSOCKET_PROTOCOLS)
         .max_message_size(64 * 1024)

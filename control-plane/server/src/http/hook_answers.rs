@@ -68,12 +68,12 @@ pub(super) async fn wait(app: &App, run: &RunId, mut waiting: Waiting<'_>) -> Re
 /// A repeated request: its run may have answered, or be over, already.
 pub(super) async fn again(app: &App, run: &RunId, waits_for: WaitsFor) -> Response {
     let waiting = app.events.wait_for(run, waits_for);
-    let stored = match app.store.run(&app.scope, run).await {
+    let stored = match app.run_of_hook(run).await {
         Ok(Some(stored)) => stored,
         Ok(None) => return accepted(run, Some(STILL_RUNNING)),
         Err(error) => return fault(&error),
     };
-    match (stored.response, stored.outcome) {
+    match (stored.texts.response, stored.texts.outcome) {
         (Some(response), _) if waits_for == WaitsFor::Response => responded(run, &response),
         (_, Some(outcome)) => ended(run, &outcome),
         (_, None) => wait(app, run, waiting).await,

@@ -17,6 +17,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use flowforge_core::Action;
 use flowforge_protocol::job::MAX_INPUT_BYTES;
 use flowforge_protocol::record::Trigger;
 use flowforge_protocol::{Digest, webhook};
@@ -30,10 +31,10 @@ use super::body::{self, Codes};
 use super::hook_answers::{self, accepted, fault};
 use super::{Doors, refusal};
 use crate::app::App;
+use crate::app::operations::{Incoming, Refused};
+use crate::app::starts::{StartError, StartOptions, StartRequest, new_run_id, request_body};
 use crate::fleet::events::WaitsFor;
-use crate::operations::{Incoming, Refused};
 use crate::release::ReadyRelease;
-use crate::starts::{StartError, StartOptions, StartRequest, new_run_id, request_body};
 
 /// Header by which a sender names a request, so that a repeated one starts nothing.
 const KEY_HEADER: &str = "idempotency-key";
@@ -109,7 +110,7 @@ pub(super) async fn receive(
 
 /// Nobody is known to listen: another server may have published the workflow that does just now.
 async fn listens_now(app: &App, path: &str) -> Result<Hook, Box<Response>> {
-    let owner = match app.store.hook_owner(&app.scope, path).await {
+    let owner = match app.hook_owner(path).await {
         Ok(owner) => owner,
         Err(error) => return Err(fault(&error).into()),
     };
@@ -163,7 +164,7 @@ async fn check_signature(
     body: &Bytes,
 ) -> Result<Option<String>, Box<Response>> {
     let refuse = |status, code, message: String| Err(Box::new(refusal(status, code, message)));
-    let key = match app.vault.webhook_key(&app.store, name).await {
+    let key = match app.webhook_key(name).await {
         Ok(Some(key)) => key,
         Ok(None) => {
             let message = format!("secret `{name}`, which signs this webhook, is not set");
@@ -270,7 +271,8 @@ async fn start(
         },
         requests: names.into_iter().map(|id| ClientRequest { id, body }).collect(),
     };
-    match app.start(request).await {
+    let caller = app.of_plane("webhook");
+    match app.start(&caller, Action::StartRun, request).await {
         Ok(Started::New) => match waiting {
             Some(waiting) => hook_answers::wait(app, &id, waiting).await,
             None => accepted(&id, None),
@@ -323,7 +325,7 @@ async fn take_signal(
         by: format!("webhook {path}"),
         names,
     };
-    match app.signal(incoming).await {
+    match app.signal(&app.of_plane("webhook"), incoming).await {
         Ok(Ok((message, _))) => (StatusCode::ACCEPTED, Json(json!({ "signal": message }))).into_response(),
         Ok(Err(Refused::Full)) => busy(
             "FF-HOOK-010",

@@ -2,6 +2,7 @@
 
 mod artefacts;
 mod body;
+mod callers;
 mod documents;
 mod graphql;
 mod guard;

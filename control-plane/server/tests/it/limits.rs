@@ -91,7 +91,7 @@ async fn an_answer_is_bounded_by_its_bytes() {
         let told = host.sync(&plane, json!({"batches": [batch]})).await;
         assert_eq!(told["rejected"], json!([]));
     }
-    let one = "runs(first: 100) { nodes { evidence { lines nextSeq } } }";
+    let one = "runs(first: 10) { nodes { evidence { lines nextSeq } } }";
     let answer = plane.ask(&format!("{{ {one} }}"), json!({})).await;
     let evidence = &answer["runs"]["nodes"][0]["evidence"];
     let lines = base64::engine::general_purpose::STANDARD

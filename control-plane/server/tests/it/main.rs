@@ -7,6 +7,8 @@
 )]
 
 mod approvals;
+mod audit;
+mod bulk;
 mod children;
 mod connector;
 mod delivery;
@@ -15,6 +17,7 @@ mod drafts;
 mod growth;
 mod hooks;
 mod limits;
+mod lists;
 mod looks;
 mod media;
 mod opening;
@@ -30,3 +33,4 @@ mod secrets;
 mod stops;
 mod support;
 mod syncing;
+mod trash;

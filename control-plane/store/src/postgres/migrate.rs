@@ -11,10 +11,12 @@ static MIGRATIONS: [&str; NEWEST] = [
     include_str!("../../migrations/postgres/0003_plans.sql"),
     include_str!("../../migrations/postgres/0004_enrolment.sql"),
     include_str!("../../migrations/postgres/0005_servers.sql"),
+    include_str!("../../migrations/postgres/0006_audit.sql"),
+    include_str!("../../migrations/postgres/0007_trash.sql"),
 ];
 
 /// How many there are.
-pub(super) const NEWEST: usize = 5;
+pub(super) const NEWEST: usize = 7;
 
 /// Applies what is missing, each migration in a transaction of its own, while no other server is on the database.
 pub(super) fn run(session: &Session, place: &Place) -> Result<(), OpenError> {

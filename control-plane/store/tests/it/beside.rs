@@ -114,12 +114,17 @@ async fn a_run_that_waits_is_shown_as_waiting_with_what_for() {
         .await;
     let shown = beside.parent().await;
     assert_eq!(shown.state, RunState::Waiting);
-    let first = shown.wait.unwrap();
+    let first = shown.head.wait.unwrap();
     assert_eq!(
         (first.step.to_string(), first.what),
         ("pause".to_owned(), WaitFor::Time)
     );
-    let all = beside.open.store.waits_of(scope(), &run(1), 9).await.unwrap();
+    let all = beside
+        .open
+        .store
+        .waits_of(scope(), vec![run(1)], 9)
+        .await
+        .unwrap();
     let expected = OpenWait {
         step: "payment".parse().unwrap(),
         what: WaitFor::Signal {
@@ -130,10 +135,10 @@ async fn a_run_that_waits_is_shown_as_waiting_with_what_for() {
         due_ms: Some(7_000),
     };
     assert_eq!(all.len(), 2, "another attempt is no wait: {all:?}");
-    assert_eq!(all[1], expected);
+    assert_eq!(all[1], (run(1), expected));
     beside.record(vec![time_up("pause"), time_up("payment")]).await;
     let shown = beside.parent().await;
-    assert_eq!((shown.state, shown.wait), (RunState::Running, None));
+    assert_eq!((shown.state, shown.head.wait), (RunState::Running, None));
     beside.open.close().await;
 }
 
@@ -151,7 +156,7 @@ async fn a_step_that_needs_review_is_shown_until_somebody_looked_at_it() {
     let shown = beside.parent().await;
     assert_eq!(shown.state, RunState::NeedsReview);
     let reason = "it was stopped at work".to_owned();
-    assert_eq!(shown.wait.unwrap().what, WaitFor::Review { reason });
+    assert_eq!(shown.head.wait.unwrap().what, WaitFor::Review { reason });
     let verdict = beside.order(JobKind::Review, Some("pay".to_owned())).await;
     let other = Event::AwaitClosed {
         step: "pay".parse().unwrap(),
@@ -184,7 +189,7 @@ async fn pausing_is_what_the_records_say() {
     assert_eq!(beside.parent().await.state, RunState::Paused);
     beside.record(vec![Event::Unpaused { by }]).await;
     let shown = beside.parent().await;
-    assert_eq!((shown.state, shown.paused_by), (RunState::Waiting, None));
+    assert_eq!((shown.state, shown.head.paused_by), (RunState::Waiting, None));
     beside.open.close().await;
 }
 
@@ -310,7 +315,12 @@ async fn a_child_is_ordered_once_and_its_end_is_owed_until_the_parent_is_told() 
             .unwrap()
             .is_empty()
     );
-    let children = beside.open.store.children_of(scope(), &run(1), 9).await.unwrap();
+    let children = beside
+        .open
+        .store
+        .children_of(scope(), vec![run(1)], 9)
+        .await
+        .unwrap();
     assert_eq!(children.len(), 1);
     assert!(beside.open.store.owed_ends(scope(), 9).await.unwrap().is_empty());
     let batch = Script::new(child_id()).batch(vec![crate::kit::ended(json!(5))]);
@@ -392,7 +402,7 @@ async fn a_run_that_stops_takes_those_with_it_that_it_waits_for_and_leaves_the_o
             beside
                 .open
                 .store
-                .waits_of(scope(), &run(1), 9)
+                .waits_of(scope(), vec![run(1)], 9)
                 .await
                 .unwrap()
                 .is_empty()

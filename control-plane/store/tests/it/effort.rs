@@ -83,9 +83,11 @@ async fn costs(open: &Open, n: u64) -> Vec<(&'static str, u64)> {
         .of("ordered_children", store.ordered_children(scope(), 10))
         .await;
     costs
-        .of("children_of", store.children_of(scope(), &run(n), 10))
+        .of("children_of", store.children_of(scope(), vec![run(n)], 10))
         .await;
-    costs.of("waits_of", store.waits_of(scope(), &run(n), 10)).await;
+    costs
+        .of("waits_of", store.waits_of(scope(), vec![run(n)], 10))
+        .await;
     costs.of("run", store.run(scope(), &run(n))).await;
     let mut said = ingest(&host(1), vec![Script::new(run(n)).batch(vec![ended(json!(1))])]);
     said.received = vec![crate::kit::new_job(n, 1_000 + n, &host(1)).id];

@@ -39,7 +39,7 @@ async fn after_the_commit_of_a_start_run_lease_and_job_are_there_together() {
     let (_home, open) = with_plan("B2=error").await;
     open.store.start_run(scope(), new_run(1, true)).await.unwrap_err();
     let stored = open.store.run(scope(), &run(1)).await.unwrap().unwrap();
-    assert_eq!((stored.epoch, stored.host), (1, Some(host(1))));
+    assert_eq!((stored.epoch, stored.head.host), (1, Some(host(1))));
     assert_eq!(open.store.open_jobs(scope(), &host(1), 9).await.unwrap().len(), 1);
     open.close().await;
 }
@@ -65,7 +65,11 @@ async fn a_host_that_was_not_answered_sends_again_and_is_told_the_same() {
             "{plan}"
         );
         let stored = open.store.run(scope(), &run(1)).await.unwrap().unwrap();
-        assert_eq!((stored.records, stored.outcome.is_some()), (1, true), "{plan}");
+        assert_eq!(
+            (stored.records, stored.texts.outcome.is_some()),
+            (1, true),
+            "{plan}"
+        );
         open.close().await;
     }
 }

@@ -27,6 +27,9 @@ pub(crate) fn keep() -> Keep {
         gaps_since_ms: 0,
         signals_since_ms: 0,
         values_since_ms: 0,
+        audit_since_ms: 0,
+        audit_max: u64::MAX,
+        trash_since_ms: 0,
         rows_max: 100,
     }
 }
@@ -178,7 +181,11 @@ async fn releases_that_nothing_uses_names_of_requests_and_gaps_leave() {
     };
     let collected = open.store.collect(scope(), now).await.unwrap();
     assert_eq!((collected.requests, collected.releases), (1, 2));
-    let versions = open.store.versions(scope(), "sum", 9).await.unwrap();
+    let versions = open
+        .store
+        .versions(scope(), vec!["sum".to_owned()], 9)
+        .await
+        .unwrap();
     let versions: Vec<u32> = versions.iter().map(|release| release.version).collect();
     assert_eq!(versions, [5, 4, 1], "the newest two, and the one that a run uses");
     assert!(

@@ -39,7 +39,7 @@ async fn before_the_commit_of_a_lease_the_run_waits_and_is_given_away_later() {
     assert!(matches!(error, StoreError::Injected(_)), "{error:?}");
     let open = restarted(&mut home, open).await;
     let stored = open.store.run(scope(), &run(1)).await.unwrap().unwrap();
-    assert_eq!((stored.epoch, stored.host), (0, None));
+    assert_eq!((stored.epoch, stored.head.host), (0, None));
     assert_eq!(open.store.count_unassigned(scope()).await.unwrap(), 1);
     assert!(
         open.store
@@ -70,7 +70,7 @@ async fn after_the_commit_of_a_lease_nobody_else_gets_the_run() {
         .unwrap_err();
     let open = restarted(&mut home, open).await;
     let stored = open.store.run(scope(), &run(1)).await.unwrap().unwrap();
-    assert_eq!((stored.epoch, stored.host), (1, Some(host(1))));
+    assert_eq!((stored.epoch, stored.head.host), (1, Some(host(1))));
     assert_eq!(open.store.open_jobs(scope(), &host(1), 9).await.unwrap().len(), 1);
     let second = open
         .store

@@ -55,7 +55,7 @@ async fn pages_of_runs_are_newest_first_and_filtered() {
 
 async fn found(open: &Open, wanted: &str) -> Result<flowforge_protocol::RunId, &'static str> {
     match open.store.find_run(scope(), wanted).await.unwrap() {
-        Found::One(stored) => Ok(stored.id),
+        Found::One(stored) => Ok(stored.head.id),
         Found::None => Err("none"),
         Found::Several => Err("several"),
     }
@@ -152,6 +152,7 @@ async fn a_secret_is_set_only_as_its_next_version() {
         name: "token".to_owned(),
         kind: "bearer".to_owned(),
         destinations: vec!["https://a:443".to_owned()],
+        drafts: false,
         version,
         sealed: vec![1, 2, 3],
         at_ms: 1,
@@ -170,7 +171,7 @@ async fn a_secret_is_set_only_as_its_next_version() {
     );
     assert!(
         open.store
-            .delete_secret(scope(), "token".to_owned())
+            .delete_secret(scope(), "token", "ann", 1, true)
             .await
             .unwrap()
     );
@@ -209,6 +210,7 @@ async fn secrets_are_bounded_and_a_new_value_of_a_known_one_always_has_room() {
         name: name.to_owned(),
         kind: "bearer".to_owned(),
         destinations: Vec::new(),
+        drafts: false,
         version,
         sealed: vec![1],
         at_ms: 1,
@@ -218,7 +220,7 @@ async fn secrets_are_bounded_and_a_new_value_of_a_known_one_always_has_room() {
     assert_eq!(set(secret("known_7", 2)).await, SecretSet::Stored);
     assert!(
         open.store
-            .delete_secret(scope(), "known_8".to_owned())
+            .delete_secret(scope(), "known_8", "ann", 1, true)
             .await
             .unwrap()
     );
@@ -227,7 +229,7 @@ async fn secrets_are_bounded_and_a_new_value_of_a_known_one_always_has_room() {
     fill(MAX_SECRETS, MAX_SECRET_NAMES - MAX_SECRETS - 1, "null").await;
     assert!(
         open.store
-            .delete_secret(scope(), "known_9".to_owned())
+            .delete_secret(scope(), "known_9", "ann", 1, true)
             .await
             .unwrap()
     );

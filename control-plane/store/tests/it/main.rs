@@ -4,6 +4,7 @@
     reason = "a test that meets the unexpected must stop there; helpers of tests are tests"
 )]
 
+mod audit;
 mod beside;
 mod database;
 mod drafts;
@@ -20,6 +21,7 @@ mod orders;
 mod publishing;
 mod questions;
 mod scopes;
+mod trash;
 mod values;
 mod writes;
 

@@ -40,7 +40,7 @@ async fn a_file_from_before_scopes_keeps_everything_in_the_scope_that_is_named()
     let open = home.open().await;
     let store = &open.store;
     let found = store.run(scope(), &run).await.unwrap().unwrap();
-    assert_eq!((found.release, found.host), (digest, Some(host.clone())));
+    assert_eq!((found.release, found.head.host), (digest, Some(host.clone())));
     assert_eq!(store.hosts(scope()).await.unwrap()[0].id, host);
     assert_eq!(store.release(scope(), &digest).await.unwrap().unwrap().version, 1);
     assert_eq!(

@@ -179,7 +179,7 @@ async fn a_decision_is_kept_until_a_record_says_that_it_was_taken() {
         .unwrap();
     assert_eq!(told.settled.len(), 1);
     let stored = open.store.run(scope(), &run(1)).await.unwrap().unwrap();
-    assert_eq!((stored.state, stored.trouble), (RunState::Running, None));
+    assert_eq!((stored.state, stored.head.trouble), (RunState::Running, None));
     assert!(
         open.store
             .resume_basis(scope(), &run(1), 1 << 20)
@@ -284,7 +284,7 @@ async fn a_lost_run_that_somebody_cancels_is_over() {
     let stored = open.store.run(scope(), &run(1)).await.unwrap().unwrap();
     assert_eq!((stored.state, stored.epoch), (RunState::Cancelled, 2));
     let outcome = json!({"state": "cancelled", "reason": "enough"}).to_string();
-    assert_eq!(stored.outcome, Some(outcome));
+    assert_eq!(stored.texts.outcome, Some(outcome));
     assert!(sequences(&open, &host(1)).await.is_empty());
     let batch = script.batch(vec![skipped("too late")]);
     let told = open

@@ -53,7 +53,12 @@ impl Asked {
     }
 
     async fn states(&self) -> (RunState, Vec<ApprovalState>) {
-        let approvals = self.open.store.approvals_of(scope(), &run(1)).await.unwrap();
+        let approvals = self
+            .open
+            .store
+            .approvals_of(scope(), vec![run(1)], 9)
+            .await
+            .unwrap();
         let stored = self.open.store.run(scope(), &run(1)).await.unwrap().unwrap();
         (
             stored.state,
@@ -63,7 +68,7 @@ impl Asked {
 
     async fn first_question(&self) -> Option<String> {
         let stored = self.open.store.run(scope(), &run(1)).await.unwrap().unwrap();
-        stored.question.map(|question| question.title)
+        stored.head.question.map(|question| question.title)
     }
 }
 

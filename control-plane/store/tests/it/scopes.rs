@@ -6,9 +6,9 @@ use flowforge_core::Scope;
 use flowforge_protocol::pieces::{ValuePiece, ValuePieces};
 use flowforge_protocol::{ApprovalId, Digest, MessageId};
 use flowforge_store::{
-    ClientRequest, Cursor, Decided, Found, Group, JobKind, Links, NewDecision, NewJob, NewSecret, NewSignal,
-    PublishError, Published, Refusal, Refused, Registered, RejectCode, RunFilter, Schedule, SecretSet,
-    SignalKept, Started, Store, Target,
+    AuditFilter, ClientRequest, Cursor, Decided, Found, Group, JobKind, Links, NewDecision, NewJob,
+    NewSecret, NewSignal, PublishError, Published, Refusal, Refused, Registered, RejectCode, RunFilter,
+    Schedule, SecretSet, SignalKept, Started, Store, Target,
 };
 use serde_json::json;
 
@@ -30,6 +30,7 @@ fn secret(name: &str) -> NewSecret {
         name: name.to_owned(),
         kind: "opaque".to_owned(),
         destinations: Vec::new(),
+        drafts: false,
         version: 1,
         sealed: vec![1],
         at_ms: 1,
@@ -118,7 +119,7 @@ async fn picture(store: &Store, of: &Scope) -> String {
                 store.find_run(of, "last").await.unwrap(),
                 store.find_run(of, run(1).as_str()).await.unwrap(),
                 store.batches(of, &run(1), 0, 1 << 20).await.unwrap(),
-                store.waits_of(of, &run(1), 9).await.unwrap(),
+                store.waits_of(of, vec![run(1)], 9).await.unwrap(),
                 store.unassigned(of, 9).await.unwrap(),
                 store.count_unassigned(of).await.unwrap(),
                 store.count_queued(of).await.unwrap(),
@@ -126,10 +127,12 @@ async fn picture(store: &Store, of: &Scope) -> String {
             ),
             (
                 store.approvals(of, None, None, 9).await.unwrap(),
-                store.approvals_of(of, &run(1)).await.unwrap(),
+                store.approvals_of(of, vec![run(1)], 9).await.unwrap(),
                 store.find_approval(of, "last").await.unwrap(),
                 store.groups(of).await.unwrap(),
-                store.secrets(of).await.unwrap(),
+                store.secrets(of, "", 9, false).await.unwrap(),
+                store.audit(of, &AuditFilter::default(), None, 9).await.unwrap(),
+                store.arrangements(of).await.unwrap(),
                 store.last_secret_version(of, "token").await.unwrap(),
                 store.schedules(of).await.unwrap(),
                 store.due_signals(of, 9, 9).await.unwrap(),
@@ -142,7 +145,7 @@ async fn picture(store: &Store, of: &Scope) -> String {
                 store.open_releases(of, &host(1)).await.unwrap(),
                 store.release_of(of, "sum", None).await.unwrap(),
                 store.newest_releases(of, "", 9).await.unwrap(),
-                store.versions(of, "sum", 9).await.unwrap(),
+                store.versions(of, vec!["sum".to_owned()], 9).await.unwrap(),
                 store.ordered_children(of, 9).await.unwrap(),
                 store.owed_ends(of, 9).await.unwrap(),
                 store.runs_to_stop(of, 9).await.unwrap(),
@@ -264,7 +267,12 @@ async fn what_is_noted_collected_or_brought_for_another_project_moves_nothing() 
         .send_signal(other, MessageId::from_entropy([1; 16]), Vec::new())
         .await;
     assert!(!sent.unwrap());
-    assert!(!store.delete_secret(other, "token".to_owned()).await.unwrap());
+    assert!(
+        !store
+            .delete_secret(other, "token", "ann", 1, false)
+            .await
+            .unwrap()
+    );
     store
         .set_schedules(other, "sum".to_owned(), Vec::new())
         .await
@@ -419,8 +427,17 @@ async fn a_run_does_not_stop_a_run_of_another_project() {
     open.close().await;
 }
 
-/// Calls that concern no project: everything else takes the scope first.
-const WITHOUT_SCOPE: [&str; 6] = ["close", "effort", "incarnation", "notices", "open", "sequences"];
+/// Calls that concern no project, or only make another handle: everything else takes the scope first.
+const WITHOUT_SCOPE: [&str; 8] = [
+    "close",
+    "counting",
+    "effort",
+    "incarnation",
+    "notices",
+    "noting",
+    "open",
+    "sequences",
+];
 
 #[test]
 fn every_call_of_the_store_takes_a_scope_first() {

@@ -313,7 +313,7 @@ async fn a_large_result_of_a_run_is_shown_with_it() {
         .push(CheckedBatch::with_values(batch, &fetch).unwrap());
     open.store.ingest(scope(), said).await.unwrap();
     let stored = open.store.run(scope(), &run(1)).await.unwrap().unwrap();
-    let outcome: Value = serde_json::from_str(&stored.outcome.unwrap()).unwrap();
+    let outcome: Value = serde_json::from_str(&stored.texts.outcome.unwrap()).unwrap();
     assert_eq!(outcome["output"], value);
 }
 

@@ -34,11 +34,11 @@ async fn many_starts_share_commits_and_each_is_there_afterwards() {
     let open = home.open().await;
     let stored = open.store.run(scope(), &run(7)).await.unwrap().unwrap();
     assert_eq!(
-        (stored.epoch, stored.host, stored.state),
+        (stored.epoch, stored.host.clone(), stored.state),
         (1, Some(host(1)), RunState::Queued)
     );
     assert_eq!(
-        stored.input,
+        stored.texts.input,
         new_run(7, true).input,
         "text comes back as it went in"
     );
@@ -120,7 +120,7 @@ async fn epoch_owner_order_and_chain_are_compared() {
     let stored = open.store.run(scope(), &run(1)).await.unwrap().unwrap();
     assert_eq!((stored.records, stored.state), (3, RunState::Done));
     assert_eq!(
-        stored.outcome.as_deref(),
+        stored.texts.outcome.as_deref(),
         Some(r#"{"state":"done","output":{"n":1}}"#)
     );
     open.close().await;
@@ -219,7 +219,7 @@ async fn a_waiting_run_is_given_away_once() {
     assert_eq!(one.unwrap().len() + two.unwrap().len(), 1);
     let stored = open.store.run(scope(), &run(1)).await.unwrap().unwrap();
     assert_eq!(stored.epoch, 1);
-    let owner = stored.host.unwrap();
+    let owner = stored.head.host.unwrap();
     let other = if owner == host(1) { host(2) } else { host(1) };
     assert_eq!(open.store.open_jobs(scope(), &owner, 9).await.unwrap().len(), 1);
     assert!(open.store.open_jobs(scope(), &other, 9).await.unwrap().is_empty());

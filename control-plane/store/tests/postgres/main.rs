@@ -4,6 +4,8 @@
     reason = "a test that meets the unexpected must stop there; helpers of tests are tests"
 )]
 
+#[path = "../it/audit.rs"]
+mod audit;
 #[path = "../it/beside.rs"]
 mod beside;
 #[path = "../it/database.rs"]
@@ -30,6 +32,8 @@ mod questions;
 mod scopes;
 mod server;
 mod servers;
+#[path = "../it/trash.rs"]
+mod trash;
 #[path = "../it/values.rs"]
 mod values;
 #[path = "../it/writes.rs"]

@@ -88,7 +88,10 @@ async fn text_with_a_nul_is_kept_with_a_sign_for_it() {
     open.store.start_run(scope(), new).await.unwrap();
     let stored = open.store.run(scope(), &run(1)).await.unwrap().unwrap();
     assert_eq!(stored.traceparent.as_deref(), Some("a\u{fffd}b"));
-    assert_eq!(stored.input, r#"{"text":"\u0000"}"#, "JSON text stays as it is");
+    assert_eq!(
+        stored.texts.input, r#"{"text":"\u0000"}"#,
+        "JSON text stays as it is"
+    );
     open.store
         .note_trouble(scope(), run(1), "c\0d".to_owned())
         .await

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use flowforge_core::{Action, Caller, Denied, Object, ObjectKind};
 use flowforge_protocol::SigningKey;
 use flowforge_protocol::envelope::sign;
 use flowforge_protocol::grants::GRANT_SET_TYPE;
@@ -10,9 +11,10 @@ use flowforge_store::{Draft, DraftDiscarded, DraftSaved, DraftText, NewDraft, St
 use flowforge_workflow::limits::MAX_SOURCE_BYTES;
 use serde_json::{Map, Value};
 
-use crate::app::{App, LoadError};
-use crate::compile::{PrepareError, Prepared, Source};
-use crate::publish::{Envelopes, PublishError};
+use crate::app::compile::{PrepareError, Prepared, Source};
+use crate::app::keeping::KeepError;
+use crate::app::publish::{Envelopes, PublishError};
+use crate::app::{App, Reading};
 use crate::release::ReadyRelease;
 
 /// Largest layout of a draft, in bytes of JSON.
@@ -30,7 +32,6 @@ pub(crate) struct Written {
     pub(crate) base_version: Option<u32>,
     /// The revision that was changed; 0: there was none.
     pub(crate) over: u32,
-    pub(crate) by: &'static str,
 }
 
 /// A field of what is saved that cannot be kept, and why.
@@ -53,6 +54,8 @@ pub(crate) enum PublishDraftError {
     Publish(#[from] PublishError),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error("it may not be done")]
+    Denied(#[from] Box<Denied>),
 }
 
 /// True for a name that a workflow can have.
@@ -92,8 +95,11 @@ impl App {
     /// Saves a draft; what cannot be kept is said by field, and nothing is saved then.
     pub(crate) async fn save_draft(
         &self,
+        caller: &Caller,
         written: Written,
-    ) -> Result<Result<DraftSaved, Vec<Unfit>>, StoreError> {
+    ) -> Result<Result<DraftSaved, Vec<Unfit>>, KeepError> {
+        let object = Object::new(ObjectKind::Draft, &written.workflow);
+        let allowed = self.allow(caller, Action::SaveDraft, object).await?;
         let wrong = unfit(&written);
         if !wrong.is_empty() {
             return Ok(Err(wrong));
@@ -101,7 +107,8 @@ impl App {
         let layout = match written.layout {
             Some(Value::Object(layout)) => Value::Object(layout).to_string(),
             _ => {
-                let there = self.store.draft(&self.scope, &written.workflow).await?;
+                let store = allowed.store();
+                let there = store.draft(allowed.scope(), &written.workflow).await?;
                 there.map_or_else(|| "{}".to_owned(), |there| there.text.layout)
             }
         };
@@ -115,21 +122,33 @@ impl App {
             },
             base_version: written.base_version,
             saved_at_ms: self.clock.now_ms(),
-            saved_by: written.by.to_owned(),
+            saved_by: allowed.by().to_owned(),
         };
-        self.store.save_draft(&self.scope, draft).await.map(Ok)
+        let saved = allowed.change().save_draft(allowed.scope(), draft).await?;
+        Ok(Ok(saved))
+    }
+
+    /// Forgets a revision of a draft.
+    pub(crate) async fn discard_draft(
+        &self,
+        caller: &Caller,
+        workflow: &str,
+        revision: u32,
+    ) -> Result<DraftDiscarded, KeepError> {
+        let object = Object::new(ObjectKind::Draft, workflow);
+        let allowed = self.allow(caller, Action::DiscardDraft, object).await?;
+        let change = allowed.change();
+        Ok(change.discard_draft(allowed.scope(), workflow, revision).await?)
     }
 
     /// The text of a published version, as it was published.
     pub(crate) async fn version_text(
         &self,
+        reading: &Reading<'_>,
         workflow: &str,
         version: u32,
-    ) -> Result<Option<Option<String>>, LoadError> {
-        let stored = self
-            .store
-            .release_of(&self.scope, workflow, Some(version))
-            .await?;
+    ) -> Result<Option<Option<String>>, StoreError> {
+        let stored = reading.release_of(workflow, Some(version)).await?;
         Ok(stored.map(|stored| stored.source))
     }
 
@@ -147,10 +166,14 @@ impl App {
     /// saved it meanwhile.
     pub(crate) async fn publish_draft(
         self: &Arc<Self>,
+        caller: &Caller,
         workflow: &str,
         revision: u32,
     ) -> Result<Arc<ReadyRelease>, PublishDraftError> {
-        let draft = self.store.draft(&self.scope, workflow).await?;
+        let object = Object::new(ObjectKind::Workflow, workflow);
+        let allowed = self.allow(caller, Action::PublishRelease, object).await?;
+        let (store, scope) = (allowed.store(), allowed.scope());
+        let draft = store.draft(scope, workflow).await?;
         let draft = draft.ok_or(PublishDraftError::None)?;
         if draft.head.revision != revision {
             return Err(PublishDraftError::Other(Box::new(draft)));
@@ -169,8 +192,9 @@ impl App {
             return Err(PublishDraftError::OtherWorkflow(prepared.release.workflow));
         }
         let signed = self.sign_as_owner(&prepared).ok_or(PublishDraftError::NoKeys)?;
-        let published = self.publish(signed, Some(text)).await?;
-        let discarded = self.store.discard_draft(&self.scope, workflow, revision).await?;
+        let published = self.publish(caller, signed, Some(text)).await?;
+        // It is gone because it was published: that is what was written down.
+        let discarded = store.discard_draft(scope, workflow, revision).await?;
         if let DraftDiscarded::Other(newer) = discarded {
             tracing::info!(
                 workflow,

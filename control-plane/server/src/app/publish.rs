@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use flowforge_core::{Action, Caller, Denied, Object, ObjectKind};
 use flowforge_protocol::envelope::{OpenError, Signed};
 use flowforge_protocol::grants::{GrantSet, NodeGrants};
 use flowforge_protocol::release::{DRAFT_VERSION, GrantRequest, PinnedConnector, Release};
@@ -40,25 +41,52 @@ pub(crate) enum PublishError {
     Ready(#[from] ReleaseError),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error("it may not be done")]
+    Denied(#[from] Box<Denied>),
 }
 
 impl App {
     /// Publishes signed documents as the next version of their workflow.
     pub(crate) async fn publish(
         &self,
+        caller: &Caller,
         envelopes: Envelopes,
         source: Option<String>,
     ) -> Result<Arc<ReadyRelease>, PublishError> {
-        let (stored, workflow, children) = self.checked(envelopes, source, false).await?;
+        let allowed = self
+            .allow(caller, Action::PublishRelease, Object::project())
+            .await?;
+        let checked = self.checked(envelopes, source, false).await;
+        let (stored, workflow, children) = match checked {
+            Ok(checked) => checked,
+            Err(error) => {
+                if let PublishError::Signature { code, message } = &error {
+                    let why = format!("{code}: {message}");
+                    self.note_refused(caller, Action::PublishRelease, Object::project(), why)
+                        .await;
+                }
+                return Err(error);
+            }
+        };
+        let object = Object::new(ObjectKind::Workflow, &stored.workflow);
+        let what = format!("version {}, {}", stored.version, stored.digest);
+        let allowed = self
+            .allow(allowed.caller(), Action::PublishRelease, object.clone())
+            .await?
+            .about(object, Some(what));
         let links = Links {
             hooks: hook_paths(&workflow),
             children,
         };
-        let published = self.store.publish(&self.scope, stored.clone(), links).await;
+        let published = allowed
+            .change()
+            .publish(allowed.scope(), stored.clone(), links)
+            .await;
         let published = published.map_err(|error| match error {
             flowforge_store::PublishError::Version { expected } => PublishError::Version { expected },
             flowforge_store::PublishError::Store(error) => PublishError::Store(error),
-            error @ (flowforge_store::PublishError::OtherGrants
+            error @ (flowforge_store::PublishError::Trashed { .. }
+            | flowforge_store::PublishError::OtherGrants
             | flowforge_store::PublishError::Elsewhere
             | flowforge_store::PublishError::TooMany
             | flowforge_store::PublishError::NoChild { .. }

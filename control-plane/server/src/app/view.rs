@@ -10,7 +10,7 @@ use std::time::Duration;
 use flowforge_protocol::RunId;
 use flowforge_protocol::batch::RecordBatch;
 use flowforge_protocol::chain::no_fetch;
-use flowforge_store::{StoreError, StoredRun};
+use flowforge_store::{RunHead, StoreError};
 use flowforge_workflow::{Interrupt, Plan, RunState};
 use serde_json::Value;
 
@@ -70,7 +70,7 @@ impl Views {
 
 impl App {
     /// The table, or none if no record is here.
-    pub(crate) async fn view(&self, run: &StoredRun) -> Result<Option<View>, ViewError> {
+    pub(crate) async fn view(&self, run: &RunHead) -> Result<Option<View>, ViewError> {
         if run.records == 0 {
             return Ok(None);
         }
@@ -82,7 +82,7 @@ impl App {
         Ok(kept.view.clone())
     }
 
-    async fn advance(&self, run: &StoredRun, kept: &mut Kept) -> Result<(), ViewError> {
+    async fn advance(&self, run: &RunHead, kept: &mut Kept) -> Result<(), ViewError> {
         let replay = |detail: &dyn std::fmt::Display| ViewError::Replay {
             run: run.id.clone(),
             detail: detail.to_string(),
@@ -103,18 +103,18 @@ impl App {
     }
 
     /// The state of a run after all of its stored records.
-    pub(crate) async fn state_of(&self, run: &StoredRun) -> Result<RunState, ViewError> {
+    pub(crate) async fn state_of(&self, run: &RunHead) -> Result<RunState, ViewError> {
         let state = RunState::new(self.plan(run).await?, run.id.clone());
         self.replayed(run, state).await
     }
 
     /// As [`App::state_of`], for a run that is to be retried.
-    pub(crate) async fn state_with_rounds(&self, run: &StoredRun) -> Result<RunState, ViewError> {
+    pub(crate) async fn state_with_rounds(&self, run: &RunHead) -> Result<RunState, ViewError> {
         let state = RunState::with_rounds(self.plan(run).await?, run.id.clone());
         self.replayed(run, state).await
     }
 
-    async fn replayed(&self, run: &StoredRun, mut state: RunState) -> Result<RunState, ViewError> {
+    async fn replayed(&self, run: &RunHead, mut state: RunState) -> Result<RunState, ViewError> {
         let replay = |detail: &dyn std::fmt::Display| ViewError::Replay {
             run: run.id.clone(),
             detail: detail.to_string(),
@@ -139,7 +139,7 @@ impl App {
         Ok(state)
     }
 
-    async fn plan(&self, run: &StoredRun) -> Result<Arc<Plan>, ViewError> {
+    async fn plan(&self, run: &RunHead) -> Result<Arc<Plan>, ViewError> {
         let replay = |detail: &dyn std::fmt::Display| ViewError::Replay {
             run: run.id.clone(),
             detail: detail.to_string(),

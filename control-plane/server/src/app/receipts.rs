@@ -3,7 +3,7 @@
 use flowforge_protocol::VerifyingKey;
 use flowforge_protocol::envelope::Signed;
 use flowforge_protocol::receipt::Receipt;
-use flowforge_store::StoredRun;
+use flowforge_store::RunHead;
 use serde_json::Value;
 
 use crate::app::App;
@@ -17,7 +17,7 @@ pub(crate) struct Checked {
 }
 
 /// Verifies signature, run, release, records, chain, state and outcome.
-pub(crate) fn check(app: &App, run: &StoredRun, envelope: &str) -> Checked {
+pub(crate) fn check(app: &App, run: &RunHead, envelope: &str) -> Checked {
     let host = run.host.as_ref().and_then(|id| app.hosts.get(id));
     let key = host.and_then(|host| VerifyingKey::from_bytes(&host.state().host.identity_key).ok());
     let opened = match key {
@@ -36,7 +36,7 @@ pub(crate) fn check(app: &App, run: &StoredRun, envelope: &str) -> Checked {
     }
 }
 
-fn disagreement(run: &StoredRun, receipt: &Receipt) -> Option<&'static str> {
+fn disagreement(run: &RunHead, receipt: &Receipt) -> Option<&'static str> {
     let checks = [
         (receipt.run_id == run.id, "it is for another run"),
         (Some(&receipt.host) == run.host.as_ref(), "it is of another host"),
@@ -58,19 +58,17 @@ mod tests {
     use std::collections::BTreeMap;
 
     use flowforge_protocol::{Digest, HostId, JobId, RunId};
-    use flowforge_store::RunState;
-    use serde_json::json;
+    use flowforge_store::{RunState, TextBytes};
 
     use super::*;
 
-    fn pair() -> (StoredRun, Receipt) {
-        let run = StoredRun {
+    fn pair() -> (RunHead, Receipt) {
+        let run = RunHead {
             id: RunId::from_entropy([1; 16]),
             workflow: "w".to_owned(),
             version: 1,
             release: Digest::of(b"release"),
             state: RunState::Done,
-            input: "{}".to_owned(),
             trigger: "{}".to_owned(),
             traceparent: None,
             host: Some(HostId::from_entropy([2; 16])),
@@ -79,10 +77,7 @@ mod tests {
             ended_at_ms: Some(5),
             records: 7,
             chain: Some(Digest::of(b"chain")),
-            outcome: Some(json!({"state": "done", "output": {"n": 1}}).to_string()),
             outcome_digest: Some(Digest::of(b"outcome")),
-            response: None,
-            receipt: None,
             cancel_reason: None,
             trouble: None,
             paused_by: None,
@@ -91,6 +86,7 @@ mod tests {
             lineage: None,
             options: None,
             bytes: 0,
+            text_bytes: TextBytes::default(),
         };
         let receipt = Receipt {
             workspace: "dev".to_owned(),

@@ -11,8 +11,8 @@ use flowforge_workflow::{Comparison, Definition, Diagnostic, Graph, Hunk, Interr
 use serde_json::{Map, Value};
 
 use crate::apart::ApartError;
-use crate::app::{App, LoadError};
-use crate::retry::RetryError;
+use crate::app::retry::RetryError;
+use crate::app::{App, LoadError, Reading};
 
 /// Which text is meant.
 pub(crate) enum Wanted {
@@ -89,7 +89,11 @@ impl Text {
 
 impl App {
     /// Finds a text.
-    pub(crate) async fn text_of(&self, wanted: Wanted) -> Result<Result<Text, NoText>, LoadError> {
+    pub(crate) async fn text_of(
+        &self,
+        reading: &Reading<'_>,
+        wanted: Wanted,
+    ) -> Result<Result<Text, NoText>, LoadError> {
         Ok(match wanted {
             Wanted::Text { source, lock, layout } => Ok(Text {
                 source: Some(source),
@@ -113,7 +117,7 @@ impl App {
                     })
                 }
             },
-            Wanted::Draft(name) => match self.store.draft(&self.scope, &name).await? {
+            Wanted::Draft(name) => match reading.draft(&name).await? {
                 None => Err(NoText::Draft(name)),
                 Some(draft) => Ok(Text {
                     source: Some(draft.text.source),
@@ -201,7 +205,7 @@ impl App {
     pub(crate) async fn data_of(&self, run: &StoredRun) -> Result<Map<String, Value>, RetryError> {
         let unreadable = || RetryError::Unreadable(run.id.clone());
         let mut data = Map::new();
-        let input = serde_json::from_str(&run.input).map_err(|_| unreadable())?;
+        let input = serde_json::from_str(&run.texts.input).map_err(|_| unreadable())?;
         data.insert("input".to_owned(), input);
         let release = self.release(&run.release).await?.ok_or_else(unreadable)?;
         if run.records > 0 {

@@ -1,11 +1,11 @@
 //! Why a run does not move, for people.
 
-use flowforge_store::{OpenWait, RunState, StoredRun, WaitFor};
+use flowforge_store::{OpenWait, RunHead, RunState, WaitFor};
 
 use crate::app::App;
 
 /// What the run waits for; none if it is over or at work.
-pub(crate) fn waiting_for(app: &App, run: &StoredRun) -> Option<String> {
+pub(crate) fn waiting_for(app: &App, run: &RunHead) -> Option<String> {
     if run.state.is_final() {
         return None;
     }

@@ -1,5 +1,6 @@
 //! What people and programs tell runs that are there: signals, pauses, what to do with a step that needs review.
 
+use flowforge_core::{Action, Caller, Denied, Object, ObjectKind};
 use flowforge_protocol::canonical::canonical_json;
 use flowforge_protocol::job::{MAX_INPUT_BYTES, Order, ReviewOrder, ReviewOrderAction};
 use flowforge_protocol::{Digest, MessageId, StepKey};
@@ -9,8 +10,8 @@ use flowforge_store::{
 use flowforge_workflow::model::NodeKind;
 use serde_json::Value;
 
-use crate::app::{App, LoadError};
-use crate::decisions::{MAX_COMMENT_BYTES, TellError};
+use crate::app::decisions::{MAX_COMMENT_BYTES, TellError, find_run};
+use crate::app::{Allowed, App, LoadError};
 use crate::entropy::{EntropyError, fresh};
 use crate::orders::OrderError;
 
@@ -33,9 +34,11 @@ pub(crate) enum OperationError {
     #[error(transparent)]
     Load(#[from] LoadError),
     #[error(transparent)]
-    Publish(#[from] crate::publish::PublishError),
+    Publish(#[from] crate::app::publish::PublishError),
     #[error(transparent)]
     Tell(#[from] TellError),
+    #[error("it may not be done")]
+    Denied(#[from] Box<Denied>),
 }
 
 /// Why something was not told, by its sender's fault.
@@ -70,7 +73,12 @@ type Told<T> = Result<Result<T, Refused>, OperationError>;
 
 impl App {
     /// Takes a signal; it is durable when this returns. Gives its id, and whether it had come before.
-    pub(crate) async fn signal(&self, incoming: Incoming) -> Told<(MessageId, bool)> {
+    pub(crate) async fn signal(&self, caller: &Caller, incoming: Incoming) -> Told<(MessageId, bool)> {
+        let object = match &incoming.run {
+            Some(run) => Object::new(ObjectKind::Run, run.id.as_str()),
+            None => Object::new(ObjectKind::Workflow, &incoming.workflow),
+        };
+        let allowed = self.allow(caller, Action::SendSignal, object.clone()).await?;
         if let Err(refused) = check_signal(&incoming) {
             return Ok(Err(refused));
         }
@@ -88,7 +96,7 @@ impl App {
         let requests = incoming.names.into_iter();
         let signal = NewSignal {
             message: message.clone(),
-            run: incoming.run.map(|run| run.id),
+            run: incoming.run.map(|run| run.head.id),
             workflow: incoming.workflow,
             name: incoming.name,
             correlation: incoming.correlation,
@@ -103,20 +111,37 @@ impl App {
                 })
                 .collect(),
         };
-        Ok(match self.store.keep_signal(&self.scope, signal).await? {
-            SignalKept::New => {
-                self.events.errand();
-                Ok((message, false))
-            }
-            SignalKept::Duplicate(before) => Ok((before, true)),
-            SignalKept::Conflict(before) => Err(Refused::Conflict(before)),
-            SignalKept::Full => Err(Refused::Full),
-        })
+        let allowed = allowed.about(object, Some(signal.name.clone()));
+        Ok(
+            match allowed.change().keep_signal(allowed.scope(), signal).await? {
+                SignalKept::New => {
+                    self.events.errand();
+                    Ok((message, false))
+                }
+                SignalKept::Duplicate(before) => Ok((before, true)),
+                SignalKept::Conflict(before) => Err(Refused::Conflict(before)),
+                SignalKept::Full => Err(Refused::Full),
+            },
+        )
     }
 
     /// Pauses a run, or lets it go on.
-    pub(crate) async fn pause(&self, wanted: &str, paused: bool, reason: String) -> Told<StoredRun> {
-        let run = match self.find_run(wanted).await? {
+    pub(crate) async fn pause(
+        &self,
+        caller: &Caller,
+        wanted: &str,
+        paused: bool,
+        reason: String,
+    ) -> Told<StoredRun> {
+        let action = if paused {
+            Action::PauseRun
+        } else {
+            Action::ResumeRun
+        };
+        let allowed = self
+            .allow(caller, action, Object::new(ObjectKind::Run, wanted))
+            .await?;
+        let run = match find_run(allowed.store(), allowed.scope(), wanted).await? {
             Ok(run) => run,
             Err(message) => return Ok(Err(Refused::NotFound(message))),
         };
@@ -131,13 +156,21 @@ impl App {
                 return Ok(Err(Refused::State(run.state, message)));
             }
         };
-        self.tell_run(run, &[JobKind::Pause, JobKind::Unpause], order)
+        self.tell_run(&allowed, run, &[JobKind::Pause, JobKind::Unpause], order)
             .await
     }
 
     /// Says what to do with a step that needs review.
-    pub(crate) async fn review(&self, wanted: &str, step: &str, verdict: ReviewOrder) -> Told<StoredRun> {
-        let run = match self.find_run(wanted).await? {
+    pub(crate) async fn review(
+        &self,
+        caller: &Caller,
+        wanted: &str,
+        step: &str,
+        verdict: ReviewOrder,
+    ) -> Told<StoredRun> {
+        let object = Object::new(ObjectKind::Run, wanted);
+        let allowed = self.allow(caller, Action::ReviewStep, object).await?;
+        let run = match find_run(allowed.store(), allowed.scope(), wanted).await? {
             Ok(run) => run,
             Err(message) => return Ok(Err(Refused::NotFound(message))),
         };
@@ -148,9 +181,12 @@ impl App {
             let message = format!("`{step}` is no step; one looks like pay, or each[2].pay");
             return Ok(Err(Refused::Field("step", message)));
         };
-        let waits = self.store.waits_of(&self.scope, &run.id, MAX_WAITS).await?;
+        let waits = allowed
+            .store()
+            .waits_of(allowed.scope(), vec![run.id.clone()], MAX_WAITS)
+            .await?;
         let reviews = |wait: &&flowforge_store::OpenWait| matches!(wait.what, WaitFor::Review { .. });
-        let mut reviewed = waits.iter().filter(reviews);
+        let mut reviewed = waits.iter().map(|(_, wait)| wait).filter(reviews);
         if !reviewed.clone().any(|wait| wait.step == step) {
             let message = match reviewed.next() {
                 Some(other) => format!("step `{step}` needs no review; `{}` does", other.step),
@@ -168,7 +204,7 @@ impl App {
         {
             return Ok(Err(Refused::Field("output", message)));
         }
-        self.tell_run(run, &[JobKind::Review], Order::Review { step, verdict })
+        self.tell_run(&allowed, run, &[JobKind::Review], Order::Review { step, verdict })
             .await
     }
 
@@ -206,7 +242,14 @@ impl App {
     }
 
     /// Stores an order for a run that its host has, and sends it. A run without a host is told nothing: it has not begun.
-    async fn tell_run(&self, run: StoredRun, replaces: &'static [JobKind], order: Order) -> Told<StoredRun> {
+    async fn tell_run(
+        &self,
+        allowed: &Allowed,
+        run: StoredRun,
+        replaces: &'static [JobKind],
+        order: Order,
+    ) -> Told<StoredRun> {
+        let (store, scope) = (allowed.store(), allowed.scope());
         let Some(host) = run.host.clone() else {
             let message = format!("run {} has not begun: no host has it yet", run.id.short());
             return Ok(Err(Refused::State(run.state, message)));
@@ -220,12 +263,11 @@ impl App {
             }
             signed => signed?,
         };
-        let Some(replaced) = self
-            .store
-            .order_change(&self.scope, replaces, job.clone())
-            .await?
-        else {
-            let now = self.store.run(&self.scope, &run.id).await?.unwrap_or(run);
+        let about = Object::new(ObjectKind::Run, run.id.as_str());
+        let allowed = allowed.about(about, job.subject.clone());
+        let change = allowed.change();
+        let Some(replaced) = change.order_change(scope, replaces, job.clone()).await? else {
+            let now = store.run(scope, &run.id).await?.unwrap_or(run);
             return Ok(Err(is_over(&now)));
         };
         if let Some(entry) = self.hosts.get(&host) {
@@ -233,7 +275,7 @@ impl App {
         }
         self.dispatch_change(job);
         self.events.tell(&run.id, None);
-        Ok(Ok(self.store.run(&self.scope, &run.id).await?.unwrap_or(run)))
+        Ok(Ok(store.run(scope, &run.id).await?.unwrap_or(run)))
     }
 }
 

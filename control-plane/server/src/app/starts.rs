@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use flowforge_core::{Action, Caller, Denied, Object, ObjectKind};
 use flowforge_failpoints::{Injected, Point};
 use flowforge_protocol::canonical::canonical_json;
 use flowforge_protocol::job::Reuse;
 use flowforge_protocol::job::{MAX_INPUT_BYTES, Order, StartOrder};
 use flowforge_protocol::record::{Lineage, Trigger};
 use flowforge_protocol::{Digest, HostId, NodeId, RunId};
-use flowforge_store::{ClientRequest, NewJob, NewRun, Started, StoreError, Unassigned};
+use flowforge_store::{ClientRequest, NewJob, NewRun, Started, StoreError, Unassigned, without_draft};
 use flowforge_workflow::InputProblem;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -107,6 +108,8 @@ pub(crate) enum StartError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Injected(#[from] Injected),
+    #[error("it may not be done")]
+    Denied(#[from] Box<Denied>),
 }
 
 /// A fresh run id.
@@ -127,8 +130,21 @@ pub(crate) fn request_body(workflow: &str, version: Option<u32>, input: &Value) 
 }
 
 impl App {
-    /// Starts a run; returns after event, run, lease and job are durable (B1, B2).
-    pub(crate) async fn start(&self, request: StartRequest) -> Result<Started, StartError> {
+    /// Starts a run: by itself, as a retry or as a try, as the action says. Returns after event, run, lease and job are
+    /// durable (B1, B2).
+    pub(crate) async fn start(
+        &self,
+        caller: &Caller,
+        action: Action,
+        request: StartRequest,
+    ) -> Result<Started, StartError> {
+        let stored = &request.release.stored;
+        let workflow = without_draft(&stored.workflow).0;
+        let object = Object::new(ObjectKind::Workflow, workflow);
+        let allowed = self.allow(caller, action, object).await?;
+        let about = Object::new(ObjectKind::Run, request.id.as_str());
+        let what = format!("{workflow} version {}", stored.version);
+        let allowed = allowed.about(about, Some(what));
         self.fail_points.hit(Point::B0)?;
         if self.queued.load(Ordering::Relaxed) >= MAX_QUEUED && self.count_queued().await? >= MAX_QUEUED {
             return Err(StartError::Busy {
@@ -192,7 +208,7 @@ impl App {
             job: job.clone(),
             requests: request.requests,
         };
-        let started = self.store.start_run(&self.scope, run).await?;
+        let started = allowed.change().start_run(allowed.scope(), run).await?;
         if started == Started::New {
             self.queued.fetch_add(1, Ordering::Relaxed);
             self.dispatch(host.zip(job));

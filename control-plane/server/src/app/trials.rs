@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
+use flowforge_core::{Action, Caller, Denied, Object};
 use flowforge_workflow::{Definition, EdgeKind, graph};
 use serde_json::{Map, Value};
 
 use crate::apart::ApartError;
+use crate::app::compile::{PrepareError, Source};
+use crate::app::publish::{Envelopes, PublishError};
 use crate::app::{App, LoadError};
-use crate::compile::{PrepareError, Source};
-use crate::publish::{Envelopes, PublishError};
 use crate::release::ReadyRelease;
 
 /// Why a draft was not tried.
@@ -22,15 +23,22 @@ pub(crate) enum TrialError {
     Documents(#[from] PublishError),
     #[error(transparent)]
     Load(#[from] LoadError),
+    /// Secrets that runs of drafts may not use.
+    #[error("a draft may not use {}", .0.join(", "))]
+    Secrets(Vec<String>),
+    #[error("it may not be done")]
+    Denied(#[from] Box<Denied>),
 }
 
 impl App {
     /// Makes a release of a draft ready: from documents that its author signed, or signed here, where that may be.
     pub(crate) async fn draft_release(
         self: &Arc<Self>,
+        caller: &Caller,
         source: Source,
         signed: Option<Envelopes>,
     ) -> Result<Arc<ReadyRelease>, TrialError> {
+        let allowed = self.allow(caller, Action::TryDraft, Object::project()).await?;
         let text = source.text.clone();
         let envelopes = match signed {
             Some(envelopes) => envelopes,
@@ -41,12 +49,20 @@ impl App {
             }
         };
         let (stored, ..) = self.checked(envelopes, Some(text), true).await?;
-        let stored = self
-            .store
-            .keep_draft_release(&self.scope, stored)
-            .await
-            .map_err(LoadError::Store)?;
-        Ok(self.bring_up(stored)?)
+        let ready =
+            ReadyRelease::new(stored.clone(), self.trust_root()).map_err(|source| LoadError::Release {
+                digest: stored.digest,
+                source,
+            })?;
+        let (store, scope) = (allowed.store(), allowed.scope());
+        let secrets = ready.secrets().into_iter().map(str::to_owned).collect();
+        let closed = store.closed_to_drafts(scope, secrets).await;
+        let closed = closed.map_err(LoadError::Store)?;
+        if !closed.is_empty() {
+            return Err(TrialError::Secrets(closed));
+        }
+        let stored = store.keep_draft_release(scope, stored).await;
+        Ok(self.bring_up(stored.map_err(LoadError::Store)?)?)
     }
 
     /// The nodes that would run besides this one, because it needs them and nothing stands for them.

@@ -1,13 +1,15 @@
 //! What people tell a run: decisions on its questions (B12), and that it should stop.
 
+use flowforge_core::{Action, Caller, Denied, Object, ObjectKind, Scope};
 use flowforge_protocol::HostId;
 use flowforge_protocol::awaited::Decision;
 use flowforge_protocol::job::Order;
 use flowforge_store::{
-    Approval, ApprovalState, Decided, Found, Group, NewDecision, NewJob, RunState, StoreError, StoredRun,
+    Approval, ApprovalState, Decided, Found, Group, NewDecision, NewJob, RunState, Store, StoreError,
+    StoredRun,
 };
 
-use crate::app::App;
+use crate::app::{Allowed, App};
 use crate::fleet::words::Word;
 use crate::orders::{Draft, OrderError};
 
@@ -21,18 +23,20 @@ pub(crate) enum TellError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Order(#[from] OrderError),
+    #[error("it may not be done")]
+    Denied(#[from] Box<Denied>),
 }
 
-/// Who acts.
-pub(crate) struct Actor {
+/// Who answers.
+pub(crate) struct Answerer {
     /// Its name.
     pub(crate) name: String,
     /// True for the person at a development server, who counts as everybody.
     pub(crate) owner: bool,
 }
 
-impl Actor {
-    /// Under which name this actor answers a question to these approvers; none if it may not. Nobody is a group.
+impl Answerer {
+    /// Under which name this one answers a question to these approvers; none if it may not. Nobody is a group.
     fn answers_as(&self, approvers: &[String], groups: &[Group]) -> Option<String> {
         if groups.iter().any(|group| group.name == self.name) {
             return None;
@@ -69,14 +73,19 @@ pub(crate) enum CancelOutcome {
 }
 
 impl App {
+    /// Answers a question; whether the one who answers is asked is looked at here, and written down if not.
     pub(crate) async fn decide(
         &self,
+        caller: &Caller,
         wanted: &str,
         approved: bool,
-        actor: &Actor,
+        actor: &Answerer,
         comment: Option<String>,
     ) -> Result<DecideOutcome, TellError> {
-        let approval = match self.store.find_approval(&self.scope, wanted).await? {
+        let object = Object::new(ObjectKind::Approval, wanted);
+        let allowed = self.allow(caller, Action::DecideApproval, object).await?;
+        let (store, scope) = (allowed.store(), allowed.scope());
+        let approval = match store.find_approval(scope, wanted).await? {
             Found::One(approval) => approval,
             Found::None => {
                 return Ok(DecideOutcome::NotFound(format!(
@@ -92,16 +101,20 @@ impl App {
         if approval.state != ApprovalState::Pending {
             return Ok(DecideOutcome::TooLate(approval));
         }
-        let groups = self.store.groups(&self.scope).await?;
+        let groups = store.groups(scope).await?;
         let Some(by) = actor.answers_as(&approval.approvers, &groups) else {
-            return Ok(DecideOutcome::NotAsked(format!(
+            let why = format!(
                 "`{}` may not answer approval {}; it is put to {}",
                 actor.name,
                 approval.id.short(),
                 approval.approvers.join(", ")
-            )));
+            );
+            let object = Object::new(ObjectKind::Approval, approval.id.as_str());
+            self.note_refused(caller, Action::DecideApproval, object, why.clone())
+                .await;
+            return Ok(DecideOutcome::NotAsked(why));
         };
-        let Some(run) = self.store.run(&self.scope, &approval.run).await? else {
+        let Some(run) = store.run(scope, &approval.run).await? else {
             return Ok(DecideOutcome::NotFound(format!(
                 "the run of approval {} is gone",
                 approval.id
@@ -119,10 +132,13 @@ impl App {
             at_ms,
         };
         let job = self.order(&run, &host, Order::Decide(decision)).await?;
-        let decided = self
-            .store
+        let word = if approved { "approved" } else { "rejected" };
+        let about = Object::new(ObjectKind::Approval, approval.id.as_str());
+        let decided = allowed
+            .about(about, Some(format!("{word} as {by}")))
+            .change()
             .decide(
-                &self.scope,
+                scope,
                 NewDecision {
                     approval: approval.id.clone(),
                     approved,
@@ -137,11 +153,7 @@ impl App {
             self.dispatch_change(job);
             self.events.tell(&run.id, None);
         }
-        match self
-            .store
-            .find_approval(&self.scope, approval.id.as_str())
-            .await?
-        {
+        match store.find_approval(scope, approval.id.as_str()).await? {
             Found::One(now) if decided == Decided::Stored => Ok(DecideOutcome::Decided(now)),
             Found::One(now) => Ok(DecideOutcome::TooLate(now)),
             Found::None | Found::Several => Ok(DecideOutcome::TooLate(approval)),
@@ -151,11 +163,15 @@ impl App {
     /// Stops a run; attempts that are under way may go on for `grace_ms`.
     pub(crate) async fn cancel(
         &self,
+        caller: &Caller,
         wanted: &str,
         reason: String,
         grace_ms: u64,
     ) -> Result<CancelOutcome, TellError> {
-        let run = match self.find_run(wanted).await? {
+        let object = Object::new(ObjectKind::Run, wanted);
+        let allowed = self.allow(caller, Action::CancelRun, object).await?;
+        let (store, scope) = (allowed.store(), allowed.scope());
+        let run = match find_run(store, scope, wanted).await? {
             Ok(run) => run,
             Err(message) => return Ok(CancelOutcome::NotFound(message)),
         };
@@ -164,9 +180,11 @@ impl App {
         }
         // A run that nobody has ends here; of any other, whether it moved meanwhile or not, its host is told.
         let now_ms = self.clock.now_ms();
-        let ended = self
-            .store
-            .cancel_here(&self.scope, run.id.clone(), reason.clone(), now_ms)
+        let about = Object::new(ObjectKind::Run, run.id.as_str());
+        let allowed = allowed.about(about, Some(reason.clone()));
+        let ended = allowed
+            .change()
+            .cancel_here(scope, run.id.clone(), reason.clone(), now_ms)
             .await?;
         match ended {
             Some(ended) => {
@@ -174,9 +192,9 @@ impl App {
                 self.confirmed(u64::from(ended.was_queued));
                 self.events.tell(&run.id, Some(outcome));
             }
-            None => self.order_cancel(&run, reason, grace_ms).await?,
+            None => self.order_cancel(&allowed, &run, reason, grace_ms).await?,
         }
-        let now = self.store.run(&self.scope, &run.id).await?.unwrap_or(run);
+        let now = store.run(scope, &run.id).await?.unwrap_or(run);
         match now.state {
             RunState::Cancelled => Ok(CancelOutcome::Told(now)),
             state if state.is_final() => Ok(CancelOutcome::Over(now)),
@@ -184,8 +202,14 @@ impl App {
         }
     }
 
-    async fn order_cancel(&self, run: &StoredRun, reason: String, grace_ms: u64) -> Result<(), TellError> {
-        let Some(run) = self.store.run(&self.scope, &run.id).await? else {
+    async fn order_cancel(
+        &self,
+        allowed: &Allowed,
+        run: &StoredRun,
+        reason: String,
+        grace_ms: u64,
+    ) -> Result<(), TellError> {
+        let Some(run) = allowed.store().run(allowed.scope(), &run.id).await? else {
             return Ok(());
         };
         let Some(host) = run.host.clone() else {
@@ -197,7 +221,9 @@ impl App {
             grace_ms,
         };
         let job = self.order(&run, &host, order).await?;
-        if let Some(replaced) = self.store.order_cancel(&self.scope, reason, job.clone()).await? {
+        let change = allowed.change();
+        let ordered = change.order_cancel(allowed.scope(), reason, job.clone()).await?;
+        if let Some(replaced) = ordered {
             if let Some(entry) = self.hosts.get(&host) {
                 entry.state().queue.settle(&replaced);
             }
@@ -232,16 +258,20 @@ impl App {
             entry.wake.notify_one();
         }
     }
+}
 
-    /// The run with this id, unique prefix, or `last`; else why not, for people.
-    pub(crate) async fn find_run(&self, wanted: &str) -> Result<Result<StoredRun, String>, StoreError> {
-        Ok(match self.store.find_run(&self.scope, wanted).await? {
-            Found::One(run) => Ok(run),
-            Found::None if wanted == "last" => Err("there is no run yet".to_owned()),
-            Found::None => Err(format!("there is no run `{wanted}`")),
-            Found::Several => Err(format!("several runs begin with `{wanted}`; give more of the id")),
-        })
-    }
+/// The run with this id, unique prefix, or `last`; else why not, for people.
+pub(crate) async fn find_run(
+    store: &Store,
+    scope: &Scope,
+    wanted: &str,
+) -> Result<Result<StoredRun, String>, StoreError> {
+    Ok(match store.find_run(scope, wanted).await? {
+        Found::One(run) => Ok(run),
+        Found::None if wanted == "last" => Err("there is no run yet".to_owned()),
+        Found::None => Err(format!("there is no run `{wanted}`")),
+        Found::Several => Err(format!("several runs begin with `{wanted}`; give more of the id")),
+    })
 }
 
 #[cfg(test)]
@@ -251,7 +281,7 @@ mod tests {
     /// `approvers: [duty]` says who may answer, and anybody could, under any name.
     #[test]
     fn only_who_is_asked_may_answer() {
-        let actor = |name: &str, owner| Actor {
+        let actor = |name: &str, owner| Answerer {
             name: name.to_owned(),
             owner,
         };

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use flowforge_core::{Action, Caller};
 use flowforge_protocol::job::{RecordPrefix, Reuse};
 use flowforge_protocol::record::effect_key;
 use flowforge_protocol::step_set::StepSet;
@@ -15,11 +16,11 @@ use flowforge_store::{ClientRequest, Started, StoreError, StoredRun};
 use flowforge_workflow::{ForkError, ForkPlan, RunState};
 use serde_json::{Map, Value, json};
 
-use crate::app::{App, LoadError};
-use crate::operations::Refused;
+use crate::app::operations::Refused;
+use crate::app::starts::{StartError, StartOptions, StartRequest, new_run_id};
+use crate::app::view::ViewError;
+use crate::app::{App, LoadError, Reading};
 use crate::release::ReadyRelease;
-use crate::starts::{StartError, StartOptions, StartRequest, new_run_id};
-use crate::view::ViewError;
 
 /// Largest order of a retry, in bytes, the input and the names of what is reused and repeated included: a job has a little
 /// more, for what else it says.
@@ -81,11 +82,12 @@ impl App {
     /// What a retry of a run that is over, from this node or step on, would do: with the release that it had, or with the newest.
     pub(crate) async fn retry_plan(
         &self,
+        reading: &Reading<'_>,
         wanted: &str,
         from: &str,
         newest: bool,
     ) -> Result<Result<RetryPlan, Refused>, RetryError> {
-        let run = match self.find_run(wanted).await? {
+        let run = match reading.find_run(wanted).await? {
             Ok(run) => run,
             Err(message) => return Ok(Err(Refused::NotFound(message))),
         };
@@ -120,7 +122,7 @@ impl App {
         };
         let reused: StepSet = fork.reused.iter().cloned().collect();
         let named = json!([reused, fork.lineage]).to_string().len();
-        let order = named + run.input.len() + run.options.as_ref().map_or(0, String::len);
+        let order = named + run.texts.input.len() + run.options.as_ref().map_or(0, String::len);
         if order > RETRY_BYTES_MAX {
             let message = format!(
                 "its order would take {order} bytes, {named} of them to name what is reused and repeated; the limit is \
@@ -169,6 +171,7 @@ impl App {
     /// Starts what was planned.
     pub(crate) async fn retry(
         &self,
+        caller: &Caller,
         plan: RetryPlan,
         traceparent: Option<String>,
         requests: Vec<ClientRequest>,
@@ -190,7 +193,7 @@ impl App {
         });
         let request = StartRequest {
             id: new_run_id().map_err(StartError::from)?,
-            input: serde_json::from_str(&run.input).map_err(unreadable)?,
+            input: serde_json::from_str(&run.texts.input).map_err(unreadable)?,
             trigger: serde_json::from_str(&run.trigger).map_err(unreadable)?,
             release: plan.release,
             traceparent,
@@ -199,7 +202,7 @@ impl App {
             requests,
         };
         let id = request.id.clone();
-        Ok((id, self.start(request).await?))
+        Ok((id, self.start(caller, Action::RetryRun, request).await?))
     }
 
     /// What to start for a try.
@@ -234,7 +237,7 @@ impl App {
             }));
             let unreadable = |_| RetryError::Unreadable(run.id.clone());
             if input.is_none() {
-                input = Some(serde_json::from_str(&run.input).map_err(unreadable)?);
+                input = Some(serde_json::from_str(&run.texts.input).map_err(unreadable)?);
             }
         }
         for (name, output) in wanted.given {

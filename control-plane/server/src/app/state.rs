@@ -1,10 +1,10 @@
-//! What every door of the server shares.
+//! What every use case shares.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use flowforge_core::Scope;
+use flowforge_core::{OwnerPolicy, Policy, Scope};
 use flowforge_failpoints::FailPoints;
 use flowforge_protocol::sync::Incarnation;
 use flowforge_protocol::{Digest, TrustRoot};
@@ -16,6 +16,7 @@ use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use crate::apart::{ApartError, WORK_TIMEOUT, Workbench};
+use crate::app::allow::Refusals;
 use crate::clock::Clock;
 use crate::fleet::bus::Bus;
 use crate::fleet::duties::Duty;
@@ -27,7 +28,7 @@ use crate::line::HostLine;
 use crate::orders::Scheduler;
 use crate::peers::Peers;
 use crate::release::{ReadyRelease, ReleaseError};
-use crate::vault::Vault;
+use crate::secrets::Secrets;
 
 /// Releases that are kept ready besides the newest of each workflow.
 const MAX_READY: usize = 256;
@@ -47,7 +48,7 @@ pub(crate) struct App {
     pub(crate) scope: Scope,
     pub(crate) keys: Keys,
     pub(crate) scheduler: Scheduler,
-    pub(crate) vault: Vault,
+    pub(crate) secrets: Secrets,
     pub(crate) hosts: Hosts,
     /// What is known of hosts besides their work.
     pub(crate) peers: Peers,
@@ -69,8 +70,12 @@ pub(crate) struct App {
     pub(crate) reissue_wanted: Notify,
     /// Ends long waits.
     pub(crate) closing: CancellationToken,
-    pub(crate) views: crate::view::Views,
+    pub(crate) views: crate::app::view::Views,
     pub(crate) workbench: Workbench,
+    /// Who may do what.
+    pub(crate) policy: Arc<dyn Policy>,
+    /// How many refusals were written down of late.
+    pub(crate) refusals: Refusals,
     /// A place for each subscription.
     pub(crate) followers: Arc<Semaphore>,
     published: RwLock<Published>,
@@ -146,7 +151,7 @@ impl App {
             clock: parts.clock,
             fail_points: parts.fail_points,
             scheduler,
-            vault: Vault::new(scope.clone(), &parts.keys.secrets, Arc::clone(&parts.bus)),
+            secrets: Secrets::new(scope.clone(), &parts.keys.secrets, Arc::clone(&parts.bus)),
             hosts,
             peers,
             line: parts.line,
@@ -159,8 +164,10 @@ impl App {
             schedules_changed: Notify::new(),
             reissue_wanted: Notify::new(),
             closing: parts.closing,
-            views: crate::view::Views::default(),
+            views: crate::app::view::Views::default(),
             workbench: Workbench::default(),
+            policy: Arc::new(OwnerPolicy),
+            refusals: Refusals::default(),
             followers: Arc::new(Semaphore::new(FOLLOWERS_MAX)),
             published: RwLock::new(Published::default()),
             store: parts.store,
@@ -265,6 +272,17 @@ impl App {
         self.bus.say(Word::Published(ready.stored.workflow.clone()));
         self.schedules_changed.notify_one();
         Ok(ready)
+    }
+
+    /// A workflow was put into the trash: it takes no starts, and has neither schedules nor webhooks.
+    pub(crate) fn withdrawn(&self, workflow: &str) {
+        let mut published = self.published.write().unwrap_or_else(PoisonError::into_inner);
+        published.unusable.remove(workflow);
+        if let Some(newest) = published.newest.remove(workflow) {
+            published.hooks.retain(|_, (digest, _)| *digest != newest);
+        }
+        drop(published);
+        self.schedules_changed.notify_one();
     }
 
     /// The trigger that listens at this path below `/hooks/`, with its release.
