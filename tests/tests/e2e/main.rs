@@ -17,6 +17,7 @@ mod kills;
 mod mistakes;
 mod operations;
 mod own_disk;
+mod own_network;
 mod private;
 mod read_only;
 mod readers;
@@ -24,6 +25,7 @@ mod rebound;
 mod refused;
 mod retries;
 mod runs;
+mod shop;
 mod verifier;
 
 use std::path::{Path, PathBuf};
