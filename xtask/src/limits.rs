@@ -18,7 +18,7 @@ use crate::workspace::Workspace;
 pub(crate) const FILE: &str = "docs/limits.md";
 
 /// Folders of sources, in the order of the table, each with what its reader knows it as.
-const SECTIONS: [(&str, &str); 11] = [
+const SECTIONS: [(&str, &str); 13] = [
     ("workflow/src/", "Workflows (`workflow`)"),
     ("protocol/src/", "Signed documents and records (`protocol`)"),
     ("ports/src/", "Components, as they are read (`ports`)"),
@@ -34,6 +34,8 @@ const SECTIONS: [(&str, &str); 11] = [
         "The control plane (`control-plane/server`)",
     ),
     ("registry/server/src/", "The registry (`registry/server`)"),
+    ("registry/gates/src/", "What a version must be (`registry/gates`)"),
+    ("registry/bundle/src/", "Bundles (`registry/bundle`)"),
     ("cli/", "The command line (`cli`)"),
     ("connector-build/src/", "Building connectors (`connector-build`)"),
 ];

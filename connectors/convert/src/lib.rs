@@ -1,6 +1,7 @@
 //! `flowforge:convert`: rows into files and files into rows.
 
 mod csv;
+mod lines;
 
 use std::io::Write;
 
@@ -36,6 +37,35 @@ impl Connector for Convert {
     fn from_csv(file: Artefact, separator: Option<char>) -> Result<Vec<Json>, Failure> {
         let text = file.open()?.text(INPUT_BYTES_MAX)?;
         read_rows(&text, separator.unwrap_or(','))
+    }
+
+    fn to_ndjson(rows: Vec<Json>, file_name: String) -> Result<Artefact, Failure> {
+        let mut file = Artefact::create(&file_name, "application/x-ndjson")?;
+        for (index, row) in rows.iter().enumerate() {
+            file.append(lines::one_line(&format!("rows[{index}]"), row)?.as_bytes())?;
+            file.append(b"\n")?;
+        }
+        file.finish()
+    }
+
+    fn from_ndjson(file: Artefact) -> Result<Vec<Json>, Failure> {
+        lines::read(&file.open()?.text(INPUT_BYTES_MAX)?)
+    }
+
+    fn to_json(value: Json, file_name: String, pretty: Option<bool>) -> Result<Artefact, Failure> {
+        let mut file = Artefact::create(&file_name, "application/json")?;
+        let text = if pretty == Some(true) {
+            lines::pretty("value", &value)?
+        } else {
+            lines::one_line("value", &value)?
+        };
+        file.append(text.as_bytes())?;
+        file.append(b"\n")?;
+        file.finish()
+    }
+
+    fn from_json(file: Artefact) -> Result<Json, Failure> {
+        lines::value(&file.open()?.text(INPUT_BYTES_MAX)?)
     }
 }
 

@@ -2,11 +2,13 @@
 //!
 //! Owns: mapping ports to a request and an answer to ports. Leaves to the host: destinations, secrets, limits, retries.
 
+mod pages;
+
 use flowforge_sdk::http::{HeaderPlacement, Placement, Request, Response};
 use flowforge_sdk::{Artefact, Failure, Json, connector, json, secrets};
 use serde_json::{Map, Value};
 
-use bindings::Response as Answer;
+use bindings::{Items, Paging, Response as Answer};
 
 /// The slot whose secret is attached to every request, if it is bound.
 const AUTH_SLOT: &str = "auth";
@@ -30,19 +32,63 @@ impl Connector for Http {
         headers: Option<Json>,
         user: Option<String>,
     ) -> Result<Answer, Failure> {
-        let request = with_headers(Request::post(&url), headers)?;
-        let request = if request.has_header("idempotency-key") {
-            request
-        } else {
-            request.idempotent()
-        };
-        let request = match (json, text) {
-            (Some(_), Some(_)) => return Err(Failure::invalid("text", "give `json` or `text`, not both")),
-            (Some(json), None) => with_type(request, "application/json").body(json),
-            (None, Some(text)) => with_type(request, "text/plain; charset=utf-8").body(text),
-            (None, None) => request,
-        };
+        answer(&keyed(
+            sending("POST", &url, Body { json, text }, headers)?,
+            user,
+        )?)
+    }
+
+    fn put(
+        url: String,
+        json: Option<Json>,
+        text: Option<String>,
+        headers: Option<Json>,
+        user: Option<String>,
+    ) -> Result<Answer, Failure> {
+        let request = sending("PUT", &url, Body { json, text }, headers)?;
         answer(&with_auth(request, user)?.send()?)
+    }
+
+    fn patch(
+        url: String,
+        json: Option<Json>,
+        text: Option<String>,
+        headers: Option<Json>,
+        user: Option<String>,
+    ) -> Result<Answer, Failure> {
+        answer(&keyed(
+            sending("PATCH", &url, Body { json, text }, headers)?,
+            user,
+        )?)
+    }
+
+    fn delete(url: String, headers: Option<Json>, user: Option<String>) -> Result<Answer, Failure> {
+        let request = with_headers(Request::new("DELETE", &url), headers)?;
+        answer(&with_auth(request, user)?.send()?)
+    }
+
+    fn head(url: String, headers: Option<Json>, user: Option<String>) -> Result<Answer, Failure> {
+        let request = with_headers(Request::new("HEAD", &url), headers)?;
+        answer(&with_auth(request, user)?.send()?)
+    }
+
+    fn pages(
+        url: String,
+        paging: Paging,
+        items_at: Option<String>,
+        pages_max: Option<u32>,
+        headers: Option<Json>,
+        user: Option<String>,
+    ) -> Result<Items, Failure> {
+        let ask = |place: &str| {
+            let request = with_headers(Request::get(place), headers.clone())?;
+            let response = with_auth(request, user.clone())?.send()?;
+            Ok(pages::Page {
+                body: body_of(&response)?,
+                link: response.header("link").map(str::to_owned),
+            })
+        };
+        pages::fetch(&url, &paging, items_at.as_deref(), pages_max, ask)
     }
 
     fn download(
@@ -60,6 +106,32 @@ impl Connector for Http {
             None => Err(no_file(&response)),
         }
     }
+}
+
+/// What is sent: at most one of both.
+struct Body {
+    json: Option<Json>,
+    text: Option<String>,
+}
+
+fn sending(method: &str, url: &str, body: Body, headers: Option<Json>) -> Result<Request, Failure> {
+    let request = with_headers(Request::new(method, url), headers)?;
+    Ok(match (body.json, body.text) {
+        (Some(_), Some(_)) => return Err(Failure::invalid("text", "give `json` or `text`, not both")),
+        (Some(json), None) => with_type(request, "application/json").body(json),
+        (None, Some(text)) => with_type(request, "text/plain; charset=utf-8").body(text),
+        (None, None) => request,
+    })
+}
+
+/// Sends a request whose repetition the service can tell by its key.
+fn keyed(request: Request, user: Option<String>) -> Result<Response, Failure> {
+    let request = if request.has_header("idempotency-key") {
+        request
+    } else {
+        request.idempotent()
+    };
+    with_auth(request, user)?.send()
 }
 
 /// A status below 400 that brings no file: what it says instead of the file must not be taken for it.

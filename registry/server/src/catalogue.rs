@@ -75,19 +75,20 @@ impl Registry {
         let words: Vec<String> = search.words.iter().map(|word| word.to_lowercase()).collect();
         let index = self.index();
         let fronts = index.repos.values().filter_map(|repo| repo.front.as_ref());
-        let mut hits: Vec<Hit> = fronts
-            .filter(|front| fits(front, search))
-            .filter_map(|front| {
-                let rank = rank(front, &words)?;
+        // The repositories come by name, so each rank fills in the order of names and may be full early.
+        let mut ranks: [Vec<Hit>; 4] = Default::default();
+        for front in fronts.filter(|front| fits(front, search)) {
+            let Some(rank) = rank(front, &words) else { continue };
+            let is_behind = after.is_none_or(|after| (rank, front.latest.name.as_str()) > after);
+            if let Some(hits) = ranks.get_mut(usize::from(rank))
+                && is_behind
+                && hits.len() < limit
+            {
                 let entry = Arc::clone(&front.latest);
-                Some(Hit { rank, entry })
-            })
-            .filter(|hit| after.is_none_or(|after| (hit.rank, hit.entry.name.as_str()) > after))
-            .collect();
-        // The repositories come by name, and a stable order keeps that within a rank.
-        hits.sort_by_key(|hit| hit.rank);
-        hits.truncate(limit);
-        hits
+                hits.push(Hit { rank, entry });
+            }
+        }
+        ranks.into_iter().flatten().take(limit).collect()
     }
 
     /// All published versions of a connector, newest first, withdrawn ones too.

@@ -26,6 +26,8 @@ mod manifest;
 mod refusal;
 mod registry;
 mod standing;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod uploads;
 
 pub use access::{Account, Accounts};

@@ -19,6 +19,7 @@ mod mistakes;
 mod namespaces;
 mod operations;
 mod own_disk;
+mod own_network;
 mod private;
 mod read_only;
 mod readers;
@@ -26,6 +27,7 @@ mod rebound;
 mod refused;
 mod retries;
 mod runs;
+mod shop;
 mod verifier;
 
 use std::path::{Path, PathBuf};
