@@ -141,7 +141,6 @@ const SHORT = `workflow: shelf-report
 title: Reports the shelves that are short, and asks before it orders
 input:
   least: { type: number, default: 3, description: How many pieces a shelf needs. }
-config: { shop: "https://shop.example.com" }
 nodes:
   shelves:
     set: { list: [{ place: "Hall A, row 3", left: 4.5 }, { place: "Hall B, row 1", left: 1 }, { place: "Hall C, row 9", left: 2.5 }] }
@@ -178,7 +177,7 @@ export async function fill(plane) {
   };
   plane.publish('sales-report');
   for (const text of [SHELVES, ORDER, TRIGGERED, ASKS, SHORT, SHORT.replace('default: 3', 'default: 4')]) plane.publish(text);
-  const third = SHORT.replace('default: 3', 'default: 4').replace('s.left < input.least', 's.left <= input.least').replace('output:', '  order:\n    call: flowforge:http/post\n    with: { url: "${config.shop}/orders", json: { lines: "${lines}" } }\n    allow: ["${config.shop}"]\noutput:');
+  const third = SHORT.replace('default: 3', 'default: 4').replace('nodes:', 'config: { shop: "https://shop.example.com" }\nnodes:').replace('s.left < input.least', 's.left <= input.least').replace('output:', '  order:\n    call: flowforge:http/post\n    with: { url: "${config.shop}/orders", json: { lines: "${lines}" } }\n    allow: ["${config.shop}"]\noutput:');
   for (const name of ['shelf-lines', 'shelf-words']) plane.publish(SHORT.replace('shelf-report', name));
   await draftOf(plane, 'shelf-report', third);
   await draftOf(plane, 'two-saved', 'workflow: two-saved\ntitle: Prices of the day\nnodes:\n  base:\n    set: { price: 10 }\n  taxed:\n    set: { price: "${base.price * 1.19}" }\n');
