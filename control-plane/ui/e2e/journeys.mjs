@@ -6,12 +6,13 @@ import path from 'node:path';
 import { building } from './journeys/building.mjs';
 import { drafts } from './journeys/drafts.mjs';
 import { keyboard } from './journeys/keyboard.mjs';
+import { looking } from './journeys/looking.mjs';
 import { retrying } from './journeys/retrying.mjs';
 import { stage } from './journeys/tools.mjs';
 import { trying } from './journeys/trying.mjs';
 import { versions } from './journeys/versions.mjs';
 
-const PARTS = { building, drafts, trying, keyboard, retrying, versions };
+const PARTS = { building, drafts, trying, keyboard, retrying, versions, looking };
 /** Parts whose workflows call connectors. */
 const CONNECTED = new Set(['building', 'trying', 'retrying']);
 const shots = path.resolve(import.meta.dirname, '../shots');

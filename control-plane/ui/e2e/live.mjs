@@ -235,14 +235,14 @@ try {
 
   await step('axe-core: every page of the plane; both themes, wide and narrow', async () => {
     const found = [];
-    const pages = { home: '/', runs: '/runs', run: '/runs/last', approvals: '/approvals', approval: '/approvals/last', secrets: '/secrets', hosts: '/hosts', triggers: '/triggers', settings: '/settings' };
+    const pages = { home: '/', runs: '/runs', run: '/runs/last', approvals: '/approvals', approval: '/approvals/last', secrets: '/secrets', hosts: '/hosts', triggers: '/triggers', settings: '/settings', versions: '/workflows/asks' };
     for (const width of [1440, 390]) {
       await page.setViewportSize({ width, height: 900 });
       for (const name of ['light', 'dark']) {
         await theme(page, name);
         for (const [id, where] of Object.entries(pages)) {
           await page.goto(`${base}${where}`);
-          await page.locator('tbody tr, .run-time, .inbox-rows, .question-title, .kv, main .state').filter({ visible: true }).first().waitFor();
+          await page.locator('tbody tr, .run-time, .inbox-rows, .question-title, .kv, .version-list li, main .state').filter({ visible: true }).first().waitFor();
           for (const one of await violations(page)) found.push(`${id}, ${name}, ${width}: ${one}`);
           if (await page.evaluate(() => document.documentElement.scrollWidth > window.innerWidth)) found.push(`${id} scrolls sideways at ${width}`);
           await page.screenshot({ path: path.join(shots, `${id}-${width}-${name}.png`) });

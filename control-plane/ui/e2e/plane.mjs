@@ -137,6 +137,34 @@ nodes:
 output: { text: "\${told.text}" }
 `;
 
+const SHORT = `workflow: shelf-report
+title: Reports the shelves that are short, and asks before it orders
+input:
+  least: { type: number, default: 3, description: How many pieces a shelf needs. }
+nodes:
+  shelves:
+    set: { list: [{ place: "Hall A, row 3", left: 4.5 }, { place: "Hall B, row 1", left: 1 }, { place: "Hall C, row 9", left: 2.5 }] }
+  short:
+    set: { chosen: "\${shelves.list.filter(s, s.left < input.least)}" }
+  lines:
+    foreach: short.chosen
+    as: shelf
+    do:
+      line: { set: { text: "\${shelf.place}", left: "\${shelf.left}" } }
+  report:
+    call: flowforge:convert/to_csv
+    with: { rows: "\${lines}", columns: [text, left], file_name: shelves.csv }
+output: { count: "\${size(lines)}", report: "\${report}" }
+`;
+
+/** Saves the draft of a workflow, as another window would. */
+async function draftOf(plane, workflow, source) {
+  const query = 'mutation($input: SaveDraftInput!) { saveDraft(input: $input) { __typename } }';
+  const response = await fetch(`${plane.base}/graphql`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ query, variables: { input: { workflow, source, revision: 0 } } }) });
+  const { data } = await response.json();
+  if (data.saveDraft.__typename !== 'SaveDraftSuccess') throw new Error(`the draft of ${workflow} was not saved: ${data.saveDraft.__typename}`);
+}
+
 /** Workflows, runs, questions, secrets and triggers to be looked at, and the ids of those that pictures are of. */
 export async function fill(plane) {
   const start = (name, ...more) => JSON.parse(plane.call('run', 'start', name, ...more, '--output', 'json')).id;
@@ -148,7 +176,13 @@ export async function fill(plane) {
     throw new Error(`run ${run} is not ${state}`);
   };
   plane.publish('sales-report');
-  for (const text of [SHELVES, ORDER, TRIGGERED, ASKS]) plane.publish(text);
+  for (const text of [SHELVES, ORDER, TRIGGERED, ASKS, SHORT, SHORT.replace('default: 3', 'default: 4')]) plane.publish(text);
+  const third = SHORT.replace('default: 3', 'default: 4').replace('nodes:', 'config: { shop: "https://shop.example.com" }\nnodes:').replace('s.left < input.least', 's.left <= input.least').replace('output:', '  order:\n    call: flowforge:http/post\n    with: { url: "${config.shop}/orders", json: { lines: "${lines}" } }\n    allow: ["${config.shop}"]\noutput:');
+  for (const name of ['shelf-lines', 'shelf-words']) plane.publish(SHORT.replace('shelf-report', name));
+  await draftOf(plane, 'shelf-report', third);
+  await draftOf(plane, 'two-saved', 'workflow: two-saved\ntitle: Prices of the day\nnodes:\n  base:\n    set: { price: 10 }\n  taxed:\n    set: { price: "${base.price * 1.19}" }\n');
+  await until('done', start('shelf-report'));
+  for (const name of ['shelf-lines', 'shelf-words']) await until('done', start(name));
   for (let count = 0; count < 4; count += 1) await until('done', start('sales-report'));
   const failed = start('order-check', '--input', '{"amount": 5}');
   await until('failed', failed);

@@ -17,6 +17,18 @@ const paste = async (page, text) => {
   await page.reload();
   await page.waitForSelector('.outline, f-flow .card');
 };
+/** Another window saves the draft; then this one changes the same line. */
+const clash = async (page) => {
+  await page.evaluate(async () => {
+    const ask = async (query, variables) => (await (await fetch('/graphql', { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ query, variables }) })).json()).data;
+    const { draft } = await ask('{ draft(workflow: "two-saved") { source revision } }');
+    await ask('mutation($i: SaveDraftInput!) { saveDraft(input: $i) { __typename } }', { i: { workflow: 'two-saved', source: draft.source.replace(/price: .*/, `price: ${Math.round(draft.revision) + 20} }`).replace('Prices of', 'All prices of'), revision: draft.revision } });
+  });
+  await view(page, 'Text');
+  await page.locator('.cm-line', { hasText: 'price: ' }).first().click();
+  await page.keyboard.press('End');
+  await page.keyboard.type('   # without tax');
+};
 const view = (page, name) => page.locator('.top .segm').getByRole('button', { name, exact: true }).click();
 const choose = (page, id) => page.locator(`[data-outline="${id}"], [data-node="${id}"]`).first().click();
 const seen = (selector) => async (page) => page.locator(selector).filter({ visible: true }).first().waitFor();
@@ -27,7 +39,7 @@ const says = {
   denied: (route) => route.fulfill({ status: 403, contentType: 'application/json', body: JSON.stringify({ code: 'FF-AUTH-003', message: 'Your role does not allow this; ask an owner of the workspace.' }) }),
   empty: async (route) => {
     const answer = await route.fetch();
-    const emptied = JSON.stringify(await answer.json(), (key, value) => (key === 'nodes' || ['secrets', 'hosts', 'approverGroups'].includes(key) ? [] : ['run', 'approval'].includes(key) ? null : value));
+    const emptied = JSON.stringify(await answer.json(), (key, value) => (key === 'nodes' || ['secrets', 'hosts', 'approverGroups'].includes(key) ? [] : ['run', 'approval'].includes(key) || (['workflow', 'draft'].includes(key) && typeof value === 'object') ? null : value));
     await route.fulfill({ status: 200, contentType: 'application/json', body: emptied });
   },
 };
@@ -48,13 +60,18 @@ const views = {
   'run-loop': { path: '/runs/LOOP', router: '/runs/:id', act: async (page) => { await page.locator('.tl-row', { hasText: 'shelves' }).getByRole('button').click(); await page.locator('.round-picker').filter({ visible: true }).getByRole('button', { name: 'Round after' }).click(); } },
   'run-data': { path: '/runs/LOOP', router: '/runs/:id', act: async (page) => { await page.locator('.tl-row', { hasText: 'shelves' }).getByRole('button').click(); await page.locator('.side-body').getByRole('button', { name: 'Schema' }).first().click(); } },
   'run-failed': { path: '/runs/FAILED', router: '/runs/:id', act: async (page) => { await page.getByRole('tab', { name: 'Attempts' }).click(); } },
-  'run-retry': { path: '/runs/FAILED', router: '/runs/:id', act: async (page) => { await page.getByRole('button', { name: 'Retry from…' }).click(); await page.locator('dialog[open] .kv').waitFor(); } },
+  'run-retry': { path: '/runs/FAILED', router: '/runs/:id', act: async (page) => { await page.getByRole('button', { name: 'Retry from…' }).click(); await page.locator('dialog[open] .retry-names').first().waitFor(); } },
   ...states('run', '/runs/WAITING'),
   approvals: { path: '/approvals', act: seen('.inbox-rows a') },
   ...states('approvals', '/approvals'),
   approval: { path: '/approvals/WAITING', router: '/approvals/:id', act: seen('.leads') },
   ...states('approval', '/approvals/WAITING'),
   'approval-answered': { path: '/approvals/ANSWERED', router: '/approvals/:id', act: seen('.question-title') },
+  versions: { path: '/workflows/VERSIONED', router: '/workflows/:name', act: seen('.difference-below .btn, .changes') },
+  'versions-properties': { path: '/workflows/VERSIONED', router: '/workflows/:name', act: async (page) => { await page.getByRole('button', { name: 'By property' }).click(); await page.locator('.difference-list .change').first().waitFor(); } },
+  'versions-text': { path: '/workflows/VERSIONED', router: '/workflows/:name', act: async (page) => { await page.getByRole('button', { name: 'Text', exact: true }).click(); await page.locator('.text-hunks .ADDED').first().waitFor(); } },
+  'versions-one': { path: '/workflows/sales-report', router: '/workflows/:name', act: seen('.version-difference .state') },
+  ...Object.fromEntries(Object.entries(states('versions', '/workflows/VERSIONED')).map(([id, spec]) => [id, { ...spec, router: '/workflows/:name' }])),
   secrets: { path: '/secrets', act: seen('tbody tr') },
   ...states('secrets', '/secrets'),
   'secrets-new': { path: '/secrets', act: async (page) => { await page.getByRole('button', { name: 'New secret' }).first().click(); } },
@@ -77,13 +94,19 @@ const views = {
   'approval-form': { path: '/editor', act: async (page) => { await open(page); await choose(page, 'confirm'); } },
   asks: { path: '/editor', act: async (page) => { await paste(page, 'workflow: asks\nconfig: { chat: https://chat.example.com }\nnodes:\n  notify:\n    call: flowforge:http/post\n    with:\n      url: ${config.chat}/hooks\n'); await choose(page, 'notify'); } },
   kinds: { path: '/editor', act: async (page) => { await paste(page, readFileSync(new URL('./kinds.yaml', import.meta.url), 'utf8')); await choose(page, 'paid'); } },
-  both: { path: '/editor', act: async (page) => { await open(page); await view(page, 'Both'); await page.waitForSelector('.cm-content'); await choose(page, 'stats'); }, wide: true },
+  both: { path: '/editor', act: async (page) => { await open(page); await view(page, 'Both'); await page.waitForSelector('.cm-content'); await choose(page, 'gate'); }, wide: true },
   text: { path: '/editor', act: async (page) => { await open(page); await view(page, 'Text'); await page.waitForSelector('.cm-content'); } },
   list: { path: '/editor', act: async (page) => { await open(page); await view(page, 'List'); } },
   picker: { path: '/editor', act: async (page) => { await open(page); await view(page, 'Canvas'); await page.getByRole('button', { name: 'Node', exact: false }).first().click(); await page.keyboard.type('loop'); } },
   palette: { path: '/editor', act: async (page) => { await open(page); await page.keyboard.press('Control+k'); await page.keyboard.type('re'); } },
   keys: { path: '/editor', act: async (page) => { await open(page); await view(page, 'Canvas'); await page.locator('f-flow').focus(); await page.keyboard.press('?'); }, wide: true },
   problems: { path: '/editor', act: async (page) => { await open(page); await page.waitForFunction(() => localStorage.getItem('ff-draft')); await paste(page, (await page.evaluate(() => JSON.parse(localStorage.getItem('ff-draft')).text)).replace('stats.max >= 6.0', 'stat.max >= ').replace('after: gate.strong', 'after: gate.strng')); await page.locator('.problems-button').click(); } },
+  draft: { path: '/editor?workflow=VERSIONED', router: '/editor', act: async (page) => { await page.locator('.outline, f-flow .card').first().waitFor(); await page.locator('.keeping', { hasText: 'Saved' }).filter({ visible: true }).or(page.locator('.outline')).first().waitFor(); } },
+  data: { path: '/editor?workflow=shelf-lines', router: '/editor', act: async (page) => { await page.locator('f-flow .card').first().waitFor(); await page.getByRole('button', { name: 'Try', exact: true }).click(); await page.locator('.canvas-pane .node.ov.done', { hasText: 'shelves.csv' }).first().waitFor({ timeout: 60_000 }); await choose(page, 'line'); await page.locator('.data-pane td').first().waitFor(); }, wide: true },
+  'data-pinned': { path: '/editor?workflow=shelf-lines', router: '/editor', act: async (page) => { await page.locator('f-flow .card').first().waitFor(); await page.getByRole('button', { name: 'Data', exact: true }).click(); await choose(page, 'short'); await page.locator('.data-pane td').first().waitFor(); await page.getByRole('button', { name: 'Pin', exact: true }).click(); await page.getByRole('button', { name: 'Edit', exact: true }).click(); }, wide: true },
+  expression: { path: '/editor?workflow=shelf-words', router: '/editor', act: async (page) => { await page.locator('f-flow .card').first().waitFor(); await choose(page, 'line'); await page.getByRole('combobox', { name: 'left', exact: true }).fill('shelf.'); await page.getByRole('option').filter({ visible: true }).first().waitFor(); await page.waitForTimeout(600); }, wide: true },
+  publish: { path: '/editor?workflow=VERSIONED', router: '/editor', act: async (page) => { await page.locator('.outline, f-flow .card').first().waitFor(); await page.keyboard.press('Control+k'); await page.keyboard.type('publish'); await page.keyboard.press('Enter'); await page.locator('dialog[open] .release').waitFor(); } },
+  conflict: { path: '/editor?workflow=two-saved', router: '/editor', act: async (page) => { await page.locator('.outline, f-flow .card').first().waitFor(); await clash(page); await page.locator('dialog[open] .clash').waitFor({ timeout: 60_000 }); } },
   large: { path: '/editor', act: async (page) => paste(page, large(500)), wide: true },
 };
 
@@ -93,13 +116,13 @@ const routed = [...readFileSync(path.resolve(import.meta.dirname, '../src/app/ap
   const own = inside ? `${parent}/${name}` : `/${name}`;
   return { paths: [...paths, own], parent: inside ? parent : own, inside: false };
 }, { paths: [], parent: '', inside: false }).paths;
-const drawn = new Set(Object.values(views).map((spec) => spec.router ?? spec.path.replace(/\?.*$/, '')).map((one) => one.replace(/\/(?:WAITING|LOOP|FAILED|ANSWERED)$/, '/:id')));
+const drawn = new Set(Object.values(views).map((spec) => spec.router ?? spec.path.replace(/\?.*$/, '')).map((one) => one.replace(/\/(?:WAITING|LOOP|FAILED|ANSWERED)$/, '/:id').replace(/\/workflows\/.*$/, '/workflows/:name')));
 const missing = [...routed.filter((one) => !drawn.has(one)).map((one) => `no picture of ${one}`), ...[...drawn].filter((one) => !routed.includes(one)).map((one) => `the router has no ${one}`)];
 
 const wanted = process.argv.slice(2);
 if (wanted.length === 0) rmSync(out, { recursive: true, force: true });
 mkdirSync(out, { recursive: true });
-const plane = await startPlane();
+const plane = await startPlane({ connectors: true });
 const server = await serve(plane.base);
 let bad = missing.length;
 try {
@@ -121,7 +144,7 @@ try {
             await route.fulfill({ status: 200, contentType: 'application/json', body: text });
           });
           else if (spec.says) await page.route('**/graphql', says[spec.says]);
-          const where = spec.path.replace('WAITING', spec.path.startsWith('/runs') ? ids.waiting : ids.question).replace('LOOP', ids.loop).replace('FAILED', ids.failed).replace('ANSWERED', ids.answered);
+          const where = spec.path.replace('WAITING', spec.path.startsWith('/runs') ? ids.waiting : ids.question).replace('LOOP', ids.loop).replace('FAILED', ids.failed).replace('ANSWERED', ids.answered).replace('VERSIONED', 'shelf-report');
           await page.goto(`${server.base}${where}`);
           await page.waitForSelector('main :is(h1, .gallery, .state, .skel)', { state: 'attached' });
           await spec.act?.(page);

@@ -1,5 +1,6 @@
-// Everything that is checked of the interface: lint, a client that fits the schema, types, unit tests, and the two programs that
-// drive it in Chromium: the editor alone (e2e/smoke.mjs) and all of it, served by a real `flowforge dev` (e2e/live.mjs).
+// Everything that is checked of the interface: lint, a client that fits the schema, types, unit tests, and the programs that
+// drive it in Chromium: the editor alone (e2e/smoke.mjs) and all of it, served by a real `flowforge dev` (e2e/live.mjs and the
+// journeys of people, e2e/journeys.mjs).
 // The checks that follow from the sources alone are not repeated for sources that have passed on this machine.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
@@ -24,3 +25,4 @@ if (existsSync(passed)) {
   writeFileSync(passed, '');
 }
 run('node', ['e2e/live.mjs']);
+run('node', ['e2e/journeys.mjs']);

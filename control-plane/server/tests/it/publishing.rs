@@ -65,10 +65,14 @@ async fn versions_are_numbered_without_holes_and_stay() {
 
     plane.stop().await;
     let plane = home.start().await;
-    let query = "{ workflow(name: \"sum\") { version versions { version source } inputSchema triggers connectors { name } } }";
+    let query = "{ workflow(name: \"sum\") { version versions { version source signedBy } inputSchema triggers connectors { name } } }";
     let workflow = plane.ask(query, json!({})).await["workflow"].take();
     assert_eq!(workflow["version"], 2);
-    assert_eq!(workflow["versions"][1], json!({"version": 1, "source": SUM}));
+    let signer = plane.key("release.pem").verifying_key().id().to_string();
+    assert_eq!(
+        workflow["versions"][1],
+        json!({"version": 1, "source": SUM, "signedBy": signer})
+    );
     assert_eq!(workflow["inputSchema"]["required"], json!(["a"]));
     plane.stop().await;
 }

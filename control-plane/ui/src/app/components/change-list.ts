@@ -10,6 +10,8 @@ type Change = Difference['settings'][number];
 
 /** Characters of a value that are shown. */
 const VALUE_MAX = 160;
+/** What every node has, so that it says nothing about one that is new. */
+const USUAL = /^(?:kind|retry\.|timeout_ms$)/;
 const WORDS: Readonly<Record<string, string>> = { ADDED: 'new', REMOVED: 'gone', CHANGED: 'changed' };
 
 /** Differences by node and property: what stood there before, and what stands there now. */
@@ -39,7 +41,7 @@ export class ChangeList {
   readonly of = input.required<Difference>();
   protected readonly rows = computed(() => {
     const { nodes, settings } = this.of();
-    const all: { name: string; kind: string; word: string; changes: ReturnType<typeof shown>[] }[] = nodes.map(({ node, change, properties }) => ({ name: node, kind: change, word: WORDS[change] ?? '', changes: properties.map(shown) }));
+    const all: { name: string; kind: string; word: string; changes: ReturnType<typeof shown>[] }[] = nodes.map(({ node, change, properties }) => ({ name: node, kind: change, word: WORDS[change] ?? '', changes: properties.filter(({ path }) => change === 'CHANGED' || !USUAL.test(path)).map(shown) }));
     if (settings.length > 0) all.push({ name: 'the workflow', kind: 'CHANGED', word: 'changed', changes: settings.map(shown) });
     return all;
   });

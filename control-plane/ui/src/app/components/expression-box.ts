@@ -64,6 +64,8 @@ export class ExpressionBox {
   private readonly whole = computed(() => this.code() || this.fixed());
   protected readonly verdict = computed(() => {
     const seen = this.seen();
+    // Whoever is offered what can come next is not done yet.
+    if (this.offers() !== null && seen?.answer.fault && seen.answer.fault.start >= this.text().length) return null;
     return verdictOf(this.text(), this.whole(), this.scope(), seen?.text === this.text() ? seen.answer : null);
   });
   /** The text before what is wrong, that itself, and what follows: for the line under it. */

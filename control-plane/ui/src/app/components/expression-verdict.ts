@@ -32,10 +32,10 @@ export function verdictOf(text: string, whole: boolean, scope: Scope, seen: Seen
 function engineVerdict({ value, type, fault, bytes, cut }: Seen): Verdict | null {
   if (fault) {
     const missing = fault.code === NO_DATA;
-    return { wrong: missing ? '' : `${fault.message}${fault.fix === null ? '' : `: ${fault.fix}`}`, value: '', gives: type ?? '', at: missing ? null : { from: fault.start, to: fault.end }, missing: missing ? `${fault.message}; try it once` : '' };
+    return { wrong: missing ? '' : `${fault.message}${fault.fix === null ? '' : `: ${fault.fix}`}`, value: '', gives: typeWords(type), at: missing ? null : { from: fault.start, to: fault.end }, missing: missing ? `${fault.message}; try it once` : '' };
   }
   if (bytes === null && value === null && type === null) return null;
-  return { wrong: '', value: brief(value), gives: `${type ?? ''}${cut && bytes !== null ? `, ${sizeWords(bytes)}` : ''}`, at: null, missing: '' };
+  return { wrong: '', value: brief(value), gives: `${typeWords(type)}${cut && bytes !== null ? `, ${sizeWords(bytes)}` : ''}`, at: null, missing: '' };
 }
 
 /** Until the engine has spoken: what the text alone shows. */
@@ -53,6 +53,12 @@ function ownVerdict(text: string, whole: boolean, scope: Scope): Verdict | null 
   return { wrong: '', gives: tyName(meaning.type), value: value === undefined ? '' : brief(value), at: null, missing: '' };
 }
 
+/** The engine's names of types, as people say them. */
+function typeWords(type: string | null): string {
+  const words: Readonly<Record<string, string>> = { int: 'whole number', double: 'number', bool: 'true or false', null: 'nothing', any: 'any value' };
+  return type === null ? '' : type.replaceAll(/\b(?:int|double|bool|null|any)\b/g, (name) => words[name] ?? name).replaceAll(/list<(.*)>/g, 'list of $1');
+}
+
 function brief(value: Json): string {
   return briefly(value, VALUE_MAX);
 }
@@ -66,7 +72,7 @@ export function mergedOffers(own: Completions, engine: Seen['completions'], star
     const word = /[A-Za-z_][A-Za-z0-9_]*(?=\()/.exec(item.insert)?.[0] ?? item.label;
     const mine = known.get(word);
     known.delete(word);
-    return { label: mine?.kind === 'function' ? word : item.label, kind: kinds[item.kind], detail: item.type ?? item.docs ?? '', insert: mine?.insert ?? item.insert, caret: mine?.caret ?? item.insert.length, ...(mine?.preview === undefined ? {} : { preview: mine.preview }) };
+    return { label: mine?.kind === 'function' ? word : item.label, kind: kinds[item.kind], detail: item.type === null ? (item.docs ?? '') : typeWords(item.type), insert: mine?.insert ?? item.insert, caret: mine?.caret ?? item.insert.length, ...(mine?.preview === undefined ? {} : { preview: mine.preview }) };
   });
   // What only the data has stands before functions.
   const fields = [...known.values()].filter((option) => option.kind !== 'function');

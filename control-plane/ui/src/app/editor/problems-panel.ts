@@ -12,7 +12,7 @@ import { EditorStore } from '../state/editor-store';
       @for (row of rows(); track $index) {
         <li>
           <button type="button" (click)="chosen.emit(row.problem)">
-            <svg class="sg failed" aria-hidden="true"><use href="#i-state-failed" /></svg>
+            <svg class="sg" [class.failed]="!row.problem.warning" [class.review]="row.problem.warning" [attr.aria-label]="row.problem.warning ? 'Warning' : 'Error'" role="img"><use [attr.href]="row.problem.warning ? '#i-state-review' : '#i-state-failed'" /></svg>
             <span class="grow"><span class="what">{{ row.problem.message }}</span>@if (row.problem.mend; as mend) {<span class="t2 mend">{{ mend }}</span>}</span>
             <span class="mono t3 nowrap">{{ row.problem.code }}</span>
             <span class="mono t3 nowrap num">{{ row.line }}:{{ row.column }}</span>

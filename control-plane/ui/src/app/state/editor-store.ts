@@ -63,8 +63,13 @@ export const EditorStore = signalStore(
   withComputed((store) => ({
     problemsByNode: computed(() => {
       const found = new Map<string, string>();
-      for (const problem of store.problems()) if (problem.node !== null && !found.has(problem.node)) found.set(problem.node, problem.message);
+      for (const problem of store.problems()) if (problem.node !== null && problem.warning !== true && !found.has(problem.node)) found.set(problem.node, problem.message);
       return found;
+    }),
+    /** How many findings forbid publishing, and how many somebody should look at. */
+    counts: computed(() => {
+      const warnings = store.problems().filter((problem) => problem.warning === true).length;
+      return { errors: store.problems().length - warnings, warnings };
     }),
     selectedNode: computed(() => store.graph().byId.get(store.selection().at(-1) ?? '') ?? null),
     selectedNodes: computed(() => store.selection().filter((id) => store.graph().byId.has(id))),

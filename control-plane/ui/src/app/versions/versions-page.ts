@@ -10,7 +10,7 @@ import { Api, words } from '../data/api/api';
 import { CompareTexts, WorkflowText, WorkflowVersions, type WorkflowTextInput } from '../data/api/operations';
 import { asked } from '../data/resource';
 import { modelOf } from '../domain/document/model';
-import { EMPTY_LAYOUT, type Layout } from '../domain/layout/layout';
+import { EMPTY_LAYOUT, type Layout, rectangles } from '../domain/layout/layout';
 import { readLayout } from '../domain/layout/layout-json';
 import type { NodeRun } from '../editor/canvas/node-card';
 import { Restore } from './restore';
@@ -18,6 +18,8 @@ import { VersionGraph } from './version-graph';
 
 const EVERY_MS = 10_000;
 const DRAFT = 'draft';
+/** A graph that is so much wider than high stands above the other instead of beside it. */
+const LONG = 1.4;
 
 interface Row {
   /** The number of the version, or `draft`. */
@@ -83,7 +85,10 @@ export class VersionsPage {
     const draft = this.draft();
     const known: Layout = draft ? readLayout(draft.layout) : EMPTY_LAYOUT;
     // The same node stands at the same place in both.
-    return { before, after, layout: modelOf(before, modelOf(after, known).layout).layout };
+    const { graph, layout } = modelOf(before, modelOf(after, known).layout);
+    const rects = [...rectangles(graph, layout.positions).values()];
+    const [width, height] = (['x', 'y'] as const).map((axis) => Math.max(...rects.map((rect) => rect[axis] + rect[axis === 'x' ? 'width' : 'height'])) - Math.min(...rects.map((rect) => rect[axis])));
+    return { before, after, layout, long: (width ?? 0) > LONG * (height ?? 1) };
   });
   protected readonly chosen = linkedSignal({ source: this.difference, computation: (): string | null => null });
   protected readonly one = computed((): Difference | null => {

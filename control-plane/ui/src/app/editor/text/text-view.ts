@@ -68,7 +68,7 @@ export class TextView {
       const diagnostics = problems.map((problem): Diagnostic => ({
         from: Math.min(problem.from, length),
         to: Math.min(problem.to, length),
-        severity: 'error',
+        severity: problem.warning === true ? 'warning' : 'error',
         message: `${problem.message}${problem.mend === undefined ? '' : `\n${problem.mend}`}`,
         source: problem.code,
       }));
