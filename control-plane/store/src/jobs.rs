@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use crate::ingest::HostIngest;
 use crate::sql::{self, small, unsigned};
-use crate::{Store, StoreError};
+use crate::{Store, StoreError, numbers};
 
 /// What an order asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -206,9 +206,6 @@ pub(crate) fn insert_all<'a>(
     Ok(())
 }
 
-/// Sequences for each second of time, so that those of a process that started later are higher.
-pub(crate) const SEQUENCES_PER_SECOND: u64 = 1 << 20;
-
 /// Orders that are over when their host has them. Of the others only a record shows that they took effect.
 const CONFIRMED_IS_OVER: &str = "('start', 'resume')";
 
@@ -282,8 +279,7 @@ impl Store {
                 (),
                 |row| sql::parsed::<u64>(row, 0, "job sequence"),
             )?;
-            let next = used.unwrap_or(0).saturating_add(1);
-            Ok(next.max((now_ms / 1_000).saturating_mul(SEQUENCES_PER_SECOND))..u64::MAX)
+            Ok(numbers::first(used.unwrap_or(0), now_ms)..u64::MAX)
         })
         .await
     }

@@ -7,7 +7,7 @@ use tokio_postgres::Client;
 
 use super::Session;
 use crate::StoreError;
-use crate::jobs::SEQUENCES_PER_SECOND;
+use crate::numbers::NUMBERS_PER_SECOND;
 
 /// Numbers in one block; the migration that made the sequence knows it, too.
 const BLOCK: u64 = 64;
@@ -27,7 +27,7 @@ const BEGIN: &str = "begin; select pg_advisory_xact_lock(hashtext('flowforge job
 /// Sets the numbers on, if this is another life of the database than that in which they were given before.
 pub(super) async fn begin(client: &Client) -> Result<(), StoreError> {
     let words = BEGIN
-        .replace("{per_second}", &SEQUENCES_PER_SECOND.to_string())
+        .replace("{per_second}", &NUMBERS_PER_SECOND.to_string())
         .replace("{block}", &BLOCK.to_string());
     Ok(client.batch_execute(&words).await?)
 }
