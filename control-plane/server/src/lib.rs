@@ -31,6 +31,7 @@ mod hosts;
 mod http;
 mod journals;
 mod keys;
+mod locked;
 mod logs;
 mod looks;
 mod operations;
