@@ -65,6 +65,7 @@ mod tests {
 
     fn pair() -> (StoredRun, Receipt) {
         let run = StoredRun {
+            erased: None,
             id: RunId::from_entropy([1; 16]),
             workflow: "w".to_owned(),
             version: 1,

@@ -31,6 +31,7 @@ mod cells;
 mod changes;
 mod connection;
 mod drafts;
+mod erase;
 mod errands;
 mod error;
 mod events;
@@ -65,6 +66,7 @@ pub use batch_error::{BatchError, MAX_BATCH_BYTES};
 pub use drafts::{
     Draft, DraftDiscarded, DraftHead, DraftSaved, DraftText, MAX_DRAFTS, NewDraft, draft_of, without_draft,
 };
+pub use erase::{Erased, NewErasure};
 pub use errands::{OrderedChild, OwedEnd};
 pub use error::{DiskFull, EngineError, OpenError, StoreError};
 pub use groups::{Group, MAX_GROUPS};
@@ -77,7 +79,7 @@ pub use refusals::{EndedHere, Refusal, Refused};
 pub use releases::{Links, MAX_WORKFLOWS, PublishError, Published, StoredRelease};
 pub use resume::{Cursor, NewResume, ResumeBasis, ResumeError};
 pub use retention::{Collected, Keep};
-pub use runs::{Found, OpenQuestion, RunFilter, RunState, StoredRun};
+pub use runs::{Erasure, Found, OpenQuestion, RunFilter, RunState, StoredRun};
 pub use schedules::Schedule;
 pub use secrets::{MAX_SECRET_NAMES, MAX_SECRETS, NewSecret, SecretSet, StoredSecret};
 pub use signals::{DueSignal, MAX_SIGNAL_BYTES, MAX_SIGNALS, NewSignal, SignalKept, Target};

@@ -135,6 +135,17 @@ pub struct StoredRun {
     pub options: Option<String>,
     /// Bytes of its input and of all its stored records with their values: what reading them gives.
     pub bytes: u64,
+    /// That its values were erased, if they were.
+    pub erased: Option<Erasure>,
+}
+
+/// The values of a run were erased on purpose.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Erasure {
+    /// Who asked.
+    pub by: String,
+    /// When, by the clock here.
+    pub at_ms: u64,
 }
 
 /// A question that nobody has answered.
@@ -185,7 +196,7 @@ const COLUMNS: &str = "select run.seq, run.id, run.workflow, run.version, run.re
      then 'paused' else run.state end, run.input, run.trigger, run.traceparent, \
      run.host, run.epoch, run.created_at_ms, run.ended_at_ms, run.next_seq, run.chain, run.outcome, run.receipt, \
      run.cancel_reason, run.trouble, run.bytes + run.held_bytes, question.id, question.title, question.approvers, \
-     run.outcome_digest, run.response, run.paused_by, run.lineage, run.options, \
+     run.outcome_digest, run.response, run.paused_by, run.lineage, run.options, run.erased_by, run.erased_at_ms, \
      wait.step, wait.kind, wait.name, wait.correlation, wait.child, wait.reason, wait.since_ms, wait.due_ms \
      from run left join approval question on run.state = 'waiting' and question.seq = (select min(pending.seq) \
      from approval pending where pending.run = run.seq and pending.state = 'pending') \
@@ -193,7 +204,7 @@ const COLUMNS: &str = "select run.seq, run.id, run.workflow, run.version, run.re
      (select first.step from wait first where first.run = run.seq order by first.kind <> 'review', first.since_ms limit 1) ";
 const OF_SCOPE: &str = "run.workspace = ?2 and run.project = ?3";
 /// Where the columns of the wait begin.
-const OPEN_COLUMN: usize = 28;
+const OPEN_COLUMN: usize = 30;
 
 fn from_row(row: &Row<'_>) -> Result<(i64, StoredRun), StoreError> {
     let host: Option<String> = row.get(9)?;
@@ -231,8 +242,16 @@ fn from_row(row: &Row<'_>) -> Result<(i64, StoredRun), StoreError> {
         lineage: row.get(26)?,
         options: row.get(27)?,
         wait: waits::from_row(row, OPEN_COLUMN)?,
+        erased: erasure(row.get(28)?, row.get(29)?),
     };
     Ok((row.get(0)?, run))
+}
+
+pub(crate) fn erasure(by: Option<String>, at_ms: Option<i64>) -> Option<Erasure> {
+    Some(Erasure {
+        by: by?,
+        at_ms: unsigned(at_ms?),
+    })
 }
 
 fn question(row: &Row<'_>) -> Result<Option<OpenQuestion>, StoreError> {

@@ -218,6 +218,15 @@ fn app<'a>(ctx: &Context<'a>) -> Result<&'a Arc<App>> {
     ctx.data::<Arc<App>>()
 }
 
+/// The values of a run were erased on purpose.
+#[derive(SimpleObject)]
+#[graphql(name = "Erasure")]
+pub(crate) struct ErasedNode {
+    /// Who asked.
+    by: String,
+    at_ms: Long,
+}
+
 #[Object(name = "Run")]
 impl RunNode {
     async fn id(&self) -> &str {
@@ -318,6 +327,15 @@ impl RunNode {
             .await;
         let retries = retries.map_err(|error| fault(&error))?;
         Ok(retries.into_iter().map(Self::new).collect())
+    }
+
+    /// That its values were erased, if they were.
+    async fn erased(&self) -> Option<ErasedNode> {
+        let erased = self.0.erased.as_ref();
+        erased.map(|erased| ErasedNode {
+            by: erased.by.clone(),
+            at_ms: Long(erased.at_ms),
+        })
     }
 
     /// What started it.

@@ -4,9 +4,10 @@ use super::{Place, Session};
 use crate::{OpenError, StoreError};
 
 /// In order; one that is published is never changed.
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     include_str!("../../migrations/postgres/0001_first.sql"),
     include_str!("../../migrations/postgres/0002_drafts.sql"),
+    include_str!("../../migrations/postgres/0003_erased.sql"),
 ];
 
 /// Applies what is missing, each migration in a transaction of its own.

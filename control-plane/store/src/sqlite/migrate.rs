@@ -9,11 +9,12 @@ use crate::error::sqlite_open_error;
 use crate::{OpenError, StoreError};
 
 /// In order; one that is published is never changed.
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     include_str!("../../migrations/sqlite/0001_first.sql"),
     include_str!("../../migrations/sqlite/0002_values.sql"),
     include_str!("../../migrations/sqlite/0003_scope.sql"),
     include_str!("../../migrations/sqlite/0004_drafts.sql"),
+    include_str!("../../migrations/sqlite/0005_erased.sql"),
 ];
 
 /// Applies what is missing, each migration in a transaction of its own. Rows from before there were scopes are `older`'s.

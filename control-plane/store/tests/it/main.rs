@@ -7,6 +7,7 @@
 mod beside;
 mod database;
 mod drafts;
+mod erase;
 mod faults;
 mod files;
 mod growth;

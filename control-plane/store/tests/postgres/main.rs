@@ -8,6 +8,8 @@
 mod beside;
 #[path = "../it/database.rs"]
 mod database;
+#[path = "../it/erase.rs"]
+mod erase;
 #[path = "../it/faults.rs"]
 mod faults;
 #[path = "../it/growth.rs"]
