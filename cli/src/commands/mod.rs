@@ -2,6 +2,7 @@
 
 pub(crate) mod again;
 pub(crate) mod approval;
+pub(crate) mod asked;
 pub(crate) mod connector;
 pub(crate) mod dev;
 pub(crate) mod diff;
