@@ -7,7 +7,7 @@ use flowforge_client::{Api, EventsError, RunEvents};
 use serde_json::Value;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
 
-use crate::commands::run::{RUN, fetch};
+use crate::commands::asked::{RUN, fetch};
 use crate::output::text;
 use crate::screen::Screen;
 

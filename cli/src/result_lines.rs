@@ -103,9 +103,14 @@ fn reviews(run: &Value) -> Vec<String> {
     }
 }
 
-/// The runs around it: where it comes from, and what it has ordered.
+/// What was done to it, and the runs around it: where it comes from, and what it has ordered.
 fn beside(run: &Value) -> Vec<String> {
     let mut lines = Vec::new();
+    let erased = text(run, "/erased/by");
+    if !erased.is_empty() {
+        let when = time::date(number(run, "/erased/atMs"));
+        lines.push(format!("its values were {} · {when}", one_line(erased)));
+    }
     let (parent, step) = (text(run, "/lineage/parent"), text(run, "/lineage/parentStep"));
     if !parent.is_empty() {
         lines.push(format!(

@@ -228,6 +228,11 @@ pub enum Order {
         #[serde(default)]
         grace_ms: u64,
     },
+    /// Drop what is still here of a run that has ended: its values are to be erased.
+    Erase {
+        /// Who asked, for people.
+        by: String,
+    },
 }
 
 impl Order {
@@ -244,6 +249,7 @@ impl Order {
             Self::Pause { .. } => "pause",
             Self::Unpause { .. } => "unpause",
             Self::Cancel { .. } => "cancel",
+            Self::Erase { .. } => "erase",
         }
     }
 

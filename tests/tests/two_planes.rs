@@ -191,6 +191,45 @@ fn verified_elsewhere(evidence: &Value) {
     );
 }
 
+/// The values of a run are erased: nobody gives them any more, the host drops what it had, and the run still verifies.
+async fn erased_on_both_sides(plane: &Plane, host: &flowforge_host::HostHandle, before: &Value, text: &str) {
+    let change = "mutation($input: EraseRunInput!) { eraseRun(input: $input) { __typename ... on EraseRunSuccess { run { id } } \
+        ... on Problem { message code } } }";
+    let erase = json!({"input": {"id": before["id"], "reason": "ana asked"}});
+    let erased = plane.ask(change, erase.clone()).await["eraseRun"].take();
+    assert_eq!(erased["__typename"], "EraseRunSuccess", "{erased:#}");
+    let again = plane.ask(change, erase).await["eraseRun"].take();
+    assert_eq!(again["__typename"], "RunStateProblem", "{again:#}");
+    let query = "query($id: String!) { run(id: $id) { id state input output outcome trigger view erased { by atMs } \
+        receipt { valid reason } evidence { release grants receipt lines nextSeq } } }";
+    let run = plane.ask(query, json!({"id": before["id"]})).await["run"].take();
+    assert_eq!(run["erased"]["by"], "erased by local: ana asked", "{run:#}");
+    assert_eq!(
+        (&run["state"], &run["input"], &run["output"]),
+        (&json!("DONE"), &json!(null), &json!(null))
+    );
+    assert_eq!(run["receipt"], json!({"valid": true, "reason": null}));
+    assert!(run["outcome"]["absent"]["bytes"].is_u64(), "{run:#}");
+    let mut evidence = run["evidence"].clone();
+    evidence["id"] = run["id"].clone();
+    let lines = STANDARD
+        .decode(evidence["lines"].as_str().expect("lines"))
+        .expect("base64");
+    let lines = String::from_utf8(lines).expect("JSON");
+    assert!(
+        !lines.contains("\"value\":") && lines.lines().count() >= 4,
+        "{lines}"
+    );
+    assert!(
+        !run.to_string().contains(&text[..64]),
+        "no value is shown anywhere"
+    );
+    verified_elsewhere(&evidence);
+    while host.status().journal.bytes >= text.len() as u64 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_large_value_is_on_both_sides_once_and_every_reader_sees_it() {
     let folder = tempfile::tempdir().expect("folder");
@@ -239,6 +278,7 @@ async fn a_large_value_is_on_both_sides_once_and_every_reader_sees_it() {
         kept < 3 * text.len() as u64,
         "{kept} bytes are kept for {held} records"
     );
+    erased_on_both_sides(&plane, &handle, &run, &text).await;
     stop.drain.cancel();
     tasks
         .join_next()

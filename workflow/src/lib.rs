@@ -57,7 +57,7 @@ pub use input::{InputProblem, complete_input, input_schema};
 pub use json::{JsonError, read_json};
 pub use lint::{
     ConnectorVersion, Connectors, EdgeKind, Graph, GraphEdge, GraphNode, GraphPort, GraphSecret, Interrupted,
-    KnownWorkflow, graph, lint, lint_within,
+    KnownWorkflow, Missing, graph, lint, lint_within,
 };
 pub use lock::{Lock, LockError, lock_format, lock_parse};
 pub use plan::{Plan, PlanError};

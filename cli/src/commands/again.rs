@@ -5,8 +5,8 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::args::Global;
+use crate::commands::asked::{RUN, read_json};
 use crate::commands::follow::{Follow, Version};
-use crate::commands::run::{RUN, read_json};
 use crate::output::{Exit, Usage, counted, list, next, number, short, text};
 use crate::say;
 use crate::table::one_line;

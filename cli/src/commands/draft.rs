@@ -6,9 +6,9 @@ use flowforge_client::ApiError;
 use serde_json::{Map, Value, json};
 
 use crate::args::Global;
+use crate::commands::asked::{RUN, read_json};
 use crate::commands::findings::print_fields;
 use crate::commands::follow::Follow;
-use crate::commands::run::{RUN, read_json};
 use crate::commands::workflow::{self, Source};
 use crate::output::{Exit, Usage};
 

@@ -8,7 +8,7 @@ use flowforge_client::Api;
 use serde_json::Value;
 
 use crate::args::Global;
-use crate::commands::run::{exit_of, fetch, parse_duration};
+use crate::commands::asked::{exit_of, fetch, parse_duration};
 use crate::live::{self, Watched};
 use crate::output::{Exit, next, number, result, short, text};
 use crate::{result_lines, say};

@@ -3,6 +3,7 @@
 pub(crate) mod again;
 pub(crate) mod approval;
 pub(crate) mod arrange;
+pub(crate) mod asked;
 pub(crate) mod audit;
 pub(crate) mod bundle;
 pub(crate) mod connector;

@@ -5,7 +5,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::args::Global;
-use crate::commands::run::{parse_duration, read_json};
+use crate::commands::asked::{parse_duration, read_json};
 use crate::output::{Exit, Usage, next, result, short, text};
 use crate::say;
 
@@ -52,6 +52,16 @@ pub(crate) struct Cancel {
     grace: Option<String>,
 }
 
+/// Whose values go.
+#[derive(Debug, Args)]
+pub(crate) struct Erase {
+    #[command(flatten)]
+    run: Reasoned,
+    /// Needed: what is erased does not come back
+    #[arg(long)]
+    yes: bool,
+}
+
 /// What to do with a step that needs review.
 #[derive(Debug, Args)]
 #[command(group(clap::ArgGroup::new("action").required(true).args(["retry", "skip", "fail"])))]
@@ -95,6 +105,28 @@ pub(crate) async fn signal(global: &Global, signal: Signal) -> Result<Exit> {
         Some(run) => next(global, &format!("flowforge run show {run}")),
         None => next(global, "flowforge run list"),
     }
+    Ok(Exit::Done)
+}
+
+/// Erases the values of a run.
+pub(crate) async fn erase(global: &Global, erase: Erase) -> Result<Exit> {
+    let Erase { run, yes } = erase;
+    if !yes {
+        bail!(Usage(format!(
+            "the input, the output and every value of run {} would be erased for good, here and at its host; its records, \
+             artefacts and the runs that it ordered stay: give --yes if that is meant",
+            run.id
+        )));
+    }
+    let input = json!({ "id": run.id, "reason": run.reason });
+    let told = tell(global, "eraseRun", "EraseRunInput", "EraseRunSuccess", input).await?;
+    result(global, &told, |run| {
+        say!("the values of run {} are erased", short(text(run, "/id")));
+    });
+    next(
+        global,
+        &format!("flowforge run show {}", short(text(&told, "/id"))),
+    );
     Ok(Exit::Done)
 }
 

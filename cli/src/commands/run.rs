@@ -3,15 +3,14 @@
 use std::fs;
 use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use clap::Subcommand;
-use flowforge_client::Api;
 use flowforge_protocol::Digest;
 use serde_json::{Value, json};
 
 use crate::args::Global;
+use crate::commands::asked::{RUN, exit_of, fetch, read_json};
 use crate::commands::findings::print_fields;
 use crate::commands::follow::{Follow, Version};
 use crate::commands::{again, operate};
@@ -19,19 +18,6 @@ use crate::output::{Exit, Usage, list, next, number, reader_is_gone, result, sho
 use crate::table::{Table, one_line};
 use crate::time;
 use crate::{result_lines, say, screen};
-
-/// What is asked of a run wherever a whole one is shown.
-pub(crate) const RUN: &str = "id workflow version release state waitingFor \
-    progress { step attempt percent message atMs } trigger input createdAtMs endedAtMs \
-    records chain output outcome failure view host { id name } \
-    receipt { valid reason receipt } approvals { id title state approvers expiresAtMs requestedAtMs decidedAtMs decidedBy }";
-
-/// What is asked besides where one run is looked at: the runs around it.
-const BESIDE: &str = "pausedBy waits { step kind what dueMs } lineage { root generation predecessor parent parentStep } \
-    children { id workflow state } retries { id state }";
-
-/// Largest input that is read from a file, in bytes; the control plane's own limit.
-const INPUT_BYTES_MAX: u64 = 256 * 1024;
 
 /// Start and follow runs
 #[derive(Debug, Subcommand)]
@@ -96,9 +82,12 @@ pub(crate) enum RunCommand {
     /// Say what to do with a step that needs review: its outcome is unknown
     #[command(after_help = "Example:\n  flowforge run review last pay --skip '{\"status\": 200}'")]
     Review(operate::Review),
-    /// Run a run again from a node on, with the results before it; shows first what happens again
+    /// Run a run again from a step on, with the results before it; shows first what happens again
     #[command(after_help = "Example:\n  flowforge run retry last --from notify --dry-run")]
     Retry(again::Retry),
+    /// Erase the values of a run that is over, here and at its host; its records still verify
+    #[command(after_help = "Example:\n  flowforge run erase last --reason 'ana asked for it' --yes")]
+    Erase(operate::Erase),
     /// Try one node, with given results in the place of others
     #[command(
         after_help = "Example:\n  flowforge run try earthquake-watch --node stats --pinned-from last --wait"
@@ -138,6 +127,7 @@ pub(crate) async fn run(command: RunCommand, global: &Global) -> Result<Exit> {
         RunCommand::Signal(signal) => operate::signal(global, signal).await,
         RunCommand::Review(review) => operate::review(global, review).await,
         RunCommand::Retry(retry) => again::retry(global, retry).await,
+        RunCommand::Erase(erase) => operate::erase(global, erase).await,
         RunCommand::Try(wanted) => again::try_node(global, wanted).await,
     }
 }
@@ -194,24 +184,6 @@ async fn show(global: &Global, id: &str, follow: &Follow) -> Result<Exit> {
         );
     }
     Ok(exit_of(&run))
-}
-
-/// A run that ended in any other way than done is a failure to the caller.
-pub(crate) fn exit_of(run: &Value) -> Exit {
-    match text(run, "/state") {
-        "FAILED" | "REJECTED" | "EXPIRED" | "CANCELLED" => Exit::Failed,
-        _ => Exit::Done,
-    }
-}
-
-/// The run with this id, prefix or `last`.
-pub(crate) async fn fetch(api: &Api, id: &str) -> Result<Value> {
-    let document = format!("query Run($id: String!) {{ run(id: $id) {{ {RUN} {BESIDE} }} }}");
-    let data = api.ask(&document, json!({ "id": id })).await?;
-    data.get("run")
-        .filter(|run| run.is_object())
-        .cloned()
-        .with_context(|| format!("there is no run `{id}`; see: flowforge run list"))
 }
 
 async fn recent(global: &Global, workflow: Option<&str>, failed: bool, limit: u16) -> Result<Exit> {
@@ -376,63 +348,5 @@ fn own_file(name: &str, bytes: &[u8]) -> Result<PathBuf> {
             file.display()
         ),
         _ => Ok(file),
-    }
-}
-
-/// A value that is given as JSON, or as the file that holds it.
-pub(crate) fn read_json(flag: &str, given: &str) -> Result<Value> {
-    let json = match given.strip_prefix('@') {
-        None => given.to_owned(),
-        Some(path) => {
-            let size = fs::metadata(path)
-                .with_context(|| format!("cannot read {path}"))?
-                .len();
-            if size > INPUT_BYTES_MAX {
-                bail!(Usage(format!(
-                    "{path} is {size} bytes, above the limit of {INPUT_BYTES_MAX}"
-                )));
-            }
-            fs::read_to_string(path).with_context(|| format!("cannot read {path}"))?
-        }
-    };
-    flowforge_workflow::read_json(&json).map_err(|error| {
-        let example = "expected for example '{\"threshold\": 4.0}'";
-        Usage(match error.path.as_str() {
-            "" => format!("{flag} is not JSON: {error}; {example}"),
-            _ => format!("{flag}: {error}"),
-        })
-        .into()
-    })
-}
-
-/// A time such as `90s`.
-pub(crate) fn parse_duration(flag: &str, given: &str) -> Result<Duration> {
-    flowforge_workflow::parse_duration_ms(given)
-        .map(Duration::from_millis)
-        .map_err(|_| Usage(format!("{flag} {given}: expected for example 90s, 10m or 2h")).into())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn input_that_is_no_json_is_a_wrong_use() {
-        assert_eq!(read_json("--input", "{\"a\": 1}").unwrap(), json!({ "a": 1 }));
-        let error = read_json("--input", "{a: 1}").unwrap_err();
-        assert!(error.downcast_ref::<Usage>().is_some(), "{error}");
-        // It was sent as 100000000000000000000.
-        let digits = read_json("--input", "{\"rows\": [{\"n\": 99999999999999999999}]}").unwrap_err();
-        assert_eq!(
-            digits.to_string(),
-            "--input: rows[0].n: this whole number does not fit 64 bits; send it as text"
-        );
-    }
-
-    #[test]
-    fn only_a_run_that_is_done_or_going_on_is_no_failure() {
-        assert_eq!(exit_of(&json!({ "state": "DONE" })), Exit::Done);
-        assert_eq!(exit_of(&json!({ "state": "WAITING" })), Exit::Done);
-        assert_eq!(exit_of(&json!({ "state": "REJECTED" })), Exit::Failed);
     }
 }

@@ -95,6 +95,8 @@ actions! {
     PauseRun "run.pause" Operate
     /// Letting a paused run go on.
     ResumeRun "run.resume" Operate
+    /// Erasing the values of a run that is over.
+    EraseRun "run.erase" Operate
     /// Saying what becomes of a step whose outcome is unknown.
     ReviewStep "run.review" Operate
     /// Sending a signal.

@@ -31,6 +31,7 @@ mod http;
 mod journals;
 mod keys;
 mod line;
+mod locked;
 mod orders;
 mod peers;
 mod registration;

@@ -94,6 +94,7 @@ impl Scheduler {
             Order::Pause { .. } => (JobKind::Pause, None),
             Order::Unpause { .. } => (JobKind::Unpause, None),
             Order::Cancel { .. } => (JobKind::Cancel, None),
+            Order::Erase { .. } => (JobKind::Erase, None),
             other @ Order::Resume(_) => return Err(OrderError::NoLane(other.name())),
         };
         let job = Job {

@@ -38,10 +38,12 @@ pub enum JobKind {
     Unpause,
     /// Stop a run.
     Cancel,
+    /// Drop what is left of a run that has ended.
+    Erase,
 }
 
 impl JobKind {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Start,
         Self::Resume,
         Self::Decide,
@@ -51,6 +53,7 @@ impl JobKind {
         Self::Pause,
         Self::Unpause,
         Self::Cancel,
+        Self::Erase,
     ];
 
     /// True for an order that brings a run to its host.
@@ -72,6 +75,7 @@ impl JobKind {
             Self::Pause => "pause",
             Self::Unpause => "unpause",
             Self::Cancel => "cancel",
+            Self::Erase => "erase",
         }
     }
 
@@ -207,7 +211,7 @@ pub(crate) fn insert_all<'a>(
 }
 
 /// Orders that are over when their host has them. Of the others only a record shows that they took effect.
-const CONFIRMED_IS_OVER: &str = "('start', 'resume')";
+const CONFIRMED_IS_OVER: &str = "('start', 'resume', 'erase')";
 
 /// The orders that hosts of their projects name.
 const OF_ITS_HOST: &str = "from json_each(?1) said join job on job.id = said.value ->> 0 \
@@ -458,7 +462,7 @@ impl Store {
             let begun: HashMap<RunId, bool> = sql::all(
                 transaction,
                 "select run.id, run.next_seq from run where run.id in (select value from json_each(?1)) \
-                 and run.ended_at_ms is null and run.workspace = ?2 and run.project = ?3",
+                 and (run.ended_at_ms is null or run.erased_at_ms is not null) and run.workspace = ?2 and run.project = ?3",
                 [
                     json!(runs).to_string().as_str(),
                     scope.workspace(),

@@ -35,6 +35,7 @@ mod connection;
 mod drafts;
 mod duties;
 mod effort;
+mod erase;
 mod errands;
 mod error;
 mod events;
@@ -79,6 +80,7 @@ pub use drafts::{
     Draft, DraftDiscarded, DraftHead, DraftSaved, DraftText, MAX_DRAFTS, NewDraft, draft_of, without_draft,
 };
 pub use effort::Effort;
+pub use erase::{Erased, NewErasure};
 pub use errands::{OrderedChild, OwedEnd};
 pub use error::{DiskFull, EngineError, OpenError, StoreError};
 pub use groups::{Group, MAX_GROUPS};
@@ -93,7 +95,7 @@ pub use refusals::{EndedHere, Refusal, Refused};
 pub use releases::{Links, MAX_WORKFLOWS, PublishError, Published, ReleaseHead, StoredRelease};
 pub use resume::{Cursor, NewResume, ResumeBasis, ResumeError};
 pub use retention::{Collected, Keep};
-pub use runs::{Found, OpenQuestion, RunFilter, RunHead, RunState, RunTexts, StoredRun, TextBytes};
+pub use runs::{Erasure, Found, OpenQuestion, RunFilter, RunHead, RunState, RunTexts, StoredRun, TextBytes};
 pub use schedules::Schedule;
 pub use secrets::{MAX_SECRET_NAMES, MAX_SECRETS, NewSecret, SecretHead, SecretSet, StoredSecret};
 pub use signals::{DueSignal, MAX_SIGNAL_BYTES, MAX_SIGNALS, NewSignal, SignalKept, Target};

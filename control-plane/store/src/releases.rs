@@ -2,7 +2,6 @@
 
 use crate::cells::{Row, params};
 use crate::connection::Connection;
-use std::collections::HashMap;
 
 use flowforge_core::Scope;
 use flowforge_protocol::Digest;

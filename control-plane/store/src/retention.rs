@@ -219,15 +219,31 @@ fn runs_above_the_bound(
     Ok(chosen)
 }
 
-fn remove_runs(connection: &Connection, rows: &str) -> Result<(), StoreError> {
+/// The runs in these rows hold no values any more; those that no other run holds go.
+pub(crate) fn release_values(connection: &Connection, rows: &str) -> Result<(), StoreError> {
     let held: Vec<i64> = sql::all(
         connection,
         "select distinct value from value_use where run in (select cast(value as bigint) from json_each(?1))",
         [rows],
         |row| row.get(0),
     )?;
-    for statement in [
+    sql::run(
+        connection,
         "delete from value_use where run in (select cast(value as bigint) from json_each(?1))",
+        [rows],
+    )?;
+    sql::run(
+        connection,
+        "delete from value where seq in (select cast(value as bigint) from json_each(?1)) \
+         and not exists (select 1 from value_use held where held.value = value.seq)",
+        [Value::from(held).to_string()],
+    )?;
+    Ok(())
+}
+
+fn remove_runs(connection: &Connection, rows: &str) -> Result<(), StoreError> {
+    release_values(connection, rows)?;
+    for statement in [
         "delete from job where run in (select id from run where seq in (select cast(value as bigint) from json_each(?1)))",
         "delete from approval where run in (select cast(value as bigint) from json_each(?1))",
         "delete from wait where run in (select cast(value as bigint) from json_each(?1))",
@@ -237,12 +253,6 @@ fn remove_runs(connection: &Connection, rows: &str) -> Result<(), StoreError> {
     ] {
         sql::run(connection, statement, [rows])?;
     }
-    sql::run(
-        connection,
-        "delete from value where seq in (select cast(value as bigint) from json_each(?1)) \
-         and not exists (select 1 from value_use held where held.value = value.seq)",
-        [Value::from(held).to_string()],
-    )?;
     Ok(())
 }
 

@@ -126,6 +126,8 @@ pub struct RunHead {
     pub bytes: u64,
     /// Bytes of its input, its outcome and its receipt.
     pub text_bytes: TextBytes,
+    /// That its values were erased, if they were.
+    pub erased: Option<Erasure>,
 }
 
 /// How large the texts of a run are; 0 for one that is not here.
@@ -167,6 +169,15 @@ impl std::ops::Deref for StoredRun {
     fn deref(&self) -> &RunHead {
         &self.head
     }
+}
+
+/// The values of a run were erased on purpose.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Erasure {
+    /// Who asked.
+    pub by: String,
+    /// When, by the clock here.
+    pub at_ms: u64,
 }
 
 /// A question that nobody has answered.
@@ -218,7 +229,7 @@ pub(crate) const HEAD: &str = "select run.seq, run.id, run.workflow, run.version
      run.host, run.epoch, run.created_at_ms, run.ended_at_ms, run.next_seq, run.chain, octet_length(run.outcome), \
      octet_length(run.receipt), \
      run.cancel_reason, run.trouble, run.bytes + run.held_bytes, question.id, question.title, question.approvers, \
-     run.outcome_digest, run.paused_by, run.lineage, run.options, \
+     run.outcome_digest, run.paused_by, run.lineage, run.options, run.erased_by, run.erased_at_ms, \
      wait.step, wait.kind, wait.name, wait.correlation, wait.child, wait.reason, wait.since_ms, wait.due_ms";
 pub(crate) const TEXTS: &str = ", run.input, run.outcome, run.response, run.receipt";
 pub(crate) const FROM: &str = " from run left join approval question on run.state = 'waiting' and question.seq = (select min(pending.seq) \
@@ -227,9 +238,9 @@ pub(crate) const FROM: &str = " from run left join approval question on run.stat
      (select first.step from wait first where first.run = run.seq order by first.kind <> 'review', first.since_ms limit 1) ";
 pub(crate) const OF_SCOPE: &str = "run.workspace = ?2 and run.project = ?3";
 /// Where the columns of the wait begin.
-const OPEN_COLUMN: usize = 27;
+const OPEN_COLUMN: usize = 29;
 /// Where the texts begin.
-pub(crate) const TEXT_COLUMN: usize = 35;
+pub(crate) const TEXT_COLUMN: usize = 37;
 
 fn whole(row: &Row<'_>) -> Result<StoredRun, StoreError> {
     Ok(StoredRun {
@@ -283,8 +294,16 @@ pub(crate) fn from_row(row: &Row<'_>) -> Result<(i64, RunHead), StoreError> {
         lineage: row.get(25)?,
         options: row.get(26)?,
         wait: waits::from_row(row, OPEN_COLUMN)?,
+        erased: erasure(row.get(27)?, row.get(28)?),
     };
     Ok((row.get(0)?, run))
+}
+
+pub(crate) fn erasure(by: Option<String>, at_ms: Option<i64>) -> Option<Erasure> {
+    Some(Erasure {
+        by: by?,
+        at_ms: unsigned(at_ms?),
+    })
 }
 
 fn question(row: &Row<'_>) -> Result<Option<OpenQuestion>, StoreError> {

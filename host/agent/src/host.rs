@@ -24,8 +24,6 @@ use crate::health::{Disk, LinkHealth, StatusServer};
 use crate::identity::Identity;
 use crate::intake::{Intake, IntakeParts, TIME_FLOOR_KEY};
 use crate::link::SessionKeeper;
-use crate::link::control::ControlLink;
-use crate::link::credential::Credential;
 use crate::link::pull::Puller;
 use crate::link::registrar::Registrar;
 use crate::link::renew::Renewer;

@@ -22,6 +22,10 @@ impl Lint<'_> {
     fn call(&self, node: &NodeId, call: &Call) -> Vec<Diagnostic> {
         let path = format!("nodes.{node}.call");
         let Some(connector) = self.connectors.get(&call.connector) else {
+            if let Some(missing) = self.missing.get(&call.connector) {
+                let found = self.error_at_value("FF-WF-091", &path, missing.message.clone());
+                return vec![found.with_fix(missing.fix.clone())];
+            }
             let found = self.error_at_value(
                 "FF-WF-023",
                 &path,

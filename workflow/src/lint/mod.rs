@@ -42,10 +42,24 @@ pub struct ConnectorVersion {
     pub interface: Interface,
 }
 
+/// Why a connector is not found, where more is known than that.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Missing {
+    /// What is wrong.
+    pub message: String,
+    /// How to mend it.
+    pub fix: String,
+}
+
 /// The connectors there are, and the workflows.
 pub trait Connectors {
     /// The connector of this name, in the version the workflow would get.
     fn find(&self, name: &str) -> Option<ConnectorVersion>;
+
+    /// Why [`Connectors::find`] finds none of this name, if the workflow asks for a certain version.
+    fn missing(&self, _name: &str) -> Option<Missing> {
+        None
+    }
 
     /// Names to offer when one is not found; may be empty.
     fn names(&self) -> Vec<String> {
@@ -133,6 +147,7 @@ struct Lint<'d> {
     definition: &'d Definition,
     config: Value,
     connectors: BTreeMap<String, ConnectorVersion>,
+    missing: BTreeMap<String, Missing>,
     names: Vec<String>,
     /// The published workflows that nodes run.
     children: BTreeMap<String, KnownWorkflow>,
@@ -180,6 +195,11 @@ impl<'d> Lint<'d> {
             .into_iter()
             .filter_map(|name| connectors.find(&name).map(|version| (name, version)))
             .collect();
+        let named = definition.connectors().into_iter();
+        let missing = named
+            .filter(|name| !found.contains_key(name))
+            .filter_map(|name| connectors.missing(&name).map(|missing| (name, missing)))
+            .collect();
         let children = definition
             .model
             .child_workflows()
@@ -191,6 +211,7 @@ impl<'d> Lint<'d> {
             definition,
             config: Value::Object(config),
             connectors: found,
+            missing,
             names: connectors.names(),
             used: BTreeSet::new(),
             types: types::Known::default(),

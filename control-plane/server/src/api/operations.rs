@@ -33,6 +33,15 @@ pub(crate) struct PauseRunInput {
     reason: Option<String>,
 }
 
+/// A run whose values are to be erased.
+#[derive(InputObject)]
+pub(crate) struct EraseRunInput {
+    /// An id, a unique prefix of one, or `last`.
+    id: String,
+    /// Shown with the run from then on.
+    reason: Option<String>,
+}
+
 /// What to do with a step that needs review.
 #[derive(async_graphql::Enum, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ReviewAction {
@@ -93,6 +102,7 @@ macro_rules! told_payload {
     };
 }
 
+told_payload!(EraseRunPayload, EraseRunSuccess);
 told_payload!(PauseRunPayload, PauseRunSuccess);
 told_payload!(ResumeRunPayload, ResumeRunSuccess);
 told_payload!(ReviewStepPayload, ReviewStepSuccess);
@@ -232,6 +242,15 @@ impl Operations {
         let reason = reason_of(caller(ctx)?, "resumed", input.reason);
         let told = app(ctx)?.pause(caller(ctx)?, &input.id, false, reason).await;
         ResumeRunPayload::of(told.map_err(|error| fault(&error))?)
+    }
+
+    /// Erases the values of a run that is over: input, output, what its steps got and gave, questions and answers. Its host is
+    /// told to drop what it still has. The records stay with the digests of the values, so the run still verifies. Artefacts
+    /// and runs that it ordered are apart. This cannot be undone.
+    async fn erase_run(&self, ctx: &Context<'_>, input: EraseRunInput) -> Result<EraseRunPayload> {
+        let by = reason_of(caller(ctx)?, "erased", input.reason);
+        let told = app(ctx)?.erase(caller(ctx)?, &input.id, by).await;
+        EraseRunPayload::of(told.map_err(|error| fault(&error))?)
     }
 
     /// Says what to do with a step that needs review: its outcome is unknown, or it stopped its host again and again.

@@ -239,6 +239,15 @@ fn app<'a>(ctx: &Context<'a>) -> Result<&'a Arc<App>> {
     ctx.data::<Arc<App>>()
 }
 
+/// The values of a run were erased on purpose.
+#[derive(SimpleObject)]
+#[graphql(name = "Erasure")]
+pub(crate) struct ErasedNode {
+    /// Who asked.
+    by: String,
+    at_ms: Long,
+}
+
 #[Object(name = "Run")]
 impl RunNode {
     /// Unique among everything here.
@@ -328,6 +337,15 @@ impl RunNode {
     async fn retries(&self, ctx: &Context<'_>) -> Result<Vec<RunNode>> {
         let retries = loads::retries(ctx, self.0.id.clone()).await?.unwrap_or_default();
         Ok(retries.iter().cloned().map(Self::of_head).collect())
+    }
+
+    /// That its values were erased, if they were.
+    async fn erased(&self) -> Option<ErasedNode> {
+        let erased = self.0.erased.as_ref();
+        erased.map(|erased| ErasedNode {
+            by: erased.by.clone(),
+            at_ms: Long(erased.at_ms),
+        })
     }
 
     /// What started it.

@@ -7,19 +7,17 @@ use flowforge_protocol::envelope::payload;
 use flowforge_protocol::grants::{GrantSet, NodeGrants, SecretGrant};
 use flowforge_protocol::release::{DRAFT_VERSION, GrantRequest, PinnedConnector, PinnedRelease, Release};
 use flowforge_protocol::strict::StrictError;
-use flowforge_protocol::{ConnectorName, Digest, NodeId};
-use flowforge_registry::{Entry, Registry};
+use flowforge_protocol::{Digest, NodeId};
 use flowforge_store::StoreError;
 use flowforge_workflow::model::{TriggerKind, Workflow};
 use flowforge_workflow::{
-    ConnectorVersion, Connectors, Definition, Diagnostic, Interrupt, KnownWorkflow, Lock, Severity,
-    release_calls, release_children,
+    Definition, Diagnostic, Interrupt, Lock, Severity, release_calls, release_children,
 };
 use serde_json::{Map, Value};
 
 use crate::apart::ApartError;
 use crate::app::App;
-use crate::release::ReadyRelease;
+use crate::locked::Locked;
 
 /// What the lint says about a file.
 pub(crate) struct Checked {
@@ -74,55 +72,6 @@ pub(crate) enum PrepareError {
     DoesNotFit(#[from] StrictError),
     #[error(transparent)]
     Store(#[from] StoreError),
-}
-
-/// Published connectors, in the version the lock says or the newest; and published workflows, in their newest.
-pub(crate) struct Locked<'a> {
-    registry: &'a Registry,
-    workflows: BTreeMap<String, Arc<ReadyRelease>>,
-    lock: Lock,
-}
-
-impl Locked<'_> {
-    fn entry(&self, name: &str) -> Option<Arc<Entry>> {
-        let parsed: ConnectorName = name.parse().ok()?;
-        match self.lock.get(name) {
-            None => self.registry.latest(&parsed),
-            Some(pinned) => {
-                let entry = self.registry.get(&parsed, &pinned.version.parse().ok()?)?;
-                (entry.layer_digest == pinned.digest).then_some(entry)
-            }
-        }
-    }
-}
-
-impl Connectors for Locked<'_> {
-    fn find(&self, name: &str) -> Option<ConnectorVersion> {
-        let entry = self.entry(name)?;
-        Some(ConnectorVersion {
-            version: entry.version.to_string(),
-            digest: entry.layer_digest,
-            interface: entry.interface.as_ref().clone(),
-        })
-    }
-
-    fn names(&self) -> Vec<String> {
-        self.registry
-            .list()
-            .iter()
-            .map(|entry| entry.name.to_string())
-            .collect()
-    }
-
-    fn workflow(&self, name: &str) -> Option<KnownWorkflow> {
-        self.workflows
-            .get(name)
-            .map(|release| KnownWorkflow::from(&release.workflow))
-    }
-
-    fn workflows(&self) -> Option<Vec<String>> {
-        Some(self.workflows.keys().cloned().collect())
-    }
 }
 
 /// A finding about something outside the file, shown where the file first speaks of it.
@@ -191,25 +140,6 @@ impl App {
         // Whoever waited for a check that was stopped is told so, and hears nothing of this.
         let mut found =
             flowforge_workflow::lint_within(&definition, config, &locked, interrupt).unwrap_or_default();
-        for name in definition.connectors() {
-            if let Some(pinned) = locked.lock.get(&name)
-                && locked.entry(&name).is_none()
-            {
-                let message = format!(
-                    "workflow.lock pins {name} {} ({}), which is not published",
-                    pinned.version, pinned.digest
-                );
-                let mend = "publish it, or take its line out of workflow.lock".to_owned();
-                found.push(finding(
-                    Severity::Error,
-                    "FF-WF-091",
-                    source,
-                    &name,
-                    message,
-                    mend,
-                ));
-            }
-        }
         if let Err(error) = flowforge_workflow::canonical(&definition, config) {
             let mend = "leave it out, or add it to `config`".to_owned();
             found.push(finding(

@@ -5,7 +5,8 @@ use flowforge_protocol::canonical::canonical_json;
 use flowforge_protocol::job::{MAX_INPUT_BYTES, Order, ReviewOrder, ReviewOrderAction};
 use flowforge_protocol::{Digest, MessageId, StepKey};
 use flowforge_store::{
-    ClientRequest, JobKind, NewSignal, RunState, SignalKept, StoreError, StoredRun, WaitFor,
+    ClientRequest, Erased, Erasure, JobKind, NewErasure, NewSignal, RunState, SignalKept, StoreError,
+    StoredRun, WaitFor,
 };
 use flowforge_workflow::model::NodeKind;
 use serde_json::Value;
@@ -158,6 +159,55 @@ impl App {
         };
         self.tell_run(&allowed, run, &[JobKind::Pause, JobKind::Unpause], order)
             .await
+    }
+
+    /// Erases the values of a run that is over, here and at its host.
+    pub(crate) async fn erase(&self, caller: &Caller, wanted: &str, by: String) -> Told<StoredRun> {
+        let object = Object::new(ObjectKind::Run, wanted);
+        let allowed = self.allow(caller, Action::EraseRun, object).await?;
+        let run = match find_run(allowed.store(), allowed.scope(), wanted).await? {
+            Ok(run) => run,
+            Err(message) => return Ok(Err(Refused::NotFound(message))),
+        };
+        let host = run.host.clone().filter(|_| run.records > 0);
+        let order = Order::Erase { by: by.clone() };
+        let job = match host {
+            Some(host) => Some(self.order(&run, &host, order).await?),
+            None => None,
+        };
+        let allowed = allowed.about(Object::new(ObjectKind::Run, run.id.as_str()), Some(by.clone()));
+        let erasure = NewErasure {
+            run: run.id.clone(),
+            erasure: Erasure {
+                by,
+                at_ms: self.clock.now_ms(),
+            },
+            job: job.clone(),
+        };
+        let message = match allowed.change().erase_run(allowed.scope(), erasure).await? {
+            Erased::Done => {
+                self.views.forget(&run.id);
+                if let Some(job) = job {
+                    self.dispatch_change(job);
+                }
+                self.events.tell(&run.id, None);
+                let now = allowed.store().run(allowed.scope(), &run.id).await?;
+                return Ok(Ok(now.unwrap_or(run)));
+            }
+            Erased::Unknown => return Ok(Err(Refused::NotFound(format!("run {} is gone", run.id.short())))),
+            Erased::Before(before) => format!(
+                "the values of run {} are erased already: {}",
+                run.id.short(),
+                before.by
+            ),
+            Erased::NotEnded => format!("run {} has not ended; cancel it first, or wait", run.id.short()),
+            Erased::NoReceipt => format!(
+                "the host of run {} has not brought its receipt; what is erased cannot be proved without it: try again when \
+                 the host was here",
+                run.id.short()
+            ),
+        };
+        Ok(Err(Refused::State(run.state, message)))
     }
 
     /// Says what to do with a step that needs review.

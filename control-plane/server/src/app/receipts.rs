@@ -64,6 +64,7 @@ mod tests {
 
     fn pair() -> (RunHead, Receipt) {
         let run = RunHead {
+            erased: None,
             id: RunId::from_entropy([1; 16]),
             workflow: "w".to_owned(),
             version: 1,

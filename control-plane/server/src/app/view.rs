@@ -68,6 +68,14 @@ impl Views {
     }
 }
 
+impl Views {
+    /// What is kept of a run goes: its records are others now.
+    pub(crate) fn forget(&self, run: &RunId) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.remove(run);
+    }
+}
+
 impl App {
     /// The table, or none if no record is here.
     pub(crate) async fn view(&self, run: &RunHead) -> Result<Option<View>, ViewError> {

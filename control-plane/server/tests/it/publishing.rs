@@ -4,6 +4,7 @@ use flowforge_protocol::envelope::sign;
 use flowforge_protocol::release::RELEASE_TYPE;
 use serde_json::{Value, json};
 
+use crate::connector::{CALLER, caller_component, push_caller};
 use crate::support::{Home, Plane, SUM};
 
 async fn signed(plane: &Plane) -> Value {
@@ -219,5 +220,45 @@ async fn a_lock_that_cannot_be_read_is_named_with_its_line() {
             .starts_with("workflow.lock:1"),
         "{checked:#}"
     );
+    plane.stop().await;
+}
+
+/// A lock with a version that this control plane lacks was answered "there is no connector `demo:caller`; did you mean
+/// `demo:caller`?".
+#[tokio::test]
+async fn a_lock_that_pins_what_is_not_here_says_so() {
+    let home = Home::new();
+    let plane = home.start().await;
+    push_caller(&plane).await;
+    let there = flowforge_protocol::Digest::of(&caller_component());
+    let other = flowforge_protocol::Digest::of(b"another component");
+    let fields = "__typename ... on WorkflowProblem { diagnostics { code line message fix } }";
+    for (version, here) in [
+        ("0.1.0", format!("version 0.1.0 is {there} here")),
+        ("0.9.0", format!("the newest here is 0.1.0 ({there})")),
+    ] {
+        let lock = format!("demo:caller {version} {other}\n");
+        let input = json!({"source": CALLER, "lock": lock});
+        let refused = plane
+            .change("prepareRelease", "PrepareReleaseInput", input, fields)
+            .await;
+        let diagnostics = refused["diagnostics"].as_array().unwrap();
+        let errors: Vec<&Value> = diagnostics
+            .iter()
+            .filter(|found| found["code"] == "FF-WF-091" || found["code"] == "FF-WF-023")
+            .collect();
+        assert_eq!(errors.len(), 1, "{refused:#}");
+        let message = format!(
+            "workflow.lock pins `demo:caller` to {version} ({other}), which is not published here: {here}"
+        );
+        assert_eq!(
+            (&errors[0]["line"], &errors[0]["message"]),
+            (&json!(5), &json!(message))
+        );
+        assert_eq!(
+            errors[0]["fix"],
+            "take the line of `demo:caller` out of workflow.lock to use 0.1.0, or publish the pinned version here"
+        );
+    }
     plane.stop().await;
 }

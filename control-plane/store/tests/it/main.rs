@@ -10,6 +10,7 @@ mod database;
 mod drafts;
 mod effort;
 mod enrolment;
+mod erase;
 mod faults;
 mod files;
 mod growth;

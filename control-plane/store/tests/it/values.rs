@@ -13,15 +13,15 @@ use crate::kit::{Home, Open, Script, ended, host, ingest, new_run, run, scope};
 
 const VALUE: usize = 100 * 1024;
 
-fn large(letter: &str) -> Value {
+pub(crate) fn large(letter: &str) -> Value {
     json!(letter.repeat(VALUE))
 }
 
-fn bytes_of(value: &Value) -> Vec<u8> {
+pub(crate) fn bytes_of(value: &Value) -> Vec<u8> {
     serde_json::to_vec(value).unwrap()
 }
 
-fn completed(node: &str, output: Value) -> Event {
+pub(crate) fn completed(node: &str, output: Value) -> Event {
     Event::Completed {
         step: node.parse().unwrap(),
         attempt: 1,
@@ -33,7 +33,7 @@ fn completed(node: &str, output: Value) -> Event {
 }
 
 /// The same batch as a host sends it: large values by their digests.
-fn apart(batch: RecordBatch) -> RecordBatch {
+pub(crate) fn apart(batch: RecordBatch) -> RecordBatch {
     let mut keep = |bytes: &[u8]| Some(Digest::of(bytes));
     let lines = keep_values(&batch.lines, batch.first_seq, 32 * 1024, &mut keep).unwrap();
     RecordBatch { lines, ..batch }
@@ -66,14 +66,14 @@ fn asking(bytes: &[u8]) -> ValuePieces {
 }
 
 /// How much of a value is here, and whether it is all.
-async fn there(open: &Open, bytes: &[u8]) -> (u64, bool) {
+pub(crate) async fn there(open: &Open, bytes: &[u8]) -> (u64, bool) {
     let kept = open.store.keep_values(scope(), asking(bytes), 5).await.unwrap();
     let kept = kept.first().unwrap();
     assert_eq!(kept.value, Digest::of(bytes));
     (kept.through, kept.whole)
 }
 
-async fn bring(open: &Open, bytes: &[u8]) {
+pub(crate) async fn bring(open: &Open, bytes: &[u8]) {
     open.store.keep_values(scope(), pieces(bytes), 5).await.unwrap();
     assert_eq!(there(open, bytes).await, (bytes.len() as u64, true));
 }

@@ -12,6 +12,8 @@ mod beside;
 mod database;
 #[path = "../it/enrolment.rs"]
 mod enrolment;
+#[path = "../it/erase.rs"]
+mod erase;
 #[path = "../it/faults.rs"]
 mod faults;
 #[path = "../it/growth.rs"]

@@ -140,6 +140,11 @@ pub enum Change {
     },
     /// The run is to end.
     Cancel(Cancellation),
+    /// What is still here of the run, which has ended, is to go.
+    Erase {
+        /// Who asked, for people.
+        by: String,
+    },
 }
 
 /// Somebody asked for the end of a run.
@@ -198,6 +203,7 @@ impl VerifiedOrder {
             Order::Pause { reason } => Change::Pause { reason },
             Order::Unpause { reason } => Change::Unpause { reason },
             Order::Cancel { reason, grace_ms } => Change::Cancel(Cancellation { reason, grace_ms }),
+            Order::Erase { by } => Change::Erase { by },
         };
         Self::Change(Box::new(Verified { about, order }))
     }
@@ -208,6 +214,18 @@ impl VerifiedOrder {
         match self {
             Self::Begin(order) => order.about(),
             Self::Change(order) => order.about(),
+        }
+    }
+
+    /// Who asked that what is left of the run be erased, if somebody did.
+    #[must_use]
+    pub fn erasure(&self) -> Option<&str> {
+        match self {
+            Self::Change(change) => match change.order() {
+                Change::Erase { by } => Some(by),
+                _ => None,
+            },
+            Self::Begin(_) => None,
         }
     }
 

@@ -12,7 +12,7 @@ use flowforge_workflow::{Allowance, Command, Effort, Evaluated, Execution, Given
 use super::halt::Halt;
 use super::task::RunTask;
 
-/// Most units of work that expressions cost where runs are driven, at one turn of a run: a few milliseconds at most.
+/// Most units of work that expressions cost where runs are driven, at one turn of a run.
 const TURN_WORK_MAX: u64 = 20_000;
 
 impl RunTask {

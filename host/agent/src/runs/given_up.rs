@@ -15,7 +15,7 @@ use crate::text::with_causes;
 
 /// Where the list stands in the journal.
 const KEY: &str = "given_up";
-/// Most runs that are remembered so; the oldest is forgotten beyond.
+/// Most runs that were given up and of which the control plane has not heard; the oldest is forgotten beyond.
 const GIVEN_UP_MAX: usize = 1_024;
 
 /// A run that was given up.

@@ -286,6 +286,8 @@ impl RunTask {
                     by: signal.by,
                 }));
             }
+            // It is for runs that have ended, and is seen to before it comes to one.
+            Change::Erase { .. } => return None,
             Change::Pause { reason } => {
                 return (state.paused().is_none() && !state.is_ending())
                     .then_some(Event::Paused { by: reason });

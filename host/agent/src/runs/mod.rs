@@ -13,6 +13,7 @@ mod attempts;
 mod begin;
 mod damaged;
 mod end;
+mod erase;
 mod evaluations;
 mod given_up;
 mod halt;

@@ -290,6 +290,9 @@ impl Runs {
             }
             .into());
         }
+        if let Some(by) = order.erasure() {
+            return self.erase(about, by).await;
+        }
         if let Some(given_up) = self.give_up(order).await {
             return Err(given_up);
         }
@@ -458,7 +461,7 @@ pub(super) fn refused_accept(error: AcceptError) -> OrderError {
     }
 }
 
-fn refused_append(error: AppendError) -> OrderError {
+pub(super) fn refused_append(error: AppendError) -> OrderError {
     match error {
         AppendError::Stopped(stopped) => stopped.into(),
         AppendError::Job(refused) => replayed(refused),

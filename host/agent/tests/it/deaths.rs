@@ -8,7 +8,6 @@ use flowforge_journal::{Journal, JournalConfig};
 use flowforge_ports::Effect;
 use flowforge_protocol::job::Order;
 use flowforge_protocol::record::Outcome;
-use flowforge_protocol::{Failure, FailureKind};
 use serde_json::json;
 
 use crate::connectors::Scripts;
@@ -283,20 +282,11 @@ async fn expressions_of_which_the_host_dies_again_and_again_are_named_and_left_a
         format!("workflow: poison\ninput: {{ xs: {{ type: array }} }}\nnodes:\n{nodes}output: {output}\n")
     };
     let set = |fields: &str| format!("  a: {{ set: {{ n: 1 }} }}\n  b: {{ after: a, set: {fields} }}\n");
-    // The input of what takes an effect back was computed without a mark.
-    let undone = format!(
-        "  a: {{ call: test:scripts/add, with: {{ n: 1 }}, undo: {{ call: test:scripts/add, with: {} }} }}\n  b: {{ after: a, \
-         call: test:scripts/no }}\n",
-        slow_fields()
-    );
     for (step, source) in [
         ("b", source(&set(&slow_fields()), "{ n: 1 }")),
         ("output", source(&set("{ n: 1 }"), &slow_fields())),
-        ("a~undo", source(&undone, "{ n: 1 }")),
     ] {
-        let world = World::new(scripts().pure("no", |_| {
-            Err(Failure::new(FailureKind::Rejected, "no such thing"))
-        }));
+        let world = World::new(scripts());
         let published = publish(&world.plane, &source);
         world.start().drain().await;
         leave_socket(&world);
