@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::workspace::metadata;
 
 /// For each crate, the crates of the workspace that it may use outside its tests.
-const ALLOWED: [(&str, &[&str]); 18] = [
+const ALLOWED: [(&str, &[&str]); 19] = [
     ("flowforge-protocol", &[]),
     ("flowforge-failpoints", &[]),
     ("flowforge-ports", &["flowforge-protocol"]),
@@ -48,6 +48,7 @@ const ALLOWED: [(&str, &[&str]); 18] = [
         ],
     ),
     ("flowforge-client", &[]),
+    ("flowforge-scorecard", &["flowforge-ports", "flowforge-protocol"]),
     (
         "flowforge-connector-build",
         &["flowforge-ports", "flowforge-protocol"],
@@ -74,6 +75,7 @@ const ALLOWED: [(&str, &[&str]); 18] = [
             "flowforge-protocol",
             "flowforge-registry",
             "flowforge-runtime",
+            "flowforge-scorecard",
             "flowforge-server",
             "flowforge-workflow",
         ],
@@ -99,10 +101,11 @@ const ALLOWED: [(&str, &[&str]); 18] = [
 ];
 
 /// Crates that do no I/O: none of these may be among their dependencies.
-const PURE: [&str; 4] = [
+const PURE: [&str; 5] = [
     "flowforge-core",
     "flowforge-protocol",
     "flowforge-ports",
+    "flowforge-scorecard",
     "flowforge-workflow",
 ];
 const IMPURE: [&str; 6] = ["tokio", "reqwest", "hyper", "redb", "rusqlite", "wasmtime"];
