@@ -61,8 +61,12 @@ fn operation_lines(operation: &Operation, lines: &mut Vec<String>) {
         .as_ref()
         .map(|ty| format!(" → {}", type_name(ty)))
         .unwrap_or_default();
+    let trigger = operation
+        .trigger
+        .map(|trigger| format!(", {} trigger", trigger.as_str()))
+        .unwrap_or_default();
     lines.push(format!(
-        "  {}{result}   ({})",
+        "  {}{result}   ({}{trigger})",
         operation.name,
         effect(operation.effect)
     ));

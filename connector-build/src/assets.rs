@@ -142,6 +142,30 @@ pub(crate) const TEMPLATE_COMMON: Files = template![
     "tests/greet.yaml" from "common/tests/greet.yaml",
 ];
 
+/// What a new connector has that polls, in place of what every other one has.
+pub(crate) const TEMPLATE_POLL: Files = template![
+    "CHANGELOG.md" from "common/CHANGELOG.md",
+    "README.md" from "poll/README.md",
+    "connector.toml" from "poll/connector.toml",
+    "tests/new_items.yaml" from "poll/tests/new_items.yaml",
+];
+
+/// What a new connector has that reads webhooks, in place of what every other one has.
+pub(crate) const TEMPLATE_WEBHOOK: Files = template![
+    "CHANGELOG.md" from "common/CHANGELOG.md",
+    "README.md" from "webhook/README.md",
+    "connector.toml" from "webhook/connector.toml",
+    "tests/read_items.yaml" from "webhook/tests/read_items.yaml",
+];
+
+/// The sources of new triggers: TypeScript and Python that poll, TypeScript and Python that read webhooks.
+pub(crate) const TRIGGER_SOURCES: [&str; 4] = [
+    include_str!("../templates/poll/connector.ts"),
+    include_str!("../templates/poll/connector.py"),
+    include_str!("../templates/webhook/connector.ts"),
+    include_str!("../templates/webhook/connector.py"),
+];
+
 /// What a new connector in Rust has besides.
 pub(crate) const TEMPLATE_RUST: Files = template![
     ".gitignore" from "rust/gitignore",

@@ -15,6 +15,9 @@ const NO_OPERATION: &str = "FF-BLD-004";
 /// Code of an import that no host offers.
 const NOT_OFFERED: &str = "FF-BLD-005";
 
+/// Code of an operation that is said to be a trigger and has not the shape of one.
+const NO_TRIGGER: &str = "FF-BLD-014";
+
 /// The description of a connector: its `connector.toml` and the doc comments of its WIT.
 pub(crate) fn meta(manifest: &Manifest, world: &World) -> ConnectorMeta {
     ConnectorMeta {
@@ -50,6 +53,7 @@ pub(crate) fn meta(manifest: &Manifest, world: &World) -> ConnectorMeta {
                 let meta = OperationMeta {
                     title: section.and_then(|section| section.title.clone()),
                     effect: section.and_then(|section| section.effect),
+                    trigger: section.and_then(|section| section.trigger),
                 };
                 (operation.name.clone(), meta)
             })
@@ -102,6 +106,16 @@ pub(crate) fn check_needs(manifest: &Manifest, interface: &Interface) -> Result<
         }
     }
     for (name, section) in &manifest.operations {
+        if let Some((operation, trigger)) = interface.operation(name).zip(section.trigger)
+            && let Some(reason) = trigger.misfit(operation)
+        {
+            wrong(
+                NO_TRIGGER,
+                section.line,
+                format!("operations.{name}: no {} trigger: {reason}", trigger.as_str()),
+                "docs/authors.md shows both kinds; remove `trigger` if it begins no runs".to_owned(),
+            );
+        }
         if interface.operation(name).is_none() {
             let known: Vec<&str> = interface
                 .operations

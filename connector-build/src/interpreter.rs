@@ -202,7 +202,7 @@ const LAST_KEPT: u32 = 2;
 const STREAM: u32 = 0;
 const TO: u32 = 1;
 const NODE: u32 = 2;
-const ROOM: u32 = 3;
+const OWN_NAME: u32 = 3;
 const BEFORE: u32 = 4;
 const AFTER: u32 = 5;
 const NAME: u32 = 6;
@@ -249,14 +249,14 @@ fn listed(asked: &Asked<'_>) -> Result<Function, String> {
         .memory_copy(0, 0);
     is_entry(&mut code);
     code.if_(BlockType::Empty);
-    code.i32_const(NAME_BYTES).call(malloc).local_set(ROOM);
-    code.local_get(ROOM)
+    code.i32_const(NAME_BYTES).call(malloc).local_set(OWN_NAME);
+    code.local_get(OWN_NAME)
         .local_get(NODE)
         .i32_load(at(KEPT + 12, 2))
         .local_get(NODE)
         .i32_load(at(KEPT + 16, 2))
         .memory_copy(0, 0);
-    code.local_get(TO).local_get(ROOM).i32_store(at(12, 2));
+    code.local_get(TO).local_get(OWN_NAME).i32_store(at(12, 2));
     code.else_();
     give_back(&mut code, asked, NODE)?;
     code.end().end();
@@ -295,7 +295,7 @@ fn read_all(code: &mut InstructionSink<'_>, asked: &Asked<'_>) -> Result<(), Str
     code.loop_(BlockType::Empty);
     code.i32_const(KEPT_BYTES).call(malloc).local_set(NODE);
     // The room comes before the host's name, so that nothing is left between two kept entries when that name is freed.
-    code.i32_const(NAME_BYTES).call(malloc).local_set(ROOM);
+    code.i32_const(NAME_BYTES).call(malloc).local_set(OWN_NAME);
     code.local_get(NODE)
         .global_get(kept)
         .i32_store(at(KEPT_BEFORE, 2));
@@ -312,17 +312,21 @@ fn read_all(code: &mut InstructionSink<'_>, asked: &Asked<'_>) -> Result<(), Str
     // A name that has no room cannot be a file's; the host would have to be broken.
     code.local_get(LENGTH).i32_const(NAME_BYTES).i32_gt_u();
     code.if_(BlockType::Empty).unreachable().end();
-    code.local_get(ROOM)
+    code.local_get(OWN_NAME)
         .local_get(NAME)
         .local_get(LENGTH)
         .memory_copy(0, 0);
     code.local_get(NAME).i32_const(0).local_get(LENGTH).memory_fill(0);
     code.local_get(NAME).call(free);
-    code.local_get(NODE).local_get(ROOM).i32_store(at(KEPT + 12, 2));
+    code.local_get(NODE)
+        .local_get(OWN_NAME)
+        .i32_store(at(KEPT + 12, 2));
     insert(code, asked)?;
     code.br(1).else_();
     // The end: behind all others.
-    code.local_get(NODE).local_get(ROOM).i32_store(at(KEPT + 12, 2));
+    code.local_get(NODE)
+        .local_get(OWN_NAME)
+        .i32_store(at(KEPT + 12, 2));
     code.i32_const(-1).local_set(LENGTH);
     insert(code, asked)?;
     code.end().end();
@@ -343,7 +347,7 @@ fn insert(code: &mut InstructionSink<'_>, asked: &Asked<'_>) -> Result<(), Strin
         .i32_ne()
         .if_(BlockType::Empty);
     // Which is shorter decides how much is compared, and between equal beginnings the shorter goes first.
-    code.local_get(ROOM)
+    code.local_get(OWN_NAME)
         .local_get(AFTER)
         .i32_load(at(KEPT + 12, 2))
         .local_get(LENGTH)

@@ -50,6 +50,6 @@ pub use options::{BuildOptions, Limits, default_cache_dir};
 pub use place::position;
 pub use progress::{Progress, Stage};
 pub use sbom::sbom;
-pub use scaffold::{NewError, Template, scaffold};
+pub use scaffold::{Kind, NewError, Template, scaffold};
 pub use tools::check_tools;
 pub use wasm_target::{WasmTarget, ensure_wasm_target};

@@ -7,7 +7,7 @@ use std::fs;
 use std::ops::Range;
 use std::path::Path;
 
-use flowforge_ports::Effect;
+use flowforge_ports::{Effect, Trigger};
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -72,6 +72,8 @@ pub struct OperationSection {
     pub title: Option<String>,
     /// What a repetition does.
     pub effect: Option<Effect>,
+    /// How it begins runs.
+    pub trigger: Option<Trigger>,
     /// Line of the section, for messages.
     pub line: usize,
 }
@@ -156,6 +158,8 @@ struct Operation {
     title: Option<String>,
     effect: Option<EffectClass>,
     retention: Option<Spanned<String>>,
+    /// `poll` or `webhook`.
+    trigger: Option<Trigger>,
 }
 
 #[derive(Deserialize, Clone, Copy, PartialEq)]
@@ -365,6 +369,7 @@ impl Check<'_> {
         let section = OperationSection {
             title: section.title.clone(),
             effect,
+            trigger: section.trigger,
             line: self.line(&name.span()),
         };
         (name.get_ref().clone(), section)

@@ -111,7 +111,36 @@ fn prepare_and_make(job: &Job<'_>, venv: &Path, sdk: &Path, work: &Path) -> Resu
     if finished.status.success() {
         return Ok(made);
     }
-    Err(top_level(job.folder, &finished).unwrap_or_else(|| finished.failure("componentize-py")))
+    // The second one reads any traceback, also that of the linker.
+    Err(name_of_the_runtime(job, &finished)
+        .or_else(|| top_level(job.folder, &finished))
+        .unwrap_or_else(|| finished.failure("componentize-py")))
+}
+
+/// What the tool's linker says of two functions of one name.
+const TWO_OF_ONE_NAME: &str = "duplicate items detected";
+
+/// An operation that is called like a function inside the runtime: `read`, `write`, `time`. Such names are one word.
+fn name_of_the_runtime(job: &Job<'_>, finished: &Finished) -> Option<BuildError> {
+    let names = job.world.interface.operations.iter();
+    let short: Vec<&str> = names
+        .map(|operation| operation.name.as_str())
+        .filter(|name| !name.contains(['_', '.']))
+        .collect();
+    if short.is_empty() || !finished.stderr.contains(TWO_OF_ONE_NAME) {
+        return None;
+    }
+    Some(BuildError::Source(vec![Diagnostic {
+        file: SOURCE.to_owned(),
+        line: 0,
+        column: 0,
+        code: Some("FF-SDK-013".to_owned()),
+        message: format!(
+            "an operation has the name of a function inside Python itself; it is one of {}",
+            short.join(", ")
+        ),
+        mend: Some("give it a name of two words, such as read_items".to_owned()),
+    }]))
 }
 
 /// Copy a folder of modules, without what Python compiled.

@@ -303,7 +303,8 @@ fn runtime_of_javascript() -> Vec<Part> {
 fn componentize_py() -> Part {
     let version = assets::PY_TOOLS
         .iter()
-        .find_map(|(_, text)| text.trim().strip_prefix("componentize-py=="));
+        .flat_map(|(_, text)| text.lines())
+        .find_map(|line| line.trim().strip_prefix("componentize-py=="));
     Part::of("pypi", "componentize-py", version.unwrap_or("unknown"))
 }
 
@@ -338,7 +339,7 @@ mod tests {
             (Template::Python, "pkg:pypi/componentize-py@0.25.1"),
         ] {
             let folder = tempfile::tempdir().unwrap();
-            scaffold("acme:geo", template, folder.path()).unwrap();
+            scaffold("acme:geo", template, crate::Kind::Action, folder.path()).unwrap();
             let bill = sbom(folder.path()).unwrap();
             assert!(purls(&bill).contains(&needed), "{bill:#}");
             assert_eq!(bill["metadata"]["component"]["name"], "acme:geo");
@@ -356,7 +357,7 @@ mod tests {
     #[test]
     fn crates_that_the_connector_does_not_need_are_left_out() {
         let folder = tempfile::tempdir().unwrap();
-        scaffold("acme:geo", Template::Rust, folder.path()).unwrap();
+        scaffold("acme:geo", Template::Rust, crate::Kind::Action, folder.path()).unwrap();
         let lock = folder.path().join("Cargo.lock");
         let text =
             fs::read_to_string(&lock).unwrap() + "\n[[package]]\nname = \"stray\"\nversion = \"1.0.0\"\n";
@@ -374,7 +375,13 @@ mod tests {
     #[test]
     fn packages_of_development_are_left_out_and_a_missing_lock_file_is_named() {
         let folder = tempfile::tempdir().unwrap();
-        scaffold("acme:geo", Template::TypeScript, folder.path()).unwrap();
+        scaffold(
+            "acme:geo",
+            Template::TypeScript,
+            crate::Kind::Action,
+            folder.path(),
+        )
+        .unwrap();
         write(
             folder.path(),
             "package.json",

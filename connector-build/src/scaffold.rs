@@ -10,7 +10,7 @@ use crate::assets::{self, Files};
 use crate::cache::{create_dir, write_whole};
 use crate::words::is_connector_name;
 use crate::world::World;
-use crate::{BuildError, Language};
+use crate::{BuildError, Language, derived};
 
 /// Where the copy of the SDK lies in a connector's folder.
 const SDK_FOLDER: &str = ".flowforge";
@@ -70,6 +70,44 @@ impl Template {
     }
 }
 
+/// What a new connector is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Its operation is a step of a workflow.
+    Action,
+    /// Its operation finds events that begin runs, when it is asked.
+    PollTrigger,
+    /// Its operation reads requests that begin runs.
+    WebhookTrigger,
+}
+
+/// The files of a new connector, each with its text.
+type Texts = Vec<(&'static str, &'static str)>;
+
+/// The files of this kind in this language. The world of a trigger is written by its first build.
+fn files_of(template: Template, kind: Kind) -> Result<Texts, NewError> {
+    let [poll_ts, poll_py, webhook_ts, webhook_py] = assets::TRIGGER_SOURCES;
+    let (common, source) = match (kind, template) {
+        (Kind::Action, _) => {
+            let common = assets::TEMPLATE_COMMON.iter();
+            return Ok(common.chain(template.own_files()).copied().collect());
+        }
+        (Kind::PollTrigger, Template::TypeScript) => (assets::TEMPLATE_POLL, poll_ts),
+        (Kind::PollTrigger, Template::Python) => (assets::TEMPLATE_POLL, poll_py),
+        (Kind::WebhookTrigger, Template::TypeScript) => (assets::TEMPLATE_WEBHOOK, webhook_ts),
+        (Kind::WebhookTrigger, Template::Python) => (assets::TEMPLATE_WEBHOOK, webhook_py),
+        (_, Template::Rust | Template::JavaScript) => {
+            return Err(NewError::NoTemplate {
+                language: template.title(),
+            });
+        }
+    };
+    let own = template.own_files().iter().copied();
+    let own = own.filter(|(path, _)| *path != derived::FILE);
+    let own = own.map(|(path, text)| (path, if path == template.source() { source } else { text }));
+    Ok(common.iter().copied().chain(own).collect())
+}
+
 /// Why there is no new folder. Nothing was written, except with [`NewError::Write`].
 #[derive(Debug, thiserror::Error)]
 pub enum NewError {
@@ -87,6 +125,15 @@ pub enum NewError {
         /// The folder.
         folder: PathBuf,
     },
+    /// There is no first folder of this kind in this language.
+    #[error(
+        "a trigger begins in TypeScript (ts) or Python here; in {language}, begin with an action and give its operation \
+         `trigger` in connector.toml, as docs/authors.md shows"
+    )]
+    NoTemplate {
+        /// The language, for people.
+        language: &'static str,
+    },
     /// A file cannot be written; the folder may hold some of the others.
     #[error(transparent)]
     Write(#[from] BuildError),
@@ -97,8 +144,9 @@ pub enum NewError {
 ///
 /// # Errors
 /// One variant of [`NewError`] for each reason.
-pub fn scaffold(name: &str, template: Template, folder: &Path) -> Result<Vec<String>, NewError> {
+pub fn scaffold(name: &str, template: Template, kind: Kind, folder: &Path) -> Result<Vec<String>, NewError> {
     let values = Values::of(name, template)?;
+    let files = files_of(template, kind)?;
     if fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some()) || folder.is_file() {
         return Err(NewError::Occupied {
             folder: folder.to_owned(),
@@ -106,13 +154,13 @@ pub fn scaffold(name: &str, template: Template, folder: &Path) -> Result<Vec<Str
     }
     create_dir(folder)?;
     let mut written = Vec::new();
-    for (path, content) in assets::TEMPLATE_COMMON.iter().chain(template.own_files()) {
+    for (path, content) in files {
         let mut text = values.fill(content);
-        if *path == "Cargo.lock" {
+        if path == "Cargo.lock" {
             text = values.with_own_package(&text);
         }
         write_whole(&folder.join(path), text.as_bytes())?;
-        written.push((*path).to_owned());
+        written.push(path.to_owned());
     }
     written.sort();
     copy_sdk(template.language(), &folder.join(SDK_FOLDER))?;
@@ -255,7 +303,9 @@ mod tests {
             ("acme:record", "cannot be the name of a WIT package"),
         ] {
             let into = folder.path().join("new");
-            let error = scaffold(name, Template::Python, &into).unwrap_err().to_string();
+            let error = scaffold(name, Template::Python, Kind::Action, &into)
+                .unwrap_err()
+                .to_string();
             assert!(error.contains(part), "{name}: {error}");
             assert!(!into.exists(), "nothing was written");
         }
@@ -265,21 +315,25 @@ mod tests {
     fn a_folder_with_something_in_it_is_left_alone() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("notes"), "mine").unwrap();
-        let error = scaffold("acme:geo", Template::Rust, folder.path()).unwrap_err();
+        let error = scaffold("acme:geo", Template::Rust, Kind::Action, folder.path()).unwrap_err();
         assert!(matches!(error, NewError::Occupied { .. }), "{error}");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 
     #[test]
     fn nothing_of_a_template_stays_unfilled() {
-        for template in [
-            Template::Rust,
-            Template::TypeScript,
-            Template::JavaScript,
-            Template::Python,
+        for (template, kind) in [
+            (Template::Rust, Kind::Action),
+            (Template::TypeScript, Kind::Action),
+            (Template::JavaScript, Kind::Action),
+            (Template::Python, Kind::Action),
+            (Template::TypeScript, Kind::PollTrigger),
+            (Template::Python, Kind::PollTrigger),
+            (Template::TypeScript, Kind::WebhookTrigger),
+            (Template::Python, Kind::WebhookTrigger),
         ] {
             let folder = tempfile::tempdir().unwrap();
-            let files = scaffold("acme:geo", template, folder.path()).unwrap();
+            let files = scaffold("acme:geo", template, kind, folder.path()).unwrap();
             assert!(files.iter().any(|file| file == template.source()), "{files:?}");
             assert_eq!(Language::detect(folder.path()).unwrap(), template.language());
             for file in files {
@@ -290,6 +344,18 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_kind_that_a_language_has_no_folder_of_is_refused_with_the_way() {
+        let folder = tempfile::tempdir().unwrap();
+        let into = folder.path().join("new");
+        let error = scaffold("acme:geo", Template::Rust, Kind::PollTrigger, &into).unwrap_err();
+        assert!(
+            error.to_string().contains("in Rust, begin with an action"),
+            "{error}"
+        );
+        assert!(!into.exists(), "nothing was written");
     }
 
     /// The crates of a new connector are those that this project's own connectors are built with, so that both are

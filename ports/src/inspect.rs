@@ -239,7 +239,7 @@ impl<'a> Reader<'a> {
             .meta
             .as_ref()
             .and_then(|meta| meta.operations.get(name));
-        Ok(Operation {
+        let mut operation = Operation {
             name: name.to_owned(),
             export: export.clone(),
             asynchronous,
@@ -255,7 +255,12 @@ impl<'a> Reader<'a> {
                 .clone()
                 .or_else(|| told.and_then(|item| item.text.clone())),
             effect: self.effect(meta.and_then(|meta| meta.effect)),
-        })
+            trigger: None,
+        };
+        // The author may say so; only the types can make it true.
+        let told = meta.and_then(|meta| meta.trigger);
+        operation.trigger = told.filter(|trigger| trigger.misfit(&operation).is_none());
+        Ok(operation)
     }
 
     /// Splits `result<T, E>` into its sides; any other type is the result itself.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ConnectorMeta, Type};
+use crate::{ConnectorMeta, Trigger, Type};
 
 /// Everything that can be known of a component without running it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,6 +75,9 @@ pub struct Operation {
     pub docs: Option<String>,
     /// What a repetition would do.
     pub effect: Effect,
+    /// How it begins runs, if its author says so and its types fit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trigger: Option<Trigger>,
 }
 
 /// Where a function is exported.

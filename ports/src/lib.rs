@@ -12,6 +12,7 @@ mod interface;
 mod meta;
 mod names;
 mod schema;
+mod trigger;
 mod ty;
 mod types_of;
 mod yaml;
@@ -26,4 +27,5 @@ pub use meta::{
     ConnectorMeta, EmbedError, HttpNeed, META_SECTION, Needs, OperationMeta, SecretSlot, embed_meta,
 };
 pub use names::{json_name, wit_name};
+pub use trigger::Trigger;
 pub use ty::{Case, EnumCase, Field, Named, Type};

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use wasm_encoder::{CustomSection, Encode as _, Section as _};
 use wasmparser::{Parser, Payload};
 
-use crate::{Docs, Effect};
+use crate::{Docs, Effect, Trigger};
 
 /// Name of the custom section.
 pub const META_SECTION: &str = "flowforge:connector";
@@ -89,6 +89,9 @@ pub struct OperationMeta {
     /// What a repetition does, if it is known to be harmless.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub effect: Option<Effect>,
+    /// How it begins runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trigger: Option<Trigger>,
 }
 
 /// Why the section could not be written.

@@ -3,7 +3,6 @@
 Whatever an operation raises or returns, the host gets a typed failure or a value of the declared shape.
 """
 
-import random
 import sys
 import types
 from typing import Any, Callable, Optional
@@ -28,8 +27,6 @@ class Operation:
         self.failure_module = _failure_module(definition)
 
     def __call__(self, *values: Any) -> Any:
-        # The generator was seeded when the connector was built; every instance would draw the same numbers.
-        random.seed()
         try:
             given = [
                 lift(shape, value, self.wanted[at] if at < len(self.wanted) else None)

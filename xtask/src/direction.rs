@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::workspace::metadata;
 
 /// For each crate, the crates of the workspace that it may use outside its tests.
-const ALLOWED: [(&str, &[&str]); 22] = [
+const ALLOWED: [(&str, &[&str]); 23] = [
     ("flowforge-protocol", &[]),
     ("flowforge-failpoints", &[]),
     ("flowforge-ports", &["flowforge-protocol"]),
@@ -57,6 +57,7 @@ const ALLOWED: [(&str, &[&str]); 22] = [
         ],
     ),
     ("flowforge-client", &[]),
+    ("flowforge-scorecard", &["flowforge-ports", "flowforge-protocol"]),
     (
         "flowforge-connector-build",
         &["flowforge-ports", "flowforge-protocol"],
@@ -85,6 +86,7 @@ const ALLOWED: [(&str, &[&str]); 22] = [
             "flowforge-protocol",
             "flowforge-registry",
             "flowforge-runtime",
+            "flowforge-scorecard",
             "flowforge-server",
             "flowforge-workflow",
         ],
@@ -110,11 +112,12 @@ const ALLOWED: [(&str, &[&str]); 22] = [
 ];
 
 /// Crates that do no I/O: none of these may be among their dependencies.
-const PURE: [&str; 5] = [
+const PURE: [&str; 6] = [
     "flowforge-core",
     "flowforge-gates",
     "flowforge-protocol",
     "flowforge-ports",
+    "flowforge-scorecard",
     "flowforge-workflow",
 ];
 const IMPURE: [&str; 6] = ["tokio", "reqwest", "hyper", "redb", "rusqlite", "wasmtime"];

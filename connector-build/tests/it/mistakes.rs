@@ -383,3 +383,27 @@ fn mistakes_that_a_build_finds_read_as_reviewed() {
     }
     insta::assert_snapshot!(text);
 }
+
+/// Only the types can make an operation a trigger; the build says what they lack.
+#[test]
+fn an_operation_that_is_said_to_be_a_trigger_must_look_like_one() {
+    let sample = Sample::new(&[
+        ("wit/world.wit", WIT),
+        (
+            "src/connector.ts",
+            "export function run(n: number): string { return String(n); }\n",
+        ),
+    ]);
+    sample.append("connector.toml", "\n[operations.run]\ntrigger = \"poll\"\n");
+    let message = sample.mistake();
+    assert!(
+        message.contains(
+            "connector.toml:9 error FF-BLD-014: operations.run: no poll trigger: it takes no optional `cursor`"
+        ),
+        "{message}"
+    );
+    assert!(
+        message.contains("mend: docs/authors.md shows both kinds"),
+        "{message}"
+    );
+}

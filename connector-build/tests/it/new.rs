@@ -3,22 +3,22 @@
 use std::fs;
 use std::path::Path;
 
-use flowforge_connector_build::{Built, Template, build, scaffold};
-use flowforge_ports::Effect;
+use flowforge_connector_build::{Built, Kind, Template, build, scaffold};
+use flowforge_ports::{Effect, Trigger};
 use flowforge_protocol::FailureKind;
 use serde_json::json;
 
 use crate::harness::{Host, options};
 
-/// A new connector in a folder of this name, built.
-fn new_one(template: Template, folder: &Path) -> Built {
-    scaffold("acme:geo", template, folder).unwrap();
+/// A new connector in this folder, built.
+fn new_one(name: &str, template: Template, folder: &Path) -> Built {
+    scaffold(name, template, Kind::Action, folder).unwrap();
     build(folder, &options(), &mut |_| {}).unwrap_or_else(|error| panic!("{error}"))
 }
 
 async fn builds_and_greets(template: Template) {
     let folder = tempfile::tempdir().unwrap();
-    let built = new_one(template, &folder.path().join("geo"));
+    let built = new_one("acme:geo", template, &folder.path().join("geo"));
     let root = folder.path().join("geo");
     if template != Template::Rust {
         let world = scaffolded_world(template);
@@ -48,7 +48,7 @@ async fn builds_and_greets(template: Template) {
 /// `wit/world.wit` of a new folder, before anything was built.
 fn scaffolded_world(template: Template) -> String {
     let folder = tempfile::tempdir().unwrap();
-    scaffold("acme:geo", template, folder.path()).unwrap();
+    scaffold("acme:geo", template, Kind::Action, folder.path()).unwrap();
     fs::read_to_string(folder.path().join("wit/world.wit")).unwrap()
 }
 
@@ -64,7 +64,7 @@ fn assert_names_nothing_of(built: &Built, folder: &Path) {
 #[test]
 fn a_new_rust_connector_is_formatted() {
     let folder = tempfile::tempdir().unwrap();
-    scaffold("acme:geo", Template::Rust, folder.path()).unwrap();
+    scaffold("acme:geo", Template::Rust, Kind::Action, folder.path()).unwrap();
     let output = std::process::Command::new("cargo")
         .args(["fmt", "--check"])
         .current_dir(folder.path())
@@ -79,12 +79,14 @@ fn a_new_rust_connector_is_formatted() {
 
 /// Two people with the same source get the same digest, wherever and whenever they build.
 fn gives_the_same_bytes_in_another_folder_later(template: Template) {
+    // A name of its own: the finished file is removed, and other tests read theirs.
+    let name = "acme:twice";
     let folder = tempfile::tempdir().unwrap();
-    let first = new_one(template, &folder.path().join("one"));
+    let first = new_one(name, template, &folder.path().join("one"));
     let kept = fs::read(&first.component).unwrap();
     fs::remove_file(&first.component).unwrap();
     let other = folder.path().join("in/another/two");
-    scaffold("acme:geo", template, &other).unwrap();
+    scaffold(name, template, Kind::Action, &other).unwrap();
     // No part of a component, but of what the cache knows it by: the second one is compiled, not taken from there.
     let note = format!(
         "built by {} at {:?}\n",
@@ -137,4 +139,68 @@ async fn a_new_javascript_connector_builds() {
 #[tokio::test]
 async fn a_new_python_connector_builds() {
     builds_and_greets(Template::Python).await;
+}
+
+/// A new trigger is one by its bytes, and its batch goes on where the last one ended.
+async fn polls(template: Template) {
+    let folder = tempfile::tempdir().unwrap();
+    scaffold("acme:items", template, Kind::PollTrigger, folder.path()).unwrap();
+    let built = build(folder.path(), &options(), &mut |_| {}).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(built.notes, []);
+    let operation = built.interface.operation("new_items").unwrap();
+    assert_eq!(
+        (operation.trigger, operation.effect),
+        (Some(Trigger::Poll), Effect::Idempotent)
+    );
+}
+
+#[tokio::test]
+async fn a_new_poll_trigger_in_typescript_builds() {
+    polls(Template::TypeScript).await;
+}
+
+#[tokio::test]
+async fn a_new_poll_trigger_in_python_builds() {
+    polls(Template::Python).await;
+}
+
+/// A new webhook trigger reads a request into its events.
+async fn reads_a_hook(template: Template) {
+    let folder = tempfile::tempdir().unwrap();
+    scaffold("acme:hook", template, Kind::WebhookTrigger, folder.path()).unwrap();
+    let built = build(folder.path(), &options(), &mut |_| {}).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(built.notes, []);
+    let operation = built.interface.operation("read_items").unwrap();
+    assert_eq!(
+        (operation.trigger, operation.effect),
+        (Some(Trigger::Webhook), Effect::Pure)
+    );
+    let host = Host::new();
+    // {"items":[{"id":"1","title":"Rain"}]}
+    let request = json!({"headers": [], "body": "eyJpdGVtcyI6W3siaWQiOiIxIiwidGl0bGUiOiJSYWluIn1dfQ=="});
+    let output = host
+        .call(&built, "read_items", json!({ "request": request }))
+        .await
+        .unwrap();
+    assert_eq!(output, json!([{"id": "1", "title": "Rain"}]));
+    // Hello
+    let request = json!({"headers": [], "body": "SGVsbG8="});
+    let failure = host
+        .call(&built, "read_items", json!({ "request": request }))
+        .await
+        .unwrap_err();
+    assert_eq!(
+        (failure.kind, failure.path.as_deref()),
+        (FailureKind::Invalid, Some("request.body"))
+    );
+}
+
+#[tokio::test]
+async fn a_new_webhook_trigger_in_typescript_reads() {
+    reads_a_hook(Template::TypeScript).await;
+}
+
+#[tokio::test]
+async fn a_new_webhook_trigger_in_python_reads() {
+    reads_a_hook(Template::Python).await;
 }

@@ -156,6 +156,19 @@ fn mistake(source: &str) -> String {
     Sample::new(&[("wit/world.wit", wit), ("src/connector.py", source)]).mistake()
 }
 
+/// The tool's linker ended with a panic over such a name.
+#[test]
+fn an_operation_named_like_a_function_of_the_runtime_is_named() {
+    let wit = "package test:sample@0.1.0;\nworld connector {\n  export read: func(n: f64) -> string;\n}\n";
+    let source = "def read(n):\n    return 'x'\n";
+    let message = Sample::new(&[("wit/world.wit", wit), ("src/connector.py", source)]).mistake();
+    assert_eq!(
+        message,
+        "src/connector.py error FF-SDK-013: an operation has the name of a function inside Python itself; it is one of \
+         read\n  mend: give it a name of two words, such as read_items"
+    );
+}
+
 #[test]
 fn what_python_authors_get_wrong_is_named() {
     for (source, start) in [

@@ -34,11 +34,13 @@ fn meta() -> ConnectorMeta {
         effect: Some(Effect::Keyed {
             retention_ms: 86_400_000,
         }),
+        trigger: None,
     };
     meta.operations.insert("keep".to_owned(), keyed);
     let pure = OperationMeta {
         title: None,
         effect: Some(Effect::Pure),
+        trigger: None,
     };
     meta.operations.insert("list_all".to_owned(), pure);
     let built_in = crate::support::connector_files();

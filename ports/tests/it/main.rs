@@ -4,3 +4,4 @@
 mod embed;
 mod reading;
 mod support;
+mod triggers;

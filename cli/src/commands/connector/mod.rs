@@ -5,6 +5,7 @@ mod inspect;
 mod new;
 mod publish;
 mod publish_trial;
+mod score;
 mod test;
 mod trial;
 mod watch;
@@ -62,6 +63,9 @@ pub(crate) enum ConnectorCommand {
                             --with place=Hualian --with time=0"
     )]
     Run(trial::RunArgs),
+    /// Score what its bytes say and what its tests show, with what to do next, the best gain first
+    #[command(after_help = "Example:\n  flowforge connector score connectors/quake-text")]
+    Score(score::ScoreArgs),
     /// Show operations, typed ports as a workflow writes them, docs and capabilities of any component
     #[command(after_help = "Example:\n  flowforge connector inspect flowforge:http")]
     Inspect(inspect::InspectArgs),
@@ -113,6 +117,7 @@ pub(crate) async fn run(command: ConnectorCommand, global: &Global) -> Result<Ex
         ConnectorCommand::Test(args) => test::run(args, global).await,
         ConnectorCommand::Dev(args) => watch::run(&args, global).await,
         ConnectorCommand::Run(args) => trial::run(args, global).await,
+        ConnectorCommand::Score(args) => score::run(args, global).await,
         ConnectorCommand::Inspect(args) => inspect::run(&args, global).await,
         ConnectorCommand::Publish(args) => publish::run(args, global).await,
         ConnectorCommand::Yank(args) => curate::yank(args, global).await,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::{Args, ValueEnum};
-use flowforge_connector_build::{NewError, Template, scaffold};
+use flowforge_connector_build::{Kind, NewError, Template, scaffold};
 use serde_json::json;
 
 use crate::args::Global;
@@ -19,6 +19,9 @@ pub(crate) struct NewArgs {
     /// What it is written in
     #[arg(long, value_name = "LANGUAGE")]
     lang: Lang,
+    /// What its operation is for
+    #[arg(long, value_name = "KIND", default_value = "action")]
+    kind: KindArg,
     /// Folder to write; without it, the second half of the name, here
     #[arg(long, value_name = "FOLDER")]
     folder: Option<PathBuf>,
@@ -39,6 +42,27 @@ enum Lang {
     Python,
 }
 
+/// What the operation of a new connector is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum KindArg {
+    /// It is a step of a workflow
+    Action,
+    /// It finds events that begin runs, when it is asked; in ts and python
+    PollTrigger,
+    /// It reads requests that begin runs; in ts and python
+    WebhookTrigger,
+}
+
+impl KindArg {
+    fn kind(self) -> Kind {
+        match self {
+            Self::Action => Kind::Action,
+            Self::PollTrigger => Kind::PollTrigger,
+            Self::WebhookTrigger => Kind::WebhookTrigger,
+        }
+    }
+}
+
 impl Lang {
     fn template(self) -> Template {
         match self {
@@ -55,7 +79,7 @@ pub(crate) fn run(args: &NewArgs, global: &Global) -> Result<Exit> {
     let short = args.name.rsplit(':').next().unwrap_or(&args.name);
     let folder = args.folder.clone().unwrap_or_else(|| PathBuf::from(short));
     let template = args.lang.template();
-    let files = scaffold(&args.name, template, &folder).map_err(|error| match error {
+    let files = scaffold(&args.name, template, args.kind.kind(), &folder).map_err(|error| match error {
         NewError::Write(error) => anyhow::Error::from(error),
         wrong => Usage(wrong.to_string()).into(),
     })?;

@@ -131,6 +131,7 @@ impl ConnectorHost for Scripts {
             title: None,
             docs: None,
             effect: *effect,
+            trigger: None,
         });
         let http = Capability {
             kind: CapabilityKind::Http,

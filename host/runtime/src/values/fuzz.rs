@@ -104,6 +104,7 @@ fn operation(ty: Type) -> Operation {
         title: None,
         docs: None,
         effect: flowforge_ports::Effect::Pure,
+        trigger: None,
     }
 }
 
