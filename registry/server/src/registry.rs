@@ -144,6 +144,7 @@ impl Registry {
             return Ok(false);
         };
         self.has_room(name)?;
+        self.inner.blobs.touch(&digest, self.now_ms());
         self.with_repo(name, |repo| repo.blobs.insert(digest, size));
         Ok(true)
     }
