@@ -20,7 +20,7 @@ export const versions = [
     await page.goto(`${base}/workflows/price-list`);
     await page.locator('.version-list li').nth(1).waitFor();
     assert.match(await page.locator('.version-list li').first().innerText(), /v2\s+live[\s\S]*signed .*by \S{8,}/);
-    await page.getByRole('heading', { name: 'v1 → v2: 3 changes' }).waitFor();
+    await page.getByRole('heading', { name: 'v1 → v2: 4 changes' }).waitFor();
     await page.getByRole('button', { name: 'By property' }).click();
     await page.locator('.change.CHANGED', { hasText: 'base' }).getByText('12.5').waitFor();
     await page.locator('.change.ADDED', { hasText: 'gross' }).waitFor();
@@ -47,7 +47,7 @@ export const versions = [
     assert.ok((await draftText(plane, 'price-list')).source.includes('taxed:'));
     await page.goto(`${base}/workflows/price-list`);
     await page.locator('.version-list li', { hasText: 'Draft' }).getByText('begun from v1').waitFor();
-    await page.getByRole('heading', { name: 'v2 → the draft: 3 changes' }).waitFor();
+    await page.getByRole('heading', { name: 'v2 → the draft: 4 changes' }).waitFor();
     await page.locator('.version-list li', { hasText: 'Draft' }).getByRole('button', { name: 'Discard' }).click();
     await page.getByText('The draft of price-list is discarded.').waitFor();
     assert.equal(await draftText(plane, 'price-list'), null);

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 
 import type { JsonObject } from '../json';
 import { jsonText } from '../json-text';
-import { ROWS_MAX, schemaOf, search, sizeWords, tableOf } from './data';
+import { ROWS_MAX, schemaOf, search, sizeWords, soleTable, tableOf } from './data';
 import { addLines, NO_RECORDS, outputsOf, type Records } from './records';
 import { innerStates, roundsOf, roundWords, stepsOf } from './steps';
 
@@ -60,12 +60,12 @@ describe('a value', () => {
 
   it('has a schema, with what only some elements have', () => {
     expect(schemaOf({ rows })).toEqual([
-      { path: 'the value', type: 'object', some: '', example: '' },
-      { path: 'rows', type: 'list of 2', some: '', example: '' },
-      { path: 'rows[]', type: 'object', some: '', example: '' },
-      { path: 'rows[].id', type: 'whole number', some: '', example: '9007199254740993' },
-      { path: 'rows[].place', type: 'text', some: '', example: 'Vanj' },
-      { path: 'rows[].note', type: 'nothing', some: '1 of 2', example: 'null' },
+      { place: '', path: 'the value', type: 'object', some: '', example: '' },
+      { place: 'rows', path: 'rows', type: 'list of 2', some: '', example: '' },
+      { place: 'rows[]', path: 'rows[]', type: 'object', some: '', example: '' },
+      { place: 'rows[].id', path: 'rows[].id', type: 'whole number', some: '', example: '9007199254740993' },
+      { place: 'rows[].place', path: 'rows[].place', type: 'text', some: '', example: 'Vanj' },
+      { place: 'rows[].note', path: 'rows[].note', type: 'nothing', some: '1 of 2', example: 'null' },
     ]);
   });
 
@@ -78,5 +78,15 @@ describe('a value', () => {
 
   it('has a size', () => {
     expect([sizeWords(999), sizeWords(1234), sizeWords(1_200_000)]).toEqual(['999 B', '1.2 kB', '1.2 MB']);
+  });
+});
+
+describe('the rows of an object', () => {
+  const rows = [{ id: 1 }, { id: 2 }];
+
+  it('are those of its only field, where that is a list of objects', () => {
+    expect(soleTable({ chosen: rows })).toEqual({ field: 'chosen', value: rows });
+    expect(soleTable({ chosen: rows, more: 1 })).toBeNull();
+    expect(soleTable({ chosen: [1, 2] })).toBeNull();
   });
 });
