@@ -26,9 +26,14 @@ pub(crate) struct ServerArgs {
     #[command(flatten)]
     place: Place,
     /// A PostgreSQL database (15 or later) on this machine for everything but keys, components and artefacts, in the
-    /// place of a file in the data folder: postgres://USER@127.0.0.1/NAME or postgres:///NAME?host=/run/postgresql
+    /// place of a file in the data folder: postgres://USER@127.0.0.1/NAME or postgres:///NAME?host=/run/postgresql. Several
+    /// servers may share it with the data folder
     #[arg(long, value_name = "URL", env = "FLOWFORGE_DATABASE", hide_env_values = true)]
     database: Option<String>,
+    /// Where to serve health, readiness and metrics: /healthz, /readyz, /metrics; nowhere if absent. It tells nothing of
+    /// what runs, only how much; whoever reaches it may read it
+    #[arg(long, value_name = "ADDRESS", env = "FLOWFORGE_METRICS_ADDR")]
+    metrics_addr: Option<SocketAddr>,
     /// What to log on stderr: error, warn, info, debug, trace, or a filter
     #[arg(long, value_name = "LEVEL", env = "FLOWFORGE_LOG", default_value = "info")]
     log: String,
@@ -55,6 +60,7 @@ pub(crate) async fn run(args: ServerArgs, global: &Global) -> Result<Exit> {
     flowforge_host::log::start(&args.log)?;
     let mut config = Config::new(args.place.data_dir, args.place.listen);
     config.database = args.database;
+    config.metrics = args.metrics_addr;
     let plan = std::env::var("FLOWFORGE_FAILPOINTS").ok();
     config.fail_points = FailPoints::from_env_value(plan.as_deref()).context("FLOWFORGE_FAILPOINTS")?;
     let service = Service::open(config).await?;
@@ -103,6 +109,7 @@ pub(crate) fn ready(handle: &Handle) -> serde_json::Value {
         "client_file": handle.client_file,
         "join_file": handle.join_file,
         "data_dir": handle.data_dir,
+        "metrics": handle.metrics.map(|address| format!("http://{address}/metrics")),
         "pid": std::process::id(),
     })
 }

@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::apart::{ApartError, WORK_TIMEOUT, Workbench};
 use crate::clock::Clock;
+use crate::counts::Counts;
 use crate::fleet::bus::Bus;
 use crate::fleet::duties::Duty;
 use crate::fleet::events::Events;
@@ -65,6 +66,7 @@ pub(crate) struct App {
     pub(crate) closing: CancellationToken,
     pub(crate) views: crate::view::Views,
     pub(crate) workbench: Workbench,
+    pub(crate) counts: Counts,
     /// A place for each subscription.
     pub(crate) followers: Arc<Semaphore>,
     published: RwLock<Published>,
@@ -147,6 +149,7 @@ impl App {
             closing: parts.closing,
             views: crate::view::Views::default(),
             workbench: Workbench::default(),
+            counts: Counts::default(),
             followers: Arc::new(Semaphore::new(FOLLOWERS_MAX)),
             published: RwLock::new(Published::default()),
             store: parts.store,

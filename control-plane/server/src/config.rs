@@ -19,6 +19,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// A PostgreSQL database on this machine for what is otherwise in a file of the data folder: `postgres://…`.
     pub database: Option<String>,
+    /// Where health, readiness and metrics are served, if anywhere; it may be another machine's to reach. Default: nowhere.
+    pub metrics: Option<SocketAddr>,
     /// Development: a page to try the API.
     pub dev: bool,
     /// Name of the tenant, used at the first start only. Default `dev`.
@@ -41,6 +43,7 @@ impl Config {
             data_dir,
             listen,
             database: None,
+            metrics: None,
             dev: false,
             workspace: "dev".to_owned(),
             grace: Duration::from_secs(5),

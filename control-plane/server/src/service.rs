@@ -95,6 +95,8 @@ pub struct Handle {
     pub url: String,
     /// The data folder.
     pub data_dir: PathBuf,
+    /// Where health, readiness and metrics are served.
+    pub metrics: Option<SocketAddr>,
     /// For the command line: server and key folder.
     pub client_file: PathBuf,
     /// For a host on this machine: server, token and trust root.
@@ -115,6 +117,8 @@ pub struct Service {
     closing: CancellationToken,
     /// The way to other servers, if there can be any.
     others: Option<(Exchange, Heard)>,
+    /// Where health, readiness and metrics are served.
+    operators: Option<TcpListener>,
     /// Held as long as the service lives.
     _folder: DataFolder,
 }
@@ -141,6 +145,10 @@ impl Service {
             None => DataFolder::open(&config.data_dir)?,
         };
         let (listener, address) = listen(config.listen).await?;
+        let operators = match config.metrics {
+            Some(address) => Some(listen(address).await?),
+            None => None,
+        };
         let url = format!("http://{address}");
         let data = folder.path().to_owned();
         let keys = open_keys(&config, &folder)?;
@@ -180,7 +188,8 @@ impl Service {
         };
         let app = Arc::new(App::new(parts).await?);
         app.load_newest().await?;
-        app.keys.write_addresses(&data, &url)?;
+        // Servers that share the folder may start at the same moment.
+        folder.alone(|| app.keys.write_addresses(&data, &url))??;
         folder.announce(Some(&url))?;
         let doors = Doors {
             api: api::schema(Arc::clone(&app)),
@@ -192,6 +201,7 @@ impl Service {
         let handle = Handle {
             address,
             url,
+            metrics: operators.as_ref().map(|(_, address)| *address),
             client_file: data.join("client.json"),
             join_file: data.join("host-join.json"),
             data_dir: data,
@@ -207,6 +217,7 @@ impl Service {
             writer_stop,
             closing,
             others,
+            operators: operators.map(|(listener, _)| listener),
             _folder: folder,
         })
     }
@@ -229,6 +240,14 @@ impl Service {
             accept::serve(self.listener, router, closing, grace).await;
             "the accept loop"
         });
+        if let Some(listener) = self.operators.take() {
+            let router = http::operators(Arc::clone(&self.doors.app));
+            let closing = self.closing.clone();
+            tasks.spawn(async move {
+                accept::serve(listener, router, closing, grace).await;
+                "the accept loop for operators"
+            });
+        }
         let app = Arc::clone(&self.doors.app);
         tasks.spawn(async move {
             cron::run(app).await;

@@ -24,7 +24,7 @@ impl Store {
         if self.notices().is_none() {
             return Ok(true);
         }
-        let for_ms = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        let for_ms = i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
         self.alone(scope, None, move |connection, scope| match connection {
             Connection::Sqlite(_) => Ok(true),
             Connection::Postgres(session) => duties::take(session, scope, duty, &holder, for_ms),

@@ -4,7 +4,6 @@
 //! [`crate::refusals`].
 
 use std::collections::{HashMap, HashSet};
-use std::ops::Range;
 
 use crate::cells::{Row, params};
 use crate::connection::Connection;
@@ -206,9 +205,6 @@ pub(crate) fn insert_all<'a>(
     Ok(())
 }
 
-/// Sequences for each second of time, so that those of a process that started later are higher.
-pub(crate) const SEQUENCES_PER_SECOND: u64 = 1 << 20;
-
 /// Orders that are over when their host has them. Of the others only a record shows that they took effect.
 const CONFIRMED_IS_OVER: &str = "('start', 'resume')";
 
@@ -262,32 +258,6 @@ pub(crate) fn confirm(
 }
 
 impl Store {
-    /// Job sequences for this process alone: to be used within about a second, because a host remembers only the newest.
-    ///
-    /// They are above every sequence that this file has seen, and, where it may have been restored from a backup, above
-    /// every one that can have been used before `now_ms`: it does not know all of them then. Processes that used more than
-    /// 2^20 sequences a second from their start on would break this; nothing here signs a tenth of that. A file has one
-    /// process: it gets all that are left.
-    ///
-    /// # Errors
-    /// See [`StoreError`].
-    pub async fn sequences(&self, now_ms: u64) -> Result<Range<u64>, StoreError> {
-        self.read_all(move |connection| {
-            if let Connection::Postgres(session) = connection {
-                return session.job_numbers();
-            }
-            let used = sql::first(
-                connection,
-                "select value from meta where key = 'job_sequence'",
-                (),
-                |row| sql::parsed::<u64>(row, 0, "job sequence"),
-            )?;
-            let next = used.unwrap_or(0).saturating_add(1);
-            Ok(next.max((now_ms / 1_000).saturating_mul(SEQUENCES_PER_SECOND))..u64::MAX)
-        })
-        .await
-    }
-
     /// Orders for a host that it has not confirmed: first those for runs that it has, then those that bring one; each by
     /// ascending sequence.
     ///

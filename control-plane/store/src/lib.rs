@@ -42,6 +42,7 @@ mod ingest;
 mod jobs;
 mod life;
 mod notices;
+mod numbers;
 mod open;
 mod page;
 mod postgres;
@@ -69,7 +70,7 @@ pub use drafts::{
     Draft, DraftDiscarded, DraftHead, DraftSaved, DraftText, MAX_DRAFTS, NewDraft, draft_of, without_draft,
 };
 pub use errands::{OrderedChild, OwedEnd};
-pub use error::{DiskFull, EngineError, OpenError, StoreError};
+pub use error::{DatabaseAway, DiskFull, EngineError, OpenError, StoreError};
 pub use groups::{Group, MAX_GROUPS};
 pub use hosts::{Host, LostWithJournal, MAX_HOSTS, NewHost, Registered, UsedNonce};
 pub use ingest::{Changed, Heard, HostIngest, Ingested, NewReceipt, RejectCode, Rejected};

@@ -9,6 +9,7 @@ mod hook_answers;
 mod hooks;
 mod hosts;
 mod media;
+mod operators;
 mod page;
 mod ui;
 
@@ -23,6 +24,7 @@ use axum::routing::{any, get, post};
 
 pub(crate) use self::documents::Documents;
 pub(crate) use self::hosts::HostDoor;
+pub(crate) use self::operators::router as operators;
 pub(crate) use self::ui::is_embedded;
 use crate::api::Api;
 use crate::app::App;
@@ -47,6 +49,7 @@ pub(crate) struct Doors {
 /// All routes on one listener.
 pub(crate) fn router(doors: Doors) -> Router {
     let registry = doors.app.registry.router();
+    let app = Arc::clone(&doors.app);
     let hosts = Router::new()
         .route("/host/graphql", post(hosts::call))
         .layer(DefaultBodyLimit::disable())
@@ -67,6 +70,7 @@ pub(crate) fn router(doors: Doors) -> Router {
     own.merge(hosts)
         .merge(registry)
         .layer(middleware::from_fn(guard::loopback_only))
+        .layer(middleware::from_fn_with_state(app, operators::count))
 }
 
 /// Alive.

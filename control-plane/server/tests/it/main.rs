@@ -17,6 +17,7 @@ mod hooks;
 mod limits;
 mod looks;
 mod media;
+mod metrics;
 mod opening;
 mod operations;
 mod progress;

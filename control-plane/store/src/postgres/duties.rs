@@ -5,7 +5,6 @@ use flowforge_core::Scope;
 use super::Session;
 use crate::StoreError;
 use crate::cells::{Cell, Params as _, params};
-use crate::sql::signed;
 
 // By the clock of the database, which is one for all servers.
 const NOW: &str = "cast(extract(epoch from clock_timestamp()) * 1000 as bigint)";
@@ -16,7 +15,7 @@ pub(crate) fn take(
     scope: &Scope,
     duty: &str,
     holder: &str,
-    for_ms: u64,
+    for_ms: i64,
 ) -> Result<bool, StoreError> {
     let sql = format!(
         "insert into duty (workspace, project, name, holder, until_ms) values (?1, ?2, ?3, ?4, {NOW} + ?5) \
@@ -25,7 +24,7 @@ pub(crate) fn take(
     );
     let taken = session.run(
         &sql,
-        &params![scope.workspace(), scope.project(), duty, holder, signed(for_ms)].cells(),
+        &params![scope.workspace(), scope.project(), duty, holder, for_ms].cells(),
     )?;
     Ok(taken == 1)
 }

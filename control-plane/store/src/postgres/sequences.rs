@@ -7,8 +7,9 @@ use tokio_postgres::Client;
 
 use super::Session;
 use crate::StoreError;
-use crate::jobs::SEQUENCES_PER_SECOND;
 
+/// Sequences for each second of time, so that those of a process that started later are higher.
+pub(crate) const SEQUENCES_PER_SECOND: u64 = 1 << 20;
 /// Numbers in one block; the migration that made the sequence knows it, too.
 const BLOCK: u64 = 64;
 
