@@ -4,8 +4,10 @@
 //! through what users have: the command line, webhooks, GraphQL. Invariant: a program started here ends with the value
 //! that stands for it.
 
+pub mod balancer;
 pub mod bench;
 pub mod counting;
+pub mod databases;
 pub mod demo;
 pub mod dice;
 pub mod files;

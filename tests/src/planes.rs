@@ -37,6 +37,19 @@ impl Planes {
     /// # Errors
     /// It does not start; the error shows what it said.
     pub fn start(programs: Programs, data: &Path, name: &'static str) -> Result<Self> {
+        Self::start_on(programs, data, name, None)
+    }
+
+    /// As [`Planes::start`], with what the control plane has in this database.
+    ///
+    /// # Errors
+    /// It does not start; the error shows what it said.
+    pub fn start_on(
+        programs: Programs,
+        data: &Path,
+        name: &'static str,
+        database: Option<&str>,
+    ) -> Result<Self> {
         fs::create_dir_all(data)?;
         let data = fs::canonicalize(data)?;
         let home = data.join("home");
@@ -51,7 +64,8 @@ impl Planes {
                 "--data-dir",
             ])
             .arg(data.join("plane"))
-            .env("FLOWFORGE_HOME", &home);
+            .env("FLOWFORGE_HOME", &home)
+            .envs(database.map(|url| ("FLOWFORGE_DATABASE", url)));
         let mut plane = Running::start("plane", &mut serve, &data.join("logs"))?;
         plane.first_line()?;
         let client = data.join("plane/client.json");

@@ -13,6 +13,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 
 use crate::machine::{commit, machine, today};
+use crate::postgres::{self, Cluster};
 use crate::progress::spoken;
 use crate::workspace::Workspace;
 use crate::{build, tools, ui};
@@ -22,6 +23,8 @@ const PREFIX: &str = "campaign_";
 
 /// The campaign that drives a browser.
 const BUILDER: &str = "builder";
+/// Campaigns that need a PostgreSQL.
+const WITH_DATABASE: [&str; 1] = ["servers"];
 
 /// What was asked for.
 struct Wanted<'a> {
@@ -43,8 +46,16 @@ pub(crate) fn command(words: &[&str]) -> Result<ExitCode> {
         return Ok(ExitCode::from(2));
     }
     let mut command = program(&workspace, &wanted)?;
+    // It ends with the campaign.
+    let cluster = WITH_DATABASE.contains(name).then(Cluster::start).transpose()?;
+    command.envs(
+        cluster
+            .as_ref()
+            .map(|cluster| (postgres::VARIABLE, cluster.address())),
+    );
     let started = Instant::now();
     let (passed, said) = run(&mut command)?;
+    drop(cluster);
     let file = workspace.root().join(format!("docs/campaigns/{name}.md"));
     let command = ["cargo", "xtask", "campaign"].iter().chain(words).copied();
     let report = format!(

@@ -26,7 +26,8 @@ pub(crate) struct ServerArgs {
     #[command(flatten)]
     place: Place,
     /// A PostgreSQL database (15 or later) on this machine for everything but keys, components and artefacts, in the
-    /// place of a file in the data folder: postgres://USER@127.0.0.1/NAME or postgres:///NAME?host=/run/postgresql
+    /// place of a file in the data folder: postgres://USER@127.0.0.1/NAME or postgres:///NAME?host=/run/postgresql. Several
+    /// servers may share it with the data folder
     #[arg(long, value_name = "URL", env = "FLOWFORGE_DATABASE", hide_env_values = true)]
     database: Option<String>,
     /// Where hosts of other machines find this server, https://NAME or https://NAME:PORT; without it hosts are on this
@@ -48,6 +49,10 @@ pub(crate) struct ServerArgs {
     /// PEM file of its private key
     #[arg(long, value_name = "FILE", requires = "hosts_certificate")]
     hosts_key: Option<PathBuf>,
+    /// Where to serve health, readiness and metrics: /healthz, /readyz, /metrics; nowhere if absent. It tells nothing of
+    /// what runs, only how much; whoever reaches it may read it
+    #[arg(long, value_name = "ADDRESS", env = "FLOWFORGE_METRICS_ADDR")]
+    metrics_addr: Option<SocketAddr>,
     /// What to log on stderr: error, warn, info, debug, trace, or a filter
     #[arg(long, value_name = "LEVEL", env = "FLOWFORGE_LOG", default_value = "info")]
     log: String,
@@ -82,6 +87,7 @@ pub(crate) async fn run(args: ServerArgs, global: &Global) -> Result<Exit> {
         }),
         None => None,
     };
+    config.metrics = args.metrics_addr;
     let plan = std::env::var("FLOWFORGE_FAILPOINTS").ok();
     config.fail_points = FailPoints::from_env_value(plan.as_deref()).context("FLOWFORGE_FAILPOINTS")?;
     let service = Service::open(config).await?;
@@ -155,6 +161,7 @@ pub(crate) fn ready(handle: &Handle) -> serde_json::Value {
         "client_file": handle.client_file,
         "join_file": handle.join_file,
         "data_dir": handle.data_dir,
+        "metrics": handle.metrics.map(|address| format!("http://{address}/metrics")),
         "pid": std::process::id(),
         "hosts": handle.hosts.as_ref().map(|(address, url)| json!({ "listen": address, "url": url })),
     })

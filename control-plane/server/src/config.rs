@@ -22,6 +22,8 @@ pub struct Config {
     pub hosts: Option<HostsListener>,
     /// A PostgreSQL database on this machine for what is otherwise in a file of the data folder: `postgres://…`.
     pub database: Option<String>,
+    /// Where health, readiness and metrics are served, if anywhere; it may be another machine's to reach. Default: nowhere.
+    pub metrics: Option<SocketAddr>,
     /// Development: a page to try the API.
     pub dev: bool,
     /// Name of the tenant, used at the first start only. Default `dev`.
@@ -45,6 +47,7 @@ impl Config {
             listen,
             hosts: None,
             database: None,
+            metrics: None,
             dev: false,
             workspace: "dev".to_owned(),
             grace: Duration::from_secs(5),

@@ -102,6 +102,8 @@ pub struct Handle {
     pub url: String,
     /// The data folder.
     pub data_dir: PathBuf,
+    /// Where health, readiness and metrics are served.
+    pub metrics: Option<SocketAddr>,
     /// For the command line: server and key folder.
     pub client_file: PathBuf,
     /// For a host on this machine: server, token and trust root.
@@ -125,6 +127,8 @@ pub struct Service {
     closing: CancellationToken,
     /// The way to other servers, if there can be any.
     others: Option<(Exchange, Heard)>,
+    /// Where health, readiness and metrics are served.
+    operators: Option<TcpListener>,
     /// Held as long as the service lives.
     _folder: DataFolder,
 }
@@ -151,6 +155,10 @@ impl Service {
             None => DataFolder::open(&config.data_dir)?,
         };
         let (listener, address) = bind(config.listen).await?;
+        let operators = match config.metrics {
+            Some(address) => Some(bind(address).await?),
+            None => None,
+        };
         let url = format!("http://{address}");
         let data = folder.path().to_owned();
         let keys = open_keys(&config, &folder)?;
@@ -192,7 +200,8 @@ impl Service {
         };
         let app = Arc::new(App::new(parts).await?);
         app.load_newest().await?;
-        app.keys.write_addresses(&data, &url)?;
+        // Servers that share the folder may start at the same moment.
+        folder.alone(|| app.keys.write_addresses(&data, &url))??;
         folder.announce(Some(&url))?;
         let doors = Doors {
             api: api::schema(Arc::clone(&app)),
@@ -204,6 +213,7 @@ impl Service {
         let handle = Handle {
             address,
             url,
+            metrics: operators.as_ref().map(|(_, address)| *address),
             client_file: data.join("client.json"),
             join_file: data.join("host-join.json"),
             data_dir: data,
@@ -221,6 +231,7 @@ impl Service {
             writer_stop,
             closing,
             others,
+            operators: operators.map(|(listener, _)| listener),
             _folder: folder,
         })
     }
@@ -233,6 +244,15 @@ impl Service {
 
     /// What goes on besides answering.
     fn spawn_chores(&mut self, tasks: &mut JoinSet<&'static str>) {
+        let grace = self.config.grace;
+        if let Some(listener) = self.operators.take() {
+            let router = http::operators(Arc::clone(&self.doors.app));
+            let closing = self.closing.clone();
+            tasks.spawn(async move {
+                accept::serve(listener, PlainDoor(router), closing, grace).await;
+                "the accept loop for operators"
+            });
+        }
         let app = Arc::clone(&self.doors.app);
         tasks.spawn(async move {
             cron::run(app).await;

@@ -101,6 +101,7 @@ impl App {
             drop(standing);
         }
         reply.time_ms = self.clock.now_ms();
+        self.counts.syncs.fetch_add(1, Ordering::Relaxed);
         Ok(reply)
     }
 

@@ -106,6 +106,16 @@ pub struct DiskFull {
     pub path: PathBuf,
 }
 
+/// The database does not answer. The same call, under the same key, succeeds when it does.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the database does not answer, and what was under way may or may not be stored: {why}; try again in a moment"
+)]
+pub struct DatabaseAway {
+    /// What was found.
+    pub why: String,
+}
+
 /// Why a read or a write did not happen.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
@@ -130,10 +140,8 @@ pub enum StoreError {
     #[error("the database failed")]
     Database(#[source] Arc<EngineError>),
     /// The database does not answer: what was under way has an unknown outcome; call again with the same key in a moment.
-    #[error(
-        "the database does not answer, and what was under way may or may not be stored: {0}; try again in a moment"
-    )]
-    Away(String),
+    #[error("{0}")]
+    Away(#[source] DatabaseAway),
     /// A program of an older kind, which shares a database with nobody, has it; or the tables are being changed.
     #[error(
         "a server of another version of FlowForge uses this database, or is changing its tables; stop it first, or wait"
@@ -208,7 +216,7 @@ impl From<tokio_postgres::Error> for StoreError {
         }
         let unanswered = error.is_closed() || error.as_db_error().is_none() && is_io(&error);
         if of_connection || unanswered {
-            return Self::Away(said(&error));
+            return Self::away(said(&error));
         }
         Self::Database(Arc::new(error.into()))
     }
@@ -231,12 +239,16 @@ impl StoreError {
 
     /// No connection could be made: whatever the reason, nothing was asked.
     pub(crate) fn unreached(error: &tokio_postgres::Error) -> Self {
-        Self::Away(said(error))
+        Self::away(said(error))
     }
 
     /// The connection to the database is gone.
     pub(crate) fn gone() -> Self {
-        Self::Away("the connection broke".to_owned())
+        Self::away("the connection broke".to_owned())
+    }
+
+    fn away(why: String) -> Self {
+        Self::Away(DatabaseAway { why })
     }
 
     pub(crate) fn unreadable(what: &'static str, detail: impl std::fmt::Display) -> Self {

@@ -4,7 +4,6 @@
 //! [`crate::refusals`].
 
 use std::collections::{HashMap, HashSet};
-use std::ops::Range;
 
 use crate::cells::{Row, params};
 use crate::connection::Connection;
@@ -15,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::ingest::HostIngest;
 use crate::sql::{self, small, unsigned};
-use crate::{Store, StoreError, numbers};
+use crate::{Store, StoreError};
 
 /// What an order asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -263,31 +262,6 @@ pub(crate) fn confirm(
 }
 
 impl Store {
-    /// Job sequences for this process alone: to be used within about a second, because a host remembers only the newest.
-    ///
-    /// They are above every sequence that this file has seen, and, where it may have been restored from a backup, above
-    /// every one that can have been used before `now_ms`: it does not know all of them then. Processes that used more than
-    /// 2^20 sequences a second from their start on would break this; nothing here signs a tenth of that. A file has one
-    /// process: it gets all that are left.
-    ///
-    /// # Errors
-    /// See [`StoreError`].
-    pub async fn sequences(&self, now_ms: u64) -> Result<Range<u64>, StoreError> {
-        self.read_all(move |connection| {
-            if let Some(session) = connection.database() {
-                return session.job_numbers();
-            }
-            let used = sql::first(
-                connection,
-                "select value from meta where key = 'job_sequence'",
-                (),
-                |row| sql::parsed::<u64>(row, 0, "job sequence"),
-            )?;
-            Ok(numbers::first(used.unwrap_or(0), now_ms)..u64::MAX)
-        })
-        .await
-    }
-
     /// Orders for a host that it has not confirmed: first those for runs that it has, then those that bring one; each by
     /// ascending sequence.
     ///

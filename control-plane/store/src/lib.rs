@@ -82,7 +82,7 @@ pub use drafts::{
 pub use effort::Effort;
 pub use erase::{Erased, NewErasure};
 pub use errands::{OrderedChild, OwedEnd};
-pub use error::{DiskFull, EngineError, OpenError, StoreError};
+pub use error::{DatabaseAway, DiskFull, EngineError, OpenError, StoreError};
 pub use groups::{Group, MAX_GROUPS};
 pub use hosts::{Host, LostWithJournal, MAX_HOSTS, NewHost, Registered, UsedNonce};
 pub use ingest::{Changed, Heard, HostIngest, Ingested, NewReceipt, RejectCode, Rejected};

@@ -1,22 +1,34 @@
-//! Where the numbers of jobs go on after those that were used before.
+//! Numbers of jobs: none is given twice, not even after what is stored was restored from a backup.
 
-/// Numbers for each second of time, so that those of a process that started later are higher.
-pub(crate) const NUMBERS_PER_SECOND: u64 = 1 << 20;
+use std::ops::Range;
 
-/// The first number above those that are known to be used, and above all that can have been used before this time.
-pub(crate) fn first(used: u64, now_ms: u64) -> u64 {
-    let by_time = (now_ms / 1_000).saturating_mul(NUMBERS_PER_SECOND);
-    by_time.max(used.saturating_add(1))
-}
+use crate::postgres::SEQUENCES_PER_SECOND;
+use crate::{Store, StoreError, sql};
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_go_on_above_those_that_were_used_and_above_the_time() {
-        assert_eq!(first(7, 0), 8);
-        assert_eq!(first(7, 2_500), 2 * NUMBERS_PER_SECOND);
-        assert_eq!(first(u64::MAX, 2_500), u64::MAX);
+impl Store {
+    /// Job sequences for this process alone: to be used within about a second, because a host remembers only the newest.
+    ///
+    /// They are above every sequence that this file has seen, and, where it may have been restored from a backup, above
+    /// every one that can have been used before `now_ms`: it does not know all of them then. Processes that used more than
+    /// 2^20 sequences a second from their start on would break this; nothing here signs a tenth of that. A file has one
+    /// process: it gets all that are left.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn sequences(&self, now_ms: u64) -> Result<Range<u64>, StoreError> {
+        self.read_all(move |connection| {
+            if let Some(session) = connection.database() {
+                return session.job_numbers();
+            }
+            let used = sql::first(
+                connection,
+                "select value from meta where key = 'job_sequence'",
+                (),
+                |row| sql::parsed::<u64>(row, 0, "job sequence"),
+            )?;
+            let next = used.unwrap_or(0).saturating_add(1);
+            Ok(next.max((now_ms / 1_000).saturating_mul(SEQUENCES_PER_SECOND))..u64::MAX)
+        })
+        .await
     }
 }

@@ -64,6 +64,11 @@ impl Load {
         Ok(load)
     }
 
+    /// The runs that are accepted, as they come.
+    pub(super) fn accepted_so_far(&self) -> Arc<Mutex<Vec<Accepted>>> {
+        Arc::clone(&self.accepted)
+    }
+
     /// How many runs were accepted so far.
     pub(super) fn accepted(&self) -> usize {
         self.accepted.lock().unwrap_or_else(PoisonError::into_inner).len()
@@ -83,17 +88,21 @@ impl Load {
 
 /// Starts one run and waits for its last entry.
 pub(super) async fn one(place: &Place, ledger: &Ledger, name: &str) -> Result<()> {
-    let run = async {
-        submit(place, name).await;
-        ledger.until(name, "last").await;
-    };
-    timeout(WARM_TIMEOUT, run)
+    timeout(WARM_TIMEOUT, submit(place, name))
         .await
-        .context("the first run did not end")
+        .context("the first run was not accepted")?;
+    until_last(ledger, name).await
+}
+
+/// Waits for the last entry of one of the first runs.
+pub(super) async fn until_last(ledger: &Ledger, name: &str) -> Result<()> {
+    timeout(WARM_TIMEOUT, ledger.until(name, "last"))
+        .await
+        .context("a first run did not end")
 }
 
 /// Posts until an answer says that the run is accepted.
-async fn submit(place: &Place, name: &str) -> String {
+pub(super) async fn submit(place: &Place, name: &str) -> String {
     loop {
         if let Ok(id) = post(place, name).await {
             return id;

@@ -10,6 +10,7 @@ mod ledger;
 mod load;
 mod plan;
 mod processes;
+pub mod servers;
 mod tally;
 
 use std::path::Path;
@@ -22,9 +23,12 @@ use crate::planes::Planes;
 use crate::programs::Programs;
 use ledger::Ledger;
 use load::Load;
+use plan::Side;
 use processes::{Place, Victims};
 pub use tally::Tally;
 
+/// What is killed.
+const SIDES: [Side; 2] = [Side::Plane, Side::Host];
 /// Name of the host.
 const HOST: &str = "kills-host";
 /// The workflow that is run: an effect, a wait, three effects side by side, an effect.
@@ -70,8 +74,8 @@ pub async fn run(
     let ledger = Ledger::start().await?;
     let place = set_up(programs, http, folder, &ledger).await?;
     let load = Load::start(&place, Arc::clone(&ledger), settings.runs_at_a_time)?;
-    let mut tally = Tally::new(settings);
-    let mut victims = Victims::new(place.clone(), settings.seed);
+    let mut tally = Tally::new(settings, SIDES);
+    let mut victims = Victims::new(place.clone(), settings.seed, SIDES);
     while tally.kills() < settings.kills {
         let death = victims.next_death(&ledger).await?;
         tally.count(&death);
@@ -92,6 +96,15 @@ pub async fn run(
 async fn set_up(programs: Programs, http: &Path, folder: &Path, ledger: &Ledger) -> Result<Place> {
     let mut planes = Planes::start(programs.clone(), folder, HOST)?;
     planes.start_host(None).await?;
+    publish(&planes, http, ledger)?;
+    let place = Place::of(&planes, programs, HOST)?;
+    // The first run compiles the connector, so that no kill meets a host that compiles for seconds.
+    load::one(&place, ledger, "warm").await?;
+    planes.stop()?;
+    Ok(place)
+}
+
+fn publish(planes: &Planes, http: &Path, ledger: &Ledger) -> Result<()> {
     let flowforge = planes.flowforge();
     flowforge.json(&["connector", "publish", &http.to_string_lossy()])?;
     let workflow = planes.data().join("workflow");
@@ -105,9 +118,5 @@ async fn set_up(programs: Programs, http: &Path, folder: &Path, ledger: &Ledger)
         "--set",
         &config,
     ])?;
-    let place = Place::of(&planes, programs, HOST)?;
-    // The first run compiles the connector, so that no kill meets a host that compiles for seconds.
-    load::one(&place, ledger, "warm").await?;
-    planes.stop()?;
-    Ok(place)
+    Ok(())
 }

@@ -11,6 +11,8 @@ use crate::dice::Dice;
 pub(super) enum Side {
     /// The control plane.
     Plane,
+    /// Another server of the same control plane.
+    Second,
     /// The host.
     Host,
 }
@@ -19,6 +21,7 @@ impl fmt::Display for Side {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Plane => "control plane",
+            Self::Second => "second server",
             Self::Host => "host",
         })
     }
@@ -87,7 +90,7 @@ impl Deck {
     pub(super) fn draw(&mut self, dice: &mut Dice) -> Option<Planned> {
         if self.left.is_empty() {
             let points: &[(Point, bool)] = match self.side {
-                Side::Plane => &PLANE,
+                Side::Plane | Side::Second => &PLANE,
                 Side::Host => &HOST,
             };
             for (point, both) in points {
@@ -123,7 +126,7 @@ mod tests {
     fn every_plan_is_understood_and_every_place_comes_before_any_comes_again() {
         let mut dice = Dice::of(1);
         let mut points = std::collections::BTreeSet::new();
-        for (side, places) in [(Side::Plane, 9), (Side::Host, 15)] {
+        for (side, places) in [(Side::Plane, 9), (Side::Second, 9), (Side::Host, 15)] {
             let mut deck = Deck::of(side);
             let drawn: std::collections::BTreeSet<_> = (0..places)
                 .map(|_| deck.draw(&mut dice).unwrap())

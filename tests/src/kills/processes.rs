@@ -1,7 +1,7 @@
 //! The two processes that are killed: started with a plan, watched until they die, started again.
 
 use std::os::unix::process::ExitStatusExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -26,8 +26,10 @@ const STANDSTILL: Duration = Duration::from_secs(300);
 #[derive(Debug, Clone)]
 pub(super) struct Place {
     programs: Programs,
-    data: PathBuf,
-    address: String,
+    pub(super) data: PathBuf,
+    pub(super) address: String,
+    /// The address of a second server, and the database of both.
+    pub(super) second: Option<(String, String)>,
     name: &'static str,
     pub(super) api: Api,
 }
@@ -47,43 +49,48 @@ impl Place {
             programs,
             data: planes.data().to_owned(),
             address,
+            second: None,
             name,
             api: planes.api().clone(),
         })
     }
 
-    fn start(&self, side: Side, plan: Option<Planned>) -> Result<Running> {
-        let (name, mut command) = match side {
-            Side::Plane => {
-                let mut command = Command::new(self.programs.path("flowforge"));
-                command
-                    .args([
-                        "server",
-                        "--output",
-                        "json",
-                        "--listen",
-                        &self.address,
-                        "--data-dir",
-                    ])
-                    .arg(self.data.join("plane"))
-                    .env("FLOWFORGE_HOME", self.data.join("home"));
-                ("plane", command)
-            }
-            Side::Host => {
-                let mut command = Command::new(self.programs.path("flowforge-host"));
-                command
-                    .arg("--data-dir")
-                    .arg(self.data.join("host"))
-                    .arg("--join")
-                    .arg(self.data.join("plane/host-join.json"))
-                    .args(["--name", self.name, "--loopback-destinations"]);
-                ("host", command)
+    pub(super) fn start(&self, side: Side, plan: Option<Planned>) -> Result<Running> {
+        let (name, mut command) = match (side, &self.second) {
+            (Side::Plane, _) => ("plane", self.server(&self.address)),
+            (Side::Second, Some((address, _))) => ("second", self.server(address)),
+            (Side::Second, None) => bail!("there is no second server here"),
+            (Side::Host, _) => {
+                let join = self.data.join("plane/host-join.json");
+                ("host", self.host(self.name, "host", &join))
             }
         };
         if let Some(plan) = plan {
             command.env("FLOWFORGE_FAILPOINTS", plan.rule());
         }
         Running::start(name, &mut command, &self.data.join("logs"))
+    }
+
+    fn server(&self, address: &str) -> Command {
+        let mut command = Command::new(self.programs.path("flowforge"));
+        command
+            .args(["server", "--output", "json", "--listen", address, "--data-dir"])
+            .arg(self.data.join("plane"))
+            .env("FLOWFORGE_HOME", self.data.join("home"))
+            .envs(self.second.as_ref().map(|(_, url)| ("FLOWFORGE_DATABASE", url)));
+        command
+    }
+
+    /// A host with this name and folder that joins by this file.
+    pub(super) fn host(&self, name: &str, folder: &str, join: &Path) -> Command {
+        let mut command = Command::new(self.programs.path("flowforge-host"));
+        command
+            .arg("--data-dir")
+            .arg(self.data.join(folder))
+            .arg("--join")
+            .arg(join)
+            .args(["--name", name, "--loopback-destinations"]);
+        command
     }
 }
 
@@ -114,11 +121,11 @@ pub(super) struct Victims {
 
 impl Victims {
     /// None runs yet.
-    pub(super) fn new(place: Place, seed: u64) -> Self {
+    pub(super) fn new(place: Place, seed: u64, sides: [Side; 2]) -> Self {
         Self {
             place,
             dice: Dice::of(seed),
-            decks: [Side::Plane, Side::Host].map(|side| (side, Deck::of(side))),
+            decks: sides.map(|side| (side, Deck::of(side))),
             alive: Vec::new(),
             left: Vec::new(),
             moved: (0, Instant::now()),
@@ -190,9 +197,14 @@ impl Victims {
         for victim in self.alive.drain(..) {
             victim.running.kill()?;
         }
-        let mut plane = self.place.start(Side::Plane, None)?;
-        plane.first_line()?;
-        self.left = vec![self.place.start(Side::Host, None)?, plane];
+        for (side, _) in &self.decks {
+            let mut running = self.place.start(*side, None)?;
+            if *side != Side::Host {
+                running.first_line()?;
+            }
+            // Hosts are stopped before the servers that they call.
+            self.left.insert(0, running);
+        }
         Ok(())
     }
 

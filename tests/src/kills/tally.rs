@@ -13,6 +13,7 @@ use super::processes::Death;
 #[derive(Debug, Clone)]
 pub struct Tally {
     seed: u64,
+    sides: [Side; 2],
     /// Deaths by point, before and after, on each side.
     hits: BTreeMap<(Side, Point, bool), u64>,
     by_the_clock: u64,
@@ -30,12 +31,21 @@ pub struct Tally {
     pub second_key: Vec<String>,
     /// Runs that failed, with what they say: nothing here fails but the processes.
     pub failed_for_being_stopped: Vec<String>,
+    /// Times of a schedule that started two runs, or none.
+    pub fired_wrongly: Vec<String>,
+    /// Runs whose end somebody who followed them was not told.
+    pub not_followed: Vec<String>,
+    /// Runs that were followed to their end.
+    pub followed: u64,
+    /// Runs that a schedule started.
+    pub fired: u64,
 }
 
 impl Tally {
-    pub(super) fn new(settings: &Settings) -> Self {
+    pub(super) fn new(settings: &Settings, sides: [Side; 2]) -> Self {
         Self {
             seed: settings.seed,
+            sides,
             hits: BTreeMap::new(),
             by_the_clock: 0,
             runs: 0,
@@ -45,6 +55,10 @@ impl Tally {
             recorded_twice: Vec::new(),
             second_key: Vec::new(),
             failed_for_being_stopped: Vec::new(),
+            fired_wrongly: Vec::new(),
+            not_followed: Vec::new(),
+            followed: 0,
+            fired: 0,
         }
     }
 
@@ -81,6 +95,8 @@ impl Tally {
             &self.recorded_twice,
             &self.second_key,
             &self.failed_for_being_stopped,
+            &self.fired_wrongly,
+            &self.not_followed,
         ]
         .iter()
         .all(|faults| faults.is_empty())
@@ -110,17 +126,19 @@ impl fmt::Display for Tally {
         )?;
         writeln!(
             f,
-            "\n| point | control plane, before | after | host, before | after |\n|---|---|---|---|---|"
+            "\n| point | {}, before | after | {}, before | after |\n|---|---|---|---|---|",
+            self.sides[0], self.sides[1]
         )?;
+        let [one, other] = self.sides;
         for point in Point::ALL {
             let at = |side, before| self.hits.get(&(side, point, before)).copied().unwrap_or(0);
             writeln!(
                 f,
                 "| {point} | {} | {} | {} | {} |",
-                at(Side::Plane, true),
-                at(Side::Plane, false),
-                at(Side::Host, true),
-                at(Side::Host, false)
+                at(one, true),
+                at(one, false),
+                at(other, true),
+                at(other, false)
             )?;
         }
         writeln!(
@@ -128,11 +146,20 @@ impl fmt::Display for Tally {
             "\n{} runs accepted, {} requests to the ledger, {} of them repeated under the same key",
             self.runs, self.requests, self.repeated
         )?;
+        if self.followed + self.fired > 0 {
+            writeln!(
+                f,
+                "{} runs followed to their end over subscriptions that broke, {} runs started by a schedule",
+                self.followed, self.fired
+            )?;
+        }
         for (name, faults) in [
             ("lost", &self.lost),
             ("recorded twice", &self.recorded_twice),
             ("second key", &self.second_key),
             ("failed for being stopped", &self.failed_for_being_stopped),
+            ("schedule fired wrongly", &self.fired_wrongly),
+            ("not followed to the end", &self.not_followed),
         ] {
             writeln!(f, "{name} {}", faults.len())?;
             for fault in faults.iter().take(10) {

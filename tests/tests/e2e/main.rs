@@ -15,6 +15,7 @@ mod examples;
 mod full_disk;
 mod hostile;
 mod kills;
+mod kit;
 mod mistakes;
 mod namespaces;
 mod operations;
@@ -30,32 +31,15 @@ mod runs;
 mod shop;
 mod verifier;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use flowforge_tests::flowforge::Flowforge;
-use flowforge_tests::programs::Programs;
 
-fn programs() -> Programs {
-    Programs::beside_this_one().expect("the programs are built: cargo xtask build")
-}
+use kit::{components, in_clone, programs, start_planes};
+
+/// Which engine the control planes of these tests are on; `tests/postgres` runs some of them on the other one.
+const POSTGRES: bool = false;
 
 fn flowforge(home: &Path) -> Flowforge {
     Flowforge::new(&programs(), home)
-}
-
-/// The built first-party connectors.
-fn components() -> PathBuf {
-    let folder =
-        std::env::var_os("FLOWFORGE_COMPONENTS").map_or_else(|| programs().path("components"), PathBuf::from);
-    assert!(
-        folder.is_dir(),
-        "{} is missing: cargo xtask build",
-        folder.display()
-    );
-    folder
-}
-
-/// A file of the clone.
-fn in_clone(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
 }

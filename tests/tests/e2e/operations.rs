@@ -8,7 +8,7 @@ use flowforge_protocol::webhook;
 use flowforge_tests::planes::Planes;
 use serde_json::{Value, json};
 
-use super::programs;
+use super::start_planes;
 
 const KEY: &str = "a-long-shared-key-for-hooks";
 
@@ -59,7 +59,7 @@ output: {}
 "#;
 
 async fn planes(folder: &tempfile::TempDir, workflows: &[&str]) -> Planes {
-    let mut planes = Planes::start(programs(), folder.path(), "e2e-host").unwrap();
+    let mut planes = start_planes(folder.path(), "e2e-host").await;
     planes.start_host(None).await.unwrap();
     planes
         .flowforge()

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-use super::{components, programs};
+use super::{components, start_planes};
 
 /// The services outside: the keys of the requests that came to each, and those that refuse what is asked.
 #[derive(Default)]
@@ -98,7 +98,7 @@ fn keys(outside: &Shared, service: &str) -> Vec<String> {
 async fn a_retry_takes_over_what_was_done_and_asks_before_it_is_done_again() {
     let (outside, url, _serving) = outside().await;
     let folder = tempfile::tempdir().unwrap();
-    let mut planes = Planes::start(programs(), folder.path(), "e2e-host").unwrap();
+    let mut planes = start_planes(folder.path(), "e2e-host").await;
     planes.start_host(None).await.unwrap();
     let http = components().join("flowforge.http.wasm");
     let file = planes.data().join("workflow.yaml");

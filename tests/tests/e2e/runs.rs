@@ -6,11 +6,11 @@ use std::path::PathBuf;
 use flowforge_tests::planes::Planes;
 use serde_json::{Value, json};
 
-use super::{components, in_clone, programs};
+use super::{components, in_clone, start_planes};
 
 /// Both planes with `bench:steps` and the workflow `w1` of `examples/bench` published.
 pub(crate) async fn with_w1(folder: &tempfile::TempDir) -> Planes {
-    let mut planes = Planes::start(programs(), folder.path(), "e2e-host").unwrap();
+    let mut planes = start_planes(folder.path(), "e2e-host").await;
     planes.start_host(None).await.unwrap();
     let component = components().join("bench.steps.wasm");
     let published = planes

@@ -2,7 +2,7 @@
 
 use async_graphql::{Error, ErrorExtensions as _};
 use flowforge_core::Denied;
-use flowforge_store::DiskFull;
+use flowforge_store::{DatabaseAway, DiskFull};
 
 use crate::app::LoadError;
 
@@ -10,6 +10,8 @@ use crate::app::LoadError;
 const CODE_FAULT: &str = "FF-API-500";
 /// `extensions.code` when the disk is full.
 pub(crate) const CODE_FULL: &str = "FF-API-507";
+/// `extensions.code` while the database does not answer.
+pub(crate) const CODE_AWAY: &str = "FF-API-503";
 /// `extensions.code` when a stored release cannot be used: its keys are not believed any more, or it is damaged.
 const CODE_RELEASE: &str = "FF-REL-004";
 /// `extensions.code` of an answer that would be too large.
@@ -31,10 +33,21 @@ pub(crate) fn coded(message: impl Into<String>, code: &'static str) -> Error {
 
 /// The full disk among an error's causes.
 pub(crate) fn full_disk<'e>(error: &'e (dyn std::error::Error + 'static)) -> Option<&'e DiskFull> {
+    cause_of(error)
+}
+
+/// The database that does not answer, among an error's causes.
+pub(crate) fn away<'e>(error: &'e (dyn std::error::Error + 'static)) -> Option<&'e DatabaseAway> {
+    cause_of(error)
+}
+
+fn cause_of<'e, E: std::error::Error + 'static>(
+    error: &'e (dyn std::error::Error + 'static),
+) -> Option<&'e E> {
     let mut cause = Some(error);
     while let Some(inner) = cause {
-        if let Some(full) = inner.downcast_ref() {
-            return Some(full);
+        if let Some(found) = inner.downcast_ref() {
+            return Some(found);
         }
         cause = inner.source();
     }
@@ -65,6 +78,13 @@ pub(crate) fn fault(error: &(dyn std::error::Error + 'static)) -> Error {
     }
     if let Some(full) = full_disk(error) {
         return coded(full.to_string(), CODE_FULL);
+    }
+    if let Some(away) = away(error) {
+        tracing::warn!(
+            error = away.why,
+            "a call was refused: the database does not answer"
+        );
+        return coded(away.to_string(), CODE_AWAY);
     }
     if let Some(LoadError::Release { digest, source }) = error.downcast_ref() {
         let message = format!("release {digest} cannot be used here: {source}");

@@ -44,7 +44,7 @@ use async_graphql::Schema;
 
 use crate::app::App;
 
-pub(crate) use faults::{CODE_ARGUMENT, CODE_FULL, coded, fault, full_disk, needs_session};
+pub(crate) use faults::{CODE_ARGUMENT, CODE_AWAY, CODE_FULL, away, coded, fault, full_disk, needs_session};
 pub(crate) use guard::{check_shape, subscribes};
 pub(crate) use literals::check_literals;
 pub(crate) use mutation::TraceParent;

@@ -211,6 +211,7 @@ impl App {
         let started = allowed.change().start_run(allowed.scope(), run).await?;
         if started == Started::New {
             self.queued.fetch_add(1, Ordering::Relaxed);
+            self.counts.started.fetch_add(1, Ordering::Relaxed);
             self.dispatch(host.zip(job));
             self.events.tell(&request.id, None);
         }

@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use crate::apart::{ApartError, WORK_TIMEOUT, Workbench};
 use crate::app::allow::Refusals;
 use crate::clock::Clock;
+use crate::counts::Counts;
 use crate::fleet::bus::Bus;
 use crate::fleet::duties::Duty;
 use crate::fleet::events::Events;
@@ -76,6 +77,7 @@ pub(crate) struct App {
     pub(crate) policy: Arc<dyn Policy>,
     /// How many refusals were written down of late.
     pub(crate) refusals: Refusals,
+    pub(crate) counts: Counts,
     /// A place for each subscription.
     pub(crate) followers: Arc<Semaphore>,
     published: RwLock<Published>,
@@ -168,6 +170,7 @@ impl App {
             workbench: Workbench::default(),
             policy: Arc::new(OwnerPolicy),
             refusals: Refusals::default(),
+            counts: Counts::default(),
             followers: Arc::new(Semaphore::new(FOLLOWERS_MAX)),
             published: RwLock::new(Published::default()),
             store: parts.store,

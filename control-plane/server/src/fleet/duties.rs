@@ -40,6 +40,12 @@ impl Duty {
         }
     }
 
+    /// Whether it was this server's when it was asked for last.
+    pub(crate) fn is_held(&self) -> bool {
+        let since = self.since.lock().unwrap_or_else(PoisonError::into_inner);
+        since.is_some_and(|since| since.elapsed() < TIME)
+    }
+
     /// True if it may be done now. A server that is alone on its store may always.
     pub(crate) async fn is_mine(&self, bus: &Bus, store: &Store, scope: &Scope) -> Result<bool, StoreError> {
         if !bus.is_shared() {

@@ -4,6 +4,7 @@
 //! one outcome in one slot.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use flowforge_protocol::RunId;
@@ -54,6 +55,7 @@ pub(crate) struct Events {
     /// Woken when there may be something to do for runs because of others: see [`crate::errands`].
     pub(crate) errands: Notify,
     bus: Arc<Bus>,
+    ended: AtomicU64,
     moved: broadcast::Sender<RunMoved>,
     waiting: Mutex<Slots>,
 }
@@ -76,6 +78,7 @@ impl Events {
         Self {
             errands: Notify::new(),
             bus,
+            ended: AtomicU64::new(0),
             moved: broadcast::Sender::new(BACKLOG),
             waiting: Mutex::new(Slots::default()),
         }
@@ -95,6 +98,7 @@ impl Events {
         }
         let ended = outcome.is_some();
         if let Some(outcome) = outcome {
+            self.ended.fetch_add(1, Ordering::Relaxed);
             self.end(run, &outcome);
         }
         self.moved(Some(run), ended);
@@ -131,6 +135,11 @@ impl Events {
             // Nobody may wait any more: the caller has gone, the run stands.
             let _ = slot.sender.send(Said::Ended(outcome.to_owned()));
         }
+    }
+
+    /// How many ends were told here, those of other servers not counted.
+    pub(crate) fn ended(&self) -> u64 {
+        self.ended.load(Ordering::Relaxed)
     }
 
     /// The runs that somebody waits for.

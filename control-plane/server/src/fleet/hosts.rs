@@ -227,7 +227,10 @@ impl Hosts {
         let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
         let Some(entry) = table.by_id.get(&host.id).map(Arc::clone) else {
             drop(table);
-            return self.enter(host, None);
+            let entry = self.enter(host, None);
+            // It registered at another server after this one started.
+            entry.state().heard_elsewhere_at = Some(monotonic_ms);
+            return entry;
         };
         let mut state = entry.state();
         let is_new_session = state.host.session_hash != host.session_hash;

@@ -20,6 +20,20 @@ const MAX_WAIT: Duration = Duration::from_secs(30);
 const RUN_HEADER: &str = "x-flowforge-run";
 
 pub(super) fn fault(error: &(dyn std::error::Error + 'static)) -> Response {
+    if let Some(away) = crate::api::away(error) {
+        tracing::warn!(
+            error = away.why,
+            "a webhook was refused: the database does not answer"
+        );
+        let mut response = refusal(
+            StatusCode::SERVICE_UNAVAILABLE,
+            crate::api::CODE_AWAY,
+            away.to_string(),
+        );
+        let headers = response.headers_mut();
+        headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        return response;
+    }
     tracing::error!(%error, "a webhook failed");
     if let Some(full) = crate::api::full_disk(error) {
         return refusal(

@@ -11,6 +11,7 @@ mod hooks;
 mod hosts;
 mod line;
 mod media;
+mod operators;
 mod page;
 mod ui;
 
@@ -26,6 +27,7 @@ use axum::routing::{any, get, post};
 pub(crate) use self::documents::Documents;
 pub(crate) use self::hosts::HostDoor;
 pub(crate) use self::line::line_router;
+pub(crate) use self::operators::router as operators;
 pub(crate) use self::ui::is_embedded;
 use crate::api::Api;
 use crate::app::App;
@@ -50,6 +52,7 @@ pub(crate) struct Doors {
 /// All routes on one listener.
 pub(crate) fn router(doors: Doors) -> Router {
     let registry = doors.app.registry.router();
+    let app = Arc::clone(&doors.app);
     let hosts = Router::new()
         .route("/host/graphql", post(hosts::call))
         .layer(DefaultBodyLimit::disable())
@@ -70,6 +73,7 @@ pub(crate) fn router(doors: Doors) -> Router {
     own.merge(hosts)
         .merge(registry)
         .layer(middleware::from_fn(guard::loopback_only))
+        .layer(middleware::from_fn_with_state(app, operators::count))
 }
 
 /// Alive.

@@ -20,6 +20,7 @@ mod limits;
 mod lists;
 mod looks;
 mod media;
+mod metrics;
 mod opening;
 mod operations;
 mod progress;

@@ -30,6 +30,7 @@ use crate::cells::{Cell, Row};
 use crate::life::Life;
 use crate::{OpenError, StoreError};
 use cells::Sent;
+pub(crate) use sequences::SEQUENCES_PER_SECOND;
 
 /// How long a database is waited for when a session begins.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);

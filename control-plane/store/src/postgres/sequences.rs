@@ -7,8 +7,9 @@ use tokio_postgres::Client;
 
 use super::Session;
 use crate::StoreError;
-use crate::numbers::NUMBERS_PER_SECOND;
 
+/// Sequences for each second of time, so that those of a process that started later are higher.
+pub(crate) const SEQUENCES_PER_SECOND: u64 = 1 << 20;
 /// Numbers in one block; the migration that made the sequence knows it, too.
 const BLOCK: u64 = 64;
 
@@ -27,7 +28,7 @@ const BEGIN: &str = "begin; select pg_advisory_xact_lock(hashtext('flowforge job
 /// Sets the numbers on, if this is another life of the database than that in which they were given before.
 pub(super) async fn begin(client: &Client) -> Result<(), StoreError> {
     let words = BEGIN
-        .replace("{per_second}", &NUMBERS_PER_SECOND.to_string())
+        .replace("{per_second}", &SEQUENCES_PER_SECOND.to_string())
         .replace("{block}", &BLOCK.to_string());
     Ok(client.batch_execute(&words).await?)
 }
