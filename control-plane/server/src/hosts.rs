@@ -61,6 +61,11 @@ impl HostState {
                 .is_some_and(|at| at.saturating_add(CONNECTED_MS) > monotonic_ms)
     }
 
+    /// Whether it may be given runs that nobody has yet: it did not say that it is busy, and nobody drained it.
+    pub(crate) fn takes_new(&self) -> bool {
+        !self.busy && !self.closed
+    }
+
     /// Why a run rests at the host, if it does.
     pub(crate) fn rests(&self, run: &RunId) -> Option<&str> {
         self.resting.get(run).map(String::as_str)
@@ -277,7 +282,7 @@ impl Hosts {
             let id = table.turn.get((first.wrapping_add(step)) % count)?;
             let entry = table.by_id.get(id)?;
             let state = entry.state();
-            (state.connected(monotonic_ms) && !state.busy && !state.closed).then(|| Arc::clone(entry))
+            (state.connected(monotonic_ms) && state.takes_new()).then(|| Arc::clone(entry))
         })
     }
 }

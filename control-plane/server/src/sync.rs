@@ -316,7 +316,7 @@ impl App {
     ) -> Result<Taken, SyncError> {
         let deadline = Instant::now() + wait;
         loop {
-            if self.unassigned.load(Ordering::Relaxed) > 0 && !host.state().busy {
+            if self.unassigned.load(Ordering::Relaxed) > 0 && host.state().takes_new() {
                 self.assign_waiting(host).await?;
             }
             if host.state().queue.wants_refill() {

@@ -33,19 +33,30 @@ pub(super) fn whole(bytes: impl Into<Bytes>) -> Body {
 
 /// Makes calls on connections that are kept.
 pub(super) struct Http {
-    client: RwLock<Client<Dialer, Body>>,
+    current: RwLock<(Dialer, Client<Dialer, Body>)>,
 }
 
 impl Http {
     pub(super) fn new(dialer: Dialer) -> Self {
         Self {
-            client: RwLock::new(client(dialer)),
+            current: RwLock::new((dialer.clone(), client(dialer))),
         }
     }
 
     /// From now on connections are opened in this way; those that are open end with their calls.
     pub(super) fn replace(&self, dialer: Dialer) {
-        *self.client.write().unwrap_or_else(PoisonError::into_inner) = client(dialer);
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = (dialer.clone(), client(dialer));
+    }
+
+    /// Connections that are idle are used no more: what cut one of them has cut, or cuts, the others of its age.
+    fn leave_idle(&self) {
+        let dialer = self
+            .current
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .0
+            .clone();
+        self.replace(dialer);
     }
 
     /// Sends a request; the answer's body is still to be read.
@@ -54,14 +65,19 @@ impl Http {
     }
 
     async fn request(&self, request: Request<Body>) -> Result<Response<Incoming>, legacy::Error> {
-        let client = self.client.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let client = self
+            .current
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .1
+            .clone();
         client.request(request).await
     }
 
     /// Posts a call that may be repeated, and reads its answer, at most so large.
     ///
     /// A proxy on the way may cut a connection when it is old, whatever goes over it then: that is no sign that the line is
-    /// out. So a call whose connection broke under way is made once more, on another one.
+    /// out. So a call whose connection broke under way is made once more, on a new one.
     pub(super) async fn post(
         &self,
         to: &Uri,
@@ -70,7 +86,7 @@ impl Http {
         limit: u64,
     ) -> Result<(StatusCode, Vec<u8>), LinkError> {
         match self.try_post(to, headers, body.clone(), limit).await {
-            Err(Failed::UnderWay(_)) => {}
+            Err(Failed::UnderWay(_)) => self.leave_idle(),
             Err(Failed::Other(error)) => return Err(error),
             Ok(answer) => return Ok(answer),
         }
@@ -132,9 +148,14 @@ fn unreachable(error: &(dyn std::error::Error + 'static)) -> LinkError {
         }
         match cause.source() {
             Some(next) => cause = next,
-            None => return LinkError::Unreachable(format!("the control plane cannot be reached: {cause}")),
+            None => break,
         }
     }
+    let is_cut = |error: &io::Error| error.kind() == io::ErrorKind::UnexpectedEof;
+    if cause.downcast_ref().is_some_and(is_cut) {
+        return LinkError::Unreachable("the connection to the control plane was cut".to_owned());
+    }
+    LinkError::Unreachable(format!("the control plane cannot be reached: {cause}"))
 }
 
 /// What an answer that is no success means.
