@@ -15,6 +15,7 @@ use serde::Deserialize;
 
 use super::control::LinkError;
 use super::dial::{DialError, Dialer};
+use super::timeouts::Timeouts;
 
 /// Connections that are kept open between calls.
 const IDLE_MAX: usize = 4;
@@ -78,35 +79,32 @@ impl Http {
     ///
     /// A proxy on the way may cut a connection when it is old, whatever goes over it then: that is no sign that the line is
     /// out. So a call whose connection broke under way is made once more, on a new one.
+    /// Each try has the time that is given.
     pub(super) async fn post(
         &self,
-        to: &Uri,
-        headers: &HeaderMap,
-        body: Bytes,
-        limit: u64,
+        post: &Post,
+        timeouts: &Timeouts,
+        time: Duration,
     ) -> Result<(StatusCode, Vec<u8>), LinkError> {
-        match self.try_post(to, headers, body.clone(), limit).await {
+        let no_answer = || Err(Failed::Other(LinkError::Unreachable(NO_ANSWER.to_owned())));
+        let first = timeouts.within(time, self.try_post(post)).await;
+        match first.unwrap_or_else(no_answer) {
             Err(Failed::UnderWay(_)) => self.leave_idle(),
             Err(Failed::Other(error)) => return Err(error),
             Ok(answer) => return Ok(answer),
         }
-        match self.try_post(to, headers, body, limit).await {
+        let second = timeouts.within(time, self.try_post(post)).await;
+        match second.unwrap_or_else(no_answer) {
             Err(Failed::UnderWay(error) | Failed::Other(error)) => Err(error),
             Ok(answer) => Ok(answer),
         }
     }
 
-    async fn try_post(
-        &self,
-        to: &Uri,
-        headers: &HeaderMap,
-        body: Bytes,
-        limit: u64,
-    ) -> Result<(StatusCode, Vec<u8>), Failed> {
-        let mut request = Request::new(whole(body));
+    async fn try_post(&self, post: &Post) -> Result<(StatusCode, Vec<u8>), Failed> {
+        let mut request = Request::new(whole(post.body.clone()));
         *request.method_mut() = Method::POST;
-        *request.uri_mut() = to.clone();
-        request.headers_mut().clone_from(headers);
+        *request.uri_mut() = post.to.clone();
+        request.headers_mut().clone_from(&post.headers);
         let answer = self.request(request).await.map_err(|error| {
             let told = unreachable(&error);
             if error.is_connect() {
@@ -116,13 +114,25 @@ impl Http {
             }
         })?;
         let status = answer.status();
-        match read_limited(answer, limit).await {
+        match read_limited(answer, post.limit).await {
             Ok(body) => Ok((status, body)),
             Err(error @ LinkError::Unreachable(_)) => Err(Failed::UnderWay(error)),
             Err(error) => Err(Failed::Other(error)),
         }
     }
 }
+
+/// A call that may be repeated.
+pub(super) struct Post {
+    pub(super) to: Uri,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
+    /// Most bytes of its answer.
+    pub(super) limit: u64,
+}
+
+/// What is said of a call without an answer.
+pub(super) const NO_ANSWER: &str = "the control plane did not answer in time";
 
 /// How a call failed.
 enum Failed {
