@@ -8,110 +8,20 @@ use std::collections::BTreeSet;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde::Deserialize;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
-use crate::jwt::{JwtError, KeySet};
+use crate::jwt::KeySet;
+use crate::provider::{ATTEMPT_LIFE_MS, OidcError, Provider};
 
-/// How long an attempt to sign in may take, milliseconds: ten minutes.
-pub const ATTEMPT_LIFE_MS: u64 = 10 * 60 * 1_000;
 /// How far the provider's clock may be from ours, seconds.
 const CLOCK_TOLERANCE_S: u64 = 120;
 /// Most groups of a person that are looked at.
 const MAX_GROUPS: usize = 500;
 /// Longest name that is taken over from a provider, in characters.
 const MAX_NAME_CHARS: usize = 256;
-
-/// Why a sign-in by a provider fails.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum OidcError {
-    /// The discovery document is none, or not of the provider that was configured.
-    #[error("the provider's discovery document cannot be used: {0}")]
-    Discovery(String),
-    /// The answer does not belong to this attempt.
-    #[error("this answer belongs to another attempt to sign in; begin again")]
-    State,
-    /// The attempt was begun too long ago.
-    #[error("signing in took longer than {} minutes; begin again", ATTEMPT_LIFE_MS / 60_000)]
-    TooLate,
-    /// The token is not believed.
-    #[error("the provider's token is not believed: {0}")]
-    Token(#[from] JwtError),
-    /// The token is signed, and for something else.
-    #[error("the provider's token is not for this sign-in: {0}")]
-    Claims(&'static str),
-}
-
-/// An identity provider, as its discovery document says.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Provider {
-    issuer: String,
-    authorization_endpoint: String,
-    /// Where a code is changed for tokens.
-    pub token_endpoint: String,
-    /// Where its keys are.
-    pub jwks_uri: String,
-}
-
-#[derive(Deserialize)]
-struct Discovery {
-    issuer: String,
-    authorization_endpoint: String,
-    token_endpoint: String,
-    jwks_uri: String,
-    #[serde(default)]
-    response_types_supported: Vec<String>,
-    #[serde(default)]
-    code_challenge_methods_supported: Option<Vec<String>>,
-}
-
-/// Whether what is sent there cannot be read on its way.
-fn is_private(address: &str) -> bool {
-    let here = ["http://127.0.0.1:", "http://localhost:", "http://[::1]:"];
-    address.starts_with("https://") || here.iter().any(|start| address.starts_with(start))
-}
-
-impl Provider {
-    /// Of the document at `ISSUER/.well-known/openid-configuration`, for the issuer that was configured.
-    ///
-    /// # Errors
-    /// [`OidcError::Discovery`].
-    pub fn read(issuer: &str, document: &[u8]) -> Result<Self, OidcError> {
-        let wrong = |reason: String| OidcError::Discovery(reason);
-        let found: Discovery = serde_json::from_slice(document).map_err(|error| wrong(error.to_string()))?;
-        if found.issuer.trim_end_matches('/') != issuer.trim_end_matches('/') {
-            return Err(wrong(format!(
-                "it is that of {}",
-                found.issuer.chars().take(200).collect::<String>()
-            )));
-        }
-        let addresses = [
-            &found.authorization_endpoint,
-            &found.token_endpoint,
-            &found.jwks_uri,
-        ];
-        if let Some(open) = addresses.into_iter().find(|address| !is_private(address)) {
-            let open: String = open.chars().take(200).collect();
-            return Err(wrong(format!("{open} is neither https nor this machine")));
-        }
-        if !found.response_types_supported.iter().any(|kind| kind == "code") {
-            return Err(wrong("it does not give codes".to_owned()));
-        }
-        let methods = found.code_challenge_methods_supported;
-        if methods.is_some_and(|methods| !methods.iter().any(|method| method == "S256")) {
-            return Err(wrong("it does not know PKCE with S256".to_owned()));
-        }
-        Ok(Self {
-            issuer: found.issuer,
-            authorization_endpoint: found.authorization_endpoint,
-            token_endpoint: found.token_endpoint,
-            jwks_uri: found.jwks_uri,
-        })
-    }
-}
 
 /// This control plane, as the provider knows it.
 #[derive(Debug, Clone)]
@@ -318,21 +228,9 @@ mod tests {
 
     use super::*;
     use crate::jwt::tests::Signer;
+    use crate::provider::tests::provider;
 
     const NOW_MS: u64 = 1_790_000_000_000;
-
-    fn discovery() -> Value {
-        json!({
-            "issuer": "https://id.example.com", "authorization_endpoint": "https://id.example.com/auth",
-            "token_endpoint": "https://id.example.com/token", "jwks_uri": "https://id.example.com/jwks",
-            "response_types_supported": ["code", "id_token"], "code_challenge_methods_supported": ["S256"],
-            "something_else": true
-        })
-    }
-
-    fn provider() -> Provider {
-        Provider::read("https://id.example.com/", discovery().to_string().as_bytes()).expect("a provider")
-    }
 
     fn client() -> Client {
         Client {
@@ -358,6 +256,8 @@ mod tests {
         })
     }
 
+    type Change = fn(&mut Value);
+
     fn signed_in(change: impl FnOnce(&mut Value)) -> Result<Person, OidcError> {
         let signer = Signer::new();
         let mut claims = claims();
@@ -365,34 +265,6 @@ mod tests {
         let token = signer.sign(&json!({"alg": "ES256", "kid": "one"}), &claims);
         let keys = KeySet::read(&signer.jwks()).expect("keys");
         attempt().person(&provider(), &client(), &keys, &token, NOW_MS + 1_000)
-    }
-
-    #[test]
-    fn a_provider_is_the_one_that_was_configured_and_speaks_privately() {
-        let reject = |change: fn(&mut Value), words: &str| {
-            let mut document = discovery();
-            change(&mut document);
-            let error =
-                Provider::read("https://id.example.com", document.to_string().as_bytes()).expect_err(words);
-            assert!(error.to_string().contains(words), "{error}");
-        };
-        reject(
-            |document| document["issuer"] = json!("https://evil.example.com"),
-            "that of https://evil.example.com",
-        );
-        reject(
-            |document| document["token_endpoint"] = json!("http://id.example.com/token"),
-            "neither https",
-        );
-        reject(
-            |document| document["response_types_supported"] = json!(["id_token"]),
-            "does not give codes",
-        );
-        reject(
-            |document| document["code_challenge_methods_supported"] = json!(["plain"]),
-            "PKCE",
-        );
-        reject(|document| document["jwks_uri"] = Value::Null, "jwks_uri");
     }
 
     /// RFC 7636, appendix B.
@@ -466,7 +338,7 @@ mod tests {
 
     #[test]
     fn a_token_for_something_else_signs_nobody_in() {
-        let cases: [(fn(&mut Value), &str); 9] = [
+        let cases: [(Change, &str); 9] = [
             (
                 |claims| claims["iss"] = json!("https://evil.example.com"),
                 "another provider",

@@ -323,7 +323,7 @@ impl App {
             if !self.bus.hears() {
                 host.state().queue.renew();
             }
-            if self.unassigned.load(Ordering::Relaxed) > 0 && !host.state().busy {
+            if self.unassigned.load(Ordering::Relaxed) > 0 && host.state().takes_new() {
                 self.assign_waiting(host).await?;
             }
             if host.state().queue.wants_refill() {

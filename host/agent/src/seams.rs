@@ -1,4 +1,4 @@
-//! The world around a host: time, randomness, the line to the control plane, the sandbox.
+//! The world around a host: what it gets from outside, each part of which a test may replace.
 
 use std::sync::Arc;
 

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use flowforge_host::joining::{Joined, JoiningError};
-use flowforge_host::link::control::LinkError;
+use flowforge_host::link::control::{ControlLink as _, LinkError};
 use flowforge_host::link::credential::Credential;
 use flowforge_protocol::Digest;
 use flowforge_protocol::enrol::Grounds;
@@ -14,7 +14,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use zeroize::Zeroizing;
 
-use crate::support::{Machine, Plane, SharedClock, code, refused};
+use crate::support::{DAY, Machine, Plane, SharedClock, code, refused};
 
 const HOUR: Duration = Duration::from_hours(1);
 
@@ -207,6 +207,8 @@ async fn a24_a_claim_names_keys_and_nothing_else() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a27_a_flood_of_rogue_claims_is_cut_off_and_ends_by_itself() {
     let plane = Plane::start(&SharedClock::new()).await;
+    let known = Machine::enrolled(&plane, "press-1").await;
+    plane.clock.0.advance(DAY * 6);
     let invitation = plane.invite("press-7", HOUR).await;
     let machine = Machine::new(&plane.clock);
     let stranger = machine.stranger(&invitation);
@@ -227,6 +229,11 @@ async fn a27_a_flood_of_rogue_claims_is_cut_off_and_ends_by_itself() {
     }
     assert_eq!((unknown.into_inner(), cut.into_inner()), (60, 10));
     assert_eq!(refused(machine.enrol(&invitation).await).0, "FF-ENR-008");
+    let link = known.link(&plane);
+    link.renew(&known.registrar())
+        .await
+        .expect("a host that is known is renewed meanwhile");
+    assert_eq!(link.certificate().expect("a certificate").generation, 2);
     plane.clock.0.advance(Duration::from_mins(1));
     machine.enrol(&invitation).await.expect("enrols");
 }

@@ -68,12 +68,15 @@ impl App {
     /// Gives a host its first certificate, or the next one.
     pub(crate) async fn claim_host(&self, peer: &Peer, request: ClaimRequest) -> Result<Issued, ClaimError> {
         let now_ms = self.clock.now_ms();
-        if !self.peers.may_try(now_ms) {
+        // A flood of strangers does not keep those that are known from renewing.
+        let is_known = matches!(peer, Peer::Host { .. });
+        if !is_known && !self.peers.may_try(now_ms) {
             return Err(ClaimError::TooOften);
         }
         let claimed = self.try_claim(peer, &request).await;
         if let Err(error) = &claimed
             && error.code().is_some()
+            && !is_known
             && self.peers.failed(now_ms)
         {
             tracing::warn!("many claims for host certificates fail: none is looked at for a minute");

@@ -85,6 +85,11 @@ impl HostState {
         };
     }
 
+    /// Whether it may be given runs that nobody has yet: it did not say that it is busy, and nobody drained it.
+    pub(crate) fn takes_new(&self) -> bool {
+        !self.busy && !self.closed
+    }
+
     /// Why a run rests at the host, if it does.
     pub(crate) fn rests(&self, run: &RunId) -> Option<&str> {
         self.resting.get(run).map(String::as_str)
@@ -338,7 +343,7 @@ impl Hosts {
             let id = table.turn.get((first.wrapping_add(step)) % count)?;
             let entry = table.by_id.get(id)?;
             let state = entry.state();
-            (state.is_here(monotonic_ms) && !state.busy && !state.closed).then(|| Arc::clone(entry))
+            (state.is_here(monotonic_ms) && state.takes_new()).then(|| Arc::clone(entry))
         })
     }
 }

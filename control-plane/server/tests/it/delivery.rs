@@ -261,3 +261,36 @@ async fn a_refused_start_fails_its_run() {
     assert_eq!(told["rejected"][0]["code"], "conflict", "{told:#}");
     plane.stop().await;
 }
+
+/// A host that was drained took runs that waited for any host: it asked for work, and only the choice of a host knew better.
+#[tokio::test]
+async fn a_drained_host_gets_nothing_new_and_keeps_what_it_has() {
+    let home = Home::new();
+    let plane = home.start().await;
+    plane.publish(SUM).await;
+    let host = FakeHost::join(&plane, 1).await;
+    start_one(&plane, &host).await;
+    let named = plane.ask("{ hosts { name } }", Value::Null).await["hosts"][0]["name"].take();
+    let decide = async |decision: &str| {
+        let input = json!({"host": named, "decision": decision});
+        let fields =
+            "__typename ... on DecideHostSuccess { host { standing } } ... on Problem { code message }";
+        plane.change("decideHost", "DecideHostInput", input, fields).await
+    };
+    assert_eq!(decide("DRAIN").await["host"]["standing"], "DRAINING");
+    start(&plane, 2).await;
+    assert!(host.jobs(&plane, 0).await.is_empty());
+    assert_eq!(plane.run("last").await["state"], "QUEUED");
+    plane.stop().await;
+    // It stays so when the control plane starts again.
+    let plane = home.start().await;
+    let host = FakeHost::join(&plane, 1).await;
+    assert!(host.jobs(&plane, 0).await.is_empty());
+    assert_eq!(plane.run("last").await["state"], "QUEUED");
+    let input = json!({"host": named, "decision": "UNDRAIN"});
+    let fields = "__typename ... on DecideHostSuccess { host { standing } } ... on Problem { code message }";
+    let taken_back = plane.change("decideHost", "DecideHostInput", input, fields).await;
+    assert_eq!(taken_back["host"]["standing"], "ACTIVE");
+    assert!(!host.jobs(&plane, 0).await.is_empty());
+    plane.stop().await;
+}

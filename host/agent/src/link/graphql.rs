@@ -24,7 +24,7 @@ use url::Url;
 
 use super::control::{CertificateLife, ControlLink, LinkError, MAX_COMPONENT_BYTES, Registration, Session};
 use super::dial::{Dialer, TlsSetupError};
-use super::http::{Http, read_limited, refusal, refused_by_status, whole};
+use super::http::{Http, NO_ANSWER, Post, read_limited, refusal, refused_by_status, whole};
 use super::line::Line;
 use super::registrar::Registrar;
 use super::timeouts::Timeouts;
@@ -126,17 +126,6 @@ impl GraphQlLink {
         variables: impl Serialize + Send,
         timeout: Duration,
     ) -> Result<T, LinkError> {
-        let call = self.call(session, query, variables);
-        let answer = self.timeouts.within(timeout, call).await;
-        answer.unwrap_or_else(|| Err(LinkError::Unreachable(NO_ANSWER.to_owned())))
-    }
-
-    async fn call<T: DeserializeOwned>(
-        &self,
-        session: Option<&str>,
-        query: &'static str,
-        variables: impl Serialize + Send,
-    ) -> Result<T, LinkError> {
         #[derive(Serialize)]
         struct Call<V> {
             query: &'static str,
@@ -156,10 +145,13 @@ impl GraphQlLink {
                 .map_err(|error: InvalidHeaderValue| unwritable(&error))?;
             headers.insert(header::AUTHORIZATION, bearer);
         }
-        let (status, body) = self
-            .http
-            .post(&to, &headers, body.into(), MAX_REPLY_BYTES)
-            .await?;
+        let post = Post {
+            to,
+            headers,
+            body: body.into(),
+            limit: MAX_REPLY_BYTES,
+        };
+        let (status, body) = self.http.post(&post, &self.timeouts, timeout).await?;
         let answer: Answer<T> = match serde_json::from_slice(&body) {
             Ok(answer) => answer,
             Err(_) if !status.is_success() => return Err(refused_by_status(status, &body)),
@@ -234,8 +226,6 @@ impl AnswerError {
         }
     }
 }
-
-const NO_ANSWER: &str = "the control plane did not answer in time";
 
 /// `extensions.code` of an answer to a session that is not known.
 const NO_SESSION_CODE: &str = "FF-API-401";

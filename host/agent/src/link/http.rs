@@ -15,6 +15,7 @@ use serde::Deserialize;
 
 use super::control::LinkError;
 use super::dial::{DialError, Dialer};
+use super::timeouts::Timeouts;
 
 /// Connections that are kept open between calls.
 const IDLE_MAX: usize = 4;
@@ -33,19 +34,30 @@ pub(super) fn whole(bytes: impl Into<Bytes>) -> Body {
 
 /// Makes calls on connections that are kept.
 pub(super) struct Http {
-    client: RwLock<Client<Dialer, Body>>,
+    current: RwLock<(Dialer, Client<Dialer, Body>)>,
 }
 
 impl Http {
     pub(super) fn new(dialer: Dialer) -> Self {
         Self {
-            client: RwLock::new(client(dialer)),
+            current: RwLock::new((dialer.clone(), client(dialer))),
         }
     }
 
     /// From now on connections are opened in this way; those that are open end with their calls.
     pub(super) fn replace(&self, dialer: Dialer) {
-        *self.client.write().unwrap_or_else(PoisonError::into_inner) = client(dialer);
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = (dialer.clone(), client(dialer));
+    }
+
+    /// Connections that are idle are used no more: what cut one of them has cut, or cuts, the others of its age.
+    fn leave_idle(&self) {
+        let dialer = self
+            .current
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .0
+            .clone();
+        self.replace(dialer);
     }
 
     /// Sends a request; the answer's body is still to be read.
@@ -54,43 +66,45 @@ impl Http {
     }
 
     async fn request(&self, request: Request<Body>) -> Result<Response<Incoming>, legacy::Error> {
-        let client = self.client.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let client = self
+            .current
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .1
+            .clone();
         client.request(request).await
     }
 
     /// Posts a call that may be repeated, and reads its answer, at most so large.
     ///
     /// A proxy on the way may cut a connection when it is old, whatever goes over it then: that is no sign that the line is
-    /// out. So a call whose connection broke under way is made once more, on another one.
+    /// out. So a call whose connection broke under way is made once more, on a new one.
+    /// Each try has the time that is given.
     pub(super) async fn post(
         &self,
-        to: &Uri,
-        headers: &HeaderMap,
-        body: Bytes,
-        limit: u64,
+        post: &Post,
+        timeouts: &Timeouts,
+        time: Duration,
     ) -> Result<(StatusCode, Vec<u8>), LinkError> {
-        match self.try_post(to, headers, body.clone(), limit).await {
-            Err(Failed::UnderWay(_)) => {}
+        let no_answer = || Err(Failed::Other(LinkError::Unreachable(NO_ANSWER.to_owned())));
+        let first = timeouts.within(time, self.try_post(post)).await;
+        match first.unwrap_or_else(no_answer) {
+            Err(Failed::UnderWay(_)) => self.leave_idle(),
             Err(Failed::Other(error)) => return Err(error),
             Ok(answer) => return Ok(answer),
         }
-        match self.try_post(to, headers, body, limit).await {
+        let second = timeouts.within(time, self.try_post(post)).await;
+        match second.unwrap_or_else(no_answer) {
             Err(Failed::UnderWay(error) | Failed::Other(error)) => Err(error),
             Ok(answer) => Ok(answer),
         }
     }
 
-    async fn try_post(
-        &self,
-        to: &Uri,
-        headers: &HeaderMap,
-        body: Bytes,
-        limit: u64,
-    ) -> Result<(StatusCode, Vec<u8>), Failed> {
-        let mut request = Request::new(whole(body));
+    async fn try_post(&self, post: &Post) -> Result<(StatusCode, Vec<u8>), Failed> {
+        let mut request = Request::new(whole(post.body.clone()));
         *request.method_mut() = Method::POST;
-        *request.uri_mut() = to.clone();
-        request.headers_mut().clone_from(headers);
+        *request.uri_mut() = post.to.clone();
+        request.headers_mut().clone_from(&post.headers);
         let answer = self.request(request).await.map_err(|error| {
             let told = unreachable(&error);
             if error.is_connect() {
@@ -100,13 +114,25 @@ impl Http {
             }
         })?;
         let status = answer.status();
-        match read_limited(answer, limit).await {
+        match read_limited(answer, post.limit).await {
             Ok(body) => Ok((status, body)),
             Err(error @ LinkError::Unreachable(_)) => Err(Failed::UnderWay(error)),
             Err(error) => Err(Failed::Other(error)),
         }
     }
 }
+
+/// A call that may be repeated.
+pub(super) struct Post {
+    pub(super) to: Uri,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
+    /// Most bytes of its answer.
+    pub(super) limit: u64,
+}
+
+/// What is said of a call without an answer.
+pub(super) const NO_ANSWER: &str = "the control plane did not answer in time";
 
 /// How a call failed.
 enum Failed {
@@ -132,9 +158,14 @@ fn unreachable(error: &(dyn std::error::Error + 'static)) -> LinkError {
         }
         match cause.source() {
             Some(next) => cause = next,
-            None => return LinkError::Unreachable(format!("the control plane cannot be reached: {cause}")),
+            None => break,
         }
     }
+    let is_cut = |error: &io::Error| error.kind() == io::ErrorKind::UnexpectedEof;
+    if cause.downcast_ref().is_some_and(is_cut) {
+        return LinkError::Unreachable("the connection to the control plane was cut".to_owned());
+    }
+    LinkError::Unreachable(format!("the control plane cannot be reached: {cause}"))
 }
 
 /// What an answer that is no success means.
