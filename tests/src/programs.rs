@@ -136,6 +136,12 @@ impl Running {
         }
     }
 
+    /// Whether it has printed anything, as a server does when it is ready.
+    #[must_use]
+    pub fn has_printed(&self) -> bool {
+        fs::metadata(&self.stdout).is_ok_and(|file| file.len() > 0)
+    }
+
     /// Whether it still runs.
     ///
     /// # Errors

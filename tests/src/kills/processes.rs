@@ -17,7 +17,8 @@ use crate::programs::{Programs, Running};
 
 /// How often both processes are looked at.
 const LOOK: Duration = Duration::from_millis(10);
-/// A process that does not meet its point in this time is killed by the clock.
+/// A process that does not meet its point in this time is killed by the clock. A server's time begins when it is ready: on
+/// a busy machine two that were killed while they still started would never serve.
 const POINT_WAIT: Duration = Duration::from_secs(8);
 /// How long nothing may be entered in the ledger before that is a fault of its own.
 const STANDSTILL: Duration = Duration::from_secs(300);
@@ -106,6 +107,7 @@ struct Victim {
     side: Side,
     running: Running,
     planned: Planned,
+    is_ready: bool,
     since: Instant,
 }
 
@@ -142,6 +144,7 @@ impl Victims {
                     side,
                     running: self.place.start(side, Some(planned))?,
                     planned,
+                    is_ready: side == Side::Host,
                     since: Instant::now(),
                 });
             }
@@ -165,6 +168,10 @@ impl Victims {
             let Some(victim) = self.alive.get_mut(index) else {
                 continue;
             };
+            if !victim.is_ready {
+                victim.is_ready = victim.running.has_printed();
+                victim.since = Instant::now();
+            }
             let ended = victim.running.ended()?;
             if ended.is_none() && victim.since.elapsed() < POINT_WAIT {
                 continue;
