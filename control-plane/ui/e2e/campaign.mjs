@@ -52,16 +52,13 @@ try {
   }
 
   const { page, close } = await browse();
+  await page.goto(`${base}/components`);
+  await page.evaluate((text) => localStorage.setItem('ff-draft', JSON.stringify({ text, layout: { nodes: {}, notes: [] }, at: 1, mark: null })), large(500));
+  const began = performance.now();
   await page.goto(`${base}/editor`);
-  await page.getByRole('button', { name: 'Paste text' }).click();
-  await page.locator('#pasted').fill(large(500));
-  const opened = await page.evaluate(async () => {
-    const started = performance.now();
-    [...document.querySelectorAll('dialog[open] button')].find((button) => button.textContent.trim() === 'Open').click();
-    while (document.querySelectorAll('f-flow .card').length < 500) await new Promise((resolve) => requestAnimationFrame(resolve));
-    return performance.now() - started;
-  });
-  say('a workflow of 500 nodes opens', opened / 1000, 's', { most: 1 }, 2);
+  await page.waitForFunction(() => document.querySelectorAll('f-flow .card').length >= 500, undefined, { polling: 'raf', timeout: 120_000 });
+  const opened = performance.now() - began;
+  say('a workflow of 500 nodes opens, the page loaded anew', opened / 1000, 's', { most: 1 }, 2);
   await page.waitForFunction(() => [...document.querySelectorAll('f-flow .f-connection-path')].filter((path) => (path.getAttribute('d') ?? '').length > 10).length >= 500, undefined, { timeout: 240_000 });
   await page.keyboard.press('0');
   await page.mouse.move(600, 400);
