@@ -7,11 +7,13 @@ mod approvals;
 mod arranging;
 mod audits;
 mod bulk;
+mod codes;
 mod compare;
 mod connectors;
 mod drafts;
 mod evidence;
 mod faults;
+mod follow;
 mod graphs;
 mod groups;
 mod guard;
@@ -42,7 +44,8 @@ use async_graphql::Schema;
 
 use crate::app::App;
 
-pub(crate) use faults::{CODE_ARGUMENT, CODE_FULL, coded, fault, full_disk, needs_session};
+pub use codes::problem_index;
+pub(crate) use faults::{CODE_ARGUMENT, CODE_DENIED, CODE_FULL, coded, fault, full_disk, needs_session};
 pub(crate) use guard::{check_shape, subscribes};
 pub(crate) use literals::check_literals;
 pub(crate) use mutation::TraceParent;
@@ -65,7 +68,7 @@ fn builder() -> async_graphql::SchemaBuilder<query::Query, mutation::Mutation, s
     Schema::build(
         query::Query::default(),
         mutation::Mutation::default(),
-        subscription::Subscription,
+        subscription::Subscription::default(),
     )
     .register_output_type::<problems::Problem>()
     .limit_depth(MAX_DEPTH)
