@@ -13,7 +13,7 @@ const SIDES: [&[&str]; 2] = [
 ];
 
 /// Codes that one side gives and the other knows.
-const HEARD: [&str; 16] = [
+const HEARD: [&str; 24] = [
     "FF-ADM-012",
     "FF-ADM-018",
     "FF-API-400",
@@ -23,6 +23,14 @@ const HEARD: [&str; 16] = [
     "FF-ENR-010",
     "FF-ENR-011",
     "FF-ENR-014",
+    "FF-ENV-001",
+    "FF-ENV-002",
+    "FF-ENV-003",
+    "FF-ENV-004",
+    "FF-ENV-005",
+    "FF-ENV-006",
+    "FF-EX-001",
+    "FF-EX-002",
     "FF-HOST-001",
     "FF-HOST-002",
     "FF-HOST-003",

@@ -44,7 +44,7 @@ mod secrets;
 mod service;
 mod sync;
 
-pub use api::sdl;
+pub use api::{problem_index, sdl};
 pub use clock::{Clock, SystemClock};
 pub use config::Config;
 pub use database::DatabaseError;

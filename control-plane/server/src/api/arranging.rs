@@ -3,6 +3,7 @@
 use async_graphql::{Context, InputObject, Object, Result, SimpleObject, Union};
 use flowforge_store::{Arrangement, MAX_FOLDER_BYTES, MAX_TAG_BYTES, MAX_TAGS, Trashed};
 
+use super::codes::ProblemCode;
 use super::fault;
 use super::loads::reading;
 use super::mutation::{field, input_problem};
@@ -208,17 +209,17 @@ impl Arranging {
             }),
             Restored::None => {
                 let message = format!("there is no workflow `{}` in the trash", input.workflow);
-                Payload::NotFound(WorkflowNotFoundProblem::new("FF-RUN-001", message))
+                Payload::NotFound(WorkflowNotFoundProblem::new(ProblemCode::Run001, message))
             }
             Restored::HookTaken(path) => {
                 let message = format!(
                     "another workflow listens at /hooks/{path} meanwhile; publish that one without this path first"
                 );
-                Payload::Release(ReleaseProblem::new("FF-REL-005", message))
+                Payload::Release(ReleaseProblem::new(ProblemCode::Rel005, message))
             }
             Restored::Unusable(why) => {
                 let message = format!("it is out of the trash, and cannot be used: {why}; publish it anew");
-                Payload::Release(ReleaseProblem::new("FF-REL-004", message))
+                Payload::Release(ReleaseProblem::new(ProblemCode::Rel004, message))
             }
         })
     }

@@ -139,7 +139,7 @@ impl Audits {
         after: Option<String>,
         filter: Option<AuditEventFilter>,
     ) -> Result<Connection<Cursor, AuditEventNode>> {
-        let window = Window::new(Some(first), after)?;
+        let window = Window::new("auditEvents", Some(first), after)?;
         let filter = AuditFilter::from(filter.unwrap_or_default());
         let reading = reading_for(ctx, Action::ReadAudit).await?;
         let page = reading.audit(&filter, window.after_row()?, window.limit).await;

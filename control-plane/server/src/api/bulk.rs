@@ -3,6 +3,7 @@
 use async_graphql::{Context, InputObject, Object, Result, SimpleObject, Union};
 use flowforge_store::{RunFilter, RunHead, Started};
 
+use super::codes::ProblemCode;
 use super::fault;
 use super::loads::reading;
 use super::mutation::{field, input_problem, reason_of, trace_of};
@@ -59,6 +60,8 @@ pub(crate) struct BulkItem {
     done: bool,
     /// Why not: `FF-…`.
     code: Option<String>,
+    /// The same as one of a closed set.
+    kind: Option<ProblemCode>,
     /// Why not, for people.
     message: Option<String>,
 }
@@ -70,16 +73,18 @@ impl BulkItem {
             started,
             done: true,
             code: None,
+            kind: None,
             message: None,
         }
     }
 
-    fn refused(id: String, code: &str, message: String) -> Self {
+    fn refused(id: String, kind: ProblemCode, message: String) -> Self {
         Self {
             id,
             started: None,
             done: false,
-            code: Some(code.to_owned()),
+            code: Some(kind.to_string()),
+            kind: Some(kind),
             message: Some(message),
         }
     }
@@ -184,9 +189,9 @@ impl Bulk {
                 CancelOutcome::Told(_) => BulkItem::succeeded(id, None),
                 CancelOutcome::Over(run) => {
                     let message = format!("run {} is over: {}", run.id.short(), run.state.as_str());
-                    BulkItem::refused(id, "FF-RUN-004", message)
+                    BulkItem::refused(id, ProblemCode::Run004, message)
                 }
-                CancelOutcome::NotFound(message) => BulkItem::refused(id, "FF-RUN-005", message),
+                CancelOutcome::NotFound(message) => BulkItem::refused(id, ProblemCode::Run005, message),
             });
         }
         Ok(CancelRunsPayload::Success(BulkSuccess { items, more }))
@@ -212,12 +217,12 @@ async fn retry(ctx: &Context<'_>, id: String, from: Option<&str>, newest: bool) 
     let from = match from {
         Some(from) => from.to_owned(),
         None => match reading.find_run(&id).await.map_err(|error| fault(&error))? {
-            Err(message) => return Ok(BulkItem::refused(id, "FF-RUN-005", message)),
+            Err(message) => return Ok(BulkItem::refused(id, ProblemCode::Run005, message)),
             Ok(run) => match failed_at(run.texts.outcome.as_deref()) {
                 Some(node) => node,
                 None => {
                     let message = format!("run {} did not fail at a node; say `from`", run.id.short());
-                    return Ok(BulkItem::refused(id, "FF-RUN-004", message));
+                    return Ok(BulkItem::refused(id, ProblemCode::Run004, message));
                 }
             },
         },
@@ -225,10 +230,14 @@ async fn retry(ctx: &Context<'_>, id: String, from: Option<&str>, newest: bool) 
     let plan = app.retry_plan(&reading, &id, &from, newest).await;
     let plan = match plan.map_err(|error| fault(&error))? {
         Ok(plan) => plan,
-        Err(Refused::NotFound(message)) => return Ok(BulkItem::refused(id, "FF-RUN-005", message)),
-        Err(Refused::State(_, message)) => return Ok(BulkItem::refused(id, "FF-RUN-004", message)),
+        Err(Refused::NotFound(message)) => return Ok(BulkItem::refused(id, ProblemCode::Run005, message)),
+        Err(Refused::State(_, message)) => return Ok(BulkItem::refused(id, ProblemCode::Run004, message)),
         Err(Refused::Field(path, message)) => {
-            return Ok(BulkItem::refused(id, "FF-IN-001", format!("{path}: {message}")));
+            return Ok(BulkItem::refused(
+                id,
+                ProblemCode::In001,
+                format!("{path}: {message}"),
+            ));
         }
         Err(Refused::Full | Refused::Conflict(_)) => {
             return Err(fault(&flowforge_store::StoreError::Stopped));
@@ -242,10 +251,10 @@ async fn retry(ctx: &Context<'_>, id: String, from: Option<&str>, newest: bool) 
             }
             Err(RetryError::Start(StartError::Input(faults))) => {
                 let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
-                BulkItem::refused(id, "FF-IN-001", faults.join("; "))
+                BulkItem::refused(id, ProblemCode::In001, faults.join("; "))
             }
             Err(RetryError::Start(error @ StartError::Busy { .. })) => {
-                BulkItem::refused(id, "FF-RUN-003", error.to_string())
+                BulkItem::refused(id, ProblemCode::Run003, error.to_string())
             }
             Err(error) => return Err(fault(&error)),
         },

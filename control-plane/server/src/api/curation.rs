@@ -5,6 +5,7 @@ use flowforge_core::{Action, Object, ObjectKind};
 use flowforge_protocol::ConnectorName;
 use flowforge_registry::{Code, Refusal};
 
+use super::codes::ProblemCode;
 use super::connectors::ConnectorNode;
 use super::fault;
 use super::faults::denied;
@@ -139,11 +140,11 @@ async fn noted(allowed: &Allowed, done: bool) -> Result<()> {
 }
 
 /// The registry does not have it.
-const ABSENT: &str = "FF-REG-001";
+const ABSENT: ProblemCode = ProblemCode::Reg001;
 /// It cannot be understood.
-const WRONG: &str = "FF-REG-002";
+const WRONG: ProblemCode = ProblemCode::Reg002;
 /// The registry cannot take it: it is full, or its disk is.
-const TROUBLE: &str = "FF-REG-003";
+const TROUBLE: ProblemCode = ProblemCode::Reg003;
 
 fn unknown(name: &str, version: &str) -> CurateConnectorPayload {
     let named: String = format!("{name} {version}").trim().chars().take(200).collect();

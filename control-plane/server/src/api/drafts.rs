@@ -5,6 +5,7 @@ use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject, Unio
 use flowforge_store::{Draft, DraftDiscarded, DraftHead, DraftSaved, MAX_DRAFTS};
 use serde_json::Map;
 
+use super::codes::ProblemCode;
 use super::fault;
 use super::limits::spend;
 use super::loads::reading;
@@ -211,7 +212,8 @@ fn conflict(there: Option<Box<Draft>>) -> DraftConflictProblem {
             None => "this draft was discarded or published since it was read; save it anew with revision 0"
                 .to_owned(),
         },
-        code: "FF-DR-001".to_owned(),
+        code: ProblemCode::Dr001.to_string(),
+        kind: ProblemCode::Dr001,
         draft: there.map(DraftNode),
     }
 }
@@ -220,7 +222,7 @@ fn conflict(there: Option<Box<Draft>>) -> DraftConflictProblem {
 pub(super) fn no_keys(command: &str) -> SigningProblem {
     let message =
         format!("this server holds no key that signs releases and grants; whoever has them runs `{command}`");
-    SigningProblem::new("FF-DR-003", message)
+    SigningProblem::new(ProblemCode::Dr003, message)
 }
 
 /// Questions about drafts.
@@ -237,7 +239,7 @@ impl DraftQuestions {
         #[graphql(default = 50)] first: i32,
         after: Option<String>,
     ) -> Result<Connection<Cursor, DraftSummary>> {
-        let window = Window::new(Some(first), after)?;
+        let window = Window::new("drafts", Some(first), after)?;
         let reading = reading(ctx).await?;
         let page = reading.drafts(window.after_row()?, window.limit).await;
         Ok(connection(
@@ -385,7 +387,8 @@ async fn save(ctx: &Context<'_>, written: Written) -> Result<SaveDraftPayload> {
         Ok(DraftSaved::Other(there)) => SaveDraftPayload::Conflict(conflict(there)),
         Ok(DraftSaved::Full) => SaveDraftPayload::Busy(BusyProblem {
             message: format!("there are {MAX_DRAFTS} drafts, and no more are kept; publish or discard some"),
-            code: "FF-DR-004".to_owned(),
+            code: ProblemCode::Dr004.to_string(),
+            kind: ProblemCode::Dr004,
             retry_after_ms: RETRY_AFTER_MS,
         }),
         Err(wrong) => {

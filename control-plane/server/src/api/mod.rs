@@ -7,12 +7,14 @@ mod approvals;
 mod arranging;
 mod audits;
 mod bulk;
+mod codes;
 mod compare;
 mod connectors;
 mod curation;
 mod drafts;
 mod evidence;
 mod faults;
+mod follow;
 mod graphs;
 mod groups;
 mod guard;
@@ -44,7 +46,10 @@ use async_graphql::Schema;
 
 use crate::app::App;
 
-pub(crate) use faults::{CODE_ARGUMENT, CODE_AWAY, CODE_FULL, away, coded, fault, full_disk, needs_session};
+pub use codes::problem_index;
+pub(crate) use faults::{
+    CODE_ARGUMENT, CODE_AWAY, CODE_DENIED, CODE_FULL, away, coded, fault, full_disk, needs_session,
+};
 pub(crate) use guard::{check_shape, subscribes};
 pub(crate) use literals::check_literals;
 pub(crate) use mutation::TraceParent;
@@ -67,7 +72,7 @@ fn builder() -> async_graphql::SchemaBuilder<query::Query, mutation::Mutation, s
     Schema::build(
         query::Query::default(),
         mutation::Mutation::default(),
-        subscription::Subscription,
+        subscription::Subscription::default(),
     )
     .register_output_type::<problems::Problem>()
     .limit_depth(MAX_DEPTH)

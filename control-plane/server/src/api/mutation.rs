@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 use super::approvals::{ApprovalNode, how_it_closed};
 use super::arranging::Arranging;
 use super::bulk::Bulk;
+use super::codes::ProblemCode;
 use super::connectors::PinnedConnectorNode;
 use super::curation::CurationChanges;
 use super::drafts::DraftChanges;
@@ -113,7 +114,8 @@ pub(super) fn input_problem(fields: Vec<FieldProblem>) -> InputProblem {
             0 | 1 => first,
             count => format!("{first} (and {} more)", count - 1),
         },
-        code: "FF-IN-001".to_owned(),
+        code: ProblemCode::In001.to_string(),
+        kind: ProblemCode::In001,
         fields,
     }
 }
@@ -245,7 +247,7 @@ impl Changes {
                 None => format!("there is no workflow `{}`; publish it first", input.workflow),
             };
             return Ok(StartRunPayload::NotFound(WorkflowNotFoundProblem::new(
-                "FF-RUN-001",
+                ProblemCode::Run001,
                 what,
             )));
         };
@@ -281,11 +283,12 @@ impl Changes {
                 }),
                 CancelOutcome::Over(run) => CancelRunPayload::State(RunStateProblem {
                     message: format!("run {} is over: {}", run.id.short(), run.state.as_str()),
-                    code: "FF-RUN-004".to_owned(),
+                    code: ProblemCode::Run004.to_string(),
+                    kind: ProblemCode::Run004,
                     state: run.state.into(),
                 }),
                 CancelOutcome::NotFound(message) => {
-                    CancelRunPayload::NotFound(RunNotFoundProblem::new("FF-RUN-005", message))
+                    CancelRunPayload::NotFound(RunNotFoundProblem::new(ProblemCode::Run005, message))
                 }
             },
         )
@@ -336,14 +339,15 @@ impl Changes {
             }),
             DecideOutcome::TooLate(approval) => Payload::State(ApprovalStateProblem {
                 message: how_it_closed(&approval),
-                code: "FF-APR-001".to_owned(),
+                code: ProblemCode::Apr001.to_string(),
+                kind: ProblemCode::Apr001,
                 approval: ApprovalNode::new(approval),
             }),
             DecideOutcome::NotAsked(message) => {
-                Payload::NotAsked(NotAskedProblem::new("FF-APR-003", message))
+                Payload::NotAsked(NotAskedProblem::new(ProblemCode::Apr003, message))
             }
             DecideOutcome::NotFound(message) => {
-                Payload::NotFound(ApprovalNotFoundProblem::new("FF-APR-002", message))
+                Payload::NotFound(ApprovalNotFoundProblem::new(ProblemCode::Apr002, message))
             }
         })
     }
@@ -371,22 +375,25 @@ impl PublishReleasePayload {
             Ok(ready) => Ok(Self::Success(PublishReleaseSuccess {
                 workflow: WorkflowNode(ready),
             })),
-            Err(PublishError::Signature { code, message }) => {
-                Ok(Self::Signature(SignatureProblem::new(code, message)))
-            }
+            Err(PublishError::Signature { code, message }) => Ok(Self::Signature(SignatureProblem::new(
+                ProblemCode::of_signature(code),
+                message,
+            ))),
             Err(PublishError::Release(message)) => {
-                Ok(Self::Release(ReleaseProblem::new("FF-REL-001", message)))
+                Ok(Self::Release(ReleaseProblem::new(ProblemCode::Rel001, message)))
             }
             Err(PublishError::Version { expected }) => Ok(Self::Version(VersionProblem {
                 message: format!(
                     "the next version of this workflow is {expected}; prepare and sign it again"
                 ),
-                code: "FF-REL-002".to_owned(),
+                code: ProblemCode::Rel002.to_string(),
+                kind: ProblemCode::Rel002,
                 expected,
             })),
             Err(PublishError::Connector { connector, message }) => Ok(Self::Connector(ConnectorProblem {
                 message,
-                code: "FF-REL-003".to_owned(),
+                code: ProblemCode::Rel003.to_string(),
+                kind: ProblemCode::Rel003,
                 connector,
             })),
             Err(PublishError::Workflow(found)) => Ok(Self::Workflow(workflow_problem(&found))),
@@ -413,7 +420,8 @@ pub(super) fn workflow_problem(found: &[flowforge_workflow::Diagnostic]) -> Work
             ),
             None => "the workflow cannot be published".to_owned(),
         },
-        code: "FF-WF-000".to_owned(),
+        code: ProblemCode::Wf000.to_string(),
+        kind: ProblemCode::Wf000,
         diagnostics: found.iter().map(DiagnosticNode::from).collect(),
     }
 }

@@ -6,6 +6,7 @@ use flowforge_protocol::job::{ReviewOrder, ReviewOrderAction};
 use flowforge_store::{ClientRequest, Started, without_draft};
 use serde_json::{Map, Value};
 
+use super::codes::ProblemCode;
 use super::fault;
 use super::loads::reading;
 use super::mutation::{by_hand, field, input_problem, reason_of, trace_of, wrong_request_id};
@@ -186,13 +187,14 @@ pub(crate) struct TryNodeInput {
 }
 
 pub(super) fn not_found(message: String) -> RunNotFoundProblem {
-    RunNotFoundProblem::new("FF-RUN-005", message)
+    RunNotFoundProblem::new(ProblemCode::Run005, message)
 }
 
 pub(super) fn wrong_state(state: flowforge_store::RunState, message: String) -> RunStateProblem {
     RunStateProblem {
         message,
-        code: "FF-RUN-004".to_owned(),
+        code: ProblemCode::Run004.to_string(),
+        kind: ProblemCode::Run004,
         state: state.into(),
     }
 }
@@ -208,20 +210,21 @@ pub(super) fn of_workflow(run: &flowforge_store::RunHead, workflow: &str) -> std
 
 pub(super) fn no_workflow(name: &str) -> WorkflowNotFoundProblem {
     let message = format!("there is no workflow `{name}`, or no such version; see the published ones");
-    WorkflowNotFoundProblem::new("FF-RUN-001", message)
+    WorkflowNotFoundProblem::new(ProblemCode::Run001, message)
 }
 
 pub(super) fn busy(message: String) -> BusyProblem {
     BusyProblem {
         message,
-        code: "FF-RUN-003".to_owned(),
+        code: ProblemCode::Run003.to_string(),
+        kind: ProblemCode::Run003,
         retry_after_ms: RETRY_AFTER_MS,
     }
 }
 
 fn conflict(of: &str) -> RequestConflictProblem {
     let message = format!("this clientRequestId stands for {of}, with another content");
-    RequestConflictProblem::new("FF-RUN-002", message)
+    RequestConflictProblem::new(ProblemCode::Run002, message)
 }
 
 /// Pausing, signals, reviews, retries, tries.
@@ -363,7 +366,7 @@ impl Operations {
         if input.plan.is_some_and(|shown| shown != plan.digest.to_string()) {
             let message = "what the retry would do has changed since it was shown; look at it again";
             return Ok(Payload::PlanChanged(PlanChangedProblem::new(
-                "FF-RUN-023",
+                ProblemCode::Run023,
                 message,
             )));
         }

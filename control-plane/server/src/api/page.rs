@@ -12,7 +12,7 @@ use super::faults::{CODE_ARGUMENT, coded};
 pub(crate) const DEFAULT_FIRST: i32 = 50;
 /// Items of a page at most.
 const MAX_FIRST: i32 = 100;
-const VERSION: &str = "1:";
+const VERSION: &str = "2:";
 
 /// A place in a list. Its text means nothing to clients and carries a version.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,20 +37,32 @@ impl CursorType for Cursor {
 
 /// What part of a list is wanted, checked.
 pub(crate) struct Window {
+    list: &'static str,
     pub(crate) limit: u32,
     pub(crate) after: Option<Cursor>,
 }
 
 impl Window {
-    pub(crate) fn new(first: Option<i32>, after: Option<String>) -> Result<Self> {
+    /// `list` names the list: a cursor of another one is refused.
+    pub(crate) fn new(list: &'static str, first: Option<i32>, after: Option<String>) -> Result<Self> {
         let first = first.unwrap_or(DEFAULT_FIRST);
         let limit = u32::try_from(first)
             .ok()
             .filter(|_| (1..=MAX_FIRST).contains(&first));
         let limit = limit.ok_or_else(|| coded(format!("`first` must be 1 to {MAX_FIRST}"), CODE_ARGUMENT))?;
-        let after =
-            after.map(|text| Cursor::decode_cursor(&text).map_err(|error| coded(error, CODE_ARGUMENT)));
+        let after = after.map(|text| {
+            let wrong = |error: &str| coded(error, CODE_ARGUMENT);
+            let Cursor(place) = Cursor::decode_cursor(&text).map_err(wrong)?;
+            match place.split_once('/') {
+                Some((of, place)) if of == list => Ok(Cursor(place.to_owned())),
+                Some((of, _)) => Err(wrong(&format!(
+                    "`after` is a cursor of `{of}`, and this is `{list}`"
+                ))),
+                None => Err(wrong("`after` is not a cursor of this list")),
+            }
+        });
         Ok(Self {
+            list,
             limit,
             after: after.transpose()?,
         })
@@ -86,7 +98,10 @@ pub(crate) fn from_edges<N: OutputType>(
     let mut connection = Connection::new(window.after.is_some(), has_more);
     connection
         .edges
-        .extend(edges.into_iter().map(|(cursor, node)| Edge::new(cursor, node)));
+        .extend(edges.into_iter().map(|(Cursor(place), node)| {
+            let cursor = Cursor(format!("{}/{place}", window.list));
+            Edge::new(cursor, node)
+        }));
     connection
 }
 
@@ -98,7 +113,7 @@ mod tests {
     fn a_cursor_survives_its_round_and_nothing_else_is_one() {
         let cursor = Cursor("42".to_owned());
         assert_eq!(Cursor::decode_cursor(&cursor.encode_cursor()), Ok(cursor));
-        for wrong in ["", "42", "!!", &URL_SAFE_NO_PAD.encode("2:42")] {
+        for wrong in ["", "42", "!!", &URL_SAFE_NO_PAD.encode("1:42")] {
             assert!(Cursor::decode_cursor(wrong).is_err(), "{wrong}");
         }
     }
@@ -106,10 +121,23 @@ mod tests {
     #[test]
     fn the_size_of_a_page_is_bounded_on_both_sides() {
         for good in [1, 100] {
-            assert!(Window::new(Some(good), None).is_ok());
+            assert!(Window::new("runs", Some(good), None).is_ok());
         }
         for wrong in [0, -1, 101] {
-            assert!(Window::new(Some(wrong), None).is_err(), "{wrong}");
+            assert!(Window::new("runs", Some(wrong), None).is_err(), "{wrong}");
         }
+    }
+    #[test]
+    fn a_cursor_of_another_list_is_refused_by_name() {
+        let of_runs = Cursor("runs/42".to_owned()).encode_cursor();
+        let window = Window::new("runs", None, Some(of_runs.clone())).unwrap();
+        assert_eq!(window.after_row().unwrap(), Some(42));
+        let refused = Window::new("approvals", None, Some(of_runs))
+            .map(|_| ())
+            .unwrap_err();
+        assert!(
+            refused.message.contains("`runs`") && refused.message.contains("`approvals`"),
+            "{refused:?}"
+        );
     }
 }

@@ -4,6 +4,7 @@
 use async_graphql::{Interface, SimpleObject};
 
 use super::approvals::ApprovalNode;
+use super::codes::ProblemCode;
 use super::drafts::DraftNode;
 use super::runs::RunStateName;
 use super::scalars::Long;
@@ -16,13 +17,15 @@ macro_rules! plain_problem {
         pub(crate) struct $name {
             /// For people: what is wrong and what to do about it.
             pub(crate) message: String,
-            /// Stable, for programs: `FF-…`.
+            /// Stable, for people who look it up: `FF-…`.
             pub(crate) code: String,
+            /// The same as one of a closed set, for programs.
+            pub(crate) kind: ProblemCode,
         }
 
         impl $name {
-            pub(crate) fn new(code: &str, message: impl Into<String>) -> Self {
-                Self { message: message.into(), code: code.to_owned() }
+            pub(crate) fn new(kind: ProblemCode, message: impl Into<String>) -> Self {
+                Self { message: message.into(), code: kind.to_string(), kind }
             }
         }
     };
@@ -94,8 +97,10 @@ plain_problem!(
 pub(crate) struct WorkflowProblem {
     /// For people: what is wrong and what to do about it.
     pub(crate) message: String,
-    /// Stable, for programs: `FF-…`.
+    /// Stable, for people who look it up: `FF-…`.
     pub(crate) code: String,
+    /// The same as one of a closed set, for programs.
+    pub(crate) kind: ProblemCode,
     /// Every finding, with its place and mend.
     pub(crate) diagnostics: Vec<DiagnosticNode>,
 }
@@ -105,8 +110,10 @@ pub(crate) struct WorkflowProblem {
 pub(crate) struct VersionProblem {
     /// For people: what is wrong and what to do about it.
     pub(crate) message: String,
-    /// Stable, for programs: `FF-…`.
+    /// Stable, for people who look it up: `FF-…`.
     pub(crate) code: String,
+    /// The same as one of a closed set, for programs.
+    pub(crate) kind: ProblemCode,
     /// The version that is due.
     pub(crate) expected: u32,
 }
@@ -116,8 +123,10 @@ pub(crate) struct VersionProblem {
 pub(crate) struct ConnectorProblem {
     /// For people: what is wrong and what to do about it.
     pub(crate) message: String,
-    /// Stable, for programs: `FF-…`.
+    /// Stable, for people who look it up: `FF-…`.
     pub(crate) code: String,
+    /// The same as one of a closed set, for programs.
+    pub(crate) kind: ProblemCode,
     /// Which one.
     pub(crate) connector: String,
 }
@@ -127,8 +136,10 @@ pub(crate) struct ConnectorProblem {
 pub(crate) struct InputProblem {
     /// For people: what is wrong and what to do about it.
     pub(crate) message: String,
-    /// Stable, for programs: `FF-…`.
+    /// Stable, for people who look it up: `FF-…`.
     pub(crate) code: String,
+    /// The same as one of a closed set, for programs.
+    pub(crate) kind: ProblemCode,
     /// The faults.
     pub(crate) fields: Vec<FieldProblem>,
 }
@@ -147,8 +158,10 @@ pub(crate) struct FieldProblem {
 pub(crate) struct BusyProblem {
     /// For people: what is wrong and what to do about it.
     pub(crate) message: String,
-    /// Stable, for programs: `FF-…`.
+    /// Stable, for people who look it up: `FF-…`.
     pub(crate) code: String,
+    /// The same as one of a closed set, for programs.
+    pub(crate) kind: ProblemCode,
     /// The least wait before another try.
     pub(crate) retry_after_ms: Long,
 }
@@ -158,8 +171,10 @@ pub(crate) struct BusyProblem {
 pub(crate) struct RunStateProblem {
     /// For people: what is wrong and what to do about it.
     pub(crate) message: String,
-    /// Stable, for programs: `FF-…`.
+    /// Stable, for people who look it up: `FF-…`.
     pub(crate) code: String,
+    /// The same as one of a closed set, for programs.
+    pub(crate) kind: ProblemCode,
     /// Where it stands.
     pub(crate) state: RunStateName,
 }
@@ -169,8 +184,10 @@ pub(crate) struct RunStateProblem {
 pub(crate) struct ApprovalStateProblem {
     /// For people: what is wrong and what to do about it.
     pub(crate) message: String,
-    /// Stable, for programs: `FF-…`.
+    /// Stable, for people who look it up: `FF-…`.
     pub(crate) code: String,
+    /// The same as one of a closed set, for programs.
+    pub(crate) kind: ProblemCode,
     /// How it was closed, and by whom.
     pub(crate) approval: ApprovalNode,
 }
@@ -180,8 +197,10 @@ pub(crate) struct ApprovalStateProblem {
 pub(crate) struct DraftConflictProblem {
     /// For people: what is wrong and what to do about it.
     pub(crate) message: String,
-    /// Stable, for programs: `FF-…`.
+    /// Stable, for people who look it up: `FF-…`.
     pub(crate) code: String,
+    /// The same as one of a closed set, for programs.
+    pub(crate) kind: ProblemCode,
     /// The draft as it is now; null if it is gone.
     pub(crate) draft: Option<DraftNode>,
 }
@@ -190,7 +209,7 @@ pub(crate) struct DraftConflictProblem {
 #[derive(Interface)]
 #[expect(
     clippy::duplicated_attributes,
-    reason = "the two fields have one type, and each names it"
+    reason = "two of the fields have one type, and each names it"
 )]
 #[graphql(
     field(
@@ -198,7 +217,16 @@ pub(crate) struct DraftConflictProblem {
         ty = "&String",
         desc = "For people: what is wrong and what to do about it."
     ),
-    field(name = "code", ty = "&String", desc = "Stable, for programs: `FF-…`.")
+    field(
+        name = "code",
+        ty = "&String",
+        desc = "Stable, for people who look it up: `FF-…`."
+    ),
+    field(
+        name = "kind",
+        ty = "&ProblemCode",
+        desc = "The same as one of a closed set, for programs."
+    )
 )]
 pub(crate) enum Problem {
     Signature(SignatureProblem),

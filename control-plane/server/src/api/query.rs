@@ -85,7 +85,7 @@ impl Questions {
         publisher: Option<String>,
         #[graphql(desc = "The lowest grade that will do, `A` to `D`.")] grade_at_least: Option<String>,
     ) -> Result<Connection<Cursor, ConnectorNode>> {
-        let window = Window::new(Some(first), after)?;
+        let window = Window::new("connectors", Some(first), after)?;
         reading(ctx).await?;
         let wanted = Search {
             words: search
@@ -150,7 +150,7 @@ impl Questions {
         >,
         #[graphql(desc = "Those with this tag.")] tag: Option<String>,
     ) -> Result<Connection<Cursor, WorkflowNode>> {
-        let window = Window::new(Some(first), after)?;
+        let window = Window::new("workflows", Some(first), after)?;
         let reading = reading(ctx).await?;
         let after = window.after.as_ref().map_or("", |cursor| cursor.0.as_str());
         let limit = usize::try_from(window.limit).unwrap_or(usize::MAX);
@@ -197,7 +197,7 @@ impl Questions {
         #[graphql(desc = "With `workflow`: the runs of its draft instead of those of its versions.")]
         draft: Option<bool>,
     ) -> Result<Connection<Cursor, RunNode>> {
-        let window = Window::new(Some(first), after)?;
+        let window = Window::new("runs", Some(first), after)?;
         let workflow = match (workflow, draft.unwrap_or(false)) {
             (Some(workflow), true) => Some(draft_of(&workflow)),
             (None, true) => return Err(coded("`draft` goes with `workflow`", CODE_ARGUMENT)),
@@ -264,7 +264,7 @@ impl Questions {
         after: Option<String>,
         state: Option<ApprovalStateName>,
     ) -> Result<Connection<Cursor, ApprovalNode>> {
-        let window = Window::new(Some(first), after)?;
+        let window = Window::new("approvals", Some(first), after)?;
         let reading = reading(ctx).await?;
         let page = reading
             .approvals(state.map(Into::into), window.after_row()?, window.limit)

@@ -470,7 +470,7 @@ impl RunNode {
         #[graphql(default = 50)] first: i32,
         after: Option<String>,
     ) -> Result<Connection<Cursor, LogLineNode>> {
-        let window = Window::new(Some(first), after)?;
+        let window = Window::new("logs", Some(first), after)?;
         let from = window
             .after_row()?
             .map_or(0, |seq| u64::try_from(seq).unwrap_or(0).saturating_add(1));

@@ -4,6 +4,7 @@ use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject
 use flowforge_store::{SecretHead, StoredSecret};
 use zeroize::Zeroizing;
 
+use super::codes::ProblemCode;
 use super::fault;
 use super::mutation::{field, input_problem};
 use super::nodes::{Kind, global_id};
@@ -163,7 +164,7 @@ impl SecretChanges {
             DeleteSecretPayload::Success(DeleteSecretSuccess { name: input.name })
         } else {
             let message = format!("there is no secret `{}`", input.name);
-            DeleteSecretPayload::NotFound(SecretNotFoundProblem::new("FF-SEC-001", message))
+            DeleteSecretPayload::NotFound(SecretNotFoundProblem::new(ProblemCode::Sec001, message))
         })
     }
 
@@ -180,7 +181,7 @@ impl SecretChanges {
             }),
             None => {
                 let message = format!("there is no secret `{}` in the trash", input.name);
-                RestoreSecretPayload::NotFound(SecretNotFoundProblem::new("FF-SEC-001", message))
+                RestoreSecretPayload::NotFound(SecretNotFoundProblem::new(ProblemCode::Sec001, message))
             }
         })
     }

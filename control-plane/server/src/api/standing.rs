@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_graphql::{Context, Enum, InputObject, Object, Result, SimpleObject, Union};
 use flowforge_store::Standing;
 
+use super::codes::ProblemCode;
 use super::fault;
 use super::hosts::HostNode;
 use super::mutation::{field, input_problem};
@@ -137,7 +138,7 @@ impl HostChanges {
                 InviteHostPayload::Input(input_problem(vec![field("", error.to_string())]))
             }
             Err(error @ InviteError::Line(_)) => {
-                InviteHostPayload::NoLine(NoHostsLineProblem::new("FF-ENR-013", error.to_string()))
+                InviteHostPayload::NoLine(NoHostsLineProblem::new(ProblemCode::Enr013, error.to_string()))
             }
             Err(error @ (InviteError::Entropy(_) | InviteError::Denied(_) | InviteError::Store(_))) => {
                 return Err(fault(&error));
@@ -163,10 +164,10 @@ impl HostChanges {
         Ok(match decided {
             Ok(host) => DecideHostPayload::Success(DecideHostSuccess { host: HostNode(host) }),
             Err(error @ (DecideError::Unknown(_) | DecideError::Ambiguous(_))) => {
-                DecideHostPayload::NotFound(HostNotFoundProblem::new("FF-ENR-017", error.to_string()))
+                DecideHostPayload::NotFound(HostNotFoundProblem::new(ProblemCode::Enr017, error.to_string()))
             }
             Err(error @ DecideError::Gone(_)) => {
-                DecideHostPayload::State(HostStateProblem::new("FF-ENR-018", error.to_string()))
+                DecideHostPayload::State(HostStateProblem::new(ProblemCode::Enr018, error.to_string()))
             }
             Err(error @ (DecideError::Denied(_) | DecideError::Store(_))) => return Err(fault(&error)),
         })

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_graphql::{Context, Result, SimpleObject, Subscription as GraphQlSubscription};
+use async_graphql::{Context, MergedSubscription, Result, SimpleObject, Subscription as GraphQlSubscription};
 use flowforge_core::{Action, Caller};
 use flowforge_protocol::RunId;
 use flowforge_store::Found;
@@ -13,11 +13,12 @@ use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::fault;
-use super::faults::{CODE_ARGUMENT, CODE_BUSY, coded, denied};
+use super::faults::{CODE_ARGUMENT, coded, denied};
+use super::follow::{ListFollowing, place};
 use super::loads::reading;
 use super::query::caller;
 use super::runs::RunNode;
-use crate::app::{App, FOLLOWERS_MAX};
+use crate::app::App;
 use crate::fleet::events::RunMoved;
 
 /// Pictures of one run come at most this often.
@@ -32,7 +33,12 @@ pub(crate) struct RunEvent {
 }
 
 /// Following.
-pub(crate) struct Subscription;
+#[derive(MergedSubscription, Default)]
+pub(crate) struct Subscription(RunFollowing, ListFollowing);
+
+/// Following one run.
+#[derive(Default)]
+pub(crate) struct RunFollowing;
 
 enum Step {
     First,
@@ -50,7 +56,7 @@ struct Follow {
 }
 
 #[GraphQlSubscription]
-impl Subscription {
+impl RunFollowing {
     /// A fresh picture of the run at once, then at most every 50 ms when something happened, and when it ended.
     async fn run_events(
         &self,
@@ -58,13 +64,7 @@ impl Subscription {
         run: String,
     ) -> Result<impl Stream<Item = Result<RunEvent>> + use<>> {
         let app = Arc::clone(ctx.data::<Arc<App>>()?);
-        let place = Arc::clone(&app.followers).try_acquire_owned();
-        let place = place.map_err(|_| {
-            coded(
-                format!("{FOLLOWERS_MAX} subscriptions are open, and no more are served; try again later"),
-                CODE_BUSY,
-            )
-        })?;
+        let place = place(&app)?;
         // Subscribed before the first look, so that nothing falls between the two.
         let moved = app.events.subscribe();
         let found = reading(ctx).await?.run_or_prefix(&run).await;

@@ -3,6 +3,7 @@
 use async_graphql::{InputObject, Result};
 use serde_json::Value;
 
+use super::codes::ProblemCode;
 use super::mutation::{field, input_problem, workflow_problem};
 use super::operations::no_workflow;
 use super::problems::{DraftNotFoundProblem, InputProblem, WorkflowNotFoundProblem, WorkflowProblem};
@@ -66,7 +67,7 @@ impl From<NoText> for NoTextProblem {
 
 pub(super) fn no_draft(workflow: &str) -> DraftNotFoundProblem {
     let message = format!("there is no draft of `{workflow}`; save one first");
-    DraftNotFoundProblem::new("FF-DR-002", message)
+    DraftNotFoundProblem::new(ProblemCode::Dr002, message)
 }
 
 /// An object of values by name; nothing stands for an empty one.

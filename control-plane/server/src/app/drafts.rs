@@ -124,7 +124,11 @@ impl App {
             saved_at_ms: self.clock.now_ms(),
             saved_by: allowed.by().to_owned(),
         };
+        let workflow = draft.workflow.clone();
         let saved = allowed.change().save_draft(allowed.scope(), draft).await?;
+        if matches!(saved, DraftSaved::Saved(_)) {
+            self.draft_moved(workflow);
+        }
         Ok(Ok(saved))
     }
 
@@ -138,7 +142,16 @@ impl App {
         let object = Object::new(ObjectKind::Draft, workflow);
         let allowed = self.allow(caller, Action::DiscardDraft, object).await?;
         let change = allowed.change();
-        Ok(change.discard_draft(allowed.scope(), workflow, revision).await?)
+        let discarded = change.discard_draft(allowed.scope(), workflow, revision).await?;
+        if discarded == DraftDiscarded::Gone {
+            self.draft_moved(workflow.to_owned());
+        }
+        Ok(discarded)
+    }
+
+    fn draft_moved(&self, workflow: String) {
+        // Without a follower there is nobody to tell.
+        let _ = self.drafts_moved.send(workflow);
     }
 
     /// The text of a published version, as it was published.
@@ -195,6 +208,7 @@ impl App {
         let published = self.publish(caller, signed, Some(text)).await?;
         // It is gone because it was published: that is what was written down.
         let discarded = store.discard_draft(scope, workflow, revision).await?;
+        self.draft_moved(workflow.to_owned());
         if let DraftDiscarded::Other(newer) = discarded {
             tracing::info!(
                 workflow,

@@ -12,7 +12,7 @@ use flowforge_registry::Registry;
 use flowforge_store::{Standing, Store, StoreError, StoredRelease, without_draft};
 use flowforge_workflow::Interrupt;
 use flowforge_workflow::model::TriggerKind;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, Semaphore, broadcast};
 use tokio_util::sync::CancellationToken;
 
 use crate::apart::{ApartError, WORK_TIMEOUT, Workbench};
@@ -33,6 +33,9 @@ use crate::secrets::Secrets;
 
 /// Releases that are kept ready besides the newest of each workflow.
 const MAX_READY: usize = 256;
+
+/// Drafts that a slow follower may lag behind; it reads the list anew then.
+const DRAFTS_BACKLOG: usize = 256;
 
 /// Subscriptions that are open at once, of all callers together; more are refused. Each costs a look at its run whenever
 /// that moves.
@@ -78,6 +81,8 @@ pub(crate) struct App {
     /// How many refusals were written down of late.
     pub(crate) refusals: Refusals,
     pub(crate) counts: Counts,
+    /// Workflows whose drafts were saved or are gone, for those who follow them.
+    pub(crate) drafts_moved: broadcast::Sender<String>,
     /// A place for each subscription.
     pub(crate) followers: Arc<Semaphore>,
     published: RwLock<Published>,
@@ -168,6 +173,7 @@ impl App {
             closing: parts.closing,
             views: crate::app::view::Views::default(),
             workbench: Workbench::default(),
+            drafts_moved: broadcast::Sender::new(DRAFTS_BACKLOG),
             policy: Arc::new(OwnerPolicy),
             refusals: Refusals::default(),
             counts: Counts::default(),

@@ -6,11 +6,13 @@ use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use flowforge_core::Action;
 use flowforge_protocol::Digest;
 use flowforge_store::DiskFull;
 use tokio_util::io::ReaderStream;
 
-use super::{Doors, refusal};
+use super::{Doors, callers, refusal};
+use crate::api::CODE_DENIED;
 use crate::artefacts::{MAX_BYTES, PutError};
 
 /// How long an artefact may take on its way here.
@@ -33,7 +35,18 @@ fn fault(error: &dyn std::error::Error) -> Response {
 }
 
 /// `GET /artefacts/<digest>`
-pub(super) async fn get(State(doors): State<Doors>, Path(digest): Path<String>) -> Response {
+pub(super) async fn get(
+    State(doors): State<Doors>,
+    Path(digest): Path<String>,
+    headers: HeaderMap,
+) -> Response {
+    let caller = match callers::of(&doors.app, &headers) {
+        Ok(caller) => caller,
+        Err(refused) => return *refused,
+    };
+    if let Err(denied) = doors.app.reading(&caller, Action::Read).await {
+        return refusal(StatusCode::FORBIDDEN, CODE_DENIED, denied.to_string());
+    }
     let digest = match parse(&digest) {
         Ok(digest) => digest,
         Err(refused) => return *refused,

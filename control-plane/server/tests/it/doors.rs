@@ -194,6 +194,16 @@ async fn artefacts_come_from_hosts_and_are_checked() {
 }
 
 async fn follow(plane: &Plane, run: &str) -> impl futures::Stream<Item = Value> + use<> {
+    let query = "subscription($run: String!) { runEvents(run: $run) { ended run { state records output } } }";
+    subscribe(plane, query, json!({ "run": run })).await
+}
+
+/// What a subscription brings, from its first event on.
+pub(crate) async fn subscribe(
+    plane: &Plane,
+    query: &str,
+    variables: Value,
+) -> impl futures::Stream<Item = Value> + use<> {
     use tokio_tungstenite::tungstenite::Message;
     use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
     let mut request = format!("ws://{}/graphql/ws", plane.handle.address)
@@ -204,9 +214,8 @@ async fn follow(plane: &Plane, run: &str) -> impl futures::Stream<Item = Value> 
         .insert("sec-websocket-protocol", "graphql-transport-ws".parse().unwrap());
     let (socket, _) = tokio_tungstenite::connect_async(request).await.unwrap();
     let (mut out, incoming) = socket.split();
-    let query = "subscription($run: String!) { runEvents(run: $run) { ended run { state records output } } }";
     let subscribe =
-        json!({"id": "1", "type": "subscribe", "payload": {"query": query, "variables": {"run": run}}});
+        json!({"id": "1", "type": "subscribe", "payload": {"query": query, "variables": variables}});
     out.send(Message::text(json!({"type": "connection_init"}).to_string()))
         .await
         .unwrap();

@@ -14,6 +14,7 @@ mod connector;
 mod delivery;
 mod doors;
 mod drafts;
+mod follow;
 mod growth;
 mod hooks;
 mod limits;

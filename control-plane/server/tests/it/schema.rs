@@ -34,30 +34,39 @@ fn every_problem_implements_problem() {
     }
 }
 
-/// Whoever meets a code of drafts or expressions finds its page.
+/// Whoever meets the code of a problem finds its page, and the index of the pages is made of the one table of codes.
 #[test]
-fn every_code_of_drafts_and_expressions_has_a_page() {
-    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let mut codes = std::collections::BTreeSet::new();
-    for folder in ["control-plane/server/src/api", "workflow/src/preview"] {
-        for file in std::fs::read_dir(root.join(folder)).unwrap() {
-            let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
-            for family in ["FF-DR-", "FF-EX-"] {
-                for (at, _) in text.match_indices(family) {
-                    let code = &text[at..(at + family.len() + 3).min(text.len())];
-                    if code.ends_with(|c: char| c.is_ascii_digit()) {
-                        codes.insert(code.to_owned());
-                    }
-                }
-            }
-        }
+fn every_code_of_a_problem_has_a_page() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/problems");
+    let index = flowforge_server::problem_index();
+    let path = folder.join("README.md");
+    if std::env::var_os("FLOWFORGE_UPDATE_SCHEMA").is_some() {
+        std::fs::write(&path, &index).unwrap();
     }
-    assert!(codes.len() >= 6, "{codes:?}");
-    for code in codes {
-        let page = std::fs::read_to_string(root.join(format!("docs/problems/{code}.md"))).unwrap_or_default();
+    assert!(
+        std::fs::read_to_string(&path).unwrap_or_default() == index,
+        "docs/problems/README.md is not the index of the codes; run FLOWFORGE_UPDATE_SCHEMA=1 cargo test -p \
+         flowforge-server schema"
+    );
+    let codes: std::collections::BTreeSet<&str> = index
+        .split(['[', ']'])
+        .filter(|word| word.starts_with("FF-"))
+        .collect();
+    assert!(codes.len() > 25, "{codes:?}");
+    for code in &codes {
+        let page = std::fs::read_to_string(folder.join(format!("{code}.md"))).unwrap_or_default();
         assert!(
             page.starts_with(&format!("# {code}")),
             "docs/problems/{code}.md is missing"
+        );
+        assert!(page.contains("**What to do.**"), "{code}");
+    }
+    for page in std::fs::read_dir(&folder).unwrap() {
+        let name = page.unwrap().file_name().into_string().unwrap();
+        let code = name.strip_suffix(".md").unwrap();
+        assert!(
+            code == "README" || codes.contains(code),
+            "docs/problems/{name} is of no code"
         );
     }
 }
