@@ -104,11 +104,16 @@ export interface SetSecretInput {
   readonly kind: string;
   readonly value: string;
   readonly destinations: readonly (string)[];
+  readonly drafts?: SecretDrafts | null;
 }
+
+/** Whether runs of drafts may use a secret. */
+export type SecretDrafts = 'ALLOW' | 'DENY';
 
 /** A secret to be forgotten. */
 export interface DeleteSecretInput {
   readonly name: string;
+  readonly purge?: boolean | null;
 }
 
 /** A group to be made, or changed. */
