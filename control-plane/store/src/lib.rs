@@ -12,7 +12,7 @@
 //! ```
 //! # async fn example(store: &flowforge_store::Store) -> Result<(), flowforge_store::StoreError> {
 //! let scope = flowforge_core::Scope::new("acme", "billing");
-//! store.secrets(&scope).await?;
+//! store.groups(&scope).await?;
 //! # Ok(()) }
 //! ```
 //!
@@ -20,7 +20,7 @@
 //!
 //! ```compile_fail,E0061
 //! # async fn example(store: &flowforge_store::Store) -> Result<(), flowforge_store::StoreError> {
-//! store.secrets().await?;
+//! store.groups().await?;
 //! # Ok(()) }
 //! ```
 

@@ -103,6 +103,7 @@ fn code(output: &Output) -> Option<i32> {
     output.status.code()
 }
 
+#[expect(clippy::too_many_lines, reason = "one life of a host, told in order")]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_host_is_checked_enrolled_drained_revoked_and_says_the_truth() {
     let plane = Plane::start();

@@ -38,6 +38,7 @@ fn refused(flowforge: &Flowforge, arguments: &[&str]) -> Value {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
+#[expect(clippy::too_many_lines, reason = "one life of a component, told in order")]
 #[test]
 fn any_component_is_published_tried_withdrawn_and_replaced() {
     let folder = tempfile::tempdir().unwrap();
