@@ -119,17 +119,12 @@ impl App {
         }
     }
 
-    /// Reads what the store knows of every host.
+    /// Reads what the store knows of every host, what was decided about it, and the certificate that it has.
     pub(crate) async fn look_at_hosts(&self) -> Result<(), StoreError> {
         let monotonic_ms = self.clock.monotonic_ms();
         for host in self.store.hosts(&self.scope).await? {
             self.hosts.known_as(host, monotonic_ms);
         }
-        self.look_at_standings().await
-    }
-
-    /// Reads what was decided about hosts, and the certificates that they have.
-    async fn look_at_standings(&self) -> Result<(), StoreError> {
         for certificate in self.store.newest_certificates(&self.scope).await? {
             self.peers.issued(&certificate);
         }
@@ -143,11 +138,23 @@ impl App {
         if let Some(host) = self.store.host(&self.scope, id).await? {
             self.hosts.known_as(host, self.clock.monotonic_ms());
         }
-        self.look_at_standings().await
+        let (decided, certificate) = self.store.admission(&self.scope, id).await?;
+        if let Some(certificate) = certificate {
+            self.peers.issued(&certificate);
+        }
+        if let Some(decided) = decided {
+            self.stand_by(decided);
+        }
+        Ok(())
     }
 
-    /// The host whose session this is; it may have registered at another server.
+    /// The host whose session this is, unless it is not heard any more; it may have registered at another server.
     pub(crate) async fn host_of_session(&self, session: &str) -> Result<Option<Arc<HostEntry>>, StoreError> {
+        let entry = self.entry_of_session(session).await?;
+        Ok(entry.filter(|entry| self.peers.refusal(&entry.id).is_none()))
+    }
+
+    async fn entry_of_session(&self, session: &str) -> Result<Option<Arc<HostEntry>>, StoreError> {
         if let Some(entry) = self.hosts.of_session(session) {
             return Ok(Some(entry));
         }

@@ -333,16 +333,41 @@ impl Store {
                 connection,
                 "select host, standing, reason, since_ms from host_standing where workspace = ?2 and project = ?3 limit ?1",
                 params![MAX_HOSTS, scope.workspace(), scope.project()],
-                |row| {
-                    Ok(HostStanding {
-                        host: sql::parsed(row, 0, "host id")?,
-                        standing: sql::parsed(row, 1, "standing")?,
-                        reason: row.get(2)?,
-                        since_ms: unsigned(row.get(3)?),
-                    })
-                },
+                standing_from_row,
             )
         })
         .await
     }
+
+    /// What was decided about a host, if anything was, and its newest certificate, if it has one.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn admission(
+        &self,
+        scope: &Scope,
+        host: &HostId,
+    ) -> Result<(Option<HostStanding>, Option<StoredCertificate>), StoreError> {
+        let host = host.clone();
+        self.read(scope, move |connection, scope| {
+            let decided = sql::first(
+                connection,
+                "select host, standing, reason, since_ms from host_standing \
+                 where host = ?1 and workspace = ?2 and project = ?3",
+                [host.as_str(), scope.workspace(), scope.project()],
+                standing_from_row,
+            )?;
+            Ok((decided, newest(connection, scope, &host)?))
+        })
+        .await
+    }
+}
+
+fn standing_from_row(row: &Row<'_>) -> Result<HostStanding, StoreError> {
+    Ok(HostStanding {
+        host: sql::parsed(row, 0, "host id")?,
+        standing: sql::parsed(row, 1, "standing")?,
+        reason: row.get(2)?,
+        since_ms: unsigned(row.get(3)?),
+    })
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use flowforge_client::{Api, Context, RunEvents};
 use flowforge_tests::databases;
@@ -81,6 +81,25 @@ async fn hook(api: &Api, path: &str, body: &Value) -> (u16, Value) {
     (answer.status().as_u16(), answer.json().await.unwrap())
 }
 
+async fn decide(api: &Api, decision: &str) {
+    let query = "mutation($input: DecideHostInput!) { decideHost(input: $input) { __typename } }";
+    let input = json!({ "host": "host", "decision": decision });
+    let decided = api.ask(query, json!({ "input": input })).await.unwrap();
+    assert_eq!(decided["decideHost"]["__typename"], "DecideHostSuccess");
+}
+
+async fn until_it_stands(api: &Api, standing: &str) {
+    let until = Instant::now() + Duration::from_secs(60);
+    loop {
+        let hosts = api.ask("{ hosts { standing } }", Value::Null).await.unwrap();
+        if hosts["hosts"][0]["standing"] == standing {
+            return;
+        }
+        assert!(Instant::now() < until, "{hosts}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
 /// The host calls the first server. Runs are started, followed, signalled and answered at the second one.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_done_at_one_server_is_seen_at_the_other() {
@@ -119,6 +138,11 @@ async fn what_is_done_at_one_server_is_seen_at_the_other() {
             .await
             .unwrap();
         assert_eq!(hosts["hosts"], json!([{ "name": "host", "connected": true }]));
+    }
+    // Decided at the second, where the host does not call: it holds at the first, too.
+    for (decision, standing) in [("DRAIN", "DRAINING"), ("UNDRAIN", "ACTIVE")] {
+        decide(&other, decision).await;
+        until_it_stands(planes.api(), standing).await;
     }
     running.stop().unwrap();
     // With the second gone in order, the first goes on alone.

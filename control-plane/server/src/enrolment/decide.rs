@@ -80,7 +80,7 @@ impl App {
             .await
     }
 
-    /// Keeps what was decided, and ends the session of a host that is not heard any more.
+    /// Keeps what was decided. A host that is not heard any more has no session from now on.
     pub(super) async fn decide_host(
         &self,
         store: &Store,
@@ -114,9 +114,6 @@ impl App {
     pub(crate) fn stand_by(&self, decided: HostStanding) {
         let (host, standing) = (decided.host.clone(), decided.standing);
         self.peers.decided(decided);
-        if !standing.is_admitted() {
-            self.hosts.end_session(&host);
-        }
         self.hosts.close(&host, standing != Standing::Active);
     }
 }

@@ -285,12 +285,6 @@ impl Hosts {
         self.enter(host, None);
     }
 
-    /// The session of a host ends: its calls find none.
-    pub(crate) fn end_session(&self, host: &HostId) {
-        let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
-        table.by_session.retain(|_, id| id != host);
-    }
-
     /// Whether a host gets no new runs.
     pub(crate) fn close(&self, host: &HostId, closed: bool) {
         if let Some(entry) = self.get(host) {

@@ -245,6 +245,33 @@ async fn calls_of_hosts_need_their_session() {
     plane.stop().await;
 }
 
+/// The session of a host that was revoked was good again when the control plane had started anew, or was asked at another
+/// server: the store knows sessions, and what was decided about their hosts was not looked at beside them.
+#[tokio::test]
+async fn the_session_of_a_revoked_host_is_refused_after_a_restart_too() {
+    let home = Home::new();
+    let plane = home.start().await;
+    let host = FakeHost::join(&plane, 1).await;
+    host.sync(&plane, json!({})).await;
+    let input = json!({"host": host.id, "decision": "REVOKE"});
+    let fields = "__typename ... on DecideHostSuccess { host { standing } } ... on Problem { code message }";
+    let revoked = plane.change("decideHost", "DecideHostInput", input, fields).await;
+    assert_eq!(revoked["host"]["standing"], "REVOKED", "{revoked}");
+    let refused = async |plane: &Plane| {
+        let asked = "{ sealedSecrets(names: []) { __typename } }";
+        let answer = plane.post_host(Some(&host.session), asked, json!({})).await;
+        assert_eq!(
+            answer["errors"][0]["extensions"]["code"], "FF-API-401",
+            "{answer:#}"
+        );
+    };
+    refused(&plane).await;
+    plane.stop().await;
+    let plane = home.start().await;
+    refused(&plane).await;
+    plane.stop().await;
+}
+
 #[tokio::test]
 async fn a_receipt_must_agree_with_the_records() {
     let home = Home::new();

@@ -109,7 +109,14 @@ async fn a_machine_that_is_known_keeps_its_id_and_its_numbers() {
         since_ms: 6_000,
     };
     assert!(store.decide_host(scope(), decided.clone()).await.unwrap());
-    assert_eq!(store.standings(scope()).await.unwrap(), [decided]);
+    assert_eq!(store.standings(scope()).await.unwrap(), std::slice::from_ref(&decided));
+    let (standing, held) = store.admission(scope(), &id).await.unwrap();
+    assert_eq!(
+        (standing, held.map(|held| held.generation)),
+        (Some(decided), Some(1))
+    );
+    let nobody = HostId::from_entropy([99; 16]);
+    assert_eq!(store.admission(scope(), &nobody).await.unwrap(), (None, None));
     let mut again = claim(2, 1, 2, 7_000);
     again.host.id = HostId::from_entropy([77; 16]);
     assert_eq!(
