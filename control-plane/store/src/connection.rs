@@ -5,31 +5,19 @@
 
 use std::cell::Cell as Count;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::StoreError;
 use crate::cells::{Cell, Row};
-use crate::effort::Counter;
 use crate::{postgres, sqlite};
-
-thread_local! {
-    /// Statements that this thread has run since the question began that it answers.
-    static STATEMENTS: Count<u64> = const { Count::new(0) };
-}
-
-/// A question begins on this thread.
-pub(crate) fn begin_count() {
-    STATEMENTS.with(|count| count.set(0));
-}
-
-/// Statements that gave rows since the question began.
-pub(crate) fn counted() -> u64 {
-    STATEMENTS.with(Count::get)
-}
 
 /// A connection; used by one thread at a time.
 pub(crate) struct Connection {
     engine: Engine,
-    done: Arc<Counter>,
+    /// Statements that gave rows.
+    asked: Count<u64>,
+    /// Where the steps of all connections of a store are counted.
+    steps: Arc<AtomicU64>,
 }
 
 /// Whose connection it is.
@@ -39,9 +27,18 @@ pub(crate) enum Engine {
 }
 
 impl Connection {
-    /// A connection whose statements are counted there.
-    pub(crate) fn new(engine: Engine, done: Arc<Counter>) -> Self {
-        Self { engine, done }
+    /// A connection whose steps are counted there.
+    pub(crate) fn new(engine: Engine, steps: Arc<AtomicU64>) -> Self {
+        Self {
+            engine,
+            asked: Count::new(0),
+            steps,
+        }
+    }
+
+    /// Statements that gave rows so far.
+    pub(crate) fn asked(&self) -> u64 {
+        self.asked.get()
     }
 
     /// The session with a database, if it is no file.
@@ -59,12 +56,12 @@ impl Connection {
         params: &[Cell<'_>],
         show: &mut dyn FnMut(&Row<'_>) -> Result<bool, StoreError>,
     ) -> Result<(), StoreError> {
-        STATEMENTS.with(|count| count.set(count.get() + 1));
+        self.asked.set(self.asked.get() + 1);
         let steps = match &self.engine {
             Engine::Sqlite(connection) => sqlite::each(connection, sql, params, show)?,
             Engine::Postgres(session) => session.each(sql, params, show).map(|()| 0)?,
         };
-        self.done.add(steps);
+        self.steps.fetch_add(steps, Ordering::Relaxed);
         Ok(())
     }
 
@@ -74,7 +71,7 @@ impl Connection {
             Engine::Sqlite(connection) => sqlite::run(connection, sql, params)?,
             Engine::Postgres(session) => (session.run(sql, params)?, 0),
         };
-        self.done.add(steps);
+        self.steps.fetch_add(steps, Ordering::Relaxed);
         Ok(changed)
     }
 

@@ -34,7 +34,6 @@ mod changes;
 mod connection;
 mod drafts;
 mod duties;
-mod effort;
 mod erase;
 mod errands;
 mod error;
@@ -79,7 +78,6 @@ pub use certificates::{HostStanding, NewCertificate, Standing, StoredCertificate
 pub use drafts::{
     Draft, DraftDiscarded, DraftHead, DraftSaved, DraftText, MAX_DRAFTS, NewDraft, draft_of, without_draft,
 };
-pub use effort::Effort;
 pub use erase::{Erased, NewErasure};
 pub use errands::{OrderedChild, OwedEnd};
 pub use error::{DatabaseAway, DiskFull, EngineError, OpenError, StoreError};

@@ -8,7 +8,7 @@ use flowforge_core::Scope;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use crate::connection::{self, Connection};
+use crate::connection::Connection;
 use crate::open::Place;
 use crate::{Store, StoreError};
 
@@ -49,17 +49,22 @@ impl Readers {
         &self.place
     }
 
-    fn ask<T>(&self, question: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
+    /// The answer, and how many statements it took.
+    fn ask<T>(
+        &self,
+        question: impl FnOnce(&Connection) -> Result<T, StoreError>,
+    ) -> Result<(T, u64), StoreError> {
         let idle = self.idle().pop();
         let connection = match idle {
             Some(connection) => connection,
             None => self.place.reader()?,
         };
         connection.renew();
-        connection::begin_count();
+        let before = connection.asked();
         let answer = question(&connection);
+        let statements = connection.asked() - before;
         self.idle().push(connection);
-        answer
+        answer.map(|answer| (answer, statements))
     }
 
     fn idle(&self) -> MutexGuard<'_, Vec<Connection>> {
@@ -107,11 +112,11 @@ impl Store {
         let asked = tokio::task::spawn_blocking(move || {
             // Goes back when the question is answered, also if nobody waits for the answer any more.
             let _permit = permit;
-            let answer = readers.ask(question);
+            let (answer, statements) = readers.ask(question)?;
             if let Some(asked) = asked_of {
-                asked.fetch_add(connection::counted(), Ordering::Relaxed);
+                asked.fetch_add(statements, Ordering::Relaxed);
             }
-            answer
+            Ok(answer)
         });
         asked
             .await

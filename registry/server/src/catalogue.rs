@@ -46,8 +46,6 @@ pub struct Search {
     pub capability: Option<CapabilityKind>,
     /// Its publisher.
     pub publisher: Option<String>,
-    /// The lowest grade that will do, `A` to `D`.
-    pub grade_at_least: Option<char>,
 }
 
 /// A connector that was found, and how well it fits.
@@ -129,15 +127,11 @@ fn fits(front: &Front, search: &Search) -> bool {
     let entry = &front.latest;
     let meta = entry.interface.meta.as_ref();
     let is = |wanted: &Option<String>, found: &str| wanted.as_ref().is_none_or(|wanted| wanted == found);
-    let grade = || entry.standing.grade.as_ref().map(|grade| grade.letter);
     is(&search.category, meta.map_or("", |meta| meta.category.as_str()))
         && is(&search.publisher, entry.name.publisher())
         && search
             .capability
             .is_none_or(|kind| entry.interface.has_capability(kind))
-        && search
-            .grade_at_least
-            .is_none_or(|worst| grade().is_some_and(|grade| grade <= worst))
 }
 
 fn rank(front: &Front, words: &[String]) -> Option<u8> {

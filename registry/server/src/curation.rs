@@ -1,4 +1,4 @@
-//! Deciding about what is published: yank, deprecate, grade, advise. Nothing of it touches bytes, tags or signatures.
+//! Deciding about what is published: yank, deprecate, advise. Nothing of it touches bytes, tags or signatures.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::config::ADVISORIES_MAX;
 use crate::files;
 use crate::refusal::{Code, Refusal};
 use crate::registry::Registry;
-use crate::standing::{Deprecation, Grade, Note, Standing};
+use crate::standing::{Deprecation, Note, Standing};
 
 impl Registry {
     /// Withdraws a version: it leaves lists, searches and tags, and whoever names it still gets it, because releases do.
@@ -36,20 +36,6 @@ impl Registry {
     /// [`Code::ManifestUnknown`]: there is no such version.
     pub async fn restore(&self, name: &ConnectorName, version: &Version) -> Result<Arc<Entry>, Refusal> {
         self.change_standing(name, version, |standing| standing.yanked = None)
-            .await
-    }
-
-    /// Keeps what a version's scorecard came to.
-    ///
-    /// # Errors
-    /// [`Code::ManifestUnknown`]: there is no such version.
-    pub async fn set_grade(
-        &self,
-        name: &ConnectorName,
-        version: &Version,
-        grade: Grade,
-    ) -> Result<Arc<Entry>, Refusal> {
-        self.change_standing(name, version, |standing| standing.grade = Some(grade))
             .await
     }
 

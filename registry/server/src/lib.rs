@@ -38,4 +38,4 @@ pub use config::RegistryConfig;
 pub use load::OpenError;
 pub use refusal::{Code, Refusal};
 pub use registry::Registry;
-pub use standing::{Deprecation, Grade, Note, Standing};
+pub use standing::{Deprecation, Note, Standing};

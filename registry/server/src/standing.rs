@@ -1,4 +1,4 @@
-//! What is decided about a version after it was published: withdrawn, graded; and about a connector: replaced by another.
+//! What is decided about a version after it was published: withdrawn; and about a connector: replaced by another.
 //!
 //! The bytes and the signature never change, so these stand beside them, one small file each.
 
@@ -51,16 +51,6 @@ impl Deprecation {
     }
 }
 
-/// The result of a scorecard.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Grade {
-    /// `A` to `D`.
-    pub letter: char,
-    /// Points of 100.
-    pub points: u8,
-}
-
 /// What stands beside a version.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -68,9 +58,6 @@ pub struct Standing {
     /// Withdrawn: shown nowhere, and still served to whoever names it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub yanked: Option<Note>,
-    /// What its scorecard came to.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub grade: Option<Grade>,
 }
 
 fn checked_reason(text: &str) -> Result<String, Refusal> {

@@ -80,7 +80,7 @@ fn main() -> Result<ExitCode> {
     })
 }
 
-/// One of the searches that people make: words, a category, a publisher, a grade, and combinations.
+/// One of the searches that people make: words, a category, a publisher, and combinations.
 fn search(number: u64) -> Search {
     let at = |step: u64| usize::try_from(number / step % 20).unwrap_or_default();
     let word = |step: u64| WORDS.get(at(step)).copied().unwrap_or_default().to_owned();
@@ -92,7 +92,7 @@ fn search(number: u64) -> Search {
         3 => search.publisher = Some(format!("publisher{}", number % 500)),
         4 => {
             search.words = vec![word(1).chars().take(3).collect()];
-            search.grade_at_least = Some('B');
+            search.category = Some("data".to_owned());
         }
         _ => search.words = vec!["nothing-is-called-so".to_owned()],
     }

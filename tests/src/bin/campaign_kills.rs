@@ -35,18 +35,5 @@ async fn main() -> Result<ExitCode> {
         |tally| eprintln!("{}", tally.progress()),
     )
     .await;
-    let tally = match tally {
-        Ok(tally) => tally,
-        Err(error) => {
-            // What is left on disk is the evidence.
-            let kept = folder.keep();
-            return Err(error.context(format!("the planes' folder is kept: {}", kept.display())));
-        }
-    };
-    print!("{tally}");
-    if tally.is_clean() {
-        return Ok(ExitCode::SUCCESS);
-    }
-    eprintln!("the planes' folder is kept: {}", folder.keep().display());
-    Ok(ExitCode::FAILURE)
+    kills::conclude(tally, folder)
 }

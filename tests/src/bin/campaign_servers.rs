@@ -32,18 +32,5 @@ async fn main() -> Result<ExitCode> {
     let told = |tally: &kills::Tally| eprintln!("{}", tally.progress());
     let programs = Programs::beside_this_one()?;
     let tally = kills::servers::run(programs, &http, folder.path(), &database, &settings, told).await;
-    let tally = match tally {
-        Ok(tally) => tally,
-        Err(error) => {
-            // What is left on disk is the evidence.
-            let kept = folder.keep();
-            return Err(error.context(format!("the servers' folder is kept: {}", kept.display())));
-        }
-    };
-    print!("{tally}");
-    if tally.is_clean() {
-        return Ok(ExitCode::SUCCESS);
-    }
-    eprintln!("the servers' folder is kept: {}", folder.keep().display());
-    Ok(ExitCode::FAILURE)
+    kills::conclude(tally, folder)
 }

@@ -14,10 +14,12 @@ pub mod servers;
 mod tally;
 
 use std::path::Path;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use tempfile::TempDir;
 
 use crate::planes::Planes;
 use crate::programs::Programs;
@@ -76,20 +78,60 @@ pub async fn run(
     let load = Load::start(&place, Arc::clone(&ledger), settings.runs_at_a_time)?;
     let mut tally = Tally::new(settings, SIDES);
     let mut victims = Victims::new(place.clone(), settings.seed, SIDES);
-    while tally.kills() < settings.kills {
-        let death = victims.next_death(&ledger).await?;
-        tally.count(&death);
-        if tally.kills().is_multiple_of(20) {
-            tally.runs = load.accepted();
-            told(&tally);
-        }
-    }
-    victims.start_without_plans().await?;
+    kill(
+        &mut victims,
+        settings.kills,
+        &ledger,
+        &load,
+        &mut tally,
+        &mut told,
+    )
+    .await?;
     let accepted = load.stop(settings.settle).await?;
     tally.runs = accepted.len();
     check::all(&place, &ledger, &accepted, settings.settle, &mut tally).await?;
     victims.stop().context("the planes do not stop in order")?;
     Ok(tally)
+}
+
+/// Kills so often, and lets everything run again.
+async fn kill(
+    victims: &mut Victims,
+    kills: u64,
+    ledger: &Ledger,
+    load: &Load,
+    tally: &mut Tally,
+    told: &mut impl FnMut(&Tally),
+) -> Result<()> {
+    while tally.kills() < kills {
+        let death = victims.next_death(ledger).await?;
+        tally.count(&death);
+        if tally.kills().is_multiple_of(20) {
+            tally.runs = load.accepted();
+            told(tally);
+        }
+    }
+    victims.start_without_plans().await
+}
+
+/// How a campaign ends: its tally is printed, and unless it is clean the folder is kept, with what is left on disk as evidence.
+///
+/// # Errors
+/// That of the campaign, with the place of the folder.
+pub fn conclude(tally: Result<Tally>, folder: TempDir) -> Result<ExitCode> {
+    let tally = match tally {
+        Ok(tally) => tally,
+        Err(error) => {
+            let kept = folder.keep();
+            return Err(error.context(format!("the folder is kept: {}", kept.display())));
+        }
+    };
+    print!("{tally}");
+    if tally.is_clean() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    eprintln!("the folder is kept: {}", folder.keep().display());
+    Ok(ExitCode::FAILURE)
 }
 
 /// Publishes the connector and the workflow, then stops both planes again.

@@ -22,7 +22,7 @@ use super::ledger::Ledger;
 use super::load::{self, Accepted, Load};
 use super::plan::Side;
 use super::processes::{Place, Victims};
-use super::{HOST, Settings, Tally, check, publish};
+use super::{HOST, Settings, Tally, check, kill, publish};
 use crate::balancer::Balancer;
 use crate::planes::Planes;
 use crate::programs::{Programs, Running};
@@ -68,15 +68,15 @@ pub async fn run(
     let followers = Followers::start(&place, &load);
     let mut tally = Tally::new(settings, SIDES);
     let mut victims = Victims::new(place.clone(), settings.seed, SIDES);
-    while tally.kills() < settings.kills {
-        let death = victims.next_death(&ledger).await?;
-        tally.count(&death);
-        if tally.kills().is_multiple_of(20) {
-            tally.runs = load.accepted();
-            told(&tally);
-        }
-    }
-    victims.start_without_plans().await?;
+    kill(
+        &mut victims,
+        settings.kills,
+        &ledger,
+        &load,
+        &mut tally,
+        &mut told,
+    )
+    .await?;
     followers.stop(&mut tally).await;
     let accepted = load.stop(settings.settle).await?;
     tally.runs = accepted.len();

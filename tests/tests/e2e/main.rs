@@ -7,6 +7,7 @@
     reason = "in a test, what cannot go on ends with the reason"
 )]
 
+mod apart;
 mod author_guide;
 mod authors;
 mod deaths;

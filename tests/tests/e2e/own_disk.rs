@@ -1,59 +1,29 @@
 //! Small file systems of a test's own.
-//!
-//! A test that needs one runs in a process with mounts of its own, so that nothing is left of them however it ends.
-//! As the superuser that needs `unshare` and `mount` only; else the system must allow user namespaces. Where neither is
-//! possible the test fails and says so: it is never passed over.
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
-/// Names the file by which the inner process says that it did the test.
-const MARK: &str = "FLOWFORGE_TEST_DONE";
+use super::apart::Apart;
+
+const MOUNTS: Apart = Apart {
+    namespace: "--mount",
+    // It is seen in this process only, and shows that file systems can be mounted here.
+    begin: "mount -t tmpfs -o size=64k trial /mnt",
+    what: "small file systems",
+};
 
 /// Runs a test in a process with mounts of its own. `name` is the test's whole name as the test runner prints it.
 pub(crate) fn in_own_mounts<T: Future<Output = ()>>(name: &str, test: impl FnOnce() -> T) {
-    if let Some(mark) = std::env::var_os(MARK) {
+    MOUNTS.run(name, || {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
             .build()
             .unwrap();
         runtime.block_on(test());
-        File::create(mark).unwrap();
-        return;
-    }
-    let folder = tempfile::tempdir().unwrap();
-    let mark = folder.path().join("done");
-    let output = Command::new("unshare")
-        .args(namespaces())
-        .arg(std::env::current_exe().unwrap())
-        .args(["--exact", name, "--nocapture"])
-        .env(MARK, &mark)
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{said}");
-    assert!(mark.exists(), "`{name}` is not this test's name: {said}");
-}
-
-/// What `unshare` is to be asked for.
-fn namespaces() -> &'static [&'static str] {
-    let ways: [&[&str]; 2] = [&["--mount"], &["--user", "--map-root-user", "--mount"]];
-    let mounts = |way: &&&[&str]| {
-        let trial = ["sh", "-c", "mount -t tmpfs -o size=64k trial /mnt"];
-        let status = Command::new("unshare")
-            .args(**way)
-            .args(trial)
-            .stderr(Stdio::null())
-            .status();
-        status.is_ok_and(|status| status.success())
-    };
-    ways.iter().find(mounts).expect(
-        "this test needs a small file system of its own: run it as the superuser, or on a system that allows user \
-         namespaces (`unshare --user --map-root-user --mount` must be able to mount a tmpfs on /mnt)",
-    )
+    });
 }
 
 /// A file system of this size.

@@ -163,15 +163,6 @@ impl<'c> Context<'c> {
             ..self
         }
     }
-
-    /// With what it may cost here.
-    #[must_use]
-    pub fn with_allowance(self, allowance: &'c Allowance) -> Self {
-        Self {
-            allowance: Some(allowance),
-            ..self
-        }
-    }
 }
 
 impl Expression {

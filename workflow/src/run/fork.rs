@@ -156,14 +156,6 @@ impl RunState {
         }
     }
 
-    /// What a retry from this node would do, or from this step of a round. See [`RunState::fork_from_each`].
-    ///
-    /// # Errors
-    /// [`ForkError`].
-    pub fn fork_from(&self, from: &StepKey) -> Result<ForkPlan, ForkError> {
-        self.fork_from_each(std::slice::from_ref(from))
-    }
-
     /// What a retry from these steps would do. This is the state of the run after it ended, made by
     /// [`RunState::with_rounds`]. A node of a loop without rounds stands for its steps in all rounds.
     ///
@@ -174,7 +166,7 @@ impl RunState {
     ///
     /// # Errors
     /// [`ForkError`].
-    pub fn fork_from_each(&self, from: &[StepKey]) -> Result<ForkPlan, ForkError> {
+    pub fn fork_from(&self, from: &[StepKey]) -> Result<ForkPlan, ForkError> {
         if let Some(why) = &self.view_only {
             return Err(ForkError::ViewOnly(why.clone()));
         }

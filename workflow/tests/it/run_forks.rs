@@ -37,7 +37,7 @@ fn texts<'k>(steps: impl IntoIterator<Item = &'k flowforge_protocol::StepKey>) -
 fn fork(host: &Host, from: &str) -> ForkPlan {
     let state = host.with_rounds();
     state
-        .fork_from(&from.parse().expect("a step"))
+        .fork_from(&[from.parse().expect("a step")])
         .expect("it can be retried")
 }
 

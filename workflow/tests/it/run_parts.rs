@@ -140,7 +140,7 @@ fn again(host: &Host, from: &str) -> Host {
 }
 
 fn fork(host: &Host, from: &str) -> Result<ForkPlan, ForkError> {
-    host.with_rounds().fork_from(&from.parse().expect("a step"))
+    host.with_rounds().fork_from(&[from.parse().expect("a step")])
 }
 
 #[test]

@@ -416,7 +416,7 @@ impl Host {
     pub(crate) fn retried(&self, from: &[&str], plan: Arc<Plan>, input: Value) -> Self {
         let from: Vec<StepKey> = from.iter().map(|step| step.parse().expect("a step")).collect();
         let state = self.with_rounds();
-        let fork = state.fork_from_each(&from).expect("it can be retried");
+        let fork = state.fork_from(&from).expect("it can be retried");
         let mut accepted = acceptance(input);
         accepted.lineage = Some(Box::new(fork.lineage.clone()));
         Self::start_with(plan, accepted, state.results_of(fork.reused))

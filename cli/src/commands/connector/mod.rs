@@ -30,10 +30,9 @@ use crate::{say, time};
 /// Largest component that is read, in bytes; the registry's own limit.
 const COMPONENT_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
-const LIST: &str = "query List($search: String, $category: String, $capability: String, $publisher: String, \
-    $grade: String) { connectors(first: 100, search: $search, category: $category, capability: $capability, \
-    publisher: $publisher, gradeAtLeast: $grade) { nodes { name version title category grade sizeBytes digest \
-    publishedAtMs } } }";
+const LIST: &str = "query List($search: String, $category: String, $capability: String, $publisher: String) { \
+    connectors(first: 100, search: $search, category: $category, capability: $capability, publisher: $publisher) { \
+    nodes { name version title category sizeBytes digest publishedAtMs } } }";
 
 /// Begin, build, test, look at and publish connectors
 #[derive(Debug, Subcommand)]
@@ -104,9 +103,6 @@ pub(crate) struct ListArgs {
     /// Only those of this publisher
     #[arg(long, value_name = "PUBLISHER")]
     publisher: Option<String>,
-    /// Only those whose scorecard came to this grade or a better one
-    #[arg(long, value_name = "GRADE", value_parser = ["A", "B", "C", "D"])]
-    grade: Option<String>,
 }
 
 /// Runs the command.
@@ -216,7 +212,7 @@ async fn component_of(path: &Path) -> Result<PathBuf> {
 async fn show(global: &Global, args: &ListArgs) -> Result<Exit> {
     let wanted = json!({
         "search": args.search, "category": args.category, "capability": args.capability,
-        "publisher": args.publisher, "grade": args.grade,
+        "publisher": args.publisher,
     });
     let everything = wanted
         .as_object()

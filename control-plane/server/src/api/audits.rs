@@ -12,6 +12,7 @@ use super::scalars::Long;
 
 /// How something went that was asked for.
 #[derive(Debug, Enum, Clone, Copy, PartialEq, Eq)]
+#[graphql(remote = "Outcome")]
 pub(crate) enum AuditOutcome {
     /// It was done.
     Done,
@@ -19,16 +20,6 @@ pub(crate) enum AuditOutcome {
     Denied,
     /// It was refused all the same: a signature, a state, a value.
     Refused,
-}
-
-impl From<AuditOutcome> for Outcome {
-    fn from(outcome: AuditOutcome) -> Self {
-        match outcome {
-            AuditOutcome::Done => Self::Done,
-            AuditOutcome::Denied => Self::Denied,
-            AuditOutcome::Refused => Self::Refused,
-        }
-    }
 }
 
 /// Which entries; what is absent does not count.
@@ -106,11 +97,7 @@ impl AuditEventNode {
 
     /// How it went; null if a newer program wrote it and this one does not know the word.
     async fn outcome(&self) -> Option<AuditOutcome> {
-        Outcome::named(&self.0.outcome).map(|outcome| match outcome {
-            Outcome::Done => AuditOutcome::Done,
-            Outcome::Denied => AuditOutcome::Denied,
-            Outcome::Refused => AuditOutcome::Refused,
-        })
+        Outcome::named(&self.0.outcome).map(AuditOutcome::from)
     }
 
     /// What helps to understand it; never a value.

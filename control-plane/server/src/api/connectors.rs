@@ -125,15 +125,6 @@ impl ConnectorNode {
             .collect())
     }
 
-    /// What its scorecard came to, if there is one: `A` to `D`.
-    async fn grade(&self) -> Option<String> {
-        self.0
-            .standing
-            .grade
-            .as_ref()
-            .map(|grade| grade.letter.to_string())
-    }
-
     /// What differs from an older version, port by port, and what it asks for besides; absent if that is not published.
     #[graphql(complexity = 10)]
     async fn difference(&self, ctx: &Context<'_>, since: String) -> Result<Option<AnyJson>> {

@@ -60,7 +60,7 @@ pub(crate) struct DraftMoved {
 
 /// Where a node of a run stands.
 #[derive(Debug, Enum, Clone, Copy, PartialEq, Eq)]
-#[graphql(name = "RunNodeState")]
+#[graphql(name = "RunNodeState", remote = "NodeState")]
 pub(crate) enum RunNodeStateName {
     /// Waits for other nodes.
     Pending,
@@ -86,25 +86,6 @@ pub(crate) enum RunNodeStateName {
     Stopped,
     /// The run ended before it could start.
     NotRun,
-}
-
-impl From<NodeState> for RunNodeStateName {
-    fn from(state: NodeState) -> Self {
-        match state {
-            NodeState::Pending => Self::Pending,
-            NodeState::Running => Self::Running,
-            NodeState::Retrying => Self::Retrying,
-            NodeState::Waiting => Self::Waiting,
-            NodeState::NeedsReview => Self::NeedsReview,
-            NodeState::Done => Self::Done,
-            NodeState::Skipped => Self::Skipped,
-            NodeState::Failed => Self::Failed,
-            NodeState::Rejected => Self::Rejected,
-            NodeState::Expired => Self::Expired,
-            NodeState::Stopped => Self::Stopped,
-            NodeState::NotRun => Self::NotRun,
-        }
-    }
 }
 
 /// One node of a run, as the table of its run shows it.

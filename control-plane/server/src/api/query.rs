@@ -83,7 +83,6 @@ impl Questions {
         category: Option<String>,
         #[graphql(desc = "A capability that it asks for: `http`, `secrets`, …")] capability: Option<String>,
         publisher: Option<String>,
-        #[graphql(desc = "The lowest grade that will do, `A` to `D`.")] grade_at_least: Option<String>,
     ) -> Result<Connection<Cursor, ConnectorNode>> {
         let window = Window::new("connectors", Some(first), after)?;
         reading(ctx).await?;
@@ -96,7 +95,6 @@ impl Questions {
             category,
             capability: capability.map(|word| capability_of(&word)).transpose()?,
             publisher,
-            grade_at_least: grade_at_least.and_then(|grade| grade.chars().next()),
         };
         let after = window.after.as_ref().and_then(|cursor| {
             let (rank, name) = cursor.0.split_once(' ')?;

@@ -17,6 +17,7 @@ use crate::fleet::hosts::HostEntry;
 
 /// What was decided about a host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[graphql(remote = "Standing")]
 pub(crate) enum HostStandingName {
     /// It works.
     Active,
@@ -28,18 +29,6 @@ pub(crate) enum HostStandingName {
     Cloned,
     /// It said good-bye.
     Left,
-}
-
-impl From<Standing> for HostStandingName {
-    fn from(standing: Standing) -> Self {
-        match standing {
-            Standing::Active => Self::Active,
-            Standing::Draining => Self::Draining,
-            Standing::Revoked => Self::Revoked,
-            Standing::Cloned => Self::Cloned,
-            Standing::Left => Self::Left,
-        }
-    }
 }
 
 /// The certificate that a host shows on the hosts' line.

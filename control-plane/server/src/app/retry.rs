@@ -111,7 +111,7 @@ impl App {
         let changed = changed_nodes(&original, &release, &from);
         let mut starts = vec![from];
         starts.extend(changed.iter().cloned().map(StepKey::top));
-        let fork = match state.fork_from_each(&starts) {
+        let fork = match state.fork_from(&starts) {
             Ok(fork) => fork,
             Err(error @ (ForkError::NoNode(..) | ForkError::NoRound { .. })) => {
                 return Ok(Err(Refused::Field("from", error.to_string())));

@@ -32,6 +32,7 @@ mod schedules;
 mod schema;
 mod script;
 mod secrets;
+mod sessions;
 mod stops;
 mod support;
 mod syncing;

@@ -32,9 +32,9 @@ impl Costs<'_> {
         name: &'static str,
         question: impl Future<Output = Result<T, StoreError>>,
     ) -> T {
-        let before = self.open.store.effort().steps;
+        let before = self.open.store.steps();
         let answer = question.await.unwrap();
-        self.costs.push((name, self.open.store.effort().steps - before));
+        self.costs.push((name, self.open.store.steps() - before));
         answer
     }
 }

@@ -109,7 +109,10 @@ async fn a_machine_that_is_known_keeps_its_id_and_its_numbers() {
         since_ms: 6_000,
     };
     assert!(store.decide_host(scope(), decided.clone()).await.unwrap());
-    assert_eq!(store.standings(scope()).await.unwrap(), std::slice::from_ref(&decided));
+    assert_eq!(
+        store.standings(scope()).await.unwrap(),
+        std::slice::from_ref(&decided)
+    );
     let (standing, held) = store.admission(scope(), &id).await.unwrap();
     assert_eq!(
         (standing, held.map(|held| held.generation)),

@@ -431,12 +431,12 @@ async fn a_run_does_not_stop_a_run_of_another_project() {
 const WITHOUT_SCOPE: [&str; 8] = [
     "close",
     "counting",
-    "effort",
     "incarnation",
     "notices",
     "noting",
     "open",
     "sequences",
+    "steps",
 ];
 
 #[test]

@@ -2,7 +2,7 @@
 
 use axum::http::StatusCode;
 use flowforge_protocol::Digest;
-use flowforge_registry::{Code, Grade, Search};
+use flowforge_registry::{Code, Search};
 use semver::Version;
 use serde_json::json;
 
@@ -166,20 +166,6 @@ async fn connectors_are_found_by_what_they_are() {
         ..Search::default()
     };
     assert!(find(capability).is_empty());
-    let graded = |grade_at_least: char| Search {
-        grade_at_least: Some(grade_at_least),
-        ..Search::default()
-    };
-    assert!(find(graded('D')).is_empty(), "it has no grade");
-    let grade = Grade {
-        letter: 'B',
-        points: 80,
-    };
-    kit.registry
-        .set_grade(&name("demo:text"), &version("0.1.0"), grade)
-        .await
-        .unwrap();
-    assert_eq!((find(graded('B')).len(), find(graded('A')).len()), (1, 0));
     assert!(
         kit.registry
             .search(&Search::default(), Some((2, "demo:text")), 10)
