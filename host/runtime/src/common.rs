@@ -4,28 +4,20 @@ use std::sync::{Arc, Weak};
 
 use flowforge_protocol::Digest;
 use tokio::sync::Semaphore;
-use wasmtime::Engine;
-use wasmtime::component::Linker;
 
-use crate::cache::CodeCache;
 use crate::config::RuntimeConfig;
 use crate::connect::Dialer;
 use crate::connector::Connector;
-use crate::engine::Ticker;
+use crate::machine::Machines;
 use crate::shared_cache::SharedCache;
-use crate::state::StepState;
 
-/// Engine, linker, code and bounds.
+/// Machines and bounds.
 pub(crate) struct RuntimeShared {
     pub(crate) config: RuntimeConfig,
-    pub(crate) engine: Engine,
-    pub(crate) linker: Linker<StepState>,
-    pub(crate) cache: CodeCache,
-    pub(crate) ticker: Ticker,
+    pub(crate) machines: Machines,
     pub(crate) dialer: Arc<Dialer>,
     pub(crate) instances: Semaphore,
     pub(crate) compiling: Semaphore,
     /// Only connectors that somebody holds: one that nobody uses lets go of its code.
     pub(crate) loaded: SharedCache<Digest, Weak<Connector>>,
-    pub(crate) pooled: bool,
 }

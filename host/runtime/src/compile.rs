@@ -13,6 +13,7 @@ use rustix::process::{Resource, Rlimit, setrlimit};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::Command;
 
+use crate::calls::calls_of;
 use crate::config::{CompileConfig, CompileWorker};
 use crate::engine::compile_engine;
 
@@ -194,7 +195,7 @@ fn worker() -> Result<(), WorkerEnd> {
 }
 
 fn compile_here(component: &[u8], out: &Path) -> Result<(), String> {
-    let engine = compile_engine().map_err(|error| format!("{error:#}"))?;
+    let engine = compile_engine(calls_of(component)).map_err(|error| format!("{error:#}"))?;
     let code = engine
         .precompile_component(component)
         .map_err(|error| format!("{error:#}"))?;

@@ -1,18 +1,23 @@
 //! A loaded connector: inspected, compiled, linked, ready to be instantiated.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use flowforge_ports::{CapabilityKind, InspectError, Interface, Operation};
 use flowforge_protocol::Digest;
-use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker};
+use wasmtime::component::{Component, ComponentExportIndex, InstancePre};
 
 use crate::compile::CompileError;
+use crate::machine::Machine;
+use crate::start_error::RuntimeError;
 use crate::state::StepState;
 
 /// A connector that can be called. Cheap to share; dropping the last one lets go of the code.
 pub struct Connector {
     digest: Digest,
     interface: Interface,
+    /// Where it runs.
+    pub(crate) machine: Arc<Machine>,
     pub(crate) pre: InstancePre<StepState>,
     /// Operation name → where it is, found once.
     pub(crate) functions: HashMap<String, LoadedOperation>,
@@ -69,6 +74,10 @@ pub enum LoadError {
         /// What is wrong, for people.
         reason: String,
     },
+    /// The host's own trouble: there is no room for the engine of components with the asynchronous ABI, which is started
+    /// for the first of them.
+    #[error("the engine of asynchronous components cannot be started")]
+    Machine(#[source] RuntimeError),
     /// The host's own trouble: its cache folder cannot be used.
     #[error("code cache cannot be used")]
     Storage(#[source] std::io::Error),
@@ -79,9 +88,10 @@ impl Connector {
         digest: Digest,
         interface: Interface,
         component: &Component,
-        linker: &Linker<StepState>,
+        machine: Arc<Machine>,
     ) -> Result<Self, LoadError> {
-        let pre = linker
+        let pre = machine
+            .linker
             .instantiate_pre(component)
             .map_err(|error| LoadError::ImportMismatch {
                 reason: format!("{error:#}"),
@@ -107,6 +117,7 @@ impl Connector {
         Ok(Self {
             digest,
             interface,
+            machine,
             pre,
             functions,
         })

@@ -26,12 +26,22 @@ const CORE_INSTANCES_PER_COMPONENT: u32 = 128;
 const TABLES_PER_COMPONENT: u32 = 16;
 const MEMORIES_PER_COMPONENT: u32 = 4;
 
+/// What a component asks of the engine that runs it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Calls {
+    /// Each call is done when it returns.
+    Plain,
+    /// Calls, streams and futures of the asynchronous ABI. Every call costs more, one that uses none of it too: so only
+    /// components that use it run so.
+    Asynchronous,
+}
+
 /// The settings that decide what code is compiled. Host, registry, worker and command line all use these.
-fn code_config() -> Config {
+fn code_config(calls: Calls) -> Config {
     let mut config = Config::new();
     config
         .wasm_component_model(true)
-        .wasm_component_model_async(true)
+        .concurrency_support(calls == Calls::Asynchronous)
         .epoch_interruption(true)
         .memory_init_cow(true)
         .cranelift_opt_level(wasmtime::OptLevel::Speed);
@@ -39,16 +49,16 @@ fn code_config() -> Config {
 }
 
 /// An engine that compiles and runs no guest: the worker's.
-pub(crate) fn compile_engine() -> wasmtime::Result<Engine> {
-    Engine::new(&code_config())
+pub(crate) fn compile_engine(calls: Calls) -> wasmtime::Result<Engine> {
+    Engine::new(&code_config(calls))
 }
 
 /// An engine that runs guests, and whether its instances come from a pool.
 ///
 /// The pool reserves address space for every slot. Where the system refuses that (a container with a limit on virtual
 /// memory, a small machine), instances are allocated on demand: slower to start, otherwise the same.
-pub(crate) fn run_engine(max_instances: u32) -> wasmtime::Result<(Engine, bool)> {
-    let mut config = code_config();
+pub(crate) fn run_engine(calls: Calls, max_instances: u32) -> wasmtime::Result<(Engine, bool)> {
+    let mut config = code_config(calls);
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(max_instances)));
     match Engine::new(&config) {
         Ok(engine) => Ok((engine, true)),

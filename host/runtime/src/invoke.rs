@@ -10,7 +10,7 @@ use flowforge_protocol::grants::NodeGrants;
 use flowforge_protocol::{Failure, FailureKind, Used};
 use serde_json::{Map, Value};
 use wasmtime::component::Val;
-use wasmtime::{Store, UpdateDeadline};
+use wasmtime::{Engine, Store, UpdateDeadline};
 
 use crate::common::RuntimeShared;
 use crate::connector::{Connector, LoadedOperation};
@@ -143,8 +143,8 @@ pub(crate) async fn invoke(runtime: &RuntimeShared, call: Invocation) -> Result<
     let _permit = permit.map_err(|_| StepError::host("the runtime is closed"))?;
     let began = Instant::now();
     step.sign_of_life();
-    let _guest = runtime.ticker.guest();
-    let mut store = new_store(runtime, &step);
+    let _guest = call.connector.machine.ticker.guest();
+    let mut store = new_store(&call.connector.machine.engine, &step);
     let ended = {
         let run = pin!(run(&mut store, &call.connector, loaded, &arguments));
         let metered = Metered {
@@ -216,8 +216,8 @@ impl Stopped {
     }
 }
 
-fn new_store(runtime: &RuntimeShared, step: &Arc<StepShared>) -> Store<StepState> {
-    let mut store = Store::new(&runtime.engine, StepState::new(step.clone()));
+fn new_store(engine: &Engine, step: &Arc<StepShared>) -> Store<StepState> {
+    let mut store = Store::new(engine, StepState::new(step.clone()));
     store.limiter(|state| &mut state.limiter);
     store.set_hostcall_fuel(step.limits.hostcall_bytes);
     store.set_epoch_deadline(1);

@@ -9,6 +9,7 @@
 
 pub mod artefacts;
 mod cache;
+mod calls;
 mod common;
 mod compile;
 mod config;
@@ -19,12 +20,14 @@ mod engine;
 mod host;
 mod invoke;
 pub mod limits;
+mod machine;
 mod measure;
 mod outcome;
 mod redact;
 mod runtime;
 mod services;
 mod shared_cache;
+mod start_error;
 mod state;
 mod step;
 mod threads;
@@ -40,9 +43,10 @@ pub use invoke::{Invocation, Invoked, StepError, Usage};
 pub use limits::Limits;
 pub use measure::Measured;
 pub use redact::Redactor;
-pub use runtime::{Runtime, RuntimeError};
+pub use runtime::Runtime;
 pub use services::{EffectRefused, LogLevel, OpenSecret, Progress, StepContext, StepServices};
 pub use shared_cache::SharedCache;
+pub use start_error::RuntimeError;
 
 /// Bodies of the fuzz campaign, for programs that run them longer than tests do.
 #[cfg(feature = "fuzz")]

@@ -55,7 +55,7 @@ impl Runtime {
         let has_result = loaded.operation.fails || loaded.operation.result.is_some();
         let slots = if has_result { &mut results[..] } else { &mut [] };
         let began = Instant::now();
-        let mut store = Store::new(&self.shared.engine, state);
+        let mut store = Store::new(&call.connector.machine.engine, state);
         store.set_epoch_deadline(u64::MAX / 2);
         let instance = call.connector.pre.instantiate_async(&mut store).await?;
         let function = instance.get_func(&mut store, loaded.export);

@@ -6,38 +6,23 @@ use flowforge_ports::Interface;
 use flowforge_protocol::Digest;
 use tokio::sync::Semaphore;
 
-use crate::cache::{CodeCache, CodeError};
+use crate::cache::CodeError;
+use crate::calls::calls_of;
 use crate::common::RuntimeShared;
 use crate::config::RuntimeConfig;
 use crate::connect::Dialer;
 use crate::connector::{Connector, LoadError, unknown_import};
-use crate::engine::{Ticker, run_engine};
-use crate::host::linker;
+use crate::engine::Calls;
 use crate::invoke::{Invocation, Invoked, StepError};
+use crate::machine::Machines;
 use crate::shared_cache::SharedCache;
+use crate::start_error::RuntimeError;
 use crate::threads::off_thread;
 
 /// Loads and invokes connectors. One for each process; cheap to clone.
 #[derive(Clone)]
 pub struct Runtime {
     pub(crate) shared: Arc<RuntimeShared>,
-}
-
-/// Why there is no runtime.
-#[derive(Debug, thiserror::Error)]
-pub enum RuntimeError {
-    /// A number in the configuration makes no sense.
-    #[error("runtime configuration: {0}")]
-    Config(&'static str),
-    /// wasmtime cannot run on this machine with this configuration.
-    #[error("WebAssembly engine cannot be started")]
-    Engine(#[source] wasmtime::Error),
-    /// The cache folder cannot be used.
-    #[error("code cache cannot be used")]
-    Cache(#[source] std::io::Error),
-    /// The system gives no thread.
-    #[error("epoch thread cannot be started")]
-    Thread(#[source] std::io::Error),
 }
 
 /// Most components that are remembered; the one that was asked for longest ago goes first.
@@ -56,18 +41,12 @@ impl Runtime {
         if config.compile.parallel == 0 {
             return Err(RuntimeError::Config("compile.parallel must be at least 1"));
         }
-        let (engine, pooled) = run_engine(config.max_instances).map_err(RuntimeError::Engine)?;
         let shared = RuntimeShared {
-            linker: linker(&engine).map_err(RuntimeError::Engine)?,
-            cache: CodeCache::open(&config.cache_dir, &engine, config.code.clone())
-                .map_err(RuntimeError::Cache)?,
-            ticker: Ticker::start(engine.weak()).map_err(RuntimeError::Thread)?,
+            machines: Machines::start(&config)?,
             dialer: Arc::new(Dialer::new(config.egress.clone())),
             instances: Semaphore::new(config.max_instances as usize),
             compiling: Semaphore::new(config.compile.parallel),
             loaded: SharedCache::new(LOADED_MAX),
-            engine,
-            pooled,
             config,
         };
         Ok(Self {
@@ -78,7 +57,7 @@ impl Runtime {
     /// Whether instances come from the reserved pool.
     #[must_use]
     pub fn is_pooled(&self) -> bool {
-        self.shared.pooled
+        self.shared.machines.plain.pooled
     }
 
     /// Makes a component ready to be called: checks its digest, inspects it, compiles it in the worker (or takes the code
@@ -109,13 +88,15 @@ impl Runtime {
             });
         }
         let owned: Arc<[u8]> = bytes.into();
-        let interface = checked_interface(digest, owned.clone()).await?;
+        let (interface, calls) = checked_interface(digest, owned.clone()).await?;
+        let config = &self.shared.config;
+        let machine = self.shared.machines.of(calls, config).await;
+        let machine = machine.map_err(LoadError::Machine)?;
         let component = {
             let _turn = self.shared.compiling.acquire().await;
-            let shared = &self.shared;
-            shared
-                .cache
-                .component(&shared.engine, &shared.config.compile, digest, &owned)
+            let cache = &machine.cache;
+            cache
+                .component(&machine.engine, &config.compile, digest, &owned)
                 .await
         };
         let component = component.map_err(|error| match error {
@@ -123,7 +104,7 @@ impl Runtime {
             CodeError::Load(reason) => LoadError::Unloadable { reason },
             CodeError::Storage(error) => LoadError::Storage(error),
         })?;
-        Connector::link(digest, interface, &component, &self.shared.linker)
+        Connector::link(digest, interface, &component, machine)
     }
 
     /// Runs one attempt of one step in a fresh instance.
@@ -139,9 +120,9 @@ impl Runtime {
     }
 }
 
-/// The interface of these bytes, if they are what they should be. Hashing and validating a Python component takes a
+/// The interface of these bytes and what they ask of their engine, if they are what they should be. Hashing and validating a Python component takes a
 /// quarter of a second, so it is not done on a thread that others wait for.
-async fn checked_interface(expected: Digest, bytes: Arc<[u8]>) -> Result<Interface, LoadError> {
+async fn checked_interface(expected: Digest, bytes: Arc<[u8]>) -> Result<(Interface, Calls), LoadError> {
     off_thread(move || {
         let actual = Digest::of(&bytes);
         if actual != expected {
@@ -152,7 +133,7 @@ async fn checked_interface(expected: Digest, bytes: Arc<[u8]>) -> Result<Interfa
             Some(import) => Err(LoadError::UnknownImport {
                 import: import.to_owned(),
             }),
-            None => Ok(interface),
+            None => Ok((interface, calls_of(&bytes))),
         }
     })
     .await
@@ -162,7 +143,7 @@ async fn checked_interface(expected: Digest, bytes: Arc<[u8]>) -> Result<Interfa
 impl std::fmt::Debug for Runtime {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Runtime")
-            .field("pooled", &self.shared.pooled)
+            .field("pooled", &self.shared.machines.plain.pooled)
             .finish_non_exhaustive()
     }
 }

@@ -207,3 +207,33 @@ async fn more_calls_than_instances_wait_for_their_turn() {
         assert_eq!(output.expect("works"), json!(number.to_string()));
     }
 }
+
+/// A component with the asynchronous ABI has an engine of its own, which is started for the first of them.
+#[tokio::test]
+async fn an_asynchronous_component_runs_beside_a_plain_one() {
+    let text = r#"(component
+        (core module $m
+            (import "" "task.return" (func $return (param i32)))
+            (func (export "f") (result i32) i32.const 42 call $return i32.const 0)
+            (func (export "cb") (param i32 i32 i32) (result i32) unreachable))
+        (core func $return (canon task.return (result u32)))
+        (core instance $i (instantiate $m (with "" (instance (export "task.return" (func $return))))))
+        (func (export "answer") async (result u32)
+            (canon lift (core func $i "f") async (callback (core func $i "cb")))))"#;
+    let bench = Bench::new();
+    let asynchronous = bench.load(&wat::parse_str(text).expect("a component")).await;
+    let plain = bench.load(&echo()).await;
+    for _ in 0..2 {
+        assert_eq!(
+            bench.output(&asynchronous, "answer", Value::Null).await,
+            json!(42)
+        );
+        assert_eq!(
+            bench.output(&plain, "text", json!({"value": "a"})).await,
+            json!("a")
+        );
+    }
+    // Code of both engines is kept, each in its own folder.
+    let folders = std::fs::read_dir(bench.folder.path().join("code")).expect("the cache");
+    assert_eq!(folders.count(), 2);
+}
