@@ -32,6 +32,7 @@ mod cells;
 mod certificates;
 mod changes;
 mod connection;
+mod copies;
 mod drafts;
 mod duties;
 mod erase;
@@ -75,6 +76,7 @@ pub use audit::{AuditFilter, AuditRecord};
 pub use batch::CheckedBatch;
 pub use batch_error::{BatchError, MAX_BATCH_BYTES};
 pub use certificates::{HostStanding, NewCertificate, Standing, StoredCertificate};
+pub use copies::{Contents, CopyError, contents, copy_store, load_copy};
 pub use drafts::{
     Draft, DraftDiscarded, DraftHead, DraftSaved, DraftText, MAX_DRAFTS, NewDraft, draft_of, without_draft,
 };

@@ -64,6 +64,18 @@ enum PlaceOf {
 }
 
 impl Place {
+    /// Where a store with these settings is.
+    pub(crate) fn of(config: &StoreConfig) -> Result<Self, OpenError> {
+        let engine = match config.database.as_deref() {
+            Some(url) => PlaceOf::Postgres(postgres::Place::parse(url)?),
+            None => PlaceOf::Sqlite(config.path.clone().into()),
+        };
+        Ok(Self {
+            engine,
+            steps: Arc::default(),
+        })
+    }
+
     /// A connection that only reads.
     pub(crate) fn reader(&self) -> Result<Connection, StoreError> {
         let engine = match &self.engine {
@@ -92,6 +104,15 @@ impl Place {
             PlaceOf::Postgres(place) => Engine::Postgres(postgres::writer(place, life)?),
         };
         Ok(Connection::new(engine, Arc::clone(&self.steps)))
+    }
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.engine {
+            PlaceOf::Sqlite(path) => write!(f, "{}", path.display()),
+            PlaceOf::Postgres(place) => write!(f, "{place}"),
+        }
     }
 }
 
@@ -134,24 +155,12 @@ impl Store {
     /// # Errors
     /// See [`OpenError`]; the file is not changed by a failed opening, except that migrations already applied stay.
     pub async fn open(config: StoreConfig, fail_points: FailPoints) -> Result<(Self, Writer), OpenError> {
-        let path: Arc<Path> = config.path.clone().into();
-        let database = config
-            .database
-            .as_deref()
-            .map(postgres::Place::parse)
-            .transpose()?;
-        let (engine, path): (_, Arc<Path>) = match database {
-            Some(database) => {
-                let named = PathBuf::from(database.to_string());
-                (PlaceOf::Postgres(database), named.into())
-            }
-            None => (PlaceOf::Sqlite(Arc::clone(&path)), path),
+        let place = Place::of(&config)?;
+        let path: Arc<Path> = match &place.engine {
+            PlaceOf::Sqlite(path) => Arc::clone(path),
+            PlaceOf::Postgres(place) => PathBuf::from(place.to_string()).into(),
         };
-        let steps = Arc::<AtomicU64>::default();
-        let place = Place {
-            engine,
-            steps: Arc::clone(&steps),
-        };
+        let steps = Arc::clone(&place.steps);
         let opened = place.clone();
         let (max_pages, older) = (config.max_pages, config.older);
         let life = Life::default();

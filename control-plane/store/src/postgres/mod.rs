@@ -12,6 +12,7 @@ mod migrate;
 pub(crate) mod notices;
 mod sequences;
 mod servers;
+pub(crate) mod tools;
 
 use std::cell::{Cell as Flag, RefCell};
 use std::collections::HashMap;

@@ -1,5 +1,6 @@
 //! SQLite: one file, one connection that writes and a few that read.
 
+mod copy;
 mod migrate;
 
 use std::fs::{self, OpenOptions, Permissions};
@@ -16,6 +17,8 @@ use rusqlite::{Connection, OpenFlags, Statement, StatementStatus, ToSql, params_
 use crate::cells::{Cell, Cells, Row};
 use crate::error::{primary_code, sqlite_open_error};
 use crate::{OpenError, StoreError};
+
+pub(crate) use copy::{CopyFailed, copy, fault};
 
 /// How long a statement waits for a lock that another process holds, a backup for example.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);

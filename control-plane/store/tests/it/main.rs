@@ -6,6 +6,7 @@
 
 mod audit;
 mod beside;
+mod copies;
 mod database;
 mod drafts;
 mod effort;

@@ -8,6 +8,8 @@
 mod audit;
 #[path = "../it/beside.rs"]
 mod beside;
+#[path = "../it/copies.rs"]
+mod copies;
 #[path = "../it/database.rs"]
 mod database;
 #[path = "../it/enrolment.rs"]
