@@ -9,6 +9,25 @@ use serde::{Deserialize, Serialize};
 use crate::value::Datum;
 use crate::{ApprovalId, Digest, Failure, MessageId, RunId, StepKey};
 
+/// Longest correlation of a signal, in bytes.
+pub const MAX_CORRELATION_BYTES: usize = 512;
+
+/// Whether signals can carry this correlation: a wait for one that they cannot carry would never end.
+///
+/// # Errors
+///
+/// What a correlation looks like, for people.
+pub fn check_correlation(correlation: &str) -> Result<(), String> {
+    let bytes = 1..=MAX_CORRELATION_BYTES;
+    if bytes.contains(&correlation.len()) && !correlation.chars().any(char::is_control) {
+        Ok(())
+    } else {
+        Err(format!(
+            "a correlation has 1 to {MAX_CORRELATION_BYTES} bytes, all printable"
+        ))
+    }
+}
+
 /// What a step waits for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "for", rename_all = "snake_case", deny_unknown_fields)]

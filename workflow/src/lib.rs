@@ -48,7 +48,7 @@ pub use canonical::{ConfigError, canonical, config_with, definition_digest, read
 pub use compare::{Change, Comparison, Hunk, HunkLine, LineKind, NodeChange, PropertyChange, compare, hunks};
 pub use definition::duration::{format_duration_ms, parse_duration_ms};
 pub use definition::model;
-pub use definition::{Definition, parse};
+pub use definition::{Definition, node_kinds, parse};
 pub use destination::{DestinationError, covers, destination};
 pub use diagnostic::{Correction, Diagnostic, Edit, Severity, apply_fixes};
 pub use expr::{Allowance, Interrupt, expr_help};
@@ -60,6 +60,7 @@ pub use lint::{
     KnownWorkflow, Missing, graph, lint, lint_within,
 };
 pub use lock::{Lock, LockError, lock_format, lock_parse};
+pub use names::is_signal_name;
 pub use plan::{Plan, PlanError};
 pub use run::{
     ApplyError, Command, Effort, Evaluated, Execution, ForkError, ForkPlan, Given, Invoke, Next, NodeRow,

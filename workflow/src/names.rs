@@ -82,6 +82,12 @@ pub(crate) fn is_snake(name: &str) -> bool {
     name.len() <= 64 && name.bytes().next().is_some_and(|b| b.is_ascii_lowercase()) && name.bytes().all(shape)
 }
 
+/// Whether a workflow can wait for a signal of this name: it is snake_case, beginning with a letter, at most 64 characters.
+#[must_use]
+pub fn is_signal_name(name: &str) -> bool {
+    is_snake(name)
+}
+
 /// Whether it is kebab-case, beginning with a letter, at most 64 characters.
 pub(crate) fn is_kebab(name: &str) -> bool {
     let shape = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';

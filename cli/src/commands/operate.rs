@@ -1,5 +1,7 @@
 //! What people tell a run that is there: signals, pauses, the end, what to do with a step that needs review.
 
+use std::time::Duration;
+
 use anyhow::{Result, bail};
 use clap::Args;
 use serde_json::{Value, json};
@@ -8,6 +10,9 @@ use crate::args::Global;
 use crate::commands::asked::{parse_duration, read_json};
 use crate::output::{Exit, Usage, next, result, short, text};
 use crate::say;
+
+/// Longest time for which attempts that are under way may go on after a cancellation; the server's bound.
+const LONGEST_GRACE: Duration = Duration::from_secs(3600);
 
 /// A signal.
 #[derive(Debug, Args)]
@@ -160,6 +165,9 @@ pub(crate) async fn resume(global: &Global, run: Reasoned) -> Result<Exit> {
 pub(crate) async fn cancel(global: &Global, cancel: Cancel) -> Result<Exit> {
     let grace = cancel.grace.as_deref();
     let grace = grace.map(|grace| parse_duration("--grace", grace)).transpose()?;
+    if grace.is_some_and(|grace| grace > LONGEST_GRACE) {
+        return Err(Usage("--grace: at most 1h".to_owned()).into());
+    }
     let input = json!({
         "id": cancel.run.id, "reason": cancel.run.reason,
         "graceMs": grace.map(|grace| u64::try_from(grace.as_millis()).unwrap_or(u64::MAX)),

@@ -36,8 +36,8 @@ pub(crate) fn write_line<'a>(out: &mut impl Write, values: impl Iterator<Item = 
     out.write_all(b"\r\n")
 }
 
-/// The lines of a text, each a list of values. A line without any character is none; one with `""` is a line whose value
-/// is empty.
+/// The lines of a text, each a list of values. A line ends with LF, CR LF or CR, as some spreadsheets write it. One without
+/// any character is none; one with `""` is a line whose value is empty.
 pub(crate) struct Lines<'a> {
     rest: std::iter::Peekable<std::str::Chars<'a>>,
     separator: char,
@@ -60,7 +60,10 @@ impl<'a> Lines<'a> {
             let mut ahead = self.rest.clone();
             let is_blank = match ahead.next() {
                 Some('\n') => true,
-                Some('\r') => ahead.next() == Some('\n'),
+                Some('\r') => {
+                    ahead.next_if_eq(&'\n');
+                    true
+                }
                 _ => false,
             };
             if !is_blank {
@@ -109,7 +112,10 @@ impl Iterator for Lines<'_> {
             let Some(value) = values.last_mut() else { break };
             match char {
                 '\n' => break,
-                '\r' if self.rest.peek() == Some(&'\n') => {}
+                '\r' => {
+                    self.rest.next_if_eq(&'\n');
+                    break;
+                }
                 '"' if value.is_empty() => match self.quoted() {
                     Ok(quoted) => values.splice(values.len() - 1.., [quoted]).for_each(drop),
                     Err(failure) => {
@@ -162,5 +168,12 @@ mod tests {
     fn both_line_ends_and_a_byte_order_mark_are_read() {
         let lines: Result<Vec<_>, _> = Lines::new("\u{feff}a,b\r\n1,\"2\"\n", ',').collect();
         assert_eq!(lines.unwrap(), [["a", "b"], ["1", "2"]]);
+    }
+
+    /// A file whose lines end with CR alone was one line, the names of the columns, and had no rows.
+    #[test]
+    fn a_line_may_end_with_cr_alone() {
+        let lines: Result<Vec<_>, _> = Lines::new("a,b\r1,\"x\ry\"\r\r2,3\r", ',').collect();
+        assert_eq!(lines.unwrap(), [["a", "b"], ["1", "x\ry"], ["2", "3"]]);
     }
 }

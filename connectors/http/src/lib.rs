@@ -3,6 +3,7 @@
 //! Owns: mapping ports to a request and an answer to ports. Leaves to the host: destinations, secrets, limits, retries.
 
 mod pages;
+mod strict;
 
 use flowforge_sdk::http::{HeaderPlacement, Placement, Request, Response};
 use flowforge_sdk::{Artefact, Failure, Json, connector, json, secrets};
@@ -258,11 +259,13 @@ fn body_of(response: &Response) -> Result<Json, Failure> {
 
 /// The text itself, once it is known to be JSON: a large body is checked without being built.
 fn valid_json(text: &str) -> Result<Json, String> {
-    serde_json::from_str::<serde::de::IgnoredAny>(text).map_err(|error| error.to_string())?;
-    match numbers(text).find(|number| !is_exact(number)) {
-        None => Ok(text.to_owned()),
-        Some(number) => {
-            let shown: String = number.chars().take(40).collect();
+    let checked = strict::check(text).map_err(|error| error.to_string());
+    match (checked, numbers(text).find(|number| !is_exact(number))) {
+        (Ok(()), None) => Ok(text.to_owned()),
+        // A number that no double holds is an error of the reader as well, which does not say which it is.
+        (Err(error), found) if found.is_none() || !error.starts_with("number out of range") => Err(error),
+        (_, found) => {
+            let shown: String = found.unwrap_or_default().chars().take(40).collect();
             Err(format!(
                 "the number {shown} does not fit 64 bits, so its digits would be lost; ask for it as text"
             ))

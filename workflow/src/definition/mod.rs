@@ -12,6 +12,7 @@ mod places;
 mod reader;
 mod sections;
 
+pub use kinds::node_kinds;
 pub use parse::parse;
 pub(crate) use places::Places;
 

@@ -136,7 +136,7 @@ impl<'d> Lint<'d> {
         };
         let schema = operation.map_or_else(|| json!({}), Operation::output_schema);
         let mut definition = serde_json::to_value(node).unwrap_or_default();
-        let kind = word(&node.kind);
+        let kind = node.kind.word();
         let body = definition.pointer_mut(&format!("/kind/{kind}"));
         if let Some(body) = body.and_then(Value::as_object_mut) {
             body.remove("body");
@@ -310,20 +310,5 @@ fn any(name: String, value: Option<Value>) -> GraphPort {
         docs: None,
         required: false,
         value,
-    }
-}
-
-/// The word of a kind in the canonical form, which is the file's.
-fn word(kind: &NodeKind) -> &'static str {
-    match kind {
-        NodeKind::Call(_) => "call",
-        NodeKind::Set { .. } => "set",
-        NodeKind::Switch { .. } => "switch",
-        NodeKind::Foreach(_) => "foreach",
-        NodeKind::Wait(_) => "wait",
-        NodeKind::Approval(_) => "approval",
-        NodeKind::Workflow(_) => "workflow",
-        NodeKind::Repeat(_) => "repeat",
-        NodeKind::Respond(_) => "respond",
     }
 }

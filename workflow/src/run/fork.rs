@@ -64,7 +64,7 @@ pub enum ForkError {
         rounds: u32,
     },
     /// It can only be shown.
-    #[error("{0}")]
+    #[error("the run cannot be run again: {0}")]
     ViewOnly(super::ViewOnly),
 }
 

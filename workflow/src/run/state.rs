@@ -69,7 +69,7 @@ pub enum ViewOnly {
         what: String,
     },
     /// A value is not here: it was erased, or it stays on another host.
-    #[error("record {seq}: its value of {bytes} bytes is not here")]
+    #[error("a value of {bytes} bytes is not here, it was erased or stays elsewhere (record {seq})")]
     NoValue {
         /// The record.
         seq: u64,

@@ -123,10 +123,10 @@ fn scalar(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(short(text)),
         Value::Bool(flag) => Some(flag.to_string()),
-        Value::Number(number) => Some(match (number.as_i64(), number.as_f64()) {
-            (Some(whole), _) => whole.to_string(),
-            (None, Some(float)) => trimmed(float),
-            (None, None) => number.to_string(),
+        Value::Number(number) => Some(match number.as_f64().filter(|_| number.is_f64()) {
+            Some(float) if float == 0.0 || (0.01..1e15).contains(&float.abs()) => trimmed(float),
+            // A whole number has all its digits; one that two digits do not tell is shown as it is.
+            _ => number.to_string(),
         }),
         _ => None,
     }
@@ -223,6 +223,11 @@ mod tests {
                 &json!({"digest": "sha256:ab", "name": "earthquakes.csv", "media_type": "text/csv", "size": 8901})
             ),
             "earthquakes.csv, 8.9 KB"
+        );
+        assert_eq!(
+            of_output(&json!({"n": u64::MAX, "small": 0.001, "large": 1e30, "zero": 0.0})),
+            "n 18446744073709551615, small 0.001, large 1e+30, zero 0.0",
+            "a number that two digits do not tell is shown as it is"
         );
         assert_eq!(of_output(&json!([1, 2])), "2 elements");
         assert_eq!(of_output(&json!(null)), "");

@@ -295,6 +295,8 @@ impl RunState {
                 NodeState::Stopped
             }
             Phase::Blocked | Phase::ToSkip(_) => NodeState::Pending,
+            // It has not begun, and does not before the run goes on.
+            Phase::Ready if self.is_held() => NodeState::Pending,
             Phase::Ready
             | Phase::Working
             | Phase::Looping

@@ -34,24 +34,29 @@ pub(super) fn explain(source: &Source, at: usize, error: &ScanError) -> Diagnost
     )
 }
 
-/// The message for the first character that YAML does not allow in a file. Behind a NUL the parser reads nothing, so
-/// what a person sees there would not be what runs.
+/// The message for the first character that YAML does not allow in a file, or that makes a person see other text than the
+/// one that runs: behind a NUL the parser reads nothing, and a turned direction shows words in another order.
 ///
-/// Source: YAML 1.2.2 §5.1, `c-printable`.
+/// Source: YAML 1.2.2 §5.1, `c-printable`; Unicode Technical Report 36 §2.5.1 for directions.
 pub(super) fn unprintable(source: &Source) -> Option<Diagnostic> {
-    let is_wrong = |c: &char| match c {
-        '\t' | '\n' | '\r' | '\u{85}' => false,
-        c => c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}'),
-    };
-    let (at, c) = source.text().char_indices().find(|(_, c)| is_wrong(c))?;
+    let (at, c) = source.text().char_indices().find(|(_, c)| is_hidden(*c))?;
     let number = u32::from(c);
     let message = format!("a character that cannot be seen (U+{number:04X}) stands here");
     let found = source.error("FF-WF-001", at, message);
     Some(found.with_fix(if number < 0x100 {
         format!("take it out; as part of a text write it as \"\\x{number:02X}\", in double quotes")
     } else {
-        "take it out".to_owned()
+        format!("take it out; as part of a text write it as \"\\u{number:04X}\", in double quotes")
     }))
+}
+
+fn is_hidden(c: char) -> bool {
+    match c {
+        '\t' | '\n' | '\r' | '\u{85}' => false,
+        // Spaces of no width and marks that turn the direction. Joiners stay: some scripts are not written without them.
+        '\u{200b}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{fffe}' | '\u{ffff}' => true,
+        c => c.is_control(),
+    }
 }
 
 /// The byte of a mark that is not the first character of the file and stands on this line or before it.

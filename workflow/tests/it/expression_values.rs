@@ -43,17 +43,95 @@ fn a_day_is_a_moment_everywhere() {
         json!("2026-02-28T00:00:00Z")
     );
     assert_eq!(value("parse_date(' 2026-02-28 ')"), json!("2026-02-28T00:00:00Z"));
-    for wrong in [
-        "date('2026-02-30')",
-        "parse_date('2026-02-28 10:00')",
-        "add_time('soon', '1h')",
-    ] {
+    for wrong in ["parse_date('2026-02-28 10:00')", "add_time('soon', '1h')"] {
         let failure = failure(wrong);
         assert!(
             failure.contains("for other forms write parse_date(text, form)"),
             "{failure}"
         );
     }
+    // What has the form and names no moment was told to have another form.
+    for wrong in ["date('2026-02-30')", "parse_date('2026-02-28T25:00:00Z')"] {
+        let failure = failure(wrong);
+        assert!(failure.contains("which is in no calendar"), "{failure}");
+    }
+}
+
+/// `parse_date('2026-01-02 17', '%Y-%m-%d %H')` gave midnight: an hour without minutes was passed over, and so was the
+/// offset of a text without an hour.
+#[test]
+fn everything_that_a_form_names_counts() {
+    for (expression, expected) in [
+        (
+            "parse_date('2026-01-02 17', '%Y-%m-%d %H')",
+            "2026-01-02T17:00:00Z",
+        ),
+        (
+            "parse_date('2026-01-02 5 PM', '%Y-%m-%d %I %p')",
+            "2026-01-02T17:00:00Z",
+        ),
+        (
+            "parse_date('2026-01-02 +05:30', '%Y-%m-%d %z')",
+            "2026-01-01T18:30:00Z",
+        ),
+        (
+            "parse_date('2026-01-02', '%Y-%m-%d', 'Europe/Berlin')",
+            "2026-01-01T23:00:00Z",
+        ),
+        (
+            "parse_date('02.01.2026 17:30', '%d.%m.%Y %H:%M', '+02:00')",
+            "2026-01-02T15:30:00Z",
+        ),
+        (
+            "parse_date('1767375000', '%s', 'Europe/Berlin')",
+            "2026-01-02T17:30:00Z",
+        ),
+        (
+            "parse_date('2026-01-02T17:30:00-03:00', '%+', 'Europe/Berlin')",
+            "2026-01-02T20:30:00Z",
+        ),
+    ] {
+        assert_eq!(value(expression), json!(expected), "{expression}");
+    }
+    // Which half of the day it is, or which hour, is not told: that is no day either.
+    for unclear in [
+        "parse_date('2026-01-02 5', '%Y-%m-%d %I')",
+        "parse_date('2026-01-02 30', '%Y-%m-%d %M')",
+    ] {
+        assert!(failure(unclear).contains("does not have the form"), "{unclear}");
+    }
+}
+
+/// `format_date(t, 'YYYY-MM-DD')` gave the text `YYYY-MM-DD`.
+#[test]
+fn a_form_that_names_no_part_of_a_moment_is_refused() {
+    for call in [
+        "format_date('2026-01-02', 'YYYY-MM-DD')",
+        "date('2026-01-02', 'yyyy')",
+        "parse_date('02.01.2026', 'DD.MM.YYYY')",
+        "format_date('2026-01-02', '100%%')",
+    ] {
+        let error = Expression::compile(call).expect_err(call);
+        assert!(error.message.contains("names no part of a moment"), "{error:?}");
+        assert!(
+            error.fix.as_ref().is_some_and(|fix| fix.contains("%Y-%m-%d")),
+            "{error:?}"
+        );
+        let later = call.replace(", '", ", '' + '");
+        assert!(
+            failure(&later).contains("names no part of a moment; for example %Y"),
+            "{later}"
+        );
+    }
+}
+
+/// The end of what was shown was cut: `1/(fetch.none - 3`.
+#[test]
+fn a_part_in_parentheses_is_shown_with_both() {
+    assert_eq!(
+        failure("[1 / (0 * (2 - 3))]"),
+        "division by zero, in `1 / (0 * (2 - 3))`"
+    );
 }
 
 /// `add_time(x, 1, 'day', 'Europe/Berlin')` failed in the one night of the year in which the clocks go forward.

@@ -63,6 +63,17 @@ fn characters_that_cannot_be_seen_are_refused() {
             (2, 3),
             "U+FFFE",
         ),
+        // These were taken: a person saw the words in another order than they had, or two names as one.
+        (
+            "workflow: a\nnodes:\n  a: { set: { x: 'pay \u{202e}001' } }\n",
+            (3, 23),
+            "U+202E",
+        ),
+        (
+            "workflow: a\ntitle: pay\u{200b}roll\nnodes:\n  a: { set: { x: 1 } }\n",
+            (2, 11),
+            "U+200B",
+        ),
     ] {
         let found = parse(source).expect_err(number);
         assert_eq!((found[0].line, found[0].column), place, "{found:#?}");
@@ -75,7 +86,7 @@ fn characters_that_cannot_be_seen_are_refused() {
         );
     }
     assert_eq!(
-        found("workflow: a\nnodes:\n  a: { set: { x: \"a\\x07b\" } } # é\t🎉\n"),
+        found("workflow: a\nnodes:\n  a: { set: { x: \"a\\x07b\\u202E\" } } # é\t🎉 👩\u{200d}💻\n"),
         Vec::<String>::new()
     );
 }

@@ -67,6 +67,37 @@ fn a_signal_of_another_name_or_for_another_order_answers_nothing() {
     host.check_replay();
 }
 
+/// A wait for what no signal can carry lasted until its timeout, or for ever: the door refuses such a signal.
+#[test]
+fn a_correlation_that_no_signal_can_carry_fails_its_wait() {
+    for order in [String::new(), "A\n1".to_owned(), "x".repeat(513)] {
+        let mut host = Host::start(plan(PAYMENT), json!({ "order": order }));
+        host.finish(0, echo);
+        assert_eq!(host.phase(), "failed", "{order:?}");
+        let said = format!("{:?}", host.state().outcome());
+        assert!(
+            said.contains("1 to 512 bytes") && said.contains("paid.wait.correlate"),
+            "{said}"
+        );
+        host.check_replay();
+    }
+}
+
+/// It was said to be running, though nothing of a paused run begins.
+#[test]
+fn a_node_whose_turn_comes_while_the_run_is_paused_is_pending() {
+    let mut host = Host::start(plan(PAYMENT), json!({ "order": "A-1" }));
+    host.pause();
+    host.finish(0, echo);
+    assert_eq!((host.phase(), host.row("paid").0), ("paused", NodeState::Pending));
+    host.unpause();
+    assert_eq!(
+        (host.phase(), host.row("paid").0),
+        ("waiting", NodeState::Waiting)
+    );
+    host.check_replay();
+}
+
 #[test]
 fn each_wait_takes_one_signal_and_the_oldest_first() {
     let source = "

@@ -96,6 +96,23 @@ pub(crate) enum GraphNodeKind {
     Respond,
 }
 
+impl GraphNodeKind {
+    fn of(word: &str) -> Option<Self> {
+        Some(match word {
+            "call" => Self::Call,
+            "set" => Self::Set,
+            "switch" => Self::Switch,
+            "foreach" => Self::Foreach,
+            "wait" => Self::Wait,
+            "approval" => Self::Approval,
+            "workflow" => Self::Workflow,
+            "repeat" => Self::Repeat,
+            "respond" => Self::Respond,
+            _ => return None,
+        })
+    }
+}
+
 /// Something that a node takes or gives.
 #[derive(SimpleObject)]
 #[graphql(name = "GraphPort")]
@@ -257,17 +274,7 @@ impl GraphNodeShown {
         });
         Self {
             id: node.id,
-            kind: match node.kind {
-                "set" => GraphNodeKind::Set,
-                "switch" => GraphNodeKind::Switch,
-                "foreach" => GraphNodeKind::Foreach,
-                "wait" => GraphNodeKind::Wait,
-                "approval" => GraphNodeKind::Approval,
-                "workflow" => GraphNodeKind::Workflow,
-                "repeat" => GraphNodeKind::Repeat,
-                "respond" => GraphNodeKind::Respond,
-                _ => GraphNodeKind::Call,
-            },
+            kind: GraphNodeKind::of(node.kind).unwrap_or(GraphNodeKind::Call),
             parent: node.parent,
             connector,
             connector_version,
@@ -333,6 +340,19 @@ impl From<&flowforge_workflow::model::Trigger> for GraphTrigger {
             webhook_path,
             cron,
             time_zone,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A kind that was forgotten here would be drawn as a call.
+    #[test]
+    fn every_kind_of_the_language_is_drawn_as_what_it_is() {
+        for word in flowforge_workflow::node_kinds() {
+            assert!(GraphNodeKind::of(word).is_some(), "{word}");
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What people and programs tell runs that are there: signals, pauses, what to do with a step that needs review.
 
 use flowforge_core::{Action, Caller, Denied, Object, ObjectKind};
+use flowforge_protocol::awaited::check_correlation;
 use flowforge_protocol::canonical::canonical_json;
 use flowforge_protocol::job::{MAX_INPUT_BYTES, Order, ReviewOrder, ReviewOrderAction};
 use flowforge_protocol::{Digest, MessageId, StepKey};
@@ -16,10 +17,6 @@ use crate::app::{Allowed, App, LoadError};
 use crate::entropy::{EntropyError, fresh};
 use crate::orders::OrderError;
 
-/// Longest name of a signal, in bytes.
-const MAX_NAME_BYTES: usize = 128;
-/// Longest correlation of a signal, in bytes.
-const MAX_CORRELATION_BYTES: usize = 512;
 /// Open waits that are looked through for a step.
 const MAX_WAITS: u32 = 10_000;
 
@@ -339,18 +336,14 @@ pub(crate) fn is_over(run: &StoredRun) -> Refused {
 
 fn check_signal(incoming: &Incoming) -> Result<(), Refused> {
     let wrong = |field, message: String| Err(Refused::Field(field, message));
-    let printable = |text: &str| !text.chars().any(char::is_control);
-    let name = &incoming.name;
-    if name.is_empty() || name.len() > MAX_NAME_BYTES || !printable(name) {
-        return wrong(
-            "name",
-            format!("expected 1 to {MAX_NAME_BYTES} printable characters"),
-        );
+    if !flowforge_workflow::is_signal_name(&incoming.name) {
+        // No workflow can wait for it, so it would be kept for nobody.
+        let message = "the name of a signal is snake_case, as the `wait` of a workflow says it";
+        return wrong("name", message.to_owned());
     }
     if let Some(correlation) = &incoming.correlation
-        && (correlation.is_empty() || correlation.len() > MAX_CORRELATION_BYTES || !printable(correlation))
+        && let Err(message) = check_correlation(correlation)
     {
-        let message = format!("expected 1 to {MAX_CORRELATION_BYTES} printable characters");
         return wrong("correlation", message);
     }
     if let Err(message) = flowforge_protocol::value::check_depth(&incoming.payload) {
@@ -387,6 +380,7 @@ mod tests {
         assert_eq!(field(incoming("paid", Some("o-7"), json!({}))), None);
         assert_eq!(field(incoming("", None, json!({}))), Some("name"));
         assert_eq!(field(incoming("a\nb", None, json!({}))), Some("name"));
+        assert_eq!(field(incoming("Paid in full", None, json!({}))), Some("name"));
         assert_eq!(field(incoming("paid", Some(""), json!({}))), Some("correlation"));
         let largest = "x".repeat(MAX_INPUT_BYTES - 2);
         assert_eq!(field(incoming("paid", None, json!(largest))), None);

@@ -101,6 +101,12 @@ impl App {
             let message = format!("nothing of run {} is recorded; start it anew", run.id.short());
             return Ok(Err(Refused::State(run.state, message)));
         }
+        if run.erased.is_some() {
+            let id = run.id.short();
+            let message =
+                format!("the values of run {id} are erased, so it cannot be run again; start it anew");
+            return Ok(Err(Refused::State(run.state, message)));
+        }
         let gone = || RetryError::Unreadable(run.id.clone());
         let original = self.release(&run.release).await?.ok_or_else(gone)?;
         let release = match newest {

@@ -313,3 +313,51 @@ async fn expressions_of_which_the_host_dies_again_and_again_are_named_and_left_a
         host.drain().await;
     }
 }
+
+/// The input of what takes an effect back was computed when its step completed, without a mark: a host that died of it was
+/// not counted.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_undo_of_whose_input_the_host_dies_again_and_again_is_named_and_left_alone() {
+    let scripts = scripts()
+        .asynchronous("stuck", Effect::Pure, |_| std::future::pending())
+        .pure("back", |_| Ok(json!(null)));
+    let world = World::new(scripts.clone());
+    let undo = format!("{{ call: test:scripts/back, with: {} }}", slow_fields());
+    let source = format!(
+        "workflow: taken-back\ninput: {{ xs: {{ type: array }} }}\nnodes:\n  a: {{ call: test:scripts/add, with: {{ n: 1 }}, undo: \
+         {undo} }}\n  stuck: {{ after: a, call: test:scripts/stuck }}\n"
+    );
+    let published = publish(&world.plane, &source);
+    world.start().drain().await;
+    leave_socket(&world);
+    let xs: Vec<u32> = (0..700).collect();
+    let run = world.plane.start(&published, 1, json!({"xs": xs}), world.now());
+    // What `a` did is durable then: there is something to take back in the next life.
+    dies_of(&world, world.start(), "stuck", 0).await;
+    let cancel = || {
+        let order = Order::Cancel {
+            reason: "duty".into(),
+            grace_ms: 0,
+        };
+        world.plane.deliver(&world.plane.job(&run, order, world.now()));
+    };
+    cancel();
+    for before in 0..3 {
+        dies_of(&world, world.start(), "a~undo", before).await;
+    }
+    let host = world.start();
+    rests(&host.handle).await;
+    let about = host.handle.status().standing[0].about.clone();
+    assert!(
+        about.contains("FF-RUN-102") && about.contains("step a~undo "),
+        "{about}"
+    );
+    assert!(
+        !scripts.calls().contains(&"back".to_owned()),
+        "it was never called"
+    );
+    cancel();
+    let stored = world.plane.ended(&run).await;
+    assert!(matches!(outcome(&stored), Outcome::Cancelled { .. }));
+    host.drain().await;
+}

@@ -3,10 +3,10 @@
 //! A few bytes can stand for gigabytes, so output is made in steps of bounded size and the caller counts it before it asks
 //! for more. Source: RFC 9110 §8.4; RFC 7932 for `br`.
 
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 
 use brotli_decompressor::{BrotliDecompressStream, BrotliResult, BrotliState, StandardAlloc};
-use flate2::write::MultiGzDecoder;
+use flate2::write::GzDecoder;
 use flate2::{Decompress, FlushDecompress, Status};
 
 /// Most output of one step where the decoder lets us say so.
@@ -18,9 +18,15 @@ const GZIP_INPUT_BYTES: usize = 1 << 10;
 /// One body being decoded.
 pub(super) enum Decoder {
     Identity,
+    /// One member after the other. Source: RFC 1952 §2.2.
     Gzip {
-        inner: Box<MultiGzDecoder<Vec<u8>>>,
+        inner: Box<GzDecoder<Vec<u8>>>,
+        /// The member that is decoded now has bytes.
         begun: bool,
+        /// How many members are over.
+        members: u64,
+        /// What comes now is no further member, and is nothing that was promised.
+        ended: bool,
     },
     /// `deflate` is zlib's format by its definition, and bare deflate from some servers: the first two bytes tell.
     Undecided(Vec<u8>),
@@ -56,8 +62,10 @@ impl Decoder {
         }
         match name.as_str() {
             "gzip" | "x-gzip" => Ok(Self::Gzip {
-                inner: Box::new(MultiGzDecoder::new(Vec::new())),
+                inner: Box::new(GzDecoder::new(Vec::new())),
                 begun: false,
+                members: 0,
+                ended: false,
             }),
             "deflate" => Ok(Self::Undecided(Vec::new())),
             "br" => Ok(Self::Brotli {
@@ -88,14 +96,12 @@ impl Decoder {
                 out.extend_from_slice(input);
                 Ok(input.len())
             }
-            Self::Gzip { inner, begun } => {
-                let piece = input.get(..input.len().min(GZIP_INPUT_BYTES)).unwrap_or_default();
-                *begun = *begun || !piece.is_empty();
-                let taken = inner.write(piece).map_err(|_| broken("gzip"))?;
-                inner.flush().map_err(|_| broken("gzip"))?;
-                out.append(inner.get_mut());
-                Ok(taken)
-            }
+            Self::Gzip {
+                inner,
+                begun,
+                members,
+                ended,
+            } => gunzip(inner, begun, members, ended, input, out),
             Self::Undecided(first) => {
                 let wanted = 2_usize.saturating_sub(first.len()).min(input.len());
                 first.extend_from_slice(input.get(..wanted).unwrap_or_default());
@@ -122,21 +128,22 @@ impl Decoder {
     pub(super) fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), Undecodable> {
         let whole = match self {
             Self::Identity => true,
-            Self::Gzip { inner, begun } => {
-                let whole = !*begun || inner.try_finish().is_ok();
-                out.append(inner.get_mut());
-                whole
+            Self::Gzip { inner, begun, .. } => {
+                if *begun {
+                    close_member(inner, out)?;
+                }
+                true
             }
             Self::Undecided(first) => first.is_empty(),
             Self::Inflate { ended, .. } => *ended,
             Self::Brotli { begun, ended, .. } => *ended || !*begun,
         };
-        if whole {
-            Ok(())
-        } else {
-            Err(Undecodable("the encoded response ends too early".to_owned()))
-        }
+        if whole { Ok(()) } else { Err(too_early()) }
     }
+}
+
+fn too_early() -> Undecodable {
+    Undecodable("the encoded response ends too early".to_owned())
 }
 
 fn broken(name: &str) -> Undecodable {
@@ -146,6 +153,54 @@ fn broken(name: &str) -> Undecodable {
 /// Whether these are the first bytes of zlib's format. Source: RFC 1950 §2.2.
 fn is_zlib(one: u8, two: u8) -> bool {
     one & 0x0f == 8 && u16::from_be_bytes([one, two]).is_multiple_of(31)
+}
+
+/// The first byte of every member of gzip's format. Source: RFC 1952 §2.3.1.
+const GZIP_MARK: u8 = 0x1f;
+
+fn gunzip(
+    inner: &mut GzDecoder<Vec<u8>>,
+    begun: &mut bool,
+    members: &mut u64,
+    ended: &mut bool,
+    input: &[u8],
+    out: &mut Vec<u8>,
+) -> Result<usize, Undecodable> {
+    let piece = input.get(..input.len().min(GZIP_INPUT_BYTES)).unwrap_or_default();
+    loop {
+        if !*begun && piece.first().is_some_and(|byte| *byte != GZIP_MARK) {
+            if *members == 0 {
+                return Err(broken("gzip"));
+            }
+            *ended = true;
+        }
+        if *ended {
+            return Ok(input.len());
+        }
+        *begun = *begun || !piece.is_empty();
+        let taken = inner.write(piece).map_err(|_| broken("gzip"))?;
+        if taken == 0 && !piece.is_empty() {
+            // The member is over, and there is more.
+            close_member(inner, out)?;
+            *inner = GzDecoder::new(Vec::new());
+            *begun = false;
+            *members += 1;
+            continue;
+        }
+        inner.flush().map_err(|_| broken("gzip"))?;
+        out.append(inner.get_mut());
+        return Ok(taken);
+    }
+}
+
+/// The end of a member: appends what was held back.
+fn close_member(inner: &mut GzDecoder<Vec<u8>>, out: &mut Vec<u8>) -> Result<(), Undecodable> {
+    let closed = inner.try_finish();
+    out.append(inner.get_mut());
+    closed.map_err(|error| match error.kind() {
+        ErrorKind::UnexpectedEof => too_early(),
+        _ => Undecodable("the encoded response is damaged: its check sum is another".to_owned()),
+    })
 }
 
 fn inflate(
@@ -267,6 +322,24 @@ mod tests {
         assert_eq!(decoded("gzip", b"", 1).unwrap().0, b"", "an answer without body");
     }
 
+    /// Bytes behind the last member, such as zeros up to a whole block, made the body end too early.
+    #[test]
+    fn what_follows_the_last_member_is_passed_over() {
+        let two = [gzip(b"{\"a\":"), gzip(b"1}")].concat();
+        for rest in [&b""[..], b"\0\0\0\0", b"more"] {
+            let body = [&two, rest].concat();
+            for piece in [1, 3, 1000] {
+                let (all, _) = decoded("gzip", &body, piece).unwrap();
+                assert_eq!(all, b"{\"a\":1}", "{rest:?} by {piece}");
+            }
+        }
+        let mut damaged = gzip(b"text");
+        let sum = damaged.len() - 8;
+        damaged[sum] ^= 1;
+        let error = decoded("gzip", &damaged, 100).err().map(|error| error.0);
+        assert!(error.is_some_and(|error| error.contains("damaged")));
+    }
+
     #[test]
     fn a_bomb_comes_out_in_bounded_steps() {
         let body = gzip(&vec![0; 8 << 20]);
@@ -282,6 +355,8 @@ mod tests {
             ("zstd", &b"x"[..], "`zstd`"),
             ("gzip, br", b"x", "more than once"),
             ("gzip", b"a text that is not encoded at all", "is not"),
+            // Too short for the head of a member: it was said to end too early.
+            ("gzip", b"{}", "is not"),
             ("br", b"\xff\xff\xff\xff\xff", "is not"),
         ] {
             let error = decoded(encoding, body, 100)

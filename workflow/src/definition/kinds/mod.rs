@@ -45,6 +45,11 @@ const KINDS: [(&str, Read); 9] = [
     ("respond", respond::read),
 ];
 
+/// The words of the kinds of nodes, as a file says them.
+pub fn node_kinds() -> impl Iterator<Item = &'static str> {
+    KINDS.iter().map(|(word, _)| *word)
+}
+
 /// Words of other products for what is a kind of node here. Capitals, spaces and hyphens do not count.
 const SYNONYMS: [(&str, &str); 44] = [
     ("if", "switch"),

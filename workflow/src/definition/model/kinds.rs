@@ -341,6 +341,21 @@ impl NodeKind {
         }
     }
 
+    /// The word of the kind, as files and views write it.
+    pub(crate) fn word(&self) -> &'static str {
+        match self {
+            Self::Call(_) => "call",
+            Self::Set { .. } => "set",
+            Self::Switch { .. } => "switch",
+            Self::Foreach(_) => "foreach",
+            Self::Wait(_) => "wait",
+            Self::Approval(_) => "approval",
+            Self::Workflow(_) => "workflow",
+            Self::Repeat(_) => "repeat",
+            Self::Respond(_) => "respond",
+        }
+    }
+
     /// Its values that are looked at inside its body, where the body's nodes are in reach.
     pub(crate) fn inner_parts(&self) -> Vec<(String, Part<'_>)> {
         match self {

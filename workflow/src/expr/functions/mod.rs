@@ -5,6 +5,7 @@
 //! to what it paid. What is not in the table does not compile.
 
 mod convert;
+mod forms;
 mod lists;
 mod numbers;
 mod table;
@@ -22,6 +23,7 @@ use super::value::{Text, Val};
 
 pub(crate) use convert::moment_text;
 pub(super) use convert::to_json;
+pub(super) use forms::{EXAMPLE as FORM_EXAMPLE, parts as form_parts};
 pub(super) use lists::{sorted, twice};
 pub(super) use text::pay_search;
 pub(super) use time::{found, moment};

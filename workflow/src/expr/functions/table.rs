@@ -1,6 +1,6 @@
 //! The table of the functions: how each is written, how many values it takes, what it gives and its code.
 
-use super::{Function, Gives, Native, convert, lists, numbers, text, time};
+use super::{Function, Gives, Native, convert, forms, lists, numbers, text, time};
 
 /// Every function there is.
 pub(in crate::expr) static FUNCTIONS: [Function; 83] = [
@@ -300,21 +300,21 @@ pub(in crate::expr) static FUNCTIONS: [Function; 83] = [
         "date",
         (1, 2),
         Gives::Text,
-        time::date,
+        forms::date,
     ),
     function(
         "format_date(moment, form), format_date(moment, form, zone)",
         "format_date",
         (2, 3),
         Gives::Text,
-        time::format_date,
+        forms::format_date,
     ),
     function(
         "parse_date(text), parse_date(text, form), parse_date(text, form, zone)",
         "parse_date",
         (1, 3),
         Gives::Moment,
-        time::parse_date,
+        forms::parse_date,
     ),
     function(
         "add_time(moment, duration), add_time(moment, n, unit), add_time(moment, n, unit, zone)",

@@ -6,25 +6,20 @@
 
 use std::str::FromStr;
 
-use chrono::format::{Item, StrftimeItems};
+use chrono::format::ParseErrorKind;
 use chrono::{
     DateTime, Datelike, FixedOffset, LocalResult, Months, NaiveDate, NaiveDateTime, NaiveTime, Offset,
     TimeDelta, TimeZone, Timelike, Utc,
 };
 
-use super::{Outcome, Tools, made, text_of, whole_of};
+use super::{Outcome, Tools, text_of, whole_of};
 use crate::expr::fault::{Fault, kind};
 use crate::expr::value::{Val, in_calendar};
-
-/// Longest form of a date, in bytes.
-const MAX_FORM_BYTES: usize = 200;
-/// Most bytes that one part of a form can become.
-const FORM_PART_BYTES: usize = 64;
 
 /// The longest time that a clock change skips, in minutes: a day, where a country changed the side of the date line.
 const GAP_MINUTES_MAX: i64 = 24 * 60;
 
-fn beyond_calendar() -> Box<Fault> {
+pub(super) fn beyond_calendar() -> Box<Fault> {
     Fault::new("the moment is beyond the calendar")
 }
 
@@ -58,14 +53,25 @@ fn written(text: &str) -> Option<DateTime<Utc>> {
 pub(in crate::expr) fn found(value: &Val<'_>) -> String {
     match value {
         Val::Text(text) => {
-            let text: String = text.as_str().chars().take(40).collect();
-            format!("`{text}`; for other forms write parse_date(text, form)")
+            let shown: String = text.as_str().chars().take(40).collect();
+            if is_no_day(text.as_str()) {
+                format!("`{shown}`, which is in no calendar")
+            } else {
+                format!("`{shown}`; for other forms write parse_date(text, form)")
+            }
         }
         other => kind(other).to_owned(),
     }
 }
 
-fn moment_of(function: &str, value: Option<&Val<'_>>) -> Result<DateTime<Utc>, Box<Fault>> {
+/// Whether a text has the form of a moment and names none: the 30th of February, 25 o'clock.
+fn is_no_day(text: &str) -> bool {
+    let day = NaiveDate::from_str(text.trim()).map_err(|error| error.kind());
+    let moment = DateTime::parse_from_rfc3339(text).map_err(|error| error.kind());
+    day == Err(ParseErrorKind::OutOfRange) || moment == Err(ParseErrorKind::OutOfRange)
+}
+
+pub(super) fn moment_of(function: &str, value: Option<&Val<'_>>) -> Result<DateTime<Utc>, Box<Fault>> {
     value.and_then(moment).ok_or_else(|| {
         let found = value.map_or_else(|| "nothing".to_owned(), found);
         Fault::new(format!(
@@ -77,13 +83,13 @@ fn moment_of(function: &str, value: Option<&Val<'_>>) -> Result<DateTime<Utc>, B
 
 /// A time zone.
 #[derive(Clone, Copy)]
-enum Zone {
+pub(super) enum Zone {
     Named(chrono_tz::Tz),
     Offset(FixedOffset),
 }
 
 impl Zone {
-    fn read(function: &str, value: Option<&Val<'_>>) -> Result<Self, Box<Fault>> {
+    pub(super) fn read(function: &str, value: Option<&Val<'_>>) -> Result<Self, Box<Fault>> {
         let name = match value {
             None => return Ok(Self::Named(chrono_tz::UTC)),
             value => text_of(function, value, "the time zone")?,
@@ -99,7 +105,7 @@ impl Zone {
         })
     }
 
-    fn local(self, moment: DateTime<Utc>) -> DateTime<FixedOffset> {
+    pub(super) fn local(self, moment: DateTime<Utc>) -> DateTime<FixedOffset> {
         match self {
             Self::Named(zone) => {
                 let local = moment.with_timezone(&zone);
@@ -122,7 +128,7 @@ impl Zone {
     }
 
     /// The moment of a wall time that a text names.
-    fn moment(self, wall: NaiveDateTime) -> Result<DateTime<Utc>, Box<Fault>> {
+    pub(super) fn moment(self, wall: NaiveDateTime) -> Result<DateTime<Utc>, Box<Fault>> {
         let moment = self.existing(wall).ok_or_else(|| {
             Fault::new(format!(
                 "{wall} does not exist in this time zone: a clock change skips it"
@@ -245,83 +251,6 @@ fn length(text: &str) -> Option<TimeDelta> {
     let seconds = i64::try_from(nanos.div_euclid(1_000_000_000)).ok()?;
     let below = u32::try_from(nanos.rem_euclid(1_000_000_000)).ok()?;
     TimeDelta::new(seconds, below)
-}
-
-/// The parts of a form, if it is one, and it is paid for.
-fn form<'a>(
-    tools: &Tools<'_>,
-    function: &str,
-    value: Option<&'a Val<'_>>,
-) -> Result<Vec<Item<'a>>, Box<Fault>> {
-    let text = text_of(function, value, "the form")?;
-    let wrong = || {
-        Fault::new(format!(
-            "the form of `{function}` is wrong; for example %Y-%m-%d %H:%M, and %% for a percent sign"
-        ))
-    };
-    if text.len() > MAX_FORM_BYTES {
-        return Err(wrong());
-    }
-    let items: Vec<Item<'_>> = StrftimeItems::new(text).collect();
-    tools.meter.make(items.len() * FORM_PART_BYTES + text.len())?;
-    if items.contains(&Item::Error) {
-        return Err(wrong());
-    }
-    Ok(items)
-}
-
-fn formatted<'v>(local: DateTime<FixedOffset>, items: &[Item<'_>], function: &str) -> Outcome<'v> {
-    let mut text = String::new();
-    match std::fmt::write(
-        &mut text,
-        format_args!("{}", local.format_with_items(items.iter())),
-    ) {
-        Ok(()) => made(text),
-        Err(_) => Err(Fault::new(format!(
-            "the form of `{function}` cannot be written for this moment"
-        ))),
-    }
-}
-
-pub(super) fn date<'v>(tools: &Tools<'_>, args: &[Val<'v>]) -> Outcome<'v> {
-    let moment = moment_of("date", args.first())?;
-    if args.len() < 2 {
-        return made(moment.format("%Y-%m-%d").to_string());
-    }
-    let items = form(tools, "date", args.get(1))?;
-    formatted(moment.fixed_offset(), &items, "date")
-}
-
-pub(super) fn format_date<'v>(tools: &Tools<'_>, args: &[Val<'v>]) -> Outcome<'v> {
-    let moment = moment_of("format_date", args.first())?;
-    let items = form(tools, "format_date", args.get(1))?;
-    let zone = Zone::read("format_date", args.get(2))?;
-    formatted(zone.local(moment), &items, "format_date")
-}
-
-pub(super) fn parse_date<'v>(tools: &Tools<'_>, args: &[Val<'v>]) -> Outcome<'v> {
-    if args.len() < 2 {
-        return moment_of("parse_date", args.first()).map(Val::Moment);
-    }
-    let text = text_of("parse_date", args.first(), "the first value")?;
-    tools.meter.read(text.len())?;
-    form(tools, "parse_date", args.get(1))?;
-    let form = text_of("parse_date", args.get(1), "the form")?;
-    let zone = Zone::read("parse_date", args.get(2))?;
-    if let Ok(moment) = DateTime::parse_from_str(text, form) {
-        return Ok(Val::Moment(moment.to_utc()));
-    }
-    let wall = NaiveDateTime::parse_from_str(text, form)
-        .or_else(|_| NaiveDate::parse_from_str(text, form).map(|day| day.and_time(NaiveTime::MIN)));
-    match wall {
-        Ok(wall) => zone.moment(wall).map(Val::Moment),
-        Err(error) => {
-            let text: String = text.chars().take(40).collect();
-            Err(Fault::new(format!(
-                "`{text}` does not have the form `{form}`: {error}"
-            )))
-        }
-    }
 }
 
 /// A moment and a length of time, or so many units of the calendar, which are counted on the zone's wall clock.

@@ -64,6 +64,7 @@ impl Parser<'_> {
             let message = format!("`{name}` does not take {} values", arguments.len());
             return Err(self.error(at, message, format!("write {}", function.form)));
         }
+        self.check_form(name, &arguments)?;
         let pattern = match (name, arguments.get(1).map(|tree| (&tree.form, tree.start))) {
             ("matches", Some((Form::Literal(Literal::Text(text)), at))) => Some(
                 pattern(text).map_err(|reason| self.error(at, reason, "for example \"^[a-z]+-[0-9]+$\""))?,
@@ -78,6 +79,20 @@ impl Parser<'_> {
             })),
             start,
         )
+    }
+
+    /// A form of a date that is written out is looked at here, so that a wrong one is found before anything runs.
+    fn check_form(&self, name: &str, arguments: &[Tree]) -> Parsed<()> {
+        let has_form = matches!(name, "date" | "format_date" | "parse_date");
+        match arguments.get(1).filter(|_| has_form) {
+            Some(tree) => match &tree.form {
+                Form::Literal(Literal::Text(text)) => functions::form_parts(name, text)
+                    .map(drop)
+                    .map_err(|wrong| self.error(tree.start, wrong, functions::FORM_EXAMPLE)),
+                _ => Ok(()),
+            },
+            None => Ok(()),
+        }
     }
 
     fn no_function(&self, name: &str, at: usize) -> ExpressionError {

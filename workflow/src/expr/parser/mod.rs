@@ -361,7 +361,15 @@ impl Parser<'_> {
                 self.at += 1;
                 let inner = self.expression()?;
                 self.expect(")")?;
-                return Ok(inner);
+                // Where a part of an expression is shown, its parentheses belong to it.
+                return Ok(match inner.form {
+                    Form::Chain(..) | Form::Any(_) | Form::All(_) | Form::Choice(..) => Tree {
+                        start,
+                        end: self.end(),
+                        ..inner
+                    },
+                    _ => inner,
+                });
             }
             Token::Sign("[") => {
                 self.at += 1;

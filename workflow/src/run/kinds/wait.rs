@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use flowforge_protocol::awaited::{Await, Closing};
+use flowforge_protocol::awaited::{Await, Closing, check_correlation};
 use flowforge_protocol::record::Event;
 use flowforge_protocol::{Failure, FailureKind};
 use serde_json::{Value, json};
@@ -50,14 +50,17 @@ pub(super) fn begin(start: &Start<'_>, wait: &WaitPlan) -> Started {
 
 /// Text as it is; a number or a truth value as its text, so that an order's number can correlate.
 fn correlation(start: &Start<'_>, expression: &crate::expr::Expression) -> Result<String, Failure> {
-    match start.expression("wait.correlate", expression)? {
-        Value::String(text) => Ok(text),
-        value @ (Value::Number(_) | Value::Bool(_)) => Ok(value.to_string()),
+    let wrong = |message| wrong(start.key, "wait.correlate", message);
+    let text = match start.expression("wait.correlate", expression)? {
+        Value::String(text) => text,
+        value @ (Value::Number(_) | Value::Bool(_)) => value.to_string(),
         other => {
-            let message = format!("a correlation is text or a number, found {}", kind_of(&other));
-            Err(wrong(start.key, "wait.correlate", message))
+            let found = kind_of(&other);
+            return Err(wrong(format!("a correlation is text or a number, found {found}")));
         }
-    }
+    };
+    check_correlation(&text).map_err(wrong)?;
+    Ok(text)
 }
 
 /// Whether something stands in for a signal that does not come.
