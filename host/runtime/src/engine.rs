@@ -26,29 +26,31 @@ const CORE_INSTANCES_PER_COMPONENT: u32 = 128;
 const TABLES_PER_COMPONENT: u32 = 16;
 const MEMORIES_PER_COMPONENT: u32 = 4;
 
-/// The settings that decide what code is compiled. Host, registry, worker and command line all use these.
-fn code_config() -> Config {
+/// The settings that decide what code is compiled. Host, registry, worker and command line all use these; `counted` is code
+/// that counts its instructions.
+fn code_config(counted: bool) -> Config {
     let mut config = Config::new();
     config
         .wasm_component_model(true)
         .wasm_component_model_async(true)
         .epoch_interruption(true)
+        .consume_fuel(counted)
         .memory_init_cow(true)
         .cranelift_opt_level(wasmtime::OptLevel::Speed);
     config
 }
 
 /// An engine that compiles and runs no guest: the worker's.
-pub(crate) fn compile_engine() -> wasmtime::Result<Engine> {
-    Engine::new(&code_config())
+pub(crate) fn compile_engine(counted: bool) -> wasmtime::Result<Engine> {
+    Engine::new(&code_config(counted))
 }
 
 /// An engine that runs guests, and whether its instances come from a pool.
 ///
 /// The pool reserves address space for every slot. Where the system refuses that (a container with a limit on virtual
 /// memory, a small machine), instances are allocated on demand: slower to start, otherwise the same.
-pub(crate) fn run_engine(max_instances: u32) -> wasmtime::Result<(Engine, bool)> {
-    let mut config = code_config();
+pub(crate) fn run_engine(max_instances: u32, counted: bool) -> wasmtime::Result<(Engine, bool)> {
+    let mut config = code_config(counted);
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(max_instances)));
     match Engine::new(&config) {
         Ok(engine) => Ok((engine, true)),

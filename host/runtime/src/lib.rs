@@ -36,12 +36,12 @@ pub use compile::{COMPILE_ARGUMENT, CompileError, compile_worker_main};
 pub use config::{CodeLimits, CompileConfig, CompileWorker, RuntimeConfig};
 pub use connect::{AddressKind, Connection, Dial, EgressPolicy, OpenNetwork, OpenNetworkError, Resolve};
 pub use connector::{Connector, LoadError};
-pub use invoke::{Invocation, Invoked, StepError, Usage};
+pub use invoke::{Instructions, Invocation, Invoked, StepError, Usage};
 pub use limits::Limits;
 pub use measure::Measured;
 pub use redact::Redactor;
 pub use runtime::{Runtime, RuntimeError};
-pub use services::{EffectRefused, LogLevel, OpenSecret, Progress, StepContext, StepServices};
+pub use services::{EffectRefused, Exchange, LogLevel, OpenSecret, Progress, StepContext, StepServices};
 pub use shared_cache::SharedCache;
 
 /// Bodies of the fuzz campaign, for programs that run them longer than tests do.

@@ -56,7 +56,8 @@ impl Runtime {
         if config.compile.parallel == 0 {
             return Err(RuntimeError::Config("compile.parallel must be at least 1"));
         }
-        let (engine, pooled) = run_engine(config.max_instances).map_err(RuntimeError::Engine)?;
+        let (engine, pooled) =
+            run_engine(config.max_instances, config.compile.counted).map_err(RuntimeError::Engine)?;
         let shared = RuntimeShared {
             linker: linker(&engine).map_err(RuntimeError::Engine)?,
             cache: CodeCache::open(&config.cache_dir, &engine, config.code.clone())
