@@ -1,9 +1,10 @@
 //! Tests of a built connector: in the real host runtime, against mocked services, with a clock that costs no time.
 //!
 //! Owns: the test files of an author, the mocked services, one test from its first attempt to its verdict, the reports;
-//! trials of a component for its score; and one live call with what it used. Leaves to others: the sandbox (the host's own runtime runs every call), when an
-//! attempt is repeated (the rule of the workflow engine decides), and building. Invariant: a test opens no socket, and what
-//! the host gives a step (time, randomness, waiting) is the test's own, also where a component takes it from WASI.
+//! trials of a component for its score; one live call with what it used, and such a call as a test. Leaves to others: the
+//! sandbox (the host's own runtime runs every call), when an attempt is repeated (the rule of the workflow engine decides),
+//! what a trial is worth, and building. Invariant: a test opens no socket, and what the host gives a step (time,
+//! randomness, waiting) is the test's own, also where a component takes it from WASI.
 
 mod case;
 mod compare;

@@ -8,7 +8,12 @@ fn every_test_of_the_connector_passes() {
     let output = Command::new(&program)
         .args(["connector", "test", env!("CARGO_MANIFEST_DIR")])
         .output()
-        .unwrap_or_else(|error| panic!("{}: {error}; set FLOWFORGE to the program", program.display()));
+        .unwrap_or_else(|error| {
+            panic!(
+                "{}: {error}; set FLOWFORGE to the program",
+                program.display()
+            )
+        });
     assert!(
         output.status.success(),
         "{}{}",
