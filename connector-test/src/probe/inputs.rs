@@ -17,6 +17,9 @@ const CHARS_MAX: usize = 40;
 /// Characters of the longest text at a bound.
 const LONG_CHARS: usize = 4_096;
 
+/// The largest whole number up to which a floating point number names each one: engines for scripts take no more.
+const SAFE_MAX: i64 = (1 << 53) - 1;
+
 /// Texts that connectors stumble over.
 const TEXTS: [&str; 22] = [
     "",
@@ -120,8 +123,13 @@ impl Maker {
             Type::U16 => vec![json!(u16::MAX)],
             Type::S32 => vec![json!(i32::MIN), json!(i32::MAX)],
             Type::U32 => vec![json!(u32::MAX)],
-            Type::S64 => vec![json!(i64::MIN), json!(i64::MAX)],
-            Type::U64 => vec![json!(u64::MAX)],
+            Type::S64 => vec![
+                json!(i64::MIN),
+                json!(-SAFE_MAX),
+                json!(SAFE_MAX),
+                json!(i64::MAX),
+            ],
+            Type::U64 => vec![json!(SAFE_MAX), json!(u64::MAX)],
             Type::F32 => vec![json!(f64::from(f32::MIN)), json!(f64::from(f32::MAX))],
             Type::F64 => vec![json!(f64::MIN), json!(f64::MAX), json!(f64::MIN_POSITIVE)],
             Type::Char => vec![json!("\u{0}"), json!("\u{10ffff}")],

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use flowforge_connector_test::{Bench, Suite, probe, test};
+use flowforge_connector_test::{Bench, Suite, fuzz, junit, probe, test};
 use flowforge_runtime::CompileWorker;
 use flowforge_scorecard::{Measured, Observed, Scorecard, SeenCall, score};
 
@@ -165,5 +165,25 @@ fn the_same_component_and_tests_give_the_same_facts() {
     assert!(
         weight.call_instructions > 0 && weight.memory_bytes > 0,
         "{weight:?}"
+    );
+}
+
+#[test]
+fn made_up_inputs_are_reported_as_tests_are() {
+    let author = Author::new("- { name: half, call: half, with: { text: ok, number: 8 }, expect: 4 }");
+    let report = test(&fragile(), &author.suite(), &author.bench(), false).unwrap();
+    assert_eq!((report.passed, report.failed), (1, 0));
+    let tried = fuzz(&fragile(), Some(&author.suite()), &author.bench(), 300).unwrap();
+    let report = report.and(tried);
+    assert_eq!((report.passed, report.failed), (1, 1));
+    let told = &report.cases.last().unwrap().problems;
+    assert!(
+        told.iter().any(|problem| problem.contains(", with {")),
+        "{told:?}"
+    );
+    assert!(
+        junit(&report).contains("300 made-up inputs"),
+        "{}",
+        junit(&report)
     );
 }
