@@ -6,7 +6,7 @@ use std::process::Output;
 
 use serde_json::Value;
 
-use super::flowforge;
+use super::{flowforge, in_clone};
 
 const MANIFEST: &str = r#"[connector]
 name = "acme:geo"
@@ -78,9 +78,14 @@ fn author(folder: &Path, manifest: &str, source: &str) -> PathBuf {
 }
 
 fn scored(home: &Path, geo: &Path) -> Output {
-    let mut command = flowforge(home).command(&["connector", "score", "--inputs", "100", "--output", "json"]);
+    scored_with(home, geo, &["--inputs", "100"])
+}
+
+fn scored_with(home: &Path, geo: &Path, more: &[&str]) -> Output {
+    let mut command = flowforge(home).command(&["connector", "score", "--output", "json"]);
     let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("connector-cache");
     let output = command
+        .args(more)
         .arg(geo)
         .env("FLOWFORGE_CACHE", cache)
         .current_dir(home)
@@ -147,5 +152,39 @@ fn who_declares_too_much_and_who_hides_something_lose_fifteen_points() {
         );
         assert!(best >= points + 15, "{what}: {points} against {best}");
         assert!(liar.to_string().contains(seen), "{what}: {liar:#}");
+    }
+}
+
+/// What they miss is missed for a reason, and everything else is theirs: they are what authors look at first.
+#[test]
+fn the_first_party_connectors_miss_nothing_without_a_reason() {
+    let home = tempfile::tempdir().unwrap();
+    // The workflow names the hosts of `http`, so that it can name none.
+    for (folder, inputs, missed) in [
+        ("http", "10000", &["destinations"][..]),
+        ("convert", "500", &[]),
+        ("quake-text", "500", &[]),
+        ("statistics", "500", &[]),
+    ] {
+        let path = in_clone(&format!("connectors/{folder}"));
+        let card = card(&scored_with(
+            home.path(),
+            &path,
+            &["--no-rebuild", "--inputs", inputs],
+        ));
+        let checks = card["categories"].as_array().unwrap().iter();
+        let short: Vec<&Value> = checks
+            .flat_map(|category| category["checks"].as_array().unwrap())
+            .filter(|check| check["state"] == "scored" && check["points"] != check["of"])
+            .collect();
+        let ids: Vec<&str> = short.iter().map(|check| check["id"].as_str().unwrap()).collect();
+        assert_eq!(ids, missed, "{folder}: {short:#?}");
+        let shut = card["gates"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|gate| gate["shut"].is_string());
+        assert!(shut.is_none(), "{folder}: {shut:?}");
+        assert_eq!(card["grade"], "B", "{folder}: the best without provenance");
     }
 }
