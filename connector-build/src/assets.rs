@@ -172,6 +172,7 @@ pub(crate) const TEMPLATE_RUST: Files = template![
     "Cargo.lock" from "rust/cargo-lock",
     "Cargo.toml" from "rust/cargo-toml",
     "src/lib.rs" from "rust/src/lib.rs",
+    "tests/connector.rs" from "rust/tests/connector.rs",
     "wit/world.wit" from "rust/wit/world.wit",
 ];
 
@@ -198,6 +199,7 @@ pub(crate) const TEMPLATE_PYTHON: Files = template![
     ".gitignore" from "python/gitignore",
     "pyproject.toml" from "python/pyproject.toml",
     "src/connector.py" from "python/src/connector.py",
+    "tests/test_connector.py" from "python/tests/test_connector.py",
     "wit/world.wit" from "derived/wit/world.wit",
 ];
 

@@ -44,9 +44,11 @@ impl Recipe {
     }
 
     /// Add every source file of a folder but `left_out`, by path and content. Test files are no source: no language builds
-    /// YAML in.
+    /// them in.
     pub(crate) fn add_folder(&mut self, folder: &Path, left_out: &str) -> Result<&mut Self, BuildError> {
-        let is_test = |file: &String| file.starts_with("tests/") && file.ends_with(".yaml");
+        let endings = [".yaml", ".yml", ".rs", ".py"];
+        let is_test =
+            |file: &String| file.starts_with("tests/") && endings.iter().any(|end| file.ends_with(end));
         let files = source_files(folder)?.into_iter();
         for file in files.filter(|file| !is_test(file) && file != left_out) {
             let path = folder.join(&file);

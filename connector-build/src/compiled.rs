@@ -35,10 +35,13 @@ pub(crate) fn compiled_once(
         name.add_bytes(format!("wit/{file}"), text.as_bytes());
     }
     name.add_folder(job.folder, "")?;
-    let name = format!("{}-{}", with.prefix, name.name());
+    let anew = if job.options.anew { "anew-" } else { "" };
+    let name = format!("{anew}{}-{}", with.prefix, name.name());
     let component = cache.join("compiled").join(format!("{name}.wasm"));
     let _lock = lock(cache, &name)?;
-    if let Ok(bytes) = fs::read(&component) {
+    if !job.options.anew
+        && let Ok(bytes) = fs::read(&component)
+    {
         return Ok(Compiled {
             component: bytes,
             cached: true,
@@ -48,7 +51,9 @@ pub(crate) fn compiled_once(
     let work = cache.join("work").join(&name);
     fresh_dir(&work)?;
     let bytes = make(job, &work)?;
-    write_whole(&component, &bytes)?;
+    if !job.options.anew {
+        write_whole(&component, &bytes)?;
+    }
     fs::remove_dir_all(&work).map_err(BuildError::io("cannot remove", &work))?;
     Ok(Compiled {
         component: bytes,

@@ -152,6 +152,7 @@ pub(crate) fn write_world(
     let cached = options.cache_dir.join("derived").join(format!("{name}.json"));
     let known = fs::read(&cached)
         .ok()
+        .filter(|_| !options.anew)
         .and_then(|bytes| serde_json::from_slice(&bytes).ok());
     let kept = if let Some(kept) = known {
         kept

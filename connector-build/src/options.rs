@@ -12,6 +12,9 @@ pub struct BuildOptions {
     pub cache_dir: PathBuf,
     /// How long each outside tool may take.
     pub limits: Limits,
+    /// Nothing of what an earlier build made of the source is taken, and nothing is left for a later one: for comparing two
+    /// builds. Installed tools and compiled libraries stay.
+    pub anew: bool,
 }
 
 impl BuildOptions {
@@ -21,6 +24,7 @@ impl BuildOptions {
         Self {
             cache_dir,
             limits: Limits::default(),
+            anew: false,
         }
     }
 }

@@ -8,13 +8,18 @@ use serde::Deserialize;
 use crate::build::{Compiled, Job};
 use crate::cache::lock;
 use crate::command::{run, tool};
-use crate::{BuildError, Diagnostic, Stage, ensure_wasm_target};
+use crate::{BuildError, BuildOptions, Diagnostic, Stage, ensure_wasm_target};
 
 /// Compile the crate in the job's folder. Cargo itself knows what is fresh.
 pub(crate) fn compile(job: &mut Job<'_>) -> Result<Compiled, BuildError> {
     let (folder, options) = (job.folder, job.options);
     let target = ensure_wasm_target(folder, options, job.progress)?;
     job.tell(Stage::Compile, "cargo build --release --target wasm32-wasip2");
+    let target_dir = options.cache_dir.join(if options.anew {
+        "rust-target-anew"
+    } else {
+        "rust-target"
+    });
     let mut cargo = tool("cargo");
     cargo
         .current_dir(folder)
@@ -27,11 +32,14 @@ pub(crate) fn compile(job: &mut Job<'_>) -> Result<Compiled, BuildError> {
             "json",
         ])
         .arg("--target-dir")
-        .arg(options.cache_dir.join("rust-target"))
+        .arg(&target_dir)
         .args(without_home());
     target.apply(&mut cargo);
     // Crates of one name in two folders leave their components under one path: nobody else builds before this one is read.
     let _lock = lock(&options.cache_dir, "rust-target")?;
+    if options.anew {
+        forget(folder, &target_dir, options)?;
+    }
     let finished = run("cargo", &mut cargo, "", options.limits.compile)?;
     let messages: Vec<Message> = finished
         .stdout
@@ -68,6 +76,27 @@ pub(crate) fn compile(job: &mut Job<'_>) -> Result<Compiled, BuildError> {
         component: fs::read(&path).map_err(BuildError::io("cannot read", &path))?,
         cached: fresh,
     })
+}
+
+/// Has cargo forget what it made of this crate. The crates that it takes stay compiled.
+fn forget(folder: &Path, target_dir: &Path, options: &BuildOptions) -> Result<(), BuildError> {
+    let manifest = fs::read_to_string(folder.join("Cargo.toml"))
+        .map_err(BuildError::io("cannot read", &folder.join("Cargo.toml")))?;
+    let name = toml::from_str::<toml::Table>(&manifest)
+        .ok()
+        .and_then(|table| Some(table.get("package")?.get("name")?.as_str()?.to_owned()));
+    let mut cargo = tool("cargo");
+    cargo
+        .current_dir(folder)
+        .args(["clean", "--release", "--target", "wasm32-wasip2", "--target-dir"])
+        .arg(target_dir)
+        .args(name.iter().flat_map(|name| ["--package", name.as_str()]));
+    let finished = run("cargo", &mut cargo, "", options.limits.compile)?;
+    if finished.status.success() {
+        Ok(())
+    } else {
+        Err(finished.failure("cargo clean"))
+    }
 }
 
 /// A crate whose build script failed: nearly always one that compiles C for the machine that it is built on. Its place is

@@ -3,28 +3,18 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
-use flowforge_ports::{Effect, Interface};
+use flowforge_ports::Interface;
 use flowforge_protocol::grants::NodeGrants;
-use flowforge_protocol::{Digest, Failure, RunId, StepKey, UseCount};
-use flowforge_runtime::artefacts::FileStore;
-use flowforge_runtime::{
-    CompileWorker, Connector, Invocation, Limits, LoadError, LogLevel, Runtime, RuntimeConfig, RuntimeError,
-    StepContext, StepError,
-};
-use flowforge_workflow::model::Retry;
-use flowforge_workflow::run::{Failed, after_stop, retry_at_ms};
+use flowforge_protocol::{Digest, Failure, UseCount};
+use flowforge_runtime::{CompileWorker, Limits, LoadError, LogLevel, RuntimeConfig, RuntimeError};
 use serde_json::{Map, Value};
-use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 use crate::compare::{differences, shown};
 use crate::files::{inside, put_in};
-use crate::network::{Network, NetworkDoor};
-use crate::services::{Ambient, Event, Services, Slot};
+use crate::play::{Ended, Play, Played, Profile, Stage};
+use crate::services::{Event, Slot};
 use crate::suite::{Case, Expected, Suite};
 use crate::{CaseReport, Report};
 
@@ -72,259 +62,93 @@ pub enum TestError {
 /// # Errors
 /// [`TestError`] if nothing could be tested; a test that fails is part of the report.
 pub fn test(component: &[u8], suite: &Suite, bench: &Bench, update: bool) -> Result<Report, TestError> {
-    let threads = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    threads.block_on(async {
-        let network = Arc::new(Network::default());
-        let mut config = bench.config();
-        config.egress.dial = Some(Arc::new(NetworkDoor(network.clone())));
-        let runtime = Runtime::new(config)?;
-        let connector = runtime.load(Digest::of(component), component).await?;
-        let folder = tempfile::tempdir()?;
-        let stage = Stage {
-            runtime,
-            network,
-            store: Arc::new(FileStore::open(folder.path())?),
-            folder: suite.folder.clone(),
-            update,
-            connector,
-        };
-        // Compiling was waited for by the real clock.
-        tokio::time::pause();
+    on_one_thread(async {
+        let stage = Stage::set_up(component, bench, false).await?;
         let mut cases = Vec::with_capacity(suite.cases.len());
         for case in &suite.cases {
-            cases.push(stage.run(case).await?);
+            cases.push(
+                Trying {
+                    stage: &stage,
+                    suite,
+                    update,
+                }
+                .run(case)
+                .await?,
+            );
         }
         let name = stage.interface().meta.as_ref().map(|meta| meta.name.clone());
         Ok(Report::of(name, cases))
     })
 }
 
-/// What all tests of a component share.
-struct Stage {
-    runtime: Runtime,
-    network: Arc<Network>,
-    store: Arc<FileStore>,
-    folder: PathBuf,
-    update: bool,
-    connector: Arc<Connector>,
+/// A clock that stands still needs a thread that nobody else uses.
+pub(crate) fn on_one_thread<T>(work: impl Future<Output = Result<T, TestError>>) -> Result<T, TestError> {
+    let threads = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    threads.block_on(work)
 }
 
-/// How the attempts of a test ended.
-enum Ended {
-    Result(Value),
-    Failure(Failure),
-    /// The host could not do its part, or the test is no test.
-    Broken(String),
-}
-
-/// The attempts of one test.
-struct Attempts {
-    run: RunId,
-    step: StepKey,
-    key: String,
-    effect: Effect,
-    count: u32,
-    first_failure_ms: Option<u64>,
-}
-
-impl Stage {
-    fn interface(&self) -> &Interface {
-        self.connector.interface()
+/// The clock, name and randomness of a test.
+pub(crate) fn profile(case: &Case) -> Profile {
+    Profile {
+        seed: Digest::of_parts(&[case.file.as_bytes(), b"\n", case.name.as_bytes()]),
+        step: "test",
+        begin_ms: case.begin_ms,
+        back_ms: 0,
     }
+}
 
+/// A suite that is being run.
+struct Trying<'a> {
+    stage: &'a Stage,
+    suite: &'a Suite,
+    update: bool,
+}
+
+impl Trying<'_> {
     async fn run(&self, case: &Case) -> Result<CaseReport, TestError> {
         let began = std::time::Instant::now();
-        let mut attempts = self.attempts(case)?;
-        self.network.set(&case.mocks, &attempts.key);
-        let (grants, slots, mut problems) = self.grants(case);
-        let clock = FakeClock::new(case);
-        let started = clock.began;
-        let services = Arc::new(Services::new(clock, slots, self.store.clone()));
-        let input = put_in(&Value::Object(case.input.clone()), &self.folder, &self.store).await;
-        let ended = match input {
-            Err(reason) => Ended::Broken(reason),
-            Ok(Value::Object(input)) => {
-                self.attempt(case, &mut attempts, &input, &grants, &services)
-                    .await
-            }
-            Ok(_) => Ended::Broken("the input is no mapping".to_owned()),
+        let profile = profile(case);
+        self.stage.network.set(&case.mocks, &profile.key());
+        let (grants, slots, mut problems) = grants(self.stage.interface(), case);
+        let input = put_in(
+            &Value::Object(case.input.clone()),
+            &self.suite.folder,
+            &self.stage.store,
+        )
+        .await;
+        let played = match input {
+            Err(reason) => Err(reason),
+            Ok(Value::Object(input)) => Ok(self
+                .stage
+                .play(Play {
+                    operation: case.operation.clone(),
+                    input,
+                    grants,
+                    slots,
+                    limits: Limits::default(),
+                    profile,
+                })
+                .await?),
+            Ok(_) => Err("the input is no mapping".to_owned()),
         };
-        let mut written = None;
-        problems.extend(self.judge(case, &ended, &mut written).await);
-        if let Some(wanted) = case.attempts.filter(|wanted| *wanted != attempts.count) {
-            problems.push(format!("attempts: expected {wanted}, got {}", attempts.count));
-        }
-        problems.extend(self.network.problems());
-        let (mut used, mut log) = (UseCount::default(), Vec::new());
-        for (_, event) in services.events() {
-            match event {
-                Event::Used(one) => used.add(one),
-                Event::Logged(level, line) => log.push(logged(level, &line)),
-                Event::Progressed(_) => {}
-            }
-        }
-        Ok(CaseReport {
-            file: case.file.clone(),
-            line: case.line,
-            name: case.name.clone(),
-            operation: case.operation.clone(),
-            passed: problems.is_empty(),
-            problems,
-            attempts: attempts.count,
-            clock_ms: millis(started.elapsed()),
-            elapsed_us: u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX),
-            used: used.list(),
-            log,
-            written,
-        })
-    }
-
-    fn attempts(&self, case: &Case) -> Result<Attempts, TestError> {
-        let named = Digest::of_parts(&[case.file.as_bytes(), b"\n", case.name.as_bytes()]);
-        let mut entropy = [0_u8; 16];
-        entropy
-            .iter_mut()
-            .zip(named.as_bytes())
-            .for_each(|(into, from)| *into = *from);
-        let step: StepKey = "test"
-            .parse()
-            .map_err(|_| TestError::Name("`test` is no step".to_owned()))?;
-        let operation = self.interface().operation(&case.operation);
-        Ok(Attempts {
-            run: RunId::from_entropy(entropy),
-            step,
-            key: named.hex(),
-            effect: operation.map_or(Effect::Unsafe, |operation| operation.effect),
-            count: 0,
-            first_failure_ms: None,
-        })
-    }
-
-    /// Attempts as a host makes them, until one succeeds or its failure is final.
-    async fn attempt(
-        &self,
-        case: &Case,
-        attempts: &mut Attempts,
-        input: &Map<String, Value>,
-        grants: &NodeGrants,
-        services: &Arc<Services<FakeClock>>,
-    ) -> Ended {
-        let retry = Retry::default();
-        loop {
-            attempts.count = attempts.count.saturating_add(1);
-            let call = Invocation {
-                connector: self.connector.clone(),
-                operation: case.operation.clone(),
-                input: input.clone(),
-                grants: grants.clone(),
-                limits: Limits::default(),
-                step: StepContext {
-                    run_id: attempts.run.to_string(),
-                    step: attempts.step.to_string(),
-                    attempt: attempts.count,
-                    idempotency_key: attempts.key.clone(),
-                    timeout: None,
-                },
-                services: services.clone(),
-            };
-            let outcome = tokio::select! {
-                outcome = self.runtime.invoke(call) => Some(outcome),
-                () = self.network.killed() => None,
-            };
-            let now_ms = services.ambient.now_ms();
-            let first_intent_ms = first_use(services);
-            let due_ms = match outcome {
-                Some(Ok(invoked)) => {
-                    return Ended::Result(invoked.output);
+        let mut report = CaseReport::begin(case);
+        match played {
+            Err(reason) => problems.push(reason),
+            Ok(played) => {
+                problems.extend(self.judge(case, &played.ended, &mut report.written).await);
+                if let Some(wanted) = case.attempts.filter(|wanted| *wanted != played.attempts) {
+                    problems.push(format!("attempts: expected {wanted}, got {}", played.attempts));
                 }
-                Some(Err(StepError::Host { reason, .. })) => return Ended::Broken(reason),
-                Some(Err(StepError::Failure { failure, .. })) => {
-                    let failed = Failed {
-                        run: &attempts.run,
-                        step: &attempts.step,
-                        attempt: attempts.count,
-                        first_intent_ms,
-                        first_failure_ms: Some(*attempts.first_failure_ms.get_or_insert(now_ms)),
-                        now_ms,
-                    };
-                    match retry_at_ms(&retry, attempts.effect, &failure, &failed) {
-                        Some(due_ms) => due_ms,
-                        None => return Ended::Failure(failure),
-                    }
-                }
-                None if attempts.count >= retry.attempts => {
-                    return Ended::Broken(format!("the host was killed in {} attempts", attempts.count));
-                }
-                // The host died: what it had begun is repeated only where that is safe.
-                None => match after_stop(attempts.effect, first_intent_ms, now_ms) {
-                    Ok(()) => now_ms,
-                    Err(failure) => return Ended::Failure(failure),
-                },
-            };
-            if due_ms > now_ms {
-                tokio::time::sleep(Duration::from_millis(due_ms.saturating_sub(now_ms))).await;
+                problems.extend(self.stage.network.problems());
+                report.tell(&played);
             }
         }
-    }
-
-    /// What the step may use: what the connector declares, as far as the test mocks it.
-    fn grants(&self, case: &Case) -> (NodeGrants, BTreeMap<String, Slot>, Vec<String>) {
-        let meta = self.interface().meta.as_ref();
-        let mut mocked: Vec<String> = case
-            .mocks
-            .iter()
-            .map(|mock| mock.wanted.destination.clone())
-            .collect();
-        mocked.sort();
-        mocked.dedup();
-        let among = |declared: &[String]| -> Vec<String> {
-            let covered = |wanted: &String| declared.iter().any(|one| covers(one, wanted));
-            mocked.iter().filter(|wanted| covered(wanted)).cloned().collect()
-        };
-        let destinations = match meta {
-            Some(meta) => meta
-                .needs
-                .http
-                .as_ref()
-                .map_or(Vec::new(), |http| among(&http.destinations)),
-            // A component without a description suggests nothing: the test says where it may connect.
-            None => mocked.clone(),
-        };
-        let mut grants = NodeGrants {
-            destinations,
-            ..NodeGrants::default()
-        };
-        let mut problems: Vec<String> = mocked
-            .iter()
-            .filter(|mocked| !grants.destinations.contains(mocked))
-            .map(|mocked| {
-                format!(
-                    "the test mocks {mocked}, which needs.http.destinations in connector.toml does not name"
-                )
-            })
-            .collect();
-        let mut slots = BTreeMap::new();
-        for (slot, value) in &case.secrets {
-            let declared = meta.and_then(|meta| meta.secrets.get(slot));
-            let (kind, destinations) = match (declared, meta) {
-                (Some(secret), _) => (secret.kind.clone(), among(&secret.destinations)),
-                (None, None) => ("bearer".to_owned(), mocked.clone()),
-                (None, Some(_)) => {
-                    problems.push(format!("secrets.{slot}: the connector declares no such slot"));
-                    continue;
-                }
-            };
-            let held = Slot {
-                kind,
-                destinations,
-                value: Zeroizing::new(value.clone()),
-            };
-            grants.secrets.insert(slot.clone(), held.grant(slot));
-            slots.insert(slot.clone(), held);
-        }
-        (grants, slots, problems)
+        report.passed = problems.is_empty();
+        report.problems = problems;
+        report.elapsed_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+        Ok(report)
     }
 
     async fn judge(&self, case: &Case, ended: &Ended, written: &mut Option<String>) -> Vec<String> {
@@ -336,7 +160,7 @@ impl Stage {
             }
             (_, Ended::Failure(failure)) => vec![format!("expected a result, got {}", told(failure))],
             (Expected::Result(wanted), Ended::Result(found)) => {
-                match put_in(wanted, &self.folder, &self.store).await {
+                match put_in(wanted, &self.suite.folder, &self.stage.store).await {
                     Ok(wanted) => differences(&wanted, found),
                     Err(reason) => vec![reason],
                 }
@@ -349,7 +173,7 @@ impl Stage {
     }
 
     fn golden(&self, name: &str, found: &Value, written: &mut Option<String>) -> Result<Vec<String>, String> {
-        let path = inside(&self.folder, name)?;
+        let path = inside(&self.suite.folder, name)?;
         let kept: Option<Value> = match read_if_there(&path).map_err(|error| format!("{name}: {error}"))? {
             Some(text) => Some(serde_json::from_str(&text).map_err(|error| format!("{name}: {error}"))?),
             None => None,
@@ -367,6 +191,98 @@ impl Stage {
     }
 }
 
+impl CaseReport {
+    fn begin(case: &Case) -> Self {
+        Self {
+            file: case.file.clone(),
+            line: case.line,
+            name: case.name.clone(),
+            operation: case.operation.clone(),
+            passed: false,
+            problems: Vec::new(),
+            attempts: 0,
+            clock_ms: 0,
+            elapsed_us: 0,
+            used: Vec::new(),
+            log: Vec::new(),
+            written: None,
+        }
+    }
+
+    fn tell(&mut self, played: &Played) {
+        let mut used = UseCount::default();
+        for event in &played.events {
+            match event {
+                Event::Used(one) => used.add(one.clone()),
+                Event::Logged(level, line) => self.log.push(logged(*level, line)),
+                Event::Denied(_) | Event::Progressed(_) => {}
+            }
+        }
+        self.used = used.list();
+        self.attempts = played.attempts;
+        self.clock_ms = played.clock_ms;
+    }
+}
+
+/// What the step may use: what the connector declares, as far as the test mocks it.
+pub(crate) fn grants(
+    interface: &Interface,
+    case: &Case,
+) -> (NodeGrants, BTreeMap<String, Slot>, Vec<String>) {
+    let meta = interface.meta.as_ref();
+    let mut mocked: Vec<String> = case
+        .mocks
+        .iter()
+        .map(|mock| mock.wanted.destination.clone())
+        .collect();
+    mocked.sort();
+    mocked.dedup();
+    let among = |declared: &[String]| -> Vec<String> {
+        let covered = |wanted: &String| declared.iter().any(|one| covers(one, wanted));
+        mocked.iter().filter(|wanted| covered(wanted)).cloned().collect()
+    };
+    let destinations = match meta {
+        Some(meta) => meta
+            .needs
+            .http
+            .as_ref()
+            .map_or(Vec::new(), |http| among(&http.destinations)),
+        // A component without a description suggests nothing: the test says where it may connect.
+        None => mocked.clone(),
+    };
+    let mut grants = NodeGrants {
+        destinations,
+        ..NodeGrants::default()
+    };
+    let mut problems: Vec<String> = mocked
+        .iter()
+        .filter(|mocked| !grants.destinations.contains(mocked))
+        .map(|mocked| {
+            format!("the test mocks {mocked}, which needs.http.destinations in connector.toml does not name")
+        })
+        .collect();
+    let mut slots = BTreeMap::new();
+    for (slot, value) in &case.secrets {
+        let declared = meta.and_then(|meta| meta.secrets.get(slot));
+        let (kind, destinations) = match (declared, meta) {
+            (Some(secret), _) => (secret.kind.clone(), among(&secret.destinations)),
+            (None, None) => ("bearer".to_owned(), mocked.clone()),
+            (None, Some(_)) => {
+                problems.push(format!("secrets.{slot}: the connector declares no such slot"));
+                continue;
+            }
+        };
+        let held = Slot {
+            kind,
+            destinations,
+            value: Zeroizing::new(value.clone()),
+        };
+        grants.secrets.insert(slot.clone(), held.grant(slot));
+        slots.insert(slot.clone(), held);
+    }
+    (grants, slots, problems)
+}
+
 fn read_if_there(path: &Path) -> std::io::Result<Option<String>> {
     match fs::read_to_string(path) {
         Ok(text) => Ok(Some(text)),
@@ -380,13 +296,6 @@ pub(crate) fn covers(declared: &str, wanted: &str) -> bool {
     declared == "*"
         || flowforge_workflow::destination(declared)
             .is_ok_and(|declared| flowforge_workflow::covers(&declared, wanted))
-}
-
-fn first_use(services: &Services<FakeClock>) -> Option<u64> {
-    services
-        .events()
-        .into_iter()
-        .find_map(|(at, event)| matches!(event, Event::Used(_)).then_some(at))
 }
 
 /// A failure for people: its kind, where in the input it is, and its message.
@@ -427,45 +336,4 @@ fn failure_differences(wanted: &Map<String, Value>, failure: &Failure) -> Vec<St
 /// A line of the log with its level.
 pub(crate) fn logged(level: LogLevel, line: &str) -> String {
     format!("{}: {line}", format!("{level:?}").to_lowercase())
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// A clock that begins where the test says and moves only when everything waits, and randomness that the test's name
-/// gives.
-struct FakeClock {
-    begin_ms: u64,
-    began: Instant,
-    seed: Digest,
-    drawn: AtomicU64,
-}
-
-impl FakeClock {
-    fn new(case: &Case) -> Self {
-        Self {
-            begin_ms: case.begin_ms,
-            began: Instant::now(),
-            seed: Digest::of(case.name.as_bytes()),
-            drawn: AtomicU64::new(0),
-        }
-    }
-}
-
-impl Ambient for FakeClock {
-    fn now_ms(&self) -> u64 {
-        self.begin_ms.saturating_add(millis(self.began.elapsed()))
-    }
-
-    fn random(&self, buffer: &mut [u8]) {
-        for piece in buffer.chunks_mut(32) {
-            let number = self.drawn.fetch_add(1, Ordering::Relaxed).to_be_bytes();
-            let drawn = Digest::of_parts(&[self.seed.as_bytes(), &number]);
-            piece
-                .iter_mut()
-                .zip(drawn.as_bytes())
-                .for_each(|(into, from)| *into = *from);
-        }
-    }
 }

@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use flowforge_runtime::artefacts::{ArtefactStore as _, FileStore};
+use flowforge_protocol::Digest;
+use flowforge_runtime::artefacts::{ArtefactError, ArtefactStore as _, FileStore};
 use serde_json::{Value, json};
 
 /// The key that marks a file.
@@ -57,6 +58,18 @@ pub(crate) fn inside(folder: &Path, name: &str) -> Result<PathBuf, String> {
     }
 }
 
+/// Puts bytes into the store.
+///
+/// # Errors
+/// Why the store does not take them.
+pub(crate) async fn keep(bytes: &[u8], store: &FileStore) -> Result<(Digest, u64), ArtefactError> {
+    let mut writing = store.create().await?;
+    for piece in bytes.chunks(PIECE_BYTES) {
+        writing.write(piece).await?;
+    }
+    writing.finish().await
+}
+
 struct Marked<'v> {
     file: &'v str,
     name: Option<&'v str>,
@@ -85,11 +98,7 @@ impl<'v> Marked<'v> {
             ));
         }
         let bytes = fs::read(&path).map_err(|error| told(&error))?;
-        let mut writing = store.create().await.map_err(|error| told(&error))?;
-        for piece in bytes.chunks(PIECE_BYTES) {
-            writing.write(piece).await.map_err(|error| told(&error))?;
-        }
-        let (digest, size) = writing.finish().await.map_err(|error| told(&error))?;
+        let (digest, size) = keep(&bytes, store).await.map_err(|error| told(&error))?;
         let own = path.file_name().map(|name| name.to_string_lossy().into_owned());
         Ok(json!({
             "digest": digest,

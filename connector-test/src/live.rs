@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use flowforge_protocol::grants::NodeGrants;
-use flowforge_protocol::{Digest, Failure};
+use flowforge_protocol::{Digest, Failure, Use};
 use flowforge_runtime::artefacts::FileStore;
-use flowforge_runtime::{Connector, Invocation, Limits, Runtime, StepContext, StepError, Usage};
+use flowforge_runtime::{Connector, Exchange, Invocation, Limits, Runtime, StepContext, StepError, Usage};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
@@ -27,6 +27,8 @@ pub struct LiveCall {
     pub secrets: BTreeMap<String, Zeroizing<String>>,
     /// Whether this machine's own services may be reached.
     pub loopback: bool,
+    /// Whether requests are kept with their answers.
+    pub record: bool,
     /// Milliseconds since 1970 UTC.
     pub now_ms: fn() -> u64,
     /// This machine's randomness.
@@ -45,6 +47,10 @@ pub struct Called {
     pub usage: Usage,
     /// What it did, in order.
     pub trace: Vec<Noted>,
+    /// When it began, in milliseconds since 1970 UTC.
+    pub began_ms: u64,
+    /// Its requests with their answers, if they were to be kept.
+    pub exchanges: Vec<Exchange>,
 }
 
 /// Something that a call did.
@@ -52,7 +58,7 @@ pub struct Called {
 pub struct Noted {
     /// Milliseconds after the call began.
     pub at_ms: u64,
-    /// `http`, `log` or `progress`.
+    /// `http`, `refused` (a place that it may not reach), `log` or `progress`.
     pub what: &'static str,
     /// For people.
     pub detail: String,
@@ -73,11 +79,12 @@ pub async fn call(component: &[u8], call: LiveCall, bench: &Bench) -> Result<Cal
         now_ms: call.now_ms,
         random: call.random,
     };
-    let services = Arc::new(Services::new(
-        ambient,
-        slots,
-        Arc::new(FileStore::open(folder.path())?),
-    ));
+    let services = Services::new(ambient, slots, Arc::new(FileStore::open(folder.path())?));
+    let services = Arc::new(if call.record {
+        services.recording()
+    } else {
+        services
+    });
     let began_ms = (call.now_ms)();
     let outcome = runtime
         .invoke(Invocation {
@@ -113,6 +120,8 @@ pub async fn call(component: &[u8], call: LiveCall, bench: &Bench) -> Result<Cal
         outcome,
         usage,
         trace,
+        began_ms,
+        exchanges: services.exchanges(),
     })
 }
 
@@ -148,14 +157,16 @@ fn grants(
 }
 
 fn noted(at_ms: u64, event: Event) -> Noted {
+    let place = |used: Use| {
+        let secret = used
+            .secret
+            .map(|name| format!(" with secret `{name}`"))
+            .unwrap_or_default();
+        format!("{}{secret}", used.destination)
+    };
     let (what, detail) = match event {
-        Event::Used(used) => {
-            let secret = used
-                .secret
-                .map(|name| format!(" with secret `{name}`"))
-                .unwrap_or_default();
-            ("http", format!("{}{secret}", used.destination))
-        }
+        Event::Used(used) => ("http", place(used)),
+        Event::Denied(wanted) => ("refused", place(wanted)),
         Event::Logged(level, line) => ("log", logged(level, &line)),
         Event::Progressed(state) => {
             let percent = state

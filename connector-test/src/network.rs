@@ -2,11 +2,13 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use flowforge_protocol::Digest;
 use flowforge_runtime::{Connection, Dial};
-use http::{Request, Response};
+use http::{Method, Request, Response};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -38,6 +40,31 @@ struct Scene {
     services: Vec<Service>,
     key: String,
     problems: Vec<String>,
+    /// What goes wrong, if these services are those of a trial.
+    trial: Option<Fault>,
+    /// Requests of each attempt, as the services saw them.
+    seen: Vec<Vec<SeenRequest>>,
+}
+
+/// What goes wrong in a trial, and when.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Fault {
+    /// Which request meets it, from 0 over all attempts; none: nothing goes wrong.
+    pub(crate) at: Option<usize>,
+    /// What is done with that request; if it is an answer, it comes this late.
+    pub(crate) kind: Option<AnswerKind>,
+    pub(crate) after: Duration,
+}
+
+/// One request, as a service saw it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SeenRequest {
+    /// Method, destination and path.
+    pub(crate) what: String,
+    /// Of headers and body too.
+    pub(crate) digest: Digest,
+    /// Whether the idempotency key of the step stands in it.
+    pub(crate) has_key: bool,
 }
 
 struct Service {
@@ -61,6 +88,16 @@ impl Network {
 
     /// Put up the services of a test; what was there before is gone, with its connections.
     pub(crate) fn set(&self, mocks: &[Mock], key: &str) {
+        self.put_up(mocks, key, None);
+    }
+
+    /// Put up the services of a trial: they answer whatever they are asked as well as their mocks can, any number of times,
+    /// and nothing that they are asked is a problem. One request may meet a fault.
+    pub(crate) fn set_trial(&self, mocks: &[Mock], key: &str, fault: Fault) {
+        self.put_up(mocks, key, Some(fault));
+    }
+
+    fn put_up(&self, mocks: &[Mock], key: &str, trial: Option<Fault>) {
         *self.connections.lock().unwrap_or_else(PoisonError::into_inner) = JoinSet::new();
         self.scene(|scene| {
             *scene = Scene {
@@ -74,8 +111,20 @@ impl Network {
                     .collect(),
                 key: key.to_owned(),
                 problems: Vec::new(),
+                trial,
+                seen: Vec::new(),
             };
         });
+    }
+
+    /// The requests that come now are those of another attempt.
+    pub(crate) fn begin_attempt(&self) {
+        self.scene(|scene| scene.seen.push(Vec::new()));
+    }
+
+    /// What each attempt asked for.
+    pub(crate) fn seen(&self) -> Vec<Vec<SeenRequest>> {
+        self.scene(|scene| scene.seen.clone())
     }
 
     /// Returns when a service says that the host dies now.
@@ -104,6 +153,14 @@ impl Network {
     /// Takes the next answer if it is that there is no connection.
     fn is_unreachable(&self, destination: &str) -> Result<bool, String> {
         self.scene(|scene| {
+            if let Some(fault) = scene.trial.clone() {
+                let meets = fault.at == Some(scene.requests());
+                let unreachable = meets && matches!(fault.kind, Some(AnswerKind::Unreachable));
+                if unreachable {
+                    scene.see(SeenRequest::unsent(destination));
+                }
+                return Ok(unreachable);
+            }
             let mut known = false;
             for service in &mut scene.services {
                 if service.mock.wanted.destination != destination {
@@ -129,6 +186,19 @@ impl Network {
         self.scene(|scene| {
             let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
             let said = format!("{} {destination}{path}", request.method());
+            let number = scene.requests();
+            scene.see(SeenRequest::of(&said, request, body, &scene.key));
+            if let Some(fault) = scene.trial.clone() {
+                let wanted = fault.kind.filter(|_| fault.at == Some(number));
+                let after = if fault.at == Some(number) {
+                    fault.after
+                } else {
+                    Duration::ZERO
+                };
+                let kind =
+                    wanted.unwrap_or_else(|| scene.as_well_as_it_can(destination, request.method(), path));
+                return Act::Answer(Answer { after, kind });
+            }
             let found = scene.services.iter_mut().find(|service| {
                 let wanted = &service.mock.wanted;
                 let left = service.next < service.mock.answers.len() || service.mock.rate.is_some();
@@ -203,7 +273,93 @@ impl Network {
     }
 }
 
+impl Scene {
+    /// How many requests there were, all attempts together.
+    fn requests(&self) -> usize {
+        self.seen.iter().map(Vec::len).sum()
+    }
+
+    fn see(&mut self, request: SeenRequest) {
+        match self.seen.last_mut() {
+            Some(attempt) => attempt.push(request),
+            None => self.seen.push(vec![request]),
+        }
+    }
+
+    /// The next good answer of the service that fits best; the last one repeats.
+    fn as_well_as_it_can(&mut self, destination: &str, method: &Method, path: &str) -> AnswerKind {
+        let fit = |wanted: &Wanted| {
+            let (same_method, same_path) = (wanted.method == method.as_str(), path_of(wanted) == path);
+            usize::from(same_path)
+                .saturating_mul(2)
+                .saturating_add(usize::from(same_method))
+        };
+        let fitting = self
+            .services
+            .iter_mut()
+            .filter(|service| service.mock.wanted.destination == destination)
+            // Of those that fit as well, the first that still has an answer.
+            .rev()
+            .max_by_key(|service| (fit(&service.mock.wanted), !service.is_used_up()));
+        let answer = fitting.and_then(Service::next_good);
+        answer.unwrap_or_else(|| AnswerKind::Respond {
+            status: 404,
+            headers: Vec::new(),
+            body: Vec::new(),
+        })
+    }
+}
+
+impl SeenRequest {
+    fn of(what: &str, request: &Request<()>, body: &[u8], key: &str) -> Self {
+        let mut headers = Vec::new();
+        for (name, value) in request.headers() {
+            headers.extend_from_slice(name.as_str().as_bytes());
+            headers.push(b':');
+            headers.extend_from_slice(value.as_bytes());
+            headers.push(b'\n');
+        }
+        let holds = |bytes: &[u8]| String::from_utf8_lossy(bytes).contains(key);
+        Self {
+            what: what.to_owned(),
+            digest: Digest::of_parts(&[what.as_bytes(), b"\n", &headers, body]),
+            has_key: what.contains(key) || holds(&headers) || holds(body),
+        }
+    }
+
+    /// One that found no connection.
+    fn unsent(destination: &str) -> Self {
+        Self {
+            what: destination.to_owned(),
+            digest: Digest::of(destination.as_bytes()),
+            has_key: false,
+        }
+    }
+}
+
 impl Service {
+    fn is_used_up(&self) -> bool {
+        self.next >= self.mock.answers.len()
+    }
+
+    /// The next answer that is no refusal and no fault, from where the service is; the last one repeats.
+    fn next_good(&mut self) -> Option<AnswerKind> {
+        let good =
+            |answer: &Answer| matches!(answer.kind, AnswerKind::Respond { status, .. } if status < 400);
+        let numbered = self.mock.answers.iter().enumerate();
+        let all: Vec<usize> = numbered
+            .filter(|(_, answer)| good(answer))
+            .map(|(at, _)| at)
+            .collect();
+        let at = all
+            .iter()
+            .copied()
+            .find(|at| *at >= self.next)
+            .or(all.last().copied())?;
+        self.next = at.saturating_add(1);
+        self.mock.answers.get(at).map(|answer| answer.kind.clone())
+    }
+
     fn answer(&mut self) -> Act {
         if let Some(rate) = self.mock.rate {
             let now = Instant::now();

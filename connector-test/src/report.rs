@@ -47,6 +47,13 @@ pub struct CaseReport {
 }
 
 impl Report {
+    /// The same with more tests at its end.
+    #[must_use]
+    pub fn and(mut self, more: Vec<CaseReport>) -> Self {
+        self.cases.extend(more);
+        Self::of(self.connector, self.cases)
+    }
+
     pub(crate) fn of(connector: Option<String>, cases: Vec<CaseReport>) -> Self {
         let passed = cases.iter().filter(|case| case.passed).count();
         Self {

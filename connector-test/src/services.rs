@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use flowforge_protocol::grants::SecretGrant;
 use flowforge_protocol::{Failure, Use};
 use flowforge_runtime::artefacts::{ArtefactStore, FileStore};
-use flowforge_runtime::{EffectRefused, LogLevel, OpenSecret, Progress, Redactor, StepServices};
+use flowforge_runtime::{EffectRefused, Exchange, LogLevel, OpenSecret, Progress, Redactor, StepServices};
 use zeroize::Zeroizing;
 
 /// A secret for one slot.
@@ -32,6 +32,8 @@ impl Slot {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Event {
     Used(Use),
+    /// It was wanted and refused.
+    Denied(Use),
     Logged(LogLevel, String),
     Progressed(Progress),
 }
@@ -49,6 +51,8 @@ pub(crate) struct Services<A> {
     pub(crate) store: Arc<FileStore>,
     redactor: Arc<Redactor>,
     events: Mutex<Vec<(u64, Event)>>,
+    /// Requests with their answers, where they are kept.
+    exchanges: Option<Mutex<Vec<Exchange>>>,
 }
 
 impl<A: Ambient> Services<A> {
@@ -59,7 +63,22 @@ impl<A: Ambient> Services<A> {
             store,
             redactor: Arc::default(),
             events: Mutex::default(),
+            exchanges: None,
         }
+    }
+
+    /// The same, keeping every request with its answer.
+    pub(crate) fn recording(mut self) -> Self {
+        self.exchanges = Some(Mutex::default());
+        self
+    }
+
+    /// What was kept.
+    pub(crate) fn exchanges(&self) -> Vec<Exchange> {
+        let kept = self.exchanges.as_ref();
+        kept.map_or(Vec::new(), |kept| {
+            kept.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        })
     }
 
     /// What happened so far, each with its time.
@@ -81,6 +100,20 @@ impl<A: Ambient> StepServices for Services<A> {
     async fn before_effect(&self, next: &Use) -> Result<(), EffectRefused> {
         self.note(Event::Used(next.clone()));
         Ok(())
+    }
+
+    fn watches_exchanges(&self) -> bool {
+        self.exchanges.is_some()
+    }
+
+    fn exchanged(&self, exchange: Exchange) {
+        if let Some(kept) = &self.exchanges {
+            kept.lock().unwrap_or_else(PoisonError::into_inner).push(exchange);
+        }
+    }
+
+    fn denied(&self, wanted: &Use) {
+        self.note(Event::Denied(wanted.clone()));
     }
 
     async fn secret(&self, slot: &str) -> Result<Option<OpenSecret>, Failure> {

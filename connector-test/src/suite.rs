@@ -10,6 +10,7 @@ use flowforge_workflow::yaml_tree;
 use serde_json::{Map, Value};
 
 use crate::fields::Reader;
+use crate::files::inside;
 use crate::mock::{self, Mock};
 
 /// Folder of the test files in a connector's folder.
@@ -44,6 +45,24 @@ pub struct Case {
     pub(crate) mocks: Vec<Mock>,
     pub(crate) expected: Expected,
     pub(crate) attempts: Option<u32>,
+}
+
+impl Case {
+    /// A test of this operation that says nothing else.
+    pub(crate) fn none(operation: &str) -> Self {
+        Self {
+            file: String::new(),
+            line: 0,
+            name: String::new(),
+            operation: operation.to_owned(),
+            input: Map::new(),
+            secrets: BTreeMap::new(),
+            begin_ms: BEGIN_MS,
+            mocks: Vec::new(),
+            expected: Expected::Result(Value::Null),
+            attempts: None,
+        }
+    }
 }
 
 /// What a test expects in the end.
@@ -98,7 +117,7 @@ impl Suite {
                 path: path.clone(),
                 source,
             })?;
-            let (mut read, mut found) = read_file(&format!("{FOLDER}/{name}"), &text);
+            let (mut read, mut found) = read_file(&tests, &format!("{FOLDER}/{name}"), &text);
             cases.append(&mut read);
             wrong.append(&mut found);
         }
@@ -134,32 +153,87 @@ fn test_files(folder: &Path) -> Result<Vec<String>, SuiteError> {
     Ok(names)
 }
 
-fn read_file(file: &str, text: &str) -> (Vec<Case>, Vec<Diagnostic>) {
+fn read_file(tests: &Path, file: &str, text: &str) -> (Vec<Case>, Vec<Diagnostic>) {
     let mut reader = Reader::new(file, text);
-    let root = match yaml_tree::read(text) {
+    let root = match tree(file, text) {
         Ok(root) => root,
-        Err(found) => {
-            let told = found.into_iter().map(|one| Diagnostic {
-                file: file.to_owned(),
-                line: usize::try_from(one.line).unwrap_or(0),
-                column: usize::try_from(one.column).unwrap_or(0),
-                code: Some(one.code),
-                message: one.message,
-                mend: one.fix,
-            });
-            return (Vec::new(), told.collect());
-        }
+        Err(found) => return (Vec::new(), found),
     };
     let cases = reader
         .list(&root, "the file")
         .iter()
-        .filter_map(|node| read_case(&mut reader, file, node))
+        .filter_map(|node| read_case(&mut reader, tests, file, node))
         .collect();
     reader.found.sort_by_key(|wrong| (wrong.line, wrong.column));
     (cases, reader.found)
 }
 
-fn read_case(reader: &mut Reader<'_>, file: &str, node: &yaml_tree::Node) -> Option<Case> {
+/// The text as YAML.
+fn tree(file: &str, text: &str) -> Result<yaml_tree::Node, Vec<Diagnostic>> {
+    yaml_tree::read(text).map_err(|found| {
+        let told = found.into_iter().map(|one| Diagnostic {
+            file: file.to_owned(),
+            line: usize::try_from(one.line).unwrap_or(0),
+            column: usize::try_from(one.column).unwrap_or(0),
+            code: Some(one.code),
+            message: one.message,
+            mend: one.fix,
+        });
+        told.collect()
+    })
+}
+
+/// The services of a test: a list, or the name of a file below `tests/` that holds one for several tests.
+fn read_mocks(reader: &mut Reader<'_>, tests: &Path, node: &yaml_tree::Node) -> Vec<Mock> {
+    let yaml_tree::Value::Text(name) = &node.value else {
+        return mock::read(reader, node);
+    };
+    let name = &name.text;
+    let is_test = !name.contains('/');
+    let read =
+        inside(tests, name).and_then(|path| fs::read_to_string(path).map_err(|error| error.to_string()));
+    let text = match read {
+        Ok(text) if !is_test => text,
+        Ok(_) => {
+            let why = format!("`{name}` lies among the test files");
+            reader.wrong(
+                node.span.start,
+                "FF-TST-006",
+                why,
+                "put services into a folder of their own, such as mocks/",
+            );
+            return Vec::new();
+        }
+        Err(error) => {
+            let why = format!("the services in {name} cannot be read: {error}");
+            reader.wrong(
+                node.span.start,
+                "FF-TST-006",
+                why,
+                "write the path from tests/, such as mocks/chat.yaml",
+            );
+            return Vec::new();
+        }
+    };
+    let file = format!("{FOLDER}/{name}");
+    let mut inner = Reader::new(&file, &text);
+    let mocks = match tree(&file, &text) {
+        Ok(root) => mock::read(&mut inner, &root),
+        Err(found) => {
+            inner.found = found;
+            Vec::new()
+        }
+    };
+    // Tests that share a file share its mistakes.
+    for wrong in inner.found {
+        if !reader.found.contains(&wrong) {
+            reader.found.push(wrong);
+        }
+    }
+    mocks
+}
+
+fn read_case(reader: &mut Reader<'_>, tests: &Path, file: &str, node: &yaml_tree::Node) -> Option<Case> {
     let mut fields = reader.fields(node, "a test")?;
     let line = u32::try_from(reader.place(fields.at).0).unwrap_or(u32::MAX);
     let name = fields
@@ -196,7 +270,7 @@ fn read_case(reader: &mut Reader<'_>, file: &str, node: &yaml_tree::Node) -> Opt
         }
         ms
     });
-    let mocks = fields.get("mock").map(|node| mock::read(reader, node));
+    let mocks = fields.get("mock").map(|node| read_mocks(reader, tests, node));
     let attempts = fields
         .get("expect_attempts")
         .and_then(|node| reader.number(node, "expect_attempts", 1));
@@ -300,6 +374,37 @@ mod tests {
       rate_limit: { requests: 0 }
 "
         ));
+    }
+
+    #[test]
+    fn services_that_several_tests_share_lie_in_a_file_of_their_own() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir_all(folder.path().join("tests/mocks")).unwrap();
+        let services = "- request: GET https://a.example/\n  answers: [{ status: 200 }]\n";
+        fs::write(folder.path().join("tests/mocks/a.yaml"), services).unwrap();
+        let case = "- { name: one, call: greet, expect: 1, mock: mocks/a.yaml }\n";
+        fs::write(folder.path().join("tests/a.yaml"), case.repeat(2)).unwrap();
+        let suite = Suite::read(folder.path(), None).unwrap();
+        assert!(suite.cases.iter().all(|case| case.mocks.len() == 1));
+        fs::write(folder.path().join("tests/mocks/a.yaml"), "- answers: []\n").unwrap();
+        let told = Suite::read(folder.path(), None).unwrap_err().to_string();
+        assert!(
+            told.starts_with("tests/mocks/a.yaml:1:3 error FF-TST-003"),
+            "{told}"
+        );
+        for (name, part) in [
+            ("mocks/b.yaml", "cannot be read"),
+            ("a.yaml", "among the test files"),
+            ("../x", "beside"),
+        ] {
+            fs::write(
+                folder.path().join("tests/a.yaml"),
+                format!("- {{ name: one, call: greet, expect: 1, mock: {name} }}\n"),
+            )
+            .unwrap();
+            let told = Suite::read(folder.path(), None).unwrap_err().to_string();
+            assert!(told.contains(part) && told.contains("FF-TST-006"), "{told}");
+        }
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::grade::{Cap, Gate, Grade};
+
 /// Version of the checks and their points.
 pub const VERSION: u32 = 1;
 
@@ -18,8 +20,16 @@ pub struct Scorecard {
     pub of: u32,
     /// Most points of the checks that were not made here; those that do not apply are not among them.
     pub not_measured: u32,
-    /// What points and total come to.
+    /// What points and total come to, under the gates and caps.
     pub grade: Grade,
+    /// What it would be without the caps.
+    pub uncapped: Grade,
+    /// Why the grade is no better, the hardest first; empty if points alone decide.
+    pub caps: Vec<Cap>,
+    /// Why the score may still change by itself; empty if it will not.
+    pub provisional: Vec<String>,
+    /// What a connector must be before it is listed, in a fixed order; those that could be asked here.
+    pub gates: Vec<Gate>,
     /// The checks by category, in a fixed order.
     pub categories: Vec<Category>,
 }
@@ -63,26 +73,19 @@ pub enum State {
     Scored,
     /// There is nothing to check.
     NotApplicable,
-    /// It needs a registry, or measurements that are not made here.
+    /// It needs a registry, or was not asked for.
     NotMeasured,
-}
-
-/// What the points come to: A from 90 in a hundred, B from 75, C from 60.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub enum Grade {
-    /// At least 90 in a hundred, if everything is measured.
-    A,
-    /// At least 75 in a hundred; the best grade while checks are not measured.
-    B,
-    /// At least 60 in a hundred.
-    C,
-    /// Fewer.
-    D,
 }
 
 impl Scorecard {
     /// Adds up.
-    pub(crate) fn of(connector: Option<String>, categories: Vec<Category>) -> Self {
+    pub(crate) fn of(
+        connector: Option<String>,
+        categories: Vec<Category>,
+        gates: Vec<Gate>,
+        mut caps: Vec<Cap>,
+        provisional: Vec<String>,
+    ) -> Self {
         let points = categories.iter().map(|category| category.points).sum();
         let of = categories.iter().map(|category| category.of).sum();
         let not_measured = categories
@@ -91,13 +94,21 @@ impl Scorecard {
             .filter(|check| check.state == State::NotMeasured)
             .map(|check| check.of)
             .sum();
+        let uncapped = Grade::of(points, of);
+        // A cap that points alone would reach says nothing.
+        caps.retain(|cap| cap.grade > uncapped);
+        caps.sort_by_key(|cap| std::cmp::Reverse(cap.grade));
         Self {
             version: VERSION,
             connector,
             points,
             of,
             not_measured,
-            grade: grade(points, of, not_measured),
+            grade: uncapped.under(&caps),
+            uncapped,
+            caps,
+            provisional,
+            gates,
             categories,
         }
     }
@@ -105,23 +116,21 @@ impl Scorecard {
     /// Checks with missing points, the best gain first.
     #[must_use]
     pub fn gains(&self) -> Vec<&Check> {
-        let checks = self.categories.iter().flat_map(|category| &category.checks);
-        let mut gains: Vec<&Check> = checks.filter(|check| check.missing() > 0).collect();
+        let mut gains: Vec<&Check> = self.checks().filter(|check| check.missing() > 0).collect();
         gains.sort_by_key(|check| std::cmp::Reverse(check.missing()));
         gains
     }
-}
 
-fn grade(points: u32, of: u32, not_measured: u32) -> Grade {
-    let at_least = |hundredths: u32| points.saturating_mul(100) >= of.saturating_mul(hundredths);
-    if at_least(90) && not_measured == 0 {
-        Grade::A
-    } else if at_least(75) {
-        Grade::B
-    } else if at_least(60) {
-        Grade::C
-    } else {
-        Grade::D
+    /// Most points of the checks in this state.
+    #[must_use]
+    pub fn points_in(&self, state: State) -> u32 {
+        let checks = self.checks().filter(|check| check.state == state);
+        checks.map(|check| check.of).sum()
+    }
+
+    /// All checks, in their order.
+    pub fn checks(&self) -> impl Iterator<Item = &Check> {
+        self.categories.iter().flat_map(|category| &category.checks)
     }
 }
 

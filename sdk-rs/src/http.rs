@@ -18,22 +18,37 @@ const QUOTED_CHARS: usize = 200;
 
 /// One request. Nothing happens before [`Request::send`].
 #[derive(Debug, Clone)]
-pub struct Request(host::Request);
+pub struct Request {
+    host: host::Request,
+    /// The input that names what is asked for.
+    input: Option<String>,
+}
 
 impl Request {
     /// A request without body.
     #[must_use]
     pub fn new(method: &str, url: &str) -> Self {
-        Self(host::Request {
-            method: method.to_owned(),
-            url: url.to_owned(),
-            headers: Vec::new(),
-            body: None,
-            auth: None,
-            timeout_ms: None,
-            save_as: None,
-            redirects_max: None,
-        })
+        Self {
+            host: host::Request {
+                method: method.to_owned(),
+                url: url.to_owned(),
+                headers: Vec::new(),
+                body: None,
+                auth: None,
+                timeout_ms: None,
+                save_as: None,
+                redirects_max: None,
+            },
+            input: None,
+        }
+    }
+
+    /// Say which input of the operation names the address: a request that the host refuses as none is then that input's
+    /// fault, `Invalid` with this path.
+    #[must_use]
+    pub fn named_by(mut self, input: &str) -> Self {
+        self.input = Some(input.to_owned());
+        self
     }
 
     /// `GET`.
@@ -51,7 +66,7 @@ impl Request {
     /// Add a header field.
     #[must_use]
     pub fn header(mut self, name: &str, value: &str) -> Self {
-        self.0.headers.push(host::Header {
+        self.host.headers.push(host::Header {
             name: name.to_owned(),
             value: value.to_owned(),
         });
@@ -61,7 +76,7 @@ impl Request {
     /// Whether a header field of this name is set, in any case.
     #[must_use]
     pub fn has_header(&self, name: &str) -> bool {
-        self.0
+        self.host
             .headers
             .iter()
             .any(|header| header.name.eq_ignore_ascii_case(name))
@@ -77,14 +92,14 @@ impl Request {
     /// Send these bytes, at most 2 MiB.
     #[must_use]
     pub fn body(mut self, bytes: impl Into<Vec<u8>>) -> Self {
-        self.0.body = Some(host::Body::Bytes(bytes.into()));
+        self.host.body = Some(host::Body::Bytes(bytes.into()));
         self
     }
 
     /// Send an artefact, at most 64 MiB.
     #[must_use]
     pub fn artefact(mut self, artefact: Artefact) -> Self {
-        self.0.body = Some(host::Body::Artefact(artefact));
+        self.host.body = Some(host::Body::Artefact(artefact));
         self
     }
 
@@ -105,7 +120,7 @@ impl Request {
     /// Let the host attach the secret of this slot. The connector never sees its value.
     #[must_use]
     pub fn auth(mut self, slot: &str, placement: Placement) -> Self {
-        self.0.auth = Some(host::Auth {
+        self.host.auth = Some(host::Auth {
             slot: slot.to_owned(),
             placement,
         });
@@ -115,7 +130,7 @@ impl Request {
     /// Limit the whole exchange, in milliseconds; the step's own limit holds besides.
     #[must_use]
     pub fn timeout_ms(mut self, timeout_ms: u32) -> Self {
-        self.0.timeout_ms = Some(timeout_ms);
+        self.host.timeout_ms = Some(timeout_ms);
         self
     }
 
@@ -123,14 +138,14 @@ impl Request {
     /// check of the node again; the secret stays with the origin of this request.
     #[must_use]
     pub fn redirects_max(mut self, redirects: u8) -> Self {
-        self.0.redirects_max = Some(redirects);
+        self.host.redirects_max = Some(redirects);
         self
     }
 
     /// Store the body of a response of status 2xx as an artefact of this name, up to 64 MiB.
     #[must_use]
     pub fn save_as(mut self, name: &str) -> Self {
-        self.0.save_as = Some(name.to_owned());
+        self.host.save_as = Some(name.to_owned());
         self
     }
 
@@ -153,9 +168,15 @@ impl Request {
     /// `Denied`: no grant. `Unavailable`: no connection, nothing was sent. `TimedOut`: the outcome is unknown, or the
     /// response could not be stored. `Rejected`: the service answered, and the answer is `too_large`, a
     /// `malformed_response`, `not_kept` for a quota or a secret in it, or a `redirect` that is not followed. `Internal`: the
-    /// request breaks a rule.
+    /// request breaks a rule; `Invalid` where [`Request::named_by`] says that an input is to blame.
     pub fn send_any(self) -> Result<Response, Failure> {
-        Ok(Response(host::send(&self.0)?))
+        match (host::send(&self.host), self.input) {
+            (Ok(response), _) => Ok(Response(response)),
+            (Err(host::SendError::InvalidRequest(message)), Some(input)) => {
+                Err(Failure::invalid(input, message))
+            }
+            (Err(error), _) => Err(error.into()),
+        }
     }
 }
 

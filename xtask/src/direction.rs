@@ -68,6 +68,7 @@ const ALLOWED: [(&str, &[&str]); 22] = [
             "flowforge-ports",
             "flowforge-protocol",
             "flowforge-runtime",
+            "flowforge-scorecard",
             "flowforge-workflow",
         ],
     ),

@@ -5,7 +5,7 @@ mod lines;
 
 use std::io::Write;
 
-use flowforge_sdk::{Artefact, Failure, Json, connector, json};
+use flowforge_sdk::{Artefact, Failure, Json, Writer, connector, json};
 use serde_json::{Map, Value};
 
 /// The largest file that `from-csv` reads, in bytes: its rows must fit in memory beside it.
@@ -29,7 +29,7 @@ impl Connector for Convert {
                 format!("name `{name}` twice, as {first} and {again}: a row has one value of that name");
             return Err(Failure::invalid("columns", message));
         }
-        let mut file = Artefact::create(&file_name, "text/csv")?;
+        let mut file = create(&file_name, "text/csv")?;
         write_rows(&mut file, &rows, &columns, neutralise_formulas == Some(true))?;
         file.finish()
     }
@@ -40,7 +40,7 @@ impl Connector for Convert {
     }
 
     fn to_ndjson(rows: Vec<Json>, file_name: String) -> Result<Artefact, Failure> {
-        let mut file = Artefact::create(&file_name, "application/x-ndjson")?;
+        let mut file = create(&file_name, "application/x-ndjson")?;
         for (index, row) in rows.iter().enumerate() {
             file.append(lines::one_line(&format!("rows[{index}]"), row)?.as_bytes())?;
             file.append(b"\n")?;
@@ -53,7 +53,7 @@ impl Connector for Convert {
     }
 
     fn to_json(value: Json, file_name: String, pretty: Option<bool>) -> Result<Artefact, Failure> {
-        let mut file = Artefact::create(&file_name, "application/json")?;
+        let mut file = create(&file_name, "application/json")?;
         let text = if pretty == Some(true) {
             lines::pretty("value", &value)?
         } else {
@@ -67,6 +67,14 @@ impl Connector for Convert {
     fn from_json(file: Artefact) -> Result<Json, Failure> {
         lines::value(&file.open()?.text(INPUT_BYTES_MAX)?)
     }
+}
+
+/// A new file. The name is an input: one that no file can have is the caller's mistake.
+fn create(file_name: &str, media_type: &str) -> Result<Writer, Failure> {
+    Artefact::create(file_name, media_type).map_err(|failure| match failure {
+        Failure::Internal(message) => Failure::invalid("file_name", message),
+        other => other,
+    })
 }
 
 fn write_rows(

@@ -22,7 +22,7 @@ connector!(Http);
 
 impl Connector for Http {
     fn get(url: String, headers: Option<Json>, user: Option<String>) -> Result<Answer, Failure> {
-        let request = with_headers(Request::get(&url), headers)?;
+        let request = with_headers(Request::get(&url).named_by("url"), headers)?;
         answer(&with_auth(request, user)?.send()?)
     }
 
@@ -64,12 +64,12 @@ impl Connector for Http {
     }
 
     fn delete(url: String, headers: Option<Json>, user: Option<String>) -> Result<Answer, Failure> {
-        let request = with_headers(Request::new("DELETE", &url), headers)?;
+        let request = with_headers(Request::new("DELETE", &url).named_by("url"), headers)?;
         answer(&with_auth(request, user)?.send()?)
     }
 
     fn head(url: String, headers: Option<Json>, user: Option<String>) -> Result<Answer, Failure> {
-        let request = with_headers(Request::new("HEAD", &url), headers)?;
+        let request = with_headers(Request::new("HEAD", &url).named_by("url"), headers)?;
         answer(&with_auth(request, user)?.send()?)
     }
 
@@ -82,7 +82,7 @@ impl Connector for Http {
         user: Option<String>,
     ) -> Result<Items, Failure> {
         let ask = |place: &str| {
-            let request = with_headers(Request::get(place), headers.clone())?;
+            let request = with_headers(Request::get(place).named_by("url"), headers.clone())?;
             let response = with_auth(request, user.clone())?.send()?;
             Ok(pages::Page {
                 body: body_of(&response)?,
@@ -98,7 +98,7 @@ impl Connector for Http {
         headers: Option<Json>,
         user: Option<String>,
     ) -> Result<Artefact, Failure> {
-        let request = with_headers(Request::get(&url), headers)?
+        let request = with_headers(Request::get(&url).named_by("url"), headers)?
             .save_as(&file_name)
             .redirects_max(REDIRECTS_MAX);
         let response = with_auth(request, user)?.send()?;
@@ -116,7 +116,7 @@ struct Body {
 }
 
 fn sending(method: &str, url: &str, body: Body, headers: Option<Json>) -> Result<Request, Failure> {
-    let request = with_headers(Request::new(method, url), headers)?;
+    let request = with_headers(Request::new(method, url).named_by("url"), headers)?;
     Ok(match (body.json, body.text) {
         (Some(_), Some(_)) => return Err(Failure::invalid("text", "give `json` or `text`, not both")),
         (Some(json), None) => with_type(request, "application/json").body(json),
@@ -171,9 +171,22 @@ fn with_headers(mut request: Request, headers: Option<Json>) -> Result<Request, 
                 ));
             }
         };
+        if !is_header(name, &value) {
+            return Err(Failure::invalid(
+                format!("headers.{name}"),
+                "is no header: its name is one word, its value has no control characters",
+            ));
+        }
         request = request.header(name, &value);
     }
     Ok(request)
+}
+
+/// Whether this can stand in a request. Source: RFC 9110 §5.6.2 for the name.
+fn is_header(name: &str, value: &str) -> bool {
+    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    let is_text = |byte: u8| byte == b'\t' || (byte >= 0x20 && byte != 0x7f);
+    !name.is_empty() && name.bytes().all(is_token) && value.bytes().all(is_text)
 }
 
 fn with_auth(request: Request, user: Option<String>) -> Result<Request, Failure> {
@@ -375,5 +388,9 @@ mod tests {
             failure,
             Failure::invalid("headers.x", "must be a text, a number or a switch")
         );
+        for wrong in [r#"{"a b":"c"}"#, r#"{"":"c"}"#, r#"{"a":"b\nc"}"#] {
+            let failure = with_headers(Request::get("http://x"), Some(wrong.to_owned())).unwrap_err();
+            assert!(format!("{failure:?}").contains("is no header"), "{failure:?}");
+        }
     }
 }

@@ -66,8 +66,8 @@ pub(crate) async fn compile(
         CompileWorker::Program(program) => compile_apart(config, program, component, out).await,
         CompileWorker::InProcess => {
             let component = component.to_vec();
-            let out = out.to_owned();
-            let done = tokio::task::spawn_blocking(move || compile_here(&component, &out)).await;
+            let (out, counted) = (out.to_owned(), config.counted);
+            let done = tokio::task::spawn_blocking(move || compile_here(&component, &out, counted)).await;
             match done {
                 Ok(result) => result.map_err(|reason| CompileError::Refused { reason }),
                 Err(error) => Err(CompileError::Worker(std::io::Error::other(error))),
@@ -86,6 +86,7 @@ async fn compile_apart(
         .arg(COMPILE_ARGUMENT)
         .arg(config.memory_bytes.to_string())
         .arg(out)
+        .args(config.counted.then_some(COUNTED))
         .env_clear()
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
@@ -135,7 +136,10 @@ async fn compile_apart(
 /// Exit status of a worker whose component is wrong.
 const REFUSED: i32 = 3;
 
-/// The compile worker: `PROGRAM __compile MEMORY_BYTES OUT`, the component on stdin.
+/// The worker's last argument where the code is to count its instructions.
+const COUNTED: &str = "counted";
+
+/// The compile worker: `PROGRAM __compile MEMORY_BYTES OUT [counted]`, the component on stdin.
 ///
 /// Called by `main` before anything else, when the first argument is [`COMPILE_ARGUMENT`].
 #[must_use]
@@ -176,6 +180,7 @@ fn worker() -> Result<(), WorkerEnd> {
         .next()
         .map(PathBuf::from)
         .ok_or_else(|| broken("expected the output path"))?;
+    let counted = arguments.next().is_some_and(|word| word == COUNTED);
     let limit = Rlimit {
         current: Some(memory),
         maximum: Some(memory),
@@ -191,11 +196,11 @@ fn worker() -> Result<(), WorkerEnd> {
         .lock()
         .read_to_end(&mut component)
         .map_err(|error| WorkerEnd::Broken(format!("stdin: {error}")))?;
-    compile_here(&component, &out).map_err(WorkerEnd::Refused)
+    compile_here(&component, &out, counted).map_err(WorkerEnd::Refused)
 }
 
-fn compile_here(component: &[u8], out: &Path) -> Result<(), String> {
-    let engine = compile_engine(calls_of(component)).map_err(|error| format!("{error:#}"))?;
+fn compile_here(component: &[u8], out: &Path, counted: bool) -> Result<(), String> {
+    let engine = compile_engine(calls_of(component), counted).map_err(|error| format!("{error:#}"))?;
     let code = engine
         .precompile_component(component)
         .map_err(|error| format!("{error:#}"))?;

@@ -34,6 +34,7 @@ impl RuntimeConfig {
                 memory_bytes: 4 << 30,
                 component_bytes_max: 64 << 20,
                 parallel: 1,
+                counted: false,
             },
             code: CodeLimits::default(),
             egress: EgressPolicy::default(),
@@ -54,6 +55,9 @@ pub struct CompileConfig {
     pub component_bytes_max: usize,
     /// Workers at the same time. Default 1.
     pub parallel: usize,
+    /// Whether the code counts its instructions, see [`crate::Usage::instructions`]. Such code is slower and is kept apart
+    /// from the other. Default no.
+    pub counted: bool,
 }
 
 /// How much compiled code the cache folder keeps.

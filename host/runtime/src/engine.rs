@@ -36,29 +36,35 @@ pub(crate) enum Calls {
     Asynchronous,
 }
 
-/// The settings that decide what code is compiled. Host, registry, worker and command line all use these.
-fn code_config(calls: Calls) -> Config {
+/// The settings that decide what code is compiled. Host, registry, worker and command line all use these; `counted` is code
+/// that counts its instructions.
+fn code_config(calls: Calls, counted: bool) -> Config {
     let mut config = Config::new();
     config
         .wasm_component_model(true)
         .concurrency_support(calls == Calls::Asynchronous)
         .epoch_interruption(true)
+        .consume_fuel(counted)
         .memory_init_cow(true)
         .cranelift_opt_level(wasmtime::OptLevel::Speed);
     config
 }
 
 /// An engine that compiles and runs no guest: the worker's.
-pub(crate) fn compile_engine(calls: Calls) -> wasmtime::Result<Engine> {
-    Engine::new(&code_config(calls))
+pub(crate) fn compile_engine(calls: Calls, counted: bool) -> wasmtime::Result<Engine> {
+    Engine::new(&code_config(calls, counted))
 }
 
 /// An engine that runs guests, and whether its instances come from a pool.
 ///
 /// The pool reserves address space for every slot. Where the system refuses that (a container with a limit on virtual
 /// memory, a small machine), instances are allocated on demand: slower to start, otherwise the same.
-pub(crate) fn run_engine(calls: Calls, max_instances: u32) -> wasmtime::Result<(Engine, bool)> {
-    let mut config = code_config(calls);
+pub(crate) fn run_engine(
+    calls: Calls,
+    counted: bool,
+    max_instances: u32,
+) -> wasmtime::Result<(Engine, bool)> {
+    let mut config = code_config(calls, counted);
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(max_instances)));
     match Engine::new(&config) {
         Ok(engine) => Ok((engine, true)),

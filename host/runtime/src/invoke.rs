@@ -57,10 +57,21 @@ pub struct Usage {
     pub effects: u32,
     /// Most memory of the guest, in bytes.
     pub peak_memory_bytes: u64,
+    /// What the guest executed, where the runtime counts, see [`crate::CompileConfig::counted`].
+    pub instructions: Option<Instructions>,
     /// Lines of the log that were dropped at a limit.
     pub log_lines_dropped: u64,
     /// From begin to end, without the wait for a free instance.
     pub elapsed: Duration,
+}
+
+/// Instructions that a guest executed, as wasmtime counts them: the same on every machine.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Instructions {
+    /// Until the instance was there.
+    pub start: u64,
+    /// In all.
+    pub all: u64,
 }
 
 /// Why an attempt has no result.
@@ -143,8 +154,11 @@ pub(crate) async fn invoke(runtime: &RuntimeShared, call: Invocation) -> Result<
     let _permit = permit.map_err(|_| StepError::host("the runtime is closed"))?;
     let began = Instant::now();
     step.sign_of_life();
-    let _guest = call.connector.machine.ticker.guest();
-    let mut store = new_store(&call.connector.machine.engine, &step);
+    let machine = &call.connector.machine;
+    let _guest = machine.ticker.guest();
+    let counted = runtime.config.compile.counted;
+    let store = new_store(&machine.engine, counted, &step);
+    let mut store = store.map_err(|error| StepError::host(format!("{error:#}")))?;
     let ended = {
         let run = pin!(run(&mut store, &call.connector, loaded, &arguments));
         let metered = Metered {
@@ -166,6 +180,13 @@ pub(crate) async fn invoke(runtime: &RuntimeShared, call: Invocation) -> Result<
     };
     // Dropping the store ends streams and writes the last line of the log.
     let peak_memory_bytes = store.data().limiter.memory_peak() as u64;
+    let instructions = store.get_fuel().ok().map(|left| Instructions {
+        start: store
+            .data()
+            .started
+            .map_or(0, |then| budget(&step.limits).saturating_sub(then)),
+        all: budget(&step.limits).saturating_sub(left),
+    });
     drop(store);
     step.close_progress();
     let log_lines_dropped = step.close_log();
@@ -174,6 +195,7 @@ pub(crate) async fn invoke(runtime: &RuntimeShared, call: Invocation) -> Result<
         used,
         effects,
         peak_memory_bytes,
+        instructions,
         log_lines_dropped,
         elapsed: began.elapsed(),
     };
@@ -216,14 +238,22 @@ impl Stopped {
     }
 }
 
-fn new_store(engine: &Engine, step: &Arc<StepShared>) -> Store<StepState> {
+/// Instructions that a counting store begins with.
+fn budget(limits: &Limits) -> u64 {
+    limits.instructions.unwrap_or(u64::MAX)
+}
+
+fn new_store(engine: &Engine, counted: bool, step: &Arc<StepShared>) -> wasmtime::Result<Store<StepState>> {
     let mut store = Store::new(engine, StepState::new(step.clone()));
     store.limiter(|state| &mut state.limiter);
     store.set_hostcall_fuel(step.limits.hostcall_bytes);
+    if counted {
+        store.set_fuel(budget(&step.limits))?;
+    }
     store.set_epoch_deadline(1);
     // A guest that computes gives way to others at every tick; the meter around it decides how long it may go on.
     store.epoch_deadline_callback(|_| Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now()))));
-    store
+    Ok(store)
 }
 
 async fn run(
@@ -233,6 +263,7 @@ async fn run(
     arguments: &[Val],
 ) -> wasmtime::Result<Option<Val>> {
     let instance = connector.pre.instantiate_async(&mut *store).await?;
+    store.data_mut().started = store.get_fuel().ok();
     let function = instance
         .get_func(&mut *store, loaded.export)
         .ok_or_else(|| wasmtime::Error::msg("the operation is not exported"))?;

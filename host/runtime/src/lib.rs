@@ -39,12 +39,12 @@ pub use compile::{COMPILE_ARGUMENT, CompileError, compile_worker_main};
 pub use config::{CodeLimits, CompileConfig, CompileWorker, RuntimeConfig};
 pub use connect::{AddressKind, Connection, Dial, EgressPolicy, OpenNetwork, OpenNetworkError, Resolve};
 pub use connector::{Connector, LoadError};
-pub use invoke::{Invocation, Invoked, StepError, Usage};
+pub use invoke::{Instructions, Invocation, Invoked, StepError, Usage};
 pub use limits::Limits;
 pub use measure::Measured;
 pub use redact::Redactor;
 pub use runtime::Runtime;
-pub use services::{EffectRefused, LogLevel, OpenSecret, Progress, StepContext, StepServices};
+pub use services::{EffectRefused, Exchange, LogLevel, OpenSecret, Progress, StepContext, StepServices};
 pub use shared_cache::SharedCache;
 pub use start_error::RuntimeError;
 

@@ -24,7 +24,8 @@ pub(crate) struct Machine {
 
 impl Machine {
     fn start(calls: Calls, config: &RuntimeConfig) -> Result<Self, RuntimeError> {
-        let (engine, pooled) = run_engine(calls, config.max_instances).map_err(RuntimeError::Engine)?;
+        let (engine, pooled) =
+            run_engine(calls, config.compile.counted, config.max_instances).map_err(RuntimeError::Engine)?;
         Ok(Self {
             linker: linker(&engine).map_err(RuntimeError::Engine)?,
             cache: CodeCache::open(&config.cache_dir, &engine, config.code.clone())

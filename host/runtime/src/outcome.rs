@@ -152,6 +152,10 @@ fn failure_of_trap(step: &StepShared, error: &wasmtime::Error) -> Failure {
             FailureKind::Limit,
             "the connector's stack overflowed: a recursion without end",
         ),
+        Some(Trap::OutOfFuel) => Failure::new(
+            FailureKind::Limit,
+            "the connector computed for more instructions than it may",
+        ),
         Some(Trap::AllocationTooLarge) => Failure::new(
             FailureKind::Limit,
             "the connector wants more memory at once than there can be",

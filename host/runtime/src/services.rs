@@ -36,6 +36,18 @@ pub trait StepServices: Send + Sync {
     /// [`EffectRefused`] ends the attempt; nothing has left the host.
     async fn before_effect(&self, next: &Use) -> Result<(), EffectRefused>;
 
+    /// The connector wanted to reach this destination, or to send this slot's secret there, and was refused: the grants do
+    /// not allow it. Must not block. An implementation that watches nobody leaves it as it is.
+    fn denied(&self, _wanted: &Use) {}
+
+    /// Whether [`StepServices::exchanged`] is to be called; bodies are copied for it. Only a recorder says yes.
+    fn watches_exchanges(&self) -> bool {
+        false
+    }
+
+    /// A request was made through `flowforge:connector/http` and answered. Free of secret values; must not block.
+    fn exchanged(&self, _exchange: Exchange) {}
+
     /// The secret bound to a slot of this node; nothing if there is none.
     ///
     /// # Errors
@@ -90,6 +102,27 @@ pub struct OpenSecret {
     pub destinations: Vec<String>,
     /// The value.
     pub value: Zeroizing<Vec<u8>>,
+}
+
+/// A request and its answer, as the connector saw them: without what the host attached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exchange {
+    /// Upper-case method.
+    pub method: String,
+    /// The address that was asked for.
+    pub url: String,
+    /// Header fields that the connector set.
+    pub headers: Vec<(String, String)>,
+    /// The slot of the secret that the host attached.
+    pub slot: Option<String>,
+    /// The body; absent if there was none, or if it was an artefact.
+    pub body: Option<Vec<u8>>,
+    /// Status code.
+    pub status: u16,
+    /// Header fields of the answer, names in lower case.
+    pub answer_headers: Vec<(String, String)>,
+    /// The body of the answer, decoded; absent if it became an artefact.
+    pub answer: Option<Vec<u8>>,
 }
 
 /// How far a call is, as its connector says.

@@ -1,12 +1,15 @@
 //! What a guest's store holds, and the limits that wasmtime asks about.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
 use flowforge_protocol::{Failure, FailureKind};
+use rand_core::TryRng;
+use tokio::time::Instant;
 use wasmtime::ResourceLimiter;
 use wasmtime::component::ResourceTable;
-use wasmtime_wasi::{HostWallClock, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
+use wasmtime_wasi::{HostMonotonicClock, HostWallClock, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use crate::services::{LogLevel, StepServices};
@@ -18,6 +21,8 @@ pub(crate) struct StepState {
     pub(crate) step: Arc<StepShared>,
     pub(crate) table: ResourceTable,
     pub(crate) limiter: StepLimiter,
+    /// What was left of the counted instructions when the instance was there.
+    pub(crate) started: Option<u64>,
     /// Made when a guest first asks for it: small ones never do.
     wasi: Option<WasiCtx>,
     http: WasiHttpCtx,
@@ -32,6 +37,7 @@ impl StepState {
         http.set_field_size_limit(step.limits.header_bytes);
         Self {
             limiter: StepLimiter::new(&step),
+            started: None,
             wasi: None,
             door: WasiDoor::new(step.clone()),
             step,
@@ -41,12 +47,17 @@ impl StepState {
     }
 }
 
-/// The WASI baseline: no environment, no arguments, no folders, no sockets; real clock and randomness; output to the log.
+/// The WASI baseline: no environment, no arguments, no folders, no sockets; the executor's clock and randomness; output to
+/// the log.
 fn inert_wasi(step: &Arc<StepShared>) -> WasiCtx {
     WasiCtxBuilder::new()
         .stdout(LogStream::new(step.clone(), LogLevel::Info))
         .stderr(LogStream::new(step.clone(), LogLevel::Warn))
         .wall_clock(StepClock(step.services.clone()))
+        .monotonic_clock(StepTime(Instant::now()))
+        .secure_random(StepRandom(step.services.clone()))
+        .insecure_random(StepRandom(step.services.clone()))
+        .insecure_random_seed(seed(step.services.as_ref()))
         .allow_tcp(false)
         .allow_udp(false)
         .allow_ip_name_lookup(false)
@@ -85,6 +96,49 @@ impl HostWallClock for StepClock {
     fn now(&self) -> Duration {
         Duration::from_millis(self.0.now_ms())
     }
+}
+
+/// Time since the guest first asked, by the clock that the host's own waits go by.
+struct StepTime(Instant);
+
+impl HostMonotonicClock for StepTime {
+    fn resolution(&self) -> u64 {
+        1
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.0.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+}
+
+/// The executor's randomness, as WASI wants it.
+struct StepRandom(Arc<dyn StepServices>);
+
+impl TryRng for StepRandom {
+    type Error = Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+        let mut bytes = [0; 4];
+        self.0.random(&mut bytes);
+        Ok(u32::from_le_bytes(bytes))
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+        let mut bytes = [0; 8];
+        self.0.random(&mut bytes);
+        Ok(u64::from_le_bytes(bytes))
+    }
+
+    fn try_fill_bytes(&mut self, buffer: &mut [u8]) -> Result<(), Infallible> {
+        self.0.random(buffer);
+        Ok(())
+    }
+}
+
+fn seed(services: &dyn StepServices) -> u128 {
+    let mut bytes = [0; 16];
+    services.random(&mut bytes);
+    u128::from_le_bytes(bytes)
 }
 
 /// Memory and tables of one attempt.

@@ -38,13 +38,10 @@ fn blocks(page: &str) -> Vec<Block<'_>> {
     all
 }
 
-#[test]
-fn the_commands_of_the_guide_work_as_written() {
-    let page = fs::read_to_string(in_clone("docs/authors.md")).unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let planes = Planes::start(programs(), &folder.path().join("planes"), "host").unwrap();
-    let home = folder.path().join("author");
-    fs::create_dir(&home).unwrap();
+/// The files and commands of a page, in a folder of their own. Gives the number of commands.
+fn follow(page: &Path, planes: &Planes, home: &Path) -> usize {
+    let text = fs::read_to_string(page).unwrap();
+    fs::create_dir(home).unwrap();
     let own = programs().path("flowforge");
     let path = format!(
         "{}:{}",
@@ -52,34 +49,77 @@ fn the_commands_of_the_guide_work_as_written() {
         std::env::var("PATH").unwrap()
     );
     let mut commands = 0;
-    for block in blocks(&page) {
-        match block.info.split_once(' ') {
-            Some((_, file)) => fs::write(home.join(file), block.text).unwrap(),
-            None => {
-                assert_eq!(block.info, "sh", "a block is a file or commands");
-                for line in block.text.lines() {
-                    let output = planes
-                        .flowforge()
-                        .environment(Command::new("sh").args(["-c", line]))
-                        .current_dir(&home)
-                        .env("PATH", &path)
-                        .env(
-                            "FLOWFORGE_CACHE",
-                            Path::new(env!("CARGO_TARGET_TMPDIR")).join("connector-cache"),
-                        )
-                        .output()
-                        .unwrap();
-                    assert!(
-                        output.status.success(),
-                        "{line}\n{}{}",
-                        String::from_utf8_lossy(&output.stdout),
-                        String::from_utf8_lossy(&output.stderr)
-                    );
-                    commands += 1;
-                }
-            }
+    for block in blocks(&text) {
+        if let Some((_, file)) = block.info.split_once(' ') {
+            fs::write(home.join(file), block.text).unwrap();
+            continue;
+        }
+        assert_eq!(block.info, "sh", "a block is a file or commands");
+        for line in block.text.lines() {
+            let output = planes
+                .flowforge()
+                .environment(Command::new("sh").args(["-c", line]))
+                .current_dir(home)
+                .env("PATH", &path)
+                .env(
+                    "FLOWFORGE_CACHE",
+                    Path::new(env!("CARGO_TARGET_TMPDIR")).join("connector-cache"),
+                )
+                .output()
+                .unwrap();
+            assert!(
+                output.status.success(),
+                "{}: {line}\n{}{}",
+                page.display(),
+                String::from_utf8_lossy(&output.stdout),
+                String::from_utf8_lossy(&output.stderr)
+            );
+            commands += 1;
         }
     }
-    assert!(commands > 15, "{commands}");
+    commands
+}
+
+/// Follows one page with a control plane of its own.
+fn works_as_written(name: &str) -> usize {
+    let folder = tempfile::tempdir().unwrap();
+    let planes = Planes::start(programs(), &folder.path().join("planes"), "host").unwrap();
+    let commands = follow(&in_clone(name), &planes, &folder.path().join("author"));
     planes.stop().unwrap();
+    commands
+}
+
+#[test]
+fn the_commands_of_the_guide_work_as_written() {
+    let commands = works_as_written("docs/authors.md");
+    assert!(commands > 15, "{commands}");
+}
+
+#[test]
+fn the_commands_of_the_page_on_typescript_work_as_written() {
+    assert!(works_as_written("docs/authors/typescript.md") > 5);
+}
+
+#[test]
+fn the_commands_of_the_page_on_javascript_work_as_written() {
+    assert!(works_as_written("docs/authors/javascript.md") > 5);
+}
+
+#[test]
+fn the_commands_of_the_page_on_python_work_as_written() {
+    assert!(works_as_written("docs/authors/python.md") > 5);
+}
+
+#[test]
+fn the_commands_of_the_page_on_rust_work_as_written() {
+    assert!(works_as_written("docs/authors/rust.md") > 5);
+}
+
+#[test]
+fn every_page_of_a_language_is_followed() {
+    let pages = fs::read_dir(in_clone("docs/authors")).unwrap().count();
+    assert_eq!(
+        pages, 4,
+        "a page without a test here is a promise that nobody checks"
+    );
 }

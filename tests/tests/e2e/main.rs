@@ -29,6 +29,7 @@ mod rebound;
 mod refused;
 mod retries;
 mod runs;
+mod score;
 mod shop;
 mod verifier;
 

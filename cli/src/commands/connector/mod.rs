@@ -62,7 +62,7 @@ pub(crate) enum ConnectorCommand {
                             --with place=Hualian --with time=0"
     )]
     Run(trial::RunArgs),
-    /// Score what its bytes say and what its tests show, with what to do next, the best gain first
+    /// Score what its bytes say, what its tests show and what trials find, with what to do next
     #[command(after_help = "Example:\n  flowforge connector score connectors/quake-text")]
     Score(score::ScoreArgs),
     /// Show operations, typed ports as a workflow writes them, docs and capabilities of any component

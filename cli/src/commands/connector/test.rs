@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use clap::Args;
-use flowforge_connector_test::{CaseReport, Report, Suite, junit, test};
+use flowforge_connector_test::{CaseReport, INPUTS_MAX, Report, Suite, fuzz, junit, test};
 
 use super::{bench, component_of, read_component};
 use crate::args::Global;
@@ -30,6 +30,9 @@ pub(crate) struct TestArgs {
     /// Write golden files anew instead of comparing with them
     #[arg(long)]
     update: bool,
+    /// Also call each operation with so many made-up inputs; one that breaks it is told as small as it still does
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=i64::from(INPUTS_MAX)))]
+    fuzz: Option<u32>,
 }
 
 /// Runs the command.
@@ -47,7 +50,10 @@ pub(crate) async fn run(args: TestArgs, global: &Global) -> Result<Exit> {
     if suite.cases.is_empty() {
         return Err(Usage("no test has such a name".to_owned()).into());
     }
-    let report = tested(&args.what, suite, args.update).await?;
+    let mut report = tested(&args.what, suite.clone(), args.update).await?;
+    if let Some(inputs) = args.fuzz {
+        report = report.and(fuzzed(&args.what, suite, inputs).await?);
+    }
     if let Some(file) = &args.junit {
         fs::write(file, junit(&report)).with_context(|| format!("cannot write {}", file.display()))?;
     }
@@ -64,6 +70,12 @@ pub(super) async fn tested(what: &Path, suite: Suite, update: bool) -> Result<Re
     let component = read_component(&component_of(what).await?)?;
     let bench = bench()?;
     Ok(tokio::task::spawn_blocking(move || test(&component, &suite, &bench, update)).await??)
+}
+
+async fn fuzzed(what: &Path, suite: Suite, inputs: u32) -> Result<Vec<CaseReport>> {
+    let component = read_component(&component_of(what).await?)?;
+    let bench = bench()?;
+    Ok(tokio::task::spawn_blocking(move || fuzz(&component, Some(&suite), &bench, inputs)).await??)
 }
 
 fn next_command(what: &Path) -> String {
@@ -103,7 +115,9 @@ fn lines(case: &CaseReport) -> Vec<String> {
         facts.join(", ")
     )];
     if !case.passed {
-        lines.push(format!("  {}:{}", case.file, case.line));
+        if case.line > 0 {
+            lines.push(format!("  {}:{}", case.file, case.line));
+        }
         lines.extend(
             case.problems
                 .iter()

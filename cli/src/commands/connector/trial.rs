@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use clap::Args;
-use flowforge_connector_test::{Called, LiveCall, call, told};
+use flowforge_connector_test::{Called, LiveCall, Recorded, as_test, call, told};
 use flowforge_host::clock::{Entropy as _, SystemEntropy};
 use flowforge_ports::{Interface, Operation, Type};
 use flowforge_runtime::AddressKind;
@@ -42,6 +42,9 @@ pub(crate) struct RunArgs {
     /// A secret for a slot, read from a variable of the environment
     #[arg(long, value_name = "SLOT=VARIABLE")]
     secret: Vec<String>,
+    /// Write the call as a test into this new file, its services as mocks, without secrets
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
 }
 
 /// Runs the command.
@@ -51,22 +54,49 @@ pub(crate) async fn run(args: RunArgs, global: &Global) -> Result<Exit> {
     let operation = operation(&interface, &args.operation)?;
     let (destinations, loopback) = destinations(&interface, &args.allow)?;
     let entropy = SystemEntropy::new().context("this machine gives no randomness")?;
+    let input = input(&args, operation)?;
     let made = LiveCall {
         operation: operation.name.clone(),
-        input: input(&args, operation)?,
+        input: input.clone(),
         destinations,
         secrets: secrets(&args.secret)?,
         loopback,
+        record: args.record.is_some(),
         now_ms: time::now_ms,
         random: Box::new(move |buffer| entropy.fill(buffer)),
     };
+    if let Some(file) = args.record.as_deref().filter(|file| file.exists()) {
+        return Err(Usage(format!("--record: {} is there already", file.display())).into());
+    }
     let called = call(&component, made, &bench()?).await?;
+    if let Some(file) = &args.record {
+        record(file, &operation.name, &input, &called)?;
+    }
     result(global, &answer(&called), |_| print(&called));
     Ok(if called.outcome.is_ok() {
         Exit::Done
     } else {
         Exit::Failed
     })
+}
+
+/// Writes the call as a test.
+fn record(file: &Path, operation: &str, input: &Map<String, Value>, called: &Called) -> Result<()> {
+    let (text, scrubbed) = as_test(&Recorded {
+        operation,
+        input,
+        began_ms: called.began_ms,
+        outcome: &called.outcome,
+        exchanges: &called.exchanges,
+    })?;
+    fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))?;
+    eprintln!(
+        "recorded in {}: {}, {} replaced; read it before you keep it",
+        file.display(),
+        counted(called.exchanges.len(), "request"),
+        counted(scrubbed, "value"),
+    );
+    Ok(())
 }
 
 fn operation<'i>(interface: &'i Interface, name: &str) -> Result<&'i Operation> {

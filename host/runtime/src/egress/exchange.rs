@@ -134,6 +134,7 @@ where
 fn check<B>(step: &StepShared, outbound: &Outbound<B>) -> Result<Checked, EgressError> {
     let destination = Destination::of_url(&outbound.url).map_err(EgressError::InvalidRequest)?;
     if !step.may_reach(&destination) {
+        step.services.denied(&Use::of(destination.to_string()));
         return Err(EgressError::DestinationDenied(destination.to_string()));
     }
     if outbound.method == Method::CONNECT {
@@ -150,12 +151,18 @@ fn check<B>(step: &StepShared, outbound: &Outbound<B>) -> Result<Checked, Egress
         });
     };
     let slot = &attachment.slot;
+    let refused = || {
+        step.services
+            .denied(&Use::of(destination.to_string()).with_secret(slot.clone()))
+    };
     let Some(grant) = step.grants.secrets.get(slot) else {
+        refused();
         return Err(EgressError::SecretDenied(format!(
             "slot `{slot}` is not bound to a secret in this node"
         )));
     };
     if !covers(grant, &destination) {
+        refused();
         let reason = format!(
             "secret `{}` in slot `{slot}` is not for {destination}",
             grant.secret

@@ -18,6 +18,7 @@ use crate::egress::{
     Answer, Attachment, EgressError, Outbound, Placement, Plain, retry_after_ms, send, send_and_follow,
 };
 use crate::limits::REDIRECTS_MAX;
+use crate::services::Exchange;
 use crate::state::StepState;
 use crate::step::StepShared;
 
@@ -70,6 +71,7 @@ impl wit::Host for StepState {
 
 async fn exchange(step: &StepShared, request: wit::Request) -> Result<wit::Response, EgressError> {
     let save_as = request.save_as.clone();
+    let watched = step.services.watches_exchanges().then(|| sent(&request));
     let mut answer = answer(step, request).await?;
     let status = answer.response.status();
     let retry_after_ms = retry_after_ms(answer.response.headers(), step.services.now_ms());
@@ -77,13 +79,61 @@ async fn exchange(step: &StepShared, request: wit::Request) -> Result<wit::Respo
         Some(name) if status.is_success() => saved_body(step, &mut answer, name).await?,
         _ => memory_body(step, &mut answer).await?,
     };
-    Ok(wit::Response {
+    let response = wit::Response {
         status: status.as_u16(),
         headers: guest_headers(answer.response.headers()),
         body,
         url: step.redactor.text(answer.url.as_str()).into_owned(),
         retry_after_ms,
-    })
+    };
+    if let Some(sent) = watched {
+        step.services.exchanged(exchanged(step, sent, &response));
+    }
+    Ok(response)
+}
+
+/// A request as it is recorded, still without its answer.
+fn sent(request: &wit::Request) -> Exchange {
+    let in_memory = |body: &wit::Body| match body {
+        wit::Body::Bytes(bytes) => Some(bytes.clone()),
+        wit::Body::Artefact(_) => None,
+    };
+    Exchange {
+        method: request.method.clone(),
+        url: request.url.clone(),
+        headers: pairs(&request.headers),
+        slot: request.auth.as_ref().map(|auth| auth.slot.clone()),
+        body: request.body.as_ref().and_then(in_memory),
+        status: 0,
+        answer_headers: Vec::new(),
+        answer: None,
+    }
+}
+
+/// The request with its answer. A service may have given a secret back; its value is taken out.
+fn exchanged(step: &StepShared, sent: Exchange, response: &wit::Response) -> Exchange {
+    let clean = |text: String| step.redactor.text(&text).into_owned();
+    let answer = match &response.body {
+        wit::Body::Bytes(bytes) => Some(match std::str::from_utf8(bytes) {
+            Ok(text) => step.redactor.text(text).into_owned().into_bytes(),
+            Err(_) => bytes.clone(),
+        }),
+        wit::Body::Artefact(_) => None,
+    };
+    Exchange {
+        status: response.status,
+        answer_headers: pairs(&response.headers)
+            .into_iter()
+            .map(|(name, value)| (name, clean(value)))
+            .collect(),
+        answer,
+        ..sent
+    }
+}
+
+fn pairs(fields: &[wit::Header]) -> Vec<(String, String)> {
+    let pair = |field: &wit::Header| (field.name.to_ascii_lowercase(), field.value.clone());
+    fields.iter().map(pair).collect()
 }
 
 /// The head of the response, from wherever redirects led.

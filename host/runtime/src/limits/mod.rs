@@ -49,6 +49,9 @@ pub struct Limits {
     /// Time spent computing, guest and host functions together, without waits: the clock's time between two points at
     /// which the call gives way, so a busy machine counts a little more than the processor does. Default 10 s.
     pub cpu: Duration,
+    /// Instructions that one attempt may execute, as wasmtime counts them, where the runtime counts at all. The same on
+    /// every machine, unlike `cpu`. Default none.
+    pub instructions: Option<u64>,
     /// Time from begin to end, waits included, of a step that names none itself. Default 60 s.
     pub wall: Duration,
     /// The most that a step may name as its time. Default [`WALL_MAX`]; a longer time is cut to this.
@@ -93,6 +96,7 @@ impl Default for Limits {
             memory_bytes: 64 << 20,
             table_elements: 65_536,
             cpu: Duration::from_secs(10),
+            instructions: None,
             wall: Duration::from_secs(60),
             wall_max: WALL_MAX,
             idle: None,

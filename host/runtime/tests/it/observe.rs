@@ -53,3 +53,38 @@ async fn a_guest_sees_its_step_the_clock_and_randomness() {
     assert!(failure.message.contains("65536"), "{}", failure.message);
     assert_eq!(bench.services.effects(), []);
 }
+
+/// Instructions are a measure that is the same on every machine; seconds are not.
+#[tokio::test]
+async fn instructions_are_counted_and_bounded_where_the_runtime_counts() {
+    let mut bench = Bench::with(|config| config.compile.counted = true);
+    let guest = guest_with_imports(
+        "package test:counter; world w { export count: func(to: u32) -> u32; }",
+        "",
+        r#"(func (export "count") (param i32) (result i32) (local $at i32)
+             (loop $next
+               (local.set $at (i32.add (local.get $at) (i32.const 1)))
+               (br_if $next (i32.lt_u (local.get $at) (local.get 0))))
+             (local.get $at))"#,
+    );
+    let counter = bench.load(&guest).await;
+    let mut counts = Vec::new();
+    for to in [1_000, 2_000, 1_000] {
+        let call = bench.invocation(&counter, "count", json!({ "to": to }));
+        let invoked = bench.runtime.invoke(call).await.expect("it counts");
+        counts.push(invoked.usage.instructions.expect("it is counted"));
+    }
+    assert_eq!(counts[0], counts[2]);
+    assert!(counts[1].all > counts[0].all + 1_000, "{counts:?}");
+    bench.limits.instructions = Some(counts[0].all);
+    let failure = bench.failure(&counter, "count", json!({"to": 2_000})).await;
+    assert_eq!(
+        failure.message,
+        "the connector computed for more instructions than it may"
+    );
+    let uncounted = Bench::new();
+    let echo = uncounted.load(&crate::guests::echo()).await;
+    let call = uncounted.invocation(&echo, "text", json!({"value": "a"}));
+    let invoked = uncounted.runtime.invoke(call).await.expect("it answers");
+    assert_eq!(invoked.usage.instructions, None);
+}

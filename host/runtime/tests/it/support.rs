@@ -148,6 +148,7 @@ pub(crate) fn used(destination: &str, secret: Option<&str>, count: u32) -> Used 
 /// The executor's side, as a test sees it.
 pub(crate) struct Recorder {
     pub(crate) effects: Mutex<Vec<Use>>,
+    pub(crate) denied: Mutex<Vec<Use>>,
     pub(crate) progress: Mutex<Vec<Progress>>,
     pub(crate) sealed_for: Mutex<Option<Vec<String>>>,
     pub(crate) quota: Mutex<Option<Arc<Quota>>>,
@@ -165,6 +166,7 @@ impl Recorder {
     fn new(store: FileStore) -> Self {
         Self {
             effects: Mutex::default(),
+            denied: Mutex::default(),
             progress: Mutex::default(),
             sealed_for: Mutex::default(),
             quota: Mutex::default(),
@@ -217,6 +219,10 @@ impl StepServices for Recorder {
                 Ok(())
             }
         }
+    }
+
+    fn denied(&self, wanted: &Use) {
+        self.denied.lock().expect("no panic").push(wanted.clone());
     }
 
     async fn secret(&self, slot: &str) -> Result<Option<OpenSecret>, Failure> {

@@ -59,3 +59,25 @@ async fn what_never_left_the_host_is_no_use() {
     assert_eq!((error.usage().used.len(), error.usage().effects), (0, 1));
     assert!(error.to_string().contains("nobody listens there"), "{error}");
 }
+
+/// Whoever watches a connector must hear of what it tried, and not only of what it was let do.
+#[tokio::test]
+async fn what_is_wanted_and_refused_is_told() {
+    let bench = Bench::new().allow("https://open.example:443");
+    let sender = bench.load(&crate::guests::sender()).await;
+    let closed = request("GET", "https://closed.example");
+    let mut unbound = request("GET", "https://open.example");
+    unbound["request"]["auth"] = json!({"slot": "auth", "placement": {"kind": "bearer"}});
+    for call in [closed, unbound] {
+        assert!(bench.call(&sender, "send", call).await.is_err());
+    }
+    let denied = bench.services.denied.lock().expect("no panic").clone();
+    assert_eq!(
+        denied,
+        [
+            Use::of("https://closed.example:443"),
+            Use::of("https://open.example:443").with_secret("auth"),
+        ]
+    );
+    assert!(bench.services.effects().is_empty());
+}

@@ -253,3 +253,21 @@ async fn header_fields_of_a_foreign_component_have_a_limit() {
         "the connector sets more than 65536 bytes of header fields"
     );
 }
+
+/// What a component drew from WASI was the machine's own: a test that draws differed from one run to the next.
+#[tokio::test]
+async fn randomness_of_wasi_is_the_executors() {
+    let bench = Bench::new();
+    let drawing = guest_with_imports(
+        "package test:drawing;
+         world w { import wasi:random/random@0.2.0; export draw: func() -> u64; }",
+        r#"(import "wasi:random/random@0.2.0" "get-random-u64" (func $draw (result i64)))"#,
+        r#"(func (export "draw") (result i64) (call $draw))"#,
+    );
+    let drawing = bench.load(&drawing).await;
+    // The executor of these tests counts bytes; sixteen went into the seed of the insecure generator.
+    assert_eq!(
+        bench.output(&drawing, "draw", Value::Null).await,
+        json!(u64::from_le_bytes([16, 17, 18, 19, 20, 21, 22, 23]))
+    );
+}
