@@ -19,6 +19,7 @@ mod leases;
 mod lists;
 mod migration;
 mod orders;
+mod people;
 mod publishing;
 mod questions;
 mod scopes;
