@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::workspace::metadata;
 
 /// For each crate, the crates of the workspace that it may use outside its tests.
-const ALLOWED: [(&str, &[&str]); 22] = [
+const ALLOWED: [(&str, &[&str]); 23] = [
     ("flowforge-protocol", &[]),
     ("flowforge-failpoints", &[]),
     ("flowforge-ports", &["flowforge-protocol"]),
@@ -37,6 +37,7 @@ const ALLOWED: [(&str, &[&str]); 22] = [
     ),
     ("flowforge-core", &["flowforge-protocol"]),
     ("flowforge-enrolment", &["flowforge-protocol"]),
+    ("flowforge-identity", &["flowforge-protocol"]),
     (
         "flowforge-store",
         &["flowforge-core", "flowforge-failpoints", "flowforge-protocol"],
@@ -48,6 +49,7 @@ const ALLOWED: [(&str, &[&str]); 22] = [
             "flowforge-enrolment",
             "flowforge-failpoints",
             "flowforge-gates",
+            "flowforge-identity",
             "flowforge-ports",
             "flowforge-protocol",
             "flowforge-registry",

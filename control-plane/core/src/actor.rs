@@ -1,16 +1,18 @@
 //! Who asks, and for what the plane knows them.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
 use flowforge_protocol::HostId;
 
-use crate::Scope;
+use crate::{Permission, Role, Scope};
 
 /// Who asks for something.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Actor {
-    /// The person at a control plane that has no sign-in: whoever reaches it on loopback.
+    /// The person at a control plane that has no sign-in, who is whoever reaches it on loopback; and, where there is
+    /// sign-in, whoever holds the data folder and shows the token that lies in it.
     Owner,
     /// Somebody with an account.
     Account(Account),
@@ -27,8 +29,12 @@ pub enum Actor {
 pub struct Account {
     /// Its name in the workspace, as members and approvers are written.
     pub name: Arc<str>,
-    /// How it was shown, for the audit: `session`, `token`, `oidc`.
+    /// How it was shown, for the audit: `session`, `token`, `link`.
     pub shown_by: Arc<str>,
+    /// The roles that it has in the project of the caller.
+    pub roles: Arc<BTreeSet<Role>>,
+    /// The permissions that what was shown passes on, as far as the roles have them; none: all of them.
+    pub passes_on: Option<Arc<BTreeSet<Permission>>>,
 }
 
 impl Actor {
@@ -114,6 +120,8 @@ mod tests {
         let ann = Actor::Account(Account {
             name: "ann".into(),
             shown_by: "token".into(),
+            roles: Arc::default(),
+            passes_on: None,
         });
         assert_eq!(
             (ann.to_string().as_str(), ann.shown_by()),

@@ -26,12 +26,16 @@ pub enum Permission {
     Approve,
     /// Set and delete secrets, and say which drafts may use them.
     KeepSecrets,
-    /// Say who belongs to which group.
+    /// Invite people, say which roles they have and who belongs to which group.
     ManageMembers,
     /// Let hosts in, drain and revoke them.
     ManageHosts,
     /// Take jobs and bring records.
     Serve,
+    /// Keep one's own account: password, sessions, API tokens.
+    KeepAccount,
+    /// Show who one is: the one thing that nobody may.
+    SignIn,
 }
 
 /// Something, the name by which it is written, the permission that it needs.
@@ -115,12 +119,38 @@ actions! {
     SetGroup "group.set" ManageMembers
     /// Removing a group.
     DeleteGroup "group.delete" ManageMembers
+    /// Making an account of a link, or a new password of one; or showing the password of an account.
+    SignIn "session.begin" SignIn
+    /// Ending a session.
+    EndSession "session.end" KeepAccount
+    /// Changing one's own password.
+    ChangePassword "account.password" KeepAccount
+    /// Looking at one's own sessions and tokens.
+    ReadAccount "account.read" KeepAccount
+    /// Making an API token.
+    MakeToken "token.make" KeepAccount
+    /// Revoking an API token.
+    RevokeToken "token.revoke" KeepAccount
+    /// Looking at who was invited.
+    ReadInvitations "invitation.read" ManageMembers
+    /// Inviting somebody.
+    InviteMember "member.invite" ManageMembers
+    /// Taking an invitation back.
+    WithdrawInvitation "invitation.withdraw" ManageMembers
+    /// Saying which roles a member has.
+    SetRoles "member.roles" ManageMembers
+    /// Letting a member make a new password.
+    ResetPassword "member.reset" ManageMembers
+    /// Removing a member, with sessions and tokens.
+    RemoveMember "member.remove" ManageMembers
     /// Registering a host.
     RegisterHost "host.register" ManageHosts
     /// Inviting a host of another machine.
     InviteHost "host.invite" ManageHosts
     /// Draining, revoking or taking back a host.
     DecideHost "host.decide" ManageHosts
+    /// Bringing a version of a connector.
+    PublishConnector "connector.publish" Publish
     /// Withdrawing a version of a connector, replacing one, or keeping an advisory.
     CurateConnector "connector.curate" Publish
 }
@@ -155,11 +185,19 @@ pub enum ObjectKind {
     Host,
     /// A connector, by its name.
     Connector,
+    /// An account, by its name.
+    Account,
+    /// A session of an account, by its id.
+    Session,
+    /// An API token, by its id.
+    Token,
+    /// An invitation of a person, by its id.
+    Invitation,
 }
 
 impl ObjectKind {
     /// Every kind.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 13] = [
         Self::Project,
         Self::Workflow,
         Self::Draft,
@@ -169,6 +207,10 @@ impl ObjectKind {
         Self::Group,
         Self::Host,
         Self::Connector,
+        Self::Account,
+        Self::Session,
+        Self::Token,
+        Self::Invitation,
     ];
 
     /// Its name, as the audit spells it.
@@ -184,6 +226,10 @@ impl ObjectKind {
             Self::Group => "group",
             Self::Host => "host",
             Self::Connector => "connector",
+            Self::Account => "account",
+            Self::Session => "session",
+            Self::Token => "token",
+            Self::Invitation => "invitation",
         }
     }
 }
@@ -216,7 +262,7 @@ impl fmt::Display for Object {
 
 impl Permission {
     /// Every permission.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Read,
         Self::ReadAudit,
         Self::Edit,
@@ -228,6 +274,8 @@ impl Permission {
         Self::ManageMembers,
         Self::ManageHosts,
         Self::Serve,
+        Self::KeepAccount,
+        Self::SignIn,
     ];
 
     /// Its name, as policies and refusals spell it.
@@ -245,7 +293,17 @@ impl Permission {
             Self::ManageMembers => "manage-members",
             Self::ManageHosts => "manage-hosts",
             Self::Serve => "serve",
+            Self::KeepAccount => "keep-account",
+            Self::SignIn => "sign-in",
         }
+    }
+
+    /// The permission of this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|permission| permission.as_str() == name)
     }
 }
 
@@ -282,9 +340,13 @@ pub trait Policy: fmt::Debug + Send + Sync {
 pub struct OwnerPolicy;
 
 impl OwnerPolicy {
-    const fn allows(actor: &Actor, permission: Permission) -> bool {
+    /// Whether an actor that has no account has this permission.
+    pub(crate) const fn allows(actor: &Actor, permission: Permission) -> bool {
         match actor {
-            Actor::Owner => !matches!(permission, Permission::Serve),
+            Actor::Owner => !matches!(
+                permission,
+                Permission::Serve | Permission::KeepAccount | Permission::SignIn
+            ),
             Actor::Host(_) => matches!(permission, Permission::Serve),
             Actor::Plane => matches!(
                 permission,
@@ -303,6 +365,7 @@ impl Policy for OwnerPolicy {
         }
         let holder = match permission {
             Permission::Serve => "hosts have",
+            Permission::KeepAccount | Permission::SignIn => "accounts have, and this server has none",
             _ => "the owner has",
         };
         Err(Box::new(Denied {
@@ -344,8 +407,8 @@ mod tests {
         assert!(!of_owner.contains(&Permission::Serve));
         assert_eq!(
             of_owner.len(),
-            Permission::ALL.len() - 1,
-            "an action for each permission"
+            Permission::ALL.len() - 3,
+            "an action for each permission, and no account"
         );
     }
 

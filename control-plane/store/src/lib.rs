@@ -24,6 +24,7 @@
 //! # Ok(()) }
 //! ```
 
+mod accounts;
 mod approvals;
 mod audit;
 mod batch;
@@ -46,6 +47,7 @@ mod ingest;
 mod invitations;
 mod jobs;
 mod life;
+mod links;
 mod notices;
 mod numbers;
 mod open;
@@ -61,16 +63,19 @@ mod retention;
 mod runs;
 mod schedules;
 mod secrets;
+mod sessions;
 mod several;
 mod signals;
 mod sql;
 mod sqlite;
 mod start;
+mod tokens;
 mod values;
 mod waits;
 mod workflows;
 mod writer;
 
+pub use accounts::{MAX_MEMBERS, Member, Membership, PasswordOf};
 pub use approvals::{Approval, ApprovalState, Decided, NewDecision};
 pub use audit::{AuditFilter, AuditRecord};
 pub use batch::CheckedBatch;
@@ -88,6 +93,7 @@ pub use hosts::{Host, LostWithJournal, MAX_HOSTS, NewHost, Registered, UsedNonce
 pub use ingest::{Changed, Heard, HostIngest, Ingested, NewReceipt, RejectCode, Rejected};
 pub use invitations::{Claim, Claimed, Invited, MAX_INVITATIONS, NewInvitation};
 pub use jobs::{JobKind, NewJob, OpenJob, Reissue, Unassigned};
+pub use links::{LinkKept, LinkUse, LinkUsed, MAX_LINKS, NewLink, StoredLink};
 pub use notices::{Listening, MAX_NOTICE_BYTES, Notices};
 pub use open::{Store, StoreConfig};
 pub use page::Page;
@@ -98,8 +104,10 @@ pub use retention::{Collected, Keep};
 pub use runs::{Erasure, Found, OpenQuestion, RunFilter, RunHead, RunState, RunTexts, StoredRun, TextBytes};
 pub use schedules::Schedule;
 pub use secrets::{MAX_SECRET_NAMES, MAX_SECRETS, NewSecret, SecretHead, SecretSet, StoredSecret};
+pub use sessions::{MAX_SESSIONS, NewSession, Shown, StoredSession};
 pub use signals::{DueSignal, MAX_SIGNAL_BYTES, MAX_SIGNALS, NewSignal, SignalKept, Target};
 pub use start::{ClientRequest, NewRun, Started};
+pub use tokens::{MAX_TOKENS, NewToken, StoredToken};
 pub use values::{KeepError, MAX_UNUSED_BYTES, MAX_VALUE_BYTES};
 pub use waits::{OpenWait, WaitFor};
 pub use workflows::{Arrangement, MAX_FOLDER_BYTES, MAX_TAG_BYTES, MAX_TAGS, Trashed};

@@ -20,6 +20,7 @@ mod leases;
 mod lists;
 mod migration;
 mod orders;
+mod people;
 mod publishing;
 mod questions;
 mod scopes;

@@ -28,6 +28,8 @@ mod leases;
 mod lists;
 #[path = "../it/orders.rs"]
 mod orders;
+#[path = "../it/people.rs"]
+mod people;
 #[path = "../it/publishing.rs"]
 mod publishing;
 #[path = "../it/questions.rs"]
