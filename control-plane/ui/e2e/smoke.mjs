@@ -237,7 +237,7 @@ try {
     await openText('workflow: two\nnodes:\n  one:\n    set: { a: 1 }\n  two:\n    after: one\n    set: { b: 2 }\n');
     const [from, to] = [await card('one').boundingBox(), await card('two').boundingBox()];
     await page.mouse.click((from.x + from.width + to.x) / 2, from.y + 20);
-    await page.locator('.wire.sel[data-edge]').waitFor();
+    await page.locator('.wire.sel[data-edge]').waitFor({ state: 'attached' });
     await page.keyboard.press('Delete');
     await kept(page, (text) => !text.includes('after: one'));
   });

@@ -37,7 +37,7 @@ export class CanvasScene {
   readonly edges = computed(() => edgeViews(this.wires(), this.ways(), this.part(), this.selected(), this.store.edge()));
   readonly metWire = computed(() => this.met().wire);
   readonly metWay = computed(() => {
-    const wire = this.wires().find(({ id }) => id === this.met().wire);
+    const wire = this.wires().find(({ id }) => id === this.met().wire && id !== this.store.edge());
     return wire ? (this.ways().of(wire)?.path ?? null) : null;
   });
 

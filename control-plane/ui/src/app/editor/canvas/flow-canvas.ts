@@ -226,18 +226,18 @@ export class FlowCanvas {
 
   /** The view was moved, made larger or smaller. Signals are set only where something else is to be drawn. */
   private onCanvas(): void {
-    const camera = this.camera();
-    const { scale } = camera;
-    this.minimap()?.mark(this.scene.show(camera, this.size()));
+    const { scale, shift } = this.camera();
+    const view = this.scene.show({ scale, shift }, this.size());
+    this.minimap()?.mark(view);
     if (scale === this.scale) return;
     this.scale = scale;
-    const element = this.host.nativeElement;
-    element.style.setProperty('--scale', String(scale));
+    const { classList, style } = this.host.nativeElement;
+    style.setProperty('--scale', String(scale));
     this.scaled.emit(scale);
     // A layer of its own keeps the sharpness that it began with: it begins anew when the scale rests.
-    element.classList.add('scaling');
+    classList.add('scaling');
     clearTimeout(this.sharpen);
-    this.sharpen = setTimeout(() => { element.classList.remove('scaling'); }, SHARP_AFTER_MS);
+    this.sharpen = setTimeout(() => { classList.remove('scaling'); }, SHARP_AFTER_MS);
   }
 
   /** Puts a point that was pressed in the small picture into the middle. */
