@@ -98,6 +98,23 @@ export async function kept(page, wanted) {
   }
 }
 
+/** How many nodes the canvas shows: cards, and from far the tiles of which a path is made. */
+export const shownNodes = () => document.querySelectorAll('f-flow .f-node, f-flow .f-group').length + [...document.querySelectorAll('.tiles path')].reduce((count, path) => count + (path.getAttribute('d').match(/z/g) ?? []).length, 0);
+
+/** A card that stands well inside of the view and does not move: its id and where it is. */
+export async function cardInView(page) {
+  const find = () => page.evaluate(() => {
+    const found = [...document.querySelectorAll('f-flow .card')].map((card) => ({ id: card.dataset.node, box: card.getBoundingClientRect() })).find(({ box }) => box.x > 200 && box.x < 800 && box.y > 150 && box.y < 550);
+    return found ? { id: found.id, x: found.box.x, y: found.box.y } : null;
+  });
+  for (let before = await find(); ; ) {
+    await page.waitForTimeout(300);
+    const now = await find();
+    if (now && before?.id === now.id && before.x === now.x && before.y === now.y) return now;
+    before = now;
+  }
+}
+
 /** A workflow of many nodes: chains of ten that meet, with loops and switches among them. */
 export function large(count) {
   const lines = ['workflow: large', 'config: { api: https://api.example.com }', 'nodes:'];

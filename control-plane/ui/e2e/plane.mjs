@@ -137,7 +137,7 @@ nodes:
 output: { text: "\${told.text}" }
 `;
 
-const SHORT = `workflow: shelf-report
+export const SHORT = `workflow: shelf-report
 title: Reports the shelves that are short, and asks before it orders
 input:
   least: { type: number, default: 3, description: How many pieces a shelf needs. }

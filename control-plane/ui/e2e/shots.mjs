@@ -34,18 +34,25 @@ const choose = (page, id) => page.locator(`[data-outline="${id}"], [data-node="$
 const seen = (selector) => async (page) => page.locator(selector).filter({ visible: true }).first().waitFor();
 /** The answer of a plane that says something else: nothing at all, an error, a missing right, or an empty list. */
 const says = {
+  invites: async (route) => (/inviteHost/.test(route.request().postData() ?? '') ? route.fulfill({ status: 200, contentType: 'application/json', body: JSON.stringify({ data: { inviteHost: { __typename: 'InviteHostSuccess', token: `ff-enrol-1.${'bQ7x2mKpLw'.repeat(14)}`, expiresAtMs: Date.now() + 3_600_000, server: 'https://plane.example.com:7443' } } }) }) : route.fallback()),
   loading: (route) => route.request().postData() && new Promise(() => undefined),
   error: (route) => route.abort(),
   denied: (route) => route.fulfill({ status: 403, contentType: 'application/json', body: JSON.stringify({ code: 'FF-AUTH-003', message: 'Your role does not allow this; ask an owner of the workspace.' }) }),
   empty: async (route) => {
     const answer = await route.fetch();
-    const emptied = JSON.stringify(await answer.json(), (key, value) => (key === 'nodes' || ['secrets', 'hosts', 'approverGroups'].includes(key) ? [] : ['run', 'approval'].includes(key) || (['workflow', 'draft'].includes(key) && typeof value === 'object') ? null : value));
+    const emptied = JSON.stringify(await answer.json(), (key, value) => (key === 'nodes' || ['secrets', 'hosts', 'approverGroups'].includes(key) ? [] : ['run', 'approval', 'connector'].includes(key) || (['workflow', 'draft'].includes(key) && typeof value === 'object') ? null : value));
     await route.fulfill({ status: 200, contentType: 'application/json', body: emptied });
   },
 };
+/** What the door for sessions says, of a plane that has a sign-in. */
+const SIGNED_OUT = { needsSignIn: true, signedIn: false, workspace: 'northfield', account: null, csrf: null };
+const SIGNED_IN = { needsSignIn: true, signedIn: true, workspace: 'northfield', account: { name: 'ana', roles: ['editor', 'approver'], permissions: ['view', 'edit', 'run', 'approve'] }, csrf: 'shown-to-this-page' };
+const door = (session) => (route) => route.request().method() === 'GET'
+  ? route.fulfill({ status: 200, contentType: 'application/json', body: JSON.stringify(session) })
+  : route.fulfill({ status: 401, contentType: 'application/json', body: JSON.stringify({ code: 'FF-ACC-001', message: 'the name or the password is wrong' }) });
 /** The four other states of a view that asks the plane. */
-const states = (id, where) => Object.fromEntries(Object.keys(says).map((state) => [`${id}-${state}`, { path: where, says: state, act: state === 'loading' ? undefined : seen('main .state, main tbody, main .spark, main .kv, main .start') }]));
-const BROKEN = /ERR_FAILED|403|Failed to load/;
+const states = (id, where) => Object.fromEntries(['loading', 'error', 'denied', 'empty'].map((state) => [`${id}-${state}`, { path: where, says: state, act: state === 'loading' ? undefined : seen('main .state, main tbody, main .spark, main .kv, main .start') }]));
+const BROKEN = /ERR_FAILED|401|403|Failed to load/;
 
 const views = {
   home: { path: '/', act: seen('tbody tr') },
@@ -72,15 +79,30 @@ const views = {
   'versions-text': { path: '/workflows/VERSIONED', router: '/workflows/:name', act: async (page) => { await page.getByRole('button', { name: 'Text', exact: true }).click(); await page.locator('.text-hunks .ADDED').first().waitFor(); } },
   'versions-one': { path: '/workflows/sales-report', router: '/workflows/:name', act: seen('.version-difference .state') },
   ...Object.fromEntries(Object.entries(states('versions', '/workflows/VERSIONED')).map(([id, spec]) => [id, { ...spec, router: '/workflows/:name' }])),
+  marketplace: { path: '/marketplace', act: seen('.connector-card') },
+  ...states('marketplace', '/marketplace'),
+  'marketplace-none': { path: '/marketplace?search=nothing-like-this', router: '/marketplace', act: seen('main .state') },
+  connector: { path: '/marketplace/flowforge:http', router: '/marketplace/:name', act: seen('.operation') },
+  'connector-reach': { path: '/marketplace/flowforge:http', router: '/marketplace/:name', act: async (page) => { await page.getByRole('tab', { name: 'Reach' }).click(); await page.locator('.reach-list').waitFor(); } },
+  'connector-versions': { path: '/marketplace/flowforge:http', router: '/marketplace/:name', act: async (page) => { await page.getByRole('tab', { name: 'Versions' }).click(); } },
+  ...Object.fromEntries(Object.entries(states('connector', '/marketplace/flowforge:http')).map(([id, spec]) => [id, { ...spec, router: '/marketplace/:name' }])),
   secrets: { path: '/secrets', act: seen('tbody tr') },
   ...states('secrets', '/secrets'),
   'secrets-new': { path: '/secrets', act: async (page) => { await page.getByRole('button', { name: 'New secret' }).first().click(); } },
   'secrets-delete': { path: '/secrets', act: async (page) => { await page.getByRole('button', { name: /^Delete/ }).first().click(); } },
   hosts: { path: '/hosts', act: seen('tbody tr') },
   ...states('hosts', '/hosts'),
+  'hosts-enrol': { path: '/hosts', act: async (page) => { await page.getByRole('button', { name: 'Enrol a host…' }).first().click(); await page.locator('dialog[open] .field').first().waitFor(); } },
+  'hosts-invited': { path: '/hosts', says: 'invites', act: async (page) => { await page.getByRole('button', { name: 'Enrol a host…' }).first().click(); await page.locator('dialog[open] input').fill('press-7'); await page.getByRole('button', { name: 'Make the invitation' }).click(); await page.locator('dialog[open] pre').waitFor(); } },
+  'hosts-revoke': { path: '/hosts', act: async (page) => { await page.getByRole('button', { name: /^Revoke…/ }).first().click(); await page.locator('dialog[open] .note').waitFor(); } },
   'hosts-silent': { path: '/hosts', says: 'silent', act: seen('main .note') },
   triggers: { path: '/triggers', act: seen('tbody tr') },
   ...states('triggers', '/triggers'),
+  profile: { path: '/profile', act: seen('main .note') },
+  'profile-signed-in': { path: '/profile', session: SIGNED_IN, act: seen('main .kv') },
+  'sign-in': { path: '/', session: SIGNED_OUT, act: seen('.sign-in-card') },
+  'sign-in-wrong': { path: '/', session: SIGNED_OUT, act: async (page) => { await page.getByLabel('name').fill('ana'); await page.getByLabel('password').fill('not this one'); await page.getByRole('button', { name: 'Sign in' }).click(); await page.locator('.sign-in-card .note').waitFor(); } },
+  'sign-in-link': { path: '/#link=ff-link-1.example', router: '/', session: SIGNED_OUT, act: seen('.sign-in-card') },
   settings: { path: '/settings', act: seen('.kv') },
   ...states('settings', '/settings'),
   'not-found': { path: '/nothing-here', router: '/**', act: seen('main .state') },
@@ -116,7 +138,7 @@ const routed = [...readFileSync(path.resolve(import.meta.dirname, '../src/app/ap
   const own = inside ? `${parent}/${name}` : `/${name}`;
   return { paths: [...paths, own], parent: inside ? parent : own, inside: false };
 }, { paths: [], parent: '', inside: false }).paths;
-const drawn = new Set(Object.values(views).map((spec) => spec.router ?? spec.path.replace(/\?.*$/, '')).map((one) => one.replace(/\/(?:WAITING|LOOP|FAILED|ANSWERED)$/, '/:id').replace(/\/workflows\/.*$/, '/workflows/:name')));
+const drawn = new Set(Object.values(views).map((spec) => spec.router ?? spec.path.replace(/\?.*$/, '')).map((one) => one.replace(/\/(?:WAITING|LOOP|FAILED|ANSWERED)$/, '/:id').replace(/\/workflows\/.*$/, '/workflows/:name').replace(/#.*$/, '')));
 const missing = [...routed.filter((one) => !drawn.has(one)).map((one) => `no picture of ${one}`), ...[...drawn].filter((one) => !routed.includes(one)).map((one) => `the router has no ${one}`)];
 
 const wanted = process.argv.slice(2);
@@ -144,6 +166,7 @@ try {
             await route.fulfill({ status: 200, contentType: 'application/json', body: text });
           });
           else if (spec.says) await page.route('**/graphql', says[spec.says]);
+          if (spec.session) await page.route('**/session', door(spec.session));
           const where = spec.path.replace('WAITING', spec.path.startsWith('/runs') ? ids.waiting : ids.question).replace('LOOP', ids.loop).replace('FAILED', ids.failed).replace('ANSWERED', ids.answered).replace('VERSIONED', 'shelf-report');
           await page.goto(`${server.base}${where}`);
           await page.waitForSelector('main :is(h1, .gallery, .state, .skel)', { state: 'attached' });
@@ -163,7 +186,7 @@ try {
           await page.screenshot({ path: path.join(out, `${id}-${width}-${name}-broken.png`) });
         }
         await page.unrouteAll({ behavior: 'ignoreErrors' });
-        for (const error of errors.splice(0)) if (!spec.says || !BROKEN.test(error)) problem(error);
+        for (const error of errors.splice(0)) if (!(spec.says || spec.session) || !BROKEN.test(error)) problem(error);
       }
     }
     await close();

@@ -1,4 +1,4 @@
-import { ChangeDetectionStrategy, Component, computed, inject, viewChild } from '@angular/core';
+import { ChangeDetectionStrategy, Component, computed, effect, inject, signal, untracked, viewChild } from '@angular/core';
 import { toSignal } from '@angular/core/rxjs-interop';
 import { NavigationEnd, Router, RouterLink, RouterLinkActive, RouterOutlet } from '@angular/router';
 import { filter, map } from 'rxjs';
@@ -9,6 +9,8 @@ import { Toasts } from './components/toasts';
 import { Api } from './data/api/api';
 import { Waiting } from './data/api/operations';
 import { asked } from './data/resource';
+import { Session } from './data/session';
+import { SignIn } from './session/sign-in';
 import { type Place, PLACES } from './shell/places';
 import { Commands } from './state/commands';
 import { Theme } from './state/theme';
@@ -19,7 +21,7 @@ const EVERY_MS = 5000;
 @Component({
   selector: 'ff-app',
   templateUrl: './app.html',
-  imports: [CommandPalette, Icon, RouterLink, RouterLinkActive, RouterOutlet, Toasts],
+  imports: [CommandPalette, Icon, RouterLink, RouterLinkActive, RouterOutlet, SignIn, Toasts],
   changeDetection: ChangeDetectionStrategy.OnPush,
   host: { '(document:keydown)': 'onKey($event)' },
 })
@@ -27,18 +29,28 @@ export class App {
   protected readonly theme = inject(Theme);
   private readonly router = inject(Router);
   private readonly api = inject(Api);
-  private readonly palette = viewChild.required(CommandPalette);
+  private readonly palette = viewChild(CommandPalette);
+  protected readonly session = inject(Session);
   protected readonly online = this.api.online;
   private readonly waiting = asked(() => this.api.ask(Waiting, {}), EVERY_MS);
+  /** The view is made anew when somebody has signed in, so that it asks again. */
+  protected readonly rounds = signal(0);
   protected readonly places = PLACES;
   private readonly path = toSignal(this.router.events.pipe(filter((event) => event instanceof NavigationEnd), map((event) => event.urlAfterRedirects.replace(/[?#].*$/, ''))), { initialValue: location.pathname });
   /** Whether the navigation has room for names: not beside a graph, which needs the width. */
   protected readonly named = computed(() => !/^\/(?:editor|workflows\/|runs\/)/.test(this.path()));
 
   constructor() {
+    void this.session.look();
+    // Who was signed in may not be any more: the door is asked before anybody is sent to it.
+    effect(() => {
+      if (this.api.turnedAway()) untracked(() => { if (this.session.state() === null) void this.session.look(); });
+    });
     inject(Commands).provide('app', () => [
       ...PLACES.map((place) => ({ id: `go-${place.label.toLowerCase()}`, title: `Show ${place.label === 'Editor' ? 'the editor' : place.label.toLowerCase()}`, icon: place.icon, group: 'Go to', run: () => void this.router.navigateByUrl(place.path) })),
+      { id: 'go-profile', title: 'Show your profile', icon: 'approval', group: 'Go to', run: () => void this.router.navigateByUrl('/profile') },
       { id: 'go-components', title: 'Show all components', icon: 'marketplace', group: 'Go to', run: () => void this.router.navigateByUrl('/components') },
+      ...(this.session.account() === null || this.session.state()?.needed !== true ? [] : [{ id: 'sign-out', title: 'Sign out', icon: 'lock', group: 'Do', run: () => { this.signOut(); } }]),
       { id: 'theme', title: `Use the ${this.theme.next()} theme`, icon: 'sun', group: 'Do', run: () => { this.theme.toggle(); } },
     ]);
   }
@@ -49,8 +61,12 @@ export class App {
     return place.count === 'waiting' ? found.approvals.nodes.length : found.hosts.filter((host) => !host.connected).length;
   }
 
+  protected signOut(): void {
+    void this.session.signOut();
+  }
+
   protected find(): void {
-    this.palette().open();
+    this.palette()?.open();
   }
 
   protected onKey(event: KeyboardEvent): void {

@@ -40,6 +40,6 @@ export class Catalogue {
 }
 
 /** Whether the registry's JSON has what is read of an interface. */
-function isInterface(shape: Json): shape is Json & ConnectorInterface {
+export function isInterface(shape: Json): shape is Json & ConnectorInterface {
   return isObject(shape) && isList(shape['operations']) && shape['operations'].every((operation) => isObject(operation) && isList(operation['params']));
 }

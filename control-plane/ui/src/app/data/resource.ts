@@ -18,9 +18,10 @@ const PAUSE_MAX_MS = 15_000;
 
 /**
  * Asks at once and then every so often, while the page is seen; after a failure with a growing pause. Ends with the view
- * that it was made in. `every` is in milliseconds; 0: only when `again` is called.
+ * that it was made in. `every` is in milliseconds; 0: only when `again` is called. `deferred`: not before `again` is called, for
+ * what depends on the address.
  */
-export function asked<T>(ask: () => Promise<T>, every: number): Asked<T> {
+export function asked<T>(ask: () => Promise<T>, every: number, deferred = false): Asked<T> {
   const value = signal<T | null>(null);
   const failure = signal<string | null>(null);
   const denied = signal(false);
@@ -60,6 +61,7 @@ export function asked<T>(ask: () => Promise<T>, every: number): Asked<T> {
     ended = true;
     clearTimeout(timer);
   });
-  void run();
+  // The inputs of a view are there when its constructor has ended.
+  if (!deferred) queueMicrotask(() => void run());
   return { value: value.asReadonly(), failure: failure.asReadonly(), denied: denied.asReadonly(), again: () => void run() };
 }

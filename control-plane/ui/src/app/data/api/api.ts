@@ -29,6 +29,20 @@ export class Api {
   private readonly reached = signal(true);
   /** Whether the last call reached the server. */
   readonly online = this.reached.asReadonly();
+  private readonly unknown = signal(false);
+  /** Whether the last call was refused because nobody is signed in any more. */
+  readonly turnedAway = this.unknown.asReadonly();
+  private csrf: string | null = null;
+
+  /** What goes with every call beside the cookie of the session; null: nothing does. */
+  proof(csrf: string | null): void {
+    this.csrf = csrf;
+    this.unknown.set(false);
+  }
+
+  proofHeaders(): Readonly<Record<string, string>> {
+    return this.csrf === null ? {} : { 'x-csrf-token': this.csrf };
+  }
 
   /** Asks, or changes something. Throws an `ApiError` that can be shown. */
   async ask<Data, Variables>(operation: Operation<Data, Variables>, variables: Variables): Promise<Data> {
@@ -37,11 +51,12 @@ export class Api {
     try {
       const response = await fetch('/graphql', {
         method: 'POST',
-        headers: { 'content-type': 'application/json', accept: 'application/json' },
+        headers: { 'content-type': 'application/json', accept: 'application/json', ...this.proofHeaders() },
         body: jsonText({ query: operation.text, variables }),
         signal: AbortSignal.timeout(ANSWER_MS),
       });
       denied = response.status === 401 || response.status === 403;
+      this.unknown.set(response.status === 401);
       answer = parseJson(await response.text());
       this.reached.set(true);
     } catch {

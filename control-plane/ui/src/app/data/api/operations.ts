@@ -116,6 +116,25 @@ export interface DeleteSecretInput {
   readonly purge?: boolean | null;
 }
 
+/** What was decided about a host. */
+export type HostStandingName = 'ACTIVE' | 'DRAINING' | 'REVOKED' | 'CLONED' | 'LEFT';
+
+/** A host to be invited. */
+export interface InviteHostInput {
+  readonly name: string;
+  readonly lifeMs: number;
+}
+
+/** A decision about a host. */
+export interface DecideHostInput {
+  readonly host: string;
+  readonly decision: HostDecision;
+  readonly reason?: string | null;
+}
+
+/** What is to be decided about a host. */
+export type HostDecision = 'DRAIN' | 'UNDRAIN' | 'REVOKE';
+
 /** A group to be made, or changed. */
 export interface SetApproverGroupInput {
   readonly name: string;
@@ -310,9 +329,25 @@ export type DeleteSecretData = { readonly deleteSecret: { readonly __typename: '
 export type DeleteSecretVariables = { readonly input: DeleteSecretInput };
 export const DeleteSecret: Operation<DeleteSecretData, DeleteSecretVariables> = { text: "mutation DeleteSecret($input: DeleteSecretInput!) { deleteSecret(input: $input) { __typename ...Told } } fragment Told on Problem { message code }" };
 
-export type HostListData = { readonly server: { readonly timeMs: number }; readonly hosts: readonly ({ readonly id: string; readonly name: string; readonly connected: boolean; readonly busy: boolean; readonly lastHeardMs: number | null; readonly registeredAtMs: number; readonly openRuns: number; readonly identityKey: string })[] };
+export type HostListData = { readonly server: { readonly timeMs: number }; readonly hosts: readonly ({ readonly id: string; readonly name: string; readonly connected: boolean; readonly busy: boolean; readonly lastHeardMs: number | null; readonly registeredAtMs: number; readonly openRuns: number; readonly identityKey: string; readonly standing: HostStandingName; readonly standingReason: string | null; readonly certificate: { readonly generation: number; readonly expiresAtMs: number } | null })[] };
 export type HostListVariables = Record<string, never>;
-export const HostList: Operation<HostListData, HostListVariables> = { text: "query HostList { server { timeMs } hosts { id name connected busy lastHeardMs registeredAtMs openRuns identityKey } }" };
+export const HostList: Operation<HostListData, HostListVariables> = { text: "query HostList { server { timeMs } hosts { id name connected busy lastHeardMs registeredAtMs openRuns identityKey standing standingReason certificate { generation expiresAtMs } } }" };
+
+export type InviteHostData = { readonly inviteHost: { readonly __typename: 'InviteHostSuccess'; readonly token: string; readonly expiresAtMs: number; readonly server: string } | { readonly __typename: 'InputProblem'; readonly message: string; readonly code: string; readonly fields: readonly ({ readonly path: string; readonly message: string })[] } | { readonly __typename: 'NoHostsLineProblem'; readonly message: string; readonly code: string } };
+export type InviteHostVariables = { readonly input: InviteHostInput };
+export const InviteHost: Operation<InviteHostData, InviteHostVariables> = { text: "mutation InviteHost($input: InviteHostInput!) { inviteHost(input: $input) { __typename ... on InviteHostSuccess { token expiresAtMs server } ...Told ... on InputProblem { fields { path message } } } } fragment Told on Problem { message code }" };
+
+export type DecideHostData = { readonly decideHost: { readonly __typename: 'DecideHostSuccess' } | { readonly __typename: 'HostNotFoundProblem'; readonly message: string; readonly code: string } | { readonly __typename: 'HostStateProblem'; readonly message: string; readonly code: string } };
+export type DecideHostVariables = { readonly input: DecideHostInput };
+export const DecideHost: Operation<DecideHostData, DecideHostVariables> = { text: "mutation DecideHost($input: DecideHostInput!) { decideHost(input: $input) { __typename ...Told } } fragment Told on Problem { message code }" };
+
+export type ConnectorCardsData = { readonly connectors: { readonly nodes: readonly ({ readonly id: string; readonly name: string; readonly version: string; readonly title: string | null; readonly summary: string | null; readonly category: string | null; readonly license: string | null; readonly sizeBytes: number; readonly capabilities: readonly (string)[]; readonly yanked: { readonly reason: string } | null; readonly deprecated: { readonly reason: string } | null; readonly advisories: readonly ({ readonly id: string })[] })[]; readonly pageInfo: { readonly hasNextPage: boolean; readonly endCursor: string | null } } };
+export type ConnectorCardsVariables = { readonly after?: string | null; readonly search?: string | null; readonly category?: string | null; readonly capability?: string | null; readonly publisher?: string | null };
+export const ConnectorCards: Operation<ConnectorCardsData, ConnectorCardsVariables> = { text: "query ConnectorCards($after: String, $search: String, $category: String, $capability: String, $publisher: String) { connectors( first: 60 after: $after search: $search category: $category capability: $capability publisher: $publisher ) { nodes { ...ConnectorCard } pageInfo { hasNextPage endCursor } } } fragment ConnectorCard on Connector { id name version title summary category license sizeBytes capabilities yanked { reason } deprecated { reason } advisories { id } }" };
+
+export type OneConnectorData = { readonly connector: { readonly id: string; readonly name: string; readonly version: string; readonly title: string | null; readonly summary: string | null; readonly category: string | null; readonly license: string | null; readonly sizeBytes: number; readonly capabilities: readonly (string)[]; readonly yanked: { readonly reason: string; readonly useInstead: string | null } | null; readonly deprecated: { readonly reason: string; readonly useInstead: string | null } | null; readonly advisories: readonly ({ readonly id: string; readonly summary: string; readonly severity: string; readonly fixedIn: string | null })[]; readonly digest: string; readonly publisherKey: string; readonly publishedAtMs: number; readonly interface: Json; readonly versions: readonly (string)[] } | null };
+export type OneConnectorVariables = { readonly name: string; readonly version?: string | null };
+export const OneConnector: Operation<OneConnectorData, OneConnectorVariables> = { text: "query OneConnector($name: String!, $version: String) { connector(name: $name, version: $version) { ...ConnectorCard digest publisherKey publishedAtMs interface versions yanked { reason useInstead } deprecated { reason useInstead } advisories { id summary severity fixedIn } } } fragment ConnectorCard on Connector { id name version title summary category license sizeBytes capabilities yanked { reason } deprecated { reason } advisories { id } }" };
 
 export type TriggerListData = { readonly workflows: { readonly nodes: readonly ({ readonly name: string; readonly title: string; readonly version: number; readonly triggers: Json })[]; readonly pageInfo: { readonly hasNextPage: boolean } }; readonly secrets: readonly ({ readonly name: string })[]; readonly runs: { readonly nodes: readonly ({ readonly id: string; readonly workflow: string; readonly state: RunState; readonly createdAtMs: number; readonly trigger: Json })[] } };
 export type TriggerListVariables = Record<string, never>;

@@ -12,9 +12,15 @@ export interface Model {
   readonly layout: Layout;
 }
 
+/** The text that was read last, so that a layout that changes does not read it again. */
+let last: { readonly text: string; readonly source: YamlSource; readonly graph: WorkflowGraph } | null = null;
+
 /** Reads a text with its layout. */
 export function modelOf(text: string, layout: Layout): Model {
-  const source = readYaml(text);
-  const graph = readWorkflow(source);
+  if (last?.text !== text) {
+    const source = readYaml(text);
+    last = { text, source, graph: readWorkflow(source) };
+  }
+  const { source, graph } = last;
   return { source, graph, layout: placed(graph, layout) };
 }

@@ -1,12 +1,18 @@
-/** What the canvas draws, from graph and layout. Pure, so that the drawing changes only where these change. */
-import { type GraphEdge, type GraphNode, OUTPUT, START, type WorkflowGraph } from '../../domain/workflow/graph';
-import { namesOutcomes, outLine, type Point, portLine, type Rect } from '../../domain/layout/layout';
-import { detour } from '../../domain/layout/route';
+/**
+ * What the canvas draws, from graph and layout: of a large graph the part in sight, and at a small scale no more of a card
+ * than can be seen. Pure, so that the drawing changes only where these change.
+ */
+import { OUTPUT, START, type WorkflowGraph } from '../../domain/workflow/graph';
+import { movedWith, type Point, portLine, type Rect } from '../../domain/layout/layout';
+import { touches } from '../../domain/layout/sight';
+import { distanceTo, type Ways, type Wire } from '../../domain/layout/wire';
 import { type Card, cardOf, pillOf } from '../card';
 
 export interface CardView {
+  readonly id: string;
   readonly card: Card;
   readonly at: Point;
+  readonly height: number;
   readonly parent: string | null;
   readonly label: string;
 }
@@ -21,14 +27,25 @@ export interface GroupView {
   readonly label: string;
 }
 
+/** A connection that stands out: it is selected, or leads to or from what is. */
 export interface EdgeView {
   readonly id: string;
-  readonly source: string;
-  readonly target: string;
+  readonly path: string;
   readonly order: boolean;
   readonly implied: boolean;
-  readonly active: boolean;
-  readonly corners: readonly Point[];
+}
+
+/** The connections in sight: those that do not stand out as one path for each look. */
+export interface EdgeViews {
+  readonly plain: string;
+  readonly order: string;
+  readonly active: readonly EdgeView[];
+}
+
+/** Cards that are too small for words, as one path for each look. */
+export interface TileView {
+  readonly look: string;
+  readonly path: string;
 }
 
 export interface PillView {
@@ -42,6 +59,24 @@ export interface PillView {
 
 const NOWHERE: Point = { x: 0, y: 0 };
 
+/** The cards of a graph. Each is made when it is first drawn and then stays the same. */
+export class CardBook {
+  private readonly known = new Map<string, { readonly card: Card; readonly label: string }>();
+
+  constructor(private readonly graph: WorkflowGraph, private readonly problems: ReadonlyMap<string, string>) {}
+
+  of(id: string): { readonly card: Card; readonly label: string } | null {
+    const known = this.known.get(id);
+    if (known) return known;
+    const node = this.graph.byId.get(id);
+    if (!node) return null;
+    const card = cardOf(this.graph, node, this.problems.get(id) ?? null);
+    const made = { card, label: labelOf(card) };
+    this.known.set(id, made);
+    return made;
+  }
+}
+
 function labelOf(card: Card): string {
   const parts = [card.name, card.line, ...card.chips.map((chip) => chip.text)];
   if (card.disabled) parts.push('disabled');
@@ -49,24 +84,35 @@ function labelOf(card: Card): string {
   return parts.filter((part) => part !== '').join(', ');
 }
 
+/**
+ * The ids of what has an element of its own: what touches the part in sight, and what is selected or under the pointer with
+ * all that it contains, because that is what a drag moves. From far only frames and these; the others are tiles.
+ */
+export function drawnIds(graph: WorkflowGraph, rects: ReadonlyMap<string, Rect>, part: Rect | null, far: boolean, selection: readonly string[]): Set<string> {
+  const drawn = new Set<string>();
+  if (part === null) return drawn;
+  for (const [id, rect] of rects) if (touches(rect, part) && (!far || graph.byId.get(id)?.children.length !== 0)) drawn.add(id);
+  for (const id of selection) {
+    drawn.add(id);
+    for (const inner of movedWith(graph, id)) drawn.add(inner);
+  }
+  return drawn;
+}
+
 /** The cards of nodes that contain none. */
-export function cardViews(graph: WorkflowGraph, positions: Readonly<Record<string, Point>>, problems: ReadonlyMap<string, string>): CardView[] {
-  return graph.nodes
-    .filter((node) => node.children.length === 0)
-    .map((node) => {
-      const card = cardOf(graph, node, problems.get(node.id) ?? null);
-      return { card, at: positions[node.id] ?? NOWHERE, parent: node.parent, label: labelOf(card) };
-    });
+export function cardViews(graph: WorkflowGraph, rects: ReadonlyMap<string, Rect>, positions: Readonly<Record<string, Point>>, drawn: ReadonlySet<string>, book: CardBook): CardView[] {
+  return graph.nodes.flatMap((node) => {
+    const made = node.children.length === 0 && drawn.has(node.id) ? book.of(node.id) : null;
+    return made === null ? [] : [{ id: node.id, ...made, at: positions[node.id] ?? NOWHERE, height: rects.get(node.id)?.height ?? 0, parent: node.parent }];
+  });
 }
 
 /** The frames of nodes that contain others, the outer ones first. */
-export function groupViews(graph: WorkflowGraph, rects: ReadonlyMap<string, Rect>, problems: ReadonlyMap<string, string>): GroupView[] {
-  return graph.nodes
-    .filter((node) => node.children.length > 0)
-    .map((node) => {
-      const card = cardOf(graph, node, problems.get(node.id) ?? null);
-      return { id: node.id, card, line: portLine(graph, rects, node.id), rect: rects.get(node.id) ?? { ...NOWHERE, width: 216, height: 160 }, parent: node.parent, label: labelOf(card) };
-    });
+export function groupViews(graph: WorkflowGraph, rects: ReadonlyMap<string, Rect>, drawn: ReadonlySet<string>, book: CardBook): GroupView[] {
+  return graph.nodes.flatMap((node) => {
+    const made = node.children.length > 0 && drawn.has(node.id) ? book.of(node.id) : null;
+    return made === null ? [] : [{ id: node.id, ...made, line: portLine(graph, rects, node.id), rect: rects.get(node.id) ?? { ...NOWHERE, width: 216, height: 160 }, parent: node.parent }];
+  });
 }
 
 /** Start and output. */
@@ -78,54 +124,54 @@ export function pillViews(graph: WorkflowGraph, positions: Readonly<Record<strin
   });
 }
 
-/** The connections: those that nothing implies, and of the selected nodes the others too. */
-export function edgeViews(graph: WorkflowGraph, rects: ReadonlyMap<string, Rect>, selected: ReadonlySet<string>, active: string | null): EdgeView[] {
-  const drawn = graph.edges
-    .filter((edge) => !edge.implied || selected.has(edge.from) || selected.has(edge.to))
-    .map((edge) => ({
-      id: edge.id,
-      source: sourcePort(graph, edge.from, edge.port),
-      target: `in:${edge.to}`,
-      order: edge.uses.length === 0 && edge.from !== START && edge.to !== OUTPUT,
-      implied: edge.implied,
-      active: edge.id === active || selected.has(edge.to) || selected.has(edge.from),
-      corners: cornersOf(graph, rects, edge),
-    }));
-  return [...drawn, ...graph.nodes.flatMap((node) => innerEdges(graph, node, selected))];
-}
-
-/** The ways around cards, by edge. They change with the layout only, not with what is selected. */
-function cornersOf(graph: WorkflowGraph, rects: ReadonlyMap<string, Rect>, edge: GraphEdge): readonly Point[] {
-  const from = rects.get(edge.from);
-  const to = rects.get(edge.to);
-  if (!from || !to) return [];
-  const node = graph.byId.get(edge.from);
-  const line = node?.children.length === 0 ? outLine(graph, node, edge.port) : portLine(graph, rects, edge.from);
-  const parent = graph.byId.get(edge.from)?.parent ?? graph.byId.get(edge.to)?.parent ?? null;
-  const others: Rect[] = [];
-  for (const [id, rect] of rects) {
-    if (id !== edge.from && id !== edge.to && (graph.byId.get(id)?.parent ?? null) === parent) others.push(rect);
+/** The connections in sight: those that nothing implies, and of the selected nodes the others too. */
+export function edgeViews(wires: readonly Wire[], ways: Ways, part: Rect | null, selected: ReadonlySet<string>, active: string | null): EdgeViews {
+  const paths: Record<'plain' | 'order', string[]> = { plain: [], order: [] };
+  const standing: EdgeView[] = [];
+  for (const wire of part === null ? [] : wires) {
+    const near = selected.has(wire.from) || selected.has(wire.to) || wire.id === active;
+    if (wire.implied && !near) continue;
+    const way = ways.of(wire);
+    if (way === null || (part !== null && !near && !touches(way.box, part))) continue;
+    if (near) standing.push({ id: wire.id, path: way.path, order: wire.order, implied: wire.implied });
+    else paths[wire.order ? 'order' : 'plain'].push(way.path);
   }
-  return detour({ x: from.x + from.width, y: from.y + line }, { x: to.x, y: to.y + portLine(graph, rects, edge.to) }, [from, to], others);
+  return { plain: paths.plain.join(''), order: paths.order.join(''), active: standing };
 }
 
-/** A node that names its outcomes is left by one of them only: what reads its value leaves by the first. */
-function sourcePort(graph: WorkflowGraph, id: string, port: string): string {
-  const node = graph.byId.get(id);
-  const shown = port === '' && node && namesOutcomes(node) ? (node.outcomes[0] ?? '') : port;
-  return `out:${id}${shown === '' ? '' : `.${shown}`}`;
+/** Tiles for the cards in sight, by their look. `lookOf` gives the classes of a card. */
+export function tileViews(graph: WorkflowGraph, rects: ReadonlyMap<string, Rect>, part: Rect | null, lookOf: (id: string) => string): TileView[] {
+  const looks = new Map<string, string[]>();
+  for (const [id, rect] of part === null ? [] : rects) {
+    const node = graph.byId.get(id);
+    if ((node && node.children.length > 0) || (part !== null && !touches(rect, part))) continue;
+    const look = node ? lookOf(id) : 'node';
+    const path = `M${String(rect.x)} ${String(rect.y)}h${String(rect.width)}v${String(rect.height)}h${String(-rect.width)}z`;
+    const list = looks.get(look);
+    if (list) list.push(path);
+    else looks.set(look, [path]);
+  }
+  return [...looks].map(([look, paths]) => ({ look, path: paths.join('') }));
 }
 
-/** From the edge of a container to its first nodes, and from its last ones back. */
-function innerEdges(graph: WorkflowGraph, node: GraphNode, selected: ReadonlySet<string>): EdgeView[] {
-  const children = new Set(node.children);
-  const inside = graph.edges.filter((edge) => children.has(edge.from) && children.has(edge.to));
-  const plain = { order: false, implied: false, corners: [] };
-  return node.children.flatMap((id) => {
-    const views: EdgeView[] = [];
-    const active = selected.has(id);
-    if (!inside.some((edge) => edge.to === id)) views.push({ id: `${node.id}⇒${id}`, source: `first:${node.id}`, target: `in:${id}`, active, ...plain });
-    if (!inside.some((edge) => edge.from === id)) views.push({ id: `${id}⇒${node.id}`, source: sourcePort(graph, id, ''), target: `last:${node.id}`, active, ...plain });
-    return views;
-  });
+/** The innermost node at a point of the graph; null if none stands there. */
+export function nodeAt(graph: WorkflowGraph, rects: ReadonlyMap<string, Rect>, at: Point): string | null {
+  let found: string | null = null;
+  for (const [id, rect] of rects) {
+    const inside = at.x >= rect.x && at.x <= rect.x + rect.width && at.y >= rect.y && at.y <= rect.y + rect.height;
+    if (inside && (found === null || graph.byId.get(found)?.children.length !== 0)) found = id;
+  }
+  return found;
+}
+
+/** The connection nearest to a point, if one is near. */
+export function wireAt(wires: readonly Wire[], ways: Ways, at: Point, most: number): string | null {
+  let found: string | null = null;
+  let least = most;
+  for (const wire of wires) {
+    const way = wire.implied ? null : ways.of(wire);
+    const far = way === null ? most : distanceTo(way, at, most);
+    if (far < least) [found, least] = [wire.id, far];
+  }
+  return found;
 }

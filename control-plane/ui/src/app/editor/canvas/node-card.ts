@@ -16,6 +16,17 @@ export interface NodeRun {
   readonly share?: number;
 }
 
+/** The classes of a card: what it is in, as its border and foot show it. */
+export function cardClasses(card: Card, selected: boolean, run: NodeRun | null): string {
+  const classes = ['node'];
+  if (selected) classes.push('sel');
+  if (card.disabled) classes.push('off');
+  // In a run the state of the run is what counts.
+  if (card.problem !== null && !run) classes.push('wrong', 'failed');
+  if (run) classes.push('ov', run.state);
+  return classes.join(' ');
+}
+
 /** A node's card: what it is, what it calls, what it may reach; in a run, what came of it. */
 @Component({
   selector: 'ff-node-card',
@@ -30,17 +41,7 @@ export class NodeCard {
   readonly run = input<NodeRun | null>(null);
   /** Whether its result is pinned for tries. */
   readonly pinned = input(false);
-  protected readonly classes = computed(() => {
-    const card = this.card();
-    const run = this.run();
-    const classes = ['node'];
-    if (this.selected()) classes.push('sel');
-    if (card.disabled) classes.push('off');
-    // In a run the state of the run is what counts.
-    if (card.problem !== null && !run) classes.push('wrong', 'failed');
-    if (run) classes.push('ov', run.state);
-    return classes.join(' ');
-  });
+  protected readonly classes = computed(() => cardClasses(this.card(), this.selected(), this.run()));
   protected readonly word = computed(() => {
     const run = this.run();
     return run ? (run.word ?? STATE_WORDS[run.state]) : '';
