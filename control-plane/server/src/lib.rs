@@ -15,6 +15,7 @@ mod apart;
 mod api;
 mod app;
 mod artefacts;
+pub mod backup;
 mod clock;
 mod config;
 mod counts;

@@ -242,6 +242,13 @@ impl Service {
         self.handle.clone()
     }
 
+    /// Opens every secret that can be used, and says how many there are, or which does not open.
+    pub(crate) async fn open_every_secret(&self) -> Result<u64, String> {
+        let secrets = &self.doors.app.secrets;
+        let opened = secrets.open_all(&self.store).await;
+        opened.map_err(|error| error.to_string())
+    }
+
     /// What goes on besides answering.
     fn spawn_chores(&mut self, tasks: &mut JoinSet<&'static str>) {
         let grace = self.config.grace;

@@ -63,6 +63,8 @@ struct KnownKeys {
     by_name: HashMap<String, WebhookKey>,
 }
 
+/// Secrets that are asked for at once when all are opened.
+const OPENED_AT_ONCE: u32 = 100;
 /// Values and hosts that are remembered at most; beyond that all are forgotten, and are written down once more.
 const GIVEN_MAX: usize = 10_000;
 /// How often a value is tried to be set when others set the same secret at the same moment.
@@ -149,6 +151,25 @@ impl Secrets {
             .or_else(|_| open(&bound_without_scope(&secret.name, secret.version)))
             .map(Zeroizing::new)
             .map_err(|_| closed())
+    }
+
+    /// Opens every secret that can be used; answers how many there are.
+    pub(crate) async fn open_all(&self, store: &Store) -> Result<u64, VaultError> {
+        let (mut opened, mut after) = (0, String::new());
+        loop {
+            let heads = store.secrets(&self.scope, &after, OPENED_AT_ONCE, false).await?;
+            let Some(last) = heads.last() else {
+                return Ok(opened);
+            };
+            after.clone_from(&last.name);
+            for head in &heads {
+                // One that was thrown away meanwhile need not open.
+                if let Some(secret) = store.secret(&self.scope, &head.name).await? {
+                    self.open(&secret)?;
+                    opened += 1;
+                }
+            }
+        }
     }
 
     /// True if this value goes to this host for the first time that is remembered here.
