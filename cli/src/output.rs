@@ -116,10 +116,10 @@ pub(crate) fn result(global: &Global, value: &Value, text: impl FnOnce(&Value)) 
     }
 }
 
-/// Prints the next likely command, for people only.
+/// Prints the next likely command, for people only: it is no part of the result.
 pub(crate) fn next(global: &Global, command: &str) {
     if !global.json() {
-        say!("next: {command}");
+        eprintln!("next: {command}");
     }
 }
 

@@ -53,21 +53,7 @@ impl Planes {
         fs::create_dir_all(data)?;
         let data = fs::canonicalize(data)?;
         let home = data.join("home");
-        let mut serve = Command::new(programs.path("flowforge"));
-        serve
-            .args([
-                "server",
-                "--listen",
-                "127.0.0.1:0",
-                "--output",
-                "json",
-                "--data-dir",
-            ])
-            .arg(data.join("plane"))
-            .env("FLOWFORGE_HOME", &home)
-            .envs(database.map(|url| ("FLOWFORGE_DATABASE", url)));
-        let mut plane = Running::start("plane", &mut serve, &data.join("logs"))?;
-        plane.first_line()?;
+        let plane = new_plane(&programs, &data, "127.0.0.1:0", database)?;
         let client = data.join("plane/client.json");
         Ok(Self {
             flowforge: Flowforge::new(&programs, &home).with_context(&client),
@@ -168,6 +154,24 @@ impl Planes {
         Running::start("host", &mut command, &self.data.join("logs"))
     }
 
+    /// Kills the control plane as a power cut does, has `meanwhile` do something to the folder of everything, and starts it
+    /// again at the same address, with what it has in this database.
+    ///
+    /// # Errors
+    /// It does not end or does not start.
+    pub fn renew_plane(
+        &mut self,
+        database: Option<&str>,
+        meanwhile: impl FnOnce(&Path) -> Result<()>,
+    ) -> Result<()> {
+        let server = &self.api.context().server;
+        let address = server.trim_start_matches("http://").to_owned();
+        self.plane.kill_and_wait()?;
+        meanwhile(&self.data)?;
+        self.plane = new_plane(&self.programs, &self.data, &address, database)?;
+        Ok(())
+    }
+
     /// Starts the host with a plan by which it may die before anybody hears of it, and waits for nothing.
     ///
     /// # Errors
@@ -266,4 +270,17 @@ impl Planes {
             .and_then(Value::as_u64)
             .unwrap_or(0))
     }
+}
+
+/// A control plane in its folder, when it is ready.
+fn new_plane(programs: &Programs, data: &Path, listen: &str, database: Option<&str>) -> Result<Running> {
+    let mut serve = Command::new(programs.path("flowforge"));
+    serve
+        .args(["server", "--listen", listen, "--output", "json", "--data-dir"])
+        .arg(data.join("plane"))
+        .env("FLOWFORGE_HOME", data.join("home"))
+        .envs(database.map(|url| ("FLOWFORGE_DATABASE", url)));
+    let mut plane = Running::start("plane", &mut serve, &data.join("logs"))?;
+    plane.first_line()?;
+    Ok(plane)
 }

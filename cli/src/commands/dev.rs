@@ -198,7 +198,7 @@ fn banner(args: &DevArgs, handle: &Handle, prepared: &Prepared) {
         ),
     }
     if let Some(first) = prepared.examples.first() {
-        say!("next: flowforge workflow lint {}", first.display());
+        eprintln!("next: flowforge workflow lint {}", first.display());
     }
 }
 

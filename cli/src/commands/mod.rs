@@ -5,6 +5,7 @@ pub(crate) mod approval;
 pub(crate) mod arrange;
 pub(crate) mod asked;
 pub(crate) mod audit;
+pub(crate) mod backup;
 pub(crate) mod bundle;
 pub(crate) mod connector;
 pub(crate) mod dev;

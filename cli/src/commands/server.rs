@@ -14,15 +14,19 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::args::Global;
+use crate::commands::backup::{self, ServerCommand};
 use crate::output::{Exit, Usage};
 use crate::say;
 
 /// Start a control plane with its registry; hosts join it
 #[derive(Debug, Args)]
 #[command(
+    args_conflicts_with_subcommands = true,
     after_help = "Example:\n  flowforge server --data-dir ./plane --listen 127.0.0.1:7400\n  flowforge-host --data-dir ./host --join ./plane/host-join.json\n  flowforge server --data-dir ./plane --hosts-url https://plane.example.com:7443"
 )]
 pub(crate) struct ServerArgs {
+    #[command(subcommand)]
+    command: Option<ServerCommand>,
     #[command(flatten)]
     place: Place,
     /// A PostgreSQL database (15 or later) on this machine for everything but keys, components and artefacts, in the
@@ -77,6 +81,9 @@ pub(crate) struct Place {
 /// Runs the command.
 pub(crate) async fn run(args: ServerArgs, global: &Global) -> Result<Exit> {
     flowforge_host::log::start(&args.log)?;
+    if let Some(command) = args.command {
+        return backup::run(command, global).await;
+    }
     let mut config = Config::new(args.place.data_dir, args.place.listen);
     config.database = args.database;
     config.hosts = match args.hosts_url {

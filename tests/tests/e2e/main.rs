@@ -27,6 +27,7 @@ mod read_only;
 mod readers;
 mod rebound;
 mod refused;
+mod restored;
 mod retries;
 mod runs;
 mod score;

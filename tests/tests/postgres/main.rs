@@ -12,6 +12,8 @@ mod away;
 mod kit;
 #[path = "../e2e/operations.rs"]
 mod operations;
+#[path = "../e2e/restored.rs"]
+mod restored;
 #[path = "../e2e/retries.rs"]
 mod retries;
 #[path = "../e2e/runs.rs"]

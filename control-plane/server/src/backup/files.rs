@@ -101,7 +101,8 @@ fn belongs(path: &str) -> bool {
 }
 
 fn lies_in(path: &str, folder: &str) -> bool {
-    path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
+    path.strip_prefix(folder)
+        .is_some_and(|rest| rest.starts_with('/'))
 }
 
 /// Copies one file, for this user alone, with the time of its last change; nothing if it has left meanwhile.
@@ -166,10 +167,7 @@ pub(super) fn compare(folder: &Path, expected: &ListedFile) -> Result<(), Backup
     }
 }
 
-fn digest_of(
-    file: &mut File,
-    mut also: impl FnMut(&[u8]) -> io::Result<()>,
-) -> io::Result<(u64, String)> {
+fn digest_of(file: &mut File, mut also: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<(u64, String)> {
     let (mut digest, mut bytes) = (Sha256::new(), 0_u64);
     let mut chunk = vec![0; CHUNK_BYTES];
     loop {

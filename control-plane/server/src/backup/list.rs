@@ -108,7 +108,10 @@ impl List {
         let bytes = fs::read(&path).map_err(|source| BackupError::io(&path, source))?;
         let list: Self = serde_json::from_slice(&bytes).map_err(|error| wrong(error.to_string()))?;
         if list.format != FORMAT {
-            let why = format!("it is written as `{}`, this program reads `{FORMAT}`", list.format);
+            let why = format!(
+                "it is written as `{}`, this program reads `{FORMAT}`",
+                list.format
+            );
             return Err(wrong(why));
         }
         match list.files.iter().find(|file| !stays_inside(&file.path)) {
