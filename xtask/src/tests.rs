@@ -143,8 +143,8 @@ fn workspace_tests(workspace: &Workspace) -> Result<()> {
         ]
     };
     // What the store's documentation says does not compile, must not; the runs below do not look at documentation. The
-    // other crates say `doctest = false`: to name the store here would compile what it stands on once more, with the
-    // features that it alone asks for.
+    // whole workspace is named: for the store alone, cargo would compile what it stands on once more, with the features
+    // that it alone asks for.
     run(
         workspace
             .linting_cargo()

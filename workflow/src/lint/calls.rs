@@ -123,15 +123,16 @@ impl Lint<'_> {
                     .docs
                     .as_deref()
                     .and_then(|docs| docs.lines().next())
+                    .map(|line| format!(" ({})", line.trim_end_matches('.')))
                     .unwrap_or_default();
                 let fix = format!(
-                    "add `{}` under `with`: {} {about}",
+                    "add `{}` under `with`: {}{about}",
                     port.name,
                     port.ty.expectation()
                 );
                 out.push(
                     self.error_at_value("FF-WF-026", &format!("nodes.{node}.call"), message)
-                        .with_fix(fix.trim_end()),
+                        .with_fix(fix),
                 );
             }
         }

@@ -39,6 +39,27 @@ pub struct RunView {
     pub totals: Totals,
 }
 
+impl RunView {
+    /// The same of a run that was ended without a record: its host lost it, or is gone. Nothing of it is at work any more,
+    /// and nobody is asked.
+    #[must_use]
+    pub fn given_up(mut self) -> Self {
+        for row in &mut self.nodes {
+            row.state = match row.state {
+                NodeState::Pending => NodeState::NotRun,
+                NodeState::Running | NodeState::Retrying | NodeState::Waiting | NodeState::NeedsReview => {
+                    NodeState::Stopped
+                }
+                settled => settled,
+            };
+        }
+        self.waiting.clear();
+        self.waits.clear();
+        self.paused = None;
+        self
+    }
+}
+
 /// Where a run stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -98,6 +98,19 @@ fn a_node_whose_turn_comes_while_the_run_is_paused_is_pending() {
     host.check_replay();
 }
 
+/// A run that its host had lost was cancelled, and its table went on to say that it waits.
+#[test]
+fn nothing_of_a_run_that_is_given_up_waits_or_is_asked() {
+    let mut host = Host::start(plan(PAYMENT), json!({ "order": "A-1" }));
+    host.finish(0, echo);
+    let view = host.state().view();
+    assert_eq!(view.waits.len(), 1);
+    let given_up = view.given_up();
+    let states: Vec<NodeState> = given_up.nodes.iter().map(|row| row.state).collect();
+    assert_eq!(states, [NodeState::Done, NodeState::Stopped, NodeState::NotRun]);
+    assert!(given_up.waits.is_empty() && given_up.waiting.is_empty());
+}
+
 #[test]
 fn each_wait_takes_one_signal_and_the_oldest_first() {
     let source = "

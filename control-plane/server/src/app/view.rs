@@ -11,7 +11,7 @@ use flowforge_protocol::RunId;
 use flowforge_protocol::batch::RecordBatch;
 use flowforge_protocol::chain::no_fetch;
 use flowforge_store::{RunHead, StoreError};
-use flowforge_workflow::{Interrupt, Plan, RunState};
+use flowforge_workflow::{Interrupt, Plan, RunState, RunView};
 use serde_json::Value;
 
 use crate::apart::WORK_TIMEOUT;
@@ -76,6 +76,17 @@ impl Views {
     }
 }
 
+fn table(run: &RunHead, view: RunView) -> Result<View, ViewError> {
+    let table = serde_json::to_value(view).map_err(|error| ViewError::Replay {
+        run: run.id.clone(),
+        detail: error.to_string(),
+    })?;
+    Ok(View {
+        bytes: table.to_string().len() as u64,
+        table: Arc::new(table),
+    })
+}
+
 impl App {
     /// The table, or none if no record is here.
     pub(crate) async fn view(&self, run: &RunHead) -> Result<Option<View>, ViewError> {
@@ -87,25 +98,23 @@ impl App {
         if kept.view.is_none() || kept.records < run.records {
             self.advance(run, &mut kept).await?;
         }
+        if run.state.is_final()
+            && let Some(state) = kept.state.take()
+        {
+            // It ended here, and no host records that any more.
+            kept.view = Some(table(run, state.view().given_up())?);
+        }
         Ok(kept.view.clone())
     }
 
     async fn advance(&self, run: &RunHead, kept: &mut Kept) -> Result<(), ViewError> {
-        let replay = |detail: &dyn std::fmt::Display| ViewError::Replay {
-            run: run.id.clone(),
-            detail: detail.to_string(),
-        };
         let state = match kept.state.take() {
             Some(state) => state,
             None => RunState::new(self.plan(run).await?, run.id.clone()),
         };
         let state = self.replayed(run, state).await?;
         kept.records = state.next_seq();
-        let table = serde_json::to_value(state.view()).map_err(|error| replay(&error))?;
-        kept.view = Some(View {
-            bytes: table.to_string().len() as u64,
-            table: Arc::new(table),
-        });
+        kept.view = Some(table(run, state.view())?);
         kept.state = state.outcome().is_none().then_some(state);
         Ok(())
     }

@@ -363,6 +363,11 @@ async fn runs_of_a_lost_journal_are_shown_as_lost_and_not_started_again() {
     host.sync(&plane, json!({"received": [begun.job_id], "batches": [batch]}))
         .await;
     start().await;
+    let other = host.job(&plane).await;
+    let batch = Script::new(&other).batch(vec![accepted(&other)]);
+    host.sync(&plane, json!({"received": [other.job_id], "batches": [batch]}))
+        .await;
+    start().await;
     let delivered = host.job(&plane).await;
     let life = "00000000000000000000000000000002";
     let lanes = json!({"starts": 10, "changes": 10});
@@ -373,7 +378,7 @@ async fn runs_of_a_lost_journal_are_shown_as_lost_and_not_started_again() {
         )
         .await;
     assert_eq!(answer["starts"], json!([]), "{answer:#}");
-    for job in [&begun, &delivered] {
+    for job in [&begun, &other, &delivered] {
         let run = plane.run(job.run_id.as_str()).await;
         assert_eq!(run["state"], "LOST", "{run:#}");
         assert!(
@@ -384,6 +389,12 @@ async fn runs_of_a_lost_journal_are_shown_as_lost_and_not_started_again() {
     let told = "mutation($input: CancelRunInput!) { cancelRun(input: $input) { __typename } }";
     plane.ask(told, json!({"input": {"id": delivered.run_id}})).await;
     assert_eq!(plane.run(delivered.run_id.as_str()).await["state"], "CANCELLED");
+    plane.ask(told, json!({"input": {"id": other.run_id}})).await;
+    // Its table went on to say that its node is at work.
+    let shown = "query($id: String!) { run(id: $id) { state view } }";
+    let shown = plane.ask(shown, json!({"id": other.run_id})).await;
+    assert_eq!(shown["run"]["state"], "CANCELLED", "{shown:#}");
+    assert_eq!(shown["run"]["view"]["nodes"][0]["state"], "stopped", "{shown:#}");
     // The old journal was found again after all.
     let batch = script.batch(vec![completed("total", json!({"value": 3}))]);
     host.sync(&plane, json!({"batches": [batch]})).await;

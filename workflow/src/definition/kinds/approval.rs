@@ -11,7 +11,14 @@ pub(super) fn read(reader: &mut Reader<'_>, at: &mut At<'_, '_>) -> Option<NodeK
     let path = &at.path;
     let mut section = reader.section(path, &at.entry.node)?;
     let title = match section.get("title") {
-        Some(entry) => reader.text(&join(path, "title"), entry),
+        Some(entry) => {
+            let title = reader.text(&join(path, "title"), entry);
+            if title.as_ref().is_some_and(|title| title.trim().is_empty()) {
+                let message = "`title` is empty: a person would be asked nothing";
+                reader.problem("FF-WF-009", entry.node.span.start, message);
+            }
+            title
+        }
         None => {
             let fix = "the question, for example `title: Send the report?`";
             reader.missing(&section, "title", fix);
