@@ -55,3 +55,4 @@ pub use sbom::sbom;
 pub use scaffold::{Kind, NewError, Template, scaffold};
 pub use tools::check_tools;
 pub use wasm_target::{WasmTarget, ensure_wasm_target};
+pub use weight::COMPONENT_BYTES_MAX;

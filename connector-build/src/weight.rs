@@ -7,7 +7,7 @@ use crate::cache::source_files;
 use crate::{BuildError, Diagnostic};
 
 /// Largest component, in bytes: what a registry takes unless it is told otherwise.
-const COMPONENT_BYTES_MAX: u64 = 32 * 1024 * 1024;
+pub const COMPONENT_BYTES_MAX: u64 = 32 * 1024 * 1024;
 
 /// From this size on, in bytes, a file of the folder is remarked on: it is more than a whole connector needs.
 const FILE_BYTES_NOTED: u64 = 4 * 1024 * 1024;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use flowforge_ports::Interface;
 use flowforge_protocol::grants::NodeGrants;
@@ -21,6 +22,9 @@ use crate::{CaseReport, Report};
 /// Instances that a runtime for tests keeps ready; tests run one after the other.
 const INSTANCES: u32 = 2;
 
+/// How long a component may be compiled: nobody else waits for it, as on a host, and an author's machine may be busy.
+const COMPILE_TIME: Duration = Duration::from_mins(15);
+
 /// Where tests run.
 #[derive(Debug, Clone)]
 pub struct Bench {
@@ -35,6 +39,7 @@ impl Bench {
     pub(crate) fn config(&self) -> RuntimeConfig {
         let mut config = RuntimeConfig::new(self.code_dir.clone(), self.worker.clone());
         config.max_instances = INSTANCES;
+        config.compile.timeout = COMPILE_TIME;
         config
     }
 }

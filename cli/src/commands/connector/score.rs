@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use clap::Args;
-use flowforge_connector_build::{BuildOptions, default_cache_dir, rebuild, sbom};
+use flowforge_connector_build::{BuildOptions, COMPONENT_BYTES_MAX, default_cache_dir, rebuild, sbom};
 use flowforge_connector_test::{CaseReport, INPUTS_MAX, Report, Suite, SuiteError, probe};
 use flowforge_gates::{Candidate, GateName, Known, Report as GateReport, check_version, judge};
 use flowforge_ports::Interface;
@@ -18,9 +18,6 @@ use crate::args::Global;
 use crate::output::{Exit, Usage, next, result};
 use crate::say;
 use crate::table::one_line;
-
-/// Largest component that a registry takes unless it is told otherwise, in bytes.
-const COMPONENT_BYTES_MAX: u64 = 32 << 20;
 
 #[derive(Debug, Args)]
 pub(crate) struct ScoreArgs {
