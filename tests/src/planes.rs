@@ -26,6 +26,7 @@ pub struct Planes {
     name: &'static str,
     flowforge: Flowforge,
     api: Api,
+    first_link: Option<String>,
     host_arguments: Vec<String>,
     host: Option<Running>,
     plane: Running,
@@ -67,9 +68,10 @@ impl Planes {
             .env("FLOWFORGE_HOME", &home)
             .envs(database.map(|url| ("FLOWFORGE_DATABASE", url)));
         let mut plane = Running::start("plane", &mut serve, &data.join("logs"))?;
-        plane.first_line()?;
+        let ready: Value = serde_json::from_str(&plane.first_line()?).context("the plane printed no JSON")?;
         let client = data.join("plane/client.json");
         Ok(Self {
+            first_link: ready.get("first_link").and_then(Value::as_str).map(str::to_owned),
             flowforge: Flowforge::new(&programs, &home).with_context(&client),
             api: Api::new(Context::resolve(None, Some(&client))?)?,
             programs,
@@ -86,6 +88,12 @@ impl Planes {
     pub fn with_host_arguments(mut self, arguments: &[&str]) -> Self {
         self.host_arguments = arguments.iter().map(|text| (*text).to_owned()).collect();
         self
+    }
+
+    /// The address by which the first administrator makes an account, as it was printed.
+    #[must_use]
+    pub fn first_link(&self) -> Option<&str> {
+        self.first_link.as_deref()
     }
 
     /// The programs.
