@@ -27,7 +27,8 @@ pub(crate) struct Global {
     /// Address of the control plane; without it, the one last started by this user
     #[arg(long, global = true, value_name = "URL", env = "FLOWFORGE_SERVER")]
     pub(crate) server: Option<String>,
-    /// The `client.json` of a server's data folder: its address and its owner's keys
+    /// The `client.json` of a server's data folder, with its address and its owner's keys; or the name of a context that was
+    /// kept, see `flowforge context list`
     #[arg(long, global = true, value_name = "FILE", env = "FLOWFORGE_CONTEXT")]
     pub(crate) context: Option<PathBuf>,
     /// How results are printed
@@ -95,6 +96,29 @@ pub(crate) enum Command {
     /// Answer what runs ask people
     #[command(subcommand, after_help = "Example:\n  flowforge approval list")]
     Approval(commands::approval::ApprovalCommand),
+    /// Sign in at a control plane, or use a one-time link
+    Login(commands::login::LoginArgs),
+    /// Sign out: the session ends, and nothing is shown any more
+    #[command(after_help = "Example:\n  flowforge logout")]
+    Logout,
+    /// See and choose the control planes that were signed in to
+    #[command(subcommand, after_help = "Example:\n  flowforge context use plant-a")]
+    Context(commands::login::ContextCommand),
+    /// See and keep your own account
+    #[command(subcommand, after_help = "Example:\n  flowforge account show")]
+    Account(commands::account::AccountCommand),
+    /// Keep API tokens for programs
+    #[command(
+        subcommand,
+        after_help = "Example:\n  flowforge token make ci --permission read --permission run"
+    )]
+    Token(commands::account::TokenCommand),
+    /// See, invite and dismiss the people who use this control plane
+    #[command(
+        subcommand,
+        after_help = "Example:\n  flowforge member invite --role operator"
+    )]
+    Member(commands::member::MemberCommand),
     /// See who did what
     #[command(subcommand, after_help = "Example:\n  flowforge audit list")]
     Audit(commands::audit::AuditCommand),

@@ -32,6 +32,15 @@ pub(crate) struct Published {
     pub(crate) already_there: bool,
 }
 
+/// A client of the registry of a control plane, which shows there what is shown here.
+pub(crate) fn registry_of(api: &Api) -> Result<Client> {
+    let client = Client::new(&api.context().server)?;
+    Ok(match &api.context().token {
+        Some(token) => client.with_account("token", token)?,
+        None => client,
+    })
+}
+
 /// Signs and pushes a component; the same bytes twice are the same publication.
 pub(crate) async fn publish(api: &Api, component: Vec<u8>, key: &SigningKey) -> Result<Published> {
     let statement = statement_of(&component)?;
@@ -42,8 +51,7 @@ pub(crate) async fn publish(api: &Api, component: Vec<u8>, key: &SigningKey) -> 
         .is_some_and(|found| found == digest);
     if !already_there {
         let envelope = sign_document(&statement, key)?;
-        let client = Client::new(&api.context().server)?;
-        client
+        registry_of(api)?
             .push(Bytes::from(component), &envelope)
             .await
             .with_context(|| format!("{name} {version} was not published"))?;

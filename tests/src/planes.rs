@@ -26,6 +26,7 @@ pub struct Planes {
     name: &'static str,
     flowforge: Flowforge,
     api: Api,
+    first_link: Option<String>,
     host_arguments: Vec<String>,
     host: Option<Running>,
     plane: Running,
@@ -53,9 +54,10 @@ impl Planes {
         fs::create_dir_all(data)?;
         let data = fs::canonicalize(data)?;
         let home = data.join("home");
-        let plane = new_plane(&programs, &data, "127.0.0.1:0", database)?;
+        let (plane, ready) = new_plane(&programs, &data, "127.0.0.1:0", database)?;
         let client = data.join("plane/client.json");
         Ok(Self {
+            first_link: ready.get("first_link").and_then(Value::as_str).map(str::to_owned),
             flowforge: Flowforge::new(&programs, &home).with_context(&client),
             api: Api::new(Context::resolve(None, Some(&client))?)?,
             programs,
@@ -72,6 +74,12 @@ impl Planes {
     pub fn with_host_arguments(mut self, arguments: &[&str]) -> Self {
         self.host_arguments = arguments.iter().map(|text| (*text).to_owned()).collect();
         self
+    }
+
+    /// The address by which the first administrator makes an account, as it was printed.
+    #[must_use]
+    pub fn first_link(&self) -> Option<&str> {
+        self.first_link.as_deref()
     }
 
     /// The programs.
@@ -168,7 +176,7 @@ impl Planes {
         let address = server.trim_start_matches("http://").to_owned();
         self.plane.kill_and_wait()?;
         meanwhile(&self.data)?;
-        self.plane = new_plane(&self.programs, &self.data, &address, database)?;
+        (self.plane, _) = new_plane(&self.programs, &self.data, &address, database)?;
         Ok(())
     }
 
@@ -272,8 +280,13 @@ impl Planes {
     }
 }
 
-/// A control plane in its folder, when it is ready.
-fn new_plane(programs: &Programs, data: &Path, listen: &str, database: Option<&str>) -> Result<Running> {
+/// A control plane in its folder, when it is ready, and what it said of itself.
+fn new_plane(
+    programs: &Programs,
+    data: &Path,
+    listen: &str,
+    database: Option<&str>,
+) -> Result<(Running, Value)> {
     let mut serve = Command::new(programs.path("flowforge"));
     serve
         .args(["server", "--listen", listen, "--output", "json", "--data-dir"])
@@ -281,6 +294,6 @@ fn new_plane(programs: &Programs, data: &Path, listen: &str, database: Option<&s
         .env("FLOWFORGE_HOME", data.join("home"))
         .envs(database.map(|url| ("FLOWFORGE_DATABASE", url)));
     let mut plane = Running::start("plane", &mut serve, &data.join("logs"))?;
-    plane.first_line()?;
-    Ok(plane)
+    let ready = serde_json::from_str(&plane.first_line()?).context("the plane printed no JSON")?;
+    Ok((plane, ready))
 }

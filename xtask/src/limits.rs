@@ -18,7 +18,7 @@ use crate::workspace::Workspace;
 pub(crate) const FILE: &str = "docs/limits.md";
 
 /// Folders of sources, in the order of the table, each with what its reader knows it as.
-const SECTIONS: [(&str, &str); 13] = [
+const SECTIONS: [(&str, &str); 14] = [
     ("workflow/src/", "Workflows (`workflow`)"),
     ("protocol/src/", "Signed documents and records (`protocol`)"),
     ("ports/src/", "Components, as they are read (`ports`)"),
@@ -32,6 +32,10 @@ const SECTIONS: [(&str, &str); 13] = [
     (
         "control-plane/server/src/",
         "The control plane (`control-plane/server`)",
+    ),
+    (
+        "control-plane/identity/src/",
+        "Signing in (`control-plane/identity`)",
     ),
     ("registry/server/src/", "The registry (`registry/server`)"),
     ("registry/gates/src/", "What a version must be (`registry/gates`)"),

@@ -118,6 +118,14 @@ impl Api {
         &self.client
     }
 
+    /// A request with what is shown of who makes it.
+    pub fn signed_in(&self, request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
+        match &self.context.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        }
+    }
+
     /// Asks, and gives `data`.
     ///
     /// # Errors
@@ -126,8 +134,7 @@ impl Api {
         let url = format!("{}/graphql", self.context.server);
         let body = json!({ "query": document, "variables": variables });
         let answer = self
-            .client
-            .post(url)
+            .signed_in(self.client.post(url))
             .json(&body)
             .send()
             .await
@@ -140,6 +147,12 @@ impl Api {
         })?;
         if let Some(error) = answer.pointer("/errors/0") {
             return Err(fault(error));
+        }
+        if let (Some(code), None) = (answer.get("code"), answer.get("data")) {
+            // A refusal of the door, before anything was asked.
+            return Err(fault(
+                &json!({ "message": answer.get("message"), "extensions": { "code": code } }),
+            ));
         }
         match answer.get_mut("data").map(Value::take) {
             Some(data) if data.is_object() => Ok(data),
@@ -254,6 +267,7 @@ mod tests {
         let api = Api::new(Context {
             server: server.clone(),
             keys_dir: None,
+            token: None,
         })
         .unwrap();
         let error = api.ask("{ server { version } }", Value::Null).await.unwrap_err();

@@ -76,6 +76,12 @@ impl RunEvents {
         let mut request = url.into_client_request().map_err(unreachable)?;
         let protocol = HeaderValue::from_static("graphql-transport-ws");
         request.headers_mut().insert("sec-websocket-protocol", protocol);
+        if let Some(token) = &context.token
+            && let Ok(mut shown) = HeaderValue::try_from(format!("Bearer {token}"))
+        {
+            shown.set_sensitive(true);
+            request.headers_mut().insert("authorization", shown);
+        }
         let connected = timeout(HANDSHAKE_TIMEOUT, connect_async(request)).await;
         let (socket, _) = connected.map_err(|_| EventsError::Lost)?.map_err(unreachable)?;
         let mut events = Self {
@@ -213,6 +219,7 @@ mod tests {
         let context = Context {
             server: format!("http://{}", listener.local_addr().unwrap()),
             keys_dir: None,
+            token: None,
         };
         let accept = async {
             let stream = listener.accept().await.unwrap().0;

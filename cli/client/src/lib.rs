@@ -6,7 +6,9 @@
 mod api;
 mod context;
 mod events;
+mod sign_in;
 
 pub use api::{Api, ApiError, Problem};
-pub use context::{Context, ContextError, Known, home_folder};
+pub use context::{Context, ContextError, Known, forget_token, home_folder, keep_context, kept_contexts};
 pub use events::{EventsError, RunEvents};
+pub use sign_in::{SignInError, SignedIn, join, sign_in};

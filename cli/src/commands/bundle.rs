@@ -16,6 +16,7 @@ use flowforge_registry::client::Transfer;
 use serde_json::{Value, json};
 
 use crate::args::Global;
+use crate::connectors::registry_of;
 use crate::output::{Exit, Usage, list, next, result, short_digest, text};
 use crate::{say, time};
 
@@ -74,7 +75,7 @@ pub(crate) async fn run(command: BundleCommand, global: &Global) -> Result<Exit>
 
 async fn export(global: &Global, args: &ExportArgs) -> Result<Exit> {
     let api = global.api()?;
-    let client = Client::new(&api.context().server)?;
+    let client = registry_of(&api)?;
     let mut wanted = Vec::new();
     for connector in &args.connectors {
         wanted.push(parse(connector)?);
@@ -187,7 +188,7 @@ fn verify(global: &Global, args: &VerifyArgs) -> Result<Exit> {
 
 async fn import(global: &Global, file: &Path) -> Result<Exit> {
     let api = global.api()?;
-    let client = Client::new(&api.context().server)?;
+    let client = registry_of(&api)?;
     let mut bundle = open(file)?;
     let mut connectors = Vec::new();
     // Older versions first: what a version must be called depends on what is there.

@@ -112,6 +112,7 @@ async fn prepare(handle: &Handle, components: Option<&Path>) -> Result<Prepared>
     let context = Context {
         server: handle.url.clone(),
         keys_dir: Some(handle.keys_dir.clone()),
+        token: None,
     };
     let api = Api::new(context)?;
     let until = Instant::now() + CONNECT_TIMEOUT;

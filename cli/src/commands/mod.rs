@@ -1,5 +1,6 @@
 //! The words of the command line, one file each.
 
+pub(crate) mod account;
 pub(crate) mod again;
 pub(crate) mod approval;
 pub(crate) mod arrange;
@@ -15,6 +16,8 @@ pub(crate) mod expr;
 pub(crate) mod findings;
 pub(crate) mod follow;
 pub(crate) mod host;
+pub(crate) mod login;
+pub(crate) mod member;
 pub(crate) mod operate;
 pub(crate) mod run;
 pub(crate) mod secret;

@@ -287,8 +287,7 @@ async fn artefact(global: &Global, id: &str, name: &str, out: Option<&Path>) -> 
     };
     let url = format!("{}/artefacts/{}", api.context().server, artefact.digest);
     let answer = api
-        .http()
-        .get(url)
+        .signed_in(api.http().get(url))
         .send()
         .await
         .context("the artefact could not be fetched")?;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use clap::Args;
-use flowforge_client::{Known, home_folder};
+use flowforge_client::{Known, home_folder, keep_context};
 use flowforge_failpoints::FailPoints;
 use flowforge_server::{Config, Handle, HostsListener, Service};
 use serde_json::json;
@@ -34,6 +34,10 @@ pub(crate) struct ServerArgs {
     /// servers may share it with the data folder
     #[arg(long, value_name = "URL", env = "FLOWFORGE_DATABASE", hide_env_values = true)]
     database: Option<String>,
+    /// Where people of other machines find this server, https://NAME or https://NAME:PORT: a program on this machine speaks
+    /// TLS there and passes requests on, with their Host header. Without it, people are on this machine
+    #[arg(long, value_name = "URL", env = "FLOWFORGE_URL")]
+    url: Option<String>,
     /// Where hosts of other machines find this server, https://NAME or https://NAME:PORT; without it hosts are on this
     /// machine only. A certificate is made unless one is given
     #[arg(long, value_name = "URL", env = "FLOWFORGE_HOSTS_URL")]
@@ -85,6 +89,7 @@ pub(crate) async fn run(args: ServerArgs, global: &Global) -> Result<Exit> {
         return backup::run(command, global).await;
     }
     let mut config = Config::new(args.place.data_dir, args.place.listen);
+    (config.sign_in, config.people_url) = (true, args.url);
     config.database = args.database;
     config.hosts = match args.hosts_url {
         Some(url) => Some(HostsListener {
@@ -101,7 +106,11 @@ pub(crate) async fn run(args: ServerArgs, global: &Global) -> Result<Exit> {
     let handle = service.handle();
     remember(&handle);
     if global.json() {
-        say!("{}", ready(&handle));
+        let mut ready = ready(&handle);
+        if let Some(fields) = ready.as_object_mut() {
+            fields.insert("first_link".to_owned(), json!(service.first_link()));
+        }
+        say!("{ready}");
     } else {
         say!(
             "FlowForge {} · control plane {}",
@@ -122,6 +131,11 @@ pub(crate) async fn run(args: ServerArgs, global: &Global) -> Result<Exit> {
                 "               flowforge host token --name NAME   (elsewhere; they call {url}, heard on {address})"
             );
         }
+    }
+    if let Some(link) = service.first_link().filter(|_| !global.json()) {
+        say!("  nobody has an account yet. The first administrator opens this once, within 24 hours:");
+        say!("    {link}");
+        say!("  or:  flowforge login '{link}' --name NAME");
     }
     let shutdown = CancellationToken::new();
     let mut stop = Signals::new()?;
@@ -176,22 +190,16 @@ pub(crate) fn ready(handle: &Handle) -> serde_json::Value {
 
 /// Tells later commands of this user which server is meant. Without it they need `--context`.
 pub(crate) fn remember(handle: &Handle) {
-    let Some(home) = home_folder() else { return };
-    let known = Known {
-        server: handle.url.clone(),
-        keys_dir: handle.keys_dir.clone(),
-    };
-    let written = serde_json::to_vec_pretty(&known)
-        .map_err(std::io::Error::other)
-        .and_then(|text| {
-            fs::create_dir_all(&home)?;
-            fs::write(home.join("context.json"), text)
-        });
-    if let Err(error) = written {
+    if home_folder().is_none() {
+        return;
+    }
+    let kept = fs::read(&handle.client_file)
+        .and_then(|text| serde_json::from_slice::<Known>(&text).map_err(std::io::Error::other))
+        .and_then(|known| keep_context(None, &known));
+    if let Err(error) = kept {
         eprintln!(
-            "note: commands will need --context {}, because {} cannot be written: {error}",
-            handle.client_file.display(),
-            home.join("context.json").display()
+            "note: commands will need --context {}, because they cannot be told of this server: {error}",
+            handle.client_file.display()
         );
     }
 }

@@ -26,6 +26,11 @@ pub struct Config {
     pub metrics: Option<SocketAddr>,
     /// Development: a page to try the API.
     pub dev: bool,
+    /// Whether people sign in. Without it whoever reaches the loopback address is the owner. Default no.
+    pub sign_in: bool,
+    /// Where people find this server from other machines, `https://NAME` or `https://NAME:PORT`: a program on this machine
+    /// speaks TLS there and passes requests on, with their `Host`. Only with `sign_in`. Default: nowhere.
+    pub people_url: Option<String>,
     /// Name of the tenant, used at the first start only. Default `dev`.
     pub workspace: String,
     /// How long open requests may take when the server closes. Default 5 s.
@@ -49,6 +54,8 @@ impl Config {
             database: None,
             metrics: None,
             dev: false,
+            sign_in: false,
+            people_url: None,
             workspace: "dev".to_owned(),
             grace: Duration::from_secs(5),
             retention: Retention::default(),

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use flowforge_identity::{Secret, SecretKind};
 use flowforge_protocol::keys::KeyError;
 use flowforge_protocol::trust::ANY_PUBLISHER;
 use flowforge_protocol::{Digest, SigningKey, TrustRoot, VerifyingKey};
@@ -64,6 +65,8 @@ pub struct Keys {
     /// The owner's keys, in development and as long as they lie beside it.
     pub(crate) owner: Option<OwnerKeys>,
     pub(crate) join_token: Zeroizing<String>,
+    /// What its owner shows where people sign in: whoever may read the folder is the owner.
+    pub(crate) owner_token: Zeroizing<String>,
     /// Folder of the key files.
     pub folder: PathBuf,
 }
@@ -114,6 +117,7 @@ impl Keys {
             secrets: secrets_key(&folder.join("secrets.key"))?,
             owner: None,
             join_token: join_token(&folder.join("join.token"))?,
+            owner_token: owner_token(&folder.join("owner.token"))?,
             folder,
         })
     }
@@ -129,15 +133,18 @@ impl Keys {
         given.as_bytes().ct_eq(expected.as_bytes()).into()
     }
 
-    /// Writes what the command line and a host on this machine need to find this server.
+    /// Writes what the command line and a host on this machine need to find this server; where people sign in, with what
+    /// the owner shows.
     ///
     /// # Errors
     /// See [`FolderError`].
-    pub fn write_addresses(&self, data: &Path, url: &str) -> Result<(), FolderError> {
+    pub fn write_addresses(&self, data: &Path, url: &str, sign_in: bool) -> Result<(), FolderError> {
         #[derive(Serialize)]
         struct Client<'a> {
             server: &'a str,
             keys_dir: &'a Path,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            token: Option<&'a str>,
         }
         #[derive(Serialize)]
         struct Join<'a> {
@@ -148,6 +155,7 @@ impl Keys {
         let client = Client {
             server: url,
             keys_dir: &self.folder,
+            token: sign_in.then_some(self.owner_token.as_str()),
         };
         let join = Join {
             server: url,
@@ -231,6 +239,23 @@ fn join_token(path: &Path) -> Result<Zeroizing<String>, KeysError> {
     Ok(token)
 }
 
+fn owner_token(path: &Path) -> Result<Zeroizing<String>, KeysError> {
+    let kind = SecretKind::Owner;
+    if let Some(bytes) = read_secret(path)? {
+        let text = Zeroizing::new(String::from_utf8(bytes).unwrap_or_default().trim().to_owned());
+        return match Secret::from_text(kind, &text) {
+            Ok(_) => Ok(text),
+            Err(error) => Err(KeysError::Unreadable {
+                path: path.to_owned(),
+                detail: error.to_string(),
+            }),
+        };
+    }
+    let token = Secret::from_entropy(kind, Zeroizing::new(fresh::<32>()?)).to_text();
+    write_private(path, token.as_bytes())?;
+    Ok(token)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -244,6 +269,7 @@ mod tests {
         assert_eq!(second.trust_root.workspace, "dev");
         assert_eq!(*first.secrets, *second.secrets);
         assert!(second.admits(&first.join_token));
+        assert_eq!(first.owner_token, second.owner_token);
         assert!(!second.admits("another token"));
     }
 

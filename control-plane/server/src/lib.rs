@@ -4,7 +4,7 @@
 //! Owns the GraphQL API, triggers, dispatch, secrets, approvals and the doors they stand behind. Leaves to others: how
 //! things are kept (`store`), what a workflow means (`workflow`), connectors (`registry`). Invariants: nothing is told to
 //! anybody before the commit that makes it true; the only key this process signs with is the scheduler's; a secret's
-//! value leaves only sealed to a host; people's calls are taken on loopback only,
+//! value leaves only sealed to a host; people's calls are taken on loopback only, or from what speaks TLS there for it,
 //! and hosts of other machines on a listener of their own, which knows each by its certificate. In development it holds its owner's release and grant
 //! keys too, for what the owner tries and publishes from drafts.
 //!
@@ -46,6 +46,7 @@ mod service;
 mod sync;
 
 pub use api::{problem_index, sdl};
+pub use app::people::{FirstLinkError, PeopleUrlError};
 pub use clock::{Clock, SystemClock};
 pub use config::Config;
 pub use database::DatabaseError;

@@ -130,6 +130,7 @@ async fn look(app: &App, artefacts: &Artefacts, retention: &Retention) -> Result
             break;
         }
     }
+    app.forget_sessions().await?;
     let open_since = app
         .store
         .oldest_open_run_ms(&app.scope)

@@ -14,6 +14,7 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_util::sync::CancellationToken;
 
 use crate::accept::PlainDoor;
+use crate::app::people::{FirstLinkError, People, PeopleUrlError};
 use crate::app::{App, Parts};
 use crate::artefacts::Artefacts;
 use crate::config::Config;
@@ -36,10 +37,16 @@ pub enum OpenError {
     Line(#[from] LineError),
     /// The address is not of this machine.
     #[error(
-        "{0} is not a loopback address: people and programs call over loopback only, because there is no sign-in yet; use \
-         127.0.0.1:{port}, and --hosts-url for hosts of other machines", port = .0.port()
+        "{0} is not a loopback address: people and programs call over loopback only, or through a program on this machine \
+         that speaks TLS (--url); use 127.0.0.1:{port}, and --hosts-url for hosts of other machines", port = .0.port()
     )]
     NotLoopback(SocketAddr),
+    /// People cannot find this server there.
+    #[error(transparent)]
+    PeopleUrl(#[from] PeopleUrlError),
+    /// The first administrator gets no link.
+    #[error(transparent)]
+    FirstLink(#[from] FirstLinkError),
     /// Another program listens there.
     #[error("{0} is in use by another program; try --listen {ip}:0 (any free port)", ip = .0.ip())]
     InUse(SocketAddr),
@@ -129,6 +136,7 @@ pub struct Service {
     others: Option<(Exchange, Heard)>,
     /// Where health, readiness and metrics are served.
     operators: Option<TcpListener>,
+    first_link: Option<String>,
     /// Held as long as the service lives.
     _folder: DataFolder,
 }
@@ -190,6 +198,7 @@ impl Service {
         let parts = Parts {
             bus,
             dev: config.dev,
+            people: open_people(&config, &url, &keys)?,
             clock: Arc::clone(&config.clock),
             fail_points: config.fail_points.clone(),
             store: store.clone(),
@@ -201,8 +210,9 @@ impl Service {
         let app = Arc::new(App::new(parts).await?);
         app.load_newest().await?;
         // Servers that share the folder may start at the same moment.
-        folder.alone(|| app.keys.write_addresses(&data, &url))??;
+        folder.alone(|| app.keys.write_addresses(&data, &url, config.sign_in))??;
         folder.announce(Some(&url))?;
+        let first_link = app.first_link().await?;
         let doors = Doors {
             api: api::schema(Arc::clone(&app)),
             hosts: HostDoor::new(Arc::clone(&app)),
@@ -232,6 +242,7 @@ impl Service {
             closing,
             others,
             operators: operators.map(|(listener, _)| listener),
+            first_link,
             _folder: folder,
         })
     }
@@ -247,6 +258,12 @@ impl Service {
         let secrets = &self.doors.app.secrets;
         let opened = secrets.open_all(&self.store).await;
         opened.map_err(|error| error.to_string())
+    }
+
+    /// The one-time link by which the first administrator makes an account; none if there is an account, or no sign-in.
+    #[must_use]
+    pub fn first_link(&self) -> Option<&str> {
+        self.first_link.as_deref()
     }
 
     /// What goes on besides answering.
@@ -385,6 +402,15 @@ struct OpenedLine {
     opened: Option<HostLine>,
     listener: Option<(TcpListener, Arc<ServerConfig>)>,
     found: Option<(SocketAddr, String)>,
+}
+
+fn open_people(config: &Config, url: &str, keys: &Keys) -> Result<People, PeopleUrlError> {
+    People::new(
+        config.sign_in,
+        url,
+        config.people_url.as_deref(),
+        &keys.owner_token,
+    )
 }
 
 async fn open_line(config: &Config, data: &std::path::Path, keys: &Keys) -> Result<OpenedLine, OpenError> {

@@ -22,6 +22,7 @@ mod namespaces;
 mod operations;
 mod own_disk;
 mod own_network;
+mod people;
 mod private;
 mod read_only;
 mod readers;

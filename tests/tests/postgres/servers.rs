@@ -58,10 +58,8 @@ fn second(planes: &Planes, database: &str) -> (Running, Api) {
         fs::write(path, text).unwrap();
     }
     let server = ready["server"].as_str().unwrap().to_owned();
-    let api = Api::new(Context {
-        server,
-        keys_dir: None,
-    });
+    let of_first = Context::resolve(None, Some(&addresses[0])).unwrap();
+    let api = Api::new(Context { server, ..of_first });
     (running, api.unwrap())
 }
 

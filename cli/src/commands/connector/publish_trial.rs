@@ -5,9 +5,9 @@ use flowforge_client::Api;
 use flowforge_gates::{Impact, Report};
 use flowforge_protocol::envelope::sign_document;
 use flowforge_protocol::{Publication, SigningKey};
-use flowforge_registry::Client;
 
 use crate::args::Global;
+use crate::connectors::registry_of;
 use crate::output::{Exit, result, short_digest};
 use crate::{say, time};
 
@@ -20,7 +20,7 @@ pub(super) async fn run(
     key: &SigningKey,
 ) -> Result<Exit> {
     let envelope = sign_document(statement, key)?;
-    let report = Client::new(&api.context().server)?
+    let report = registry_of(api)?
         .judge(bytes.into(), &envelope)
         .await
         .with_context(|| format!("{} {} could not be judged", statement.name, statement.version))?;

@@ -1,11 +1,12 @@
 //! Many runs at once: stopped, or run again.
 
 use async_graphql::{Context, InputObject, Object, Result, SimpleObject, Union};
+use flowforge_core::Action;
 use flowforge_store::{RunFilter, RunHead, Started};
 
 use super::codes::ProblemCode;
 use super::fault;
-use super::loads::reading;
+use super::loads::{reading, reading_for};
 use super::mutation::{field, input_problem, reason_of, trace_of};
 use super::problems::InputProblem;
 use super::query::{app, caller};
@@ -176,6 +177,7 @@ pub(crate) struct Bulk;
 impl Bulk {
     /// Stops runs. Each is checked and answered by itself.
     async fn cancel_runs(&self, ctx: &Context<'_>, input: CancelRunsInput) -> Result<CancelRunsPayload> {
+        reading_for(ctx, Action::CancelRun).await?;
         let (ids, more) = match chosen(ctx, input.ids, input.of, false).await? {
             Ok(chosen) => chosen,
             Err(problem) => return Ok(CancelRunsPayload::Input(problem)),
@@ -200,6 +202,7 @@ impl Bulk {
     /// Runs runs again, each as a new run that takes the results before the node it begins from. What completed and happens
     /// again is told by `retryPlan`, run by run.
     async fn retry_runs(&self, ctx: &Context<'_>, input: RetryRunsInput) -> Result<RetryRunsPayload> {
+        reading_for(ctx, Action::RetryRun).await?;
         let (ids, more) = match chosen(ctx, input.ids, input.of, true).await? {
             Ok(chosen) => chosen,
             Err(problem) => return Ok(RetryRunsPayload::Input(problem)),

@@ -26,6 +26,14 @@ macro_rules! codes {
 }
 
 codes! {
+    /// The name or the password is wrong.
+    Acc001 "FF_ACC_001" "FF-ACC-001"
+    /// There were too many tries for this name.
+    Acc002 "FF_ACC_002" "FF-ACC-002"
+    /// There is no such session.
+    Acc007 "FF_ACC_007" "FF-ACC-007"
+    /// There is no such API token.
+    Acc008 "FF_ACC_008" "FF-ACC-008"
     /// The question was answered or closed before.
     Apr001 "FF_APR_001" "FF-APR-001"
     /// There is no such question.
@@ -60,6 +68,12 @@ codes! {
     Env006 "FF_ENV_006" "FF-ENV-006"
     /// A value is wrong.
     In001 "FF_IN_001" "FF-IN-001"
+    /// There is no such member.
+    Mem001 "FF_MEM_001" "FF-MEM-001"
+    /// Nobody would be an administrator any more.
+    Mem002 "FF_MEM_002" "FF-MEM-002"
+    /// There is no such link that waits to be used.
+    Mem003 "FF_MEM_003" "FF-MEM-003"
     /// The registry does not have it.
     Reg001 "FF_REG_001" "FF-REG-001"
     /// What is said of a connector cannot be understood.

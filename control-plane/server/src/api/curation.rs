@@ -68,10 +68,10 @@ impl CurationChanges {
         input: YankConnectorInput,
     ) -> Result<CurateConnectorPayload> {
         let registry = &app(ctx)?.registry;
+        let allowed = allowed(ctx, &input.name).await?;
         let (Ok(name), Ok(version)) = (input.name.parse(), input.version.parse()) else {
             return Ok(unknown(&input.name, &input.version));
         };
-        let allowed = allowed(ctx, &input.name).await?;
         let changed = match &input.reason {
             Some(reason) => registry.yank(&name, &version, reason).await,
             None => registry.restore(&name, &version).await,
@@ -87,6 +87,7 @@ impl CurationChanges {
         input: DeprecateConnectorInput,
     ) -> Result<CurateConnectorPayload> {
         let registry = &app(ctx)?.registry;
+        let allowed = allowed(ctx, &input.name).await?;
         let Ok(name) = input.name.parse::<ConnectorName>() else {
             return Ok(unknown(&input.name, ""));
         };
@@ -94,7 +95,6 @@ impl CurationChanges {
             .reason
             .as_deref()
             .map(|reason| (reason, input.use_instead.as_deref()));
-        let allowed = allowed(ctx, &input.name).await?;
         let done = registry.deprecate(&name, notice).await;
         noted(&allowed, done.is_ok()).await?;
         Ok(answer(done.map(|()| registry.latest(&name).map(ConnectorNode))))
@@ -107,6 +107,7 @@ impl CurationChanges {
         ctx: &Context<'_>,
         input: PublishAdvisoryInput,
     ) -> Result<CurateConnectorPayload> {
+        let allowed = allowed(ctx, "").await?;
         let advisory = match serde_json::from_value(input.advisory.0) {
             Ok(advisory) => advisory,
             Err(error) => {
@@ -116,7 +117,6 @@ impl CurationChanges {
                 )));
             }
         };
-        let allowed = allowed(ctx, "").await?;
         let done = app(ctx)?.registry.advise(advisory).await;
         noted(&allowed, done.is_ok()).await?;
         Ok(answer(done.map(|()| None)))

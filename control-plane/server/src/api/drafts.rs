@@ -2,13 +2,14 @@
 
 use async_graphql::connection::Connection;
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject, Union};
+use flowforge_core::Action;
 use flowforge_store::{Draft, DraftDiscarded, DraftHead, DraftSaved, MAX_DRAFTS};
 use serde_json::Map;
 
 use super::codes::ProblemCode;
 use super::fault;
 use super::limits::spend;
-use super::loads::reading;
+use super::loads::{reading, reading_for};
 use super::mutation::{field, input_problem, too_long, workflow_problem};
 use super::nodes::{Kind, global_id};
 use super::operations::no_workflow;
@@ -302,7 +303,7 @@ impl DraftChanges {
         input: RestoreVersionInput,
     ) -> Result<SaveDraftPayload> {
         let app = app(ctx)?;
-        let reading = reading(ctx).await?;
+        let reading = reading_for(ctx, Action::SaveDraft).await?;
         let text = app.version_text(&reading, &input.workflow, input.version).await;
         let source = match text.map_err(|error| fault(&error))? {
             Some(Some(source)) => source,

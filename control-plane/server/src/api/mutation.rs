@@ -19,8 +19,10 @@ use super::curation::CurationChanges;
 use super::drafts::DraftChanges;
 use super::fault;
 use super::groups::Groups;
-use super::loads::reading;
+use super::loads::{reading, reading_for};
+use super::membership::MemberChanges;
 use super::operations::Operations;
+use super::own_account::OwnAccount;
 use super::payloads::{
     CancelRunInput, CancelRunPayload, CancelRunSuccess, CheckWorkflowInput, CheckWorkflowPayload,
     DecideApprovalInput, DecideApprovalPayload, DecideApprovalSuccess, PrepareReleaseInput,
@@ -151,6 +153,8 @@ pub(crate) struct Mutation(
     SecretChanges,
     Arranging,
     Bulk,
+    MemberChanges,
+    OwnAccount,
 );
 
 /// Publishing, starting, deciding, keeping secrets.
@@ -236,7 +240,8 @@ impl Changes {
         if let Some(wrong) = wrong_request_id(input.client_request_id.as_ref()) {
             return Ok(StartRunPayload::Input(input_problem(vec![wrong])));
         }
-        reading(ctx).await?;
+        // Whoever may start nothing is told so, whatever there is.
+        reading_for(ctx, Action::StartRun).await?;
         let release = app
             .published_of(&input.workflow, input.version)
             .await

@@ -6,6 +6,7 @@
 use async_graphql::{Context, ID, Interface, Object, Result};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use flowforge_core::{Action, Object as Thing};
 use flowforge_protocol::{HostId, RunId};
 use flowforge_store::Found;
 
@@ -15,7 +16,8 @@ use super::drafts::DraftNode;
 use super::fault;
 use super::hosts::HostNode;
 use super::loads::{self, reading};
-use super::query::app;
+use super::people::{ApiTokenNode, InvitationNode, MemberNode, SessionNode};
+use super::query::{app, caller, showing};
 use super::runs::RunNode;
 use super::secrets::SecretNode;
 use super::workflows::{WorkflowNode, WorkflowVersionNode};
@@ -31,15 +33,17 @@ pub(super) enum Kind {
     Draft,
     Secret,
     Connector,
+    Member,
 }
 
 impl Kind {
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 6] = [
         Self::Workflow,
         Self::WorkflowVersion,
         Self::Draft,
         Self::Secret,
         Self::Connector,
+        Self::Member,
     ];
 
     fn as_str(self) -> &'static str {
@@ -49,6 +53,7 @@ impl Kind {
             Self::Draft => "Draft",
             Self::Secret => "Secret",
             Self::Connector => "Connector",
+            Self::Member => "Member",
         }
     }
 }
@@ -78,6 +83,10 @@ pub(crate) enum Node {
     Draft(DraftNode),
     Secret(SecretNode),
     Connector(ConnectorNode),
+    Member(MemberNode),
+    Invitation(InvitationNode),
+    AccountSession(SessionNode),
+    ApiToken(ApiTokenNode),
 }
 
 /// Finding things by their ids.
@@ -138,12 +147,16 @@ async fn find(ctx: &Context<'_>, id: &str) -> Result<Option<Node>> {
             let latest = name.parse().ok().and_then(|name| app.registry.latest(&name));
             latest.map(|entry| Node::Connector(ConnectorNode(entry)))
         }
+        Kind::Member => {
+            let member = reading.member(&name).await.map_err(|error| fault(&error))?;
+            member.map(|member| Node::Member(MemberNode(member)))
+        }
     })
 }
 
 async fn by_random_id(ctx: &Context<'_>, id: &str) -> Result<Option<Node>> {
     let Ok(run) = id.parse::<RunId>() else {
-        return Ok(None);
+        return of_people(ctx, id).await;
     };
     if let Some(run) = loads::heads(ctx, run).await? {
         return Ok(Some(Node::Run(RunNode::of_head(run.as_ref().clone()))));
@@ -157,6 +170,29 @@ async fn by_random_id(ctx: &Context<'_>, id: &str) -> Result<Option<Node>> {
         .ok()
         .and_then(|id| app(ctx).ok()?.hosts.get(&id));
     Ok(host.map(|host| Node::Host(HostNode(host))))
+}
+
+/// What has an id of its own around an account, if it is the caller's to see; else it is as if it were not there.
+async fn of_people(ctx: &Context<'_>, id: &str) -> Result<Option<Node>> {
+    let (app, caller) = (app(ctx)?, caller(ctx)?);
+    let may = |action| app.policy.check(caller, action, &Thing::project()).is_ok();
+    if may(Action::ReadInvitations) {
+        let links = app.links(caller).await.map_err(|error| fault(&error))?;
+        if let Some(link) = links.into_iter().find(|link| link.id == id) {
+            return Ok(Some(Node::Invitation(InvitationNode(link))));
+        }
+    }
+    if !may(Action::ReadAccount) {
+        return Ok(None);
+    }
+    let sessions = app.sessions_of(caller, showing(ctx)).await;
+    let mut sessions = sessions.map_err(|error| fault(&error))?.into_iter();
+    if let Some((session, own)) = sessions.find(|(session, _)| session.id == id) {
+        return Ok(Some(Node::AccountSession(SessionNode { session, own })));
+    }
+    let tokens = app.tokens_of(caller).await.map_err(|error| fault(&error))?;
+    let found = tokens.into_iter().find(|token| token.id == id);
+    Ok(found.map(|token| Node::ApiToken(ApiTokenNode(token))))
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::codes::ProblemCode;
 use super::fault;
-use super::loads::reading;
+use super::loads::{reading, reading_for};
 use super::mutation::{by_hand, field, input_problem, reason_of, trace_of, wrong_request_id};
 use super::payloads::StartRunPayload;
 use super::problems::{
@@ -287,6 +287,7 @@ impl Operations {
         use SendSignalPayload as Payload;
         let app = app(ctx)?;
         let faulty = |error: OperationError| fault(&error);
+        reading_for(ctx, Action::SendSignal).await?;
         if let Some(wrong) = wrong_request_id(input.client_request_id.as_ref()) {
             return Ok(Payload::Input(input_problem(vec![wrong])));
         }
@@ -349,9 +350,9 @@ impl Operations {
             return Ok(Payload::Input(input_problem(vec![wrong])));
         }
         let newest = input.newest.unwrap_or(false);
-        let plan = app
-            .retry_plan(&reading(ctx).await?, &input.id, &input.from, newest)
-            .await;
+        // Whoever may make no run is told so, whatever there is.
+        let looking = reading_for(ctx, Action::RetryRun).await?;
+        let plan = app.retry_plan(&looking, &input.id, &input.from, newest).await;
         let plan = match plan.map_err(|error| fault(&error))? {
             Ok(plan) => plan,
             Err(Refused::NotFound(message)) => return Ok(Payload::NotFound(not_found(message))),
@@ -399,6 +400,7 @@ impl Operations {
     async fn try_node(&self, ctx: &Context<'_>, input: TryNodeInput) -> Result<StartRunPayload> {
         use StartRunPayload as Payload;
         let app = app(ctx)?;
+        reading_for(ctx, Action::TryNode).await?;
         let release = app.published_of(&input.workflow, input.version).await;
         let Some(release) = release.map_err(|error| fault(&error))? else {
             return Ok(Payload::NotFound(no_workflow(&input.workflow)));

@@ -92,6 +92,31 @@ plain_problem!(
     SigningProblem
 );
 
+plain_problem!(
+    /// There is no such member.
+    MemberNotFoundProblem
+);
+plain_problem!(
+    /// Nobody would be an administrator any more.
+    MemberStateProblem
+);
+plain_problem!(
+    /// There is no such link that waits to be used.
+    InvitationNotFoundProblem
+);
+plain_problem!(
+    /// The password is another one.
+    PasswordProblem
+);
+plain_problem!(
+    /// Whoever asks has no such session.
+    SessionNotFoundProblem
+);
+plain_problem!(
+    /// Whoever asks has no such API token.
+    ApiTokenNotFoundProblem
+);
+
 /// The workflow cannot be released as it is.
 #[derive(SimpleObject)]
 pub(crate) struct WorkflowProblem {
@@ -252,4 +277,10 @@ pub(crate) enum Problem {
     HostNotFound(HostNotFoundProblem),
     HostState(HostStateProblem),
     NoHostsLine(NoHostsLineProblem),
+    MemberNotFound(MemberNotFoundProblem),
+    MemberState(MemberStateProblem),
+    InvitationNotFound(InvitationNotFoundProblem),
+    Password(PasswordProblem),
+    SessionNotFound(SessionNotFoundProblem),
+    ApiTokenNotFound(ApiTokenNotFoundProblem),
 }

@@ -24,12 +24,14 @@ use super::loads::reading;
 use super::looks::Looks;
 use super::nodes::Nodes;
 use super::page::{Cursor, Window, connection, from_edges};
+use super::people::People;
 use super::retries::{self, RetryPlanPayload};
 use super::runs::{RunNode, RunStateName};
 use super::scalars::Long;
 use super::secrets::SecretNode;
 use super::workflows::{WorkflowFilter, WorkflowNode};
 use crate::app::App;
+use crate::app::people::Showing;
 
 /// This server.
 #[derive(SimpleObject)]
@@ -43,7 +45,7 @@ pub(crate) struct ServerInfo {
 
 /// Questions.
 #[derive(MergedObject, Default)]
-pub(crate) struct Query(Questions, DraftQuestions, Looks, Nodes, Trash, Audits);
+pub(crate) struct Query(Questions, DraftQuestions, Looks, Nodes, Trash, Audits, People);
 
 /// Questions about what is published, and what runs.
 #[derive(Default)]
@@ -56,6 +58,11 @@ pub(crate) fn app<'a>(ctx: &Context<'a>) -> Result<&'a Arc<App>> {
 /// Who calls: the door says.
 pub(crate) fn caller<'a>(ctx: &Context<'a>) -> Result<&'a Caller> {
     ctx.data::<Caller>()
+}
+
+/// By what an account was shown that calls, if it is one.
+pub(super) fn showing<'a>(ctx: &Context<'a>) -> Option<&'a Showing> {
+    ctx.data_opt::<Option<Showing>>().and_then(Option::as_ref)
 }
 
 #[Object]

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use async_graphql::{Context, Enum, InputObject, Object, Result, SimpleObject, Union};
+use flowforge_core::Action;
 use flowforge_store::Standing;
 
 use super::codes::ProblemCode;
 use super::fault;
 use super::hosts::HostNode;
+use super::loads::reading_for;
 use super::mutation::{field, input_problem};
 use super::problems::{HostNotFoundProblem, HostStateProblem, InputProblem, NoHostsLineProblem};
 use super::query::{app, caller};
@@ -138,6 +140,8 @@ impl HostChanges {
     /// Decides whether a host gets work, and whether it is heard.
     async fn decide_host(&self, ctx: &Context<'_>, input: DecideHostInput) -> Result<DecideHostPayload> {
         let (app, caller) = (app(ctx)?, caller(ctx)?);
+        // Whoever may not is told so, whatever hosts there are.
+        reading_for(ctx, Action::DecideHost).await?;
         let decision = match input.decision {
             HostDecision::Drain => Decision::Drain,
             HostDecision::Undrain => Decision::Undrain,

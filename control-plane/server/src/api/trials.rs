@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::drafts::no_keys;
 use super::fault;
-use super::loads::reading;
+use super::loads::{reading, reading_for};
 use super::mutation::{by_hand, config_of, field, input_problem, too_long, workflow_problem};
 use super::operations::of_workflow;
 use super::payloads::{PublishReleasePayload, StartRunPayload, StartRunSuccess};
@@ -165,6 +165,7 @@ impl Trials {
     async fn try_draft(&self, ctx: &Context<'_>, input: TryDraftInput) -> Result<TryDraftPayload> {
         use TryDraftPayload as Payload;
         let app = app(ctx)?;
+        reading_for(ctx, Action::TryDraft).await?;
         let mut given = object(input.pins, "pins")?;
         let signed = match (input.release, input.grants) {
             (Some(release), Some(grants)) => Some(Envelopes { release, grants }),

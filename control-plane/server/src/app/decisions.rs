@@ -1,9 +1,10 @@
 //! What people tell a run: decisions on its questions (B12), and that it should stop.
 
-use flowforge_core::{Action, Caller, Denied, Object, ObjectKind, Scope};
+use flowforge_core::{Action, Actor, Caller, Denied, Object, ObjectKind, Scope};
 use flowforge_protocol::HostId;
 use flowforge_protocol::awaited::Decision;
 use flowforge_protocol::job::Order;
+use flowforge_protocol::record::Trigger;
 use flowforge_store::{
     Approval, ApprovalState, Decided, Found, Group, NewDecision, NewJob, RunState, Store, StoreError,
     StoredRun,
@@ -15,6 +16,9 @@ use crate::orders::{Draft, OrderError};
 
 /// Longest comment.
 pub(crate) const MAX_COMMENT_BYTES: usize = 4 * 1024;
+
+/// Runs above a run that are looked at for who started it; more than workflows may be nested.
+const PARENTS_MAX: usize = 32;
 
 /// Why nothing was told to the run.
 #[derive(Debug, thiserror::Error)]
@@ -120,6 +124,12 @@ impl App {
                 approval.id
             )));
         };
+        if let Some(why) = self.own_question(caller, &run, &approval).await? {
+            let object = Object::new(ObjectKind::Approval, approval.id.as_str());
+            self.note_refused(caller, Action::DecideApproval, object, why.clone())
+                .await;
+            return Ok(DecideOutcome::NotAsked(why));
+        }
         let Some(host) = run.host.clone() else {
             return Ok(DecideOutcome::TooLate(approval));
         };
@@ -158,6 +168,43 @@ impl App {
             Found::One(now) => Ok(DecideOutcome::TooLate(now)),
             Found::None | Found::Several => Ok(DecideOutcome::TooLate(approval)),
         }
+    }
+
+    /// Why an account may not answer a question of a run that it started itself; none if it may. Where nobody is named who
+    /// answers, everybody is asked, whoever started the run, too.
+    async fn own_question(
+        &self,
+        caller: &Caller,
+        run: &StoredRun,
+        approval: &Approval,
+    ) -> Result<Option<String>, StoreError> {
+        let Actor::Account(account) = &caller.actor else {
+            return Ok(None);
+        };
+        if approval.approvers.is_empty() {
+            return Ok(None);
+        }
+        let mut trigger = run.trigger.clone();
+        for _ in 0..PARENTS_MAX {
+            let parent = match serde_json::from_str::<Trigger>(&trigger) {
+                Ok(Trigger::Manual { by }) if *by == *account.name => {
+                    return Ok(Some(format!(
+                        "`{by}` started this run, and nobody answers the questions of an own run; approval {} is put to {}",
+                        approval.id.short(),
+                        approval.approvers.join(", ")
+                    )));
+                }
+                Ok(Trigger::Parent { run, .. }) => run,
+                Ok(Trigger::Manual { .. } | Trigger::Webhook { .. } | Trigger::Schedule { .. }) | Err(_) => {
+                    return Ok(None);
+                }
+            };
+            match self.store.run(&caller.scope, &parent).await? {
+                Some(parent) => trigger.clone_from(&parent.trigger),
+                None => return Ok(None),
+            }
+        }
+        Ok(None)
     }
 
     /// Stops a run; attempts that are under way may go on for `grace_ms`.

@@ -15,6 +15,7 @@ pub(crate) mod keeping;
 pub(crate) mod logs;
 pub(crate) mod looks;
 pub(crate) mod operations;
+pub(crate) mod people;
 pub(crate) mod publish;
 mod reading;
 pub(crate) mod receipts;

@@ -8,9 +8,9 @@ use flowforge_core::Scope;
 use flowforge_protocol::batch::RecordBatch;
 use flowforge_protocol::{Digest, HostId, RunId};
 use flowforge_store::{
-    Approval, ApprovalState, Arrangement, AuditFilter, AuditRecord, Draft, DraftHead, Found, Group, OpenWait,
-    Page, ReleaseHead, RunFilter, RunHead, RunTexts, SecretHead, Store, StoreError, StoredRelease, StoredRun,
-    StoredSecret,
+    Approval, ApprovalState, Arrangement, AuditFilter, AuditRecord, Draft, DraftHead, Found, Group, Member,
+    OpenWait, Page, ReleaseHead, RunFilter, RunHead, RunTexts, SecretHead, Store, StoreError, StoredRelease,
+    StoredRun, StoredSecret,
 };
 
 use crate::app::App;
@@ -38,6 +38,16 @@ impl<'a> Reading<'a> {
             store: self.store.counting(asked),
             scope: self.scope,
         }
+    }
+
+    /// Every member, by name.
+    pub(crate) async fn members(&self) -> Result<Vec<Member>, StoreError> {
+        self.store.members(self.scope).await
+    }
+
+    /// The member of this name.
+    pub(crate) async fn member(&self, name: &str) -> Result<Option<Member>, StoreError> {
+        self.store.member(self.scope, name).await
     }
 
     /// The run with this id, unique prefix, or `last`; else why not, for people.

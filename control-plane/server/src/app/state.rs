@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use flowforge_core::{OwnerPolicy, Policy, Scope};
+use flowforge_core::{OwnerPolicy, Policy, RolePolicy, Scope, permits};
 use flowforge_failpoints::FailPoints;
 use flowforge_protocol::sync::Incarnation;
 use flowforge_protocol::{Digest, TrustRoot};
@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::apart::{ApartError, WORK_TIMEOUT, Workbench};
 use crate::app::allow::Refusals;
+use crate::app::people::People;
 use crate::clock::Clock;
 use crate::counts::Counts;
 use crate::fleet::bus::Bus;
@@ -76,6 +77,8 @@ pub(crate) struct App {
     pub(crate) closing: CancellationToken,
     pub(crate) views: crate::app::view::Views,
     pub(crate) workbench: Workbench,
+    /// How people show who they are.
+    pub(crate) people: People,
     /// Who may do what.
     pub(crate) policy: Arc<dyn Policy>,
     /// How many refusals were written down of late.
@@ -128,6 +131,7 @@ pub(crate) enum LoadError {
 /// The parts an [`App`] is made of.
 pub(crate) struct Parts {
     pub(crate) dev: bool,
+    pub(crate) people: People,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) fail_points: FailPoints,
     pub(crate) store: Store,
@@ -174,7 +178,11 @@ impl App {
             views: crate::app::view::Views::default(),
             workbench: Workbench::default(),
             drafts_moved: broadcast::Sender::new(DRAFTS_BACKLOG),
-            policy: Arc::new(OwnerPolicy),
+            policy: match parts.people.sign_in {
+                true => Arc::new(RolePolicy::new(permits())),
+                false => Arc::new(OwnerPolicy),
+            },
+            people: parts.people,
             refusals: Refusals::default(),
             counts: Counts::default(),
             followers: Arc::new(Semaphore::new(FOLLOWERS_MAX)),

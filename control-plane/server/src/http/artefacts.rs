@@ -11,7 +11,8 @@ use flowforge_protocol::Digest;
 use flowforge_store::DiskFull;
 use tokio_util::io::ReaderStream;
 
-use super::{Doors, callers, refusal};
+use super::callers::{self, Intent};
+use super::{Doors, refusal};
 use crate::api::CODE_DENIED;
 use crate::artefacts::{MAX_BYTES, PutError};
 
@@ -40,11 +41,11 @@ pub(super) async fn get(
     Path(digest): Path<String>,
     headers: HeaderMap,
 ) -> Response {
-    let caller = match callers::of(&doors.app, &headers) {
-        Ok(caller) => caller,
+    let called = match callers::of(&doors.app, &headers, Intent::Look).await {
+        Ok(called) => called,
         Err(refused) => return *refused,
     };
-    if let Err(denied) = doors.app.reading(&caller, Action::Read).await {
+    if let Err(denied) = doors.app.reading(&called.caller, Action::Read).await {
         return refusal(StatusCode::FORBIDDEN, CODE_DENIED, denied.to_string());
     }
     let digest = match parse(&digest) {

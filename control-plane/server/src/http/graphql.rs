@@ -11,8 +11,9 @@ use axum::response::Response;
 use flowforge_protocol::json_path::path_at;
 use flowforge_protocol::strict::{self, StrictError};
 
+use super::callers::{self, Intent};
 use super::media::Media;
-use super::{Doors, body, callers, refusal};
+use super::{Doors, body, refusal};
 use crate::api::TraceParent;
 use crate::api::limits::BySocket;
 
@@ -38,10 +39,11 @@ pub(super) async fn call(State(doors): State<Doors>, headers: HeaderMap, body: B
         Err(refused) => return *refused,
     };
     let media = Media::wanted(&headers);
-    let caller = match callers::of(&doors.app, &headers) {
-        Ok(caller) => caller,
+    let called = match callers::of(&doors.app, &headers, Intent::Change).await {
+        Ok(called) => called,
         Err(refused) => return *refused,
     };
+    let caller = called.caller;
     if let Err(message) = check_numbers(&body) {
         return media.refused(StatusCode::BAD_REQUEST, &call_error(message, "FF-API-400"));
     }
@@ -60,7 +62,10 @@ pub(super) async fn call(State(doors): State<Doors>, headers: HeaderMap, body: B
         .get("traceparent")
         .and_then(|value| value.to_str().ok())
         .map(str::to_owned);
-    let request = request.data(TraceParent(trace)).data(caller.clone());
+    let request = request
+        .data(TraceParent(trace))
+        .data(caller.clone())
+        .data(called.known.showing);
     callers::named(media.answer(&doors.api.execute(request).await), &caller)
 }
 
@@ -90,28 +95,33 @@ pub(super) fn is_json(headers: &HeaderMap) -> bool {
     essence.is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/json"))
 }
 
-/// `/graphql/ws`: subscriptions and queries. The guard has compared `Origin` before the upgrade.
+/// `/graphql/ws`: subscriptions and queries. The guard has compared `Origin` before the upgrade. It is closed when who opened
+/// it is signed out, or has other roles.
 pub(super) async fn follow(
     State(doors): State<Doors>,
     protocol: GraphQLProtocol,
     headers: HeaderMap,
     upgrade: WebSocketUpgrade,
 ) -> Response {
-    let caller = match callers::of(&doors.app, &headers) {
-        Ok(caller) => caller,
+    let called = match callers::of(&doors.app, &headers, Intent::Look).await {
+        Ok(called) => called,
         Err(refused) => return *refused,
     };
-    let api = doors.api.clone();
     let mut data = Data::default();
     data.insert(BySocket);
-    data.insert(caller);
+    data.insert(called.caller);
+    data.insert(called.known.showing.clone());
     upgrade
         .protocols(async_graphql::http::ALL_WEBSOCKET_PROTOCOLS)
         .max_message_size(64 * 1024)
-        .on_upgrade(move |stream| {
-            GraphQLWebSocket::new(stream, api, protocol)
+        .on_upgrade(move |stream| async move {
+            let served = GraphQLWebSocket::new(stream, doors.api.clone(), protocol)
                 .with_data(data)
                 .keepalive_timeout(Duration::from_secs(60))
-                .serve()
+                .serve();
+            tokio::select! {
+                () = served => {}
+                () = doors.app.no_longer(&called.proof, &called.known) => {}
+            }
         })
 }

@@ -13,6 +13,8 @@ mod line;
 mod media;
 mod operators;
 mod page;
+mod publishing;
+mod session;
 mod ui;
 
 use std::sync::Arc;
@@ -51,8 +53,10 @@ pub(crate) struct Doors {
 
 /// All routes on one listener.
 pub(crate) fn router(doors: Doors) -> Router {
-    let registry = doors.app.registry.router();
     let app = Arc::clone(&doors.app);
+    let publishers = middleware::from_fn_with_state(Arc::clone(&app), publishing::only_who_may);
+    let registry = app.registry.router().layer(publishers);
+    let guarded = middleware::from_fn_with_state(Arc::clone(&app), guard::only_known_names);
     let hosts = Router::new()
         .route("/host/graphql", post(hosts::call))
         .layer(DefaultBodyLimit::disable())
@@ -64,6 +68,11 @@ pub(crate) fn router(doors: Doors) -> Router {
         .route("/graphql/page.js", get(page::script))
         .route("/graphql/schema", get(page::schema))
         .route("/graphql/ws", any(graphql::follow))
+        .route(
+            "/session",
+            get(session::get).post(session::post).delete(session::delete),
+        )
+        .route("/session/link", post(session::join))
         .route("/hooks/{*path}", post(hooks::receive))
         .route("/artefacts/{digest}", get(artefacts::get).put(artefacts::put))
         .route("/healthz", get(healthz))
@@ -72,13 +81,33 @@ pub(crate) fn router(doors: Doors) -> Router {
         .with_state(doors);
     own.merge(hosts)
         .merge(registry)
-        .layer(middleware::from_fn(guard::loopback_only))
+        .layer(guarded)
         .layer(middleware::from_fn_with_state(app, operators::count))
 }
 
 /// Alive.
 async fn healthz() -> &'static str {
     "ok\n"
+}
+
+/// A fault of this server: logged with its cause, told without. What the caller may not do, and what is full, is told.
+pub(crate) fn fault(error: &(dyn std::error::Error + 'static)) -> axum::response::Response {
+    let told = crate::api::fault(error);
+    let code = told
+        .extensions
+        .as_ref()
+        .and_then(|extensions| match extensions.get("code") {
+            Some(async_graphql::Value::String(code)) => Some(code.clone()),
+            _ => None,
+        });
+    let code = code.unwrap_or_default();
+    let status = match code.as_str() {
+        crate::api::CODE_DENIED => StatusCode::FORBIDDEN,
+        crate::api::CODE_FULL => StatusCode::INSUFFICIENT_STORAGE,
+        crate::api::CODE_AWAY => StatusCode::SERVICE_UNAVAILABLE,
+        _ => StatusCode::INTERNAL_SERVER_ERROR,
+    };
+    refusal(status, &code, told.message)
 }
 
 /// A body of an answer that is not a success: `{"code": …, "message": …}` and what else helps.

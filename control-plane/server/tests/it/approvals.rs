@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::support::{FakeHost, Home, Plane, Script, TestClock, accepted, done};
 
-const ASK: &str = r#"workflow: ask
+pub(crate) const ASK: &str = r#"workflow: ask
 nodes:
   confirm:
     approval:
@@ -30,6 +30,15 @@ pub(crate) async fn decide(plane: &Plane, id: &str, approved: bool, by: &str) ->
 pub(crate) async fn asked(plane: &Plane, host: &FakeHost) -> (Job, Script, ApprovalId) {
     plane.publish(ASK).await;
     plane.start_run(json!({"workflow": "ask"})).await;
+    question(plane, host).await
+}
+
+/// The question of a run of `ask` that was just started.
+pub(crate) async fn ask(plane: &Plane, host: &FakeHost) -> ApprovalId {
+    question(plane, host).await.2
+}
+
+async fn question(plane: &Plane, host: &FakeHost) -> (Job, Script, ApprovalId) {
     let job = host.job(plane).await;
     let mut script = Script::new(&job);
     let approval = flowforge_protocol::awaited::approval_id(&job.run_id, &"confirm".parse().unwrap());

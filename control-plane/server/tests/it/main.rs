@@ -6,6 +6,7 @@
     reason = "a test that meets the unexpected must stop there; helpers of tests are tests"
 )]
 
+mod accounts;
 mod approvals;
 mod audit;
 mod bulk;
@@ -20,10 +21,12 @@ mod hooks;
 mod limits;
 mod lists;
 mod looks;
+mod matrix;
 mod media;
 mod metrics;
 mod opening;
 mod operations;
+mod people;
 mod progress;
 mod publishing;
 mod retries;

@@ -74,6 +74,10 @@ impl Clock for TestClock {
 pub(crate) struct Plane {
     pub(crate) handle: Handle,
     pub(crate) http: reqwest::Client,
+    /// The address by which the first administrator makes an account.
+    pub(crate) first_link: Option<String>,
+    /// What the owner shows where people sign in: calls that show nothing else show this.
+    owner: Option<String>,
     clock: Option<TestClock>,
     stop: CancellationToken,
     tasks: JoinSet<Result<(), RunError>>,
@@ -115,6 +119,13 @@ impl Home {
         config
     }
 
+    /// A control plane at which people sign in.
+    pub(crate) async fn start_peopled(&self) -> Plane {
+        let mut config = self.config();
+        (config.dev, config.sign_in) = (false, true);
+        self.start_with(config).await
+    }
+
     pub(crate) async fn start(&self) -> Plane {
         self.start_with(self.config()).await
     }
@@ -122,11 +133,14 @@ impl Home {
     pub(crate) async fn start_with(&self, config: Config) -> Plane {
         let service = Service::open(config).await.unwrap();
         let handle = service.handle();
+        let first_link = service.first_link().map(str::to_owned);
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
         tasks.spawn(service.run(stop.clone()));
         Plane {
             clock: self.clock.clone(),
+            first_link,
+            owner: owner_token(&handle),
             handle,
             http: reqwest::Client::builder().no_proxy().build().unwrap(),
             stop,
@@ -151,8 +165,8 @@ impl Plane {
             .http
             .post(self.url("/graphql"))
             .json(&json!({"query": query, "variables": variables}));
-        if let Some(session) = session {
-            request = request.bearer_auth(session);
+        if let Some(shown) = session.or(self.owner.as_deref()) {
+            request = request.bearer_auth(shown);
         }
         request.send().await.unwrap().json().await.unwrap()
     }
@@ -247,6 +261,12 @@ impl Plane {
             approvals { id state decidedBy } } }";
         self.ask(query, json!({ "id": id })).await["run"].take()
     }
+}
+
+fn owner_token(handle: &Handle) -> Option<String> {
+    let client = std::fs::read(&handle.client_file).unwrap();
+    let client: Value = serde_json::from_slice(&client).unwrap();
+    client["token"].as_str().map(str::to_owned)
 }
 
 /// A host that does what the test says.
