@@ -76,6 +76,14 @@ plain_problem!(
     HostNotFoundProblem
 );
 plain_problem!(
+    /// There is no such delivery, or several begin like this.
+    DeliveryNotFoundProblem
+);
+plain_problem!(
+    /// The delivery cannot be done once more.
+    DeliveryStateProblem
+);
+plain_problem!(
     /// The host was revoked or has left.
     HostStateProblem
 );
@@ -252,4 +260,6 @@ pub(crate) enum Problem {
     HostNotFound(HostNotFoundProblem),
     HostState(HostStateProblem),
     NoHostsLine(NoHostsLineProblem),
+    DeliveryNotFound(DeliveryNotFoundProblem),
+    DeliveryState(DeliveryStateProblem),
 }

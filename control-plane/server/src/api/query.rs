@@ -15,6 +15,7 @@ use super::approvals::{ApprovalNode, ApprovalStateName};
 use super::arranging::Trash;
 use super::audits::Audits;
 use super::connectors::ConnectorNode;
+use super::deliveries::Deliveries;
 use super::drafts::DraftQuestions;
 use super::fault;
 use super::faults::{CODE_ARGUMENT, coded};
@@ -27,6 +28,7 @@ use super::page::{Cursor, Window, connection, from_edges};
 use super::retries::{self, RetryPlanPayload};
 use super::runs::{RunNode, RunStateName};
 use super::scalars::Long;
+use super::schedules::Schedules;
 use super::secrets::SecretNode;
 use super::workflows::{WorkflowFilter, WorkflowNode};
 use crate::app::App;
@@ -43,7 +45,16 @@ pub(crate) struct ServerInfo {
 
 /// Questions.
 #[derive(MergedObject, Default)]
-pub(crate) struct Query(Questions, DraftQuestions, Looks, Nodes, Trash, Audits);
+pub(crate) struct Query(
+    Questions,
+    DraftQuestions,
+    Looks,
+    Nodes,
+    Trash,
+    Audits,
+    Deliveries,
+    Schedules,
+);
 
 /// Questions about what is published, and what runs.
 #[derive(Default)]
