@@ -16,6 +16,8 @@ pub(crate) mod follow;
 pub(crate) mod host;
 pub(crate) mod operate;
 pub(crate) mod run;
+pub(crate) mod schedule;
 pub(crate) mod secret;
 pub(crate) mod server;
+pub(crate) mod webhook;
 pub(crate) mod workflow;

@@ -7,14 +7,14 @@ use crate::support::{FakeHost, Home, Plane, SUM, TestClock, hmac, hook};
 
 const KEY: &str = "a key of enough bytes";
 
-const LIST: &str = "query($filter: WebhookDeliveryFilter, $first: Int, $after: String) { \
+const LIST: &str = "query($filter: WebhookDeliveryFilter, $first: Int!, $after: String) { \
     webhookDeliveries(filter: $filter, first: $first, after: $after) { nodes { id atMs path workflow trigger scheme mediaType \
     bytes outcome code run { id state } signal replayOf askedBy replayable } pageInfo { hasNextPage endCursor } } }";
 const REPLAY: &str = "__typename ... on ReplayWebhookDeliverySuccess { duplicate delivery { id outcome run { id } signal \
     replayOf askedBy } } ... on Problem { code message } ... on InputProblem { fields { path } }";
 
 async fn listed(plane: &Plane, filter: Value) -> Vec<Value> {
-    let answer = plane.ask(LIST, json!({ "filter": filter })).await;
+    let answer = plane.ask(LIST, json!({"filter": filter, "first": 50})).await;
     answer["webhookDeliveries"]["nodes"].as_array().unwrap().clone()
 }
 
