@@ -93,6 +93,12 @@ pub(crate) enum Command {
     /// Start and follow runs
     #[command(subcommand, after_help = "Example:\n  flowforge run show last")]
     Run(commands::run::RunCommand),
+    /// See when runs start by themselves
+    #[command(subcommand, after_help = "Example:\n  flowforge schedule list")]
+    Schedule(commands::schedule::ScheduleCommand),
+    /// See what came to webhooks, and have it done once more
+    #[command(subcommand, after_help = "Example:\n  flowforge webhook deliveries")]
+    Webhook(commands::webhook::WebhookCommand),
     /// Answer what runs ask people
     #[command(subcommand, after_help = "Example:\n  flowforge approval list")]
     Approval(commands::approval::ApprovalCommand),

@@ -15,6 +15,7 @@ mod describe;
 mod keys;
 mod live;
 mod output;
+mod pages;
 mod result_lines;
 mod screen;
 mod signing;
@@ -72,6 +73,8 @@ async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Account(command) => commands::account::account(command, &global).await,
         Command::Token(command) => commands::account::token(command, &global).await,
         Command::Member(command) => commands::member::run(command, &global).await,
+        Command::Schedule(command) => commands::schedule::run(command, &global).await,
+        Command::Webhook(command) => commands::webhook::run(command, &global).await,
         Command::Audit(command) => commands::audit::run(command, &global).await,
         Command::Host(command) => commands::host::run(command, &global).await,
         Command::Expr(command) => commands::expr::run(command, &global),

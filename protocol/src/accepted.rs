@@ -84,6 +84,9 @@ pub enum Trigger {
     Webhook {
         /// Its path below `/hooks/`.
         path: String,
+        /// What its body was, if it was not JSON.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        content: Option<Content>,
     },
     /// A schedule.
     Schedule {
@@ -97,6 +100,29 @@ pub enum Trigger {
         /// Its step.
         step: StepKey,
     },
+}
+
+/// A body that is not JSON, as a run is given it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Content {
+    /// Its type, as its sender said it, without parameters: `text/csv`.
+    #[serde(rename = "type")]
+    pub media_type: String,
+    /// How it is given.
+    pub form: BodyForm,
+}
+
+/// How a body is given that is not JSON.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BodyForm {
+    /// The fields of a form: each is text, or a list of texts if it stands there more than once.
+    Fields,
+    /// The whole as text.
+    Text,
+    /// The whole as base64 text, in the standard alphabet with padding.
+    Base64,
 }
 
 /// Where a run comes from among runs.

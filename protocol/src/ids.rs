@@ -125,6 +125,11 @@ random_id!(
     "message id"
 );
 random_id!(
+    /// One request to a webhook.
+    DeliveryId,
+    "delivery id"
+);
+random_id!(
     /// One enrolled host.
     HostId,
     "host id"

@@ -47,7 +47,7 @@ pub use digest::Digest;
 pub use envelope::{Document, Signed};
 pub use failure::{Failure, FailureKind};
 pub use hex16::ParseHexError;
-pub use ids::{ApprovalId, HostId, JobId, MessageId, NodeId, RunId, StepKey};
+pub use ids::{ApprovalId, DeliveryId, HostId, JobId, MessageId, NodeId, RunId, StepKey};
 pub use keys::{KeyId, SigningKey, VerifyingKey};
 pub use publication::{ConnectorName, Publication};
 pub use strict::parse_strict;

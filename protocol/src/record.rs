@@ -18,7 +18,7 @@ use crate::used::{Use, Used};
 use crate::value::{Datum, SealError, Sealer};
 use crate::{Digest, Failure, NodeId, StepKey};
 
-pub use crate::accepted::{Accepted, Lineage, Origin, ParentStep, Trigger};
+pub use crate::accepted::{Accepted, BodyForm, Content, Lineage, Origin, ParentStep, Trigger};
 pub use crate::effect_key::{Scope, effect_key};
 
 /// The version of this vocabulary.

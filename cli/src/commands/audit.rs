@@ -6,15 +6,13 @@ use serde_json::{Value, json};
 
 use crate::args::Global;
 use crate::output::{Exit, list, number, result, text};
+use crate::pages::{Wanted, pages};
 use crate::table::Table;
 use crate::time;
 
 const LIST: &str = "query Audit($first: Int!, $after: String, $filter: AuditEventFilter) { \
     auditEvents(first: $first, after: $after, filter: $filter) { nodes { atMs actorKind actor shownBy action objectKind \
     object outcome detail request } pageInfo { hasNextPage endCursor } } }";
-
-/// Entries that one call brings.
-const PAGE: u32 = 100;
 
 /// See who did what
 #[derive(Debug, Subcommand)]
@@ -87,29 +85,19 @@ pub(crate) async fn run(command: AuditCommand, global: &Global) -> Result<Exit> 
     Ok(Exit::Done)
 }
 
-/// The entries, page after page, until there are as many as were asked for.
+/// The entries that are wanted.
 async fn events(global: &Global, wanted: &List) -> Result<Value> {
-    let api = global.api()?;
     let filter = json!({
         "actor": wanted.actor,
         "action": wanted.action,
         "object": wanted.object,
         "outcome": wanted.outcome.map(Outcome::word),
     });
-    let limit = usize::try_from(wanted.limit).unwrap_or(usize::MAX);
-    let (mut events, mut after) = (Vec::new(), Value::Null);
-    loop {
-        let left = u32::try_from(limit.saturating_sub(events.len())).unwrap_or(PAGE);
-        let variables = json!({"first": left.min(PAGE), "after": after, "filter": filter});
-        let data = api.ask(LIST, variables).await?;
-        events.extend(list(&data, "/auditEvents/nodes").iter().cloned());
-        let has_more = data.pointer("/auditEvents/pageInfo/hasNextPage") == Some(&Value::Bool(true));
-        if events.len() >= limit || !has_more {
-            return Ok(Value::Array(events));
-        }
-        after = data
-            .pointer("/auditEvents/pageInfo/endCursor")
-            .cloned()
-            .unwrap_or_default();
-    }
+    let of = Wanted {
+        document: LIST,
+        list: "auditEvents",
+        limit: wanted.limit,
+        variables: json!({ "filter": filter }),
+    };
+    pages(global, of).await
 }

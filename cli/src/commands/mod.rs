@@ -20,6 +20,8 @@ pub(crate) mod login;
 pub(crate) mod member;
 pub(crate) mod operate;
 pub(crate) mod run;
+pub(crate) mod schedule;
 pub(crate) mod secret;
 pub(crate) mod server;
+pub(crate) mod webhook;
 pub(crate) mod workflow;

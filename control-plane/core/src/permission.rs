@@ -105,6 +105,8 @@ actions! {
     ReviewStep "run.review" Operate
     /// Sending a signal.
     SendSignal "signal.send" Operate
+    /// Having a request to a webhook done once more.
+    ReplayDelivery "delivery.replay" Run
     /// Answering a question.
     DecideApproval "approval.decide" Approve
     /// Keeping a secret's value.
@@ -193,11 +195,13 @@ pub enum ObjectKind {
     Token,
     /// An invitation of a person, by its id.
     Invitation,
+    /// A request to a webhook, by its id.
+    Delivery,
 }
 
 impl ObjectKind {
     /// Every kind.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Project,
         Self::Workflow,
         Self::Draft,
@@ -211,6 +215,7 @@ impl ObjectKind {
         Self::Session,
         Self::Token,
         Self::Invitation,
+        Self::Delivery,
     ];
 
     /// Its name, as the audit spells it.
@@ -230,6 +235,7 @@ impl ObjectKind {
             Self::Session => "session",
             Self::Token => "token",
             Self::Invitation => "invitation",
+            Self::Delivery => "delivery",
         }
     }
 }

@@ -1,54 +1,74 @@
-//! Schedules: the newest release of each workflow says when, the store remembers what is due next.
+//! Schedules: the newest release of each workflow says when, the store remembers what is due next and what waits.
 //!
-//! A time that passed while the server was down is made up for once: of all missed times of one trigger the last one
-//! starts a run, the others are skipped. The run's request name is made of workflow, trigger and due time, so that a
-//! crash between the run's commit and the schedule's starts nothing twice. A due time that a clock far ahead has left
-//! behind is brought back to the next one after now. A workflow whose newest release cannot be used keeps what is stored.
-//! Of several servers one has the duty; a due time that two of them see starts one run all the same.
+//! What becomes of times that were missed, and of a time at which the run before is still open, says the trigger; it is
+//! decided here and nowhere else. Every time that is to start a run waits first and is taken from there in order, so that
+//! what waits survives a restart. The run's request name is made of workflow, trigger and due time: a crash between the run's
+//! commit and the schedule's starts nothing twice, and of two servers that see a time both start one run. A due time that a
+//! clock far ahead has left behind is brought back to the next one after now. A workflow whose newest release cannot be used
+//! keeps what is stored.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use flowforge_core::Action;
-use flowforge_protocol::Digest;
+use flowforge_protocol::RunId;
 use flowforge_protocol::record::Trigger;
-use flowforge_store::{ClientRequest, Schedule, StoreError};
-use flowforge_workflow::model::TriggerKind;
-use flowforge_workflow::schedule::next_after;
-use serde_json::{Map, Value};
+use flowforge_store::{ClientRequest, RunState, Schedule, SchedulePast, Started, StoreError};
+use flowforge_workflow::model::{Overlap, Timetable, TriggerKind};
+use serde_json::Value;
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
 
 use crate::app::App;
-use crate::app::starts::{StartOptions, StartRequest, new_run_id, request_body};
+use crate::app::starts::{StartError, StartOptions, StartRequest, new_run_id, request_body};
 use crate::fleet::duties::LOOK;
+use crate::fleet::events::RunMoved;
 use crate::release::ReadyRelease;
+use crate::timetables::{MAX_DUE_MS, MAX_WAITING, due, fingerprint, next};
 
-/// Missed times that are looked at, at most, to find the last of them.
-const MAX_MISSED: usize = 10_000;
 /// The wait after a failure, in milliseconds.
 const RETRY_MS: u64 = 5_000;
+/// While times wait for runs, these are looked at so often without a word that one is over, in milliseconds.
+const HELD_LOOK_MS: u64 = 30_000;
 
 struct Table {
     release: Arc<ReadyRelease>,
-    cron: String,
-    time_zone: String,
-    input: Map<String, Value>,
+    times: Timetable,
     fingerprint: String,
 }
 
 type Tables = HashMap<(String, String), Table>;
 
+/// What is to be waited for after a turn.
+#[derive(Default)]
+struct Ahead {
+    /// When something is due next.
+    next_ms: Option<u64>,
+    /// The runs whose end times wait for.
+    held: HashSet<RunId>,
+}
+
+impl Ahead {
+    fn at(&mut self, due_ms: u64) {
+        self.next_ms = Some(self.next_ms.map_or(due_ms, |next| next.min(due_ms)));
+    }
+}
+
 /// Starts what is due until the server closes.
 pub(crate) async fn run(app: Arc<App>) {
+    let mut moved = app.events.subscribe();
     loop {
-        let wait_until = match turn(&app).await {
-            Ok(next) => next,
+        let ahead = match turn(&app).await {
+            Ok(ahead) => ahead,
             Err(error) => {
                 tracing::error!(%error, "schedules could not be read or written; trying again");
-                Some(app.clock.now_ms().saturating_add(RETRY_MS))
+                let mut ahead = Ahead::default();
+                ahead.at(app.clock.now_ms().saturating_add(RETRY_MS));
+                ahead
             }
         };
         let due = async {
-            match wait_until {
+            match ahead.next_ms {
                 Some(at) => app.clock.sleep_until(at).await,
                 None => std::future::pending().await,
             }
@@ -63,73 +83,172 @@ pub(crate) async fn run(app: Arc<App>) {
         tokio::select! {
             () = due => {}
             () = look => {}
+            () = one_ends(&mut moved, &ahead.held) => {}
             () = app.schedules_changed.notified() => {}
             () = app.closing.cancelled() => return,
         }
     }
 }
 
-/// Starts everything that is due now; returns when something is due next.
-async fn turn(app: &App) -> Result<Option<u64>, StoreError> {
+/// Returns when one of these runs may be over; never, if there is none.
+async fn one_ends(moved: &mut Receiver<RunMoved>, held: &HashSet<RunId>) {
+    if held.is_empty() {
+        return std::future::pending().await;
+    }
+    loop {
+        match moved.recv().await {
+            Ok(RunMoved {
+                run: Some(run),
+                ended,
+            }) if !(ended && held.contains(&run)) => {}
+            Ok(_) | Err(RecvError::Lagged(_)) => return,
+            Err(RecvError::Closed) => return std::future::pending().await,
+        }
+    }
+}
+
+/// Starts everything that is due now; returns what to wait for.
+async fn turn(app: &App) -> Result<Ahead, StoreError> {
+    let mut ahead = Ahead::default();
     if !app.duty.is_mine(&app.bus, &app.store, &app.scope).await? {
-        return Ok(None);
+        return Ok(ahead);
     }
     let tables = tables(app);
     reconcile(app, &tables).await?;
     let now_ms = app.clock.now_ms();
-    let mut next: Option<u64> = None;
-    for mut schedule in app.store.schedules(&app.scope).await? {
-        let Some(table) = tables.get(&(schedule.workflow.clone(), schedule.trigger.clone())) else {
-            continue;
-        };
-        if let Some(following) = self::next(table, now_ms).filter(|at| *at < schedule.next_due_ms) {
-            tracing::warn!(
-                workflow = schedule.workflow,
-                trigger = schedule.trigger,
-                "the clock was ahead: a schedule is due earlier than was stored"
-            );
-            let from_ms = std::mem::replace(&mut schedule.next_due_ms, following);
-            app.store
-                .advance_schedule(&app.scope, schedule.clone(), from_ms)
-                .await?;
+    for schedule in app.store.schedules(&app.scope).await? {
+        if let Some(table) = tables.get(&(schedule.workflow.clone(), schedule.trigger.clone())) {
+            one(app, table, schedule, now_ms, &mut ahead).await?;
         }
-        if schedule.next_due_ms <= now_ms {
-            let (due_ms, after) = last_missed(table, schedule.next_due_ms, now_ms);
-            if !start(app, table, &schedule, due_ms).await {
-                next = Some(next.unwrap_or(u64::MAX).min(now_ms.saturating_add(RETRY_MS)));
-                continue;
-            }
-            let from_ms = std::mem::replace(&mut schedule.next_due_ms, after.unwrap_or(MAX_DUE_MS));
-            app.store
-                .advance_schedule(&app.scope, schedule.clone(), from_ms)
-                .await?;
-        }
-        next = Some(next.unwrap_or(u64::MAX).min(schedule.next_due_ms));
     }
-    Ok(next)
+    if !ahead.held.is_empty() {
+        ahead.at(now_ms.saturating_add(HELD_LOOK_MS));
+    }
+    Ok(ahead)
 }
 
-/// Stands for "never again".
-const MAX_DUE_MS: u64 = 1 << 53;
+/// Does what is due of one schedule. It is written down after each run, and stays for the next turn where another server has
+/// moved it on.
+async fn one(
+    app: &App,
+    table: &Table,
+    stored: Schedule,
+    now_ms: u64,
+    ahead: &mut Ahead,
+) -> Result<(), StoreError> {
+    let mut now = stored.clone();
+    if let Some(following) = next(&table.times, now_ms).filter(|at| *at < now.next_due_ms) {
+        tracing::warn!(
+            workflow = now.workflow,
+            trigger = now.trigger,
+            "the clock was ahead: a schedule is due earlier than was stored"
+        );
+        now.next_due_ms = following;
+    }
+    let come = due(&table.times, now.next_due_ms, now_ms);
+    now.next_due_ms = come.next_due_ms;
+    now.past.skipped += come.skipped;
+    now.past.waiting.extend(come.fire);
+    let beyond = now.past.waiting.len().saturating_sub(MAX_WAITING);
+    skip(&mut now.past, 0..beyond);
+    let mut written = stored;
+    while let Some(&due_ms) = now.past.waiting.first() {
+        if let Some(open) = open_before(app, table, &now).await? {
+            hold(app, table, &mut now, &open).await;
+            if !now.past.waiting.is_empty() {
+                ahead.held.insert(open.id);
+            }
+            break;
+        }
+        match start(app, table, &now, due_ms).await {
+            Began::Run(run) => {
+                now.past.last_run = Some(run);
+                now.past.last_due_ms = Some(due_ms);
+            }
+            Began::Never => now.past.skipped += 1,
+            Began::TryAgain => {
+                ahead.at(now_ms.saturating_add(RETRY_MS));
+                break;
+            }
+        }
+        now.past.waiting.remove(0);
+        if !app.store.move_schedule(&app.scope, written, now.clone()).await? {
+            ahead.at(now_ms);
+            return Ok(());
+        }
+        written = now.clone();
+    }
+    if written != now {
+        app.store.move_schedule(&app.scope, written, now.clone()).await?;
+    }
+    ahead.at(now.next_due_ms);
+    Ok(())
+}
+
+/// These of the times that wait start nothing.
+fn skip(past: &mut SchedulePast, which: std::ops::Range<usize>) {
+    past.skipped += which.len() as u64;
+    past.waiting.drain(which);
+}
+
+/// The run that the trigger started last, if the trigger asks about it and it is not over.
+struct OpenRun {
+    id: RunId,
+    /// Somebody wants it to stop already.
+    stops: bool,
+}
+
+async fn open_before(app: &App, table: &Table, schedule: &Schedule) -> Result<Option<OpenRun>, StoreError> {
+    let Some(id) = schedule
+        .past
+        .last_run
+        .as_ref()
+        .filter(|_| table.times.overlap.is_some())
+    else {
+        return Ok(None);
+    };
+    // A run that is gone is over, and one that was lost with its host goes on nowhere.
+    let run = app.store.run(&app.scope, id).await?;
+    let open = run.filter(|run| !run.state.is_final() && run.state != RunState::Lost);
+    Ok(open.map(|run| OpenRun {
+        id: run.head.id.clone(),
+        stops: run.head.cancel_reason.is_some(),
+    }))
+}
+
+/// What becomes of the times that wait while the run before is open.
+async fn hold(app: &App, table: &Table, schedule: &mut Schedule, open: &OpenRun) {
+    let waiting = schedule.past.waiting.len();
+    match table.times.overlap {
+        Some(Overlap::Queue) | None => {}
+        Some(Overlap::Skip) => skip(&mut schedule.past, 0..waiting),
+        Some(Overlap::Cancel) => {
+            skip(&mut schedule.past, 0..waiting.saturating_sub(1));
+            if !open.stops {
+                let reason = format!(
+                    "the next time of schedule `{}` has come, and its policy is to stop the run before",
+                    schedule.trigger
+                );
+                let caller = app.of_plane("schedule");
+                if let Err(error) = app.cancel(&caller, open.id.as_str(), reason, 0).await {
+                    tracing::error!(%error, run = %open.id, "a run could not be stopped for the next of its schedule; trying again");
+                }
+            }
+        }
+    }
+}
 
 fn tables(app: &App) -> Tables {
     let mut tables = Tables::new();
     for release in app.newest() {
         for trigger in &release.workflow.triggers {
-            let TriggerKind::Schedule {
-                cron,
-                time_zone,
-                input,
-            } = &trigger.kind
-            else {
+            let TriggerKind::Schedule(times) = &trigger.kind else {
                 continue;
             };
             let table = Table {
                 release: Arc::clone(&release),
-                cron: cron.clone(),
-                time_zone: time_zone.clone(),
-                input: input.clone(),
-                fingerprint: Digest::of(format!("{cron}\n{time_zone}").as_bytes()).hex(),
+                times: times.clone(),
+                fingerprint: fingerprint(times),
             };
             tables.insert((release.stored.workflow.clone(), trigger.name.clone()), table);
         }
@@ -137,7 +256,8 @@ fn tables(app: &App) -> Tables {
     tables
 }
 
-/// Makes the stored schedules those of the published workflows; an unchanged time table keeps its due time.
+/// Makes the stored schedules those of the published workflows. An unchanged time table keeps its due time and what waits;
+/// under a changed one the run that was started last is still the one before.
 async fn reconcile(app: &App, tables: &Tables) -> Result<(), StoreError> {
     let mut stored = app.store.schedules(&app.scope).await?;
     stored.retain(|schedule| app.unusable(&schedule.workflow).is_none());
@@ -155,20 +275,20 @@ async fn reconcile(app: &App, tables: &Tables) -> Result<(), StoreError> {
         by_workflow.entry(schedule.workflow.clone()).or_default();
     }
     for ((workflow, trigger), table) in tables {
-        let known = stored
+        let before = stored
             .iter()
-            .filter(same)
             .find(|s| &s.workflow == workflow && &s.trigger == trigger);
-        let next_due_ms = match known {
-            Some(schedule) => schedule.next_due_ms,
-            None => next(table, now_ms).unwrap_or(MAX_DUE_MS),
+        let schedule = match before.filter(same) {
+            Some(known) => known.clone(),
+            None => Schedule {
+                workflow: workflow.clone(),
+                trigger: trigger.clone(),
+                fingerprint: table.fingerprint.clone(),
+                next_due_ms: next(&table.times, now_ms).unwrap_or(MAX_DUE_MS),
+                past: before.map(|before| moved_over(&before.past)).unwrap_or_default(),
+            },
         };
-        by_workflow.entry(workflow.clone()).or_default().push(Schedule {
-            workflow: workflow.clone(),
-            trigger: trigger.clone(),
-            fingerprint: table.fingerprint.clone(),
-            next_due_ms,
-        });
+        by_workflow.entry(workflow.clone()).or_default().push(schedule);
     }
     for (workflow, schedules) in by_workflow {
         app.store.set_schedules(&app.scope, workflow, schedules).await?;
@@ -176,30 +296,32 @@ async fn reconcile(app: &App, tables: &Tables) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn next(table: &Table, after_ms: u64) -> Option<u64> {
-    // The lint checked the time table before it was signed.
-    next_after(&table.cron, &table.time_zone, after_ms).ok().flatten()
+/// What a new time table takes over from the one before: not the times that waited, which are not its own.
+fn moved_over(before: &SchedulePast) -> SchedulePast {
+    let mut past = before.clone();
+    let waiting = past.waiting.len();
+    skip(&mut past, 0..waiting);
+    past
 }
 
-/// The last due time that is not in the future, and the first that is.
-fn last_missed(table: &Table, first_ms: u64, now_ms: u64) -> (u64, Option<u64>) {
-    let mut due_ms = first_ms;
-    for _ in 0..MAX_MISSED {
-        match next(table, due_ms) {
-            Some(following) if following <= now_ms => due_ms = following,
-            following => return (due_ms, following),
-        }
-    }
-    (due_ms, next(table, now_ms))
+/// What became of starting the run of a time.
+enum Began {
+    /// It is stored, now or before.
+    Run(RunId),
+    /// There can never be one.
+    Never,
+    /// It is to be tried again.
+    TryAgain,
 }
 
-/// True if the run is stored, or never can be.
-async fn start(app: &App, table: &Table, schedule: &Schedule, due_ms: u64) -> bool {
+async fn start(app: &App, table: &Table, schedule: &Schedule, due_ms: u64) -> Began {
     let (workflow, trigger) = (&schedule.workflow, &schedule.trigger);
-    let input = Value::Object(table.input.clone());
-    let Ok(id) = new_run_id() else { return false };
+    let input = Value::Object(table.times.input.clone());
+    let Ok(id) = new_run_id() else {
+        return Began::TryAgain;
+    };
     let request = StartRequest {
-        id,
+        id: id.clone(),
         release: Arc::clone(&table.release),
         trigger: Trigger::Schedule { due_ms },
         traceparent: None,
@@ -210,22 +332,24 @@ async fn start(app: &App, table: &Table, schedule: &Schedule, due_ms: u64) -> bo
             body: request_body(workflow, None, &input),
         }],
         input,
+        delivery: None,
     };
     let caller = app.of_plane("schedule");
     match app.start(&caller, Action::StartRun, request).await {
-        Ok(_) => true,
-        Err(crate::app::starts::StartError::Input(faults)) => {
+        Ok(Started::New) => Began::Run(id),
+        Ok(Started::Duplicate { run } | Started::Conflict { run }) => Began::Run(run),
+        Err(StartError::Input(faults)) => {
             tracing::error!(
                 workflow,
                 trigger,
                 ?faults,
                 "a scheduled run was not started: its input does not fit"
             );
-            true
+            Began::Never
         }
         Err(error) => {
             tracing::error!(workflow, trigger, %error, "a scheduled run was not started; trying again");
-            false
+            Began::TryAgain
         }
     }
 }

@@ -237,6 +237,7 @@ impl App {
                 repeats: Default::default(),
             }),
             options: StartOptions::default(),
+            delivery: None,
         };
         let caller = self.of_plane("errand");
         match self.start(&caller, Action::StartRun, request).await {

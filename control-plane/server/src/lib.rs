@@ -44,6 +44,7 @@ mod retention;
 mod secrets;
 mod service;
 mod sync;
+mod timetables;
 
 pub use api::{problem_index, sdl};
 pub use app::people::{FirstLinkError, PeopleUrlError};

@@ -6,6 +6,7 @@
 //! | artefacts | 90 days, and 8 GiB together; above that, new ones are refused | [`Retention::artefacts`], [`Retention::artefact_bytes_max`] |
 //! | releases that no run uses | 90 days; the newest 20 of each workflow always | [`Retention::releases`], [`Retention::versions_min`] |
 //! | names of requests and webhook deliveries | 30 days, and 5 million | [`Retention::requests`] |
+//! | the list of webhook deliveries | 30 days, and 100,000; bodies of the newest 50 of each webhook, and 64 MiB together | [`Retention::requests`] |
 //! | times when a host was not heard | 90 days | [`Retention::runs`] |
 //! | signals that no run has taken | 7 days | [`Retention::signals`] |
 //! | entries of the audit | 400 days, and 2 million | [`Retention::audit`] |
@@ -114,6 +115,7 @@ async fn look(app: &App, artefacts: &Artefacts, retention: &Retention) -> Result
         values_since_ms: before(now_ms, VALUE_WAIT),
         audit_since_ms: before(now_ms, retention.audit),
         audit_max: AUDIT_MAX,
+        deliveries: crate::app::hooks::keep(before(now_ms, retention.requests)),
         trash_since_ms: before(now_ms, retention.trash),
         rows_max: ROWS,
     };

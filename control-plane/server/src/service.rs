@@ -288,6 +288,12 @@ impl Service {
             "what is done for runs because of others"
         });
         let app = Arc::clone(&self.doors.app);
+        let kept = self.config.retention.requests;
+        tasks.spawn(async move {
+            app.keep_deliveries(kept).await;
+            "the list of what came to webhooks"
+        });
+        let app = Arc::clone(&self.doors.app);
         tasks.spawn(async move {
             reissue::run(app).await;
             "the signing of expired jobs"

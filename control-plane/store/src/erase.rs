@@ -120,8 +120,9 @@ fn erase(connection: &Connection, row: i64, wanted: &NewErasure) -> Result<(), S
         "update approval set title = '', show = 'null', comment = null where run = ?1",
         [row],
     )?;
-    // Orders say inputs, answers and payloads.
+    // Orders say inputs, answers and payloads; what came to a webhook became one.
     for statement in [
+        "update delivery set body = null where run = ?1 and body is not null",
         "delete from job where run = ?1",
         "delete from signal where run = ?1",
     ] {

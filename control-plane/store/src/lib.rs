@@ -34,6 +34,7 @@ mod certificates;
 mod changes;
 mod connection;
 mod copies;
+mod deliveries;
 mod drafts;
 mod duties;
 mod erase;
@@ -82,6 +83,9 @@ pub use batch::CheckedBatch;
 pub use batch_error::{BatchError, MAX_BATCH_BYTES};
 pub use certificates::{HostStanding, NewCertificate, Standing, StoredCertificate};
 pub use copies::{Contents, CopyError, contents, copy_store, load_copy};
+pub use deliveries::{
+    Delivery, DeliveryFilter, DeliveryOutcome, KeepDeliveries, NewDelivery, REPLAYABLE_MAX,
+};
 pub use drafts::{
     Draft, DraftDiscarded, DraftHead, DraftSaved, DraftText, MAX_DRAFTS, NewDraft, draft_of, without_draft,
 };
@@ -102,7 +106,7 @@ pub use releases::{Links, MAX_WORKFLOWS, PublishError, Published, ReleaseHead, S
 pub use resume::{Cursor, NewResume, ResumeBasis, ResumeError};
 pub use retention::{Collected, Keep};
 pub use runs::{Erasure, Found, OpenQuestion, RunFilter, RunHead, RunState, RunTexts, StoredRun, TextBytes};
-pub use schedules::Schedule;
+pub use schedules::{Schedule, SchedulePast};
 pub use secrets::{MAX_SECRET_NAMES, MAX_SECRETS, NewSecret, SecretHead, SecretSet, StoredSecret};
 pub use sessions::{MAX_SESSIONS, NewSession, Shown, StoredSession};
 pub use signals::{DueSignal, MAX_SIGNAL_BYTES, MAX_SIGNALS, NewSignal, SignalKept, Target};

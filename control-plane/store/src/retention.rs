@@ -11,7 +11,7 @@ use flowforge_protocol::RunId;
 use serde_json::Value;
 
 use crate::sql::{self, signed, unsigned};
-use crate::{Store, StoreError, audit, secrets, workflows};
+use crate::{KeepDeliveries, Store, StoreError, audit, deliveries, secrets, workflows};
 
 /// What is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +43,8 @@ pub struct Keep {
     pub audit_since_ms: u64,
     /// So many entries of the audit are kept; the oldest beyond are forgotten before their time.
     pub audit_max: u64,
+    /// What came to webhooks.
+    pub deliveries: KeepDeliveries,
     /// What was put into the trash before this time is gone for good.
     pub trash_since_ms: u64,
     /// Rows of each kind that one call removes at most, so that no write waits long.
@@ -118,6 +120,7 @@ impl Store {
                 params![signed(keep.signals_since_ms), keep.rows_max, scope.workspace(), scope.project()],
             )?;
             let noted = audit::forget(transaction, scope, keep.audit_since_ms, keep.audit_max, keep.rows_max)?;
+            deliveries::forget(transaction, scope, keep.deliveries, keep.rows_max)?;
             secrets::empty_trash(transaction, scope, keep.trash_since_ms)?;
             let trashed = workflows::empty_trash(transaction, scope, keep.trash_since_ms, keep.rows_max)?;
             Ok(Collected {

@@ -1,7 +1,10 @@
-//! When each cron trigger is due next.
+//! When each cron trigger is due next, what it started last, and which times wait until that is over.
 
-use crate::cells::params;
+use crate::cells::{Row, params};
+use crate::connection::Connection;
 use flowforge_core::Scope;
+use flowforge_protocol::RunId;
+use serde_json::json;
 
 use crate::sql::{self, signed, unsigned};
 use crate::{Store, StoreError};
@@ -17,6 +20,41 @@ pub struct Schedule {
     pub fingerprint: String,
     /// The next time it is due.
     pub next_due_ms: u64,
+    /// What became of the times before.
+    pub past: SchedulePast,
+}
+
+/// What became of the due times of a trigger that are over.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SchedulePast {
+    /// The time for which a run was started last.
+    pub last_due_ms: Option<u64>,
+    /// That run.
+    pub last_run: Option<RunId>,
+    /// Times whose runs wait until that one is over, oldest first.
+    pub waiting: Vec<u64>,
+    /// How many times started nothing, by the policies of the trigger or because too many waited.
+    pub skipped: u64,
+}
+
+const COLUMNS: &str = "select workflow, trigger, fingerprint, next_due_ms, last_due_ms, last_run, waiting, skipped \
+     from schedule";
+
+fn from_row(row: &Row<'_>) -> Result<Schedule, StoreError> {
+    let last_run = row.get::<Option<String>>(5)?.map(|text| text.parse()).transpose();
+    let waiting = serde_json::from_str(row.text(6)?);
+    Ok(Schedule {
+        workflow: row.get(0)?,
+        trigger: row.get(1)?,
+        fingerprint: row.get(2)?,
+        next_due_ms: unsigned(row.get(3)?),
+        past: SchedulePast {
+            last_due_ms: row.get::<Option<i64>>(4)?.map(unsigned),
+            last_run: last_run.map_err(|error| StoreError::unreadable("run id", error))?,
+            waiting: waiting.map_err(|error| StoreError::unreadable("times that wait", error))?,
+            skipped: unsigned(row.get(7)?),
+        },
+    })
 }
 
 impl Store {
@@ -28,17 +66,11 @@ impl Store {
         self.read(scope, |connection, scope| {
             sql::all(
                 connection,
-                "select workflow, trigger, fingerprint, next_due_ms from schedule \
-                 where workspace = ?1 and project = ?2 order by next_due_ms limit 100000",
+                &format!(
+                    "{COLUMNS} where workspace = ?1 and project = ?2 order by next_due_ms, workflow, trigger limit 100000"
+                ),
                 [scope.workspace(), scope.project()],
-                |row| {
-                    Ok(Schedule {
-                        workflow: row.get(0)?,
-                        trigger: row.get(1)?,
-                        fingerprint: row.get(2)?,
-                        next_due_ms: unsigned(row.get(3)?),
-                    })
-                },
+                from_row,
             )
         })
         .await
@@ -60,54 +92,71 @@ impl Store {
                 "delete from schedule where workflow = ?1 and workspace = ?2 and project = ?3",
                 [workflow.as_str(), scope.workspace(), scope.project()],
             )?;
-            for schedule in schedules {
-                sql::run(
-                    transaction,
-                    "insert into schedule (workflow, trigger, fingerprint, next_due_ms, workspace, project) \
-                     values (?1, ?2, ?3, ?4, ?5, ?6)",
-                    params![
-                        schedule.workflow,
-                        schedule.trigger,
-                        schedule.fingerprint,
-                        signed(schedule.next_due_ms),
-                        scope.workspace(),
-                        scope.project()
-                    ],
-                )?;
+            for schedule in &schedules {
+                insert(transaction, scope, schedule)?;
             }
             Ok(())
         })
         .await
     }
 
-    /// Moves a schedule on, after the run that was due at `from_ms` is stored. One that another server has moved on
-    /// meanwhile stays where it is.
+    /// Puts a schedule in the place of what was read of it: after a run is stored, or a time is skipped or waits. False if
+    /// another server has moved it on meanwhile; then it stays as that one left it.
     ///
     /// # Errors
     /// See [`StoreError`].
-    pub async fn advance_schedule(
+    pub async fn move_schedule(
         &self,
         scope: &Scope,
-        schedule: Schedule,
-        from_ms: u64,
-    ) -> Result<(), StoreError> {
+        from: Schedule,
+        to: Schedule,
+    ) -> Result<bool, StoreError> {
         self.alone(scope, None, move |transaction, scope| {
-            sql::run(
+            let moved = sql::run(
                 transaction,
-                "update schedule set next_due_ms = ?4 where workflow = ?1 and trigger = ?2 and fingerprint = ?3 \
-                 and workspace = ?5 and project = ?6 and next_due_ms = ?7",
+                "update schedule set next_due_ms = ?4, last_due_ms = ?5, last_run = ?6, waiting = ?7, skipped = ?8 \
+                 where workflow = ?1 and trigger = ?2 and fingerprint = ?3 and workspace = ?9 and project = ?10 \
+                 and next_due_ms = ?11 and waiting = ?12 and coalesce(last_run, '') = ?13",
                 params![
-                    schedule.workflow,
-                    schedule.trigger,
-                    schedule.fingerprint,
-                    signed(schedule.next_due_ms),
+                    to.workflow,
+                    to.trigger,
+                    to.fingerprint,
+                    signed(to.next_due_ms),
+                    to.past.last_due_ms.map(signed),
+                    to.past.last_run.as_ref().map(RunId::as_str),
+                    json!(to.past.waiting).to_string(),
+                    signed(to.past.skipped),
                     scope.workspace(),
                     scope.project(),
-                    signed(from_ms)
+                    signed(from.next_due_ms),
+                    json!(from.past.waiting).to_string(),
+                    from.past.last_run.as_ref().map_or("", RunId::as_str)
                 ],
             )?;
-            Ok(())
+            Ok(moved == 1)
         })
         .await
     }
+}
+
+fn insert(connection: &Connection, scope: &Scope, schedule: &Schedule) -> Result<(), StoreError> {
+    let past = &schedule.past;
+    sql::run(
+        connection,
+        "insert into schedule (workflow, trigger, fingerprint, next_due_ms, last_due_ms, last_run, waiting, skipped, \
+         workspace, project) values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+        params![
+            schedule.workflow,
+            schedule.trigger,
+            schedule.fingerprint,
+            signed(schedule.next_due_ms),
+            past.last_due_ms.map(signed),
+            past.last_run.as_ref().map(RunId::as_str),
+            json!(past.waiting).to_string(),
+            signed(past.skipped),
+            scope.workspace(),
+            scope.project()
+        ],
+    )?;
+    Ok(())
 }

@@ -9,6 +9,7 @@ use crate::connection::Connection;
 use flowforge_core::Scope;
 use flowforge_protocol::{Digest, HostId, MessageId, RunId};
 
+use crate::deliveries::{self, DeliveryOutcome, NewDelivery};
 use crate::jobs::{self, NewJob};
 use crate::sql::{self, signed, unsigned};
 use crate::start::{self, ClientRequest};
@@ -40,6 +41,8 @@ pub struct NewSignal {
     pub at_ms: u64,
     /// Names of this request; see [`crate::NewRun::requests`].
     pub requests: Vec<ClientRequest>,
+    /// The request to a webhook that it is: kept in the same commit, with what became of it.
+    pub delivery: Option<NewDelivery>,
 }
 
 /// What became of a signal.
@@ -104,7 +107,13 @@ impl Store {
     pub async fn keep_signal(&self, scope: &Scope, signal: NewSignal) -> Result<SignalKept, StoreError> {
         let took = |kept: &SignalKept| matches!(kept, SignalKept::New);
         self.change(scope, None, took, move |transaction, scope| {
-            keep(transaction, scope, &signal)
+            let kept = keep(transaction, scope, &signal)?;
+            if let Some(delivery) = &signal.delivery {
+                let (outcome, code, message) = told(&kept, &signal);
+                let row = delivery.row(scope, outcome, code, None, message.map(MessageId::as_str));
+                deliveries::insert(transaction, vec![row])?;
+            }
+            Ok(kept)
         })
         .await
     }
@@ -214,6 +223,23 @@ fn of_workflow(
         ],
         target,
     )
+}
+
+/// What became of the request that is a signal.
+fn told<'a>(
+    kept: &'a SignalKept,
+    signal: &'a NewSignal,
+) -> (DeliveryOutcome, Option<&'static str>, Option<&'a MessageId>) {
+    match kept {
+        SignalKept::New => (DeliveryOutcome::Accepted, None, Some(&signal.message)),
+        SignalKept::Duplicate(before) => (DeliveryOutcome::Duplicate, None, Some(before)),
+        SignalKept::Conflict(before) => (
+            DeliveryOutcome::Refused,
+            Some(deliveries::CODE_NAME_TAKEN),
+            Some(before),
+        ),
+        SignalKept::Full => (DeliveryOutcome::Refused, Some(deliveries::CODE_FULL), None),
+    }
 }
 
 fn keep(connection: &Connection, scope: &Scope, signal: &NewSignal) -> Result<SignalKept, StoreError> {

@@ -10,6 +10,7 @@ use flowforge_protocol::{Digest, RunId};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
+use crate::deliveries::{self, DeliveryOutcome, NewDelivery};
 use crate::jobs::{self, NewJob};
 use crate::writer::Write;
 use crate::{Store, StoreError, audit, sql};
@@ -42,6 +43,8 @@ pub struct NewRun {
     /// Names of this request, so that it starts nothing when it comes again under any of them. The first one that is known
     /// decides.
     pub requests: Vec<ClientRequest>,
+    /// The request to a webhook that asks for it: kept in the same commit, with what became of it.
+    pub delivery: Option<NewDelivery>,
 }
 
 /// How a caller names a request, so that a repeated one starts nothing.
@@ -130,14 +133,24 @@ pub(crate) fn write(connection: &Connection, runs: &[StartOf]) -> Result<Vec<Sta
     let mut known = known_requests(connection, runs)?;
     let mut results = Vec::with_capacity(runs.len());
     let (mut rows, mut names, mut jobs) = (Vec::with_capacity(runs.len()), Vec::new(), Vec::new());
-    let (mut children, mut notes) = (Vec::new(), Vec::new());
+    let (mut children, mut notes, mut came) = (Vec::new(), Vec::new(), Vec::new());
     for (scope, run, note) in runs {
         let name = |request: &ClientRequest| (scope.clone(), request.id.clone());
         let mut requests = run.requests.iter();
         let before = requests.find_map(|request| Some((request.body, known.get(&name(request))?)));
         if let Some((asked, (body, first))) = before {
+            let same = *body == asked;
+            let outcome = if same {
+                DeliveryOutcome::Duplicate
+            } else {
+                DeliveryOutcome::Refused
+            };
+            came.extend(run.delivery.as_ref().map(|delivery| {
+                let code = (!same).then_some(deliveries::CODE_NAME_TAKEN);
+                delivery.row(scope, outcome, code, Some(first.as_str()), None)
+            }));
             let run = first.clone();
-            results.push(if *body == asked {
+            results.push(if same {
                 Started::Duplicate { run }
             } else {
                 Started::Conflict { run }
@@ -175,6 +188,15 @@ pub(crate) fn write(connection: &Connection, runs: &[StartOf]) -> Result<Vec<Sta
         ]));
         jobs.extend(run.job.as_ref().map(|job| (scope, job)));
         notes.extend(note.as_deref());
+        came.extend(run.delivery.as_ref().map(|delivery| {
+            delivery.row(
+                scope,
+                DeliveryOutcome::Accepted,
+                None,
+                Some(run.id.as_str()),
+                None,
+            )
+        }));
         results.push(Started::New);
     }
     if !rows.is_empty() {
@@ -190,6 +212,7 @@ pub(crate) fn write(connection: &Connection, runs: &[StartOf]) -> Result<Vec<Sta
     }
     audit::insert(connection, notes.into_iter())?;
     remember(connection, names)?;
+    deliveries::insert(connection, came)?;
     Ok(results)
 }
 

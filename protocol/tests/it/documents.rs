@@ -156,6 +156,7 @@ pub(crate) fn job() -> Job {
             input,
             trigger: Trigger::Webhook {
                 path: "earthquake-watch".to_owned(),
+                content: None,
             },
             extra: None,
             lineage: None,

@@ -12,11 +12,12 @@ const CHILDREN: [&str; 2] = [
     "examples/parent-child/archive-month",
     "examples/parent-child/invoice-run",
 ];
-const EXAMPLES: [&str; 5] = [
+const EXAMPLES: [&str; 6] = [
     "examples/form-answer",
     "examples/nightly-sync",
     "examples/order-payment",
     "examples/parent-child",
+    "examples/payment-events",
     "examples/sales-report",
 ];
 

@@ -11,6 +11,7 @@ mod parse;
 mod places;
 mod reader;
 mod sections;
+mod triggers;
 
 pub use kinds::node_kinds;
 pub use parse::parse;

@@ -1,9 +1,9 @@
-//! The sections beside the nodes: input, config, secrets, triggers, output.
+//! The sections beside the nodes: input, config, secrets, output.
 
 use serde_json::{Map, Value as Json};
 
-use super::model::{Answer, Field, HookSignal, InputField, Output, Trigger, TriggerKind};
-use super::reader::{Reader, if_given, join};
+use super::model::{Field, InputField, Output};
+use super::reader::{Reader, join};
 use crate::names;
 use crate::yaml::{Entry, Node, Value};
 
@@ -178,152 +178,6 @@ impl Reader<'_> {
             }
         }
         names
-    }
-
-    pub(super) fn triggers(&mut self, entry: &Entry) -> Vec<Trigger> {
-        self.place("triggers", Some(entry), &entry.node);
-        if matches!(entry.node.value, Value::Null) {
-            return Vec::new();
-        }
-        let Some(entries) = self.entries("triggers", &entry.node) else {
-            return Vec::new();
-        };
-        entries.iter().filter_map(|entry| self.trigger(entry)).collect()
-    }
-
-    fn trigger(&mut self, entry: &Entry) -> Option<Trigger> {
-        let name = self.snake_name(entry, "a trigger");
-        let path = join("triggers", &name);
-        self.place(&path, Some(entry), &entry.node);
-        let mut section = self.section(&path, &entry.node)?;
-        let webhook = section.get("webhook");
-        let schedule = section.get("schedule");
-        let kind = match (webhook, schedule) {
-            (Some(webhook), None) => self.webhook(&section.path("webhook"), webhook),
-            (None, Some(schedule)) => self.schedule(&section.path("schedule"), schedule),
-            _ => {
-                let fix = "`webhook: { path: … }`, `schedule: { cron: … }`";
-                self.not_one_of(&section, &["webhook", "schedule"], fix);
-                None
-            }
-        };
-        self.finish(section);
-        Some(Trigger { name, kind: kind? })
-    }
-
-    fn webhook(&mut self, path: &str, entry: &Entry) -> Option<TriggerKind> {
-        self.place(path, Some(entry), &entry.node);
-        let mut section = self.section(path, &entry.node)?;
-        let hook = match section.get("path") {
-            Some(entry) => self.text(&join(path, "path"), entry),
-            None => {
-                self.missing(
-                    &section,
-                    "path",
-                    "the address below /hooks/, for example `path: my-workflow`",
-                );
-                None
-            }
-        };
-        let hmac = section
-            .get("hmac")
-            .and_then(|entry| self.text(&join(path, "hmac"), entry));
-        let answer = match section.get("answer") {
-            None => Some(Answer::AtOnce),
-            Some(entry) => match self.text(&join(path, "answer"), entry).as_deref() {
-                None => None,
-                Some("at_once") => Some(Answer::AtOnce),
-                Some("result") => Some(Answer::Result),
-                Some("respond") => Some(Answer::Respond),
-                Some(other) => {
-                    let message = format!("`{other}` is not an answer");
-                    let fix = "at_once: with the run's id; result: with the run's output, when it has ended; respond: when a `respond` node says so";
-                    self.problem_fix("FF-WF-009", entry.node.span.start, message, fix);
-                    None
-                }
-            },
-        };
-        let signal = section
-            .get("signal")
-            .map(|entry| self.hook_signal(&join(path, "signal"), entry));
-        self.finish(section);
-        let hook = hook?;
-        let good = |part: &str| {
-            !part.is_empty()
-                && part
-                    .bytes()
-                    .all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
-        };
-        if hook.len() > 200 || !hook.split('/').all(good) {
-            let at = self.places.value_at(&join(path, "path"));
-            let fix = "letters, digits, `-`, `_`, with `/` between parts, at most 200 characters";
-            self.problem_fix("FF-WF-009", at, format!("`{hook}` is not a webhook path"), fix);
-        }
-        Some(TriggerKind::Webhook {
-            path: hook,
-            hmac,
-            answer: answer?,
-            signal: if_given(signal)?,
-        })
-    }
-
-    fn hook_signal(&mut self, path: &str, entry: &Entry) -> Option<HookSignal> {
-        self.place(path, Some(entry), &entry.node);
-        let mut section = self.section(path, &entry.node)?;
-        let name = match section.get("name") {
-            Some(entry) => self.text(&join(path, "name"), entry).inspect(|name| {
-                self.check_snake(name, entry.node.span.start, "a signal");
-            }),
-            None => {
-                let fix = "the name that a `wait` node has, for example `name: payment_received`";
-                self.missing(&section, "name", fix);
-                None
-            }
-        };
-        let correlate = section
-            .get("correlate")
-            .map(|entry| self.text(&join(path, "correlate"), entry));
-        self.finish(section);
-        Some(HookSignal {
-            name: name?,
-            correlate: if_given(correlate)?,
-        })
-    }
-
-    fn schedule(&mut self, path: &str, entry: &Entry) -> Option<TriggerKind> {
-        self.place(path, Some(entry), &entry.node);
-        let mut section = self.section(path, &entry.node)?;
-        let cron = match section.get("cron") {
-            Some(entry) => self.text(&join(path, "cron"), entry),
-            None => {
-                let fix = "minute, hour, day of month, month, day of week: `cron: \"0 7 * * MON-FRI\"`";
-                self.missing(&section, "cron", fix);
-                None
-            }
-        };
-        let time_zone = match section.get("time_zone") {
-            Some(entry) => self.text(&join(path, "time_zone"), entry),
-            None => Some("UTC".to_owned()),
-        };
-        let input = match section.get("input") {
-            Some(entry) => self.free_map(&join(path, "input"), entry),
-            None => Some(Map::new()),
-        };
-        self.finish(section);
-        let (cron, time_zone, input) = (cron?, time_zone?, input?);
-        if let Err(problem) = crate::schedule::check(&cron, &time_zone) {
-            let (key, message) = match problem {
-                crate::schedule::ScheduleError::Cron(message) => ("cron", message),
-                crate::schedule::ScheduleError::TimeZone(message) => ("time_zone", message),
-            };
-            let at = self.places.value_at(&join(path, key));
-            self.problem("FF-WF-035", at, message);
-        }
-        Some(TriggerKind::Schedule {
-            cron,
-            time_zone,
-            input,
-        })
     }
 
     pub(super) fn output(&mut self, entry: &Entry) -> Output {

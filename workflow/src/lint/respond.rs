@@ -2,7 +2,7 @@
 
 use super::Lint;
 use crate::expr::{Expression, strip_marker};
-use crate::model::{Answer, HookSignal, Node, NodeKind, SignalWait, TriggerKind};
+use crate::model::{Answer, HookSignal, Node, NodeKind, SignalWait, TriggerKind, Webhook};
 
 impl Lint<'_> {
     pub(super) fn responses(&mut self) {
@@ -22,7 +22,7 @@ impl Lint<'_> {
         let mut asked = false;
         let mut hook: Option<&str> = None;
         for trigger in &definition.model.triggers {
-            let TriggerKind::Webhook { answer, signal, .. } = &trigger.kind else {
+            let TriggerKind::Webhook(Webhook { answer, signal, .. }) = &trigger.kind else {
                 continue;
             };
             let place = format!("triggers.{}.webhook", trigger.name);

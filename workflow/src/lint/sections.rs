@@ -1,7 +1,7 @@
 //! The sections beside the nodes: secrets of triggers, and what is written but never used.
 
 use super::Lint;
-use crate::model::{Answer, TriggerKind};
+use crate::model::{Answer, TriggerKind, Webhook};
 
 impl Lint<'_> {
     pub(super) fn sections(&mut self) {
@@ -14,44 +14,20 @@ impl Lint<'_> {
         let mut paths: Vec<&str> = Vec::new();
         for trigger in &definition.model.triggers {
             match &trigger.kind {
-                TriggerKind::Webhook {
-                    path,
-                    hmac,
-                    answer,
-                    signal,
-                } => {
+                TriggerKind::Webhook(hook) => {
                     let place = format!("triggers.{}.webhook", trigger.name);
-                    if let Some(secret) = hmac {
-                        self.used.insert(format!("secret.{secret}"));
-                        let found = self.undeclared_secret(&format!("{place}.hmac"), secret);
-                        self.findings.extend(found);
-                    }
-                    if paths.contains(&path.as_str()) {
-                        let message = format!("two triggers have the path `{path}`");
+                    self.webhook(&place, hook);
+                    if paths.contains(&hook.path.as_str()) {
+                        let message = format!("two triggers have the path `{}`", hook.path);
                         let found = self.error_at_value("FF-WF-035", &format!("{place}.path"), message);
                         self.findings
                             .push(found.with_fix("give one of them another path"));
                     }
-                    paths.push(path);
-                    if *answer == Answer::Result
-                        && signal.is_none()
-                        && definition
-                            .model
-                            .walk()
-                            .iter()
-                            .any(|(_, node)| waits_for_person(node))
-                    {
-                        let message = "this webhook answers with the result, but the workflow waits for a person or a signal";
-                        let found = self
-                            .error_at_value("FF-WF-035", &format!("{place}.answer"), message)
-                            .into_warning();
-                        self.findings
-                            .push(found.with_fix("use `answer: at_once`; a caller is kept for 30 s at most"));
-                    }
+                    paths.push(&hook.path);
                 }
-                TriggerKind::Schedule { input, .. } => {
+                TriggerKind::Schedule(table) => {
                     let place = format!("triggers.{}.schedule", trigger.name);
-                    let given = serde_json::Value::Object(input.clone());
+                    let given = serde_json::Value::Object(table.input.clone());
                     for problem in crate::input::complete_input(&definition.model, &given)
                         .err()
                         .unwrap_or_default()
@@ -63,6 +39,39 @@ impl Lint<'_> {
                     }
                 }
             }
+        }
+    }
+
+    fn webhook(&mut self, place: &str, hook: &Webhook) {
+        if let Some(secret) = hook.secret() {
+            let key = if hook.hmac.is_some() { "hmac" } else { "secret" };
+            self.used.insert(format!("secret.{secret}"));
+            let found = self.undeclared_secret(&format!("{place}.{key}"), secret);
+            self.findings.extend(found);
+        }
+        if hook.is_open() {
+            let (at, message) = match &hook.check {
+                Some(_) => (format!("{place}.scheme"), "nothing is asked of a request here"),
+                None => (place.to_owned(), "nothing is asked of a request to this webhook"),
+            };
+            let message = format!("{message}: everybody who knows the path can send one");
+            let found = self.error_at_key("FF-WF-040", &at, message).into_warning();
+            self.findings.push(found.with_fix(
+                "say how senders prove who they are, for example `scheme: github` with `secret: hook_key`",
+            ));
+        }
+        let waits = self.definition.model.walk();
+        if hook.answer == Answer::Result
+            && hook.signal.is_none()
+            && waits.iter().any(|(_, node)| waits_for_person(node))
+        {
+            let message =
+                "this webhook answers with the result, but the workflow waits for a person or a signal";
+            let found = self
+                .error_at_value("FF-WF-035", &format!("{place}.answer"), message)
+                .into_warning();
+            self.findings
+                .push(found.with_fix("use `answer: at_once`; a caller is kept for 30 s at most"));
         }
     }
 

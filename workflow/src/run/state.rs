@@ -279,15 +279,21 @@ impl RunState {
     }
 
     /// What expressions see of the trigger. A webhook's `body` has every field of the request: those that the input names,
-    /// as the run got them, and all others.
+    /// as the run got them, and all others; one that has no fields is the text that it is.
     pub(super) fn announce_trigger(trigger: &Trigger, input: &Value, extra: Option<&Value>) -> Value {
         let mut announced = serde_json::to_value(trigger).unwrap_or_default();
         if let (Trigger::Webhook { .. }, Value::Object(fields)) = (trigger, &mut announced) {
-            let mut body = input.as_object().cloned().unwrap_or_default();
-            if let Some(Value::Object(extra)) = extra {
-                body.extend(extra.iter().map(|(name, value)| (name.clone(), value.clone())));
-            }
-            fields.insert("body".to_owned(), Value::Object(body));
+            let body = match extra {
+                // A body without fields is kept whole beside the input.
+                Some(whole) if !whole.is_object() => whole.clone(),
+                others => {
+                    let mut body = input.as_object().cloned().unwrap_or_default();
+                    let others = others.and_then(Value::as_object).into_iter().flatten();
+                    body.extend(others.map(|(name, value)| (name.clone(), value.clone())));
+                    Value::Object(body)
+                }
+            };
+            fields.insert("body".to_owned(), body);
         }
         announced
     }

@@ -165,6 +165,9 @@ messages! {
     wrong_kinds: "workflow: a\ntitle: [x]\nsecrets: x\nnodes:\n  a: { foreach: xs, parallel: many, do: [] }\n  b: { wait: { for: soon } }\n  c: { wait: { for: 1h, until: x } }\n  d: { call: http }\n";
     wrong_input: "workflow: a\ninput:\n  n: { type: numbr }\n  m: { type: integer, default: x, minimun: 1 }\nnodes:\n  a: { set: { x: \"${input.m}${input.n}\" } }\n";
     wrong_triggers: "workflow: a\ntriggers:\n  web: { webhook: { path: /x/, answer: later } }\n  daily: { schedule: { cron: \"* * *\" } }\n  zone: { schedule: { cron: \"0 7 * * *\", time_zone: Mars/Base } }\n  none: {}\nnodes:\n  a: { set: { x: 1 } }\n";
+    wrong_schemes: "workflow: a\nsecrets: [k]\ntriggers:\n  a: { webhook: { path: a, scheme: GitHub, secret: k } }\n  b: { webhook: { path: b, scheme: stripe } }\n  c: { webhook: { path: c, scheme: none, secret: k } }\n  d: { webhook: { path: d, secret: k } }\n  e: { webhook: { path: e, hmac: k, scheme: slack } }\n  f: { webhook: { path: f, scheme: github, secret: k, header: x-token } }\n  g: { webhook: { path: g, scheme: token, secret: k, header: \"x token\" } }\n  h: { webhook: { path: h, hmac: k, rate: 10/day } }\nnodes:\n  a: { set: { x: 1 } }\n";
+    open_webhooks: "workflow: a\nsecrets: [k]\ntriggers:\n  a: { webhook: { path: a } }\n  b: { webhook: { path: b, scheme: none } }\n  c: { webhook: { path: c, scheme: token, secret: k } }\n  d: { webhook: { path: d, scheme: stripe, secret: other } }\nnodes:\n  a: { set: { x: 1 } }\n";
+    wrong_policies: "workflow: a\ntriggers:\n  a: { schedule: { cron: \"0 7 * * *\", catch_up: never, overlap: wait } }\nnodes:\n  a: { set: { x: 1 } }\n";
     the_minus_trap: "workflow: a\ninput:\n  feed: { type: string }\nnodes:\n  a:\n    set: { x: \"${input.feed-url}\" }\n";
     names_out_of_reach: "workflow: a\ninput: { n: { type: integer } }\nsecrets: [tok]\nnodes:\n  a: { set: { x: \"${quaks}\", y: \"${n}\", z: \"${tok}\" } }\n  quakes: { foreach: \"[1]\", do: { label: { set: { x: \"${item}\" } } } }\n  b: { set: { x: \"${label.x}\", y: \"${input.n}\" } }\n  c: { call: flowforge:http/get, with: { url: https://a.example }, allow: [https://a.example], secrets: { auth: tok } }\n";
     an_element_named_like_a_node: "workflow: a\nnodes:\n  quake: { set: { x: [1] } }\n  each: { foreach: quake.x, as: quake, do: { one: { set: { x: \"${quake}\" } } } }\n";
@@ -242,6 +245,7 @@ fn the_examples_have_no_finding() {
         "parent-child/invoice-run",
         "parent-child/archive-month",
         "form-answer",
+        "payment-events",
         "sales-report",
     ] {
         let source =

@@ -1,6 +1,6 @@
 //! What a run sees of the request that started it.
 
-use flowforge_protocol::record::Trigger;
+use flowforge_protocol::record::{BodyForm, Content, Trigger};
 use flowforge_workflow::{Given, parse};
 use serde_json::json;
 
@@ -17,13 +17,41 @@ nodes:
 output: { seen: \"${seen}\" }
 ";
     let mut accepted = acceptance(json!({"a": 5}));
-    accepted.trigger = Trigger::Webhook { path: "p".to_owned() };
+    accepted.trigger = Trigger::Webhook {
+        path: "p".to_owned(),
+        content: None,
+    };
     accepted.extra = Some(json!({"sender": {"login": "pat"}}).into());
     let host = Host::start_with(plan(source), accepted, Given::new());
     let all = json!({"a": 5, "sender": {"login": "pat"}});
     assert_eq!(
         host.output(),
         json!({ "seen": { "all": all, "other": "pat", "path": "p" } })
+    );
+    host.check_replay();
+}
+
+/// A body that is no JSON has no fields: it is given whole, and its type beside it.
+#[test]
+fn a_body_without_fields_is_the_text_that_it_is() {
+    let source = "
+nodes:
+  seen: { set: { all: \"${trigger.body}\", kind: \"${trigger.content.type}\", form: \"${trigger.content.form}\" } }
+output: { seen: \"${seen}\" }
+";
+    let mut accepted = acceptance(json!({}));
+    accepted.trigger = Trigger::Webhook {
+        path: "p".to_owned(),
+        content: Some(Content {
+            media_type: "text/csv".to_owned(),
+            form: BodyForm::Text,
+        }),
+    };
+    accepted.extra = Some(json!("a;b\n1;2\n").into());
+    let host = Host::start_with(plan(source), accepted, Given::new());
+    assert_eq!(
+        host.output(),
+        json!({ "seen": { "all": "a;b\n1;2\n", "kind": "text/csv", "form": "text" } })
     );
     host.check_replay();
 }

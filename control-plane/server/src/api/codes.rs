@@ -66,6 +66,10 @@ codes! {
     Env005 "FF_ENV_005" "FF-ENV-005"
     /// The signed document cannot be read.
     Env006 "FF_ENV_006" "FF-ENV-006"
+    /// There is no such delivery.
+    Hook013 "FF_HOOK_013" "FF-HOOK-013"
+    /// The delivery cannot be done once more.
+    Hook014 "FF_HOOK_014" "FF-HOOK-014"
     /// A value is wrong.
     In001 "FF_IN_001" "FF-IN-001"
     /// There is no such member.

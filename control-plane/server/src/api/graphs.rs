@@ -11,6 +11,7 @@ use super::mutation::too_long;
 use super::problems::{DraftNotFoundProblem, InputProblem, WorkflowNotFoundProblem, WorkflowProblem};
 use super::query::app;
 use super::scalars::AnyJson;
+use super::schedules::{ScheduleCatchUp, ScheduleOverlap};
 use super::texts::{NoTextProblem, WorkflowTextInput};
 use super::workflows::DiagnosticNode;
 use crate::app::looks::Drawn;
@@ -180,8 +181,15 @@ pub(crate) struct GraphTrigger {
     kind: String,
     /// Below `/hooks/`.
     webhook_path: Option<String>,
+    /// How a request proves who sent it: a scheme, or `hmac` for either of the two that a trigger with `hmac` takes.
+    scheme: Option<String>,
+    /// Name of the secret that requests are checked with.
+    secret: Option<String>,
     cron: Option<String>,
     time_zone: Option<String>,
+    catch_up: Option<ScheduleCatchUp>,
+    /// Null also for a schedule whose runs do not care for each other.
+    overlap: Option<ScheduleOverlap>,
 }
 
 impl From<NoTextProblem> for WorkflowGraphPayload {
@@ -328,18 +336,30 @@ impl From<flowforge_workflow::GraphEdge> for GraphEdgeShown {
 
 impl From<&flowforge_workflow::model::Trigger> for GraphTrigger {
     fn from(trigger: &flowforge_workflow::model::Trigger) -> Self {
-        let (kind, webhook_path, cron, time_zone) = match &trigger.kind {
-            TriggerKind::Webhook { path, .. } => ("webhook", Some(path.clone()), None, None),
-            TriggerKind::Schedule { cron, time_zone, .. } => {
-                ("schedule", None, Some(cron.clone()), Some(time_zone.clone()))
-            }
-        };
-        Self {
-            name: trigger.name.clone(),
-            kind: kind.to_owned(),
-            webhook_path,
-            cron,
-            time_zone,
+        let name = trigger.name.clone();
+        match &trigger.kind {
+            TriggerKind::Webhook(hook) => Self {
+                name,
+                kind: "webhook".to_owned(),
+                webhook_path: Some(hook.path.clone()),
+                scheme: Some(hook.asked().to_owned()),
+                secret: hook.secret().map(str::to_owned),
+                cron: None,
+                time_zone: None,
+                catch_up: None,
+                overlap: None,
+            },
+            TriggerKind::Schedule(times) => Self {
+                name,
+                kind: "schedule".to_owned(),
+                webhook_path: None,
+                scheme: None,
+                secret: None,
+                cron: Some(times.cron.clone()),
+                time_zone: Some(times.time_zone.clone()),
+                catch_up: Some(times.catch_up.into()),
+                overlap: times.overlap.map(ScheduleOverlap::from),
+            },
         }
     }
 }

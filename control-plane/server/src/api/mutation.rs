@@ -16,6 +16,7 @@ use super::bulk::Bulk;
 use super::codes::ProblemCode;
 use super::connectors::PinnedConnectorNode;
 use super::curation::CurationChanges;
+use super::deliveries::DeliveryChanges;
 use super::drafts::DraftChanges;
 use super::fault;
 use super::groups::Groups;
@@ -94,6 +95,7 @@ pub(super) fn by_hand(
         lineage: None,
         options,
         requests: Vec::new(),
+        delivery: None,
     })
 }
 
@@ -155,6 +157,7 @@ pub(crate) struct Mutation(
     Bulk,
     MemberChanges,
     OwnAccount,
+    DeliveryChanges,
 );
 
 /// Publishing, starting, deciding, keeping secrets.

@@ -18,6 +18,7 @@ use super::problems::{
 use super::query::{app, caller};
 use super::runs::RunNode;
 use super::scalars::{AnyJson, Long};
+use crate::app::hooks::Name;
 use crate::app::operations::{Incoming, OperationError, Refused};
 use crate::app::retry::{RetryError, Try};
 use crate::app::starts::{StartError, request_body};
@@ -323,9 +324,11 @@ impl Operations {
             by: caller(ctx)?.actor.name().to_owned(),
             names: input
                 .client_request_id
-                .map(|id| format!("api:{id}"))
+                .map(|id| Name::plain(format!("api:{id}")))
                 .into_iter()
                 .collect(),
+            delivery: None,
+            action: Action::SendSignal,
         };
         Ok(match app.signal(caller(ctx)?, incoming).await.map_err(faulty)? {
             Ok((message, duplicate)) => Payload::Success(SendSignalSuccess {

@@ -76,6 +76,14 @@ plain_problem!(
     HostNotFoundProblem
 );
 plain_problem!(
+    /// There is no such delivery, or several begin like this.
+    DeliveryNotFoundProblem
+);
+plain_problem!(
+    /// The delivery cannot be done once more.
+    DeliveryStateProblem
+);
+plain_problem!(
     /// The host was revoked or has left.
     HostStateProblem
 );
@@ -283,4 +291,6 @@ pub(crate) enum Problem {
     Password(PasswordProblem),
     SessionNotFound(SessionNotFoundProblem),
     ApiTokenNotFound(ApiTokenNotFoundProblem),
+    DeliveryNotFound(DeliveryNotFoundProblem),
+    DeliveryState(DeliveryStateProblem),
 }

@@ -15,6 +15,7 @@ use super::approvals::{ApprovalNode, ApprovalStateName};
 use super::arranging::Trash;
 use super::audits::Audits;
 use super::connectors::ConnectorNode;
+use super::deliveries::Deliveries;
 use super::drafts::DraftQuestions;
 use super::fault;
 use super::faults::{CODE_ARGUMENT, coded};
@@ -28,6 +29,7 @@ use super::people::People;
 use super::retries::{self, RetryPlanPayload};
 use super::runs::{RunNode, RunStateName};
 use super::scalars::Long;
+use super::schedules::Schedules;
 use super::secrets::SecretNode;
 use super::workflows::{WorkflowFilter, WorkflowNode};
 use crate::app::App;
@@ -45,7 +47,17 @@ pub(crate) struct ServerInfo {
 
 /// Questions.
 #[derive(MergedObject, Default)]
-pub(crate) struct Query(Questions, DraftQuestions, Looks, Nodes, Trash, Audits, People);
+pub(crate) struct Query(
+    Questions,
+    DraftQuestions,
+    Looks,
+    Nodes,
+    Trash,
+    Audits,
+    People,
+    Deliveries,
+    Schedules,
+);
 
 /// Questions about what is published, and what runs.
 #[derive(Default)]

@@ -73,7 +73,7 @@ pub(crate) struct Refusals(Mutex<(u64, u64)>);
 
 impl Refusals {
     /// True if there is room for one more in this minute.
-    fn has_room(&self, now_ms: u64) -> bool {
+    pub(super) fn has_room(&self, now_ms: u64) -> bool {
         let mut minute = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if now_ms.abs_diff(minute.0) >= MINUTE_MS {
             if minute.1 > REFUSALS_A_MINUTE {

@@ -70,8 +70,8 @@ impl App {
         let ready = ReadyRelease::new(stored, self.trust_root());
         let triggers = ready.iter().flat_map(|ready| &ready.workflow.triggers);
         let paths = triggers.filter_map(|trigger| match &trigger.kind {
-            TriggerKind::Webhook { path, .. } => Some(path.clone()),
-            TriggerKind::Schedule { .. } => None,
+            TriggerKind::Webhook(hook) => Some(hook.path.clone()),
+            TriggerKind::Schedule(_) => None,
         });
         let paths = paths.collect();
         let change = allowed.change();

@@ -344,17 +344,15 @@ impl App {
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Result<(), StoreError> {
         for trigger in &workflow.triggers {
-            let TriggerKind::Webhook {
-                path,
-                hmac: Some(key),
-                ..
-            } = &trigger.kind
-            else {
+            let TriggerKind::Webhook(hook) = &trigger.kind else {
+                continue;
+            };
+            let (Some(key), path) = (hook.secret(), &hook.path) else {
                 continue;
             };
             if self.store.secret(&self.scope, key).await?.is_none() {
                 let message =
-                    format!("webhook /hooks/{path} checks signatures with secret `{key}`, which is not set");
+                    format!("webhook /hooks/{path} is checked with secret `{key}`, which is not set");
                 let mend = format!("flowforge secret set {key} --kind hmac-key");
                 diagnostics.push(finding(
                     Severity::Warning,

@@ -20,6 +20,7 @@ pub(crate) mod publish;
 mod reading;
 pub(crate) mod receipts;
 pub(crate) mod retry;
+pub(crate) mod schedules;
 pub(crate) mod starts;
 mod state;
 pub(crate) mod trials;

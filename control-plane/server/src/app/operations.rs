@@ -6,13 +6,15 @@ use flowforge_protocol::canonical::canonical_json;
 use flowforge_protocol::job::{MAX_INPUT_BYTES, Order, ReviewOrder, ReviewOrderAction};
 use flowforge_protocol::{Digest, MessageId, StepKey};
 use flowforge_store::{
-    ClientRequest, Erased, Erasure, JobKind, NewErasure, NewSignal, RunState, SignalKept, StoreError,
-    StoredRun, WaitFor,
+    ClientRequest, Erased, Erasure, JobKind, NewDelivery, NewErasure, NewSignal, RunState, SignalKept,
+    StoreError, StoredRun, WaitFor,
 };
 use flowforge_workflow::model::NodeKind;
 use serde_json::Value;
 
 use crate::app::decisions::{MAX_COMMENT_BYTES, TellError, find_run};
+use crate::app::hooks::Name;
+use crate::app::starts::StartError;
 use crate::app::{Allowed, App, LoadError};
 use crate::entropy::{EntropyError, fresh};
 use crate::orders::OrderError;
@@ -35,6 +37,8 @@ pub(crate) enum OperationError {
     Publish(#[from] crate::app::publish::PublishError),
     #[error(transparent)]
     Tell(#[from] TellError),
+    #[error(transparent)]
+    Start(#[from] StartError),
     #[error("it may not be done")]
     Denied(#[from] Box<Denied>),
 }
@@ -64,7 +68,11 @@ pub(crate) struct Incoming {
     pub(crate) payload: Value,
     pub(crate) by: String,
     /// The names of this request.
-    pub(crate) names: Vec<String>,
+    pub(crate) names: Vec<Name>,
+    /// The request to a webhook that it is.
+    pub(crate) delivery: Option<NewDelivery>,
+    /// As what it is asked for.
+    pub(crate) action: Action,
 }
 
 type Told<T> = Result<Result<T, Refused>, OperationError>;
@@ -76,7 +84,7 @@ impl App {
             Some(run) => Object::new(ObjectKind::Run, run.id.as_str()),
             None => Object::new(ObjectKind::Workflow, &incoming.workflow),
         };
-        let allowed = self.allow(caller, Action::SendSignal, object.clone()).await?;
+        let allowed = self.allow(caller, incoming.action, object.clone()).await?;
         if let Err(refused) = check_signal(&incoming) {
             return Ok(Err(refused));
         }
@@ -103,11 +111,15 @@ impl App {
             by: incoming.by,
             at_ms: self.clock.now_ms(),
             requests: requests
-                .map(|id| ClientRequest {
-                    id: format!("signal:{id}"),
-                    body,
+                .map(|name| {
+                    let request = name.request(body);
+                    ClientRequest {
+                        id: format!("signal:{}", request.id),
+                        ..request
+                    }
                 })
                 .collect(),
+            delivery: incoming.delivery,
         };
         let allowed = allowed.about(object, Some(signal.name.clone()));
         Ok(
@@ -372,6 +384,8 @@ mod tests {
             payload,
             by: "ann".to_owned(),
             names: Vec::new(),
+            delivery: None,
+            action: Action::SendSignal,
         };
         let field = |incoming: Incoming| match check_signal(&incoming) {
             Err(Refused::Field(field, _)) => Some(field),

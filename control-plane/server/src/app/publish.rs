@@ -282,8 +282,8 @@ fn hook_paths(workflow: &Workflow) -> Vec<String> {
         .triggers
         .iter()
         .filter_map(|trigger| match &trigger.kind {
-            TriggerKind::Webhook { path, .. } => Some(path.clone()),
-            TriggerKind::Schedule { .. } => None,
+            TriggerKind::Webhook(hook) => Some(hook.path.clone()),
+            TriggerKind::Schedule(_) => None,
         })
         .collect()
 }

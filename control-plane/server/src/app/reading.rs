@@ -8,9 +8,9 @@ use flowforge_core::Scope;
 use flowforge_protocol::batch::RecordBatch;
 use flowforge_protocol::{Digest, HostId, RunId};
 use flowforge_store::{
-    Approval, ApprovalState, Arrangement, AuditFilter, AuditRecord, Draft, DraftHead, Found, Group, Member,
-    OpenWait, Page, ReleaseHead, RunFilter, RunHead, RunTexts, SecretHead, Store, StoreError, StoredRelease,
-    StoredRun, StoredSecret,
+    Approval, ApprovalState, Arrangement, AuditFilter, AuditRecord, Delivery, DeliveryFilter, Draft,
+    DraftHead, Found, Group, Member, OpenWait, Page, ReleaseHead, RunFilter, RunHead, RunTexts, Schedule,
+    SecretHead, Store, StoreError, StoredRelease, StoredRun, StoredSecret,
 };
 
 use crate::app::App;
@@ -227,6 +227,29 @@ impl<'a> Reading<'a> {
     /// How many runs of each host are not over.
     pub(crate) async fn open_runs(&self) -> Result<HashMap<HostId, u64>, StoreError> {
         self.store.open_runs(self.scope).await
+    }
+
+    /// What came to webhooks, newest first.
+    pub(crate) async fn deliveries(
+        &self,
+        filter: &DeliveryFilter,
+        before: Option<i64>,
+        limit: u32,
+    ) -> Result<Page<Delivery>, StoreError> {
+        self.store.deliveries(self.scope, filter, before, limit).await
+    }
+
+    /// The delivery with this id.
+    pub(crate) async fn delivery(&self, id: &str) -> Result<Option<Delivery>, StoreError> {
+        match self.store.find_delivery(self.scope, id).await? {
+            Found::One(delivery) => Ok(Some(delivery)),
+            Found::None | Found::Several => Ok(None),
+        }
+    }
+
+    /// When each cron trigger is due next, and what became of the times before.
+    pub(crate) async fn schedules(&self) -> Result<Vec<Schedule>, StoreError> {
+        self.store.schedules(self.scope).await
     }
 
     /// Who did what, newest first.

@@ -206,6 +206,7 @@ impl App {
             lineage: Some(plan.fork.lineage),
             options,
             requests,
+            delivery: None,
         };
         let id = request.id.clone();
         Ok((id, self.start(caller, Action::RetryRun, request).await?))

@@ -11,7 +11,9 @@ use flowforge_protocol::job::Reuse;
 use flowforge_protocol::job::{MAX_INPUT_BYTES, Order, StartOrder};
 use flowforge_protocol::record::{Lineage, Trigger};
 use flowforge_protocol::{Digest, HostId, NodeId, RunId};
-use flowforge_store::{ClientRequest, NewJob, NewRun, Started, StoreError, Unassigned, without_draft};
+use flowforge_store::{
+    ClientRequest, NewDelivery, NewJob, NewRun, Started, StoreError, Unassigned, without_draft,
+};
 use flowforge_workflow::InputProblem;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -40,6 +42,8 @@ pub(crate) struct StartRequest {
     pub(crate) options: StartOptions,
     /// The names of this request. The same name with another workflow, version or input is a conflict.
     pub(crate) requests: Vec<ClientRequest>,
+    /// The request to a webhook that asks for it.
+    pub(crate) delivery: Option<NewDelivery>,
 }
 
 /// What an order says besides release, input, trigger and lineage.
@@ -207,6 +211,7 @@ impl App {
             created_at_ms: now_ms,
             job: job.clone(),
             requests: request.requests,
+            delivery: request.delivery,
         };
         let started = allowed.change().start_run(allowed.scope(), run).await?;
         if started == Started::New {

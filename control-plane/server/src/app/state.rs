@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::apart::{ApartError, WORK_TIMEOUT, Workbench};
 use crate::app::allow::Refusals;
+use crate::app::hooks::{Keeper, Rates};
 use crate::app::people::People;
 use crate::clock::Clock;
 use crate::counts::Counts;
@@ -84,6 +85,10 @@ pub(crate) struct App {
     /// How many refusals were written down of late.
     pub(crate) refusals: Refusals,
     pub(crate) counts: Counts,
+    /// What is left of the allowances of webhooks.
+    pub(crate) hook_rates: Rates,
+    /// What is remembered of keeping what came to them.
+    pub(crate) deliveries: Keeper,
     /// Workflows whose drafts were saved or are gone, for those who follow them.
     pub(crate) drafts_moved: broadcast::Sender<String>,
     /// A place for each subscription.
@@ -108,8 +113,8 @@ impl Published {
             self.hooks.retain(|_, (digest, _)| *digest != before);
         }
         for (place, trigger) in release.workflow.triggers.iter().enumerate() {
-            if let TriggerKind::Webhook { path, .. } = &trigger.kind {
-                self.hooks.insert(path.clone(), (release.digest(), place));
+            if let TriggerKind::Webhook(hook) = &trigger.kind {
+                self.hooks.insert(hook.path.clone(), (release.digest(), place));
             }
         }
     }
@@ -185,6 +190,8 @@ impl App {
             people: parts.people,
             refusals: Refusals::default(),
             counts: Counts::default(),
+            hook_rates: Rates::default(),
+            deliveries: Keeper::default(),
             followers: Arc::new(Semaphore::new(FOLLOWERS_MAX)),
             published: RwLock::new(Published::default()),
             store: parts.store,

@@ -7,17 +7,103 @@ use axum::Json;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use flowforge_protocol::RunId;
+use flowforge_workflow::{InputProblem, JsonError};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::refusal;
 use crate::app::App;
+use crate::app::hooks::NotTaken;
 use crate::fleet::events::{Said, Waiting, WaitsFor};
 
 /// Longest wait for a run's end, or its answer.
 const MAX_WAIT: Duration = Duration::from_secs(30);
 /// Name of the answer's header with the run's id.
 const RUN_HEADER: &str = "x-flowforge-run";
+
+/// A request that is not taken: the answer, and the code under which that is written down, unless it is already or the fault
+/// is this server's.
+pub(super) struct HookRefusal {
+    pub(super) code: Option<&'static str>,
+    pub(super) response: Box<Response>,
+}
+
+impl HookRefusal {
+    pub(super) fn named(code: &'static str, response: Response) -> Self {
+        Self {
+            code: Some(code),
+            response: Box::new(response),
+        }
+    }
+
+    /// By the fault of this server.
+    pub(super) fn fault(response: Response) -> Self {
+        Self {
+            code: None,
+            response: Box::new(response),
+        }
+    }
+}
+
+/// Too much comes at once.
+pub(super) fn busy(code: &'static str, message: String, seconds: u64) -> HookRefusal {
+    let mut response = refusal(StatusCode::TOO_MANY_REQUESTS, code, message);
+    response
+        .headers_mut()
+        .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    HookRefusal::named(code, response)
+}
+
+/// What the sender is told of a delivery that was not taken.
+pub(super) fn not_taken(why: NotTaken) -> HookRefusal {
+    let (code, is_noted) = (why.code(), why.is_noted());
+    let mut refused = match why {
+        NotTaken::Body(error) => HookRefusal::named(code, unreadable(error)),
+        NotTaken::Input(problems, hint) => HookRefusal::named(code, does_not_fit(&problems, hint)),
+        NotTaken::Signal(message) => {
+            HookRefusal::named(code, refusal(StatusCode::UNPROCESSABLE_ENTITY, code, message))
+        }
+        NotTaken::Busy(message) => busy(code, message, 1),
+        NotTaken::Full => busy(
+            code,
+            "too many signals wait for runs; send it again later".to_owned(),
+            1,
+        ),
+        NotTaken::NameTaken(message) | NotTaken::State(message) => {
+            HookRefusal::named(code, refusal(StatusCode::CONFLICT, code, message))
+        }
+    };
+    refused.code = refused.code.filter(|_| !is_noted);
+    refused
+}
+
+/// A value that cannot be kept is named as one that does not fit; a body that is no JSON has no fields.
+fn unreadable(error: JsonError) -> Response {
+    if error.path.is_empty() {
+        let message = format!("the body is not JSON: {}", error.message);
+        return refusal(StatusCode::BAD_REQUEST, "FF-HOOK-003", message);
+    }
+    let JsonError { path, message } = error;
+    does_not_fit(&[InputProblem { path, message }], None)
+}
+
+fn does_not_fit(problems: &[InputProblem], hint: Option<&str>) -> Response {
+    let mut message = "the body does not fit the workflow's input".to_owned();
+    if let Some(hint) = hint {
+        message = format!("{message}; {hint}");
+    }
+    let body = json!({"code": "FF-IN-001", "message": message, "fields": problems});
+    (StatusCode::UNPROCESSABLE_ENTITY, Json(body)).into_response()
+}
+
+/// A service hears its own word again.
+pub(super) fn challenge(word: String) -> Response {
+    let plain = [
+        (header::CONTENT_TYPE, "text/plain; charset=utf-8"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    (StatusCode::OK, plain, word).into_response()
+}
 
 pub(super) fn fault(error: &(dyn std::error::Error + 'static)) -> Response {
     if let Some(away) = crate::api::away(error) {

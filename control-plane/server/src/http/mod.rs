@@ -7,6 +7,7 @@ mod documents;
 mod graphql;
 mod guard;
 mod hook_answers;
+mod hook_check;
 mod hooks;
 mod hosts;
 mod line;

@@ -3,9 +3,9 @@
 use flowforge_protocol::job::Order;
 use flowforge_protocol::record::{Event, Outcome, Trigger};
 use flowforge_protocol::{Failure, FailureKind, webhook};
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::support::{FakeHost, Home, Plane, SUM, Script, TestClock, accepted, finish_sum};
+use crate::support::{FakeHost, Home, Plane, SUM, Script, TestClock, accepted, finish_sum, hmac, hook};
 
 const KEY: &str = "a key of enough bytes";
 
@@ -18,25 +18,7 @@ async fn set_key(plane: &Plane) {
 }
 
 fn hub(body: &str) -> String {
-    // HMAC-SHA256 by its definition, so that the check is not compared with itself.
-    let block = |with: u8| {
-        let mut padded = KEY.as_bytes().to_vec();
-        padded.resize(64, 0);
-        padded.iter().map(|byte| byte ^ with).collect::<Vec<u8>>()
-    };
-    let inner = flowforge_protocol::Digest::of_parts(&[&block(0x36), body.as_bytes()]);
-    let outer = flowforge_protocol::Digest::of_parts(&[&block(0x5c), inner.as_bytes()]);
-    format!("sha256={}", outer.hex())
-}
-
-async fn hook(plane: &Plane, path: &str, body: &str, headers: &[(&str, &str)]) -> (u16, Value) {
-    let mut request = plane.http.post(plane.url(path)).body(body.to_owned());
-    for (name, value) in headers {
-        request = request.header(*name, *value);
-    }
-    let response = request.send().await.unwrap();
-    let status = response.status().as_u16();
-    (status, response.json().await.unwrap_or_default())
+    format!("sha256={}", hmac(KEY, body))
 }
 
 #[tokio::test]
@@ -97,7 +79,8 @@ async fn only_a_signed_body_starts_a_run() {
         assert_eq!(
             start.trigger,
             Trigger::Webhook {
-                path: "sum".to_owned()
+                path: "sum".to_owned(),
+                content: None,
             }
         );
         host.received(&plane, &job).await;

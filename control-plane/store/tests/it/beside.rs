@@ -204,6 +204,7 @@ fn signal(n: u64, run: Option<RunId>, correlation: Option<&str>) -> NewSignal {
         by: "ann".to_owned(),
         at_ms: n,
         requests: Vec::new(),
+        delivery: None,
     }
 }
 

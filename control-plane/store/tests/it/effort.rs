@@ -109,6 +109,7 @@ async fn costs(open: &Open, n: u64) -> Vec<(&'static str, u64)> {
         by: "x".to_owned(),
         at_ms: 1,
         requests: Vec::new(),
+        delivery: None,
     };
     costs.of("keep_signal", store.keep_signal(scope(), signal)).await;
     for filter in filters() {

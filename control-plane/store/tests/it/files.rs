@@ -61,7 +61,8 @@ async fn a_full_disk_refuses_writes_and_loses_nothing() {
     home.ready().await.close().await;
     // SQLite reports a full disk when a file may not grow, whoever forbids it.
     let mut config = home.config();
-    config.max_pages = Some(100);
+    let pages = std::fs::metadata(&config.path).unwrap().len() / 4_096;
+    config.max_pages = Some(u32::try_from(pages).unwrap() + 20);
     let open = home.open_with(config).await;
     let mut stored = 0;
     let error = loop {

@@ -5,8 +5,8 @@ use flowforge_protocol::chain::no_fetch;
 use flowforge_protocol::record::Event;
 use flowforge_protocol::{Digest, MessageId};
 use flowforge_store::{
-    ClientRequest, Heard, Keep, Links, MAX_HOSTS, NewReceipt, NewSignal, Registered, RejectCode, SignalKept,
-    Started,
+    ClientRequest, Heard, Keep, KeepDeliveries, Links, MAX_HOSTS, NewReceipt, NewSignal, Registered,
+    RejectCode, SignalKept, Started,
 };
 use serde_json::json;
 
@@ -29,6 +29,11 @@ pub(crate) fn keep() -> Keep {
         values_since_ms: 0,
         audit_since_ms: 0,
         audit_max: u64::MAX,
+        deliveries: KeepDeliveries {
+            since_ms: 0,
+            count_max: u64::MAX,
+            body_bytes_max: u64::MAX,
+        },
         trash_since_ms: 0,
         rows_max: 100,
     }
@@ -290,6 +295,7 @@ async fn signals_that_nobody_takes_leave_by_age_and_are_refused_above_their_boun
         by: "ann".to_owned(),
         at_ms: n,
         requests: Vec::new(),
+        delivery: None,
     };
     let large = || "x".repeat(flowforge_store::MAX_SIGNAL_BYTES as usize / 2);
     for n in [1, 2] {

@@ -8,6 +8,7 @@ mod audit;
 mod beside;
 mod copies;
 mod database;
+mod deliveries;
 mod drafts;
 mod effort;
 mod enrolment;

@@ -8,7 +8,7 @@ use flowforge_protocol::{ApprovalId, Digest, MessageId};
 use flowforge_store::{
     AuditFilter, ClientRequest, Cursor, Decided, Found, Group, JobKind, Links, NewDecision, NewJob,
     NewSecret, NewSignal, PublishError, Published, Refusal, Refused, Registered, RejectCode, RunFilter,
-    Schedule, SecretSet, SignalKept, Started, Store, Target,
+    Schedule, SchedulePast, SecretSet, SignalKept, Started, Store, Target,
 };
 use serde_json::json;
 
@@ -43,6 +43,7 @@ pub(crate) fn schedule(fingerprint: &str) -> Schedule {
         trigger: "daily".to_owned(),
         fingerprint: fingerprint.to_owned(),
         next_due_ms: 7,
+        past: SchedulePast::default(),
     }
 }
 
@@ -60,6 +61,7 @@ fn signal(message: u8) -> NewSignal {
             id: "r".to_owned(),
             body: Digest::of(b"r"),
         }],
+        delivery: None,
     }
 }
 
@@ -277,10 +279,9 @@ async fn what_is_noted_collected_or_brought_for_another_project_moves_nothing() 
         .set_schedules(other, "sum".to_owned(), Vec::new())
         .await
         .unwrap();
-    store
-        .advance_schedule(other, schedule("a"), schedule("a").next_due_ms)
-        .await
-        .unwrap();
+    let mut moved = schedule("a");
+    moved.next_due_ms = 8;
+    assert!(!store.move_schedule(other, schedule("a"), moved).await.unwrap());
     let group = Group {
         name: "duty".to_owned(),
         members: Vec::new(),

@@ -12,6 +12,8 @@ mod beside;
 mod copies;
 #[path = "../it/database.rs"]
 mod database;
+#[path = "../it/deliveries.rs"]
+mod deliveries;
 #[path = "../it/enrolment.rs"]
 mod enrolment;
 #[path = "../it/erase.rs"]

@@ -4,6 +4,7 @@
 //! canonical bytes sort the keys of objects.
 
 mod kinds;
+mod triggers;
 
 use std::fmt;
 use std::str::FromStr;
@@ -17,6 +18,9 @@ pub use kinds::{
     SignalWait, Wait,
 };
 pub(crate) use kinds::{Part, Wanted};
+pub use triggers::{
+    Answer, CatchUp, Check, HookSignal, MAX_RATE, Overlap, Rate, Timetable, Trigger, TriggerKind, Webhook,
+};
 
 /// The version of this form. A reader refuses any other.
 pub const FORMAT: u32 = 1;
@@ -74,67 +78,6 @@ pub struct InputField {
 /// Keeps `null` apart from an absent field.
 fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
     Value::deserialize(deserializer).map(Some)
-}
-
-/// What starts a run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Trigger {
-    /// Its name in the file.
-    pub name: String,
-    /// What it is.
-    pub kind: TriggerKind,
-}
-
-/// The kinds of triggers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum TriggerKind {
-    /// A request to `/hooks/PATH`; its JSON body is the input.
-    Webhook {
-        /// Below `/hooks/`, without a slash at its ends.
-        path: String,
-        /// The secret whose key signs the body; absent: no signature is asked for.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        hmac: Option<String>,
-        /// When the caller gets an answer.
-        answer: Answer,
-        /// Given: a request starts no run, it is a signal for the runs of this workflow that wait for it.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        signal: Option<HookSignal>,
-    },
-    /// A time table.
-    Schedule {
-        /// Five fields: minute, hour, day of month, month, day of week.
-        cron: String,
-        /// IANA name of the time zone the fields are read in.
-        time_zone: String,
-        /// The input of the runs it starts.
-        input: Map<String, Value>,
-    },
-}
-
-/// The signal that a request to a webhook is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct HookSignal {
-    /// Its name.
-    pub name: String,
-    /// Expression over `trigger` of its correlation; absent: it has none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub correlate: Option<String>,
-}
-
-/// When a webhook answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Answer {
-    /// At once, with the id of the run.
-    AtOnce,
-    /// When the run has ended, with its output.
-    Result,
-    /// When a `respond` node says so, or when the run has ended without one.
-    Respond,
 }
 
 /// One node.
