@@ -15,6 +15,8 @@ pub(crate) mod findings;
 pub(crate) mod follow;
 pub(crate) mod host;
 pub(crate) mod operate;
+pub(crate) mod publisher;
+pub(crate) mod registry;
 pub(crate) mod run;
 pub(crate) mod secret;
 pub(crate) mod server;

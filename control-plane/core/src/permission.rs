@@ -153,6 +153,12 @@ actions! {
     PublishConnector "connector.publish" Publish
     /// Withdrawing a version of a connector, replacing one, or keeping an advisory.
     CurateConnector "connector.curate" Publish
+    /// Letting an upgraded connector have what it asks for besides, or no more.
+    GrantCapability "connector.grant" KeepSecrets
+    /// Making a publisher, or changing its members, its keys, and who sees its work.
+    ManagePublisher "publisher.manage" Publish
+    /// Saying who has an account at the registry, and who pulls without one.
+    ManageRegistry "registry.manage" ManageMembers
 }
 
 /// What an action is done to: the kind and the name or id of one thing.
@@ -193,11 +199,13 @@ pub enum ObjectKind {
     Token,
     /// An invitation of a person, by its id.
     Invitation,
+    /// Somebody who publishes connectors, by name.
+    Publisher,
 }
 
 impl ObjectKind {
     /// Every kind.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Project,
         Self::Workflow,
         Self::Draft,
@@ -211,6 +219,7 @@ impl ObjectKind {
         Self::Session,
         Self::Token,
         Self::Invitation,
+        Self::Publisher,
     ];
 
     /// Its name, as the audit spells it.
@@ -230,6 +239,7 @@ impl ObjectKind {
             Self::Session => "session",
             Self::Token => "token",
             Self::Invitation => "invitation",
+            Self::Publisher => "publisher",
         }
     }
 }

@@ -223,6 +223,10 @@ async fn start(app: &App, table: &Table, schedule: &Schedule, due_ms: u64) -> bo
             );
             true
         }
+        Err(error @ crate::app::starts::StartError::Held(_)) => {
+            tracing::error!(workflow, trigger, %error, "a scheduled run was not started");
+            true
+        }
         Err(error) => {
             tracing::error!(workflow, trigger, %error, "a scheduled run was not started; trying again");
             false

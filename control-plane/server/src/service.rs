@@ -104,6 +104,8 @@ pub struct Handle {
     pub data_dir: PathBuf,
     /// Where health, readiness and metrics are served.
     pub metrics: Option<SocketAddr>,
+    /// Where the registry is served for robots and customers.
+    pub registry: Option<SocketAddr>,
     /// For the command line: server and key folder.
     pub client_file: PathBuf,
     /// For a host on this machine: server, token and trust root.
@@ -129,6 +131,8 @@ pub struct Service {
     others: Option<(Exchange, Heard)>,
     /// Where health, readiness and metrics are served.
     operators: Option<TcpListener>,
+    /// Where the registry is served for others.
+    market: Option<TcpListener>,
     /// Held as long as the service lives.
     _folder: DataFolder,
 }
@@ -147,18 +151,18 @@ impl Service {
     /// # Errors
     /// See [`OpenError`]; what a failed opening made (folder, keys) is used by the next one.
     pub async fn open(config: Config) -> Result<Self, OpenError> {
-        if !config.listen.ip().is_loopback() {
-            return Err(OpenError::NotLoopback(config.listen));
+        for address in std::iter::once(config.listen).chain(config.registry) {
+            if !address.ip().is_loopback() {
+                return Err(OpenError::NotLoopback(address));
+            }
         }
         let mut folder = match config.database {
             Some(_) => DataFolder::open_shared(&config.data_dir)?,
             None => DataFolder::open(&config.data_dir)?,
         };
         let (listener, address) = bind(config.listen).await?;
-        let operators = match config.metrics {
-            Some(address) => Some(bind(address).await?),
-            None => None,
-        };
+        let operators = bind_if(config.metrics).await?;
+        let market = bind_if(config.registry).await?;
         let url = format!("http://{address}");
         let data = folder.path().to_owned();
         let keys = open_keys(&config, &folder)?;
@@ -214,6 +218,7 @@ impl Service {
             address,
             url,
             metrics: operators.as_ref().map(|(_, address)| *address),
+            registry: market.as_ref().map(|(_, address)| *address),
             client_file: data.join("client.json"),
             join_file: data.join("host-join.json"),
             data_dir: data,
@@ -232,6 +237,7 @@ impl Service {
             closing,
             others,
             operators: operators.map(|(listener, _)| listener),
+            market: market.map(|(listener, _)| listener),
             _folder: folder,
         })
     }
@@ -251,6 +257,14 @@ impl Service {
             tasks.spawn(async move {
                 accept::serve(listener, PlainDoor(router), closing, grace).await;
                 "the accept loop for operators"
+            });
+        }
+        if let Some(listener) = self.market.take() {
+            let router = http::registry(&self.doors.app);
+            let closing = self.closing.clone();
+            tasks.spawn(async move {
+                accept::serve(listener, PlainDoor(router), closing, grace).await;
+                "the accept loop of the registry"
             });
         }
         let app = Arc::clone(&self.doors.app);
@@ -356,6 +370,13 @@ impl Service {
             }
         }
         result
+    }
+}
+
+async fn bind_if(wanted: Option<SocketAddr>) -> Result<Option<(TcpListener, SocketAddr)>, OpenError> {
+    match wanted {
+        Some(address) => bind(address).await.map(Some),
+        None => Ok(None),
     }
 }
 

@@ -14,6 +14,7 @@ use flowforge_store::{Arrangement, Found, MAX_SECRETS, RunFilter, draft_of};
 use super::approvals::{ApprovalNode, ApprovalStateName};
 use super::arranging::Trash;
 use super::audits::Audits;
+use super::capabilities::CapabilityQuestions;
 use super::connectors::ConnectorNode;
 use super::drafts::DraftQuestions;
 use super::fault;
@@ -24,6 +25,7 @@ use super::loads::reading;
 use super::looks::Looks;
 use super::nodes::Nodes;
 use super::page::{Cursor, Window, connection, from_edges};
+use super::publishers::PublisherQuestions;
 use super::retries::{self, RetryPlanPayload};
 use super::runs::{RunNode, RunStateName};
 use super::scalars::Long;
@@ -43,7 +45,16 @@ pub(crate) struct ServerInfo {
 
 /// Questions.
 #[derive(MergedObject, Default)]
-pub(crate) struct Query(Questions, DraftQuestions, Looks, Nodes, Trash, Audits);
+pub(crate) struct Query(
+    Questions,
+    DraftQuestions,
+    Looks,
+    Nodes,
+    Trash,
+    Audits,
+    CapabilityQuestions,
+    PublisherQuestions,
+);
 
 /// Questions about what is published, and what runs.
 #[derive(Default)]

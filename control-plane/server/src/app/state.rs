@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::apart::{ApartError, WORK_TIMEOUT, Workbench};
 use crate::app::allow::Refusals;
+use crate::app::capabilities::Capabilities;
 use crate::clock::Clock;
 use crate::counts::Counts;
 use crate::fleet::bus::Bus;
@@ -76,6 +77,8 @@ pub(crate) struct App {
     pub(crate) closing: CancellationToken,
     pub(crate) views: crate::app::view::Views,
     pub(crate) workbench: Workbench,
+    /// What connectors may have.
+    pub(crate) capabilities: Capabilities,
     /// Who may do what.
     pub(crate) policy: Arc<dyn Policy>,
     /// How many refusals were written down of late.
@@ -150,6 +153,7 @@ impl App {
             hosts.close(&decided.host, decided.standing != Standing::Active);
         }
         let peers = Peers::new(standings, &parts.store.newest_certificates(&scope).await?);
+        let capabilities = Capabilities::of(parts.store.capability_grants(&scope).await?);
         let unassigned = parts.store.count_unassigned(&scope).await?;
         let queued = parts.store.count_queued(&scope).await?;
         Ok(Self {
@@ -175,6 +179,7 @@ impl App {
             workbench: Workbench::default(),
             drafts_moved: broadcast::Sender::new(DRAFTS_BACKLOG),
             policy: Arc::new(OwnerPolicy),
+            capabilities,
             refusals: Refusals::default(),
             counts: Counts::default(),
             followers: Arc::new(Semaphore::new(FOLLOWERS_MAX)),

@@ -287,6 +287,10 @@ async fn start(
         }
         Err(StartError::Input(problems)) => does_not_fit(&problems),
         Err(error @ StartError::Busy { .. }) => busy("FF-RUN-003", error.to_string()),
+        // Whoever called may call again: it starts when somebody has granted what is missing.
+        Err(error @ StartError::Held(_)) => {
+            refusal(StatusCode::SERVICE_UNAVAILABLE, "FF-REG-010", error.to_string())
+        }
         Err(StartError::Store(error)) => fault(&error),
         Err(error) => fault(&error),
     }

@@ -13,6 +13,7 @@ mod line;
 mod media;
 mod operators;
 mod page;
+mod registry;
 mod ui;
 
 use std::sync::Arc;
@@ -28,6 +29,7 @@ pub(crate) use self::documents::Documents;
 pub(crate) use self::hosts::HostDoor;
 pub(crate) use self::line::line_router;
 pub(crate) use self::operators::router as operators;
+pub(crate) use self::registry::for_others as registry;
 pub(crate) use self::ui::is_embedded;
 use crate::api::Api;
 use crate::app::App;
@@ -51,7 +53,7 @@ pub(crate) struct Doors {
 
 /// All routes on one listener.
 pub(crate) fn router(doors: Doors) -> Router {
-    let registry = doors.app.registry.router();
+    let registry = registry::for_people(&doors.app);
     let app = Arc::clone(&doors.app);
     let hosts = Router::new()
         .route("/host/graphql", post(hosts::call))

@@ -9,6 +9,7 @@
 mod approvals;
 mod audit;
 mod bulk;
+mod capabilities;
 mod children;
 mod connector;
 mod delivery;

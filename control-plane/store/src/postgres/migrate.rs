@@ -15,10 +15,11 @@ static MIGRATIONS: [&str; NEWEST] = [
     include_str!("../../migrations/postgres/0007_trash.sql"),
     include_str!("../../migrations/postgres/0008_erased.sql"),
     include_str!("../../migrations/postgres/0010_people.sql"),
+    include_str!("../../migrations/postgres/0012_capabilities.sql"),
 ];
 
 /// How many there are.
-pub(super) const NEWEST: usize = 9;
+pub(super) const NEWEST: usize = 10;
 
 /// Applies what is missing, each migration in a transaction of its own, while no other server is on the database.
 pub(super) fn run(session: &Session, place: &Place) -> Result<(), OpenError> {

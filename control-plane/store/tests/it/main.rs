@@ -7,6 +7,7 @@
 mod audit;
 mod beside;
 mod copies;
+mod capabilities;
 mod database;
 mod drafts;
 mod effort;

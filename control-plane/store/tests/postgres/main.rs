@@ -10,6 +10,8 @@ mod audit;
 mod beside;
 #[path = "../it/copies.rs"]
 mod copies;
+#[path = "../it/capabilities.rs"]
+mod capabilities;
 #[path = "../it/database.rs"]
 mod database;
 #[path = "../it/enrolment.rs"]
