@@ -197,7 +197,9 @@ async fn codes(plane: &Plane) -> Vec<String> {
             found["message"].as_str().unwrap()
         )
     };
-    found.map(line).collect()
+    // That the connector makes no requests has nothing to do with it.
+    let about = |line: &String| !line.contains("FF-WF-034");
+    found.map(line).filter(about).collect()
 }
 
 #[tokio::test]
