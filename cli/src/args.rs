@@ -81,6 +81,12 @@ pub(crate) enum Command {
         after_help = "Example:\n  flowforge bundle export --out connectors.tar"
     )]
     Bundle(commands::bundle::BundleCommand),
+    /// See and change who publishes connectors
+    #[command(subcommand, after_help = "Example:\n  flowforge publisher show acme")]
+    Publisher(commands::publisher::PublisherCommand),
+    /// See and change who comes to the registry
+    #[command(subcommand, after_help = "Example:\n  flowforge registry access")]
+    Registry(commands::registry::RegistryCommand),
     /// Keep the secrets that workflows use
     #[command(subcommand, after_help = "Example:\n  flowforge secret list")]
     Secret(commands::secret::SecretCommand),

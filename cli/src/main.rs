@@ -16,6 +16,7 @@ mod keys;
 mod live;
 mod output;
 mod pages;
+mod publisher_keys;
 mod result_lines;
 mod screen;
 mod signing;
@@ -63,6 +64,8 @@ async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Server(args) => commands::server::run(args, &global).await,
         Command::Connector(command) => commands::connector::run(command, &global).await,
         Command::Bundle(command) => commands::bundle::run(command, &global).await,
+        Command::Publisher(command) => commands::publisher::run(command, &global).await,
+        Command::Registry(command) => commands::registry::run(command, &global).await,
         Command::Secret(command) => commands::secret::run(command, &global).await,
         Command::Workflow(command) => commands::workflow::run(command, &global).await,
         Command::Run(command) => commands::run::run(command, &global).await,

@@ -28,6 +28,7 @@ mod pem;
 pub mod pieces;
 pub mod progress;
 pub mod publication;
+pub mod publisher;
 pub mod receipt;
 pub mod record;
 pub mod release;

@@ -47,3 +47,26 @@ pub(super) fn is_same(one: &Value, other: &Value) -> bool {
         .iter()
         .all(|key| text(one, key) == text(other, key))
 }
+
+/// What somebody should know or do about the connectors of a workflow.
+pub(crate) fn attention(workflow: &Value) -> Vec<String> {
+    let name = text(workflow, "/name");
+    let held = list(workflow, "/held").iter().map(|held| {
+        let missing: Vec<&str> = list(held, "/missing").iter().filter_map(Value::as_str).collect();
+        let (connector, version) = (text(held, "/connector"), text(held, "/version"));
+        format!(
+            "! {name} starts no runs: {connector} {version} asks for {}: flowforge connector grant {connector}@{version}",
+            missing.join(", ")
+        )
+    });
+    let notices = list(workflow, "/notices").iter().map(|notice| {
+        format!(
+            "! {name}: {} {}: {}; {}",
+            text(notice, "/connector"),
+            text(notice, "/version"),
+            text(notice, "/message"),
+            text(notice, "/fix")
+        )
+    });
+    held.chain(notices).collect()
+}

@@ -19,6 +19,8 @@ pub(crate) mod host;
 pub(crate) mod login;
 pub(crate) mod member;
 pub(crate) mod operate;
+pub(crate) mod publisher;
+pub(crate) mod registry;
 pub(crate) mod run;
 pub(crate) mod schedule;
 pub(crate) mod secret;

@@ -61,6 +61,10 @@ pub(crate) struct ServerArgs {
     /// what runs, only how much; whoever reaches it may read it
     #[arg(long, value_name = "ADDRESS", env = "FLOWFORGE_METRICS_ADDR")]
     metrics_addr: Option<SocketAddr>,
+    /// Where to serve the registry alone, on this machine, behind a proxy that ends TLS: robots and customers sign in there
+    /// with an account of the registry; nowhere if absent
+    #[arg(long, value_name = "ADDRESS", env = "FLOWFORGE_REGISTRY_LISTEN")]
+    registry_listen: Option<SocketAddr>,
     /// What to log on stderr: error, warn, info, debug, trace, or a filter
     #[arg(long, value_name = "LEVEL", env = "FLOWFORGE_LOG", default_value = "info")]
     log: String,
@@ -100,6 +104,7 @@ pub(crate) async fn run(args: ServerArgs, global: &Global) -> Result<Exit> {
         None => None,
     };
     config.metrics = args.metrics_addr;
+    config.registry = args.registry_listen;
     let plan = std::env::var("FLOWFORGE_FAILPOINTS").ok();
     config.fail_points = FailPoints::from_env_value(plan.as_deref()).context("FLOWFORGE_FAILPOINTS")?;
     let service = Service::open(config).await?;
@@ -182,6 +187,7 @@ pub(crate) fn ready(handle: &Handle) -> serde_json::Value {
         "client_file": handle.client_file,
         "join_file": handle.join_file,
         "data_dir": handle.data_dir,
+        "registry": handle.registry.map(|address| format!("http://{address}")),
         "metrics": handle.metrics.map(|address| format!("http://{address}/metrics")),
         "pid": std::process::id(),
         "hosts": handle.hosts.as_ref().map(|(address, url)| json!({ "listen": address, "url": url })),

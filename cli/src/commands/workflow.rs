@@ -17,7 +17,7 @@ use flowforge_protocol::{Digest, envelope};
 use serde_json::{Map, Value, json};
 
 use crate::args::Global;
-use crate::commands::findings::{is_same, print_diagnostic};
+use crate::commands::findings::{attention, is_same, print_diagnostic};
 use crate::commands::{arrange, diff, draft};
 use crate::keys::{self, Role};
 use crate::output::{Exit, Usage, counted, list, next, number, result, short_digest, text};
@@ -33,7 +33,8 @@ const LOCK: &str = "workflow.lock";
 const SOURCE_BYTES_MAX: u64 = 1024 * 1024;
 
 const DIAGNOSTIC: &str = "severity code message line column excerpt fix fixed";
-const LIST: &str = "{ workflows(first: 100) { nodes { name title version release publishedAtMs } } }";
+const LIST: &str = "{ workflows(first: 100) { nodes { name title version release publishedAtMs notices { \
+    connector version message fix } held { connector version missing } } } }";
 
 /// Check and publish workflows
 #[derive(Debug, Subcommand)]
@@ -217,7 +218,7 @@ async fn publish(global: &Global, source: &Source, update: bool) -> Result<Exit>
     };
     let signed = sign(&api, &prepared, &on_disk)?;
     let document = "mutation Publish($input: PublishReleaseInput!) { publishRelease(input: $input) { __typename \
-        ... on PublishReleaseSuccess { workflow { name version release } } ... on Problem { message code } } }";
+        ... on PublishReleaseSuccess { workflow { name version release held { connector version missing } } } ... on Problem { message code } } }";
     let input = json!({ "release": signed.release, "grants": signed.grants, "source": on_disk.source });
     let published = api.change("publishRelease", document, input).await?;
     let lock = on_disk.file.with_file_name(LOCK);
@@ -238,6 +239,7 @@ async fn publish(global: &Global, source: &Source, update: bool) -> Result<Exit>
             print_diagnostic(found, &name, false);
         }
         say!("{}", signed.summary);
+        attention(&answer).iter().for_each(|line| say!("{line}"));
     });
     next(
         global,
@@ -372,6 +374,9 @@ async fn show(global: &Global) -> Result<Exit> {
             ]);
         }
         table.print("no workflows · next: flowforge workflow publish FOLDER");
+        for workflow in list(workflows, "") {
+            attention(workflow).iter().for_each(|line| say!("{line}"));
+        }
     });
     if let Some(first) = list(&workflows, "").first() {
         next(

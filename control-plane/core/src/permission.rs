@@ -155,6 +155,12 @@ actions! {
     PublishConnector "connector.publish" Publish
     /// Withdrawing a version of a connector, replacing one, or keeping an advisory.
     CurateConnector "connector.curate" Publish
+    /// Letting an upgraded connector have what it asks for besides, or no more.
+    GrantCapability "connector.grant" KeepSecrets
+    /// Making a publisher, or changing its members, its keys, and who sees its work.
+    ManagePublisher "publisher.manage" Publish
+    /// Saying who has an account at the registry, and who pulls without one.
+    ManageRegistry "registry.manage" ManageMembers
 }
 
 /// What an action is done to: the kind and the name or id of one thing.
@@ -197,11 +203,13 @@ pub enum ObjectKind {
     Invitation,
     /// A request to a webhook, by its id.
     Delivery,
+    /// Somebody who publishes connectors, by name.
+    Publisher,
 }
 
 impl ObjectKind {
     /// Every kind.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Project,
         Self::Workflow,
         Self::Draft,
@@ -216,6 +224,7 @@ impl ObjectKind {
         Self::Token,
         Self::Invitation,
         Self::Delivery,
+        Self::Publisher,
     ];
 
     /// Its name, as the audit spells it.
@@ -236,6 +245,7 @@ impl ObjectKind {
             Self::Token => "token",
             Self::Invitation => "invitation",
             Self::Delivery => "delivery",
+            Self::Publisher => "publisher",
         }
     }
 }

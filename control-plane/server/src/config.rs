@@ -24,6 +24,9 @@ pub struct Config {
     pub database: Option<String>,
     /// Where health, readiness and metrics are served, if anywhere; it may be another machine's to reach. Default: nowhere.
     pub metrics: Option<SocketAddr>,
+    /// Where the registry is served for robots and customers, who sign in with an account of it; loopback only, behind a
+    /// proxy that ends TLS. Default: nowhere.
+    pub registry: Option<SocketAddr>,
     /// Development: a page to try the API.
     pub dev: bool,
     /// Whether people sign in. Without it whoever reaches the loopback address is the owner. Default no.
@@ -53,6 +56,7 @@ impl Config {
             hosts: None,
             database: None,
             metrics: None,
+            registry: None,
             dev: false,
             sign_in: false,
             people_url: None,

@@ -347,6 +347,10 @@ async fn start(app: &App, table: &Table, schedule: &Schedule, due_ms: u64) -> Be
             );
             Began::Never
         }
+        Err(error @ StartError::Held(_)) => {
+            tracing::error!(workflow, trigger, %error, "a scheduled run was not started");
+            Began::Never
+        }
         Err(error) => {
             tracing::error!(workflow, trigger, %error, "a scheduled run was not started; trying again");
             Began::TryAgain

@@ -252,6 +252,10 @@ impl App {
             }
             // There is room again later.
             Err(StartError::Busy { .. }) => Ok(()),
+            Err(error @ StartError::Held(_)) => {
+                tracing::warn!(run_id = %child.id, %error, "a run that was ordered waits for a grant");
+                Ok(())
+            }
             Err(error) => Err(error.into()),
         }
     }

@@ -185,6 +185,11 @@ impl App {
         {
             tracing::error!(%error, "the folder of connectors could not be looked at");
         }
+        if self.bus.is_shared()
+            && let Err(error) = self.look_at_capabilities().await
+        {
+            tracing::error!(%error, "what connectors may have could not be looked at");
+        }
     }
 }
 

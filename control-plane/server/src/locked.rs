@@ -20,12 +20,34 @@ impl Locked<'_> {
     pub(crate) fn entry(&self, name: &str) -> Option<Arc<Entry>> {
         let parsed: ConnectorName = name.parse().ok()?;
         match self.lock.get(name) {
-            None => self.registry.latest(&parsed),
+            None => self.registry.latest_installed(&parsed),
             Some(pinned) => {
                 let entry = self.registry.get(&parsed, &pinned.version.parse().ok()?)?;
-                (entry.layer_digest == pinned.digest).then_some(entry)
+                (entry.layer_digest == pinned.digest && entry.is_installed).then_some(entry)
             }
         }
+    }
+}
+
+impl Locked<'_> {
+    /// That a connector is published here and no host would run it: its publisher's key is not the site's.
+    fn not_installed(&self, name: &str, parsed: &ConnectorName) -> Option<Missing> {
+        let entry = match self.lock.get(name) {
+            Some(pinned) => self.registry.get(parsed, &pinned.version.parse().ok()?),
+            None => self.registry.latest(parsed),
+        };
+        let entry = entry.filter(|entry| !entry.is_installed)?;
+        Some(Missing {
+            message: format!(
+                "`{name}` {} is published by `{}` and not installed here: hosts run what this site's own key vouches for",
+                entry.version,
+                parsed.publisher()
+            ),
+            fix: format!(
+                "look at what it asks for, then flowforge connector install {name}@{}",
+                entry.version
+            ),
+        })
     }
 }
 
@@ -40,8 +62,11 @@ impl Connectors for Locked<'_> {
     }
 
     fn missing(&self, name: &str) -> Option<Missing> {
-        let pinned = self.lock.get(name)?;
         let parsed: ConnectorName = name.parse().ok()?;
+        if let Some(missing) = self.not_installed(name, &parsed) {
+            return Some(missing);
+        }
+        let pinned = self.lock.get(name)?;
         let version = pinned.version.parse().ok();
         let same = version.and_then(|version| self.registry.get(&parsed, &version));
         let newest = self.registry.latest(&parsed);

@@ -1,6 +1,7 @@
 //! A published release as the server uses it: verified once, then kept ready.
 
 use std::collections::BTreeSet;
+use std::sync::OnceLock;
 
 use flowforge_protocol::envelope::{OpenError, Signed};
 use flowforge_protocol::grants::GrantSet;
@@ -20,6 +21,15 @@ pub(crate) enum ReleaseError {
     Definition(String),
 }
 
+/// What a pinned connector asks of hosts and people.
+#[derive(Debug, Clone)]
+pub(crate) struct Asked {
+    pub(crate) connector: String,
+    pub(crate) version: String,
+    /// In words such as `http https://a.example`.
+    pub(crate) capabilities: BTreeSet<String>,
+}
+
 /// A release ready to start runs.
 pub(crate) struct ReadyRelease {
     pub(crate) stored: StoredRelease,
@@ -30,6 +40,7 @@ pub(crate) struct ReadyRelease {
     validator: jsonschema::Validator,
     /// True if an input that fits lacks nothing: there is no default to fill in and no field that may be left out.
     complete: bool,
+    asked: OnceLock<Vec<Asked>>,
 }
 
 impl std::fmt::Debug for ReadyRelease {
@@ -64,7 +75,19 @@ impl ReadyRelease {
             input_schema,
             validator,
             complete,
+            asked: OnceLock::new(),
         })
+    }
+
+    /// What its connectors ask for. It is looked up once; as long as not all of it is found, each time.
+    pub(crate) fn asked(&self, look_up: impl FnOnce() -> (Vec<Asked>, bool)) -> Result<&[Asked], Vec<Asked>> {
+        if let Some(asked) = self.asked.get() {
+            return Ok(asked);
+        }
+        match look_up() {
+            (asked, true) => Ok(self.asked.get_or_init(|| asked)),
+            (asked, false) => Err(asked),
+        }
     }
 
     pub(crate) fn digest(&self) -> Digest {

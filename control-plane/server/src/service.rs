@@ -111,6 +111,8 @@ pub struct Handle {
     pub data_dir: PathBuf,
     /// Where health, readiness and metrics are served.
     pub metrics: Option<SocketAddr>,
+    /// Where the registry is served for robots and customers.
+    pub registry: Option<SocketAddr>,
     /// For the command line: server and key folder.
     pub client_file: PathBuf,
     /// For a host on this machine: server, token and trust root.
@@ -137,6 +139,8 @@ pub struct Service {
     /// Where health, readiness and metrics are served.
     operators: Option<TcpListener>,
     first_link: Option<String>,
+    /// Where the registry is served for others.
+    market: Option<TcpListener>,
     /// Held as long as the service lives.
     _folder: DataFolder,
 }
@@ -155,18 +159,18 @@ impl Service {
     /// # Errors
     /// See [`OpenError`]; what a failed opening made (folder, keys) is used by the next one.
     pub async fn open(config: Config) -> Result<Self, OpenError> {
-        if !config.listen.ip().is_loopback() {
-            return Err(OpenError::NotLoopback(config.listen));
+        for address in std::iter::once(config.listen).chain(config.registry) {
+            if !address.ip().is_loopback() {
+                return Err(OpenError::NotLoopback(address));
+            }
         }
         let mut folder = match config.database {
             Some(_) => DataFolder::open_shared(&config.data_dir)?,
             None => DataFolder::open(&config.data_dir)?,
         };
         let (listener, address) = bind(config.listen).await?;
-        let operators = match config.metrics {
-            Some(address) => Some(bind(address).await?),
-            None => None,
-        };
+        let operators = bind_if(config.metrics).await?;
+        let market = bind_if(config.registry).await?;
         let url = format!("http://{address}");
         let data = folder.path().to_owned();
         let keys = open_keys(&config, &folder)?;
@@ -174,11 +178,7 @@ impl Service {
         let line = open_line(&config, &data, &keys).await?;
         let published = PublishedWord::default();
         let registry = open_registry(&config, &data, &keys, published.clone())?;
-        let artefacts_dir = data.join("artefacts");
-        let (quota, clock) = (config.retention.artefact_bytes_max, Arc::clone(&config.clock));
-        let artefacts = Artefacts::open(&artefacts_dir, quota, clock, config.database.is_some())
-            .await
-            .map_err(|error| FolderError::from_io(&artefacts_dir, error))?;
+        let artefacts = open_artefacts(&config, &data).await?;
         database::check(&data, config.database.is_some())?;
         let older = Scope::default_of(&keys.trust_root.workspace);
         let store_config = StoreConfig {
@@ -224,6 +224,7 @@ impl Service {
             address,
             url,
             metrics: operators.as_ref().map(|(_, address)| *address),
+            registry: market.as_ref().map(|(_, address)| *address),
             client_file: data.join("client.json"),
             join_file: data.join("host-join.json"),
             data_dir: data,
@@ -243,6 +244,7 @@ impl Service {
             others,
             operators: operators.map(|(listener, _)| listener),
             first_link,
+            market: market.map(|(listener, _)| listener),
             _folder: folder,
         })
     }
@@ -275,6 +277,14 @@ impl Service {
             tasks.spawn(async move {
                 accept::serve(listener, PlainDoor(router), closing, grace).await;
                 "the accept loop for operators"
+            });
+        }
+        if let Some(listener) = self.market.take() {
+            let router = http::registry(&self.doors.app);
+            let closing = self.closing.clone();
+            tasks.spawn(async move {
+                accept::serve(listener, PlainDoor(router), closing, grace).await;
+                "the accept loop of the registry"
             });
         }
         let app = Arc::clone(&self.doors.app);
@@ -389,6 +399,13 @@ impl Service {
     }
 }
 
+async fn bind_if(wanted: Option<SocketAddr>) -> Result<Option<(TcpListener, SocketAddr)>, OpenError> {
+    match wanted {
+        Some(address) => bind(address).await.map(Some),
+        None => Ok(None),
+    }
+}
+
 async fn bind(wanted: SocketAddr) -> Result<(TcpListener, SocketAddr), OpenError> {
     let failed = |source: io::Error| match source.kind() {
         io::ErrorKind::AddrInUse => OpenError::InUse(wanted),
@@ -417,6 +434,13 @@ fn open_people(config: &Config, url: &str, keys: &Keys) -> Result<People, People
         config.people_url.as_deref(),
         &keys.owner_token,
     )
+}
+
+async fn open_artefacts(config: &Config, data: &std::path::Path) -> Result<Artefacts, OpenError> {
+    let folder = data.join("artefacts");
+    let (quota, clock) = (config.retention.artefact_bytes_max, Arc::clone(&config.clock));
+    let opened = Artefacts::open(&folder, quota, clock, config.database.is_some()).await;
+    Ok(opened.map_err(|error| FolderError::from_io(&folder, error))?)
 }
 
 async fn open_line(config: &Config, data: &std::path::Path, keys: &Keys) -> Result<OpenedLine, OpenError> {

@@ -29,6 +29,7 @@ mod approvals;
 mod audit;
 mod batch;
 mod batch_error;
+mod capabilities;
 mod cells;
 mod certificates;
 mod changes;
@@ -81,6 +82,7 @@ pub use approvals::{Approval, ApprovalState, Decided, NewDecision};
 pub use audit::{AuditFilter, AuditRecord};
 pub use batch::CheckedBatch;
 pub use batch_error::{BatchError, MAX_BATCH_BYTES};
+pub use capabilities::{CapabilityChange, CapabilityGrant, MAX_CAPABILITIES};
 pub use certificates::{HostStanding, NewCertificate, Standing, StoredCertificate};
 pub use copies::{Contents, CopyError, contents, copy_store, load_copy};
 pub use deliveries::{

@@ -21,5 +21,5 @@ pub use claims::check_claims;
 pub use compare::{Change, Comparison, Impact, compare};
 pub use licence::check_licence;
 pub use names::is_confusable;
-pub use needs::{CapabilityDifference, check_needs};
+pub use needs::{CapabilityDifference, asked_for, check_needs};
 pub use report::{Candidate, Gate, GateName, Known, Report, Subject, check_version, judge, judge_interface};

@@ -50,7 +50,7 @@ impl CapabilityDifference {
     /// The difference between two versions.
     #[must_use]
     pub fn between(old: &Interface, new: &Interface) -> Self {
-        let (old, new) = (asked(old), asked(new));
+        let (old, new) = (asked_for(old), asked_for(new));
         Self {
             added: new.difference(&old).cloned().collect(),
             removed: old.difference(&new).cloned().collect(),
@@ -58,7 +58,9 @@ impl CapabilityDifference {
     }
 }
 
-fn asked(interface: &Interface) -> BTreeSet<String> {
+/// Everything that a version asks of hosts and people, in the words of [`CapabilityDifference`].
+#[must_use]
+pub fn asked_for(interface: &Interface) -> BTreeSet<String> {
     let imports = interface
         .capabilities
         .iter()

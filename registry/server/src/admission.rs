@@ -14,7 +14,7 @@ use semver::Version;
 use crate::catalogue::Entry;
 use crate::config::CONFIG_BYTES_MAX;
 use crate::files;
-use crate::gates::{self, Kind, STATEMENT_BYTES_MAX};
+use crate::gates::{self, Kind, STATEMENT_BYTES_MAX, Word};
 use crate::index::Index;
 use crate::load::{self, VersionFile};
 use crate::manifest::{Descriptor, Manifest, Stored, WASM_CONFIG};
@@ -40,7 +40,10 @@ impl Registry {
             .map_err(closed)?;
         let layer = Digest::of(&bytes);
         let owner = match envelope {
-            Some(envelope) => gates::check_publication(envelope, &self.inner.config.trust, name, &layer)
+            Some(envelope) => self
+                .with_speakers(name, |speakers| {
+                    speakers.check(envelope, name, &layer, self.now_ms())
+                })
                 .map(drop)
                 .map_err(|refusal| refusal.message),
             None => Err("nobody signed it".to_owned()),
@@ -291,7 +294,13 @@ impl Registry {
             .blobs
             .read(statement.digest, STATEMENT_BYTES_MAX)
             .await?;
-        let signed = gates::check_publication(&envelope, &self.inner.config.trust, name, &layer)?;
+        let word = self.with_speakers(name, |speakers| {
+            speakers.check(&envelope, name, &layer, self.now_ms())
+        })?;
+        let (signed, is_site) = match &word {
+            Word::Publisher(signed) => (signed, false),
+            Word::Site(signed) => (signed, true),
+        };
         let version = gates::version_of_tag(&signed.version)?;
         let _writing = self.inner.writer.lock().await;
         // Once more, under the lock: what nobody had signed may have left since.
@@ -309,25 +318,14 @@ impl Registry {
             )
         })?;
         gates::let_through(&self.judged(&self.index(), name, &version, &described, &interface, Ok(())))?;
-        let published_at_ms = match self.get(name, &version) {
-            Some(entry) => entry.published_at_ms,
-            None => (self.inner.config.now_ms)(),
-        };
-        let file = VersionFile {
-            manifest_digest: tagged.digest,
-            publication: String::from_utf8_lossy(&envelope).into_owned(),
-            published_at_ms,
-        };
+        let text = String::from_utf8_lossy(&envelope).into_owned();
+        let file = self.version_file(name, &version, tagged.digest, text, is_site)?;
         let bytes = serde_json::to_vec(&file).map_err(|error| Refusal::new(Code::Unknown, error))?;
-        let entry = load::new_entry(
-            name,
-            version.clone(),
-            &tagged,
-            interface,
-            file,
-            &self.inner.config.trust,
-        )
-        .map_err(|reason| Refusal::new(Code::Denied, reason))?;
+        let entry = self
+            .with_speakers(name, |speakers| {
+                load::new_entry(name, version.clone(), &tagged, interface, file, speakers)
+            })
+            .map_err(|reason| Refusal::new(Code::Denied, reason))?;
         let entry = match self.get(name, &version) {
             // What was decided about it since holds for the same bytes with another signature too.
             Some(known) => Entry {
@@ -350,6 +348,39 @@ impl Registry {
         drop(index);
         (self.inner.config.published)();
         Ok(())
+    }
+
+    /// What is kept of a version with this statement beside what was said of it before.
+    fn version_file(
+        &self,
+        name: &ConnectorName,
+        version: &Version,
+        manifest_digest: Digest,
+        statement: String,
+        is_site: bool,
+    ) -> Result<VersionFile, Refusal> {
+        let known = self.get(name, version);
+        let published_at_ms = known
+            .as_ref()
+            .map_or_else(|| self.now_ms(), |entry| entry.published_at_ms);
+        let (publication, adoption) = match (known, is_site) {
+            (Some(known), true) => (known.publication.clone(), Some(statement)),
+            (None, true) => {
+                let message = format!(
+                    "{name} {version} is not published here, and `{}` publishes its own; this key can only install what it \
+                     published",
+                    name.publisher()
+                );
+                return Err(Refusal::new(Code::Denied, message));
+            }
+            (known, false) => (statement, known.and_then(|known| known.adoption.clone())),
+        };
+        Ok(VersionFile {
+            manifest_digest,
+            publication,
+            published_at_ms,
+            adoption,
+        })
     }
 
     /// The manifest that a version stands for from now on, and whether its tag has to be moved there. A published one keeps

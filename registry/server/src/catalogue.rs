@@ -27,12 +27,26 @@ pub struct Entry {
     pub interface: Arc<Interface>,
     /// The key that signed the publication.
     pub publisher_key: KeyId,
-    /// The publication's envelope, as pushed.
+    /// The publisher's envelope, as pushed.
     pub publication: String,
+    /// The envelope of the site's own key about the same bytes, where the publisher's key is not one that hosts know.
+    pub adoption: Option<String>,
+    /// Whether the hosts of this site run it: the trust root believes one of the two.
+    pub is_installed: bool,
+    /// Whether the publisher's own signature does not hold any more, because its key was revoked; the site's does.
+    pub is_disowned: bool,
     /// When it was published here, milliseconds since 1970 UTC.
     pub published_at_ms: u64,
     /// What was decided about it since.
     pub standing: Standing,
+}
+
+impl Entry {
+    /// The envelope that hosts check against the trust root.
+    #[must_use]
+    pub fn statement(&self) -> &str {
+        self.adoption.as_deref().unwrap_or(&self.publication)
+    }
 }
 
 /// What is looked for. What is empty matches everything.
@@ -104,6 +118,17 @@ impl Registry {
         let index = self.index();
         let front = index.repos.get(name)?.front.as_ref()?;
         Some(Arc::clone(&front.latest))
+    }
+
+    /// The latest version that hosts of this site run, withdrawn ones left out.
+    #[must_use]
+    pub fn latest_installed(&self, name: &ConnectorName) -> Option<Arc<Entry>> {
+        let index = self.index();
+        let versions = index.repos.get(name)?.versions.values();
+        let offered = versions.filter(|entry| entry.is_installed && entry.standing.yanked.is_none());
+        offered
+            .max_by_key(|entry| (entry.version.pre.is_empty(), &entry.version))
+            .cloned()
     }
 
     /// One version, withdrawn or not.

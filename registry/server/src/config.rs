@@ -5,8 +5,6 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use flowforge_protocol::TrustRoot;
 
-use crate::access::Accounts;
-
 /// Settings of a registry.
 #[derive(Clone)]
 pub struct RegistryConfig {
@@ -30,8 +28,6 @@ pub struct RegistryConfig {
     pub upload_idle: Duration,
     /// How long a client may take to send the next bytes of a body. 30 seconds.
     pub body_wait: Duration,
-    /// Who may push, and whether everybody may pull; without it whoever reaches the registry may do both.
-    pub accounts: Option<Arc<Accounts>>,
     /// Milliseconds since 1970 UTC, for the time of publication.
     pub now_ms: Arc<dyn Fn() -> u64 + Send + Sync>,
     /// Whether other processes may have the folder, too. Each then sees what the others published when it is told to look
@@ -58,7 +54,6 @@ impl RegistryConfig {
             uploads_max: 32,
             upload_idle: Duration::from_secs(15 * 60),
             body_wait: Duration::from_secs(30),
-            accounts: None,
             now_ms: Arc::new(system_now_ms),
             shared: false,
             published: Arc::new(|| {}),
@@ -89,6 +84,10 @@ pub(crate) const ORPHAN_LIFE_MS: u64 = 60 * 60 * 1_000;
 pub(crate) const LAYERS_MAX: usize = 8;
 /// Components inspected at the same time; others wait, because each needs a core and memory of its own size.
 pub(crate) const INSPECTIONS_MAX: usize = 2;
+/// Most accounts with a password.
+pub(crate) const ACCOUNTS_MAX: usize = 10_000;
+/// Most publishers that have a document.
+pub(crate) const PUBLISHERS_MAX: usize = 10_000;
 /// Most advisories.
 pub(crate) const ADVISORIES_MAX: usize = 10_000;
 /// Largest configuration of a component, in bytes.

@@ -5,11 +5,9 @@ use std::sync::Arc;
 use flowforge_gates::Advisory;
 use flowforge_protocol::ConnectorName;
 use semver::Version;
-use serde::Serialize;
 
 use crate::catalogue::Entry;
 use crate::config::ADVISORIES_MAX;
-use crate::files;
 use crate::refusal::{Code, Refusal};
 use crate::registry::Registry;
 use crate::standing::{Deprecation, Note, Standing};
@@ -58,7 +56,7 @@ impl Registry {
                 format!("there is no connector {name}"),
             ));
         }
-        self.write_json(
+        self.write_document(
             "write a deprecation",
             self.inner.layout.deprecation(name),
             &notice,
@@ -89,7 +87,7 @@ impl Registry {
             let message = format!("the registry keeps at most {ADVISORIES_MAX} advisories");
             return Err(Refusal::new(Code::Denied, message));
         }
-        self.write_json(
+        self.write_document(
             "write an advisory",
             self.inner.layout.advisory(&advisory.id),
             &advisory,
@@ -131,7 +129,7 @@ impl Registry {
         let entry = self.get(name, version).ok_or_else(unknown)?;
         let mut changed = Entry::clone(&entry);
         change(&mut changed.standing);
-        self.write_json(
+        self.write_document(
             "write a standing",
             self.inner.layout.standing(name, version),
             &changed.standing,
@@ -141,16 +139,5 @@ impl Registry {
         self.index_mut().publish(Arc::clone(&changed));
         (self.inner.config.published)();
         Ok(changed)
-    }
-
-    async fn write_json(
-        &self,
-        what: &'static str,
-        path: std::path::PathBuf,
-        value: &impl Serialize,
-    ) -> Result<(), Refusal> {
-        let bytes = serde_json::to_vec(value).map_err(|error| Refusal::new(Code::Unknown, error))?;
-        let temporary = self.inner.layout.temporary();
-        files::blocking(what, move || files::write_whole(&temporary, &path, &bytes)).await
     }
 }

@@ -42,6 +42,14 @@ pub(crate) fn rename_durably(from: &Path, to: &Path) -> io::Result<()> {
     sync_folder(to.parent().ok_or(io::ErrorKind::InvalidInput)?)
 }
 
+/// Removes a file so that it stays gone after a power cut; one that is not there is gone already.
+pub(crate) fn remove_durably(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => sync_folder(path.parent().ok_or(io::ErrorKind::InvalidInput)?),
+    }
+}
+
 /// Makes a folder and those above it, for this user alone, each entered durably into the one that holds it.
 pub(crate) fn create_folder(path: &Path) -> io::Result<()> {
     if path.is_dir() {

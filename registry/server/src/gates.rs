@@ -4,10 +4,12 @@ use flowforge_gates::{GateName, Known, Report, Subject, check_claims, judge_inte
 use flowforge_ports::Interface;
 use flowforge_protocol::envelope::Signed;
 use flowforge_protocol::publication::{PUBLICATION_TYPE, PublicationError, verify_publication};
-use flowforge_protocol::{ConnectorName, Digest, Document as _, Publication, TrustRoot};
+use flowforge_protocol::trust::ANY_PUBLISHER;
+use flowforge_protocol::{ConnectorName, Digest, Document as _, Publication, TrustRoot, VerifyingKey};
 use semver::Version;
 
 use crate::manifest::{Descriptor, Manifest, WASM_LAYER};
+use crate::publisher::Publisher;
 use crate::refusal::{Code, Refusal};
 
 /// What a pushed manifest is.
@@ -146,26 +148,122 @@ pub(crate) fn check_config(interface: &Interface, config: &[u8]) -> Result<(), R
         .map_err(|reason| Refusal::new(Code::ManifestInvalid, reason))
 }
 
-/// Checks a publisher's statement about a layer of this repository.
-pub(crate) fn check_publication(
-    envelope: &[u8],
-    trust: &TrustRoot,
-    name: &ConnectorName,
-    layer: &Digest,
-) -> Result<Signed<Publication>, Refusal> {
-    verify_publication(envelope, trust, name, None, layer).map_err(|error| {
+/// Whose word a publication is.
+#[derive(Debug)]
+pub(crate) enum Word {
+    /// The publisher's.
+    Publisher(Signed<Publication>),
+    /// The site's own, about what somebody else publishes: with it the hosts of this site run it.
+    Site(Signed<Publication>),
+}
+
+/// Who may speak for the connectors of one publisher.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Speakers<'a> {
+    pub(crate) trust: &'a TrustRoot,
+    /// The publisher's own document, if it has one here.
+    pub(crate) publisher: Option<&'a Publisher>,
+}
+
+impl Speakers<'_> {
+    /// Checks a new statement about a layer of this repository.
+    pub(crate) fn check(
+        &self,
+        envelope: &[u8],
+        name: &ConnectorName,
+        layer: &Digest,
+        now_ms: u64,
+    ) -> Result<Word, Refusal> {
+        let Some(publisher) = self.publisher else {
+            let signed = verify_publication(envelope, self.trust, name, None, layer);
+            return signed
+                .map(Word::Publisher)
+                .map_err(|error| self.refusal(name, &error));
+        };
+        let mut keys = publisher.usable_keys(now_ms);
+        keys.extend(self.named_keys(name).iter().cloned());
+        let own = verify_publication(envelope, &believing(name, keys), name, None, layer);
+        let error = match own {
+            Ok(signed) => return Ok(Word::Publisher(signed)),
+            Err(error) => error,
+        };
+        let site = verify_publication(envelope, self.trust, name, None, layer);
+        site.map(Word::Site).map_err(|_| self.refusal(name, &error))
+    }
+
+    /// Checks the statement behind a version that was published at that time.
+    pub(crate) fn check_stored(
+        &self,
+        envelope: &[u8],
+        name: &ConnectorName,
+        layer: &Digest,
+        published_at_ms: u64,
+    ) -> Result<Signed<Publication>, Refusal> {
+        let Some(publisher) = self.publisher else {
+            return self.check_site(envelope, name, layer);
+        };
+        let mut keys = publisher.keys_of(published_at_ms);
+        keys.extend(self.named_keys(name).iter().cloned());
+        if published_at_ms < publisher.created_at_ms {
+            // It was published under the trust root's word for everybody, before the publisher came.
+            keys.extend(self.trust.publisher_keys(name.publisher()).iter().cloned());
+        }
+        verify_publication(envelope, &believing(name, keys), name, None, layer)
+            .map_err(|error| self.refusal(name, &error))
+    }
+
+    /// Checks a statement as the hosts of this site do.
+    pub(crate) fn check_site(
+        &self,
+        envelope: &[u8],
+        name: &ConnectorName,
+        layer: &Digest,
+    ) -> Result<Signed<Publication>, Refusal> {
+        verify_publication(envelope, self.trust, name, None, layer)
+            .map_err(|error| self.refusal(name, &error))
+    }
+
+    /// The keys that the trust root names for this publisher; those that it has for everybody are not.
+    fn named_keys(&self, name: &ConnectorName) -> &[VerifyingKey] {
+        let named = self.trust.publishers.get(name.publisher());
+        named
+            .filter(|_| name.publisher() != ANY_PUBLISHER)
+            .map_or(&[], Vec::as_slice)
+    }
+
+    fn refusal(&self, name: &ConnectorName, error: &PublicationError) -> Refusal {
         let publisher = name.publisher();
-        let message = match &error {
-            PublicationError::Untrusted { .. } if trust.publisher_keys(publisher).is_empty() => {
-                format!("nobody may publish under `{publisher}` here; add its key to the trust root")
+        let message = match error {
+            PublicationError::Untrusted { source, .. } if self.publisher.is_some() => format!(
+                "`{publisher}` is owned by the keys of its publisher: {source}; sign with one of them (`flowforge \
+                 publisher show {publisher}`) or use your own name"
+            ),
+            PublicationError::Untrusted { .. } if self.trust.publisher_keys(publisher).is_empty() => {
+                format!(
+                    "nobody may publish under `{publisher}` here; make it with `flowforge publisher new {publisher}`"
+                )
             }
             PublicationError::Untrusted { source, .. } => {
-                format!("`{publisher}` is owned by another key: {source}; sign with the publisher's key or use your own name")
+                format!(
+                    "`{publisher}` is owned by another key: {source}; sign with the publisher's key or use your own name"
+                )
             }
             PublicationError::Mismatch { .. } => error.to_string(),
         };
         Refusal::new(Code::Denied, message)
-    })
+    }
+}
+
+/// A trust root in which these keys, and no others, speak for the publisher of this connector.
+fn believing(name: &ConnectorName, keys: Vec<VerifyingKey>) -> TrustRoot {
+    TrustRoot {
+        workspace: String::new(),
+        version: 0,
+        release_keys: Vec::new(),
+        grant_keys: Vec::new(),
+        scheduler_keys: Vec::new(),
+        publishers: [(name.publisher().to_owned(), keys)].into(),
+    }
 }
 
 /// Largest publication envelope in bytes.

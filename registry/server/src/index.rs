@@ -7,6 +7,7 @@ use flowforge_gates::{Advisory, Known};
 use flowforge_protocol::{ConnectorName, Digest};
 use semver::Version;
 
+use crate::access::People;
 use crate::catalogue::Entry;
 use crate::manifest::{Descriptor, Stored};
 use crate::standing::Deprecation;
@@ -169,6 +170,8 @@ pub(crate) struct Index {
     pub(crate) repos: BTreeMap<ConnectorName, Repo>,
     /// By their id.
     pub(crate) advisories: BTreeMap<String, Arc<Advisory>>,
+    /// Accounts and publishers.
+    pub(crate) people: Arc<People>,
     /// Everybody who has published something.
     publishers: BTreeSet<String>,
     signed_blobs: HashSet<Digest>,
@@ -179,6 +182,11 @@ impl Index {
     /// Bytes of what signed manifests name, each blob once.
     pub(crate) fn signed_bytes(&self) -> u64 {
         self.signed_bytes
+    }
+
+    /// Everybody who has published something.
+    pub(crate) fn published_by(&self) -> impl Iterator<Item = &str> {
+        self.publishers.iter().map(String::as_str)
     }
 
     /// Counts what a manifest names as signed. What is signed once stays.
@@ -225,7 +233,10 @@ impl Index {
             versions: versions
                 .map(|entry| (&entry.version, entry.layer_digest, entry.interface.as_ref()))
                 .collect(),
-            publishers: self.publishers.iter().map(String::as_str).collect(),
+            publishers: self
+                .published_by()
+                .chain(self.people.publishers.keys().map(String::as_str))
+                .collect(),
             advisories: self.advisories.values().map(AsRef::as_ref).collect(),
             owner,
         }

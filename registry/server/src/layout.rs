@@ -11,6 +11,10 @@
 //! repos/PUBLISHER/NAME/standings/VERSION.json what was decided about a version since
 //! repos/PUBLISHER/NAME/deprecation.json       why the connector should not be used for something new
 //! advisories/ID.json                          what is known to be wrong with published versions
+//! access.json                                 whether public connectors are pulled without an account
+//! access.key                                  what tokens are signed with
+//! accounts/NAME.json                          who has a password here
+//! publishers/NAME.json                        an organisation: members, keys, who sees what
 //! ```
 
 use std::path::{Path, PathBuf};
@@ -104,6 +108,32 @@ impl Layout {
 
     pub(crate) fn deprecation(&self, name: &ConnectorName) -> PathBuf {
         self.repo(name).join("deprecation.json")
+    }
+
+    pub(crate) fn access(&self) -> PathBuf {
+        self.root.join("access.json")
+    }
+
+    pub(crate) fn token_key(&self) -> PathBuf {
+        self.root.join("access.key")
+    }
+
+    pub(crate) fn accounts(&self) -> PathBuf {
+        self.root.join("accounts")
+    }
+
+    /// An account's name begins with a letter or digit and has no separator in it.
+    pub(crate) fn account(&self, name: &str) -> PathBuf {
+        self.accounts().join(format!("{name}.json"))
+    }
+
+    pub(crate) fn publishers(&self) -> PathBuf {
+        self.root.join("publishers")
+    }
+
+    /// A publisher's name is kebab-case.
+    pub(crate) fn publisher(&self, name: &str) -> PathBuf {
+        self.publishers().join(format!("{name}.json"))
     }
 
     pub(crate) fn advisories(&self) -> PathBuf {

@@ -12,16 +12,19 @@ use std::sync::Arc;
 use bytes::Bytes;
 use flowforge_gates::Advisory;
 use flowforge_ports::Interface;
-use flowforge_protocol::{ConnectorName, Digest, TrustRoot};
+use flowforge_protocol::{ConnectorName, Digest};
 use semver::Version;
 use serde::{Deserialize, Serialize};
 
+use crate::access::{Account, People, TokenKey};
 use crate::blobs::{Blobs, read_checked};
 use crate::catalogue::Entry;
 use crate::config::{MANIFEST_BYTES_MAX, RegistryConfig};
+use crate::gates::Speakers;
 use crate::index::{Index, Repo};
 use crate::layout::Layout;
 use crate::manifest::Stored;
+use crate::publisher::Publisher;
 use crate::standing::{Deprecation, Standing};
 use crate::{files, gates};
 
@@ -52,6 +55,17 @@ pub(crate) struct VersionFile {
     pub(crate) manifest_digest: Digest,
     pub(crate) publication: String,
     pub(crate) published_at_ms: u64,
+    /// The site's own word about the same bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) adoption: Option<String>,
+}
+
+/// Who may do something without an account.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AccessFile {
+    /// Whether public connectors are pulled so.
+    pub(crate) anonymous_pull: bool,
 }
 
 /// What is stored of a component's interface, so that it is not read from its bytes at every start.
@@ -69,6 +83,7 @@ pub(crate) struct Loaded {
     pub(crate) layout: Layout,
     pub(crate) index: Index,
     pub(crate) blobs: Blobs,
+    pub(crate) token_key: TokenKey,
     /// Held as long as the registry lives.
     pub(crate) lock: File,
 }
@@ -95,6 +110,7 @@ pub(crate) fn open(path: &Path, config: &RegistryConfig) -> Result<Loaded, OpenE
         TryLockError::Error(source) => failed(source),
     })?;
     let (index, stored_bytes) = load(&layout, config, is_alone).map_err(failed)?;
+    let token_key = token_key(&layout).map_err(failed)?;
     if config.shared {
         // Others may come now.
         lock.lock_shared().map_err(failed)?;
@@ -104,6 +120,7 @@ pub(crate) fn open(path: &Path, config: &RegistryConfig) -> Result<Loaded, OpenE
         layout,
         index,
         blobs,
+        token_key,
         lock,
     })
 }
@@ -128,6 +145,8 @@ fn load(layout: &Layout, config: &RegistryConfig, is_alone: bool) -> io::Result<
         layout.interfaces(),
         layout.repos(),
         layout.advisories(),
+        layout.accounts(),
+        layout.publishers(),
     ] {
         files::create_folder(&folder)?;
     }
@@ -145,11 +164,16 @@ fn load(layout: &Layout, config: &RegistryConfig, is_alone: bool) -> io::Result<
 pub(crate) fn index(layout: &Layout, config: &RegistryConfig) -> io::Result<Index> {
     let mut index = Index::default();
     load_advisories(layout, &mut index)?;
+    index.people = Arc::new(load_people(layout)?);
     for publisher in files::entries(&layout.repos())? {
         for connector in files::entries(&layout.repos().join(&publisher))? {
             match format!("{publisher}:{connector}").parse::<ConnectorName>() {
                 Ok(name) => {
-                    let repo = load_repo(layout, config, &name)?;
+                    let speakers = Speakers {
+                        trust: &config.trust,
+                        publisher: index.people.publishers.get(&publisher).map(AsRef::as_ref),
+                    };
+                    let repo = load_repo(layout, config, speakers, &name)?;
                     index.add_repo(name, repo);
                 }
                 Err(error) => tracing::warn!(%error, "foreign folder in the registry is left alone"),
@@ -174,7 +198,12 @@ fn sweep(layout: &Layout, index: &Index, is_alone: bool) -> io::Result<u64> {
     Ok(stored_bytes)
 }
 
-fn load_repo(layout: &Layout, config: &RegistryConfig, name: &ConnectorName) -> io::Result<Repo> {
+fn load_repo(
+    layout: &Layout,
+    config: &RegistryConfig,
+    speakers: Speakers<'_>,
+    name: &ConnectorName,
+) -> io::Result<Repo> {
     let mut repo = Repo::default();
     for file in files::entries(&layout.manifests(name))? {
         let path = layout.manifests(name).join(&file);
@@ -202,7 +231,8 @@ fn load_repo(layout: &Layout, config: &RegistryConfig, name: &ConnectorName) -> 
         let entry = match (version, serde_json::from_slice::<VersionFile>(&bytes)) {
             (Some(version), Ok(stored)) => {
                 let manifest = stored.manifest_digest;
-                let entry = load_entry(layout, config, name, &repo, version, stored);
+                let known = (layout, config, speakers);
+                let entry = load_entry(known, name, &repo, version, stored);
                 if entry.is_err() {
                     repo.withheld.insert(manifest);
                 }
@@ -235,6 +265,47 @@ fn load_advisories(layout: &Layout, index: &mut Index) -> io::Result<()> {
     Ok(())
 }
 
+/// Accounts and publishers. A damaged publisher has no keys and no members until it is restored: nobody takes its name.
+fn load_people(layout: &Layout) -> io::Result<People> {
+    let mut people = People {
+        anonymous_pull: load_json::<AccessFile>(&layout.access())
+            .unwrap_or_default()
+            .anonymous_pull,
+        ..People::default()
+    };
+    for file in files::entries(&layout.accounts())? {
+        if let (Some(name), Some(account)) = (
+            file.strip_suffix(".json"),
+            load_json::<Account>(&layout.accounts().join(&file)),
+        ) {
+            people.accounts.insert(name.to_owned(), account);
+        }
+    }
+    for file in files::entries(&layout.publishers())? {
+        let Some(name) = file.strip_suffix(".json") else {
+            continue;
+        };
+        let publisher =
+            load_json(&layout.publishers().join(&file)).unwrap_or_else(|| Publisher::damaged(name));
+        people.publishers.insert(name.to_owned(), Arc::new(publisher));
+    }
+    Ok(people)
+}
+
+/// The key of tokens; made at the first start.
+fn token_key(layout: &Layout) -> io::Result<TokenKey> {
+    let path = layout.token_key();
+    if let Ok(bytes) = fs::read(&path)
+        && let Ok(key) = <[u8; 32]>::try_from(bytes.as_slice())
+    {
+        return Ok(TokenKey(key));
+    }
+    let mut key = [0; 32];
+    getrandom::fill(&mut key).map_err(io::Error::other)?;
+    files::write_whole(&layout.temporary(), &path, &key)?;
+    Ok(TokenKey(key))
+}
+
 /// A small document; none if there is none, or a damaged one.
 fn load_json<T: for<'de> Deserialize<'de>>(path: &Path) -> Option<T> {
     let bytes = fs::read(path).ok()?;
@@ -254,8 +325,7 @@ fn load_manifest(path: &Path, file: &str) -> Result<Stored, String> {
 }
 
 fn load_entry(
-    layout: &Layout,
-    config: &RegistryConfig,
+    (layout, config, speakers): (&Layout, &RegistryConfig, Speakers<'_>),
     name: &ConnectorName,
     repo: &Repo,
     version: Version,
@@ -282,7 +352,7 @@ fn load_entry(
         }
     };
     let standing = load_json::<Standing>(&layout.standing(name, &version)).unwrap_or_default();
-    let entry = new_entry(name, version, stored, interface, file, &config.trust)?;
+    let entry = new_entry(name, version, stored, interface, file, speakers)?;
     Ok(Entry { standing, ..entry })
 }
 
@@ -293,17 +363,30 @@ pub(crate) fn new_entry(
     stored: &Stored,
     interface: Interface,
     file: VersionFile,
-    trust: &TrustRoot,
+    speakers: Speakers<'_>,
 ) -> Result<Entry, String> {
     let layer = stored
         .manifest
         .component()
         .ok_or("its manifest is no component")?;
-    let signed = gates::check_publication(file.publication.as_bytes(), trust, name, &layer.digest)
-        .map_err(|refusal| refusal.message)?;
+    let envelope = file.publication.as_bytes();
+    let own = speakers.check_stored(envelope, name, &layer.digest, file.published_at_ms);
+    let adopted = file.adoption.as_ref().map(|adoption| {
+        let adopted = speakers.check_site(adoption.as_bytes(), name, &layer.digest);
+        adopted.map_err(|refusal| refusal.message)
+    });
+    // The site's own word keeps what it installed, whatever becomes of the publisher's key.
+    let is_disowned = own.is_err();
+    let signed = match (own, &adopted) {
+        (Ok(signed), _) => signed,
+        (Err(_), Some(Ok(adopted))) => adopted.clone(),
+        (Err(refusal), _) => return Err(refusal.message),
+    };
     if signed.version != version.to_string() {
         return Err(format!("its publication is for version {}", signed.version));
     }
+    let adoption = file.adoption.filter(|_| matches!(adopted, Some(Ok(_))));
+    let is_installed = adoption.is_some() || speakers.check_site(envelope, name, &layer.digest).is_ok();
     Ok(Entry {
         name: name.clone(),
         version,
@@ -313,6 +396,9 @@ pub(crate) fn new_entry(
         interface: Arc::new(interface),
         publisher_key: signed.key_id(),
         publication: file.publication,
+        adoption,
+        is_installed,
+        is_disowned,
         published_at_ms: file.published_at_ms,
         standing: Standing::default(),
     })

@@ -11,9 +11,11 @@ use bytes::Bytes;
 use flowforge_protocol::{ConnectorName, Digest};
 use tokio::sync::{Mutex, Semaphore};
 
-use crate::access::Accounts;
+use crate::access::{People, TokenKey, Visitor};
 use crate::blobs::Blobs;
 use crate::config::{BLOBS_MAX, INSPECTIONS_MAX, REPOS_MAX, RegistryConfig};
+use crate::gates::Speakers;
+use crate::http::Door;
 use crate::index::{Index, Repo};
 use crate::layout::Layout;
 use crate::load::{self, OpenError};
@@ -37,6 +39,7 @@ pub(crate) struct Inner {
     /// Held while manifests, tags or versions change.
     pub(crate) writer: Mutex<()>,
     pub(crate) inspections: Arc<Semaphore>,
+    pub(crate) token_key: TokenKey,
     _lock: File,
 }
 
@@ -54,6 +57,7 @@ impl Registry {
             index: RwLock::new(loaded.index),
             writer: Mutex::new(()),
             inspections: Arc::new(Semaphore::new(INSPECTIONS_MAX)),
+            token_key: loaded.token_key,
             _lock: loaded.lock,
             config,
         };
@@ -84,14 +88,16 @@ impl Registry {
             index.add_repo(name, repo);
         }
         index.advisories.extend(found.advisories);
+        index.people = found.people;
         Ok(())
     }
 
     /// The HTTP surface: `/v2/…`, `/.well-known/wasm-pkg/registry.json` and `/connectors/{digest}/publication`.
     ///
-    /// Without accounts it lets everybody who reaches it pull and push; whoever mounts it decides who that is.
-    pub fn router(&self) -> axum::Router {
-        http::router(self.clone())
+    /// The door says who comes in without credentials; whoever mounts it may name the [`crate::Visitor`] of a request in
+    /// its extensions.
+    pub fn router(&self, door: Door) -> axum::Router {
+        http::router(self.clone(), door)
     }
 
     /// The bytes of a published component.
@@ -120,8 +126,19 @@ impl Registry {
         self.inner.index.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn accounts(&self) -> Option<&Accounts> {
-        self.inner.config.accounts.as_deref()
+    /// What is done with the keys that speak for the publisher of a connector. The index is held meanwhile.
+    pub(crate) fn with_speakers<T>(&self, name: &ConnectorName, ask: impl FnOnce(Speakers<'_>) -> T) -> T {
+        let index = self.index();
+        let publisher = index.people.publishers.get(name.publisher());
+        ask(Speakers {
+            trust: &self.inner.config.trust,
+            publisher: publisher.map(AsRef::as_ref),
+        })
+    }
+
+    /// Who may do what, as it stands now.
+    pub(crate) fn people(&self) -> Arc<People> {
+        Arc::clone(&self.index().people)
     }
 
     pub(crate) fn component_bytes_max(&self) -> u64 {
@@ -267,10 +284,13 @@ impl Registry {
         Ok(tags)
     }
 
-    /// The connectors that have something to offer, as the protocol names them, sorted.
-    pub(crate) fn repositories(&self) -> Vec<String> {
-        let index = self.index();
-        let offered = index.repos.iter().filter(|(_, repo)| repo.front.is_some());
+    /// The connectors that have something to offer this visitor, as the protocol names them, sorted.
+    pub(crate) fn repositories(&self, visitor: &Visitor) -> Vec<String> {
+        let (index, now_ms) = (self.index(), self.now_ms());
+        let offered = index
+            .repos
+            .iter()
+            .filter(|(name, repo)| repo.front.is_some() && index.people.sees(visitor, name, now_ms));
         let mut names: Vec<_> = offered
             .map(|(name, _)| format!("{}/{}", name.publisher(), name.name()))
             .collect();

@@ -60,7 +60,8 @@ pub struct Standing {
     pub yanked: Option<Note>,
 }
 
-fn checked_reason(text: &str) -> Result<String, Refusal> {
+/// A reason, if it is one.
+pub(crate) fn checked_reason(text: &str) -> Result<String, Refusal> {
     let text = text.trim();
     if text.is_empty() || text.chars().count() > REASON_CHARS_MAX || text.contains(char::is_control) {
         let message = format!("a reason is one line of 1 to {REASON_CHARS_MAX} characters");

@@ -62,6 +62,9 @@ fn entry(number: u32, minor: u32, key: KeyId) -> Option<Entry> {
     };
     let digest = Digest::of(format!("{name} {minor}").as_bytes());
     Some(Entry {
+        adoption: None,
+        is_installed: true,
+        is_disowned: false,
         name: name.parse().ok()?,
         version: Version::new(1, u64::from(minor), 0),
         layer_digest: digest,

@@ -2,6 +2,7 @@
 
 mod curate;
 mod inspect;
+mod install;
 mod new;
 mod publish;
 mod publish_trial;
@@ -84,6 +85,15 @@ pub(crate) enum ConnectorCommand {
     /// Hand advisories to the registry: what is known to be wrong with published versions
     #[command(after_help = "Example:\n  flowforge connector advise FFSA-2026-0001.json")]
     Advise(curate::AdviseArgs),
+    /// Look at what a version of another publisher asks for, and let this site's hosts run it
+    #[command(after_help = "Example:\n  flowforge connector install acme:geo@0.2.0")]
+    Install(install::InstallArgs),
+    /// Show what a newer version changes, port by port, and what it asks for besides; exit 1 if that is not granted
+    #[command(after_help = "Example:\n  flowforge connector upgrade acme:geo@0.2.0 --since 0.1.0")]
+    Upgrade(install::UpgradeArgs),
+    /// Grant a connector what an upgraded version asks for, so that runs which wait for it can start
+    #[command(after_help = "Example:\n  flowforge connector grant acme:geo@0.2.0")]
+    Grant(install::GrantArgs),
     /// List the published connectors, those that fit best first
     #[command(after_help = "Example:\n  flowforge connector list --search csv --category transform")]
     List(ListArgs),
@@ -119,6 +129,9 @@ pub(crate) async fn run(command: ConnectorCommand, global: &Global) -> Result<Ex
         ConnectorCommand::Yank(args) => curate::yank(args, global).await,
         ConnectorCommand::Deprecate(args) => curate::deprecate(args, global).await,
         ConnectorCommand::Advise(args) => curate::advise(args, global).await,
+        ConnectorCommand::Install(args) => install::install(args, global).await,
+        ConnectorCommand::Upgrade(args) => install::upgrade(args, global).await,
+        ConnectorCommand::Grant(args) => install::grant(args, global).await,
         ConnectorCommand::List(args) => show(global, &args).await,
     }
 }

@@ -12,7 +12,7 @@ use super::{component_of, publish_trial, read_component};
 use crate::args::Global;
 use crate::keys::{self, Role};
 use crate::output::{Exit, Usage, next, result, short_digest};
-use crate::{connectors, say};
+use crate::{connectors, publisher_keys, say};
 
 #[derive(Debug, Args)]
 pub(crate) struct PublishArgs {
@@ -39,10 +39,14 @@ pub(crate) async fn run(args: PublishArgs, global: &Global) -> Result<Exit> {
         .into());
     }
     let api = global.api()?;
-    let key = keys::load(api.context(), Role::Publisher)?;
     let file = read_component(&component_of(&args.path).await?)?;
     let bytes = under_a_name(file, args.name.as_deref(), args.version.as_deref())?;
     let statement = connectors::statement_of(&bytes)?;
+    // A publisher that has keys of its own publishes with them.
+    let key = match publisher_keys::own(api.context(), statement.name.publisher())? {
+        Some(key) => key,
+        None => keys::load(api.context(), Role::Publisher)?,
+    };
     if args.dry_run {
         return publish_trial::run(global, &api, bytes, &statement, &key).await;
     }

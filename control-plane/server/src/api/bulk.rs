@@ -259,6 +259,9 @@ async fn retry(ctx: &Context<'_>, id: String, from: Option<&str>, newest: bool) 
             Err(RetryError::Start(error @ StartError::Busy { .. })) => {
                 BulkItem::refused(id, ProblemCode::Run003, error.to_string())
             }
+            Err(RetryError::Start(error @ StartError::Held(_))) => {
+                BulkItem::refused(id, ProblemCode::Reg010, error.to_string())
+            }
             Err(error) => return Err(fault(&error)),
         },
     )

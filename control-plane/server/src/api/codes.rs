@@ -84,6 +84,10 @@ codes! {
     Reg002 "FF_REG_002" "FF-REG-002"
     /// The registry cannot take it now.
     Reg003 "FF_REG_003" "FF-REG-003"
+    /// Only an owner of the publisher may do that, or the name is another's.
+    Reg004 "FF_REG_004" "FF-REG-004"
+    /// A connector asks for more than it may have.
+    Reg010 "FF_REG_010" "FF-REG-010"
     /// The signed documents are not what this server would have compiled.
     Rel001 "FF_REL_001" "FF-REL-001"
     /// Another version is due.

@@ -8,6 +8,7 @@ use flowforge_registry::Entry;
 use super::fault;
 use super::nodes::{Kind, global_id};
 use super::scalars::{AnyJson, Long};
+use super::workflows::WorkflowNode;
 use crate::app::App;
 
 /// A published version of a connector.
@@ -146,6 +147,21 @@ impl ConnectorNode {
             );
         }
         Ok(Some(Json(value)))
+    }
+
+    /// Whether the hosts of this site run this version: its own key vouches for it.
+    async fn installed(&self) -> bool {
+        self.0.is_installed
+    }
+
+    /// The workflows whose newest version uses this version of it, by name, at most 100.
+    #[graphql(complexity = "10 + child_complexity")]
+    async fn used_by(&self, ctx: &Context<'_>) -> Result<Vec<WorkflowNode>> {
+        let version = self.0.version.to_string();
+        let using = ctx
+            .data::<Arc<App>>()?
+            .users_of(self.0.name.as_str(), Some(&version));
+        Ok(using.into_iter().take(100).map(WorkflowNode).collect())
     }
 
     /// Published versions, newest first.

@@ -1,7 +1,10 @@
 //! What is decided about published connectors, as the API takes it.
 
+use std::collections::BTreeSet;
+
 use async_graphql::{Context, InputObject, Object, Result, SimpleObject, Union};
 use flowforge_core::{Action, Object, ObjectKind};
+use flowforge_gates::Advisory;
 use flowforge_protocol::ConnectorName;
 use flowforge_registry::{Code, Refusal};
 
@@ -53,6 +56,8 @@ pub(crate) enum CurateConnectorPayload {
 pub(crate) struct CurateConnectorSuccess {
     /// The connector as it stands now; absent for an advisory about versions that are not published here.
     connector: Option<ConnectorNode>,
+    /// The workflows whose newest version uses what was decided about, by name: their owners should hear of it.
+    reached: Vec<String>,
 }
 
 /// Changes of what stands beside published versions.
@@ -77,7 +82,8 @@ impl CurationChanges {
             None => registry.restore(&name, &version).await,
         };
         noted(&allowed, changed.is_ok()).await?;
-        Ok(answer(changed.map(|entry| Some(ConnectorNode(entry)))))
+        let reached = reached(ctx, &[(&name, Some(input.version.as_str()))])?;
+        Ok(answer(changed.map(|entry| (Some(ConnectorNode(entry)), reached))))
     }
 
     /// Says that a connector is replaced, or takes that back.
@@ -97,7 +103,10 @@ impl CurationChanges {
             .map(|reason| (reason, input.use_instead.as_deref()));
         let done = registry.deprecate(&name, notice).await;
         noted(&allowed, done.is_ok()).await?;
-        Ok(answer(done.map(|()| registry.latest(&name).map(ConnectorNode))))
+        let reached = reached(ctx, &[(&name, None)])?;
+        Ok(answer(
+            done.map(|()| (registry.latest(&name).map(ConnectorNode), reached)),
+        ))
     }
 
     /// Keeps an advisory, in place of an older one of the same id. A version that a critical one is about cannot be
@@ -108,7 +117,7 @@ impl CurationChanges {
         input: PublishAdvisoryInput,
     ) -> Result<CurateConnectorPayload> {
         let allowed = allowed(ctx, "").await?;
-        let advisory = match serde_json::from_value(input.advisory.0) {
+        let advisory: Advisory = match serde_json::from_value(input.advisory.0) {
             Ok(advisory) => advisory,
             Err(error) => {
                 let message = format!("this is no advisory: {error}; write an OSV document");
@@ -117,9 +126,14 @@ impl CurationChanges {
                 )));
             }
         };
+        let id = advisory.id.clone();
         let done = app(ctx)?.registry.advise(advisory).await;
         noted(&allowed, done.is_ok()).await?;
-        Ok(answer(done.map(|()| None)))
+        let reached = match done {
+            Ok(()) => reached_by(ctx, &id)?,
+            Err(_) => Vec::new(),
+        };
+        Ok(answer(done.map(|()| (None, reached))))
     }
 }
 
@@ -153,16 +167,47 @@ fn unknown(name: &str, version: &str) -> CurateConnectorPayload {
     CurateConnectorPayload::Registry(RegistryProblem::new(ABSENT, message))
 }
 
-fn answer(done: std::result::Result<Option<ConnectorNode>, Refusal>) -> CurateConnectorPayload {
+type Decided = (Option<ConnectorNode>, Vec<String>);
+
+fn answer(done: std::result::Result<Decided, Refusal>) -> CurateConnectorPayload {
     match done {
-        Ok(connector) => CurateConnectorPayload::Success(CurateConnectorSuccess { connector }),
-        Err(refusal) => {
-            let code = match refusal.code {
-                Code::ManifestUnknown | Code::NameUnknown => ABSENT,
-                Code::ManifestInvalid => WRONG,
-                _ => TROUBLE,
-            };
-            CurateConnectorPayload::Registry(RegistryProblem::new(code, refusal.message))
+        Ok((connector, reached)) => {
+            CurateConnectorPayload::Success(CurateConnectorSuccess { connector, reached })
         }
+        Err(refusal) => CurateConnectorPayload::Registry(problem_of(refusal)),
     }
+}
+
+/// What the registry refuses, as a problem.
+pub(super) fn problem_of(refusal: Refusal) -> RegistryProblem {
+    let code = match refusal.code {
+        Code::ManifestUnknown | Code::NameUnknown => ABSENT,
+        Code::ManifestInvalid | Code::NameInvalid => WRONG,
+        Code::Denied => ProblemCode::Reg004,
+        _ => TROUBLE,
+    };
+    RegistryProblem::new(code, refusal.message)
+}
+
+/// The workflows that use one of these connectors, in this version if it is given.
+fn reached(ctx: &Context<'_>, connectors: &[(&ConnectorName, Option<&str>)]) -> Result<Vec<String>> {
+    let app = app(ctx)?;
+    let using = connectors
+        .iter()
+        .flat_map(|(name, version)| app.users_of(name.as_str(), *version));
+    let names: BTreeSet<String> = using.map(|release| release.stored.workflow.clone()).collect();
+    Ok(names.into_iter().collect())
+}
+
+/// The workflows that use a version which an advisory is about.
+fn reached_by(ctx: &Context<'_>, advisory: &str) -> Result<Vec<String>> {
+    let app = app(ctx)?;
+    let concerned = app.newest().into_iter().filter(|release| {
+        let notices = app.notices_of(release);
+        notices
+            .iter()
+            .any(|notice| notice.id.as_deref() == Some(advisory))
+    });
+    let names: BTreeSet<String> = concerned.map(|release| release.stored.workflow.clone()).collect();
+    Ok(names.into_iter().collect())
 }

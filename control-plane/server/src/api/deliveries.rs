@@ -13,7 +13,8 @@ use super::mutation::{field, input_problem, wrong_request_id};
 use super::operations::busy;
 use super::page::{Cursor, Window, connection};
 use super::problems::{
-    BusyProblem, DeliveryNotFoundProblem, DeliveryStateProblem, InputProblem, RequestConflictProblem,
+    BusyProblem, CapabilityProblem, DeliveryNotFoundProblem, DeliveryStateProblem, InputProblem,
+    RequestConflictProblem,
 };
 use super::query::{app, caller};
 use super::runs::RunNode;
@@ -181,6 +182,7 @@ pub(crate) enum ReplayWebhookDeliveryPayload {
     Input(InputProblem),
     Conflict(RequestConflictProblem),
     Busy(BusyProblem),
+    Held(CapabilityProblem),
 }
 
 /// It was done once more.
@@ -226,6 +228,7 @@ fn not_taken(why: NotTaken) -> ReplayWebhookDeliveryPayload {
             Payload::Conflict(RequestConflictProblem::new(ProblemCode::Run002, message))
         }
         NotTaken::State(message) => state(message),
+        NotTaken::Held(held) => Payload::Held(CapabilityProblem::of(&held)),
     }
 }
 

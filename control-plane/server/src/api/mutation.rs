@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 use super::approvals::{ApprovalNode, how_it_closed};
 use super::arranging::Arranging;
 use super::bulk::Bulk;
+use super::capabilities::CapabilityChanges;
 use super::codes::ProblemCode;
 use super::connectors::PinnedConnectorNode;
 use super::curation::CurationChanges;
@@ -35,6 +36,7 @@ use super::problems::{
     NotAskedProblem, ReleaseProblem, RunNotFoundProblem, RunStateProblem, SignatureProblem, VersionProblem,
     WorkflowNotFoundProblem, WorkflowProblem,
 };
+use super::publisher_changes::PublisherChanges;
 use super::query::{app, caller};
 use super::runs::RunNode;
 use super::scalars::AnyJson;
@@ -152,6 +154,8 @@ pub(crate) struct Mutation(
     Trials,
     HostChanges,
     CurationChanges,
+    CapabilityChanges,
+    PublisherChanges,
     SecretChanges,
     Arranging,
     Bulk,

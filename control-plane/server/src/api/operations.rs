@@ -12,8 +12,8 @@ use super::loads::{reading, reading_for};
 use super::mutation::{by_hand, field, input_problem, reason_of, trace_of, wrong_request_id};
 use super::payloads::StartRunPayload;
 use super::problems::{
-    BusyProblem, InputProblem, PlanChangedProblem, RequestConflictProblem, RunNotFoundProblem,
-    RunStateProblem, WorkflowNotFoundProblem,
+    BusyProblem, CapabilityProblem, InputProblem, PlanChangedProblem, RequestConflictProblem,
+    RunNotFoundProblem, RunStateProblem, WorkflowNotFoundProblem,
 };
 use super::query::{app, caller};
 use super::runs::RunNode;
@@ -170,6 +170,7 @@ pub(crate) enum RetryRunPayload {
     PlanChanged(PlanChangedProblem),
     Conflict(RequestConflictProblem),
     Busy(BusyProblem),
+    Held(CapabilityProblem),
 }
 
 /// One node to be tried: it and what it needs run, and nothing else.
@@ -395,6 +396,7 @@ impl Operations {
             Err(RetryError::Start(error @ StartError::Busy { .. })) => {
                 Ok(Payload::Busy(busy(error.to_string())))
             }
+            Err(RetryError::Start(StartError::Held(held))) => Ok(Payload::Held(CapabilityProblem::of(&held))),
             Err(error) => Err(fault(&error)),
         }
     }
@@ -463,6 +465,7 @@ impl StartRunPayload {
                 Ok(Self::Input(input_problem(fields.collect())))
             }
             Err(error @ StartError::Busy { .. }) => Ok(Self::Busy(busy(error.to_string()))),
+            Err(StartError::Held(held)) => Ok(Self::Held(CapabilityProblem::of(&held))),
             Err(error) => Err(fault(&error)),
         }
     }

@@ -5,9 +5,10 @@ use async_graphql::{InputObject, SimpleObject, Union};
 use super::approvals::ApprovalNode;
 use super::connectors::PinnedConnectorNode;
 use super::problems::{
-    ApprovalNotFoundProblem, ApprovalStateProblem, BusyProblem, ConnectorProblem, InputProblem,
-    NotAskedProblem, ReleaseProblem, RequestConflictProblem, RunNotFoundProblem, RunStateProblem,
-    SecretNotFoundProblem, SignatureProblem, VersionProblem, WorkflowNotFoundProblem, WorkflowProblem,
+    ApprovalNotFoundProblem, ApprovalStateProblem, BusyProblem, CapabilityProblem, ConnectorProblem,
+    InputProblem, NotAskedProblem, ReleaseProblem, RequestConflictProblem, RunNotFoundProblem,
+    RunStateProblem, SecretNotFoundProblem, SignatureProblem, VersionProblem, WorkflowNotFoundProblem,
+    WorkflowProblem,
 };
 use super::runs::RunNode;
 use super::scalars::{AnyJson, Long};
@@ -128,6 +129,7 @@ pub(crate) enum StartRunPayload {
     NotFound(WorkflowNotFoundProblem),
     Conflict(RequestConflictProblem),
     Busy(BusyProblem),
+    Held(CapabilityProblem),
 }
 
 /// The run is accepted and durable.

@@ -4,11 +4,14 @@
 use async_graphql::{Interface, SimpleObject};
 
 use super::approvals::ApprovalNode;
+use super::capabilities::CapabilityHold;
 use super::codes::ProblemCode;
 use super::drafts::DraftNode;
 use super::runs::RunStateName;
 use super::scalars::Long;
 use super::workflows::DiagnosticNode;
+use crate::app::capabilities::Hold;
+use crate::app::starts::StartError;
 
 macro_rules! plain_problem {
     ($(#[$doc:meta])* $name:ident) => {
@@ -199,6 +202,31 @@ pub(crate) struct BusyProblem {
     pub(crate) retry_after_ms: Long,
 }
 
+/// A connector asks for more than it may have: somebody has to grant it before anything starts.
+#[derive(SimpleObject)]
+pub(crate) struct CapabilityProblem {
+    /// For people: what is wrong and what to do about it.
+    pub(crate) message: String,
+    /// Stable, for people who look it up: `FF-…`.
+    pub(crate) code: String,
+    /// The same as one of a closed set, for programs.
+    pub(crate) kind: ProblemCode,
+    /// What is missing, connector by connector.
+    pub(crate) held: Vec<CapabilityHold>,
+}
+
+impl CapabilityProblem {
+    pub(crate) fn of(held: &[Hold]) -> Self {
+        let kind = ProblemCode::Reg010;
+        Self {
+            message: StartError::Held(held.to_vec()).to_string(),
+            code: kind.to_string(),
+            kind,
+            held: held.iter().cloned().map(CapabilityHold::from).collect(),
+        }
+    }
+}
+
 /// The run is in a state in which this cannot happen.
 #[derive(SimpleObject)]
 pub(crate) struct RunStateProblem {
@@ -293,4 +321,5 @@ pub(crate) enum Problem {
     ApiTokenNotFound(ApiTokenNotFoundProblem),
     DeliveryNotFound(DeliveryNotFoundProblem),
     DeliveryState(DeliveryStateProblem),
+    Capability(CapabilityProblem),
 }

@@ -14,6 +14,7 @@ use flowforge_store::{Arrangement, Found, MAX_SECRETS, RunFilter, draft_of};
 use super::approvals::{ApprovalNode, ApprovalStateName};
 use super::arranging::Trash;
 use super::audits::Audits;
+use super::capabilities::CapabilityQuestions;
 use super::connectors::ConnectorNode;
 use super::deliveries::Deliveries;
 use super::drafts::DraftQuestions;
@@ -26,6 +27,7 @@ use super::looks::Looks;
 use super::nodes::Nodes;
 use super::page::{Cursor, Window, connection, from_edges};
 use super::people::People;
+use super::publishers::PublisherQuestions;
 use super::retries::{self, RetryPlanPayload};
 use super::runs::{RunNode, RunStateName};
 use super::scalars::Long;
@@ -57,6 +59,8 @@ pub(crate) struct Query(
     People,
     Deliveries,
     Schedules,
+    CapabilityQuestions,
+    PublisherQuestions,
 );
 
 /// Questions about what is published, and what runs.

@@ -11,8 +11,8 @@ use super::mutation::{by_hand, config_of, field, input_problem, too_long, workfl
 use super::operations::of_workflow;
 use super::payloads::{PublishReleasePayload, StartRunPayload, StartRunSuccess};
 use super::problems::{
-    BusyProblem, ConnectorProblem, DraftNotFoundProblem, InputProblem, ReleaseProblem, SignatureProblem,
-    SigningProblem, WorkflowProblem,
+    BusyProblem, CapabilityProblem, ConnectorProblem, DraftNotFoundProblem, InputProblem, ReleaseProblem,
+    SignatureProblem, SigningProblem, WorkflowProblem,
 };
 use super::query::{app, caller};
 use super::scalars::AnyJson;
@@ -63,6 +63,7 @@ pub(crate) enum TryDraftPayload {
     Release(ReleaseProblem),
     Connector(ConnectorProblem),
     Busy(BusyProblem),
+    Held(CapabilityProblem),
 }
 
 impl TryDraftPayload {
@@ -228,6 +229,7 @@ impl Trials {
             StartRunPayload::Success(success) => Ok(Payload::Success(success)),
             StartRunPayload::Input(problem) => Ok(Payload::Input(problem)),
             StartRunPayload::Busy(problem) => Ok(Payload::Busy(problem)),
+            StartRunPayload::Held(problem) => Ok(Payload::Held(problem)),
             StartRunPayload::NotFound(_) | StartRunPayload::Conflict(_) => {
                 Err(fault(&flowforge_store::StoreError::Stopped))
             }

@@ -6,12 +6,14 @@ use async_graphql::{Context, Enum, ID, Json, Object, Result, SimpleObject};
 use flowforge_store::{Arrangement, ReleaseHead};
 use flowforge_workflow::{Diagnostic, Severity};
 
+use super::capabilities::{CapabilityHold, NoticeNode};
 use super::connectors::PinnedConnectorNode;
 use super::fault;
 use super::limits::spend;
 use super::loads;
 use super::nodes::{Kind, global_id};
 use super::scalars::{AnyJson, Long};
+use crate::app::App;
 use crate::release::ReadyRelease;
 
 /// How much a finding matters.
@@ -125,6 +127,20 @@ impl WorkflowNode {
         serde_json::to_value(&self.0.workflow.triggers)
             .map(Json)
             .map_err(|error| fault(&error))
+    }
+
+    /// Connectors that ask for more than they may have: no run starts before that is granted.
+    #[graphql(complexity = 5)]
+    async fn held(&self, ctx: &Context<'_>) -> Result<Vec<CapabilityHold>> {
+        let held = ctx.data::<Arc<App>>()?.held(&self.0);
+        Ok(held.into_iter().map(CapabilityHold::from).collect())
+    }
+
+    /// What is known to be wrong with its connectors, the worst of each first.
+    #[graphql(complexity = 5)]
+    async fn notices(&self, ctx: &Context<'_>) -> Result<Vec<NoticeNode>> {
+        let notices = ctx.data::<Arc<App>>()?.notices_of(&self.0);
+        Ok(notices.into_iter().map(NoticeNode::from).collect())
     }
 
     async fn connectors(&self) -> Vec<PinnedConnectorNode> {

@@ -140,6 +140,12 @@ impl App {
         // Whoever waited for a check that was stopped is told so, and hears nothing of this.
         let mut found =
             flowforge_workflow::lint_within(&definition, config, &locked, interrupt).unwrap_or_default();
+        let entries: Vec<_> = definition
+            .connectors()
+            .iter()
+            .filter_map(|name| locked.entry(name))
+            .collect();
+        found.extend(self.findings_about(source, entries.iter()));
         if let Err(error) = flowforge_workflow::canonical(&definition, config) {
             let mend = "leave it out, or add it to `config`".to_owned();
             found.push(finding(

@@ -6,6 +6,7 @@
 
 mod allow;
 pub(crate) mod arrange;
+pub(crate) mod capabilities;
 pub(crate) mod compile;
 pub(crate) mod decisions;
 pub(crate) mod drafts;
@@ -14,6 +15,7 @@ pub(crate) mod hooks;
 pub(crate) mod keeping;
 pub(crate) mod logs;
 pub(crate) mod looks;
+pub(crate) mod notices;
 pub(crate) mod operations;
 pub(crate) mod people;
 pub(crate) mod publish;

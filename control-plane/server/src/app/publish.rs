@@ -78,6 +78,9 @@ impl App {
             hooks: hook_paths(&workflow),
             children,
         };
+        let ready = ReadyRelease::new(stored.clone(), self.trust_root())?;
+        self.use_connectors(&ready.release.connectors, allowed.by())
+            .await?;
         let published = allowed
             .change()
             .publish(allowed.scope(), stored.clone(), links)
@@ -94,7 +97,7 @@ impl App {
         })?;
         if published == Published::Known {
             // The documents of every release that ran are public: who sends them again moves nothing.
-            return Ok(Arc::new(ReadyRelease::new(stored, self.trust_root())?));
+            return Ok(Arc::new(ready));
         }
         tracing::info!(
             workflow = stored.workflow,

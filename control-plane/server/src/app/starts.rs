@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::app::App;
+use crate::app::capabilities::Hold;
 use crate::entropy::{EntropyError, fresh};
 use crate::fleet::hosts::HostEntry;
 use crate::fleet::words::Word;
@@ -104,6 +105,9 @@ pub(crate) enum StartError {
     Input(Vec<InputProblem>),
     #[error("{MAX_QUEUED} runs wait for a host; try again later")]
     Busy { retry_after_ms: u64 },
+    /// Its connectors ask for more than they may have: somebody has to grant it first.
+    #[error("{}", held_message(.0))]
+    Held(Vec<Hold>),
     #[error(transparent)]
     Order(#[from] OrderError),
     #[error(transparent)]
@@ -114,6 +118,20 @@ pub(crate) enum StartError {
     Injected(#[from] Injected),
     #[error("it may not be done")]
     Denied(#[from] Box<Denied>),
+}
+
+/// What is missing, with the command that grants it.
+fn held_message(held: &[Hold]) -> String {
+    let all: Vec<String> = held.iter().map(ToString::to_string).collect();
+    let grants: Vec<String> = held
+        .iter()
+        .map(|hold| format!("flowforge connector grant {}@{}", hold.connector, hold.version))
+        .collect();
+    format!(
+        "{}, more than it may have here; {}",
+        all.join("; "),
+        grants.join("; ")
+    )
 }
 
 /// A fresh run id.
@@ -149,6 +167,10 @@ impl App {
         let about = Object::new(ObjectKind::Run, request.id.as_str());
         let what = format!("{workflow} version {}", stored.version);
         let allowed = allowed.about(about, Some(what));
+        let held = self.surely_held(&request.release).await?;
+        if !held.is_empty() {
+            return Err(StartError::Held(held));
+        }
         self.fail_points.hit(Point::B0)?;
         if self.queued.load(Ordering::Relaxed) >= MAX_QUEUED && self.count_queued().await? >= MAX_QUEUED {
             return Err(StartError::Busy {

@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::apart::{ApartError, WORK_TIMEOUT, Workbench};
 use crate::app::allow::Refusals;
+use crate::app::capabilities::Capabilities;
 use crate::app::hooks::{Keeper, Rates};
 use crate::app::people::People;
 use crate::clock::Clock;
@@ -78,6 +79,8 @@ pub(crate) struct App {
     pub(crate) closing: CancellationToken,
     pub(crate) views: crate::app::view::Views,
     pub(crate) workbench: Workbench,
+    /// What connectors may have.
+    pub(crate) capabilities: Capabilities,
     /// How people show who they are.
     pub(crate) people: People,
     /// Who may do what.
@@ -159,6 +162,7 @@ impl App {
             hosts.close(&decided.host, decided.standing != Standing::Active);
         }
         let peers = Peers::new(standings, &parts.store.newest_certificates(&scope).await?);
+        let capabilities = Capabilities::of(parts.store.capability_grants(&scope).await?);
         let unassigned = parts.store.count_unassigned(&scope).await?;
         let queued = parts.store.count_queued(&scope).await?;
         Ok(Self {
@@ -188,6 +192,7 @@ impl App {
                 false => Arc::new(OwnerPolicy),
             },
             people: parts.people,
+            capabilities,
             refusals: Refusals::default(),
             counts: Counts::default(),
             hook_rates: Rates::default(),

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use super::refusal;
 use crate::app::App;
 use crate::app::hooks::NotTaken;
+use crate::app::starts::StartError;
 use crate::fleet::events::{Said, Waiting, WaitsFor};
 
 /// Longest wait for a run's end, or its answer.
@@ -71,6 +72,11 @@ pub(super) fn not_taken(why: NotTaken) -> HookRefusal {
         ),
         NotTaken::NameTaken(message) | NotTaken::State(message) => {
             HookRefusal::named(code, refusal(StatusCode::CONFLICT, code, message))
+        }
+        // Whoever called may call again: it starts when somebody has granted what is missing.
+        NotTaken::Held(held) => {
+            let message = StartError::Held(held).to_string();
+            HookRefusal::named(code, refusal(StatusCode::SERVICE_UNAVAILABLE, code, message))
         }
     };
     refused.code = refused.code.filter(|_| !is_noted);

@@ -9,7 +9,7 @@ use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::{get, post, put};
 
-use super::{Doors, artefacts, healthz, hosts, refusal};
+use super::{Doors, artefacts, healthz, hosts, refusal, registry};
 use crate::app::App;
 use crate::peers::Peer;
 
@@ -19,7 +19,7 @@ const CALLS: &str = "/host/graphql";
 /// The routes of the hosts' line. Each request carries a [`Peer`].
 pub(crate) fn line_router(doors: Doors) -> Router {
     let app = Arc::clone(&doors.app);
-    let registry = app.registry.router();
+    let registry = registry::for_hosts(&app);
     let calls = Router::new()
         .route(CALLS, post(hosts::call))
         .layer(DefaultBodyLimit::disable())

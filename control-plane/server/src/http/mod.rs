@@ -14,7 +14,7 @@ mod line;
 mod media;
 mod operators;
 mod page;
-mod publishing;
+mod registry;
 mod session;
 mod ui;
 
@@ -31,6 +31,7 @@ pub(crate) use self::documents::Documents;
 pub(crate) use self::hosts::HostDoor;
 pub(crate) use self::line::line_router;
 pub(crate) use self::operators::router as operators;
+pub(crate) use self::registry::for_others as registry;
 pub(crate) use self::ui::is_embedded;
 use crate::api::Api;
 use crate::app::App;
@@ -54,9 +55,8 @@ pub(crate) struct Doors {
 
 /// All routes on one listener.
 pub(crate) fn router(doors: Doors) -> Router {
+    let registry = registry::for_people(&doors.app);
     let app = Arc::clone(&doors.app);
-    let publishers = middleware::from_fn_with_state(Arc::clone(&app), publishing::only_who_may);
-    let registry = app.registry.router().layer(publishers);
     let guarded = middleware::from_fn_with_state(Arc::clone(&app), guard::only_known_names);
     let hosts = Router::new()
         .route("/host/graphql", post(hosts::call))

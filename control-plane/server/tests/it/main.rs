@@ -10,6 +10,7 @@ mod accounts;
 mod approvals;
 mod audit;
 mod bulk;
+mod capabilities;
 mod children;
 mod connector;
 mod deliveries;

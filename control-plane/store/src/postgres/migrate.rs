@@ -16,10 +16,11 @@ static MIGRATIONS: [&str; NEWEST] = [
     include_str!("../../migrations/postgres/0008_erased.sql"),
     include_str!("../../migrations/postgres/0009_hooks.sql"),
     include_str!("../../migrations/postgres/0010_people.sql"),
+    include_str!("../../migrations/postgres/0011_capabilities.sql"),
 ];
 
 /// How many there are.
-pub(super) const NEWEST: usize = 10;
+pub(super) const NEWEST: usize = 11;
 
 /// Applies what is missing, each migration in a transaction of its own, while no other server is on the database.
 pub(super) fn run(session: &Session, place: &Place) -> Result<(), OpenError> {

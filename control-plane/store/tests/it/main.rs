@@ -6,6 +6,7 @@
 
 mod audit;
 mod beside;
+mod capabilities;
 mod copies;
 mod database;
 mod deliveries;

@@ -8,6 +8,8 @@
 mod audit;
 #[path = "../it/beside.rs"]
 mod beside;
+#[path = "../it/capabilities.rs"]
+mod capabilities;
 #[path = "../it/copies.rs"]
 mod copies;
 #[path = "../it/database.rs"]

@@ -70,7 +70,8 @@ impl Client {
         Ok(found)
     }
 
-    /// Stores a version as it was fetched. Publications go last, so that a version appears when all of it is there.
+    /// Stores a version as it was fetched. Publications go last, so that a version appears when all of it is there. One of
+    /// them has to be believed there: another site's own word about what it installed is of no use elsewhere.
     ///
     /// # Errors
     /// [`ClientError`]; after `Unreachable` store again, doing it twice is the same as once.
@@ -92,11 +93,21 @@ impl Client {
                     .await?;
             }
         }
+        let (mut is_published, mut refused) = (false, None);
         for publication in publications {
-            self.store_manifest(name, &publication.to_string(), publication, transfer)
-                .await?;
+            let stored = self
+                .store_manifest(name, &publication.to_string(), publication, transfer)
+                .await;
+            match stored {
+                Ok(()) => is_published = true,
+                Err(error @ ClientError::Refused { .. }) => refused = refused.or(Some(error)),
+                Err(error) => return Err(error),
+            }
         }
-        Ok(())
+        match refused {
+            Some(error) if !is_published => Err(error),
+            _ => Ok(()),
+        }
     }
 
     async fn store_manifest(

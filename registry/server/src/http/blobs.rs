@@ -2,6 +2,7 @@
 
 use std::io::SeekFrom;
 
+use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
@@ -11,7 +12,8 @@ use serde::Deserialize;
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 use tokio_util::io::ReaderStream;
 
-use super::{CONTENT_DIGEST, Repository, header_value, parse_digest, token};
+use super::token::Entered;
+use super::{CONTENT_DIGEST, Repository, header_value, parse_digest};
 use crate::refusal::{Code, Refusal};
 use crate::registry::Registry;
 
@@ -104,13 +106,13 @@ pub(super) async fn begin(
     State(registry): State<Registry>,
     Repository(name): Repository,
     Query(target): Query<Target>,
-    headers: HeaderMap,
+    Extension(entered): Extension<Entered>,
     body: Body,
 ) -> Result<Response, Refusal> {
     if let (Some(digest), Some(from)) = (&target.mount, &target.from) {
         let digest = parse_digest(digest)?;
         let from: Option<ConnectorName> = from.replacen('/', ":", 1).parse().ok();
-        let from = from.filter(|from| token::may_pull(&registry, &headers, from));
+        let from = from.filter(|from| entered.may_pull(&registry, from));
         if let Some(from) = from
             && registry.mount(&name, &from, digest)?
         {

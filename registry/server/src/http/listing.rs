@@ -1,5 +1,6 @@
 //! Lists: the protocol's version, tags, referrers, discovery, publications.
 
+use axum::Extension;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderName, Uri, header};
 use axum::response::{IntoResponse, Response};
@@ -7,6 +8,7 @@ use flowforge_protocol::ConnectorName;
 use serde::Deserialize;
 use serde_json::json;
 
+use super::token::Entered;
 use super::{Repository, header_value, parse_digest};
 use crate::manifest::IMAGE_INDEX;
 use crate::refusal::{Code, Refusal};
@@ -48,8 +50,12 @@ pub(super) async fn tags(
 }
 
 /// `GET /v2/_catalog`: the repositories that have something to offer.
-pub(super) async fn catalog(State(registry): State<Registry>, Query(page): Query<Page>) -> Response {
-    let all = registry.repositories();
+pub(super) async fn catalog(
+    State(registry): State<Registry>,
+    Extension(entered): Extension<Entered>,
+    Query(page): Query<Page>,
+) -> Response {
+    let all = registry.repositories(entered.visitor());
     let (repositories, headers) = page.of(&all, "/v2/_catalog");
     (headers, axum::Json(json!({"repositories": repositories}))).into_response()
 }
@@ -114,19 +120,23 @@ pub(super) struct Which {
     name: Option<ConnectorName>,
 }
 
-/// `GET /connectors/DIGEST/publication`: the publisher's envelope for these bytes.
+/// `GET /connectors/DIGEST/publication`: the envelope for these bytes that the hosts of this site believe.
 pub(super) async fn publication(
     State(registry): State<Registry>,
+    Extension(entered): Extension<Entered>,
     Path(digest): Path<String>,
     Query(which): Query<Which>,
 ) -> Result<Response, Refusal> {
     let layer = parse_digest(&digest)?;
-    let entry = registry.by_digest(&layer, which.name.as_ref()).ok_or_else(|| {
-        Refusal::new(
-            Code::ManifestUnknown,
-            format!("no published connector has the digest {layer}"),
-        )
-    })?;
+    let entry = registry.by_digest(&layer, which.name.as_ref());
+    let entry = entry
+        .filter(|entry| entered.may_pull(&registry, &entry.name))
+        .ok_or_else(|| {
+            Refusal::new(
+                Code::ManifestUnknown,
+                format!("no published connector has the digest {layer}"),
+            )
+        })?;
     let kind = [(header::CONTENT_TYPE, header_value("application/json"))];
-    Ok((kind, entry.publication.clone()).into_response())
+    Ok((kind, entry.statement().to_owned()).into_response())
 }

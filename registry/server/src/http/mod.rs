@@ -22,8 +22,17 @@ use serde_json::json;
 use crate::refusal::{Code, Refusal};
 use crate::registry::Registry;
 
-pub(crate) fn router(registry: Registry) -> Router {
-    let door = axum::middleware::from_fn_with_state(registry.clone(), token::door);
+/// Who comes in without credentials.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Door {
+    /// Everybody, as whoever runs the registry: something else decides who reaches it.
+    Open,
+    /// Nobody: a request shows a password or a token, or pulls what everybody may pull.
+    Guarded,
+}
+
+pub(crate) fn router(registry: Registry, door: Door) -> Router {
+    let door = axum::middleware::from_fn_with_state((registry.clone(), door), token::door);
     reads().merge(writes()).layer(door).with_state(registry)
 }
 

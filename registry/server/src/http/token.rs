@@ -1,32 +1,35 @@
 //! Signing in, as the protocol's clients do it: a challenge, a token, and the door in front of everything else.
 
+use axum::Extension;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, Method, header};
+use axum::http::{HeaderMap, Method, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use flowforge_protocol::ConnectorName;
 use serde_json::json;
 
+use super::Door;
 use super::header_value;
-use crate::access::{Accounts, Action, Barred, Scope, TOKEN_LIFE_MS, parse_scope};
+use crate::access::{Action, Barred, Scope, TOKEN_LIFE_MS, Ticket, Visitor, parse_scope};
 use crate::refusal::{Code, Refusal};
 use crate::registry::Registry;
 
-/// `GET /v2/token?service=…&scope=repository:PUBLISHER/NAME:pull,push`: a token for half an hour. A registry without
-/// accounts gives one too, because some clients ask for it whatever they were told.
+/// `GET /v2/token?service=…&scope=repository:PUBLISHER/NAME:pull,push`: a token for half an hour. Whoever comes in without
+/// credentials gets one too, because some clients ask for it whatever they were told.
 pub(super) async fn issue(
     State(registry): State<Registry>,
-    headers: HeaderMap,
+    Extension(entered): Extension<Entered>,
     request: Request,
 ) -> Result<Response, Response> {
     let query = request.uri().query().unwrap_or_default();
     let wanted = scopes_of(query);
-    let token = match registry.accounts() {
-        None => "open".to_owned(),
-        Some(accounts) => accounts
-            .issue(authorization(&headers), wanted, registry.now_ms())
-            .map_err(|_| wrong_credentials())?,
-    };
+    let visitor = &entered.0.visitor;
+    let people = registry.people();
+    let may_enter = *visitor != Visitor::Anonymous || people.anonymous_pull;
+    let token = people
+        .issue(&registry.inner.token_key, visitor, wanted, registry.now_ms())
+        .filter(|_| may_enter && !entered.1)
+        .ok_or_else(wrong_credentials)?;
     let body = json!({"token": token, "access_token": token, "expires_in": TOKEN_LIFE_MS / 1_000});
     let no_store = [(header::CACHE_CONTROL, header_value("no-store"))];
     Ok((no_store, axum::Json(body)).into_response())
@@ -82,15 +85,61 @@ fn authorization(headers: &HeaderMap) -> Option<&str> {
     headers.get(header::AUTHORIZATION)?.to_str().ok()
 }
 
-/// The door: lets a request on if its token allows it, otherwise says where to get one.
-pub(super) async fn door(State(registry): State<Registry>, request: Request, next: Next) -> Response {
-    let Some(accounts) = registry.accounts() else {
-        return next.run(request).await;
-    };
-    let place = Place::of(request.method(), request.uri().path());
-    match admitted(accounts, &place, request.headers(), registry.now_ms()) {
-        Ok(()) => next.run(request).await,
+/// Who came in, with what they may do; and whether credentials were shown that nobody knows.
+#[derive(Debug, Clone)]
+pub(super) struct Entered(pub(super) Ticket, bool);
+
+impl Entered {
+    /// Who it is.
+    pub(super) fn visitor(&self) -> &Visitor {
+        &self.0.visitor
+    }
+
+    /// Whether they may pull from a repository.
+    pub(super) fn may_pull(&self, registry: &Registry, name: &ConnectorName) -> bool {
+        let admitted = registry
+            .people()
+            .admit(&self.0, name, Action::Pull, registry.now_ms());
+        admitted.is_ok()
+    }
+}
+
+/// The door: lets a request on if whoever makes it may, otherwise says where to get a token. Who it was goes with the
+/// request to those behind the door, and with the answer to those before it.
+pub(super) async fn door(
+    State((registry, door)): State<(Registry, Door)>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let place = Place::of(request.method(), request.uri());
+    let entered = enter(&registry, door, &request);
+    let visitor = entered.visitor().clone();
+    let mut response = match admitted(&registry, &entered, &place) {
+        Ok(()) => {
+            request.extensions_mut().insert(entered);
+            next.run(request).await
+        }
         Err(barred) => refused(barred, &place, request.headers()),
+    };
+    response.extensions_mut().insert(visitor);
+    response
+}
+
+/// Who comes: whom the program before the door names, or whose credentials these are.
+fn enter(registry: &Registry, door: Door, request: &Request) -> Entered {
+    if let Some(visitor) = request.extensions().get::<Visitor>() {
+        return Entered(Ticket::whole(visitor.clone()), false);
+    }
+    if door == Door::Open {
+        return Entered(Ticket::whole(Visitor::Operator), false);
+    }
+    let header = authorization(request.headers());
+    let shown = registry
+        .people()
+        .present(&registry.inner.token_key, header, registry.now_ms());
+    match shown {
+        Ok(ticket) => Entered(ticket, false),
+        Err(_) => Entered(Ticket::whole(Visitor::Anonymous), header.is_some()),
     }
 }
 
@@ -106,9 +155,14 @@ enum Place {
 }
 
 impl Place {
-    fn of(method: &Method, path: &str) -> Self {
+    fn of(method: &Method, uri: &Uri) -> Self {
+        let path = uri.path();
         if path == "/v2/token" || path.starts_with("/.well-known/") {
             return Self::Open;
+        }
+        if path == "/connectors/judgement" {
+            // What a push would hear tells what the versions before it are.
+            return named_in(uri).map_or(Self::Inside, |name| Self::Repository(name, Action::Pull));
         }
         let mut segments = path.split('/').skip(1);
         let name = match (segments.next(), segments.next(), segments.next()) {
@@ -126,24 +180,24 @@ impl Place {
     }
 }
 
-fn admitted(accounts: &Accounts, place: &Place, headers: &HeaderMap, now_ms: u64) -> Result<(), Barred> {
-    match place {
-        Place::Open => Ok(()),
-        Place::Inside => accounts.present(authorization(headers), now_ms).map(drop),
-        Place::Repository(name, action) => {
-            let ticket = accounts.present(authorization(headers), now_ms)?;
-            accounts.admit(&ticket, name, *action)
-        }
-    }
+/// The connector that a query names.
+fn named_in(uri: &Uri) -> Option<ConnectorName> {
+    let mut pairs = uri.query()?.split('&');
+    let name = pairs.find_map(|pair| pair.strip_prefix("name="))?;
+    percent_decoded(name).parse().ok()
 }
 
-/// Whether whoever asks may pull from another repository. A registry without accounts lets everybody.
-pub(super) fn may_pull(registry: &Registry, headers: &HeaderMap, name: &ConnectorName) -> bool {
-    let Some(accounts) = registry.accounts() else {
-        return true;
-    };
-    let place = Place::Repository(name.clone(), Action::Pull);
-    admitted(accounts, &place, headers, registry.now_ms()).is_ok()
+fn admitted(registry: &Registry, entered: &Entered, place: &Place) -> Result<(), Barred> {
+    let Entered(ticket, is_wrong) = entered;
+    match place {
+        Place::Open => Ok(()),
+        _ if *is_wrong => Err(Barred::Unknown),
+        // Clients learn here that they can sign in.
+        Place::Inside if ticket.is_fresh_anonymous() => Err(Barred::Unknown),
+        Place::Inside => Ok(()),
+        Place::Repository(..) if ticket.is_fresh_anonymous() => Err(Barred::Unknown),
+        Place::Repository(name, action) => registry.people().admit(ticket, name, *action, registry.now_ms()),
+    }
 }
 
 fn refused(barred: Barred, place: &Place, headers: &HeaderMap) -> Response {
@@ -160,6 +214,18 @@ fn refused(barred: Barred, place: &Place, headers: &HeaderMap) -> Response {
             Code::Denied,
             "this account may not push under this publisher's name",
         ),
+        Barred::NoGrant => (
+            Code::Denied,
+            "it is pulled by those to whom its publisher gave a pull grant; ask the publisher for one",
+        ),
+        Barred::Hidden => {
+            // As it is said of a name that nobody has.
+            let name = match place {
+                Place::Repository(name, _) => name.to_string(),
+                Place::Open | Place::Inside => String::new(),
+            };
+            return Refusal::new(Code::NameUnknown, format!("there is no connector {name}")).into_response();
+        }
     };
     let mut response = Refusal::new(code, message).into_response();
     if code == Code::Unauthorized {
@@ -220,7 +286,7 @@ mod tests {
 
     #[test]
     fn a_path_is_about_a_repository_or_about_none() {
-        let of = |method: Method, path: &str| Place::of(&method, path);
+        let of = |method: Method, path: &'static str| Place::of(&method, &Uri::from_static(path));
         let repository = |action| Place::Repository("acme:geo".parse().unwrap(), action);
         assert_eq!(
             of(Method::GET, "/v2/acme/geo/tags/list"),
@@ -243,5 +309,12 @@ mod tests {
         for path in ["/v2/", "/v2", "/v2/_catalog", "/connectors/judgement"] {
             assert_eq!(of(Method::GET, path), Place::Inside, "{path}");
         }
+        assert_eq!(
+            of(
+                Method::POST,
+                "/connectors/judgement?version=1.0.0&name=acme%3Ageo"
+            ),
+            repository(Action::Pull)
+        );
     }
 }

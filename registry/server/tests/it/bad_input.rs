@@ -291,7 +291,7 @@ async fn an_upload_that_was_cut_is_resumed() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let mut tasks = JoinSet::new();
-    let router = kit.registry.router();
+    let router = kit.router();
     tasks.spawn(async move { axum::serve(listener, router).await.unwrap() });
     let begun = kit
         .call(axum::http::Method::POST, "/v2/demo/text/blobs/uploads/", "")

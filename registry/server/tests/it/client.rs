@@ -13,7 +13,7 @@ use crate::kit::{DEMO, Kit, MANIFEST, STRANGER, component, config, name, publica
 #[tokio::test]
 async fn a_component_is_pushed_published_and_pulled() {
     let kit = Kit::new();
-    let server = serve(kit.registry.router()).await;
+    let server = serve(kit.router()).await;
     let bytes = component("demo:text", "0.1.0", "first");
     let envelope = publication("demo:text", "0.1.0", &bytes, DEMO);
     let pushed = server.client.push(bytes.clone(), &envelope).await.unwrap();
@@ -61,7 +61,7 @@ async fn a_component_is_pushed_published_and_pulled() {
 #[tokio::test]
 async fn what_the_registry_refuses_reaches_the_publisher_in_words() {
     let kit = Kit::new();
-    let server = serve(kit.registry.router()).await;
+    let server = serve(kit.router()).await;
     let bytes = component("demo:text", "0.1.0", "first");
     server
         .client
@@ -108,7 +108,7 @@ async fn what_the_registry_refuses_reaches_the_publisher_in_words() {
 #[tokio::test]
 async fn a_signature_by_a_stranger_is_refused_and_nothing_is_listed() {
     let kit = Kit::new();
-    let server = serve(kit.registry.router()).await;
+    let server = serve(kit.router()).await;
     let bytes = component("demo:text", "0.1.0", "");
     let error = server
         .client
@@ -238,10 +238,7 @@ async fn an_upload_is_never_sent_to_another_server() {
 #[tokio::test]
 async fn a_version_is_carried_to_another_registry_byte_for_byte() {
     let (from, to) = (Kit::new(), Kit::new());
-    let (source, target) = (
-        serve(from.registry.router()).await,
-        serve(to.registry.router()).await,
-    );
+    let (source, target) = (serve(from.router()).await, serve(to.router()).await);
     let demo = name("demo:text");
     for version in ["0.1.0", "0.2.0"] {
         let bytes = component("demo:text", version, "");
@@ -261,7 +258,7 @@ async fn a_version_is_carried_to_another_registry_byte_for_byte() {
     distrusting.trust.publishers.clear();
     let closed = Kit::with(distrusting);
     let fetched = source.client.fetch(&demo, "0.1.0").await.unwrap();
-    let refused = serve(closed.registry.router())
+    let refused = serve(closed.router())
         .await
         .client
         .store(&demo, "0.1.0", &fetched)

@@ -257,7 +257,7 @@ async fn contract(base: &str) {
 #[tokio::test]
 async fn ours_keeps_the_contract() {
     let kit = Kit::new();
-    let server = serve(kit.registry.router()).await;
+    let server = serve(kit.router()).await;
     contract(&server.base).await;
 }
 

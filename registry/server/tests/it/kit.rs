@@ -9,8 +9,9 @@ use bytes::Bytes;
 use flowforge_ports::{ConnectorMeta, embed_meta, hollow_component};
 use flowforge_protocol::envelope::sign_document;
 use flowforge_protocol::publication::PUBLICATION_TYPE;
+use flowforge_protocol::publisher::PublisherKeyStatement;
 use flowforge_protocol::{ConnectorName, Digest, Publication, SigningKey, TrustRoot};
-use flowforge_registry::{Client, Registry, RegistryConfig};
+use flowforge_registry::{Client, Door, NewKey, Registry, RegistryConfig, Visitor};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
@@ -81,6 +82,30 @@ pub(crate) fn publication(name: &str, version: &str, bytes: &[u8], by: u8) -> St
 pub(crate) struct Kit {
     pub(crate) folder: TempDir,
     pub(crate) registry: Registry,
+    door: Door,
+}
+
+/// What the key with this number, signed by that one, says of a publisher's key.
+pub(crate) fn key_statement(publisher: &str, of: u8, by: u8) -> String {
+    let statement = PublisherKeyStatement {
+        publisher: publisher.to_owned(),
+        key: key(of).verifying_key(),
+    };
+    sign_document(&statement, &key(by)).unwrap()
+}
+
+/// Makes a publisher that nobody but whoever runs the registry may change.
+pub(crate) async fn publisher(registry: &Registry, name: &str, n: u8) {
+    let (key, by_itself) = (key(n).verifying_key(), key_statement(name, n, n));
+    let first = NewKey {
+        key: &key,
+        by_itself: &by_itself,
+        by_another: None,
+    };
+    registry
+        .create_publisher(name, &Visitor::Operator, first)
+        .await
+        .unwrap();
 }
 
 pub(crate) struct Answer {
@@ -125,19 +150,43 @@ impl Kit {
     pub(crate) fn with(config: RegistryConfig) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let registry = Registry::open(folder.path(), config).unwrap();
-        Self { folder, registry }
+        Self {
+            folder,
+            registry,
+            door: Door::Open,
+        }
+    }
+
+    /// The same with a door that asks everybody who they are.
+    pub(crate) fn guarded(self) -> Self {
+        Self {
+            door: Door::Guarded,
+            ..self
+        }
+    }
+
+    pub(crate) fn router(&self) -> Router {
+        self.registry.router(self.door)
     }
 
     /// The same folder, opened anew.
     pub(crate) fn restart(self, config: RegistryConfig) -> Self {
-        let Self { folder, registry } = self;
+        let Self {
+            folder,
+            registry,
+            door,
+        } = self;
         drop(registry);
         let registry = Registry::open(folder.path(), config).unwrap();
-        Self { folder, registry }
+        Self {
+            folder,
+            registry,
+            door,
+        }
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
-        let response = self.registry.router().oneshot(request).await.unwrap();
+        let response = self.router().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let body = axum::body::to_bytes(body, 64 * 1024 * 1024).await.unwrap();
         Answer {

@@ -15,6 +15,7 @@ mod curation;
 mod deletion;
 mod gates;
 mod kit;
+mod people;
 mod programs;
 mod protocol;
 mod publish;

@@ -414,7 +414,7 @@ async fn the_registry_lives_beside_other_routes() {
     let host = axum::Router::new()
         .route("/healthz", axum::routing::get(|| async { "ok" }))
         .fallback(|| async { (StatusCode::NOT_FOUND, "the host's own") })
-        .merge(kit.registry.router());
+        .merge(kit.router());
     for (uri, words) in [
         ("/healthz", "ok"),
         ("/nowhere", "the host's own"),

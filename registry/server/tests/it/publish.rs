@@ -111,7 +111,7 @@ async fn nobody_publishes_under_a_name_without_keys() {
     assert_eq!(code, "DENIED");
     assert_eq!(
         message,
-        "nobody may publish under `acme` here; add its key to the trust root"
+        "nobody may publish under `acme` here; make it with `flowforge publisher new acme`"
     );
 }
 

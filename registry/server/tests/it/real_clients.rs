@@ -9,7 +9,7 @@ use crate::programs::{done, python_with_oras, run};
 
 /// A registry with a published version, and its address as these clients write it.
 async fn served(kit: &Kit) -> (Server, String) {
-    let server = serve(kit.registry.router()).await;
+    let server = serve(kit.router()).await;
     let address = server.base.replace("http://", "");
     (server, address)
 }
@@ -73,7 +73,7 @@ async fn skopeo_copies_a_version_out_and_in_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn skopeo_signs_in_with_a_token() {
-    let kit = guarded(false);
+    let kit = guarded(false).await;
     let (_server, address) = served(&kit).await;
     let folder = tempfile::tempdir().unwrap();
     let source = Kit::new();
@@ -81,7 +81,7 @@ async fn skopeo_signs_in_with_a_token() {
     let bytes = component("demo:text", "0.1.0", "");
     let envelope = publication("demo:text", "0.1.0", &bytes, DEMO);
     server.client.push(bytes, &envelope).await.unwrap();
-    let copy = |to: String, credentials: &'static str| {
+    let copy = |to: String, credentials: String| {
         let from = format!("docker://{elsewhere}/demo/text:0.1.0");
         let auth = folder.path().join("auth.json").display().to_string();
         in_background(move || {
@@ -96,7 +96,7 @@ async fn skopeo_signs_in_with_a_token() {
                     tls[0],
                     tls[1],
                     "--dest-creds",
-                    credentials,
+                    &credentials,
                     &from,
                     &to,
                 ],
@@ -104,15 +104,12 @@ async fn skopeo_signs_in_with_a_token() {
         })
     };
     let to = format!("docker://{address}/demo/text:0.1.0");
-    let good = copy(to.clone(), "robot:long and random").await;
+    let account = |name: &str| format!("{name}:{}", kit.password(name));
+    let good = copy(to.clone(), account("robot")).await;
     assert!(good.status.success(), "{}", String::from_utf8_lossy(&good.stderr));
-    let wrong = copy(to, "robot:wrong").await;
+    let wrong = copy(to, "robot:wrong".to_owned()).await;
     assert!(!wrong.status.success());
-    let foreign = copy(
-        format!("docker://{address}/demo/text:0.2.0"),
-        "other:long and random",
-    )
-    .await;
+    let foreign = copy(format!("docker://{address}/demo/text:0.2.0"), account("other")).await;
     assert!(!foreign.status.success());
     assert!(
         String::from_utf8_lossy(&foreign.stderr).contains("denied"),
@@ -141,7 +138,9 @@ else:
 #[tokio::test(flavor = "multi_thread")]
 async fn oras_pushes_and_pulls() {
     let python = python_with_oras();
-    for (kit, account) in [(Kit::new(), ""), (guarded(false), "robot:long and random")] {
+    let guarded = guarded(false).await;
+    let robot = format!("robot:{}", guarded.password("robot"));
+    for (kit, account) in [(Kit::new(), String::new()), (guarded.kit, robot)] {
         let (server, address) = served(&kit).await;
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("text.wasm");
@@ -149,10 +148,11 @@ async fn oras_pushes_and_pulls() {
         std::fs::write(&file, &bytes).unwrap();
         let oras = |action: &'static str, path: std::path::PathBuf| {
             let (python, target) = (python.clone(), format!("{address}/demo/text:0.1.0"));
+            let account = account.clone();
             in_background(move || {
                 done(
                     &python,
-                    &["-c", ORAS, action, &target, &path.display().to_string(), account],
+                    &["-c", ORAS, action, &target, &path.display().to_string(), &account],
                 )
             })
         };
@@ -162,7 +162,7 @@ async fn oras_pushes_and_pulls() {
         if account.is_empty() {
             server.client.push(bytes.clone(), &envelope).await.unwrap();
         } else {
-            publish_as(&server, account, &bytes, &envelope).await;
+            publish_as(&server, &account, &bytes, &envelope).await;
         }
         assert_eq!(kit.registry.versions(&name("demo:text")).len(), 1);
         let into = folder.path().join("pulled");

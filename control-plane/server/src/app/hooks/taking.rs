@@ -16,6 +16,7 @@ use serde_json::{Map, Value, json};
 use super::Hook;
 use super::body::{self, Body};
 use crate::app::App;
+use crate::app::capabilities::Hold;
 use crate::app::operations::{Incoming, OperationError, Refused};
 use crate::app::starts::{StartError, StartOptions, StartRequest, request_body};
 use crate::release::ReadyRelease;
@@ -99,6 +100,8 @@ pub(crate) enum NotTaken {
     NameTaken(String),
     /// The run is in a state in which this cannot happen.
     State(String),
+    /// A connector of the release asks for more than was granted; somebody may grant it, and then it starts.
+    Held(Vec<Hold>),
 }
 
 impl NotTaken {
@@ -112,6 +115,7 @@ impl NotTaken {
             Self::Full => "FF-HOOK-010",
             Self::NameTaken(_) => "FF-RUN-002",
             Self::State(_) => "FF-RUN-004",
+            Self::Held(_) => "FF-REG-010",
         }
     }
 
@@ -196,6 +200,7 @@ impl App {
             }
             Err(StartError::Input(problems)) => Err(NotTaken::Input(problems, hint)),
             Err(error @ StartError::Busy { .. }) => Err(NotTaken::Busy(error.to_string())),
+            Err(StartError::Held(held)) => Err(NotTaken::Held(held)),
             Err(error) => return Err(error.into()),
         })
     }
