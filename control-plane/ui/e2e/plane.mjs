@@ -96,15 +96,16 @@ export async function startFleet() {
   return {
     ...clientOf(ready, env, home),
     home,
-    /** Starts a host in the folder of its name, with an invitation when it has none yet; it may reach this machine. */
-    host(name, invitation) {
+    /** Starts a host in the folder of its name, with an invitation when it has none yet; it may reach this machine. `failpoints`: where it dies. */
+    host(name, { invitation, failpoints } = {}) {
       const folder = path.join(home, name);
       const token = path.join(home, `${name}.token`);
       if (invitation !== undefined) writeFileSync(token, invitation, { mode: 0o600 });
       const words = ['--data-dir', folder, '--loopback-destinations', ...(invitation === undefined ? [] : ['--token-file', token])];
-      hosts.set(name, spawn(path.join(programs, 'flowforge-host'), words, { env: withoutProxy(env), cwd: home, stdio: 'ignore' }));
+      hosts.set(name, spawn(path.join(programs, 'flowforge-host'), words, { env: { ...withoutProxy(env), ...(failpoints === undefined ? {} : { FLOWFORGE_FAILPOINTS: failpoints }) }, cwd: home, stdio: 'ignore' }));
     },
     kill: (name) => ended(hosts.get(name), 'SIGKILL'),
+    lives: (name) => hosts.get(name).exitCode === null && hosts.get(name).signalCode === null,
     async close() {
       for (const host of hosts.values()) await ended(host, 'SIGTERM');
       await ended(child, 'SIGINT');
