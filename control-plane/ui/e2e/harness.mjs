@@ -16,7 +16,7 @@ const POLICY = "default-src 'none'; script-src 'self'; worker-src blob:; style-s
 export async function serve(plane) {
   const ahead = (request) => ({ host: '127.0.0.1', port: new URL(plane).port, path: request.url, method: request.method, headers: request.headers });
   const server = createServer((request, response) => {
-    if (plane && /^\/(?:graphql|artefacts|hooks)/.test(request.url ?? '')) {
+    if (plane && /^\/(?:graphql|artefacts|hooks|session)/.test(request.url ?? '')) {
       const call = callPlane(ahead(request), (answer) => {
         response.writeHead(answer.statusCode ?? 502, answer.headers);
         answer.pipe(response);

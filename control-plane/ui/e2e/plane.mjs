@@ -1,7 +1,8 @@
-// A real `flowforge dev` in a folder of its own, with workflows published by its command line.
+// A real `flowforge dev` in a folder of its own, with workflows published by its command line; or a server with hosts apart.
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { mkdtempSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 
@@ -10,17 +11,9 @@ const program = path.join(programs, 'flowforge');
 const built = process.env.FLOWFORGE_COMPONENTS ?? path.join(programs, 'components');
 export const examples = path.resolve(import.meta.dirname, '../../../examples');
 
-/**
- * Starts it; `publish` takes a folder with a workflow file, or the text of one. `connectors`: with those that were built,
- * which takes longer.
- */
-export async function startPlane({ connectors = false } = {}) {
-  const home = mkdtempSync(path.join(os.tmpdir(), 'ff-plane-'));
-  const empty = path.join(home, 'no-connectors');
-  mkdirSync(empty);
-  const env = { ...process.env, HOME: home, XDG_CONFIG_HOME: path.join(home, 'config') };
-  const child = spawn(program, ['dev', '--data-dir', path.join(home, 'ff'), '--listen', '127.0.0.1:0', '--components', connectors ? built : empty, '--output', 'json'], { env, cwd: home, stdio: ['ignore', 'pipe', 'inherit'] });
-  const ready = await new Promise((resolve, reject) => {
+/** Reads the one JSON value that a program prints when it is ready. */
+function readyOf(child, what) {
+  return new Promise((resolve, reject) => {
     let text = '';
     child.stdout.on('data', (data) => {
       text += data;
@@ -31,8 +24,19 @@ export async function startPlane({ connectors = false } = {}) {
       }
     });
     child.on('error', reject);
-    child.on('exit', (code) => reject(new Error(`flowforge dev ended with ${code}`)));
+    child.on('exit', (code) => reject(new Error(`${what} ended with ${code}`)));
   });
+}
+
+async function ended(child, signal) {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const gone = new Promise((resolve) => child.on('exit', resolve));
+  child.kill(signal);
+  await gone;
+}
+
+/** What the command line does with a control plane that is ready. */
+function clientOf(ready, env, home) {
   const call = (...words) => execFileSync(program, [...words, '--context', ready.client_file], { env, cwd: home, encoding: 'utf8' });
   let count = 0;
   return {
@@ -47,19 +51,82 @@ export async function startPlane({ connectors = false } = {}) {
       }
       call('workflow', 'publish', folder);
     },
+    /** Puts a built connector into the registry. */
+    connector: (name) => call('connector', 'publish', path.join(built, `${name}.wasm`)),
     /** A run as it is; the command ends with 1 for one that failed, and shows it all the same. */
     show: (run) => JSON.parse(spawnSync(program, ['run', 'show', run, '--output', 'json', '--context', ready.client_file], { env, cwd: home, encoding: 'utf8' }).stdout),
     /** Keeps a secret with a value that nobody knows. */
     secret(name, kind, destination) {
       execFileSync(program, ['secret', 'set', name, '--kind', kind, '--for', destination, '--context', ready.client_file], { env, cwd: home, input: randomUUID(), stdio: ['pipe', 'ignore', 'inherit'] });
     },
+  };
+}
+
+function ownHome() {
+  const home = mkdtempSync(path.join(os.tmpdir(), 'ff-plane-'));
+  return { home, env: { ...process.env, HOME: home, XDG_CONFIG_HOME: path.join(home, 'config') } };
+}
+
+/**
+ * Starts it; `publish` takes a folder with a workflow file, or the text of one. `connectors`: with those that were built,
+ * which takes longer.
+ */
+export async function startPlane({ connectors = false } = {}) {
+  const { home, env } = ownHome();
+  const empty = path.join(home, 'no-connectors');
+  mkdirSync(empty);
+  const child = spawn(program, ['dev', '--data-dir', path.join(home, 'ff'), '--listen', '127.0.0.1:0', '--components', connectors ? built : empty, '--output', 'json'], { env, cwd: home, stdio: ['ignore', 'pipe', 'inherit'] });
+  const ready = await readyOf(child, 'flowforge dev');
+  return {
+    ...clientOf(ready, env, home),
     async close() {
-      const ended = new Promise((resolve) => child.on('exit', resolve));
-      child.kill('SIGINT');
-      await ended;
+      await ended(child, 'SIGINT');
       rmSync(home, { recursive: true, force: true });
     },
   };
+}
+
+/** A control plane that hosts of other machines find, without a host; each host is a process of its own that can be killed. */
+export async function startFleet() {
+  const { home, env } = ownHome();
+  const port = await freePort();
+  const child = spawn(program, ['server', '--data-dir', path.join(home, 'ff'), '--listen', '127.0.0.1:0', '--hosts-url', `https://127.0.0.1:${port}`, '--hosts-listen', `127.0.0.1:${port}`, '--output', 'json'], { env, cwd: home, stdio: ['ignore', 'pipe', 'inherit'] });
+  const ready = await readyOf(child, 'flowforge server');
+  const hosts = new Map();
+  return {
+    ...clientOf(ready, env, home),
+    home,
+    /** Starts a host in the folder of its name, with an invitation when it has none yet; it may reach this machine. `failpoints`: where it dies. */
+    host(name, { invitation, failpoints } = {}) {
+      const folder = path.join(home, name);
+      const token = path.join(home, `${name}.token`);
+      if (invitation !== undefined) writeFileSync(token, invitation, { mode: 0o600 });
+      const words = ['--data-dir', folder, '--loopback-destinations', ...(invitation === undefined ? [] : ['--token-file', token])];
+      hosts.set(name, spawn(path.join(programs, 'flowforge-host'), words, { env: { ...withoutProxy(env), ...(failpoints === undefined ? {} : { FLOWFORGE_FAILPOINTS: failpoints }) }, cwd: home, stdio: 'ignore' }));
+    },
+    kill: (name) => ended(hosts.get(name), 'SIGKILL'),
+    lives: (name) => hosts.get(name).exitCode === null && hosts.get(name).signalCode === null,
+    async close() {
+      for (const host of hosts.values()) await ended(host, 'SIGTERM');
+      await ended(child, 'SIGINT');
+      rmSync(home, { recursive: true, force: true });
+    },
+  };
+}
+
+function withoutProxy(env) {
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !/proxy/i.test(name)));
+}
+
+function freePort() {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.on('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = server.address();
+      server.close(() => resolve(port));
+    });
+  });
 }
 
 export const ASKS = `workflow: asks

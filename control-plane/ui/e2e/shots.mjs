@@ -168,6 +168,8 @@ try {
           else if (spec.says) await page.route('**/graphql', says[spec.says]);
           if (spec.session) await page.route('**/session', door(spec.session));
           const where = spec.path.replace('WAITING', spec.path.startsWith('/runs') ? ids.waiting : ids.question).replace('LOOP', ids.loop).replace('FAILED', ids.failed).replace('ANSWERED', ids.answered).replace('VERSIONED', 'shelf-report');
+          // Behind the `#` a change of address loads nothing.
+          if (where.includes('#')) await page.goto('about:blank');
           await page.goto(`${server.base}${where}`);
           await page.waitForSelector('main :is(h1, .gallery, .state, .skel)', { state: 'attached' });
           await spec.act?.(page);

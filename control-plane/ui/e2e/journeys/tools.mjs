@@ -1,11 +1,11 @@
 // What the journeys share: a control plane, a browser with one or more windows, and words for what a person does.
 import assert from 'node:assert/strict';
 import { browse, serve } from '../harness.mjs';
-import { startPlane } from '../plane.mjs';
+import { startFleet, startPlane } from '../plane.mjs';
 
 /** A control plane with a browser in front of it; FLOWFORGE_UI=dist takes the files that were built last. */
-export async function stage(options = {}) {
-  const plane = await startPlane(options);
+export async function stage({ fleet = false, ...options } = {}) {
+  const plane = fleet ? await startFleet() : await startPlane(options);
   const server = process.env.FLOWFORGE_UI === 'dist' ? await serve(plane.base) : null;
   const { page, errors, close } = await browse();
   return {

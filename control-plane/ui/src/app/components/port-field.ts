@@ -26,6 +26,8 @@ export class PortField {
   readonly changed = output<Json | undefined>();
   protected readonly asExpression = signal(false);
   protected readonly expression = computed(() => isExpression(this.value()) || this.asExpression());
+  /** Whether its control has no place of its own for an expression. */
+  protected readonly structured = computed(() => !['text', 'bytes', 'artefact', 'optional'].includes(this.control().type));
   /** What is wrong with this value itself; members say their own. */
   protected readonly problem = computed(() => portProblems(this.control(), this.value()).find((found) => found.path.length === 0)?.message ?? null);
   protected readonly items = computed(() => {
@@ -41,6 +43,13 @@ export class PortField {
     const value = this.value();
     return control.type === 'variant' && isObject(value) ? (control.cases.find((found) => found.name === value['kind']) ?? null) : null;
   });
+
+  /** An expression in the place of a value, and back to an empty value. */
+  protected toggleExpression(): void {
+    const now = this.expression();
+    this.asExpression.set(!now);
+    if (now && isExpression(this.value())) this.changed.emit(initialValue(this.control()));
+  }
 
   protected member(name: string): Json | undefined {
     const value = this.value();

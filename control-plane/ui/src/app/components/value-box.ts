@@ -35,9 +35,11 @@ export class ValueBox {
   readonly invalid = input(false);
   /** Whether only text is wanted, so that `12` is the text "12". */
   readonly textOnly = input(false);
+  /** Whether an empty one is an expression from the first key on. */
+  readonly begins = input(false);
   readonly changed = output<Json>();
 
-  protected readonly code = linkedSignal(() => expressionOf(this.value()) !== null);
+  protected readonly code = linkedSignal(() => this.begins() || expressionOf(this.value()) !== null);
   protected readonly shown = computed(() => {
     const value = this.value();
     const expression = expressionOf(value);

@@ -20,7 +20,8 @@ export class SignInError extends Error {
 
 const DOOR = '/session';
 const ANSWER_MS = 15_000;
-/** A server without this door gives the page itself, and needs no sign-in. */
+/** A server without this door gives the page itself, because that is accepted too, and needs no sign-in. */
+const ACCEPT = 'application/json, text/html;q=0.1';
 const OPEN: SessionState = { needed: false, workspace: '', account: null };
 
 /** The session of this browser. Its secret stays in a cookie that no script reads; what goes with a change is told here. */
@@ -75,7 +76,7 @@ export class Session {
   }
 
   private async call(method: string, path: string, body: JsonObject | null): Promise<{ readonly status: number; readonly answer: Json | undefined }> {
-    const headers: Record<string, string> = { accept: 'application/json', ...this.api.proofHeaders() };
+    const headers: Record<string, string> = { accept: ACCEPT, ...this.api.proofHeaders() };
     if (body !== null) headers['content-type'] = 'application/json';
     const response = await fetch(path, { method, headers, ...(body === null ? {} : { body: jsonText(body) }), signal: AbortSignal.timeout(ANSWER_MS) });
     const text = await response.text();

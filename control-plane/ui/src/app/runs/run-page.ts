@@ -46,6 +46,11 @@ export class RunPage {
   /** The round of a loop that is looked at; null: all of them. */
   protected readonly round = signal<string | null>(null);
   protected readonly short = shortId;
+  /** Why its host lets the run rest, if it does: it says so in these words, with a code. */
+  protected readonly stuck = computed(() => {
+    const run = this.store.run();
+    return run?.waitingFor != null && !this.store.over() && /\(FF-RUN-\d+\)/.test(run.waitingFor) ? run.waitingFor.replace(/^something to be mended at its host: /, '') : null;
+  });
   protected readonly by = startedBy;
   protected readonly overlay = computed((): ReadonlyMap<string, NodeRun> => overlayOf(this.store, this.round()));
   /** The rounds of the loop that is selected, or that the selected node stands in. */

@@ -1,7 +1,7 @@
 import { computed, DestroyRef, inject, Injectable, signal } from '@angular/core';
 
 import { Api, ApiError, words } from '../data/api/api';
-import { DraftOf, RunDetail, type RunDetailData, RunEvidence, RunLogs, type RunLogsData, RunMoves, RunRecords, WorkflowText } from '../data/api/operations';
+import { DraftOf, RunDetail, type RunDetailData, RunEvidence, RunHeard, RunLogs, type RunLogsData, RunMoves, RunRecords, WorkflowText } from '../data/api/operations';
 import { addLines, decodeLines, nodeOf, NO_RECORDS, type Records } from '../domain/runs/records';
 import { isOver } from '../domain/runs/states';
 import { progressWords } from './run-words';
@@ -16,6 +16,8 @@ export type LogLines = NonNullable<RunLogsData['run']>['logs']['nodes'];
 const PARTS_MAX = 8;
 const LOGS_PAGE = 100;
 const TICK_MS = 1000;
+/** How often it is asked whether the host of a run is heard. */
+const HEARD_MS = 3000;
 
 /** One run that is looked at: its picture, its records, its log; fresh while it goes on. */
 @Injectable()
@@ -66,8 +68,11 @@ export class RunStore {
 
   constructor() {
     const timer = setInterval(() => { if (!this.over() && !document.hidden) this.now.set(Date.now()); }, TICK_MS);
+    // A host that is gone sends no events: whether it is heard is asked for.
+    const heard = setInterval(() => { if (this.id !== '' && !this.over() && !document.hidden) void this.hear(this.id); }, HEARD_MS);
     inject(DestroyRef).onDestroy(() => {
       clearInterval(timer);
+      clearInterval(heard);
       this.stop?.();
     });
   }
@@ -134,6 +139,16 @@ export class RunStore {
     } catch (error) {
       this.failure.set(words(error));
       this.denied.set(error instanceof ApiError && error.denied);
+    }
+  }
+
+  private async hear(id: string): Promise<void> {
+    try {
+      const { run } = await this.api.ask(RunHeard, { id });
+      const known = this.run();
+      if (run && known && id === this.id && (run.host?.name !== known.host?.name || run.host?.connected !== known.host?.connected)) this.run.set({ ...known, host: run.host });
+    } catch {
+      // The page says that nothing answers; it is asked again.
     }
   }
 

@@ -11,7 +11,7 @@ const LINK = /^#link=(.+)$/;
   selector: 'ff-sign-in',
   templateUrl: './sign-in.html',
   changeDetection: ChangeDetectionStrategy.OnPush,
-  host: { class: 'sign-in' },
+  host: { class: 'sign-in', '(window:hashchange)': 'link.set(linkHere())' },
 })
 export class SignIn {
   private readonly session = inject(Session);
@@ -19,10 +19,14 @@ export class SignIn {
   protected readonly workspace = computed(() => this.session.state()?.workspace ?? '');
   /** Whether somebody was signed in here before: then this is not the beginning but an end that needs a word. */
   protected readonly ended = computed(() => this.session.account() !== null);
-  protected readonly link = signal(LINK.exec(location.hash)?.[1] ?? null);
+  protected readonly link = signal(this.linkHere());
   protected readonly busy = signal(false);
   protected readonly mistake = signal<string | null>(null);
   protected readonly field = signal<string | null>(null);
+
+  protected linkHere(): string | null {
+    return LINK.exec(location.hash)?.[1] ?? null;
+  }
 
   protected async send(name: string, password: string, again: string): Promise<void> {
     const link = this.link();

@@ -245,6 +245,10 @@ export type RunLogsData = { readonly run: { readonly logs: { readonly nodes: rea
 export type RunLogsVariables = { readonly id: string; readonly first: number; readonly after?: string | null };
 export const RunLogs: Operation<RunLogsData, RunLogsVariables> = { text: "query RunLogs($id: String!, $first: Int!, $after: String) { run(id: $id) { logs(first: $first, after: $after) { nodes { atMs step attempt level message } pageInfo { hasNextPage endCursor } } } }" };
 
+export type RunHeardData = { readonly run: { readonly host: { readonly name: string; readonly connected: boolean } | null } | null };
+export type RunHeardVariables = { readonly id: string };
+export const RunHeard: Operation<RunHeardData, RunHeardVariables> = { text: "query RunHeard($id: String!) { run(id: $id) { host { name connected } } }" };
+
 export type RunMovesData = { readonly runEvents: { readonly ended: boolean; readonly run: { readonly id: string; readonly state: RunState; readonly records: number } } };
 export type RunMovesVariables = { readonly run: string };
 export const RunMoves: Operation<RunMovesData, RunMovesVariables> = { text: "subscription RunMoves($run: String!) { runEvents(run: $run) { ended run { id state records } } }" };

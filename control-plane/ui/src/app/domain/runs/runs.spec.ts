@@ -66,6 +66,20 @@ describe('the timeline of a run', () => {
     expect(time.rows[0]?.attempts.map(({ name }) => name)).toEqual(['attempt 1', 'attempt 2']);
   });
 
+  it('draws two deaths that follow each other as two, and one that hit several steps as one', () => {
+    const read = records(
+      record(0, 1000, { type: 'accepted' }),
+      record(1, 1100, { type: 'intent', step: 'pay', attempt: 1 }),
+      record(2, 1200, { type: 'intent', step: 'tell', attempt: 1 }),
+      record(3, 4000, { type: 'intent', step: 'pay', attempt: 2 }),
+      record(4, 4100, { type: 'intent', step: 'tell', attempt: 2 }),
+      record(5, 4200, { type: 'completed', step: 'pay', attempt: 2, elapsed_us: 1000 }),
+      record(6, 6000, { type: 'intent', step: 'tell', attempt: 3 }),
+    );
+    const time = timelineOf(read, { host: 'edge', createdAt: 1000, endedAt: null, now: 6500, connected: true, rows: [] });
+    expect(time.gaps).toMatchObject([{ kind: 'down', from: 200, to: 3000 }, { kind: 'down', from: 3200, to: 5000 }]);
+  });
+
   it('shows a host that is not heard, and a pause that lasts', () => {
     const read = records(record(0, 1000, { type: 'accepted' }), record(1, 1100, { type: 'intent', step: 'pay', attempt: 1 }), record(2, 1200, { type: 'paused', by: 'ana' }));
     const time = timelineOf(read, { ...facts, endedAt: null, now: 60_000, connected: false, rows: [row('pay', 'running', 1100)] });

@@ -100,7 +100,7 @@ class Reader {
     const open = this.open.get(key);
     if (open) {
       this.add(key, { kind: 'unknown', from: open.from, to: Math.max(this.before, open.from) }, open.attempt);
-      this.down(this.before, at, step);
+      this.down(this.before, at, step, open.from);
     }
     this.open.set(key, { from: at, attempt, kind: 'work' });
   }
@@ -133,10 +133,10 @@ class Reader {
     this.pausedAt = null;
   }
 
-  private down(from: number, to: number, step: string): void {
+  private down(from: number, to: number, step: string, began: number): void {
     const known = this.gaps.at(-1);
     // Several steps that were under way at one death begin again one after the other.
-    if (known?.kind === 'down' && known.from <= from && from <= known.to + SILENCE && this.before - known.to < SILENCE) return;
+    if (known?.kind === 'down' && began <= known.from) return;
     this.gaps.push({ kind: 'down', from, to: Math.max(to, from), text: `The host stopped while ${step} was under way, and went on from its journal.` });
   }
 
