@@ -26,7 +26,7 @@ use crate::folder::{DataFolder, FolderError};
 use crate::http::{Doors, HostDoor};
 use crate::keys::{Keys, KeysError};
 use crate::line::{HostLine, LineError};
-use crate::{accept, api, cron, database, enrolment, errands, following, http, reissue, retention};
+use crate::{accept, api, cron, database, enrolment, errands, failover, following, http, reissue, retention};
 
 /// Why the control plane did not start. Each message says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -262,6 +262,11 @@ impl Service {
         tasks.spawn(async move {
             errands::run(app).await;
             "what is done for runs because of others"
+        });
+        let app = Arc::clone(&self.doors.app);
+        tasks.spawn(async move {
+            failover::run(app).await;
+            "the watch over leases"
         });
         let app = Arc::clone(&self.doors.app);
         tasks.spawn(async move {

@@ -24,6 +24,7 @@ mod media;
 mod metrics;
 mod opening;
 mod operations;
+mod placing;
 mod progress;
 mod publishing;
 mod retries;

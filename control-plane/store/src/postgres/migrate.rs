@@ -14,10 +14,11 @@ static MIGRATIONS: [&str; NEWEST] = [
     include_str!("../../migrations/postgres/0006_audit.sql"),
     include_str!("../../migrations/postgres/0007_trash.sql"),
     include_str!("../../migrations/postgres/0008_erased.sql"),
+    include_str!("../../migrations/postgres/0011_leases.sql"),
 ];
 
 /// How many there are.
-pub(super) const NEWEST: usize = 8;
+pub(super) const NEWEST: usize = 9;
 
 /// Applies what is missing, each migration in a transaction of its own, while no other server is on the database.
 pub(super) fn run(session: &Session, place: &Place) -> Result<(), OpenError> {

@@ -9,7 +9,7 @@ use crate::error::sqlite_open_error;
 use crate::{OpenError, StoreError};
 
 /// In order; one that is published is never changed.
-const MIGRATIONS: [&str; 10] = [
+const MIGRATIONS: [&str; 11] = [
     include_str!("../../migrations/sqlite/0001_first.sql"),
     include_str!("../../migrations/sqlite/0002_values.sql"),
     include_str!("../../migrations/sqlite/0003_scope.sql"),
@@ -20,6 +20,7 @@ const MIGRATIONS: [&str; 10] = [
     include_str!("../../migrations/sqlite/0008_audit.sql"),
     include_str!("../../migrations/sqlite/0009_trash.sql"),
     include_str!("../../migrations/sqlite/0010_erased.sql"),
+    include_str!("../../migrations/sqlite/0013_leases.sql"),
 ];
 
 /// Applies what is missing, each migration in a transaction of its own. Rows from before there were scopes are `older`'s.

@@ -18,6 +18,7 @@ mod kit;
 mod leases;
 mod lists;
 mod migration;
+mod moving;
 mod orders;
 mod publishing;
 mod questions;
