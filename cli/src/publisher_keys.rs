@@ -118,6 +118,7 @@ mod tests {
     fn a_key_is_for_this_user_alone_and_the_one_before_stays_beside_it() {
         let dir = tempfile::tempdir().unwrap();
         let context = Context {
+            token: None,
             server: "http://127.0.0.1:1".to_owned(),
             keys_dir: Some(dir.path().to_owned()),
         };

@@ -39,6 +39,28 @@ fn refused(person: &Flowforge, arguments: &[&str]) -> String {
     String::from_utf8(output.stderr).unwrap()
 }
 
+/// A program with a token that only looks sees runs and starts none.
+fn only_looks(of: &Flowforge, program: &Flowforge, server: &str) {
+    let made = of
+        .json(&["token", "make", "dashboard", "--permission", "read"])
+        .unwrap();
+    let secret = made["secret"].as_str().unwrap();
+    let mut looks = program.command(&["run", "list", "--server", server, "--output", "json"]);
+    let looked = looks.env("FLOWFORGE_TOKEN", secret).output().unwrap();
+    assert!(
+        looked.status.success(),
+        "{}",
+        String::from_utf8_lossy(&looked.stderr)
+    );
+    let mut starts = program.command(&["run", "start", "asks", "--server", server]);
+    let started = starts.env("FLOWFORGE_TOKEN", secret).output().unwrap();
+    let said = String::from_utf8_lossy(&started.stderr).into_owned();
+    assert!(
+        !started.status.success() && said.contains("does not pass on"),
+        "{said}"
+    );
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_person_is_invited_approves_and_is_refused_what_the_role_does_not_allow() {
     let folder = tempfile::tempdir().unwrap();
@@ -110,25 +132,7 @@ async fn a_second_person_is_invited_approves_and_is_refused_what_the_role_does_n
         );
     }
 
-    // A program of Ann's, with a token that only looks.
-    let made = ann
-        .json(&["token", "make", "dashboard", "--permission", "read"])
-        .unwrap();
-    let secret = made["secret"].as_str().unwrap();
-    let mut looks = nobody.command(&["run", "list", "--server", &server, "--output", "json"]);
-    let looked = looks.env("FLOWFORGE_TOKEN", secret).output().unwrap();
-    assert!(
-        looked.status.success(),
-        "{}",
-        String::from_utf8_lossy(&looked.stderr)
-    );
-    let mut starts = nobody.command(&["run", "start", "asks", "--server", &server]);
-    let started = starts.env("FLOWFORGE_TOKEN", secret).output().unwrap();
-    let said = String::from_utf8_lossy(&started.stderr).into_owned();
-    assert!(
-        !started.status.success() && said.contains("does not pass on"),
-        "{said}"
-    );
+    only_looks(&ann, &nobody, &server);
 
     // Who is removed has nothing any more, and whoever signs out shows nothing any more.
     ann.json(&["member", "remove", "eve"]).unwrap();

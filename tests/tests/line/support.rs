@@ -259,6 +259,7 @@ impl Machine {
         Registrar {
             identity: Identity::open_or_create(&self.data_dir(), entropy.as_ref()).unwrap(),
             name: "edge".to_owned(),
+            labels: Vec::new(),
             token: None,
             workspace: "dev".to_owned(),
             clock: self.clock.0.clone(),

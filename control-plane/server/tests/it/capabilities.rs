@@ -202,6 +202,24 @@ async fn codes(plane: &Plane) -> Vec<String> {
     found.map(line).filter(about).collect()
 }
 
+const REACHED: &str = "__typename ... on CurateConnectorSuccess { reached } ... on Problem { message code }";
+
+/// Publishes what is wrong with the version, and answers what came of it.
+async fn advise(plane: &Plane, severity: &str) -> Value {
+    let advisory = json!({
+        "id": "FFSA-2026-0001", "summary": "leaks the token",
+        "affected": [{
+            "package": {"ecosystem": "FlowForge", "name": "demo:caller"},
+            "ranges": [{"type": "SEMVER", "events": [{"introduced": "0"}, {"fixed": "0.1.1"}]}],
+        }],
+        "database_specific": {"severity": severity},
+    });
+    let input = json!({"advisory": advisory});
+    plane
+        .change("publishAdvisory", "PublishAdvisoryInput", input, REACHED)
+        .await
+}
+
 #[tokio::test]
 async fn what_is_known_of_a_version_reaches_every_workflow_that_uses_it() {
     let home = Home::new();
@@ -214,36 +232,16 @@ async fn what_is_known_of_a_version_reaches_every_workflow_that_uses_it() {
     plane.publish(CALLER).await;
     assert_eq!(workflow(&plane).await["notices"], json!([]));
 
-    let success = "__typename ... on CurateConnectorSuccess { reached } ... on Problem { message code }";
     let deprecated = plane
         .change(
             "deprecateConnector",
             "DeprecateConnectorInput",
             json!({"name": "demo:caller", "reason": "not maintained", "useInstead": "demo:teller@1"}),
-            success,
+            REACHED,
         )
         .await;
     assert_eq!(deprecated["reached"], json!(["caller"]), "{deprecated:#}");
-    let advisory = |severity: &str| {
-        json!({
-            "id": "FFSA-2026-0001", "summary": "leaks the token",
-            "affected": [{
-                "package": {"ecosystem": "FlowForge", "name": "demo:caller"},
-                "ranges": [{"type": "SEMVER", "events": [{"introduced": "0"}, {"fixed": "0.1.1"}]}],
-            }],
-            "database_specific": {"severity": severity},
-        })
-    };
-    let advise = |severity: &'static str| {
-        let plane = &plane;
-        async move {
-            let input = json!({"advisory": advisory(severity)});
-            plane
-                .change("publishAdvisory", "PublishAdvisoryInput", input, success)
-                .await
-        }
-    };
-    assert_eq!(advise("HIGH").await["reached"], json!(["caller"]));
+    assert_eq!(advise(&plane, "HIGH").await["reached"], json!(["caller"]));
     let notices = workflow(&plane).await["notices"].take();
     assert_eq!(
         (&notices[0]["kind"], &notices[0]["id"], &notices[0]["severity"]),
@@ -262,7 +260,7 @@ async fn what_is_known_of_a_version_reaches_every_workflow_that_uses_it() {
         ]
     );
     // What is critical is not published anew; what runs goes on.
-    advise("CRITICAL").await;
+    advise(&plane, "CRITICAL").await;
     let prepared = plane.prepare(CALLER).await;
     assert_eq!(prepared["__typename"], "WorkflowProblem");
     assert_eq!(start(&plane, None).await["__typename"], "StartRunSuccess");
@@ -276,7 +274,7 @@ async fn what_is_known_of_a_version_reaches_every_workflow_that_uses_it() {
             "yankConnector",
             "YankConnectorInput",
             json!({"name": "demo:caller", "version": "0.1.0", "reason": "leaks"}),
-            success,
+            REACHED,
         )
         .await;
     assert_eq!(yanked["reached"], json!(["caller"]));

@@ -124,6 +124,23 @@ async fn a_plane_without_sign_in_says_so_and_signs_nobody_in() {
     plane.stop().await;
 }
 
+/// Names and passwords that nobody can have are refused by the field, and use the link up for nobody.
+async fn refuses_what_is_no_account(plane: &Plane, link: &str) {
+    for (name, password, field) in [
+        ("Ann", PASSWORD, "name"),
+        ("plane", PASSWORD, "name"),
+        ("ann", "short", "password"),
+    ] {
+        let body = json!({"link": link, "name": name, "password": password});
+        let (status, cookie, answer) = send(plane, "/session/link", body).await;
+        assert_eq!((status, cookie), (400, None), "{answer}");
+        assert_eq!(
+            (&answer["code"], &answer["field"]),
+            (&json!("FF-ACC-004"), &json!(field))
+        );
+    }
+}
+
 #[tokio::test]
 async fn the_first_administrator_comes_by_the_printed_link_and_nobody_else_without_a_session() {
     let home = Home::new();
@@ -143,19 +160,7 @@ async fn the_first_administrator_comes_by_the_printed_link_and_nobody_else_witho
     assert_eq!(call().send().await.unwrap().status(), 401);
 
     let link = secret_of(plane.first_link.as_deref().unwrap());
-    for (name, password, field) in [
-        ("Ann", PASSWORD, "name"),
-        ("plane", PASSWORD, "name"),
-        ("ann", "short", "password"),
-    ] {
-        let body = json!({"link": link, "name": name, "password": password});
-        let (status, cookie, answer) = send(&plane, "/session/link", body).await;
-        assert_eq!((status, cookie), (400, None), "{answer}");
-        assert_eq!(
-            (&answer["code"], &answer["field"]),
-            (&json!("FF-ACC-004"), &json!(field))
-        );
-    }
+    refuses_what_is_no_account(&plane, &link).await;
     let body = json!({"link": link, "name": "ann", "password": PASSWORD});
     let (status, cookie, about) = send(&plane, "/session/link", body.clone()).await;
     assert_eq!(status, 200, "{about}");

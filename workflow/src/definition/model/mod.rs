@@ -4,6 +4,7 @@
 //! canonical bytes sort the keys of objects.
 
 mod kinds;
+mod runs_on;
 mod triggers;
 
 use std::fmt;
@@ -18,6 +19,7 @@ pub use kinds::{
     SignalWait, Wait,
 };
 pub(crate) use kinds::{Part, Wanted};
+pub use runs_on::RunsOn;
 pub use triggers::{
     Answer, CatchUp, Check, HookSignal, MAX_RATE, Overlap, Rate, Timetable, Trigger, TriggerKind, Webhook,
 };
@@ -49,6 +51,9 @@ pub struct Workflow {
     /// Whether values stay on the host: the control plane then knows their sizes and types, not their contents.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub values_stay: bool,
+    /// Where its runs may be, and whether they may move.
+    #[serde(default, skip_serializing_if = "RunsOn::is_anywhere")]
+    pub runs_on: RunsOn,
     /// The nodes, in the order of the file.
     pub nodes: Vec<Node>,
     /// The result of a run.
