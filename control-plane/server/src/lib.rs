@@ -22,6 +22,7 @@ mod config;
 mod counts;
 mod cron;
 mod database;
+mod ends;
 mod enrolment;
 mod entropy;
 mod errands;
@@ -37,6 +38,7 @@ mod keys;
 mod line;
 mod locked;
 mod metrics;
+mod opening;
 mod orders;
 mod peers;
 mod registration;
@@ -53,13 +55,14 @@ pub use app::people::{FirstLinkError, PeopleUrlError};
 pub use clock::{Clock, SystemClock};
 pub use config::Config;
 pub use database::DatabaseError;
+pub use ends::{OpenError, RunError};
 pub use entropy::EntropyError;
 pub use folder::{DataFolder, FolderError};
 pub use host_api::host_sdl;
 pub use keys::{Keys, KeysError};
 pub use line::{HostsListener, LineError};
 pub use retention::Retention;
-pub use service::{Handle, OpenError, RunError, Service};
+pub use service::{Handle, Service};
 
 /// Whether the interface for browsers was built before this program and is embedded in it; it is served at `/` then.
 #[must_use]

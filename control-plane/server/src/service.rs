@@ -1,12 +1,10 @@
 //! The service: opened as a whole or not at all, run until told to stop.
 
-use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use flowforge_core::Scope;
-use flowforge_registry::{Registry, RegistryConfig};
 use flowforge_store::{Store, StoreConfig, StoreError};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -14,91 +12,18 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_util::sync::CancellationToken;
 
 use crate::accept::PlainDoor;
-use crate::app::people::{FirstLinkError, People, PeopleUrlError};
 use crate::app::{App, Parts};
-use crate::artefacts::Artefacts;
 use crate::config::Config;
-use crate::database::DatabaseError;
+use crate::ends::{OpenError, RunError};
 use crate::enrolment::LineDoor;
-use crate::entropy::fresh;
 use crate::fleet::bus::{Bus, Exchange, Heard};
-use crate::fleet::words::{ServerTag, Word};
-use crate::folder::{DataFolder, FolderError};
+use crate::fleet::words::ServerTag;
+use crate::folder::DataFolder;
 use crate::http::{Doors, HostDoor};
-use crate::keys::{Keys, KeysError};
-use crate::line::{HostLine, LineError};
+use crate::opening::{
+    PublishedWord, bind, bind_if, entropy, open_artefacts, open_keys, open_line, open_people, open_registry,
+};
 use crate::{accept, api, cron, database, enrolment, errands, failover, following, http, reissue, retention};
-
-/// Why the control plane did not start. Each message says what to do.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// The listener for hosts cannot be opened.
-    #[error(transparent)]
-    Line(#[from] LineError),
-    /// The address is not of this machine.
-    #[error(
-        "{0} is not a loopback address: people and programs call over loopback only, or through a program on this machine \
-         that speaks TLS (--url); use 127.0.0.1:{port}, and --hosts-url for hosts of other machines", port = .0.port()
-    )]
-    NotLoopback(SocketAddr),
-    /// People cannot find this server there.
-    #[error(transparent)]
-    PeopleUrl(#[from] PeopleUrlError),
-    /// The first administrator gets no link.
-    #[error(transparent)]
-    FirstLink(#[from] FirstLinkError),
-    /// Another program listens there.
-    #[error("{0} is in use by another program; try --listen {ip}:0 (any free port)", ip = .0.ip())]
-    InUse(SocketAddr),
-    /// The address cannot be listened on.
-    #[error("cannot listen on {address}")]
-    Listen {
-        /// The address.
-        address: SocketAddr,
-        /// What the system says.
-        #[source]
-        source: io::Error,
-    },
-    /// The data folder cannot be used.
-    #[error(transparent)]
-    Folder(#[from] FolderError),
-    /// The data is in another database than was said.
-    #[error(transparent)]
-    Database(#[from] DatabaseError),
-    /// The keys cannot be used.
-    #[error(transparent)]
-    Keys(#[from] KeysError),
-    /// The database cannot be opened.
-    #[error(transparent)]
-    Store(#[from] flowforge_store::OpenError),
-    /// The database cannot be read.
-    #[error("the database of the control plane cannot be read")]
-    Read(#[from] StoreError),
-    /// The registry cannot be opened.
-    #[error(transparent)]
-    Registry(#[from] flowforge_registry::OpenError),
-}
-
-/// Why the control plane stopped by itself.
-#[derive(Debug, thiserror::Error)]
-pub enum RunError {
-    /// The disk failed; start again after looking at it.
-    #[error(
-        "the database {} could not be written or read; look at its disk, then start again: nothing that was confirmed is \
-         lost",
-        path.display()
-    )]
-    Store {
-        /// The database.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: StoreError,
-    },
-    /// A task ended that must not; this is a mistake of the program.
-    #[error("a part of the control plane ended: {0}")]
-    Task(String),
-}
 
 /// Where a running control plane is found. Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -402,111 +327,6 @@ impl Service {
         }
         result
     }
-}
-
-async fn bind_if(wanted: Option<SocketAddr>) -> Result<Option<(TcpListener, SocketAddr)>, OpenError> {
-    match wanted {
-        Some(address) => bind(address).await.map(Some),
-        None => Ok(None),
-    }
-}
-
-async fn bind(wanted: SocketAddr) -> Result<(TcpListener, SocketAddr), OpenError> {
-    let failed = |source: io::Error| match source.kind() {
-        io::ErrorKind::AddrInUse => OpenError::InUse(wanted),
-        _ => OpenError::Listen {
-            address: wanted,
-            source,
-        },
-    };
-    let listener = TcpListener::bind(wanted).await.map_err(failed)?;
-    let address = listener.local_addr().map_err(failed)?;
-    Ok((listener, address))
-}
-
-/// The hosts' line, if there is to be one.
-#[derive(Default)]
-struct OpenedLine {
-    opened: Option<HostLine>,
-    listener: Option<(TcpListener, Arc<ServerConfig>)>,
-    found: Option<(SocketAddr, String)>,
-}
-
-fn open_people(config: &Config, url: &str, keys: &Keys) -> Result<People, PeopleUrlError> {
-    People::new(
-        config.sign_in,
-        url,
-        config.people_url.as_deref(),
-        &keys.owner_token,
-    )
-}
-
-async fn open_artefacts(config: &Config, data: &std::path::Path) -> Result<Artefacts, OpenError> {
-    let folder = data.join("artefacts");
-    let (quota, clock) = (config.retention.artefact_bytes_max, Arc::clone(&config.clock));
-    let opened = Artefacts::open(&folder, quota, clock, config.database.is_some()).await;
-    Ok(opened.map_err(|error| FolderError::from_io(&folder, error))?)
-}
-
-async fn open_line(config: &Config, data: &std::path::Path, keys: &Keys) -> Result<OpenedLine, OpenError> {
-    let Some(wanted) = &config.hosts else {
-        return Ok(OpenedLine::default());
-    };
-    let line = HostLine::open(
-        data,
-        &keys.folder,
-        &keys.trust_root,
-        wanted,
-        config.clock.now_ms(),
-    )?;
-    let (listener, bound) = bind(wanted.listen).await?;
-    Ok(OpenedLine {
-        listener: Some((listener, line.tls(&config.clock)?)),
-        found: Some((bound, line.url.clone())),
-        opened: Some(line),
-    })
-}
-
-fn entropy<const N: usize>() -> Result<[u8; N], OpenError> {
-    fresh().map_err(|error| KeysError::from(error).into())
-}
-
-/// Says to other servers that a connector was published, once there is a way to them.
-#[derive(Clone, Default)]
-struct PublishedWord(Arc<OnceLock<Arc<Bus>>>);
-
-impl PublishedWord {
-    fn speak_through(&self, bus: &Arc<Bus>) {
-        // It is set once.
-        let _ = self.0.set(Arc::clone(bus));
-    }
-
-    fn say(&self) {
-        if let Some(bus) = self.0.get() {
-            bus.say(Word::Connectors);
-        }
-    }
-}
-
-fn open_keys(config: &Config, folder: &DataFolder) -> Result<Keys, OpenError> {
-    let keys = folder.alone(|| Keys::open(folder.path(), &config.workspace))??;
-    Ok(if config.dev { keys.with_owner()? } else { keys })
-}
-
-fn open_registry(
-    config: &Config,
-    data: &std::path::Path,
-    keys: &Keys,
-    published: PublishedWord,
-) -> Result<Registry, OpenError> {
-    let clock = Arc::clone(&config.clock);
-    let settings = RegistryConfig {
-        now_ms: Arc::new(move || clock.now_ms()),
-        shared: config.database.is_some(),
-        published: Arc::new(move || published.say()),
-        ..RegistryConfig::new(keys.trust_root.clone())
-    };
-    Ok(Registry::open(&data.join("registry"), settings)?)
 }
 
 fn writer_ended(

@@ -35,6 +35,7 @@ mod certificates;
 mod changes;
 mod connection;
 mod copies;
+mod copy_error;
 mod deliveries;
 mod drafts;
 mod duties;
@@ -86,7 +87,8 @@ pub use batch::CheckedBatch;
 pub use batch_error::{BatchError, MAX_BATCH_BYTES};
 pub use capabilities::{CapabilityChange, CapabilityGrant, MAX_CAPABILITIES};
 pub use certificates::{HostStanding, NewCertificate, Standing, StoredCertificate};
-pub use copies::{Contents, CopyError, contents, copy_store, load_copy};
+pub use copies::{Contents, contents, copy_store, load_copy};
+pub use copy_error::CopyError;
 pub use deliveries::{
     Delivery, DeliveryFilter, DeliveryOutcome, KeepDeliveries, NewDelivery, REPLAYABLE_MAX,
 };

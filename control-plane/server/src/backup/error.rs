@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use flowforge_store::CopyError;
 
 use crate::database::DatabaseError;
+use crate::ends::{OpenError, RunError};
 use crate::folder::FolderError;
-use crate::service::{OpenError, RunError};
 
 /// Why a backup was not made, restored or rehearsed. Nothing of it is left where it was to go.
 #[derive(Debug, thiserror::Error)]

@@ -3,7 +3,8 @@
 use flowforge_protocol::job::Order;
 use serde_json::{Value, json};
 
-use crate::support::{FakeHost, Home, Plane, SUM, TestClock, hmac, hook};
+use crate::hooking::{hmac, hook};
+use crate::support::{FakeHost, Home, Plane, SUM, TestClock};
 
 const KEY: &str = "a key of enough bytes";
 

@@ -8,7 +8,8 @@ use flowforge_protocol::job::{Order, StartOrder};
 use flowforge_protocol::record::{BodyForm, Content, Trigger};
 use serde_json::{Value, json};
 
-use crate::support::{FakeHost, Home, Plane, hmac, hook};
+use crate::hooking::{hmac, hook};
+use crate::support::{FakeHost, Home, Plane};
 
 const KEY: &str = "a key of enough bytes";
 

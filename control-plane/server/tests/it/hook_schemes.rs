@@ -3,7 +3,8 @@
 use flowforge_protocol::webhook;
 use serde_json::{Value, json};
 
-use crate::support::{FakeHost, Home, Plane, TestClock, hmac, hook};
+use crate::hooking::{hmac, hook};
+use crate::support::{FakeHost, Home, Plane, TestClock};
 
 const KEY: &str = "a key of enough bytes";
 const STANDARD_KEY: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";

@@ -5,7 +5,8 @@ use flowforge_protocol::record::{Event, Outcome, Trigger};
 use flowforge_protocol::{Failure, FailureKind, webhook};
 use serde_json::json;
 
-use crate::support::{FakeHost, Home, Plane, SUM, Script, TestClock, accepted, finish_sum, hmac, hook};
+use crate::hooking::{hmac, hook};
+use crate::support::{FakeHost, Home, Plane, SUM, Script, TestClock, accepted, finish_sum};
 
 const KEY: &str = "a key of enough bytes";
 

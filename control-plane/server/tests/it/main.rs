@@ -21,6 +21,7 @@ mod follow;
 mod growth;
 mod hook_bodies;
 mod hook_schemes;
+mod hooking;
 mod hooks;
 mod limits;
 mod lists;

@@ -10,7 +10,7 @@ use tokio::process::Command;
 use tokio_postgres::config::Host;
 
 use super::Place;
-use crate::CopyError;
+use crate::copy_error::CopyError;
 
 /// Where Debian and its relatives keep each version's programs.
 const VERSIONS: &str = "/usr/lib/postgresql";

@@ -1,3 +1,5 @@
+//! Who may do what at the registry, and what tokens are good for.
+
 use super::*;
 use crate::publisher::{PullGrant, Role};
 
