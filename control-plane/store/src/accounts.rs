@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use flowforge_core::{Role, Scope};
 use flowforge_protocol::Digest;
-use serde_json::json;
 
 use crate::cells::{Row, params};
 use crate::connection::Connection;
+use crate::roles::{roles, roles_text};
 use crate::sql::{self, signed, unsigned};
 use crate::{Store, StoreError, sessions, tokens};
 
@@ -47,19 +47,6 @@ impl std::fmt::Debug for PasswordOf {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("PasswordOf")
     }
-}
-
-/// The roles in a column. A role that a newer program wrote is none here.
-pub(crate) fn roles(row: &Row<'_>, column: usize) -> Result<BTreeSet<Role>, StoreError> {
-    let names: Vec<String> = serde_json::from_str(row.text(column)?)
-        .map_err(|error| StoreError::unreadable("roles of a member", error))?;
-    Ok(names.iter().filter_map(|name| Role::named(name)).collect())
-}
-
-/// As they are stored.
-pub(crate) fn roles_text(roles: &BTreeSet<Role>) -> String {
-    let names: Vec<&str> = roles.iter().map(|role| role.as_str()).collect();
-    json!(names).to_string()
 }
 
 fn member(row: &Row<'_>) -> Result<Member, StoreError> {

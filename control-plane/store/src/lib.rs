@@ -64,6 +64,7 @@ mod release_parts;
 mod releases;
 mod resume;
 mod retention;
+mod roles;
 mod runs;
 mod schedules;
 mod secrets;

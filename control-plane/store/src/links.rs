@@ -9,7 +9,7 @@ use crate::cells::{Row, params};
 use crate::connection::Connection;
 use crate::sessions::{self, NewSession};
 use crate::sql::{self, signed, unsigned};
-use crate::{Store, StoreError, accounts};
+use crate::{Store, StoreError, accounts, roles};
 
 /// Links of a project at most that are neither used nor expired.
 pub const MAX_LINKS: u32 = 1_000;
@@ -106,7 +106,7 @@ fn stored(row: &Row<'_>) -> Result<StoredLink, StoreError> {
         id: row.get(0)?,
         kind: row.get(1)?,
         account: row.get(2)?,
-        roles: accounts::roles(row, 3)?,
+        roles: roles::roles(row, 3)?,
         made_by: row.get(4)?,
         made_at_ms: unsigned(row.get(5)?),
         expires_at_ms: unsigned(row.get(6)?),
@@ -164,7 +164,7 @@ fn keep(transaction: &Connection, scope: &Scope, new: &NewLink) -> Result<LinkKe
             new.id,
             new.kind,
             new.account,
-            accounts::roles_text(&new.roles),
+            roles::roles_text(&new.roles),
             new.made_by,
             signed(new.made_at_ms),
             signed(new.expires_at_ms)

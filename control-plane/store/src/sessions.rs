@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use flowforge_core::{Permission, Role, Scope};
 use flowforge_protocol::Digest;
 
-use crate::accounts;
 use crate::cells::{Row, params};
 use crate::connection::Connection;
+use crate::roles;
 use crate::sql::{self, signed, unsigned};
 use crate::{Store, StoreError};
 
@@ -183,7 +183,7 @@ impl Store {
                     Ok(Shown {
                         id: row.get(0)?,
                         account: row.get(1)?,
-                        roles: accounts::roles(row, 2)?,
+                        roles: roles::roles(row, 2)?,
                         passes_on: None,
                         used_at_ms,
                         ends_at_ms: until_ms.min(used_at_ms.saturating_add(idle_ms)),

@@ -10,7 +10,7 @@ use crate::cells::{Row, params};
 use crate::connection::Connection;
 use crate::sessions::Shown;
 use crate::sql::{self, signed, unsigned};
-use crate::{Store, StoreError, accounts};
+use crate::{Store, StoreError, roles};
 
 /// Tokens of an account in a project at most; expired ones that are not revoked count, too.
 pub const MAX_TOKENS: u32 = 100;
@@ -147,7 +147,7 @@ impl Store {
                     Ok(Shown {
                         id: row.get(0)?,
                         account: row.get(1)?,
-                        roles: accounts::roles(row, 2)?,
+                        roles: roles::roles(row, 2)?,
                         passes_on: Some(permissions(row, 3)?),
                         used_at_ms: row.get::<Option<i64>>(4)?.map_or(0, unsigned),
                         ends_at_ms: unsigned(row.get(5)?),
