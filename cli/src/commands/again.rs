@@ -57,7 +57,7 @@ pub(crate) struct Try {
 
 const PLAN: &str = "query Plan($id: String!, $from: String!, $newest: Boolean!) { \
     retryPlan(id: $id, from: $from, newest: $newest) { __typename ... on RetryPlan { run version generation reused \
-    runsAgain continued changed digest repeated { step times key used { destination secret count } } } \
+    runsAgain continued changed added digest repeated { step times key used { destination secret count } } } \
     ... on Problem { message code } } }";
 
 /// Shows what a retry would do, and starts it.
@@ -125,6 +125,9 @@ fn plan_lines(plan: &Value) -> Vec<String> {
     if !list(plan, "/changed").is_empty() {
         lines.push(format!("  changed     {}", names("/changed")));
     }
+    if !list(plan, "/added").is_empty() {
+        lines.push(format!("  new         {}", names("/added")));
+    }
     for effect in list(plan, "/repeated") {
         let used: Vec<String> = list(effect, "/used")
             .iter()
@@ -182,6 +185,7 @@ mod tests {
         let plan = json!({
             "run": "7f3kaaaaaaaaaaaaaaaaaaaaaa", "version": 2, "generation": 3, "reused": ["fetch"],
             "runsAgain": ["pay", "each[7].mail", "invoice"], "continued": ["each"], "changed": ["invoice"],
+            "added": ["thank"],
             "repeated": [
                 { "step": "pay", "key": "0123456789abcdef", "used": [
                     { "destination": "https://bank.example.com:443", "count": 2 }] },

@@ -161,17 +161,19 @@ pub(crate) async fn resume(global: &Global, run: Reasoned) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
+/// A grace in milliseconds.
+fn grace_ms(given: &str) -> Result<u64> {
+    let grace = parse_duration("--grace", given)?;
+    if grace > LONGEST_GRACE {
+        return Err(Usage(format!("--grace {given}: at most 1h")).into());
+    }
+    Ok(u64::try_from(grace.as_millis()).unwrap_or(u64::MAX))
+}
+
 /// Stops a run.
 pub(crate) async fn cancel(global: &Global, cancel: Cancel) -> Result<Exit> {
-    let grace = cancel.grace.as_deref();
-    let grace = grace.map(|grace| parse_duration("--grace", grace)).transpose()?;
-    if grace.is_some_and(|grace| grace > LONGEST_GRACE) {
-        return Err(Usage("--grace: at most 1h".to_owned()).into());
-    }
-    let input = json!({
-        "id": cancel.run.id, "reason": cancel.run.reason,
-        "graceMs": grace.map(|grace| u64::try_from(grace.as_millis()).unwrap_or(u64::MAX)),
-    });
+    let grace_ms = cancel.grace.as_deref().map(grace_ms).transpose()?;
+    let input = json!({ "id": cancel.run.id, "reason": cancel.run.reason, "graceMs": grace_ms });
     let told = tell(global, "cancelRun", "CancelRunInput", "CancelRunSuccess", input).await?;
     result(global, &told, |run| {
         say!("run {} will stop", short(text(run, "/id")))
@@ -229,4 +231,18 @@ async fn tell(global: &Global, name: &str, input_type: &str, success: &str, inpu
 fn show_it(global: &Global, run: &Value) {
     let command = format!("flowforge run show {} --wait", short(text(run, "/id")));
     next(global, &command);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The server cut a longer one to an hour without a word.
+    #[test]
+    fn a_grace_of_more_than_an_hour_is_a_wrong_use() {
+        assert_eq!(grace_ms("60m").unwrap(), 3_600_000);
+        let error = grace_ms("2h").unwrap_err();
+        assert!(error.downcast_ref::<Usage>().is_some(), "{error}");
+        assert_eq!(error.to_string(), "--grace 2h: at most 1h");
+    }
 }

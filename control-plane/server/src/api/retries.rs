@@ -102,6 +102,11 @@ impl RetryPlanNode {
         self.0.changed.iter().map(ToString::to_string).collect()
     }
 
+    /// Nodes that only the newest release has; they run, too.
+    async fn added(&self) -> Vec<String> {
+        self.0.added.iter().map(ToString::to_string).collect()
+    }
+
     /// Completed effects that happen again. One that was not completed is tried again under the key that it had.
     async fn repeated(&self) -> Vec<RepeatedEffect> {
         self.0

@@ -60,6 +60,8 @@ pub(crate) struct RetryPlan {
     pub(crate) fork: ForkPlan,
     /// Nodes that run again because the newest release has them otherwise, or not at all.
     pub(crate) changed: Vec<NodeId>,
+    /// Nodes that only the newest release has.
+    pub(crate) added: Vec<NodeId>,
     pub(crate) repeated: Vec<RepeatedStep>,
     /// Names this plan.
     pub(crate) digest: Digest,
@@ -115,6 +117,7 @@ impl App {
         };
         let state = self.state_with_rounds(&run).await?;
         let changed = changed_nodes(&original, &release, &from);
+        let added = added_nodes(&original, &release);
         let mut starts = vec![from];
         starts.extend(changed.iter().cloned().map(StepKey::top));
         let fork = match state.fork_from(&starts) {
@@ -150,6 +153,7 @@ impl App {
             release,
             fork,
             changed,
+            added,
             repeated,
             digest,
         }))
@@ -269,6 +273,13 @@ fn top_nodes(release: &ReadyRelease) -> BTreeMap<NodeId, Value> {
     nodes
         .map(|node| (node.id.clone(), serde_json::to_value(node).unwrap_or_default()))
         .collect()
+}
+
+/// Nodes of the newest release that the original has not.
+fn added_nodes(original: &ReadyRelease, newest: &ReadyRelease) -> Vec<NodeId> {
+    let before = top_nodes(original);
+    let now = newest.workflow.nodes.iter().map(|node| node.id.clone());
+    now.filter(|node| !before.contains_key(node)).collect()
 }
 
 /// Nodes of the original whose results cannot stand in the newest release: they are written otherwise there, or see another

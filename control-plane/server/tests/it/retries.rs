@@ -26,7 +26,7 @@ output: {}
 "#;
 
 const PLAN: &str = "query($id: String!, $from: String!, $newest: Boolean!) { retryPlan(id: $id, from: $from, \
-    newest: $newest) { __typename ... on RetryPlan { run version generation reused runsAgain continued changed digest \
+    newest: $newest) { __typename ... on RetryPlan { run version generation reused runsAgain continued changed added digest \
     repeated { step times key used { destination count } } } ... on Problem { message code } } }";
 
 async fn plan(plane: &Plane, from: &str, newest: bool) -> Value {
@@ -184,8 +184,17 @@ async fn with_the_newest_release_what_is_written_otherwise_runs_again() {
         .await;
     let shown = plan(&plane, "three", true).await;
     assert_eq!(
-        (&shown["reused"], &shown["changed"]),
-        (&json!(["one"]), &json!(["two"])),
+        (&shown["reused"], &shown["changed"], &shown["added"]),
+        (&json!(["one"]), &json!(["two"]), &json!([])),
+        "{shown:#}"
+    );
+    // What only the newest release has ran without having been shown.
+    let more = "nodes:\n  four: { set: { value: 4 } }\n";
+    plane.publish(&mended.replacen("nodes:\n", more, 1)).await;
+    let shown = plan(&plane, "three", true).await;
+    assert_eq!(
+        (&shown["reused"], &shown["added"]),
+        (&json!(["one", "two"]), &json!(["four"])),
         "{shown:#}"
     );
     plane.stop().await;
