@@ -37,6 +37,9 @@ pub struct HostRegistration {
     pub identity_key: VerifyingKey,
     /// Secrets are sealed to it.
     pub seal_key: SealPublicKey,
+    /// What its site says that it is, sorted: see [`crate::labels`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<String>,
     /// When it was made by the host's clock, milliseconds since 1970 UTC. Not accepted when it differs from the reader's
     /// clock by more than [`crate::job::CLOCK_TOLERANCE_MS`].
     pub issued_at_ms: u64,
@@ -46,7 +49,7 @@ pub struct HostRegistration {
 
 impl Document for HostRegistration {
     const TYPE: &'static str = HOST_REGISTRATION_TYPE;
-    const MAX_BYTES: usize = 4096;
+    const MAX_BYTES: usize = 8192;
 }
 
 /// What entitles a host to a certificate.

@@ -290,6 +290,9 @@ pub struct StartOrder {
     /// Run this node and what it needs, and nothing else.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<NodeId>,
+    /// As in [`ResumeOrder::lease_ms`]: given for a run that may move to another host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease_ms: Option<u64>,
 }
 
 /// Records of a run that a host is to have: fetched from the control plane, checked against this.
@@ -324,8 +327,8 @@ pub struct ResumeOrder {
     pub grants: Digest,
     /// What is recorded; the job's epoch is above that of every one of these records.
     pub prefix: RecordPrefix,
-    /// How long the lease holds without being renewed, milliseconds from the moment the job is received; absent for a
-    /// run that is pinned to its host.
+    /// How long a lease holds, milliseconds from the moment at which the host asked for it and was told that the run is
+    /// still its own; without one the run does nothing. Absent for a run that is pinned to its host.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lease_ms: Option<u64>,
     /// As in the order that started the run: results of the generation before that it may not have taken yet.
@@ -454,6 +457,7 @@ impl StartOrder {
             reuse: None,
             given: BTreeMap::new(),
             until: None,
+            lease_ms: None,
         }
     }
 

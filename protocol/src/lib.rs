@@ -24,6 +24,7 @@ pub mod job;
 pub mod json_path;
 pub mod keys;
 pub mod known;
+pub mod labels;
 mod pem;
 pub mod pieces;
 pub mod progress;

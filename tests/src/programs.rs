@@ -209,6 +209,20 @@ impl Running {
         Ok(self.child.wait()?)
     }
 
+    /// Sends it a signal, by its name without `SIG`.
+    ///
+    /// # Errors
+    /// The system refuses.
+    pub fn signal(&self, name: &str) -> Result<()> {
+        let sent = Command::new("kill")
+            .args([format!("-{name}"), self.child.id().to_string()])
+            .status()?;
+        if !sent.success() {
+            bail!("{} did not get the signal {name}", self.name);
+        }
+        Ok(())
+    }
+
     /// The last lines of its log.
     #[must_use]
     pub fn end_of_log(&self) -> String {

@@ -211,6 +211,12 @@ fn of_settings(workflow: &Workflow) -> Properties {
     );
     let values = if workflow.values_stay { "stay" } else { "send" };
     out.push(("values".to_owned(), Value::String(values.to_owned())));
+    if !workflow.runs_on.is_anywhere() {
+        out.push((
+            "runs_on".to_owned(),
+            json(serde_json::to_value(&workflow.runs_on)),
+        ));
+    }
     match &workflow.output {
         Output::Fields(fields) => list("output.", json(serde_json::to_value(fields)), &mut out),
         Output::Value(value) => out.push(("output".to_owned(), value.clone())),

@@ -46,3 +46,10 @@ pub const MAX_WAIT_MS: u64 = 366 * 24 * 60 * 60 * 1000;
 pub const MAX_INPUT_BYTES: usize = 256 * 1024;
 /// How often the host may stop while the same step is at work outside before the step is given up.
 pub const MAX_STOPS: u32 = 3;
+/// How long a host may have a run that may move without renewing its lease, unless the workflow says otherwise: a minute, in
+/// milliseconds.
+pub const DEFAULT_LEASE_MS: u64 = 60 * 1000;
+/// Shortest lease of a run that may move, in milliseconds.
+pub const MIN_LEASE_MS: u64 = 2 * 1000;
+/// Longest lease of a run that may move, an hour, in milliseconds.
+pub const MAX_LEASE_MS: u64 = 60 * 60 * 1000;

@@ -3,6 +3,7 @@
 //! It guides the typing; the lint decides. What a schema cannot say (names in reach, ports, grants) is not in it.
 
 use flowforge_protocol::webhook::Scheme;
+use flowforge_protocol::labels::{MAX_LABEL_BYTES, MAX_LABELS};
 use serde_json::{Value, json};
 
 use crate::limits::{MAX_ATTEMPTS, MAX_PARALLEL, MAX_ROUNDS};
@@ -55,10 +56,38 @@ pub fn schema() -> Value {
                 "enum": ["stay", "send"],
                 "default": "send",
             },
+            "runs_on": runs_on(),
             "nodes": { "$ref": "#/$defs/nodes" },
             "output": { "description": "The result of a run: a value, or an object of values, with ${…} in them." },
         },
         "$defs": definitions(),
+    })
+}
+
+fn runs_on() -> Value {
+    let label = json!({ "type": "string", "pattern": "^[a-z0-9]([a-z0-9._-]*[a-z0-9])?$", "maxLength": MAX_LABEL_BYTES });
+    json!({
+        "description": "Which hosts may have a run. Without it any host may, and a run stays at the one that it began at.",
+        "type": "object",
+        "additionalProperties": false,
+        "properties": {
+            "pool": { "description": "The pool that the host belongs to.", "allOf": [label] },
+            "labels": {
+                "description": "Labels that the host has, every one of them.",
+                "type": ["array", "null"],
+                "items": label,
+                "maxItems": MAX_LABELS - 1,
+            },
+            "placement": {
+                "description": "pinned: a run stays at its host, which may be offline; failover: another host goes on with it when its host has not been heard for the time of lease.",
+                "enum": ["pinned", "failover"],
+                "default": "pinned",
+            },
+            "lease": {
+                "description": "With failover: how long the host may be unheard, 2s to 1h. Default 60s.",
+                "$ref": "#/$defs/duration",
+            },
+        },
     })
 }
 

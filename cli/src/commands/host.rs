@@ -11,9 +11,9 @@ use crate::table::Table;
 use crate::time;
 
 const LIST: &str = "{ hosts { id name connected busy standing standingReason lastHeardMs registeredAtMs openRuns \
-    identityKey certificate { generation expiresAtMs } } }";
+    identityKey labels certificate { generation expiresAtMs } } }";
 const SHOW: &str = "query($named: String!) { host(named: $named) { id name connected busy standing standingReason \
-    lastHeardMs registeredAtMs openRuns identityKey certificate { generation expiresAtMs } } }";
+    lastHeardMs registeredAtMs openRuns identityKey labels certificate { generation expiresAtMs } } }";
 const INVITE: &str = "mutation($input: InviteHostInput!) { inviteHost(input: $input) { __typename \
     ... on InviteHostSuccess { token expiresAtMs server } ... on Problem { message code } } }";
 const DECIDE: &str = "mutation($input: DecideHostInput!) { decideHost(input: $input) { __typename \
@@ -35,7 +35,7 @@ pub(crate) enum HostCommand {
     ///
     /// The token holds the address and the fingerprint of this server, and a secret. It is printed once.
     #[command(
-        after_help = "Example:\n  flowforge host token --name press-7 > token\n  flowforge host token --name press-7 --expires 7d --output json"
+        after_help = "Example:\n  flowforge host token --name press-7 > token\n  flowforge host token --name press-7 --expires 7d --output json\n  flowforge host token --name press-8 --pool presses --label eu > token"
     )]
     Token {
         /// Name that the host gets: 1 to 64 characters of a-z, 0-9 and -
@@ -44,6 +44,12 @@ pub(crate) enum HostCommand {
         /// How long the token is good: 1m to 30d
         #[arg(long, value_name = "TIME", default_value = "1h")]
         expires: String,
+        /// The pool that the host belongs to
+        #[arg(long, value_name = "NAME")]
+        pool: Option<String>,
+        /// A label that the host has, for workflows that ask for it in `runs_on`; may be given several times
+        #[arg(long = "label", value_name = "LABEL")]
+        labels: Vec<String>,
     },
     /// Let a host finish what it has and give it nothing new
     #[command(
@@ -78,7 +84,15 @@ pub(crate) async fn run(command: HostCommand, global: &Global) -> Result<Exit> {
     match command {
         HostCommand::List => show_all(global).await,
         HostCommand::Show { host } => show(global, &host).await,
-        HostCommand::Token { name, expires } => token(global, &name, &expires).await,
+        HostCommand::Token {
+            name,
+            expires,
+            pool,
+            labels,
+        } => {
+            let input = json!({ "name": name, "pool": pool, "labels": labels });
+            token(global, input, &expires).await
+        }
         HostCommand::Drain { host, undo, reason } => {
             let decision = if undo { "UNDRAIN" } else { "DRAIN" };
             decide(global, &host, decision, reason.as_deref()).await
@@ -131,6 +145,10 @@ async fn show(global: &Global, named: &str) -> Result<Exit> {
         say!("  last heard   {}", last_heard(number(host, "/lastHeardMs")));
         say!("  first seen   {}", time::date(number(host, "/registeredAtMs")));
         say!("  open runs    {}", number(host, "/openRuns"));
+        let labels: Vec<&str> = list(host, "/labels").iter().filter_map(Value::as_str).collect();
+        if !labels.is_empty() {
+            say!("  labels       {}", labels.join(", "));
+        }
         match text(host, "/standingReason") {
             "" => {}
             reason => say!("  decided      {}", crate::table::one_line(reason)),
@@ -151,13 +169,16 @@ async fn show(global: &Global, named: &str) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
-async fn token(global: &Global, name: &str, expires: &str) -> Result<Exit> {
+async fn token(global: &Global, mut input: Value, expires: &str) -> Result<Exit> {
     let Some(life_ms) = life_ms(expires) else {
         bail!(Usage(format!(
             "expires is `{expires}`: expected a number and its unit, 1m to 30d, as 30m, 1h or 7d"
         )));
     };
-    let input = json!({ "name": name, "lifeMs": life_ms });
+    let name = text(&input, "/name").to_owned();
+    if let Some(input) = input.as_object_mut() {
+        input.insert("lifeMs".to_owned(), life_ms.into());
+    }
     let made = global.api()?.change("inviteHost", INVITE, input).await?;
     result(global, &made, |made| {
         // The token alone on stdout, so that it can be put into a file.

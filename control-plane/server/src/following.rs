@@ -58,6 +58,11 @@ impl App {
                 }
             }
             Word::Waiting => self.wake_for_waiting(1),
+            Word::Still(host) => {
+                if let Some(entry) = self.hosts.get(&host) {
+                    entry.state().stands_still(true);
+                }
+            }
             Word::Host(host) => self.look_at_host(&host).await?,
             Word::Published(workflow) => self.look_at_workflow(&workflow).await?,
             Word::Secrets => self.secrets.forget_keys(),
@@ -112,6 +117,7 @@ impl App {
 
     /// At least so many runs wait for a host.
     fn wake_for_waiting(&self, count: u64) {
+        self.waiting_news.fetch_add(1, Ordering::Relaxed);
         if self.unassigned.fetch_max(count, Ordering::Relaxed).max(count) > 0 {
             for host in self.hosts.all() {
                 host.wake.notify_one();

@@ -23,8 +23,6 @@ pub(crate) enum OrderError {
     DoesNotFit(#[from] StrictError),
     #[error(transparent)]
     Entropy(#[from] EntropyError),
-    #[error("an order to {0} has no lane here")]
-    NoLane(&'static str),
     #[error("a stored job is not readable: {0}")]
     Unreadable(String),
     #[error("a job could not be numbered")]
@@ -95,7 +93,7 @@ impl Scheduler {
             Order::Unpause { .. } => (JobKind::Unpause, None),
             Order::Cancel { .. } => (JobKind::Cancel, None),
             Order::Erase { .. } => (JobKind::Erase, None),
-            other @ Order::Resume(_) => return Err(OrderError::NoLane(other.name())),
+            Order::Resume(_) => (JobKind::Resume, None),
         };
         let job = Job {
             job_id: JobId::from_entropy(fresh::<16>()?),

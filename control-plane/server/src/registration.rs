@@ -9,6 +9,7 @@ use flowforge_core::{Action, Actor, AuditEntry, Caller, Object, ObjectKind};
 use flowforge_protocol::enrol::HostRegistration;
 use flowforge_protocol::envelope::Signed;
 use flowforge_protocol::job::CLOCK_TOLERANCE_MS;
+use flowforge_protocol::labels::{LABEL_RULE, MAX_LABELS, is_word};
 use flowforge_protocol::release::DRAFT_VERSION;
 use flowforge_protocol::seal::{SealPublicKey, Sealed};
 use flowforge_protocol::{Digest, HostId, VerifyingKey};
@@ -48,6 +49,8 @@ pub(crate) enum RegisterError {
     Key(&'static str),
     #[error("the proof does not hold: {0}")]
     Proof(String),
+    #[error("the host's labels are not labels: at most {MAX_LABELS}, each {LABEL_RULE}")]
+    Labels,
     #[error("the host's clock differs from the server's by {0} s; set both right")]
     Clock(u64),
     #[error("this registration was used before")]
@@ -79,6 +82,7 @@ impl RegisterError {
             Self::Replayed => "FF-HOST-006",
             Self::TooMany => "FF-HOST-007",
             Self::Elsewhere => "FF-HOST-008",
+            Self::Labels => "FF-HOST-009",
             Self::Refused(_) => "FF-ENR-011",
             Self::OtherLine => "FF-ENR-014",
             Self::Entropy(_) | Self::Store(_) => "FF-API-500",
@@ -171,6 +175,7 @@ impl App {
             name: name.clone(),
             identity_key: key,
             seal_key: seal,
+            labels: proof.labels.clone(),
             issued_at_ms: proof.issued_at_ms,
             nonce: proof.nonce,
         };
@@ -179,6 +184,10 @@ impl App {
                 "it speaks of another workspace, token, name or key".to_owned(),
             ));
         }
+        if proof.labels.len() > MAX_LABELS || !proof.labels.iter().all(|word| is_word(word)) {
+            return Err(RegisterError::Labels);
+        }
+        let labels = proof.labels.clone();
         let nonce = self.check_moment(&proof)?;
         self.find_key(&identity_key).await?;
         self.admits(peer, token, &identity_key)?;
@@ -207,6 +216,8 @@ impl App {
                     identity_key,
                     seal_key,
                     session_hash: Digest::of(session.as_bytes()),
+                    labels,
+                    given_labels: None,
                     at_ms: now_ms,
                     nonce: Some(nonce),
                 },

@@ -27,7 +27,7 @@ use crate::folder::{DataFolder, FolderError};
 use crate::http::{Doors, HostDoor};
 use crate::keys::{Keys, KeysError};
 use crate::line::{HostLine, LineError};
-use crate::{accept, api, cron, database, enrolment, errands, following, http, reissue, retention};
+use crate::{accept, api, cron, database, enrolment, errands, failover, following, http, reissue, retention};
 
 /// Why the control plane did not start. Each message says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -302,6 +302,11 @@ impl Service {
         tasks.spawn(async move {
             app.keep_deliveries(kept).await;
             "the list of what came to webhooks"
+        });
+        let app = Arc::clone(&self.doors.app);
+        tasks.spawn(async move {
+            failover::run(app).await;
+            "the watch over leases"
         });
         let app = Arc::clone(&self.doors.app);
         tasks.spawn(async move {

@@ -6,7 +6,6 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use flowforge_protocol::envelope::Signed;
-use flowforge_protocol::job::Order;
 use flowforge_protocol::known::KnownSignatures;
 use flowforge_protocol::receipt::Receipt;
 use flowforge_protocol::record::Outcome;
@@ -15,15 +14,14 @@ use flowforge_protocol::sync::{
 };
 use flowforge_protocol::{Digest, Failure, FailureKind, RunId, VerifyingKey};
 use flowforge_store::{
-    BatchError, CheckedBatch, Cursor, Heard, HostIngest, NewJob, NewReceipt, Refusal, Refused, StoreError,
-    Unassigned,
+    BatchError, CheckedBatch, Cursor, Heard, HostIngest, NewReceipt, Refusal, Refused, StoreError,
 };
 use tokio::time::Instant;
 
 use crate::app::{App, LoadError};
 use crate::fleet::hosts::{HostEntry, Standing};
 use crate::fleet::queue::{Now, QueuedJob, Refill, Taken};
-use crate::orders::{Draft, OrderError};
+use crate::orders::OrderError;
 
 /// Longest wait for a job.
 pub(crate) const MAX_WAIT: Duration = Duration::from_secs(25);
@@ -35,8 +33,6 @@ const MAX_SHOWN_BYTES: u64 = 32 * 1024 * 1024;
 const MAX_ANSWER_BYTES: usize = 16 * 1024 * 1024;
 /// How often the store is looked at while other servers are not heard.
 const UNHEARD_LOOK: Duration = Duration::from_secs(1);
-/// Runs that get a host in one step.
-const ASSIGN_AT_ONCE: u32 = 64;
 /// From this many new signatures on, a run says why it does not begin.
 const ISSUES_SILENT: u32 = 3;
 /// Codes of a host for a job that is not of its time: from its future, expired, or older than what it remembers.
@@ -67,6 +63,7 @@ impl App {
             let mut state = host.state();
             let was_busy = state.busy;
             state.busy = request.busy.unwrap_or(was_busy);
+            state.stands_still(false);
             let now = self.now();
             (state.to_write(now.wall_ms, now.monotonic_ms), was_busy)
         };
@@ -202,6 +199,8 @@ impl App {
             self.refused(host, refused).await?;
         }
         if !request.asked.is_empty() {
+            // Before the answer: what it says is still so when the host counts its leases from the question on.
+            self.store.renew_leases(&host.scope, host.id.clone()).await?;
             self.tell_cursors(host, request.asked, &mut reply).await?;
         }
         Ok(reply)
@@ -323,7 +322,8 @@ impl App {
             if !self.bus.hears() {
                 host.state().queue.renew();
             }
-            if self.unassigned.load(Ordering::Relaxed) > 0 && host.state().takes_new() {
+            let news = self.waiting_news.load(Ordering::Relaxed);
+            if self.unassigned.load(Ordering::Relaxed) > 0 && host.state().looks_for_runs(news) {
                 self.assign_waiting(host).await?;
             }
             if host.state().queue.wants_refill() {
@@ -364,7 +364,11 @@ impl App {
     /// Nothing came for a while. The queue and the count of waiting runs are pictures of what the store holds; one that
     /// missed a change, because whoever made it went away, is right again from here on.
     async fn look_again(&self, host: &HostEntry) -> Result<(), StoreError> {
-        host.state().queue.reread();
+        {
+            let mut state = host.state();
+            state.queue.reread();
+            state.nothing_waits(None);
+        }
         let unassigned = self.store.count_unassigned(&self.scope).await?;
         self.unassigned.store(unassigned, Ordering::Relaxed);
         Ok(())
@@ -383,83 +387,6 @@ impl App {
             host.state().queue.refill(&refill, jobs);
         }
         Ok(())
-    }
-
-    /// Gives runs that have no host to this one (B2). A run that cannot be ordered fails alone.
-    async fn assign_waiting(&self, host: &Arc<HostEntry>) -> Result<(), SyncError> {
-        let waiting = self.store.unassigned(&host.scope, ASSIGN_AT_ONCE).await?;
-        if waiting.is_empty() {
-            // Several hosts may have found the last ones at the same time.
-            self.unassigned
-                .store(self.store.count_unassigned(&self.scope).await?, Ordering::Relaxed);
-            return Ok(());
-        }
-        let mut jobs = Vec::with_capacity(waiting.len());
-        let mut failed = 0;
-        for run in waiting {
-            let id = run.id.clone();
-            match self.order_waiting(host, run).await {
-                Ok(job) => jobs.push(job),
-                Err(error) => {
-                    self.fail_waiting(id, error).await?;
-                    failed += 1;
-                }
-            }
-        }
-        // Read from the store even if this call is cut before the answer comes.
-        host.state().queue.reread();
-        let stored = self.store.assign(&host.scope, jobs).await?;
-        let count = stored.len() as u64 + failed;
-        let fewer = |now: u64| Some(now.saturating_sub(count));
-        let _ = self
-            .unassigned
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, fewer);
-        Ok(())
-    }
-
-    /// A run that can never be ordered ends, with the reason; a fault of the moment stays one.
-    async fn fail_waiting(&self, run: RunId, error: SyncError) -> Result<(), SyncError> {
-        let (code, message) = match error {
-            SyncError::Order(OrderError::DoesNotFit(_) | OrderError::Unreadable(_)) => {
-                ("FF-RUN-006", error.to_string())
-            }
-            SyncError::Load(LoadError::Release { digest, source }) => {
-                ("FF-REL-004", format!("release {digest} cannot be used: {source}"))
-            }
-            SyncError::Order(OrderError::Entropy(_) | OrderError::NoLane(_) | OrderError::Numbers(_))
-            | SyncError::Store(_)
-            | SyncError::Load(LoadError::Store(_)) => return Err(error),
-        };
-        tracing::error!(run_id = %run, code, message, "a run cannot be ordered and has failed");
-        let outcome = failed_outcome(code, message);
-        let ended = self
-            .store
-            .fail_unassigned(&self.scope, run.clone(), outcome.clone(), self.clock.now_ms())
-            .await?;
-        if let Some(ended) = ended {
-            self.confirmed(u64::from(ended.was_queued));
-            self.events.tell(&run, Some(outcome));
-        }
-        Ok(())
-    }
-
-    async fn order_waiting(&self, host: &Arc<HostEntry>, run: Unassigned) -> Result<NewJob, SyncError> {
-        let unreadable = |error: &dyn std::fmt::Display| OrderError::Unreadable(error.to_string());
-        let release = self.release(&run.release).await?;
-        let release = release.ok_or_else(|| unreadable(&format!("release {} is gone", run.release)))?;
-        let order = Order::Start(Box::new(
-            crate::app::starts::waiting_order(&run, release.stored.grants_digest)
-                .map_err(|e| unreadable(&e))?,
-        ));
-        let draft = Draft {
-            host: &host.id,
-            run: &run.id,
-            epoch: run.epoch,
-            order,
-            traceparent: run.traceparent,
-            now_ms: self.clock.now_ms(),
-        };
-        Ok(self.scheduler.write(draft).await?)
     }
 }
 

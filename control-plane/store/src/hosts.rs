@@ -27,6 +27,10 @@ pub struct NewHost {
     pub seal_key: [u8; 32],
     /// Digest of the session secret.
     pub session_hash: Digest,
+    /// What its site says that it is; see [`flowforge_protocol::labels`].
+    pub labels: Vec<String>,
+    /// Words that it is given beside those, in the place of those that it was given before; none if they stay.
+    pub given_labels: Option<Vec<String>>,
     /// When.
     pub at_ms: u64,
     /// The moment and the name of this registration, by which it is of use once; those before `forget_before_ms` are
@@ -66,6 +70,8 @@ pub struct Host {
     pub last_heard_ms: Option<u64>,
     /// The life of its journal, as it said last.
     pub incarnation: Option<String>,
+    /// What it is: the words of its site, and those that it was given when it was invited.
+    pub labels: Vec<String>,
 }
 
 /// What became of a registration.
@@ -97,7 +103,14 @@ fn from_row(row: &Row<'_>) -> Result<Host, StoreError> {
             .try_into()
             .map_err(|_| StoreError::unreadable("host key", "not 32 bytes"))
     };
+    let words = |column: usize| -> Result<Vec<String>, StoreError> {
+        let text: String = row.get(column)?;
+        serde_json::from_str(&text).map_err(|error| StoreError::unreadable("labels", error))
+    };
+    let (of_site, given) = (words(10)?, words(11)?);
+    let labels = of_site.iter().chain(&given).map(String::as_str);
     Ok(Host {
+        labels: flowforge_protocol::labels::words(None, labels),
         id: sql::parsed(row, 0, "host id")?,
         scope: sql::scope(row, 8)?,
         name: row.get(1)?,
@@ -129,12 +142,13 @@ pub(crate) fn register(
     let registered = sql::all(
         transaction,
         "insert into host (id, name, identity_key, seal_key, session_hash, registered_at_ms, last_heard_ms, \
-         workspace, project) values (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7, ?8) on conflict (identity_key) do update set name = excluded.name, \
+         workspace, project, labels, given_labels) values (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7, ?8, ?9, coalesce(cast(?10 as text), '[]')) on conflict (identity_key) do update set name = excluded.name, \
          seal_key = excluded.seal_key, session_hash = excluded.session_hash, \
-         last_heard_ms = excluded.last_heard_ms \
+         last_heard_ms = excluded.last_heard_ms, labels = excluded.labels, \
+         given_labels = coalesce(cast(?10 as text), host.given_labels) \
          where host.workspace = excluded.workspace and host.project = excluded.project \
          returning id, name, identity_key, seal_key, session_hash, registered_at_ms, last_heard_ms, incarnation, \
-         workspace, project",
+         workspace, project, labels, given_labels",
         params![
             host.id.as_str(),
             host.name,
@@ -143,7 +157,9 @@ pub(crate) fn register(
             host.session_hash.as_bytes(),
             signed(host.at_ms),
             scope.workspace(),
-            scope.project()
+            scope.project(),
+            json!(host.labels).to_string(),
+            host.given_labels.as_ref().map(|given| json!(given).to_string())
         ],
         from_row,
     )?;
@@ -170,7 +186,7 @@ fn use_up(connection: &Connection, used: &UsedNonce) -> Result<bool, StoreError>
 }
 
 const COLUMNS: &str = "select id, name, identity_key, seal_key, session_hash, registered_at_ms, last_heard_ms, incarnation, \
-     workspace, project from host";
+     workspace, project, labels, given_labels from host";
 
 impl Store {
     /// Whether a host's statement comes for the first time; from now on it does not.

@@ -30,6 +30,8 @@ pub struct NewInvitation {
     pub created_at_ms: u64,
     /// From when on it is not good.
     pub expires_at_ms: u64,
+    /// Words that the host is given; see [`flowforge_protocol::labels`].
+    pub labels: Vec<String>,
 }
 
 /// What became of an invitation that was to be kept.
@@ -81,12 +83,13 @@ struct Kept {
     link_key: Option<Vec<u8>>,
     host: Option<String>,
     spent: bool,
+    labels: String,
 }
 
 fn kept(transaction: &Connection, scope: &Scope, secret_hash: &Digest) -> Result<Option<Kept>, StoreError> {
     sql::first(
         transaction,
-        "select name, expires_at_ms, claimed_at_ms, link_key, host, spent_at_ms from invitation \
+        "select name, expires_at_ms, claimed_at_ms, link_key, host, spent_at_ms, labels from invitation \
          where secret_hash = ?1 and workspace = ?2 and project = ?3",
         params![secret_hash.as_bytes(), scope.workspace(), scope.project()],
         |row| {
@@ -97,6 +100,7 @@ fn kept(transaction: &Connection, scope: &Scope, secret_hash: &Digest) -> Result
                 link_key: row.get(3)?,
                 host: row.get(4)?,
                 spent: row.get::<Option<i64>>(5)?.is_some(),
+                labels: row.get(6)?,
             })
         },
     )
@@ -152,8 +156,10 @@ fn again(
 fn first(transaction: &Connection, scope: &Scope, claim: Claim, kept: Kept) -> Result<Claimed, StoreError> {
     let now_ms = claim.host.at_ms;
     let wanted = claim.host.id.clone();
+    let given = serde_json::from_str(&kept.labels).map_err(|e| StoreError::unreadable("labels", e))?;
     let host = NewHost {
         name: kept.name,
+        given_labels: Some(given),
         ..claim.host
     };
     let known = sql::first(
@@ -239,8 +245,8 @@ impl Store {
             }
             sql::run(
                 transaction,
-                "insert into invitation (secret_hash, name, created_by, created_at_ms, expires_at_ms, workspace, project) \
-                 values (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                "insert into invitation (secret_hash, name, created_by, created_at_ms, expires_at_ms, workspace, project, labels) \
+                 values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
                 params![
                     new.secret_hash.as_bytes(),
                     new.name,
@@ -248,7 +254,8 @@ impl Store {
                     signed(now_ms),
                     signed(new.expires_at_ms),
                     scope.workspace(),
-                    scope.project()
+                    scope.project(),
+                    serde_json::json!(new.labels).to_string()
                 ],
             )?;
             Ok(Invited::Kept)

@@ -1,15 +1,14 @@
-//! Signed orders on their way to a host, and runs that have no host yet.
+//! Signed orders on their way to a host.
 //!
 //! An order is kept until it took effect, not until it was delivered: see the table. What a host refuses is in
-//! [`crate::refusals`].
+//! [`crate::refusals`], which runs wait for a host in [`crate::unassigned`].
 
 use std::collections::{HashMap, HashSet};
 
 use crate::cells::{Row, params};
 use crate::connection::Connection;
 use flowforge_core::Scope;
-use flowforge_failpoints::Point;
-use flowforge_protocol::{Digest, HostId, JobId, RunId};
+use flowforge_protocol::{HostId, JobId, RunId};
 use serde_json::{Value, json};
 
 use crate::ingest::HostIngest;
@@ -127,27 +126,6 @@ pub struct OpenJob {
     pub expires_at_ms: u64,
     /// How often it was written anew because it had expired.
     pub issue: u32,
-}
-
-/// A run that waits for a host.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unassigned {
-    /// The run.
-    pub id: RunId,
-    /// The fencing number under which a host would get it.
-    pub epoch: u64,
-    /// The release.
-    pub release: Digest,
-    /// The input as JSON text.
-    pub input: String,
-    /// What started it, as JSON text.
-    pub trigger: String,
-    /// W3C trace context.
-    pub traceparent: Option<String>,
-    /// Where it comes from among runs, as JSON text.
-    pub lineage: Option<String>,
-    /// What else its order says, as JSON text.
-    pub options: Option<String>,
 }
 
 /// An expired order and the one that takes its place.
@@ -283,93 +261,6 @@ impl Store {
                 params![host.as_str(), limit, scope.workspace(), scope.project()],
                 open_job,
             )
-        })
-        .await
-    }
-
-    /// How many runs wait for a host to be chosen.
-    ///
-    /// # Errors
-    /// See [`StoreError`].
-    pub async fn count_unassigned(&self, scope: &Scope) -> Result<u64, StoreError> {
-        self.read(scope, |connection, scope| {
-            let count = sql::first(
-                connection,
-                "select count(*) from run where host is null and ended_at_ms is null and workspace = ?1 and project = ?2",
-                [scope.workspace(), scope.project()],
-                |row| Ok(unsigned(row.get(0)?)),
-            )?;
-            Ok(count.unwrap_or(0))
-        })
-        .await
-    }
-
-    /// How many runs no host has confirmed.
-    ///
-    /// # Errors
-    /// See [`StoreError`].
-    pub async fn count_queued(&self, scope: &Scope) -> Result<u64, StoreError> {
-        self.read(scope, |connection, scope| {
-            let count = sql::first(
-                connection,
-                "select count(*) from run where state = 'queued' and ended_at_ms is null and workspace = ?1 and project = ?2",
-                [scope.workspace(), scope.project()],
-                |row| Ok(unsigned(row.get(0)?)),
-            )?;
-            Ok(count.unwrap_or(0))
-        })
-        .await
-    }
-
-    /// Runs that wait for a host to be chosen, oldest first.
-    ///
-    /// # Errors
-    /// See [`StoreError`].
-    pub async fn unassigned(&self, scope: &Scope, limit: u32) -> Result<Vec<Unassigned>, StoreError> {
-        self.read(scope, move |connection, scope| {
-            sql::all(
-                connection,
-                "select id, release, input, trigger, traceparent, epoch, lineage, options from run \
-                 where host is null and ended_at_ms is null and workspace = ?2 and project = ?3 order by seq limit ?1",
-                params![limit, scope.workspace(), scope.project()],
-                |row| {
-                    Ok(Unassigned {
-                        id: sql::parsed(row, 0, "run id")?,
-                        release: sql::parsed(row, 1, "release digest")?,
-                        input: row.get(2)?,
-                        trigger: row.get(3)?,
-                        traceparent: row.get(4)?,
-                        epoch: unsigned(row.get(5)?).saturating_add(1),
-                        lineage: row.get(6)?,
-                        options: row.get(7)?,
-                    })
-                },
-            )
-        })
-        .await
-    }
-
-    /// Gives runs that have no host to one, with epoch + 1 (B2). Returns the jobs that were stored: a run that was
-    /// cancelled or assigned meanwhile is left out.
-    ///
-    /// # Errors
-    /// See [`StoreError`].
-    pub async fn assign(&self, scope: &Scope, jobs: Vec<NewJob>) -> Result<Vec<NewJob>, StoreError> {
-        self.alone(scope, Some(Point::B2), move |transaction, scope| {
-            let mut stored = Vec::with_capacity(jobs.len());
-            for job in jobs {
-                let taken = sql::run(
-                    transaction,
-                    "update run set host = ?2, epoch = epoch + 1 \
-                     where id = ?1 and host is null and ended_at_ms is null and workspace = ?3 and project = ?4",
-                    [job.run.as_str(), job.host.as_str(), scope.workspace(), scope.project()],
-                )?;
-                if taken == 1 {
-                    stored.push(job);
-                }
-            }
-            insert(transaction, scope, &stored)?;
-            Ok(stored)
         })
         .await
     }

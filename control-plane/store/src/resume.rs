@@ -1,18 +1,18 @@
-//! The way back of a run whose host has lost it: its records, and the lease with the next epoch.
+//! The way of a run to another host, or back to one that has lost it: its records, and the lease with the next epoch.
 
 use std::collections::HashMap;
 
 use flowforge_core::Scope;
 use flowforge_failpoints::Point;
-use flowforge_protocol::batch::RecordBatch;
 use flowforge_protocol::chain::chain_start;
+use flowforge_protocol::job::RecordPrefix;
 use flowforge_protocol::{Digest, HostId, RunId};
 use serde_json::json;
 
 use crate::cells::params;
 use crate::jobs::{self, NewJob, OpenJob, open_job};
-use crate::sql::{self, signed, small, unsigned};
-use crate::{Store, StoreError, values};
+use crate::sql::{self, signed, unsigned};
+use crate::{Store, StoreError};
 
 /// How far the records of a run are stored here, as its host must know it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,32 +37,15 @@ pub enum Cursor {
     },
 }
 
-/// Everything that is stored of a run that may be resumed.
+/// What is stored of a run that goes to another host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResumeBasis {
-    /// All records as one batch, under the run's current epoch.
-    pub records: RecordBatch,
+    /// Its current epoch.
+    pub epoch: u64,
+    /// Its records: the host gets them behind the order.
+    pub prefix: RecordPrefix,
     /// What the run was told and that has not taken effect.
     pub orders: Vec<OpenJob>,
-}
-
-/// Why a run cannot be resumed.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum ResumeError {
-    /// There is no such run, or it is over.
-    #[error("the run is over, or not known")]
-    Over,
-    /// Its records are too large to travel in one order.
-    #[error("the records of the run are {actual_bytes} bytes, above the limit of {limit_bytes}")]
-    TooLarge {
-        /// Their size.
-        actual_bytes: u64,
-        /// The largest size.
-        limit_bytes: u64,
-    },
-    /// See [`StoreError`].
-    #[error(transparent)]
-    Store(#[from] StoreError),
 }
 
 /// A run that goes on at a host.
@@ -133,77 +116,53 @@ impl Store {
         .await
     }
 
-    /// All records of a run that is not over, and the orders that wait for it.
+    /// Where the records of a run stand that is not over, and the orders that wait for it; `None` if it is over.
     ///
     /// # Errors
-    /// See [`ResumeError`].
-    pub async fn resume_basis(
-        &self,
-        scope: &Scope,
-        run: &RunId,
-        max_bytes: u64,
-    ) -> Result<ResumeBasis, ResumeError> {
+    /// See [`StoreError`].
+    pub async fn resume_basis(&self, scope: &Scope, run: &RunId) -> Result<Option<ResumeBasis>, StoreError> {
         let wanted = run.clone();
-        let found = self.read(scope, move |connection, scope| {
+        self.read(scope, move |connection, scope| {
             // Records and orders belong together.
             connection.snapshot(|connection| {
-                let head = sql::first(
+                let basis = sql::first(
                     connection,
-                    "select seq, epoch, next_seq, chain, \
-                 (select coalesce(sum(length(lines)), 0) from batch where batch.run = run.seq) \
-                 from run where id = ?1 and ended_at_ms is null and workspace = ?2 and project = ?3",
+                    "select epoch, next_seq, chain from run where id = ?1 and ended_at_ms is null \
+                     and workspace = ?2 and project = ?3",
                     [wanted.as_str(), scope.workspace(), scope.project()],
                     |row| {
-                        let chain = row.get::<Option<Vec<u8>>>(3)?;
-                        let chain =
-                            chain.map_or_else(|| Ok(chain_start(&wanted)), |chain| sql::digest(&chain))?;
-                        let numbers = (
-                            unsigned(row.get(1)?),
-                            unsigned(row.get(2)?),
-                            unsigned(row.get(4)?),
-                        );
-                        Ok((row.get::<i64>(0)?, numbers, chain))
+                        let chain = row.get::<Option<Vec<u8>>>(2)?;
+                        Ok(ResumeBasis {
+                            epoch: unsigned(row.get(0)?),
+                            prefix: RecordPrefix {
+                                count: unsigned(row.get(1)?),
+                                chain: chain
+                                    .map_or_else(|| Ok(chain_start(&wanted)), |chain| sql::digest(&chain))?,
+                                run: wanted.clone(),
+                            },
+                            orders: Vec::new(),
+                        })
                     },
                 )?;
-                let Some((row, (epoch, count, bytes), chain)) = head else {
-                    return Ok(Err(ResumeError::Over));
+                let Some(mut basis) = basis else {
+                    return Ok(None);
                 };
-                if bytes > max_bytes {
-                    return Ok(Err(ResumeError::TooLarge {
-                        actual_bytes: bytes,
-                        limit_bytes: max_bytes,
-                    }));
-                }
-                let lines = sql::all(
-                    connection,
-                    "select lines from batch where run = ?1 order by first_seq",
-                    [row],
-                    |row| row.get::<Vec<u8>>(0),
-                )?;
-                let orders = sql::all(
+                basis.orders = sql::all(
                     connection,
                     "select id, sequence, run, kind, document, expires_at_ms, issue from job \
-                 where run = ?1 and kind not in ('start', 'resume') order by sequence",
+                     where run = ?1 and kind not in ('start', 'resume') order by sequence",
                     [wanted.as_str()],
                     open_job,
                 )?;
-                let records = RecordBatch {
-                    run: wanted.clone(),
-                    epoch,
-                    first_seq: 0,
-                    count: small(signed(count)),
-                    chain,
-                    lines: lines.concat(),
-                };
-                let records = values::resolve(connection, scope, records)?;
-                Ok(Ok(ResumeBasis { records, orders }))
+                Ok(Some(basis))
             })
-        });
-        found.await?
+        })
+        .await
     }
 
     /// Gives a run to a host with the next epoch (B2): from this commit on, whoever had it before writes nothing more.
-    /// False if the run moved, ended or changed hands since the basis was read.
+    /// False if the run moved, ended or changed hands since the basis was read, or its own host was heard: only a run whose lease
+    /// is over, or that is lost, goes to another one.
     ///
     /// # Errors
     /// See [`StoreError`].
@@ -211,8 +170,9 @@ impl Store {
         self.alone(scope, Some(Point::B2), move |transaction, scope| {
             let moved = sql::run(
                 transaction,
-                "update run set host = ?2, epoch = epoch + 1, lost_at_ms = null, trouble = null \
+                "update run set host = ?2, epoch = epoch + 1, lost_at_ms = null, lapsed_at_ms = null, trouble = null \
                  where id = ?1 and epoch = ?3 and next_seq = ?4 and ended_at_ms is null \
+                 and (lapsed_at_ms is not null or lost_at_ms is not null) \
                  and workspace = ?5 and project = ?6",
                 params![
                     resume.run.as_str(),

@@ -5,6 +5,7 @@ use flowforge_core::Scope;
 use flowforge_protocol::batch::RecordBatch;
 use flowforge_protocol::{ApprovalId, Digest, HostId, RunId};
 
+use crate::leases::{Placement, placement};
 use crate::sql::{self, signed, small, unsigned};
 use crate::waits::{self, OpenWait};
 use crate::{Page, Store, StoreError, values};
@@ -128,6 +129,8 @@ pub struct RunHead {
     pub text_bytes: TextBytes,
     /// That its values were erased, if they were.
     pub erased: Option<Erasure>,
+    /// Where it may be.
+    pub placement: Placement,
 }
 
 /// How large the texts of a run are; 0 for one that is not here.
@@ -230,6 +233,7 @@ pub(crate) const HEAD: &str = "select run.seq, run.id, run.workflow, run.version
      octet_length(run.receipt), \
      run.cancel_reason, run.trouble, run.bytes + run.held_bytes, question.id, question.title, question.approvers, \
      run.outcome_digest, run.paused_by, run.lineage, run.options, run.erased_by, run.erased_at_ms, \
+     run.labels, run.lease_ms, run.lapsed_at_ms, \
      wait.step, wait.kind, wait.name, wait.correlation, wait.child, wait.reason, wait.since_ms, wait.due_ms";
 pub(crate) const TEXTS: &str = ", run.input, run.outcome, run.response, run.receipt";
 pub(crate) const FROM: &str = " from run left join approval question on run.state = 'waiting' and question.seq = (select min(pending.seq) \
@@ -238,9 +242,9 @@ pub(crate) const FROM: &str = " from run left join approval question on run.stat
      (select first.step from wait first where first.run = run.seq order by first.kind <> 'review', first.since_ms limit 1) ";
 pub(crate) const OF_SCOPE: &str = "run.workspace = ?2 and run.project = ?3";
 /// Where the columns of the wait begin.
-const OPEN_COLUMN: usize = 29;
+const OPEN_COLUMN: usize = 32;
 /// Where the texts begin.
-pub(crate) const TEXT_COLUMN: usize = 37;
+pub(crate) const TEXT_COLUMN: usize = 40;
 
 fn whole(row: &Row<'_>) -> Result<StoredRun, StoreError> {
     Ok(StoredRun {
@@ -295,6 +299,7 @@ pub(crate) fn from_row(row: &Row<'_>) -> Result<(i64, RunHead), StoreError> {
         options: row.get(26)?,
         wait: waits::from_row(row, OPEN_COLUMN)?,
         erased: erasure(row.get(27)?, row.get(28)?),
+        placement: placement(row, 29)?,
     };
     Ok((row.get(0)?, run))
 }

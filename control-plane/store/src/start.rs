@@ -36,6 +36,10 @@ pub struct NewRun {
     pub lineage: Option<Lineage>,
     /// What else its order says, as JSON text: kept until a host is chosen, and shown.
     pub options: Option<String>,
+    /// The words that its host must have; none for any host.
+    pub labels: Vec<String>,
+    /// How long a host may have it without renewing its lease, milliseconds; none for a run that stays at its host.
+    pub lease_ms: Option<u64>,
     /// When.
     pub created_at_ms: u64,
     /// The signed order for the host that gets the lease with epoch 1; none if no host can be chosen now.
@@ -88,11 +92,12 @@ impl Store {
 
 // A release of another project is none: the column may not be null.
 const STORE: &str = "insert into run (id, workflow, version, release, state, input, trigger, traceparent, host, \
-     epoch, created_at_ms, bytes, lineage, options, parent, parent_step, parent_told, predecessor, workspace, project) \
+     epoch, created_at_ms, bytes, lineage, options, parent, parent_step, parent_told, predecessor, workspace, project, labels, lease_ms) \
      select value ->> 0, value ->> 1, cast(value ->> 2 as bigint), (select digest from release where release.digest = value ->> 3 \
      and release.workspace = value ->> 16 and release.project = value ->> 17), 'queued', value ->> 4, value ->> 5, \
      value ->> 6, value ->> 7, cast(value ->> 8 as bigint), cast(value ->> 9 as bigint), cast(value ->> 10 as bigint), value ->> 11, value ->> 12, value ->> 13, \
-     value ->> 14, case when value ->> 13 is null then 1 else 0 end, value ->> 15, value ->> 16, value ->> 17 from json_each(?1)";
+     value ->> 14, case when value ->> 13 is null then 1 else 0 end, value ->> 15, value ->> 16, value ->> 17, \
+     value ->> 18, cast(value ->> 19 as bigint) from json_each(?1)";
 const REMEMBER: &str = "insert into request (name, body, run, at_ms, workspace, project) \
      select value ->> 0, value ->> 1, value ->> 2, cast(value ->> 3 as bigint), value ->> 4, value ->> 5 from json_each(?1) \
      where true on conflict do nothing";
@@ -185,6 +190,8 @@ pub(crate) fn write(connection: &Connection, runs: &[StartOf]) -> Result<Vec<Sta
             lineage.and_then(|lineage| lineage.predecessor.as_ref()),
             scope.workspace(),
             scope.project(),
+            (!run.labels.is_empty()).then(|| json!(run.labels).to_string()),
+            run.lease_ms,
         ]));
         jobs.extend(run.job.as_ref().map(|job| (scope, job)));
         notes.extend(note.as_deref());

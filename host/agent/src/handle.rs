@@ -65,6 +65,7 @@ impl HostHandle {
                 parked_bytes: stats.parked_bytes,
             },
             parked: shared.line.parked_runs(STANDING_MAX),
+            moved: shared.line.moved_runs(),
             journal: JournalStatus {
                 bytes: stats.stored_bytes,
                 limit_bytes: stats.limit_bytes,

@@ -24,6 +24,7 @@ use crate::health::{Disk, LinkHealth, StatusServer};
 use crate::identity::Identity;
 use crate::intake::{Intake, IntakeParts, TIME_FLOOR_KEY};
 use crate::link::SessionKeeper;
+use crate::link::leases::LeaseKeeper;
 use crate::link::pull::Puller;
 use crate::link::registrar::Registrar;
 use crate::link::renew::Renewer;
@@ -235,6 +236,14 @@ impl Host {
             runs: runs.clone(),
             entropy: Arc::clone(&self.seams.entropy),
         };
+        let keeper = LeaseKeeper {
+            session: puller.session.clone(),
+            health: shared.line.clone(),
+            journal: self.journal.clone(),
+            runs: runs.clone(),
+            clock: Arc::clone(&self.seams.clock),
+            entropy: Arc::clone(&self.seams.entropy),
+        };
         let reporter = Reporter {
             session: puller.session.clone(),
             runs: runs.clone(),
@@ -244,6 +253,7 @@ impl Host {
             clock: Arc::clone(&self.seams.clock),
             entropy: Arc::clone(&self.seams.entropy),
         };
+        tasks.spawn(keeper.run(upload_stop.clone()));
         tasks.spawn(renewer.run(stop.drain.clone()));
         tasks.spawn(reporter.run(stop.drain.clone()));
         tasks.spawn(puller.run(stop.drain.clone()));
@@ -307,6 +317,7 @@ impl Host {
             name: self.config.name.clone(),
             token: self.config.join.token.clone(),
             workspace: self.trust.workspace.clone(),
+            labels: self.config.site.words(),
             clock: Arc::clone(&self.seams.clock),
             entropy: Arc::clone(&self.seams.entropy),
         };

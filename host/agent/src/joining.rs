@@ -165,6 +165,7 @@ impl Joining<'_> {
             name: self.invitation.name.clone(),
             token: None,
             workspace: self.invitation.workspace.clone(),
+            labels: Vec::new(),
             clock: Arc::clone(&self.clock),
             entropy: Arc::clone(&self.entropy),
         };

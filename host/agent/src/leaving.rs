@@ -105,6 +105,7 @@ impl Leaving<'_> {
             name: enrolment.name.clone().unwrap_or_else(|| "host".to_owned()),
             token: None,
             workspace: enrolment.workspace.clone(),
+            labels: Vec::new(),
             clock: Arc::clone(&self.clock),
             entropy: Arc::clone(&self.entropy),
         };

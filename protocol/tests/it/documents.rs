@@ -55,6 +55,7 @@ pub(crate) fn trust_root() -> TrustRoot {
 
 pub(crate) fn registration() -> HostRegistration {
     HostRegistration {
+        labels: Vec::new(),
         workspace: "default".to_owned(),
         token: Some(Digest::of(b"token")),
         name: "press-7".to_owned(),
@@ -163,6 +164,7 @@ pub(crate) fn job() -> Job {
             reuse: None,
             given: BTreeMap::new(),
             until: None,
+            lease_ms: None,
         })),
         traceparent: Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".to_owned()),
     }

@@ -6,6 +6,7 @@
 //! holds, never with what a plane says of itself alone.
 
 mod check;
+pub mod failover;
 mod ledger;
 mod load;
 mod plan;
@@ -114,11 +115,23 @@ async fn kill(
     victims.start_without_plans().await
 }
 
+/// What a campaign has counted.
+pub trait Count: std::fmt::Display {
+    /// Whether nothing went wrong.
+    fn is_clean(&self) -> bool;
+}
+
+impl Count for Tally {
+    fn is_clean(&self) -> bool {
+        Self::is_clean(self)
+    }
+}
+
 /// How a campaign ends: its tally is printed, and unless it is clean the folder is kept, with what is left on disk as evidence.
 ///
 /// # Errors
 /// That of the campaign, with the place of the folder.
-pub fn conclude(tally: Result<Tally>, folder: TempDir) -> Result<ExitCode> {
+pub fn conclude(tally: Result<impl Count>, folder: TempDir) -> Result<ExitCode> {
     let tally = match tally {
         Ok(tally) => tally,
         Err(error) => {
@@ -138,7 +151,7 @@ pub fn conclude(tally: Result<Tally>, folder: TempDir) -> Result<ExitCode> {
 async fn set_up(programs: Programs, http: &Path, folder: &Path, ledger: &Ledger) -> Result<Place> {
     let mut planes = Planes::start(programs.clone(), folder, HOST)?;
     planes.start_host(None).await?;
-    publish(&planes, http, ledger)?;
+    publish(&planes, http, ledger, WORKFLOW)?;
     let place = Place::of(&planes, programs, HOST)?;
     // The first run compiles the connector, so that no kill meets a host that compiles for seconds.
     load::one(&place, ledger, "warm").await?;
@@ -146,12 +159,12 @@ async fn set_up(programs: Programs, http: &Path, folder: &Path, ledger: &Ledger)
     Ok(place)
 }
 
-fn publish(planes: &Planes, http: &Path, ledger: &Ledger) -> Result<()> {
+fn publish(planes: &Planes, http: &Path, ledger: &Ledger, text: &str) -> Result<()> {
     let flowforge = planes.flowforge();
     flowforge.json(&["connector", "publish", &http.to_string_lossy()])?;
     let workflow = planes.data().join("workflow");
     std::fs::create_dir_all(&workflow)?;
-    std::fs::write(workflow.join("workflow.yaml"), WORKFLOW)?;
+    std::fs::write(workflow.join("workflow.yaml"), text)?;
     let config = format!("config.ledger={}", ledger.url());
     flowforge.json(&[
         "workflow",

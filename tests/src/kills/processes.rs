@@ -56,6 +56,11 @@ impl Place {
         })
     }
 
+    /// The path of a program.
+    pub(super) fn program(&self, name: &str) -> PathBuf {
+        self.programs.path(name)
+    }
+
     pub(super) fn start(&self, side: Side, plan: Option<Planned>) -> Result<Running> {
         let (name, mut command) = match (side, &self.second) {
             (Side::Plane, _) => ("plane", self.server(&self.address)),

@@ -22,7 +22,7 @@ use super::ledger::Ledger;
 use super::load::{self, Accepted, Load};
 use super::plan::Side;
 use super::processes::{Place, Victims};
-use super::{HOST, Settings, Tally, check, kill, publish};
+use super::{HOST, Settings, Tally, WORKFLOW, check, kill, publish};
 use crate::balancer::Balancer;
 use crate::planes::Planes;
 use crate::programs::{Programs, Running};
@@ -98,7 +98,7 @@ async fn set_up(
     ledger: &Ledger,
 ) -> Result<(Place, Balancer, Vec<Running>)> {
     let planes = Planes::start_on(programs.clone(), folder, HOST, Some(database))?;
-    publish(&planes, http, ledger)?;
+    publish(&planes, http, ledger, WORKFLOW)?;
     let schedule = planes.data().join("each-minute");
     fs::create_dir_all(&schedule)?;
     fs::write(schedule.join("workflow.yaml"), EACH_MINUTE)?;
@@ -147,7 +147,7 @@ fn balanced(place: &Place, balancer: &Balancer) -> Result<(PathBuf, PathBuf)> {
     Ok((changed("client.json")?, changed("host-join.json")?))
 }
 
-fn free_address() -> Result<SocketAddr> {
+pub(super) fn free_address() -> Result<SocketAddr> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
 }
 

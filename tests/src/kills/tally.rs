@@ -141,9 +141,17 @@ impl fmt::Display for Tally {
                 at(other, false)
             )?;
         }
+        writeln!(f)?;
+        self.write_runs(f)
+    }
+}
+
+impl Tally {
+    /// What came of the runs, without the deaths.
+    pub(super) fn write_runs(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "\n{} runs accepted, {} requests to the ledger, {} of them repeated under the same key",
+            "{} runs accepted, {} requests to the ledger, {} of them repeated under the same key",
             self.runs, self.requests, self.repeated
         )?;
         if self.followed + self.fired > 0 {

@@ -13,6 +13,7 @@ mod authors;
 mod deaths;
 mod enrolling;
 mod examples;
+mod failover;
 mod full_disk;
 mod hostile;
 mod kills;

@@ -16,6 +16,8 @@ use super::{components, programs};
 
 /// Kills in this short form of the campaign `servers`.
 const KILLS: u64 = 12;
+/// How often a host is stopped for longer than its leases.
+const STOPS: u64 = 4;
 
 const ADDS: &str = "workflow: adds
 input:
@@ -166,6 +168,25 @@ async fn nothing_is_lost_or_done_twice_when_one_of_two_servers_dies() {
         .unwrap();
     assert!(tally.is_clean(), "{tally}");
     assert!(tally.followed > 0, "{tally}");
+}
+
+/// A host calls one server, and stands still; the host that gets its runs calls the other one.
+#[tokio::test(flavor = "multi_thread")]
+async fn runs_go_to_a_host_that_calls_another_server() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = databases::new().await.unwrap();
+    let settings = Settings {
+        kills: STOPS,
+        seed: 5,
+        runs_at_a_time: 8,
+        settle: Duration::from_secs(120),
+    };
+    let http = components().join("flowforge.http.wasm");
+    let url = Some(database.as_str());
+    let moves = kills::failover::run(programs(), &http, folder.path(), url, &settings, |_, _| {})
+        .await
+        .unwrap();
+    assert!(moves.is_clean(), "{moves}");
 }
 
 /// A folder is one server's, unless its data is in a database.

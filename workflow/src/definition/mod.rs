@@ -10,6 +10,7 @@ mod nodes;
 mod parse;
 mod places;
 mod reader;
+mod runs_on;
 mod sections;
 mod triggers;
 

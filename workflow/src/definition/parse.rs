@@ -61,6 +61,10 @@ fn workflow(reader: &mut Reader<'_>, mut section: Section<'_>) -> Workflow {
     let values_stay = section
         .get("values")
         .is_some_and(|entry| values_stay(reader, entry));
+    let runs_on = section
+        .get("runs_on")
+        .map(|entry| reader.runs_on(entry))
+        .unwrap_or_default();
     let nodes = match section.get("nodes") {
         Some(entry) => {
             reader.place("nodes", Some(entry), &entry.node);
@@ -85,6 +89,7 @@ fn workflow(reader: &mut Reader<'_>, mut section: Section<'_>) -> Workflow {
         secrets,
         triggers,
         values_stay,
+        runs_on,
         nodes,
         output,
     }

@@ -358,6 +358,7 @@ fn shape(path: &str) -> Option<&'static str> {
     }
     Some(match last(path) {
         "" => "workflow: its-name",
+        "runs_on" => "runs_on: { labels: [gpu], placement: failover }",
         "retry" => "retry: { attempts: 5, first_delay: 1s }`, or `retry: never",
         "wait" => "wait: { for: 10m }`, or `wait: { signal: its_name }",
         "repeat" => "repeat: { until: check.body.ready, max: 50 }",

@@ -6,7 +6,20 @@ use crate::model::{Answer, TriggerKind, Webhook};
 impl Lint<'_> {
     pub(super) fn sections(&mut self) {
         self.triggers();
+        self.placement();
         self.unused();
+    }
+
+    /// A run that goes on at another host needs there what it has recorded.
+    fn placement(&mut self) {
+        let model = &self.definition.model;
+        if model.values_stay && model.runs_on.lease_ms.is_some() {
+            let message =
+                "a run may not move to another host while its values stay on the one that it began at";
+            let found = self.error_at_value("FF-WF-035", "runs_on.placement", message);
+            self.findings
+                .push(found.with_fix("use `placement: pinned`, or `values: send`"));
+        }
     }
 
     fn triggers(&mut self) {

@@ -13,6 +13,29 @@ fn watch() -> Definition {
     parse(WATCH).expect("the example is right")
 }
 
+#[test]
+fn a_place_is_signed_with_the_definition_and_one_that_says_nothing_is_not_in_it() {
+    let read = |runs_on: &str| {
+        let text = format!("workflow: a\n{runs_on}nodes:\n  a: {{ set: {{ x: 1 }} }}\n");
+        let definition = parse(&text).expect("it is right");
+        let canonical = canonical(&definition, &Map::new()).expect("canonical");
+        let again = read_canonical(&canonical).expect("read");
+        assert_eq!(again, *definition.model());
+        (canonical.get("runs_on").cloned(), again.runs_on)
+    };
+    assert_eq!(read("").0, None);
+    let (signed, place) = read("runs_on: { pool: presses, labels: [gpu, eu], placement: failover }\n");
+    let expected = json!({ "pool": "presses", "labels": ["gpu", "eu"], "lease_ms": 60_000 });
+    assert_eq!(signed, Some(expected));
+    assert_eq!(place.words(), ["eu", "gpu", "pool:presses"]);
+    assert_eq!(
+        read("runs_on: { labels: [eu], placement: pinned }\n").1.lease_ms,
+        None
+    );
+    let (_, place) = read("runs_on: { placement: failover, lease: 2s }\n");
+    assert_eq!(place.lease_ms, Some(2_000));
+}
+
 /// YAML of the language is close enough to a tree of JSON to be checked by the schema through the canonical reader's
 /// own parser: both see the same file.
 fn as_json(source: &str) -> Value {

@@ -45,6 +45,11 @@ impl HostNode {
         self.0.state().host.registered_at_ms.into()
     }
 
+    /// What it is, as its site and whoever invited it say: labels, and `pool:NAME` for its pool.
+    async fn labels(&self) -> Vec<String> {
+        self.0.state().host.labels.clone()
+    }
+
     /// Runs that have not ended.
     #[graphql(complexity = 5)]
     async fn open_runs(&self, ctx: &Context<'_>) -> Result<u32> {

@@ -50,6 +50,11 @@ pub(crate) struct InviteHostInput {
     /// How long the invitation is good, milliseconds: a minute to 30 days. Default an hour.
     #[graphql(default = 3_600_000)]
     life_ms: u64,
+    /// The pool that it belongs to, for workflows that name one in `runs_on`.
+    pool: Option<String>,
+    /// Labels that it has, for workflows that ask for them in `runs_on`; at most 32 with the pool.
+    #[graphql(default)]
+    labels: Vec<String>,
 }
 
 /// The invitation. It is told here and never again: it holds a secret, and is good for one host.
@@ -115,6 +120,8 @@ impl HostChanges {
         let invitee = Invitee {
             name: &input.name,
             life_ms: input.life_ms,
+            pool: input.pool.as_deref(),
+            labels: &input.labels,
         };
         Ok(match app.invite_host(caller(ctx)?, invitee).await {
             Ok((token, expires_at_ms)) => InviteHostPayload::Success(InviteHostSuccess {

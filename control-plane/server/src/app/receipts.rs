@@ -88,6 +88,7 @@ mod tests {
             options: None,
             bytes: 0,
             text_bytes: TextBytes::default(),
+            placement: Default::default(),
         };
         let receipt = Receipt {
             workspace: "dev".to_owned(),

@@ -7,8 +7,7 @@ use std::sync::atomic::Ordering;
 use flowforge_core::{Action, Caller, Denied, Object, ObjectKind};
 use flowforge_failpoints::{Injected, Point};
 use flowforge_protocol::canonical::canonical_json;
-use flowforge_protocol::job::Reuse;
-use flowforge_protocol::job::{MAX_INPUT_BYTES, Order, StartOrder};
+use flowforge_protocol::job::{MAX_INPUT_BYTES, Order, RecordPrefix, ResumeOrder, Reuse, StartOrder};
 use flowforge_protocol::record::{Lineage, Trigger};
 use flowforge_protocol::{Digest, HostId, NodeId, RunId};
 use flowforge_store::{
@@ -95,7 +94,28 @@ pub(crate) fn waiting_order(run: &Unassigned, grants: Digest) -> Result<StartOrd
     if let Some(options) = &run.options {
         serde_json::from_str::<StartOptions>(options)?.add_to(&mut order);
     }
+    order.lease_ms = run.lease_ms;
     Ok(order)
+}
+
+/// The order to go on with a run behind these records, from what is stored of it.
+pub(crate) fn resuming_order(
+    run: &Unassigned,
+    grants: Digest,
+    prefix: RecordPrefix,
+) -> Result<ResumeOrder, serde_json::Error> {
+    let options = match &run.options {
+        Some(options) => serde_json::from_str(options)?,
+        None => StartOptions::default(),
+    };
+    Ok(ResumeOrder {
+        release: run.release,
+        grants,
+        prefix,
+        lease_ms: run.lease_ms,
+        reuse: options.reuse,
+        given: options.given,
+    })
 }
 
 /// Why no run was started.
@@ -206,8 +226,11 @@ impl App {
         order.lineage = request.lineage.clone().map(Box::new);
         let options = request.options.as_text();
         request.options.add_to(&mut order);
+        let runs_on = &release.workflow.runs_on;
+        let words = runs_on.words();
+        order.lease_ms = runs_on.lease_ms;
         let order = Order::Start(Box::new(order));
-        let host = self.hosts.choose(self.clock.monotonic_ms());
+        let host = self.hosts.choose(&words, self.clock.monotonic_ms());
         // Written also when no host is there, and then thrown away: what cannot be ordered later is refused now.
         let nobody = HostId::from_entropy([0; 16]);
         let draft = Draft {
@@ -230,6 +253,8 @@ impl App {
             traceparent,
             lineage: request.lineage,
             options,
+            labels: words,
+            lease_ms: runs_on.lease_ms,
             created_at_ms: now_ms,
             job: job.clone(),
             requests: request.requests,
@@ -255,6 +280,15 @@ impl App {
         Ok(self.queued.load(Ordering::Relaxed))
     }
 
+    /// So many runs more wait for a host that calls this server.
+    pub(crate) fn wait_for_host(&self, count: u64) {
+        self.unassigned.fetch_add(count, Ordering::Relaxed);
+        self.waiting_news.fetch_add(1, Ordering::Relaxed);
+        for host in self.hosts.all() {
+            host.wake.notify_one();
+        }
+    }
+
     /// Hands a stored job to its host's queue, or lets every host know that a run waits for one.
     fn dispatch(&self, assigned: Option<(Arc<HostEntry>, NewJob)>) {
         match assigned {
@@ -265,10 +299,7 @@ impl App {
             }
             None => {
                 self.bus.say(Word::Waiting);
-                self.unassigned.fetch_add(1, Ordering::Relaxed);
-                for host in self.hosts.all() {
-                    host.wake.notify_one();
-                }
+                self.wait_for_host(1);
             }
         }
     }
@@ -282,7 +313,7 @@ fn refusal_of(error: OrderError) -> StartError {
             message: format!("it cannot be sent to a host: {unfit}"),
         }]),
         OrderError::Numbers(error) => error.into(),
-        error @ (OrderError::Entropy(_) | OrderError::Unreadable(_) | OrderError::NoLane(_)) => error.into(),
+        error @ (OrderError::Entropy(_) | OrderError::Unreadable(_)) => error.into(),
     }
 }
 

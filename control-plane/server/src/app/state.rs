@@ -69,6 +69,8 @@ pub(crate) struct App {
     pub(crate) registry: Registry,
     /// Runs that wait for a host to be chosen.
     pub(crate) unassigned: AtomicU64,
+    /// Counts what was heard of such runs: a host for which there was none need not look again before it moves.
+    pub(crate) waiting_news: AtomicU64,
     /// Runs that were started here and that no host has confirmed, by this process's count.
     pub(crate) queued: AtomicU64,
     /// Woken when the schedules changed.
@@ -180,6 +182,7 @@ impl App {
             duty: Duty::new("all"),
             registry: parts.registry,
             unassigned: AtomicU64::new(unassigned),
+            waiting_news: AtomicU64::default(),
             queued: AtomicU64::new(queued),
             schedules_changed: Notify::new(),
             reissue_wanted: Notify::new(),

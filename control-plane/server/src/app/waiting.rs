@@ -1,5 +1,6 @@
 //! Why a run does not move, for people.
 
+use flowforge_protocol::labels;
 use flowforge_store::{OpenWait, RunHead, RunState, WaitFor};
 
 use crate::app::App;
@@ -11,9 +12,14 @@ pub(crate) fn waiting_for(app: &App, run: &RunHead) -> Option<String> {
     }
     let host = run.host.as_ref().and_then(|id| app.hosts.get(id));
     let Some(host) = host else {
-        return Some(for_any_host(app));
+        return Some(for_any_host(app, &run.placement.labels));
     };
     let now = app.now();
+    if run.placement.lapsed_at_ms.is_some() {
+        let name = host.state().host.name.clone();
+        let other = for_any_host(app, &run.placement.labels);
+        return Some(format!("{other}; host {name} did not renew its lease"));
+    }
     let absent = {
         let state = host.state();
         let name = &state.host.name;
@@ -78,17 +84,25 @@ pub(crate) fn wait_text(wait: &OpenWait) -> String {
     }
 }
 
-fn for_any_host(app: &App) -> String {
+fn for_any_host(app: &App, words: &[String]) -> String {
     let monotonic_ms = app.clock.monotonic_ms();
-    let connected = app.hosts.all();
-    let connected = connected
+    let hosts = app.hosts.all();
+    let fitting: Vec<_> = hosts.iter().filter(|host| host.state().has(words)).collect();
+    let connected = fitting
         .iter()
         .filter(|host| host.state().connected(monotonic_ms))
         .count();
-    match connected {
-        0 => "a host: none is connected, the run starts when one is".to_owned(),
-        1 => "a host with room: the one that is connected is busy".to_owned(),
-        count => format!("a host with room: the {count} that are connected are busy"),
+    let which = match words {
+        [] => String::new(),
+        words => format!(" with {}", labels::shown(words)),
+    };
+    match (fitting.len(), connected) {
+        (0, _) if !words.is_empty() => format!(
+            "a host{which}: none is known here; give a host these labels in its site file or with `flowforge host token --label`"
+        ),
+        (_, 0) => format!("a host{which}: none is connected, the run starts when one is"),
+        (_, 1) => format!("a host{which} and room: the one that is connected is busy"),
+        (_, count) => format!("a host{which} and room: the {count} that are connected are busy"),
     }
 }
 

@@ -140,6 +140,8 @@ impl App {
                     identity_key: *claim.identity_key.as_bytes(),
                     seal_key: *claim.seal_key.as_bytes(),
                     session_hash: Digest::of(no_session.as_bytes()),
+                    labels: Vec::new(),
+                    given_labels: None,
                     at_ms: self.clock.now_ms(),
                     nonce: None,
                 },

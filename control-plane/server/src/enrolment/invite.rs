@@ -2,6 +2,7 @@
 
 use flowforge_core::{Action, Caller, Object, ObjectKind};
 use flowforge_protocol::invitation::Invitation;
+use flowforge_protocol::labels::{LABEL_RULE, MAX_LABELS, is_label, words};
 use flowforge_store::{Invited, NewInvitation};
 use zeroize::Zeroizing;
 
@@ -25,6 +26,10 @@ pub(crate) struct Invitee<'a> {
     pub(crate) name: &'a str,
     /// How long the invitation is good, milliseconds.
     pub(crate) life_ms: u64,
+    /// The pool that it is given, if any.
+    pub(crate) pool: Option<&'a str>,
+    /// Labels that it is given.
+    pub(crate) labels: &'a [String],
 }
 
 fn is_name(name: &str) -> bool {
@@ -49,6 +54,13 @@ impl App {
         if !(LIFE_MIN_MS..=LIFE_MAX_MS).contains(&invitee.life_ms) {
             return Err(InviteError::Input("lifeMs", "expected a minute to 30 days"));
         }
+        let named = invitee
+            .pool
+            .into_iter()
+            .chain(invitee.labels.iter().map(String::as_str));
+        if named.clone().count() > MAX_LABELS || !named.clone().all(is_label) {
+            return Err(InviteError::Input("labels", LABEL_RULE));
+        }
         let line = self.line.as_ref().ok_or(NoLine)?;
         let now_ms = self.clock.now_ms();
         let invitation = Invitation {
@@ -66,6 +78,7 @@ impl App {
             created_by: allowed.by().to_owned(),
             created_at_ms: now_ms,
             expires_at_ms: invitation.expires_at_ms,
+            labels: words(invitee.pool, invitee.labels.iter().map(String::as_str)),
         };
         match allowed.change().invite(allowed.scope(), new).await? {
             Invited::Kept => {

@@ -47,6 +47,10 @@ pub(crate) struct HostState {
     resting: HashMap<RunId, String>,
     /// It gets no new runs: somebody said so.
     closed: bool,
+    /// It did not renew its leases, and was not heard since.
+    stands_still: bool,
+    /// As of which news about waiting runs there is none for it.
+    nothing_waits: Option<u64>,
     /// How far attempts are at the host, as it said last.
     progress: Vec<StepProgress>,
     standing: u32,
@@ -79,15 +83,39 @@ impl HostState {
         if host.last_heard_ms > self.host.last_heard_ms {
             self.heard_elsewhere_at = Some(monotonic_ms);
         }
+        if host.labels != self.host.labels {
+            self.nothing_waits = None;
+        }
         self.host = Host {
             last_heard_ms: host.last_heard_ms.max(self.host.last_heard_ms),
             ..host
         };
     }
 
-    /// Whether it may be given runs that nobody has yet: it did not say that it is busy, and nobody drained it.
+    /// Whether it may be given runs that nobody has yet: it did not say that it is busy, nobody drained it, and it does not stand
+    /// still behind a call that is open.
     pub(crate) fn takes_new(&self) -> bool {
-        !self.busy && !self.closed
+        !self.busy && !self.closed && !self.stands_still
+    }
+
+    /// It did not renew its leases, or it calls again.
+    pub(crate) fn stands_still(&mut self, so: bool) {
+        self.stands_still = so;
+    }
+
+    /// Whether it has every one of these words.
+    pub(crate) fn has(&self, words: &[String]) -> bool {
+        words.iter().all(|word| self.host.labels.contains(word))
+    }
+
+    /// Whether runs may wait that it could have, as of this news about them.
+    pub(crate) fn looks_for_runs(&self, news: u64) -> bool {
+        self.takes_new() && self.nothing_waits != Some(news)
+    }
+
+    /// No run waits that it could have, as of this news; or that is to be looked at again.
+    pub(crate) fn nothing_waits(&mut self, news: Option<u64>) {
+        self.nothing_waits = news;
     }
 
     /// Why a run rests at the host, if it does.
@@ -167,6 +195,8 @@ impl HostEntry {
                 busy: false,
                 resting: HashMap::new(),
                 closed: false,
+                stands_still: false,
+                nothing_waits: None,
                 progress: Vec::new(),
                 standing: 0,
                 heard_at,
@@ -261,6 +291,7 @@ impl Hosts {
             drop(table);
             let mut state = entry.state();
             state.host = host;
+            state.nothing_waits = None;
             state.heard_at = heard_at;
             state.heard_written_at = heard_at;
             // A host that registers again has forgotten what it did not make durable.
@@ -327,9 +358,9 @@ impl Hosts {
             .collect()
     }
 
-    /// A host for a new run: one that calls this server, not busy, each in its turn. None if there is none: then the run
-    /// waits for one, here or at another server.
-    pub(crate) fn choose(&self, monotonic_ms: u64) -> Option<Arc<HostEntry>> {
+    /// A host for a new run: one that has these words and calls this server, not busy, each in its turn. None if there is
+    /// none: then the run waits for one, here or at another server.
+    pub(crate) fn choose(&self, words: &[String], monotonic_ms: u64) -> Option<Arc<HostEntry>> {
         let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
         let count = table.turn.len();
         let first = self.next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
@@ -337,7 +368,7 @@ impl Hosts {
             let id = table.turn.get((first.wrapping_add(step)) % count)?;
             let entry = table.by_id.get(id)?;
             let state = entry.state();
-            (state.is_here(monotonic_ms) && state.takes_new()).then(|| Arc::clone(entry))
+            (state.is_here(monotonic_ms) && state.takes_new() && state.has(words)).then(|| Arc::clone(entry))
         })
     }
 }
@@ -359,6 +390,7 @@ mod tests {
             registered_at_ms: 0,
             last_heard_ms: None,
             incarnation: None,
+            labels: vec![format!("label-{n}")],
         }
     }
 
@@ -375,17 +407,23 @@ mod tests {
     #[test]
     fn only_a_connected_host_with_room_is_chosen() {
         let hosts = Hosts::new(vec![host(1, "a"), host(2, "b")], TAG);
-        assert!(hosts.choose(1_000).is_none());
+        assert!(hosts.choose(&[], 1_000).is_none());
         let second = hosts.of_session("b").unwrap();
         second.state().heard(99, 1_000, true);
         for _ in 0..3 {
-            assert_eq!(hosts.choose(1_000).unwrap().id, second.id);
+            assert_eq!(hosts.choose(&[], 1_000).unwrap().id, second.id);
         }
-        assert!(hosts.choose(1_000 + CONNECTED_MS).is_none());
+        assert!(hosts.choose(&[], 1_000 + CONNECTED_MS).is_none());
         let standing = Standing::new(&second);
-        assert!(hosts.choose(1_000 + CONNECTED_MS).is_some());
+        assert!(hosts.choose(&[], 1_000 + CONNECTED_MS).is_some());
+        let words = |n: u8| [format!("label-{n}")];
+        assert!(hosts.choose(&words(2), 1_000).is_some());
+        assert!(
+            hosts.choose(&words(1), 1_000).is_none(),
+            "the one that is so does not call"
+        );
         second.state().busy = true;
-        assert!(hosts.choose(1_000).is_none());
+        assert!(hosts.choose(&[], 1_000).is_none());
         drop(standing);
     }
 
@@ -433,7 +471,7 @@ mod tests {
         };
         hosts.known_as(elsewhere, late);
         assert!(entry.state().connected(late) && !entry.state().is_here(late));
-        assert!(hosts.choose(late).is_none());
+        assert!(hosts.choose(&[], late).is_none());
         assert_eq!(
             entry
                 .state()

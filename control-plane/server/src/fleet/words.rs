@@ -34,6 +34,8 @@ pub(crate) enum Word {
     Orders(HostId),
     /// A run waits for a host.
     Waiting,
+    /// A host did not renew its leases.
+    Still(HostId),
     /// A host registered.
     Host(HostId),
     /// A workflow has a new newest release.
@@ -56,6 +58,7 @@ impl Word {
             Self::Ended(run) => format!("e{run}"),
             Self::Orders(host) => format!("o{host}"),
             Self::Waiting => "w".to_owned(),
+            Self::Still(host) => format!("l{host}"),
             Self::Host(host) => format!("h{host}"),
             Self::Published(workflow) if workflow.contains(char::is_whitespace) => "*".to_owned(),
             Self::Published(workflow) => format!("p{workflow}"),
@@ -73,6 +76,7 @@ impl Word {
             Some('m') => about.parse().ok().map(Self::Moved),
             Some('e') => about.parse().ok().map(Self::Ended),
             Some('o') => about.parse().ok().map(Self::Orders),
+            Some('l') => about.parse().ok().map(Self::Still),
             Some('h') => about.parse().ok().map(Self::Host),
             Some('p') => Some(Self::Published(about.to_owned())),
             Some('w') => Some(Self::Waiting),
@@ -104,6 +108,7 @@ mod tests {
             Word::Ended(run),
             Word::Orders(host.clone()),
             Word::Waiting,
+            Word::Still(host.clone()),
             Word::Host(host),
             Word::Published("daily-report".to_owned()),
             Word::Secrets,

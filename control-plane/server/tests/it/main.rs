@@ -31,6 +31,7 @@ mod metrics;
 mod opening;
 mod operations;
 mod people;
+mod placing;
 mod progress;
 mod publishing;
 mod retries;

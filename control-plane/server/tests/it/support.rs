@@ -324,7 +324,7 @@ pub(crate) fn registration_at(
     issued_at_ms: u64,
 ) -> Value {
     let token = join["token"].as_str().map(str::to_owned);
-    signed_registration(join, token, name, key, seal, issued_at_ms)
+    signed_registration(join, token, name, (key, seal), &[], issued_at_ms)
 }
 
 pub(crate) fn registration_without_token(
@@ -334,7 +334,7 @@ pub(crate) fn registration_without_token(
     seal: &SealKey,
 ) -> Value {
     let now_ms = flowforge_server::SystemClock.now_ms();
-    signed_registration(join, None, name, key, seal, now_ms)
+    signed_registration(join, None, name, (key, seal), &[], now_ms)
 }
 
 /// No two have the same nonce.
@@ -342,8 +342,8 @@ fn signed_registration(
     join: &Value,
     token: Option<String>,
     name: &str,
-    key: &SigningKey,
-    seal: &SealKey,
+    (key, seal): (&SigningKey, &SealKey),
+    labels: &[&str],
     issued_at_ms: u64,
 ) -> Value {
     static NONCES: AtomicU64 = AtomicU64::new(0);
@@ -355,6 +355,7 @@ fn signed_registration(
         name: name.to_owned(),
         identity_key: key.verifying_key(),
         seal_key: seal.public(),
+        labels: labels.iter().map(|label| (*label).to_owned()).collect(),
         issued_at_ms,
         nonce: Nonce::from_entropy(nonce),
     };
@@ -380,15 +381,23 @@ const SYNC: &str = "mutation($input: SyncInput!) { sync(input: $input) { workspa
 
 impl FakeHost {
     pub(crate) async fn join(plane: &Plane, seed: u8) -> Self {
+        Self::join_as(plane, seed, &[]).await
+    }
+
+    /// One whose site gives it these labels.
+    pub(crate) async fn join_as(plane: &Plane, seed: u8, labels: &[&str]) -> Self {
         let join = join_file(plane);
         let (key, seal) = (
             SigningKey::from_seed(&[seed; 32]),
             SealKey::from_seed(&[seed; 32]),
         );
-        let mut input = registration(&join, &format!("host-{seed}"), &key, &seal);
-        if let Some(clock) = &plane.clock {
-            input = registration_at(&join, &format!("host-{seed}"), &key, &seal, clock.now_ms());
-        }
+        let token = join["token"].as_str().map(str::to_owned);
+        let now_ms = plane
+            .clock
+            .as_ref()
+            .map_or_else(|| flowforge_server::SystemClock.now_ms(), |clock| clock.now_ms());
+        let name = format!("host-{seed}");
+        let input = signed_registration(&join, token, &name, (&key, &seal), labels, now_ms);
         let joined = plane.register(input).await;
         assert_eq!(joined["__typename"], "RegisterHostSuccess", "{joined:#}");
         Self {

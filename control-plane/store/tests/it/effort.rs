@@ -63,7 +63,9 @@ async fn costs(open: &Open, n: u64) -> Vec<(&'static str, u64)> {
     costs
         .of("count_unassigned", store.count_unassigned(scope()))
         .await;
-    costs.of("unassigned", store.unassigned(scope(), 10)).await;
+    costs
+        .of("unassigned", store.unassigned(scope(), &host(1), &[], 10))
+        .await;
     costs
         .of("open_releases", store.open_releases(scope(), &host(1)))
         .await;

@@ -19,6 +19,7 @@ fn invitation(n: u64) -> NewInvitation {
         created_by: "local".to_owned(),
         created_at_ms: 1_000,
         expires_at_ms: 1_000 + HOUR_MS,
+        labels: vec![format!("press-{n}")],
     }
 }
 

@@ -135,6 +135,8 @@ pub(crate) fn new_host(n: u64) -> NewHost {
         identity_key: id(3, n),
         seal_key: id(4, n),
         session_hash: Digest::of(&n.to_be_bytes()),
+        labels: Vec::new(),
+        given_labels: None,
         at_ms: 1,
         nonce: None,
     }
@@ -180,6 +182,8 @@ pub(crate) fn new_run(n: u64, assigned: bool) -> NewRun {
         traceparent: None,
         lineage: None,
         options: None,
+        labels: Vec::new(),
+        lease_ms: None,
         created_at_ms: n,
         job: assigned.then(|| new_job(n, 1_000 + n, &host(1))),
         requests: Vec::new(),

@@ -21,6 +21,7 @@ mod kit;
 mod leases;
 mod lists;
 mod migration;
+mod moving;
 mod orders;
 mod people;
 mod publishing;

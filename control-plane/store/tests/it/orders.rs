@@ -3,8 +3,7 @@
 use flowforge_protocol::record::Event;
 use flowforge_protocol::{ApprovalId, HostId};
 use flowforge_store::{
-    Cursor, Decided, JobKind, NewDecision, NewJob, NewResume, Refusal, Refused, Reissue, ResumeError,
-    RunFilter, RunState,
+    Cursor, Decided, JobKind, NewDecision, NewJob, NewResume, Refusal, Refused, Reissue, RunFilter, RunState,
 };
 use serde_json::json;
 
@@ -163,9 +162,10 @@ async fn a_decision_is_kept_until_a_record_says_that_it_was_taken() {
     assert!(sequences(&open, &host(1)).await.is_empty());
     assert_eq!(
         open.store
-            .resume_basis(scope(), &run(1), 1 << 20)
+            .resume_basis(scope(), &run(1))
             .await
             .unwrap()
+            .expect("open")
             .orders
             .len(),
         1
@@ -182,9 +182,10 @@ async fn a_decision_is_kept_until_a_record_says_that_it_was_taken() {
     assert_eq!((stored.state, stored.head.trouble), (RunState::Running, None));
     assert!(
         open.store
-            .resume_basis(scope(), &run(1), 1 << 20)
+            .resume_basis(scope(), &run(1))
             .await
             .unwrap()
+            .expect("open")
             .orders
             .is_empty()
     );
@@ -301,15 +302,18 @@ async fn a_lost_run_goes_on_elsewhere_with_its_records_and_its_orders() {
     let home = Home::new();
     let (open, mut script) = decided(&home).await;
     open.store.refuse_job(scope(), refusal(20, true)).await.unwrap();
-    let basis = open.store.resume_basis(scope(), &run(1), 1 << 20).await.unwrap();
-    assert_eq!((basis.records.count, basis.records.chain), (1, script.chain));
+    let basis = open
+        .store
+        .resume_basis(scope(), &run(1))
+        .await
+        .unwrap()
+        .expect("open");
+    assert_eq!((basis.prefix.count, basis.prefix.chain), (1, script.chain));
     assert_eq!(basis.orders[0].kind, JobKind::Decide);
-    let small = open.store.resume_basis(scope(), &run(1), 10).await.unwrap_err();
-    assert!(matches!(small, ResumeError::TooLarge { .. }), "{small:?}");
     let resume = NewResume {
         run: run(1),
-        from_epoch: basis.records.epoch,
-        records: basis.records.count.into(),
+        from_epoch: basis.epoch,
+        records: basis.prefix.count,
         host: host(2),
         jobs: vec![
             NewJob {

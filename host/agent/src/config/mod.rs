@@ -108,6 +108,9 @@ pub enum ConfigError {
     /// The site file cannot be used.
     #[error(transparent)]
     SiteFile(#[from] SiteFileError),
+    /// The table of the site cannot be used.
+    #[error("the table [site] is wrong: {0}")]
+    SiteTable(String),
     /// What the site allows stands in two places.
     #[error(
         "what the site allows stands in {} and in the table [site] or in --private-network: let it stand in one place",
@@ -308,7 +311,10 @@ impl Settings {
     /// [`ConfigError::SiteFile`], [`ConfigError::TwoSites`].
     pub fn site(&self) -> Result<SiteSettings, ConfigError> {
         match &self.site_file {
-            None => Ok(self.site.clone()),
+            None => {
+                self.site.check().map_err(ConfigError::SiteTable)?;
+                Ok(self.site.clone())
+            }
             Some(path) if self.site != SiteSettings::default() => Err(ConfigError::TwoSites(path.clone())),
             Some(path) => Ok(SiteSettings::read(path)?),
         }

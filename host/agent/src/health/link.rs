@@ -1,6 +1,6 @@
 //! What is known about the connection: never more than was heard.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use flowforge_protocol::RunId;
@@ -11,6 +11,8 @@ use crate::clock::Clock;
 
 /// Calls fail for so long before a silence is worth telling, in milliseconds.
 const SILENCE_MS_MIN: u64 = 5_000;
+/// Runs that went to another host and are remembered for people, since the start.
+const MOVED_MAX: usize = 20;
 
 /// When the control plane was last heard, and since when it is not.
 ///
@@ -31,6 +33,8 @@ struct Known {
     silence: Option<Silence>,
     /// Runs whose uploads are parked, each with the control plane's code and reason.
     parked: BTreeMap<RunId, (String, String)>,
+    /// The last runs that went to another host.
+    moved: VecDeque<ParkedRun>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -116,6 +120,22 @@ impl LinkHealth {
     /// The control plane does not store what was sent of a run.
     pub fn parked(&self, run: &RunId, code: String, reason: String) {
         self.lock().parked.insert(run.clone(), (code, reason));
+    }
+
+    /// Another host has the run, as the control plane says.
+    pub fn let_go(&self, run: &RunId, code: String, reason: String) {
+        let (mut known, run) = (self.lock(), run.to_string());
+        known.moved.retain(|moved| moved.run != run);
+        if known.moved.len() >= MOVED_MAX {
+            known.moved.pop_front();
+        }
+        known.moved.push_back(ParkedRun { run, code, reason });
+    }
+
+    /// The last runs that went to another host, oldest first.
+    #[must_use]
+    pub fn moved_runs(&self) -> Vec<ParkedRun> {
+        self.lock().moved.iter().cloned().collect()
     }
 
     /// Whether uploads of any run are parked.

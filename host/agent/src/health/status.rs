@@ -194,6 +194,9 @@ pub struct Status {
     pub to_upload: UploadStatus,
     /// Some of the runs whose uploads the control plane does not store.
     pub parked: Vec<ParkedRun>,
+    /// The last runs that went to another host, because this one did not renew their leases; what was not stored of them is
+    /// refused.
+    pub moved: Vec<ParkedRun>,
     /// The journal.
     pub journal: JournalStatus,
     /// The disk.
@@ -255,6 +258,31 @@ impl Status {
         } else {
             format!("   certificate renews in {}", left(life.renews_at_ms))
         }
+    }
+
+    /// Runs that the control plane does not take from this host.
+    fn not_taken(&self) -> String {
+        let mut text = String::new();
+        if self.to_upload.parked_runs > 0 {
+            text.push_str(&format!(
+                " ✗ {} runs are not stored by the control plane ({}); they are kept here and offered again\n",
+                self.to_upload.parked_runs,
+                bytes(self.to_upload.parked_bytes)
+            ));
+        }
+        for run in self.parked.iter().take(SHOWN_MAX) {
+            text.push_str(&format!(
+                "   ✗ {} is refused ({}): {}\n",
+                run.run, run.code, run.reason
+            ));
+        }
+        for run in &self.moved {
+            text.push_str(&format!(
+                "   · {} went to another host ({}): {}\n",
+                run.run, run.code, run.reason
+            ));
+        }
+        text
     }
 
     /// For people.
@@ -319,19 +347,7 @@ impl Status {
             };
             text.push_str(&format!("   {mark} {} {word} {}\n", run.run, run.about));
         }
-        if self.to_upload.parked_runs > 0 {
-            text.push_str(&format!(
-                " ✗ {} runs are not stored by the control plane ({}); they are kept here and offered again\n",
-                self.to_upload.parked_runs,
-                bytes(self.to_upload.parked_bytes)
-            ));
-        }
-        for run in self.parked.iter().take(SHOWN_MAX) {
-            text.push_str(&format!(
-                "   ✗ {} is refused ({}): {}\n",
-                run.run, run.code, run.reason
-            ));
-        }
+        text.push_str(&self.not_taken());
         if self.link.needs_action {
             text.push_str(" ✗ the control plane refuses this host's calls; trying again does not help, see the reason above\n");
         }

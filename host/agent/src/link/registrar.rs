@@ -22,6 +22,8 @@ pub struct Registrar {
     pub token: Option<String>,
     /// The tenant that the host is to serve.
     pub workspace: String,
+    /// What its site says that it is.
+    pub labels: Vec<String>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Randomness.
@@ -72,6 +74,7 @@ impl Registrar {
             name: self.name.clone(),
             identity_key: self.identity.signing.verifying_key(),
             seal_key,
+            labels: self.labels.clone(),
             issued_at_ms: self.clock.now_ms(),
             nonce: Nonce::from_entropy(nonce),
         };

@@ -8,7 +8,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use flowforge_journal::{Ack, Journal, Park, ReadError, RunUploads, Stopped};
+use flowforge_journal::{Ack, Journal, ReadError, RunUploads, Stopped};
 use flowforge_protocol::envelope::sign_all;
 use flowforge_protocol::receipt::Receipt;
 use flowforge_protocol::sync::{AskedRun, ReceiptUpload, RejectCode, Rejected, SyncReply, SyncRequest};
@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
 use super::control::LinkError;
+use super::parking;
 use super::session::SessionKeeper;
 use super::values::KnownValues;
 use crate::backoff::Backoff;
@@ -104,7 +105,6 @@ impl Uploader {
                     ready = self.journal.upload_ready() => ready?,
                     () = self.outgoing.more() => {}
                     () = self.session.other_plane() => return self.ask().await,
-                    () = self.runs.lease_due() => return self.renew_leases().await,
                     () = &mut offer_again, if self.health.has_parked() => {
                         self.offer_parked().await?;
                         offer_again = self.clock.sleep_until_monotonic(self.parked_until_ms());
@@ -215,6 +215,11 @@ impl Uploader {
     async fn settle(&mut self, uploads: &[RunUploads], reply: &SyncReply) -> Result<Sent, UploadError> {
         let acks = acks_of(reply);
         self.journal.acknowledge(&acks)?;
+        for stored in &reply.acknowledged {
+            if let Some(through) = stored.through {
+                self.runs.stored_through(&stored.run, through);
+            }
+        }
         // Something was sent and nothing is said to be there: not at once again.
         let mut sent = if acks.is_empty() && !uploads.is_empty() {
             Sent::Again
@@ -235,10 +240,7 @@ impl Uploader {
                     sent = Sent::Again;
                 }
                 Verdict::Revoked => {
-                    warn!(run_id = %run, code = %rejected.code, message = %rejected.message,
-                          "the run is no longer this host's; it stops here");
-                    self.runs.revoke(run).await;
-                    self.park(rejected).await?;
+                    parking::let_go(&self.runs, &self.journal, &self.health, rejected).await?;
                 }
                 Verdict::Parked => {
                     error!(run_id = %run, code = %rejected.code, message = %rejected.message,
@@ -251,15 +253,7 @@ impl Uploader {
     }
 
     pub(super) async fn park(&mut self, rejected: &Rejected) -> Result<(), Stopped> {
-        let why = Park {
-            code: rejected.code.to_string(),
-            reason: rejected.message.clone(),
-        };
-        if self.journal.park(&rejected.run, why).await?.is_some() {
-            let (code, reason) = (rejected.code.to_string(), rejected.message.clone());
-            self.health.parked(&rejected.run, code, reason);
-        }
-        Ok(())
+        parking::park(&self.journal, &self.health, rejected).await
     }
 
     /// Offers what is parked once more.
@@ -269,31 +263,6 @@ impl Uploader {
             self.journal.unpark(&run).await?;
         }
         Ok(())
-    }
-
-    /// Asks whether runs are still this host's: an answer that says so renews their leases.
-    async fn renew_leases(&mut self) -> Result<Result<Sent, LinkError>, UploadError> {
-        let asked_ms = self.clock.monotonic_ms();
-        let asked = self.runs.leases_to_ask();
-        for some in asked.chunks(ASKED_PER_CALL) {
-            let request = SyncRequest {
-                asked: some.to_vec(),
-                ..self.session.request()
-            };
-            let reply = match self.session.sync(&request).await {
-                Ok(reply) => reply,
-                Err(error) => return Ok(Err(error)),
-            };
-            self.health.succeeded();
-            if self.session.plane() != Some(reply.plane_incarnation) {
-                return self.ask().await;
-            }
-            for known in &reply.acknowledged {
-                self.runs.renew_lease(&known.run, asked_ms);
-            }
-            self.settle(&[], &reply).await?;
-        }
-        Ok(Ok(Sent::Stored))
     }
 
     /// The control plane is another one than the cursors rest on: it was started again, restored or set up anew. Asks how

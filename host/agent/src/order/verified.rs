@@ -87,6 +87,15 @@ impl RunOrder {
         }
     }
 
+    /// How long a lease of the run holds; none for a run that stays here.
+    #[must_use]
+    pub fn lease_ms(&self) -> Option<u64> {
+        match self {
+            Self::Start(order) => order.lease_ms,
+            Self::Resume(order) => order.lease_ms,
+        }
+    }
+
     /// Whether nothing but the release is needed to follow it.
     #[must_use]
     pub fn stands_alone(&self) -> bool {

@@ -33,10 +33,25 @@ impl Runs {
         if place.is_none() && !shared.journal.knows(&about.run) {
             return Err(OrderError::NotNow);
         }
+        self.make_way(about).await?;
         match ready.order().order() {
             RunOrder::Start(order) => self.start(ready, order).await,
             RunOrder::Resume(order) => self.take_over(ready, order).await,
         }
+    }
+
+    /// What this host may still have of the run is of an earlier time, and goes: the control plane takes nothing more of that.
+    async fn make_way(&self, about: &About) -> Result<(), OrderError> {
+        if let Some((_, epoch)) = self.shared.registry.find(&about.run)
+            && epoch < about.epoch
+        {
+            info!(run_id = %about.run, epoch, newer = about.epoch, "the run comes anew; what is here of it goes");
+            self.revoke(&about.run).await;
+            if !self.is_gone(&about.run).await {
+                return Err(OrderError::NotNow);
+            }
+        }
+        Ok(())
     }
 
     /// Starts a run with its first record.
@@ -62,29 +77,22 @@ impl Runs {
             error!(run_id = %about.run, %error, "a new run does not begin");
             return Ok(Taken::Waiting(ticket));
         }
+        if let Some(life_ms) = order.lease_ms {
+            // It is not held before the control plane was asked: the order may have been long on its way.
+            self.shared.leases.note(&about.run, life_ms);
+        }
         let recorder = Recorder::new(log, 1, sealing);
         let execution = Execution::new(state, ready.given().clone());
         self.drive(recorder, Arc::clone(ready.release()), execution);
         Ok(Taken::Begun(ticket))
     }
 
-    /// Goes on with a run of which the control plane has so many records. What this host may still have of it is of an
-    /// earlier time, and goes: the control plane takes nothing more of that.
+    /// Goes on with a run of which the control plane has so many records.
     async fn take_over(&self, ready: &ReadyRun, order: &ResumeOrder) -> Result<Taken, OrderError> {
         let about = ready.order().about();
-        let received_ms = self.shared.clock.monotonic_ms();
         let Some(lines) = ready.prefix() else {
             return Err(OrderError::NotNow);
         };
-        if let Some((_, epoch)) = self.shared.registry.find(&about.run)
-            && epoch < about.epoch
-        {
-            info!(run_id = %about.run, epoch, newer = about.epoch, "the run comes anew; what is here of it goes");
-            self.revoke(&about.run).await;
-            if !self.is_gone(&about.run).await {
-                return Err(OrderError::NotNow);
-            }
-        }
         let entry = Sealing::new(&self.shared)
             .take_in(lines)
             .map_err(|error| Refusal::Document(error.to_string()))?;
@@ -96,9 +104,6 @@ impl Runs {
             }
             Stored::Known(ticket) => return Ok(Taken::Waiting(ticket)),
         };
-        if let Some(life_ms) = order.lease_ms {
-            self.shared.leases.note(&about.run, life_ms, Some(received_ms));
-        }
         let control = self.control(&about.run, about.epoch);
         control.phase.set(Phase::Loading);
         let resumed = resume::resume(Arc::clone(&self.shared), about.run.clone(), control);

@@ -6,7 +6,7 @@
 
 use flowforge_journal::Urgency;
 use tokio::sync::OwnedSemaphorePermit;
-use tracing::warn;
+use tracing::{debug, warn};
 
 use super::halt::Halt;
 use super::mailbox::RunMessage;
@@ -72,7 +72,7 @@ impl RunTask {
     pub(super) async fn leave(&mut self) -> Result<Option<Wait>, Halt> {
         self.flush(Urgency::Lazy).await?;
         let state = self.execution.state();
-        let wait = Wait::of(state);
+        let wait = Wait::of(state).leased(self.shared.leases.life_ms(&self.run));
         let snapshot = if self.recorder.wants_last_snapshot() {
             state.snapshot().and_then(|bytes| self.recorder.snapshot(bytes))
         } else {
@@ -106,7 +106,15 @@ impl RunTask {
 
     /// The lease is over: another host may get the run. What is under way is stopped, and done again if the run stays here.
     pub(super) async fn give_way(&mut self) -> Result<Wait, Halt> {
-        warn!(run_id = %self.run, under_way = self.under_way.len(), "the run's lease is over; it stops until it is renewed");
+        match self.shared.leases.until_ms(&self.run) {
+            // It never had one: it is asked for.
+            Some(0) => {
+                debug!(run_id = %self.run, "the run begins when the control plane says that it is still this host's")
+            }
+            _ => {
+                warn!(run_id = %self.run, under_way = self.under_way.len(), "the run's lease is over; it stops until it is renewed")
+            }
+        }
         self.attempts.shutdown().await;
         for step in std::mem::take(&mut self.under_way).into_keys() {
             self.recorder.attempt_stopped(&step);

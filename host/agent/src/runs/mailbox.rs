@@ -24,8 +24,8 @@ pub(super) enum RunMessage {
         attempt: u32,
         input_digest: Digest,
         will_use: Use,
-        /// The ticket of the intent, or why the attempt may not go on.
-        reply: oneshot::Sender<Result<Ticket, String>>,
+        /// The ticket of the intent and how many records the run has with it, or why the attempt may not go on.
+        reply: oneshot::Sender<Result<(Ticket, u64), String>>,
     },
     /// Something waits in the run's inbox in the journal.
     Inbox,
@@ -53,6 +53,11 @@ impl RunTask {
             elapsed,
         } = end;
         let attempt = under_way.attempt;
+        if matches!(result, AttemptResult::Refused(_)) && !self.has_lease() {
+            // It was stopped before it did anything; it is given again if the run stays here.
+            self.recorder.attempt_stopped(&step);
+            return Ok(());
+        }
         self.recorder.attempt_ended(&step);
         if under_way.intent {
             self.shared.failpoints.hit(Point::B6)?;
@@ -175,12 +180,9 @@ impl RunTask {
                     let _ = reply.send(Err("the run is ending".to_owned()));
                     return Ok(());
                 }
-                if !self
-                    .shared
-                    .leases
-                    .is_held(&self.run, self.shared.clock.monotonic_ms())
-                {
-                    let _ = reply.send(Err("the run's lease is over".to_owned()));
+                let now_ms = self.shared.clock.monotonic_ms();
+                if let Err(reason) = self.shared.leases.check(&self.run, now_ms) {
+                    let _ = reply.send(Err(reason));
                     return Ok(());
                 }
                 under_way.intent = true;
@@ -190,9 +192,10 @@ impl RunTask {
                     input_digest,
                     will_use,
                 })?;
+                let records = self.execution.state().next_seq();
                 if let Some(ticket) = self.flush(Urgency::Now).await? {
                     // An attempt that was stopped meanwhile does not wait for the answer.
-                    let _ = reply.send(Ok(ticket));
+                    let _ = reply.send(Ok((ticket, records)));
                 }
                 Ok(())
             }

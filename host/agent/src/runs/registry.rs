@@ -250,6 +250,13 @@ impl Registry {
         unknown.map(|(run, _)| run.clone()).collect()
     }
 
+    /// Whether a run sleeps because it may not go on without a lease, as far as that is known.
+    pub(super) fn waits_for_lease(&self, run: &RunId) -> bool {
+        let runs = self.lock();
+        let asleep = runs.asleep.get(run);
+        asleep.is_some_and(|known| known.wait.as_ref().is_none_or(Wait::is_of_lease))
+    }
+
     /// What a sleeping run waits for.
     pub(super) fn describe(&self, run: &RunId, wait: Wait) {
         if let Some(known) = self.lock().asleep.get_mut(run) {
@@ -373,6 +380,7 @@ mod tests {
             is_for_person: true,
             about: about.into(),
             due_ms: None,
+            lease_ms: None,
         }
     }
 

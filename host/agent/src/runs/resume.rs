@@ -89,11 +89,9 @@ pub(super) async fn resume(shared: Arc<Shared>, run: RunId, control: Control) ->
         Ok(found) => found,
         Err(error) => return rest_for_good(resting, &error).await,
     };
-    if let RunOrder::Resume(resume) = order.order()
-        && let Some(life_ms) = resume.lease_ms
-    {
+    if let Some(life_ms) = order.order().lease_ms() {
         let shared = resting.shared();
-        shared.leases.note(&run, life_ms, None);
+        shared.leases.note(&run, life_ms);
         if !shared.leases.is_held(&run, shared.clock.monotonic_ms()) {
             return wait_for_lease(&resting).await;
         }

@@ -119,7 +119,7 @@ pub(super) struct Shared {
     pub(super) entropy: Arc<dyn Entropy>,
     pub(super) registry: Registry,
     pub(super) alarm: Alarm,
-    pub(super) leases: Leases,
+    pub(super) leases: Arc<Leases>,
     pub(super) inline_bytes: usize,
     pub(super) max_runs: u32,
     max_waiting: u32,
@@ -170,6 +170,7 @@ pub(crate) enum OrderError {
 impl Runs {
     pub(crate) fn new(parts: RunsParts) -> Self {
         let turns = usize::try_from(parts.max_steps).unwrap_or(Semaphore::MAX_PERMITS);
+        let leases = Arc::<Leases>::default();
         Self {
             shared: Arc::new(Shared {
                 journal: parts.journal.clone(),
@@ -194,12 +195,13 @@ impl Runs {
                     clock: Arc::clone(&parts.clock),
                     entropy: Arc::clone(&parts.entropy),
                     progress: Board::default(),
+                    leases: Arc::clone(&leases),
                 }),
                 clock: parts.clock,
                 entropy: parts.entropy,
                 registry: Registry::default(),
                 alarm: Alarm::default(),
-                leases: Leases::default(),
+                leases,
                 inline_bytes: parts.inline_bytes,
                 max_runs: parts.max_runs,
                 max_waiting: parts.max_waiting,

@@ -76,9 +76,7 @@ impl Runs {
         let shared = &self.shared;
         let (due_ms, is_of_lease) = (wait.due_ms, wait.is_of_lease());
         let now_ms = || shared.clock.monotonic_ms();
-        let may_go_on = lie_down(&shared.leases, run, is_of_lease, now_ms, || {
-            shared.registry.sleep(run, wait)
-        });
+        let may_go_on = lie_down(&shared.leases, run, now_ms, || shared.registry.sleep(run, wait));
         if shared.drain.is_cancelled() {
             return;
         }
@@ -124,9 +122,15 @@ impl Runs {
     /// goes on.
     pub(crate) fn renew_lease(&self, run: &RunId, asked_ms: u64) {
         let shared = &self.shared;
-        if shared.leases.renew(run, asked_ms, shared.clock.monotonic_ms()) {
+        let goes_on = shared.leases.renew(run, asked_ms, shared.clock.monotonic_ms());
+        if goes_on && shared.registry.waits_for_lease(run) {
             self.wake(run);
         }
+    }
+
+    /// The control plane has the records of a run up to this one.
+    pub(crate) fn stored_through(&self, run: &RunId, seq: u64) {
+        self.shared.leases.stored(run, seq.saturating_add(1));
     }
 
     /// Wakes runs whose time has come, until the host drains.
@@ -181,6 +185,9 @@ impl Runs {
             match shared.journal.standing(&run).await {
                 Ok(Some((Standing::Waiting { due_ms, about }, _))) => {
                     let wait = Wait::read(due_ms, &about);
+                    if let Some(life_ms) = wait.lease_ms {
+                        shared.leases.note(&run, life_ms);
+                    }
                     let is_of_lease = wait.is_of_lease();
                     shared.registry.describe(&run, wait);
                     if is_of_lease {
@@ -199,17 +206,7 @@ impl Runs {
 
 /// Has a run sleep; answers whether its lease lets it go on. That is looked at behind it: whoever renewed the lease while the
 /// run gave way found it awake, and did not wake it.
-fn lie_down(
-    leases: &Leases,
-    run: &RunId,
-    is_of_lease: bool,
-    now_ms: impl Fn() -> u64,
-    sleep: impl FnOnce(),
-) -> bool {
-    if !is_of_lease && leases.is_held(run, now_ms()) {
-        // A run that waits holds no lease; it is asked for when the run is woken.
-        leases.remove(run);
-    }
+fn lie_down(leases: &Leases, run: &RunId, now_ms: impl Fn() -> u64, sleep: impl FnOnce()) -> bool {
     sleep();
     leases.is_held(run, now_ms())
 }
@@ -224,35 +221,38 @@ mod tests {
     fn a_run_whose_lease_is_renewed_while_it_gives_way_goes_on() {
         let (leases, registry) = (Leases::default(), Registry::default());
         let run = RunId::from_entropy([1; 16]);
-        registry.insert(run.clone(), 2, mpsc::channel(1).0);
-        leases.note(&run, 9_000, Some(0));
-        let may_go_on = lie_down(
+        registry.insert(run.clone(), 1, mpsc::channel(1).0);
+        leases.note(&run, 9_000);
+        leases.renew(&run, 0, 1);
+        let goes_on = lie_down(
             &leases,
             &run,
-            true,
-            || 9_500,
+            || 9_600,
             || {
                 assert!(leases.renew(&run, 8_000, 9_500), "it was over");
-                let woken = registry.wake(&run, mpsc::channel(1).0);
-                assert!(woken.is_none(), "it does not sleep yet");
+                assert!(!registry.waits_for_lease(&run), "it is awake");
                 registry.sleep(&run, Wait::of_lease());
             },
         );
-        assert!(may_go_on && registry.is_asleep(&run));
+        assert!(goes_on, "it is seen behind the sleep");
+        assert!(registry.waits_for_lease(&run));
         assert!(
             !leases.renew(&run, 9_600, 9_700),
-            "a later renewal is none of a lease that is over, and wakes nobody"
+            "and nobody else would have woken it"
         );
     }
 
+    /// A run that waits for a person was woken by every renewal after a cut line.
     #[test]
-    fn a_run_that_waits_gives_its_lease_back_and_may_be_woken() {
-        let (leases, run) = (Leases::default(), RunId::from_entropy([1; 16]));
-        leases.note(&run, 9_000, Some(0));
-        assert!(lie_down(&leases, &run, false, || 10, || {}));
-        assert_eq!(leases.until_ms(&run), None);
-        leases.note(&run, 9_000, Some(0));
-        assert!(!lie_down(&leases, &run, false, || 9_000, || {}), "it is over");
-        assert_eq!(leases.until_ms(&run), Some(9_000), "and is asked for");
+    fn a_run_that_waits_for_something_else_keeps_its_lease_and_sleeps_on() {
+        let (leases, registry) = (Leases::default(), Registry::default());
+        let run = RunId::from_entropy([1; 16]);
+        registry.insert(run.clone(), 1, mpsc::channel(1).0);
+        leases.note(&run, 9_000);
+        leases.renew(&run, 0, 1);
+        let wait = Wait::read(None, b"papproval of step confirm");
+        assert!(lie_down(&leases, &run, || 10, || registry.sleep(&run, wait)));
+        assert!(!leases.is_held(&run, 9_000) && !leases.to_ask(9_000).is_empty());
+        assert!(leases.renew(&run, 9_000, 9_001) && !registry.waits_for_lease(&run));
     }
 }

@@ -21,6 +21,7 @@ use flowforge_workflow::Invoke;
 use serde_json::{Map, Value};
 use tokio::sync::{OnceCell, Semaphore, mpsc, oneshot};
 
+use super::leases::Leases;
 use super::logs::LogBuffer;
 use super::mailbox::RunMessage;
 use super::progress::Board;
@@ -54,6 +55,7 @@ pub(super) struct StepHost {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) entropy: Arc<dyn Entropy>,
     pub(super) progress: Board,
+    pub(super) leases: Arc<Leases>,
 }
 
 /// How an attempt ended.
@@ -205,12 +207,14 @@ impl Drop for Services {
 }
 
 impl Services {
-    /// Has the run record the intent, and waits until it is durable.
+    fn refuse(&self, reason: String) -> EffectRefused {
+        *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.clone());
+        EffectRefused { reason }
+    }
+
+    /// Has the run record the intent, and waits until it is durable; of a run that may move also at the control plane.
     async fn record_intent(&self, next: &Use) -> Result<(), EffectRefused> {
-        let refuse = |reason: String| {
-            *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.clone());
-            EffectRefused { reason }
-        };
+        let refuse = |reason: String| self.refuse(reason);
         let (reply, answer) = oneshot::channel();
         let message = RunMessage::Intent {
             step: self.step.clone(),
@@ -223,21 +227,27 @@ impl Services {
         };
         let gone = || "the run is stopping".to_owned();
         self.mailbox.send(message).await.map_err(|_| refuse(gone()))?;
-        let mut ticket = answer.await.map_err(|_| refuse(gone()))?.map_err(refuse)?;
+        let (mut ticket, records) = answer.await.map_err(|_| refuse(gone()))?.map_err(refuse)?;
         ticket
             .durable()
             .await
-            .map_err(|stopped| refuse(stopped.to_string()))
+            .map_err(|stopped| refuse(stopped.to_string()))?;
+        let (leases, clock) = (&self.host.leases, self.host.clock.as_ref());
+        leases
+            .until_stored(&self.run, records, clock)
+            .await
+            .map_err(refuse)
     }
 }
 
 #[async_trait]
 impl StepServices for Services {
     async fn before_effect(&self, next: &Use) -> Result<(), EffectRefused> {
-        self.intent
-            .get_or_try_init(|| self.record_intent(next))
-            .await
-            .map(|_| ())
+        self.intent.get_or_try_init(|| self.record_intent(next)).await?;
+        // The process may have stood still since, or since an effect before.
+        let now_ms = self.host.clock.monotonic_ms();
+        let held = self.host.leases.check(&self.run, now_ms);
+        held.map_err(|reason| self.refuse(reason))
     }
 
     async fn secret(&self, slot: &str) -> Result<Option<OpenSecret>, Failure> {

@@ -12,8 +12,10 @@ use super::registry::Phase;
 const PERSON: u8 = b'p';
 /// Stands before the words when anything else is.
 const OTHER: u8 = b'o';
-/// Longest words, in bytes: one is taken by the mark before them.
-const WORDS_BYTES_MAX: usize = ABOUT_BYTES_MAX - 1;
+/// Bytes of the life of a lease, which stand between a mark in capitals and the words.
+const LIFE_BYTES: usize = size_of::<u64>();
+/// Longest words, in bytes: some are taken by the mark and the life before them.
+const WORDS_BYTES_MAX: usize = ABOUT_BYTES_MAX - 1 - LIFE_BYTES;
 
 /// The words of a run that may not go on without the control plane.
 const LEASE: &str = "the control plane to renew its lease";
@@ -27,6 +29,8 @@ pub(super) struct Wait {
     pub(super) about: Box<str>,
     /// When it is to be looked at in any case, milliseconds since 1970 UTC.
     pub(super) due_ms: Option<u64>,
+    /// How long a lease of the run holds, if it needs one: it is renewed while the run waits.
+    pub(super) lease_ms: Option<u64>,
 }
 
 impl Wait {
@@ -37,6 +41,7 @@ impl Wait {
             is_for_person,
             about: cut(&about).into(),
             due_ms,
+            lease_ms: None,
         };
         if let Some(by) = state.paused() {
             return of(false, format!("somebody to let it go on; paused: {by}"));
@@ -64,7 +69,14 @@ impl Wait {
             is_for_person: false,
             about: LEASE.into(),
             due_ms: None,
+            lease_ms: None,
         }
+    }
+
+    /// The same of a run that needs a lease of this life.
+    pub(super) fn leased(mut self, lease_ms: Option<u64>) -> Self {
+        self.lease_ms = lease_ms;
+        self
     }
 
     /// Whether it is [`Wait::of_lease`].
@@ -74,7 +86,15 @@ impl Wait {
 
     /// As the journal keeps it.
     pub(super) fn standing(&self) -> Standing {
-        let mut about = vec![if self.is_for_person { PERSON } else { OTHER }];
+        let mark = if self.is_for_person { PERSON } else { OTHER };
+        let mut about = match self.lease_ms {
+            None => vec![mark],
+            Some(life_ms) => {
+                let mut about = vec![mark.to_ascii_uppercase()];
+                about.extend_from_slice(&life_ms.to_be_bytes());
+                about
+            }
+        };
         about.extend_from_slice(self.about.as_bytes());
         Standing::Waiting {
             due_ms: self.due_ms,
@@ -84,9 +104,17 @@ impl Wait {
 
     /// As the journal kept it; words that cannot be read are left out.
     pub(super) fn read(due_ms: Option<u64>, about: &[u8]) -> Self {
-        let (mark, words) = about.split_first().unwrap_or((&OTHER, &[]));
+        let (mark, mut words) = about.split_first().unwrap_or((&OTHER, &[]));
+        let mut lease_ms = None;
+        if mark.is_ascii_uppercase()
+            && let Some((life, rest)) = words.split_first_chunk::<LIFE_BYTES>()
+        {
+            lease_ms = Some(u64::from_be_bytes(*life));
+            words = rest;
+        }
         Self {
-            is_for_person: *mark == PERSON,
+            lease_ms,
+            is_for_person: mark.to_ascii_lowercase() == PERSON,
             about: String::from_utf8_lossy(words).into(),
             due_ms,
         }
@@ -113,15 +141,17 @@ mod tests {
 
     #[test]
     fn it_reads_as_it_was_kept() {
-        for (is_for_person, about, due_ms) in [
-            (true, "approval of step confirm", None),
-            (false, "", Some(7)),
-            (false, "signal päid at step a", Some(u64::MAX)),
+        for (is_for_person, about, due_ms, lease_ms) in [
+            (true, "approval of step confirm", None, None),
+            (true, "approval of step confirm", None, Some(60_000)),
+            (false, "", Some(7), Some(u64::MAX)),
+            (false, "signal päid at step a", Some(u64::MAX), None),
         ] {
             let wait = Wait {
                 is_for_person,
                 about: about.into(),
                 due_ms,
+                lease_ms,
             };
             let Standing::Waiting { due_ms, about } = wait.standing() else {
                 panic!("it waits")

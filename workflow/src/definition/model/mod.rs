@@ -5,6 +5,7 @@
 
 mod kinds;
 mod triggers;
+mod runs_on;
 
 use std::fmt;
 use std::str::FromStr;
@@ -21,6 +22,7 @@ pub(crate) use kinds::{Part, Wanted};
 pub use triggers::{
     Answer, CatchUp, Check, HookSignal, MAX_RATE, Overlap, Rate, Timetable, Trigger, TriggerKind, Webhook,
 };
+pub use runs_on::RunsOn;
 
 /// The version of this form. A reader refuses any other.
 pub const FORMAT: u32 = 1;
@@ -49,6 +51,9 @@ pub struct Workflow {
     /// Whether values stay on the host: the control plane then knows their sizes and types, not their contents.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub values_stay: bool,
+    /// Where its runs may be, and whether they may move.
+    #[serde(default, skip_serializing_if = "RunsOn::is_anywhere")]
+    pub runs_on: RunsOn,
     /// The nodes, in the order of the file.
     pub nodes: Vec<Node>,
     /// The result of a run.
