@@ -2,8 +2,8 @@
 //!
 //! It guides the typing; the lint decides. What a schema cannot say (names in reach, ports, grants) is not in it.
 
-use flowforge_protocol::webhook::Scheme;
 use flowforge_protocol::labels::{MAX_LABEL_BYTES, MAX_LABELS};
+use flowforge_protocol::webhook::Scheme;
 use serde_json::{Value, json};
 
 use crate::limits::{MAX_ATTEMPTS, MAX_PARALLEL, MAX_ROUNDS};

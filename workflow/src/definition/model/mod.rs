@@ -4,8 +4,8 @@
 //! canonical bytes sort the keys of objects.
 
 mod kinds;
-mod triggers;
 mod runs_on;
+mod triggers;
 
 use std::fmt;
 use std::str::FromStr;
@@ -19,10 +19,10 @@ pub use kinds::{
     SignalWait, Wait,
 };
 pub(crate) use kinds::{Part, Wanted};
+pub use runs_on::RunsOn;
 pub use triggers::{
     Answer, CatchUp, Check, HookSignal, MAX_RATE, Overlap, Rate, Timetable, Trigger, TriggerKind, Webhook,
 };
-pub use runs_on::RunsOn;
 
 /// The version of this form. A reader refuses any other.
 pub const FORMAT: u32 = 1;
