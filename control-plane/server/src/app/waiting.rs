@@ -23,6 +23,11 @@ pub(crate) fn waiting_for(app: &App, run: &RunHead) -> Option<String> {
     let absent = {
         let state = host.state();
         let name = &state.host.name;
+        if run.state == RunState::Lost && run.placement.lease_ms.is_some() {
+            return Some(format!(
+                "a host that goes on with it: host {name} says that it does not have this run, and its lease is not over yet"
+            ));
+        }
         if run.state == RunState::Lost {
             return Some(format!(
                 "host {name} says that it does not have this run; its records are here, but nobody goes on with it: cancel \
