@@ -70,6 +70,8 @@ async fn write_down(State(app): State<Arc<App>>, request: Request, next: Next) -
         Some(Visitor::Account(name)) => Actor::Account(Account {
             name: name.as_str().into(),
             shown_by: "registry".into(),
+            roles: Arc::default(),
+            passes_on: None,
         }),
         _ => Actor::Nobody,
     };

@@ -6,8 +6,8 @@
 
 mod audit;
 mod beside;
-mod copies;
 mod capabilities;
+mod copies;
 mod database;
 mod drafts;
 mod effort;

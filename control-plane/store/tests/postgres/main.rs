@@ -8,10 +8,10 @@
 mod audit;
 #[path = "../it/beside.rs"]
 mod beside;
-#[path = "../it/copies.rs"]
-mod copies;
 #[path = "../it/capabilities.rs"]
 mod capabilities;
+#[path = "../it/copies.rs"]
+mod copies;
 #[path = "../it/database.rs"]
 mod database;
 #[path = "../it/enrolment.rs"]
