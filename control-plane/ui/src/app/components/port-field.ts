@@ -44,11 +44,10 @@ export class PortField {
     return control.type === 'variant' && isObject(value) ? (control.cases.find((found) => found.name === value['kind']) ?? null) : null;
   });
 
-  /** An expression in the place of a value, and back to an empty value. */
-  protected toggleExpression(): void {
-    const now = this.expression();
-    this.asExpression.set(!now);
-    if (now && isExpression(this.value())) this.changed.emit(initialValue(this.control()));
+  /** What is no expression any more gets its own control back. */
+  protected onBox(value: Json): void {
+    this.asExpression.set(false);
+    this.changed.emit(value);
   }
 
   protected member(name: string): Json | undefined {
