@@ -163,7 +163,7 @@ async fn a_delivery_is_done_once_more_by_the_workflow_that_listens_now() {
     assert_eq!(delivery["run"]["id"], json!(job.run_id));
     assert_eq!(
         (&delivery["replayOf"], &delivery["askedBy"]),
-        (&json!(id), &json!("owner"))
+        (&json!(id), &json!("local"))
     );
     host.received(&plane, &job).await;
     // The call comes again, and then a call of its own: the name of the first delivery does not count for it.

@@ -124,6 +124,7 @@ async fn times_do_not_care_for_the_run_before_unless_the_trigger_says_so() {
     let plane = home.start().await;
     plane.publish(&hourly("")).await;
     let host = FakeHost::join(&plane, 1).await;
+    assert!(host.jobs(&plane, 0).await.is_empty());
     for n in 1..=3 {
         clock.set(FOUR + n * HOUR);
         began(&plane, &host, FOUR + n * HOUR).await;
@@ -139,6 +140,7 @@ async fn a_time_that_comes_too_early_starts_nothing() {
     let plane = home.start().await;
     plane.publish(&hourly(", overlap: skip")).await;
     let host = FakeHost::join(&plane, 1).await;
+    assert!(host.jobs(&plane, 0).await.is_empty());
     clock.set(FOUR + HOUR);
     let first = began(&plane, &host, FOUR + HOUR).await;
     for n in 2..=3 {
@@ -160,6 +162,7 @@ async fn times_wait_in_order_for_the_run_before_through_a_restart() {
     let plane = home.start().await;
     plane.publish(&hourly(", overlap: queue")).await;
     let host = FakeHost::join(&plane, 1).await;
+    assert!(host.jobs(&plane, 0).await.is_empty());
     clock.set(FOUR + HOUR);
     let mut open = began(&plane, &host, FOUR + HOUR).await;
     for n in 2..=3_usize {
@@ -193,6 +196,7 @@ async fn the_run_before_is_stopped_and_the_newest_time_follows_it() {
     let plane = home.start().await;
     plane.publish(&hourly(", overlap: cancel")).await;
     let host = FakeHost::join(&plane, 1).await;
+    assert!(host.jobs(&plane, 0).await.is_empty());
     clock.set(FOUR + HOUR);
     let first = began(&plane, &host, FOUR + HOUR).await;
     clock.set(FOUR + 2 * HOUR);
