@@ -1,6 +1,6 @@
 //! `flowforge login`, `logout`, `context`: who this user is at which control plane.
 
-use std::io::{IsTerminal as _, Read as _, stdin};
+use std::io::{BufRead as _, IsTerminal as _, Read as _, stdin};
 
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, Subcommand};
@@ -48,7 +48,7 @@ pub(crate) enum ContextCommand {
     },
 }
 
-/// Reads a password: without echo from a terminal, or as the whole standard input.
+/// Reads a password: without echo from a terminal, or as the next line of the standard input.
 pub(crate) fn read_password(prompt: &str) -> Result<Zeroizing<String>> {
     if stdin().is_terminal() {
         let typed = rpassword::prompt_password(prompt).context("cannot ask for the password")?;
@@ -56,8 +56,9 @@ pub(crate) fn read_password(prompt: &str) -> Result<Zeroizing<String>> {
     }
     let mut piped = Zeroizing::new(String::new());
     stdin()
+        .lock()
         .take(PASSWORD_BYTES_MAX)
-        .read_to_string(&mut piped)
+        .read_line(&mut piped)
         .context("cannot read the password from standard input")?;
     Ok(Zeroizing::new(piped.trim_end_matches(['\n', '\r']).to_owned()))
 }

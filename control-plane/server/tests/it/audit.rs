@@ -98,7 +98,7 @@ async fn the_session_of_a_host_is_no_person_and_an_unknown_token_is_nobody() {
     for (query, action, object_kind) in [
         (
             "mutation { startRun(input: {workflow: \"sum\", input: {a: 1}}) { __typename } }",
-            "read",
+            "run.start",
             "project",
         ),
         (

@@ -42,6 +42,11 @@ const EXPECTED: [(&str, [bool; 5], &[&str]); 10] = [
             "node",
             "nodes",
             "trashedWorkflows",
+            "webhookDeliveries",
+            "schedules",
+            "capabilityGrants",
+            "publisher",
+            "publishers",
             "roles",
             "members",
             "checkWorkflow",
@@ -71,12 +76,24 @@ const EXPECTED: [(&str, [bool; 5], &[&str]); 10] = [
             "yankConnector",
             "deprecateConnector",
             "publishAdvisory",
+            "createPublisher",
+            "addPublisherKey",
+            "decidePublisherKey",
+            "setPublisherMember",
+            "setConnectorVisibility",
+            "setPullGrant",
         ],
     ),
     (
         "run",
         [false, true, true, false, true],
-        &["startRun", "retryRun", "tryNode", "retryRuns"],
+        &[
+            "startRun",
+            "retryRun",
+            "tryNode",
+            "retryRuns",
+            "replayWebhookDelivery",
+        ],
     ),
     (
         "operate",
@@ -108,6 +125,10 @@ const EXPECTED: [(&str, [bool; 5], &[&str]); 10] = [
             "setMemberRoles",
             "removeMember",
             "invitations",
+            "grantCapabilities",
+            "registryAccess",
+            "setRegistryAccount",
+            "setRegistryAccess",
         ],
     ),
     (
@@ -118,7 +139,21 @@ const EXPECTED: [(&str, [bool; 5], &[&str]); 10] = [
 ];
 
 /// Arguments of fields that look at them before they ask who may, or that need something that is there.
-const GIVEN: [(&str, &str); 2] = [
+const GIVEN: [(&str, &str); 5] = [
+    (
+        "grantCapabilities",
+        "input: {connector: \"demo:x\", capabilities: [\"log\"]}",
+    ),
+    (
+        "createPublisher",
+        "input: {name: \"demo\", possession: \"x\", \
+         key: \"ed25519:d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a\"}",
+    ),
+    (
+        "addPublisherKey",
+        "input: {publisher: \"demo\", possession: \"x\", \
+         key: \"ed25519:d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a\"}",
+    ),
     (
         "setSecret",
         "input: {name: \"x\", kind: \"opaque\", value: \"v\", destinations: []}",

@@ -45,7 +45,7 @@ async fn only_loopback_is_listened_on() {
     assert!(
         error
             .to_string()
-            .contains("people and programs call over loopback only, because there is no sign-in yet"),
+            .contains("people and programs call over loopback only"),
         "{error}"
     );
     assert!(

@@ -203,6 +203,14 @@ async fn the_first_administrator_comes_by_the_printed_link_and_nobody_else_witho
         json!({"name": "ann", "kind": "account", "roles": ["ADMIN"]})
     );
 
+    plane.stop().await;
+}
+
+#[tokio::test]
+async fn who_signs_out_is_nobody_and_signs_in_again_also_after_a_restart() {
+    let home = Home::new();
+    let plane = home.start_peopled().await;
+    let ann = ann(&plane).await;
     let out = plane
         .http
         .delete(plane.url("/session"))
