@@ -1,3 +1,5 @@
+//! Who is let in, on values alone: passwords, tokens, and who sees what.
+
 use super::*;
 use crate::publisher::{PullGrant, Role};
 
