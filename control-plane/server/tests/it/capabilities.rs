@@ -202,6 +202,18 @@ async fn codes(plane: &Plane) -> Vec<String> {
     found.map(line).filter(about).collect()
 }
 
+/// An advisory about every version below 0.1.1.
+fn advisory(severity: &str) -> Value {
+    json!({
+        "id": "FFSA-2026-0001", "summary": "leaks the token",
+        "affected": [{
+            "package": {"ecosystem": "FlowForge", "name": "demo:caller"},
+            "ranges": [{"type": "SEMVER", "events": [{"introduced": "0"}, {"fixed": "0.1.1"}]}],
+        }],
+        "database_specific": {"severity": severity},
+    })
+}
+
 #[tokio::test]
 async fn what_is_known_of_a_version_reaches_every_workflow_that_uses_it() {
     let home = Home::new();
@@ -224,16 +236,6 @@ async fn what_is_known_of_a_version_reaches_every_workflow_that_uses_it() {
         )
         .await;
     assert_eq!(deprecated["reached"], json!(["caller"]), "{deprecated:#}");
-    let advisory = |severity: &str| {
-        json!({
-            "id": "FFSA-2026-0001", "summary": "leaks the token",
-            "affected": [{
-                "package": {"ecosystem": "FlowForge", "name": "demo:caller"},
-                "ranges": [{"type": "SEMVER", "events": [{"introduced": "0"}, {"fixed": "0.1.1"}]}],
-            }],
-            "database_specific": {"severity": severity},
-        })
-    };
     let advise = |severity: &'static str| {
         let plane = &plane;
         async move {
