@@ -1,7 +1,6 @@
 //! `flowforge connector publish --dry-run`: what the registry says of a component, without publishing it.
 
 use anyhow::{Context as _, Result};
-use flowforge_client::Api;
 use flowforge_gates::{Impact, Report};
 use flowforge_protocol::envelope::sign_document;
 use flowforge_protocol::{Publication, SigningKey};
@@ -14,13 +13,13 @@ use crate::{say, time};
 /// Asks the registry, which answers with the gates that a push would meet.
 pub(super) async fn run(
     global: &Global,
-    api: &Api,
+    client: &Client,
     bytes: Vec<u8>,
     statement: &Publication,
     key: &SigningKey,
 ) -> Result<Exit> {
     let envelope = sign_document(statement, key)?;
-    let report = Client::new(&api.context().server)?
+    let report = client
         .judge(bytes.into(), &envelope)
         .await
         .with_context(|| format!("{} {} could not be judged", statement.name, statement.version))?;
