@@ -64,6 +64,30 @@ pub(crate) async fn publish(api: &Api, component: Vec<u8>, key: &SigningKey) -> 
     })
 }
 
+/// Signs and pushes a component into a registry that is asked for nothing else.
+pub(crate) async fn push(
+    client: &Client,
+    component: Vec<u8>,
+    statement: &Publication,
+    key: &SigningKey,
+) -> Result<Published> {
+    let (name, version) = (statement.name.to_string(), statement.version.clone());
+    let known = client.pull(&statement.name, &version).await;
+    let already_there = known.is_ok_and(|pulled| pulled.layer_digest == statement.layer_digest);
+    if !already_there {
+        client
+            .push(Bytes::from(component), &sign_document(statement, key)?)
+            .await
+            .with_context(|| format!("{name} {version} was not published"))?;
+    }
+    Ok(Published {
+        name,
+        version,
+        digest: statement.layer_digest.to_string(),
+        already_there,
+    })
+}
+
 /// What publishing these first-party connectors came to.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Preloaded {

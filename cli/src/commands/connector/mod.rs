@@ -1,6 +1,7 @@
 //! `flowforge connector`: begin, build, test, look at, publish.
 
 mod curate;
+mod elsewhere;
 mod inspect;
 mod install;
 mod new;

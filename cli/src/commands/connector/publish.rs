@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 use clap::Args;
 use flowforge_ports::{ConnectorMeta, embed_meta};
-use flowforge_protocol::ConnectorName;
+use flowforge_protocol::{ConnectorName, SigningKey};
 use serde_json::json;
 
+use super::elsewhere::{Elsewhere, Place};
 use super::{component_of, publish_trial, read_component};
 use crate::args::Global;
 use crate::keys::{self, Role};
@@ -28,6 +29,8 @@ pub(crate) struct PublishArgs {
     /// Say what would be published, and what the registry would refuse, without publishing
     #[arg(long)]
     dry_run: bool,
+    #[command(flatten)]
+    elsewhere: Elsewhere,
 }
 
 /// Runs the command.
@@ -38,19 +41,21 @@ pub(crate) async fn run(args: PublishArgs, global: &Global) -> Result<Exit> {
         )
         .into());
     }
-    let api = global.api()?;
     let file = read_component(&component_of(&args.path).await?)?;
     let bytes = under_a_name(file, args.name.as_deref(), args.version.as_deref())?;
     let statement = connectors::statement_of(&bytes)?;
-    // A publisher that has keys of its own publishes with them.
-    let key = match publisher_keys::own(api.context(), statement.name.publisher())? {
+    let place = args.elsewhere.place(global)?;
+    let key = match args.elsewhere.key()? {
         Some(key) => key,
-        None => keys::load(api.context(), Role::Publisher)?,
+        None => own_key(&place.context(global)?, statement.name.publisher())?,
     };
     if args.dry_run {
-        return publish_trial::run(global, &api, bytes, &statement, &key).await;
+        return publish_trial::run(global, &place.client()?, bytes, &statement, &key).await;
     }
-    let published = connectors::publish(&api, bytes, &key).await?;
+    let published = match &place {
+        Place::Plane(api) => connectors::publish(api, bytes, &key).await?,
+        Place::Registry(client) => connectors::push(client, bytes, &statement, &key).await?,
+    };
     let answer = json!({
         "name": published.name,
         "version": published.version,
@@ -73,6 +78,14 @@ pub(crate) async fn run(args: PublishArgs, global: &Global) -> Result<Exit> {
     });
     next(global, &format!("flowforge connector inspect {}", published.name));
     Ok(Exit::Done)
+}
+
+/// The key that a publisher has of its own here, or else the site's.
+fn own_key(context: &flowforge_client::Context, publisher: &str) -> Result<SigningKey> {
+    match publisher_keys::own(context, publisher)? {
+        Some(key) => Ok(key),
+        None => keys::load(context, Role::Publisher),
+    }
 }
 
 /// The component with this name and version in its description; as it is if neither is given.

@@ -1,26 +1,25 @@
 //! `flowforge connector publish --dry-run`: what the registry says of a component, without publishing it.
 
 use anyhow::{Context as _, Result};
-use flowforge_client::Api;
 use flowforge_gates::{Impact, Report};
 use flowforge_protocol::envelope::sign_document;
 use flowforge_protocol::{Publication, SigningKey};
+use flowforge_registry::Client;
 
 use crate::args::Global;
-use crate::connectors::registry_of;
 use crate::output::{Exit, result, short_digest};
 use crate::{say, time};
 
 /// Asks the registry, which answers with the gates that a push would meet.
 pub(super) async fn run(
     global: &Global,
-    api: &Api,
+    client: &Client,
     bytes: Vec<u8>,
     statement: &Publication,
     key: &SigningKey,
 ) -> Result<Exit> {
     let envelope = sign_document(statement, key)?;
-    let report = registry_of(api)?
+    let report = client
         .judge(bytes.into(), &envelope)
         .await
         .with_context(|| format!("{} {} could not be judged", statement.name, statement.version))?;

@@ -24,7 +24,8 @@ async fn granted(open: &Open) -> Vec<String> {
 
 #[tokio::test]
 async fn the_first_use_says_what_a_connector_may_have_and_people_add_to_it() {
-    let open = Home::new().ready().await;
+    let home = Home::new();
+    let open = home.ready().await;
     let asked = |connector: &str, capabilities: &[&str]| {
         let capabilities = capabilities.iter().map(ToString::to_string).collect();
         (connector.to_owned(), capabilities)
@@ -84,7 +85,8 @@ async fn the_first_use_says_what_a_connector_may_have_and_people_add_to_it() {
 
 #[tokio::test]
 async fn a_connector_has_a_bounded_number_of_capabilities() {
-    let open = Home::new().ready().await;
+    let home = Home::new();
+    let open = home.ready().await;
     let most = usize::try_from(MAX_CAPABILITIES).unwrap();
     let many: Vec<String> = (0..=most).map(|n| format!("http https://h{n}.example")).collect();
     let many: Vec<&str> = many.iter().map(String::as_str).collect();

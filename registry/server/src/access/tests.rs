@@ -1,4 +1,4 @@
-//! Who may do what at the registry, and what tokens are good for.
+//! Who is let in, on values alone: passwords, tokens, and who sees what.
 
 use super::*;
 use crate::publisher::{PullGrant, Role};
