@@ -160,7 +160,7 @@ pub(crate) async fn invoke(runtime: &RuntimeShared, call: Invocation) -> Result<
     let store = new_store(&machine.engine, counted, &step);
     let mut store = store.map_err(|error| StepError::host(format!("{error:#}")))?;
     let ended = {
-        let run = pin!(run(&mut store, &call.connector, loaded, &arguments));
+        let run = pin!(run(&mut store, &call.connector, loaded, &arguments, counted));
         let metered = Metered {
             inner: run,
             spent: Duration::ZERO,
@@ -180,13 +180,7 @@ pub(crate) async fn invoke(runtime: &RuntimeShared, call: Invocation) -> Result<
     };
     // Dropping the store ends streams and writes the last line of the log.
     let peak_memory_bytes = store.data().limiter.memory_peak() as u64;
-    let instructions = store.get_fuel().ok().map(|left| Instructions {
-        start: store
-            .data()
-            .started
-            .map_or(0, |then| budget(&step.limits).saturating_sub(then)),
-        all: budget(&step.limits).saturating_sub(left),
-    });
+    let instructions = counted.then(|| executed(&store, budget(&step.limits)));
     drop(store);
     step.close_progress();
     let log_lines_dropped = step.close_log();
@@ -238,6 +232,15 @@ impl Stopped {
     }
 }
 
+/// What was executed in a counting store that began with this budget.
+fn executed(store: &Store<StepState>, budget: u64) -> Instructions {
+    let until = |left: Option<u64>| left.map_or(0, |left| budget.saturating_sub(left));
+    Instructions {
+        start: until(store.data().started),
+        all: until(store.get_fuel().ok()),
+    }
+}
+
 /// Instructions that a counting store begins with.
 fn budget(limits: &Limits) -> u64 {
     limits.instructions.unwrap_or(u64::MAX)
@@ -261,9 +264,12 @@ async fn run(
     connector: &Connector,
     loaded: &LoadedOperation,
     arguments: &[Val],
+    counted: bool,
 ) -> wasmtime::Result<Option<Val>> {
     let instance = connector.pre.instantiate_async(&mut *store).await?;
-    store.data_mut().started = store.get_fuel().ok();
+    if counted {
+        store.data_mut().started = store.get_fuel().ok();
+    }
     let function = instance
         .get_func(&mut *store, loaded.export)
         .ok_or_else(|| wasmtime::Error::msg("the operation is not exported"))?;

@@ -162,9 +162,9 @@ fn the_first_party_connectors_miss_nothing_without_a_reason() {
     // The workflow names the hosts of `http`, so that it can name none.
     for (folder, inputs, missed) in [
         ("http", "10000", &["destinations"][..]),
-        ("convert", "500", &[]),
-        ("quake-text", "500", &[]),
-        ("statistics", "500", &[]),
+        ("convert", "500", &[][..]),
+        ("quake-text", "500", &[][..]),
+        ("statistics", "500", &[][..]),
     ] {
         let path = in_clone(&format!("connectors/{folder}"));
         let card = card(&scored_with(
