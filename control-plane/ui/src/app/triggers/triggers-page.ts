@@ -11,6 +11,7 @@ import { TriggerList } from '../data/api/operations';
 import { asked } from '../data/resource';
 import { isStartedBy, triggersOf } from '../domain/runs/triggers';
 import { shortId } from '../runs/run-words';
+import { Deliveries } from './deliveries';
 import { Messages } from '../state/messages';
 
 const EVERY_MS = 5000;
@@ -19,7 +20,7 @@ const EVERY_MS = 5000;
 @Component({
   selector: 'ff-triggers',
   templateUrl: './triggers-page.html',
-  imports: [AskedState, Icon, RouterLink, RunStateView, StateView, When],
+  imports: [AskedState, Deliveries, Icon, RouterLink, RunStateView, StateView, When],
   changeDetection: ChangeDetectionStrategy.OnPush,
   host: { class: 'page-view' },
 })
@@ -44,6 +45,9 @@ export class TriggersPage {
       })),
     );
   });
+
+  /** Whether anything can come at all. */
+  protected readonly hooked = computed(() => this.rows().some((row) => row.address !== null));
 
   protected async copy(address: string): Promise<void> {
     try {

@@ -135,6 +135,15 @@ export interface DecideHostInput {
 /** What is to be decided about a host. */
 export type HostDecision = 'DRAIN' | 'UNDRAIN' | 'REVOKE';
 
+/** What became of a request to a webhook. */
+export type WebhookDeliveryOutcome = 'ACCEPTED' | 'DUPLICATE' | 'REFUSED';
+
+/** A request to a webhook that is to be done once more. */
+export interface ReplayWebhookDeliveryInput {
+  readonly id: string;
+  readonly clientRequestId?: string | null;
+}
+
 /** A group to be made, or changed. */
 export interface SetApproverGroupInput {
   readonly name: string;
@@ -356,6 +365,14 @@ export const OneConnector: Operation<OneConnectorData, OneConnectorVariables> = 
 export type TriggerListData = { readonly workflows: { readonly nodes: readonly ({ readonly name: string; readonly title: string; readonly version: number; readonly triggers: Json })[]; readonly pageInfo: { readonly hasNextPage: boolean } }; readonly secrets: readonly ({ readonly name: string })[]; readonly runs: { readonly nodes: readonly ({ readonly id: string; readonly workflow: string; readonly state: RunState; readonly createdAtMs: number; readonly trigger: Json })[] } };
 export type TriggerListVariables = Record<string, never>;
 export const TriggerList: Operation<TriggerListData, TriggerListVariables> = { text: "query TriggerList { workflows(first: 100) { nodes { name title version triggers } pageInfo { hasNextPage } } secrets { name } runs(first: 100) { nodes { id workflow state createdAtMs trigger } } }" };
+
+export type DeliveryListData = { readonly webhookDeliveries: { readonly nodes: readonly ({ readonly id: string; readonly atMs: number; readonly path: string; readonly workflow: string; readonly mediaType: string | null; readonly bytes: number; readonly outcome: WebhookDeliveryOutcome | null; readonly code: string | null; readonly run: { readonly id: string; readonly state: RunState } | null; readonly signal: string | null; readonly replayOf: string | null; readonly askedBy: string | null; readonly replayable: boolean })[]; readonly pageInfo: { readonly hasNextPage: boolean } } };
+export type DeliveryListVariables = Record<string, never>;
+export const DeliveryList: Operation<DeliveryListData, DeliveryListVariables> = { text: "query DeliveryList { webhookDeliveries(first: 20) { nodes { id atMs path workflow mediaType bytes outcome code run { id state } signal replayOf askedBy replayable } pageInfo { hasNextPage } } }" };
+
+export type ReplayDeliveryData = { readonly replayWebhookDelivery: { readonly __typename: 'ReplayWebhookDeliverySuccess' } | { readonly __typename: 'DeliveryNotFoundProblem'; readonly message: string; readonly code: string } | { readonly __typename: 'DeliveryStateProblem'; readonly message: string; readonly code: string } | { readonly __typename: 'InputProblem'; readonly message: string; readonly code: string } | { readonly __typename: 'RequestConflictProblem'; readonly message: string; readonly code: string } | { readonly __typename: 'BusyProblem'; readonly message: string; readonly code: string } };
+export type ReplayDeliveryVariables = { readonly input: ReplayWebhookDeliveryInput };
+export const ReplayDelivery: Operation<ReplayDeliveryData, ReplayDeliveryVariables> = { text: "mutation ReplayDelivery($input: ReplayWebhookDeliveryInput!) { replayWebhookDelivery(input: $input) { __typename ...Told } } fragment Told on Problem { message code }" };
 
 export type SettingsData = { readonly server: { readonly version: string; readonly workspace: string; readonly dev: boolean; readonly startedAtMs: number; readonly timeMs: number }; readonly approverGroups: readonly ({ readonly name: string; readonly members: readonly (string)[] })[] };
 export type SettingsVariables = Record<string, never>;
