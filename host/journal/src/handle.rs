@@ -91,7 +91,8 @@ impl Handle {
         let gone = Gone {
             run: key,
             epoch,
-            ended: known.is_some_and(Known::has_ended),
+            // One whose end is still here did not come to it for whoever gave it away: it may come back under a later number.
+            ended: matches!(known, Some(Known::Gone { ended: true, .. })),
         };
         let messages = queue.close_run(key, number, Known::buried(known, gone, NO_TIME));
         let request = Request::Forget {

@@ -264,6 +264,13 @@ impl Journal {
         self.known(run).is_some()
     }
 
+    /// The fencing number under which something of a run is here, whether it goes on or has ended.
+    #[must_use]
+    pub fn epoch(&self, run: &RunId) -> Option<u64> {
+        let known = self.known(run)?;
+        known.number().map(|_| known.epoch())
+    }
+
     pub(crate) fn known(&self, run: &RunId) -> Option<Known> {
         self.shared.queue().runs.get(&RunKey::of(run)).copied()
     }

@@ -65,15 +65,6 @@ impl Known {
         }
     }
 
-    /// Whether it came to its end here.
-    pub(crate) fn has_ended(self) -> bool {
-        match self {
-            Self::Open { .. } => false,
-            Self::Ended { .. } => true,
-            Self::Gone { ended, .. } => ended,
-        }
-    }
-
     /// What is known of a run that is gone when this is added: the highest fencing number and the last time count.
     pub(crate) fn buried(before: Option<Self>, gone: Gone, at_ms: u64) -> Self {
         let (epoch, ended, last_ms) = match before {

@@ -50,6 +50,14 @@ impl Runs {
             if !self.is_gone(&about.run).await {
                 return Err(OrderError::NotNow);
             }
+        } else if self
+            .shared
+            .journal
+            .epoch(&about.run)
+            .is_some_and(|epoch| epoch < about.epoch)
+        {
+            info!(run_id = %about.run, newer = about.epoch, "the run comes anew, although it has ended here: its end was not stored");
+            self.revoke(&about.run).await;
         }
         Ok(())
     }

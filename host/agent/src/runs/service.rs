@@ -360,9 +360,14 @@ impl Runs {
                     Err(error) => return error!(run_id = %run, %error, "its records could not be dropped"),
                 }
             }
+            // It has ended here, and its end is not wanted: it goes on elsewhere.
+            if let Some(epoch) = self.shared.journal.epoch(run)
+                && let Err(error) = self.shared.journal.forget(run, epoch).await
+            {
+                error!(run_id = %run, %error, "its records could not be dropped");
+            }
         };
-        // A run that has just ended has nothing left to drop; one that does not read its mailbox is told again when its
-        // records are rejected again.
+        // One that does not read its mailbox is told again when its records are rejected again.
         let _ = tokio::time::timeout(TELL_TIMEOUT, told).await;
     }
 

@@ -82,6 +82,25 @@ async fn a_log_from_before_the_run_came_back_adds_nothing_to_it() {
     assert_eq!(journal.held(), [(run(1), 3)]);
 }
 
+/// A host that stood still had ended a run that another one had by then. When the run came back to it, it said that it had the
+/// run already and did nothing, and the run went from host to host for ever.
+#[tokio::test]
+async fn a_run_whose_end_was_not_wanted_comes_back_under_a_later_number() {
+    let (_folder, config) = config();
+    let (journal, _) = open(&config);
+    let (mut log, _) = accept(&journal, 1).await;
+    let epoch = log.epoch();
+    durable(log.append(Entry::now(next(&log)).ending()).await.unwrap()).await;
+    assert_eq!(journal.epoch(&run(1)), Some(epoch));
+    durable(journal.forget(&run(1), epoch).await.unwrap().unwrap()).await;
+    assert_eq!(journal.epoch(&run(1)), None);
+    assert!(
+        offer(&journal, 1, 2, epoch).await.is_none(),
+        "not under the same one"
+    );
+    assert!(offer(&journal, 1, 3, epoch + 2).await.is_some());
+}
+
 #[tokio::test]
 async fn an_order_that_overtook_its_run_being_given_away_begins_nothing() {
     let (_folder, config) = config();
