@@ -10,6 +10,7 @@ use flowforge_registry::Client;
 use zeroize::Zeroizing;
 
 use crate::args::Global;
+use crate::connectors::registry_of;
 use crate::output::Usage;
 
 /// Variable with the password of the account.
@@ -82,7 +83,7 @@ impl Place {
     /// A client of the registry.
     pub(super) fn client(&self) -> Result<Client> {
         Ok(match self {
-            Self::Plane(api) => Client::new(&api.context().server)?,
+            Self::Plane(api) => registry_of(api)?,
             Self::Registry(client) => client.clone(),
         })
     }

@@ -12,10 +12,10 @@ use flowforge_gates::{CapabilityDifference, Comparison, Impact, asked_for};
 use flowforge_ports::Interface;
 use flowforge_protocol::envelope::sign_document;
 use flowforge_protocol::{ConnectorName, Publication};
-use flowforge_registry::Client;
 use serde_json::{Value, json};
 
 use crate::args::Global;
+use crate::connectors::registry_of;
 use crate::keys::{self, Role};
 use crate::output::{Exit, Usage, list, next, result, short_digest, text};
 use crate::say;
@@ -167,7 +167,7 @@ pub(super) async fn install(args: InstallArgs, global: &Global) -> Result<Exit> 
 async fn sign(api: &Api, seen: &Seen, digest: &str) -> Result<()> {
     let name: ConnectorName = seen.name.parse()?;
     let key = keys::load(api.context(), Role::Publisher)?;
-    let client = Client::new(&api.context().server)?;
+    let client = registry_of(api)?;
     let pulled = client.pull(&name, &seen.version).await?;
     let layer_digest = pulled.layer_digest;
     if layer_digest.to_string() != digest {
