@@ -79,7 +79,7 @@ impl Apply<'_, '_> {
         let gone = Gone {
             run: head.run,
             epoch: gone.epoch.max(head.epoch),
-            ended: gone.ended || !head.is_open(),
+            ended: gone.ended,
         };
         self.bury(Some(number), gone);
         Ok(())
