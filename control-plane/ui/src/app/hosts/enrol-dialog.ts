@@ -63,7 +63,7 @@ export class EnrolDialog {
     this.busy.set(true);
     this.mistake.set(null);
     try {
-      const { inviteHost } = await this.api.ask(InviteHost, { input: { name, lifeMs: Number(life.value) } });
+      const { inviteHost } = await this.api.ask(InviteHost, { input: { name, lifeMs: Number(life.value), labels: [] } });
       if (inviteHost.__typename === 'InviteHostSuccess') {
         this.given.set({ name, token: inviteHost.token, server: inviteHost.server, expiresAtMs: inviteHost.expiresAtMs });
         this.enrolled.emit();
