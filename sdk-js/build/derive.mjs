@@ -100,9 +100,10 @@ class Reader {
     if (text === undefined || node.dotDotDotToken !== undefined) this.wrong(node, NO_NAME, "a parameter is a port and needs a name of its own", "write `name: Type`, with an interface for several values");
     else if (name === undefined) this.wrong(node, NO_NAME, `${text} is no name of a port`, "write it in camelCase, small letters after each capital one");
     const written = node.type ?? ts.getJSDocType(node);
-    const docs = ts.getJSDocParameterTags(node).map((tag) => ts.getTextOfJSDocComment(tag.comment) ?? "").join("\n");
+    const tags = ts.getJSDocParameterTags(node);
+    const docs = tags.map((tag) => ts.getTextOfJSDocComment(tag.comment) ?? "").join("\n");
     const type = written === undefined ? this.wrong(node, NO_TYPE, `parameter ${text} has no type`, "write it, such as `: string`") : this.type(written, `${operation}-${name}`);
-    const optional = node.questionToken !== undefined || node.initializer !== undefined;
+    const optional = node.questionToken !== undefined || node.initializer !== undefined || tags.some((tag) => tag.isBracketed);
     return { name: name ?? "unnamed", docs: plain(docs), place: placeOf(this.job, node), type: optional ? option(type) : type };
   }
 

@@ -207,7 +207,7 @@ fn the_tests_of_our_own_connectors_pass_and_are_reported_to_programs_and_build_s
     }
     let xml = fs::read_to_string(&report).unwrap();
     assert!(
-        xml.contains("<testsuites name=\"demo:quake-text\" tests=\"3\" failures=\"0\">"),
+        xml.contains("<testsuites name=\"demo:quake-text\" tests=\"4\" failures=\"0\">"),
         "{xml}"
     );
 }

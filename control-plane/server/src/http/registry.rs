@@ -74,13 +74,24 @@ async fn name_caller(State(app): State<Arc<App>>, mut request: Request, next: Ne
     let visitor = match &called.caller.actor {
         Actor::Owner | Actor::Plane => Some(Visitor::Operator),
         Actor::Host(_) => Some(Visitor::Host),
+        // Whoever may run the registry does, whatever publisher it is about.
+        Actor::Account(_) if runs_registry(&app, &called.caller) => Some(Visitor::Operator),
         Actor::Account(account) => Some(Visitor::Account(account.name.to_string())),
         Actor::Nobody => None,
     };
     if let Some(visitor) = visitor {
         request.extensions_mut().insert(visitor);
+        request.extensions_mut().insert(called.caller);
     }
     next.run(request).await
+}
+
+/// Whether somebody with an account may run the registry.
+fn runs_registry(app: &App, caller: &Caller) -> bool {
+    let asked = app
+        .policy
+        .check(caller, Action::ManageRegistry, &Object::project());
+    asked.is_ok()
 }
 
 /// Tells a client of a registry how to show who it is.
@@ -108,11 +119,23 @@ async fn write_down(State(app): State<Arc<App>>, request: Request, next: Next) -
     let pushed = (request.method() == Method::PUT)
         .then(|| pushed(request.uri().path()))
         .flatten();
+    let known = request.extensions().get::<Caller>().cloned();
     let response = next.run(request).await;
     let Some((connector, reference)) = pushed.filter(|_| response.status() == StatusCode::CREATED) else {
         return response;
     };
-    let actor = match response.extensions().get::<Visitor>() {
+    let caller = known.unwrap_or_else(|| app.caller(known_to_registry(&response), None));
+    let object = Object::new(ObjectKind::Connector, connector);
+    let entry = AuditEntry::done(&caller, Action::PublishConnector, object, app.clock.now_ms());
+    if let Err(error) = app.store.note(&app.scope, entry.with(reference)).await {
+        tracing::error!(%error, "a push into the registry could not be written down");
+    }
+    response
+}
+
+/// Who pushed, of those whom only the registry knows.
+fn known_to_registry(response: &Response) -> Actor {
+    match response.extensions().get::<Visitor>() {
         Some(Visitor::Operator) => Actor::Owner,
         Some(Visitor::Account(name)) => Actor::Account(Account {
             name: name.as_str().into(),
@@ -121,14 +144,7 @@ async fn write_down(State(app): State<Arc<App>>, request: Request, next: Next) -
             passes_on: None,
         }),
         _ => Actor::Nobody,
-    };
-    let caller = app.caller(actor, None);
-    let object = Object::new(ObjectKind::Connector, connector);
-    let entry = AuditEntry::done(&caller, Action::PublishConnector, object, app.clock.now_ms());
-    if let Err(error) = app.store.note(&app.scope, entry.with(reference)).await {
-        tracing::error!(%error, "a push into the registry could not be written down");
     }
-    response
 }
 
 /// Connector and reference of the path of a manifest.

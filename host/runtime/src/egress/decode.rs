@@ -3,7 +3,7 @@
 //! A few bytes can stand for gigabytes, so output is made in steps of bounded size and the caller counts it before it asks
 //! for more. Source: RFC 9110 §8.4; RFC 7932 for `br`.
 
-use std::io::{ErrorKind, Write as _};
+use std::io::Write as _;
 
 use brotli_decompressor::{BrotliDecompressStream, BrotliResult, BrotliState, StandardAlloc};
 use flate2::write::GzDecoder;
@@ -129,10 +129,12 @@ impl Decoder {
         let whole = match self {
             Self::Identity => true,
             Self::Gzip { inner, begun, .. } => {
-                if *begun {
+                // A member that is over takes no further byte; one that is not ends too early.
+                let is_over = !*begun || matches!(inner.write(&[0]), Ok(0));
+                if *begun && is_over {
                     close_member(inner, out)?;
                 }
-                true
+                is_over
             }
             Self::Undecided(first) => first.is_empty(),
             Self::Inflate { ended, .. } => *ended,
@@ -193,14 +195,11 @@ fn gunzip(
     }
 }
 
-/// The end of a member: appends what was held back.
+/// The end of a member of which every byte is there: appends what was held back.
 fn close_member(inner: &mut GzDecoder<Vec<u8>>, out: &mut Vec<u8>) -> Result<(), Undecodable> {
     let closed = inner.try_finish();
     out.append(inner.get_mut());
-    closed.map_err(|error| match error.kind() {
-        ErrorKind::UnexpectedEof => too_early(),
-        _ => Undecodable("the encoded response is damaged: its check sum is another".to_owned()),
-    })
+    closed.map_err(|_| Undecodable("the encoded response is damaged: its check sum is another".to_owned()))
 }
 
 fn inflate(
@@ -338,6 +337,12 @@ mod tests {
         damaged[sum] ^= 1;
         let error = decoded("gzip", &damaged, 100).err().map(|error| error.0);
         assert!(error.is_some_and(|error| error.contains("damaged")));
+        // Cut anywhere, in the check sum too, it ends too early.
+        let whole = gzip(b"text");
+        for cut in 1..whole.len() {
+            let error = decoded("gzip", &whole[..cut], 100).err().map(|error| error.0);
+            assert!(error.is_some_and(|error| error.contains("too early")), "{cut}");
+        }
     }
 
     #[test]
