@@ -63,10 +63,14 @@ async fn name_caller(State(app): State<Arc<App>>, mut request: Request, next: Ne
             if must_show {
                 return asking(*refused);
             }
+            request.extensions_mut().insert(Visitor::Host);
             return next.run(request).await;
         }
     };
+    // What a host may do here the registry knows: it pulls.
+    let is_person = !matches!(called.caller.actor, Actor::Host(_));
     if app.people.sign_in
+        && is_person
         && let Some(denied) = denied(&app, &called.caller, only_reads || path == JUDGEMENT).await
     {
         return *denied;
