@@ -20,10 +20,8 @@ const CONNECTED = new Set(['building', 'trying', 'retrying']);
 const shots = path.resolve(import.meta.dirname, '../shots');
 mkdirSync(shots, { recursive: true });
 const wanted = process.argv.slice(2);
-/** They expect a server without sign-in, which there is no more: run by name only, until they sign in. */
-const BY_NAME = new Set(['hosts']);
 for (const [part, journeys] of Object.entries(PARTS)) {
-  if (wanted.length > 0 ? !wanted.includes(part) : BY_NAME.has(part)) continue;
+  if (wanted.length > 0 && !wanted.includes(part)) continue;
   const on = await stage({ connectors: CONNECTED.has(part), fleet: part === 'hosts' });
   try {
     for (const [name, run] of journeys) {

@@ -96,6 +96,8 @@ export async function startFleet() {
   return {
     ...clientOf(ready, env, home),
     home,
+    /** Where the first person makes an account. */
+    firstLink: ready.first_link,
     /** Starts a host in the folder of its name, with an invitation when it has none yet; it may reach this machine. `failpoints`: where it dies. */
     host(name, { invitation, failpoints } = {}) {
       const folder = path.join(home, name);

@@ -144,8 +144,10 @@ async fn a_host_is_checked_enrolled_drained_revoked_and_says_the_truth() {
     }
     assert!(!Path::new(token).exists());
     let status = plane.host(&["status", "--data-dir", data]);
+    // Each host renews at a moment of its own, 67 to 72 of 100 of the 7 days.
+    let renews = ["4 d", "5 d"].map(|left| format!("certificate renews in {left}"));
     assert!(
-        text(&status).contains("connected") && text(&status).contains("certificate renews in "),
+        text(&status).contains("connected") && renews.iter().any(|said| text(&status).contains(said)),
         "{}",
         text(&status)
     );

@@ -51,7 +51,24 @@ output: { done: "\${told.status}" }
 let shop;
 let run;
 
+const PASSWORD = 'a long password of a journey';
+
 export const hosts = [
+  ['the first person makes an account by the printed link, signs out and signs in', async ({ base, page, plane }) => {
+    const { pathname, hash } = new URL(plane.firstLink);
+    await page.goto(`${base}${pathname}${hash}`);
+    await page.getByLabel('name').fill('ann');
+    await page.getByLabel('password', { exact: true }).fill(PASSWORD);
+    await page.getByLabel('password, once more').fill(PASSWORD);
+    await page.getByRole('button', { name: 'Begin' }).click();
+    await page.locator('.sign-in-card').waitFor({ state: 'detached' });
+    await page.goto(`${base}/profile`);
+    await page.getByRole('button', { name: 'Sign out' }).click();
+    await page.getByLabel('name').fill('ann');
+    await page.getByLabel('password', { exact: true }).fill(PASSWORD);
+    await page.getByRole('button', { name: 'Sign in' }).click();
+    await page.locator('.sign-in-card').waitFor({ state: 'detached' });
+  }],
   ['a host is enrolled with the command that the dialog gives', async ({ base, page, plane }) => {
     await page.goto(`${base}/hosts`);
     await page.getByText('No host is enrolled').waitFor();

@@ -1,4 +1,4 @@
-import { ChangeDetectionStrategy, Component, computed, effect, inject, signal, untracked, viewChild } from '@angular/core';
+import { ChangeDetectionStrategy, Component, computed, effect, inject, untracked, viewChild } from '@angular/core';
 import { toSignal } from '@angular/core/rxjs-interop';
 import { NavigationEnd, Router, RouterLink, RouterLinkActive, RouterOutlet } from '@angular/router';
 import { filter, map } from 'rxjs';
@@ -32,9 +32,9 @@ export class App {
   private readonly palette = viewChild(CommandPalette);
   protected readonly session = inject(Session);
   protected readonly online = this.api.online;
-  private readonly waiting = asked(() => this.api.ask(Waiting, {}), EVERY_MS);
-  /** The view is made anew when somebody has signed in, so that it asks again. */
-  protected readonly rounds = signal(0);
+  /** Whether views may ask: somebody is signed in, or nobody has to be. */
+  protected readonly open = computed(() => this.session.settled() && !this.session.away());
+  private readonly waiting = asked(async () => (this.open() ? this.api.ask(Waiting, {}) : null), EVERY_MS);
   protected readonly places = PLACES;
   private readonly path = toSignal(this.router.events.pipe(filter((event) => event instanceof NavigationEnd), map((event) => event.urlAfterRedirects.replace(/[?#].*$/, ''))), { initialValue: location.pathname });
   /** Whether the navigation has room for names: not beside a graph, which needs the width. */
@@ -42,6 +42,7 @@ export class App {
 
   constructor() {
     void this.session.look();
+    effect(() => { if (this.open()) untracked(() => { this.waiting.again(); }); });
     // Who was signed in may not be any more: the door is asked before anybody is sent to it.
     effect(() => {
       if (this.api.turnedAway()) untracked(() => { if (this.session.state() === null) void this.session.look(); });

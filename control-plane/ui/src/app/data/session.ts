@@ -29,6 +29,9 @@ const OPEN: SessionState = { needed: false, workspace: '', account: null };
 export class Session {
   private readonly api = inject(Api);
   private readonly known = signal<SessionState | null>(null);
+  private readonly asked = signal(false);
+  /** Whether the server was asked, so that what follows goes with the proof that it gave, or is known to have none. */
+  readonly settled = this.asked.asReadonly();
   /** Null until the server has said. */
   readonly state = this.known.asReadonly();
   readonly account = computed(() => this.known()?.account ?? null);
@@ -45,6 +48,8 @@ export class Session {
       this.keep(answer);
     } catch {
       // The views say that nothing answers; this is asked again when one of them is refused.
+    } finally {
+      this.asked.set(true);
     }
   }
 

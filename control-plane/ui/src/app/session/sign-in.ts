@@ -1,10 +1,11 @@
-import { ChangeDetectionStrategy, Component, computed, inject, output, signal } from '@angular/core';
+import { ChangeDetectionStrategy, Component, computed, inject, signal } from '@angular/core';
+import { Router } from '@angular/router';
 
 import { words } from '../data/api/api';
 import { Session, SignInError } from '../data/session';
 
-/** The part of an address that holds a one-time link: behind the `#`, which no server and no log sees. */
-const LINK = /^#link=(.+)$/;
+/** The part of an address that is the secret of a one-time link: behind the `#`, which no server and no log sees. */
+const LINK = /^#(ff-link-1\..+)$/;
 
 /** Signs somebody in; with a one-time link in the address, makes their account first. */
 @Component({
@@ -15,7 +16,7 @@ const LINK = /^#link=(.+)$/;
 })
 export class SignIn {
   private readonly session = inject(Session);
-  readonly done = output();
+  private readonly router = inject(Router);
   protected readonly workspace = computed(() => this.session.state()?.workspace ?? '');
   /** Whether somebody was signed in here before: then this is not the beginning but an end that needs a word. */
   protected readonly ended = computed(() => this.session.account() !== null);
@@ -39,8 +40,7 @@ export class SignIn {
     try {
       if (link === null) await this.session.signIn(name.trim(), password);
       else await this.session.join(link, name.trim(), password);
-      if (link !== null) history.replaceState(null, '', `${location.pathname}${location.search}`);
-      this.done.emit();
+      if (link !== null) await this.router.navigateByUrl('/', { replaceUrl: true });
     } catch (error) {
       this.fail(words(error), error instanceof SignInError ? error.field : null);
     } finally {
