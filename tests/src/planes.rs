@@ -162,6 +162,24 @@ impl Planes {
         Running::start("host", &mut command, &self.data.join("logs"))
     }
 
+    /// Kills the control plane as a power cut does, has `meanwhile` do something to the folder of everything, and starts it
+    /// again at the same address, with what it has in this database.
+    ///
+    /// # Errors
+    /// It does not end or does not start.
+    pub fn renew_plane(
+        &mut self,
+        database: Option<&str>,
+        meanwhile: impl FnOnce(&Path) -> Result<()>,
+    ) -> Result<()> {
+        let server = &self.api.context().server;
+        let address = server.trim_start_matches("http://").to_owned();
+        self.plane.kill_and_wait()?;
+        meanwhile(&self.data)?;
+        (self.plane, _) = new_plane(&self.programs, &self.data, &address, database)?;
+        Ok(())
+    }
+
     /// Starts the host with a plan by which it may die before anybody hears of it, and waits for nothing.
     ///
     /// # Errors

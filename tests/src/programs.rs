@@ -163,6 +163,11 @@ impl Running {
     /// # Errors
     /// The system refuses.
     pub fn kill(mut self) -> Result<()> {
+        self.kill_and_wait()
+    }
+
+    /// As [`Running::kill`], for one that is started again in its place.
+    pub(crate) fn kill_and_wait(&mut self) -> Result<()> {
         self.child.kill()?;
         self.child.wait()?;
         Ok(())

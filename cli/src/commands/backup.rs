@@ -89,6 +89,7 @@ async fn restore(args: RestoreArgs, global: &Global) -> Result<Exit> {
     result(global, &document(&made), |_| {
         say!("✓ control plane of {}", args.from.display());
         say!("  {}", line(&made));
+        say!("  hosts that find it at their address send again what it does not have");
     });
     let folder = made.folder.display();
     next(global, &format!("flowforge server --data-dir {folder}"));

@@ -27,7 +27,7 @@ impl Store {
                 |row| sql::parsed::<u64>(row, 0, "job sequence"),
             )?;
             let next = used.unwrap_or(0).saturating_add(1);
-            Ok(next.max((now_ms / 1_000).saturating_mul(SEQUENCES_PER_SECOND))..u64::MAX)
+            Ok(next.max(now_ms.saturating_mul(SEQUENCES_PER_SECOND) / 1_000)..u64::MAX)
         })
         .await
     }

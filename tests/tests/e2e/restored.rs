@@ -1,4 +1,4 @@
-//! Backups of a control plane: rehearsed, and refused when they are not what they were.
+//! A control plane that is lost and made anew of a backup: what its hosts know besides comes back to it.
 
 use std::fs;
 use std::path::Path;
@@ -32,13 +32,13 @@ async fn database() -> Option<String> {
     }
 }
 
-async fn comes_to(planes: &Planes, id: &str, state: &str) {
+async fn comes_to(planes: &Planes, id: &str, state: &str) -> Value {
     let query = "query Run($id: String!) { run(id: $id) { state output records receipt { valid } } }";
     let end = Instant::now() + PATIENCE;
     loop {
         let shown = planes.api().ask(query, json!({ "id": id })).await.unwrap()["run"].clone();
         if shown["state"] == state {
-            return;
+            return shown;
         }
         assert!(Instant::now() < end, "{id} does not come to {state}: {shown:#}");
         sleep(LOOK).await;
@@ -73,12 +73,21 @@ async fn shop(folder: &Path, database: Option<&str>) -> Planes {
     planes
 }
 
-async fn waiting(planes: &Planes, order: &str) {
+async fn waiting(planes: &Planes, order: &str) -> String {
     let input = json!({ "order": order }).to_string();
     let start = ["run", "start", "asks", "--input", &input];
     let id = planes.flowforge().json(&start).unwrap()["id"].clone();
     let id = id.as_str().unwrap();
     comes_to(planes, id, "WAITING").await;
+    id.to_owned()
+}
+
+fn pay(planes: &Planes, order: &str, amount: u32) {
+    let payload = json!({ "amount": amount }).to_string();
+    let signal = ["run", "signal", "paid", "--workflow", "asks"];
+    let about = ["--correlation", order, "--payload", &payload];
+    let sent = [&signal[..], &about[..]].concat();
+    planes.flowforge().json(&sent).unwrap();
 }
 
 fn back_up(planes: &Planes, backup: &Path, database: Option<&str>) -> Value {
@@ -92,6 +101,43 @@ fn back_up(planes: &Planes, backup: &Path, database: Option<&str>) -> Value {
         text(backup),
     ];
     planes.flowforge().json(&with_database(made, database)).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_done_since_the_backup_comes_back_from_the_host() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = database().await;
+    let mut planes = shop(folder.path(), first.as_deref()).await;
+    let known = waiting(&planes, "o-1").await;
+    let open = waiting(&planes, "o-2").await;
+    let backup = planes.data().join("backup");
+    back_up(&planes, &backup, first.as_deref());
+    // After the backup one of the runs ends.
+    pay(&planes, "o-1", 5);
+    let ended = comes_to(&planes, &known, "DONE").await;
+    let second = database().await;
+    let flowforge = planes.flowforge().clone();
+    planes
+        .renew_plane(second.as_deref(), |data| {
+            let plane = data.join("plane");
+            fs::rename(&plane, data.join("lost"))?;
+            let restore = vec!["server", "restore", text(&backup), "--data-dir", text(&plane)];
+            flowforge.json(&with_database(restore, second.as_deref()))?;
+            Ok(())
+        })
+        .unwrap();
+    // The backup had it waiting; its host says what became of it, and the receipt is good.
+    let back = comes_to(&planes, &known, "DONE").await;
+    assert_eq!(
+        (&back["output"], &back["records"]),
+        (&ended["output"], &ended["records"])
+    );
+    assert_eq!(back["receipt"]["valid"], true, "{back:#}");
+    // What was open goes on.
+    pay(&planes, "o-2", 7);
+    let done = comes_to(&planes, &open, "DONE").await;
+    assert_eq!(done["output"], json!({ "amount": 7 }));
+    planes.stop().unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

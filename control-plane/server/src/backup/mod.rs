@@ -5,6 +5,9 @@
 //! next start (locks, addresses, what is unfinished) or is not the control plane's (the host of a development server: a
 //! host's journal never comes from a backup). The database goes first, then what names content, then content: so what is
 //! named is there.
+//!
+//! A control plane that came out of a backup has another incarnation. Its hosts notice that, say how far their runs are
+//! stored, and send again what is missing.
 
 mod error;
 mod files;

@@ -14,11 +14,11 @@ pub(crate) const SEQUENCES_PER_SECOND: u64 = 1 << 20;
 const BLOCK: u64 = 64;
 
 // A database that was restored from a backup does not know all numbers that were used: in another life of it they begin
-// above all that can have been used before its clock's time. A server that waits for its turn here waits for one that does
-// the same, and finds it done.
+// above all that can have been used before its clock's time, to the millisecond: both lives may lie in one second. A server
+// that waits for its turn here waits for one that does the same, and finds it done.
 const BEGIN: &str = "begin; select pg_advisory_xact_lock(hashtext('flowforge job numbers')); \
      select setval('job_block', greatest((select last_value from job_block), \
-         cast(extract(epoch from clock_timestamp()) as bigint) * {per_second} / {block})) \
+         cast(extract(epoch from clock_timestamp()) * {per_second} / {block} as bigint))) \
      where (select value from meta where key = 'numbered_since') is distinct from \
          cast(pg_postmaster_start_time() as text) || '/' || cast(pg_relation_filenode('meta') as text); \
      insert into meta (key, value) values ('numbered_since', \
