@@ -1,8 +1,9 @@
 //! Hosts that stand still for longer than their leases, under load: their runs go to another host, and come to one end.
 //!
 //! Two hosts, of which one at a time is stopped as a machine is that swaps or sleeps (SIGSTOP), until another one has its runs,
-//! and then continued: it believes what it believed before. With a database there are two servers on it, and each host calls
-//! another one. The ledger outside counts as it does when processes are killed.
+//! and then continued: it believes what it believed before. With a database there are two servers on it, each host calls
+//! another one, and the clients reach both, through a balancer: a server gives new runs to the hosts that call it. The ledger
+//! outside counts as it does when processes are killed.
 
 use std::fmt;
 use std::fs;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
+use flowforge_client::{Api, Context};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
@@ -20,6 +22,7 @@ use super::load::{self, Load};
 use super::plan::Side;
 use super::processes::Place;
 use super::{Count, HOST, Settings, Tally, WORKFLOW, check, publish};
+use crate::balancer::Balancer;
 use crate::dice::Dice;
 use crate::planes::Planes;
 use crate::programs::{Programs, Running};
@@ -83,6 +86,8 @@ struct Fleet {
     place: Place,
     hosts: Vec<(&'static str, Running)>,
     servers: Vec<Running>,
+    /// Before both servers, where there are two.
+    _balancer: Option<Balancer>,
 }
 
 /// Stops and continues hosts as often as `settings` say kills, and counts. `told` gets a line now and then; with a database two
@@ -149,10 +154,15 @@ async fn set_up(
     planes.stop()?;
     let mut servers = Vec::new();
     let mut sides = vec![Side::Plane];
+    let mut balancer = None;
     if let Some(database) = database {
         let second = super::servers::free_address()?;
         place.second = Some((second.to_string(), database.to_owned()));
         sides.push(Side::Second);
+        let before_both = Balancer::start(vec![place.address.parse()?, second]).await?;
+        let (client, _) = super::servers::balanced(&place, &before_both)?;
+        place.api = Api::new(Context::resolve(None, Some(&client))?)?;
+        balancer = Some(before_both);
     }
     for side in sides {
         let mut server = place.start(side, None)?;
@@ -163,6 +173,7 @@ async fn set_up(
         hosts: Vec::new(),
         servers,
         place,
+        _balancer: balancer,
     };
     for (n, name) in HOSTS.into_iter().enumerate() {
         let join = fleet.join(n)?;

@@ -132,7 +132,7 @@ async fn set_up(
 }
 
 /// The files by which commands and hosts find the balancer instead of a server.
-fn balanced(place: &Place, balancer: &Balancer) -> Result<(PathBuf, PathBuf)> {
+pub(super) fn balanced(place: &Place, balancer: &Balancer) -> Result<(PathBuf, PathBuf)> {
     let folder = place.data.join("balanced");
     fs::create_dir_all(&folder)?;
     let changed = |name: &str| -> Result<PathBuf> {
