@@ -23,7 +23,7 @@ fn offered(interface: &Interface) -> (String, Vec<CapabilityKind>) {
 
 #[test]
 fn what_is_declared_is_what_is_built() {
-    for name in ["http", "quake-text", "statistics"] {
+    for name in ["http", "quake-text", "statistics", "javascript", "python"] {
         let folder = first_party(name);
         let (told, made) = (declared(&folder).unwrap(), built(&folder));
         assert_eq!(told.language, made.language);

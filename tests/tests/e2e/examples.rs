@@ -1,9 +1,10 @@
-//! Every example workflow is one that people can publish as it stands.
+//! Every example workflow is one that people can publish as it stands; the one whose nodes are code runs here.
 
 use std::ffi::OsStr;
 use std::fs;
 
 use flowforge_tests::planes::Planes;
+use serde_json::json;
 
 use super::{components, in_clone, programs};
 
@@ -12,7 +13,8 @@ const CHILDREN: [&str; 2] = [
     "examples/parent-child/archive-month",
     "examples/parent-child/invoice-run",
 ];
-const EXAMPLES: [&str; 6] = [
+const EXAMPLES: [&str; 7] = [
+    "examples/code-steps",
     "examples/form-answer",
     "examples/nightly-sync",
     "examples/order-payment",
@@ -62,5 +64,17 @@ async fn the_examples_pass_the_lint_with_the_first_party_connectors() {
         let linted = flowforge.json(&["workflow", "lint", &path.to_string_lossy()]);
         assert!(linted.is_ok(), "{example}: {linted:?}");
     }
+    // A copy, so that workflow.lock is not written into the clone.
+    let copy = planes.data().join("code-steps");
+    fs::create_dir(&copy).unwrap();
+    let file = "workflow.yaml";
+    fs::copy(in_clone("examples/code-steps").join(file), copy.join(file)).unwrap();
+    flowforge
+        .json(&["workflow", "publish", &copy.to_string_lossy()])
+        .unwrap();
+    let ended = flowforge
+        .json(&["run", "start", "code-steps", "--wait"])
+        .unwrap();
+    assert_eq!(ended["output"], json!({ "means": { "hall-1": 22.5, "hall-2": 19.0 } }), "{ended:#}");
     planes.stop().unwrap();
 }

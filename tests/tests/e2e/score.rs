@@ -165,6 +165,8 @@ fn the_first_party_connectors_miss_nothing_without_a_reason() {
         ("convert", "500", &[][..]),
         ("quake-text", "500", &[][..]),
         ("statistics", "500", &[][..]),
+        ("javascript", "500", &[][..]),
+        ("python", "500", &[][..]),
     ] {
         let path = in_clone(&format!("connectors/{folder}"));
         let card = card(&scored_with(
