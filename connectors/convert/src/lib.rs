@@ -1,14 +1,16 @@
-//! `flowforge:convert`: rows into files and files into rows.
+//! `flowforge:convert`: values into files and texts, and files and texts into values.
 
 mod csv;
 mod lines;
+mod xml;
+mod yaml;
 
 use std::io::Write;
 
 use flowforge_sdk::{Artefact, Failure, Json, Writer, connector, json};
 use serde_json::{Map, Value};
 
-/// The largest file that `from-csv` reads, in bytes: its rows must fit in memory beside it.
+/// The largest file or text that is read, in bytes: its values must fit in memory beside it.
 const INPUT_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 struct Convert;
@@ -67,6 +69,53 @@ impl Connector for Convert {
     fn from_json(file: Artefact) -> Result<Json, Failure> {
         lines::value(&file.open()?.text(INPUT_BYTES_MAX)?)
     }
+
+    fn parse_csv(text: String, separator: Option<char>) -> Result<Vec<Json>, Failure> {
+        read_rows(bounded(&text)?, separator.unwrap_or(','))
+    }
+
+    fn to_xml(value: Json, file_name: String, pretty: Option<bool>) -> Result<Artefact, Failure> {
+        let text = xml::write(&json::parse("value", &value)?, pretty == Some(true))?;
+        written(&file_name, "application/xml", &text)
+    }
+
+    fn from_xml(file: Artefact, lists: Option<Vec<String>>) -> Result<Json, Failure> {
+        let text = file.open()?.text(INPUT_BYTES_MAX)?;
+        json::text(&xml::read(&text, &lists.unwrap_or_default())?)
+    }
+
+    fn parse_xml(text: String, lists: Option<Vec<String>>) -> Result<Json, Failure> {
+        json::text(&xml::read(bounded(&text)?, &lists.unwrap_or_default())?)
+    }
+
+    fn to_yaml(value: Json, file_name: String) -> Result<Artefact, Failure> {
+        let text = yaml::write(&json::parse("value", &value)?)?;
+        written(&file_name, "application/yaml", &text)
+    }
+
+    fn from_yaml(file: Artefact) -> Result<Json, Failure> {
+        json::text(&yaml::read(&file.open()?.text(INPUT_BYTES_MAX)?)?)
+    }
+
+    fn parse_yaml(text: String) -> Result<Json, Failure> {
+        json::text(&yaml::read(bounded(&text)?)?)
+    }
+}
+
+/// The text, unless it is too large to be read.
+fn bounded(text: &str) -> Result<&str, Failure> {
+    if text.len() <= INPUT_BYTES_MAX {
+        return Ok(text);
+    }
+    let message = format!("has {} bytes, at most {INPUT_BYTES_MAX} are read", text.len());
+    Err(Failure::invalid("text", message))
+}
+
+/// A file of this text.
+fn written(file_name: &str, media_type: &str, text: &str) -> Result<Artefact, Failure> {
+    let mut file = create(file_name, media_type)?;
+    file.append(text.as_bytes())?;
+    file.finish()
 }
 
 /// A new file. The name is an input: one that no file can have is the caller's mistake.
