@@ -2,6 +2,7 @@
 //!
 //! Owns: mapping ports to a request and an answer to ports. Leaves to the host: destinations, secrets, limits, retries.
 
+mod forms;
 mod pages;
 mod strict;
 
@@ -9,7 +10,8 @@ use flowforge_sdk::http::{HeaderPlacement, Placement, Request, Response};
 use flowforge_sdk::{Artefact, Failure, Json, connector, json, secrets};
 use serde_json::{Map, Value};
 
-use bindings::{Items, Paging, Response as Answer};
+use bindings::{Items, Paging, Part, Response as Answer, UploadMethod};
+use forms::Form;
 
 /// The slot whose secret is attached to every request, if it is bound.
 const AUTH_SLOT: &str = "auth";
@@ -106,6 +108,53 @@ impl Connector for Http {
             Some(artefact) => Ok(artefact.clone()),
             None => Err(no_file(&response)),
         }
+    }
+
+    fn upload(
+        url: String,
+        file: Artefact,
+        method: Option<UploadMethod>,
+        headers: Option<Json>,
+        user: Option<String>,
+    ) -> Result<Answer, Failure> {
+        let method = match method {
+            None | Some(UploadMethod::Put) => "PUT",
+            Some(UploadMethod::Post) => "POST",
+        };
+        let request = with_headers(Request::new(method, &url).named_by("url"), headers)?;
+        let request = with_type(request, &file.media_type).artefact(file);
+        answer(&keyed(request, user)?)
+    }
+
+    fn form(
+        url: String,
+        fields: Json,
+        headers: Option<Json>,
+        user: Option<String>,
+    ) -> Result<Answer, Failure> {
+        let request = with_headers(Request::new("POST", &url).named_by("url"), headers)?;
+        let request = with_type(request, "application/x-www-form-urlencoded");
+        answer(&keyed(request.body(forms::urlencoded(&fields)?), user)?)
+    }
+
+    fn multipart(
+        url: String,
+        parts: Vec<Part>,
+        headers: Option<Json>,
+        user: Option<String>,
+    ) -> Result<Answer, Failure> {
+        let request = with_headers(Request::new("POST", &url).named_by("url"), headers)?;
+        if request.has_header("content-type") {
+            let message = "cannot say the content type: it names the boundary of the parts";
+            return Err(Failure::invalid("headers.content-type", message));
+        }
+        let (media_type, form) = forms::multipart(&parts)?;
+        let request = request.header("content-type", &media_type);
+        let request = match form {
+            Form::Bytes(bytes) => request.body(bytes),
+            Form::File(file) => request.artefact(file),
+        };
+        answer(&keyed(request, user)?)
     }
 }
 
