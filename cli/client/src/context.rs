@@ -85,6 +85,11 @@ pub enum ContextError {
         /// What was given.
         server: String,
     },
+    /// What is in `FLOWFORGE_TOKEN` cannot be shown to a server.
+    #[error(
+        "FLOWFORGE_TOKEN holds no token: expected one line, as `flowforge token make` prints it, without spaces"
+    )]
+    Token,
 }
 
 impl Context {
@@ -108,7 +113,7 @@ impl Context {
         if let Ok(token) = env::var("FLOWFORGE_TOKEN")
             && !token.is_empty()
         {
-            chosen.token = Some(token);
+            chosen.token = Some(shown(&token)?);
         }
         Ok(chosen)
     }
@@ -130,6 +135,16 @@ impl Context {
             keys_dir: known.and_then(|known| known.keys_dir),
             token,
         })
+    }
+}
+
+/// A token as it is shown to a server; what a variable of a shell has around it is left out.
+fn shown(token: &str) -> Result<String, ContextError> {
+    let token = token.trim();
+    if !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic()) {
+        Ok(token.to_owned())
+    } else {
+        Err(ContextError::Token)
     }
 }
 
@@ -303,6 +318,15 @@ mod tests {
         )
         .unwrap();
         assert_eq!((named.keys_dir, named.token), (Some("keys".into()), None));
+    }
+
+    /// The answer of a command was taken for a token, and the server was said not to finish its answer.
+    #[test]
+    fn what_is_no_token_is_not_shown() {
+        assert_eq!(shown(" ff-token-1.a.b\n").unwrap(), "ff-token-1.a.b");
+        for wrong in ["\n", "{\n  \"id\": 1\n}", "two words", "é"] {
+            assert!(matches!(shown(wrong), Err(ContextError::Token)), "{wrong}");
+        }
     }
 
     #[test]

@@ -1,12 +1,10 @@
 //! The campaign `kills`: both planes are killed at every commit point, thousands of times, under load.
 
-use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use clap::Parser;
-use flowforge_tests::kills::{self, Settings};
-use flowforge_tests::programs::Programs;
+use flowforge_tests::kills::{self, Sitting};
 
 /// Kills control plane and host at their commit points and counts what that broke
 #[derive(Debug, Parser)]
@@ -22,18 +20,9 @@ struct Arguments {
 #[tokio::main]
 async fn main() -> Result<ExitCode> {
     let arguments = Arguments::parse();
-    let components = std::env::var("FLOWFORGE_COMPONENTS")
-        .context("FLOWFORGE_COMPONENTS: cargo xtask campaign sets it")?;
-    let http = Path::new(&components).join("flowforge.http.wasm");
-    let folder = tempfile::tempdir()?;
-    let settings = Settings::of(arguments.budget, arguments.seed);
-    let tally = kills::run(
-        Programs::beside_this_one()?,
-        &http,
-        folder.path(),
-        &settings,
-        |tally| eprintln!("{}", tally.progress()),
-    )
-    .await;
-    kills::conclude(tally, folder)
+    let sitting = Sitting::begin(arguments.budget, arguments.seed)?;
+    let told = |tally: &kills::Tally| eprintln!("{}", tally.progress());
+    let programs = sitting.programs.clone();
+    let tally = kills::run(programs, &sitting.http, sitting.folder(), &sitting.settings, told).await;
+    sitting.conclude(tally)
 }

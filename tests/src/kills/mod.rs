@@ -12,15 +12,14 @@ mod load;
 mod plan;
 mod processes;
 pub mod servers;
+mod sitting;
 mod tally;
 
 use std::path::Path;
-use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use tempfile::TempDir;
 
 use crate::planes::Planes;
 use crate::programs::Programs;
@@ -28,6 +27,7 @@ use ledger::Ledger;
 use load::Load;
 use plan::Side;
 use processes::{Place, Victims};
+pub use sitting::{Count, Sitting};
 pub use tally::Tally;
 
 /// What is killed.
@@ -113,38 +113,6 @@ async fn kill(
         }
     }
     victims.start_without_plans().await
-}
-
-/// What a campaign has counted.
-pub trait Count: std::fmt::Display {
-    /// Whether nothing went wrong.
-    fn is_clean(&self) -> bool;
-}
-
-impl Count for Tally {
-    fn is_clean(&self) -> bool {
-        Self::is_clean(self)
-    }
-}
-
-/// How a campaign ends: its tally is printed, and unless it is clean the folder is kept, with what is left on disk as evidence.
-///
-/// # Errors
-/// That of the campaign, with the place of the folder.
-pub fn conclude(tally: Result<impl Count>, folder: TempDir) -> Result<ExitCode> {
-    let tally = match tally {
-        Ok(tally) => tally,
-        Err(error) => {
-            let kept = folder.keep();
-            return Err(error.context(format!("the folder is kept: {}", kept.display())));
-        }
-    };
-    print!("{tally}");
-    if tally.is_clean() {
-        return Ok(ExitCode::SUCCESS);
-    }
-    eprintln!("the folder is kept: {}", folder.keep().display());
-    Ok(ExitCode::FAILURE)
 }
 
 /// Publishes the connector and the workflow, then stops both planes again.

@@ -72,9 +72,11 @@ async fn the_examples_pass_the_lint_with_the_first_party_connectors() {
     flowforge
         .json(&["workflow", "publish", &copy.to_string_lossy()])
         .unwrap();
-    let ended = flowforge
-        .json(&["run", "start", "code-steps", "--wait"])
-        .unwrap();
-    assert_eq!(ended["output"], json!({ "means": { "hall-1": 22.5, "hall-2": 19.0 } }), "{ended:#}");
+    let ended = flowforge.json(&["run", "start", "code-steps", "--wait"]).unwrap();
+    assert_eq!(
+        ended["output"],
+        json!({ "means": { "hall-1": 22.5, "hall-2": 19.0 } }),
+        "{ended:#}"
+    );
     planes.stop().unwrap();
 }
