@@ -166,7 +166,10 @@ mod tests {
             assert_eq!(text.parse::<TraceContext>().unwrap().to_string(), text);
         }
         let more = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-03";
-        assert!(more.parse::<TraceContext>().unwrap().sampled, "other flags are left");
+        assert!(
+            more.parse::<TraceContext>().unwrap().sampled,
+            "other flags are left"
+        );
         for wrong in [
             "",
             "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331",

@@ -80,7 +80,10 @@ impl Buckets {
     fn add(&mut self, value: f64) {
         self.count += 1;
         self.sum += value;
-        let place = SECONDS.iter().position(|limit| value <= *limit).unwrap_or(SECONDS.len());
+        let place = SECONDS
+            .iter()
+            .position(|limit| value <= *limit)
+            .unwrap_or(SECONDS.len());
         if let Some(bucket) = self.buckets.get_mut(place) {
             *bucket += 1;
         }
@@ -246,9 +249,12 @@ mod tests {
         }
         let points = points(&metrics);
         assert_eq!(points.len(), SERIES_MAX + 1);
-        let overflow = points
-            .iter()
-            .find(|point| point.attributes.iter().any(|pair| pair.key == "otel.metric.overflow"));
+        let overflow = points.iter().find(|point| {
+            point
+                .attributes
+                .iter()
+                .any(|pair| pair.key == "otel.metric.overflow")
+        });
         assert_eq!(overflow.unwrap().count, 50);
     }
 }

@@ -99,7 +99,11 @@ mod tests {
         queue.push(QUEUE_BYTES_MAX, 5);
         queue.push(1, 6);
         assert_eq!(queue.dropped(), 3, "bytes count, too");
-        assert_eq!(queue.take(2), [5], "one that is too large for a request goes alone");
+        assert_eq!(
+            queue.take(2),
+            [5],
+            "one that is too large for a request goes alone"
+        );
     }
 
     #[test]

@@ -79,7 +79,10 @@ async fn exchange(dialer: &Dialer, endpoint: &Endpoint, body: Bytes) -> Result<B
         // A broken connection also breaks the request, which is where it is told.
         let _ = connection.await;
     });
-    let answer = sender.send_request(request(endpoint, body)?).await.map_err(broken)?;
+    let answer = sender
+        .send_request(request(endpoint, body)?)
+        .await
+        .map_err(broken)?;
     let status = answer.status();
     let pause = answer
         .headers()
@@ -115,7 +118,9 @@ fn request(endpoint: &Endpoint, body: Bytes) -> Result<Request<Full<Bytes>>, Not
         Some(query) => format!("{}?{query}", url.path()),
         None => url.path().to_owned(),
     };
-    let uri: Uri = path.parse().map_err(|error| wrong(format!("its address: {error}")))?;
+    let uri: Uri = path
+        .parse()
+        .map_err(|error| wrong(format!("its address: {error}")))?;
     let host = match url.port() {
         Some(port) => format!("{}:{port}", url.host_str().unwrap_or_default()),
         None => url.host_str().unwrap_or_default().to_owned(),

@@ -144,7 +144,9 @@ impl Settings {
             traces,
             metrics,
             logs,
-            certificate: variables.text("OTEL_EXPORTER_OTLP_CERTIFICATE").map(PathBuf::from),
+            certificate: variables
+                .text("OTEL_EXPORTER_OTLP_CERTIFICATE")
+                .map(PathBuf::from),
             service_name: variables.text("OTEL_SERVICE_NAME"),
             resource: variables.resource()?,
             spans_max: variables.count("OTEL_BSP_MAX_QUEUE_SIZE", QUEUED_ITEMS)?,
@@ -259,7 +261,8 @@ impl Variables<'_> {
         if let Some((name, protocol)) = self.of_signal(signal, "PROTOCOL")
             && protocol != "http/protobuf"
         {
-            let rule = "expected http/protobuf: no other is spoken here; the port of collectors for it is 4318";
+            let rule =
+                "expected http/protobuf: no other is spoken here; the port of collectors for it is 4318";
             return Err(wrong(&name, protocol, rule));
         }
         let gzip = match self.of_signal(signal, "COMPRESSION") {
@@ -288,7 +291,9 @@ impl Variables<'_> {
 
     fn sampler(&self) -> Result<(Sampler, bool), SettingsError> {
         const NAME: &str = "OTEL_TRACES_SAMPLER";
-        let text = self.text(NAME).unwrap_or_else(|| "parentbased_always_on".to_owned());
+        let text = self
+            .text(NAME)
+            .unwrap_or_else(|| "parentbased_always_on".to_owned());
         let (kind, heeds_parent) = match text.strip_prefix("parentbased_") {
             Some(kind) => (kind, true),
             None => (text.as_str(), false),

@@ -130,7 +130,10 @@ impl Telemetry {
     /// Telemetry of this service. Nothing is sent before [`Telemetry::run`].
     #[must_use]
     pub fn new(settings: Settings, service: Service) -> Self {
-        let name = settings.service_name.clone().unwrap_or_else(|| service.name.to_owned());
+        let name = settings
+            .service_name
+            .clone()
+            .unwrap_or_else(|| service.name.to_owned());
         let own: Vec<(&str, Label)> = [
             ("service.name", name.into()),
             ("service.version", service.version.into()),
@@ -139,7 +142,10 @@ impl Telemetry {
         .into_iter()
         .chain(service.attributes)
         .collect();
-        let given = settings.resource.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+        let given = settings
+            .resource
+            .iter()
+            .map(|(key, value)| (key.as_str(), value.as_str()));
         let mut attributes: Vec<_> = given
             .filter(|(key, _)| *key != "service.name")
             .map(|(key, value)| key_value(key, value.into()))

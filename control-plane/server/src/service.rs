@@ -23,7 +23,10 @@ use crate::http::{Doors, HostDoor};
 use crate::opening::{
     PublishedWord, bind, bind_if, entropy, open_artefacts, open_keys, open_line, open_people, open_registry,
 };
-use crate::{accept, api, cron, database, enrolment, errands, failover, following, http, metrics, reissue, retention, telling};
+use crate::{
+    accept, api, cron, database, enrolment, errands, failover, following, http, metrics, reissue, retention,
+    telling,
+};
 
 /// Where a running control plane is found. Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -121,7 +124,7 @@ impl Service {
         let (bus, others) = Bus::of_store(&store, ServerTag::from_entropy(entropy()?));
         published.speak_through(&bus);
         let parts = Parts {
-            telemetry: telling::telemetry(&config, &bus, &keys),
+            telemetry: telling::telemetry(config.telemetry.as_ref(), &bus, &keys),
             bus,
             dev: config.dev,
             people: open_people(&config, &url, &keys)?,

@@ -7,10 +7,9 @@ use flowforge_protocol::RunId;
 use flowforge_protocol::record::Trigger;
 use flowforge_store::NewRun;
 use flowforge_telemetry::{
-    HistogramKind, Label, Service, Span, SpanIds, SpanKind, Telemetry, TraceContext,
+    HistogramKind, Label, Service, Settings, Span, SpanIds, SpanKind, Telemetry, TraceContext,
 };
 
-use crate::config::Config;
 use crate::counts::Door;
 use crate::fleet::bus::Bus;
 use crate::keys::Keys;
@@ -21,8 +20,8 @@ static REQUEST_DURATION: HistogramKind = HistogramKind {
 };
 
 /// Telemetry of this server, if it is to be sent; it has the log of the process.
-pub(crate) fn telemetry(config: &Config, bus: &Bus, keys: &Keys) -> Option<Telemetry> {
-    let settings = config.telemetry.clone()?;
+pub(crate) fn telemetry(settings: Option<&Settings>, bus: &Bus, keys: &Keys) -> Option<Telemetry> {
+    let settings = settings?.clone();
     let workspace = keys.trust_root.workspace.as_str();
     let service = Service {
         name: "flowforge-server",

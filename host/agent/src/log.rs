@@ -1,9 +1,9 @@
 //! How the programs log: one JSON object a line, on stderr; and to a collector of telemetry, if one is named.
 
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::ParseError;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
-use tracing_subscriber::filter::ParseError;
 
 /// The filter is no filter; nothing is logged.
 #[derive(Debug, thiserror::Error)]

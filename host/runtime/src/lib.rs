@@ -45,7 +45,8 @@ pub use measure::Measured;
 pub use redact::Redactor;
 pub use runtime::Runtime;
 pub use services::{
-    EffectRefused, Exchange, LogLevel, OpenSecret, Progress, RequestSeen, StepContext, StepServices, TracedRequest,
+    EffectRefused, Exchange, LogLevel, OpenSecret, Progress, RequestSeen, StepContext, StepServices,
+    TracedRequest,
 };
 pub use shared_cache::SharedCache;
 pub use start_error::RuntimeError;

@@ -176,10 +176,10 @@ impl TelemetryStatus {
     /// One line for people. Work goes on whatever it says.
     fn for_people(&self) -> String {
         let dropped = self.dropped_full + self.dropped_refused;
-        let state = self.trouble.as_ref().map_or_else(
-            || "taken".to_owned(),
-            |reason| format!("not taken now: {reason}"),
-        );
+        let state = self
+            .trouble
+            .as_ref()
+            .map_or_else(|| "taken".to_owned(), |reason| format!("not taken now: {reason}"));
         format!(
             " telemetry to {}: {state} · spans {} · log lines {} · dropped {dropped}\n",
             self.collector, self.spans, self.lines

@@ -14,8 +14,8 @@ use flowforge_protocol::record::{Event, Scope, effect_key};
 use flowforge_protocol::{Digest, Failure, FailureKind, RunId, StepKey, Use, Used};
 use flowforge_runtime::artefacts::{ArtefactStore, FileStore, Quota};
 use flowforge_runtime::{
-    EffectRefused, Invoked, Limits, LogLevel, OpenSecret, Progress, Redactor, RequestSeen, StepContext, StepError,
-    StepServices, TracedRequest,
+    EffectRefused, Invoked, Limits, LogLevel, OpenSecret, Progress, Redactor, RequestSeen, StepContext,
+    StepError, StepServices, TracedRequest,
 };
 use flowforge_workflow::Invoke;
 use serde_json::{Map, Value};

@@ -15,7 +15,11 @@ pub(crate) fn observe(status: &Status, observed: &mut Observed) {
         grows: false,
     };
     let runs = &status.runs;
-    let kind = gauge("flowforge.host.runs", "{run}", "Runs on this host, by what they do.");
+    let kind = gauge(
+        "flowforge.host.runs",
+        "{run}",
+        "Runs on this host, by what they do.",
+    );
     for (state, count) in [
         ("running", runs.running),
         ("waiting", runs.waiting_timer),
@@ -23,7 +27,11 @@ pub(crate) fn observe(status: &Status, observed: &mut Observed) {
         ("loading", runs.loading),
         ("resting", runs.resting),
     ] {
-        observed.see(kind.clone(), &[("flowforge.run.state", Label::from(state))], count);
+        observed.see(
+            kind.clone(),
+            &[("flowforge.run.state", Label::from(state))],
+            count,
+        );
     }
     let plain = [
         (

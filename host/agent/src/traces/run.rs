@@ -3,18 +3,15 @@
 //! A record is looked at twice: before it is applied, for what it ends began earlier, and after, for whether it has ended
 //! something. What is told of it waits until the journal has taken it.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use flowforge_protocol::record::{Accepted, Event, Outcome, Record, Trigger};
-use flowforge_protocol::{Digest, NodeId, RunId, StepKey};
+use flowforge_protocol::{Digest, RunId, StepKey};
 use flowforge_telemetry::{Label, Severity, Span, SpanId, SpanIds, SpanKind, Telemetry, TraceContext};
 use flowforge_workflow::RunState;
 
 use super::requests::AttemptTrace;
-use super::words::{
-    ATTEMPT_DURATION, RUN_DURATION, around, connector, error_type, kind, severity, source, trigger,
-};
+use super::words::{ATTEMPT_DURATION, RUN_DURATION, around, error_type, kind, severity, source, trigger};
 use crate::release::LoadedRelease;
 
 /// What the spans of a run share.
@@ -42,9 +39,7 @@ pub(crate) struct RunTrace {
     /// The span that the run hangs from; none if the trace begins with it.
     parent: Option<SpanId>,
     trigger: &'static str,
-    workflow: String,
-    version: u32,
-    calls: BTreeMap<NodeId, String>,
+    release: Arc<LoadedRelease>,
     /// The requests of attempts whose end is about to be recorded.
     requests: Vec<Arc<AttemptTrace>>,
     spans: Vec<Span>,
@@ -53,18 +48,33 @@ pub(crate) struct RunTrace {
 
 /// What a record says before it is applied.
 pub(crate) struct Noted {
-    /// The step that it may end, and since when that could begin.
-    step: Option<(StepKey, u64)>,
+    /// The steps that it may end, inner ones first, and since when each could begin.
+    steps: Vec<(StepKey, u64)>,
+    /// The step that it is about.
+    own: Option<StepKey>,
     at_ns: u64,
     end: StepEnd,
     spans: Vec<Span>,
 }
 
-/// How a step ended, if the record ends it.
+/// How the record's own step ended, if the record ends it.
 #[derive(Default)]
 struct StepEnd {
     error: Option<String>,
     source: Option<&'static str>,
+}
+
+impl StepEnd {
+    fn write(&self, span: Span) -> Span {
+        let span = match self.source {
+            Some(source) => span.with("flowforge.step.source", source),
+            None => span,
+        };
+        match &self.error {
+            Some(error) => span.failed(error),
+            None => span.ok(),
+        }
+    }
 }
 
 fn ns(ms: u64) -> u64 {
@@ -73,7 +83,7 @@ fn ns(ms: u64) -> u64 {
 
 impl RunTrace {
     /// The trace of a run, as its first record names it. A run that comes without one has one of its own.
-    pub(crate) fn of(telemetry: &Telemetry, state: &RunState, release: &LoadedRelease) -> Option<Self> {
+    pub(crate) fn of(telemetry: &Telemetry, state: &RunState, release: &Arc<LoadedRelease>) -> Option<Self> {
         let accepted = state.facts().accepted()?;
         let id = state.run().clone();
         let own = SpanIds::of(id.as_str()).run();
@@ -100,9 +110,7 @@ impl RunTrace {
             shared: Arc::new(shared),
             parent,
             trigger: trigger(&accepted.trigger),
-            workflow: release.release.workflow.clone(),
-            version: release.release.version,
-            calls: release.release.calls.clone(),
+            release: Arc::clone(release),
             requests: Vec::new(),
             spans: Vec::new(),
             lines: Vec::new(),
@@ -123,7 +131,8 @@ impl RunTrace {
     pub(crate) fn note(&mut self, record: &Record, state: &RunState) -> Noted {
         let at_ns = ns(record.at_ms);
         let mut noted = Noted {
-            step: None,
+            steps: Vec::new(),
+            own: None,
             at_ns,
             end: StepEnd::default(),
             spans: Vec::new(),
@@ -166,28 +175,31 @@ impl RunTrace {
             Event::Ended { outcome } => self.run_ended(&mut noted, state, outcome),
             _ => {}
         }
-        noted.step = ends_steps(&record.event)
+        noted.steps = ended_by(&record.event)
+            .into_iter()
             .filter(|step| !state.is_step_over(step))
-            .and_then(|step| Some((step.clone(), state.ready_since(step)?)));
+            .filter_map(|step| state.ready_since(&step).map(|since| (step, since)))
+            .collect();
+        noted.own = record.event.step().cloned();
         noted
     }
 
     /// What a record has ended, when it is applied.
     pub(crate) fn settle(&mut self, noted: Noted, state: &RunState) {
         self.spans.extend(noted.spans);
-        if let Some((step, since_ms)) = noted.step
-            && self.shared.told
-            && state.is_step_over(&step)
-        {
+        if !self.shared.told {
+            return;
+        }
+        for (step, since_ms) in noted.steps {
+            if !state.is_step_over(&step) {
+                continue;
+            }
             let span = self.step_span(&step, (ns(since_ms), noted.at_ns));
-            let span = match noted.end.source {
-                Some(source) => span.with("flowforge.step.source", source),
-                None => span,
+            let span = match (&noted.own, &noted.end) {
+                (Some(own), end) if *own == step => end.write(span),
+                _ => span.ok(),
             };
-            self.spans.push(match noted.end.error {
-                Some(error) => span.failed(&error),
-                None => span.ok(),
-            });
+            self.spans.push(span);
         }
     }
 
@@ -276,8 +288,8 @@ impl RunTrace {
             .with("flowforge.run.id", self.shared.id.as_str())
             .with("flowforge.step", key)
             .with("flowforge.node", step.node.as_str());
-        match connector(&self.calls, &step.node) {
-            Some(connector) => span.with("flowforge.connector", connector),
+        match self.release.release.calls.get(&step.node) {
+            Some(connector) => span.with("flowforge.connector", connector.as_str()),
             None => span,
         }
     }
@@ -301,13 +313,17 @@ impl RunTrace {
         let own = SpanIds::of(self.shared.id.as_str()).run();
         let above = self.shared.context.behind(self.parent.unwrap_or(own));
         let span = Span::new(&above, own, SpanKind::Consumer, times)
-            .named(format!("run {}", self.workflow))
+            .named(format!("run {}", self.release.release.workflow))
             .with("flowforge.run.id", self.shared.id.as_str())
             .with("flowforge.run.outcome", outcome.state())
             .with("flowforge.run.trigger", self.trigger)
-            .with("flowforge.workflow.name", self.workflow.as_str())
-            .with("flowforge.workflow.version", self.version);
-        let span = if self.parent.is_none() { span.as_root() } else { span };
+            .with("flowforge.workflow.name", self.release.release.workflow.as_str())
+            .with("flowforge.workflow.version", self.release.release.version);
+        let span = if self.parent.is_none() {
+            span.as_root()
+        } else {
+            span
+        };
         noted.spans.push(match outcome {
             Outcome::Done { .. } => span.ok(),
             Outcome::Failed { failure, .. } => span.failed(error_type(failure)),
@@ -338,14 +354,19 @@ fn context_without(run: &RunId, own: SpanId) -> TraceContext {
     }
 }
 
-/// The step that a record of this kind may end. One that is skipped has not been.
-fn ends_steps(event: &Event) -> Option<&StepKey> {
-    match event {
+/// The steps that a record may end, inner ones first: its own, and the loops around it, whose last step that may be. A step
+/// that is skipped has not been.
+fn ended_by(event: &Event) -> Vec<StepKey> {
+    let (step, is_own) = match event {
         Event::Completed { step, .. }
         | Event::AttemptFailed { step, .. }
         | Event::AwaitClosed { step, .. }
+        | Event::LoopStarted { step, .. }
         | Event::RoundEnded { step, .. }
-        | Event::Responded { step, .. } => Some(step),
-        _ => None,
-    }
+        | Event::Responded { step, .. } => (step, true),
+        Event::Skipped { step, .. } => (step, false),
+        _ => return Vec::new(),
+    };
+    let loops = std::iter::successors(around(step), around);
+    is_own.then(|| step.clone()).into_iter().chain(loops).collect()
 }

@@ -1,9 +1,7 @@
 //! The words of spans and metrics: each from a closed set.
 
-use std::collections::BTreeMap;
-
 use flowforge_protocol::record::{LogLevel, Source, Trigger};
-use flowforge_protocol::{Failure, FailureKind, NodeId, StepKey};
+use flowforge_protocol::{Failure, FailureKind, StepKey};
 use flowforge_telemetry::{HistogramKind, Severity};
 
 pub(super) static RUN_DURATION: HistogramKind = HistogramKind {
@@ -88,9 +86,4 @@ pub(super) fn around(step: &StepKey) -> Option<StepKey> {
         path: path.to_vec(),
         node: node.clone(),
     })
-}
-
-/// The connector that a node calls.
-pub(super) fn connector<'a>(calls: &'a BTreeMap<NodeId, String>, node: &NodeId) -> Option<&'a str> {
-    calls.get(node).map(String::as_str)
 }

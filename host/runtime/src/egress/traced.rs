@@ -49,7 +49,10 @@ impl<'a> Traced<'a> {
     /// The request has an answer, or will have none.
     pub(super) fn end(mut self, answered: &Result<Answer, EgressError>) {
         if let Some(seen) = &mut self.seen {
-            seen.status = answered.as_ref().ok().map(|answer| answer.response.status().as_u16());
+            seen.status = answered
+                .as_ref()
+                .ok()
+                .map(|answer| answer.response.status().as_u16());
             seen.error = answered.as_ref().err().map(EgressError::word);
         }
     }
