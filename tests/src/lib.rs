@@ -6,6 +6,7 @@
 
 pub mod balancer;
 pub mod bench;
+pub mod collector;
 pub mod counting;
 pub mod databases;
 pub mod demo;

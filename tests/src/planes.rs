@@ -28,6 +28,9 @@ pub struct Planes {
     api: Api,
     first_link: Option<String>,
     host_arguments: Vec<String>,
+    /// Variables of both programs.
+    variables: Vec<(String, String)>,
+    metrics: Option<String>,
     host: Option<Running>,
     plane: Running,
 }
@@ -51,10 +54,28 @@ impl Planes {
         name: &'static str,
         database: Option<&str>,
     ) -> Result<Self> {
+        let database = database.map(|url| ("FLOWFORGE_DATABASE", url));
+        Self::start_with(programs, data, name, database.as_slice())
+    }
+
+    /// As [`Planes::start`], with these variables for both programs.
+    ///
+    /// # Errors
+    /// It does not start; the error shows what it said.
+    pub fn start_with(
+        programs: Programs,
+        data: &Path,
+        name: &'static str,
+        variables: &[(&str, &str)],
+    ) -> Result<Self> {
         fs::create_dir_all(data)?;
         let data = fs::canonicalize(data)?;
         let home = data.join("home");
-        let (plane, ready) = new_plane(&programs, &data, "127.0.0.1:0", database)?;
+        let variables: Vec<(String, String)> = variables
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
+        let (plane, ready) = new_plane(&programs, &data, "127.0.0.1:0", &variables)?;
         let client = data.join("plane/client.json");
         Ok(Self {
             first_link: ready.get("first_link").and_then(Value::as_str).map(str::to_owned),
@@ -64,6 +85,8 @@ impl Planes {
             data,
             name,
             host_arguments: Vec::new(),
+            metrics: ready.get("metrics").and_then(Value::as_str).map(str::to_owned),
+            variables,
             host: None,
             plane,
         })
@@ -80,6 +103,12 @@ impl Planes {
     #[must_use]
     pub fn first_link(&self) -> Option<&str> {
         self.first_link.as_deref()
+    }
+
+    /// Where the control plane's metrics are served, if `FLOWFORGE_METRICS_ADDR` is among its variables.
+    #[must_use]
+    pub fn metrics(&self) -> Option<&str> {
+        self.metrics.as_deref()
     }
 
     /// The programs.
@@ -155,7 +184,8 @@ impl Planes {
             .arg("--join")
             .arg(self.data.join("plane/host-join.json"))
             .args(["--name", self.name, "--loopback-destinations"])
-            .args(&self.host_arguments);
+            .args(&self.host_arguments)
+            .envs(self.variables.iter().cloned());
         if let Some(plan) = fail_points {
             command.env("FLOWFORGE_FAILPOINTS", plan);
         }
@@ -285,14 +315,14 @@ fn new_plane(
     programs: &Programs,
     data: &Path,
     listen: &str,
-    database: Option<&str>,
+    variables: &[(String, String)],
 ) -> Result<(Running, Value)> {
     let mut serve = Command::new(programs.path("flowforge"));
     serve
         .args(["server", "--listen", listen, "--output", "json", "--data-dir"])
         .arg(data.join("plane"))
         .env("FLOWFORGE_HOME", data.join("home"))
-        .envs(database.map(|url| ("FLOWFORGE_DATABASE", url)));
+        .envs(variables.iter().cloned());
     let mut plane = Running::start("plane", &mut serve, &data.join("logs"))?;
     let ready = serde_json::from_str(&plane.first_line()?).context("the plane printed no JSON")?;
     Ok((plane, ready))

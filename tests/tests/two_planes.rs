@@ -156,6 +156,7 @@ fn host_config(folder: &TempDir) -> HostConfig {
         shutdown_grace: Duration::from_secs(10),
         loopback_destinations: false,
         site: SiteSettings::default(),
+        telemetry: None,
         evaluation_timeout: flowforge_host::config::EVALUATION_TIMEOUT,
         compile_worker: CompileWorker::InProcess,
     }

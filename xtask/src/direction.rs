@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::workspace::metadata;
 
 /// For each crate, the crates of the workspace that it may use outside its tests.
-const ALLOWED: [(&str, &[&str]); 23] = [
+const ALLOWED: [(&str, &[&str]); 24] = [
     ("flowforge-protocol", &[]),
     ("flowforge-failpoints", &[]),
     ("flowforge-ports", &["flowforge-protocol"]),
@@ -18,6 +18,7 @@ const ALLOWED: [(&str, &[&str]); 23] = [
         "flowforge-journal",
         &["flowforge-failpoints", "flowforge-protocol"],
     ),
+    ("flowforge-telemetry", &["flowforge-protocol"]),
     (
         "flowforge-host",
         &[
@@ -26,6 +27,7 @@ const ALLOWED: [(&str, &[&str]); 23] = [
             "flowforge-ports",
             "flowforge-protocol",
             "flowforge-runtime",
+            "flowforge-telemetry",
             "flowforge-workflow",
         ],
     ),
@@ -54,6 +56,7 @@ const ALLOWED: [(&str, &[&str]); 23] = [
             "flowforge-protocol",
             "flowforge-registry",
             "flowforge-store",
+            "flowforge-telemetry",
             "flowforge-workflow",
         ],
     ),
@@ -90,6 +93,7 @@ const ALLOWED: [(&str, &[&str]); 23] = [
             "flowforge-runtime",
             "flowforge-scorecard",
             "flowforge-server",
+            "flowforge-telemetry",
             "flowforge-workflow",
         ],
     ),

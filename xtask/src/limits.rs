@@ -18,7 +18,7 @@ use crate::workspace::Workspace;
 pub(crate) const FILE: &str = "docs/limits.md";
 
 /// Folders of sources, in the order of the table, each with what its reader knows it as.
-const SECTIONS: [(&str, &str); 14] = [
+const SECTIONS: [(&str, &str); 15] = [
     ("workflow/src/", "Workflows (`workflow`)"),
     ("protocol/src/", "Signed documents and records (`protocol`)"),
     ("ports/src/", "Components, as they are read (`ports`)"),
@@ -37,6 +37,7 @@ const SECTIONS: [(&str, &str); 14] = [
         "control-plane/identity/src/",
         "Signing in (`control-plane/identity`)",
     ),
+    ("telemetry/src/", "Telemetry (`telemetry`)"),
     ("registry/server/src/", "The registry (`registry/server`)"),
     ("registry/gates/src/", "What a version must be (`registry/gates`)"),
     ("registry/bundle/src/", "Bundles (`registry/bundle`)"),

@@ -13,13 +13,14 @@ use flowforge_failpoints::FailPoints;
 use flowforge_host::{Host, Seams, Settings, Stop};
 use flowforge_runtime::CompileWorker;
 use flowforge_server::{Config, Handle, Service};
+use flowforge_telemetry::Given;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::args::Global;
-use crate::commands::server::{Place, Signals, ready, remember};
+use crate::commands::server::{Place, Signals, ready, remember, telemetry};
 use crate::connectors::{self, Preloaded};
 use crate::keys::{self, Role};
 use crate::output::{Exit, Usage, counted};
@@ -57,6 +58,7 @@ pub(crate) async fn run(args: DevArgs, global: &Global) -> Result<Exit> {
     flowforge_host::log::start(&args.log)?;
     let mut config = Config::new(args.place.data_dir.clone(), args.place.listen);
     config.dev = true;
+    config.telemetry = telemetry(Given::default())?;
     let service = Service::open(config).await?;
     let handle = service.handle();
     remember(&handle);

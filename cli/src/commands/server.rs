@@ -9,6 +9,7 @@ use clap::Args;
 use flowforge_client::{Known, home_folder, keep_context};
 use flowforge_failpoints::FailPoints;
 use flowforge_server::{Config, Handle, HostsListener, Service};
+use flowforge_telemetry::{Given, Settings};
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -65,6 +66,18 @@ pub(crate) struct ServerArgs {
     /// with an account of the registry; nowhere if absent
     #[arg(long, value_name = "ADDRESS", env = "FLOWFORGE_REGISTRY_LISTEN")]
     registry_listen: Option<SocketAddr>,
+    /// Where traces, metrics and logs go by OTLP over HTTP, http://NAME:PORT or https://NAME:PORT; nothing is sent without
+    /// it. The other variables of OpenTelemetry are heeded, too
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "OTEL_EXPORTER_OTLP_ENDPOINT",
+        hide_env_values = true
+    )]
+    otlp_endpoint: Option<String>,
+    /// Most bytes of telemetry that leave in a second; what would wait too long is dropped and counted
+    #[arg(long, value_name = "BYTES", env = "FLOWFORGE_OTLP_BYTES_PER_SECOND")]
+    otlp_bytes_per_second: Option<u64>,
     /// What to log on stderr: error, warn, info, debug, trace, or a filter
     #[arg(long, value_name = "LEVEL", env = "FLOWFORGE_LOG", default_value = "info")]
     log: String,
@@ -105,6 +118,10 @@ pub(crate) async fn run(args: ServerArgs, global: &Global) -> Result<Exit> {
     };
     config.metrics = args.metrics_addr;
     config.registry = args.registry_listen;
+    config.telemetry = telemetry(Given {
+        endpoint: args.otlp_endpoint,
+        bytes_per_second: args.otlp_bytes_per_second,
+    })?;
     let plan = std::env::var("FLOWFORGE_FAILPOINTS").ok();
     config.fail_points = FailPoints::from_env_value(plan.as_deref()).context("FLOWFORGE_FAILPOINTS")?;
     let service = Service::open(config).await?;
@@ -158,6 +175,12 @@ pub(crate) async fn run(args: ServerArgs, global: &Global) -> Result<Exit> {
         }
     }
     Ok(Exit::Done)
+}
+
+/// Where telemetry goes: what was said over the variables of OpenTelemetry.
+pub(crate) fn telemetry(given: Given) -> Result<Option<Settings>> {
+    let settings = Settings::read(&given, |name| std::env::var(name).ok());
+    Ok(settings.map_err(|error| Usage(error.to_string()))?)
 }
 
 /// Every address of this machine, at the port of this URL.

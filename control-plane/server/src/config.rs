@@ -34,6 +34,8 @@ pub struct Config {
     /// Where people find this server from other machines, `https://NAME` or `https://NAME:PORT`: a program on this machine
     /// speaks TLS there and passes requests on, with their `Host`. Only with `sign_in`. Default: nowhere.
     pub people_url: Option<String>,
+    /// Where telemetry goes, if anywhere. Default: nothing is sent.
+    pub telemetry: Option<flowforge_telemetry::Settings>,
     /// Name of the tenant, used at the first start only. Default `dev`.
     pub workspace: String,
     /// How long open requests may take when the server closes. Default 5 s.
@@ -60,6 +62,7 @@ impl Config {
             dev: false,
             sign_in: false,
             people_url: None,
+            telemetry: None,
             workspace: "dev".to_owned(),
             grace: Duration::from_secs(5),
             retention: Retention::default(),

@@ -26,6 +26,17 @@ impl Door {
         }
     }
 
+    /// The paths that lead to it.
+    pub(crate) fn route(self) -> &'static str {
+        match self {
+            Self::Api => "/graphql",
+            Self::Hooks => "/hooks/{path}",
+            Self::Hosts => "/host/graphql",
+            Self::Artefacts => "/artefacts/{digest}",
+            Self::Other => "/{path}",
+        }
+    }
+
     /// Its label.
     pub(crate) fn label(self) -> &'static str {
         match self {

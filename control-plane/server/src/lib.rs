@@ -48,6 +48,7 @@ mod retention;
 mod secrets;
 mod service;
 mod sync;
+mod telling;
 mod timetables;
 
 pub use api::{problem_index, sdl};

@@ -3,8 +3,12 @@
 //! Labels are bounded: doors and classes of answers, both closed sets. Nothing is named after a workflow, a run or a
 //! person. `docs/metrics.md` lists what there is; a test keeps the two equal.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+use flowforge_telemetry::{GaugeKind, Observed, Telemetry};
 
 use crate::app::{App, FOLLOWERS_MAX};
 use crate::fleet::hosts::HostState;
@@ -114,10 +118,70 @@ fn of_fleet(app: &App) -> Vec<Metric> {
     ]
 }
 
+/// How telemetry gets on; all 0 if nothing is sent.
+fn of_telemetry(app: &App) -> Vec<Metric> {
+    let view = app.telemetry.as_ref().map(Telemetry::view);
+    let is_taken = view.as_ref().is_some_and(|view| view.trouble.is_none());
+    let view = view.unwrap_or_default();
+    vec![
+        (
+            "flowforge_telemetry_sent_total",
+            "counter",
+            "Spans and lines of log that the collector of telemetry took.",
+            view.spans + view.lines,
+        ),
+        (
+            "flowforge_telemetry_dropped_total",
+            "counter",
+            "Spans and lines of log that were dropped: too many waited, or the collector did not take them.",
+            view.dropped(),
+        ),
+        (
+            "flowforge_telemetry_taken",
+            "gauge",
+            "1 if a collector is named and the last request to it was taken.",
+            u64::from(is_taken),
+        ),
+    ]
+}
+
+/// What is told besides how telling itself gets on.
+fn numbers(app: &App) -> impl Iterator<Item = Metric> {
+    of_work(app).into_iter().chain(of_fleet(app))
+}
+
+/// Has the numbers of this server looked at.
+pub(crate) fn observe(app: &Arc<App>) {
+    if let Some(telemetry) = &app.telemetry {
+        // The server ends before its telemetry does.
+        let app = Arc::downgrade(app);
+        telemetry.observe(move |observed| {
+            if let Some(app) = app.upgrade() {
+                look(&app, observed);
+            }
+        });
+    }
+}
+
+/// The same numbers under the names of OpenTelemetry: a translation back gives those of Prometheus.
+fn look(app: &App, observed: &mut Observed) {
+    for (name, kind, description, value) in numbers(app) {
+        let rest = name.strip_prefix("flowforge_").unwrap_or(name);
+        let rest = rest.strip_suffix("_total").unwrap_or(rest);
+        let kind = GaugeKind {
+            name: Cow::Owned(format!("flowforge.{rest}")),
+            unit: "1",
+            description,
+            grows: kind == "counter",
+        };
+        observed.see(kind, &[], value);
+    }
+}
+
 /// Everything in the text format of Prometheus.
 pub(crate) fn text(app: &App) -> String {
     let mut text = String::new();
-    for (name, kind, what, value) in of_work(app).into_iter().chain(of_fleet(app)) {
+    for (name, kind, what, value) in numbers(app).chain(of_telemetry(app)) {
         // Writing into a string does not fail.
         let _ = write!(
             text,

@@ -23,7 +23,10 @@ use crate::http::{Doors, HostDoor};
 use crate::opening::{
     PublishedWord, bind, bind_if, entropy, open_artefacts, open_keys, open_line, open_people, open_registry,
 };
-use crate::{accept, api, cron, database, enrolment, errands, failover, following, http, reissue, retention};
+use crate::{
+    accept, api, cron, database, enrolment, errands, failover, following, http, metrics, reissue, retention,
+    telling,
+};
 
 /// Where a running control plane is found. Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -121,6 +124,7 @@ impl Service {
         let (bus, others) = Bus::of_store(&store, ServerTag::from_entropy(entropy()?));
         published.speak_through(&bus);
         let parts = Parts {
+            telemetry: telling::telemetry(config.telemetry.as_ref(), &bus, &keys),
             bus,
             dev: config.dev,
             people: open_people(&config, &url, &keys)?,
@@ -134,6 +138,7 @@ impl Service {
         };
         let app = Arc::new(App::new(parts).await?);
         app.load_newest().await?;
+        metrics::observe(&app);
         // Servers that share the folder may start at the same moment.
         folder.alone(|| app.keys.write_addresses(&data, &url, config.sign_in))??;
         folder.announce(Some(&url))?;
@@ -210,6 +215,14 @@ impl Service {
             tasks.spawn(async move {
                 accept::serve(listener, PlainDoor(router), closing, grace).await;
                 "the accept loop of the registry"
+            });
+        }
+        if let Some(telemetry) = self.doors.app.telemetry.clone() {
+            let closing = self.closing.clone();
+            tasks.spawn(async move {
+                // What is told here was stored before.
+                telemetry.run(closing, async || true).await;
+                "the sending of telemetry"
             });
         }
         let app = Arc::clone(&self.doors.app);

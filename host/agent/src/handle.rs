@@ -4,6 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use flowforge_journal::Journal;
 use flowforge_protocol::HostId;
+use flowforge_telemetry::Telemetry;
 
 use crate::clock::Clock;
 use crate::health::{Disk, JournalStatus, LinkHealth, LinkStatus, Status, UploadStatus};
@@ -34,6 +35,7 @@ pub(crate) struct HandleShared {
     pub(crate) host: OnceLock<HostId>,
     pub(crate) work: OnceLock<(Runs, Intake)>,
     pub(crate) stop: OnceLock<Stop>,
+    pub(crate) telemetry: OnceLock<Telemetry>,
 }
 
 impl HostHandle {
@@ -79,6 +81,7 @@ impl HostHandle {
             },
             disk: shared.disk.status(),
             resumed: work.map(|(runs, _)| runs.resumed()).unwrap_or_default(),
+            telemetry: shared.telemetry.get().map(|telemetry| telemetry.view().into()),
             busy: work.is_some_and(|(_, intake)| intake.room() == 0),
             draining: shared.stop.get().is_some_and(|stop| stop.drain.is_cancelled()),
         }

@@ -9,6 +9,7 @@ use flowforge_journal::{Journal, JournalConfig, ReadError, Recovered, Space, Sto
 use flowforge_protocol::TrustRoot;
 use flowforge_protocol::sync::Incarnation;
 use flowforge_runtime::artefacts::{FileStore, StoreLimits};
+use flowforge_telemetry::{Service, Telemetry};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
@@ -39,6 +40,7 @@ use crate::secrets::SecretStore;
 use crate::start_error::StartError;
 use crate::stop::Stop;
 use crate::text::with_causes;
+use crate::traces;
 
 /// How long results may still leave after the last run has stopped.
 const LAST_UPLOAD: Duration = Duration::from_secs(3);
@@ -140,6 +142,7 @@ impl Host {
                 opened_in_ms,
                 host: OnceLock::new(),
                 work: OnceLock::new(),
+                telemetry: OnceLock::new(),
                 stop: OnceLock::new(),
             }),
         };
@@ -253,6 +256,7 @@ impl Host {
             clock: Arc::clone(&self.seams.clock),
             entropy: Arc::clone(&self.seams.entropy),
         };
+        self.send_telemetry(&tasks, &upload_stop);
         tasks.spawn(keeper.run(upload_stop.clone()));
         tasks.spawn(renewer.run(stop.drain.clone()));
         tasks.spawn(reporter.run(stop.drain.clone()));
@@ -377,6 +381,38 @@ impl Host {
         }
     }
 
+    /// Telemetry of this host, if somebody named a collector: it has the log of the process, and looks at the status.
+    fn telemetry(&self, enrolment: &Enrolment) -> Option<Telemetry> {
+        let settings = self.config.telemetry.clone()?;
+        let service = Service {
+            name: "flowforge-host",
+            version: env!("CARGO_PKG_VERSION"),
+            instance: enrolment.host.to_string(),
+            attributes: vec![
+                ("host.name", self.config.name.as_str().into()),
+                ("flowforge.workspace", enrolment.workspace.as_str().into()),
+            ],
+        };
+        let telemetry = Telemetry::new(settings, service);
+        telemetry.take_log();
+        let handle = self.handle.clone();
+        telemetry.observe(move |observed| traces::observe(&handle.status(), observed));
+        let _ = self.handle.shared.telemetry.set(telemetry.clone());
+        info!(collector = telemetry.view().collector, "telemetry is sent");
+        Some(telemetry)
+    }
+
+    /// What was told of records is sent when they are durable.
+    fn send_telemetry(&self, tasks: &TaskTracker, stop: &CancellationToken) {
+        if let Some(telemetry) = self.handle.shared.telemetry.get().cloned() {
+            let journal = self.journal.clone();
+            tasks.spawn(telemetry.run(stop.clone(), move || {
+                let journal = journal.clone();
+                async move { journal.flush().await.is_ok() }
+            }));
+        }
+    }
+
     /// Builds the rooms from the lowest up.
     fn rooms(
         &self,
@@ -421,6 +457,7 @@ impl Host {
             readings,
             evaluation_timeout: self.config.evaluation_timeout,
             inline_bytes: usize::try_from(self.config.limits.max_inline_bytes).unwrap_or(usize::MAX),
+            telemetry: self.telemetry(enrolment),
             max_runs: self.config.limits.max_runs,
             max_waiting: self.config.limits.max_waiting,
             failpoints: self.seams.failpoints.clone(),

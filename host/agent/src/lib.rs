@@ -29,7 +29,7 @@
 //! step during which the host died again and again: the run rests, says why, and can be cancelled. A full journal: runs wait for
 //! room and no new one is taken. A secret that the control plane says is gone: its copy is wiped.
 //!
-//! [`health`] is written by all of them and calls none; [`clock`], [`connectors`] and `backoff` stand alone. Nothing here
+//! `traces` derives the trace of a run from its records, if somebody named a collector; [`health`] is written by all of them and calls none; [`clock`], [`connectors`] and `backoff` stand alone. Nothing here
 //! signs an order or decides what a workflow does. Invariants: what is told was durable before; silence and refusals of the
 //! control plane never stop signed work; every queue is bounded.
 
@@ -61,6 +61,7 @@ pub mod site;
 mod start_error;
 mod stop;
 mod text;
+mod traces;
 pub mod unit;
 
 pub use config::{ConfigError, HostConfig, HostLimits, Settings};

@@ -1,7 +1,9 @@
-//! How the programs log: one JSON object a line, on stderr.
+//! How the programs log: one JSON object a line, on stderr; and to a collector of telemetry, if one is named.
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::ParseError;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// The filter is no filter; nothing is logged.
 #[derive(Debug, thiserror::Error)]
@@ -23,11 +25,14 @@ pub fn start(filter: &str) -> Result<(), LogError> {
         filter: filter.to_owned(),
         source,
     })?;
-    tracing_subscriber::fmt()
+    let lines = tracing_subscriber::fmt::layer()
         .json()
         .flatten_event(true)
-        .with_writer(std::io::stderr)
-        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    tracing_subscriber::registry()
+        .with(filter)
+        .with(lines)
+        .with(flowforge_telemetry::log_layer())
         .init();
     Ok(())
 }

@@ -44,7 +44,10 @@ pub use limits::Limits;
 pub use measure::Measured;
 pub use redact::Redactor;
 pub use runtime::Runtime;
-pub use services::{EffectRefused, Exchange, LogLevel, OpenSecret, Progress, StepContext, StepServices};
+pub use services::{
+    EffectRefused, Exchange, LogLevel, OpenSecret, Progress, RequestSeen, StepContext, StepServices,
+    TracedRequest,
+};
 pub use shared_cache::SharedCache;
 pub use start_error::RuntimeError;
 

@@ -48,6 +48,15 @@ pub trait StepServices: Send + Sync {
     /// A request was made through `flowforge:connector/http` and answered. Free of secret values; must not block.
     fn exchanged(&self, _exchange: Exchange) {}
 
+    /// A request is about to be sent: its number in the attempt and the header that it carries, if requests are traced. Must
+    /// not block. [`StepServices::requested`] follows for each that is.
+    fn trace_request(&self) -> Option<TracedRequest> {
+        None
+    }
+
+    /// A traced request was answered, or not. Must not block.
+    fn requested(&self, _request: RequestSeen) {}
+
     /// The secret bound to a slot of this node; nothing if there is none.
     ///
     /// # Errors
@@ -123,6 +132,37 @@ pub struct Exchange {
     pub answer_headers: Vec<(String, String)>,
     /// The body of the answer, decoded; absent if it became an artefact.
     pub answer: Option<Vec<u8>>,
+}
+
+/// A request that is traced.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TracedRequest {
+    /// Counts the requests of the attempt, from 1.
+    pub number: u32,
+    /// Its `traceparent` header, unless the connector sets one itself; none if nothing is passed on.
+    pub traceparent: Option<String>,
+}
+
+/// What became of a traced request, up to the head of its answer. Free of everything that a connector or a service wrote but
+/// the method.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestSeen {
+    /// As in [`TracedRequest::number`].
+    pub number: u32,
+    /// The method.
+    pub method: String,
+    /// `http` or `https`.
+    pub scheme: &'static str,
+    /// Name or address.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+    /// The status of the answer; none without an answer.
+    pub status: Option<u16>,
+    /// Why there was no answer, in one word of few.
+    pub error: Option<&'static str>,
+    /// From the decision to send it to the head of the answer.
+    pub elapsed: Duration,
 }
 
 /// How far a call is, as its connector says.

@@ -34,6 +34,7 @@ mod retries;
 mod runs;
 mod score;
 mod shop;
+mod telemetry;
 mod verifier;
 
 use std::path::Path;

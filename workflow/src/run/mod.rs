@@ -16,6 +16,7 @@ mod fork;
 mod given;
 mod inbox;
 mod kinds;
+mod moments;
 mod retry;
 mod scope;
 mod settle;

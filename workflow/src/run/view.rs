@@ -195,7 +195,7 @@ impl RunState {
     }
 
     /// Every step there is now, in the order of the plan.
-    fn each_step<'s>(&'s self, mut then: impl FnMut(&StepRef, &'s Step)) {
+    pub(super) fn each_step<'s>(&'s self, mut then: impl FnMut(&StepRef, &'s Step)) {
         fn walk<'s>(
             state: &'s RunState,
             path: &mut Vec<(usize, u32)>,

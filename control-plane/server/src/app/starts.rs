@@ -13,6 +13,7 @@ use flowforge_protocol::{Digest, HostId, NodeId, RunId};
 use flowforge_store::{
     ClientRequest, NewDelivery, NewJob, NewRun, Started, StoreError, Unassigned, without_draft,
 };
+use flowforge_telemetry::{SpanIds, TraceContext};
 use flowforge_workflow::InputProblem;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -24,6 +25,7 @@ use crate::fleet::hosts::HostEntry;
 use crate::fleet::words::Word;
 use crate::orders::{Draft, OrderError};
 use crate::release::ReadyRelease;
+use crate::telling::Ordered;
 
 /// Runs that may wait for a host to confirm them; more are refused until some are.
 const MAX_QUEUED: u64 = 100_000;
@@ -215,7 +217,7 @@ impl App {
         let now_ms = self.clock.now_ms();
         let trigger = serde_json::to_string(&request.trigger).unwrap_or_default();
         let release = &request.release;
-        let traceparent = Some(trace_context(request.traceparent)?);
+        let traceparent = Some(trace_context(request.traceparent, &request.id)?);
         let mut order = StartOrder::new(
             release.digest(),
             release.stored.grants_digest,
@@ -260,14 +262,23 @@ impl App {
             requests: request.requests,
             delivery: request.delivery,
         };
+        let ordered = Ordered::of(self.telemetry.as_ref(), &run);
         let started = allowed.change().start_run(allowed.scope(), run).await?;
         if started == Started::New {
             self.queued.fetch_add(1, Ordering::Relaxed);
             self.counts.started.fetch_add(1, Ordering::Relaxed);
             self.dispatch(host.zip(job));
             self.events.tell(&request.id, None);
+            self.tell_ordered(ordered);
         }
         Ok(started)
+    }
+
+    /// Tells of a run that is stored now.
+    fn tell_ordered(&self, ordered: Option<Ordered>) {
+        if let Some(ordered) = ordered {
+            ordered.tell(self.clock.now_ms());
+        }
     }
 
     /// How many runs wait to be confirmed. The count of this process knows nothing of those that another server's hosts have
@@ -317,27 +328,19 @@ fn refusal_of(error: OrderError) -> StartError {
     }
 }
 
-/// The caller's W3C trace context if it is one, else a new one.
-fn trace_context(given: Option<String>) -> Result<String, EntropyError> {
+/// The caller's W3C trace context if it is one, else a new one, whose first span is the run's own.
+fn trace_context(given: Option<String>, run: &RunId) -> Result<String, EntropyError> {
     match given {
-        Some(text) if is_traceparent(&text) => Ok(text),
+        Some(text) if text.parse::<TraceContext>().is_ok() => Ok(text),
         _ => {
-            let (trace, span) = (fresh::<16>()?, fresh::<8>()?);
-            Ok(format!(
-                "00-{:032x}-{:016x}-01",
-                u128::from_be_bytes(trace),
-                u64::from_be_bytes(span)
-            ))
+            let made = TraceContext {
+                trace: fresh::<16>()?,
+                span: SpanIds::of(run.as_str()).run(),
+                sampled: true,
+            };
+            Ok(made.to_string())
         }
     }
-}
-
-fn is_traceparent(text: &str) -> bool {
-    let lengths = text.split('-').map(str::len);
-    let hex = text
-        .bytes()
-        .all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f' | b'-'));
-    hex && text.starts_with("00-") && lengths.eq([2, 32, 16, 2])
 }
 
 #[cfg(test)]
@@ -346,15 +349,17 @@ mod tests {
 
     #[test]
     fn only_a_whole_trace_context_is_taken_over() {
+        let run = RunId::from_entropy([7; 16]);
         let given = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
-        assert_eq!(trace_context(Some(given.to_owned())).unwrap(), given);
+        assert_eq!(trace_context(Some(given.to_owned()), &run).unwrap(), given);
         for wrong in [
             "",
             "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331",
             "00-xyz-b7ad6b7169203331-01",
         ] {
-            let made = trace_context(Some(wrong.to_owned())).unwrap();
-            assert!(is_traceparent(&made), "{made}");
+            let made = trace_context(Some(wrong.to_owned()), &run).unwrap();
+            let made: TraceContext = made.parse().unwrap();
+            assert_eq!(made.span, SpanIds::of(run.as_str()).run(), "the run is its root");
         }
     }
 

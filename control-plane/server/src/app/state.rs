@@ -10,6 +10,7 @@ use flowforge_protocol::sync::Incarnation;
 use flowforge_protocol::{Digest, TrustRoot};
 use flowforge_registry::Registry;
 use flowforge_store::{Standing, Store, StoreError, StoredRelease, without_draft};
+use flowforge_telemetry::Telemetry;
 use flowforge_workflow::Interrupt;
 use flowforge_workflow::model::TriggerKind;
 use tokio::sync::{Notify, Semaphore, broadcast};
@@ -90,6 +91,8 @@ pub(crate) struct App {
     /// How many refusals were written down of late.
     pub(crate) refusals: Refusals,
     pub(crate) counts: Counts,
+    /// Whom it is told to, if somebody named a collector.
+    pub(crate) telemetry: Option<Telemetry>,
     /// What is left of the allowances of webhooks.
     pub(crate) hook_rates: Rates,
     /// What is remembered of keeping what came to them.
@@ -150,6 +153,7 @@ pub(crate) struct Parts {
     pub(crate) line: Option<HostLine>,
     pub(crate) closing: CancellationToken,
     pub(crate) bus: Arc<Bus>,
+    pub(crate) telemetry: Option<Telemetry>,
 }
 
 impl App {
@@ -198,6 +202,7 @@ impl App {
             capabilities,
             refusals: Refusals::default(),
             counts: Counts::default(),
+            telemetry: parts.telemetry,
             hook_rates: Rates::default(),
             deliveries: Keeper::default(),
             followers: Arc::new(Semaphore::new(FOLLOWERS_MAX)),

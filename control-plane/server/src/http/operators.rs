@@ -1,7 +1,7 @@
 //! For whoever operates a server: whether it lives, whether it can serve, and its metrics. On an address of its own.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::extract::{Request, State};
@@ -12,7 +12,7 @@ use axum::routing::get;
 
 use crate::app::App;
 use crate::counts::Door;
-use crate::metrics;
+use crate::{metrics, telling};
 
 /// How long the store may take to answer before this server is not ready.
 const STORE_WAIT: Duration = Duration::from_secs(2);
@@ -49,7 +49,13 @@ async fn text(State(app): State<Arc<App>>) -> Response {
 /// Counts the answers of the other doors.
 pub(super) async fn count(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let door = Door::of_path(request.uri().path());
+    let telemetry = app.telemetry.as_ref();
+    let timed = telemetry.map(|telemetry| (telemetry, request.method().clone(), Instant::now()));
     let response = next.run(request).await;
-    app.counts.answered(door, response.status().as_u16());
+    let status = response.status().as_u16();
+    app.counts.answered(door, status);
+    if let Some((telemetry, method, begun)) = timed {
+        telling::answered(telemetry, door, &method, status, begun.elapsed());
+    }
     response
 }

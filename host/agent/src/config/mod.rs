@@ -57,6 +57,10 @@ pub struct Settings {
     pub site: SiteSettings,
     /// A file of its own for what this site allows, in the place of the table. Default none.
     pub site_file: Option<PathBuf>,
+    /// The collector of telemetry, `http://NAME:PORT` or `https://NAME:PORT`. Default none: nothing is sent.
+    pub otlp_endpoint: Option<String>,
+    /// Bytes of telemetry that leave in a second. Default 128 KiB.
+    pub otlp_bytes_per_second: Option<u64>,
 }
 
 /// Why settings cannot be used.
@@ -105,6 +109,9 @@ pub enum ConfigError {
     /// The proxy is none.
     #[error("proxy: {0}")]
     Proxy(#[from] ProxyForm),
+    /// Telemetry is asked for as it cannot be.
+    #[error(transparent)]
+    Telemetry(#[from] flowforge_telemetry::SettingsError),
     /// The site file cannot be used.
     #[error(transparent)]
     SiteFile(#[from] SiteFileError),
@@ -143,6 +150,8 @@ pub struct HostConfig {
     pub loopback_destinations: bool,
     /// What this site allows besides.
     pub site: SiteSettings,
+    /// Where telemetry goes, if anywhere.
+    pub telemetry: Option<flowforge_telemetry::Settings>,
     /// Who compiles connectors: normally this very program, called with a hidden argument.
     pub compile_worker: CompileWorker,
 }
@@ -238,6 +247,8 @@ impl Settings {
             shutdown_grace: self.shutdown_grace.or(below.shutdown_grace),
             loopback_destinations: self.loopback_destinations.or(below.loopback_destinations),
             site_file: self.site_file.or(below.site_file),
+            otlp_endpoint: self.otlp_endpoint.or(below.otlp_endpoint),
+            otlp_bytes_per_second: self.otlp_bytes_per_second.or(below.otlp_bytes_per_second),
             site: SiteSettings {
                 private_networks: if self.site.private_networks.is_empty() {
                     below.site.private_networks
@@ -256,7 +267,7 @@ impl Settings {
     /// [`ConfigError::Missing`], [`ConfigError::Value`], [`ConfigError::Join`]; each names key or file.
     pub fn check(mut self, compile_worker: CompileWorker) -> Result<HostConfig, ConfigError> {
         let limits = self.limits()?;
-        let (way, site) = (self.way()?, self.site()?);
+        let (way, site, telemetry) = (self.way()?, self.site()?, self.telemetry()?);
         let data_dir = self.data_dir.ok_or(ConfigError::Missing {
             key: "data-dir",
             variable: "DATA_DIR",
@@ -290,6 +301,7 @@ impl Settings {
             evaluation_timeout: EVALUATION_TIMEOUT,
             loopback_destinations: self.loopback_destinations.unwrap_or(false),
             site,
+            telemetry,
             compile_worker,
         })
     }

@@ -2,7 +2,20 @@
 
 use std::time::Duration;
 
-use super::ConfigError;
+use flowforge_telemetry::{Given, Settings as TelemetrySettings};
+
+use super::{ConfigError, Settings};
+
+impl Settings {
+    /// Where telemetry goes: what was said here over the variables of OpenTelemetry.
+    pub(super) fn telemetry(&self) -> Result<Option<TelemetrySettings>, ConfigError> {
+        let given = Given {
+            endpoint: self.otlp_endpoint.clone(),
+            bytes_per_second: self.otlp_bytes_per_second,
+        };
+        Ok(TelemetrySettings::read(&given, |name| std::env::var(name).ok())?)
+    }
+}
 
 pub(super) fn in_range<T: Copy + PartialOrd + ToString>(
     key: &'static str,

@@ -14,5 +14,5 @@ pub(crate) use self::socket::StatusServer;
 pub use self::socket::{SOCKET, StatusError, ask};
 pub use self::status::{
     CertificateLife, DiskStatus, JournalStatus, LinkState, LinkStatus, ParkedRun, ResumedStatus, RunCounts,
-    StandingRun, Status, UploadStatus,
+    StandingRun, Status, TelemetryStatus, UploadStatus,
 };

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use flowforge_telemetry::View;
 use serde::{Deserialize, Serialize};
 
 use super::link::LinkView;
@@ -140,6 +141,52 @@ pub struct ResumedStatus {
     pub records: u64,
 }
 
+/// How telemetry gets on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TelemetryStatus {
+    /// The collector.
+    pub collector: String,
+    /// Spans that it took since the start.
+    pub spans: u64,
+    /// Lines of log that it took.
+    pub lines: u64,
+    /// Spans and lines that were dropped because too many waited.
+    pub dropped_full: u64,
+    /// Spans and lines that were dropped because the collector did not take them.
+    pub dropped_refused: u64,
+    /// Why the last request was not taken; none if it was.
+    pub trouble: Option<String>,
+}
+
+impl From<View> for TelemetryStatus {
+    fn from(view: View) -> Self {
+        Self {
+            collector: view.collector,
+            spans: view.spans,
+            lines: view.lines,
+            dropped_full: view.dropped_full,
+            dropped_refused: view.dropped_refused,
+            trouble: view.trouble,
+        }
+    }
+}
+
+impl TelemetryStatus {
+    /// One line for people. Work goes on whatever it says.
+    fn for_people(&self) -> String {
+        let dropped = self.dropped_full + self.dropped_refused;
+        let state = self
+            .trouble
+            .as_ref()
+            .map_or_else(|| "taken".to_owned(), |reason| format!("not taken now: {reason}"));
+        format!(
+            " telemetry to {}: {state} · spans {} · log lines {} · dropped {dropped}\n",
+            self.collector, self.spans, self.lines
+        )
+    }
+}
+
 /// How many runs are doing what.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -203,6 +250,8 @@ pub struct Status {
     pub disk: DiskStatus,
     /// What the last start found.
     pub resumed: ResumedStatus,
+    /// How telemetry gets on; none if nothing is sent.
+    pub telemetry: Option<TelemetryStatus>,
     /// Whether it takes no new work because it is at a limit.
     pub busy: bool,
     /// Whether it is stopping.
@@ -328,6 +377,9 @@ impl Status {
             self.resumed.runs,
             self.resumed.records,
         ));
+        if let Some(telemetry) = &self.telemetry {
+            text.push_str(&telemetry.for_people());
+        }
         if let Some(reason) = &self.journal.stopped {
             text.push_str(&format!(
                 " ✗ the journal has stopped: {reason}; mend it and start the host again\n"

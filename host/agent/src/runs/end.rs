@@ -45,7 +45,11 @@ impl RunTask {
     /// [`Recorder::reset`]: super::recorder::Recorder::reset
     pub(super) async fn give_up(&mut self, outcome: Outcome) -> Result<(), Halt> {
         let (at_ms, held_from) = (self.now(), self.shared.clock.monotonic_ms());
-        self.recorder.add(at_ms, held_from, Event::Ended { outcome })?;
+        let end = self.recorder.add(at_ms, held_from, Event::Ended { outcome })?;
+        if let Some(trace) = &mut self.trace {
+            let noted = trace.note(&end, self.execution.state());
+            trace.settle(noted, self.execution.state());
+        }
         let stored = self.stored_lines().await?;
         match RunFacts::of(&self.run, &[stored, self.recorder.held_lines().to_vec()].concat()) {
             Ok((facts, chain)) => {

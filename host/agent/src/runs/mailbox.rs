@@ -51,6 +51,7 @@ impl RunTask {
             result,
             logs,
             elapsed,
+            requests,
         } = end;
         let attempt = under_way.attempt;
         if matches!(result, AttemptResult::Refused(_)) && !self.has_lease() {
@@ -65,6 +66,9 @@ impl RunTask {
         self.shared.failpoints.hit(Point::B7)?;
         for line in logs {
             self.record(line)?;
+        }
+        if let Some(trace) = &mut self.trace {
+            trace.sent(requests);
         }
         let elapsed_us = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX);
         let mut used: Vec<Used> = Vec::new();

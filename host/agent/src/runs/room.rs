@@ -1,16 +1,29 @@
 //! Records on their way into a journal that is full: they wait for room, and the run can be stopped all the same.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use flowforge_journal::{Journal, Message, ReadError, Ticket, Urgency};
 use flowforge_protocol::RunId;
 
 use super::halt::Halt;
+use super::service::Shared;
 use super::task::RunTask;
 use crate::order::{Cancellation, Gate};
 
 /// How often a run that waits for room looks for a cancellation.
 const LOOK: Duration = Duration::from_millis(500);
+
+/// How long no new run is wanted after the journal had no room for one, in milliseconds.
+const FULL_MS: u64 = 2_000;
+
+impl Shared {
+    /// The journal has no room for a new run.
+    pub(super) fn is_full(&self) {
+        let until_ms = self.clock.monotonic_ms().saturating_add(FULL_MS);
+        self.full_until_ms.store(until_ms, Ordering::Relaxed);
+    }
+}
 
 /// A cancellation in the inbox of a run.
 #[derive(Debug)]
@@ -61,7 +74,13 @@ impl RunTask {
         loop {
             tokio::select! {
                 biased;
-                ticket = &mut appending => return Ok(Some(ticket?)),
+                ticket = &mut appending => {
+                    let ticket = ticket?;
+                    if let Some(trace) = &mut self.trace {
+                        trace.tell();
+                    }
+                    return Ok(Some(ticket));
+                }
                 () = tokio::time::sleep(LOOK) => {}
             }
             if let Some(cancelled) = find_cancellation(&shared.journal, &shared.gate, run, epoch).await? {

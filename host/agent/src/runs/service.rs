@@ -14,6 +14,7 @@ use flowforge_protocol::progress::StepProgress;
 use flowforge_protocol::sync::RestingRun;
 use flowforge_protocol::{HostId, RunId};
 use flowforge_runtime::artefacts::FileStore;
+use flowforge_telemetry::Telemetry;
 use flowforge_workflow::Execution;
 use futures::FutureExt as _;
 use tokio::sync::mpsc::error::TrySendError;
@@ -55,8 +56,6 @@ const CAREFUL_RUNS: u32 = 256;
 const CAREFUL_RESUMES: u32 = 2_048;
 /// Fencing number of a run whose head is damaged.
 pub(super) const UNKNOWN_EPOCH: u64 = 0;
-/// How long no new run is wanted after the journal had no room for one, in milliseconds.
-const FULL_MS: u64 = 2_000;
 
 /// What the runs need.
 pub(crate) struct RunsParts {
@@ -77,6 +76,8 @@ pub(crate) struct RunsParts {
     pub(crate) evaluation_timeout: Duration,
     /// Larger values, in bytes, are kept once by the journal.
     pub(crate) inline_bytes: usize,
+    /// Whom runs are told to, if anybody.
+    pub(crate) telemetry: Option<Telemetry>,
     pub(crate) max_runs: u32,
     pub(crate) max_waiting: u32,
     pub(crate) failpoints: FailPoints,
@@ -99,7 +100,7 @@ pub(super) struct Shared {
     pub(super) outgoing: Outgoing,
     pub(super) releases: Arc<Releases>,
     /// The journal took no new run: none is wanted before this monotonic time.
-    full_until_ms: AtomicU64,
+    pub(super) full_until_ms: AtomicU64,
     /// New runs with which care is still to be taken.
     careful_runs: Careful,
     /// The same of runs that go on.
@@ -121,6 +122,7 @@ pub(super) struct Shared {
     pub(super) alarm: Alarm,
     pub(super) leases: Arc<Leases>,
     pub(super) inline_bytes: usize,
+    pub(super) telemetry: Option<Telemetry>,
     pub(super) max_runs: u32,
     max_waiting: u32,
     pub(super) failpoints: FailPoints,
@@ -128,14 +130,6 @@ pub(super) struct Shared {
     pub(super) tasks: TaskTracker,
     pub(super) drain: CancellationToken,
     pub(super) halt: CancellationToken,
-}
-
-impl Shared {
-    /// The journal has no room for a new run.
-    pub(super) fn is_full(&self) {
-        let until_ms = self.clock.monotonic_ms().saturating_add(FULL_MS);
-        self.full_until_ms.store(until_ms, Ordering::Relaxed);
-    }
 }
 
 /// What was found of unfinished runs at the start.
@@ -203,6 +197,7 @@ impl Runs {
                 alarm: Alarm::default(),
                 leases,
                 inline_bytes: parts.inline_bytes,
+                telemetry: parts.telemetry,
                 max_runs: parts.max_runs,
                 max_waiting: parts.max_waiting,
                 failpoints: parts.failpoints,

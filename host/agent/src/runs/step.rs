@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -14,8 +14,8 @@ use flowforge_protocol::record::{Event, Scope, effect_key};
 use flowforge_protocol::{Digest, Failure, FailureKind, RunId, StepKey, Use, Used};
 use flowforge_runtime::artefacts::{ArtefactStore, FileStore, Quota};
 use flowforge_runtime::{
-    EffectRefused, Invoked, Limits, LogLevel, OpenSecret, Progress, Redactor, StepContext, StepError,
-    StepServices,
+    EffectRefused, Invoked, Limits, LogLevel, OpenSecret, Progress, Redactor, RequestSeen, StepContext,
+    StepError, StepServices, TracedRequest,
 };
 use flowforge_workflow::Invoke;
 use serde_json::{Map, Value};
@@ -30,6 +30,7 @@ use crate::clock::{Clock, Entropy};
 use crate::connectors::StepCall;
 use crate::release::LoadedRelease;
 use crate::secrets::SecretStore;
+use crate::traces::AttemptTrace;
 
 /// What the state machine asked for, and what belongs to its run.
 pub(super) struct Attempt {
@@ -42,6 +43,8 @@ pub(super) struct Attempt {
     pub(super) artefact_quota: Arc<RunQuota>,
     pub(super) mailbox: mpsc::Sender<RunMessage>,
     pub(super) timeout: Duration,
+    /// Its place in the trace of the run, if that has one.
+    pub(super) trace: Option<Arc<AttemptTrace>>,
     pub(super) invoke: Invoke,
 }
 
@@ -63,6 +66,8 @@ pub(super) struct AttemptEnd {
     pub(super) result: AttemptResult,
     pub(super) logs: Vec<Event>,
     pub(super) elapsed: Duration,
+    /// The requests that it sent, if they are traced.
+    pub(super) requests: Option<Arc<AttemptTrace>>,
 }
 
 /// The result of an attempt.
@@ -89,6 +94,7 @@ pub(super) async fn run(host: Arc<StepHost>, attempt: Attempt) -> AttemptEnd {
         artefact_quota,
         mailbox,
         timeout,
+        trace,
         invoke,
     } = attempt;
     let (step, attempt) = (invoke.step, invoke.attempt);
@@ -98,6 +104,7 @@ pub(super) async fn run(host: Arc<StepHost>, attempt: Attempt) -> AttemptEnd {
             result: AttemptResult::Failed(Failure::new(FailureKind::Internal, message), Vec::new()),
             logs: Vec::new(),
             elapsed: begun.elapsed(),
+            requests: None,
         };
     };
     let grants = release.grants(&invoke.node);
@@ -126,6 +133,7 @@ pub(super) async fn run(host: Arc<StepHost>, attempt: Attempt) -> AttemptEnd {
         refused: Mutex::new(None),
         logs: Mutex::new(LogBuffer::default()),
         has_progress: AtomicBool::new(false),
+        trace: trace.clone(),
         host: Arc::clone(&host),
     });
     let called = connector
@@ -152,21 +160,19 @@ pub(super) async fn run(host: Arc<StepHost>, attempt: Attempt) -> AttemptEnd {
         // A plan wants the process killed exactly here.
         std::future::pending::<()>().await;
     }
-    let refused = services
-        .refused
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .take();
-    let logs = services
-        .logs
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .drain(&step, attempt);
+    let refused = locked(&services.refused).take();
+    let logs = locked(&services.logs).drain(&step, attempt);
     AttemptEnd {
         result: result_of(called, refused),
         logs,
         elapsed: begun.elapsed(),
+        requests: trace,
     }
+}
+
+/// Nothing panics while these are held.
+fn locked<T>(what: &Mutex<T>) -> MutexGuard<'_, T> {
+    what.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn result_of(called: Result<Invoked, StepError>, refused: Option<String>) -> AttemptResult {
@@ -196,6 +202,7 @@ struct Services {
     logs: Mutex<LogBuffer>,
     /// It has said how far it is.
     has_progress: AtomicBool,
+    trace: Option<Arc<AttemptTrace>>,
 }
 
 impl Drop for Services {
@@ -208,7 +215,7 @@ impl Drop for Services {
 
 impl Services {
     fn refuse(&self, reason: String) -> EffectRefused {
-        *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.clone());
+        *locked(&self.refused) = Some(reason.clone());
         EffectRefused { reason }
     }
 
@@ -250,6 +257,16 @@ impl StepServices for Services {
         held.map_err(|reason| self.refuse(reason))
     }
 
+    fn trace_request(&self) -> Option<TracedRequest> {
+        self.trace.as_ref().map(|trace| trace.request())
+    }
+
+    fn requested(&self, request: RequestSeen) {
+        if let Some(trace) = &self.trace {
+            trace.requested(self.host.clock.now_ms(), request);
+        }
+    }
+
     async fn secret(&self, slot: &str) -> Result<Option<OpenSecret>, Failure> {
         let Some(grant) = self.secrets.get(slot) else {
             return Ok(None);
@@ -264,8 +281,7 @@ impl StepServices for Services {
     }
 
     fn log(&self, level: LogLevel, message: &str) {
-        let mut logs = self.logs.lock().unwrap_or_else(PoisonError::into_inner);
-        logs.push(level, message, &self.redactor);
+        locked(&self.logs).push(level, message, &self.redactor);
     }
 
     fn progress(&self, state: &Progress) {

@@ -35,6 +35,7 @@ use crate::clock::Sleep;
 use crate::order::Cancellation;
 use crate::release::LoadedRelease;
 use crate::text::with_causes;
+use crate::traces::RunTrace;
 
 /// The ends that others hold of a run.
 pub(super) struct Control {
@@ -75,6 +76,8 @@ pub(super) struct RunTask {
     pub(super) idle: Idle,
     pub(super) draining: bool,
     pub(super) marking: Marking,
+    /// What is told of it, if somebody named a collector.
+    pub(super) trace: Option<RunTrace>,
     /// Expressions are left that cost too much to be evaluated in passing.
     pub(super) has_costly_left: bool,
 }
@@ -87,7 +90,9 @@ impl RunTask {
         execution: Execution,
         recorder: Recorder,
     ) -> Self {
+        let telemetry = shared.telemetry.as_ref();
         Self {
+            trace: telemetry.and_then(|telemetry| RunTrace::of(telemetry, execution.state(), &release)),
             shared,
             control,
             run: execution.state().run().clone(),
@@ -157,7 +162,7 @@ impl RunTask {
             After::Fails(failure) => {
                 error!(run_id = %self.run, error = failure.message, code = failure.code, "run cannot go on; it is ended");
                 // What was added but is not in the journal is lost; nothing was told of it.
-                self.recorder.reset();
+                self.reset();
                 self.end_with(Outcome::Failed { node: None, failure }).await
             }
         }
@@ -166,7 +171,7 @@ impl RunTask {
     /// The records that waited for room are lost; nothing was told of them. The end is let through.
     async fn end_cancelled(mut self, cancelled: Cancelled) -> Rest {
         warn!(run_id = %self.run, "run cancelled while the journal was full");
-        self.recorder.reset();
+        self.reset();
         self.recorder.consumes(cancelled.message);
         let Cancellation { reason, grace_ms } = cancelled.cancellation;
         let (at_ms, held_from) = (self.now(), self.shared.clock.monotonic_ms());
@@ -288,11 +293,25 @@ impl RunTask {
         }
     }
 
+    /// Forgets what the journal does not have.
+    fn reset(&mut self) {
+        self.recorder.reset();
+        if let Some(trace) = &mut self.trace {
+            trace.forget();
+        }
+    }
+
     /// Adds a record and applies it.
     pub(super) fn record(&mut self, event: Event) -> Result<(), Halt> {
         let clock = &self.shared.clock;
         let record = self.recorder.add(clock.now_ms(), clock.monotonic_ms(), event)?;
+        let Some(trace) = &mut self.trace else {
+            self.execution.apply(record)?;
+            return Ok(());
+        };
+        let noted = trace.note(&record, self.execution.state());
         self.execution.apply(record)?;
+        trace.settle(noted, self.execution.state());
         Ok(())
     }
 
@@ -344,6 +363,10 @@ impl RunTask {
             artefact_quota: Arc::clone(&self.artefact_quota),
             mailbox: self.control.to_self.clone(),
             timeout: Duration::from_millis(invoke.timeout_ms),
+            trace: self
+                .trace
+                .as_ref()
+                .map(|trace| Arc::new(trace.attempt(&key, number))),
             invoke,
         };
         let running = step::run(Arc::clone(&self.shared.steps), attempt);

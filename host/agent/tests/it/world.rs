@@ -70,6 +70,7 @@ impl World {
             evaluation_timeout: Duration::from_secs(60),
             loopback_destinations: true,
             site: self.site.clone(),
+            telemetry: None,
             compile_worker: CompileWorker::InProcess,
         }
     }

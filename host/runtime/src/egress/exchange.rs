@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use url::Url;
 
 use super::secret::{Place, covers, names};
+use super::traced::Traced;
 use super::{Answer, Attachment, headers};
 use crate::connect::words::{Broken, of_exchange};
 use crate::connect::{Connection, Destination, DialError};
@@ -64,6 +65,24 @@ impl From<Broken> for EgressError {
 }
 
 impl EgressError {
+    /// What it is, in one word of few.
+    pub(super) fn word(&self) -> &'static str {
+        match self {
+            Self::DestinationDenied(_) => "destination_denied",
+            Self::SecretDenied(_) => "secret_denied",
+            Self::InvalidRequest(_) => "invalid_request",
+            Self::BodyUnavailable(_) => "body_unavailable",
+            Self::Unreachable(_) => "unreachable",
+            Self::TimedOut(_) => "timed_out",
+            Self::TooLarge(_) => "too_large",
+            Self::Malformed(_) => "malformed",
+            Self::NotKept(_) => "not_kept",
+            Self::Storage(_) => "storage",
+            Self::Redirect(_) => "redirect",
+            Self::Ended => "ended",
+        }
+    }
+
     /// The same error, saying where it happened.
     fn at(self, destination: &Destination) -> Self {
         match self {
@@ -99,6 +118,25 @@ where
         .await
         .map_err(|()| EgressError::Ended)?;
     step.sign_of_life();
+    let traced = Traced::begin(step, &checked.destination, &mut outbound);
+    let answered = deliver(step, outbound, checked, deadline).await;
+    if let Some(traced) = traced {
+        traced.end(&answered);
+    }
+    answered
+}
+
+/// Sends what was checked, when its intent is durable.
+async fn deliver<B>(
+    step: &StepShared,
+    mut outbound: Outbound<B>,
+    checked: Checked,
+    deadline: Instant,
+) -> Result<Answer, EgressError>
+where
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn StdError + Send + Sync>>,
+{
     let destination = &checked.destination;
     let late = |phase: &str| format!("{destination}: {phase} took too long, nothing was sent");
     let stream = match tokio::time::timeout_at(deadline, step.dialer.connect(destination)).await {

@@ -12,6 +12,7 @@ mod headers;
 mod redirect;
 mod retry_after;
 mod secret;
+mod traced;
 
 pub(crate) use answer::Answer;
 pub(crate) use exchange::{EgressError, Outbound, send};

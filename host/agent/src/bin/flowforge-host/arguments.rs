@@ -83,6 +83,18 @@ pub(crate) struct RunArguments {
     /// Private network that connectors may reach where a grant says so, as 10.20.0.0/16; may be given several times.
     #[arg(long = "private-network", value_name = "NETWORK")]
     pub(crate) private_networks: Vec<OpenNetwork>,
+    /// Where traces, metrics and logs go by OTLP over HTTP, http://NAME:PORT or https://NAME:PORT; nothing is sent without
+    /// it. The other variables of OpenTelemetry are heeded, too.
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "OTEL_EXPORTER_OTLP_ENDPOINT",
+        hide_env_values = true
+    )]
+    pub(crate) otlp_endpoint: Option<String>,
+    /// Most bytes of telemetry that leave in a second; what would wait too long is dropped and counted.
+    #[arg(long, value_name = "BYTES", env = "FLOWFORGE_OTLP_BYTES_PER_SECOND")]
+    pub(crate) otlp_bytes_per_second: Option<u64>,
     /// What to log on stderr: error, warn, info, debug, trace, or a filter.
     #[arg(long, value_name = "LEVEL", env = "FLOWFORGE_LOG", default_value = "info")]
     pub(crate) log: String,
@@ -114,6 +126,8 @@ pub(crate) fn settings(arguments: RunArguments) -> anyhow::Result<Settings> {
         shutdown_grace: arguments.shutdown_grace,
         loopback_destinations: arguments.loopback_destinations.then_some(true),
         site_file: arguments.site_file,
+        otlp_endpoint: arguments.otlp_endpoint,
+        otlp_bytes_per_second: arguments.otlp_bytes_per_second,
         site: SiteSettings {
             private_networks: arguments.private_networks,
             ..SiteSettings::default()
