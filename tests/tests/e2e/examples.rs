@@ -12,7 +12,8 @@ const CHILDREN: [&str; 2] = [
     "examples/parent-child/archive-month",
     "examples/parent-child/invoice-run",
 ];
-const EXAMPLES: [&str; 6] = [
+const EXAMPLES: [&str; 7] = [
+    "examples/expense-approval",
     "examples/form-answer",
     "examples/nightly-sync",
     "examples/order-payment",
