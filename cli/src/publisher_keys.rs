@@ -1,8 +1,5 @@
 //! Private keys of publishers on this machine: `publishers/NAME.pem` in the folder of the other keys, for this user alone.
 
-use std::fs::{self, DirBuilder, OpenOptions};
-use std::io::{ErrorKind, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
@@ -10,7 +7,8 @@ use flowforge_client::Context;
 use flowforge_protocol::envelope::sign_document;
 use flowforge_protocol::publisher::PublisherKeyStatement;
 use flowforge_protocol::{SigningKey, VerifyingKey};
-use zeroize::Zeroizing;
+
+use crate::key_files;
 
 /// A new key with what it says of itself. It is on no disk yet.
 pub(crate) struct Statement {
@@ -23,9 +21,7 @@ pub(crate) struct Statement {
 /// Makes a key for a publisher. Nothing is written before the server has taken it.
 pub(crate) fn make(context: &Context, publisher: &str) -> Result<Statement> {
     folder(context)?;
-    let mut seed = Zeroizing::new([0; 32]);
-    getrandom::fill(seed.as_mut_slice()).context("this machine gives no random bytes")?;
-    let secret = SigningKey::from_seed(&seed);
+    let secret = key_files::fresh()?;
     let key = secret.verifying_key();
     Ok(Statement {
         by_itself: endorse(publisher, &key, &secret)?,
@@ -48,14 +44,7 @@ pub(crate) fn own(context: &Context, publisher: &str) -> Result<Option<SigningKe
     let Some(keys_dir) = context.keys_dir.as_deref() else {
         return Ok(None);
     };
-    let path = file(keys_dir, publisher);
-    match fs::read_to_string(&path).map(Zeroizing::new) {
-        Ok(text) => SigningKey::from_pem(&text)
-            .map(Some)
-            .with_context(|| format!("{} holds no usable key", path.display())),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error).with_context(|| format!("cannot read the key {}", path.display())),
-    }
+    key_files::read(&file(keys_dir, publisher))
 }
 
 /// Writes a key that the server has taken, and puts one that was there before beside it.
@@ -67,28 +56,7 @@ pub(crate) fn take(context: &Context, publisher: &str, statement: &Statement) ->
             path.display()
         )
     };
-    let parent = path.parent().unwrap_or(Path::new("."));
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(parent)
-        .with_context(cannot)?;
-    if let Some(old) = own(context, publisher)? {
-        let id = old.verifying_key().id().short();
-        fs::rename(&path, parent.join(format!("{publisher}.{id}.pem"))).with_context(cannot)?;
-    }
-    let new = parent.join(format!("{publisher}.pem.new"));
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&new)
-        .with_context(cannot)?;
-    file.write_all(statement.secret.to_pem().as_bytes())
-        .and_then(|()| file.sync_all())
-        .and_then(|()| fs::rename(&new, &path))
-        .with_context(cannot)?;
+    key_files::write(&path, &statement.secret).with_context(cannot)?;
     Ok(path)
 }
 
@@ -110,6 +78,7 @@ fn file(keys_dir: &Path, publisher: &str) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;

@@ -99,7 +99,22 @@ pub enum Trigger {
         run: RunId,
         /// Its step.
         step: StepKey,
+        /// Who started the run at the top, if a person did.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        started_by: Option<String>,
     },
+}
+
+impl Trigger {
+    /// Who started the run, or the one that ordered it: nobody answers a question of an own run.
+    #[must_use]
+    pub fn started_by(&self) -> Option<&str> {
+        match self {
+            Self::Manual { by } => Some(by),
+            Self::Parent { started_by, .. } => started_by.as_deref(),
+            Self::Webhook { .. } | Self::Schedule { .. } => None,
+        }
+    }
 }
 
 /// A body that is not JSON, as a run is given it.

@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::approval::{Decision, Terms};
 use crate::value::Datum;
 use crate::{ApprovalId, Digest, Failure, MessageId, RunId, StepKey};
 
@@ -47,6 +48,9 @@ pub enum Await {
         question: Datum,
         /// Who may answer; empty: anybody.
         approvers: Vec<String>,
+        /// What the question wants besides.
+        #[serde(default, skip_serializing_if = "Terms::is_plain")]
+        terms: Box<Terms>,
     },
     /// A named signal.
     Signal {
@@ -97,8 +101,8 @@ impl Await {
 pub enum Closing {
     /// Its time came: the waiting is over, or nobody answered in time.
     Due,
-    /// A person answered.
-    Decision(Decision),
+    /// People answered.
+    Decision(Box<Decision>),
     /// A signal came, or had come before.
     Signal {
         /// The message that a `signal_received` record of this run holds.
@@ -108,23 +112,6 @@ pub enum Closing {
     Child(ChildEnd),
     /// A person looked at it.
     Review(ReviewVerdict),
-}
-
-/// What a person decided.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Decision {
-    /// The question.
-    pub approval: ApprovalId,
-    /// Yes or no.
-    pub approved: bool,
-    /// Who decided.
-    pub by: String,
-    /// Their words, if any; at most 4 KiB.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub comment: Option<String>,
-    /// When, milliseconds since 1970 UTC.
-    pub at_ms: u64,
 }
 
 /// How a child run ended.

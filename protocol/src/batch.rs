@@ -126,7 +126,8 @@ impl RecordBatch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::awaited::{Await, ChildEnd, Closing, Decision, ReviewAction, ReviewVerdict};
+    use crate::approval::{Answer, Decision};
+    use crate::awaited::{Await, ChildEnd, Closing, ReviewAction, ReviewVerdict};
     use std::collections::HashMap;
 
     use crate::chain::{keep_values, no_fetch, stored_values, with_values, without_values};
@@ -395,13 +396,19 @@ mod tests {
             step: step("confirm"),
             closing,
         };
-        let decided = closed(Closing::Decision(Decision {
-            approval: crate::ApprovalId::from_entropy([4; 16]),
-            approved: true,
-            by: "ann".to_owned(),
-            comment: None,
-            at_ms: 5,
-        }));
+        let said = Decision::of(
+            crate::ApprovalId::from_entropy([4; 16]),
+            vec![Answer {
+                by: "ann".to_owned(),
+                answers_for: Some("duty".to_owned()),
+                approved: true,
+                comment: None,
+                at_ms: 5,
+                form: Some(serde_json::json!({"amount": 7}).into()),
+                signature: Some(serde_json::json!("{}").into()),
+            }],
+        );
+        let decided = closed(Closing::Decision(Box::new(said.unwrap())));
         let reviewed = closed(Closing::Review(ReviewVerdict {
             action: ReviewAction::Skip {
                 output: serde_json::json!(1).into(),

@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use std::collections::BTreeMap;
 
-use crate::awaited::{ChildEnd, Decision, ReviewVerdict};
+use crate::approval::Decision;
+use crate::awaited::{ChildEnd, ReviewVerdict};
 use crate::envelope::Document;
 use crate::record::{Lineage, Trigger};
 use crate::step_set::StepSet;
@@ -197,8 +198,8 @@ pub enum Order {
     Start(Box<StartOrder>),
     /// Take over a run that another host began, or whose host lost its journal: its records come from the control plane.
     Resume(Box<ResumeOrder>),
-    /// Tell a waiting run what a person decided.
-    Decide(Decision),
+    /// Tell a waiting run what people decided.
+    Decide(Box<Decision<serde_json::Value>>),
     /// Tell a step that needs review what a person says of it.
     Review {
         /// The step.

@@ -5,6 +5,7 @@
 //! parameters. Invariant: a document is acted upon only in the form in which its signature was verified.
 
 mod accepted;
+pub mod approval;
 pub mod awaited;
 pub mod batch;
 pub mod canonical;
@@ -19,6 +20,7 @@ pub mod failure;
 pub mod grants;
 mod hex16;
 pub mod ids;
+mod input_field;
 pub mod invitation;
 pub mod job;
 pub mod json_path;
@@ -50,6 +52,7 @@ pub use envelope::{Document, Signed};
 pub use failure::{Failure, FailureKind};
 pub use hex16::ParseHexError;
 pub use ids::{ApprovalId, DeliveryId, HostId, JobId, MessageId, NodeId, RunId, StepKey};
+pub use input_field::InputField;
 pub use keys::{KeyId, SigningKey, VerifyingKey};
 pub use publication::{ConnectorName, Publication};
 pub use strict::parse_strict;

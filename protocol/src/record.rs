@@ -337,10 +337,10 @@ impl Event {
 
     /// The values in it.
     pub fn data_mut(&mut self) -> impl Iterator<Item = &mut Datum> {
-        let mut second = None;
+        let mut more: Vec<&mut Datum> = Vec::new();
         let datum = match self {
             Self::Accepted(accepted) => {
-                second = accepted.extra.as_mut();
+                more.extend(accepted.extra.as_mut());
                 Some(&mut accepted.input)
             }
             Self::Completed { output, .. } => Some(output),
@@ -351,6 +351,13 @@ impl Event {
             },
             Self::AwaitClosed { closing, .. } => match closing {
                 Closing::Child(end) => Some(&mut end.output),
+                Closing::Decision(decision) => {
+                    let answers = decision.answers.iter_mut();
+                    more.extend(
+                        answers.flat_map(|answer| answer.form.iter_mut().chain(&mut answer.signature)),
+                    );
+                    None
+                }
                 Closing::Review(verdict) => match &mut verdict.action {
                     crate::awaited::ReviewAction::Skip { output } => Some(output),
                     _ => None,
@@ -365,7 +372,7 @@ impl Event {
             } => Some(output),
             _ => None,
         };
-        datum.into_iter().chain(second)
+        datum.into_iter().chain(more)
     }
 }
 

@@ -1,4 +1,4 @@
-//! The input of a run against the definition: defaults filled in, everything else checked.
+//! The input of a run, and the form of a question, against the definition: defaults filled in, everything else checked.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -8,7 +8,7 @@ use crate::json::path_prefix;
 use crate::limits::MAX_INPUT_BYTES;
 use crate::model::{InputField, Workflow};
 
-/// One thing wrong with an input.
+/// One thing wrong with an input or a form.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{}{message}", path_prefix(.path))]
 pub struct InputProblem {
@@ -24,14 +24,18 @@ const MAX_PROBLEMS: usize = 20;
 /// The JSON Schema of a workflow's input.
 #[must_use]
 pub fn input_schema(workflow: &Workflow) -> Value {
-    let required: Vec<&str> = workflow
-        .input
+    form_schema(&workflow.input)
+}
+
+/// The JSON Schema of an object of these fields.
+#[must_use]
+pub fn form_schema(fields: &[InputField]) -> Value {
+    let required: Vec<&str> = fields
         .iter()
         .filter(|field| field.default.is_none() && !field.optional)
         .map(|field| field.name.as_str())
         .collect();
-    let properties: Map<String, Value> = workflow
-        .input
+    let properties: Map<String, Value> = fields
         .iter()
         .map(|field| {
             let mut schema = field.schema.clone();
@@ -55,6 +59,25 @@ pub fn input_schema(workflow: &Workflow) -> Value {
 ///
 /// What is wrong with it, each with its path; at most 20.
 pub fn complete_input(workflow: &Workflow, given: &Value) -> Result<Value, Vec<InputProblem>> {
+    complete(&workflow.input, given, "the workflow", "input")
+}
+
+/// The form of a question as the run gets it: as [`complete_input`] for the input of a run.
+///
+/// # Errors
+///
+/// What is wrong with it, each with its path; at most 20.
+pub fn complete_form(form: &[InputField], given: &Value) -> Result<Value, Vec<InputProblem>> {
+    complete(form, given, "the form", "field")
+}
+
+/// Fills in an object of fields. `whose` has them, and `word` is what one of them is called.
+fn complete(
+    fields: &[InputField],
+    given: &Value,
+    whose: &str,
+    word: &str,
+) -> Result<Value, Vec<InputProblem>> {
     let problem = |path: &str, message: String| InputProblem {
         path: path.to_owned(),
         message,
@@ -63,20 +86,20 @@ pub fn complete_input(workflow: &Workflow, given: &Value) -> Result<Value, Vec<I
     let given = match given {
         Value::Object(fields) => fields,
         Value::Null => &empty,
-        _ => return Err(vec![problem("", "the input must be an object".to_owned())]),
+        _ => return Err(vec![problem("", format!("the {word} must be an object"))]),
     };
     let mut problems = Vec::new();
-    let names: Vec<&str> = workflow.input.iter().map(|field| field.name.as_str()).collect();
+    let names: Vec<&str> = fields.iter().map(|field| field.name.as_str()).collect();
     for name in given.keys().filter(|name| !names.contains(&name.as_str())) {
         let message = match nearest(name, names.iter().copied()) {
-            Some(near) => format!("the workflow has no such input; did you mean `{near}`?"),
-            None if names.is_empty() => "the workflow has no input".to_owned(),
-            None => format!("the workflow has no such input; it has: {}", names.join(", ")),
+            Some(near) => format!("{whose} has no such {word}; did you mean `{near}`?"),
+            None if names.is_empty() => format!("{whose} has no {word}"),
+            None => format!("{whose} has no such {word}; it has: {}", names.join(", ")),
         };
         problems.push(problem(name, message));
     }
-    let mut out = Map::with_capacity(workflow.input.len());
-    for field in &workflow.input {
+    let mut out = Map::with_capacity(fields.len());
+    for field in fields {
         let value = match (given.get(&field.name), &field.default) {
             (Some(value), _) if !(value.is_null() && field.optional) => {
                 check(field, value, &mut problems);
@@ -96,7 +119,7 @@ pub fn complete_input(workflow: &Workflow, given: &Value) -> Result<Value, Vec<I
     if size > MAX_INPUT_BYTES {
         problems.push(problem(
             "",
-            format!("the input has {size} bytes, above the limit of {MAX_INPUT_BYTES}"),
+            format!("the {word} has {size} bytes, above the limit of {MAX_INPUT_BYTES}"),
         ));
     }
     problems.truncate(MAX_PROBLEMS);

@@ -5,6 +5,7 @@
 //! no randomness; time is a parameter, and what looks random is derived from the run. Invariant: the same records
 //! give the same state, on the host that wrote them and anywhere else.
 
+pub mod approval;
 mod bounds;
 mod canonical;
 mod compare;
@@ -53,7 +54,7 @@ pub use destination::{DestinationError, covers, destination};
 pub use diagnostic::{Correction, Diagnostic, Edit, Severity, apply_fixes};
 pub use expr::{Allowance, Interrupt, expr_help};
 pub use grants::{GrantError, grant_requests, release_calls, release_children};
-pub use input::{InputProblem, complete_input, input_schema};
+pub use input::{InputProblem, complete_form, complete_input, form_schema, input_schema};
 pub use json::{JsonError, read_json};
 pub use lint::{
     ConnectorVersion, Connectors, EdgeKind, Graph, GraphEdge, GraphNode, GraphPort, GraphSecret, Interrupted,
@@ -63,7 +64,8 @@ pub use lock::{Lock, LockError, lock_format, lock_parse};
 pub use names::is_signal_name;
 pub use plan::{Plan, PlanError};
 pub use run::{
-    ApplyError, Command, Effort, Evaluated, Execution, ForkError, ForkPlan, Given, Invoke, Next, NodeRow,
-    NodeState, Now, OpenWait, RepeatedEffect, RunPhase, RunState, RunView, Totals, ViewOnly, WaitingApproval,
+    ApplyError, Command, DecisionRefusal, Effort, Evaluated, Execution, ForkError, ForkPlan, Given, Invoke,
+    Next, NodeRow, NodeState, Now, OpenWait, RepeatedEffect, RunPhase, RunState, RunView, Totals, ViewOnly,
+    WaitingApproval,
 };
 pub use schema::schema;

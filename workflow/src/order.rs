@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use flowforge_protocol::approval::OnExpiry;
+
 use crate::expr::References;
 use crate::model::{After, Fallback, Node, NodeKind, OnError};
 
@@ -30,7 +32,7 @@ pub(crate) fn wanted(target: &Node, after: &After) -> Option<Wanted> {
             .map(Wanted::Case),
         (Some("approved"), NodeKind::Approval(_)) => Some(Wanted::Good),
         (Some("rejected"), NodeKind::Approval(_)) => Some(Wanted::Rejected),
-        (Some("expired"), NodeKind::Approval(_)) => Some(Wanted::Expired),
+        (Some("expired"), NodeKind::Approval(_)) if may_expire(target) => Some(Wanted::Expired),
         (Some("expired"), NodeKind::Wait(_)) if may_expire(target) => Some(Wanted::Expired),
         (Some("failed"), _) if target.on_error == OnError::Branch => Some(Wanted::Failed),
         (Some("done"), _) => Some(Wanted::Good),
@@ -42,7 +44,8 @@ pub(crate) fn wanted(target: &Node, after: &After) -> Option<Wanted> {
 pub(crate) fn outcomes(target: &Node) -> Vec<&str> {
     let mut outcomes: Vec<&str> = match &target.kind {
         NodeKind::Switch { cases } => cases.iter().map(|case| case.name.as_str()).collect(),
-        NodeKind::Approval(_) => vec!["approved", "rejected", "expired"],
+        NodeKind::Approval(_) if may_expire(target) => vec!["approved", "rejected", "expired"],
+        NodeKind::Approval(_) => vec!["approved", "rejected"],
         NodeKind::Wait(_) if may_expire(target) => vec!["done", "expired"],
         _ => vec!["done"],
     };
@@ -52,10 +55,14 @@ pub(crate) fn outcomes(target: &Node) -> Vec<&str> {
     outcomes
 }
 
-/// Whether a node waits for a signal whose absence is an outcome: a fallback stands in for it instead.
+/// Whether it is an outcome of a node that what it waits for did not come in time: not of a wait for a signal with a fallback,
+/// which stands in for it, nor of a question to which an expiry is an answer.
 pub(crate) fn may_expire(target: &Node) -> bool {
-    let waits = matches!(&target.kind, NodeKind::Wait(wait) if wait.signal.is_some());
-    waits && target.fallback.is_none()
+    match &target.kind {
+        NodeKind::Wait(wait) => wait.signal.is_some() && target.fallback.is_none(),
+        NodeKind::Approval(approval) => approval.terms.on_expiry == OnExpiry::Expire,
+        _ => false,
+    }
 }
 
 /// The slot of the node that stands in for another one of the same body, if a node does.

@@ -8,11 +8,14 @@ use crate::args::Global;
 use crate::commands::login::{read_new_password, read_password};
 use crate::commands::member::roles_of;
 use crate::output::{Exit, Usage, list, next, number, result, text};
+use crate::personal_keys;
 use crate::say;
 use crate::table::Table;
 use crate::time;
 
-const VIEWER: &str = "{ viewer { name kind roles } }";
+const VIEWER: &str = "{ viewer { name kind roles signingKey } }";
+const SIGNING_KEY: &str = "mutation Set($input: SetSigningKeyInput!) { setSigningKey(input: $input) { __typename \
+    ... on SetSigningKeySuccess { key } ... on Problem { message code } } }";
 const SESSIONS: &str = "{ viewer { sessions { id agent beganAtMs usedAtMs current } } }";
 const TOKENS: &str = "{ viewer { apiTokens { id name permissions madeAtMs expiresAtMs usedAtMs } } }";
 const PASSWORD: &str = "mutation Change($input: ChangePasswordInput!) { changePassword(input: $input) { __typename \
@@ -34,6 +37,16 @@ pub(crate) enum AccountCommand {
     /// Change your password; your other sessions end
     #[command(after_help = "Example:\n  flowforge account password")]
     Password,
+    /// Print the key with which you sign answers, and tell your account of it; made on this machine if there is none
+    #[command(after_help = "Example:\n  flowforge account key")]
+    Key {
+        /// Whose key it is, where nobody signs in; without it, the account's name
+        #[arg(long = "as", value_name = "NAME")]
+        name: Option<String>,
+        /// Make another one; releases go on to believe the one that they name
+        #[arg(long)]
+        new: bool,
+    },
     /// List your sessions
     #[command(after_help = "Example:\n  flowforge account sessions")]
     Sessions,
@@ -101,6 +114,7 @@ pub(crate) async fn account(command: AccountCommand, global: &Global) -> Result<
             let done = api.change("changePassword", PASSWORD, input).await?;
             result(global, &done, |_| say!("changed; your other sessions have ended"));
         }
+        AccountCommand::Key { name, new } => return key(global, name, new).await,
         AccountCommand::Sessions => {
             let data = api.ask(SESSIONS, Value::Null).await?;
             let sessions = data.pointer("/viewer/sessions").cloned().unwrap_or_default();
@@ -111,6 +125,40 @@ pub(crate) async fn account(command: AccountCommand, global: &Global) -> Result<
             result(global, &done, |_| say!("session {id} has ended"));
         }
     }
+    Ok(Exit::Done)
+}
+
+/// The own key: made if it must be, told to the account, and printed as `signed_by` of a workflow takes it.
+async fn key(global: &Global, name: Option<String>, new: bool) -> Result<Exit> {
+    let api = global.api()?;
+    let data = api.ask(VIEWER, Value::Null).await?;
+    let viewer = data.pointer("/viewer").cloned().unwrap_or_default();
+    let is_account = text(&viewer, "/kind") == "account";
+    let own = text(&viewer, "/name");
+    let name = name.unwrap_or_else(|| own.to_owned());
+    if is_account && name != own {
+        bail!(Usage(format!(
+            "you signed in as {own}; --as is for where nobody signs in"
+        )));
+    }
+    let key = match personal_keys::own(&name)? {
+        Some(key) if !new => key,
+        _ => personal_keys::make(&name)?,
+    };
+    let public = key.verifying_key().to_string();
+    if is_account && text(&viewer, "/signingKey") != public {
+        api.change("setSigningKey", SIGNING_KEY, json!({ "key": public }))
+            .await?;
+    }
+    let path = personal_keys::file(&name)?;
+    let shown = json!({ "name": name, "key": public, "file": path });
+    result(global, &shown, |_| {
+        say!("{name}: \"{public}\"");
+        say!(
+            "  the line for `signed_by` of an approval; the private half is {}",
+            path.display()
+        );
+    });
     Ok(Exit::Done)
 }
 

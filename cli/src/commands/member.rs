@@ -10,7 +10,7 @@ use crate::say;
 use crate::table::Table;
 use crate::time;
 
-const LIST: &str = "query List($after: String) { members(first: 100, after: $after) { nodes { name roles sinceMs } \
+const LIST: &str = "query List($after: String) { members(first: 100, after: $after) { nodes { name roles sinceMs signingKey } \
     pageInfo { hasNextPage endCursor } } }";
 const LINKS: &str = "{ invitations { id kind account roles madeBy expiresAtMs } }";
 
@@ -186,10 +186,15 @@ async fn members(global: &Global) -> Result<Exit> {
             .unwrap_or_default();
     }
     result(global, &Value::Array(members), |members| {
-        let mut table = Table::new(&["member", "roles", "since"]);
+        let mut table = Table::new(&["member", "roles", "since", "signs with"]);
         for member in list(members, "") {
             let since = time::date(number(member, "/sinceMs"));
-            table.row([text(member, "/name"), &roles_of(member), &since]);
+            table.row([
+                text(member, "/name"),
+                &roles_of(member),
+                &since,
+                text(member, "/signingKey"),
+            ]);
         }
         table.print("nobody has an account here");
     });

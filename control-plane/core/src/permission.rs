@@ -127,6 +127,8 @@ actions! {
     EndSession "session.end" KeepAccount
     /// Changing one's own password.
     ChangePassword "account.password" KeepAccount
+    /// Saying with which key one signs answers.
+    SetSigningKey "account.signing-key" KeepAccount
     /// Looking at one's own sessions and tokens.
     ReadAccount "account.read" KeepAccount
     /// Making an API token.

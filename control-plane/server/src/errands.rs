@@ -213,6 +213,10 @@ impl App {
                 .refuse_child(child, "its input stays on the host of the run that ordered it")
                 .await;
         };
+        let caller = self.of_plane("errand");
+        let parent = self.store.run(&caller.scope, &child.parent).await?;
+        let trigger = parent.and_then(|parent| serde_json::from_str::<Trigger>(&parent.trigger).ok());
+        let started_by = trigger.and_then(|trigger| trigger.started_by().map(str::to_owned));
         let request = StartRequest {
             id: child.id.clone(),
             requests: vec![ClientRequest {
@@ -224,6 +228,7 @@ impl App {
             trigger: Trigger::Parent {
                 run: child.parent.clone(),
                 step: child.step.clone(),
+                started_by,
             },
             traceparent: child.traceparent.clone(),
             lineage: Some(Lineage {
@@ -239,7 +244,6 @@ impl App {
             options: StartOptions::default(),
             delivery: None,
         };
-        let caller = self.of_plane("errand");
         match self.start(&caller, Action::StartRun, request).await {
             Ok(Started::New) => Ok(()),
             Ok(Started::Duplicate { .. } | Started::Conflict { .. }) => {

@@ -41,6 +41,8 @@ const NOT_OF_THIS_TIME: [&str; 3] = ["FF-JOB-003", "FF-JOB-004", "FF-JOB-007"];
 const UNKNOWN_RUN: &str = "FF-ADM-012";
 /// Code of a host for the order to end a run of which it could read nothing any more: it has dropped it.
 const GIVEN_UP: &str = "FF-ADM-018";
+/// Code of a host for a decision whose answers do not count by what the release says.
+const DECISION_REFUSED: &str = "FF-ADM-020";
 
 /// Why a call failed; nothing of it may be taken as stored.
 #[derive(Debug, thiserror::Error)]
@@ -280,6 +282,7 @@ impl App {
             job: refused.job.clone(),
             unknown_run: code == UNKNOWN_RUN || code == GIVEN_UP,
             given_up: code == GIVEN_UP,
+            reopens: code == DECISION_REFUSED,
             reason: format!("host {name} refused what it was told ({code}): {message}"),
             outcome: failed_outcome(&code, format!("host {name} refused the job: {message}")),
             at_ms: self.clock.now_ms(),

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use flowforge_core::{Role, Scope};
-use flowforge_protocol::Digest;
+use flowforge_protocol::{Digest, VerifyingKey};
 
 use crate::cells::{Row, params};
 use crate::connection::Connection;
@@ -23,6 +23,8 @@ pub struct Member {
     pub roles: BTreeSet<Role>,
     /// Since when it is a member, milliseconds since 1970 UTC.
     pub since_ms: u64,
+    /// The public key with which this person signs answers, if one is known here.
+    pub signing_key: Option<Box<VerifyingKey>>,
 }
 
 /// What became of a change of a member.
@@ -49,11 +51,20 @@ impl std::fmt::Debug for PasswordOf {
     }
 }
 
+const MEMBERS: &str = "select member.account, member.roles, member.since_ms, account.signing_key from member join account \
+     on account.workspace = member.workspace and account.name = member.account \
+     where member.workspace = ?1 and member.project = ?2";
+
 fn member(row: &Row<'_>) -> Result<Member, StoreError> {
     Ok(Member {
         name: row.get(0)?,
         roles: roles(row, 1)?,
         since_ms: unsigned(row.get(2)?),
+        signing_key: row
+            .get::<Option<String>>(3)?
+            .map(|key| key.parse().map(Box::new))
+            .transpose()
+            .map_err(|error| StoreError::unreadable("signing key", error))?,
     })
 }
 
@@ -71,7 +82,7 @@ pub(crate) fn count(connection: &Connection, scope: &Scope) -> Result<u64, Store
 fn all(connection: &Connection, scope: &Scope) -> Result<Vec<Member>, StoreError> {
     sql::all(
         connection,
-        "select account, roles, since_ms from member where workspace = ?1 and project = ?2 order by account limit ?3",
+        &format!("{MEMBERS} order by member.account limit ?3"),
         params![scope.workspace(), scope.project(), MAX_MEMBERS],
         member,
     )
@@ -136,7 +147,7 @@ fn has_other_admin(connection: &Connection, scope: &Scope, name: &str) -> Result
 fn find(connection: &Connection, scope: &Scope, name: &str) -> Result<Option<Member>, StoreError> {
     sql::first(
         connection,
-        "select account, roles, since_ms from member where workspace = ?1 and project = ?2 and account = ?3",
+        &format!("{MEMBERS} and member.account = ?3"),
         [scope.workspace(), scope.project(), name],
         member,
     )
@@ -196,6 +207,32 @@ impl Store {
             None,
             |changed| *changed,
             move |transaction, scope| new_password(transaction, scope, &name, &hash, keep.as_ref()),
+        )
+        .await
+    }
+
+    /// Keeps the public key with which a person signs answers, in the place of an earlier one. False if there is no account.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn set_signing_key(
+        &self,
+        scope: &Scope,
+        name: String,
+        key: VerifyingKey,
+    ) -> Result<bool, StoreError> {
+        self.change(
+            scope,
+            None,
+            |kept| *kept,
+            move |transaction, scope| {
+                let kept = sql::run(
+                    transaction,
+                    "update account set signing_key = ?3 where workspace = ?1 and name = ?2 and removed_at_ms is null",
+                    params![scope.workspace(), name, key.to_string()],
+                )?;
+                Ok(kept > 0)
+            },
         )
         .await
     }

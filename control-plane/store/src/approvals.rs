@@ -1,11 +1,13 @@
-//! Questions to people, and the one answer that counts (B12).
+//! Questions to people, their answers, and the decision that these make (B12).
 //!
-//! The row is made from the host's record and decided here: the first decision wins, and its order to the host is
-//! stored in the same commit. The host's later records say what became of it.
+//! The row is made from the host's record and decided here: answers are kept one behind the other, and with the one that
+//! decides the question its order to the host is stored in the same commit. The host's later records say what became of it.
 
 use crate::cells::{Row, params};
+use crate::connection::Connection;
 use flowforge_core::Scope;
 use flowforge_failpoints::Point;
+use flowforge_protocol::approval::{Answer, Decision, Terms};
 use flowforge_protocol::{ApprovalId, RunId};
 use serde_json::Value;
 
@@ -83,23 +85,23 @@ pub struct Approval {
     pub comment: Option<String>,
     /// When.
     pub decided_at_ms: Option<u64>,
+    /// What it wants besides somebody who may answer.
+    pub terms: Terms,
+    /// What people answered, in the order in which they did.
+    pub answers: Vec<Answer<Value>>,
 }
 
-/// An answer to be stored, with the order that tells the host.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// An answer to be stored behind those that are there, with the order that tells the host if it decides the question.
+#[derive(Debug, Clone, PartialEq)]
 pub struct NewDecision {
     /// The question.
     pub approval: ApprovalId,
-    /// Yes or no.
-    pub approved: bool,
-    /// Who.
-    pub by: String,
-    /// In which words.
-    pub comment: Option<String>,
+    /// Every answer, the new one last. Stored only while all but that one are there.
+    pub answers: Vec<Answer<Value>>,
+    /// What they decide and the signed order that says so; none while others have to answer, too.
+    pub decided: Option<(Decision<Value>, NewJob)>,
     /// When.
     pub at_ms: u64,
-    /// The signed order.
-    pub job: NewJob,
 }
 
 /// What became of an answer.
@@ -107,19 +109,22 @@ pub struct NewDecision {
 pub enum Decided {
     /// It counts.
     Stored,
+    /// Somebody else answered meanwhile, and the question is still open: nothing was stored.
+    Overtaken,
     /// Another was first, or the question is closed: nothing was stored.
     TooLate,
 }
 
 const COLUMNS: &str = "select approval.seq, approval.id, run.id, run.workflow, approval.step, approval.title, \
      approval.show, approval.approvers, approval.state, approval.requested_at_ms, approval.expires_at_ms, \
-     approval.decided_by, approval.comment, approval.decided_at_ms \
+     approval.decided_by, approval.comment, approval.decided_at_ms, approval.terms, approval.answers \
      from approval join run on run.seq = approval.run ";
 
 const OF_SCOPE: &str = "approval.workspace = ?2 and approval.project = ?3";
 
 fn from_row(row: &Row<'_>) -> Result<(i64, Approval), StoreError> {
     let (show, approvers): (String, String) = (row.get(6)?, row.get(7)?);
+    let (terms, answers): (String, String) = (row.get(14)?, row.get(15)?);
     let approval = Approval {
         id: sql::parsed(row, 1, "approval id")?,
         run: sql::parsed(row, 2, "run id")?,
@@ -134,6 +139,8 @@ fn from_row(row: &Row<'_>) -> Result<(i64, Approval), StoreError> {
         decided_by: row.get(11)?,
         comment: row.get(12)?,
         decided_at_ms: row.get::<Option<i64>>(13)?.map(unsigned),
+        terms: serde_json::from_str(&terms).map_err(|e| StoreError::unreadable("terms", e))?,
+        answers: serde_json::from_str(&answers).map_err(|e| StoreError::unreadable("answers", e))?,
     };
     Ok((row.get(0)?, approval))
 }
@@ -223,34 +230,83 @@ impl Store {
         .await
     }
 
-    /// Stores the answer and its order, if nobody was first (B12).
+    /// Stores an answer behind the others, and the order if it decides the question (B12).
     ///
     /// # Errors
     /// See [`StoreError`].
     pub async fn decide(&self, scope: &Scope, decision: NewDecision) -> Result<Decided, StoreError> {
         let took = |decided: &Decided| *decided == Decided::Stored;
         self.change(scope, Some(Point::B12), took, move |transaction, scope| {
+            let answers = serde_json::to_string(&decision.answers)
+                .map_err(|error| StoreError::unreadable("answers", error))?;
+            let answered = i64::try_from(decision.answers.len()).unwrap_or(i64::MAX);
+            let sum = decision.decided.as_ref().map(|(sum, _)| sum);
+            let state = match sum {
+                Some(sum) if sum.approved => "approved",
+                Some(_) => "rejected",
+                None => "pending",
+            };
             let changed = sql::run(
                 transaction,
-                "update approval set state = ?2, decided_by = ?3, comment = ?4, decided_at_ms = ?5 \
-                 where id = ?1 and state = 'pending' and open = 1 and (expires_at_ms is null or expires_at_ms > ?5) \
-                 and workspace = ?6 and project = ?7",
+                &format!(
+                    "update approval set state = ?2, decided_by = ?3, comment = ?4, decided_at_ms = ?5, answers = ?6, \
+                     answered = ?7 where answered = ?7 - 1 and {STILL_OPEN}"
+                ),
                 params![
                     decision.approval.as_str(),
-                    if decision.approved { "approved" } else { "rejected" },
-                    decision.by,
-                    decision.comment,
+                    state,
+                    sum.map(|sum| sum.by.clone()),
+                    sum.and_then(|sum| sum.comment.clone()),
+                    sum.map(|_| signed(decision.at_ms)),
+                    answers,
+                    answered,
                     signed(decision.at_ms),
                     scope.workspace(),
                     scope.project()
                 ],
             )?;
             if changed == 0 {
-                return Ok(Decided::TooLate);
+                return why_not(transaction, scope, &decision);
             }
-            jobs::insert(transaction, scope, std::slice::from_ref(&decision.job))?;
+            let jobs = decision.decided.as_ref().map(|(_, job)| std::slice::from_ref(job));
+            jobs::insert(transaction, scope, jobs.unwrap_or_default())?;
             Ok(Decided::Stored)
         })
         .await
     }
+}
+
+/// `?1` is a question that takes answers at the time `?8`.
+const STILL_OPEN: &str = "id = ?1 and state = 'pending' and open = 1 and (expires_at_ms is null or expires_at_ms > ?8) \
+     and workspace = ?9 and project = ?10";
+
+/// Why an answer was not stored.
+fn why_not(connection: &Connection, scope: &Scope, decision: &NewDecision) -> Result<Decided, StoreError> {
+    let open = sql::first(
+        connection,
+        "select 1 from approval where id = ?1 and state = 'pending' and open = 1 \
+         and (expires_at_ms is null or expires_at_ms > ?2) and workspace = ?3 and project = ?4",
+        params![
+            decision.approval.as_str(),
+            signed(decision.at_ms),
+            scope.workspace(),
+            scope.project()
+        ],
+        |row| row.get::<i64>(0),
+    )?;
+    Ok(match open {
+        Some(_) => Decided::Overtaken,
+        None => Decided::TooLate,
+    })
+}
+
+/// Opens a question again whose decision its host refused: the answers to it do not count there.
+pub(crate) fn reopen(connection: &Connection, approval: &str) -> Result<(), StoreError> {
+    sql::run(
+        connection,
+        "update approval set state = 'pending', decided_by = null, comment = null, decided_at_ms = null, answers = '[]', \
+         answered = 0 where id = ?1 and open = 1",
+        [approval],
+    )?;
+    Ok(())
 }

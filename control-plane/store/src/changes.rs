@@ -53,11 +53,12 @@ const MOVE_RUNS: &str = "update run set next_seq = cast(new.value ->> 1 as bigin
      response = coalesce(response, new.value ->> 10), held_bytes = cast(new.value ->> 11 as bigint), lost_at_ms = null, trouble = null \
      from (select item.value from json_each(?1) item) new where run.seq = cast(new.value ->> 0 as bigint)";
 const ASK: &str = "insert into approval (id, run, step, title, show, approvers, state, requested_at_ms, \
-     expires_at_ms, workspace, project) select value ->> 0, cast(value ->> 1 as bigint), value ->> 2, value ->> 3, value ->> 4, \
-     value ->> 5, 'pending', cast(value ->> 6 as bigint), cast(value ->> 7 as bigint), run.workspace, run.project \
+     expires_at_ms, terms, workspace, project) select value ->> 0, cast(value ->> 1 as bigint), value ->> 2, value ->> 3, value ->> 4, \
+     value ->> 5, 'pending', cast(value ->> 6 as bigint), cast(value ->> 7 as bigint), value ->> 8, run.workspace, run.project \
      from json_each(?1) join run on run.seq = cast(value ->> 1 as bigint) where true on conflict do nothing";
 const ANSWER: &str = "update approval set state = new.value ->> 2, decided_by = new.value ->> 3, \
-     comment = new.value ->> 4, decided_at_ms = cast(new.value ->> 5 as bigint), open = 0 \
+     comment = new.value ->> 4, decided_at_ms = cast(new.value ->> 5 as bigint), answers = new.value ->> 6, \
+     answered = cast(new.value ->> 7 as bigint), open = 0 \
      from (select item.value from json_each(?1) item) new \
      where approval.id = new.value ->> 0 and approval.run = cast(new.value ->> 1 as bigint)";
 // A decision that is stored here and came too late at the host did not happen.

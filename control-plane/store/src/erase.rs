@@ -117,7 +117,7 @@ fn erase(connection: &Connection, row: i64, wanted: &NewErasure) -> Result<(), S
     )?;
     sql::run(
         connection,
-        "update approval set title = '', show = 'null', comment = null where run = ?1",
+        "update approval set title = '', show = 'null', comment = null, answers = '[]', answered = 0 where run = ?1",
         [row],
     )?;
     // Orders say inputs, answers and payloads; what came to a webhook became one.

@@ -3,6 +3,7 @@
 //! From each record only the kind of event is read, and the whole event for the few kinds that the server shows, waits for
 //! or acts upon.
 
+use flowforge_protocol::approval::Answer;
 use flowforge_protocol::awaited::{Await, Closing};
 use flowforge_protocol::chain::{ChainError, Fetch, Frame, records};
 use flowforge_protocol::record::{Event, Outcome};
@@ -30,6 +31,7 @@ pub(crate) enum Projection {
         title: String,
         show: String,
         approvers: String,
+        terms: String,
         expires_at_ms: Option<u64>,
     },
     /// A step waits for something else.
@@ -87,6 +89,9 @@ pub(crate) enum ClosedBy {
         by: String,
         comment: Option<String>,
         at_ms: u64,
+        /// JSON text: the answers that made it.
+        answers: String,
+        answered: usize,
     },
     /// Its time came.
     Due,
@@ -224,6 +229,7 @@ fn opened(step: StepKey, awaits: Await, due_ms: Option<u64>) -> Option<Projectio
             approval,
             question,
             approvers,
+            terms,
         } => {
             let question = question.shown();
             let title = question.get("title").and_then(Value::as_str);
@@ -233,6 +239,7 @@ fn opened(step: StepKey, awaits: Await, due_ms: Option<u64>) -> Option<Projectio
                 title: title.unwrap_or_default().to_owned(),
                 show: question.get("show").cloned().unwrap_or_default().to_string(),
                 approvers: Value::from(approvers).to_string(),
+                terms: serde_json::to_string(&terms).unwrap_or_else(|_| "{}".to_owned()),
                 expires_at_ms: due_ms,
             });
         }
@@ -248,10 +255,26 @@ fn closed_by(closing: Closing) -> ClosedBy {
             by: decision.by,
             comment: decision.comment,
             at_ms: decision.at_ms,
+            answered: decision.answers.len(),
+            answers: shown(decision.answers),
         },
         Closing::Due => ClosedBy::Due,
         Closing::Child(end) => ClosedBy::Child(end.run),
         Closing::Review(_) => ClosedBy::Review,
         Closing::Signal { .. } => ClosedBy::Signal,
     }
+}
+
+/// The answers as they are shown: with their values, where these are here.
+fn shown(answers: Vec<Answer>) -> String {
+    let shown = answers.into_iter().map(|answer| Answer::<Value> {
+        form: answer.form.map(|form| form.shown()),
+        signature: answer.signature.map(|signature| signature.shown()),
+        by: answer.by,
+        answers_for: answer.answers_for,
+        approved: answer.approved,
+        comment: answer.comment,
+        at_ms: answer.at_ms,
+    });
+    serde_json::to_string(&shown.collect::<Vec<_>>()).unwrap_or_else(|_| "[]".to_owned())
 }

@@ -58,6 +58,7 @@ impl OfRun<'_> {
                 title,
                 show,
                 approvers,
+                terms,
                 expires_at_ms,
             } => {
                 self.changes.requested.push(json!([
@@ -68,7 +69,8 @@ impl OfRun<'_> {
                     show,
                     approvers,
                     event.at_ms,
-                    expires_at_ms
+                    expires_at_ms,
+                    terms
                 ]));
                 self.changes.asking.insert(row);
             }
@@ -162,11 +164,13 @@ impl OfRun<'_> {
                 by,
                 comment,
                 at_ms,
+                answers,
+                answered,
             } => {
                 let state = if *approved { "approved" } else { "rejected" };
-                self.changes
-                    .answered
-                    .push(json!([approval, row, state, by, comment, at_ms]));
+                self.changes.answered.push(json!([
+                    approval, row, state, by, comment, at_ms, answers, answered
+                ]));
                 self.took("decide", json!(approval));
             }
             ClosedBy::Due => self.changes.times_up.push(json!([row, step])),

@@ -10,10 +10,10 @@ use flowforge_core::Scope;
 use flowforge_protocol::{HostId, JobId, RunId};
 use serde_json::json;
 
-use crate::changes;
 use crate::jobs::{self, JobKind, NewJob};
 use crate::sql::{self, signed};
 use crate::{Store, StoreError};
+use crate::{approvals, changes};
 
 /// What a host says about an order that it will not act on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +27,8 @@ pub struct Refusal {
     /// True if the host had the run and dropped it, because it cannot be read any more: then the reason stands in the
     /// outcome of a run that ends with this.
     pub given_up: bool,
+    /// True if the host says that the answers in a decision do not count: the question is open again.
+    pub reopens: bool,
     /// The reason, for people.
     pub reason: String,
     /// The outcome that a refused start gives its run, as JSON text.
@@ -288,10 +290,15 @@ fn take(connection: &Connection, scope: &Scope, job: &JobId) -> Result<Option<(R
     Ok(taken.into_iter().next())
 }
 
-fn refuse(connection: &Connection, scope: &Scope, refusal: &Refusal) -> Result<Refused, StoreError> {
-    let known = sql::first(
+/// The order that is refused: its run, its kind, and what it is about.
+fn known(
+    connection: &Connection,
+    scope: &Scope,
+    refusal: &Refusal,
+) -> Result<Option<(RunId, JobKind, Option<String>)>, StoreError> {
+    sql::first(
         connection,
-        "select run, kind from job where id = ?1 and host = ?2 and workspace = ?3 and project = ?4",
+        "select run, kind, subject from job where id = ?1 and host = ?2 and workspace = ?3 and project = ?4",
         [
             refusal.job.as_str(),
             refusal.host.as_str(),
@@ -300,10 +307,15 @@ fn refuse(connection: &Connection, scope: &Scope, refusal: &Refusal) -> Result<R
         ],
         |row| {
             let kind = JobKind::from_column(&row.get::<String>(1)?)?;
-            Ok((sql::parsed::<RunId>(row, 0, "run id")?, kind))
+            let run = sql::parsed::<RunId>(row, 0, "run id")?;
+            Ok((run, kind, row.get::<Option<String>>(2)?))
         },
-    )?;
-    let Some((run, kind)) = known else {
+    )
+}
+
+fn refuse(connection: &Connection, scope: &Scope, refusal: &Refusal) -> Result<Refused, StoreError> {
+    let known = known(connection, scope, refusal)?;
+    let Some((run, kind, subject)) = known else {
         return Ok(Refused::Unknown);
     };
     if kind == JobKind::Start {
@@ -339,6 +351,11 @@ fn refuse(connection: &Connection, scope: &Scope, refusal: &Refusal) -> Result<R
         ],
     )?;
     match kind {
+        JobKind::Decide if refusal.reopens => {
+            take(connection, scope, &refusal.job)?;
+            approvals::reopen(connection, &subject.unwrap_or_default())?;
+            Ok(Refused::Dropped { run })
+        }
         JobKind::Resume => {
             take(connection, scope, &refusal.job)?;
             Ok(Refused::Dropped { run })

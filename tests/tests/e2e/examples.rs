@@ -13,8 +13,9 @@ const CHILDREN: [&str; 2] = [
     "examples/parent-child/archive-month",
     "examples/parent-child/invoice-run",
 ];
-const EXAMPLES: [&str; 7] = [
+const EXAMPLES: [&str; 8] = [
     "examples/code-steps",
+    "examples/expense-approval",
     "examples/form-answer",
     "examples/nightly-sync",
     "examples/order-payment",

@@ -8,6 +8,7 @@
 )]
 
 mod apart;
+mod approvals;
 mod author_guide;
 mod authors;
 mod deaths;

@@ -17,7 +17,7 @@ output: { sent: true }
 const PASSWORD: &str = "a few plain words";
 
 /// Somebody with a folder of the own, who signs in by this link.
-fn join(planes: &Planes, name: &str, link: &str) -> (Flowforge, Value) {
+pub(super) fn join(planes: &Planes, name: &str, link: &str) -> (Flowforge, Value) {
     let home = planes.data().join(name);
     fs::create_dir_all(&home).unwrap();
     let person = Flowforge::new(&programs(), &home);
@@ -27,13 +27,13 @@ fn join(planes: &Planes, name: &str, link: &str) -> (Flowforge, Value) {
     (person, joined)
 }
 
-fn invited(by: &Flowforge, role: &str) -> String {
+pub(super) fn invited(by: &Flowforge, role: &str) -> String {
     let link = by.json(&["member", "invite", "--role", role]).unwrap();
     link["address"].as_str().unwrap().to_owned()
 }
 
 /// What a command says that must not succeed.
-fn refused(person: &Flowforge, arguments: &[&str]) -> String {
+pub(super) fn refused(person: &Flowforge, arguments: &[&str]) -> String {
     let output = person.command(arguments).output().unwrap();
     assert_eq!(output.status.code(), Some(1), "{arguments:?}");
     String::from_utf8(output.stderr).unwrap()

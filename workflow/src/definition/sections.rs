@@ -64,7 +64,7 @@ impl Reader<'_> {
             // A field is described by a map: a word here is no field.
             match &entry.node.value {
                 Value::Text(_) if entry.key == "additional" => refuses = self.refuses_additional(entry),
-                _ => fields.extend(self.input_field(entry)),
+                _ => fields.extend(self.input_field("input", entry, "an input")),
             }
         }
         (fields, refuses)
@@ -84,9 +84,22 @@ impl Reader<'_> {
         }
     }
 
-    fn input_field(&mut self, entry: &Entry) -> Option<InputField> {
-        let name = self.snake_name(entry, "an input");
-        let path = join("input", &name);
+    /// The fields of a form that a person fills in.
+    pub(super) fn form(&mut self, path: &str, entry: &Entry) -> Vec<InputField> {
+        self.place(path, Some(entry), &entry.node);
+        if matches!(entry.node.value, Value::Null) {
+            return Vec::new();
+        }
+        let entries = self.entries(path, &entry.node).unwrap_or_default();
+        let fields = entries.iter();
+        fields
+            .filter_map(|entry| self.input_field(path, entry, "a field of a form"))
+            .collect()
+    }
+
+    fn input_field(&mut self, base: &str, entry: &Entry, what: &str) -> Option<InputField> {
+        let name = self.snake_name(entry, what);
+        let path = join(base, &name);
         self.place_all(&path, Some(entry), &entry.node);
         let mut section = self.section(&path, &entry.node)?;
         let default = section.get("default").map(|entry| entry.node.to_json());

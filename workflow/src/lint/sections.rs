@@ -1,13 +1,31 @@
 //! The sections beside the nodes: secrets of triggers, and what is written but never used.
 
 use super::Lint;
-use crate::model::{Answer, TriggerKind, Webhook};
+use crate::model::{Answer, NodeKind, TriggerKind, Webhook};
 
 impl Lint<'_> {
     pub(super) fn sections(&mut self) {
         self.triggers();
         self.placement();
+        self.signatures();
         self.unused();
+    }
+
+    /// A person signs what the control plane shows: that must be there.
+    fn signatures(&mut self) {
+        let model = &self.definition.model;
+        if !model.values_stay {
+            return;
+        }
+        for (_, node) in model.walk() {
+            if matches!(&node.kind, NodeKind::Approval(approval) if !approval.terms.signers.is_empty()) {
+                let message = "what is asked stays on the host, so nobody could see what to sign";
+                let path = format!("nodes.{}.approval.signed_by", node.id);
+                let found = self.error_at_key("FF-WF-035", &path, message);
+                self.findings
+                    .push(found.with_fix("use `values: send`, or `approvers` in place of `signed_by`"));
+            }
+        }
     }
 
     /// A run that goes on at another host needs there what it has recorded.
@@ -119,7 +137,6 @@ impl Lint<'_> {
 }
 
 fn waits_for_person(node: &crate::model::Node) -> bool {
-    use crate::model::NodeKind;
     match &node.kind {
         NodeKind::Approval(_) => true,
         NodeKind::Wait(wait) => wait.signal.is_some(),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use flowforge_protocol::approval::Terms;
 use serde_json::Value;
 
 use super::Lint;
@@ -10,7 +11,7 @@ use super::kinds::{seen_from, seen_in_results};
 use super::order::of_part;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::expr::{Expression, Form, Operator, References, Template, strip_marker};
-use crate::model::{Fallback, Foreach, Node, NodeKind, OnError, Part};
+use crate::model::{Fallback, Foreach, InputField, Node, NodeKind, OnError, Part};
 use crate::types::{Finding, Names, Ty, infer, misfit};
 
 /// The types of what nodes give and of the lists that loops run over. What is not in it is any value: the nodes that
@@ -51,17 +52,7 @@ impl Names for TypedNames<'_, '_> {
         }
         let text = |name: &str| (name.to_owned(), Ty::Text);
         match name {
-            "input" => {
-                let fields = self.lint.definition.model.input.iter().map(|field| {
-                    let ty = if field.optional {
-                        Ty::Any
-                    } else {
-                        Ty::of_schema(&field.schema)
-                    };
-                    (field.name.clone(), ty)
-                });
-                Ty::closed(fields.collect())
-            }
+            "input" => of_fields(&self.lint.definition.model.input),
             "config" => Ty::of_value(&self.lint.config),
             "run" => Ty::closed(vec![text("id"), text("workflow"), text("started_at")]),
             "trigger" => Ty::open(),
@@ -77,6 +68,37 @@ impl Names for TypedNames<'_, '_> {
             node.id
         ))
     }
+}
+
+/// The type of an object of fields that somebody fills in.
+fn of_fields(fields: &[InputField]) -> Ty {
+    let of_field = |field: &InputField| {
+        let ty = if field.optional {
+            Ty::Any
+        } else {
+            Ty::of_schema(&field.schema)
+        };
+        (field.name.clone(), ty)
+    };
+    Ty::closed(fields.iter().map(of_field).collect())
+}
+
+/// The type of what a question gives.
+fn answer_type(terms: &Terms) -> Ty {
+    let said = |name: &str, ty: Ty| (name.to_owned(), ty);
+    let mut fields = vec![
+        said("approved", Ty::Bool),
+        said("by", Ty::Any),
+        said("comment", Ty::Any),
+        said("at", Ty::Text),
+    ];
+    if !terms.form.is_empty() {
+        fields.push(said("form", of_fields(&terms.form)));
+    }
+    if terms.quorum > 1 {
+        fields.push(said("answers", Ty::list(Ty::open())));
+    }
+    Ty::closed(fields)
 }
 
 /// Something whose type is to be found.
@@ -196,12 +218,7 @@ impl<'d> Lint<'d> {
             NodeKind::Repeat(repeat) => self.round_type(&repeat.body),
             NodeKind::Wait(wait) if wait.signal.is_some() => Ty::Any,
             NodeKind::Wait(_) => Ty::Null,
-            NodeKind::Approval(_) => Ty::closed(vec![
-                ("approved".to_owned(), Ty::Bool),
-                ("by".to_owned(), Ty::Any),
-                ("comment".to_owned(), Ty::Any),
-                ("at".to_owned(), Ty::Text),
-            ]),
+            NodeKind::Approval(approval) => answer_type(&approval.terms),
             NodeKind::Workflow(child) => self.child_type(child),
             NodeKind::Respond(_) => Ty::closed(vec![("status".to_owned(), Ty::Int)]),
         };

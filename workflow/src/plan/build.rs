@@ -324,6 +324,7 @@ impl Builder<'_> {
                     show: template(&format!("{place}.approval.show"), &approval.show, &mut references)?,
                     approvers: approval.approvers.clone(),
                     expires_ms: approval.expires_ms,
+                    terms: approval.terms.clone(),
                     rejection_handled: handled("rejected"),
                     expiry_handled: handled("expired"),
                 })

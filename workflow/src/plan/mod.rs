@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use flowforge_ports::Effect;
 use flowforge_protocol::NodeId;
+use flowforge_protocol::approval::Terms;
 use flowforge_protocol::release::PinnedRelease;
 use serde_json::Value;
 
@@ -204,6 +205,7 @@ pub(crate) struct ApprovalPlan {
     pub(crate) show: Template,
     pub(crate) approvers: Vec<String>,
     pub(crate) expires_ms: Option<u64>,
+    pub(crate) terms: Terms,
     /// Whether a node comes after the rejection, so that it does not end the run.
     pub(crate) rejection_handled: bool,
     /// Whether a node comes after the expiry.

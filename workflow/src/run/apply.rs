@@ -377,8 +377,18 @@ impl RunState {
         closing: &Closing,
         at_ms: u64,
     ) -> Result<(), ApplyError> {
-        if let Closing::Child(end) = closing {
-            self.content(seq, &end.output);
+        match closing {
+            Closing::Child(end) => {
+                self.content(seq, &end.output);
+            }
+            Closing::Decision(decision) => {
+                for answer in &decision.answers {
+                    for datum in answer.form.iter().chain(&answer.signature) {
+                        self.content(seq, datum);
+                    }
+                }
+            }
+            _ => {}
         }
         let waited = match self.step(at).map(|step| &step.phase) {
             Some(Phase::Waiting(waiting)) => waiting.awaits.clone(),

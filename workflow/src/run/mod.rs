@@ -9,6 +9,7 @@
 //! and another closes it. What a kind of node does stands in one file under `kinds`.
 
 mod apply;
+mod decided;
 mod dispatch;
 mod ending;
 mod failing;
@@ -35,6 +36,7 @@ use serde_json::{Map, Value};
 
 use crate::expr::{Allowance, Context, Interrupt};
 
+pub use decided::DecisionRefusal;
 pub use dispatch::{Evaluated, Execution, Next};
 pub use fork::{ForkError, ForkPlan, RepeatedEffect};
 pub use given::Given;

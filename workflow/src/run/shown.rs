@@ -1,5 +1,6 @@
 //! What a view of a run consists of.
 
+use flowforge_protocol::approval::Terms;
 use flowforge_protocol::{ApprovalId, NodeId, RunId, StepKey};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -201,6 +202,9 @@ pub struct WaitingApproval {
     pub show: Value,
     /// Who may answer; empty: anybody.
     pub approvers: Vec<String>,
+    /// What the question wants besides.
+    #[serde(default, skip_serializing_if = "Terms::is_plain")]
+    pub terms: Terms,
     /// Since when, milliseconds since 1970 UTC.
     pub asked_at_ms: u64,
     /// Until when.

@@ -294,6 +294,7 @@ impl Question {
                 approval,
                 question,
                 approvers,
+                terms: _,
             } => {
                 let question = question.content();
                 let part = |name: &str| question.and_then(|question| question.get(name));

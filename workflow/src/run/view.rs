@@ -105,12 +105,16 @@ impl RunState {
                 return;
             };
             let Some(key) = self.key(at) else { return };
+            let Some(PlanKind::Approval(plan)) = self.plan_node(at).map(|node| &node.kind) else {
+                return;
+            };
             out.push(WaitingApproval {
                 approval: approval.clone(),
                 step: key,
                 title: title.clone(),
                 show: Value::clone(show),
                 approvers: approvers.clone(),
+                terms: plan.terms.clone(),
                 asked_at_ms: question.asked_at_ms,
                 expires_at_ms: waiting.due_ms,
             });

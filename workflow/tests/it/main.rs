@@ -23,6 +23,7 @@ mod messages;
 mod names;
 mod port_values;
 mod previews;
+mod run_approvals;
 mod run_effort;
 mod run_failures;
 mod run_forks;

@@ -186,6 +186,10 @@ messages! {
     wrong_retries: "workflow: a\nnodes:\n  a: { call: x:y/z, retry: { on: [throttled, boredom], jitter: some, within: soon } }\n  e: { call: x:y/z, retry: always }\n  f: { call: x:y/z, retry: { on: [], first_delay: 10s, max_delay: 1s } }\n  b: { call: x:y/z, timeout: 25h }\n  c: { call: x:y/z, timeout: 1m, idle_timeout: 1m }\n  d: { call: x:y/z, on_error: ignore, fallback: { value: 1, node: a }, undo: { with: {} }, disabled: maybe }\n";
     wrong_answers: "workflow: a\nvalues: hide\nnodes:\n  a: { respond: { status: 99, headers: { Set-Cookie: x, \"a b\": y, X-A: 1, x-a: 2 } } }\n  b: { workflow: My Flow }\ntriggers:\n  web: { webhook: { path: x, signal: { correlate: 1 } } }\n";
     a_question_without_words: "workflow: a\nnodes:\n  ask: { approval: { title: ' ' } }\n";
+    wrong_questions: "workflow: a\nnodes:\n  a: { approval: { title: Go?, quorum: 9, form: { n: { type: numbr }, My-Field: { type: string } }, on_expiry: maybe } }\n  b: { approval: { title: Go?, approvers: [x], signed_by: { x: ed25519:12 } } }\n  c: { approval: { title: Go?, expires: 1h, on_expiry: approve, form: { n: { type: number } }, qorum: 2 } }\n  d: { approval: { title: Go?, signed_by: {}, remind: 0s } }\n";
+    a_signature_needs_somebody_who_signs: "workflow: a\nvalues: stay\nnodes:\n  a: { approval: { title: Go?, quorum: 2, signed_by: { eve: 'ed25519:d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a' }, expires: 1h, on_expiry: approve } }\n";
+    nobody_sees_what_stays_on_the_host: "workflow: a\nvalues: stay\nnodes:\n  a: { approval: { title: Go?, signed_by: { eve: 'ed25519:d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a' } } }\n";
+    what_a_question_gives: "workflow: a\nnodes:\n  ask: { approval: { title: Go?, quorum: 2, form: { n: { type: number } }, expires: 1h, on_expiry: reject } }\n  plain: { approval: { title: Go? } }\n  a: { after: ask.expired, set: { x: 1 } }\n  b: { set: { x: \"${ask.form.m}\", y: \"${ask.form.n + 'x'}\", z: \"${plain.form.n}\", w: \"${ask.answers[0].by}\" } }\n";
     failures_out_of_place: "workflow: a\nnodes:\n  pay: { call: flowforge:http/get, with: { url: https://a.example }, allow: [https://a.example], undo: { call: flowforge:http/post, with: { url: \"https://a.example/${late.x}/${pay.body}\", jsn: 1 } } }\n  late: { set: { x: 1 } }\n  sorry: { after: pay.failed, set: { x: 1 } }\n  ask: { approval: { title: Go? }, fallback: { value: 1 } }\n  one: { set: { x: 1 }, fallback: { node: spare } }\n  two: { set: { x: 1 }, fallback: { node: spare } }\n  spare: { set: { x: 1 }, on_error: branch }\n  self: { set: { x: 1 }, fallback: { node: self } }\n  gone: { set: { x: 1 }, fallback: { node: nowhere } }\n  uses: { set: { x: \"${spare.x}\" } }\n  off: { disabled: true, set: { x: 1 } }\n  needs: { set: { x: \"${off.x}\" } }\n  quiet: { call: demo:statistics/summarise, with: { values: [] }, idle_timeout: 5s }\n";
     one_word_where_more_is_needed: "workflow: a\ninput: { x: string }\nnodes:\n  a: { wait: 5m }\n  b: { set: { x: 1 }, fallback: 3 }\n  c: { call: x:y/z, undo: release }\n  d: { respond: 200 }\n";
     no_mapping_at_all: "hello\n";
@@ -247,6 +251,7 @@ fn the_examples_have_no_finding() {
         "parent-child",
         "parent-child/invoice-run",
         "parent-child/archive-month",
+        "expense-approval",
         "form-answer",
         "payment-events",
         "sales-report",

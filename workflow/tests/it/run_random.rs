@@ -3,7 +3,8 @@
 
 use std::sync::Arc;
 
-use flowforge_protocol::awaited::{Closing, Decision};
+use flowforge_protocol::approval::{Answer, Decision};
+use flowforge_protocol::awaited::Closing;
 use flowforge_protocol::record::Event;
 use flowforge_protocol::{Failure, FailureKind, StepKey};
 use flowforge_workflow::{Command, Execution, Given, Invoke, NodeState, Now, RunState};
@@ -175,14 +176,17 @@ fn something_happens(host: &mut Host, pick: usize) -> bool {
                 .iter()
                 .find(|question| question.step == step)
                 .expect("it waits");
-            let decision = Decision {
-                approval: question.approval.clone(),
-                approved: true,
+            let answer = Answer {
                 by: "ana".to_owned(),
+                answers_for: None,
+                approved: true,
                 comment: None,
                 at_ms: 5,
+                form: None,
+                signature: None,
             };
-            host.close(&step.to_string(), Closing::Decision(decision));
+            let decision = Decision::of(question.approval.clone(), vec![answer]).expect("an answer");
+            host.close(&step.to_string(), Closing::Decision(Box::new(decision)));
         }
     }
     true

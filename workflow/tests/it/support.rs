@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use flowforge_ports::Interface;
-use flowforge_protocol::awaited::{Await, ChildEnd, Closing, Decision, ReviewAction, ReviewVerdict, Signal};
+use flowforge_protocol::approval::{Answer, Decision};
+use flowforge_protocol::awaited::{Await, ChildEnd, Closing, ReviewAction, ReviewVerdict, Signal};
 use flowforge_protocol::record::{Accepted, Event, Origin, Outcome, RECORD_VERSION, Record, Source, Trigger};
 use flowforge_protocol::release::PinnedRelease;
 use flowforge_protocol::used::{Use, Used};
@@ -380,13 +381,16 @@ impl Host {
         let step: StepKey = step.parse().expect("a step");
         let approval = self.state().waiting().first().expect("it waits").approval.clone();
         self.now_ms += 60_000;
-        let decision = Decision {
-            approval,
-            approved,
+        let answer = Answer {
             by: "demo".to_owned(),
+            answers_for: Some("duty".to_owned()),
+            approved,
             comment: (!approved).then(|| "the feed is a test".to_owned()),
             at_ms: self.now_ms,
+            form: None,
+            signature: None,
         };
+        let decision = Box::new(Decision::of(approval, vec![answer]).expect("an answer"));
         self.record(Event::AwaitClosed {
             step,
             closing: Closing::Decision(decision),

@@ -1,11 +1,16 @@
 //! Questions to people as the API shows them.
 
-use async_graphql::{Context, Enum, ID, Json, Object, Result};
+use async_graphql::{Context, Enum, ID, Json, Object, Result, SimpleObject};
+use flowforge_protocol::approval::{Answer, OnExpiry};
 use flowforge_store::{Approval, ApprovalState};
 
+use serde_json::Value;
+
 use super::loads;
+use super::query::{app, caller};
 use super::runs::RunNode;
 use super::scalars::{AnyJson, Long};
+use crate::app::approving::reminders;
 
 /// Where a question stands.
 #[derive(Debug, Enum, Clone, Copy, PartialEq, Eq)]
@@ -63,7 +68,57 @@ pub(crate) fn how_it_closed(approval: &Approval) -> String {
     format!("approval {} {how}", approval.id.short())
 }
 
-/// One question to a person.
+/// What it means that nobody answers a question in time.
+#[derive(Debug, Enum, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ApprovalExpiry {
+    /// An outcome of its own.
+    Expire,
+    /// A no.
+    Reject,
+    /// A yes, with the defaults of the form.
+    Approve,
+}
+
+impl From<OnExpiry> for ApprovalExpiry {
+    fn from(on_expiry: OnExpiry) -> Self {
+        match on_expiry {
+            OnExpiry::Expire => Self::Expire,
+            OnExpiry::Reject => Self::Reject,
+            OnExpiry::Approve => Self::Approve,
+        }
+    }
+}
+
+/// What one person answered.
+#[derive(SimpleObject)]
+pub(crate) struct ApprovalAnswer {
+    by: String,
+    /// The entry of `approvers` that this one answered for: the own name, or a group.
+    answers_for: Option<String>,
+    approved: bool,
+    comment: Option<String>,
+    at_ms: Long,
+    /// What was filled in.
+    form: Option<AnyJson>,
+    /// Whether it has a signature of this person's own.
+    signed: bool,
+}
+
+impl From<Answer<Value>> for ApprovalAnswer {
+    fn from(answer: Answer<Value>) -> Self {
+        Self {
+            by: answer.by,
+            answers_for: answer.answers_for,
+            approved: answer.approved,
+            comment: answer.comment,
+            at_ms: answer.at_ms.into(),
+            form: answer.form.map(Json),
+            signed: answer.signature.is_some(),
+        }
+    }
+}
+
+/// One question to people.
 pub(crate) struct ApprovalNode(Box<Approval>);
 
 impl ApprovalNode {
@@ -112,6 +167,54 @@ impl ApprovalNode {
     /// Who may answer.
     async fn approvers(&self) -> &[String] {
         &self.0.approvers
+    }
+
+    /// How many people must say yes; one no is enough for a no.
+    async fn quorum(&self) -> u32 {
+        self.0.terms.quorum
+    }
+
+    /// What people answered, in the order in which they did.
+    async fn answers(&self) -> Vec<ApprovalAnswer> {
+        self.0.answers.iter().cloned().map(ApprovalAnswer::from).collect()
+    }
+
+    /// What whoever says yes fills in: a list of fields, each with `name`, the JSON Schema `schema`, and where there is one
+    /// `default`; one that is `optional` may be left out.
+    async fn form(&self) -> AnyJson {
+        Json(serde_json::json!(self.0.terms.form))
+    }
+
+    /// Whose own signature an answer needs; nobody: none is needed.
+    async fn signers(&self) -> Vec<&str> {
+        self.0.terms.signers.keys().map(String::as_str).collect()
+    }
+
+    /// The workspace that a signature is for.
+    async fn workspace<'c>(&self, ctx: &Context<'c>) -> Result<&'c str> {
+        Ok(caller(ctx)?.scope.workspace())
+    }
+
+    /// The project that a signature is for.
+    async fn project<'c>(&self, ctx: &Context<'c>) -> Result<&'c str> {
+        Ok(caller(ctx)?.scope.project())
+    }
+
+    /// What it means that nobody answers in time.
+    async fn on_expiry(&self) -> ApprovalExpiry {
+        self.0.terms.on_expiry.into()
+    }
+
+    /// How often those who are asked were reminded; null if nobody is.
+    async fn reminders(&self, ctx: &Context<'_>) -> Result<Option<Long>> {
+        let found = reminders(&self.0, app(ctx)?.clock.now_ms());
+        Ok(found.map(|found| found.count.into()))
+    }
+
+    /// When they are the next time.
+    async fn next_reminder_at_ms(&self, ctx: &Context<'_>) -> Result<Option<Long>> {
+        let found = reminders(&self.0, app(ctx)?.clock.now_ms());
+        Ok(found.map(|found| found.next_ms.into()))
     }
 
     async fn state(&self) -> ApprovalStateName {

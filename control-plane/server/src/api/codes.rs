@@ -40,6 +40,10 @@ codes! {
     Apr002 "FF_APR_002" "FF-APR-002"
     /// The question is put to somebody else.
     Apr003 "FF_APR_003" "FF-APR-003"
+    /// One person counts once.
+    Apr004 "FF_APR_004" "FF-APR-004"
+    /// The answer needs a signature of one's own.
+    Apr005 "FF_APR_005" "FF-APR-005"
     /// The draft was saved since it was read.
     Dr001 "FF_DR_001" "FF-DR-001"
     /// There is no draft of this workflow.

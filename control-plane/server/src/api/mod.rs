@@ -12,6 +12,7 @@ mod codes;
 mod compare;
 mod connectors;
 mod curation;
+mod deciding;
 mod deliveries;
 mod drafts;
 mod evidence;

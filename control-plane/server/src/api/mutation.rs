@@ -5,18 +5,18 @@ use std::sync::Arc;
 use async_graphql::{Context, MergedObject, Object, Result};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use flowforge_core::{Action, Actor, Caller};
+use flowforge_core::{Action, Caller};
 use flowforge_protocol::record::Trigger;
 use flowforge_store::ClientRequest;
 use serde_json::{Map, Value};
 
-use super::approvals::{ApprovalNode, how_it_closed};
 use super::arranging::Arranging;
 use super::bulk::Bulk;
 use super::capabilities::CapabilityChanges;
 use super::codes::ProblemCode;
 use super::connectors::PinnedConnectorNode;
 use super::curation::CurationChanges;
+use super::deciding::Deciding;
 use super::deliveries::DeliveryChanges;
 use super::drafts::DraftChanges;
 use super::fault;
@@ -27,14 +27,12 @@ use super::operations::Operations;
 use super::own_account::OwnAccount;
 use super::payloads::{
     CancelRunInput, CancelRunPayload, CancelRunSuccess, CheckWorkflowInput, CheckWorkflowPayload,
-    DecideApprovalInput, DecideApprovalPayload, DecideApprovalSuccess, PrepareReleaseInput,
-    PrepareReleasePayload, PreparedRelease, PublishReleaseInput, PublishReleasePayload,
+    PrepareReleaseInput, PrepareReleasePayload, PreparedRelease, PublishReleaseInput, PublishReleasePayload,
     PublishReleaseSuccess, ReleaseSummary, StartRunInput, StartRunPayload,
 };
 use super::problems::{
-    ApprovalNotFoundProblem, ApprovalStateProblem, ConnectorProblem, FieldProblem, InputProblem,
-    NotAskedProblem, ReleaseProblem, RunNotFoundProblem, RunStateProblem, SignatureProblem, VersionProblem,
-    WorkflowNotFoundProblem, WorkflowProblem,
+    ConnectorProblem, FieldProblem, InputProblem, ReleaseProblem, RunNotFoundProblem, RunStateProblem,
+    SignatureProblem, VersionProblem, WorkflowNotFoundProblem, WorkflowProblem,
 };
 use super::publisher_changes::PublisherChanges;
 use super::query::{app, caller};
@@ -46,7 +44,7 @@ use super::trials::Trials;
 use super::workflows::{DiagnosticNode, WorkflowNode};
 use crate::apart::ApartError;
 use crate::app::compile::{Checked, PrepareError, Source};
-use crate::app::decisions::{Answerer, CancelOutcome, DecideOutcome, MAX_COMMENT_BYTES};
+use crate::app::decisions::CancelOutcome;
 use crate::app::publish::{Envelopes, PublishError};
 use crate::app::starts::{StartOptions, StartRequest, new_run_id, request_body};
 use crate::release::ReadyRelease;
@@ -148,6 +146,7 @@ pub(super) fn config_of(config: Option<AnyJson>) -> Result<Map<String, Value>> {
 #[derive(MergedObject, Default)]
 pub(crate) struct Mutation(
     Changes,
+    Deciding,
     Operations,
     Groups,
     DraftChanges,
@@ -164,7 +163,7 @@ pub(crate) struct Mutation(
     DeliveryChanges,
 );
 
-/// Publishing, starting, deciding, keeping secrets.
+/// Publishing, starting, stopping.
 #[derive(Default)]
 pub(crate) struct Changes;
 
@@ -304,64 +303,6 @@ impl Changes {
                 }
             },
         )
-    }
-
-    /// Answers a question; the first answer counts.
-    async fn decide_approval(
-        &self,
-        ctx: &Context<'_>,
-        input: DecideApprovalInput,
-    ) -> Result<DecideApprovalPayload> {
-        use DecideApprovalPayload as Payload;
-        let app = app(ctx)?;
-        let caller = caller(ctx)?;
-        let is_owner = caller.actor == Actor::Owner;
-        let mut faults = Vec::new();
-        if input
-            .by
-            .as_deref()
-            .is_some_and(|by| !is_owner && by != caller.actor.name())
-        {
-            faults.push(field("by", "whoever signed in answers under the own name"));
-        }
-        let actor = Answerer {
-            // Whoever names somebody answers as that one, not as the owner.
-            owner: app.dev && is_owner && input.by.is_none(),
-            name: input.by.unwrap_or_else(|| caller.actor.name().to_owned()),
-        };
-        if actor.name.is_empty() || actor.name.len() > 128 || actor.name.chars().any(char::is_control) {
-            faults.push(field("by", "expected 1 to 128 printable characters"));
-        }
-        if input
-            .comment
-            .as_ref()
-            .is_some_and(|comment| comment.len() > MAX_COMMENT_BYTES)
-        {
-            faults.push(field("comment", format!("at most {MAX_COMMENT_BYTES} bytes")));
-        }
-        if !faults.is_empty() {
-            return Ok(Payload::Input(input_problem(faults)));
-        }
-        let outcome = app
-            .decide(caller, &input.id, input.approved, &actor, input.comment)
-            .await;
-        Ok(match outcome.map_err(|error| fault(&error))? {
-            DecideOutcome::Decided(approval) => Payload::Success(DecideApprovalSuccess {
-                approval: ApprovalNode::new(approval),
-            }),
-            DecideOutcome::TooLate(approval) => Payload::State(ApprovalStateProblem {
-                message: how_it_closed(&approval),
-                code: ProblemCode::Apr001.to_string(),
-                kind: ProblemCode::Apr001,
-                approval: ApprovalNode::new(approval),
-            }),
-            DecideOutcome::NotAsked(message) => {
-                Payload::NotAsked(NotAskedProblem::new(ProblemCode::Apr003, message))
-            }
-            DecideOutcome::NotFound(message) => {
-                Payload::NotFound(ApprovalNotFoundProblem::new(ProblemCode::Apr002, message))
-            }
-        })
     }
 }
 

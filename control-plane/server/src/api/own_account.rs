@@ -2,6 +2,7 @@
 
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject, Union};
 use flowforge_core::Permission;
+use flowforge_protocol::VerifyingKey;
 use zeroize::Zeroizing;
 
 use super::codes::ProblemCode;
@@ -9,7 +10,8 @@ use super::fault;
 use super::mutation::{field, input_problem};
 use super::people::{ApiTokenNode, PermissionName};
 use super::problems::{
-    ApiTokenNotFoundProblem, BusyProblem, InputProblem, PasswordProblem, SessionNotFoundProblem,
+    ApiTokenNotFoundProblem, BusyProblem, InputProblem, MemberNotFoundProblem, PasswordProblem,
+    SessionNotFoundProblem,
 };
 use super::query::{app, caller, showing};
 use crate::app::people::{PasswordChanged, TokenError, TokenWanted};
@@ -101,6 +103,26 @@ pub(crate) struct RevokeApiTokenSuccess {
     id: ID,
 }
 
+/// The public key with which one signs answers.
+#[derive(InputObject)]
+pub(crate) struct SetSigningKeyInput {
+    /// `ed25519:` and 64 lower-case hexadecimal digits.
+    key: String,
+}
+
+#[derive(Union)]
+pub(crate) enum SetSigningKeyPayload {
+    Success(SetSigningKeySuccess),
+    NotFound(MemberNotFoundProblem),
+    Input(InputProblem),
+}
+
+/// The account says so. A workflow that asks for a signature names the key itself.
+#[derive(SimpleObject)]
+pub(crate) struct SetSigningKeySuccess {
+    key: String,
+}
+
 /// Changes of the own account.
 #[derive(Default)]
 pub(crate) struct OwnAccount;
@@ -134,6 +156,33 @@ impl OwnAccount {
                 kind: ProblemCode::Acc002,
                 retry_after_ms: ms.into(),
             }),
+        })
+    }
+
+    /// Says with which key the own account signs answers, for those who write workflows. What counts for a run is the key
+    /// that its release names.
+    async fn set_signing_key(
+        &self,
+        ctx: &Context<'_>,
+        input: SetSigningKeyInput,
+    ) -> Result<SetSigningKeyPayload> {
+        use SetSigningKeyPayload as Payload;
+        let key = match input.key.parse::<VerifyingKey>() {
+            Ok(key) => key,
+            Err(error) => {
+                return Ok(Payload::Input(input_problem(vec![field(
+                    "key",
+                    error.to_string(),
+                )])));
+            }
+        };
+        let kept = app(ctx)?.set_signing_key(caller(ctx)?, key.clone()).await;
+        Ok(match kept.map_err(|error| fault(&error))? {
+            true => Payload::Success(SetSigningKeySuccess { key: key.to_string() }),
+            false => {
+                let message = "whoever asks has no account that could have a key";
+                Payload::NotFound(MemberNotFoundProblem::new(ProblemCode::Mem001, message))
+            }
         })
     }
 

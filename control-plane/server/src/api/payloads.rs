@@ -2,13 +2,11 @@
 
 use async_graphql::{InputObject, SimpleObject, Union};
 
-use super::approvals::ApprovalNode;
 use super::connectors::PinnedConnectorNode;
 use super::problems::{
-    ApprovalNotFoundProblem, ApprovalStateProblem, BusyProblem, CapabilityProblem, ConnectorProblem,
-    InputProblem, NotAskedProblem, ReleaseProblem, RequestConflictProblem, RunNotFoundProblem,
-    RunStateProblem, SecretNotFoundProblem, SignatureProblem, VersionProblem, WorkflowNotFoundProblem,
-    WorkflowProblem,
+    BusyProblem, CapabilityProblem, ConnectorProblem, InputProblem, ReleaseProblem, RequestConflictProblem,
+    RunNotFoundProblem, RunStateProblem, SecretNotFoundProblem, SignatureProblem, VersionProblem,
+    WorkflowNotFoundProblem, WorkflowProblem,
 };
 use super::runs::RunNode;
 use super::scalars::{AnyJson, Long};
@@ -161,33 +159,6 @@ pub(crate) enum CancelRunPayload {
 #[derive(SimpleObject)]
 pub(crate) struct CancelRunSuccess {
     pub(crate) run: RunNode,
-}
-
-/// An answer to a question.
-#[derive(InputObject)]
-pub(crate) struct DecideApprovalInput {
-    /// An id, a unique prefix of one, or `last`.
-    pub(crate) id: String,
-    pub(crate) approved: bool,
-    pub(crate) comment: Option<String>,
-    /// Who answers: one of the question's approvers, if it has some. Defaults to `local`; a development server takes that
-    /// for its owner, who counts as everybody.
-    pub(crate) by: Option<String>,
-}
-
-#[derive(Union)]
-pub(crate) enum DecideApprovalPayload {
-    Success(DecideApprovalSuccess),
-    NotFound(ApprovalNotFoundProblem),
-    NotAsked(NotAskedProblem),
-    State(ApprovalStateProblem),
-    Input(InputProblem),
-}
-
-/// The answer counts.
-#[derive(SimpleObject)]
-pub(crate) struct DecideApprovalSuccess {
-    pub(crate) approval: ApprovalNode,
 }
 
 /// `destinations`: where the value may be sent, `scheme://name[:port]`; at least one, except for the kinds `hmac-key`

@@ -108,6 +108,17 @@ impl ViewerNode {
         Ok(account(ctx)?.map_or_else(Vec::new, |account| role_names(&account.roles)))
     }
 
+    /// The public key with which it signs answers; null if none is known here.
+    #[graphql(complexity = "10")]
+    async fn signing_key(&self, ctx: &Context<'_>) -> Result<Option<String>> {
+        let Some(account) = account(ctx)? else {
+            return Ok(None);
+        };
+        let member = reading(ctx).await?.member(&account.name).await;
+        let member = member.map_err(|error| fault(&error))?;
+        Ok(member.and_then(|member| Some(member.signing_key?.to_string())))
+    }
+
     /// The sessions of its account, newest first.
     #[graphql(complexity = "10 + child_complexity")]
     async fn sessions(&self, ctx: &Context<'_>) -> Result<Vec<SessionNode>> {
@@ -150,6 +161,11 @@ impl MemberNode {
 
     async fn roles(&self) -> Vec<RoleName> {
         role_names(&self.0.roles)
+    }
+
+    /// The public key with which this person signs answers, as `signed_by` of a workflow takes it; null if none is known here.
+    async fn signing_key(&self) -> Option<String> {
+        self.0.signing_key.as_ref().map(ToString::to_string)
     }
 
     /// Since when.

@@ -5,6 +5,7 @@
 //! [`Reading`]. So the doors reach the store by no other way, and not without an actor and a scope.
 
 mod allow;
+pub(crate) mod approving;
 pub(crate) mod arrange;
 pub(crate) mod capabilities;
 pub(crate) mod compile;

@@ -1,6 +1,7 @@
 //! What people and programs tell runs that are there: signals, pauses, what to do with a step that needs review.
 
 use flowforge_core::{Action, Caller, Denied, Object, ObjectKind};
+use flowforge_protocol::approval::MAX_COMMENT_BYTES;
 use flowforge_protocol::awaited::check_correlation;
 use flowforge_protocol::canonical::canonical_json;
 use flowforge_protocol::job::{MAX_INPUT_BYTES, Order, ReviewOrder, ReviewOrderAction};
@@ -12,7 +13,7 @@ use flowforge_store::{
 use flowforge_workflow::model::NodeKind;
 use serde_json::Value;
 
-use crate::app::decisions::{MAX_COMMENT_BYTES, TellError, find_run};
+use crate::app::decisions::{TellError, find_run};
 use crate::app::hooks::Name;
 use crate::app::starts::StartError;
 use crate::app::{Allowed, App, LoadError};

@@ -1,9 +1,10 @@
 //! Questions to people: one answer counts.
 
-use flowforge_protocol::ApprovalId;
-use flowforge_protocol::awaited::{Await, Closing, Decision};
+use flowforge_protocol::approval::{Answer, Decision};
+use flowforge_protocol::awaited::{Await, Closing};
 use flowforge_protocol::job::{Job, Order};
 use flowforge_protocol::record::{Event, Outcome};
+use flowforge_protocol::{ApprovalId, Datum};
 use serde_json::{Value, json};
 
 use crate::support::{FakeHost, Home, Plane, Script, TestClock, accepted, done};
@@ -50,6 +51,7 @@ async fn question(plane: &Plane, host: &FakeHost) -> (Job, Script, ApprovalId) {
                 approval: approval.clone(),
                 question: json!({"title": "Send it?", "show": {"rows": 3}}).into(),
                 approvers: ["ann", "bob", "cy"].map(str::to_owned).to_vec(),
+                terms: Box::default(),
             },
             due_ms: None,
         },
@@ -121,7 +123,7 @@ async fn the_first_decision_counts_and_reaches_the_host() {
 
     let decided = Event::AwaitClosed {
         step: "confirm".parse().unwrap(),
-        closing: Closing::Decision(decision.clone()),
+        closing: Closing::Decision(Box::new(decision.as_ref().clone().recorded())),
     };
     let outcome = done(json!({"sent": true}));
     let batch = script.batch(vec![decided, Event::Ended { outcome }]);
@@ -143,13 +145,16 @@ async fn what_the_host_recorded_is_what_happened() {
     let host = FakeHost::join(&plane, 1).await;
     let (_, mut script, approval) = asked(&plane, &host).await;
     // The host had a decision from its own site before ours reached it.
-    let decision = Decision {
-        approval: approval.clone(),
-        approved: false,
+    let no = Answer::<Datum> {
         by: "site".to_owned(),
+        answers_for: Some("ann".to_owned()),
+        approved: false,
         comment: None,
         at_ms: 7,
+        form: None,
+        signature: None,
     };
+    let decision = Box::new(Decision::of(approval.clone(), vec![no]).unwrap());
     let step: flowforge_protocol::StepKey = "confirm".parse().unwrap();
     let outcome = Outcome::Rejected {
         step: step.clone(),

@@ -140,6 +140,8 @@ async fn a_child_is_started_once_and_its_end_goes_to_its_parent() {
     let parent = Trigger::Parent {
         run: scene.job.run_id.clone(),
         step: "both".parse().unwrap(),
+        // Who answers no questions of the one answers none of the other.
+        started_by: Some("local".to_owned()),
     };
     assert_eq!(
         (&start.trigger, &start.input),

@@ -7,6 +7,7 @@
 )]
 
 mod accounts;
+mod answers;
 mod approvals;
 mod audit;
 mod bulk;

@@ -134,12 +134,22 @@ const EXPECTED: [(&str, [bool; 5], &[&str]); 10] = [
     (
         "keep-account",
         [true; 5],
-        &["changePassword", "endSession", "makeApiToken", "revokeApiToken"],
+        &[
+            "changePassword",
+            "endSession",
+            "makeApiToken",
+            "revokeApiToken",
+            "setSigningKey",
+        ],
     ),
 ];
 
 /// Arguments of fields that look at them before they ask who may, or that need something that is there.
-const GIVEN: [(&str, &str); 5] = [
+const GIVEN: [(&str, &str); 6] = [
+    (
+        "setSigningKey",
+        "input: {key: \"ed25519:d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a\"}",
+    ),
     (
         "grantCapabilities",
         "input: {connector: \"demo:x\", capabilities: [\"log\"]}",

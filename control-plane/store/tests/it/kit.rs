@@ -4,15 +4,16 @@ use std::sync::LazyLock;
 
 use flowforge_core::Scope;
 use flowforge_failpoints::FailPoints;
-use flowforge_protocol::awaited::{Await, Closing, Decision};
+use flowforge_protocol::approval::{Answer, Decision};
+use flowforge_protocol::awaited::{Await, Closing};
 use flowforge_protocol::batch::RecordBatch;
 use flowforge_protocol::chain::chain_start;
 use flowforge_protocol::record::{Event, Outcome, Record};
 use flowforge_protocol::value::Salt;
 use flowforge_protocol::{ApprovalId, Digest, HostId, JobId, RunId};
 use flowforge_store::{
-    CheckedBatch, Host, HostIngest, JobKind, Links, NewHost, NewJob, NewRun, Registered, Store, StoreConfig,
-    StoreError, StoredRelease,
+    CheckedBatch, Host, HostIngest, JobKind, Links, NewDecision, NewHost, NewJob, NewRun, Registered, Store,
+    StoreConfig, StoreError, StoredRelease,
 };
 use tempfile::TempDir;
 use tokio::task::JoinSet;
@@ -251,6 +252,7 @@ pub(crate) fn asks_at(
             approval,
             question: serde_json::json!({"title": title, "show": null}).into(),
             approvers: approvers.iter().map(|name| (*name).to_owned()).collect(),
+            terms: Box::default(),
         },
         due_ms,
     }
@@ -260,13 +262,39 @@ pub(crate) fn asks_at(
 pub(crate) fn approved_at(step: &str, approval: ApprovalId) -> Event {
     Event::AwaitClosed {
         step: step.parse().unwrap(),
-        closing: Closing::Decision(Decision {
-            approval,
-            approved: true,
-            by: "ann".to_owned(),
-            comment: None,
-            at_ms: 5,
-        }),
+        closing: Closing::Decision(Box::new(sum(approval, vec![answer("ann", true)]).recorded())),
+    }
+}
+
+/// What a person says.
+pub(crate) fn answer(by: &str, approved: bool) -> Answer<serde_json::Value> {
+    Answer {
+        by: by.to_owned(),
+        answers_for: Some(by.to_owned()),
+        approved,
+        comment: None,
+        at_ms: 5,
+        form: None,
+        signature: None,
+    }
+}
+
+/// What people decide by these answers.
+pub(crate) fn sum(
+    approval: ApprovalId,
+    answers: Vec<Answer<serde_json::Value>>,
+) -> Decision<serde_json::Value> {
+    Decision::of(approval, answers).unwrap()
+}
+
+/// One person's answer that decides a question.
+pub(crate) fn decides(approval: ApprovalId, approved: bool, by: &str, job: NewJob) -> NewDecision {
+    let answers = vec![answer(by, approved)];
+    NewDecision {
+        decided: Some((sum(approval.clone(), answers.clone()), job)),
+        approval,
+        answers,
+        at_ms: 5,
     }
 }
 

@@ -5,7 +5,7 @@ use flowforge_failpoints::FailPoints;
 use flowforge_protocol::ApprovalId;
 use flowforge_store::{Approval, ApprovalState, Decided, Found, JobKind, NewDecision, NewJob, StoreError};
 
-use crate::kit::{Home, Open, Script, asks_at, host, ingest, new_job, new_run, run, scope};
+use crate::kit::{Home, Open, Script, asks_at, decides, host, ingest, new_job, new_run, run, scope};
 
 /// The same file with the failures of a plan, then once more without any, as after a restart.
 async fn with_plan(home: &mut Home, plan: &str) -> Open {
@@ -113,18 +113,12 @@ async fn asking(home: &Home) {
 }
 
 fn decision(approved: bool, by: &str, sequence: u64) -> NewDecision {
-    NewDecision {
-        approval: question(),
-        approved,
-        by: by.to_owned(),
-        comment: None,
-        at_ms: 5,
-        job: NewJob {
-            kind: JobKind::Decide,
-            subject: Some(question().to_string()),
-            ..new_job(1, sequence, &host(1))
-        },
-    }
+    let job = NewJob {
+        kind: JobKind::Decide,
+        subject: Some(question().to_string()),
+        ..new_job(1, sequence, &host(1))
+    };
+    decides(question(), approved, by, job)
 }
 
 async fn asked(open: &Open) -> Approval {

@@ -4,6 +4,7 @@
     reason = "a test that meets the unexpected must stop there; helpers of tests are tests"
 )]
 
+mod answers;
 mod audit;
 mod beside;
 mod capabilities;

@@ -3,12 +3,13 @@
 use flowforge_protocol::record::Event;
 use flowforge_protocol::{ApprovalId, HostId};
 use flowforge_store::{
-    Cursor, Decided, JobKind, NewDecision, NewJob, NewResume, Refusal, Refused, Reissue, RunFilter, RunState,
+    Cursor, Decided, JobKind, NewJob, NewResume, Refusal, Refused, Reissue, RunFilter, RunState,
 };
 use serde_json::json;
 
 use crate::kit::{
-    Home, Open, Script, approved_at, asks_at, ended, host, ingest, new_job, new_run, run, scope, skipped,
+    Home, Open, Script, approved_at, asks_at, decides, ended, host, ingest, new_job, new_run, run, scope,
+    skipped,
 };
 
 async fn sequences(open: &Open, of: &HostId) -> Vec<u64> {
@@ -112,17 +113,11 @@ async fn decided(home: &Home) -> (Open, Script) {
         .ingest(scope(), ingest(&host(1), vec![batch]))
         .await
         .unwrap();
-    let decision = NewDecision {
-        approval: question(),
-        approved: true,
-        by: "ann".to_owned(),
-        comment: None,
-        at_ms: 5,
-        job: NewJob {
-            subject: Some(question().to_string()),
-            ..order(JobKind::Decide, 20)
-        },
+    let job = NewJob {
+        subject: Some(question().to_string()),
+        ..order(JobKind::Decide, 20)
     };
+    let decision = decides(question(), true, "ann", job);
     assert_eq!(
         open.store.decide(scope(), decision).await.unwrap(),
         Decided::Stored
@@ -132,6 +127,7 @@ async fn decided(home: &Home) -> (Open, Script) {
 
 fn refusal(sequence: u64, unknown_run: bool) -> Refusal {
     Refusal {
+        reopens: false,
         host: host(1),
         job: new_job(1, sequence, &host(1)).id,
         unknown_run,

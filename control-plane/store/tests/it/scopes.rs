@@ -6,15 +6,16 @@ use flowforge_core::Scope;
 use flowforge_protocol::pieces::{ValuePiece, ValuePieces};
 use flowforge_protocol::{ApprovalId, Digest, MessageId};
 use flowforge_store::{
-    AuditFilter, ClientRequest, Cursor, Decided, Found, Group, JobKind, Links, NewDecision, NewJob,
-    NewSecret, NewSignal, PublishError, Published, Refusal, Refused, Registered, RejectCode, RunFilter,
-    Schedule, SchedulePast, SecretSet, SignalKept, Started, Store, Target,
+    AuditFilter, ClientRequest, Cursor, Decided, Found, Group, JobKind, Links, NewJob, NewSecret, NewSignal,
+    PublishError, Published, Refusal, Refused, Registered, RejectCode, RunFilter, Schedule, SchedulePast,
+    SecretSet, SignalKept, Started, Store, Target,
 };
 use serde_json::json;
 
 use crate::growth::keep;
 use crate::kit::{
-    Home, Open, Script, asks_at, ended, hooks, host, ingest, new_host, new_job, new_run, release, run, scope,
+    Home, Open, Script, asks_at, decides, ended, hooks, host, ingest, new_host, new_job, new_run, release,
+    run, scope,
 };
 
 pub(crate) fn other() -> Scope {
@@ -191,14 +192,7 @@ async fn nothing_of_a_project_is_changed_from_another() {
         kind: JobKind::Cancel,
         ..new_job(1, 50, &host(1))
     };
-    let decision = NewDecision {
-        approval: question(),
-        approved: true,
-        by: "ann".to_owned(),
-        comment: None,
-        at_ms: 2,
-        job: cancel.clone(),
-    };
+    let decision = decides(question(), true, "ann", cancel.clone());
     assert_eq!(store.decide(other, decision).await.unwrap(), Decided::TooLate);
     let reason = "no".to_owned();
     assert_eq!(
@@ -235,6 +229,7 @@ async fn nothing_of_a_project_is_changed_from_another() {
         let ended = store.fail_order(other, order.id.clone(), reason.clone(), 9).await;
         assert_eq!(ended.unwrap(), None);
         let refusal = Refusal {
+            reopens: false,
             host: host(1),
             job: order.id.clone(),
             unknown_run: true,

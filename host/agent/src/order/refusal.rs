@@ -121,6 +121,14 @@ pub enum Refusal {
         /// What could not be read.
         reason: String,
     },
+    /// The order is signed, and the answers in it are not such that they decide the question: it stays open.
+    #[error("the decision of a question of run {run} is refused: {reason}")]
+    Decision {
+        /// The run that asks.
+        run: RunId,
+        /// What is wrong, for people.
+        reason: String,
+    },
     /// The control plane or its registry does not have what the job needs, or did not give it.
     #[error("what the job needs cannot be had: {0}")]
     Unavailable(String),
@@ -129,6 +137,9 @@ pub enum Refusal {
 impl Refusal {
     /// The code that ends a run elsewhere, because it could not be read any more and is dropped here.
     pub const GIVEN_UP: &'static str = "FF-ADM-018";
+
+    /// The code that reopens a question elsewhere, because the answers to it do not count here.
+    pub const DECISION: &'static str = "FF-ADM-020";
 
     /// Stable code.
     #[must_use]
@@ -153,6 +164,7 @@ impl Refusal {
             Self::Unavailable(_) => "FF-ADM-014",
             Self::Records { .. } => "FF-ADM-017",
             Self::GivenUp { .. } => Self::GIVEN_UP,
+            Self::Decision { .. } => Self::DECISION,
         }
     }
 
@@ -172,6 +184,7 @@ impl Refusal {
         matches!(
             self,
             Self::Signature(_)
+                | Self::Decision { .. }
                 | Self::NotForNow(
                     JobRefusal::WrongWorkspace { .. }
                         | JobRefusal::WrongAudience { .. }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use flowforge_journal::JobEntry;
-use flowforge_protocol::awaited::Decision;
+use flowforge_protocol::approval::Decision;
 use flowforge_protocol::job::{
     ChildOrder, Job, Order, ResumeOrder, Reuse, ReviewOrder, SignalOrder, StartOrder,
 };
@@ -124,8 +124,8 @@ impl RunOrder {
 /// What an order says to a run that is there.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Change {
-    /// A person answered a question.
-    Decide(Decision),
+    /// People answered a question.
+    Decide(Box<Decision<serde_json::Value>>),
     /// A person looked at a step that needs review.
     Review {
         /// The step.

@@ -2,9 +2,12 @@
 
 use flowforge_failpoints::Point;
 use flowforge_journal::{Message, Ticket, Upload, Urgency};
+use flowforge_protocol::approval::Decision;
 use flowforge_protocol::awaited::{Closing, Signal};
 use flowforge_protocol::record::{Event, Source};
-use flowforge_protocol::{Digest, Failure, FailureKind, StepKey, Use, Used};
+use flowforge_protocol::{Digest, Failure, FailureKind, JobId, StepKey, Use, Used};
+use flowforge_workflow::DecisionRefusal;
+use serde_json::Value;
 use tokio::sync::oneshot;
 use tracing::{debug, error, warn};
 
@@ -14,7 +17,7 @@ use super::step::{self, AttemptEnd, AttemptResult};
 use super::task::{RunTask, UnderWay};
 use flowforge_workflow::run::MAX_UNTAKEN;
 
-use crate::order::{Change, VerifiedOrder};
+use crate::order::{Change, Refusal, VerifiedOrder};
 
 /// What others tell a run.
 pub(super) enum RunMessage {
@@ -248,12 +251,12 @@ impl RunTask {
             return None;
         }
         match order {
-            VerifiedOrder::Change(change) => self.event_of_change(change.order().clone()),
+            VerifiedOrder::Change(change) => self.event_of_change(&message.job, change.order().clone()),
             VerifiedOrder::Begin(_) => None,
         }
     }
 
-    fn event_of_change(&self, change: Change) -> Option<Event> {
+    fn event_of_change(&self, job: &JobId, change: Change) -> Option<Event> {
         let state = self.execution.state();
         let open = |kind: &str, step: &StepKey| {
             let mut waits = state.waits().into_iter();
@@ -261,13 +264,8 @@ impl RunTask {
         };
         let (step, closing) = match change {
             Change::Decide(decision) => {
-                let asked = state.waiting().into_iter();
-                let asked = asked.map(|asked| (asked.approval, asked.step));
-                let Some((_, step)) = asked.into_iter().find(|(id, _)| *id == decision.approval) else {
-                    debug!(run_id = %self.run, approval = %decision.approval, "a decision came for a question that is closed");
-                    return None;
-                };
-                (step, Closing::Decision(decision))
+                let step = self.asked(job, &decision)?;
+                (step, Closing::Decision(Box::new(decision.recorded())))
             }
             Change::Review { step, verdict } if open("review", &step) => {
                 (step, Closing::Review(verdict.into_verdict()))
@@ -310,5 +308,27 @@ impl RunTask {
             }
         };
         Some(Event::AwaitClosed { step, closing })
+    }
+
+    /// The step whose question a decision answers. One whose answers do not count, whoever signed the order, is refused: the
+    /// question stays open, and the control plane is told why.
+    fn asked(&self, job: &JobId, decision: &Decision<Value>) -> Option<StepKey> {
+        match self.execution.state().check_decision(decision) {
+            Ok(step) => Some(step),
+            Err(DecisionRefusal::Closed) => {
+                debug!(run_id = %self.run, approval = %decision.approval, "a decision came for a question that is closed");
+                None
+            }
+            Err(DecisionRefusal::Answers(refused)) => {
+                let refusal = Refusal::Decision {
+                    run: self.run.clone(),
+                    reason: refused.to_string(),
+                };
+                error!(run_id = %self.run, job_id = %job, code = refusal.code(), error = %refusal,
+                       "a decision is refused");
+                self.shared.outgoing.refused(refusal.answer(job.clone()));
+                None
+            }
+        }
     }
 }

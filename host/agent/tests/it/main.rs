@@ -8,6 +8,7 @@
 )]
 
 mod admission;
+mod approvals;
 mod artefacts;
 mod cancelling;
 mod connectors;

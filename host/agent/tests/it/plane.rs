@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use flowforge_host::link::control::LinkError;
-use flowforge_protocol::awaited::{Await, Decision};
+use flowforge_protocol::approval::{Answer, Decision};
+use flowforge_protocol::awaited::Await;
 use flowforge_protocol::batch::RecordBatch;
 use flowforge_protocol::chain::no_fetch;
 use flowforge_protocol::envelope::sign_document;
@@ -180,6 +181,16 @@ impl Plane {
         }
     }
 
+    /// Every key that it has.
+    pub(crate) fn keys(&self) -> [&SigningKey; 4] {
+        [
+            &self.scheduler,
+            &self.release_key,
+            &self.grant_key,
+            &self.publisher,
+        ]
+    }
+
     /// Looks at the state, or changes it, and wakes whoever waits.
     pub(crate) fn with<T>(&self, look: impl FnOnce(&mut State) -> T) -> T {
         let answer = look(&mut self.state.lock().expect("state"));
@@ -333,14 +344,19 @@ impl Plane {
     }
 
     pub(crate) fn decide(&self, run: &RunId, approval: ApprovalId, approved: bool, now_ms: u64) {
-        let decision = Decision {
-            approval,
-            approved,
-            by: "duty".into(),
-            comment: None,
-            at_ms: now_ms,
-        };
-        self.deliver(&self.job(run, Order::Decide(decision), now_ms));
+        self.order_decision(run, approval, vec![answer("duty", approved)], now_ms);
+    }
+
+    /// Orders the decision that these answers make, whether or not they count.
+    pub(crate) fn order_decision(
+        &self,
+        run: &RunId,
+        approval: ApprovalId,
+        answers: Vec<Answer<Value>>,
+        now_ms: u64,
+    ) -> JobId {
+        let decision = Decision::of(approval, answers).expect("an answer");
+        self.deliver(&self.job(run, Order::Decide(Box::new(decision)), now_ms))
     }
 
     /// The question that a run asks, once it does.
@@ -435,6 +451,19 @@ impl Plane {
         } else {
             Ok(())
         }
+    }
+}
+
+/// What somebody says who answers for the group of the tests' workflows.
+pub(crate) fn answer(by: &str, approved: bool) -> Answer<Value> {
+    Answer {
+        by: by.to_owned(),
+        answers_for: Some("duty".to_owned()),
+        approved,
+        comment: None,
+        at_ms: 5,
+        form: None,
+        signature: None,
     }
 }
 

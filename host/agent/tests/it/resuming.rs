@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use flowforge_host::clock::ManualClock;
 use flowforge_ports::Effect;
-use flowforge_protocol::awaited::Decision;
+use flowforge_protocol::approval::Decision;
 use flowforge_protocol::job::{Job, Order, RecordPrefix, ResumeOrder, Reuse, StartOrder};
 use flowforge_protocol::record::{Event, Lineage, Outcome, Source, Trigger};
 use flowforge_protocol::{Digest, Failure, FailureKind, RunId, StepKey};
@@ -14,7 +14,7 @@ use serde_json::json;
 use tokio::sync::Notify;
 
 use crate::connectors::Scripts;
-use crate::plane::{Published, Stored};
+use crate::plane::{Published, Stored, answer};
 use crate::runs::{ASKING, PURE, outcome, publish, scripts};
 use crate::world::World;
 
@@ -35,14 +35,10 @@ fn resume(world: &World, published: &Published, run: &RunId, prefix: RecordPrefi
 }
 
 fn approve(world: &World, run: &RunId, approval: flowforge_protocol::ApprovalId) {
-    let decision = Decision {
-        approval,
-        approved: true,
-        by: "duty".into(),
-        comment: None,
-        at_ms: world.now(),
-    };
-    let job = world.plane.job(run, Order::Decide(decision), world.now());
+    let decision = Decision::of(approval, vec![answer("duty", true)]).expect("an answer");
+    let job = world
+        .plane
+        .job(run, Order::Decide(Box::new(decision)), world.now());
     world.plane.deliver(&Job { epoch: 2, ..job });
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use flowforge_protocol::FailureKind;
+use flowforge_protocol::approval::Terms;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -229,7 +230,7 @@ pub struct SignalWait {
     pub timeout_ms: Option<u64>,
 }
 
-/// A question to a person.
+/// A question to people.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Approval {
@@ -237,11 +238,14 @@ pub struct Approval {
     pub title: String,
     /// Template of what the person sees with it.
     pub show: Value,
-    /// Who may answer.
+    /// Who may answer: people and groups; empty: anybody.
     pub approvers: Vec<String>,
     /// How long the question stands, milliseconds; absent: until it is answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_ms: Option<u64>,
+    /// What it wants besides.
+    #[serde(default, skip_serializing_if = "Terms::is_plain")]
+    pub terms: Terms,
 }
 
 /// A value of a node that is made of expressions.

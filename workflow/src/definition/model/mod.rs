@@ -10,6 +10,7 @@ mod triggers;
 use std::fmt;
 use std::str::FromStr;
 
+pub use flowforge_protocol::InputField;
 use flowforge_protocol::NodeId;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
@@ -58,31 +59,6 @@ pub struct Workflow {
     pub nodes: Vec<Node>,
     /// The result of a run.
     pub output: Output,
-}
-
-/// One field of the input.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct InputField {
-    /// Its name, `snake_case`.
-    pub name: String,
-    /// Its schema: the JSON Schema keywords that a field may have.
-    pub schema: Map<String, Value>,
-    /// The value if a run gives none. A field without one must be given.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "present"
-    )]
-    pub default: Option<Value>,
-    /// Whether it may be left out although it has no default; it is `null` then.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub optional: bool,
-}
-
-/// Keeps `null` apart from an absent field.
-fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
-    Value::deserialize(deserializer).map(Some)
 }
 
 /// One node.

@@ -208,6 +208,7 @@ impl App {
             name: name.to_owned(),
             roles: link.roles.clone(),
             since_ms: self.clock.now_ms(),
+            signing_key: None,
         }))
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use flowforge_core::{Account, Action, Actor, Caller, Denied, Object, ObjectKind};
 use flowforge_identity::{PasswordHash, PasswordRule, Secret, SecretKind, Wait, check_password};
-use flowforge_protocol::Digest;
+use flowforge_protocol::{Digest, VerifyingKey};
 use flowforge_store::{Member, NewSession, StoreError, StoredSession};
 use zeroize::Zeroizing;
 
@@ -233,6 +233,22 @@ impl App {
             true => PasswordChanged::Changed,
             false => PasswordChanged::Wrong,
         })
+    }
+}
+
+impl App {
+    /// Keeps the public key with which whoever asks signs answers. False if that is nobody with an account.
+    pub(crate) async fn set_signing_key(
+        &self,
+        caller: &Caller,
+        key: VerifyingKey,
+    ) -> Result<bool, SignInError> {
+        let name = caller.actor.name();
+        let object = Object::new(ObjectKind::Account, name);
+        let allowed = self.allow(caller, Action::SetSigningKey, object.clone()).await?;
+        let change = allowed.about(object, Some(key.to_string())).change();
+        let kept = change.set_signing_key(allowed.scope(), name.to_owned(), key);
+        Ok(kept.await?)
     }
 }
 

@@ -11,6 +11,21 @@ export function approversWords(approvers: readonly string[]): string {
   return approvers.length === 0 ? 'anybody' : approvers.join(', ');
 }
 
+/** How many people said yes, of how many who must; empty where one is enough. */
+export function quorumWords(row: { readonly quorum: number; readonly answers: readonly { readonly approved: boolean }[] }): string {
+  return row.quorum < 2 ? '' : `${String(row.answers.filter(({ approved }) => approved).length)} of ${String(row.quorum)}`;
+}
+
+/** What it means that too few people answer in time. */
+export function expiryWords(onExpiry: 'EXPIRE' | 'REJECT' | 'APPROVE'): string {
+  return { EXPIRE: 'then it has expired', REJECT: 'then it is declined', APPROVE: 'then it is approved' }[onExpiry];
+}
+
+/** How often those who are asked were reminded; empty if never. */
+export function reminderWords(reminders: number | null): string {
+  return !reminders ? '' : reminders === 1 ? 'reminded once' : `reminded ${String(reminders)} times`;
+}
+
 /** How much of its time is left, from 0 to 1; 1 for a question without an end. */
 export function leftShare(row: Standing, now: number): number {
   if (row.expiresAtMs === null) return 1;

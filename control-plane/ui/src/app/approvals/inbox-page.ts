@@ -8,7 +8,7 @@ import { StateView } from '../components/state-view';
 import { Api } from '../data/api/api';
 import { Inbox } from '../data/api/operations';
 import { asked } from '../data/resource';
-import { approversWords, leftShare, leftWords } from './approval-words';
+import { approversWords, leftShare, leftWords, quorumWords, reminderWords } from './approval-words';
 
 const EVERY_MS = 3000;
 
@@ -30,6 +30,8 @@ export class InboxPage {
   protected readonly share = leftShare;
   protected readonly left = leftWords;
   protected readonly asks = approversWords;
+  protected readonly quorum = quorumWords;
+  protected readonly reminded = reminderWords;
   /** The id in the address. */
   protected readonly chosen = toSignal(
     this.router.events.pipe(filter((event) => event instanceof NavigationEnd), startWith(null), map(() => this.route.snapshot.firstChild?.paramMap.get('id') ?? null)),

@@ -3,19 +3,21 @@ import { RouterLink } from '@angular/router';
 
 import { AskedState } from '../components/asked-state';
 import { Icon } from '../components/icon';
+import { InputFields } from '../components/input-fields';
 import { StateView } from '../components/state-view';
 import { ValueView } from '../components/value-view';
 import { When } from '../components/when';
 import { Api, words } from '../data/api/api';
 import { DecideApproval, OneQuestion, RunVersion, WorkflowText } from '../data/api/operations';
 import { asked } from '../data/resource';
+import { fieldsOfForm, mistakesOfForm, readInput } from '../domain/runs/input-form';
 import { lastName } from '../domain/runs/records';
 import { consequencesOf, type Consequence } from '../domain/workflow/consequences';
 import { readWorkflow } from '../domain/workflow/read';
 import { readYaml } from '../domain/yaml/tree';
 import { shortId } from '../runs/run-words';
 import { Messages } from '../state/messages';
-import { approversWords } from './approval-words';
+import { approversWords, expiryWords, quorumWords, reminderWords } from './approval-words';
 
 const EVERY_MS = 3000;
 
@@ -23,7 +25,7 @@ const EVERY_MS = 3000;
 @Component({
   selector: 'ff-question',
   templateUrl: './question.html',
-  imports: [AskedState, Icon, RouterLink, StateView, ValueView, When],
+  imports: [AskedState, Icon, InputFields, RouterLink, StateView, ValueView, When],
   changeDetection: ChangeDetectionStrategy.OnPush,
   host: { class: 'question', '(document:keydown)': 'onKey($event)' },
 })
@@ -39,7 +41,15 @@ export class Question {
   protected readonly mistake = signal<string | null>(null);
   /** What each answer leads to; null where the text of the workflow is not known. */
   protected readonly leads = signal<{ readonly yes: readonly Consequence[]; readonly no: readonly Consequence[] | null } | null>(null);
+  /** What is to be filled in; made anew for another question only, so that nothing that was typed is lost. */
+  protected readonly fields = computed(() => fieldsOfForm(this.approval()?.form ?? []), { equal: (a, b) => a.map(({ name }) => name).join() === b.map(({ name }) => name).join() });
+  protected readonly texts = signal<ReadonlyMap<string, string>>(new Map());
+  protected readonly mistakes = signal<ReadonlyMap<string, string>>(new Map());
+  protected readonly yes = computed(() => (this.approval()?.answers ?? []).filter(({ approved }) => approved).length);
   protected readonly asks = approversWords;
+  protected readonly expiry = expiryWords;
+  protected readonly quorum = quorumWords;
+  protected readonly reminded = reminderWords;
   protected readonly short = shortId;
   protected readonly box = viewChild<ElementRef<HTMLTextAreaElement>>('box');
 
@@ -54,7 +64,13 @@ export class Question {
     });
     const asking = computed(() => this.approval()?.id ?? null);
     effect(() => {
-      if (asking() !== null) untracked(() => void this.readLeads());
+      if (asking() !== null) {
+        untracked(() => {
+          this.texts.set(new Map(this.fields().map((field) => [field.name, field.initial])));
+          this.mistakes.set(new Map());
+          void this.readLeads();
+        });
+      }
     });
   }
 
@@ -74,14 +90,20 @@ export class Question {
 
   protected async decide(approved: boolean): Promise<void> {
     const approval = this.approval();
-    if (!approval || this.busy()) return;
+    if (!approval || this.busy() || approval.signers.length > 0) return;
+    const { input: form, mistakes } = readInput(this.fields(), this.texts());
+    this.mistakes.set(approved ? mistakes : new Map());
+    this.mistake.set(approved && mistakes.size > 0 ? 'Something is still to be filled in.' : null);
+    if (approved && mistakes.size > 0) return;
     this.busy.set(true);
-    this.mistake.set(null);
     try {
       const comment = this.comment().trim();
-      const { decideApproval } = await this.api.ask(DecideApproval, { input: { id: approval.id, approved, ...(comment === '' ? {} : { comment }) } });
-      if (decideApproval.__typename === 'DecideApprovalSuccess') this.messages.done(approved ? 'Approved.' : 'Declined.');
+      const { decideApproval } = await this.api.ask(DecideApproval, {
+        input: { id: approval.id, approved, ...(comment === '' ? {} : { comment }), ...(approved && this.fields().length > 0 ? { form } : {}) },
+      });
+      if (decideApproval.__typename === 'DecideApprovalSuccess') this.messages.done(!approved ? 'Declined.' : decideApproval.approval.state === 'PENDING' ? 'Your yes counts; others have to answer, too.' : 'Approved.');
       else this.mistake.set(decideApproval.message);
+      if (decideApproval.__typename === 'InputProblem') this.mistakes.set(mistakesOfForm(decideApproval.fields));
     } catch (error) {
       this.mistake.set(words(error));
     } finally {

@@ -1,9 +1,11 @@
 import { ChangeDetectionStrategy, Component, computed, inject, signal } from '@angular/core';
+import { RouterLink } from '@angular/router';
 
+import { quorumWords } from '../approvals/approval-words';
 import { ValueView } from '../components/value-view';
 import { When } from '../components/when';
 import type { ReviewAction } from '../data/api/operations';
-import type { Json } from '../domain/json';
+import { isList, type Json } from '../domain/json';
 import { readJson } from '../domain/typed-json';
 import { RunActions } from './run-actions';
 import { RunStore } from './run-store';
@@ -12,7 +14,7 @@ import { RunStore } from './run-store';
 @Component({
   selector: 'ff-run-asks',
   templateUrl: './run-asks.html',
-  imports: [ValueView, When],
+  imports: [RouterLink, ValueView, When],
   changeDetection: ChangeDetectionStrategy.OnPush,
   host: { class: 'asks' },
 })
@@ -22,9 +24,15 @@ export class RunAsks {
   protected readonly pending = computed(() => (this.store.over() ? [] : (this.store.run()?.approvals ?? []).filter((approval) => approval.state === 'PENDING')));
   protected readonly decided = computed(() => (this.store.run()?.approvals ?? []).filter((approval) => approval.state !== 'PENDING'));
   protected readonly waits = computed(() => (this.store.over() ? [] : (this.store.run()?.waits ?? [])));
+  protected readonly quorum = quorumWords;
   protected readonly texts = signal<ReadonlyMap<string, string>>(new Map());
   protected readonly mistake = signal<string | null>(null);
   protected readonly busy = signal(false);
+
+  /** A form is filled in and a signature is told of on the question's own page. */
+  protected onItsPage(approval: { readonly form: Json; readonly signers: readonly string[] }): boolean {
+    return approval.signers.length > 0 || (isList(approval.form) && approval.form.length > 0);
+  }
 
   protected onText(key: string, event: Event): void {
     const target = event.target;

@@ -32,12 +32,25 @@ export function fieldsOfSchema(schema: Json): InputField[] {
       type,
       control,
       words: wordsOf(type, spec['minimum'], spec['maximum'], wanted.includes(name)),
-      docs: typeof spec['description'] === 'string' ? spec['description'] : '',
+      docs: [spec['title'], spec['description']].filter((words) => typeof words === 'string').join('. '),
       required: wanted.includes(name),
       options: choices.length > 0 ? choices : ['true', 'false'],
       initial: initial === undefined ? '' : typeof initial === 'string' ? initial : jsonText(initial),
     };
   });
+}
+
+/** The fields of a question's form: a list of fields, each with its schema. */
+export function fieldsOfForm(form: Json): InputField[] {
+  const properties: Record<string, Json> = {};
+  const required: string[] = [];
+  for (const field of isList(form) ? form : []) {
+    if (!isObject(field) || typeof field['name'] !== 'string') continue;
+    const given = isObject(field['schema']) ? field['schema'] : {};
+    properties[field['name']] = 'default' in field ? { ...given, default: field['default'] ?? null } : given;
+    if (!('default' in field) && field['optional'] !== true) required.push(field['name']);
+  }
+  return fieldsOfSchema({ properties, required });
 }
 
 function wordsOf(type: string, minimum: Json | undefined, maximum: Json | undefined, required: boolean): string {
@@ -63,6 +76,11 @@ export function readInput(fields: readonly InputField[], texts: ReadonlyMap<stri
     else if (read.value !== undefined) input[field.name] = read.value;
   }
   return { input, mistakes };
+}
+
+/** What the server says of the fields of a form, by the name of each; the rest of it under an empty name. */
+export function mistakesOfForm(fields: readonly { readonly path: string; readonly message: string }[]): ReadonlyMap<string, string> {
+  return mistakesBy(fields.map(({ path, message }) => ({ path: path.replace(/^form\.?/, ''), message })));
 }
 
 /** What the server says of fields, by the name of each. */

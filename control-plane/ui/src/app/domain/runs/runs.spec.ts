@@ -3,7 +3,7 @@ import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 
 import type { JsonObject } from '../json';
-import { fieldsOfSchema, readField } from './input-form';
+import { fieldsOfForm, fieldsOfSchema, mistakesOfForm, readField, readInput } from './input-form';
 import { addLines, NO_RECORDS, outputsOf, type RunRecord } from './records';
 import { RUN_STATES } from './states';
 import type { NodeRow } from './table';
@@ -112,5 +112,27 @@ describe('the form of an input', () => {
     expect(readField(rows, '[{"n": -9007199254740993}]')).toEqual({ value: [{ n: -9_007_199_254_740_993n }] });
     expect(readField(rows, '[{"n": -9223372036854775809}]').mistake).toContain('-9223372036854775809');
     expect(readField(rows, '["9007199254740993", 1e30, 0.5]')).toEqual({ value: ['9007199254740993', 1e30, 0.5] });
+  });
+});
+
+describe('the form of a question', () => {
+  it('has its fields in the order of the workflow, with what may be left out', () => {
+    const fields = fieldsOfForm([
+      { name: 'limit', schema: { type: 'number', maximum: 10 } },
+      { name: 'budget', schema: { type: 'string', enum: ['office', 'travel'] }, default: 'office' },
+      { name: 'note', schema: { type: 'string' }, optional: true },
+    ]);
+    expect(fields.map(({ name, control, required, initial }) => [name, control, required, initial])).toEqual([
+      ['limit', 'number', true, ''],
+      ['budget', 'choice', false, 'office'],
+      ['note', 'text', false, ''],
+    ]);
+    expect(readInput(fields, new Map([['limit', '4.5'], ['budget', 'travel']]))).toEqual({ input: { limit: 4.5, budget: 'travel' }, mistakes: new Map() });
+    expect([...readInput(fields, new Map()).mistakes.keys()]).toEqual(['limit']);
+    expect(fieldsOfForm([])).toEqual([]);
+  });
+
+  it('shows what the server says at the field that is meant', () => {
+    expect([...mistakesOfForm([{ path: 'form.limit', message: '11 is too much' }, { path: 'form', message: 'too large' }])]).toEqual([['limit', 'limit: 11 is too much'], ['', ': too large']]);
   });
 });

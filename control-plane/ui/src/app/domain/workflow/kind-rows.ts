@@ -163,16 +163,23 @@ export const NODE_KINDS: readonly NodeKind[] = [
     fields: [
       { path: ['approval', 'title'], label: 'question', docs: 'What the person is asked.', control: { type: 'template' }, part: 'inputs', required: true },
       { path: ['approval', 'show'], label: 'shown with it', docs: 'What the person sees beside the question.', control: { type: 'value' }, part: 'inputs', absent: 'nothing' },
-      { path: ['approval', 'approvers'], label: 'who may answer', docs: 'Groups or people.', control: { type: 'names' }, part: 'inputs', absent: 'anybody' },
-      { path: ['approval', 'expires'], label: 'stands for', docs: 'Then the run ends as expired.', control: { type: 'duration' }, part: 'inputs', absent: 'no limit' },
+      { path: ['approval', 'approvers'], label: 'who may answer', docs: 'Groups or people, but nobody who started the run.', control: { type: 'names' }, part: 'inputs', absent: 'anybody' },
+      { path: ['approval', 'signed_by'], label: 'who signs', docs: 'In place of who may answer: names, each with the public key of the own signature. flowforge account key prints it.', control: { type: 'value' }, part: 'inputs', absent: 'nobody has to' },
+      { path: ['approval', 'quorum'], label: 'how many must say yes', docs: 'One no is enough for a no.', control: { type: 'integer', min: 1, max: 8 }, part: 'inputs', absent: '1' },
+      { path: ['approval', 'form'], label: 'to be filled in', docs: 'Fields as those of the input; the output has them as form.', control: { type: 'value' }, part: 'inputs', absent: 'nothing' },
+      { path: ['approval', 'expires'], label: 'stands for', docs: 'Then it has expired, or what is chosen below.', control: { type: 'duration' }, part: 'inputs', absent: 'no limit' },
+      { path: ['approval', 'on_expiry'], label: 'when that is over', docs: 'expire: the outcome expired. reject: a no. approve: a yes.', control: { type: 'choice', options: ['expire', 'reject', 'approve'] }, part: 'inputs', absent: 'expire' },
+      { path: ['approval', 'remind'], label: 'reminds after', docs: 'And again after as long; counted in the list of questions.', control: { type: 'duration' }, part: 'inputs', absent: 'never' },
     ],
     keys: [],
     bare: [],
-    literal: [['approval', 'approvers'], ['approval', 'approvers', '*'], ['approval', 'expires']],
-    outcomes: () => ['approved', 'rejected', 'expired'],
+    literal: [['approval', 'approvers'], ['approval', 'approvers', '*'], ['approval', 'quorum'], ['approval', 'form'], ['approval', 'form', '*'], ['approval', 'signed_by'], ['approval', 'signed_by', '*'], ['approval', 'expires'], ['approval', 'on_expiry'], ['approval', 'remind']],
+    outcomes: (node) => (['reject', 'approve'].includes(plain(part(node, 'approval')['on_expiry'])) ? ['approved', 'rejected'] : ['approved', 'rejected', 'expired']),
     line: (node) => {
       const approval = part(node, 'approval');
-      const asks = isList(approval['approvers']) ? approval['approvers'].map(plain).join(', ') : 'anybody';
+      const names = isObject(approval['signed_by']) ? Object.keys(approval['signed_by']) : isList(approval['approvers']) ? approval['approvers'].map(plain) : [];
+      const quorum = plain(approval['quorum']);
+      const asks = `${quorum && quorum !== '1' ? `${quorum} of ` : ''}${names.length > 0 ? names.join(', ') : 'anybody'}`;
       const expires = plain(approval['expires']);
       return `approval · asks ${asks}${expires ? `, ${expires}` : ''}`;
     },

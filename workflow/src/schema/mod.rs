@@ -2,6 +2,8 @@
 //!
 //! It guides the typing; the lint decides. What a schema cannot say (names in reach, ports, grants) is not in it.
 
+mod approval;
+
 use flowforge_protocol::labels::{MAX_LABEL_BYTES, MAX_LABELS};
 use flowforge_protocol::webhook::Scheme;
 use serde_json::{Value, json};
@@ -170,7 +172,7 @@ fn definitions() -> Value {
         "workflow": workflow(),
         "respond": respond(),
         "wait": wait(),
-        "approval": approval(),
+        "approval": approval::approval(),
     })
 }
 
@@ -469,26 +471,6 @@ fn foreach() -> Value {
                 "default": 1,
             },
             "do": { "$ref": "#/$defs/nodes" },
-        }),
-    )
-}
-
-fn approval() -> Value {
-    node(
-        "approval",
-        &json!({
-            "approval": {
-                "description": "Asks a person and waits. Its outcomes are approved, rejected and expired.",
-                "type": "object",
-                "required": ["title"],
-                "additionalProperties": false,
-                "properties": {
-                    "title": { "description": "The question.", "type": "string" },
-                    "show": { "description": "What the person sees with it." },
-                    "approvers": { "description": "Who may answer; anybody if absent.", "type": "array", "items": { "type": "string" } },
-                    "expires": { "description": "How long the question stands.", "$ref": "#/$defs/duration" },
-                },
-            },
         }),
     )
 }
