@@ -8,12 +8,16 @@ use serde_json::Value;
 use crate::workspace::metadata;
 
 /// For each crate, the crates of the workspace that it may use outside its tests.
-const ALLOWED: [(&str, &[&str]); 23] = [
+const ALLOWED: [(&str, &[&str]); 24] = [
     ("flowforge-protocol", &[]),
     ("flowforge-failpoints", &[]),
     ("flowforge-ports", &["flowforge-protocol"]),
     ("flowforge-workflow", &["flowforge-ports", "flowforge-protocol"]),
-    ("flowforge-runtime", &["flowforge-ports", "flowforge-protocol"]),
+    ("flowforge-connect", &[]),
+    (
+        "flowforge-runtime",
+        &["flowforge-connect", "flowforge-ports", "flowforge-protocol"],
+    ),
     (
         "flowforge-journal",
         &["flowforge-failpoints", "flowforge-protocol"],
@@ -45,6 +49,7 @@ const ALLOWED: [(&str, &[&str]); 23] = [
     (
         "flowforge-server",
         &[
+            "flowforge-connect",
             "flowforge-core",
             "flowforge-enrolment",
             "flowforge-failpoints",

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use flowforge_connect::EgressPolicy;
 use flowforge_core::Scope;
 use flowforge_store::{Store, StoreConfig, StoreError};
 use tokio::net::TcpListener;
@@ -23,7 +24,9 @@ use crate::http::{Doors, HostDoor};
 use crate::opening::{
     PublishedWord, bind, bind_if, entropy, open_artefacts, open_keys, open_line, open_people, open_registry,
 };
-use crate::{accept, api, cron, database, enrolment, errands, failover, following, http, reissue, retention};
+use crate::{
+    accept, api, cron, database, enrolment, errands, failover, following, http, outgoing, reissue, retention,
+};
 
 /// Where a running control plane is found. Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -131,6 +134,7 @@ impl Service {
             registry,
             line: line.opened,
             closing: closing.clone(),
+            outside: outside(&config, address, [&operators, &market]),
         };
         let app = Arc::new(App::new(parts).await?);
         app.load_newest().await?;
@@ -227,6 +231,11 @@ impl Service {
         tasks.spawn(async move {
             app.keep_deliveries(kept).await;
             "the list of what came to webhooks"
+        });
+        let app = Arc::clone(&self.doors.app);
+        tasks.spawn(async move {
+            outgoing::run(app).await;
+            "what is sent to webhook endpoints"
         });
         let app = Arc::clone(&self.doors.app);
         tasks.spawn(async move {
@@ -327,6 +336,18 @@ impl Service {
         }
         result
     }
+}
+
+/// Where events may be sent: never to this server itself.
+fn outside(
+    config: &Config,
+    listen: SocketAddr,
+    others: [&Option<(TcpListener, SocketAddr)>; 2],
+) -> EgressPolicy {
+    let mut policy = config.outgoing.clone();
+    let others = others.into_iter().flatten().map(|(_, address)| *address);
+    policy.closed.extend(std::iter::once(listen).chain(others));
+    policy
 }
 
 fn writer_ended(

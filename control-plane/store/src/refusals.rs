@@ -11,6 +11,7 @@ use flowforge_protocol::{HostId, JobId, RunId};
 use serde_json::json;
 
 use crate::changes;
+use crate::follow_ups;
 use crate::jobs::{self, JobKind, NewJob};
 use crate::sql::{self, signed};
 use crate::{Store, StoreError};
@@ -418,6 +419,7 @@ fn end(
         [row],
     )?;
     changes::wait_for_nothing(connection, row)?;
+    follow_ups::ended_here(connection, row, at_ms)?;
     sql::run(connection, "delete from job where run = ?1", [run.as_str()])?;
     Ok(Some(EndedHere { was_queued }))
 }

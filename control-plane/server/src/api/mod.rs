@@ -14,6 +14,8 @@ mod connectors;
 mod curation;
 mod deliveries;
 mod drafts;
+mod endpoint_changes;
+mod endpoints;
 mod evidence;
 mod faults;
 mod follow;

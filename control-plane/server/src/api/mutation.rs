@@ -19,6 +19,7 @@ use super::connectors::PinnedConnectorNode;
 use super::curation::CurationChanges;
 use super::deliveries::DeliveryChanges;
 use super::drafts::DraftChanges;
+use super::endpoint_changes::EndpointChanges;
 use super::fault;
 use super::groups::Groups;
 use super::loads::{reading, reading_for};
@@ -162,6 +163,7 @@ pub(crate) struct Mutation(
     MemberChanges,
     OwnAccount,
     DeliveryChanges,
+    EndpointChanges,
 );
 
 /// Publishing, starting, deciding, keeping secrets.

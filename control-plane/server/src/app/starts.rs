@@ -255,6 +255,7 @@ impl App {
             options,
             labels: words,
             lease_ms: runs_on.lease_ms,
+            on_end: None,
             created_at_ms: now_ms,
             job: job.clone(),
             requests: request.requests,
