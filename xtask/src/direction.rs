@@ -13,7 +13,11 @@ const ALLOWED: [(&str, &[&str]); 24] = [
     ("flowforge-failpoints", &[]),
     ("flowforge-ports", &["flowforge-protocol"]),
     ("flowforge-workflow", &["flowforge-ports", "flowforge-protocol"]),
-    ("flowforge-runtime", &["flowforge-ports", "flowforge-protocol"]),
+    ("flowforge-connect", &[]),
+    (
+        "flowforge-runtime",
+        &["flowforge-connect", "flowforge-ports", "flowforge-protocol"],
+    ),
     (
         "flowforge-journal",
         &["flowforge-failpoints", "flowforge-protocol"],
@@ -47,6 +51,7 @@ const ALLOWED: [(&str, &[&str]); 24] = [
     (
         "flowforge-server",
         &[
+            "flowforge-connect",
             "flowforge-core",
             "flowforge-enrolment",
             "flowforge-failpoints",

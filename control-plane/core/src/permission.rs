@@ -107,6 +107,18 @@ actions! {
     SendSignal "signal.send" Operate
     /// Having a request to a webhook done once more.
     ReplayDelivery "delivery.replay" Run
+    /// Making a webhook endpoint, or saying where one is and what it is told.
+    SetEndpoint "endpoint.set" KeepSecrets
+    /// Giving a webhook endpoint another key.
+    RotateEndpoint "endpoint.rotate" KeepSecrets
+    /// Removing a webhook endpoint.
+    DeleteEndpoint "endpoint.delete" KeepSecrets
+    /// Disabling a webhook endpoint, or enabling it again.
+    DecideEndpoint "endpoint.decide" Operate
+    /// Sending an event to a webhook endpoint that tries it.
+    TestEndpoint "endpoint.test" Operate
+    /// Having an event sent once more.
+    RetryEvent "event.retry" Operate
     /// Answering a question.
     DecideApproval "approval.decide" Approve
     /// Keeping a secret's value.
@@ -207,11 +219,15 @@ pub enum ObjectKind {
     Delivery,
     /// Somebody who publishes connectors, by name.
     Publisher,
+    /// A webhook endpoint, by its name.
+    Endpoint,
+    /// An event for a webhook endpoint, by its number.
+    Event,
 }
 
 impl ObjectKind {
     /// Every kind.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::Project,
         Self::Workflow,
         Self::Draft,
@@ -227,6 +243,8 @@ impl ObjectKind {
         Self::Invitation,
         Self::Delivery,
         Self::Publisher,
+        Self::Endpoint,
+        Self::Event,
     ];
 
     /// Its name, as the audit spells it.
@@ -248,6 +266,8 @@ impl ObjectKind {
             Self::Invitation => "invitation",
             Self::Delivery => "delivery",
             Self::Publisher => "publisher",
+            Self::Endpoint => "endpoint",
+            Self::Event => "event",
         }
     }
 }

@@ -173,6 +173,7 @@ impl App {
             .await?;
         if let Some(ended) = ended {
             self.confirmed(u64::from(ended.was_queued));
+            self.outside.wanted.notify_one();
             self.events.tell(&run, Some(outcome));
         }
         Ok(())

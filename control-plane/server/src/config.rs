@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use flowforge_connect::EgressPolicy;
 use flowforge_failpoints::FailPoints;
 
 use crate::clock::{Clock, SystemClock};
@@ -42,6 +43,8 @@ pub struct Config {
     pub grace: Duration,
     /// What is kept for how long.
     pub retention: Retention,
+    /// Where events may be sent. Default: to public addresses over https, and nowhere else.
+    pub outgoing: EgressPolicy,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Planned failures; none outside tests.
@@ -66,6 +69,7 @@ impl Config {
             workspace: "dev".to_owned(),
             grace: Duration::from_secs(5),
             retention: Retention::default(),
+            outgoing: EgressPolicy::default(),
             clock: Arc::new(SystemClock),
             fail_points: FailPoints::inert(),
         }

@@ -105,6 +105,7 @@ async fn give_up(
     host.state().queue.settle([&job.id]);
     if let Some((run, ended)) = ended {
         app.confirmed(u64::from(ended.was_queued));
+        app.outside.wanted.notify_one();
         app.events.tell(&run, Some(outcome));
     }
     Ok(())

@@ -7,6 +7,7 @@
 //! | releases that no run uses | 90 days; the newest 20 of each workflow always | [`Retention::releases`], [`Retention::versions_min`] |
 //! | names of requests and webhook deliveries | 30 days, and 5 million | [`Retention::requests`] |
 //! | the list of webhook deliveries | 30 days, and 100,000; bodies of the newest 50 of each webhook, and 64 MiB together | [`Retention::requests`] |
+//! | the list of events for webhook endpoints | 30 days, and 100,000 | [`Retention::events`] |
 //! | times when a host was not heard | 90 days | [`Retention::runs`] |
 //! | signals that no run has taken | 7 days | [`Retention::signals`] |
 //! | entries of the audit | 400 days, and 2 million | [`Retention::audit`] |
@@ -19,7 +20,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use flowforge_store::{Keep, StoreError};
+use flowforge_store::{Keep, KeepEvents, StoreError};
 
 use crate::app::App;
 use crate::artefacts::Artefacts;
@@ -45,6 +46,8 @@ pub struct Retention {
     pub signals: Duration,
     /// Entries of the audit. Default 400 days.
     pub audit: Duration,
+    /// The list of what went out to webhook endpoints. Default 30 days.
+    pub events: Duration,
     /// What was put into the trash. Default 30 days.
     pub trash: Duration,
 }
@@ -63,6 +66,7 @@ impl Default for Retention {
             requests: 30 * DAY,
             signals: 7 * DAY,
             audit: 400 * DAY,
+            events: 30 * DAY,
             trash: 30 * DAY,
         }
     }
@@ -74,6 +78,8 @@ const PAUSE_MS: u64 = 10 * 60 * 1_000;
 const ROWS: u32 = 500;
 /// Names of requests that are kept at most.
 const REQUESTS_MAX: u64 = 5_000_000;
+/// Events for webhook endpoints that are kept at most.
+const EVENTS_MAX: u64 = 100_000;
 /// Entries of the audit that are kept at most.
 const AUDIT_MAX: u64 = 2_000_000;
 /// So long a host may take to bring the receipt of a run that is over.
@@ -116,6 +122,10 @@ async fn look(app: &App, artefacts: &Artefacts, retention: &Retention) -> Result
         audit_since_ms: before(now_ms, retention.audit),
         audit_max: AUDIT_MAX,
         deliveries: crate::app::hooks::keep(before(now_ms, retention.requests)),
+        events: KeepEvents {
+            since_ms: before(now_ms, retention.events),
+            count_max: EVENTS_MAX,
+        },
         trash_since_ms: before(now_ms, retention.trash),
         rows_max: ROWS,
     };

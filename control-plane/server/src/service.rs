@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use flowforge_connect::EgressPolicy;
 use flowforge_core::Scope;
 use flowforge_store::{Store, StoreConfig, StoreError};
 use tokio::net::TcpListener;
@@ -24,8 +25,8 @@ use crate::opening::{
     PublishedWord, bind, bind_if, entropy, open_artefacts, open_keys, open_line, open_people, open_registry,
 };
 use crate::{
-    accept, api, cron, database, enrolment, errands, failover, following, http, metrics, reissue, retention,
-    telling,
+    accept, api, cron, database, enrolment, errands, failover, following, http, metrics, outgoing, reissue,
+    retention, telling,
 };
 
 /// Where a running control plane is found. Cheap to clone.
@@ -81,17 +82,22 @@ impl std::fmt::Debug for Service {
     }
 }
 
+/// People and programs reach a server through whatever speaks TLS for it on its machine.
+fn only_loopback(config: &Config) -> Result<(), OpenError> {
+    let mut all = std::iter::once(config.listen).chain(config.registry);
+    match all.find(|address| !address.ip().is_loopback()) {
+        Some(address) => Err(OpenError::NotLoopback(address)),
+        None => Ok(()),
+    }
+}
+
 impl Service {
     /// Takes the data folder and the address, and makes everything ready.
     ///
     /// # Errors
     /// See [`OpenError`]; what a failed opening made (folder, keys) is used by the next one.
     pub async fn open(config: Config) -> Result<Self, OpenError> {
-        for address in std::iter::once(config.listen).chain(config.registry) {
-            if !address.ip().is_loopback() {
-                return Err(OpenError::NotLoopback(address));
-            }
-        }
+        only_loopback(&config)?;
         let mut folder = match config.database {
             Some(_) => DataFolder::open_shared(&config.data_dir)?,
             None => DataFolder::open(&config.data_dir)?,
@@ -135,6 +141,7 @@ impl Service {
             registry,
             line: line.opened,
             closing: closing.clone(),
+            outside: outside(&config, address, [&operators, &market]),
         };
         let app = Arc::new(App::new(parts).await?);
         app.load_newest().await?;
@@ -243,6 +250,11 @@ impl Service {
         });
         let app = Arc::clone(&self.doors.app);
         tasks.spawn(async move {
+            outgoing::run(app).await;
+            "what is sent to webhook endpoints"
+        });
+        let app = Arc::clone(&self.doors.app);
+        tasks.spawn(async move {
             failover::run(app).await;
             "the watch over leases"
         });
@@ -340,6 +352,18 @@ impl Service {
         }
         result
     }
+}
+
+/// Where events may be sent: never to this server itself.
+fn outside(
+    config: &Config,
+    listen: SocketAddr,
+    others: [&Option<(TcpListener, SocketAddr)>; 2],
+) -> EgressPolicy {
+    let mut policy = config.outgoing.clone();
+    let others = others.into_iter().flatten().map(|(_, address)| *address);
+    policy.closed.extend(std::iter::once(listen).chain(others));
+    policy
 }
 
 fn writer_ended(

@@ -14,7 +14,7 @@ use flowforge_protocol::sync::{
 };
 use flowforge_protocol::{Digest, Failure, FailureKind, RunId, VerifyingKey};
 use flowforge_store::{
-    BatchError, CheckedBatch, Cursor, Heard, HostIngest, NewReceipt, Refusal, Refused, StoreError,
+    BatchError, CheckedBatch, Cursor, Heard, HostIngest, Ingested, NewReceipt, Refusal, Refused, StoreError,
 };
 use tokio::time::Instant;
 
@@ -111,6 +111,16 @@ impl App {
         }
     }
 
+    /// Wakes those who do what follows from what a host brought.
+    fn wake_for(&self, ingested: &Ingested) {
+        if ingested.outgoing {
+            self.outside.wanted.notify_one();
+        }
+        if ingested.errands {
+            self.events.errand();
+        }
+    }
+
     async fn take_in(
         &self,
         host: &Arc<HostEntry>,
@@ -173,14 +183,12 @@ impl App {
                 .queue
                 .settle(received.iter().chain(&ingested.settled));
             self.confirmed(ingested.taken);
+            self.wake_for(&ingested);
             for changed in ingested.changed {
                 if let Some(response) = changed.response {
                     self.events.respond(&changed.run, &response);
                 }
                 self.events.tell(&changed.run, changed.outcome);
-            }
-            if ingested.errands {
-                self.events.errand();
             }
             reply.acknowledged = ingested
                 .acknowledged
@@ -300,6 +308,7 @@ impl App {
             } => {
                 host.state().queue.settle([&refused.job]);
                 self.confirmed(u64::from(was_queued));
+                self.outside.wanted.notify_one();
                 self.events.tell(&run, Some(outcome));
             }
             Refused::Dropped { run } => {

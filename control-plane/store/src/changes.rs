@@ -7,8 +7,9 @@ use crate::connection::Connection;
 use flowforge_protocol::{JobId, RunId};
 use serde_json::{Value, json};
 
+use crate::follow_ups::Ends;
 use crate::heads::Head;
-use crate::{StoreError, sql};
+use crate::{StoreError, outbox, sql};
 
 /// Rows of each kind, as JSON arrays; the lines of all batches lie one behind the other in `arena`.
 #[derive(Default)]
@@ -32,6 +33,10 @@ pub(crate) struct Changes {
     /// Runs whose record 0 is stored with this.
     pub(crate) begun: Vec<RunId>,
     pub(crate) ended: Vec<(String, i64)>,
+    /// What the ends start, and whom they are told.
+    pub(crate) ends: Ends,
+    /// Questions that somebody outside may be told of.
+    pub(crate) questions: Vec<Value>,
     /// Whether there is something to do for runs besides.
     pub(crate) errands: bool,
     pub(crate) receipts: Vec<Value>,
@@ -179,6 +184,10 @@ pub(crate) fn store(
     ] {
         settled.extend(forgotten(connection, statement, rows)?);
     }
+    if let Some(questions) = rows(changes.questions) {
+        outbox::tell_questions(connection, &questions)?;
+    }
+    changes.ends.store(connection)?;
     over(connection, KEEP_RECEIPTS, rows(changes.receipts).as_ref())?;
     over(connection, HEAR, rows(changes.heard).as_ref())?;
     over(connection, ADD_GAPS, rows(changes.gaps).as_ref())?;

@@ -123,6 +123,7 @@ fn erase(connection: &Connection, row: i64, wanted: &NewErasure) -> Result<(), S
     // Orders say inputs, answers and payloads; what came to a webhook became one.
     for statement in [
         "update delivery set body = null where run = ?1 and body is not null",
+        "update event_delivery set detail = null, title = null where run = ?1",
         "delete from job where run = ?1",
         "delete from signal where run = ?1",
     ] {

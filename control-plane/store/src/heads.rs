@@ -31,6 +31,10 @@ pub(crate) struct Head {
     pub(crate) paused_by: Option<String>,
     /// Whether it may have ordered other runs.
     pub(crate) orders_children: bool,
+    /// What its end starts, as JSON text.
+    pub(crate) on_end: Option<String>,
+    /// Whether somebody outside may be told of it.
+    pub(crate) watched: bool,
     pub(crate) bytes: u64,
     /// Bytes of the large values that its records hold, each as often as it is held.
     pub(crate) held_bytes: u64,
@@ -51,7 +55,9 @@ pub(crate) fn load(
         connection,
         "select run.id, run.seq, run.host, run.epoch, run.next_seq, run.chain, run.state, run.ended_at_ms, run.bytes, \
          run.outcome_digest, run.paused_by, \
-         exists (select 1 from wait where wait.run = run.seq and wait.kind = 'child'), run.held_bytes, run.workspace, run.project \
+         exists (select 1 from wait where wait.run = run.seq and wait.kind = 'child'), run.held_bytes, run.workspace, run.project, run.on_end, \
+         exists (select 1 from endpoint where endpoint.workspace = run.workspace and endpoint.project = run.project \
+         and endpoint.disabled_at_ms is null and endpoint.kinds <> '  ') \
          from run where run.id in (select value from json_each(?1))",
         [json!(wanted).to_string()],
         head_of,
@@ -83,6 +89,8 @@ fn head_of(row: &Row<'_>) -> Result<(RunId, Head), StoreError> {
         response: None,
         paused_by: row.get(10)?,
         orders_children: row.get(11)?,
+        on_end: row.get(15)?,
+        watched: row.get(16)?,
         bytes: unsigned(row.get(8)?),
         held_bytes: unsigned(row.get(12)?),
         dirty: false,

@@ -82,6 +82,8 @@ pub struct Ingested {
     pub taken: u64,
     /// True if there is something to do for runs besides: another run was ordered, or a signal is waited for.
     pub errands: bool,
+    /// True if events are to be sent to webhook endpoints.
+    pub outgoing: bool,
 }
 
 /// A run that moved.
@@ -230,8 +232,9 @@ pub(crate) fn write(
         results.push(reply.result);
     }
     let errands = work.changes.errands;
+    let outgoing = work.changes.ends.goes_out() || !work.changes.questions.is_empty();
     if let Some(first) = results.first_mut() {
-        first.errands = errands;
+        (first.errands, first.outgoing) = (errands, outgoing);
     }
     for (run, job) in changes::store(connection, &work.heads, work.changes)? {
         let result = work.told.get(&run).and_then(|place| results.get_mut(*place));

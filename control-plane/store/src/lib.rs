@@ -39,10 +39,13 @@ mod copy_error;
 mod deliveries;
 mod drafts;
 mod duties;
+mod endpoints;
 mod erase;
 mod errands;
 mod error;
+mod event_log;
 mod events;
+mod follow_ups;
 mod groups;
 mod heads;
 mod hosts;
@@ -55,6 +58,7 @@ mod links;
 mod notices;
 mod numbers;
 mod open;
+mod outbox;
 mod page;
 mod postgres;
 mod project;
@@ -96,9 +100,12 @@ pub use deliveries::{
 pub use drafts::{
     Draft, DraftDiscarded, DraftHead, DraftSaved, DraftText, MAX_DRAFTS, NewDraft, draft_of, without_draft,
 };
+pub use endpoints::{Endpoint, EndpointKeys, EndpointPlan, EndpointSet, MAX_ENDPOINTS, SealedKey};
 pub use erase::{Erased, NewErasure};
 pub use errands::{OrderedChild, OwedEnd};
 pub use error::{DatabaseAway, DiskFull, EngineError, OpenError, StoreError};
+pub use event_log::{EventDelivery, EventFilter, EventState, KeepEvents};
+pub use follow_ups::{FollowUp, Follows, OnEnd, OwedFollowUp};
 pub use groups::{Group, MAX_GROUPS};
 pub use hosts::{Host, LostWithJournal, MAX_HOSTS, NewHost, Registered, UsedNonce};
 pub use ingest::{Changed, Heard, HostIngest, Ingested, NewReceipt, RejectCode, Rejected};
@@ -108,6 +115,11 @@ pub use leases::{Holder, Placement};
 pub use links::{LinkKept, LinkUse, LinkUsed, MAX_LINKS, NewLink, StoredLink};
 pub use notices::{Listening, MAX_NOTICE_BYTES, Notices};
 pub use open::{Store, StoreConfig};
+pub use outbox::{
+    APPROVAL_REQUESTED, AfterSending, ClaimedEvent, DisableRule, ENDPOINT_TEST, EVENT_KINDS, EventClaim,
+    EventSent, MAX_EVENT_OUTCOME_BYTES, RUN_DONE, RUN_ENDED, RUN_FAILED, Told, WORKFLOW_PUBLISHED,
+    event_name,
+};
 pub use page::Page;
 pub use refusals::{EndedHere, Refusal, Refused};
 pub use releases::{Links, MAX_WORKFLOWS, PublishError, Published, ReleaseHead, StoredRelease};

@@ -6,6 +6,7 @@ use crate::batch::CheckedBatch;
 use crate::changes::Changes;
 use crate::events::{ClosedBy, Projected, Projection, Waiting};
 use crate::heads::Head;
+use crate::outbox;
 
 /// Appends a checked batch to its run. `now_ms` is the time here, which no host can choose.
 pub(crate) fn accept(head: &mut Head, changes: &mut Changes, batch: &CheckedBatch, now_ms: u64) {
@@ -73,6 +74,10 @@ impl OfRun<'_> {
                     terms
                 ]));
                 self.changes.asking.insert(row);
+                if self.head.watched {
+                    let question = outbox::question_row(approval.as_str(), self.now_ms);
+                    self.changes.questions.push(question);
+                }
             }
             Projection::Waits(waiting) => self.waits(waiting, event.at_ms),
             Projection::Closed { step, by } => {
@@ -112,6 +117,14 @@ impl OfRun<'_> {
                 if let Some(step) = expired {
                     self.changes.times_up.push(json!([row, step]));
                 }
+                self.changes.ends.ended(
+                    (self.run, row),
+                    state,
+                    self.now_ms,
+                    self.head.watched,
+                    self.head.on_end.as_deref(),
+                );
+                self.changes.errands |= self.head.on_end.is_some();
                 self.changes.ended.push((self.run.to_owned(), row));
                 self.changes.stopping.insert(row);
             }

@@ -13,7 +13,7 @@ use serde_json::json;
 use crate::jobs::{self, JobKind, NewJob};
 use crate::sql::{self, signed};
 use crate::{Store, StoreError};
-use crate::{approvals, changes};
+use crate::{approvals, changes, follow_ups};
 
 /// What a host says about an order that it will not act on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -435,6 +435,7 @@ fn end(
         [row],
     )?;
     changes::wait_for_nothing(connection, row)?;
+    follow_ups::ended_here(connection, row, at_ms)?;
     sql::run(connection, "delete from job where run = ?1", [run.as_str()])?;
     Ok(Some(EndedHere { was_queued }))
 }

@@ -8,7 +8,7 @@ use flowforge_protocol::Digest;
 use serde_json::json;
 
 use crate::sql::{self, signed, small, unsigned};
-use crate::{Page, Store, StoreError};
+use crate::{Page, Store, StoreError, outbox};
 
 /// A release; its signatures were verified before it came here.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -410,6 +410,7 @@ fn publish(
         ],
     )?;
     insert(connection, scope, release)?;
+    outbox::tell_release(connection, scope, release)?;
     let children: Vec<String> = links.children.iter().map(Digest::to_string).collect();
     sql::run(
         connection,

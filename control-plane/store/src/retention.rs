@@ -11,7 +11,9 @@ use flowforge_protocol::RunId;
 use serde_json::Value;
 
 use crate::sql::{self, signed, unsigned};
-use crate::{KeepDeliveries, Store, StoreError, audit, deliveries, secrets, workflows};
+use crate::{
+    KeepDeliveries, KeepEvents, Store, StoreError, audit, deliveries, event_log, secrets, workflows,
+};
 
 /// What is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +47,8 @@ pub struct Keep {
     pub audit_max: u64,
     /// What came to webhooks.
     pub deliveries: KeepDeliveries,
+    /// What went out to webhook endpoints.
+    pub events: KeepEvents,
     /// What was put into the trash before this time is gone for good.
     pub trash_since_ms: u64,
     /// Rows of each kind that one call removes at most, so that no write waits long.
@@ -121,6 +125,7 @@ impl Store {
             )?;
             let noted = audit::forget(transaction, scope, keep.audit_since_ms, keep.audit_max, keep.rows_max)?;
             deliveries::forget(transaction, scope, keep.deliveries, keep.rows_max)?;
+            event_log::forget(transaction, scope, keep.events, keep.rows_max)?;
             secrets::empty_trash(transaction, scope, keep.trash_since_ms)?;
             let trashed = workflows::empty_trash(transaction, scope, keep.trash_since_ms, keep.rows_max)?;
             Ok(Collected {
@@ -250,6 +255,7 @@ fn remove_runs(connection: &Connection, rows: &str) -> Result<(), StoreError> {
         "delete from job where run in (select id from run where seq in (select cast(value as bigint) from json_each(?1)))",
         "delete from approval where run in (select cast(value as bigint) from json_each(?1))",
         "delete from wait where run in (select cast(value as bigint) from json_each(?1))",
+        "delete from follow_up where run in (select id from run where seq in (select cast(value as bigint) from json_each(?1)))",
         "delete from ordered_child where parent in (select cast(value as bigint) from json_each(?1))",
         "delete from batch where run in (select cast(value as bigint) from json_each(?1))",
         "delete from run where seq in (select cast(value as bigint) from json_each(?1))",

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
 use crate::deliveries::{self, DeliveryOutcome, NewDelivery};
+use crate::follow_ups::OnEnd;
 use crate::jobs::{self, NewJob};
 use crate::writer::Write;
 use crate::{Store, StoreError, audit, sql};
@@ -40,6 +41,8 @@ pub struct NewRun {
     pub labels: Vec<String>,
     /// How long a host may have it without renewing its lease, milliseconds; none for a run that stays at its host.
     pub lease_ms: Option<u64>,
+    /// What its end starts; none for a draft.
+    pub on_end: Option<OnEnd>,
     /// When.
     pub created_at_ms: u64,
     /// The signed order for the host that gets the lease with epoch 1; none if no host can be chosen now.
@@ -92,12 +95,12 @@ impl Store {
 
 // A release of another project is none: the column may not be null.
 const STORE: &str = "insert into run (id, workflow, version, release, state, input, trigger, traceparent, host, \
-     epoch, created_at_ms, bytes, lineage, options, parent, parent_step, parent_told, predecessor, workspace, project, labels, lease_ms) \
+     epoch, created_at_ms, bytes, lineage, options, parent, parent_step, parent_told, predecessor, workspace, project, labels, lease_ms, on_end) \
      select value ->> 0, value ->> 1, cast(value ->> 2 as bigint), (select digest from release where release.digest = value ->> 3 \
      and release.workspace = value ->> 16 and release.project = value ->> 17), 'queued', value ->> 4, value ->> 5, \
      value ->> 6, value ->> 7, cast(value ->> 8 as bigint), cast(value ->> 9 as bigint), cast(value ->> 10 as bigint), value ->> 11, value ->> 12, value ->> 13, \
      value ->> 14, case when value ->> 13 is null then 1 else 0 end, value ->> 15, value ->> 16, value ->> 17, \
-     value ->> 18, cast(value ->> 19 as bigint) from json_each(?1)";
+     value ->> 18, cast(value ->> 19 as bigint), value ->> 20 from json_each(?1)";
 const REMEMBER: &str = "insert into request (name, body, run, at_ms, workspace, project) \
      select value ->> 0, value ->> 1, value ->> 2, cast(value ->> 3 as bigint), value ->> 4, value ->> 5 from json_each(?1) \
      where true on conflict do nothing";
@@ -192,6 +195,7 @@ pub(crate) fn write(connection: &Connection, runs: &[StartOf]) -> Result<Vec<Sta
             scope.project(),
             (!run.labels.is_empty()).then(|| json!(run.labels).to_string()),
             run.lease_ms,
+            run.on_end.as_ref().map(|on_end| json!(on_end).to_string()),
         ]));
         jobs.extend(run.job.as_ref().map(|job| (scope, job)));
         notes.extend(note.as_deref());

@@ -6,10 +6,10 @@ use flowforge_protocol::Digest;
 use tokio::sync::Semaphore;
 
 use crate::config::RuntimeConfig;
-use crate::connect::Dialer;
 use crate::connector::Connector;
 use crate::machine::Machines;
 use crate::shared_cache::SharedCache;
+use flowforge_connect::Dialer;
 
 /// Machines and bounds.
 pub(crate) struct RuntimeShared {

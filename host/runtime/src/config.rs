@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::connect::EgressPolicy;
+use flowforge_connect::EgressPolicy;
 
 /// How a [`crate::Runtime`] is made.
 #[derive(Debug, Clone)]

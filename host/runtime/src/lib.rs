@@ -13,7 +13,6 @@ mod calls;
 mod common;
 mod compile;
 mod config;
-mod connect;
 mod connector;
 mod egress;
 mod engine;
@@ -37,8 +36,10 @@ mod wasi;
 pub use artefacts::Artefact;
 pub use compile::{COMPILE_ARGUMENT, CompileError, compile_worker_main};
 pub use config::{CodeLimits, CompileConfig, CompileWorker, RuntimeConfig};
-pub use connect::{AddressKind, Connection, Dial, EgressPolicy, OpenNetwork, OpenNetworkError, Resolve};
 pub use connector::{Connector, LoadError};
+pub use flowforge_connect::{
+    AddressKind, Connection, Dial, EgressPolicy, OpenNetwork, OpenNetworkError, Resolve,
+};
 pub use invoke::{Instructions, Invocation, Invoked, StepError, Usage};
 pub use limits::Limits;
 pub use measure::Measured;

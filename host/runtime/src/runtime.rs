@@ -10,7 +10,6 @@ use crate::cache::CodeError;
 use crate::calls::calls_of;
 use crate::common::RuntimeShared;
 use crate::config::RuntimeConfig;
-use crate::connect::Dialer;
 use crate::connector::{Connector, LoadError, unknown_import};
 use crate::engine::Calls;
 use crate::invoke::{Invocation, Invoked, StepError};
@@ -18,6 +17,7 @@ use crate::machine::Machines;
 use crate::shared_cache::SharedCache;
 use crate::start_error::RuntimeError;
 use crate::threads::off_thread;
+use flowforge_connect::Dialer;
 
 /// Loads and invokes connectors. One for each process; cheap to clone.
 #[derive(Clone)]

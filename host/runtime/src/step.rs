@@ -10,11 +10,11 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use crate::artefacts::{Hold, Quota};
-use crate::connect::{Destination, Dialer};
 use crate::limits::Limits;
 use crate::redact::Redactor;
 use crate::services::{EffectRefused, LogLevel, OpenSecret, Progress, StepContext, StepServices};
 use crate::values::cut_to;
+use flowforge_connect::{Destination, Dialer};
 
 /// What every host function of one attempt shares. Tasks that outlive a host call (a `wasi:http` exchange) hold it too.
 pub(crate) struct StepShared {

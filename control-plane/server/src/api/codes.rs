@@ -82,6 +82,10 @@ codes! {
     Mem002 "FF_MEM_002" "FF-MEM-002"
     /// There is no such link that waits to be used.
     Mem003 "FF_MEM_003" "FF-MEM-003"
+    /// There is no such webhook endpoint.
+    Out001 "FF_OUT_001" "FF-OUT-001"
+    /// There is no such event.
+    Out002 "FF_OUT_002" "FF-OUT-002"
     /// The registry does not have it.
     Reg001 "FF_REG_001" "FF-REG-001"
     /// What is said of a connector cannot be understood.

@@ -15,6 +15,8 @@ mod curation;
 mod deciding;
 mod deliveries;
 mod drafts;
+mod endpoint_changes;
+mod endpoints;
 mod evidence;
 mod faults;
 mod follow;

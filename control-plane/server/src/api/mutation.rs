@@ -19,6 +19,7 @@ use super::curation::CurationChanges;
 use super::deciding::Deciding;
 use super::deliveries::DeliveryChanges;
 use super::drafts::DraftChanges;
+use super::endpoint_changes::EndpointChanges;
 use super::fault;
 use super::groups::Groups;
 use super::loads::{reading, reading_for};
@@ -161,6 +162,7 @@ pub(crate) struct Mutation(
     MemberChanges,
     OwnAccount,
     DeliveryChanges,
+    EndpointChanges,
 );
 
 /// Publishing, starting, stopping.

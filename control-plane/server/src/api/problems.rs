@@ -87,6 +87,14 @@ plain_problem!(
     DeliveryStateProblem
 );
 plain_problem!(
+    /// There is no such webhook endpoint, or nothing is sent there.
+    EndpointNotFoundProblem
+);
+plain_problem!(
+    /// There is no event of this number.
+    EventNotFoundProblem
+);
+plain_problem!(
     /// The host was revoked or has left.
     HostStateProblem
 );
@@ -321,5 +329,7 @@ pub(crate) enum Problem {
     ApiTokenNotFound(ApiTokenNotFoundProblem),
     DeliveryNotFound(DeliveryNotFoundProblem),
     DeliveryState(DeliveryStateProblem),
+    EndpointNotFound(EndpointNotFoundProblem),
+    EventNotFound(EventNotFoundProblem),
     Capability(CapabilityProblem),
 }

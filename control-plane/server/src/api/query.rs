@@ -18,6 +18,7 @@ use super::capabilities::CapabilityQuestions;
 use super::connectors::ConnectorNode;
 use super::deliveries::Deliveries;
 use super::drafts::DraftQuestions;
+use super::endpoints::Endpoints;
 use super::fault;
 use super::faults::{CODE_ARGUMENT, coded};
 use super::groups::ApproverGroup;
@@ -58,6 +59,7 @@ pub(crate) struct Query(
     Audits,
     People,
     Deliveries,
+    Endpoints,
     Schedules,
     CapabilityQuestions,
     PublisherQuestions,

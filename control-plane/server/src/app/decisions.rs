@@ -60,6 +60,7 @@ impl App {
             Some(ended) => {
                 let outcome = serde_json::json!({"state": "cancelled", "reason": reason}).to_string();
                 self.confirmed(u64::from(ended.was_queued));
+                self.outside.wanted.notify_one();
                 self.events.tell(&run.id, Some(outcome));
             }
             None => self.order_cancel(&allowed, &run, reason, grace_ms).await?,

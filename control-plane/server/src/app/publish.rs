@@ -99,6 +99,7 @@ impl App {
             // The documents of every release that ran are public: who sends them again moves nothing.
             return Ok(Arc::new(ready));
         }
+        self.outside.wanted.notify_one();
         tracing::info!(
             workflow = stored.workflow,
             version = stored.version,

@@ -9,8 +9,9 @@ use flowforge_protocol::batch::RecordBatch;
 use flowforge_protocol::{Digest, HostId, RunId};
 use flowforge_store::{
     Approval, ApprovalState, Arrangement, AuditFilter, AuditRecord, Delivery, DeliveryFilter, Draft,
-    DraftHead, Found, Group, Member, OpenWait, Page, ReleaseHead, RunFilter, RunHead, RunTexts, Schedule,
-    SecretHead, Store, StoreError, StoredRelease, StoredRun, StoredSecret,
+    DraftHead, Endpoint, EventDelivery, EventFilter, Found, Group, Member, OpenWait, Page, ReleaseHead,
+    RunFilter, RunHead, RunTexts, Schedule, SecretHead, Store, StoreError, StoredRelease, StoredRun,
+    StoredSecret,
 };
 
 use crate::app::App;
@@ -245,6 +246,23 @@ impl<'a> Reading<'a> {
             Found::One(delivery) => Ok(Some(delivery)),
             Found::None | Found::Several => Ok(None),
         }
+    }
+
+    /// The webhook endpoints, by name.
+    pub(crate) async fn endpoints(&self) -> Result<Vec<Endpoint>, StoreError> {
+        self.store.endpoints(self.scope).await
+    }
+
+    /// Events that went out to webhook endpoints or wait to, newest first.
+    pub(crate) async fn event_deliveries(
+        &self,
+        filter: &EventFilter,
+        before: Option<i64>,
+        limit: u32,
+    ) -> Result<Page<EventDelivery>, StoreError> {
+        self.store
+            .event_deliveries(self.scope, filter, before, limit)
+            .await
     }
 
     /// When each cron trigger is due next, and what became of the times before.

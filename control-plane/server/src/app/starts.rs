@@ -173,6 +173,20 @@ pub(crate) fn request_body(workflow: &str, version: Option<u32>, input: &Value) 
     ])
 }
 
+/// The input with its defaults, and the digest of its canonical form.
+fn complete(release: &Release, input: Value) -> Result<(Value, Digest), StartError> {
+    let input = release.complete(input).map_err(StartError::Input)?;
+    let canonical = canonical_json(&input);
+    if canonical.len() > MAX_INPUT_BYTES {
+        let message = format!("{} bytes, more than {MAX_INPUT_BYTES}", canonical.len());
+        return Err(StartError::Input(vec![InputProblem {
+            path: String::new(),
+            message,
+        }]));
+    }
+    Ok((input, Digest::of(&canonical)))
+}
+
 impl App {
     /// Starts a run: by itself, as a retry or as a try, as the action says. Returns after event, run, lease and job are
     /// durable (B1, B2).
@@ -199,19 +213,7 @@ impl App {
                 retry_after_ms: RETRY_AFTER_MS,
             });
         }
-        let input = request
-            .release
-            .complete(request.input)
-            .map_err(StartError::Input)?;
-        let canonical = canonical_json(&input);
-        if canonical.len() > MAX_INPUT_BYTES {
-            let message = format!("{} bytes, more than {MAX_INPUT_BYTES}", canonical.len());
-            return Err(StartError::Input(vec![InputProblem {
-                path: String::new(),
-                message,
-            }]));
-        }
-        let canonical = Digest::of(&canonical);
+        let (input, canonical) = complete(&request.release, request.input)?;
         // As it was given: in canonical form `4.0` would be `4`, and a retry would divide another number.
         let text = input.to_string();
         let now_ms = self.clock.now_ms();
@@ -257,6 +259,7 @@ impl App {
             options,
             labels: words,
             lease_ms: runs_on.lease_ms,
+            on_end: None,
             created_at_ms: now_ms,
             job: job.clone(),
             requests: request.requests,

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use flowforge_connect::EgressPolicy;
 use flowforge_core::{OwnerPolicy, Policy, RolePolicy, Scope, permits};
 use flowforge_failpoints::FailPoints;
 use flowforge_protocol::sync::Incarnation;
@@ -20,6 +21,7 @@ use crate::apart::{ApartError, WORK_TIMEOUT, Workbench};
 use crate::app::allow::Refusals;
 use crate::app::capabilities::Capabilities;
 use crate::app::hooks::{Keeper, Rates};
+use crate::app::outside::Outside;
 use crate::app::people::People;
 use crate::clock::Clock;
 use crate::counts::Counts;
@@ -95,6 +97,8 @@ pub(crate) struct App {
     pub(crate) telemetry: Option<Telemetry>,
     /// What is left of the allowances of webhooks.
     pub(crate) hook_rates: Rates,
+    /// The way to webhook endpoints, and where they may be.
+    pub(crate) outside: Outside,
     /// What is remembered of keeping what came to them.
     pub(crate) deliveries: Keeper,
     /// Workflows whose drafts were saved or are gone, for those who follow them.
@@ -154,6 +158,7 @@ pub(crate) struct Parts {
     pub(crate) closing: CancellationToken,
     pub(crate) bus: Arc<Bus>,
     pub(crate) telemetry: Option<Telemetry>,
+    pub(crate) outside: EgressPolicy,
 }
 
 impl App {
@@ -204,6 +209,7 @@ impl App {
             counts: Counts::default(),
             telemetry: parts.telemetry,
             hook_rates: Rates::default(),
+            outside: Outside::new(parts.outside),
             deliveries: Keeper::default(),
             followers: Arc::new(Semaphore::new(FOLLOWERS_MAX)),
             published: RwLock::new(Published::default()),

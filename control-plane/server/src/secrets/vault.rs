@@ -11,7 +11,9 @@ use chacha20poly1305::{ChaCha20Poly1305, Nonce};
 use flowforge_core::Scope;
 use flowforge_protocol::HostId;
 use flowforge_protocol::seal::{self, SealContext, SealPublicKey, Sealed};
-use flowforge_store::{MAX_SECRET_NAMES, MAX_SECRETS, NewSecret, SecretSet, Store, StoreError, StoredSecret};
+use flowforge_store::{
+    MAX_SECRET_NAMES, MAX_SECRETS, NewSecret, SealedKey, SecretSet, Store, StoreError, StoredSecret,
+};
 use zeroize::Zeroizing;
 
 use super::draft::SecretDraft;
@@ -101,24 +103,61 @@ impl Secrets {
     }
 
     fn encrypt(&self, draft: &SecretDraft, version: u32, now_ms: u64) -> Result<NewSecret, VaultError> {
-        let nonce = fresh::<NONCE_BYTES>()?;
-        let payload = Payload {
-            msg: draft.value.as_bytes(),
-            aad: &bound_to(&self.scope, &draft.name, version),
-        };
-        let encrypted = self.cipher.encrypt(&Nonce::from(nonce), payload);
-        let mut sealed = nonce.to_vec();
-        sealed.extend(encrypted.map_err(|_| VaultError::Seal {
-            name: draft.name.clone(),
-        })?);
+        let bound = bound_to(&self.scope, &draft.name, version);
         Ok(NewSecret {
             name: draft.name.clone(),
             kind: draft.kind.clone(),
             destinations: draft.destinations.clone(),
             drafts: draft.drafts,
             version,
-            sealed,
+            sealed: self.lock(&draft.name, draft.value.as_bytes(), &bound)?,
             at_ms: now_ms,
+        })
+    }
+
+    /// A value, encrypted; it opens only with what it is bound to.
+    fn lock(&self, name: &str, value: &[u8], bound: &[u8]) -> Result<Vec<u8>, VaultError> {
+        let nonce = fresh::<NONCE_BYTES>()?;
+        let payload = Payload {
+            msg: value,
+            aad: bound,
+        };
+        let encrypted = self.cipher.encrypt(&Nonce::from(nonce), payload);
+        let mut sealed = nonce.to_vec();
+        sealed.extend(encrypted.map_err(|_| VaultError::Seal {
+            name: name.to_owned(),
+        })?);
+        Ok(sealed)
+    }
+
+    /// What was encrypted, if it opens with what it is said to be bound to.
+    fn unlock(&self, sealed: &[u8], bound: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        let (nonce, ciphertext) = sealed.split_first_chunk::<NONCE_BYTES>()?;
+        let payload = Payload {
+            msg: ciphertext,
+            aad: bound,
+        };
+        let opened = self.cipher.decrypt(&Nonce::from(*nonce), payload);
+        opened.ok().map(Zeroizing::new)
+    }
+
+    /// The key of a webhook endpoint, encrypted as one of its versions.
+    pub(crate) fn lock_endpoint(&self, name: &str, version: u32, key: &str) -> Result<SealedKey, VaultError> {
+        let bound = bound_to_endpoint(&self.scope, name, version);
+        let sealed = self.lock(name, key.as_bytes(), &bound)?;
+        Ok(SealedKey { sealed, version })
+    }
+
+    /// The key of a webhook endpoint, to sign with.
+    pub(crate) fn open_endpoint(
+        &self,
+        name: &str,
+        key: &SealedKey,
+    ) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+        let bound = bound_to_endpoint(&self.scope, name, key.version);
+        let opened = self.unlock(&key.sealed, &bound);
+        opened.ok_or_else(|| VaultError::DoesNotOpen {
+            name: format!("of webhook endpoint {name}"),
         })
     }
 
@@ -139,18 +178,10 @@ impl Secrets {
         let closed = || VaultError::DoesNotOpen {
             name: secret.name.clone(),
         };
-        let (nonce, ciphertext) = secret
-            .sealed
-            .split_first_chunk::<NONCE_BYTES>()
-            .ok_or_else(closed)?;
-        let open = |aad: &[u8]| {
-            let payload = Payload { msg: ciphertext, aad };
-            self.cipher.decrypt(&Nonce::from(*nonce), payload)
-        };
+        let open = |bound: &[u8]| self.unlock(&secret.sealed, bound);
         open(&bound_to(&self.scope, &secret.name, secret.version))
-            .or_else(|_| open(&bound_without_scope(&secret.name, secret.version)))
-            .map(Zeroizing::new)
-            .map_err(|_| closed())
+            .or_else(|| open(&bound_without_scope(&secret.name, secret.version)))
+            .ok_or_else(closed)
     }
 
     /// Opens every secret that can be used; answers how many there are.
@@ -237,6 +268,11 @@ impl Secrets {
 fn bound_to(scope: &Scope, name: &str, version: u32) -> Vec<u8> {
     let (workspace, project) = (scope.workspace(), scope.project());
     format!("flowforge.secret.v2\n{workspace}\n{project}\n{name}\n{version}").into_bytes()
+}
+
+/// What the key of a webhook endpoint is bound to. No secret's name has a colon.
+fn bound_to_endpoint(scope: &Scope, name: &str, version: u32) -> Vec<u8> {
+    bound_to(scope, &format!("endpoint:{name}"), version)
 }
 
 /// What values were bound to that were set before there were projects; the next value of each is bound to its scope.

@@ -32,6 +32,7 @@ mod media;
 mod metrics;
 mod opening;
 mod operations;
+mod outgoing;
 mod people;
 mod placing;
 mod progress;

@@ -5,8 +5,8 @@ use flowforge_protocol::chain::no_fetch;
 use flowforge_protocol::record::Event;
 use flowforge_protocol::{Digest, MessageId};
 use flowforge_store::{
-    ClientRequest, Heard, Keep, KeepDeliveries, Links, MAX_HOSTS, NewReceipt, NewSignal, Registered,
-    RejectCode, SignalKept, Started,
+    ClientRequest, Heard, Keep, KeepDeliveries, KeepEvents, Links, MAX_HOSTS, NewReceipt, NewSignal,
+    Registered, RejectCode, SignalKept, Started,
 };
 use serde_json::json;
 
@@ -33,6 +33,10 @@ pub(crate) fn keep() -> Keep {
             since_ms: 0,
             count_max: u64::MAX,
             body_bytes_max: u64::MAX,
+        },
+        events: KeepEvents {
+            since_ms: 0,
+            count_max: u64::MAX,
         },
         trash_since_ms: 0,
         rows_max: 100,

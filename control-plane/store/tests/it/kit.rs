@@ -185,6 +185,7 @@ pub(crate) fn new_run(n: u64, assigned: bool) -> NewRun {
         options: None,
         labels: Vec::new(),
         lease_ms: None,
+        on_end: None,
         created_at_ms: n,
         job: assigned.then(|| new_job(n, 1_000 + n, &host(1))),
         requests: Vec::new(),

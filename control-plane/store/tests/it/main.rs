@@ -24,6 +24,7 @@ mod lists;
 mod migration;
 mod moving;
 mod orders;
+mod outbox;
 mod people;
 mod publishing;
 mod questions;

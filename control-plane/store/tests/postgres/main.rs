@@ -32,6 +32,8 @@ mod leases;
 mod lists;
 #[path = "../it/orders.rs"]
 mod orders;
+#[path = "../it/outbox.rs"]
+mod outbox;
 #[path = "../it/people.rs"]
 mod people;
 #[path = "../it/publishing.rs"]

@@ -12,8 +12,8 @@ use url::Url;
 
 use super::EgressError;
 use super::decode::{Decoder, Undecodable};
-use crate::connect::words::of_exchange;
 use crate::step::StepShared;
+use flowforge_connect::words::of_exchange;
 
 /// A response whose body is still to be read. Dropping it closes the connection.
 pub(crate) struct Answer {

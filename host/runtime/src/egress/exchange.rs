@@ -17,9 +17,9 @@ use url::Url;
 use super::secret::{Place, covers, names};
 use super::traced::Traced;
 use super::{Answer, Attachment, headers};
-use crate::connect::words::{Broken, of_exchange};
-use crate::connect::{Connection, Destination, DialError};
 use crate::step::StepShared;
+use flowforge_connect::words::{Broken, of_exchange};
+use flowforge_connect::{Connection, Destination, DialError};
 
 /// What this host can decode, for services that ask.
 const DECODED: HeaderValue = HeaderValue::from_static("gzip, deflate, br");

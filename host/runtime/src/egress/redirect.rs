@@ -14,8 +14,8 @@ use tokio::time::Instant;
 use url::Url;
 
 use super::{Answer, Attachment, EgressError, Outbound, send};
-use crate::connect::Destination;
 use crate::step::StepShared;
+use flowforge_connect::Destination;
 
 /// A request without a body, which can be sent again to another place.
 pub(crate) struct Plain {

@@ -6,7 +6,7 @@ use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use url::Url;
 use zeroize::Zeroizing;
 
-use crate::connect::Destination;
+use flowforge_connect::Destination;
 
 /// One form of a secret, as it stands on the wire.
 pub(super) type Written = Zeroizing<Vec<u8>>;

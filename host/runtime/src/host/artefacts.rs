@@ -158,7 +158,7 @@ fn refusal(error: ArtefactError) -> WitError {
         return WitError::Quota(exceeded.to_string());
     }
     // The cause names a path of this host; it belongs in its log, not in a guest.
-    tracing::warn!(error = %crate::connect::words::describe(&error), "artefact storage failed");
+    tracing::warn!(error = %flowforge_connect::words::describe(&error), "artefact storage failed");
     WitError::Storage(error.to_string())
 }
 

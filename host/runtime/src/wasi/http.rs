@@ -12,11 +12,11 @@ use http_body_util::{BodyExt as _, Limited};
 use url::Url;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
-use crate::connect::Destination;
-use crate::connect::words::describe;
 use crate::egress::{Attachment, EgressError, Outbound, Placement, covers, is_forbidden, send};
 use crate::services::LogLevel;
 use crate::step::StepShared;
+use flowforge_connect::Destination;
+use flowforge_connect::words::describe;
 
 /// The hooks of one store.
 pub(crate) struct WasiDoor {

@@ -128,7 +128,7 @@ async fn a_certificate_of_an_unknown_root_is_refused() {
         failure.message
     );
     assert!(
-        failure.message.contains("signed by nobody whom this host trusts"),
+        failure.message.contains("signed by nobody who is trusted here"),
         "{}",
         failure.message
     );

@@ -1,13 +1,14 @@
-//! Where connectors may connect, and the way there: destinations, addresses, the policy of a host, the dialer.
+//! Where a program of FlowForge may connect for somebody else, and the way there: destinations, addresses, the policy, the
+//! dialer. The host uses it for its connectors, the control plane for what it sends to webhook endpoints.
 //!
-//! Owns every socket. A name is resolved once, each address is judged, and exactly a judged address is dialled; TLS is
-//! verified against the original name. Leaves to `egress` what is sent.
+//! Owns the sockets that are opened for others. A name is resolved once, each address is judged, and exactly a judged address
+//! is dialled; TLS is verified against the original name. Leaves to its callers what is sent. Nothing is redirected here.
 
 mod address;
 mod destination;
 mod dial;
 mod network;
-pub(crate) mod words;
+pub mod words;
 
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
@@ -17,18 +18,18 @@ use async_trait::async_trait;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 pub use address::AddressKind;
-pub(crate) use destination::Destination;
-pub(crate) use dial::{DialError, Dialer};
+pub use destination::Destination;
+pub use dial::{DialError, Dialer};
 pub use network::{OpenNetwork, OpenNetworkError};
 
-/// Where connectors of this host may connect at all. A grant never opens what the policy blocks.
+/// Where this program may connect at all. A grant never opens what the policy blocks.
 #[derive(Clone, Default)]
 pub struct EgressPolicy {
     /// Loopback addresses are open. Only `flowforge dev` and tests say so.
     pub loopback: bool,
-    /// Private networks that are open, for hosts beside the machines they talk to. Empty: none.
+    /// Private networks that are open, for programs beside the machines they talk to. Empty: none.
     pub networks: Vec<OpenNetwork>,
-    /// Addresses that stay closed in any case: this host's own listeners, the control plane.
+    /// Addresses that stay closed in any case: this program's own listeners, for a host the control plane.
     pub closed: Vec<SocketAddr>,
     /// Certificates (DER) that are trusted besides the platform's.
     pub extra_roots: Vec<Vec<u8>>,
@@ -37,6 +38,31 @@ pub struct EgressPolicy {
     /// Another way to open connections, for services that exist only in this process; absent: the network. With it no
     /// name is resolved, no address is judged and no socket is opened.
     pub dial: Option<Arc<dyn Dial>>,
+}
+
+impl EgressPolicy {
+    /// Whether this address may be dialled.
+    ///
+    /// # Errors
+    /// What kind of address it is that it may not, for people.
+    pub fn judge(&self, socket: SocketAddr) -> Result<(), &'static str> {
+        let same = |closed: &SocketAddr| {
+            closed.ip().to_canonical() == socket.ip().to_canonical() && closed.port() == socket.port()
+        };
+        if self.closed.iter().any(same) {
+            return Err("closed by this host");
+        }
+        match AddressKind::of(socket.ip()) {
+            AddressKind::Public => Ok(()),
+            AddressKind::Loopback if self.loopback => Ok(()),
+            AddressKind::Private | AddressKind::SharedSpace
+                if self.networks.iter().any(|network| network.covers(socket)) =>
+            {
+                Ok(())
+            }
+            other => Err(other.as_str()),
+        }
+    }
 }
 
 impl std::fmt::Debug for EgressPolicy {
@@ -59,7 +85,7 @@ impl<T: AsyncRead + AsyncWrite + Send> Duplex for T {}
 /// A connection. What would be TLS is in the clear.
 pub type Connection = Pin<Box<dyn Duplex>>;
 
-/// From a destination to a connection on which HTTP/1.1 is spoken. Implemented by mocked services; whether a step may
+/// From a destination to a connection on which HTTP/1.1 is spoken. Implemented by mocked services; whether somebody may
 /// reach the destination was checked before.
 #[async_trait]
 pub trait Dial: Send + Sync {

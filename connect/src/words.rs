@@ -4,7 +4,8 @@ use std::error::Error as StdError;
 use std::io;
 
 /// Why a connection could not be opened.
-pub(crate) fn of_connect(error: &io::Error) -> String {
+#[must_use]
+pub fn of_connect(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::ConnectionRefused => "nobody listens there".to_owned(),
         io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => {
@@ -16,7 +17,8 @@ pub(crate) fn of_connect(error: &io::Error) -> String {
 }
 
 /// Why TLS could not be agreed upon.
-pub(crate) fn of_tls(error: &io::Error) -> String {
+#[must_use]
+pub fn of_tls(error: &io::Error) -> String {
     let tls = error
         .get_ref()
         .and_then(|inner| inner.downcast_ref::<rustls::Error>());
@@ -24,7 +26,7 @@ pub(crate) fn of_tls(error: &io::Error) -> String {
         Some(rustls::Error::InvalidCertificate(certificate)) => of_certificate(certificate).to_owned(),
         Some(rustls::Error::AlertReceived(_)) => "it refused the TLS handshake".to_owned(),
         Some(rustls::Error::PeerIncompatible(_)) => {
-            "it speaks no version of TLS that this host accepts".to_owned()
+            "it speaks no version of TLS that is accepted here".to_owned()
         }
         Some(_) => "it does not speak TLS correctly".to_owned(),
         None if error.kind() == io::ErrorKind::UnexpectedEof => {
@@ -39,25 +41,27 @@ fn of_certificate(error: &rustls::CertificateError) -> &'static str {
     match error {
         E::Expired | E::ExpiredContext { .. } => "its certificate has expired",
         E::NotValidYet | E::NotValidYetContext { .. } => {
-            "its certificate is not valid yet; is this host's clock right?"
+            "its certificate is not valid yet; is the clock here right?"
         }
         E::Revoked => "its certificate was revoked",
-        E::UnknownIssuer => "its certificate is signed by nobody whom this host trusts",
+        E::UnknownIssuer => "its certificate is signed by nobody who is trusted here",
         E::NotValidForName | E::NotValidForNameContext { .. } => "its certificate is for another name",
         _ => "its certificate is not valid",
     }
 }
 
 /// What went wrong in an exchange after sending began.
-pub(crate) enum Broken {
-    /// The answer is not HTTP as this host takes it.
+#[derive(Debug)]
+pub enum Broken {
+    /// The answer is not HTTP as it is taken here.
     Malformed(String),
     /// The connection ended too early.
     Cut(String),
 }
 
 /// How an exchange broke.
-pub(crate) fn of_exchange(error: &hyper::Error) -> Broken {
+#[must_use]
+pub fn of_exchange(error: &hyper::Error) -> Broken {
     if error.is_parse_too_large() {
         return Broken::Malformed("the answer has more header fields than are taken".to_owned());
     }
@@ -90,8 +94,9 @@ fn source_of<'e, T: StdError + 'static>(error: &'e (dyn StdError + 'static)) -> 
     None
 }
 
-/// An error with its causes in one line, for the host's own log.
-pub(crate) fn describe(error: &dyn StdError) -> String {
+/// An error with its causes in one line, for this program's own log.
+#[must_use]
+pub fn describe(error: &dyn StdError) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

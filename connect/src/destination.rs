@@ -6,10 +6,13 @@ use url::{Host, Url};
 
 /// Where a request goes, in canonical form: lower case, punycode, no trailing dot, port always written out.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) struct Destination {
-    pub(crate) secure: bool,
-    pub(crate) host: Host<String>,
-    pub(crate) port: u16,
+pub struct Destination {
+    /// Whether TLS is spoken.
+    pub secure: bool,
+    /// A name, or an address.
+    pub host: Host<String>,
+    /// Never 0.
+    pub port: u16,
 }
 
 impl Destination {
@@ -17,7 +20,7 @@ impl Destination {
     ///
     /// # Errors
     /// What is wrong, for people: another scheme than `http` and `https`, user information, no name, port 0.
-    pub(crate) fn of_url(url: &Url) -> Result<Self, String> {
+    pub fn of_url(url: &Url) -> Result<Self, String> {
         let secure = match url.scheme() {
             "https" => true,
             "http" => false,
@@ -47,7 +50,7 @@ impl Destination {
     ///
     /// # Errors
     /// The same, or that it says more than a destination.
-    pub(crate) fn of_grant(text: &str) -> Result<Self, String> {
+    pub fn of_grant(text: &str) -> Result<Self, String> {
         let url = Url::parse(text).map_err(|error| error.to_string())?;
         if !matches!(url.path(), "" | "/") || url.query().is_some() || url.fragment().is_some() {
             return Err("a destination has no path".to_owned());

@@ -1,4 +1,4 @@
-//! Names to judged addresses to connections. Nothing else in the workspace opens a socket for a connector.
+//! Names to judged addresses to connections. Nothing else in the workspace opens a socket for a connector or an endpoint.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, OnceLock};
@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use url::Host;
 
-use super::{AddressKind, Connection, Destination, EgressPolicy, Resolve, words};
+use crate::{Connection, Destination, EgressPolicy, Resolve, words};
 
 /// Longest time for a name, and for one connection with its TLS handshake.
 const RESOLVE_TIME_MAX: Duration = Duration::from_secs(10);
@@ -20,7 +20,8 @@ const CONNECT_TIME_MAX: Duration = Duration::from_secs(10);
 const ADDRESSES_MAX: usize = 8;
 
 /// Why there is no connection. Nothing was sent in any case.
-pub(crate) enum DialError {
+#[derive(Debug)]
+pub enum DialError {
     /// Every address is blocked.
     Blocked(String),
     /// No answer.
@@ -28,7 +29,7 @@ pub(crate) enum DialError {
 }
 
 /// Opens connections by the policy.
-pub(crate) struct Dialer {
+pub struct Dialer {
     policy: EgressPolicy,
     resolver: Arc<dyn Resolve>,
     /// Made at the first `https` request: reading the platform's roots takes milliseconds.
@@ -36,7 +37,9 @@ pub(crate) struct Dialer {
 }
 
 impl Dialer {
-    pub(crate) fn new(policy: EgressPolicy) -> Self {
+    /// By this policy; nothing is opened yet.
+    #[must_use]
+    pub fn new(policy: EgressPolicy) -> Self {
         let resolver = policy
             .resolver
             .clone()
@@ -49,7 +52,10 @@ impl Dialer {
     }
 
     /// A connection to one of the destination's judged addresses.
-    pub(crate) async fn connect(&self, destination: &Destination) -> Result<Connection, DialError> {
+    ///
+    /// # Errors
+    /// See [`DialError`].
+    pub async fn connect(&self, destination: &Destination) -> Result<Connection, DialError> {
         if let Some(other) = &self.policy.dial {
             let connection = other.dial(&destination.to_string()).await;
             return connection.map_err(DialError::Unreachable);
@@ -87,7 +93,7 @@ impl Dialer {
         let mut blocked = None;
         for address in found {
             let socket = SocketAddr::new(address, destination.port);
-            match self.judge(socket) {
+            match self.policy.judge(socket) {
                 Ok(()) if open.len() < ADDRESSES_MAX => open.push(socket),
                 Ok(()) => {}
                 Err(reason) => blocked = Some(format!("{destination}, whose address {address} is {reason}")),
@@ -96,25 +102,6 @@ impl Dialer {
         match (open.is_empty(), blocked) {
             (true, Some(reason)) => Err(DialError::Blocked(reason)),
             _ => Ok(open),
-        }
-    }
-
-    fn judge(&self, socket: SocketAddr) -> Result<(), &'static str> {
-        let same = |closed: &SocketAddr| {
-            closed.ip().to_canonical() == socket.ip().to_canonical() && closed.port() == socket.port()
-        };
-        if self.policy.closed.iter().any(same) {
-            return Err("closed by this host");
-        }
-        match AddressKind::of(socket.ip()) {
-            AddressKind::Public => Ok(()),
-            AddressKind::Loopback if self.policy.loopback => Ok(()),
-            AddressKind::Private | AddressKind::SharedSpace
-                if self.policy.networks.iter().any(|network| network.covers(socket)) =>
-            {
-                Ok(())
-            }
-            other => Err(other.as_str()),
         }
     }
 

@@ -8,7 +8,7 @@ use std::str::FromStr;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use super::AddressKind;
+use crate::AddressKind;
 
 /// A private network that connectors may reach where a grant says so: `10.20.0.0/16` for every port,
 /// `192.168.1.10/32:502,8000-8099` for some, `fd12:3456::/32:443` for IPv6.
@@ -33,7 +33,7 @@ pub struct OpenNetworkError {
 
 impl OpenNetwork {
     /// Whether this address lies in the network and its port is open.
-    pub(super) fn covers(&self, socket: SocketAddr) -> bool {
+    pub(crate) fn covers(&self, socket: SocketAddr) -> bool {
         let port = socket.port();
         self.network.contains(&socket.ip().to_canonical())
             && (self.ports.is_empty() || self.ports.iter().any(|ports| ports.contains(&port)))
