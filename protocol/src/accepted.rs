@@ -100,6 +100,20 @@ pub enum Trigger {
         /// Its step.
         step: StepKey,
     },
+    /// It is time to ask for events: the run is nothing but the poll of this trigger.
+    Poll {
+        /// The trigger's name.
+        trigger: String,
+    },
+    /// An event that the operation of a trigger found.
+    Event {
+        /// The trigger's name.
+        trigger: String,
+        /// The event's id, as the operation gave it.
+        id: String,
+        /// The run in which it was found.
+        found_by: RunId,
+    },
 }
 
 /// A body that is not JSON, as a run is given it.

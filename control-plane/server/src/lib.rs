@@ -41,6 +41,8 @@ mod metrics;
 mod opening;
 mod orders;
 mod peers;
+mod poll_answers;
+mod polling;
 mod registration;
 mod reissue;
 mod release;
@@ -49,6 +51,7 @@ mod secrets;
 mod service;
 mod sync;
 mod timetables;
+mod turns;
 
 pub use api::{problem_index, sdl};
 pub use app::people::{FirstLinkError, PeopleUrlError};

@@ -23,7 +23,9 @@ use crate::http::{Doors, HostDoor};
 use crate::opening::{
     PublishedWord, bind, bind_if, entropy, open_artefacts, open_keys, open_line, open_people, open_registry,
 };
-use crate::{accept, api, cron, database, enrolment, errands, failover, following, http, reissue, retention};
+use crate::{
+    accept, api, cron, database, enrolment, errands, failover, following, http, polling, reissue, retention,
+};
 
 /// Where a running control plane is found. Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -216,6 +218,11 @@ impl Service {
         tasks.spawn(async move {
             cron::run(app).await;
             "the schedules"
+        });
+        let app = Arc::clone(&self.doors.app);
+        tasks.spawn(async move {
+            polling::run(app).await;
+            "the polls of triggers"
         });
         let app = Arc::clone(&self.doors.app);
         tasks.spawn(async move {

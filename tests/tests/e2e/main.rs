@@ -34,6 +34,7 @@ mod retries;
 mod runs;
 mod score;
 mod shop;
+mod triggers;
 mod verifier;
 
 use std::path::Path;

@@ -31,6 +31,7 @@ use super::payloads::{
     PrepareReleasePayload, PreparedRelease, PublishReleaseInput, PublishReleasePayload,
     PublishReleaseSuccess, ReleaseSummary, StartRunInput, StartRunPayload,
 };
+use super::polls::PollChanges;
 use super::problems::{
     ApprovalNotFoundProblem, ApprovalStateProblem, ConnectorProblem, FieldProblem, InputProblem,
     NotAskedProblem, ReleaseProblem, RunNotFoundProblem, RunStateProblem, SignatureProblem, VersionProblem,
@@ -149,6 +150,7 @@ pub(super) fn config_of(config: Option<AnyJson>) -> Result<Map<String, Value>> {
 pub(crate) struct Mutation(
     Changes,
     Operations,
+    PollChanges,
     Groups,
     DraftChanges,
     Trials,

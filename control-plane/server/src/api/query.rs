@@ -27,6 +27,7 @@ use super::looks::Looks;
 use super::nodes::Nodes;
 use super::page::{Cursor, Window, connection, from_edges};
 use super::people::People;
+use super::polls::PollQuestions;
 use super::publishers::PublisherQuestions;
 use super::retries::{self, RetryPlanPayload};
 use super::runs::{RunNode, RunStateName};
@@ -59,6 +60,7 @@ pub(crate) struct Query(
     People,
     Deliveries,
     Schedules,
+    PollQuestions,
     CapabilityQuestions,
     PublisherQuestions,
 );

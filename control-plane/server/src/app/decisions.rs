@@ -195,7 +195,14 @@ impl App {
                     )));
                 }
                 Ok(Trigger::Parent { run, .. }) => run,
-                Ok(Trigger::Manual { .. } | Trigger::Webhook { .. } | Trigger::Schedule { .. }) | Err(_) => {
+                Ok(
+                    Trigger::Manual { .. }
+                    | Trigger::Webhook { .. }
+                    | Trigger::Schedule { .. }
+                    | Trigger::Poll { .. }
+                    | Trigger::Event { .. },
+                )
+                | Err(_) => {
                     return Ok(None);
                 }
             };

@@ -33,6 +33,7 @@ mod opening;
 mod operations;
 mod people;
 mod placing;
+mod polls;
 mod progress;
 mod publishing;
 mod retries;

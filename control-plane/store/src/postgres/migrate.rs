@@ -18,10 +18,11 @@ static MIGRATIONS: [&str; NEWEST] = [
     include_str!("../../migrations/postgres/0010_people.sql"),
     include_str!("../../migrations/postgres/0011_capabilities.sql"),
     include_str!("../../migrations/postgres/0012_leases.sql"),
+    include_str!("../../migrations/postgres/0015_polls.sql"),
 ];
 
 /// How many there are.
-pub(super) const NEWEST: usize = 12;
+pub(super) const NEWEST: usize = 13;
 
 /// Applies what is missing, each migration in a transaction of its own, while no other server is on the database.
 pub(super) fn run(session: &Session, place: &Place) -> Result<(), OpenError> {
