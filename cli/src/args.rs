@@ -102,6 +102,9 @@ pub(crate) enum Command {
     /// See when runs start by themselves
     #[command(subcommand, after_help = "Example:\n  flowforge schedule list")]
     Schedule(commands::schedule::ScheduleCommand),
+    /// See the triggers whose events a connector finds, and stop them
+    #[command(subcommand, after_help = "Example:\n  flowforge trigger list")]
+    Trigger(commands::trigger::TriggerCommand),
     /// See what came to webhooks, and have it done once more
     #[command(subcommand, after_help = "Example:\n  flowforge webhook deliveries")]
     Webhook(commands::webhook::WebhookCommand),

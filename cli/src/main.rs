@@ -79,6 +79,7 @@ async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Token(command) => commands::account::token(command, &global).await,
         Command::Member(command) => commands::member::run(command, &global).await,
         Command::Schedule(command) => commands::schedule::run(command, &global).await,
+        Command::Trigger(command) => commands::trigger::run(command, &global).await,
         Command::Webhook(command) => commands::webhook::run(command, &global).await,
         Command::Audit(command) => commands::audit::run(command, &global).await,
         Command::Host(command) => commands::host::run(command, &global).await,

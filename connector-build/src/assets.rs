@@ -158,13 +158,29 @@ pub(crate) const TEMPLATE_WEBHOOK: Files = template![
     "tests/read_items.yaml" from "webhook/tests/read_items.yaml",
 ];
 
-/// The sources of new triggers: TypeScript and Python that poll, TypeScript and Python that read webhooks.
-pub(crate) const TRIGGER_SOURCES: [&str; 4] = [
-    include_str!("../templates/poll/connector.ts"),
-    include_str!("../templates/poll/connector.py"),
-    include_str!("../templates/webhook/connector.ts"),
-    include_str!("../templates/webhook/connector.py"),
-];
+/// A new trigger in TypeScript, in Python, and in Rust with its world.
+pub(crate) struct TriggerSources {
+    pub(crate) typescript: &'static str,
+    pub(crate) python: &'static str,
+    pub(crate) rust: &'static str,
+    pub(crate) world: &'static str,
+}
+
+/// The sources of new triggers that poll.
+pub(crate) const POLL_SOURCES: TriggerSources = TriggerSources {
+    typescript: include_str!("../templates/poll/connector.ts"),
+    python: include_str!("../templates/poll/connector.py"),
+    rust: include_str!("../templates/poll/connector.rs"),
+    world: include_str!("../templates/poll/wit/world.wit"),
+};
+
+/// The sources of new triggers that read webhooks.
+pub(crate) const WEBHOOK_SOURCES: TriggerSources = TriggerSources {
+    typescript: include_str!("../templates/webhook/connector.ts"),
+    python: include_str!("../templates/webhook/connector.py"),
+    rust: include_str!("../templates/webhook/connector.rs"),
+    world: include_str!("../templates/webhook/wit/world.wit"),
+};
 
 /// What a new connector in Rust has besides.
 pub(crate) const TEMPLATE_RUST: Files = template![

@@ -84,27 +84,32 @@ pub enum Kind {
 /// The files of a new connector, each with its text.
 type Texts = Vec<(&'static str, &'static str)>;
 
-/// The files of this kind in this language. The world of a trigger is written by its first build.
+/// The files of this kind in this language. The world of a trigger is written by its first build where the tool writes it.
 fn files_of(template: Template, kind: Kind) -> Result<Texts, NewError> {
-    let [poll_ts, poll_py, webhook_ts, webhook_py] = assets::TRIGGER_SOURCES;
-    let (common, source) = match (kind, template) {
-        (Kind::Action, _) => {
+    let (common, sources) = match kind {
+        Kind::Action => {
             let common = assets::TEMPLATE_COMMON.iter();
             return Ok(common.chain(template.own_files()).copied().collect());
         }
-        (Kind::PollTrigger, Template::TypeScript) => (assets::TEMPLATE_POLL, poll_ts),
-        (Kind::PollTrigger, Template::Python) => (assets::TEMPLATE_POLL, poll_py),
-        (Kind::WebhookTrigger, Template::TypeScript) => (assets::TEMPLATE_WEBHOOK, webhook_ts),
-        (Kind::WebhookTrigger, Template::Python) => (assets::TEMPLATE_WEBHOOK, webhook_py),
-        (_, Template::Rust | Template::JavaScript) => {
+        Kind::PollTrigger => (assets::TEMPLATE_POLL, assets::POLL_SOURCES),
+        Kind::WebhookTrigger => (assets::TEMPLATE_WEBHOOK, assets::WEBHOOK_SOURCES),
+    };
+    let (source, world) = match template {
+        Template::TypeScript => (sources.typescript, None),
+        Template::Python => (sources.python, None),
+        Template::Rust => (sources.rust, Some(sources.world)),
+        Template::JavaScript => {
             return Err(NewError::NoTemplate {
                 language: template.title(),
             });
         }
     };
     let own = template.own_files().iter().copied();
-    let own = own.filter(|(path, _)| *path != derived::FILE);
-    let own = own.map(|(path, text)| (path, if path == template.source() { source } else { text }));
+    let own = own.filter_map(|(path, text)| match path {
+        derived::FILE => Some((path, world?)),
+        _ if path == template.source() => Some((path, source)),
+        _ => Some((path, text)),
+    });
     Ok(common.iter().copied().chain(own).collect())
 }
 
@@ -127,8 +132,8 @@ pub enum NewError {
     },
     /// There is no first folder of this kind in this language.
     #[error(
-        "a trigger begins in TypeScript (ts) or Python here; in {language}, begin with an action and give its operation \
-         `trigger` in connector.toml, as docs/authors.md shows"
+        "a trigger begins in Rust, TypeScript (ts) or Python here; in {language}, begin with an action and give its \
+         operation `trigger` in connector.toml, as docs/authors.md shows"
     )]
     NoTemplate {
         /// The language, for people.
@@ -327,6 +332,8 @@ mod tests {
             (Template::TypeScript, Kind::Action),
             (Template::JavaScript, Kind::Action),
             (Template::Python, Kind::Action),
+            (Template::Rust, Kind::PollTrigger),
+            (Template::Rust, Kind::WebhookTrigger),
             (Template::TypeScript, Kind::PollTrigger),
             (Template::Python, Kind::PollTrigger),
             (Template::TypeScript, Kind::WebhookTrigger),
@@ -350,9 +357,9 @@ mod tests {
     fn a_kind_that_a_language_has_no_folder_of_is_refused_with_the_way() {
         let folder = tempfile::tempdir().unwrap();
         let into = folder.path().join("new");
-        let error = scaffold("acme:geo", Template::Rust, Kind::PollTrigger, &into).unwrap_err();
+        let error = scaffold("acme:geo", Template::JavaScript, Kind::PollTrigger, &into).unwrap_err();
         assert!(
-            error.to_string().contains("in Rust, begin with an action"),
+            error.to_string().contains("in JavaScript, begin with an action"),
             "{error}"
         );
         assert!(!into.exists(), "nothing was written");

@@ -103,16 +103,43 @@ pub enum Trigger {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         started_by: Option<String>,
     },
+    /// It is time to ask for events: the run is nothing but the poll of this trigger.
+    Poll {
+        /// The trigger's name.
+        trigger: String,
+    },
+    /// An event that the operation of a trigger found.
+    Event {
+        /// The trigger's name.
+        trigger: String,
+        /// The event's id, as the operation gave it.
+        id: String,
+        /// The run in which it was found.
+        found_by: RunId,
+    },
 }
 
 impl Trigger {
+    /// Its kind in one word, as documents have it.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Manual { .. } => "manual",
+            Self::Webhook { .. } => "webhook",
+            Self::Schedule { .. } => "schedule",
+            Self::Parent { .. } => "parent",
+            Self::Poll { .. } => "poll",
+            Self::Event { .. } => "event",
+        }
+    }
+
     /// Who started the run, or the one that ordered it: nobody answers a question of an own run.
     #[must_use]
     pub fn started_by(&self) -> Option<&str> {
         match self {
             Self::Manual { by } => Some(by),
             Self::Parent { started_by, .. } => started_by.as_deref(),
-            Self::Webhook { .. } | Self::Schedule { .. } => None,
+            Self::Webhook { .. } | Self::Schedule { .. } | Self::Poll { .. } | Self::Event { .. } => None,
         }
     }
 }

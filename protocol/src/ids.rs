@@ -137,9 +137,12 @@ random_id!(
 
 /// What follows a node's id in the id of the step that takes back its effect.
 const UNDO: &str = "~undo";
+/// What follows a trigger's name in the id of the step that finds its events.
+const TRIGGER: &str = "~trigger";
 
 /// The id of a node in a workflow: `snake_case`, 1 to 64 bytes, beginning with a letter. The step that takes back a node's
-/// effect has the same id and `~undo` behind it.
+/// effect has the same id and `~undo` behind it; the step that finds the events of a trigger has the trigger's name and
+/// `~trigger` behind it.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NodeId(String);
 
@@ -171,6 +174,20 @@ impl NodeId {
     pub fn is_undo(&self) -> bool {
         self.0.ends_with(UNDO)
     }
+
+    /// The id of the step that finds the events of the trigger of this name.
+    ///
+    /// # Errors
+    /// The name is none that a trigger can have.
+    pub fn of_trigger(name: &str) -> Result<Self, ParseIdError> {
+        format!("{name}{TRIGGER}").parse()
+    }
+
+    /// The name of the trigger whose events this step finds, if it is such a step.
+    #[must_use]
+    pub fn trigger(&self) -> Option<&str> {
+        self.0.strip_suffix(TRIGGER)
+    }
 }
 
 impl FromStr for NodeId {
@@ -178,7 +195,8 @@ impl FromStr for NodeId {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let shape = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
-        let name = text.strip_suffix(UNDO).unwrap_or(text);
+        let name = text.strip_suffix(UNDO).or_else(|| text.strip_suffix(TRIGGER));
+        let name = name.unwrap_or(text);
         let starts = name.bytes().next().is_some_and(|b| b.is_ascii_lowercase());
         if starts && name.len() <= 64 && name.bytes().all(shape) {
             Ok(Self(text.to_owned()))

@@ -15,6 +15,8 @@ use crate::programs::{Programs, Running};
 
 /// How long a host may take to come up and be heard.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(60);
+/// Names the database of a control plane.
+const DATABASE: &str = "FLOWFORGE_DATABASE";
 /// How often the control plane is asked whether something has happened.
 const LOOK: Duration = Duration::from_millis(25);
 
@@ -54,7 +56,7 @@ impl Planes {
         name: &'static str,
         database: Option<&str>,
     ) -> Result<Self> {
-        let database = database.map(|url| ("FLOWFORGE_DATABASE", url));
+        let database = database.map(|url| (DATABASE, url));
         Self::start_with(programs, data, name, database.as_slice())
     }
 
@@ -206,7 +208,10 @@ impl Planes {
         let address = server.trim_start_matches("http://").to_owned();
         self.plane.kill_and_wait()?;
         meanwhile(&self.data)?;
-        (self.plane, _) = new_plane(&self.programs, &self.data, &address, database)?;
+        self.variables.retain(|(name, _)| name != DATABASE);
+        self.variables
+            .extend(database.map(|url| (DATABASE.to_owned(), url.to_owned())));
+        (self.plane, _) = new_plane(&self.programs, &self.data, &address, &self.variables)?;
         Ok(())
     }
 
@@ -289,6 +294,40 @@ impl Planes {
         Ok(())
     }
 
+    /// Starts the control plane again at its address, after it was killed as a power cut does or has ended by itself.
+    ///
+    /// With `fail_points` it ends where that plan says.
+    ///
+    /// # Errors
+    /// It does not come up; the error shows what it said.
+    pub fn restart_plane(&mut self, fail_points: Option<&str>) -> Result<()> {
+        let server = self.api.context().server.trim_end_matches('/').to_owned();
+        let address = server.strip_prefix("http://").unwrap_or(&server);
+        self.plane.end()?;
+        let mut serve = plane_command(&self.programs, &self.data, address, &self.variables);
+        if let Some(plan) = fail_points {
+            serve.env("FLOWFORGE_FAILPOINTS", plan);
+        }
+        self.plane = Running::start("plane", &mut serve, &self.data.join("logs"))?;
+        self.plane.first_line()?;
+        Ok(())
+    }
+
+    /// Waits until the control plane has ended by itself.
+    ///
+    /// # Errors
+    /// It goes on.
+    pub async fn plane_ends(&mut self) -> Result<()> {
+        let until = Instant::now() + CONNECT_TIMEOUT;
+        while self.plane.is_running()? {
+            if Instant::now() > until {
+                bail!("the control plane goes on:\n{}", self.plane.end_of_log());
+            }
+            sleep(LOOK).await;
+        }
+        Ok(())
+    }
+
     /// When the control plane last heard the host, milliseconds since 1970; 0 for never.
     async fn last_heard(&self) -> Result<u64> {
         let data = self
@@ -310,6 +349,16 @@ impl Planes {
     }
 }
 
+fn plane_command(programs: &Programs, data: &Path, listen: &str, variables: &[(String, String)]) -> Command {
+    let mut serve = Command::new(programs.path("flowforge"));
+    serve
+        .args(["server", "--listen", listen, "--output", "json", "--data-dir"])
+        .arg(data.join("plane"))
+        .env("FLOWFORGE_HOME", data.join("home"))
+        .envs(variables.iter().cloned());
+    serve
+}
+
 /// A control plane in its folder, when it is ready, and what it said of itself.
 fn new_plane(
     programs: &Programs,
@@ -317,12 +366,7 @@ fn new_plane(
     listen: &str,
     variables: &[(String, String)],
 ) -> Result<(Running, Value)> {
-    let mut serve = Command::new(programs.path("flowforge"));
-    serve
-        .args(["server", "--listen", listen, "--output", "json", "--data-dir"])
-        .arg(data.join("plane"))
-        .env("FLOWFORGE_HOME", data.join("home"))
-        .envs(variables.iter().cloned());
+    let mut serve = plane_command(programs, data, listen, variables);
     let mut plane = Running::start("plane", &mut serve, &data.join("logs"))?;
     let ready = serde_json::from_str(&plane.first_line()?).context("the plane printed no JSON")?;
     Ok((plane, ready))

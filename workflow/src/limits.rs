@@ -53,3 +53,9 @@ pub const DEFAULT_LEASE_MS: u64 = 60 * 1000;
 pub const MIN_LEASE_MS: u64 = 2 * 1000;
 /// Longest lease of a run that may move, an hour, in milliseconds.
 pub const MAX_LEASE_MS: u64 = 60 * 60 * 1000;
+/// Shortest time between two polls of a trigger, 10 seconds, in milliseconds.
+pub const MIN_POLL_MS: u64 = 10 * 1000;
+/// Longest time between two polls of a trigger, 24 hours, in milliseconds.
+pub const MAX_POLL_MS: u64 = 24 * 60 * 60 * 1000;
+/// Attempts of a poll, the first one counted, unless its trigger says otherwise.
+pub const POLL_ATTEMPTS: u32 = 3;

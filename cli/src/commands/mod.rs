@@ -25,5 +25,6 @@ pub(crate) mod run;
 pub(crate) mod schedule;
 pub(crate) mod secret;
 pub(crate) mod server;
+pub(crate) mod trigger;
 pub(crate) mod webhook;
 pub(crate) mod workflow;

@@ -63,18 +63,20 @@ fn assert_names_nothing_of(built: &Built, folder: &Path) {
 /// What an author's first `cargo fmt --check` says, over the new crate and the copy of the SDK.
 #[test]
 fn a_new_rust_connector_is_formatted() {
-    let folder = tempfile::tempdir().unwrap();
-    scaffold("acme:geo", Template::Rust, Kind::Action, folder.path()).unwrap();
-    let output = std::process::Command::new("cargo")
-        .args(["fmt", "--check"])
-        .current_dir(folder.path())
-        .output()
-        .unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stdout)
-    );
+    for kind in [Kind::Action, Kind::PollTrigger, Kind::WebhookTrigger] {
+        let folder = tempfile::tempdir().unwrap();
+        scaffold("acme:geo", Template::Rust, kind, folder.path()).unwrap();
+        let output = std::process::Command::new("cargo")
+            .args(["fmt", "--check"])
+            .current_dir(folder.path())
+            .output()
+            .unwrap();
+        assert!(
+            output.status.success(),
+            "{kind:?}: {}",
+            String::from_utf8_lossy(&output.stdout)
+        );
+    }
 }
 
 /// Two people with the same source get the same digest, wherever and whenever they build.
@@ -160,6 +162,11 @@ async fn a_new_poll_trigger_in_typescript_builds() {
 }
 
 #[tokio::test]
+async fn a_new_poll_trigger_in_rust_builds() {
+    polls(Template::Rust).await;
+}
+
+#[tokio::test]
 async fn a_new_poll_trigger_in_python_builds() {
     polls(Template::Python).await;
 }
@@ -198,6 +205,11 @@ async fn reads_a_hook(template: Template) {
 #[tokio::test]
 async fn a_new_webhook_trigger_in_typescript_reads() {
     reads_a_hook(Template::TypeScript).await;
+}
+
+#[tokio::test]
+async fn a_new_webhook_trigger_in_rust_reads() {
+    reads_a_hook(Template::Rust).await;
 }
 
 #[tokio::test]

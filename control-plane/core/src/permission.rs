@@ -101,6 +101,10 @@ actions! {
     ResumeRun "run.resume" Operate
     /// Erasing the values of a run that is over.
     EraseRun "run.erase" Operate
+    /// Stopping the polls of a trigger.
+    PauseTrigger "trigger.pause" Operate
+    /// Letting the polls of a trigger go on.
+    ResumeTrigger "trigger.resume" Operate
     /// Saying what becomes of a step whose outcome is unknown.
     ReviewStep "run.review" Operate
     /// Sending a signal.

@@ -7,7 +7,7 @@
 //! clock far ahead has left behind is brought back to the next one after now. A workflow whose newest release cannot be used
 //! keeps what is stored.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use flowforge_core::Action;
@@ -16,20 +16,15 @@ use flowforge_protocol::record::Trigger;
 use flowforge_store::{ClientRequest, RunState, Schedule, SchedulePast, Started, StoreError};
 use flowforge_workflow::model::{Overlap, Timetable, TriggerKind};
 use serde_json::Value;
-use tokio::sync::broadcast::Receiver;
-use tokio::sync::broadcast::error::RecvError;
 
 use crate::app::App;
 use crate::app::starts::{StartError, StartOptions, StartRequest, new_run_id, request_body};
-use crate::fleet::duties::LOOK;
-use crate::fleet::events::RunMoved;
 use crate::release::ReadyRelease;
 use crate::timetables::{MAX_DUE_MS, MAX_WAITING, due, fingerprint, next};
+use crate::turns::Ahead;
 
 /// The wait after a failure, in milliseconds.
 const RETRY_MS: u64 = 5_000;
-/// While times wait for runs, these are looked at so often without a word that one is over, in milliseconds.
-const HELD_LOOK_MS: u64 = 30_000;
 
 struct Table {
     release: Arc<ReadyRelease>,
@@ -38,21 +33,6 @@ struct Table {
 }
 
 type Tables = HashMap<(String, String), Table>;
-
-/// What is to be waited for after a turn.
-#[derive(Default)]
-struct Ahead {
-    /// When something is due next.
-    next_ms: Option<u64>,
-    /// The runs whose end times wait for.
-    held: HashSet<RunId>,
-}
-
-impl Ahead {
-    fn at(&mut self, due_ms: u64) {
-        self.next_ms = Some(self.next_ms.map_or(due_ms, |next| next.min(due_ms)));
-    }
-}
 
 /// Starts what is due until the server closes.
 pub(crate) async fn run(app: Arc<App>) {
@@ -67,42 +47,8 @@ pub(crate) async fn run(app: Arc<App>) {
                 ahead
             }
         };
-        let due = async {
-            match ahead.next_ms {
-                Some(at) => app.clock.sleep_until(at).await,
-                None => std::future::pending().await,
-            }
-        };
-        // Another server may go away whose duty they were.
-        let look = async {
-            match app.bus.is_shared() {
-                true => tokio::time::sleep(LOOK).await,
-                false => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            () = due => {}
-            () = look => {}
-            () = one_ends(&mut moved, &ahead.held) => {}
-            () = app.schedules_changed.notified() => {}
-            () = app.closing.cancelled() => return,
-        }
-    }
-}
-
-/// Returns when one of these runs may be over; never, if there is none.
-async fn one_ends(moved: &mut Receiver<RunMoved>, held: &HashSet<RunId>) {
-    if held.is_empty() {
-        return std::future::pending().await;
-    }
-    loop {
-        match moved.recv().await {
-            Ok(RunMoved {
-                run: Some(run),
-                ended,
-            }) if !(ended && held.contains(&run)) => {}
-            Ok(_) | Err(RecvError::Lagged(_)) => return,
-            Err(RecvError::Closed) => return std::future::pending().await,
+        if !ahead.wait(&app, &mut moved, &app.schedules_changed).await {
+            return;
         }
     }
 }
@@ -120,9 +66,6 @@ async fn turn(app: &App) -> Result<Ahead, StoreError> {
         if let Some(table) = tables.get(&(schedule.workflow.clone(), schedule.trigger.clone())) {
             one(app, table, schedule, now_ms, &mut ahead).await?;
         }
-    }
-    if !ahead.held.is_empty() {
-        ahead.at(now_ms.saturating_add(HELD_LOOK_MS));
     }
     Ok(ahead)
 }
@@ -156,7 +99,7 @@ async fn one(
         if let Some(open) = open_before(app, table, &now).await? {
             hold(app, table, &mut now, &open).await;
             if !now.past.waiting.is_empty() {
-                ahead.held.insert(open.id);
+                ahead.hold(open.id);
             }
             break;
         }

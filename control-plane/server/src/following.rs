@@ -78,7 +78,7 @@ impl App {
         self.look_at_connectors().await;
         self.look_at_hosts().await?;
         self.load_newest().await?;
-        self.schedules_changed.notify_one();
+        self.triggers_changed();
         for host in self.hosts.all() {
             renew(&host);
         }
@@ -179,7 +179,7 @@ impl App {
         }
         if let Some(stored) = self.store.release_of(&self.scope, workflow, None).await? {
             self.enter_newest(stored);
-            self.schedules_changed.notify_one();
+            self.triggers_changed();
         }
         Ok(())
     }

@@ -42,6 +42,8 @@ mod opening;
 mod orders;
 mod outgoing;
 mod peers;
+mod poll_answers;
+mod polling;
 mod registration;
 mod reissue;
 mod release;
@@ -51,6 +53,7 @@ mod service;
 mod sync;
 mod telling;
 mod timetables;
+mod turns;
 
 pub use api::{problem_index, sdl};
 pub use app::people::{FirstLinkError, PeopleUrlError};

@@ -10,7 +10,7 @@ use flowforge_protocol::{Digest, TrustRoot};
 use flowforge_store::StoredRelease;
 use flowforge_workflow::model::Workflow;
 use flowforge_workflow::{InputProblem, complete_input, input_schema};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// Why a release cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -101,6 +101,22 @@ impl ReadyRelease {
             return Ok(input);
         }
         complete_input(&self.workflow, &input)
+    }
+
+    /// The fields of a request or an event that the input names, and the others: senders add fields at any time. A workflow
+    /// that refuses others gets all of them as its input, which then does not fit.
+    pub(crate) fn parted(&self, body: Value) -> (Value, Option<Value>) {
+        let Value::Object(fields) = body else {
+            return (body, None);
+        };
+        if self.workflow.refuses_additional {
+            return (Value::Object(fields), None);
+        }
+        let is_named = |name: &String| self.workflow.input.iter().any(|field| field.name == *name);
+        let (named, others): (Map<_, _>, Map<_, _>) =
+            fields.into_iter().partition(|(name, _)| is_named(name));
+        let others = (!others.is_empty()).then_some(Value::Object(others));
+        (Value::Object(named), others)
     }
 
     /// Names of the secrets that its nodes may use.

@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | runs that are over, with records, questions, receipt | 90 days, and 8 GiB together | [`Retention::runs`], [`Retention::run_bytes_max`] |
 //! | artefacts | 90 days, and 8 GiB together; above that, new ones are refused | [`Retention::artefacts`], [`Retention::artefact_bytes_max`] |
+//! | runs that only found the events of a trigger | an hour | [`Retention::finders`] |
 //! | releases that no run uses | 90 days; the newest 20 of each workflow always | [`Retention::releases`], [`Retention::versions_min`] |
 //! | names of requests and webhook deliveries | 30 days, and 5 million | [`Retention::requests`] |
 //! | the list of webhook deliveries | 30 days, and 100,000; bodies of the newest 50 of each webhook, and 64 MiB together | [`Retention::requests`] |
@@ -32,6 +33,8 @@ pub struct Retention {
     pub runs: Duration,
     /// Bytes of inputs and records of runs that are over. Default 8 GiB.
     pub run_bytes_max: u64,
+    /// Runs that are over and only found the events of a trigger. Default an hour.
+    pub finders: Duration,
     /// Artefacts. Default 90 days.
     pub artefacts: Duration,
     /// Bytes of all artefacts. Default 8 GiB.
@@ -59,6 +62,7 @@ impl Default for Retention {
         Self {
             runs: 90 * DAY,
             run_bytes_max: 8 << 30,
+            finders: Duration::from_secs(60 * 60),
             artefacts: 90 * DAY,
             artefact_bytes_max: 8 << 30,
             releases: 90 * DAY,
@@ -112,6 +116,7 @@ async fn look(app: &App, artefacts: &Artefacts, retention: &Retention) -> Result
         ended_bytes_max: retention.run_bytes_max,
         young_since_ms: before(now_ms, DAY),
         unreceipted_since_ms: before(now_ms, retention.runs.min(RECEIPT_WAIT)),
+        finders_since_ms: before(now_ms, retention.finders),
         requests_since_ms: before(now_ms, retention.requests),
         requests_max: REQUESTS_MAX,
         releases_since_ms: before(now_ms, retention.releases),

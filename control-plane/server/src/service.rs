@@ -25,8 +25,8 @@ use crate::opening::{
     PublishedWord, bind, bind_if, entropy, open_artefacts, open_keys, open_line, open_people, open_registry,
 };
 use crate::{
-    accept, api, cron, database, enrolment, errands, failover, following, http, metrics, outgoing, reissue,
-    retention, telling,
+    accept, api, cron, database, enrolment, errands, failover, following, http, metrics, outgoing, polling,
+    reissue, retention, telling,
 };
 
 /// Where a running control plane is found. Cheap to clone.
@@ -236,6 +236,11 @@ impl Service {
         tasks.spawn(async move {
             cron::run(app).await;
             "the schedules"
+        });
+        let app = Arc::clone(&self.doors.app);
+        tasks.spawn(async move {
+            polling::run(app).await;
+            "the polls of triggers"
         });
         let app = Arc::clone(&self.doors.app);
         tasks.spawn(async move {

@@ -82,7 +82,7 @@ impl Ordered {
             run: run.id.clone(),
             workflow: run.workflow.clone(),
             version: run.version,
-            trigger: serde_json::from_str(&run.trigger).map_or("unknown", |trigger| word(&trigger)),
+            trigger: serde_json::from_str(&run.trigger).map_or("unknown", |trigger: Trigger| trigger.kind()),
             from_ms: run.created_at_ms,
         })
     }
@@ -110,14 +110,5 @@ impl Ordered {
                 .ok();
             self.telemetry.tell_spans(vec![span]);
         }
-    }
-}
-
-fn word(trigger: &Trigger) -> &'static str {
-    match trigger {
-        Trigger::Manual { .. } => "manual",
-        Trigger::Webhook { .. } => "webhook",
-        Trigger::Schedule { .. } => "schedule",
-        Trigger::Parent { .. } => "parent",
     }
 }

@@ -15,6 +15,8 @@ pub const MAX_DRAFTS: u32 = 1_000;
 
 /// What the name of a workflow is followed by where a release of its draft is meant; no name has such a character.
 const SUFFIX: &str = "~draft";
+/// What it is followed by where runs are meant that only find the events of its triggers.
+pub(crate) const FINDER: &str = "~trigger";
 
 /// The name under which releases of a workflow's draft are kept.
 #[must_use]
@@ -27,7 +29,7 @@ pub fn draft_of(workflow: &str) -> String {
 pub fn without_draft(name: &str) -> (&str, bool) {
     match name.strip_suffix(SUFFIX) {
         Some(workflow) => (workflow, true),
-        None => (name, false),
+        None => (name.strip_suffix(FINDER).unwrap_or(name), false),
     }
 }
 

@@ -60,6 +60,7 @@ mod numbers;
 mod open;
 mod outbox;
 mod page;
+mod polls;
 mod postgres;
 mod project;
 mod readers;
@@ -121,6 +122,7 @@ pub use outbox::{
     event_name,
 };
 pub use page::Page;
+pub use polls::{Poll, PollEnd, PollKey, PollPast, finder_of, is_finder};
 pub use refusals::{EndedHere, Refusal, Refused};
 pub use releases::{Links, MAX_WORKFLOWS, PublishError, Published, ReleaseHead, StoredRelease};
 pub use resume::{Cursor, NewResume, ResumeBasis};

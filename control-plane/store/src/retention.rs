@@ -27,6 +27,8 @@ pub struct Keep {
     pub young_since_ms: u64,
     /// A run without a receipt that ended at or after this time is kept: its host may still bring it.
     pub unreceipted_since_ms: u64,
+    /// Runs that only found the events of triggers are removed that ended before this time.
+    pub finders_since_ms: u64,
     /// Names of requests from before this time are forgotten.
     pub requests_since_ms: u64,
     /// So many names of requests are kept; the oldest beyond are forgotten before their time.
@@ -162,14 +164,16 @@ fn old_runs(connection: &Connection, scope: &Scope, keep: &Keep) -> Result<Vec<(
     sql::all(
         connection,
         &format!(
-            "select seq, id from run where closed_at_ms < ?1 and {REMOVABLE} order by closed_at_ms limit ?5"
+            "select seq, id from run where (closed_at_ms < ?1 or (closed_at_ms < ?6 and workflow like '%~trigger')) \
+             and {REMOVABLE} order by closed_at_ms limit ?5"
         ),
         params![
             signed(keep.ended_since_ms),
             signed(keep.unreceipted_since_ms),
             scope.workspace(),
             scope.project(),
-            keep.rows_max
+            keep.rows_max,
+            signed(keep.finders_since_ms)
         ],
         |row| Ok((row.get(0)?, sql::parsed(row, 1, "run id")?)),
     )

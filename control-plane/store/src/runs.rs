@@ -241,6 +241,8 @@ pub(crate) const FROM: &str = " from run left join approval question on run.stat
      left join wait on run.state in ('waiting', 'needs_review') and wait.run = run.seq and wait.step = \
      (select first.step from wait first where first.run = run.seq order by first.kind <> 'review', first.since_ms limit 1) ";
 pub(crate) const OF_SCOPE: &str = "run.workspace = ?2 and run.project = ?3";
+/// Runs that only find the events of triggers are in no list: the trigger tells of them.
+const NO_FINDER: &str = "run.workflow not like '%~trigger'";
 /// Where the columns of the wait begin.
 const OPEN_COLUMN: usize = 32;
 /// Where the texts begin.
@@ -339,7 +341,7 @@ impl Store {
         .await
     }
 
-    /// The run with this id, id prefix, or `last`, the newest.
+    /// The run with this id, id prefix, or `last`, the newest that does not only find the events of a trigger.
     ///
     /// # Errors
     /// See [`StoreError`].
@@ -347,7 +349,7 @@ impl Store {
         let wanted = wanted.to_owned();
         self.read(scope, move |connection, scope| {
             let sql = if wanted == "last" {
-                format!("{HEAD}{TEXTS}{FROM} where cast(?1 as text) = ?1 and {OF_SCOPE} order by run.seq desc limit 1")
+                format!("{HEAD}{TEXTS}{FROM} where cast(?1 as text) = ?1 and {OF_SCOPE} and {NO_FINDER} order by run.seq desc limit 1")
             } else {
                 format!("{HEAD}{TEXTS}{FROM} where run.id >= ?1 and run.id < ?1 || '~' and {OF_SCOPE} order by run.id limit 2")
             };
@@ -483,8 +485,8 @@ fn list_statement(filter: &RunFilter) -> String {
         }
     };
     let workflow = match filter.workflow {
-        Some(_) => " and run.workflow = ?4",
-        None => " and cast(?4 as text) is null",
+        Some(_) => " and run.workflow = ?4".to_owned(),
+        None => format!(" and cast(?4 as text) is null and {NO_FINDER}"),
     };
     format!(
         "{HEAD}{FROM} where run.workspace = ?5 and run.project = ?6 and run.seq < ?1{workflow}{state} order by run.seq desc limit ?3"

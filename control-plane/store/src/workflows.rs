@@ -264,11 +264,13 @@ pub(crate) fn empty_trash(
             params![name, scope.workspace(), scope.project(), rows_max],
         )?;
         if releases == 0 {
-            sql::run(
-                connection,
+            for statement in [
+                "delete from poll where workflow = ?1 and workspace = ?2 and project = ?3",
                 "delete from workflow where name = ?1 and workspace = ?2 and project = ?3",
-                [name.as_str(), scope.workspace(), scope.project()],
-            )?;
+            ] {
+                let params = [name.as_str(), scope.workspace(), scope.project()];
+                sql::run(connection, statement, params)?;
+            }
         }
     }
     Ok(gone)

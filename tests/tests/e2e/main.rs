@@ -36,6 +36,7 @@ mod runs;
 mod score;
 mod shop;
 mod telemetry;
+mod triggers;
 mod verifier;
 
 use std::path::Path;

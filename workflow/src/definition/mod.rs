@@ -4,6 +4,7 @@
 //! part to see: order, connectors, expressions against ports.
 
 pub(crate) mod duration;
+mod finders;
 mod kinds;
 pub mod model;
 mod nodes;

@@ -369,6 +369,7 @@ fn shape(path: &str) -> Option<&'static str> {
         "set" => "set: { total: \"${sum(input.prices)}\" }",
         "switch" => "switch: { large: input.amount > 1000, other: else }",
         "webhook" => "webhook: { path: orders, hmac: hook_key }",
+        "poll" | "trigger" => "poll: { call: acme:feed/new_items, every: 1m }",
         "schedule" => "schedule: { cron: \"30 2 * * *\" }",
         "allow" => "allow: [\"https://shop.example.com\"]",
         "on" => "on: [throttled, unavailable]",

@@ -1,4 +1,4 @@
-//! The triggers of a workflow: webhooks with what they ask of a request, and time tables.
+//! The triggers of a workflow: webhooks with what they ask of a request, and time tables. What a connector finds is in `finders`.
 
 use flowforge_protocol::webhook::Scheme;
 use serde_json::Map;
@@ -31,12 +31,14 @@ impl Reader<'_> {
         let mut section = self.section(&path, &entry.node)?;
         let webhook = section.get("webhook");
         let schedule = section.get("schedule");
-        let kind = match (webhook, schedule) {
-            (Some(webhook), None) => self.webhook(&section.path("webhook"), webhook),
-            (None, Some(schedule)) => self.schedule(&section.path("schedule"), schedule),
+        let poll = section.get("poll");
+        let kind = match (webhook, schedule, poll) {
+            (Some(webhook), None, None) => self.webhook(&section.path("webhook"), webhook),
+            (None, Some(schedule), None) => self.schedule(&section.path("schedule"), schedule),
+            (None, None, Some(poll)) => self.poll(&section.path("poll"), &name, poll),
             _ => {
-                let fix = "`webhook: { path: … }`, `schedule: { cron: … }`";
-                self.not_one_of(&section, &["webhook", "schedule"], fix);
+                let fix = "`webhook: { path: … }`, `schedule: { cron: … }`, `poll: { call: …, every: 1m }`";
+                self.not_one_of(&section, &["webhook", "schedule", "poll"], fix);
                 None
             }
         };

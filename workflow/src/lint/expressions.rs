@@ -137,7 +137,7 @@ impl<'d> Lint<'d> {
         }
     }
 
-    fn call_values(&mut self, path: &str, call: &'d Call, site: &Site<'d>) {
+    pub(super) fn call_values(&mut self, path: &str, call: &Call, site: &Site<'d>) {
         for (port, value) in &call.with {
             let path = format!("{path}.with.{port}");
             let before = self.findings.len();

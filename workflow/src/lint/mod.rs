@@ -7,6 +7,7 @@ mod calls;
 mod children;
 mod expressions;
 mod failures;
+mod finders;
 mod grants;
 mod graph;
 mod kinds;
@@ -119,7 +120,7 @@ pub fn lint_within(
     interrupt: &Interrupt,
 ) -> Result<Vec<Diagnostic>, Interrupted> {
     let mut lint = Lint::new(definition, overrides, connectors, interrupt);
-    let stages: [fn(&mut Lint<'_>); 9] = [
+    let stages: [fn(&mut Lint<'_>); 10] = [
         |lint| lint.order(),
         |lint| lint.failures(),
         |lint| lint.calls(),
@@ -128,6 +129,7 @@ pub fn lint_within(
         |lint| lint.grants(),
         |lint| lint.find_types(),
         |lint| lint.expressions(),
+        |lint| lint.finders(),
         |lint| lint.sections(),
     ];
     for stage in stages {
@@ -160,17 +162,18 @@ struct Lint<'d> {
     interrupt: &'d Interrupt,
 }
 
-/// A node as its author knows it, or what takes its effect back.
+/// A node as its author knows it, what takes its effect back, or a trigger.
 fn named(node: &NodeId) -> String {
-    match node.undone() {
-        Some(of) => format!("the `undo` of `{of}`"),
-        None => format!("`{node}`"),
+    match (node.undone(), node.trigger()) {
+        (Some(of), _) => format!("the `undo` of `{of}`"),
+        (None, Some(trigger)) => format!("trigger `{trigger}`"),
+        (None, None) => format!("`{node}`"),
     }
 }
 
 /// As [`named`], at the beginning of a sentence about a call.
 fn call_of(node: &NodeId) -> String {
-    match node.undone() {
+    match node.undone().or(node.trigger()) {
         Some(_) => named(node),
         None => format!("node `{node}`"),
     }

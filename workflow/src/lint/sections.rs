@@ -69,6 +69,8 @@ impl Lint<'_> {
                         self.findings.push(found);
                     }
                 }
+                // Looked at with the calls, and in `finders`.
+                TriggerKind::Poll(_) => {}
             }
         }
     }

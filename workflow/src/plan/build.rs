@@ -33,16 +33,26 @@ impl Plan {
         children: &BTreeMap<String, PinnedRelease>,
     ) -> Result<Arc<Self>, PlanError> {
         let model = crate::canonical::read(definition).map_err(PlanError::Shape)?;
+        let mut plan = Self::of_model(&model, interfaces)?;
+        plan.children.clone_from(children);
+        for (step, part) in super::triggers::parts(&model) {
+            let part = Self::of_model(&part, interfaces)?;
+            plan.triggers.insert(step.to_string(), Arc::new(part));
+        }
+        Ok(Arc::new(plan))
+    }
+
+    fn of_model(model: &Workflow, interfaces: &BTreeMap<String, Interface>) -> Result<Self, PlanError> {
         let mut builder = Builder {
             interfaces,
             nodes: Vec::new(),
             by_id: HashMap::new(),
-            model: &model,
+            model,
         };
         let (top, loose) = builder.body(&model.nodes, &[], &[])?;
         builder.check_loose(&loose, &[], "the workflow")?;
         let output = builder.output(&model.output)?;
-        Ok(Arc::new(Self {
+        Ok(Self {
             title: if model.title.is_empty() {
                 model.workflow.clone()
             } else {
@@ -50,12 +60,13 @@ impl Plan {
             },
             config: Arc::new(Value::Object(model.config.clone())),
             output,
-            children: children.clone(),
+            children: BTreeMap::new(),
+            triggers: BTreeMap::new(),
             top,
             nodes: builder.nodes.into_iter().flatten().collect(),
             by_id: builder.by_id,
-            workflow: model.workflow,
-        }))
+            workflow: model.workflow.clone(),
+        })
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod build;
 mod compile;
+mod triggers;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -31,6 +32,8 @@ pub struct Plan {
     pub(crate) output: OutputPlan,
     /// The releases that `workflow` nodes run, by name; given with the release that this plan is made of.
     pub(crate) children: BTreeMap<String, PinnedRelease>,
+    /// What runs that find the events of a trigger follow, by the id of their only step.
+    pub(crate) triggers: BTreeMap<String, Arc<Plan>>,
 }
 
 /// The nodes of the workflow, or of a loop.
@@ -279,6 +282,12 @@ impl Plan {
         let computes =
             |node: &PlanNode| matches!(&node.kind, PlanKind::Foreach(each) if !each.list.is_plain());
         self.nodes.iter().any(computes)
+    }
+
+    /// The plan of the runs that go as far as this node and no further, if the node is a step that finds the events of a
+    /// trigger: such a step is no part of other runs.
+    pub(crate) fn of_trigger(&self, until: &NodeId) -> Option<&Arc<Plan>> {
+        until.trigger().and_then(|_| self.triggers.get(until.as_str()))
     }
 
     pub(crate) fn node(&self, number: usize) -> Option<&PlanNode> {

@@ -187,6 +187,13 @@ impl RunState {
             let what = format!("records of version {}", accepted.version);
             self.view_only = Some(ViewOnly::LaterVersion { seq: 0, what });
         }
+        let of_trigger = accepted
+            .until
+            .as_ref()
+            .and_then(|until| self.plan.of_trigger(until));
+        if let Some(plan) = of_trigger.cloned() {
+            self.follow(plan);
+        }
         self.input = self.content(0, &accepted.input);
         let extra = accepted.extra.as_ref().map(|extra| self.content(0, extra));
         self.trigger = Arc::new(Self::announce_trigger(

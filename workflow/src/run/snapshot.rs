@@ -58,6 +58,12 @@ impl RunState {
                 records: state.next_seq,
             });
         }
+        let until = state
+            .facts
+            .accepted()
+            .and_then(|accepted| accepted.until.as_ref());
+        let of_trigger = until.and_then(|until| plan.of_trigger(until)).cloned();
+        let plan = of_trigger.unwrap_or(plan);
         if state.counters.len() != plan.nodes.len() || state.root.steps.len() != plan.top.nodes.len() {
             return Err(SnapshotError::Plan);
         }

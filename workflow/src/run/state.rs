@@ -149,6 +149,13 @@ impl RunState {
         }
     }
 
+    /// The run follows this plan in the place of its release's: it finds the events of a trigger.
+    pub(super) fn follow(&mut self, plan: Arc<Plan>) {
+        self.root = Scope::new(plan.top.nodes.len());
+        self.counters = vec![Counters::default(); plan.nodes.len()];
+        self.plan = plan;
+    }
+
     /// The run.
     #[must_use]
     pub fn run(&self) -> &RunId {
@@ -279,10 +286,21 @@ impl RunState {
     }
 
     /// What expressions see of the trigger. A webhook's `body` has every field of the request: those that the input names,
-    /// as the run got them, and all others; one that has no fields is the text that it is.
+    /// as the run got them, and all others; one that has no fields is the text that it is. So has the `event` that a trigger
+    /// found.
     pub(super) fn announce_trigger(trigger: &Trigger, input: &Value, extra: Option<&Value>) -> Value {
         let mut announced = serde_json::to_value(trigger).unwrap_or_default();
-        if let (Trigger::Webhook { .. }, Value::Object(fields)) = (trigger, &mut announced) {
+        let name = match trigger {
+            Trigger::Webhook { .. } => "body",
+            Trigger::Event { .. } => "event",
+            Trigger::Manual { .. }
+            | Trigger::Schedule { .. }
+            | Trigger::Parent { .. }
+            | Trigger::Poll { .. } => {
+                return announced;
+            }
+        };
+        if let Value::Object(fields) = &mut announced {
             let body = match extra {
                 // A body without fields is kept whole beside the input.
                 Some(whole) if !whole.is_object() => whole.clone(),
@@ -293,7 +311,7 @@ impl RunState {
                     Value::Object(body)
                 }
             };
-            fields.insert("body".to_owned(), body);
+            fields.insert(name.to_owned(), body);
         }
         announced
     }

@@ -54,8 +54,19 @@ fn published() -> Published {
         "operations": [operation("label", json!([port("place", json!({ "type": "string" }))]), json!({ "type": "string" }))],
         "capabilities": [], "baseline": [],
     });
+    let text = json!({ "type": "string" });
+    let cursor = json!({ "type": "option", "inner": text.clone() });
+    let event = json!({ "type": "record", "fields": [port("id", text)] });
+    let events = json!({ "type": "list", "element": event });
+    let batch =
+        json!({ "type": "record", "fields": [port("events", events), port("cursor", cursor.clone())] });
+    let mut new_items = operation("new_items", json!([port("cursor", cursor)]), batch);
+    new_items["trigger"] = json!("poll");
+    new_items["effect"] = json!({ "class": "idempotent" });
+    let items = json!({ "operations": [new_items], "capabilities": http, "baseline": [] });
     let mut all = connectors();
     for (name, interface) in [
+        ("acme:items", items),
         ("shop:stock", shop),
         ("acme:pay", pay),
         ("demo:quake-text", label),

@@ -21,6 +21,7 @@ mod graphs;
 mod language_guide;
 mod messages;
 mod names;
+mod polls;
 mod port_values;
 mod previews;
 mod run_approvals;

@@ -47,9 +47,9 @@ enum Lang {
 enum KindArg {
     /// It is a step of a workflow
     Action,
-    /// It finds events that begin runs, when it is asked; in ts and python
+    /// It finds events that begin runs, when it is asked; not in js
     PollTrigger,
-    /// It reads requests that begin runs; in ts and python
+    /// It reads requests that begin runs; not in js
     WebhookTrigger,
 }
 

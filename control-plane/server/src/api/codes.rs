@@ -120,6 +120,14 @@ codes! {
     Run023 "FF_RUN_023" "FF-RUN-023"
     /// There is no such secret.
     Sec001 "FF_SEC_001" "FF-SEC-001"
+    /// A poll failed.
+    Trg001 "FF_TRG_001" "FF-TRG-001"
+    /// The answer of a poll cannot be used.
+    Trg002 "FF_TRG_002" "FF-TRG-002"
+    /// An event does not fit the input of its workflow.
+    Trg003 "FF_TRG_003" "FF-TRG-003"
+    /// There is no such trigger.
+    Trg004 "FF_TRG_004" "FF-TRG-004"
     /// The workflow has errors.
     Wf000 "FF_WF_000" "FF-WF-000"
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use async_graphql::{Context, Enum, Result, SimpleObject, Subscription as GraphQlSubscription};
 use flowforge_core::{Action, Caller};
 use flowforge_protocol::RunId;
-use flowforge_store::{ApprovalState, Found, without_draft};
+use flowforge_store::{ApprovalState, Found, is_finder, without_draft};
 use flowforge_workflow::{NodeRow, NodeState};
 use futures::Stream;
 use tokio::sync::OwnedSemaphorePermit;
@@ -338,6 +338,7 @@ async fn moved_runs(follower: &Follower, runs: Vec<RunId>, workflow: Option<&str
     let heads = reading.run_heads(runs).await.map_err(|error| fault(&error))?;
     let wanted = heads
         .into_iter()
+        .filter(|run| !is_finder(&run.workflow))
         .filter(|run| workflow.is_none_or(|name| without_draft(&run.workflow).0 == name));
     Ok(wanted.map(RunNode::of_head).collect())
 }

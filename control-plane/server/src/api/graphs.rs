@@ -1,7 +1,7 @@
 //! Drawings of workflows, as the API shows them.
 
 use async_graphql::{Context, Enum, Json, Result, SimpleObject, Union};
-use flowforge_workflow::model::{Output, TriggerKind, Workflow};
+use flowforge_workflow::model::{Call, Output, TriggerKind, Workflow};
 use flowforge_workflow::{EdgeKind, GraphNode, GraphPort, input_schema};
 use serde_json::{Map, Value};
 
@@ -10,7 +10,7 @@ use super::loads::reading;
 use super::mutation::too_long;
 use super::problems::{DraftNotFoundProblem, InputProblem, WorkflowNotFoundProblem, WorkflowProblem};
 use super::query::app;
-use super::scalars::AnyJson;
+use super::scalars::{AnyJson, Long};
 use super::schedules::{ScheduleCatchUp, ScheduleOverlap};
 use super::texts::{NoTextProblem, WorkflowTextInput};
 use super::workflows::DiagnosticNode;
@@ -177,7 +177,7 @@ pub(crate) enum GraphEdgeKind {
 #[derive(SimpleObject)]
 pub(crate) struct GraphTrigger {
     name: String,
-    /// `webhook` or `schedule`.
+    /// `webhook`, `schedule` or `poll`.
     kind: String,
     /// Below `/hooks/`.
     webhook_path: Option<String>,
@@ -190,6 +190,29 @@ pub(crate) struct GraphTrigger {
     catch_up: Option<ScheduleCatchUp>,
     /// Null also for a schedule whose runs do not care for each other.
     overlap: Option<ScheduleOverlap>,
+    /// The operation that finds its events: `publisher:name/operation`.
+    call: Option<String>,
+    /// From the end of one poll to the beginning of the next.
+    every_ms: Option<Long>,
+}
+
+impl GraphTrigger {
+    /// One of which nothing but its name is known.
+    fn named(name: &str, kind: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            kind: kind.to_owned(),
+            webhook_path: None,
+            scheme: None,
+            secret: None,
+            cron: None,
+            time_zone: None,
+            catch_up: None,
+            overlap: None,
+            call: None,
+            every_ms: None,
+        }
+    }
 }
 
 impl From<NoTextProblem> for WorkflowGraphPayload {
@@ -334,31 +357,32 @@ impl From<flowforge_workflow::GraphEdge> for GraphEdgeShown {
     }
 }
 
+/// `publisher:name/operation`
+pub(super) fn operation_of(call: &Call) -> String {
+    format!("{}/{}", call.connector, call.operation)
+}
+
 impl From<&flowforge_workflow::model::Trigger> for GraphTrigger {
     fn from(trigger: &flowforge_workflow::model::Trigger) -> Self {
-        let name = trigger.name.clone();
+        let name = trigger.name.as_str();
         match &trigger.kind {
             TriggerKind::Webhook(hook) => Self {
-                name,
-                kind: "webhook".to_owned(),
                 webhook_path: Some(hook.path.clone()),
                 scheme: Some(hook.asked().to_owned()),
                 secret: hook.secret().map(str::to_owned),
-                cron: None,
-                time_zone: None,
-                catch_up: None,
-                overlap: None,
+                ..Self::named(name, "webhook")
             },
             TriggerKind::Schedule(times) => Self {
-                name,
-                kind: "schedule".to_owned(),
-                webhook_path: None,
-                scheme: None,
-                secret: None,
                 cron: Some(times.cron.clone()),
                 time_zone: Some(times.time_zone.clone()),
                 catch_up: Some(times.catch_up.into()),
                 overlap: times.overlap.map(ScheduleOverlap::from),
+                ..Self::named(name, "schedule")
+            },
+            TriggerKind::Poll(poll) => Self {
+                call: Some(operation_of(&poll.call)),
+                every_ms: Some(Long(poll.every_ms)),
+                ..Self::named(name, "poll")
             },
         }
     }

@@ -36,6 +36,7 @@ mod own_account;
 mod page;
 mod payloads;
 mod people;
+mod polls;
 mod problems;
 mod publisher_changes;
 mod publishers;

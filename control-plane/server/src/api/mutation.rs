@@ -31,6 +31,7 @@ use super::payloads::{
     PrepareReleaseInput, PrepareReleasePayload, PreparedRelease, PublishReleaseInput, PublishReleasePayload,
     PublishReleaseSuccess, ReleaseSummary, StartRunInput, StartRunPayload,
 };
+use super::polls::PollChanges;
 use super::problems::{
     ConnectorProblem, FieldProblem, InputProblem, ReleaseProblem, RunNotFoundProblem, RunStateProblem,
     SignatureProblem, VersionProblem, WorkflowNotFoundProblem, WorkflowProblem,
@@ -149,6 +150,7 @@ pub(crate) struct Mutation(
     Changes,
     Deciding,
     Operations,
+    PollChanges,
     Groups,
     DraftChanges,
     Trials,

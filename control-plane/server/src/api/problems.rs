@@ -67,6 +67,10 @@ plain_problem!(
     PlanChangedProblem
 );
 plain_problem!(
+    /// No published workflow has such a trigger.
+    TriggerNotFoundProblem
+);
+plain_problem!(
     /// There is no such secret.
     SecretNotFoundProblem
 );
@@ -306,6 +310,7 @@ pub(crate) enum Problem {
     ApprovalNotFound(ApprovalNotFoundProblem),
     NotAsked(NotAskedProblem),
     SecretNotFound(SecretNotFoundProblem),
+    TriggerNotFound(TriggerNotFoundProblem),
     PlanChanged(PlanChangedProblem),
     Workflow(WorkflowProblem),
     Version(VersionProblem),

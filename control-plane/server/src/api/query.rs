@@ -28,6 +28,7 @@ use super::looks::Looks;
 use super::nodes::Nodes;
 use super::page::{Cursor, Window, connection, from_edges};
 use super::people::People;
+use super::polls::PollQuestions;
 use super::publishers::PublisherQuestions;
 use super::retries::{self, RetryPlanPayload};
 use super::runs::{RunNode, RunStateName};
@@ -61,6 +62,7 @@ pub(crate) struct Query(
     Deliveries,
     Endpoints,
     Schedules,
+    PollQuestions,
     CapabilityQuestions,
     PublisherQuestions,
 );

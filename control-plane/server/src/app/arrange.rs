@@ -71,7 +71,7 @@ impl App {
         let triggers = ready.iter().flat_map(|ready| &ready.workflow.triggers);
         let paths = triggers.filter_map(|trigger| match &trigger.kind {
             TriggerKind::Webhook(hook) => Some(hook.path.clone()),
-            TriggerKind::Schedule(_) => None,
+            TriggerKind::Schedule(_) | TriggerKind::Poll(_) => None,
         });
         let paths = paths.collect();
         let change = allowed.change();

@@ -21,6 +21,7 @@ pub(crate) mod notices;
 pub(crate) mod operations;
 pub(crate) mod outside;
 pub(crate) mod people;
+pub(crate) mod polls;
 pub(crate) mod publish;
 mod reading;
 pub(crate) mod receipts;

@@ -287,7 +287,7 @@ fn hook_paths(workflow: &Workflow) -> Vec<String> {
         .iter()
         .filter_map(|trigger| match &trigger.kind {
             TriggerKind::Webhook(hook) => Some(hook.path.clone()),
-            TriggerKind::Schedule(_) => None,
+            TriggerKind::Schedule(_) | TriggerKind::Poll(_) => None,
         })
         .collect()
 }

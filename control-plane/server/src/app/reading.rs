@@ -9,7 +9,7 @@ use flowforge_protocol::batch::RecordBatch;
 use flowforge_protocol::{Digest, HostId, RunId};
 use flowforge_store::{
     Approval, ApprovalState, Arrangement, AuditFilter, AuditRecord, Delivery, DeliveryFilter, Draft,
-    DraftHead, Endpoint, EventDelivery, EventFilter, Found, Group, Member, OpenWait, Page, ReleaseHead,
+    DraftHead, Endpoint, EventDelivery, EventFilter, Found, Group, Member, OpenWait, Page, Poll, ReleaseHead,
     RunFilter, RunHead, RunTexts, Schedule, SecretHead, Store, StoreError, StoredRelease, StoredRun,
     StoredSecret,
 };
@@ -268,6 +268,11 @@ impl<'a> Reading<'a> {
     /// When each cron trigger is due next, and what became of the times before.
     pub(crate) async fn schedules(&self) -> Result<Vec<Schedule>, StoreError> {
         self.store.schedules(self.scope).await
+    }
+
+    /// Where each polled trigger goes on, and what became of its polls.
+    pub(crate) async fn polls(&self) -> Result<Vec<Poll>, StoreError> {
+        self.store.polls(self.scope).await
     }
 
     /// Who did what, newest first.

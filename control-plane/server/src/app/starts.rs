@@ -11,7 +11,7 @@ use flowforge_protocol::job::{MAX_INPUT_BYTES, Order, RecordPrefix, ResumeOrder,
 use flowforge_protocol::record::{Lineage, Trigger};
 use flowforge_protocol::{Digest, HostId, NodeId, RunId};
 use flowforge_store::{
-    ClientRequest, NewDelivery, NewJob, NewRun, Started, StoreError, Unassigned, without_draft,
+    ClientRequest, NewDelivery, NewJob, NewRun, Started, StoreError, Unassigned, finder_of, without_draft,
 };
 use flowforge_telemetry::{SpanIds, TraceContext};
 use flowforge_workflow::InputProblem;
@@ -46,6 +46,20 @@ pub(crate) struct StartRequest {
     pub(crate) requests: Vec<ClientRequest>,
     /// The request to a webhook that asks for it.
     pub(crate) delivery: Option<NewDelivery>,
+}
+
+/// A run that is written and not stored yet.
+pub(crate) struct Written {
+    pub(crate) run: NewRun,
+    /// What is done once it is stored.
+    pub(crate) begins: Begins,
+}
+
+/// A run that is to be made known once it is stored.
+pub(crate) struct Begins {
+    ordered: Option<Ordered>,
+    run: RunId,
+    assigned: Option<(Arc<HostEntry>, NewJob)>,
 }
 
 /// What an order says besides release, input, trigger and lineage.
@@ -173,9 +187,13 @@ pub(crate) fn request_body(workflow: &str, version: Option<u32>, input: &Value) 
     ])
 }
 
-/// The input with its defaults, and the digest of its canonical form.
-fn complete(release: &Release, input: Value) -> Result<(Value, Digest), StartError> {
-    let input = release.complete(input).map_err(StartError::Input)?;
+/// The input with its defaults, and the digest of its canonical form. A run that finds the events of a trigger is given what
+/// its only step needs, not what the workflow asks for.
+fn complete(release: &ReadyRelease, input: Value, finds: bool) -> Result<(Value, Digest), StartError> {
+    let input = match finds {
+        true => input,
+        false => release.complete(input).map_err(StartError::Input)?,
+    };
     let canonical = canonical_json(&input);
     if canonical.len() > MAX_INPUT_BYTES {
         let message = format!("{} bytes, more than {MAX_INPUT_BYTES}", canonical.len());
@@ -203,7 +221,18 @@ impl App {
         let about = Object::new(ObjectKind::Run, request.id.as_str());
         let what = format!("{workflow} version {}", stored.version);
         let allowed = allowed.about(about, Some(what));
-        let held = self.surely_held(&request.release).await?;
+        self.may_start(&request.release).await?;
+        let Written { run, begins } = self.write(request).await?;
+        let started = allowed.change().start_run(allowed.scope(), run).await?;
+        if started == Started::New {
+            self.has_begun(begins);
+        }
+        Ok(started)
+    }
+
+    /// Says whether runs of a release may start now.
+    pub(crate) async fn may_start(&self, release: &Arc<ReadyRelease>) -> Result<(), StartError> {
+        let held = self.surely_held(release).await?;
         if !held.is_empty() {
             return Err(StartError::Held(held));
         }
@@ -213,7 +242,17 @@ impl App {
                 retry_after_ms: RETRY_AFTER_MS,
             });
         }
-        let (input, canonical) = complete(&request.release, request.input)?;
+        Ok(())
+    }
+
+    /// Writes a run and its order. Nothing is stored yet.
+    pub(crate) async fn write(&self, request: StartRequest) -> Result<Written, StartError> {
+        let finds = request
+            .options
+            .until
+            .as_ref()
+            .is_some_and(|until| until.trigger().is_some());
+        let (input, canonical) = complete(&request.release, request.input, finds)?;
         // As it was given: in canonical form `4.0` would be `4`, and a retry would divide another number.
         let text = input.to_string();
         let now_ms = self.clock.now_ms();
@@ -249,7 +288,10 @@ impl App {
         let job = host.is_some().then_some(written);
         let run = NewRun {
             id: request.id.clone(),
-            workflow: release.stored.workflow.clone(),
+            workflow: match finds {
+                true => finder_of(&release.stored.workflow),
+                false => release.stored.workflow.clone(),
+            },
             version: release.stored.version,
             release: release.digest(),
             input: text,
@@ -265,16 +307,21 @@ impl App {
             requests: request.requests,
             delivery: request.delivery,
         };
-        let ordered = Ordered::of(self.telemetry.as_ref(), &run);
-        let started = allowed.change().start_run(allowed.scope(), run).await?;
-        if started == Started::New {
-            self.queued.fetch_add(1, Ordering::Relaxed);
-            self.counts.started.fetch_add(1, Ordering::Relaxed);
-            self.dispatch(host.zip(job));
-            self.events.tell(&request.id, None);
-            self.tell_ordered(ordered);
-        }
-        Ok(started)
+        let begins = Begins {
+            ordered: Ordered::of(self.telemetry.as_ref(), &run),
+            run: request.id,
+            assigned: host.zip(job),
+        };
+        Ok(Written { run, begins })
+    }
+
+    /// A run that was written is stored: its host is to know, and whoever follows runs.
+    pub(crate) fn has_begun(&self, begins: Begins) {
+        self.queued.fetch_add(1, Ordering::Relaxed);
+        self.counts.started.fetch_add(1, Ordering::Relaxed);
+        self.dispatch(begins.assigned);
+        self.events.tell(&begins.run, None);
+        self.tell_ordered(begins.ordered);
     }
 
     /// Tells of a run that is stored now.

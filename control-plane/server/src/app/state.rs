@@ -78,6 +78,8 @@ pub(crate) struct App {
     pub(crate) queued: AtomicU64,
     /// Woken when the schedules changed.
     pub(crate) schedules_changed: Notify,
+    /// Woken when polled triggers changed.
+    pub(crate) polls_changed: Notify,
     /// Woken when jobs wait to be written anew.
     pub(crate) reissue_wanted: Notify,
     /// Ends long waits.
@@ -194,6 +196,7 @@ impl App {
             waiting_news: AtomicU64::default(),
             queued: AtomicU64::new(queued),
             schedules_changed: Notify::new(),
+            polls_changed: Notify::new(),
             reissue_wanted: Notify::new(),
             closing: parts.closing,
             views: crate::app::view::Views::default(),
@@ -313,7 +316,7 @@ impl App {
         let ready = self.make_ready(stored)?;
         self.enter(&ready, true);
         self.bus.say(Word::Published(ready.stored.workflow.clone()));
-        self.schedules_changed.notify_one();
+        self.triggers_changed();
         Ok(ready)
     }
 
@@ -325,7 +328,13 @@ impl App {
             published.hooks.retain(|_, (digest, _)| *digest != newest);
         }
         drop(published);
+        self.triggers_changed();
+    }
+
+    /// Other triggers may be published now.
+    pub(crate) fn triggers_changed(&self) {
         self.schedules_changed.notify_one();
+        self.polls_changed.notify_one();
     }
 
     /// The trigger that listens at this path below `/hooks/`, with its release.

@@ -43,9 +43,13 @@ output: { told: true }
 
 /// Pushes the connector of [`caller_component`] as its publisher.
 pub(crate) async fn push_caller(plane: &Plane) {
-    let bytes = caller_component();
+    push(plane, "demo:caller", caller_component()).await;
+}
+
+/// Pushes version 0.1.0 of a connector as its publisher.
+pub(crate) async fn push(plane: &Plane, name: &str, bytes: Vec<u8>) {
     let publication = Publication {
-        name: "demo:caller".parse().unwrap(),
+        name: name.parse().unwrap(),
         version: "0.1.0".to_owned(),
         layer_digest: Digest::of(&bytes),
     };

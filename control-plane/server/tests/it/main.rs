@@ -35,6 +35,7 @@ mod operations;
 mod outgoing;
 mod people;
 mod placing;
+mod polls;
 mod progress;
 mod publishing;
 mod retries;

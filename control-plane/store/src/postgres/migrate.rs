@@ -20,10 +20,11 @@ static MIGRATIONS: [&str; NEWEST] = [
     include_str!("../../migrations/postgres/0012_leases.sql"),
     include_str!("../../migrations/postgres/0013_approvals.sql"),
     include_str!("../../migrations/postgres/0014_events.sql"),
+    include_str!("../../migrations/postgres/0015_polls.sql"),
 ];
 
 /// How many there are.
-pub(super) const NEWEST: usize = 14;
+pub(super) const NEWEST: usize = 15;
 
 /// Applies what is missing, each migration in a transaction of its own, while no other server is on the database.
 pub(super) fn run(session: &Session, place: &Place) -> Result<(), OpenError> {

@@ -9,7 +9,7 @@ use crate::error::sqlite_open_error;
 use crate::{OpenError, StoreError};
 
 /// In order; one that is published is never changed.
-const MIGRATIONS: [&str; 16] = [
+const MIGRATIONS: [&str; 17] = [
     include_str!("../../migrations/sqlite/0001_first.sql"),
     include_str!("../../migrations/sqlite/0002_values.sql"),
     include_str!("../../migrations/sqlite/0003_scope.sql"),
@@ -26,6 +26,7 @@ const MIGRATIONS: [&str; 16] = [
     include_str!("../../migrations/sqlite/0014_leases.sql"),
     include_str!("../../migrations/sqlite/0015_approvals.sql"),
     include_str!("../../migrations/sqlite/0016_events.sql"),
+    include_str!("../../migrations/sqlite/0017_polls.sql"),
 ];
 
 /// Applies what is missing, each migration in a transaction of its own. Rows from before there were scopes are `older`'s.

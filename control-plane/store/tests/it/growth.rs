@@ -20,6 +20,7 @@ pub(crate) fn keep() -> Keep {
         ended_bytes_max: u64::MAX,
         young_since_ms: u64::MAX,
         unreceipted_since_ms: 0,
+        finders_since_ms: 0,
         requests_since_ms: 0,
         requests_max: u64::MAX,
         releases_since_ms: 0,

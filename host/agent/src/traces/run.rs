@@ -11,7 +11,7 @@ use flowforge_telemetry::{Label, Severity, Span, SpanId, SpanIds, SpanKind, Tele
 use flowforge_workflow::RunState;
 
 use super::requests::AttemptTrace;
-use super::words::{ATTEMPT_DURATION, RUN_DURATION, around, error_type, kind, severity, source, trigger};
+use super::words::{ATTEMPT_DURATION, RUN_DURATION, around, error_type, kind, severity, source};
 use crate::release::LoadedRelease;
 
 /// What the spans of a run share.
@@ -109,7 +109,7 @@ impl RunTrace {
         Some(Self {
             shared: Arc::new(shared),
             parent,
-            trigger: trigger(&accepted.trigger),
+            trigger: accepted.trigger.kind(),
             release: Arc::clone(release),
             requests: Vec::new(),
             spans: Vec::new(),
@@ -335,7 +335,7 @@ impl RunTrace {
 /// A run that another run's step has started hangs from that step.
 fn parent_of(accepted: &Accepted) -> Option<SpanId> {
     match &accepted.trigger {
-        Trigger::Parent { run, step } => Some(SpanIds::of(run.as_str()).step(&step.to_string())),
+        Trigger::Parent { run, step, .. } => Some(SpanIds::of(run.as_str()).step(&step.to_string())),
         _ => None,
     }
 }

@@ -1,6 +1,6 @@
 //! The words of spans and metrics: each from a closed set.
 
-use flowforge_protocol::record::{LogLevel, Source, Trigger};
+use flowforge_protocol::record::{LogLevel, Source};
 use flowforge_protocol::{Failure, FailureKind, StepKey};
 use flowforge_telemetry::{HistogramKind, Severity};
 
@@ -57,15 +57,6 @@ pub(super) fn source(source: Source) -> &'static str {
         Source::Fallback => "fallback",
         Source::Reused => "reused",
         Source::Given => "given",
-    }
-}
-
-pub(super) fn trigger(trigger: &Trigger) -> &'static str {
-    match trigger {
-        Trigger::Manual { .. } => "manual",
-        Trigger::Webhook { .. } => "webhook",
-        Trigger::Schedule { .. } => "schedule",
-        Trigger::Parent { .. } => "parent",
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Instant;
 use http::header::{HeaderName, HeaderValue};
 
 use super::{Answer, EgressError, Outbound};
-use crate::connect::Destination;
+use flowforge_connect::Destination;
 use crate::services::{RequestSeen, TracedRequest};
 use crate::step::StepShared;
 

@@ -22,7 +22,8 @@ pub use kinds::{
 pub(crate) use kinds::{Part, Wanted};
 pub use runs_on::RunsOn;
 pub use triggers::{
-    Answer, CatchUp, Check, HookSignal, MAX_RATE, Overlap, Rate, Timetable, Trigger, TriggerKind, Webhook,
+    Answer, CatchUp, Check, HookSignal, MAX_RATE, Overlap, Poll, Rate, Timetable, Trigger, TriggerKind,
+    Webhook,
 };
 
 /// The version of this form. A reader refuses any other.
@@ -213,18 +214,21 @@ impl Workflow {
         out
     }
 
-    /// The calls, in the order of the file: those that nodes make, and those that take an effect back, which have the id
-    /// that [`undo_id`] gives.
+    /// The calls: those that find the events of triggers, which have the id that [`Trigger::step`] gives; those that nodes
+    /// make, in the order of the file; and those that take an effect back, which have the id that [`undo_id`] gives.
     pub fn calls(&self) -> impl Iterator<Item = (NodeId, &Call)> {
-        self.walk().into_iter().flat_map(|(_, node)| {
+        let of_triggers = self.triggers.iter();
+        let of_triggers = of_triggers.filter_map(|trigger| Some((trigger.step()?, trigger.call()?)));
+        of_triggers.chain(self.walk().into_iter().flat_map(|(_, node)| {
             let call = match &node.kind {
                 NodeKind::Call(call) => Some((node.id.clone(), call.as_ref())),
                 _ => None,
             };
             let undo = node.undo.as_deref().map(|call| (undo_id(&node.id), call));
             call.into_iter().chain(undo)
-        })
+        }))
     }
+
     /// The workflows that its nodes run, in the order of the file; one may come more than once.
     pub fn child_workflows(&self) -> impl Iterator<Item = (&Node, &str)> {
         self.walk().into_iter().filter_map(|(_, node)| match &node.kind {

@@ -1,11 +1,14 @@
-//! What starts runs, besides people: requests and time tables.
+//! What starts runs, besides people: requests, time tables, and events that a connector finds.
 
+use flowforge_protocol::NodeId;
 use flowforge_protocol::webhook::Scheme;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::Call;
+
 /// What starts a run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Trigger {
     /// Its name in the file.
@@ -15,17 +18,46 @@ pub struct Trigger {
 }
 
 /// The kinds of triggers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum TriggerKind {
     /// A request to `/hooks/PATH`; its body is the input.
     Webhook(Webhook),
     /// A time table.
     Schedule(Timetable),
+    /// A connector is asked again and again for what is new.
+    Poll(Box<Poll>),
+}
+
+/// A connector that is asked again and again for what is new; each event that it finds starts a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Poll {
+    /// What is asked. The port `cursor` is not among its values: it gets what the answer before said, nothing the first time.
+    pub call: Call,
+    /// From the end of one poll to the beginning of the next, milliseconds.
+    pub every_ms: u64,
+}
+
+impl Trigger {
+    /// The call that finds its events, if a connector does.
+    #[must_use]
+    pub fn call(&self) -> Option<&Call> {
+        match &self.kind {
+            TriggerKind::Poll(poll) => Some(&poll.call),
+            TriggerKind::Webhook(_) | TriggerKind::Schedule(_) => None,
+        }
+    }
+
+    /// The id of the step that finds its events; `None` for a name that no trigger can have.
+    #[must_use]
+    pub fn step(&self) -> Option<NodeId> {
+        NodeId::of_trigger(&self.name).ok()
+    }
 }
 
 /// A request that starts a run, or is a signal for one.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Webhook {
     /// Below `/hooks/`, without a slash at its ends.

@@ -19,7 +19,6 @@ use crate::app::App;
 use crate::app::capabilities::Hold;
 use crate::app::operations::{Incoming, OperationError, Refused};
 use crate::app::starts::{StartError, StartOptions, StartRequest, request_body};
-use crate::release::ReadyRelease;
 
 /// A delivery whose sender is known, or need not be.
 pub(crate) struct Delivered {
@@ -169,7 +168,7 @@ impl App {
         let (input, extra) = match body.content {
             // Text has no fields: it stands beside an empty input.
             Some(_) if body.value.is_string() => (Value::Object(Map::new()), Some(body.value)),
-            _ => parted(&release, body.value),
+            _ => release.parted(body.value),
         };
         let request = StartRequest {
             id: delivered.run.clone(),
@@ -290,21 +289,6 @@ fn challenge(scheme: Option<Scheme>, body: &Value) -> Option<String> {
     let text = |name| body.get(name).and_then(Value::as_str);
     let asks = scheme == Some(Scheme::Slack) && text("type") == Some("url_verification");
     text("challenge").filter(|_| asks).map(str::to_owned)
-}
-
-/// The fields of a body that the workflow names, and the others: senders add fields at any time. A workflow that refuses
-/// others gets all of them as its input, which then does not fit.
-fn parted(release: &ReadyRelease, body: Value) -> (Value, Option<Value>) {
-    let Value::Object(fields) = body else {
-        return (body, None);
-    };
-    if release.workflow.refuses_additional {
-        return (Value::Object(fields), None);
-    }
-    let is_named = |name: &String| release.workflow.input.iter().any(|field| field.name == *name);
-    let (named, others): (Map<_, _>, Map<_, _>) = fields.into_iter().partition(|(name, _)| is_named(name));
-    let others = (!others.is_empty()).then_some(Value::Object(others));
-    (Value::Object(named), others)
 }
 
 /// `trigger`, and nothing else.
