@@ -3,6 +3,7 @@ import { RouterLink } from '@angular/router';
 
 import { AskedState } from '../components/asked-state';
 import { Icon } from '../components/icon';
+import { Lacks, Needs } from '../components/needs';
 import { StateView } from '../components/state-view';
 import { ValueView } from '../components/value-view';
 import { When } from '../components/when';
@@ -23,7 +24,7 @@ const EVERY_MS = 3000;
 @Component({
   selector: 'ff-question',
   templateUrl: './question.html',
-  imports: [AskedState, Icon, RouterLink, StateView, ValueView, When],
+  imports: [AskedState, Icon, Lacks, Needs, RouterLink, StateView, ValueView, When],
   changeDetection: ChangeDetectionStrategy.OnPush,
   host: { class: 'question', '(document:keydown)': 'onKey($event)' },
 })
