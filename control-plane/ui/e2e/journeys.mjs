@@ -4,17 +4,19 @@ import assert from 'node:assert/strict';
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { building } from './journeys/building.mjs';
+import { deliveries } from './journeys/deliveries.mjs';
 import { drafts } from './journeys/drafts.mjs';
 import { hosts } from './journeys/hosts.mjs';
 import { keyboard } from './journeys/keyboard.mjs';
 import { looking } from './journeys/looking.mjs';
 import { market } from './journeys/market.mjs';
+import { people } from './journeys/people.mjs';
 import { retrying } from './journeys/retrying.mjs';
 import { stage } from './journeys/tools.mjs';
 import { trying } from './journeys/trying.mjs';
 import { versions } from './journeys/versions.mjs';
 
-const PARTS = { building, drafts, trying, keyboard, retrying, versions, market, hosts, looking };
+const PARTS = { building, drafts, trying, keyboard, retrying, versions, market, deliveries, people, hosts, looking };
 /** Parts whose workflows call connectors. */
 const CONNECTED = new Set(['building', 'trying', 'retrying']);
 const shots = path.resolve(import.meta.dirname, '../shots');
@@ -22,7 +24,7 @@ mkdirSync(shots, { recursive: true });
 const wanted = process.argv.slice(2);
 for (const [part, journeys] of Object.entries(PARTS)) {
   if (wanted.length > 0 && !wanted.includes(part)) continue;
-  const on = await stage({ connectors: CONNECTED.has(part), fleet: part === 'hosts' });
+  const on = await stage({ connectors: CONNECTED.has(part), fleet: part === 'hosts' || part === 'people' });
   try {
     for (const [name, run] of journeys) {
       const started = performance.now();

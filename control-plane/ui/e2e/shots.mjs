@@ -37,7 +37,7 @@ const says = {
   invites: async (route) => (/inviteHost/.test(route.request().postData() ?? '') ? route.fulfill({ status: 200, contentType: 'application/json', body: JSON.stringify({ data: { inviteHost: { __typename: 'InviteHostSuccess', token: `ff-enrol-1.${'bQ7x2mKpLw'.repeat(14)}`, expiresAtMs: Date.now() + 3_600_000, server: 'https://plane.example.com:7443' } } }) }) : route.fallback()),
   loading: (route) => route.request().postData() && new Promise(() => undefined),
   error: (route) => route.abort(),
-  denied: (route) => route.fulfill({ status: 403, contentType: 'application/json', body: JSON.stringify({ code: 'FF-AUTH-003', message: 'Your role does not allow this; ask an owner of the workspace.' }) }),
+  denied: (route) => route.fulfill({ status: 200, contentType: 'application/json', body: JSON.stringify({ data: null, errors: [{ message: 'account vic may not do read to project in dev/default: it needs the permission `read`; the roles that have it are: viewer, builder, operator, publisher, admin; vic has: none', extensions: { code: 'FF-API-403' } }] }) }),
   empty: async (route) => {
     const answer = await route.fetch();
     const emptied = JSON.stringify(await answer.json(), (key, value) => (key === 'nodes' || ['secrets', 'hosts', 'approverGroups'].includes(key) ? [] : ['run', 'approval', 'connector'].includes(key) || (['workflow', 'draft'].includes(key) && typeof value === 'object') ? null : value));

@@ -4,6 +4,7 @@ import { RouterLink } from '@angular/router';
 import { AskedState } from '../components/asked-state';
 import { Icon } from '../components/icon';
 import { InputFields } from '../components/input-fields';
+import { Lacks, Needs } from '../components/needs';
 import { StateView } from '../components/state-view';
 import { ValueView } from '../components/value-view';
 import { When } from '../components/when';
@@ -25,7 +26,7 @@ const EVERY_MS = 3000;
 @Component({
   selector: 'ff-question',
   templateUrl: './question.html',
-  imports: [AskedState, Icon, InputFields, RouterLink, StateView, ValueView, When],
+  imports: [AskedState, Icon, InputFields, Lacks, Needs, RouterLink, StateView, ValueView, When],
   changeDetection: ChangeDetectionStrategy.OnPush,
   host: { class: 'question', '(document:keydown)': 'onKey($event)' },
 })

@@ -9,7 +9,7 @@ import { StateView } from './state-view';
   template: `
     @if (of().value() === null) {
       @if (of().denied()) {
-        <ff-state kind="denied" heading="You may not see this" [text]="of().failure() ?? ''" />
+        <ff-state kind="denied" heading="You may not see this" [text]="of().failure() ?? ''"><button type="button" class="btn" (click)="of().again()">Try again</button></ff-state>
       } @else if (of().failure(); as why) {
         <ff-state kind="error" heading="It could not be loaded" [text]="why"><button type="button" class="btn" (click)="of().again()">Try again</button></ff-state>
       } @else {

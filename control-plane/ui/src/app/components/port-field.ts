@@ -21,11 +21,13 @@ export class PortField {
   readonly control = input.required<PortControl>();
   readonly value = input.required<Json | undefined>();
   readonly scope = input<Scope>(new Map());
+  /** Whether values only are wanted, and no expressions: outside of a workflow. */
+  readonly plain = input(false);
   readonly docs = input('');
   readonly words = input('');
   readonly changed = output<Json | undefined>();
   protected readonly asExpression = signal(false);
-  protected readonly expression = computed(() => isExpression(this.value()) || this.asExpression());
+  protected readonly expression = computed(() => !this.plain() && (isExpression(this.value()) || this.asExpression()));
   /** Whether its control has no place of its own for an expression. */
   protected readonly structured = computed(() => !['text', 'bytes', 'artefact', 'optional'].includes(this.control().type));
   /** What is wrong with this value itself; members say their own. */

@@ -53,6 +53,8 @@ export function asked<T>(ask: () => Promise<T>, every: number, deferred = false)
       denied.set(error instanceof ApiError && error.denied);
     }
     under = false;
+    // A right that is missing does not come by asking again and again, and each time is a line in the audit.
+    if (denied()) return;
     if (wanted() && failures === 0) later(0);
     else if (failures > 0) later(Math.min(PAUSE_MS * 2 ** (failures - 1), PAUSE_MAX_MS));
     else if (every > 0) later(every);

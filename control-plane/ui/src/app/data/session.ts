@@ -2,6 +2,7 @@ import { computed, inject, Injectable, signal } from '@angular/core';
 
 import { isObject, type Json, type JsonObject } from '../domain/json';
 import { jsonText, parseJson } from '../domain/json-text';
+import { lacks, type Right } from '../domain/session/rights';
 import { readSession, type SessionState } from '../domain/session/session';
 import { Api, ApiError } from './api/api';
 
@@ -40,6 +41,11 @@ export class Session {
     const known = this.known();
     return known !== null && known.needed && (known.account === null || this.api.turnedAway());
   });
+
+  /** Why whoever is signed in may not do what needs this right; null if they may. */
+  lacks(right: Right): string | null {
+    return lacks(this.known(), right);
+  }
 
   /** Asks who this is. A server that does not answer leaves what was known. */
   async look(): Promise<void> {

@@ -22,6 +22,7 @@ export interface EditorViews {
   readonly current: () => ViewName;
   readonly add: () => void;
   readonly form: (part: 'name' | 'first' | 'open') => void;
+  readonly workflow: () => void;
   readonly fit: () => void;
   readonly actual: () => void;
   readonly zoom: (direction: 1 | -1) => void;

@@ -15,6 +15,7 @@ export function commandsOf(store: InstanceType<typeof EditorStore>, actions: Edi
   }));
   return [
     { id: 'add', title: 'Add a node', icon: 'plus', group: 'Do', keys: 'Tab', run: () => { views?.add(); } },
+    { id: 'workflow', title: 'Triggers, inputs, secrets and results', icon: 'settings', group: 'Do', hint: 'of the workflow itself', run: () => { views?.workflow(); } },
     { id: 'note', title: 'Add a note', icon: 'note', group: 'Do', keys: 'N', run: () => { actions.addNote(); } },
     { id: 'rename', title: `Rename ${what}`, icon: 'text', group: 'Do', keys: 'F2', ...none, run: () => { views?.form('name'); } },
     { id: 'duplicate', title: `Duplicate ${what}`, icon: 'copy', group: 'Do', keys: 'Ctrl D', ...none, run: () => { actions.duplicate(); } },

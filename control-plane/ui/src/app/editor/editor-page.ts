@@ -3,10 +3,12 @@ import { Router } from '@angular/router';
 
 import { Dialog } from '../components/dialog';
 import { Icon } from '../components/icon';
+import { Lacks } from '../components/needs';
 import { StateView } from '../components/state-view';
 import { Catalogue } from '../data/catalogue';
 import { outputOf, scopeOf } from '../domain/workflow/scope';
 import type { Problem } from '../domain/workflow/problems';
+import { addTrigger } from '../domain/workflow/sections';
 import { overlayOf } from '../runs/overlay';
 import { RunStore } from '../runs/run-store';
 import { StartRunDialog } from '../runs/start-run';
@@ -14,6 +16,7 @@ import { Commands } from '../state/commands';
 import { EditorStore } from '../state/editor-store';
 import { AddPicker, type Picked } from './canvas/add-picker';
 import { NodePreviewer } from './inspector/node-previewer';
+import { isPill } from './card';
 import { KEY_TABLE } from './canvas/canvas-keys';
 import { FlowCanvas, type PortDrop } from './canvas/flow-canvas';
 import type { NodeRun } from './canvas/node-card';
@@ -41,7 +44,7 @@ export type ViewName = 'canvas' | 'split' | 'text' | 'list';
 @Component({
   selector: 'ff-editor-page',
   templateUrl: './editor-page.html',
-  imports: [AddPicker, ConflictDialog, DataPane, Dialog, EditorStart, EditorTop, FlowCanvas, Icon, Inspector, Outline, ProblemsPanel, PublishDialog, StartRunDialog, StateView, TextView, TryInput],
+  imports: [AddPicker, ConflictDialog, DataPane, Dialog, EditorStart, EditorTop, FlowCanvas, Icon, Inspector, Lacks, Outline, ProblemsPanel, PublishDialog, StartRunDialog, StateView, TextView, TryInput],
   providers: [EditorActions, PlaneLint, NodePreviewer, RunStore, TryActions, TryData],
   changeDetection: ChangeDetectionStrategy.OnPush,
   host: { class: 'editor', '(document:keydown)': 'onKey($event)', '(document:keyup)': 'onKeyUp($event)', '(document:copy)': 'actions.copy($event)', '(document:cut)': 'actions.cut($event)', '(document:paste)': 'actions.paste($event)' },
@@ -120,6 +123,7 @@ export class EditorPage {
       current: () => this.view(),
       add: () => { this.openPicker(null); },
       form: (part) => { this.openForm(part); },
+      workflow: () => { this.openWorkflow(); },
       fit: () => { this.canvas()?.fit(); },
       actual: () => { this.canvas()?.actualSize(); },
       zoom: (direction) => { this.canvas()?.step(direction); },
@@ -139,9 +143,9 @@ export class EditorPage {
     });
     // Selecting with the pointer or the keys opens the form; its own close button keeps it closed until then.
     effect(() => {
-      const node = this.store.selectedNode()?.id;
+      const chosen = this.store.selectedNode()?.id ?? this.store.selection().find((id) => isPill(id));
       untracked(() => {
-        if (node !== undefined && window.innerWidth > 1000) this.formOpen.set(true);
+        if (chosen !== undefined && window.innerWidth > 1000) this.formOpen.set(true);
       });
     });
   }
@@ -194,6 +198,12 @@ export class EditorPage {
   }
 
   protected onPicked({ offer, connected }: Picked): void {
+    if (offer.type === 'trigger') {
+      this.drop.set(null);
+      this.store.run((model) => addTrigger(model, offer.trigger));
+      this.openWorkflow();
+      return;
+    }
     const drop = this.drop();
     this.actions.add(offer, connected ? (drop ?? null) : null, connected, drop?.at ?? null);
     this.drop.set(null);
@@ -228,12 +238,18 @@ export class EditorPage {
   }
 
   private openForm(part: 'name' | 'first' | 'open'): void {
-    if (!this.store.selectedNode()) return;
+    if (part === 'name' && !this.store.selectedNode()) return;
     this.formOpen.set(true);
     setTimeout(() => {
       if (part === 'name') this.inspector()?.rename();
       else if (part === 'first') this.inspector()?.focusFirst();
     });
+  }
+
+  /** The form of the workflow itself: of no node. */
+  protected openWorkflow(): void {
+    this.store.select([]);
+    this.openForm('first');
   }
 
   protected openText(): void {

@@ -3,6 +3,7 @@ import { ChangeDetectionStrategy, Component, computed, inject, input, output } f
 import { RouterLink } from '@angular/router';
 
 import { Icon } from '../components/icon';
+import { Needs } from '../components/needs';
 import { isWorkflowName } from '../domain/document/mark';
 import { EditorStore } from '../state/editor-store';
 import { DraftKeeper } from './drafts/draft-keeper';
@@ -13,7 +14,7 @@ import type { ViewName } from './editor-page';
 @Component({
   selector: 'ff-editor-top',
   templateUrl: './editor-top.html',
-  imports: [Icon, RouterLink],
+  imports: [Icon, Needs, RouterLink],
   changeDetection: ChangeDetectionStrategy.OnPush,
 })
 export class EditorTop {
@@ -47,6 +48,7 @@ export class EditorTop {
   readonly dataToggle = output();
   readonly tryWanted = output();
   readonly inputWanted = output();
+  readonly workflowWanted = output();
   protected readonly asks = computed(() => Object.keys(this.store.graph().input).length > 0);
   protected readonly named = computed(() => isWorkflowName(this.store.graph().name) && this.store.mark() !== null);
   /** Which versions there are, in a few words. */

@@ -3,6 +3,7 @@ import { RouterLink } from '@angular/router';
 
 import { AskedState } from '../components/asked-state';
 import { Icon } from '../components/icon';
+import { Lacks, Needs } from '../components/needs';
 import { RunStateView } from '../components/run-state';
 import { StateView } from '../components/state-view';
 import { When } from '../components/when';
@@ -36,7 +37,7 @@ interface Row {
 @Component({
   selector: 'ff-home',
   templateUrl: './home-page.html',
-  imports: [AskedState, Icon, RouterLink, RunStateView, StartRunDialog, StateView, When],
+  imports: [AskedState, Icon, Lacks, Needs, RouterLink, RunStateView, StartRunDialog, StateView, When],
   changeDetection: ChangeDetectionStrategy.OnPush,
   host: { class: 'page-view' },
 })

@@ -3,6 +3,7 @@ import { ChangeDetectionStrategy, Component, computed, type ElementRef, inject, 
 import { AskedState } from '../components/asked-state';
 import { Dialog } from '../components/dialog';
 import { Icon } from '../components/icon';
+import { Lacks, Needs } from '../components/needs';
 import { StateView } from '../components/state-view';
 import { When } from '../components/when';
 import { Api, words } from '../data/api/api';
@@ -37,7 +38,7 @@ const MEANS = {
 @Component({
   selector: 'ff-hosts',
   templateUrl: './hosts-page.html',
-  imports: [AskedState, Dialog, EnrolDialog, Icon, StateView, When],
+  imports: [AskedState, Dialog, EnrolDialog, Icon, Lacks, Needs, StateView, When],
   changeDetection: ChangeDetectionStrategy.OnPush,
   host: { class: 'page-view' },
 })

@@ -2,6 +2,7 @@ import { ChangeDetectionStrategy, Component, computed, inject, input, output, si
 
 import { Dialog } from '../components/dialog';
 import { Icon } from '../components/icon';
+import { Needs } from '../components/needs';
 import { StateView } from '../components/state-view';
 import { Api, words } from '../data/api/api';
 import { CancelRun, PlanOfRetry, type PlanOfRetryData, RetryRun, RunOutcome } from '../data/api/operations';
@@ -30,7 +31,7 @@ interface Planned {
 @Component({
   selector: 'ff-bulk',
   templateUrl: './bulk.html',
-  imports: [Dialog, Icon, StateView],
+  imports: [Dialog, Icon, Needs, StateView],
   changeDetection: ChangeDetectionStrategy.OnPush,
 })
 export class Bulk {

@@ -2,11 +2,12 @@ import { ChangeDetectionStrategy, Component, computed, inject, signal } from '@a
 import { RouterLink } from '@angular/router';
 
 import { quorumWords } from '../approvals/approval-words';
+import { Needs } from '../components/needs';
 import { ValueView } from '../components/value-view';
 import { When } from '../components/when';
-import type { ReviewAction } from '../data/api/operations';
 import { isList, type Json } from '../domain/json';
 import { readJson } from '../domain/typed-json';
+import { ReviewForm, type Verdict } from './review-form';
 import { RunActions } from './run-actions';
 import { RunStore } from './run-store';
 
@@ -14,7 +15,7 @@ import { RunStore } from './run-store';
 @Component({
   selector: 'ff-run-asks',
   templateUrl: './run-asks.html',
-  imports: [RouterLink, ValueView, When],
+  imports: [Needs, ReviewForm, RouterLink, ValueView, When],
   changeDetection: ChangeDetectionStrategy.OnPush,
   host: { class: 'asks' },
 })
@@ -48,9 +49,8 @@ export class RunAsks {
     if (payload !== undefined) await this.once(() => this.actions.signal(name, correlation, payload));
   }
 
-  protected async review(step: string, action: ReviewAction): Promise<void> {
-    const output = action === 'SKIP' ? this.json(step) : null;
-    if (output !== undefined) await this.once(() => this.actions.review(step, action, action === 'SKIP' ? output : undefined));
+  protected async review(step: string, { action, output }: Verdict): Promise<void> {
+    await this.once(() => this.actions.review(step, action, output));
   }
 
   private async once(act: () => Promise<void>): Promise<void> {

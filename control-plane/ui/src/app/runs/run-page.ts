@@ -2,6 +2,7 @@ import { ChangeDetectionStrategy, Component, computed, effect, inject, input, si
 import { RouterLink } from '@angular/router';
 
 import { Icon } from '../components/icon';
+import { Lacks, Needs } from '../components/needs';
 import { RunStateView } from '../components/run-state';
 import { RunTimelineView } from '../components/run-timeline';
 import { StateView } from '../components/state-view';
@@ -29,7 +30,7 @@ import { shortId } from './run-words';
 @Component({
   selector: 'ff-run',
   templateUrl: './run-page.html',
-  imports: [FlowCanvas, Icon, RetryDialog, RoundPicker, RouterLink, RunAsks, RunSide, RunStateView, RunTimelineView, StateView, ValueView, When],
+  imports: [FlowCanvas, Icon, Lacks, Needs, RetryDialog, RoundPicker, RouterLink, RunAsks, RunSide, RunStateView, RunTimelineView, StateView, ValueView, When],
   // The graph is drawn from a document of its own, which is not kept as the draft.
   providers: [RunStore, RunActions, EditorStore, { provide: LocalDrafts, useClass: NoDrafts }],
   changeDetection: ChangeDetectionStrategy.OnPush,

@@ -3,6 +3,7 @@ import { ChangeDetectionStrategy, Component, computed, inject, signal, viewChild
 import { AskedState } from '../components/asked-state';
 import { Dialog } from '../components/dialog';
 import { Icon } from '../components/icon';
+import { Lacks, Needs } from '../components/needs';
 import { StateView } from '../components/state-view';
 import { When } from '../components/when';
 import { Api, words } from '../data/api/api';
@@ -16,7 +17,7 @@ import { SecretDialog } from './secret-dialog';
 @Component({
   selector: 'ff-secrets',
   templateUrl: './secrets-page.html',
-  imports: [AskedState, Dialog, Icon, SecretDialog, StateView, When],
+  imports: [AskedState, Dialog, Icon, Lacks, Needs, SecretDialog, StateView, When],
   changeDetection: ChangeDetectionStrategy.OnPush,
   host: { class: 'page-view' },
 })

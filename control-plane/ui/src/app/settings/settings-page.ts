@@ -3,18 +3,20 @@ import { ChangeDetectionStrategy, Component, computed, inject, signal } from '@a
 import { AskedState } from '../components/asked-state';
 import { Icon } from '../components/icon';
 import { NamesBox } from '../components/names-box';
+import { Lacks, Needs } from '../components/needs';
 import { When } from '../components/when';
 import { Api, words } from '../data/api/api';
 import { SetApproverGroup, Settings } from '../data/api/operations';
 import { asked } from '../data/resource';
 import { Messages } from '../state/messages';
 import { Theme, type ThemeChoice } from '../state/theme';
+import { SettingsNav } from './settings-nav';
 
 /** What this browser and this workspace are set to: the theme, groups of approvers, and what is known of the control plane. */
 @Component({
   selector: 'ff-settings',
   templateUrl: './settings-page.html',
-  imports: [AskedState, Icon, NamesBox, When],
+  imports: [AskedState, Icon, Lacks, NamesBox, Needs, SettingsNav, When],
   changeDetection: ChangeDetectionStrategy.OnPush,
   host: { class: 'page-view' },
 })

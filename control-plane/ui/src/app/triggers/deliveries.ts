@@ -4,6 +4,7 @@ import { RouterLink } from '@angular/router';
 import { AskedState } from '../components/asked-state';
 import { Dialog } from '../components/dialog';
 import { Icon } from '../components/icon';
+import { Needs } from '../components/needs';
 import { RunStateView } from '../components/run-state';
 import { StateView } from '../components/state-view';
 import { When } from '../components/when';
@@ -28,7 +29,7 @@ const OUTCOMES: Readonly<Record<string, { readonly word: string; readonly look: 
 @Component({
   selector: 'ff-deliveries',
   templateUrl: './deliveries.html',
-  imports: [AskedState, Dialog, Icon, RouterLink, RunStateView, StateView, When],
+  imports: [AskedState, Dialog, Icon, Needs, RouterLink, RunStateView, StateView, When],
   changeDetection: ChangeDetectionStrategy.OnPush,
 })
 export class Deliveries {

@@ -4,6 +4,7 @@ import { Router, RouterLink } from '@angular/router';
 import { AskedState } from '../components/asked-state';
 import { ChangeList, type Difference } from '../components/change-list';
 import { Icon } from '../components/icon';
+import { Needs } from '../components/needs';
 import { StateView } from '../components/state-view';
 import { When } from '../components/when';
 import { Api, words } from '../data/api/api';
@@ -37,7 +38,7 @@ interface Row {
 @Component({
   selector: 'ff-versions',
   templateUrl: './versions-page.html',
-  imports: [AskedState, ChangeList, Icon, RouterLink, StateView, VersionGraph, When],
+  imports: [AskedState, ChangeList, Icon, Needs, RouterLink, StateView, VersionGraph, When],
   providers: [Restore],
   changeDetection: ChangeDetectionStrategy.OnPush,
   host: { class: 'page-view' },

@@ -17,6 +17,8 @@ export class ApiError extends Error {
   }
 }
 
+/** The code of an answer to somebody who lacks a right, whatever the status of the answer. */
+const DENIED = 'FF-API-403';
 /** Longest wait for an answer, milliseconds: the server gives up before. */
 const ANSWER_MS = 15_000;
 /** First and longest pause before a broken subscription is tried again, milliseconds. */
@@ -122,7 +124,8 @@ function mistakeIn(answer: Json): ApiError | null {
   if (first === undefined || !isObject(first)) return null;
   const extensions = first['extensions'];
   const code = isObject(extensions) && typeof extensions['code'] === 'string' ? extensions['code'] : '';
-  return new ApiError(typeof first['message'] === 'string' ? first['message'] : 'The control plane refused the call.', code);
+  const message = typeof first['message'] === 'string' ? first['message'] : 'The control plane refused the call.';
+  return new ApiError(`${message.charAt(0).toUpperCase()}${message.slice(1)}`, code, code === DENIED);
 }
 
 /** What an error says to people. */

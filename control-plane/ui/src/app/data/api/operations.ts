@@ -233,6 +233,78 @@ export interface TryDraftInput {
   readonly pinnedFrom?: string | null;
 }
 
+/** What somebody is in this project. */
+export type Role = 'VIEWER' | 'BUILDER' | 'OPERATOR' | 'PUBLISHER' | 'ADMIN';
+
+/** What somebody may be allowed to do. */
+export type Permission = 'READ' | 'READ_AUDIT' | 'EDIT' | 'PUBLISH' | 'RUN' | 'OPERATE' | 'APPROVE' | 'KEEP_SECRETS' | 'MANAGE_MEMBERS' | 'MANAGE_HOSTS' | 'SERVE' | 'KEEP_ACCOUNT' | 'SIGN_IN';
+
+/** What a one-time link is for. */
+export type InvitationKind = 'FIRST_ADMINISTRATOR' | 'INVITATION' | 'PASSWORD_RESET';
+
+/** Somebody to be invited. */
+export interface InviteMemberInput {
+  readonly roles: readonly (Role)[];
+}
+
+/** A member who forgot the password. */
+export interface ResetPasswordInput {
+  readonly name: string;
+}
+
+/** A link to be taken back. */
+export interface WithdrawInvitationInput {
+  readonly id: string;
+}
+
+/** A member with its new roles. */
+export interface SetMemberRolesInput {
+  readonly name: string;
+  readonly roles: readonly (Role)[];
+}
+
+/** A member to be removed. */
+export interface RemoveMemberInput {
+  readonly name: string;
+}
+
+/** Which entries; what is absent does not count. */
+export interface AuditEventFilter {
+  readonly actor?: string | null;
+  readonly action?: string | null;
+  readonly objectKind?: string | null;
+  readonly object?: string | null;
+  readonly outcome?: AuditOutcome | null;
+  readonly sinceMs?: number | null;
+  readonly untilMs?: number | null;
+}
+
+/** How something went that was asked for. */
+export type AuditOutcome = 'DONE' | 'DENIED' | 'REFUSED';
+
+/** The old password and the new one. */
+export interface ChangePasswordInput {
+  readonly old: string;
+  readonly new: string;
+}
+
+/** A session to be ended. */
+export interface EndSessionInput {
+  readonly id: string;
+}
+
+/** A token for a program. */
+export interface MakeApiTokenInput {
+  readonly name: string;
+  readonly permissions: readonly (Permission)[];
+  readonly lifeMs: number;
+}
+
+/** A token to be revoked. */
+export interface RevokeApiTokenInput {
+  readonly id: string;
+}
+
 export type HomeData = { readonly server: { readonly version: string; readonly workspace: string; readonly dev: boolean }; readonly workflows: { readonly nodes: readonly ({ readonly name: string; readonly title: string; readonly version: number; readonly publishedAtMs: number })[]; readonly pageInfo: { readonly hasNextPage: boolean } }; readonly runs: { readonly nodes: readonly ({ readonly id: string; readonly workflow: string; readonly version: number; readonly draft: boolean; readonly state: RunState; readonly waitingFor: string | null; readonly createdAtMs: number; readonly endedAtMs: number | null; readonly trigger: Json; readonly host: { readonly name: string; readonly connected: boolean } | null; readonly lineage: { readonly generation: number; readonly predecessor: string | null; readonly parent: string | null } | null })[] }; readonly failed: { readonly nodes: readonly ({ readonly id: string; readonly workflow: string; readonly version: number; readonly draft: boolean; readonly state: RunState; readonly waitingFor: string | null; readonly createdAtMs: number; readonly endedAtMs: number | null; readonly trigger: Json; readonly host: { readonly name: string; readonly connected: boolean } | null; readonly lineage: { readonly generation: number; readonly predecessor: string | null; readonly parent: string | null } | null })[] }; readonly review: { readonly nodes: readonly ({ readonly id: string; readonly workflow: string; readonly version: number; readonly draft: boolean; readonly state: RunState; readonly waitingFor: string | null; readonly createdAtMs: number; readonly endedAtMs: number | null; readonly trigger: Json; readonly host: { readonly name: string; readonly connected: boolean } | null; readonly lineage: { readonly generation: number; readonly predecessor: string | null; readonly parent: string | null } | null })[] }; readonly approvals: { readonly nodes: readonly ({ readonly id: string; readonly run: string; readonly workflow: string; readonly title: string })[] }; readonly hosts: readonly ({ readonly name: string; readonly connected: boolean })[]; readonly drafts: { readonly nodes: readonly ({ readonly workflow: string; readonly baseVersion: number | null; readonly savedAtMs: number; readonly savedBy: string })[] } };
 export type HomeVariables = Record<string, never>;
 export const Home: Operation<HomeData, HomeVariables> = { text: "query Home { server { version workspace dev } workflows(first: 100) { nodes { name title version publishedAtMs } pageInfo { hasNextPage } } runs(first: 100) { nodes { ...RunRow } } failed: runs(first: 5, state: FAILED) { nodes { ...RunRow } } review: runs(first: 5, state: NEEDS_REVIEW) { nodes { ...RunRow } } approvals(first: 20, state: PENDING) { nodes { id run workflow title } } hosts { name connected } drafts(first: 100) { nodes { workflow baseVersion savedAtMs savedBy } } } fragment RunRow on Run { id workflow version draft state waitingFor createdAtMs endedAtMs trigger host { name connected } lineage { generation predecessor parent } }" };
@@ -277,9 +349,9 @@ export type ConnectorListData = { readonly connectors: { readonly nodes: readonl
 export type ConnectorListVariables = { readonly after?: string | null };
 export const ConnectorList: Operation<ConnectorListData, ConnectorListVariables> = { text: "query ConnectorList($after: String) { connectors(first: 100, after: $after) { nodes { name version interface } pageInfo { hasNextPage endCursor } } }" };
 
-export type PlanOfRetryData = { readonly retryPlan: { readonly __typename: 'RetryPlan'; readonly run: string; readonly version: number; readonly generation: number; readonly reused: readonly (string)[]; readonly runsAgain: readonly (string)[]; readonly changed: readonly (string)[]; readonly repeated: readonly ({ readonly step: string; readonly times: number; readonly key: string; readonly used: readonly ({ readonly destination: string; readonly secret: string | null; readonly count: number })[] })[]; readonly digest: string } | { readonly __typename: 'RunNotFoundProblem'; readonly message: string; readonly code: string } | { readonly __typename: 'RunStateProblem'; readonly message: string; readonly code: string } | { readonly __typename: 'InputProblem'; readonly message: string; readonly code: string } };
+export type PlanOfRetryData = { readonly retryPlan: { readonly __typename: 'RetryPlan'; readonly run: string; readonly version: number; readonly generation: number; readonly reused: readonly (string)[]; readonly runsAgain: readonly (string)[]; readonly changed: readonly (string)[]; readonly added: readonly (string)[]; readonly continued: readonly (string)[]; readonly repeated: readonly ({ readonly step: string; readonly times: number; readonly key: string; readonly used: readonly ({ readonly destination: string; readonly secret: string | null; readonly count: number })[] })[]; readonly digest: string } | { readonly __typename: 'RunNotFoundProblem'; readonly message: string; readonly code: string } | { readonly __typename: 'RunStateProblem'; readonly message: string; readonly code: string } | { readonly __typename: 'InputProblem'; readonly message: string; readonly code: string } };
 export type PlanOfRetryVariables = { readonly id: string; readonly from: string; readonly newest: boolean };
-export const PlanOfRetry: Operation<PlanOfRetryData, PlanOfRetryVariables> = { text: "query PlanOfRetry($id: String!, $from: String!, $newest: Boolean!) { retryPlan(id: $id, from: $from, newest: $newest) { __typename ... on RetryPlan { run version generation reused runsAgain changed repeated { step times key used { destination secret count } } digest } ...Told } } fragment Told on Problem { message code }" };
+export const PlanOfRetry: Operation<PlanOfRetryData, PlanOfRetryVariables> = { text: "query PlanOfRetry($id: String!, $from: String!, $newest: Boolean!) { retryPlan(id: $id, from: $from, newest: $newest) { __typename ... on RetryPlan { run version generation reused runsAgain changed added continued repeated { step times key used { destination secret count } } digest } ...Told } } fragment Told on Problem { message code }" };
 
 export type StartRunData = { readonly startRun: { readonly __typename: 'StartRunSuccess'; readonly run: { readonly id: string } } | { readonly __typename: 'InputProblem'; readonly message: string; readonly code: string; readonly fields: readonly ({ readonly path: string; readonly message: string })[] } | { readonly __typename: 'WorkflowNotFoundProblem'; readonly message: string; readonly code: string } | { readonly __typename: 'RequestConflictProblem'; readonly message: string; readonly code: string } | { readonly __typename: 'BusyProblem'; readonly message: string; readonly code: string } | { readonly __typename: 'CapabilityProblem'; readonly message: string; readonly code: string } };
 export type StartRunVariables = { readonly input: StartRunInput };
@@ -444,3 +516,55 @@ export const LastRuns: Operation<LastRunsData, LastRunsVariables> = { text: "que
 export type TryDraftData = { readonly tryDraft: { readonly __typename: 'StartRunSuccess'; readonly run: { readonly id: string } } | { readonly __typename: 'DraftNotFoundProblem'; readonly message: string; readonly code: string } | { readonly __typename: 'WorkflowProblem'; readonly diagnostics: readonly ({ readonly severity: Severity; readonly code: string; readonly message: string; readonly line: number; readonly column: number; readonly fix: string | null })[]; readonly message: string; readonly code: string } | { readonly __typename: 'InputProblem'; readonly fields: readonly ({ readonly path: string; readonly message: string })[]; readonly message: string; readonly code: string } | { readonly __typename: 'SigningProblem'; readonly message: string; readonly code: string } | { readonly __typename: 'SignatureProblem'; readonly message: string; readonly code: string } | { readonly __typename: 'ReleaseProblem'; readonly message: string; readonly code: string } | { readonly __typename: 'ConnectorProblem'; readonly message: string; readonly code: string } | { readonly __typename: 'BusyProblem'; readonly message: string; readonly code: string } | { readonly __typename: 'CapabilityProblem'; readonly message: string; readonly code: string } };
 export type TryDraftVariables = { readonly input: TryDraftInput };
 export const TryDraft: Operation<TryDraftData, TryDraftVariables> = { text: "mutation TryDraft($input: TryDraftInput!) { tryDraft(input: $input) { __typename ... on StartRunSuccess { run { id } } ... on InputProblem { fields { path message } } ... on WorkflowProblem { diagnostics { ...Finding } } ...Told } } fragment Finding on Diagnostic { severity code message line column fix } fragment Told on Problem { message code }" };
+
+export type MemberListData = { readonly members: { readonly nodes: readonly ({ readonly id: string; readonly name: string; readonly roles: readonly (Role)[]; readonly sinceMs: number })[]; readonly pageInfo: { readonly hasNextPage: boolean; readonly endCursor: string | null } }; readonly roles: readonly ({ readonly role: Role; readonly permissions: readonly (Permission)[] })[] };
+export type MemberListVariables = { readonly after?: string | null };
+export const MemberList: Operation<MemberListData, MemberListVariables> = { text: "query MemberList($after: String) { members(first: 100, after: $after) { nodes { id name roles sinceMs } pageInfo { hasNextPage endCursor } } roles { role permissions } }" };
+
+export type InvitationsData = { readonly invitations: readonly ({ readonly id: string; readonly kind: InvitationKind | null; readonly account: string | null; readonly roles: readonly (Role)[]; readonly madeBy: string; readonly expiresAtMs: number })[] };
+export type InvitationsVariables = Record<string, never>;
+export const Invitations: Operation<InvitationsData, InvitationsVariables> = { text: "query Invitations { invitations { id kind account roles madeBy expiresAtMs } }" };
+
+export type InviteMemberData = { readonly inviteMember: { readonly __typename: 'InviteMemberSuccess'; readonly link: { readonly address: string; readonly expiresAtMs: number } } | { readonly __typename: 'InputProblem'; readonly message: string; readonly code: string; readonly fields: readonly ({ readonly path: string; readonly message: string })[] } };
+export type InviteMemberVariables = { readonly input: InviteMemberInput };
+export const InviteMember: Operation<InviteMemberData, InviteMemberVariables> = { text: "mutation InviteMember($input: InviteMemberInput!) { inviteMember(input: $input) { __typename ... on InviteMemberSuccess { link { ...Link } } ...Told ... on InputProblem { fields { path message } } } } fragment Link on OneTimeLink { address expiresAtMs } fragment Told on Problem { message code }" };
+
+export type ResetPasswordData = { readonly resetPassword: { readonly __typename: 'ResetPasswordSuccess'; readonly link: { readonly address: string; readonly expiresAtMs: number } } | { readonly __typename: 'MemberNotFoundProblem'; readonly message: string; readonly code: string } | { readonly __typename: 'InputProblem'; readonly message: string; readonly code: string } };
+export type ResetPasswordVariables = { readonly input: ResetPasswordInput };
+export const ResetPassword: Operation<ResetPasswordData, ResetPasswordVariables> = { text: "mutation ResetPassword($input: ResetPasswordInput!) { resetPassword(input: $input) { __typename ... on ResetPasswordSuccess { link { ...Link } } ...Told } } fragment Link on OneTimeLink { address expiresAtMs } fragment Told on Problem { message code }" };
+
+export type WithdrawInvitationData = { readonly withdrawInvitation: { readonly __typename: 'WithdrawInvitationSuccess' } | { readonly __typename: 'InvitationNotFoundProblem'; readonly message: string; readonly code: string } };
+export type WithdrawInvitationVariables = { readonly input: WithdrawInvitationInput };
+export const WithdrawInvitation: Operation<WithdrawInvitationData, WithdrawInvitationVariables> = { text: "mutation WithdrawInvitation($input: WithdrawInvitationInput!) { withdrawInvitation(input: $input) { __typename ...Told } } fragment Told on Problem { message code }" };
+
+export type SetMemberRolesData = { readonly setMemberRoles: { readonly __typename: 'SetMemberRolesSuccess' } | { readonly __typename: 'MemberNotFoundProblem'; readonly message: string; readonly code: string } | { readonly __typename: 'MemberStateProblem'; readonly message: string; readonly code: string } | { readonly __typename: 'InputProblem'; readonly message: string; readonly code: string } };
+export type SetMemberRolesVariables = { readonly input: SetMemberRolesInput };
+export const SetMemberRoles: Operation<SetMemberRolesData, SetMemberRolesVariables> = { text: "mutation SetMemberRoles($input: SetMemberRolesInput!) { setMemberRoles(input: $input) { __typename ...Told } } fragment Told on Problem { message code }" };
+
+export type RemoveMemberData = { readonly removeMember: { readonly __typename: 'RemoveMemberSuccess' } | { readonly __typename: 'MemberNotFoundProblem'; readonly message: string; readonly code: string } | { readonly __typename: 'MemberStateProblem'; readonly message: string; readonly code: string } };
+export type RemoveMemberVariables = { readonly input: RemoveMemberInput };
+export const RemoveMember: Operation<RemoveMemberData, RemoveMemberVariables> = { text: "mutation RemoveMember($input: RemoveMemberInput!) { removeMember(input: $input) { __typename ...Told } } fragment Told on Problem { message code }" };
+
+export type AuditListData = { readonly auditEvents: { readonly nodes: readonly ({ readonly atMs: number; readonly actorKind: string; readonly actor: string; readonly shownBy: string; readonly action: string; readonly objectKind: string; readonly object: string; readonly outcome: AuditOutcome | null; readonly detail: string | null; readonly request: string })[]; readonly pageInfo: { readonly hasNextPage: boolean; readonly endCursor: string | null } } };
+export type AuditListVariables = { readonly first: number; readonly after?: string | null; readonly filter?: AuditEventFilter | null };
+export const AuditList: Operation<AuditListData, AuditListVariables> = { text: "query AuditList($first: Int!, $after: String, $filter: AuditEventFilter) { auditEvents(first: $first, after: $after, filter: $filter) { nodes { atMs actorKind actor shownBy action objectKind object outcome detail request } pageInfo { hasNextPage endCursor } } }" };
+
+export type OwnAccountData = { readonly viewer: { readonly sessions: readonly ({ readonly id: string; readonly agent: string; readonly beganAtMs: number; readonly usedAtMs: number; readonly current: boolean })[]; readonly apiTokens: readonly ({ readonly id: string; readonly name: string; readonly permissions: readonly (Permission)[]; readonly madeAtMs: number; readonly expiresAtMs: number; readonly usedAtMs: number | null })[] } };
+export type OwnAccountVariables = Record<string, never>;
+export const OwnAccount: Operation<OwnAccountData, OwnAccountVariables> = { text: "query OwnAccount { viewer { sessions { id agent beganAtMs usedAtMs current } apiTokens { id name permissions madeAtMs expiresAtMs usedAtMs } } }" };
+
+export type ChangePasswordData = { readonly changePassword: { readonly __typename: 'ChangePasswordSuccess' } | { readonly __typename: 'PasswordProblem'; readonly message: string; readonly code: string } | { readonly __typename: 'InputProblem'; readonly message: string; readonly code: string; readonly fields: readonly ({ readonly path: string; readonly message: string })[] } | { readonly __typename: 'BusyProblem'; readonly message: string; readonly code: string } };
+export type ChangePasswordVariables = { readonly input: ChangePasswordInput };
+export const ChangePassword: Operation<ChangePasswordData, ChangePasswordVariables> = { text: "mutation ChangePassword($input: ChangePasswordInput!) { changePassword(input: $input) { __typename ...Told ... on InputProblem { fields { path message } } } } fragment Told on Problem { message code }" };
+
+export type EndSessionData = { readonly endSession: { readonly __typename: 'EndSessionSuccess' } | { readonly __typename: 'SessionNotFoundProblem'; readonly message: string; readonly code: string } };
+export type EndSessionVariables = { readonly input: EndSessionInput };
+export const EndSession: Operation<EndSessionData, EndSessionVariables> = { text: "mutation EndSession($input: EndSessionInput!) { endSession(input: $input) { __typename ...Told } } fragment Told on Problem { message code }" };
+
+export type MakeApiTokenData = { readonly makeApiToken: { readonly __typename: 'MakeApiTokenSuccess'; readonly token: { readonly id: string; readonly name: string; readonly expiresAtMs: number }; readonly secret: string } | { readonly __typename: 'InputProblem'; readonly message: string; readonly code: string; readonly fields: readonly ({ readonly path: string; readonly message: string })[] } };
+export type MakeApiTokenVariables = { readonly input: MakeApiTokenInput };
+export const MakeApiToken: Operation<MakeApiTokenData, MakeApiTokenVariables> = { text: "mutation MakeApiToken($input: MakeApiTokenInput!) { makeApiToken(input: $input) { __typename ... on MakeApiTokenSuccess { token { id name expiresAtMs } secret } ...Told ... on InputProblem { fields { path message } } } } fragment Told on Problem { message code }" };
+
+export type RevokeApiTokenData = { readonly revokeApiToken: { readonly __typename: 'RevokeApiTokenSuccess' } | { readonly __typename: 'ApiTokenNotFoundProblem'; readonly message: string; readonly code: string } };
+export type RevokeApiTokenVariables = { readonly input: RevokeApiTokenInput };
+export const RevokeApiToken: Operation<RevokeApiTokenData, RevokeApiTokenVariables> = { text: "mutation RevokeApiToken($input: RevokeApiTokenInput!) { revokeApiToken(input: $input) { __typename ...Told } } fragment Told on Problem { message code }" };

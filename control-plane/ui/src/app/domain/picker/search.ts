@@ -7,12 +7,14 @@ import { bestPort, type Fit } from '../ports/fit';
 import type { CatalogueEntry, Operation } from '../ports/interface';
 import type { JsonObject } from '../json';
 import { KINDS, type NodeKind } from '../workflow/kinds';
-import { UNNEEDED, type Unneeded } from './synonyms';
+import type { TriggerType } from '../workflow/sections';
+import { TRIGGERS, UNNEEDED, type Unneeded } from './synonyms';
 
 /** One line of the picker. */
 export type Offer =
   | { readonly type: 'kind'; readonly id: string; readonly kind: NodeKind; readonly also: string | null; readonly fit: Fit | null }
   | { readonly type: 'operation'; readonly id: string; readonly entry: CatalogueEntry; readonly operation: Operation; readonly fit: Fit | null; readonly port: string | null }
+  | { readonly type: 'trigger'; readonly id: string; readonly trigger: TriggerType; readonly title: string; readonly docs: string; readonly icon: string }
   | { readonly type: 'unneeded'; readonly id: string; readonly entry: Unneeded };
 
 /** Offers under one heading. */
@@ -33,21 +35,26 @@ export function offersFor(query: string, catalogue: readonly CatalogueEntry[], g
     entry.interface.operations.flatMap((operation) => {
       const rank = rankOperation(entry, operation, words);
       if (rank === null) return [];
-      const best = given === null ? null : bestPort(given, operation);
-      if (given !== null && !best) return [];
+      const into = given === null ? null : bestPort(given, operation);
+      if (given !== null && !into) return [];
       const id = `call:${entry.name}/${operation.name}`;
-      return [{ rank, offer: { type: 'operation', id, entry, operation, fit: best?.fit ?? null, port: best?.port.name ?? null } as const }];
+      return [{ rank, offer: { type: 'operation', id, entry, operation, fit: into?.fit ?? null, port: into?.port.name ?? null } as const }];
     }),
   );
+  const triggers = given !== null ? [] : TRIGGERS.flatMap(({ words: called, ...shown }) => {
+    const found = words === '' ? { rank: 9 } : rankWords(words, called);
+    return found === null ? [] : [{ rank: found.rank, offer: { type: 'trigger', id: `trigger:${shown.trigger}`, ...shown } as const }];
+  });
   const unneeded = words === '' || given !== null ? [] : UNNEEDED.flatMap((entry) => {
     const rank = rankWords(words, entry.words);
     return rank === null ? [] : [{ rank: rank.rank, offer: { type: 'unneeded', id: `unneeded:${entry.title}`, entry } as const }];
   });
-  return [
-    { title: 'Built in', offers: sorted(kinds) },
-    { title: 'Connectors', offers: sorted(operations) },
-    { title: 'Called otherwise here', offers: sorted(unneeded) },
-  ].filter((group) => group.offers.length > 0);
+  const groups = [{ title: 'Built in', found: kinds }, { title: 'Connectors', found: operations }, { title: 'Starts the workflow', found: triggers }, { title: 'Called otherwise here', found: unneeded }];
+  // The group whose best offer fits best stands first; without words they stand in this order.
+  return groups
+    .filter(({ found }) => found.length > 0)
+    .sort((a, b) => (words === '' ? 0 : best(a.found) - best(b.found)))
+    .map(({ title, found }) => ({ title, offers: sorted(found) }));
 }
 
 /** The text and the value of the node that an offer adds. */
@@ -60,6 +67,7 @@ export function nodeFor(offer: Offer): { readonly name: string; readonly value: 
       const name = offer.operation.name.split('.').at(-1) ?? offer.operation.name;
       return { name, value: { call: `${offer.entry.name}/${offer.operation.name}`, ...(inputs.length > 0 ? { with: Object.fromEntries(inputs) as JsonObject } : {}) } };
     }
+    case 'trigger':
     case 'unneeded':
       return null;
   }
@@ -68,6 +76,10 @@ export function nodeFor(offer: Offer): { readonly name: string; readonly value: 
 function kindFit(kind: NodeKind, given: Ty): Fit {
   if (kind.list === true) return { kind: given.kind === 'list' ? 'fits' : given.kind === 'any' ? 'maybe' : 'no' };
   return { kind: 'fits' };
+}
+
+function best(found: readonly { readonly rank: number }[]): number {
+  return Math.min(...found.map(({ rank }) => rank));
 }
 
 function sorted(found: readonly { rank: number; offer: Offer }[]): Offer[] {

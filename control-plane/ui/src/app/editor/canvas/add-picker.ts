@@ -78,6 +78,8 @@ export class AddPicker {
         return `${offer.entry.name}/${offer.operation.name}`;
       case 'unneeded':
         return offer.entry.title;
+      case 'trigger':
+        return offer.title;
     }
   }
 
@@ -89,11 +91,13 @@ export class AddPicker {
         return offer.operation.docs ?? offer.operation.title ?? '';
       case 'unneeded':
         return 'not needed';
+      case 'trigger':
+        return offer.docs;
     }
   }
 
   protected icon(offer: Offer): string {
-    return offer.type === 'kind' ? offer.kind.icon : offer.type === 'unneeded' ? offer.entry.icon : 'code';
+    return offer.type === 'kind' ? offer.kind.icon : offer.type === 'unneeded' ? offer.entry.icon : offer.type === 'trigger' ? offer.icon : 'code';
   }
 
   protected ports(offer: Offer): { name: string; words: string }[] {

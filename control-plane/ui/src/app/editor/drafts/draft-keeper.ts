@@ -1,6 +1,8 @@
 import { computed, effect, inject, Injectable, signal, untracked } from '@angular/core';
 
+import { Session } from '../../data/session';
 import { type DraftMark, freeWorkflowName, isWorkflowName } from '../../domain/document/mark';
+
 import { EMPTY_LAYOUT, type Layout } from '../../domain/layout/layout';
 import { readLayout } from '../../domain/layout/layout-json';
 import { BLANK } from '../../domain/workflow/blank';
@@ -40,6 +42,7 @@ export class DraftKeeper {
   private readonly calls = inject(DraftCalls);
   private readonly store = inject(EditorStore);
   private readonly messages = inject(Messages);
+  private readonly session = inject(Session);
   private timer: ReturnType<typeof setTimeout> | undefined;
   private under = false;
   /** The layout that the control plane has. */
@@ -204,6 +207,11 @@ export class DraftKeeper {
     const name = this.store.graph().name;
     if (!isWorkflowName(name)) {
       this.keeping.set({ kind: 'refused', why: 'It has no name that a workflow can have: small letters, digits and hyphens.' });
+      return;
+    }
+    const lacking = this.session.lacks('edit');
+    if (lacking !== null) {
+      this.keeping.set({ kind: 'refused', why: lacking });
       return;
     }
     this.under = true;

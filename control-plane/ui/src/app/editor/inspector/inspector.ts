@@ -14,6 +14,7 @@ import { EditorStore } from '../../state/editor-store';
 import { iconOf } from '../card';
 import { PREVIEWER } from '../../components/previewer';
 import { TryData } from '../try/try-data';
+import { WorkflowForm } from '../workflow/workflow-form';
 import { FieldEditor } from './field-editor';
 import { NodePreviewer } from './node-previewer';
 
@@ -21,7 +22,7 @@ import { NodePreviewer } from './node-previewer';
 @Component({
   selector: 'ff-inspector',
   templateUrl: './inspector.html',
-  imports: [FieldEditor, Icon, Tabs],
+  imports: [FieldEditor, Icon, Tabs, WorkflowForm],
   providers: [{ provide: PREVIEWER, useExisting: NodePreviewer }],
   changeDetection: ChangeDetectionStrategy.OnPush,
   // The canvas listens on the whole page; marking text here is not a drag of it.
