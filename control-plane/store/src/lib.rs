@@ -99,7 +99,7 @@ pub use drafts::{
 pub use erase::{Erased, NewErasure};
 pub use errands::{OrderedChild, OwedEnd};
 pub use error::{DatabaseAway, DiskFull, EngineError, OpenError, StoreError};
-pub use groups::{Group, MAX_GROUPS};
+pub use groups::{Group, GroupChange, GroupChanged, MAX_GROUP_MEMBERS, MAX_GROUPS};
 pub use hosts::{Host, LostWithJournal, MAX_HOSTS, NewHost, Registered, UsedNonce};
 pub use ingest::{Changed, Heard, HostIngest, Ingested, NewReceipt, RejectCode, Rejected};
 pub use invitations::{Claim, Claimed, Invited, MAX_INVITATIONS, NewInvitation};
