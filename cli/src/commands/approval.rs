@@ -58,14 +58,23 @@ pub(crate) enum ApprovalCommand {
     /// List the groups of people that questions are put to
     #[command(after_help = "Example:\n  flowforge approval groups")]
     Groups,
-    /// Say who is in a group; without members it is gone
-    #[command(after_help = "Example:\n  flowforge approval group duty --member ann --member bob")]
+    /// Say who is in a group, or add and remove people; without members it is gone
+    #[command(
+        after_help = "Examples:\n  flowforge approval group duty --member ann --member bob\n  \
+            flowforge approval group duty --add cy --remove ann"
+    )]
     Group {
         /// Its name, as `approvers` of a workflow say it
         name: String,
-        /// Somebody in it; may be repeated
-        #[arg(long = "member", value_name = "NAME")]
+        /// Somebody in it, in the place of those there are; may be repeated
+        #[arg(long = "member", value_name = "NAME", conflicts_with_all = ["add", "remove"])]
         members: Vec<String>,
+        /// Somebody more; may be repeated
+        #[arg(long, value_name = "NAME")]
+        add: Vec<String>,
+        /// Somebody less; may be repeated
+        #[arg(long, value_name = "NAME")]
+        remove: Vec<String>,
     },
 }
 
@@ -96,7 +105,16 @@ pub(crate) async fn run(command: ApprovalCommand, global: &Global) -> Result<Exi
         }
         ApprovalCommand::Reject(answer) => decide(global, answer, false, None).await,
         ApprovalCommand::Groups => groups(global).await,
-        ApprovalCommand::Group { name, members } => set_group(global, &name, &members).await,
+        ApprovalCommand::Group {
+            name,
+            members,
+            add,
+            remove,
+        } => {
+            let members = (add.is_empty() && remove.is_empty()).then_some(members);
+            let input = json!({ "name": name, "members": members, "add": add, "remove": remove });
+            set_group(global, &name, input).await
+        }
     }
 }
 
@@ -149,10 +167,9 @@ async fn groups(global: &Global) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
-async fn set_group(global: &Global, name: &str, members: &[String]) -> Result<Exit> {
+async fn set_group(global: &Global, name: &str, input: Value) -> Result<Exit> {
     let document = "mutation Set($input: SetApproverGroupInput!) { setApproverGroup(input: $input) { __typename \
         ... on SetApproverGroupSuccess { group { name members } } ... on Problem { message code } } }";
-    let input = json!({ "name": name, "members": members });
     let done = global.api()?.change("setApproverGroup", document, input).await?;
     let group = done.get("group").cloned().unwrap_or_default();
     result(global, &group, |group| match names(group, "/members").as_str() {
@@ -163,44 +180,68 @@ async fn set_group(global: &Global, name: &str, members: &[String]) -> Result<Ex
     Ok(Exit::Done)
 }
 
+/// What is answered, as it goes to the server.
+struct Sent {
+    id: String,
+    form: Option<Value>,
+    signature: Option<String>,
+}
+
+/// An answer with the own signature, over the question as it is shown now.
+async fn signed(
+    global: &Global,
+    api: &Api,
+    answer: &Answer,
+    approved: bool,
+    form: Option<Value>,
+) -> Result<Sent> {
+    let shown = question(api, &answer.id).await?;
+    let by = match &answer.by {
+        Some(by) => by.clone(),
+        None => {
+            let data = api.ask("{ viewer { name } }", Value::Null).await?;
+            text(&data, "/viewer/name").to_owned()
+        }
+    };
+    let said = Said {
+        by: &by,
+        approved,
+        comment: answer.comment.as_deref(),
+        form: form.as_ref(),
+    };
+    let signed = personal_keys::sign(&shown, &said, time::now_ms())?;
+    if !global.json() {
+        say!("you sign your answer to: {}", text(&shown, "/title"));
+        let show = shown.get("show").cloned().unwrap_or_default();
+        say!("  shown with it: {show}");
+    }
+    Ok(Sent {
+        // Whatever is asked by now under a word such as `last`.
+        id: text(&shown, "/id").to_owned(),
+        form: signed.form,
+        signature: Some(signed.envelope),
+    })
+}
+
 async fn decide(global: &Global, answer: Answer, approved: bool, form: Option<Value>) -> Result<Exit> {
     let api = global.api()?;
-    let mut input = json!({
-        "id": answer.id,
+    let sent = if answer.sign {
+        signed(global, &api, &answer, approved, form).await?
+    } else {
+        Sent {
+            id: answer.id.clone(),
+            form,
+            signature: None,
+        }
+    };
+    let input = json!({
+        "id": sent.id,
         "approved": approved,
         "comment": answer.comment,
         "by": answer.by,
-        "form": form,
+        "form": sent.form,
+        "signature": sent.signature,
     });
-    if answer.sign {
-        let shown = question(&api, &answer.id).await?;
-        let by = match &answer.by {
-            Some(by) => by.clone(),
-            None => text(
-                &api.ask("{ viewer { name } }", Value::Null).await?,
-                "/viewer/name",
-            )
-            .to_owned(),
-        };
-        let said = Said {
-            by: &by,
-            approved,
-            comment: answer.comment.as_deref(),
-            form: form.as_ref(),
-        };
-        let signed = personal_keys::sign(&shown, &said, time::now_ms())?;
-        if !global.json() {
-            say!("you sign your answer to: {}", text(&shown, "/title"));
-            say!(
-                "  shown with it: {}",
-                shown.get("show").cloned().unwrap_or_default()
-            );
-        }
-        // What was signed is what was shown, whatever is asked by now under a word such as `last`.
-        input["id"] = json!(text(&shown, "/id"));
-        input["form"] = json!(signed.form);
-        input["signature"] = json!(signed.envelope);
-    }
     let done = api.change("decideApproval", DECIDE, input).await?;
     let approval = done.get("approval").cloned().unwrap_or_default();
     result(global, &approval, |approval| {

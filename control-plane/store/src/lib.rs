@@ -107,7 +107,7 @@ pub use errands::{OrderedChild, OwedEnd};
 pub use error::{DatabaseAway, DiskFull, EngineError, OpenError, StoreError};
 pub use event_log::{EventDelivery, EventFilter, EventState, KeepEvents};
 pub use follow_ups::{FollowUp, Follows, OnEnd, OwedFollowUp};
-pub use groups::{Group, MAX_GROUPS};
+pub use groups::{Group, GroupChange, GroupChanged, MAX_GROUP_MEMBERS, MAX_GROUPS};
 pub use hosts::{Host, LostWithJournal, MAX_HOSTS, NewHost, Registered, UsedNonce};
 pub use ingest::{Changed, Heard, HostIngest, Ingested, NewReceipt, RejectCode, Rejected};
 pub use invitations::{Claim, Claimed, Invited, MAX_INVITATIONS, NewInvitation};

@@ -162,6 +162,35 @@ try {
     await state('Done');
   });
 
+  await step('the second of two fills in the form of a question on a phone', async () => {
+    plane.publish('expense-approval');
+    plane.call('approval', 'group', 'duty', '--member', 'ann');
+    const started = JSON.parse(plane.call('run', 'start', 'expense-approval', '--input', '{"what": "a crane", "amount": 900}', '--output', 'json'));
+    await page.setViewportSize({ width: 390, height: 844 });
+    await page.goto(`${base}/approvals`);
+    await page.getByRole('link', { name: /Spend 900 on a crane\?.*0 of 2/ }).click();
+    plane.call('approval', 'approve', 'last', '--by', 'ann', '--form', '{"limit": 1000}');
+    await page.getByText('1 of 2 said yes').waitFor();
+    const approve = page.getByRole('button', { name: 'Approve' });
+    await approve.click();
+    await page.getByText('A value is needed.').waitFor();
+    await page.getByLabel(/^limit/).fill('20000');
+    await approve.click();
+    await page.getByText(/limit: 20000 is greater than/).waitFor();
+    await page.getByLabel(/^limit/).fill('950');
+    await page.getByLabel(/^budget/).selectOption('machines');
+    const box = await approve.boundingBox();
+    assert.ok(box.y + box.height <= 844 && box.height >= 44, 'the button is reached without scrolling, by a thumb');
+    assert.ok((await page.evaluate(() => document.documentElement.scrollWidth)) <= 390, 'nothing is wider than the phone');
+    await page.screenshot({ path: path.join(shots, 'live-approval-phone.png') });
+    await approve.click();
+    await page.getByText(/Approved by ann, local/).waitFor();
+    plane.call('approval', 'group', 'duty');
+    await page.setViewportSize({ width: 1440, height: 900 });
+    await page.goto(`${base}/runs/${started.id}`);
+    await state('Done');
+  });
+
   await step('a secret is set, replaced and deleted, and its value is nowhere', async () => {
     await page.goto(`${base}/secrets`);
     await page.getByText('There is no secret yet').waitFor();

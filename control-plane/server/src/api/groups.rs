@@ -1,16 +1,13 @@
 //! Groups of people who may answer questions, as the API shows them.
 
 use async_graphql::{Context, InputObject, Object, Result, SimpleObject, Union};
-use flowforge_store::Group;
+use flowforge_store::{Group, GroupChange, GroupChanged, MAX_GROUP_MEMBERS};
 
 use super::fault;
 use super::mutation::{field, input_problem};
 use super::operations::busy;
 use super::problems::{BusyProblem, InputProblem};
 use super::query::{app, caller};
-
-/// Members of a group at most.
-const MAX_MEMBERS: usize = 1_000;
 
 /// People who may answer what is put to their group.
 #[derive(SimpleObject)]
@@ -34,8 +31,14 @@ impl From<Group> for ApproverGroup {
 pub(crate) struct SetApproverGroupInput {
     /// As `approvers` of a workflow say it.
     name: String,
-    /// Everybody in it; nobody: the group is gone.
-    members: Vec<String>,
+    /// Everybody in it, in the place of those there are; nobody: the group is gone. Absent: those there are.
+    members: Option<Vec<String>>,
+    /// Who is in it besides; a group that is not there is made.
+    #[graphql(default)]
+    add: Vec<String>,
+    /// Who is not in it any more; without anybody the group is gone.
+    #[graphql(default)]
+    remove: Vec<String>,
 }
 
 #[derive(Union)]
@@ -72,21 +75,36 @@ impl Groups {
         if !is_name(&input.name) {
             faults.push(field("name", "expected 1 to 128 printable characters"));
         }
-        if input.members.len() > MAX_MEMBERS || !input.members.iter().all(|member| is_name(member)) {
-            let message = format!("at most {MAX_MEMBERS}, each 1 to 128 printable characters");
-            faults.push(field("members", message));
+        let lists = [
+            ("members", input.members.as_deref().unwrap_or_default()),
+            ("add", &input.add),
+            ("remove", &input.remove),
+        ];
+        for (path, names) in lists {
+            if names.len() > MAX_GROUP_MEMBERS || !names.iter().all(|name| is_name(name)) {
+                let message = format!("at most {MAX_GROUP_MEMBERS}, each 1 to 128 printable characters");
+                faults.push(field(path, message));
+            }
         }
         if !faults.is_empty() {
             return Ok(Payload::Input(input_problem(faults)));
         }
-        let group = Group {
+        let change = GroupChange {
             name: input.name,
             members: input.members,
+            add: input.add,
+            remove: input.remove,
         };
-        let set = app(ctx)?.set_group(caller(ctx)?, group.clone()).await;
-        Ok(match set.map_err(|error| fault(&error))? {
-            true => Payload::Success(SetApproverGroupSuccess { group: group.into() }),
-            false => Payload::Busy(busy("there are too many groups; remove one first".to_owned())),
+        let changed = app(ctx)?.change_group(caller(ctx)?, change).await;
+        Ok(match changed.map_err(|error| fault(&error))? {
+            GroupChanged::Now(group) => Payload::Success(SetApproverGroupSuccess { group: group.into() }),
+            GroupChanged::TooManyGroups => {
+                Payload::Busy(busy("there are too many groups; remove one first".to_owned()))
+            }
+            GroupChanged::TooManyMembers => {
+                let message = format!("the group would have more than {MAX_GROUP_MEMBERS} members");
+                Payload::Input(input_problem(vec![field("add", message)]))
+            }
         })
     }
 }

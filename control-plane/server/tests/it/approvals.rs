@@ -263,8 +263,17 @@ async fn who_is_in_a_group_answers_what_is_put_to_it() {
     );
     let group = decide(&plane, approval.as_str(), true, "bob").await;
     assert_eq!(group["__typename"], "NotAskedProblem", "{group:#}");
+    // One person is added and removed without a word of the others.
+    let fields = "__typename ... on SetApproverGroupSuccess { group { members } }";
+    let input = json!({"name": "bob", "add": ["eva", "finn"], "remove": ["dora"]});
+    let changed = plane
+        .change("setApproverGroup", "SetApproverGroupInput", input, fields)
+        .await;
+    assert_eq!(changed["group"]["members"], json!(["eva", "finn"]), "{changed:#}");
     let member = decide(&plane, approval.as_str(), true, "dora").await;
-    assert_eq!(member["approval"]["decidedBy"], "dora", "{member:#}");
+    assert_eq!(member["__typename"], "NotAskedProblem", "{member:#}");
+    let member = decide(&plane, approval.as_str(), true, "eva").await;
+    assert_eq!(member["approval"]["decidedBy"], "eva", "{member:#}");
     assert_eq!(
         set("bob", json!([])).await["__typename"],
         "SetApproverGroupSuccess"

@@ -6,9 +6,9 @@ use flowforge_core::Scope;
 use flowforge_protocol::pieces::{ValuePiece, ValuePieces};
 use flowforge_protocol::{ApprovalId, Digest, MessageId};
 use flowforge_store::{
-    AuditFilter, ClientRequest, Cursor, Decided, Found, Group, JobKind, Links, NewJob, NewSecret, NewSignal,
-    PublishError, Published, Refusal, Refused, Registered, RejectCode, RunFilter, Schedule, SchedulePast,
-    SecretSet, SignalKept, Started, Store, Target,
+    AuditFilter, ClientRequest, Cursor, Decided, Found, GroupChange, GroupChanged, JobKind, Links, NewJob,
+    NewSecret, NewSignal, PublishError, Published, Refusal, Refused, Registered, RejectCode, RunFilter,
+    Schedule, SchedulePast, SecretSet, SignalKept, Started, Store, Target,
 };
 use serde_json::json;
 
@@ -101,11 +101,13 @@ async fn filled(home: &Home) -> Open {
         .unwrap();
     store.keep_signal(scope(), signal(1)).await.unwrap();
     store.keep_values(scope(), value().1, 1).await.unwrap();
-    let group = Group {
+    let group = GroupChange {
         name: "duty".to_owned(),
-        members: vec!["ann".to_owned()],
+        add: vec!["ann".to_owned()],
+        ..GroupChange::default()
     };
-    assert!(store.set_group(scope(), group).await.unwrap());
+    let changed = store.change_group(scope(), group).await.unwrap();
+    assert!(matches!(changed, GroupChanged::Now(_)));
     open
 }
 
@@ -277,11 +279,13 @@ async fn what_is_noted_collected_or_brought_for_another_project_moves_nothing() 
     let mut moved = schedule("a");
     moved.next_due_ms = 8;
     assert!(!store.move_schedule(other, schedule("a"), moved).await.unwrap());
-    let group = Group {
+    let group = GroupChange {
         name: "duty".to_owned(),
-        members: Vec::new(),
+        members: Some(Vec::new()),
+        ..GroupChange::default()
     };
-    assert!(store.set_group(other, group).await.unwrap());
+    let changed = store.change_group(other, group).await.unwrap();
+    assert!(matches!(changed, GroupChanged::Now(_)));
     let mut removes_all = keep();
     removes_all.ended_since_ms = u64::MAX;
     removes_all.unreceipted_since_ms = u64::MAX;

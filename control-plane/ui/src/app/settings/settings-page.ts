@@ -36,7 +36,7 @@ export class SettingsPage {
     }
     this.mistake.set(null);
     try {
-      const { setApproverGroup } = await this.api.ask(SetApproverGroup, { input: { name: name.trim(), members: [...members] } });
+      const { setApproverGroup } = await this.api.ask(SetApproverGroup, { input: { name: name.trim(), members: [...members], add: [], remove: [] } });
       if (setApproverGroup.__typename === 'SetApproverGroupSuccess') {
         this.messages.done(members.length === 0 ? `The group ${name} is gone.` : `The group ${name} has ${String(members.length)} ${members.length === 1 ? 'member' : 'members'}.`);
         if (box) box.value = '';

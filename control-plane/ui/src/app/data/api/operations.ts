@@ -154,7 +154,9 @@ export interface ReplayWebhookDeliveryInput {
 /** A group to be made, or changed. */
 export interface SetApproverGroupInput {
   readonly name: string;
-  readonly members: readonly (string)[];
+  readonly members?: readonly (string)[] | null;
+  readonly add: readonly (string)[];
+  readonly remove: readonly (string)[];
 }
 
 /** A draft to be saved. */
