@@ -57,6 +57,7 @@ pub(crate) async fn run(args: DevArgs, global: &Global) -> Result<Exit> {
     flowforge_host::log::start(&args.log)?;
     let mut config = Config::new(args.place.data_dir.clone(), args.place.listen);
     config.dev = true;
+    config.outgoing.loopback = true;
     let service = Service::open(config).await?;
     let handle = service.handle();
     remember(&handle);
