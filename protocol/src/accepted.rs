@@ -100,6 +100,18 @@ pub enum Trigger {
         /// Its step.
         step: StepKey,
     },
+    /// The end of another run, whose release names this workflow in `on_done` or `on_failed`.
+    RunEnded {
+        /// That run.
+        run: RunId,
+        /// How many ends in a row led here, from 1.
+        depth: u32,
+    },
+    /// A form that somebody filled in.
+    Form {
+        /// Its path below `/forms/`.
+        path: String,
+    },
 }
 
 /// A body that is not JSON, as a run is given it.

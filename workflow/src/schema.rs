@@ -3,12 +3,12 @@
 //! It guides the typing; the lint decides. What a schema cannot say (names in reach, ports, grants) is not in it.
 
 use flowforge_protocol::labels::{MAX_LABEL_BYTES, MAX_LABELS};
-use flowforge_protocol::webhook::Scheme;
 use serde_json::{Value, json};
 
 use crate::limits::{MAX_ATTEMPTS, MAX_PARALLEL, MAX_ROUNDS};
-use crate::model::{CatchUp, Overlap};
 use crate::names::reserved_words;
+
+mod triggers;
 
 /// The schema of a workflow file.
 #[must_use]
@@ -57,6 +57,8 @@ pub fn schema() -> Value {
                 "default": "send",
             },
             "runs_on": runs_on(),
+            "on_done": { "description": "What follows when a run is done.", "$ref": "#/$defs/follow" },
+            "on_failed": { "description": "What follows when a run failed, was rejected, or was not answered in time.", "$ref": "#/$defs/follow" },
             "nodes": { "$ref": "#/$defs/nodes" },
             "output": { "description": "The result of a run: a value, or an object of values, with ${…} in them." },
         },
@@ -91,6 +93,18 @@ fn runs_on() -> Value {
     })
 }
 
+fn follow() -> Value {
+    json!({
+        "type": "object",
+        "minProperties": 1,
+        "additionalProperties": false,
+        "properties": {
+            "workflow": { "description": "The workflow that is started, with run, workflow, version, state, output, failure and outcome as its input.", "$ref": "#/$defs/kebab" },
+            "endpoint": { "description": "The webhook endpoint that is told the outcome.", "type": "string", "pattern": "^[a-z][a-z0-9_-]{0,63}$" },
+        },
+    })
+}
+
 fn definitions() -> Value {
     json!({
         "snake": { "type": "string", "pattern": "^[a-z][a-z0-9_]{0,63}$" },
@@ -108,7 +122,8 @@ fn definitions() -> Value {
         },
         "expression": { "description": "An expression, without ${…}.", "type": ["string", "boolean", "number"] },
         "input_field": input_field(),
-        "trigger": trigger(),
+        "trigger": triggers::trigger(),
+        "follow": follow(),
         "nodes": {
             "description": "The steps. A node starts when everything its expressions name has finished and at least one of its `after` has happened.",
             "type": "object",
@@ -239,84 +254,6 @@ fn input_field() -> Value {
             "maxItems": { "type": "integer" },
             "examples": { "type": "array" },
         },
-    })
-}
-
-fn trigger() -> Value {
-    json!({
-        "oneOf": [
-            {
-                "type": "object",
-                "required": ["webhook"],
-                "additionalProperties": false,
-                "properties": {
-                    "webhook": {
-                        "description": "A request to /hooks/PATH starts a run; its body is the input.",
-                        "type": "object",
-                        "required": ["path"],
-                        "additionalProperties": false,
-                        "properties": {
-                            "path": { "type": "string", "pattern": "^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*$", "maxLength": 200 },
-                            "hmac": { "description": "The secret whose key signs the body, in the form of FlowForge or of GitHub; the short way to say so.", "$ref": "#/$defs/snake" },
-                            "scheme": {
-                                "description": "How a request proves who sent it; checked over the body as it came, before anything is read.",
-                                "enum": Scheme::ALL.map(Scheme::as_str),
-                            },
-                            "secret": { "description": "The secret with the key of the scheme.", "$ref": "#/$defs/snake" },
-                            "header": {
-                                "description": "Where a token stands; without it, in `authorization: Bearer …`.",
-                                "type": "string", "pattern": "^[A-Za-z0-9_-]+$", "maxLength": 100,
-                            },
-                            "rate": {
-                                "description": "How many requests are taken, for example 600/min; others are answered with 429 and when to come again.",
-                                "type": "string", "pattern": "^[0-9]+ */ *(s|min|h)$",
-                            },
-                            "answer": {
-                                "description": "at_once: with the run's id; result: with the run's output, when it has ended; respond: when a `respond` node says so.",
-                                "enum": ["at_once", "result", "respond"],
-                                "default": "at_once",
-                            },
-                            "signal": {
-                                "description": "A request starts no run: it is a signal for the runs that wait for it, with its body as the payload.",
-                                "type": "object",
-                                "required": ["name"],
-                                "additionalProperties": false,
-                                "properties": {
-                                    "name": { "$ref": "#/$defs/snake" },
-                                    "correlate": { "description": "Expression over `trigger`, for example trigger.body.order.", "$ref": "#/$defs/expression" },
-                                },
-                            },
-                        },
-                    },
-                },
-            },
-            {
-                "type": "object",
-                "required": ["schedule"],
-                "additionalProperties": false,
-                "properties": {
-                    "schedule": {
-                        "type": "object",
-                        "required": ["cron"],
-                        "additionalProperties": false,
-                        "properties": {
-                            "cron": { "description": "Minute, hour, day of month, month, day of week.", "type": "string" },
-                            "time_zone": { "description": "IANA name, for example Europe/Berlin.", "type": "string", "default": "UTC" },
-                            "input": { "description": "The input of the runs it starts.", "type": "object" },
-                            "catch_up": {
-                                "description": "What becomes of times that were missed because no server was there. skip: nothing; one: the last of them starts a run; all: each does.",
-                                "enum": CatchUp::ALL.map(CatchUp::as_str),
-                                "default": CatchUp::default().as_str(),
-                            },
-                            "overlap": {
-                                "description": "What becomes of a time while the run before is open. skip: it starts nothing; queue: it waits for that run's end; cancel: that run is stopped. Left out, both run.",
-                                "enum": Overlap::ALL.map(Overlap::as_str),
-                            },
-                        },
-                    },
-                },
-            },
-        ],
     })
 }
 

@@ -252,7 +252,7 @@ impl Store {
             let numbers = sql::all(
                 transaction,
                 "insert into event_delivery (workspace, project, endpoint, event, kind, at_ms, due_ms) \
-                 select workspace, project, name, ?4, ?5, ?6, ?6 from endpoint \
+                 select workspace, project, name, ?4, ?5, cast(?6 as bigint), cast(?6 as bigint) from endpoint \
                  where workspace = ?1 and project = ?2 and name = ?3 and disabled_at_ms is null returning seq",
                 params![
                     scope.workspace(),

@@ -8,16 +8,18 @@ use flowforge_tests::planes::Planes;
 use super::{components, in_clone, programs};
 
 /// Published before the workflow that names them, whose release pins theirs.
-const CHILDREN: [&str; 2] = [
+const CHILDREN: [&str; 3] = [
     "examples/parent-child/archive-month",
     "examples/parent-child/invoice-run",
+    "examples/quotation-form/file-quotation",
 ];
-const EXAMPLES: [&str; 6] = [
+const EXAMPLES: [&str; 7] = [
     "examples/form-answer",
     "examples/nightly-sync",
     "examples/order-payment",
     "examples/parent-child",
     "examples/payment-events",
+    "examples/quotation-form",
     "examples/sales-report",
 ];
 

@@ -4,6 +4,8 @@
 //! part to see: order, connectors, expressions against ports.
 
 pub(crate) mod duration;
+mod follow;
+mod form;
 mod kinds;
 pub mod model;
 mod nodes;

@@ -31,12 +31,14 @@ impl Reader<'_> {
         let mut section = self.section(&path, &entry.node)?;
         let webhook = section.get("webhook");
         let schedule = section.get("schedule");
-        let kind = match (webhook, schedule) {
-            (Some(webhook), None) => self.webhook(&section.path("webhook"), webhook),
-            (None, Some(schedule)) => self.schedule(&section.path("schedule"), schedule),
+        let form = section.get("form");
+        let kind = match (webhook, schedule, form) {
+            (Some(webhook), None, None) => self.webhook(&section.path("webhook"), webhook),
+            (None, Some(schedule), None) => self.schedule(&section.path("schedule"), schedule),
+            (None, None, Some(form)) => self.form(&section.path("form"), form),
             _ => {
-                let fix = "`webhook: { path: … }`, `schedule: { cron: … }`";
-                self.not_one_of(&section, &["webhook", "schedule"], fix);
+                let fix = "`webhook: { path: … }`, `schedule: { cron: … }`, `form: { path: … }`";
+                self.not_one_of(&section, &["webhook", "schedule", "form"], fix);
                 None
             }
         };
@@ -92,7 +94,7 @@ impl Reader<'_> {
         }))
     }
 
-    fn check_path(&mut self, path: &str, hook: &str) {
+    pub(super) fn check_path(&mut self, path: &str, hook: &str) {
         let good = |part: &str| {
             !part.is_empty()
                 && part
@@ -102,11 +104,11 @@ impl Reader<'_> {
         if hook.len() > 200 || !hook.split('/').all(good) {
             let at = self.places.value_at(&join(path, "path"));
             let fix = "letters, digits, `-`, `_`, with `/` between parts, at most 200 characters";
-            self.problem_fix("FF-WF-009", at, format!("`{hook}` is not a webhook path"), fix);
+            self.problem_fix("FF-WF-009", at, format!("`{hook}` is not a path"), fix);
         }
     }
 
-    fn answer(&mut self, path: &str, entry: &Entry) -> Option<Answer> {
+    pub(super) fn answer(&mut self, path: &str, entry: &Entry) -> Option<Answer> {
         match self.text(path, entry)?.as_str() {
             "at_once" => Some(Answer::AtOnce),
             "result" => Some(Answer::Result),
@@ -120,7 +122,7 @@ impl Reader<'_> {
         }
     }
 
-    fn rate(&mut self, path: &str, entry: &Entry) -> Option<Rate> {
+    pub(super) fn rate(&mut self, path: &str, entry: &Entry) -> Option<Rate> {
         let text = self.text(path, entry)?;
         match Rate::parse(&text) {
             Ok(rate) => Some(rate),

@@ -349,6 +349,17 @@ impl From<&flowforge_workflow::model::Trigger> for GraphTrigger {
                 catch_up: None,
                 overlap: None,
             },
+            TriggerKind::Form(form) => Self {
+                name,
+                kind: "form".to_owned(),
+                webhook_path: Some(form.path.clone()),
+                scheme: None,
+                secret: None,
+                cron: None,
+                time_zone: None,
+                catch_up: None,
+                overlap: None,
+            },
             TriggerKind::Schedule(times) => Self {
                 name,
                 kind: "schedule".to_owned(),

@@ -14,6 +14,7 @@ mod connectors;
 mod curation;
 mod deliveries;
 mod drafts;
+mod endings;
 mod endpoint_changes;
 mod endpoints;
 mod evidence;

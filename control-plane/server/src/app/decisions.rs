@@ -194,8 +194,14 @@ impl App {
                         approval.approvers.join(", ")
                     )));
                 }
-                Ok(Trigger::Parent { run, .. }) => run,
-                Ok(Trigger::Manual { .. } | Trigger::Webhook { .. } | Trigger::Schedule { .. }) | Err(_) => {
+                Ok(Trigger::Parent { run, .. } | Trigger::RunEnded { run, .. }) => run,
+                Ok(
+                    Trigger::Manual { .. }
+                    | Trigger::Webhook { .. }
+                    | Trigger::Schedule { .. }
+                    | Trigger::Form { .. },
+                )
+                | Err(_) => {
                     return Ok(None);
                 }
             };
