@@ -402,32 +402,6 @@ async fn nothing_is_sent_to_where_nothing_may_go() {
     plane.stop().await;
 }
 
-/// A server that dies between the call and its note makes the call again.
-#[tokio::test]
-async fn what_waits_is_sent_by_the_next_server() {
-    let home = Home::new();
-    let mut receiver = Receiver::new(&[]).await;
-    let plane = home.start().await;
-    // Nothing may go to this machine yet.
-    made(&plane, "books", "https://localhost:9/", &[]).await;
-    test(&plane, "books").await;
-    newest(&plane, |newest| newest["lastAnswer"].is_string()).await;
-    plane.stop().await;
-    let plane = home.start_with(open(&home)).await;
-    set(&plane, "books", &receiver.url, &[]).await;
-    let number = log(&plane, json!({})).await[0]["number"].clone();
-    plane
-        .change(
-            "retryEventDelivery",
-            "RetryEventDeliveryInput",
-            json!({"number": number}),
-            "__typename",
-        )
-        .await;
-    receiver.came(1).await;
-    plane.stop().await;
-}
-
 const ORDERS: &str = "workflow: orders
 on_done: { workflow: archive, endpoint: books }
 on_failed: { workflow: nowhere }
