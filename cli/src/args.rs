@@ -108,6 +108,9 @@ pub(crate) enum Command {
     /// See what came to webhooks, and have it done once more
     #[command(subcommand, after_help = "Example:\n  flowforge webhook deliveries")]
     Webhook(commands::webhook::WebhookCommand),
+    /// Keep webhook endpoints, to which events are sent, and see what went out
+    #[command(subcommand, after_help = "Example:\n  flowforge endpoint list")]
+    Endpoint(commands::endpoint::EndpointCommand),
     /// Answer what runs ask people
     #[command(subcommand, after_help = "Example:\n  flowforge approval list")]
     Approval(commands::approval::ApprovalCommand),

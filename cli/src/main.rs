@@ -81,6 +81,7 @@ async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Schedule(command) => commands::schedule::run(command, &global).await,
         Command::Trigger(command) => commands::trigger::run(command, &global).await,
         Command::Webhook(command) => commands::webhook::run(command, &global).await,
+        Command::Endpoint(command) => commands::endpoint::run(command, &global).await,
         Command::Audit(command) => commands::audit::run(command, &global).await,
         Command::Host(command) => commands::host::run(command, &global).await,
         Command::Expr(command) => commands::expr::run(command, &global),

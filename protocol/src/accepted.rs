@@ -117,6 +117,21 @@ pub enum Trigger {
         /// The run in which it was found.
         found_by: RunId,
     },
+    /// The end of another run, whose release names this workflow in `on_done` or `on_failed`.
+    RunEnded {
+        /// That run.
+        run: RunId,
+        /// How many ends in a row led here, from 1.
+        depth: u32,
+        /// Who started the run at the top, if a person did.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        started_by: Option<String>,
+    },
+    /// A form that somebody filled in.
+    Form {
+        /// Its path below `/forms/`.
+        path: String,
+    },
 }
 
 impl Trigger {
@@ -130,6 +145,8 @@ impl Trigger {
             Self::Parent { .. } => "parent",
             Self::Poll { .. } => "poll",
             Self::Event { .. } => "event",
+            Self::RunEnded { .. } => "run_ended",
+            Self::Form { .. } => "form",
         }
     }
 
@@ -138,8 +155,12 @@ impl Trigger {
     pub fn started_by(&self) -> Option<&str> {
         match self {
             Self::Manual { by } => Some(by),
-            Self::Parent { started_by, .. } => started_by.as_deref(),
-            Self::Webhook { .. } | Self::Schedule { .. } | Self::Poll { .. } | Self::Event { .. } => None,
+            Self::Parent { started_by, .. } | Self::RunEnded { started_by, .. } => started_by.as_deref(),
+            Self::Webhook { .. }
+            | Self::Schedule { .. }
+            | Self::Poll { .. }
+            | Self::Event { .. }
+            | Self::Form { .. } => None,
         }
     }
 }

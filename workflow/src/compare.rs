@@ -217,6 +217,11 @@ fn of_settings(workflow: &Workflow) -> Properties {
             json(serde_json::to_value(&workflow.runs_on)),
         ));
     }
+    for (key, follow) in [("on_done", &workflow.on_done), ("on_failed", &workflow.on_failed)] {
+        if follow.is_some() {
+            out.push((key.to_owned(), json(serde_json::to_value(follow))));
+        }
+    }
     match &workflow.output {
         Output::Fields(fields) => list("output.", json(serde_json::to_value(fields)), &mut out),
         Output::Value(value) => out.push(("output".to_owned(), value.clone())),

@@ -18,10 +18,11 @@ use crate::workspace::Workspace;
 pub(crate) const FILE: &str = "docs/limits.md";
 
 /// Folders of sources, in the order of the table, each with what its reader knows it as.
-const SECTIONS: [(&str, &str); 15] = [
+const SECTIONS: [(&str, &str); 16] = [
     ("workflow/src/", "Workflows (`workflow`)"),
     ("protocol/src/", "Signed documents and records (`protocol`)"),
     ("ports/src/", "Components, as they are read (`ports`)"),
+    ("connect/src/", "Connections for others (`connect`)"),
     ("host/runtime/src/", "Connector calls (`host/runtime`)"),
     ("host/journal/src/", "The host's journal (`host/journal`)"),
     ("host/agent/src/", "The host (`host/agent`)"),

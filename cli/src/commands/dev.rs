@@ -59,6 +59,7 @@ pub(crate) async fn run(args: DevArgs, global: &Global) -> Result<Exit> {
     let mut config = Config::new(args.place.data_dir.clone(), args.place.listen);
     config.dev = true;
     config.telemetry = telemetry(Given::default())?;
+    config.outgoing.loopback = true;
     let service = Service::open(config).await?;
     let handle = service.handle();
     remember(&handle);

@@ -12,6 +12,7 @@ pub(crate) mod connector;
 pub(crate) mod dev;
 pub(crate) mod diff;
 pub(crate) mod draft;
+pub(crate) mod endpoint;
 pub(crate) mod expr;
 pub(crate) mod findings;
 pub(crate) mod follow;

@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result};
 use clap::Args;
 use flowforge_client::{Known, home_folder, keep_context};
 use flowforge_failpoints::FailPoints;
-use flowforge_server::{Config, Handle, HostsListener, Service};
+use flowforge_server::{Config, Handle, HostsListener, OpenNetwork, Service};
 use flowforge_telemetry::{Given, Settings};
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
@@ -78,6 +78,13 @@ pub(crate) struct ServerArgs {
     /// Most bytes of telemetry that leave in a second; what would wait too long is dropped and counted
     #[arg(long, value_name = "BYTES", env = "FLOWFORGE_OTLP_BYTES_PER_SECOND")]
     otlp_bytes_per_second: Option<u64>,
+    /// A private network to which events may be sent, 10.20.0.0/16 or 192.168.1.10/32:8080; may be repeated. Without it
+    /// webhook endpoints have public addresses
+    #[arg(long = "endpoint-network", value_name = "NETWORK")]
+    endpoint_networks: Vec<OpenNetwork>,
+    /// Let webhook endpoints be on this machine, too
+    #[arg(long)]
+    endpoint_loopback: bool,
     /// What to log on stderr: error, warn, info, debug, trace, or a filter
     #[arg(long, value_name = "LEVEL", env = "FLOWFORGE_LOG", default_value = "info")]
     log: String,
@@ -116,6 +123,7 @@ pub(crate) async fn run(args: ServerArgs, global: &Global) -> Result<Exit> {
         }),
         None => None,
     };
+    (config.outgoing.networks, config.outgoing.loopback) = (args.endpoint_networks, args.endpoint_loopback);
     config.metrics = args.metrics_addr;
     config.registry = args.registry_listen;
     config.telemetry = telemetry(Given {

@@ -19,7 +19,7 @@ impl Door {
     pub(crate) fn of_path(path: &str) -> Self {
         match path.split('/').nth(1) {
             Some("graphql") => Self::Api,
-            Some("hooks") => Self::Hooks,
+            Some("hooks" | "forms") => Self::Hooks,
             Some("host") => Self::Hosts,
             Some("artefacts") => Self::Artefacts,
             _ => Self::Other,

@@ -1,5 +1,5 @@
 //! What is done for runs because of other runs: children are started, their ends are told, those that nobody waits for any
-//! more are stopped, signals go to whom they are for.
+//! more are stopped, what follows an end is started, signals go to whom they are for.
 //!
 //! What is owed stands in the store, in the commit that made it so; this task is woken when there may be something, and
 //! looks by itself now and then. So nothing is lost with a process, and a failure is tried again.
@@ -18,6 +18,7 @@ use crate::app::decisions::TellError;
 use crate::app::starts::{StartError, StartOptions, StartRequest, request_body};
 use crate::app::{App, LoadError};
 use crate::fleet::duties::LOOK;
+use crate::follow_ups::FollowUpError;
 use crate::orders::{Draft, OrderError};
 
 /// The longest pause between two looks.
@@ -41,6 +42,8 @@ enum ErrandError {
     Tell(#[from] TellError),
     #[error(transparent)]
     Load(#[from] LoadError),
+    #[error(transparent)]
+    FollowUp(#[from] FollowUpError),
 }
 
 /// Does what is owed until the server closes.
@@ -100,6 +103,9 @@ impl App {
         }
         for (run, reason) in self.store.runs_to_stop(&self.scope, AT_ONCE).await? {
             all_done &= is_done(self.stop(run, reason).await);
+        }
+        for owed in self.store.owed_follow_ups(&self.scope, AT_ONCE).await? {
+            all_done &= is_done(self.follow_up(owed).await.map_err(ErrandError::from));
         }
         for child in self.store.ordered_children(&self.scope, AT_ONCE).await? {
             all_done &= is_done(self.start_child(child).await);

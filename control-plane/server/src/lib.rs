@@ -29,6 +29,7 @@ mod errands;
 mod failover;
 mod fleet;
 mod folder;
+mod follow_ups;
 mod following;
 mod handover;
 mod host_api;

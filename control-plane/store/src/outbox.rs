@@ -10,7 +10,6 @@ use serde_json::{Value, json};
 
 use crate::cells::{Row, params};
 use crate::connection::Connection;
-use crate::releases::StoredRelease;
 use crate::sql::{self, signed, small, unsigned};
 use crate::{Store, StoreError, audit, endpoints};
 
@@ -206,13 +205,23 @@ pub(crate) fn tell_questions(connection: &Connection, rows: &str) -> Result<(), 
     Ok(())
 }
 
-/// A release that was published.
-pub(crate) fn tell_release(
+/// A version of a workflow.
+pub(crate) struct NewVersion<'a> {
+    /// Digest of its release.
+    pub(crate) release: &'a Digest,
+    pub(crate) workflow: &'a str,
+    pub(crate) version: u32,
+    pub(crate) title: &'a str,
+    pub(crate) at_ms: u64,
+}
+
+/// A version that was published.
+pub(crate) fn tell_version(
     connection: &Connection,
     scope: &Scope,
-    release: &StoredRelease,
+    new: &NewVersion<'_>,
 ) -> Result<(), StoreError> {
-    let digest = release.digest.to_string();
+    let digest = new.release.to_string();
     let sql = format!(
         "{ADD} select workspace, project, name, ?4, '{WORKFLOW_PUBLISHED}', cast(?5 as bigint), cast(?5 as bigint), \
          cast(?3 as text), cast(?6 as bigint), ?7, null, null, ?8, null, null from endpoint \
@@ -225,12 +234,12 @@ pub(crate) fn tell_release(
         params![
             scope.workspace(),
             scope.project(),
-            release.workflow,
+            new.workflow,
             event_name(WORKFLOW_PUBLISHED, &digest),
-            signed(release.published_at_ms),
-            release.version,
+            signed(new.at_ms),
+            new.version,
             digest,
-            release.title
+            new.title
         ],
     )?;
     Ok(())
@@ -252,7 +261,7 @@ impl Store {
             let numbers = sql::all(
                 transaction,
                 "insert into event_delivery (workspace, project, endpoint, event, kind, at_ms, due_ms) \
-                 select workspace, project, name, ?4, ?5, ?6, ?6 from endpoint \
+                 select workspace, project, name, ?4, ?5, cast(?6 as bigint), cast(?6 as bigint) from endpoint \
                  where workspace = ?1 and project = ?2 and name = ?3 and disabled_at_ms is null returning seq",
                 params![
                     scope.workspace(),

@@ -410,7 +410,14 @@ fn publish(
         ],
     )?;
     insert(connection, scope, release)?;
-    outbox::tell_release(connection, scope, release)?;
+    let told = outbox::NewVersion {
+        release: &release.digest,
+        workflow: &release.workflow,
+        version: release.version,
+        title: &release.title,
+        at_ms: release.published_at_ms,
+    };
+    outbox::tell_version(connection, scope, &told)?;
     let children: Vec<String> = links.children.iter().map(Digest::to_string).collect();
     sql::run(
         connection,

@@ -9,11 +9,12 @@ use serde_json::json;
 use super::{components, in_clone, programs};
 
 /// Published before the workflow that names them, whose release pins theirs.
-const CHILDREN: [&str; 2] = [
+const CHILDREN: [&str; 3] = [
     "examples/parent-child/archive-month",
     "examples/parent-child/invoice-run",
+    "examples/quotation-form/file-quotation",
 ];
-const EXAMPLES: [&str; 8] = [
+const EXAMPLES: [&str; 9] = [
     "examples/code-steps",
     "examples/expense-approval",
     "examples/form-answer",
@@ -21,6 +22,7 @@ const EXAMPLES: [&str; 8] = [
     "examples/order-payment",
     "examples/parent-child",
     "examples/payment-events",
+    "examples/quotation-form",
     "examples/sales-report",
 ];
 

@@ -5,6 +5,8 @@
 
 pub(crate) mod duration;
 mod finders;
+mod follow;
+mod form;
 mod kinds;
 pub mod model;
 mod nodes;

@@ -65,6 +65,12 @@ fn workflow(reader: &mut Reader<'_>, mut section: Section<'_>) -> Workflow {
         .get("runs_on")
         .map(|entry| reader.runs_on(entry))
         .unwrap_or_default();
+    let on_done = section
+        .get("on_done")
+        .and_then(|entry| reader.follow("on_done", entry));
+    let on_failed = section
+        .get("on_failed")
+        .and_then(|entry| reader.follow("on_failed", entry));
     let nodes = match section.get("nodes") {
         Some(entry) => {
             reader.place("nodes", Some(entry), &entry.node);
@@ -90,6 +96,8 @@ fn workflow(reader: &mut Reader<'_>, mut section: Section<'_>) -> Workflow {
         triggers,
         values_stay,
         runs_on,
+        on_done,
+        on_failed,
         nodes,
         output,
     }

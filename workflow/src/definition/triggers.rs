@@ -32,13 +32,16 @@ impl Reader<'_> {
         let webhook = section.get("webhook");
         let schedule = section.get("schedule");
         let poll = section.get("poll");
-        let kind = match (webhook, schedule, poll) {
-            (Some(webhook), None, None) => self.webhook(&section.path("webhook"), webhook),
-            (None, Some(schedule), None) => self.schedule(&section.path("schedule"), schedule),
-            (None, None, Some(poll)) => self.poll(&section.path("poll"), &name, poll),
+        let form = section.get("form");
+        let kind = match (webhook, schedule, poll, form) {
+            (Some(webhook), None, None, None) => self.webhook(&section.path("webhook"), webhook),
+            (None, Some(schedule), None, None) => self.schedule(&section.path("schedule"), schedule),
+            (None, None, Some(poll), None) => self.poll(&section.path("poll"), &name, poll),
+            (None, None, None, Some(form)) => self.form_trigger(&section.path("form"), form),
             _ => {
-                let fix = "`webhook: { path: … }`, `schedule: { cron: … }`, `poll: { call: …, every: 1m }`";
-                self.not_one_of(&section, &["webhook", "schedule", "poll"], fix);
+                let fix = "`webhook: { path: … }`, `schedule: { cron: … }`, `poll: { call: …, every: 1m }`, \
+                           `form: { path: … }`";
+                self.not_one_of(&section, &["webhook", "schedule", "poll", "form"], fix);
                 None
             }
         };
@@ -94,7 +97,7 @@ impl Reader<'_> {
         }))
     }
 
-    fn check_path(&mut self, path: &str, hook: &str) {
+    pub(super) fn check_path(&mut self, path: &str, hook: &str) {
         let good = |part: &str| {
             !part.is_empty()
                 && part
@@ -104,11 +107,11 @@ impl Reader<'_> {
         if hook.len() > 200 || !hook.split('/').all(good) {
             let at = self.places.value_at(&join(path, "path"));
             let fix = "letters, digits, `-`, `_`, with `/` between parts, at most 200 characters";
-            self.problem_fix("FF-WF-009", at, format!("`{hook}` is not a webhook path"), fix);
+            self.problem_fix("FF-WF-009", at, format!("`{hook}` is not a path"), fix);
         }
     }
 
-    fn answer(&mut self, path: &str, entry: &Entry) -> Option<Answer> {
+    pub(super) fn answer(&mut self, path: &str, entry: &Entry) -> Option<Answer> {
         match self.text(path, entry)?.as_str() {
             "at_once" => Some(Answer::AtOnce),
             "result" => Some(Answer::Result),
@@ -122,7 +125,7 @@ impl Reader<'_> {
         }
     }
 
-    fn rate(&mut self, path: &str, entry: &Entry) -> Option<Rate> {
+    pub(super) fn rate(&mut self, path: &str, entry: &Entry) -> Option<Rate> {
         let text = self.text(path, entry)?;
         match Rate::parse(&text) {
             Ok(rate) => Some(rate),

@@ -28,7 +28,7 @@ impl Lint<'_> {
             };
             let begins = match &trigger.kind {
                 TriggerKind::Webhook(_) => Begins::Webhook,
-                TriggerKind::Poll(_) | TriggerKind::Schedule(_) => Begins::Poll,
+                TriggerKind::Poll(_) | TriggerKind::Schedule(_) | TriggerKind::Form(_) => Begins::Poll,
             };
             self.finder_values(&step, call, begins);
             if definition.model.values_stay {

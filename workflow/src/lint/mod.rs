@@ -8,6 +8,7 @@ mod children;
 mod expressions;
 mod failures;
 mod finders;
+mod follow;
 mod grants;
 mod graph;
 mod kinds;
@@ -151,7 +152,7 @@ struct Lint<'d> {
     connectors: BTreeMap<String, ConnectorVersion>,
     missing: BTreeMap<String, Missing>,
     names: Vec<String>,
-    /// The published workflows that nodes run.
+    /// The published workflows that nodes run, or that follow.
     children: BTreeMap<String, KnownWorkflow>,
     /// Names of all published workflows, if they are known.
     workflows: Option<Vec<String>>,
@@ -206,7 +207,9 @@ impl<'d> Lint<'d> {
         let children = definition
             .model
             .child_workflows()
-            .filter_map(|(_, name)| Some((name.to_owned(), connectors.workflow(name)?)))
+            .map(|(_, name)| name)
+            .chain(definition.model.following_workflows().map(|(_, name)| name))
+            .filter_map(|name| Some((name.to_owned(), connectors.workflow(name)?)))
             .collect();
         Lint {
             children,

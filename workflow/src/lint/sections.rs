@@ -6,6 +6,7 @@ use crate::model::{Answer, NodeKind, TriggerKind, Webhook};
 impl Lint<'_> {
     pub(super) fn sections(&mut self) {
         self.triggers();
+        self.follows();
         self.placement();
         self.signatures();
         self.unused();
@@ -44,17 +45,29 @@ impl Lint<'_> {
         let definition = self.definition;
         let mut paths: Vec<&str> = Vec::new();
         for trigger in &definition.model.triggers {
+            if let Some(path) = trigger.kind.path() {
+                if paths.contains(&path) {
+                    let kind = if matches!(trigger.kind, TriggerKind::Form(_)) {
+                        "form"
+                    } else {
+                        "webhook"
+                    };
+                    let message = format!("two triggers have the path `{path}`");
+                    let place = format!("triggers.{}.{kind}.path", trigger.name);
+                    let found = self.error_at_value("FF-WF-035", &place, message);
+                    self.findings
+                        .push(found.with_fix("give one of them another path"));
+                }
+                paths.push(path);
+            }
             match &trigger.kind {
                 TriggerKind::Webhook(hook) => {
                     let place = format!("triggers.{}.webhook", trigger.name);
                     self.webhook(&place, hook);
-                    if paths.contains(&hook.path.as_str()) {
-                        let message = format!("two triggers have the path `{}`", hook.path);
-                        let found = self.error_at_value("FF-WF-035", &format!("{place}.path"), message);
-                        self.findings
-                            .push(found.with_fix("give one of them another path"));
-                    }
-                    paths.push(&hook.path);
+                }
+                TriggerKind::Form(form) => {
+                    let place = format!("triggers.{}.form", trigger.name);
+                    self.no_wait_for_people("form", &place, form.answer);
                 }
                 TriggerKind::Schedule(table) => {
                     let place = format!("triggers.{}.schedule", trigger.name);
@@ -93,13 +106,18 @@ impl Lint<'_> {
                 "say how senders prove who they are, for example `scheme: github` with `secret: hook_key`",
             ));
         }
+        if hook.signal.is_none() {
+            self.no_wait_for_people("webhook", place, hook.answer);
+        }
+    }
+
+    /// Whoever gets the result waits for it.
+    fn no_wait_for_people(&mut self, what: &str, place: &str, answer: Answer) {
         let waits = self.definition.model.walk();
-        if hook.answer == Answer::Result
-            && hook.signal.is_none()
-            && waits.iter().any(|(_, node)| waits_for_person(node))
-        {
-            let message =
-                "this webhook answers with the result, but the workflow waits for a person or a signal";
+        if answer == Answer::Result && waits.iter().any(|(_, node)| waits_for_person(node)) {
+            let message = format!(
+                "this {what} answers with the result, but the workflow waits for a person or a signal"
+            );
             let found = self
                 .error_at_value("FF-WF-035", &format!("{place}.answer"), message)
                 .into_warning();

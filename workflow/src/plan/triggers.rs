@@ -28,7 +28,7 @@ fn node_of(trigger: &Trigger) -> Option<Node> {
     let given = match &trigger.kind {
         TriggerKind::Poll(_) => "cursor",
         TriggerKind::Webhook(_) => "request",
-        TriggerKind::Schedule(_) => return None,
+        TriggerKind::Schedule(_) | TriggerKind::Form(_) => return None,
     };
     let value = format!("${{input.{given}}}");
     call.with.insert(given.to_owned(), Value::String(value));

@@ -296,7 +296,9 @@ impl RunState {
             Trigger::Manual { .. }
             | Trigger::Schedule { .. }
             | Trigger::Parent { .. }
-            | Trigger::Poll { .. } => {
+            | Trigger::Poll { .. }
+            | Trigger::RunEnded { .. }
+            | Trigger::Form { .. } => {
                 return announced;
             }
         };

@@ -58,6 +58,8 @@ pub fn schema() -> Value {
                 "default": "send",
             },
             "runs_on": runs_on(),
+            "on_done": { "description": "What follows when a run is done.", "$ref": "#/$defs/follow" },
+            "on_failed": { "description": "What follows when a run failed, was rejected, or was not answered in time.", "$ref": "#/$defs/follow" },
             "nodes": { "$ref": "#/$defs/nodes" },
             "output": { "description": "The result of a run: a value, or an object of values, with ${…} in them." },
         },
@@ -92,6 +94,18 @@ fn runs_on() -> Value {
     })
 }
 
+fn follow() -> Value {
+    json!({
+        "type": "object",
+        "minProperties": 1,
+        "additionalProperties": false,
+        "properties": {
+            "workflow": { "description": "The workflow that is started, with run, workflow, version, state, output, failure and outcome as its input.", "$ref": "#/$defs/kebab" },
+            "endpoint": { "description": "The webhook endpoint that is told the outcome.", "type": "string", "pattern": "^[a-z][a-z0-9_-]{0,63}$" },
+        },
+    })
+}
+
 fn definitions() -> Value {
     json!({
         "snake": { "type": "string", "pattern": "^[a-z][a-z0-9_]{0,63}$" },
@@ -110,6 +124,7 @@ fn definitions() -> Value {
         "expression": { "description": "An expression, without ${…}.", "type": ["string", "boolean", "number"] },
         "input_field": input_field(),
         "trigger": triggers::trigger(),
+        "follow": follow(),
         "nodes": {
             "description": "The steps. A node starts when everything its expressions name has finished and at least one of its `after` has happened.",
             "type": "object",

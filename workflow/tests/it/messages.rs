@@ -227,6 +227,7 @@ impl Connectors for Published {
                 "customer: { type: string }, month: { type: string, optional: true }, amount: { type: number, default: 1 }"
             }
             "archive-month" => "month: { type: string }",
+            "file-quotation" => "run: { type: string }, output: { type: object }",
             _ => return None,
         };
         let source = format!(
@@ -236,7 +237,11 @@ impl Connectors for Published {
     }
 
     fn workflows(&self) -> Option<Vec<String>> {
-        Some(vec!["invoice-run".to_owned(), "archive-month".to_owned()])
+        Some(
+            ["invoice-run", "archive-month", "file-quotation"]
+                .map(str::to_owned)
+                .to_vec(),
+        )
     }
 }
 
@@ -254,6 +259,8 @@ fn the_examples_have_no_finding() {
         "expense-approval",
         "form-answer",
         "payment-events",
+        "quotation-form",
+        "quotation-form/file-quotation",
         "sales-report",
     ] {
         let source =

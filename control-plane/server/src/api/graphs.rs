@@ -372,6 +372,10 @@ impl From<&flowforge_workflow::model::Trigger> for GraphTrigger {
                 secret: hook.secret().map(str::to_owned),
                 ..Self::named(name, "webhook")
             },
+            TriggerKind::Form(form) => Self {
+                webhook_path: Some(form.path.clone()),
+                ..Self::named(name, "form")
+            },
             TriggerKind::Schedule(times) => Self {
                 cron: Some(times.cron.clone()),
                 time_zone: Some(times.time_zone.clone()),

@@ -12,7 +12,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_graphql::{Context, Result};
 use flowforge_core::Action;
 use flowforge_protocol::{Digest, HostId, RunId};
-use flowforge_store::{Approval, Arrangement, OpenWait, ReleaseHead, RunHead, RunTexts, StoreError};
+use flowforge_store::{
+    Approval, Arrangement, FollowUp, OpenWait, ReleaseHead, RunHead, RunTexts, StoreError,
+};
 use tokio::sync::oneshot;
 
 use super::fault;
@@ -84,6 +86,7 @@ pub(crate) struct Loads {
     waits: Batch<RunId, Arc<Vec<OpenWait>>>,
     children: Batch<RunId, Arc<Vec<RunHead>>>,
     retries: Batch<RunId, Arc<Vec<RunHead>>>,
+    follow_ups: Batch<RunId, Arc<FollowUp>>,
     versions: Batch<String, Arc<Vec<ReleaseHead>>>,
     sources: Batch<Digest, Arc<String>>,
     signers: Batch<Digest, Arc<String>>,
@@ -181,6 +184,13 @@ load!(
     retries(RunId) -> Vec<RunHead>, reading, keys => {
         let rows = reading.successors_of(keys.clone(), MAX_BESIDE).await?;
         Ok(grouped(keys, rows))
+    }
+);
+load!(
+    /// What the end of a run started, or will.
+    follow_ups(RunId) -> FollowUp, reading, keys => {
+        let rows = reading.follow_ups(keys).await?;
+        Ok(rows.into_iter().map(|(run, follow_up)| (run, Arc::new(follow_up))).collect())
     }
 );
 load!(

@@ -15,6 +15,7 @@ mod curation;
 mod deciding;
 mod deliveries;
 mod drafts;
+mod endings;
 mod endpoint_changes;
 mod endpoints;
 mod evidence;

@@ -10,6 +10,7 @@ use flowforge_store::{RunHead, RunState, RunTexts, StoredRun, WaitFor, without_d
 use serde_json::Value;
 
 use super::approvals::ApprovalNode;
+use super::endings::FollowUpNode;
 use super::evidence::EvidenceNode;
 use super::hosts::HostNode;
 use super::limits::spend;
@@ -337,6 +338,13 @@ impl RunNode {
     async fn retries(&self, ctx: &Context<'_>) -> Result<Vec<RunNode>> {
         let retries = loads::retries(ctx, self.0.id.clone()).await?.unwrap_or_default();
         Ok(retries.iter().cloned().map(Self::of_head).collect())
+    }
+
+    /// What its end started, or will, as its release says in `on_done` or `on_failed`.
+    #[graphql(complexity = "10 + child_complexity")]
+    async fn follow_up(&self, ctx: &Context<'_>) -> Result<Option<FollowUpNode>> {
+        let follow_up = loads::follow_ups(ctx, self.0.id.clone()).await?;
+        Ok(follow_up.map(|follow_up| FollowUpNode((*follow_up).clone())))
     }
 
     /// That its values were erased, if they were.

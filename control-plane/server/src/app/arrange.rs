@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use flowforge_core::{Action, Caller, Object, ObjectKind};
 use flowforge_store::Trashed;
-use flowforge_workflow::model::TriggerKind;
 
 use crate::app::App;
 use crate::app::keeping::KeepError;
@@ -69,10 +68,7 @@ impl App {
         };
         let ready = ReadyRelease::new(stored, self.trust_root());
         let triggers = ready.iter().flat_map(|ready| &ready.workflow.triggers);
-        let paths = triggers.filter_map(|trigger| match &trigger.kind {
-            TriggerKind::Webhook(hook) => Some(hook.path.clone()),
-            TriggerKind::Schedule(_) | TriggerKind::Poll(_) => None,
-        });
+        let paths = triggers.filter_map(|trigger| trigger.kind.path().map(str::to_owned));
         let paths = paths.collect();
         let change = allowed.change();
         Ok(

@@ -12,6 +12,7 @@ pub(crate) mod compile;
 pub(crate) mod decisions;
 pub(crate) mod drafts;
 pub(crate) mod endpoints;
+pub(crate) mod forms;
 pub(crate) mod groups;
 pub(crate) mod hooks;
 pub(crate) mod keeping;

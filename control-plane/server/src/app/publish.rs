@@ -12,7 +12,7 @@ use flowforge_protocol::grants::{GrantSet, NodeGrants};
 use flowforge_protocol::release::{DRAFT_VERSION, GrantRequest, PinnedConnector, Release};
 use flowforge_protocol::{ConnectorName, Digest};
 use flowforge_store::{Links, Published, StoreError, StoredRelease};
-use flowforge_workflow::model::{TriggerKind, Workflow};
+use flowforge_workflow::model::Workflow;
 use flowforge_workflow::{Diagnostic, Plan, release_calls, release_children};
 
 use crate::app::App;
@@ -280,15 +280,12 @@ impl App {
     }
 }
 
-/// The paths below `/hooks/` that a workflow listens at.
+/// The paths below `/hooks/` and `/forms/` that a workflow listens at.
 fn hook_paths(workflow: &Workflow) -> Vec<String> {
     workflow
         .triggers
         .iter()
-        .filter_map(|trigger| match &trigger.kind {
-            TriggerKind::Webhook(hook) => Some(hook.path.clone()),
-            TriggerKind::Schedule(_) | TriggerKind::Poll(_) => None,
-        })
+        .filter_map(|trigger| trigger.kind.path().map(str::to_owned))
         .collect()
 }
 

@@ -9,9 +9,9 @@ use flowforge_protocol::batch::RecordBatch;
 use flowforge_protocol::{Digest, HostId, RunId};
 use flowforge_store::{
     Approval, ApprovalState, Arrangement, AuditFilter, AuditRecord, Delivery, DeliveryFilter, Draft,
-    DraftHead, Endpoint, EventDelivery, EventFilter, Found, Group, Member, OpenWait, Page, Poll, ReleaseHead,
-    RunFilter, RunHead, RunTexts, Schedule, SecretHead, Store, StoreError, StoredRelease, StoredRun,
-    StoredSecret,
+    DraftHead, Endpoint, EventDelivery, EventFilter, FollowUp, Found, Group, Member, OpenWait, Page, Poll,
+    ReleaseHead, RunFilter, RunHead, RunTexts, Schedule, SecretHead, Store, StoreError, StoredRelease,
+    StoredRun, StoredSecret,
 };
 
 use crate::app::App;
@@ -246,6 +246,11 @@ impl<'a> Reading<'a> {
             Found::One(delivery) => Ok(Some(delivery)),
             Found::None | Found::Several => Ok(None),
         }
+    }
+
+    /// What the ends of these runs started, or will.
+    pub(crate) async fn follow_ups(&self, runs: Vec<RunId>) -> Result<Vec<(RunId, FollowUp)>, StoreError> {
+        self.store.follow_ups(self.scope, runs).await
     }
 
     /// The webhook endpoints, by name.

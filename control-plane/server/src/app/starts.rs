@@ -11,10 +11,12 @@ use flowforge_protocol::job::{MAX_INPUT_BYTES, Order, RecordPrefix, ResumeOrder,
 use flowforge_protocol::record::{Lineage, Trigger};
 use flowforge_protocol::{Digest, HostId, NodeId, RunId};
 use flowforge_store::{
-    ClientRequest, NewDelivery, NewJob, NewRun, Started, StoreError, Unassigned, finder_of, without_draft,
+    ClientRequest, Follows, NewDelivery, NewJob, NewRun, OnEnd, Started, StoreError, Unassigned, finder_of,
+    without_draft,
 };
 use flowforge_telemetry::{SpanIds, TraceContext};
 use flowforge_workflow::InputProblem;
+use flowforge_workflow::model::Follow;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -170,6 +172,24 @@ fn held_message(held: &[Hold]) -> String {
     )
 }
 
+/// What the end of a run starts. A try of a draft, or of a part of a workflow, starts nothing.
+fn on_end(release: &ReadyRelease, options: &StartOptions) -> Option<OnEnd> {
+    if without_draft(&release.stored.workflow).1 || options.until.is_some() {
+        return None;
+    }
+    let follows = |follow: &Option<Follow>| {
+        follow.as_ref().map(|follow| Follows {
+            workflow: follow.workflow.clone(),
+            endpoint: follow.endpoint.clone(),
+        })
+    };
+    let on_end = OnEnd {
+        done: follows(&release.workflow.on_done),
+        failed: follows(&release.workflow.on_failed),
+    };
+    (on_end != OnEnd::default()).then_some(on_end)
+}
+
 /// A fresh run id.
 pub(crate) fn new_run_id() -> Result<RunId, EntropyError> {
     Ok(RunId::from_entropy(fresh::<16>()?))
@@ -267,6 +287,7 @@ impl App {
             request.trigger,
         );
         order.lineage = request.lineage.clone().map(Box::new);
+        let on_end = on_end(release, &request.options);
         let options = request.options.as_text();
         request.options.add_to(&mut order);
         let runs_on = &release.workflow.runs_on;
@@ -301,7 +322,7 @@ impl App {
             options,
             labels: words,
             lease_ms: runs_on.lease_ms,
-            on_end: None,
+            on_end,
             created_at_ms: now_ms,
             job: job.clone(),
             requests: request.requests,

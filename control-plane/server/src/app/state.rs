@@ -13,7 +13,6 @@ use flowforge_registry::Registry;
 use flowforge_store::{Standing, Store, StoreError, StoredRelease, without_draft};
 use flowforge_telemetry::Telemetry;
 use flowforge_workflow::Interrupt;
-use flowforge_workflow::model::TriggerKind;
 use tokio::sync::{Notify, Semaphore, broadcast};
 use tokio_util::sync::CancellationToken;
 
@@ -114,7 +113,7 @@ pub(crate) struct App {
 struct Published {
     ready: HashMap<Digest, Arc<ReadyRelease>>,
     newest: HashMap<String, Digest>,
-    /// Path below `/hooks/` → release and place in its triggers.
+    /// Path below `/hooks/` or `/forms/` → release and place in its triggers.
     hooks: HashMap<String, (Digest, usize)>,
     /// Workflow → why its newest release cannot be used.
     unusable: HashMap<String, String>,
@@ -127,8 +126,8 @@ impl Published {
             self.hooks.retain(|_, (digest, _)| *digest != before);
         }
         for (place, trigger) in release.workflow.triggers.iter().enumerate() {
-            if let TriggerKind::Webhook(hook) = &trigger.kind {
-                self.hooks.insert(hook.path.clone(), (release.digest(), place));
+            if let Some(path) = trigger.kind.path() {
+                self.hooks.insert(path.to_owned(), (release.digest(), place));
             }
         }
     }

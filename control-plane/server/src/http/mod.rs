@@ -4,6 +4,8 @@ mod artefacts;
 mod body;
 mod callers;
 mod documents;
+mod form_page;
+mod forms;
 mod graphql;
 mod guard;
 mod hook_answers;
@@ -75,6 +77,7 @@ pub(crate) fn router(doors: Doors) -> Router {
         )
         .route("/session/link", post(session::join))
         .route("/hooks/{*path}", post(hooks::receive))
+        .route("/forms/{*path}", get(forms::show).post(forms::receive))
         .route("/artefacts/{digest}", get(artefacts::get).put(artefacts::put))
         .route("/healthz", get(healthz))
         .fallback(ui::answer)

@@ -19,6 +19,7 @@ mod delivery;
 mod doors;
 mod drafts;
 mod follow;
+mod forms;
 mod growth;
 mod hook_bodies;
 mod hook_schemes;

@@ -7,6 +7,7 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use flowforge_protocol::job::Order;
 use flowforge_protocol::webhook::Scheme;
 use flowforge_server::Config;
 use serde_json::{Value, json};
@@ -401,28 +402,93 @@ async fn nothing_is_sent_to_where_nothing_may_go() {
     plane.stop().await;
 }
 
-/// A server that dies between the call and its note makes the call again.
+const ORDERS: &str = "workflow: orders
+on_done: { workflow: archive, endpoint: books }
+on_failed: { workflow: nowhere }
+input:
+  a: { type: integer }
+  b: { type: integer, default: 2 }
+nodes:
+  total: { set: { value: \"${input.a + input.b}\" } }
+output: { total: \"${total.value}\" }
+";
+const ARCHIVE: &str = "workflow: archive
+input:
+  run: { type: string }
+  state: { type: string }
+  output: { type: object }
+nodes:
+  kept: { set: { value: \"${input.output.total}\" } }
+output: { value: \"${kept.value}\" }
+";
+
+/// What became of the end of a run, when something did.
+async fn followed(plane: &Plane, run: &str) -> Value {
+    let query =
+        "query($id: String!) { run(id: $id) { followUp { workflow refused run { id state trigger } } } }";
+    for _ in 0..2_000 {
+        let follow_up = plane.ask(query, json!({ "id": run })).await["run"]["followUp"].take();
+        if follow_up["run"].is_object() || follow_up["refused"].is_string() {
+            return follow_up;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    panic!("nothing followed run {run}")
+}
+
 #[tokio::test]
-async fn what_waits_is_sent_by_the_next_server() {
+async fn the_end_of_a_run_starts_another_workflow_once_and_tells_the_endpoint_that_it_names() {
     let home = Home::new();
-    let mut receiver = Receiver::new(&[]).await;
-    let plane = home.start().await;
-    // Nothing may go to this machine yet.
-    made(&plane, "books", "https://localhost:9/", &[]).await;
-    test(&plane, "books").await;
-    newest(&plane, |newest| newest["lastAnswer"].is_string()).await;
-    plane.stop().await;
     let plane = home.start_with(open(&home)).await;
-    set(&plane, "books", &receiver.url, &[]).await;
-    let number = log(&plane, json!({})).await[0]["number"].clone();
-    plane
-        .change(
-            "retryEventDelivery",
-            "RetryEventDeliveryInput",
-            json!({"number": number}),
-            "__typename",
-        )
+    let mut receiver = Receiver::new(&[]).await;
+    plane.publish(ARCHIVE).await;
+    plane.publish(ORDERS).await;
+    let host = FakeHost::join(&plane, 1).await;
+    let started = plane
+        .start_run(json!({"workflow": "orders", "input": {"a": 5}}))
         .await;
-    receiver.came(1).await;
+    assert_eq!(started["__typename"], "StartRunSuccess", "{started:#}");
+    let job = host.job(&plane).await;
+    finish_sum(&plane, &host, &job).await;
+    let follow_up = followed(&plane, job.run_id.as_str()).await;
+    assert_eq!(follow_up["workflow"], "archive", "{follow_up:#}");
+    let next = host.job(&plane).await;
+    assert_eq!(follow_up["run"]["id"], json!(next.run_id));
+    assert_eq!(
+        follow_up["run"]["trigger"],
+        json!({"kind": "run_ended", "run": job.run_id, "depth": 1})
+    );
+    let Order::Start(start) = &next.order else {
+        panic!("{next:?}")
+    };
+    assert_eq!(
+        start.input,
+        json!({"run": job.run_id, "state": "done", "output": {"total": 7}})
+    );
+    // The endpoint is named before it is there; when it is, it is told, with the outcome.
+    let waits = log(&plane, json!({})).await;
+    assert_eq!(
+        (&waits[0]["kind"], &waits[0]["state"]),
+        (&json!("run.done"), &json!("PENDING"))
+    );
+    made(&plane, "books", &receiver.url, &[]).await;
+    let told = receiver.came(1).await.remove(0).json();
+    assert_eq!(told["type"], "run.done");
+    assert_eq!(told["data"]["outcome"]["output"], json!({"total": 7}));
+
+    // A failure starts what its own key names, and says why that cannot be.
+    plane
+        .start_run(json!({"workflow": "orders", "input": {"a": 1}}))
+        .await;
+    let jobs = host.jobs(&plane, 20_000).await;
+    let job = jobs
+        .iter()
+        .find(|job| matches!(&job.order, Order::Start(start) if start.input["a"] == 1))
+        .unwrap();
+    let refused = json!({"refused": [{"job": job.job_id, "code": "FF-ADM-001", "message": "no"}]});
+    host.sync(&plane, refused).await;
+    let follow_up = followed(&plane, job.run_id.as_str()).await;
+    let why = follow_up["refused"].as_str().unwrap();
+    assert!(why.contains("no published workflow `nowhere`"), "{why}");
     plane.stop().await;
 }

@@ -5,9 +5,9 @@ use std::time::Instant;
 use http::header::{HeaderName, HeaderValue};
 
 use super::{Answer, EgressError, Outbound};
-use flowforge_connect::Destination;
 use crate::services::{RequestSeen, TracedRequest};
 use crate::step::StepShared;
+use flowforge_connect::Destination;
 
 /// The header that carries a trace. Source: W3C Trace Context, level 1.
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");

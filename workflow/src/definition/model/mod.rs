@@ -22,7 +22,7 @@ pub use kinds::{
 pub(crate) use kinds::{Part, Wanted};
 pub use runs_on::RunsOn;
 pub use triggers::{
-    Answer, CatchUp, Check, HookSignal, MAX_RATE, Overlap, Poll, Rate, Timetable, Trigger, TriggerKind,
+    Answer, CatchUp, Check, Form, HookSignal, MAX_RATE, Overlap, Poll, Rate, Timetable, Trigger, TriggerKind,
     Webhook,
 };
 
@@ -56,11 +56,34 @@ pub struct Workflow {
     /// Where its runs may be, and whether they may move.
     #[serde(default, skip_serializing_if = "RunsOn::is_anywhere")]
     pub runs_on: RunsOn,
+    /// What follows when a run of it is done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_done: Option<Follow>,
+    /// What follows when a run of it failed, was rejected, or was not answered in time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_failed: Option<Follow>,
     /// The nodes, in the order of the file.
     pub nodes: Vec<Node>,
     /// The result of a run.
     pub output: Output,
 }
+
+/// What follows the end of a run: at least one of the two.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Follow {
+    /// The workflow whose newest release is started, with the outcome as its input.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workflow: Option<String>,
+    /// The webhook endpoint of the project that is told the outcome.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<String>,
+}
+
+/// What a workflow that follows is given, each as a field of its input if it has one of that name.
+pub const FOLLOW_FIELDS: [&str; 7] = [
+    "run", "workflow", "version", "state", "output", "failure", "outcome",
+];
 
 /// One node.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -227,6 +250,12 @@ impl Workflow {
             let undo = node.undo.as_deref().map(|call| (undo_id(&node.id), call));
             call.into_iter().chain(undo)
         }))
+    }
+
+    /// The workflows that follow its runs, each with the key that names it.
+    pub fn following_workflows(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let follows = [("on_done", &self.on_done), ("on_failed", &self.on_failed)].into_iter();
+        follows.filter_map(|(key, follow)| Some((key, follow.as_ref()?.workflow.as_deref()?)))
     }
 
     /// The workflows that its nodes run, in the order of the file; one may come more than once.

@@ -27,6 +27,8 @@ pub enum TriggerKind {
     Schedule(Timetable),
     /// A connector is asked again and again for what is new.
     Poll(Box<Poll>),
+    /// A page at `/forms/PATH` with a field for each of the input.
+    Form(Form),
 }
 
 /// A connector that is asked again and again for what is new; each event that it finds starts a run.
@@ -45,7 +47,7 @@ impl Trigger {
     pub fn call(&self) -> Option<&Call> {
         match &self.kind {
             TriggerKind::Poll(poll) => Some(&poll.call),
-            TriggerKind::Webhook(_) | TriggerKind::Schedule(_) => None,
+            TriggerKind::Webhook(_) | TriggerKind::Schedule(_) | TriggerKind::Form(_) => None,
         }
     }
 
@@ -167,6 +169,48 @@ pub struct HookSignal {
     /// Expression over `trigger` of its correlation; absent: it has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub correlate: Option<String>,
+}
+
+/// A public page that asks for the input and starts a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Form {
+    /// Below `/forms/`, without a slash at its ends; no webhook has the same.
+    pub path: String,
+    /// Above the fields; absent: the title of the workflow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// What it is for, for whoever fills it in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub docs: Option<String>,
+    /// What is shown when it was sent; absent: that it was received.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thanks: Option<String>,
+    /// How many are taken in what time; absent: [`Form::RATE`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate: Option<Rate>,
+    /// When whoever filled it in gets an answer: [`Answer::AtOnce`] or [`Answer::Result`].
+    pub answer: Answer,
+}
+
+impl Form {
+    /// How many are taken unless the file says it.
+    pub const RATE: Rate = Rate {
+        count: 60,
+        seconds: 60,
+    };
+}
+
+impl TriggerKind {
+    /// The path that nobody else may have, if it has one.
+    #[must_use]
+    pub fn path(&self) -> Option<&str> {
+        match self {
+            Self::Webhook(hook) => Some(&hook.path),
+            Self::Form(form) => Some(&form.path),
+            Self::Schedule(_) | Self::Poll(_) => None,
+        }
+    }
 }
 
 /// When a webhook answers.

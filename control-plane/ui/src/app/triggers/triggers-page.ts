@@ -39,7 +39,7 @@ export class TriggersPage {
         id: `${workflow.name}/${trigger.name}`,
         workflow: workflow.name,
         version: workflow.version,
-        address: trigger.path === null ? null : `${location.origin}/hooks/${trigger.path}`,
+        address: trigger.path === null ? null : `${location.origin}/${trigger.type === 'form' ? 'forms' : 'hooks'}/${trigger.path}`,
         unset: trigger.secret !== null && !known.has(trigger.secret),
         last: data.runs.nodes.find((run) => run.workflow === workflow.name && isStartedBy(run.trigger, trigger)) ?? null,
       })),

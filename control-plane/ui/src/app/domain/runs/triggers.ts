@@ -5,7 +5,7 @@ import { isList, isObject, type Json, type JsonObject } from '../json';
 export interface Trigger {
   readonly name: string;
   readonly type: string;
-  /** Of a webhook, behind `/hooks/`. */
+  /** Of a webhook, behind `/hooks/`; of a form, behind `/forms/`. */
   readonly path: string | null;
   /** The secret whose key signs the requests of a webhook. */
   readonly secret: string | null;
@@ -24,14 +24,14 @@ export function triggersOf(triggers: Json): Trigger[] {
     const [type = '', inner = null] = Object.entries(isObject(trigger['kind']) ? trigger['kind'] : {})[0] ?? [];
     const spec = isObject(inner) ? inner : {};
     const zone = text(spec, 'time_zone');
-    return { name: text(trigger, 'name'), type, path: type === 'webhook' ? text(spec, 'path') : null, secret: text(spec, 'hmac') || null, cron: text(spec, 'cron'), zone: zone === '' ? 'UTC' : zone, does: doing(type, spec) };
+    return { name: text(trigger, 'name'), type, path: hasPath(type) ? text(spec, 'path') : null, secret: text(spec, 'hmac') || null, cron: text(spec, 'cron'), zone: zone === '' ? 'UTC' : zone, does: doing(type, spec) };
   });
 }
 
 /** Whether a run was started by this trigger. A schedule leaves no name in the run, so that any schedule of the workflow counts. */
 export function isStartedBy(started: Json, trigger: Trigger): boolean {
   if (!isObject(started) || started['kind'] !== trigger.type) return false;
-  return trigger.type !== 'webhook' || started['path'] === trigger.path;
+  return !hasPath(trigger.type) || started['path'] === trigger.path;
 }
 
 /** What started a run: `by hand`, `webhook orders`, `schedule`. */
@@ -40,6 +40,10 @@ export function startedBy(started: Json): string {
   switch (started['kind']) {
     case 'webhook':
       return `webhook ${text(started, 'path')}`;
+    case 'form':
+      return `form ${text(started, 'path')}`;
+    case 'run_ended':
+      return 'the end of another run';
     case 'schedule':
       return 'schedule';
     case 'parent':
@@ -51,8 +55,13 @@ export function startedBy(started: Json): string {
   }
 }
 
+function hasPath(type: string): boolean {
+  return type === 'webhook' || type === 'form';
+}
+
 function doing(type: string, spec: JsonObject): string {
   if (type === 'schedule') return 'starts a run';
+  if (type === 'form') return text(spec, 'answer') === 'result' ? 'a page that shows the result' : 'a page that starts a run';
   if (type !== 'webhook') return '';
   const signal = isObject(spec['signal']) ? text(spec['signal'], 'name') : '';
   return signal === '' ? (ANSWERS[text(spec, 'answer')] ?? 'starts a run, answers at once') : `sends the signal ${signal}`;
