@@ -13,9 +13,10 @@ const SIDES: [&[&str]; 2] = [
 ];
 
 /// Codes that one side gives and the other knows.
-const HEARD: [&str; 24] = [
+const HEARD: [&str; 25] = [
     "FF-ADM-012",
     "FF-ADM-018",
+    "FF-ADM-020",
     "FF-API-400",
     "FF-API-401",
     "FF-API-403",

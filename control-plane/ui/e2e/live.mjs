@@ -176,7 +176,7 @@ try {
     await page.getByText('A value is needed.').waitFor();
     await page.getByLabel(/^limit/).fill('20000');
     await approve.click();
-    await page.getByText(/limit: 20000 is greater than/).waitFor();
+    await page.getByText('limit: 20000 is greater than the maximum of 10000', { exact: true }).waitFor();
     await page.getByLabel(/^limit/).fill('950');
     await page.getByLabel(/^budget/).selectOption('machines');
     const box = await approve.boundingBox();

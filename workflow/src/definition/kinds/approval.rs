@@ -7,7 +7,6 @@ use flowforge_protocol::approval::{MAX_QUORUM, OnExpiry, Terms};
 use serde_json::Value as Json;
 
 use super::At;
-use crate::approval::untouched_form;
 use crate::definition::model::{Approval, NodeKind};
 use crate::definition::reader::{Reader, Section, if_given, join};
 use crate::limits::MAX_WAIT_MS;
@@ -154,11 +153,10 @@ impl Reader<'_> {
             let message = "an expiry signs nothing, and `signed_by` asks for a signature";
             self.problem_fix("FF-WF-035", at, message, "use `on_expiry: reject`");
         }
-        if let Err(missing) = untouched_form(&terms.form) {
-            let names: Vec<String> = missing
-                .iter()
-                .map(|problem| format!("`{}`", problem.path))
-                .collect();
+        let fields = terms.form.iter();
+        let missing = fields.filter(|field| field.default.is_none() && !field.optional);
+        let names: Vec<String> = missing.map(|field| format!("`{}`", field.name)).collect();
+        if !names.is_empty() {
             let message = format!("nobody fills in {} when this expires", names.join(", "));
             self.problem_fix(
                 "FF-WF-035",
