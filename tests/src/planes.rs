@@ -28,7 +28,6 @@ pub struct Planes {
     api: Api,
     first_link: Option<String>,
     host_arguments: Vec<String>,
-    database: Option<String>,
     host: Option<Running>,
     plane: Running,
 }
@@ -65,7 +64,6 @@ impl Planes {
             data,
             name,
             host_arguments: Vec::new(),
-            database: database.map(str::to_owned),
             host: None,
             plane,
         })
@@ -243,40 +241,6 @@ impl Planes {
         Ok(())
     }
 
-    /// Starts the control plane again at its address, after it was killed as a power cut does or has ended by itself.
-    ///
-    /// With `fail_points` it ends where that plan says.
-    ///
-    /// # Errors
-    /// It does not come up; the error shows what it said.
-    pub fn restart_plane(&mut self, fail_points: Option<&str>) -> Result<()> {
-        let server = self.api.context().server.trim_end_matches('/').to_owned();
-        let address = server.strip_prefix("http://").unwrap_or(&server);
-        self.plane.end()?;
-        let mut serve = plane_command(&self.programs, &self.data, address, self.database.as_deref());
-        if let Some(plan) = fail_points {
-            serve.env("FLOWFORGE_FAILPOINTS", plan);
-        }
-        self.plane = Running::start("plane", &mut serve, &self.data.join("logs"))?;
-        self.plane.first_line()?;
-        Ok(())
-    }
-
-    /// Waits until the control plane has ended by itself.
-    ///
-    /// # Errors
-    /// It goes on.
-    pub async fn plane_ends(&mut self) -> Result<()> {
-        let until = Instant::now() + CONNECT_TIMEOUT;
-        while self.plane.is_running()? {
-            if Instant::now() > until {
-                bail!("the control plane goes on:\n{}", self.plane.end_of_log());
-            }
-            sleep(LOOK).await;
-        }
-        Ok(())
-    }
-
     /// When the control plane last heard the host, milliseconds since 1970; 0 for never.
     async fn last_heard(&self) -> Result<u64> {
         let data = self
@@ -298,16 +262,6 @@ impl Planes {
     }
 }
 
-fn plane_command(programs: &Programs, data: &Path, listen: &str, database: Option<&str>) -> Command {
-    let mut serve = Command::new(programs.path("flowforge"));
-    serve
-        .args(["server", "--listen", listen, "--output", "json", "--data-dir"])
-        .arg(data.join("plane"))
-        .env("FLOWFORGE_HOME", data.join("home"))
-        .envs(database.map(|url| ("FLOWFORGE_DATABASE", url)));
-    serve
-}
-
 /// A control plane in its folder, when it is ready, and what it said of itself.
 fn new_plane(
     programs: &Programs,
@@ -315,7 +269,12 @@ fn new_plane(
     listen: &str,
     database: Option<&str>,
 ) -> Result<(Running, Value)> {
-    let mut serve = plane_command(programs, data, listen, database);
+    let mut serve = Command::new(programs.path("flowforge"));
+    serve
+        .args(["server", "--listen", listen, "--output", "json", "--data-dir"])
+        .arg(data.join("plane"))
+        .env("FLOWFORGE_HOME", data.join("home"))
+        .envs(database.map(|url| ("FLOWFORGE_DATABASE", url)));
     let mut plane = Running::start("plane", &mut serve, &data.join("logs"))?;
     let ready = serde_json::from_str(&plane.first_line()?).context("the plane printed no JSON")?;
     Ok((plane, ready))

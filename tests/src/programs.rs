@@ -168,18 +168,6 @@ impl Running {
         Ok(())
     }
 
-    /// As [`Running::kill`], for one that may have ended by itself.
-    ///
-    /// # Errors
-    /// The system refuses.
-    pub fn end(&mut self) -> Result<()> {
-        if self.is_running()? {
-            self.child.kill()?;
-            self.child.wait()?;
-        }
-        Ok(())
-    }
-
     /// Asks it to end (SIGTERM) and waits until it has.
     ///
     /// # Errors

@@ -34,7 +34,6 @@ mod retries;
 mod runs;
 mod score;
 mod shop;
-mod triggers;
 mod verifier;
 
 use std::path::Path;
