@@ -133,6 +133,7 @@ export function keyboard(whole) {
         if (text.startsWith('=')) {
           await keys.press('Enter');
           await page.waitForFunction(() => document.activeElement?.tagName === 'TEXTAREA');
+          await keys.press('Control+a');
           await keys.type(text.slice(1));
           return leave();
         }
