@@ -11,14 +11,15 @@ import { keyboard } from './journeys/keyboard.mjs';
 import { looking } from './journeys/looking.mjs';
 import { market } from './journeys/market.mjs';
 import { people } from './journeys/people.mjs';
+import { quake, quakeByKeys } from './journeys/quake.mjs';
 import { retrying } from './journeys/retrying.mjs';
 import { stage } from './journeys/tools.mjs';
 import { trying } from './journeys/trying.mjs';
 import { versions } from './journeys/versions.mjs';
 
-const PARTS = { building, drafts, trying, keyboard, retrying, versions, market, deliveries, people, hosts, looking };
+const PARTS = { quake, 'quake-keys': quakeByKeys, building, drafts, trying, keyboard, retrying, versions, market, deliveries, people, hosts, looking };
 /** Parts whose workflows call connectors. */
-const CONNECTED = new Set(['building', 'trying', 'retrying']);
+const CONNECTED = new Set(['quake', 'quake-keys', 'building', 'trying', 'retrying']);
 const shots = path.resolve(import.meta.dirname, '../shots');
 mkdirSync(shots, { recursive: true });
 const wanted = process.argv.slice(2);

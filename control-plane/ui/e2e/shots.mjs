@@ -51,7 +51,7 @@ const door = (session) => (route) => route.request().method() === 'GET'
   ? route.fulfill({ status: 200, contentType: 'application/json', body: JSON.stringify(session) })
   : route.fulfill({ status: 401, contentType: 'application/json', body: JSON.stringify({ code: 'FF-ACC-001', message: 'the name or the password is wrong' }) });
 /** The four other states of a view that asks the plane. */
-const states = (id, where) => Object.fromEntries(['loading', 'error', 'denied', 'empty'].map((state) => [`${id}-${state}`, { path: where, says: state, act: state === 'loading' ? undefined : seen('main .state, main tbody, main .spark, main .kv, main .start') }]));
+const states = (id, where) => Object.fromEntries(['loading', 'error', 'denied', 'empty'].map((state) => [`${id}-${state}`, { path: where, says: state, act: state === 'loading' ? undefined : seen('main .state, main tbody, main .spark, main .kv, main .start, main .panel') }]));
 const BROKEN = /ERR_FAILED|401|403|Failed to load/;
 
 const views = {
@@ -105,10 +105,15 @@ const views = {
   'sign-in-link': { path: '/#link=ff-link-1.example', router: '/', session: SIGNED_OUT, act: seen('.sign-in-card') },
   settings: { path: '/settings', act: seen('.kv') },
   ...states('settings', '/settings'),
+  members: { path: '/settings/members', act: seen('.role-list') },
+  ...states('members', '/settings/members'),
+  audit: { path: '/settings/audit', act: seen('tbody tr') },
+  ...states('audit', '/settings/audit'),
   'not-found': { path: '/nothing-here', router: '/**', act: seen('main .state') },
   components: { path: '/components', full: true },
   start: { path: '/editor' },
   'start-paste': { path: '/editor', act: async (page) => page.getByRole('button', { name: 'Paste text' }).click() },
+  'workflow-form': { path: '/editor', act: async (page) => { await open(page); await page.getByRole('button', { name: 'Triggers, inputs and results of the workflow' }).click(); await page.locator('ff-workflow-form').waitFor(); } },
   blank: { path: '/editor', act: async (page) => page.getByRole('button', { name: 'Blank' }).click() },
   canvas: { path: '/editor', act: open, wide: true },
   selected: { path: '/editor', act: async (page) => { await open(page); await choose(page, 'label'); } },

@@ -14,6 +14,7 @@ use flowforge_tests::planes::Planes;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tokio::time::{Duration, Instant, sleep};
 
 use super::{programs, start_planes};
@@ -32,7 +33,8 @@ struct Shop {
 }
 
 impl Shop {
-    async fn open() -> Self {
+    /// It answers as long as the set is there.
+    async fn open() -> (Self, JoinSet<()>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let shop = Self {
             items: Arc::default(),
@@ -43,8 +45,9 @@ impl Shop {
         let router = Router::new()
             .route("/items", get(answer))
             .with_state(shop.clone());
-        tokio::spawn(async move { axum::serve(listener, router).await });
-        shop
+        let mut task = JoinSet::new();
+        task.spawn(async move { axum::serve(listener, router).await.unwrap() });
+        (shop, task)
     }
 
     fn add(&self, ids: &[&str]) {
@@ -191,7 +194,7 @@ async fn shown_when(planes: &Planes, is_so: impl Fn(&Value) -> bool) -> Value {
 }
 
 async fn each_item_starts_one_run(folder: &Path, lang: &str) {
-    let shop = Shop::open().await;
+    let (shop, _task) = Shop::open().await;
     shop.add(&["a", "b"]);
     let mut planes = start_planes(folder, "e2e-host").await;
     planes.start_host(None).await.unwrap();

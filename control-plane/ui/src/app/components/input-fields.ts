@@ -8,7 +8,7 @@ import type { InputField } from '../domain/runs/input-form';
   template: `
     @for (field of fields(); track field.name) {
       <div class="field">
-        <label class="lab" [for]="'in-' + field.name">{{ field.name }}<span class="type">{{ field.words }}</span></label>
+        <label class="lab" [for]="'in-' + field.name">{{ field.name }} <span class="type">{{ field.words }}</span></label>
         @switch (field.control) {
           @case ('choice') {
             <select class="input" [id]="'in-' + field.name" [value]="texts().get(field.name) ?? ''" (change)="onText(field.name, $event)">

@@ -1,4 +1,4 @@
-import { ChangeDetectionStrategy, Component, computed, forwardRef, input, output, signal } from '@angular/core';
+import { afterNextRender, ChangeDetectionStrategy, Component, computed, ElementRef, forwardRef, inject, Injector, input, output, signal } from '@angular/core';
 
 import type { Scope } from '../domain/expression/infer';
 import { isList, isObject, type Json } from '../domain/json';
@@ -17,6 +17,8 @@ import { ValueBox } from './value-box';
   changeDetection: ChangeDetectionStrategy.OnPush,
 })
 export class PortField {
+  private readonly injector = inject(Injector);
+  private readonly host = inject<ElementRef<HTMLElement>>(ElementRef);
   readonly name = input.required<string>();
   readonly control = input.required<PortControl>();
   readonly value = input.required<Json | undefined>();
@@ -45,6 +47,12 @@ export class PortField {
     const value = this.value();
     return control.type === 'variant' && isObject(value) ? (control.cases.find((found) => found.name === value['kind']) ?? null) : null;
   });
+
+  /** The button goes with this, so that the caret goes where the expression is written. */
+  protected beginExpression(): void {
+    this.asExpression.set(true);
+    afterNextRender(() => { this.host.nativeElement.querySelector('textarea')?.focus(); }, { injector: this.injector });
+  }
 
   /** What is no expression any more gets its own control back. */
   protected onBox(value: Json): void {
@@ -115,7 +123,8 @@ export class PortField {
 
   protected setOptional(inner: PortControl, nested: boolean, event: Event): void {
     if (!(event.target instanceof HTMLInputElement)) return;
-    const first = initialValue(inner);
+    // What begins as null would not be given.
+    const first = initialValue(inner) ?? (inner.type === 'json' ? {} : '');
     this.changed.emit(event.target.checked ? (nested ? { some: first } : first) : undefined);
   }
 

@@ -39,7 +39,13 @@ export class ValueBox {
   readonly begins = input(false);
   readonly changed = output<Json>();
 
-  protected readonly code = linkedSignal(() => this.begins() || expressionOf(this.value()) !== null);
+  /** What this box gave last. */
+  private given: Json | undefined;
+  /** Whoever writes `${config.feed}/week` has an expression alone for a moment; it stays text until somebody says otherwise. */
+  protected readonly code = linkedSignal<{ readonly value: Json | undefined; readonly begins: boolean }, boolean>({
+    source: () => ({ value: this.value(), begins: this.begins() }),
+    computation: ({ value, begins }, before) => (before?.source.begins === begins && value !== undefined && value === this.given ? before.value : begins || expressionOf(value) !== null),
+  });
   protected readonly shown = computed(() => {
     const value = this.value();
     const expression = expressionOf(value);
@@ -50,8 +56,8 @@ export class ValueBox {
   });
 
   protected onText(text: string): void {
-    if (this.code()) this.changed.emit(`\${${text}}`);
-    else this.changed.emit(this.textOnly() || text.includes('${') ? text : readBack(text));
+    this.given = this.code() ? `\${${text}}` : this.textOnly() || text.includes('${') ? text : readBack(text);
+    this.changed.emit(this.given);
   }
 
   protected onCode(code: boolean): void {

@@ -1,4 +1,4 @@
-import { ChangeDetectionStrategy, Component, computed, inject, viewChild } from '@angular/core';
+import { ChangeDetectionStrategy, Component, computed, inject, signal, viewChild } from '@angular/core';
 import { RouterLink } from '@angular/router';
 
 import { AskedState } from '../components/asked-state';
@@ -17,6 +17,8 @@ import { shortId } from '../runs/run-words';
 const EVERY_MS = 3000;
 /** Last runs of a workflow that are drawn. */
 const LAST_RUNS = 12;
+/** Drafts that are listed before somebody asks for more. */
+const DRAFTS_SHOWN = 4;
 
 type RunRow = HomeData['runs']['nodes'][number];
 
@@ -66,6 +68,9 @@ export class HomePage {
     const published = new Set(data?.workflows.nodes.map((workflow) => workflow.name));
     return data?.drafts.nodes.filter((draft) => !published.has(draft.workflow)) ?? [];
   });
+  /** The drafts that are shown: the newest, until somebody wants all. */
+  protected readonly allDrafts = signal(false);
+  protected readonly shownDrafts = computed(() => (this.allDrafts() ? this.begun() : this.begun().slice(0, DRAFTS_SHOWN)));
   /** What a person has to look at: questions, steps whose outcome is unknown, workflows whose newest run failed. */
   protected readonly needs = computed(() => {
     const data = this.home.value();

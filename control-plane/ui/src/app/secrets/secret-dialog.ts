@@ -28,7 +28,7 @@ const KINDS = [
         @if (known() === null) {
           <label class="field"><span class="lab">name</span><input class="input mono" [value]="name()" [attr.aria-invalid]="wrong().has('name') ? true : null" autocomplete="off" spellcheck="false" placeholder="chat_token" (input)="name.set(text($event))" />@if (wrong().get('name'); as why) {<span class="error" role="alert">{{ why }}</span>}<span class="help">As workflows name it: small letters, digits and _.</span></label>
         }
-        <label class="field"><span class="lab">kind</span><span class="select"><select [value]="kind()" (change)="kind.set(text($event))">@for (one of kinds; track one.name) {<option [value]="one.name" [selected]="one.name === kind()">{{ one.name }}</option>}</select><ff-icon name="chevron-down" size="s" /></span><span class="help">{{ docs() }}</span></label>
+        <label class="field"><span class="lab">kind</span><span class="select"><select [value]="kind()" (change)="kind.set(text($event))">@for (one of kinds; track one.name) {<option [value]="one.name" [selected]="one.name === kind()">{{ one.name }}</option>}</select><ff-icon name="chevron-down" size="s" /></span>&ngsp;<span class="help">{{ docs() }}</span></label>
         @if (kind() !== 'hmac-key') {
           <div class="field"><span class="lab">only for</span><ff-names-box [names]="places()" label="destinations" placeholder="https://chat.example.com" (changed)="places.set($event)" />@if (wrong().get('destinations'); as why) {<span class="error" role="alert">{{ why }}</span>}<span class="help">Where the value may be sent: scheme://name:port. Anything else is refused by the host, whatever a workflow says.</span></div>
         }

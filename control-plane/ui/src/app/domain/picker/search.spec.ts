@@ -19,7 +19,7 @@ const ids = (query: string): string[] => offersFor(query, CATALOGUE).flatMap((gr
 describe('the picker', () => {
   it.each([
     ['if', 'kind:switch'], ['loop', 'kind:foreach'], ['edit fields', 'kind:set'], ['human', 'kind:approval'], ['sleep', 'kind:wait'], ['http request', 'kind:call'],
-    ['merge', 'unneeded:merge'], ['webhook', 'trigger:webhook'], ['cron', 'trigger:schedule'], ['respond', 'kind:respond'], ['credential', 'unneeded:credential'], ['send a request', 'call:flowforge:http/post'], ['summ', 'call:demo:statistics/summarise'], ['http post', 'call:flowforge:http/post'], ['statistics summ', 'call:demo:statistics/summarise'],
+    ['merge', 'unneeded:merge'], ['webhook', 'trigger:webhook'], ['cron', 'trigger:schedule'], ['respond', 'kind:respond'], ['credential', 'unneeded:credential'], ['send a request', 'call:flowforge:http/post'], ['summ', 'call:demo:statistics/summarise'], ['http post', 'call:flowforge:http/post'], ['flowforge-http post', 'call:flowforge:http/post'], ['statistics summ', 'call:demo:statistics/summarise'],
   ])('finds %s', (query, id) => {
     expect(ids(query)[0]).toBe(id);
   });

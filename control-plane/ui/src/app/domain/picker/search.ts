@@ -105,7 +105,7 @@ function rankOperation(entry: CatalogueEntry, operation: Operation, words: strin
 }
 
 function typedWords(typed: string): string[] {
-  return typed.split(/\s+/).filter((word) => word !== '');
+  return typed.split(/[^a-z0-9]+/).filter((word) => word !== '');
 }
 
 /** Whether every typed word begins a word of the description. */

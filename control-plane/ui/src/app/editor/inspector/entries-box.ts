@@ -1,4 +1,4 @@
-import { ChangeDetectionStrategy, Component, computed, input, output } from '@angular/core';
+import { afterNextRender, ChangeDetectionStrategy, Component, computed, ElementRef, inject, Injector, input, output } from '@angular/core';
 
 import { ExpressionBox } from '../../components/expression-box';
 import { Icon } from '../../components/icon';
@@ -21,6 +21,8 @@ export type EntryChange =
   changeDetection: ChangeDetectionStrategy.OnPush,
 })
 export class EntriesBox {
+  private readonly injector = inject(Injector);
+  private readonly host = inject<ElementRef<HTMLElement>>(ElementRef);
   readonly value = input.required<Json | undefined>();
   readonly kind = input.required<'values' | 'expressions' | 'slots'>();
   readonly label = input.required<string>();
@@ -52,5 +54,11 @@ export class EntriesBox {
     let key = this.word();
     for (let number = 2; keys.has(key); number += 1) key = `${this.word()}_${String(number)}`;
     this.changed.emit({ type: 'set', key, value: this.kind() === 'expressions' ? true : '' });
+    // What was added is named next.
+    afterNextRender(() => {
+      const name = [...this.host.nativeElement.querySelectorAll<HTMLInputElement>('.entry-key')].find((box) => box.value === key);
+      name?.focus();
+      name?.select();
+    }, { injector: this.injector });
   }
 }
