@@ -273,7 +273,6 @@ fn new_plane(
     serve
         .args(["server", "--listen", listen, "--output", "json", "--data-dir"])
         .arg(data.join("plane"))
-        .arg("--endpoint-loopback")
         .env("FLOWFORGE_HOME", data.join("home"))
         .envs(database.map(|url| ("FLOWFORGE_DATABASE", url)));
     let mut plane = Running::start("plane", &mut serve, &data.join("logs"))?;
