@@ -16,7 +16,6 @@ mod enrolling;
 mod examples;
 mod failover;
 mod full_disk;
-mod going_out;
 mod hostile;
 mod kills;
 mod kit;
