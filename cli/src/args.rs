@@ -68,7 +68,7 @@ pub(crate) enum Command {
     /// Start everything in one process, for development on this machine
     Dev(commands::dev::DevArgs),
     /// Start a control plane with its registry; hosts join it
-    Server(commands::server::ServerArgs),
+    Server(Box<commands::server::ServerArgs>),
     /// Begin, build, test, look at and publish connectors
     #[command(
         subcommand,

@@ -63,7 +63,7 @@ async fn run(cli: Cli) -> anyhow::Result<Exit> {
     let global: Global = cli.global;
     match cli.command {
         Command::Dev(args) => commands::dev::run(args, &global).await,
-        Command::Server(args) => commands::server::run(args, &global).await,
+        Command::Server(args) => commands::server::run(*args, &global).await,
         Command::Connector(command) => commands::connector::run(command, &global).await,
         Command::Bundle(command) => commands::bundle::run(command, &global).await,
         Command::Publisher(command) => commands::publisher::run(command, &global).await,
