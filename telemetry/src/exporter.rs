@@ -34,9 +34,13 @@ impl Pace {
     /// Waits until so many bytes may leave, and counts them.
     async fn wait(&mut self, bytes: usize) {
         tokio::time::sleep_until(self.free_at).await;
+        self.free_at = Instant::now() + self.time_of(bytes);
+    }
+
+    /// How long so many bytes are on their way at this pace.
+    fn time_of(&self, bytes: usize) -> Duration {
         let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
-        let ms = bytes.saturating_mul(1_000) / self.bytes_per_second.max(1);
-        self.free_at = Instant::now() + Duration::from_millis(ms);
+        Duration::from_millis(bytes.saturating_mul(1_000) / self.bytes_per_second.max(1))
     }
 }
 
@@ -105,6 +109,7 @@ async fn grace_of(stop: &CancellationToken) {
 }
 
 impl Exporter {
+    /// Sends what waits now. What comes meanwhile waits for the next turn, so that every kind has its own.
     async fn send_waiting<F>(&mut self, is_true: &impl Fn() -> F)
     where
         F: Future<Output = bool>,
@@ -112,9 +117,11 @@ impl Exporter {
         let inner = self.telemetry.inner.clone();
         let most = inner.settings.items_per_request;
         if let Some(endpoint) = &inner.settings.traces {
-            while inner.spans.len() > 0 {
-                let spans = inner.spans.take(most);
+            let mut left = inner.spans.len();
+            while left > 0 {
+                let spans = inner.spans.take(most.min(left));
                 let count = spans.len();
+                left = left.saturating_sub(count.max(1));
                 if !is_true().await {
                     add(&inner.counts.spans_refused, count as u64);
                     return;
@@ -125,9 +132,11 @@ impl Exporter {
             }
         }
         if let Some(endpoint) = &inner.settings.logs {
-            while inner.lines.len() > 0 {
-                let lines = inner.lines.take(most);
+            let mut left = inner.lines.len();
+            while left > 0 {
+                let lines = inner.lines.take(most.min(left));
                 let count = lines.len();
+                left = left.saturating_sub(count.max(1));
                 let answer = self.send(endpoint, gather::logs(&inner.resource, lines)).await;
                 let refused = answer.map_or(count as u64, |answer| gather::logs_refused(&answer));
                 settle(count, refused, &inner.counts.lines, &inner.counts.lines_refused);
@@ -216,4 +225,24 @@ fn settle(count: usize, refused: u64, taken: &AtomicU64, dropped: &AtomicU64) {
 
 fn add(counter: &AtomicU64, count: u64) {
     counter.fetch_add(count, Ordering::Relaxed);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_has_left_holds_back_what_comes_next() {
+        let mut pace = Pace {
+            bytes_per_second: 1_000,
+            free_at: Instant::now(),
+        };
+        assert_eq!(pace.time_of(250), Duration::from_millis(250));
+        let begun = Instant::now();
+        pace.wait(50).await;
+        let free_at = pace.free_at;
+        assert!(free_at >= begun + Duration::from_millis(50));
+        pace.wait(0).await;
+        assert!(Instant::now() >= free_at, "the second waited for the first");
+    }
 }
