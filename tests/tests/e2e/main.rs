@@ -16,6 +16,7 @@ mod enrolling;
 mod examples;
 mod failover;
 mod full_disk;
+mod going_out;
 mod hostile;
 mod kills;
 mod kit;

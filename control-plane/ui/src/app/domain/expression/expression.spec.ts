@@ -105,6 +105,8 @@ describe('expressions', () => {
   it('are found in texts, braces and quotes inside them too', () => {
     expect(pieces('a ${b} c ${ {"x": "}"}.x } d').map((piece) => piece.expression)).toEqual(['b', ' {"x": "}"}.x ']);
     expect(pieces('a ${b').map((piece) => piece.closed)).toEqual([false]);
+    // Two dollar signs stand for one that begins nothing, as in code of another language.
+    expect(pieces('`$${parsed.length}` of ${a}$${b} ${a}${c}').map((piece) => piece.expression)).toEqual(['a', 'a', 'c']);
     expect(soleExpression(' ${a.b} ')).toBe('a.b');
     expect(soleExpression('${a}${b}')).toBeNull();
   });

@@ -13,18 +13,25 @@ export interface Piece {
   readonly closed: boolean;
 }
 
-/** The `${…}` of a text, in order. */
+/** The `${…}` of a text, in order; `$${` stands for `${` itself and begins none. */
 export function pieces(text: string): Piece[] {
   const found: Piece[] = [];
-  let from = text.indexOf('${');
+  let from = begin(text, 0);
   while (from >= 0) {
     const inner = from + 2;
     const end = closing(text, inner);
     const to = end < 0 ? text.length : end + 1;
     found.push({ from, to, inner, expression: text.slice(inner, end < 0 ? text.length : end), closed: end >= 0 });
-    from = text.indexOf('${', to);
+    from = begin(text, to);
   }
   return found;
+}
+
+/** Where the next `${` stands that begins an expression; -1 if there is none. */
+function begin(text: string, after: number): number {
+  let from = text.indexOf('${', after);
+  while (from > after && text[from - 1] === '$') from = text.indexOf('${', from + 2);
+  return from;
 }
 
 /** Position of the brace that closes the expression; -1 if there is none. Braces inside its texts do not count. */

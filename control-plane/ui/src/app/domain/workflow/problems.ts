@@ -45,7 +45,7 @@ function inWords(message: string): string {
 }
 
 /** The keys of a workflow. */
-export const SECTIONS: readonly string[] = ['workflow', 'title', 'input', 'config', 'secrets', 'triggers', 'values', 'runs_on', 'nodes', 'output'];
+export const SECTIONS: readonly string[] = ['workflow', 'title', 'input', 'config', 'secrets', 'triggers', 'values', 'runs_on', 'on_done', 'on_failed', 'nodes', 'output'];
 
 /** Everything wrong, in the order of the text. */
 export function problemsOf(source: YamlSource, graph: WorkflowGraph): Problem[] {
