@@ -42,7 +42,7 @@ pub(crate) enum ApprovalCommand {
     },
     /// Say yes: the run goes on when enough people did
     #[command(
-        after_help = "Examples:\n  flowforge approval approve last --comment 'checked with the duty desk'\n  \
+        after_help = "Example:\n  flowforge approval approve last --comment 'checked with the duty desk'\n  \
             flowforge approval approve a41c --form '{\"limit\": 1000}'"
     )]
     Approve {
@@ -60,7 +60,7 @@ pub(crate) enum ApprovalCommand {
     Groups,
     /// Say who is in a group, or add and remove people; without members it is gone
     #[command(
-        after_help = "Examples:\n  flowforge approval group duty --member ann --member bob\n  \
+        after_help = "Example:\n  flowforge approval group duty --member ann --member bob\n  \
             flowforge approval group duty --add cy --remove ann"
     )]
     Group {

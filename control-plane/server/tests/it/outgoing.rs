@@ -456,7 +456,7 @@ async fn the_end_of_a_run_starts_another_workflow_once_and_tells_the_endpoint_th
     assert_eq!(follow_up["run"]["id"], json!(next.run_id));
     assert_eq!(
         follow_up["run"]["trigger"],
-        json!({"kind": "run_ended", "run": job.run_id, "depth": 1})
+        json!({"kind": "run_ended", "run": job.run_id, "depth": 1, "started_by": "local"})
     );
     let Order::Start(start) = &next.order else {
         panic!("{next:?}")
