@@ -354,6 +354,7 @@ fn plane_command(programs: &Programs, data: &Path, listen: &str, variables: &[(S
     serve
         .args(["server", "--listen", listen, "--output", "json", "--data-dir"])
         .arg(data.join("plane"))
+        .arg("--endpoint-loopback")
         .env("FLOWFORGE_HOME", data.join("home"))
         .envs(variables.iter().cloned());
     serve
