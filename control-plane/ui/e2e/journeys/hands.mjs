@@ -44,14 +44,17 @@ export function mouse(page) {
     tab: (name) => page.getByRole('tab', { name, exact: true }).click(),
     async goTo(node) {
       await page.locator(`.canvas-pane [data-node="${node}"]`).first().click({ position: { x: 40, y: 12 } });
-      await page.locator('.insp .insp-name').waitFor();
+      // Not the name of the node that was shown before: what is typed there would be lost.
+      await page.waitForFunction((name) => document.querySelector('.insp .insp-name')?.value === name, node);
     },
     async add(words) {
       await page.locator('.tools').getByRole('button', { name: 'Node' }).click();
       await picker(page).waitFor();
+      const before = await page.evaluate(() => document.querySelector('.insp .insp-name')?.value ?? '');
       await page.keyboard.type(words);
       await picker(page).getByRole('option').first().click();
       await picker(page).waitFor({ state: 'hidden' });
+      await page.waitForFunction((name) => ![undefined, name].includes(document.querySelector('.insp .insp-name')?.value), before);
     },
     async rename(name) {
       await page.locator('.insp-name').fill(name);

@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use flowforge_host::clock::ManualClock;
 use flowforge_ports::Effect;
-use flowforge_protocol::record::Outcome;
+use flowforge_protocol::record::{Event, Outcome, Record};
 use flowforge_protocol::{Failure, FailureKind};
 use flowforge_runtime::{LogLevel, StepError, Usage};
 use serde_json::json;
 use tokio::sync::Semaphore;
 
 use crate::connectors::Scripts;
+use crate::plane::State;
 use crate::runs::{outcome, publish};
 use crate::world::World;
 
@@ -191,6 +192,15 @@ async fn without_a_line_the_sealed_copy_is_used_also_by_a_new_process() {
     let host = world.start();
     let run = world.plane.start(&published, 1, json!({}), world.now());
     calls(&scripts, "hold", 1).await;
+    // What is sent is on the disk: a first step whose end was not there would be done again.
+    let is_done = |record: &Record| matches!(record.event, Event::Completed { .. });
+    let stored = |state: &State| {
+        state
+            .runs
+            .get(&run)
+            .is_some_and(|run| run.records().iter().any(is_done))
+    };
+    world.plane.until(stored).await;
     host.halt().await;
     // The line is gone, and behind it there is a newer value that this host has never seen.
     world.plane.with(|state| state.offline = true);
