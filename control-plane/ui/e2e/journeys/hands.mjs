@@ -22,10 +22,16 @@ export function mouse(page) {
       const begin = form().getByRole('button', { name: `Expression for ${label}`, exact: true });
       await box.or(begin).first().waitFor();
       if (text.startsWith('=')) {
-        if ((await begin.count()) > 0) await begin.click();
-        else {
+        // The field is another one once it takes an expression: what is typed before that would be lost.
+        if ((await begin.count()) > 0) {
+          await begin.click();
+          await begin.waitFor({ state: 'detached' });
+        } else {
           const button = form().getByRole('button', { name: `${label}: as an expression`, exact: true });
-          if ((await button.count()) > 0 && (await button.getAttribute('aria-pressed')) === 'false') await button.click();
+          if ((await button.count()) > 0 && (await button.getAttribute('aria-pressed')) === 'false') {
+            await button.click();
+            await until(`${label} takes an expression`, () => button.getAttribute('aria-pressed'), (pressed) => pressed === 'true');
+          }
         }
       }
       await field(label).fill(text.replace(/^=/, ''));
