@@ -8,16 +8,8 @@ use super::Lint;
 use super::expressions::Site;
 use super::order::of_part;
 use crate::diagnostic::Diagnostic;
-use crate::model::{Call, Part, TriggerKind};
+use crate::model::{Call, Part, Poll};
 use crate::names::is_type_word;
-
-/// The port that is given besides the values of the file.
-const fn given(begins: Begins) -> &'static str {
-    match begins {
-        Begins::Poll => "cursor",
-        Begins::Webhook => "request",
-    }
-}
 
 impl Lint<'_> {
     pub(super) fn finders(&mut self) {
@@ -26,11 +18,7 @@ impl Lint<'_> {
             let (Some(call), Some(step)) = (trigger.call(), trigger.step()) else {
                 continue;
             };
-            let begins = match &trigger.kind {
-                TriggerKind::Webhook(_) => Begins::Webhook,
-                TriggerKind::Poll(_) | TriggerKind::Schedule(_) | TriggerKind::Form(_) => Begins::Poll,
-            };
-            self.finder_values(&step, call, begins);
+            self.finder_values(&step, call);
             if definition.model.values_stay {
                 let path = format!("nodes.{step}");
                 let message = "values of this workflow stay on the host: the server that starts a run of each event does not have them";
@@ -39,18 +27,18 @@ impl Lint<'_> {
             }
             let operation = self.operation(&call.connector, &call.operation).cloned();
             if let Some(operation) = operation {
-                let found = self.finds_events(&step, call, &operation, begins);
+                let found = self.finds_events(&step, call, &operation);
                 self.findings.extend(found);
             }
         }
     }
 
     /// What a finder is called with is known before there is a run.
-    fn finder_values(&mut self, step: &NodeId, call: &Call, begins: Begins) {
+    fn finder_values(&mut self, step: &NodeId, call: &Call) {
         self.call_values(&format!("nodes.{step}"), call, &Site::top(&[]));
         for (port, value) in &call.with {
             let path = format!("nodes.{step}.with.{port}");
-            if port == given(begins) {
+            if port == Poll::CURSOR {
                 let message = format!("`{port}` of a trigger is not given here: it is what comes");
                 let found = self.error_at_key("FF-WF-061", &path, message);
                 self.findings.push(found.with_fix("take it out"));
@@ -68,18 +56,12 @@ impl Lint<'_> {
         }
     }
 
-    fn finds_events(
-        &self,
-        step: &NodeId,
-        call: &Call,
-        operation: &Operation,
-        begins: Begins,
-    ) -> Vec<Diagnostic> {
+    fn finds_events(&self, step: &NodeId, call: &Call, operation: &Operation) -> Vec<Diagnostic> {
         let path = format!("nodes.{step}.call");
-        let word = begins.as_str();
-        if operation.trigger != Some(begins) {
+        let word = Begins::Poll.as_str();
+        if operation.trigger != Some(Begins::Poll) {
             let message = format!("`{}/{}` is no {word} trigger", call.connector, call.operation);
-            let fix = begins.misfit(operation).unwrap_or_else(|| {
+            let fix = Begins::Poll.misfit(operation).unwrap_or_else(|| {
                 format!(
                     "its author adds `trigger = \"{word}\"` under [operations.{}] in connector.toml",
                     call.operation
@@ -87,7 +69,7 @@ impl Lint<'_> {
             });
             return vec![self.error_at_value("FF-WF-060", &path, message).with_fix(fix)];
         }
-        let fields = events_of(operation, begins);
+        let fields = events_of(operation);
         let model = &self.definition.model;
         let has = |name: &str| fields.iter().any(|field| field.name == name);
         let mut found = Vec::new();
@@ -113,16 +95,12 @@ impl Lint<'_> {
 }
 
 /// The fields of the events that an operation finds.
-fn events_of(operation: &Operation, begins: Begins) -> &[Field] {
-    let events = match (begins, &operation.result) {
-        (Begins::Poll, Some(Type::Record { fields, .. })) => fields
-            .iter()
-            .find(|field| field.name == "events")
-            .map(|field| &field.ty),
-        (Begins::Webhook, result) => result.as_ref(),
-        (Begins::Poll, _) => None,
+fn events_of(operation: &Operation) -> &[Field] {
+    let Some(Type::Record { fields, .. }) = &operation.result else {
+        return &[];
     };
-    match events {
+    let events = fields.iter().find(|field| field.name == "events");
+    match events.map(|field| &field.ty) {
         Some(Type::List { element }) => match element.as_ref() {
             Type::Record { fields, .. } => fields,
             _ => &[],

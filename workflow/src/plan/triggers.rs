@@ -6,7 +6,7 @@
 use flowforge_protocol::NodeId;
 use serde_json::Value;
 
-use crate::model::{Node, NodeKind, OnError, Output, Trigger, TriggerKind, Workflow};
+use crate::model::{Node, NodeKind, OnError, Output, Poll, Trigger, Workflow};
 
 /// For each trigger whose events a connector finds, its step and the workflow that is nothing but this step.
 pub(super) fn parts(model: &Workflow) -> impl Iterator<Item = (NodeId, Workflow)> {
@@ -25,13 +25,8 @@ pub(super) fn parts(model: &Workflow) -> impl Iterator<Item = (NodeId, Workflow)
 
 fn node_of(trigger: &Trigger) -> Option<Node> {
     let mut call = trigger.call()?.clone();
-    let given = match &trigger.kind {
-        TriggerKind::Poll(_) => "cursor",
-        TriggerKind::Webhook(_) => "request",
-        TriggerKind::Schedule(_) | TriggerKind::Form(_) => return None,
-    };
-    let value = format!("${{input.{given}}}");
-    call.with.insert(given.to_owned(), Value::String(value));
+    let value = format!("${{input.{}}}", Poll::CURSOR);
+    call.with.insert(Poll::CURSOR.to_owned(), Value::String(value));
     Some(Node {
         id: trigger.step()?,
         after: Vec::new(),

@@ -41,6 +41,11 @@ pub struct Poll {
     pub every_ms: u64,
 }
 
+impl Poll {
+    /// The port that is given besides the values of the file: where the poll before it ended.
+    pub const CURSOR: &str = "cursor";
+}
+
 impl Trigger {
     /// The call that finds its events, if a connector does.
     #[must_use]
