@@ -21,10 +21,7 @@ use crate::app::App;
 use crate::app::starts::{StartError, StartOptions, StartRequest, new_run_id, request_body};
 use crate::release::ReadyRelease;
 use crate::timetables::{MAX_DUE_MS, MAX_WAITING, due, fingerprint, next};
-use crate::turns::Ahead;
-
-/// The wait after a failure, in milliseconds.
-const RETRY_MS: u64 = 5_000;
+use crate::turns::{Ahead, RETRY_MS};
 
 struct Table {
     release: Arc<ReadyRelease>,
@@ -42,9 +39,7 @@ pub(crate) async fn run(app: Arc<App>) {
             Ok(ahead) => ahead,
             Err(error) => {
                 tracing::error!(%error, "schedules could not be read or written; trying again");
-                let mut ahead = Ahead::default();
-                ahead.at(app.clock.now_ms().saturating_add(RETRY_MS));
-                ahead
+                Ahead::after_failure(&app)
             }
         };
         if !ahead.wait(&app, &mut moved, &app.schedules_changed).await {

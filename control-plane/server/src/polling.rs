@@ -21,10 +21,8 @@ use crate::app::polls::fingerprint;
 use crate::app::starts::{Begins, StartError, StartOptions, StartRequest, Written, new_run_id};
 use crate::poll_answers::{self, Answer, Event, PollProblem};
 use crate::release::ReadyRelease;
-use crate::turns::Ahead;
+use crate::turns::{Ahead, RETRY_MS};
 
-/// The wait after a failure of this server, in milliseconds.
-const RETRY_MS: u64 = 5_000;
 /// Longest time from a poll that failed to the next one, in milliseconds: an hour, or the trigger's own time if that is longer.
 const MAX_BACK_OFF_MS: u64 = 60 * 60 * 1_000;
 
@@ -46,9 +44,7 @@ pub(crate) async fn run(app: Arc<App>) {
             Ok(ahead) => ahead,
             Err(error) => {
                 tracing::error!(%error, "polled triggers could not be read or written; trying again");
-                let mut ahead = Ahead::default();
-                ahead.at(app.clock.now_ms().saturating_add(RETRY_MS));
-                ahead
+                Ahead::after_failure(&app)
             }
         };
         if !ahead.wait(&app, &mut moved, &app.polls_changed).await {

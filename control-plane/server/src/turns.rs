@@ -15,6 +15,9 @@ use crate::fleet::events::RunMoved;
 /// While something waits for runs, these are looked at so often without a word that one is over, in milliseconds.
 const HELD_LOOK_MS: u64 = 30_000;
 
+/// The wait after a turn that failed, in milliseconds.
+pub(crate) const RETRY_MS: u64 = 5_000;
+
 /// What is to be waited for after a turn.
 #[derive(Default)]
 pub(crate) struct Ahead {
@@ -25,6 +28,13 @@ pub(crate) struct Ahead {
 }
 
 impl Ahead {
+    /// A turn has failed: the next one comes a little later.
+    pub(crate) fn after_failure(app: &App) -> Self {
+        let mut ahead = Self::default();
+        ahead.at(app.clock.now_ms().saturating_add(RETRY_MS));
+        ahead
+    }
+
     /// Something is due then.
     pub(crate) fn at(&mut self, due_ms: u64) {
         self.next_ms = Some(self.next_ms.map_or(due_ms, |next| next.min(due_ms)));
